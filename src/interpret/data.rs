@@ -1,0 +1,118 @@
+//! What a script is evaluated on: weights as they are stored, and per-channel statistics.
+
+use std::borrow::Cow;
+
+use half::{bf16, f16};
+
+/// Numbers in the type they are stored in, row-major.
+#[derive(Clone, Debug)]
+pub enum Values<'a> {
+    /// 32-bit floats.
+    F32(Cow<'a, [f32]>),
+    /// IEEE half precision.
+    F16(Cow<'a, [f16]>),
+    /// Brain floats: the upper half of an f32.
+    Bf16(Cow<'a, [bf16]>),
+}
+
+impl Values<'_> {
+    /// Returns how many numbers there are.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::F32(values) => values.len(),
+            Self::F16(values) => values.len(),
+            Self::Bf16(values) => values.len(),
+        }
+    }
+
+    /// Returns whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Returns how many bytes one number takes.
+    pub fn bytes_per_value(&self) -> usize {
+        match self {
+            Self::F32(_) => 4,
+            Self::F16(_) | Self::Bf16(_) => 2,
+        }
+    }
+
+    /// Returns the number at `index`, widened exactly.
+    ///
+    /// # Panics
+    /// When `index` is out of bounds, as indexing a slice does.
+    pub fn get(&self, index: usize) -> f32 {
+        match self {
+            Self::F32(values) => values[index],
+            Self::F16(values) => values[index].to_f32(),
+            Self::Bf16(values) => values[index].to_f32(),
+        }
+    }
+}
+
+/// The seven kinds of projection that a terminal such as `query` tells apart, in `named_modules()` order of a LLaMA block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ProjectionKind {
+    /// Attention queries.
+    Query,
+    /// Attention keys.
+    Key,
+    /// Attention values.
+    Value,
+    /// The attention's output projection.
+    Out,
+    /// The gate of a gated MLP.
+    Gate,
+    /// The MLP's widening projection (OPT: `fc1`).
+    Up,
+    /// The MLP's narrowing projection (OPT: `fc2`).
+    Down,
+}
+
+impl ProjectionKind {
+    /// Every kind, in order.
+    pub const ALL: [Self; 7] = [
+        Self::Query,
+        Self::Key,
+        Self::Value,
+        Self::Out,
+        Self::Gate,
+        Self::Up,
+        Self::Down,
+    ];
+}
+
+/// One linear layer of a block, with what was collected at its input.
+#[derive(Clone, Debug)]
+pub struct LinearData<'a> {
+    /// The module's name, such as `model.layers.0.self_attn.q_proj`.
+    pub name: String,
+    /// The block it belongs to, from 0.
+    pub block: usize,
+    /// The share of its parameters of each kind, in the order of [`ProjectionKind::ALL`]; a fused projection has several.
+    pub kinds: [f64; 7],
+    /// Output channels.
+    pub rows: usize,
+    /// Input channels.
+    pub columns: usize,
+    /// The weight, `[rows, columns]`.
+    pub weight: Values<'a>,
+    /// For each input channel, the mean over samples of the sum over tokens of x squared, `[columns]`.
+    pub second_moment: Option<Cow<'a, [f32]>>,
+    /// The diagonal of the Hessian of the layer's output error, `[columns]`.
+    pub hessian_diagonal: Option<Cow<'a, [f32]>>,
+    /// The root of the summed squared gradients, `[rows, columns]`.
+    pub gradient: Option<Values<'a>>,
+    /// The least error of a linear reconstruction when half of each row is removed (LSA).
+    pub reconstruction_error: Option<f64>,
+}
+
+/// A model's block linears in `named_modules()` order.
+#[derive(Clone, Debug)]
+pub struct ModelData<'a> {
+    /// How many blocks the model has.
+    pub blocks: usize,
+    /// Every linear of every block, block by block.
+    pub linears: Vec<LinearData<'a>>,
+}

@@ -1,0 +1,3 @@
+//! Typed programs on weights and statistics: the matrix stage, then the layer stage.
+
+pub mod data;

@@ -1,0 +1,5 @@
+//! A small typed language for sparsity allocation functions, its interpreter, and the tools around it.
+//!
+//! `docs/architecture.md` says how the parts fit; dependencies between them run one way.
+
+pub mod interpret;

@@ -1,0 +1,3 @@
+//! The `allot` command.
+
+fn main() {}
