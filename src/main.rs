@@ -1,3 +1,7 @@
 //! The `allot` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    allot::cli::main()
+}

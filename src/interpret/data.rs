@@ -72,15 +72,8 @@ pub enum ProjectionKind {
 
 impl ProjectionKind {
     /// Every kind, in order.
-    pub const ALL: [Self; 7] = [
-        Self::Query,
-        Self::Key,
-        Self::Value,
-        Self::Out,
-        Self::Gate,
-        Self::Up,
-        Self::Down,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Query, Self::Key, Self::Value, Self::Out, Self::Gate, Self::Up, Self::Down];
 }
 
 /// One linear layer of a block, with what was collected at its input.

@@ -1,0 +1,53 @@
+//! `allot check`: are these scripts well-formed and well-typed?
+
+use std::path::PathBuf;
+
+use super::input::Input;
+use super::{CliError, Common, Format, Outcome, output};
+use crate::lang::check::{Options, check_bytes};
+use crate::lang::diagnostic::{Diagnostic, Severity};
+use crate::lang::types::UnitKind;
+use crate::report;
+
+/// Checks scripts: syntax, names, arguments and types
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  allot check my.allot
+  allot check examples/*.allot --format json
+  echo 'mean(abs(score)) |> ?' | allot check -")]
+pub(super) struct Arguments {
+    /// The scripts; `-` is standard input
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// The allocation unit, instead of the scripts' own
+    #[arg(long, value_parser = super::unit)]
+    unit: Option<UnitKind>,
+}
+
+pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliError> {
+    let mut outcome = Outcome::Fine;
+    let mut data = Vec::new();
+    for path in &arguments.files {
+        let input = Input::read(path)?;
+        let checked = check_bytes(&input.bytes, Options { unit: arguments.unit });
+        let diagnostics: Vec<Diagnostic> =
+            checked.problems.iter().map(|problem| problem.diagnostic()).collect();
+        if diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
+            outcome = Outcome::Found;
+        }
+        let text = input.text();
+        match common.format {
+            Format::Text => {
+                let styled = output::styled(&std::io::stdout());
+                output::print(&report::diagnostic::render(&diagnostics, &input.name, &text, styled))?;
+            }
+            Format::Json => {
+                data.extend(diagnostics.iter().map(|diagnostic| diagnostic.to_data(&input.name, &text)));
+            }
+        }
+    }
+    if common.format == Format::Json {
+        output::print_json(&serde_json::json!({ "diagnostics": data }))?;
+    }
+    Ok(outcome)
+}

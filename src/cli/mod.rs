@@ -1,0 +1,91 @@
+//! The command line: arguments in, calls out, nothing computed here. One file for each command.
+
+mod check;
+mod fmt;
+mod input;
+mod output;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+
+pub use output::CliError;
+
+/// A small typed language for sparsity allocation functions, and the tools around it.
+#[derive(Debug, Parser)]
+#[command(name = "allot", version, max_term_width = 100)]
+#[command(after_help = "Exit codes: 0 all is well, 1 a check found something, 2 an error.")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// What every command takes.
+#[derive(Clone, Copy, Debug, clap::Args)]
+struct Common {
+    /// How results are written
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Writes results only, no messages and no progress
+    #[arg(long, short, global = true)]
+    quiet: bool,
+}
+
+/// How results are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    #[default]
+    Text,
+    /// For programs
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Check(check::Arguments),
+    Fmt(fmt::Arguments),
+}
+
+/// What a command found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    /// All is well.
+    Fine,
+    /// A check found something.
+    Found,
+}
+
+/// Runs the command that the process's arguments name, and returns the process's exit code.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match cli.command {
+        Command::Check(arguments) => check::run(&arguments, cli.common),
+        Command::Fmt(arguments) => fmt::run(&arguments, cli.common),
+    };
+    match result {
+        Ok(Outcome::Fine) => ExitCode::SUCCESS,
+        Ok(Outcome::Found) => ExitCode::from(1),
+        Err(CliError::BrokenPipe) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::error(&error);
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Returns the description of the command line, from which its reference is made.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+/// Reads a kind of allocation unit.
+fn unit(word: &str) -> Result<crate::lang::types::UnitKind, String> {
+    use crate::lang::types::UnitKind;
+    UnitKind::ALL
+        .into_iter()
+        .find(|unit| unit.name() == word)
+        .ok_or_else(|| "the units are `block` and `projection`".to_owned())
+}

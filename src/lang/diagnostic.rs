@@ -1,0 +1,137 @@
+//! Diagnostics: what a person or a program is told about a mistake.
+
+use super::span::{Span, line_and_column};
+
+/// How serious a diagnostic is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// The script has no meaning.
+    Error,
+    /// The script has a meaning, but perhaps not the intended one.
+    Warning,
+}
+
+/// A piece of the script and what is said of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Label {
+    /// The piece.
+    pub span: Span,
+    /// What is said of it; may be empty.
+    pub text: String,
+}
+
+/// A message about a script, with the places it speaks of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// How serious it is.
+    pub severity: Severity,
+    /// A stable name for the kind of mistake.
+    pub code: &'static str,
+    /// What is wrong, in one sentence.
+    pub message: String,
+    /// The places; the first is the main one.
+    pub labels: Vec<Label>,
+    /// What to do, a line each.
+    pub help: Vec<String>,
+}
+
+impl Diagnostic {
+    /// Returns an error.
+    pub fn error(code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Error,
+            code,
+            message: message.into(),
+            labels: Vec::new(),
+            help: Vec::new(),
+        }
+    }
+
+    /// Returns a warning.
+    pub fn warning(code: &'static str, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, ..Self::error(code, message) }
+    }
+
+    /// Returns the diagnostic with one more label.
+    pub fn label(mut self, span: Span, text: impl Into<String>) -> Self {
+        self.labels.push(Label { span, text: text.into() });
+        self
+    }
+
+    /// Returns the diagnostic with one more line of help.
+    pub fn help(mut self, line: impl Into<String>) -> Self {
+        self.help.push(line.into());
+        self
+    }
+
+    /// Returns where the diagnostic's main label begins, or the script's beginning.
+    pub fn start(&self) -> usize {
+        self.labels.first().map_or(0, |label| label.span.start)
+    }
+
+    /// Returns the diagnostic as data for `--format json`, lines and columns counted from 1.
+    pub fn to_data(&self, file: &str, source: &str) -> DiagnosticData {
+        let place = |span: Span| {
+            let (line, column) = line_and_column(source, span.start);
+            let (end_line, end_column) = line_and_column(source, span.end);
+            Place { start: span.start, end: span.end, line, column, end_line, end_column }
+        };
+        DiagnosticData {
+            file: file.to_owned(),
+            severity: self.severity,
+            code: self.code,
+            message: self.message.clone(),
+            labels: self
+                .labels
+                .iter()
+                .map(|label| LabelData { place: place(label.span), text: label.text.clone() })
+                .collect(),
+            help: self.help.clone(),
+        }
+    }
+}
+
+/// A diagnostic as data.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct DiagnosticData {
+    /// The script's name.
+    pub file: String,
+    /// How serious it is.
+    pub severity: Severity,
+    /// A stable name for the kind of mistake.
+    pub code: &'static str,
+    /// What is wrong.
+    pub message: String,
+    /// The places; the first is the main one.
+    pub labels: Vec<LabelData>,
+    /// What to do.
+    pub help: Vec<String>,
+}
+
+/// A label as data.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct LabelData {
+    /// Where it points.
+    #[serde(flatten)]
+    pub place: Place,
+    /// What is said there.
+    pub text: String,
+}
+
+/// A range of a script, in bytes and in lines and columns.
+#[derive(Clone, Copy, Debug, serde::Serialize)]
+pub struct Place {
+    /// The first byte.
+    pub start: usize,
+    /// One past the last byte.
+    pub end: usize,
+    /// The line of the first character, from 1.
+    pub line: usize,
+    /// The column of the first character, from 1.
+    pub column: usize,
+    /// The line of the end.
+    pub end_line: usize,
+    /// The column of the end.
+    pub end_column: usize,
+}

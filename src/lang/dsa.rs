@@ -1,0 +1,275 @@
+//! DSA's graph strings, such as `W:(ABSLOG)-(VAR)-(ATAN,ASIN)-(7)`, in and out.
+//!
+//! A string names the operators of four slots: on the scores of a block, one that reduces them, on its result, and a
+//! number that the released engine reads and never uses. The engine takes the *prunability* that comes out, keeps
+//! 1 - minmax of it in a window of lambda 0.08, and replaces NaN by 0 and infinity by -1 on the way: an imported script
+//! says all of this in the language.
+
+use super::ops::{Op, Setting};
+use super::program::{BuildError, Expr, Script};
+use super::types::Type;
+
+/// A slot of a graph string.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Slot {
+    /// The first: operators on scores.
+    Before,
+    /// The second: the reduction.
+    Reduction,
+    /// The third: operators on the reduced value.
+    After,
+}
+
+impl Slot {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Before => "first",
+            Self::Reduction => "second",
+            Self::After => "third",
+        }
+    }
+}
+
+/// Why a graph string cannot be read.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum ImportError {
+    /// It does not have the form of a graph string.
+    #[error(
+        "`{text}` is not a DSA graph string: write it as `W:(ABSLOG)-(VAR)-(ATAN,ASIN)-(7)`; the last slot may be left out"
+    )]
+    Form {
+        /// The string.
+        text: String,
+    },
+    /// An operator that its slot does not have.
+    #[error("DSA's {} slot has no operator `{name}`; it has {}", slot.name(), known.join(", "))]
+    UnknownOperator {
+        /// The operator.
+        name: String,
+        /// The slot.
+        slot: Slot,
+        /// What the slot has.
+        known: Vec<&'static str>,
+    },
+    /// Several reductions.
+    #[error("`{text}` reduces more than once: the second slot names one operator")]
+    SeveralReductions {
+        /// The slot's text.
+        text: String,
+    },
+    /// The operators do not go together, so the engine itself would fail.
+    #[error("`{text}` has no meaning: {cause}")]
+    Meaningless {
+        /// The string.
+        text: String,
+        /// Why.
+        cause: BuildError,
+    },
+}
+
+/// An operator of the engine and what it is here; `None` is the engine's NO_OP.
+type Row = (&'static str, Option<Op>);
+
+const BEFORE: &[Row] = &[
+    ("NO_OP", None),
+    ("ABS", Some(Op::Absolute)),
+    ("LOG", Some(Op::DsaLog)),
+    ("ABSLOG", Some(Op::AbsoluteLogarithm)),
+    ("POW", Some(Op::Square)),
+    ("EXP", Some(Op::Exponential)),
+    ("NORMALIZE", Some(Op::DsaNormalize)),
+    ("SIGMOID", Some(Op::Sigmoid)),
+    ("TANH", Some(Op::HyperbolicTangent)),
+    ("MMS", Some(Op::DsaMinMax)),
+];
+
+const REDUCTION: &[Row] = &[
+    ("NO_OP", None),
+    ("GRAM", Some(Op::DsaGram)),
+    ("CORREF", Some(Op::CorrelationOfRows)),
+    ("DIAGONAL", Some(Op::DsaDiagonal)),
+    ("FROBENIUS_NORM", Some(Op::L2)),
+    ("L1_NORM", Some(Op::L1)),
+    ("DETERMINANT", Some(Op::DsaDeterminant)),
+    ("RANK", Some(Op::MatrixRank)),
+    ("GEOMETRIC_MEAN", Some(Op::DsaGeometricMean)),
+    ("MEAN", Some(Op::Mean)),
+    ("VAR", Some(Op::DsaVariance)),
+    ("STD", Some(Op::DsaStandardDeviation)),
+    ("SLOGDET", Some(Op::LogDeterminant)),
+    ("ENTROPY", Some(Op::DsaEntropy)),
+];
+
+const AFTER: &[Row] = &[
+    ("NO_OP", None),
+    ("SIN", Some(Op::Sine)),
+    ("COS", Some(Op::Cosine)),
+    ("TAN", Some(Op::Tangent)),
+    ("ASIN", Some(Op::DsaAsin)),
+    ("ACOS", Some(Op::DsaAcos)),
+    ("ATAN", Some(Op::ArcTangent)),
+    ("EXP", Some(Op::Exponential)),
+    ("LOG", Some(Op::DsaLn)),
+    ("ABS", Some(Op::Absolute)),
+    ("SIGMOID", Some(Op::Sigmoid)),
+    ("TANH", Some(Op::HyperbolicTangent)),
+    ("SOFTPLUS", Some(Op::Softplus)),
+];
+
+/// The engine's window; its fourth slot is read and never used.
+const LAMBDA: f64 = 0.08;
+
+const fn rows(slot: Slot) -> &'static [Row] {
+    match slot {
+        Slot::Before => BEFORE,
+        Slot::Reduction => REDUCTION,
+        Slot::After => AFTER,
+    }
+}
+
+/// Reads a graph string.
+///
+/// # Errors
+/// Fails on text of another form, on operators that the engine does not have, and where the engine's operators do not go
+/// together.
+pub fn import(text: &str) -> Result<Script, ImportError> {
+    let form = || ImportError::Form { text: text.to_owned() };
+    let slots: Vec<&str> = text.trim().strip_prefix("W:").ok_or_else(form)?.split('-').collect();
+    let inside = |slot: &str| -> Result<Vec<String>, ImportError> {
+        let inner = slot.trim().strip_prefix('(').and_then(|rest| rest.strip_suffix(')')).ok_or_else(form)?;
+        Ok(inner.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_uppercase).collect())
+    };
+    let (before, reduction, after) = match slots[..] {
+        [before, reduction, after] => (before, reduction, after),
+        [before, reduction, after, unused] => {
+            let number = inside(unused)?;
+            if !matches!(&number[..], [one] if one.parse::<u32>().is_ok()) {
+                return Err(form());
+            }
+            (before, reduction, after)
+        }
+        _ => return Err(form()),
+    };
+    let find = |names: Vec<String>, slot: Slot| -> Result<Vec<Op>, ImportError> {
+        let mut ops = Vec::new();
+        for name in names {
+            match rows(slot).iter().find(|(known, _)| *known == name) {
+                Some((_, op)) => ops.extend(*op),
+                None => {
+                    let known = rows(slot).iter().map(|(name, _)| *name).collect();
+                    return Err(ImportError::UnknownOperator { name, slot, known });
+                }
+            }
+        }
+        Ok(ops)
+    };
+    let before = find(inside(before)?, Slot::Before)?;
+    let reductions = inside(reduction)?;
+    if reductions.len() > 1 {
+        return Err(ImportError::SeveralReductions { text: reductions.join(",") });
+    }
+    let reduction = find(reductions, Slot::Reduction)?;
+    let after = find(inside(after)?, Slot::After)?;
+    build(&before, reduction.first().copied(), &after)
+        .map_err(|cause| ImportError::Meaningless { text: text.to_owned(), cause })
+}
+
+fn build(before: &[Op], reduction: Option<Op>, after: &[Op]) -> Result<Script, BuildError> {
+    let mut expr = Expr::apply(Op::Score, Vec::new())?;
+    for op in before {
+        expr = Expr::apply(*op, vec![expr])?;
+    }
+    expr = match reduction {
+        None => expr,
+        // The engine's L1_NORM divides by the number of values.
+        Some(Op::L1) => Expr::apply(Op::Mean, vec![Expr::apply(Op::Absolute, vec![expr])?])?,
+        Some(op) => Expr::apply(op, vec![expr])?,
+    };
+    for op in after {
+        expr = Expr::apply(*op, vec![expr])?;
+    }
+    // What is not one number by now, the engine averages.
+    if expr.of_type() == Type::Matrix {
+        expr = Expr::apply(Op::Mean, vec![expr])?;
+    }
+    expr = Expr::apply(Op::DsaSanitize, vec![expr])?;
+    let keep = Expr::apply(Op::Negate, vec![expr])?;
+    let allocation = Expr::call(Op::Scale, vec![keep], vec![Setting::Number(LAMBDA)])?;
+    Ok(Script { metric: None, unit: None, allocation: Some(allocation) })
+}
+
+/// Returns the graph string of a script that [`import`] could have made, with `lambda` hundredths in the unused slot.
+///
+/// Returns `None` when the script is no such formula.
+pub fn export(script: &Script) -> Option<String> {
+    let allocator = script.allocator()?;
+    if allocator.op != Op::Scale || script.metric.is_some() {
+        return None;
+    }
+    let sanitized = descend(allocator.importance?, Op::Negate)?;
+    let mut expr = descend(sanitized, Op::DsaSanitize)?;
+    let mut after = Vec::new();
+    let mut before = Vec::new();
+    let mut reduction = "NO_OP";
+    let name =
+        |slot: Slot, op: Op| rows(slot).iter().find(|(_, known)| *known == Some(op)).map(|(name, _)| *name);
+    if expr.op() == Some(Op::Mean)
+        && let Some(names) = matrix_chain(expr.operands().first()?)
+    {
+        // Only as a mean of operators that the third slot has and the first lacks is this the engine's own average.
+        if names.iter().any(|op| name(Slot::Before, *op).is_none()) {
+            let split = names.iter().position(|op| name(Slot::Before, *op).is_some()).unwrap_or(names.len());
+            after = names[..split].iter().map(|op| name(Slot::After, *op)).collect::<Option<_>>()?;
+            before = names[split..].iter().map(|op| name(Slot::Before, *op)).collect::<Option<_>>()?;
+            return Some(write(before, reduction, after, allocator.parameters));
+        }
+    }
+    loop {
+        let op = expr.op()?;
+        match op {
+            Op::Score => break,
+            Op::Mean if expr.operands().first()?.op() == Some(Op::Absolute) && reduction == "NO_OP" => {
+                reduction = "L1_NORM";
+                expr = expr.operands().first()?.operands().first()?;
+                continue;
+            }
+            _ if expr.of_type() == Type::Layer => match name(Slot::Reduction, op) {
+                Some(found) if reduction == "NO_OP" && expr.over() != Some("inputs") => reduction = found,
+                _ => after.push(name(Slot::After, op)?),
+            },
+            _ => before.push(name(Slot::Before, op)?),
+        }
+        expr = expr.operands().first()?;
+    }
+    Some(write(before, reduction, after, allocator.parameters))
+}
+
+/// Returns the operators, outermost first, of a chain on the score.
+fn matrix_chain(mut expr: &Expr) -> Option<Vec<Op>> {
+    let mut ops = Vec::new();
+    while expr.op()? != Op::Score {
+        ops.push(expr.op()?);
+        expr = expr.operands().first()?;
+    }
+    Some(ops)
+}
+
+fn descend(expr: &Expr, op: Op) -> Option<&Expr> {
+    (expr.op() == Some(op)).then(|| expr.operands().first()).flatten()
+}
+
+fn write<'a>(
+    mut before: Vec<&'a str>,
+    reduction: &str,
+    mut after: Vec<&'a str>,
+    parameters: &[Setting],
+) -> String {
+    for slot in [&mut before, &mut after] {
+        slot.reverse();
+        if slot.is_empty() {
+            slot.push("NO_OP");
+        }
+    }
+    let lambda = parameters.first().and_then(|setting| setting.number()).unwrap_or(LAMBDA);
+    format!("W:({})-({reduction})-({})-({})", before.join(","), after.join(","), (lambda * 100.0).round())
+}

@@ -1,0 +1,282 @@
+//! The formatter: one layout for all scripts, every comment kept.
+//!
+//! A pipeline goes on one line where it fits and was written so, else each stage on a line of its own with `|>` in front.
+//! A comment inside parentheses moves to a line before the stage or statement that it stands in.
+
+use super::problem::Problem;
+use super::span::Span;
+use super::syntax::{self, Argument, Node, NodeKind, Stage, StageKind, Statement, StatementKind};
+
+/// The width that lines are broken to.
+const WIDTH: usize = 88;
+const INDENT: usize = 4;
+
+/// Returns a script in the standard layout.
+///
+/// # Errors
+/// Returns the problems when the script does not parse. Its types are not looked at.
+pub fn format(source: &str) -> Result<String, Vec<Problem>> {
+    let (tree, problems) = syntax::parse(source);
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let mut writer = Writer { source, comments: comments(source), out: String::new(), last: 0 };
+    for statement in &tree.statements {
+        writer.statement(statement);
+    }
+    writer.comments_before(source.len());
+    Ok(writer.out)
+}
+
+/// A comment and what is known of its place.
+#[derive(Clone, Copy)]
+struct Comment {
+    span: Span,
+    /// Whether something else stands before it on its line.
+    trailing: bool,
+}
+
+/// Returns all comments; there are no strings, so `#` always begins one.
+fn comments(source: &str) -> Vec<Comment> {
+    let mut found = Vec::new();
+    let mut start = 0;
+    for line in source.split_inclusive(['\n', '\r']) {
+        if let Some(at) = line.find('#') {
+            let text = line[at..].trim_end();
+            found.push(Comment {
+                span: Span::new(start + at, start + at + text.len()),
+                trailing: !line[..at].trim().is_empty(),
+            });
+        }
+        start += line.len();
+    }
+    found
+}
+
+struct Writer<'a> {
+    source: &'a str,
+    /// The comments that are not written yet.
+    comments: Vec<Comment>,
+    out: String,
+    /// Where in the source what was last written ends.
+    last: usize,
+}
+
+impl Writer<'_> {
+    /// Keeps a blank line between what was last written and what begins at `start`.
+    fn blank_line(&mut self, start: usize) {
+        let between = self.source.get(self.last..start).unwrap_or_default();
+        let lines = between.replace("\r\n", "\n").replace('\r', "\n").matches('\n').count();
+        if lines > 1 && !self.out.is_empty() {
+            self.out.push('\n');
+        }
+    }
+
+    fn take_comments(&mut self, before: usize) -> Vec<Comment> {
+        let count = self.comments.iter().take_while(|comment| comment.span.start < before).count();
+        self.comments.drain(..count).collect()
+    }
+
+    fn comments_before(&mut self, end: usize) {
+        for comment in self.take_comments(end) {
+            self.blank_line(comment.span.start);
+            self.out.push_str(comment.span.of(self.source));
+            self.out.push('\n');
+            self.last = comment.span.end;
+        }
+    }
+
+    fn statement(&mut self, statement: &Statement) {
+        self.comments_before(statement.span.start);
+        let (prefix, value) = match &statement.kind {
+            StatementKind::Metric { options, score, .. } => match options[..] {
+                [] => ("metric ".to_owned(), Some(score)),
+                _ => (format!("metric({}) ", self.arguments(options)), Some(score)),
+            },
+            StatementKind::Unit { name } => (format!("unit {}", name.text), None),
+            StatementKind::Let { name, value } => (format!("let {} = ", name.text), Some(value)),
+            StatementKind::Value(value) => (String::new(), Some(value)),
+        };
+        // Each part has the comments that stand in it and before it, and the part itself.
+        let mut parts: Vec<(usize, String)> = Vec::new();
+        let mut broken = false;
+        match value.map(|value| (value, &value.kind)) {
+            None => parts.push((statement.span.end, prefix.clone())),
+            Some((value, NodeKind::Pipeline { first, stages })) => {
+                let head = self.layout(first, 0, prefix.len());
+                parts.push((first.span.end, format!("{prefix}{head}")));
+                for stage in stages {
+                    parts.push((stage.span.end, format!("|> {}", self.stage(stage, INDENT))));
+                }
+                let one_line: usize = parts.iter().map(|(_, text)| text.len() + 1).sum();
+                let newline = stages.iter().scan(first.span.end, |from, stage| {
+                    let between = self.source.get(*from..stage.span.start).unwrap_or_default();
+                    *from = stage.span.end;
+                    Some(between.contains(['\n', '\r']))
+                });
+                broken = newline.fold(false, |any, here| any | here)
+                    || one_line > WIDTH + 1
+                    || parts.iter().any(|(_, text)| text.contains('\n'))
+                    || self.comments.iter().any(|comment| comment.span.start < value.span.end);
+            }
+            Some((value, _)) => {
+                let text = self.layout(value, 0, prefix.len());
+                parts.push((statement.span.end, format!("{prefix}{text}")));
+            }
+        }
+        // What comes before the statement's first line: comments from inside that line.
+        let first_end = parts.first().map_or(statement.span.end, |(end, _)| *end);
+        let inside = self.take_comments(first_end);
+        self.blank_line(
+            inside
+                .first()
+                .map_or(statement.span.start, |comment| comment.span.start.min(statement.span.start)),
+        );
+        for comment in &inside {
+            self.out.push_str(comment.span.of(self.source));
+            self.out.push('\n');
+        }
+        for (index, (end, text)) in parts.iter().enumerate() {
+            if index > 0 {
+                let mut own_lines = Vec::new();
+                for comment in self.take_comments(*end) {
+                    let previous = parts[index - 1].0;
+                    let between = self.source.get(previous..comment.span.start).unwrap_or_default();
+                    if comment.trailing && !between.contains(['\n', '\r']) && between.trim().is_empty() {
+                        self.out.push_str("  ");
+                        self.out.push_str(comment.span.of(self.source));
+                    } else {
+                        own_lines.push(comment);
+                    }
+                }
+                if broken {
+                    for comment in own_lines {
+                        self.out.push('\n');
+                        self.out.push_str(&" ".repeat(INDENT));
+                        self.out.push_str(comment.span.of(self.source));
+                    }
+                    self.out.push('\n');
+                    self.out.push_str(&" ".repeat(INDENT));
+                } else {
+                    self.out.push(' ');
+                }
+            }
+            self.out.push_str(text);
+        }
+        self.last = statement.span.end;
+        if let Some(comment) = self.comments.first().copied() {
+            let between = self.source.get(self.last..comment.span.start).unwrap_or_default();
+            if comment.trailing && !between.contains(['\n', '\r']) {
+                self.comments.remove(0);
+                self.out.push_str("  ");
+                self.out.push_str(comment.span.of(self.source));
+                self.last = comment.span.end;
+            }
+        }
+        self.out.push('\n');
+    }
+
+    fn stage(&self, stage: &Stage, indent: usize) -> String {
+        match &stage.kind {
+            StageKind::Hole => "?".to_owned(),
+            StageKind::Operator { name, arguments: None } => name.text.clone(),
+            StageKind::Operator { name, arguments: Some(arguments) } => {
+                self.call(&name.text, arguments, indent, indent + 3)
+            }
+        }
+    }
+
+    fn arguments(&self, arguments: &[Argument]) -> String {
+        let flat: Vec<String> = arguments.iter().map(|argument| self.argument(argument, None)).collect();
+        flat.join(", ")
+    }
+
+    /// Returns an argument on one line, or broken where `indent` is given.
+    fn argument(&self, argument: &Argument, indent: Option<usize>) -> String {
+        let name = argument.name.as_ref().map_or(String::new(), |name| format!("{} = ", name.text));
+        let value = match indent {
+            None => self.flat(&argument.value),
+            Some(indent) => self.layout(&argument.value, indent, indent + name.len()),
+        };
+        format!("{name}{value}")
+    }
+
+    fn call(&self, name: &str, arguments: &[Argument], indent: usize, used: usize) -> String {
+        let flat = format!("{name}({})", self.arguments(arguments));
+        if used + flat.len() <= WIDTH || arguments.is_empty() {
+            return flat;
+        }
+        let deeper = indent + INDENT;
+        let mut text = format!("{name}(\n");
+        for argument in arguments {
+            text.push_str(&format!("{}{},\n", " ".repeat(deeper), self.argument(argument, Some(deeper))));
+        }
+        text.push_str(&format!("{})", " ".repeat(indent)));
+        text
+    }
+
+    /// Returns an expression on one line.
+    fn flat(&self, node: &Node) -> String {
+        match &node.kind {
+            NodeKind::Number(_) => node.span.of(self.source).to_owned(),
+            NodeKind::Name(name) => name.clone(),
+            NodeKind::Hole => "?".to_owned(),
+            NodeKind::Call { name, arguments } => format!("{}({})", name.text, self.arguments(arguments)),
+            NodeKind::Negate { value, .. } => format!("-{}", self.flat(value)),
+            NodeKind::Infix { symbol, left, right, .. } => {
+                format!("{} {} {}", self.flat(left), symbol.of(self.source), self.flat(right))
+            }
+            NodeKind::Group(inner) => format!("({})", self.flat(single(inner))),
+            NodeKind::Pipeline { first, stages } => {
+                let mut text = self.flat(first);
+                for stage in stages {
+                    text.push_str(" |> ");
+                    match &stage.kind {
+                        StageKind::Operator { name, arguments: Some(arguments) } => {
+                            text.push_str(&format!("{}({})", name.text, self.arguments(arguments)));
+                        }
+                        _ => text.push_str(&self.stage(stage, 0)),
+                    }
+                }
+                text
+            }
+        }
+    }
+
+    /// Returns an expression, broken over lines where it does not fit behind the `used` columns of its first line.
+    fn layout(&self, node: &Node, indent: usize, used: usize) -> String {
+        let flat = self.flat(node);
+        if used + flat.len() <= WIDTH {
+            return flat;
+        }
+        let deeper = indent + INDENT;
+        match &node.kind {
+            NodeKind::Number(_) | NodeKind::Name(_) | NodeKind::Hole => flat,
+            NodeKind::Call { name, arguments } => self.call(&name.text, arguments, indent, used),
+            NodeKind::Negate { value, .. } => format!("-{}", self.layout(value, indent, used + 1)),
+            NodeKind::Group(inner) => format!("({})", self.layout(single(inner), indent, used + 1)),
+            NodeKind::Infix { symbol, left, right, .. } => format!(
+                "{} {}\n{}{}",
+                self.layout(left, indent, used),
+                symbol.of(self.source),
+                " ".repeat(deeper),
+                self.layout(right, deeper, deeper)
+            ),
+            NodeKind::Pipeline { first, stages } => {
+                let mut text = self.layout(first, indent, used);
+                for stage in stages {
+                    text.push_str(&format!("\n{}|> {}", " ".repeat(deeper), self.stage(stage, deeper)));
+                }
+                text
+            }
+        }
+    }
+}
+
+/// Returns what stands in parentheses, without further parentheses right around it.
+fn single(node: &Node) -> &Node {
+    match &node.kind {
+        NodeKind::Group(inner) => single(inner),
+        _ => node,
+    }
+}

@@ -1,0 +1,278 @@
+//! Typed programs: what the checker makes of a script, and what search grows and varies.
+
+use super::ops::{Class, Op, Setting};
+use super::span::Span;
+use super::types::{Group, Type, UnitKind};
+
+/// A typed expression.
+///
+/// Two expressions are equal when they are the same formula, wherever they stand in a script.
+#[derive(Clone, Debug)]
+pub struct Expr {
+    kind: ExprKind,
+    of_type: Type,
+    span: Option<Span>,
+    size: usize,
+    depth: usize,
+}
+
+/// What an expression is made of.
+#[derive(Clone, Debug)]
+pub enum ExprKind {
+    /// A constant.
+    Number(f64),
+    /// An operator on its operands, with all of its parameters in the catalogue's order.
+    Call {
+        /// The operator.
+        op: Op,
+        /// Its operands.
+        operands: Vec<Expr>,
+        /// Its parameters, defaults filled in.
+        parameters: Vec<Setting>,
+    },
+}
+
+/// Why an expression cannot be built.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum BuildError {
+    /// The number of operands is not the operator's.
+    #[error("`{}` takes {expected} operands, not {found}", op.name())]
+    OperandCount {
+        /// The operator.
+        op: Op,
+        /// How many it takes.
+        expected: usize,
+        /// How many there were.
+        found: usize,
+    },
+    /// The number of parameters is not the operator's, or one lies outside its domain.
+    #[error("parameter {index} of `{}` is missing or out of its domain", op.name())]
+    Parameter {
+        /// The operator.
+        op: Op,
+        /// Which parameter, from 0.
+        index: usize,
+    },
+    /// An operand's type does not fit.
+    #[error("operand {index} of `{}` cannot be a {found}", op.name())]
+    OperandType {
+        /// The operator.
+        op: Op,
+        /// Which operand, from 0.
+        index: usize,
+        /// Its type.
+        found: Type,
+    },
+}
+
+impl Expr {
+    /// Returns a constant.
+    pub const fn number(value: f64) -> Self {
+        Self { kind: ExprKind::Number(value), of_type: Type::Number, span: None, size: 1, depth: 1 }
+    }
+
+    /// Returns an operator applied to operands, with all of its parameters.
+    ///
+    /// # Errors
+    /// Fails when operands or parameters do not fit the operator's row of the catalogue.
+    pub fn call(op: Op, operands: Vec<Self>, parameters: Vec<Setting>) -> Result<Self, BuildError> {
+        let row = op.info();
+        if operands.len() != row.operands.len() {
+            return Err(BuildError::OperandCount { op, expected: row.operands.len(), found: operands.len() });
+        }
+        let misfit =
+            row.parameters.iter().enumerate().find(|(index, row)| {
+                !parameters.get(*index).is_some_and(|setting| row.domain.holds(*setting))
+            });
+        if let Some((index, _)) = misfit {
+            return Err(BuildError::Parameter { op, index });
+        }
+        if parameters.len() > row.parameters.len() {
+            return Err(BuildError::Parameter { op, index: row.parameters.len() });
+        }
+        let types: Vec<Type> = operands.iter().map(Self::of_type).collect();
+        let of_type = op
+            .result_type(&types, over(op, &parameters))
+            .map_err(|index| BuildError::OperandType { op, index, found: types[index] })?;
+        let size = operands.iter().fold(1_usize, |size, operand| size.saturating_add(operand.size));
+        let depth = 1 + operands.iter().map(|operand| operand.depth).max().unwrap_or(0);
+        Ok(Self { kind: ExprKind::Call { op, operands, parameters }, of_type, span: None, size, depth })
+    }
+
+    /// Returns an operator applied to operands, with its parameters' defaults.
+    ///
+    /// # Errors
+    /// As [`Expr::call`]; also when a parameter has no default.
+    pub fn apply(op: Op, operands: Vec<Self>) -> Result<Self, BuildError> {
+        let defaults = op.info().parameters.iter().map_while(|parameter| parameter.default).collect();
+        Self::call(op, operands, defaults)
+    }
+
+    /// Returns the expression with the place it has in a script.
+    pub const fn at(mut self, span: Span) -> Self {
+        self.span = Some(span);
+        self
+    }
+
+    /// Returns what the expression is made of.
+    pub const fn kind(&self) -> &ExprKind {
+        &self.kind
+    }
+
+    /// Returns the expression's type.
+    pub const fn of_type(&self) -> Type {
+        self.of_type
+    }
+
+    /// Returns where the expression stands in its script, if it came from one.
+    pub const fn span(&self) -> Option<Span> {
+        self.span
+    }
+
+    /// Returns the operator, or `None` for a constant.
+    pub const fn op(&self) -> Option<Op> {
+        match &self.kind {
+            ExprKind::Number(_) => None,
+            ExprKind::Call { op, .. } => Some(*op),
+        }
+    }
+
+    /// Returns the operands; a constant has none.
+    pub fn operands(&self) -> &[Self] {
+        match &self.kind {
+            ExprKind::Number(_) => &[],
+            ExprKind::Call { operands, .. } => operands,
+        }
+    }
+
+    /// Returns the parameters; a constant has none.
+    pub fn parameters(&self) -> &[Setting] {
+        match &self.kind {
+            ExprKind::Number(_) => &[],
+            ExprKind::Call { parameters, .. } => parameters,
+        }
+    }
+
+    /// Returns the constant's value, or `None` for a call.
+    pub const fn as_number(&self) -> Option<f64> {
+        match &self.kind {
+            ExprKind::Number(value) => Some(*value),
+            ExprKind::Call { .. } => None,
+        }
+    }
+
+    /// Returns what a reduction reduces: `unit`, `inputs` or `outputs`; `None` for any other expression.
+    pub fn over(&self) -> Option<&'static str> {
+        self.op().and_then(|op| over(op, self.parameters()))
+    }
+
+    /// Returns the number of operators and constants.
+    pub const fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Returns the length of the longest path to a leaf; 1 for a leaf.
+    pub const fn depth(&self) -> usize {
+        self.depth
+    }
+
+    /// Calls `visit` on the expression and all below it, operands first.
+    pub fn walk<'a>(&'a self, visit: &mut impl FnMut(&'a Self)) {
+        for operand in self.operands() {
+            operand.walk(visit);
+        }
+        visit(self);
+    }
+
+    /// Returns whether `op` occurs in the expression.
+    pub fn uses(&self, op: Op) -> bool {
+        self.op() == Some(op) || self.operands().iter().any(|operand| operand.uses(op))
+    }
+
+    /// Returns the expression with every operand replaced by what `replace` makes of it, types checked anew.
+    ///
+    /// # Errors
+    /// As [`Expr::call`].
+    pub fn map_operands(
+        &self,
+        mut replace: impl FnMut(&Self) -> Result<Self, BuildError>,
+    ) -> Result<Self, BuildError> {
+        match &self.kind {
+            ExprKind::Number(_) => Ok(self.clone()),
+            ExprKind::Call { op, operands, parameters } => {
+                let operands = operands.iter().map(&mut replace).collect::<Result<_, _>>()?;
+                let mut built = Self::call(*op, operands, parameters.clone())?;
+                built.span = self.span;
+                Ok(built)
+            }
+        }
+    }
+}
+
+impl PartialEq for Expr {
+    fn eq(&self, other: &Self) -> bool {
+        match (&self.kind, &other.kind) {
+            (ExprKind::Number(a), ExprKind::Number(b)) => a.to_bits() == b.to_bits(),
+            (
+                ExprKind::Call { op: a, operands: xs, parameters: ps },
+                ExprKind::Call { op: b, operands: ys, parameters: qs },
+            ) => a == b && ps == qs && xs == ys,
+            _ => false,
+        }
+    }
+}
+
+fn over(op: Op, parameters: &[Setting]) -> Option<&'static str> {
+    let row = op.info();
+    if row.class != Class::Reduction {
+        return None;
+    }
+    let place = row.parameters.iter().position(|parameter| parameter.name == "over")?;
+    match parameters.get(place) {
+        Some(Setting::Word(word)) => Some(word),
+        _ => None,
+    }
+}
+
+/// How a script scores weights.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Metric {
+    /// The group over which a ratio is applied.
+    pub per: Group,
+    /// The score, a `Matrix`.
+    pub score: Expr,
+}
+
+/// A checked script.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Script {
+    /// How weights are scored; without one the pruning method decides.
+    pub metric: Option<Metric>,
+    /// What gets one ratio; without one it is the block, or what a flag says.
+    pub unit: Option<UnitKind>,
+    /// The allocation, of type [`Type::Sparsity`]; a script without one is a pruning method.
+    pub allocation: Option<Expr>,
+}
+
+/// The outermost operator of an allocation, taken apart.
+#[derive(Clone, Copy, Debug)]
+pub struct Allocator<'a> {
+    /// The allocator.
+    pub op: Op,
+    /// What it allocates by; `None` for those that take nothing.
+    pub importance: Option<&'a Expr>,
+    /// Its parameters.
+    pub parameters: &'a [Setting],
+}
+
+impl Script {
+    /// Returns the allocation's outermost operator and what it is applied to.
+    pub fn allocator(&self) -> Option<Allocator<'_>> {
+        let allocation = self.allocation.as_ref()?;
+        Some(Allocator {
+            op: allocation.op()?,
+            importance: allocation.operands().first(),
+            parameters: allocation.parameters(),
+        })
+    }
+}

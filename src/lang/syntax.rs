@@ -1,0 +1,363 @@
+//! Text to syntax tree, by the grammar in `grammar/allot.pest`.
+//!
+//! The tree is untyped and keeps what the formatter needs: spans, parentheses, pipelines as they were written. Text that
+//! does not parse is cut into statements, and each is parsed on its own, so that one run reports several mistakes.
+
+mod recover;
+mod tree;
+
+use pest::Parser as _;
+use pest::error::{ErrorVariant, InputLocation};
+use pest::iterators::Pair;
+
+use super::ops::{self, Notation, Op};
+use super::problem::Problem;
+use super::span::Span;
+
+pub use tree::{Argument, Name, Node, NodeKind, Stage, StageKind, Statement, StatementKind, Tree};
+
+use grammar::{Grammar, Rule};
+
+mod grammar {
+    #![allow(missing_docs, reason = "the rules are documented in the grammar's file")]
+
+    #[derive(pest_derive::Parser)]
+    #[grammar = "../grammar/allot.pest"]
+    pub struct Grammar;
+}
+
+/// The longest script that is read, in bytes.
+pub const MAX_BYTES: usize = 1 << 20;
+
+/// How deeply expressions may nest, so that every walk of a tree fits the stack.
+pub const MAX_DEPTH: usize = 200;
+
+/// How many operators and constants a script may have, bindings written out wherever they are used.
+pub const MAX_SIZE: usize = 20_000;
+
+/// How many syntax errors are reported in one run.
+const MAX_SYNTAX_ERRORS: usize = 10;
+
+/// Parses a script.
+///
+/// Returns the tree of all statements that parse, and a problem for each mistake.
+pub fn parse(source: &str) -> (Tree, Vec<Problem>) {
+    if source.len() > MAX_BYTES {
+        return (Tree::default(), vec![Problem::TooLong { bytes: source.len() }]);
+    }
+    if let Some(span) = recover::too_deep(source) {
+        return (Tree::default(), vec![Problem::TooDeep { span }]);
+    }
+    let mut builder = Builder { offset: 0, problems: Vec::new() };
+    match Grammar::parse(Rule::script, source) {
+        Ok(pairs) => {
+            let statements = pairs
+                .flat_map(Pair::into_inner)
+                .filter(|pair| pair.as_rule() == Rule::statement)
+                .filter_map(|pair| builder.statement(pair))
+                .collect();
+            (Tree { statements, broken: Vec::new() }, builder.problems)
+        }
+        Err(_) => parse_each_statement(source, builder),
+    }
+}
+
+fn parse_each_statement(source: &str, mut builder: Builder) -> (Tree, Vec<Problem>) {
+    let mut tree = Tree::default();
+    let mut errors = 0;
+    for piece in recover::statements(source) {
+        let text = piece.of(source);
+        match Grammar::parse(Rule::one_statement, text) {
+            Ok(pairs) => {
+                builder.offset = piece.start;
+                tree.statements.extend(
+                    pairs
+                        .flat_map(Pair::into_inner)
+                        .filter(|pair| pair.as_rule() == Rule::statement)
+                        .filter_map(|pair| builder.statement(pair)),
+                );
+            }
+            Err(error) => {
+                errors += 1;
+                tree.broken.extend(recover::bound_name(text));
+                if errors <= MAX_SYNTAX_ERRORS {
+                    let problem = recover::unbalanced(source, piece)
+                        .unwrap_or_else(|| syntax_problem(&error, text, piece.start));
+                    builder.problems.push(problem);
+                }
+            }
+        }
+    }
+    (tree, builder.problems)
+}
+
+fn syntax_problem(error: &pest::error::Error<Rule>, text: &str, offset: usize) -> Problem {
+    let at = match error.location {
+        InputLocation::Pos(at) | InputLocation::Span((at, _)) => at,
+    };
+    let found: String = recover::token_at(text, at);
+    let mut expected: Vec<&'static str> = match &error.variant {
+        ErrorVariant::ParsingError { positives, .. } => {
+            positives.iter().filter_map(|rule| words(*rule)).collect()
+        }
+        ErrorVariant::CustomError { .. } => Vec::new(),
+    };
+    expected.sort_unstable();
+    expected.dedup();
+    let span = Span::new(offset + at, offset + at + found.len());
+    Problem::Syntax { span, found, expected }
+}
+
+/// Returns what a rule is called in messages; `None` for rules that are not worth naming.
+fn words(rule: Rule) -> Option<&'static str> {
+    Some(match rule {
+        Rule::number | Rule::group | Rule::call | Rule::reference | Rule::negate => "a value",
+        Rule::pipeline | Rule::inner_pipeline | Rule::expression | Rule::inner_expression => "a value",
+        Rule::stage | Rule::path => "an operator's name",
+        Rule::name => "a name",
+        Rule::statement | Rule::metric | Rule::unit | Rule::binding => "a statement",
+        Rule::arguments => "`(`",
+        Rule::argument => "an argument",
+        Rule::pipe => "`|>`",
+        Rule::add | Rule::subtract | Rule::multiply | Rule::divide | Rule::power => "an operator",
+        Rule::less | Rule::less_equal | Rule::greater | Rule::greater_equal => "an operator",
+        Rule::EOI => "the end of the statement",
+        _ => return None,
+    })
+}
+
+/// Turns pest's pairs into the tree.
+struct Builder {
+    /// Where the parsed text begins in the script.
+    offset: usize,
+    problems: Vec<Problem>,
+}
+
+impl Builder {
+    fn span(&self, pair: &Pair<'_, Rule>) -> Span {
+        let span = pair.as_span();
+        Span::new(self.offset + span.start(), self.offset + span.end())
+    }
+
+    fn name(&self, pair: &Pair<'_, Rule>) -> Name {
+        Name { text: pair.as_str().to_owned(), span: self.span(pair) }
+    }
+
+    /// Returns the statement, or `None` after a problem that leaves nothing of it.
+    fn statement(&mut self, pair: Pair<'_, Rule>) -> Option<Statement> {
+        let inner = pair.into_inner().next()?;
+        let span = self.span(&inner);
+        let kind = match inner.as_rule() {
+            Rule::metric => {
+                let mut options = Vec::new();
+                let mut keyword = span;
+                let mut score = None;
+                for part in inner.into_inner() {
+                    match part.as_rule() {
+                        Rule::metric_keyword => keyword = self.span(&part),
+                        Rule::options => options = self.arguments(part, 1)?,
+                        _ => score = Some(self.pipeline(part, 1)?),
+                    }
+                }
+                StatementKind::Metric { keyword, options, score: score? }
+            }
+            Rule::unit => {
+                let name = inner.into_inner().find(|part| part.as_rule() == Rule::name)?;
+                StatementKind::Unit { name: self.name(&name) }
+            }
+            Rule::binding => {
+                let mut name = None;
+                let mut value = None;
+                for part in inner.into_inner() {
+                    match part.as_rule() {
+                        Rule::let_keyword => {}
+                        Rule::name => name = Some(self.name(&part)),
+                        _ => value = Some(self.pipeline(part, 1)?),
+                    }
+                }
+                StatementKind::Let { name: name?, value: value? }
+            }
+            _ => StatementKind::Value(self.pipeline(inner, 1)?),
+        };
+        Some(Statement { kind, span })
+    }
+
+    /// Returns a pipeline; one without stages is its expression.
+    fn pipeline(&mut self, pair: Pair<'_, Rule>, depth: usize) -> Option<Node> {
+        let span = self.span(&pair);
+        if depth > MAX_DEPTH {
+            self.problems.push(Problem::TooDeep { span });
+            return None;
+        }
+        let mut first = None;
+        let mut stages = Vec::new();
+        for part in pair.into_inner() {
+            match part.as_rule() {
+                Rule::pipe => {}
+                Rule::stage => stages.push(self.stage(part, depth + 1)?),
+                _ => first = Some(self.expression(part, depth)?),
+            }
+        }
+        let first = first?;
+        if stages.is_empty() {
+            return Some(first);
+        }
+        if first.depth() + stages.len() > MAX_DEPTH {
+            self.problems.push(Problem::TooDeep { span });
+            return None;
+        }
+        Some(Node::new(NodeKind::Pipeline { first: Box::new(first), stages }, span))
+    }
+
+    fn stage(&mut self, pair: Pair<'_, Rule>, depth: usize) -> Option<Stage> {
+        let span = self.span(&pair);
+        let mut kind = StageKind::Hole;
+        for part in pair.into_inner() {
+            match part.as_rule() {
+                Rule::path => kind = StageKind::Operator { name: self.name(&part), arguments: None },
+                Rule::arguments => {
+                    let given = self.arguments(part, depth)?;
+                    if let StageKind::Operator { arguments, .. } = &mut kind {
+                        *arguments = Some(given);
+                    }
+                }
+                _ => {}
+            }
+        }
+        Some(Stage { kind, span })
+    }
+
+    fn arguments(&mut self, pair: Pair<'_, Rule>, depth: usize) -> Option<Vec<Argument>> {
+        pair.into_inner()
+            .filter(|part| part.as_rule() == Rule::argument)
+            .map(|part| {
+                let span = self.span(&part);
+                let mut name = None;
+                let mut value = None;
+                for piece in part.into_inner() {
+                    match piece.as_rule() {
+                        Rule::name => name = Some(self.name(&piece)),
+                        _ => value = Some(self.pipeline(piece, depth + 1)?),
+                    }
+                }
+                Some(Argument { name, value: value?, span })
+            })
+            .collect()
+    }
+
+    /// Returns an expression, by operator precedence, without recursion along chains of operators.
+    fn expression(&mut self, pair: Pair<'_, Rule>, depth: usize) -> Option<Node> {
+        let whole = self.span(&pair);
+        let mut operands: Vec<Node> = Vec::new();
+        let mut pending: Vec<Pending> = Vec::new();
+        for part in pair.into_inner() {
+            let span = self.span(&part);
+            match part.as_rule() {
+                Rule::negate => {
+                    pending.push(Pending { op: Op::Negate, precedence: ops::NEGATION, prefix: true, span })
+                }
+                Rule::number => operands.push(self.number(&part)?),
+                Rule::hole => operands.push(Node::new(NodeKind::Hole, span)),
+                Rule::reference => {
+                    let text = part.as_str().to_owned();
+                    operands.push(Node::new(NodeKind::Name(text), span));
+                }
+                Rule::group => {
+                    let inner = part.into_inner().next()?;
+                    let inner = self.pipeline(inner, depth + 1)?;
+                    operands.push(Node::new(NodeKind::Group(Box::new(inner)), span));
+                }
+                Rule::call => {
+                    let mut inner = part.into_inner();
+                    let name = self.name(&inner.next()?);
+                    let arguments = self.arguments(inner.next()?, depth + 1)?;
+                    operands.push(Node::new(NodeKind::Call { name, arguments }, span));
+                }
+                _ => {
+                    let symbol = part.as_str();
+                    let Some(op) = Op::infix(symbol) else {
+                        self.problems.push(Problem::NotInLanguage { symbol: symbol.to_owned(), span });
+                        return None;
+                    };
+                    let Notation::Infix { precedence, .. } = op.info().notation else { return None };
+                    let right_associative = precedence == ops::POWER;
+                    while let Some(top) = pending.last() {
+                        let binds_first = top.precedence > precedence
+                            || (top.precedence == precedence && !right_associative);
+                        if !binds_first {
+                            break;
+                        }
+                        self.apply(&mut operands, &mut pending)?;
+                    }
+                    pending.push(Pending { op, precedence, prefix: false, span });
+                }
+            }
+        }
+        while !pending.is_empty() {
+            self.apply(&mut operands, &mut pending)?;
+        }
+        let node = operands.pop()?;
+        if node.depth() + depth > MAX_DEPTH {
+            self.problems.push(Problem::TooDeep { span: whole });
+            return None;
+        }
+        Some(node)
+    }
+
+    fn apply(&mut self, operands: &mut Vec<Node>, pending: &mut Vec<Pending>) -> Option<()> {
+        let top = pending.pop()?;
+        let right = operands.pop()?;
+        let node = if top.prefix {
+            let span = top.span.to(right.span);
+            Node::new(NodeKind::Negate { sign: top.span, value: Box::new(right) }, span)
+        } else {
+            let left = operands.pop()?;
+            if top.precedence == ops::COMPARISON
+                && let NodeKind::Infix { op, symbol, .. } = &left.kind
+                && matches!(op.info().notation, Notation::Infix { precedence: ops::COMPARISON, .. })
+            {
+                let problem = Problem::ChainedComparison {
+                    first: *symbol,
+                    second: top.span,
+                    span: left.span.to(right.span),
+                };
+                self.problems.push(problem);
+                return None;
+            }
+            let span = left.span.to(right.span);
+            let kind = NodeKind::Infix {
+                op: top.op,
+                symbol: top.span,
+                left: Box::new(left),
+                right: Box::new(right),
+            };
+            Node::new(kind, span)
+        };
+        // Growing deeper than any tree may be, a chain is dropped here, before dropping it could overflow the stack.
+        if node.depth() > MAX_DEPTH {
+            self.problems.push(Problem::TooDeep { span: node.span });
+            return None;
+        }
+        operands.push(node);
+        Some(())
+    }
+
+    fn number(&mut self, pair: &Pair<'_, Rule>) -> Option<Node> {
+        let span = self.span(pair);
+        match pair.as_str().parse::<f64>() {
+            Ok(value) if value.is_finite() => Some(Node::new(NodeKind::Number(value), span)),
+            _ => {
+                self.problems.push(Problem::NumberTooLarge { span });
+                None
+            }
+        }
+    }
+}
+
+/// An operator that waits for its right operand.
+struct Pending {
+    op: Op,
+    precedence: u8,
+    prefix: bool,
+    span: Span,
+}

@@ -1,0 +1,123 @@
+//! Types: five shapes of values, a lattice under broadcasting, and the type of a finished allocation.
+
+use std::fmt;
+
+/// The type of an expression.
+///
+/// All values are real numbers; the type says for what there is one. The first five are shapes, ordered by broadcasting:
+/// `Number` to `Layer`, `Layer` to `Input` and `Output`, both of these to `Matrix`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Type {
+    /// One value: a constant, or the target sparsity.
+    Number,
+    /// One value for each allocation unit.
+    Layer,
+    /// One value for each input channel of each linear.
+    Input,
+    /// One value for each output channel of each linear.
+    Output,
+    /// One value for each weight.
+    Matrix,
+    /// One ratio in [0, 1] for each allocation unit, whose parameter-weighted mean is the target.
+    Sparsity,
+}
+
+impl Type {
+    /// Returns the name as it is written in messages and documentation.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Number => "Number",
+            Self::Layer => "Layer",
+            Self::Input => "Input",
+            Self::Output => "Output",
+            Self::Matrix => "Matrix",
+            Self::Sparsity => "Sparsity",
+        }
+    }
+
+    /// Returns the smallest shape that both broadcast to, or `None` when one of them is [`Type::Sparsity`].
+    pub fn join(self, other: Self) -> Option<Self> {
+        match (self, other) {
+            (Self::Sparsity, _) | (_, Self::Sparsity) => None,
+            (a, b) if a == b => Some(a),
+            (Self::Input, Self::Output) | (Self::Output, Self::Input) => Some(Self::Matrix),
+            (a, b) => Some(a.max(b)),
+        }
+    }
+
+    /// Returns what there is one value for, as a phrase.
+    pub const fn one_for_each(self) -> &'static str {
+        match self {
+            Self::Number => "one value",
+            Self::Layer => "one value for each allocation unit",
+            Self::Input => "one value for each input channel",
+            Self::Output => "one value for each output channel",
+            Self::Matrix => "one value for each weight",
+            Self::Sparsity => "one ratio for each allocation unit, within the budget",
+        }
+    }
+}
+
+impl fmt::Display for Type {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What gets one ratio.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum UnitKind {
+    /// Each transformer block, as in OWL and DSA.
+    #[default]
+    Block,
+    /// Each linear layer of each block.
+    Projection,
+}
+
+impl UnitKind {
+    /// Every kind, in order.
+    pub const ALL: [Self; 2] = [Self::Block, Self::Projection];
+
+    /// Returns the word that a script uses for it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Block => "block",
+            Self::Projection => "projection",
+        }
+    }
+}
+
+impl fmt::Display for UnitKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The group of weights within which a pruning ratio is applied.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Group {
+    /// Each output row loses the same share (Wanda).
+    #[default]
+    Row,
+    /// The matrix loses the share as a whole (magnitude).
+    Matrix,
+}
+
+impl Group {
+    /// Every group, in order.
+    pub const ALL: [Self; 2] = [Self::Row, Self::Matrix];
+
+    /// Returns the word that a script uses for it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Row => "row",
+            Self::Matrix => "matrix",
+        }
+    }
+}
+
+impl fmt::Display for Group {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

@@ -1,0 +1,3 @@
+//! What people look at: diagnostics, tables, figures.
+
+pub mod diagnostic;
