@@ -2,6 +2,7 @@
 //!
 //! `docs/architecture.md` says how the parts fit; dependencies between them run one way.
 
+pub mod allocate;
 pub mod cli;
 pub mod interpret;
 pub mod lang;
