@@ -1,14 +1,21 @@
+//! Importances to an exact allocation: a [`Proposal`], the [`budget()`] it is moved onto, and the whole weights that realise it.
 //!
+//! Everything here is arithmetic on vectors with one entry for each allocation unit, and knows no language, tensors or files:
 //!
 //! 1. an allocator ([`scale`], [`rescale`], [`proportional`], [`ramp`], [`uniform`]) proposes sparsities;
 //! 2. [`budget()`] moves the proposal onto {parameter-weighted mean = target, lower <= sparsity <= upper};
+//! 3. [`round()`] turns the ratios into counts of weights, exactly `round(target * N)` of them in all;
 //! 4. an [`Allocation`] keeps ratios and counts together, to be printed, saved and pruned with.
 
+pub mod allocation;
 pub mod budget;
 pub mod error;
 pub mod proposal;
+pub mod round;
 mod sum;
 
+pub use allocation::{Allocation, Projection, ProjectionAllocation, Unit, UnitAllocation};
 pub use budget::{Bounds, TOLERANCE, budget, mean_sparsity};
 pub use error::AllocationError;
 pub use proposal::{Proposal, proportional, ramp, rescale, scale, uniform};
+pub use round::{Counts, pruned_in_row, pruned_per_row, pruned_total, round};

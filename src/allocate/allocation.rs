@@ -1,0 +1,162 @@
+//! The result: for every unit and projection, the ratio that was asked for and the weights that realise it.
+
+use serde::{Deserialize, Serialize};
+
+use super::error::{AllocationError, same_length};
+use super::round::round;
+
+/// Names one linear of an allocation unit, and how many weights it has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Projection {
+    /// The module's name, such as `model.layers.0.self_attn.q_proj`.
+    pub name: String,
+    /// How many weights it has.
+    pub parameters: u64,
+}
+
+/// Names what gets one sparsity ratio: a block with its projections, or one projection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unit {
+    /// The unit's name, such as `block 0` or a module's name.
+    pub name: String,
+    /// Its linears, in module order.
+    pub projections: Vec<Projection>,
+}
+
+impl Unit {
+    /// Returns how many weights the unit has.
+    pub fn parameters(&self) -> u64 {
+        self.projections
+            .iter()
+            .map(|projection| projection.parameters)
+            .sum()
+    }
+}
+
+/// Holds what one projection loses.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProjectionAllocation {
+    /// The module's name.
+    pub name: String,
+    /// How many weights it has.
+    pub parameters: u64,
+    /// How many of them are pruned.
+    pub pruned: u64,
+}
+
+impl ProjectionAllocation {
+    /// Returns the share of the projection's weights that is pruned, from 0 to 1.
+    pub fn achieved(&self) -> f64 {
+        share(self.pruned, self.parameters)
+    }
+}
+
+/// Holds what one allocation unit loses.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct UnitAllocation {
+    /// The unit's name.
+    pub name: String,
+    /// How many weights it has.
+    pub parameters: u64,
+    /// Its importance, where the allocator took one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub importance: Option<f64>,
+    /// The ratio on budget, before whole weights.
+    pub sparsity: f64,
+    /// How many of its weights are pruned.
+    pub pruned: u64,
+    /// The same for each of its projections, which add up to the unit.
+    pub projections: Vec<ProjectionAllocation>,
+}
+
+impl UnitAllocation {
+    /// Returns the share of the unit's weights that is pruned, from 0 to 1.
+    pub fn achieved(&self) -> f64 {
+        share(self.pruned, self.parameters)
+    }
+}
+
+/// Holds a whole allocation: what was asked for, and for every unit what it gets.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Allocation {
+    /// The sparsity asked for: pruned weights over all weights of the units.
+    pub target: f64,
+    /// Whether the importances differed by rounding only, so that the result was made uniform.
+    #[serde(default)]
+    pub noise: bool,
+    /// What each unit gets, in model order.
+    pub units: Vec<UnitAllocation>,
+}
+
+impl Allocation {
+    /// Returns the allocation that prunes exactly `round(target * N)` weights at the sparsities `sparsity`, `[units]`.
+    ///
+    /// The sparsities are on budget, as [`budget()`](super::budget()) returns them; `importances` is `[units]`, and absent when the
+    /// allocator takes none. `noise` starts as false.
+    ///
+    /// # Errors
+    /// When the lengths differ, or as [`round()`].
+    pub fn new(
+        target: f64,
+        units: &[Unit],
+        importances: Option<&[f64]>,
+        sparsity: &[f64],
+    ) -> Result<Self, AllocationError> {
+        if let Some(importances) = importances {
+            same_length("importances", units.len(), importances.len())?;
+        }
+        let sizes = |unit: &Unit| {
+            unit.projections
+                .iter()
+                .map(|part| part.parameters)
+                .collect()
+        };
+        let sizes: Vec<Vec<u64>> = units.iter().map(sizes).collect();
+        let counts = round(sparsity, &sizes, target)?;
+        let units = units.iter().enumerate().map(|(index, unit)| {
+            let projections = unit.projections.iter().zip(&counts.projections[index]);
+            UnitAllocation {
+                name: unit.name.clone(),
+                parameters: unit.parameters(),
+                importance: importances.map(|importances| importances[index]),
+                sparsity: sparsity[index],
+                pruned: counts.units[index],
+                projections: projections
+                    .map(|(projection, &pruned)| ProjectionAllocation {
+                        name: projection.name.clone(),
+                        parameters: projection.parameters,
+                        pruned,
+                    })
+                    .collect(),
+            }
+        });
+        Ok(Self {
+            target,
+            noise: false,
+            units: units.collect(),
+        })
+    }
+
+    /// Returns how many weights the units have in all.
+    pub fn parameters(&self) -> u64 {
+        self.units.iter().map(|unit| unit.parameters).sum()
+    }
+
+    /// Returns how many weights are pruned in all.
+    pub fn pruned(&self) -> u64 {
+        self.units.iter().map(|unit| unit.pruned).sum()
+    }
+
+    /// Returns the share of all weights that is pruned, from 0 to 1: what is realised, counted, not the target.
+    pub fn achieved(&self) -> f64 {
+        share(self.pruned(), self.parameters())
+    }
+}
+
+fn share(pruned: u64, parameters: u64) -> f64 {
+    if parameters == 0 {
+        0.0
+    } else {
+        pruned as f64 / parameters as f64
+    }
+}
