@@ -1,3 +1,15 @@
-//! What people look at: diagnostics, tables, figures.
+//! What people look at: diagnostics under the code, tables for a terminal, figures as SVG.
+//!
+//! Everything here returns a `String` that depends on its arguments alone: the caller knows the terminal's width, whether
+//! to colour (`NO_COLOR`), and where the text goes.
 
+mod axis;
 pub mod diagnostic;
+pub mod figure;
+mod importances;
+pub mod number;
+mod svg;
+pub mod table;
+
+pub use figure::allocation_figure;
+pub use table::{TableOptions, allocation_table};

@@ -1,0 +1,67 @@
+//! Axes: round numbers that cover a range, and the place of a value between them.
+
+/// An axis from one round number to another, in equal steps.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Axis {
+    pub(super) least: f64,
+    pub(super) most: f64,
+    /// The values that get a label, from `least` to `most`.
+    pub(super) ticks: Vec<f64>,
+    /// The decimals that tell one label from the next.
+    decimals: usize,
+}
+
+impl Axis {
+    /// Returns the smallest axis of round numbers over `low..=high` with about `wanted` steps; needs `low < high`, both finite.
+    pub(super) fn over(low: f64, high: f64, wanted: usize) -> Self {
+        let rough = (high - low) / wanted.max(1) as f64;
+        let magnitude = rough.log10().floor();
+        let power = 10.0_f64.powf(magnitude);
+        // 2.5 is left out: its labels need a decimal more than the others.
+        let factor = [1.0, 2.0, 5.0]
+            .into_iter()
+            .find(|factor| factor * power >= rough * (1.0 - 1e-9))
+            .unwrap_or(10.0);
+        let step = factor * power;
+        let decimals = -step.log10().floor().min(0.0);
+        // A range that passes a round number by less than can be seen does not need another step.
+        let first = (low / step + 1e-3).floor();
+        let last = (high / step - 1e-3).ceil().max(first + 1.0);
+        let count = (last - first) as usize;
+        Self {
+            least: first * step,
+            most: last * step,
+            ticks: (0..=count)
+                .map(|index| (first + index as f64) * step)
+                .collect(),
+            decimals: decimals as usize,
+        }
+    }
+
+    /// Returns where a value lies, from 0 at the least to 1 at the most.
+    pub(super) fn position(&self, value: f64) -> f64 {
+        ((value - self.least) / (self.most - self.least)).clamp(0.0, 1.0)
+    }
+
+    /// Returns the text beside a tick.
+    pub(super) fn label(&self, tick: f64) -> String {
+        let decimals = self.decimals;
+        // Zero in steps of 0.1 can be a tiny negative number.
+        let tick = if tick.abs() < (self.most - self.least) * 1e-9 {
+            0.0
+        } else {
+            tick
+        };
+        format!("{tick:.decimals$}").replace('-', "−")
+    }
+}
+
+/// Returns how many units lie between two labels, so that at most `most` of `units` are labelled: 1, 2, 4, 5, 8, 10, 20, ...
+pub(super) fn label_stride(units: usize, most: usize) -> usize {
+    let fits = |stride: &usize| units.div_ceil(*stride) <= most.max(1);
+    let strides = (0..).flat_map(|power| {
+        let ten = 10_usize.saturating_pow(power);
+        [1, 2, 4, 5, 8].map(|factor| ten.saturating_mul(factor))
+    });
+    strides.into_iter().find(fits).unwrap_or(units)
+}
