@@ -1,16 +1,18 @@
 //! Sums in double precision, in lanes of a fixed number, added up in a fixed order.
 
 use super::dispatch::{Machine, dispatched};
-use super::elementwise::sum_unary;
-use super::exponential::log;
+use super::elementwise::{BLOCK, sum_unary, unary};
 use super::functions::Unary;
 
 /// How many partial sums run side by side.
 pub(super) const LANES: usize = 16;
 
 /// Returns the total of all lanes, halving them until one is left.
-#[inline(always)]
-pub(super) fn total<const COUNT: usize>(mut lanes: [f64; COUNT]) -> f64 {
+///
+/// Called, not inlined, so that the lanes lie side by side in memory and the compiler keeps them so in registers.
+#[inline(never)]
+pub(super) fn total<const COUNT: usize>(lanes: &[f64; COUNT]) -> f64 {
+    let mut lanes = *lanes;
     let mut width = COUNT;
     while width > 1 {
         width /= 2;
@@ -21,20 +23,47 @@ pub(super) fn total<const COUNT: usize>(mut lanes: [f64; COUNT]) -> f64 {
     lanes[0]
 }
 
+/// Returns sums over all numbers, of which `add` adds one's terms to a lane of each.
+#[inline(always)]
+fn sums<const SUMS: usize, const LANES: usize>(
+    x: &[f32],
+    add: impl Fn([f64; SUMS], f32) -> [f64; SUMS],
+) -> [f64; SUMS] {
+    let mut lanes = [[0.0; LANES]; SUMS];
+    let (blocks, rest) = x.as_chunks::<LANES>();
+    for block in blocks {
+        add_block(&mut lanes, block, LANES, &add);
+    }
+    if !rest.is_empty() {
+        let mut block = [0.0; LANES];
+        block[..rest.len()].copy_from_slice(rest);
+        add_block(&mut lanes, &block, rest.len(), &add);
+    }
+    lanes.each_ref().map(total)
+}
+
+/// Adds the first `count` numbers of a block, each to its own lane; a fixed number of steps, for vectors.
+#[inline(always)]
+fn add_block<const SUMS: usize, const LANES: usize>(
+    lanes: &mut [[f64; LANES]; SUMS],
+    block: &[f32; LANES],
+    count: usize,
+    add: impl Fn([f64; SUMS], f32) -> [f64; SUMS],
+) {
+    for (index, &x) in block.iter().enumerate() {
+        let before = lanes.each_ref().map(|lanes| lanes[index]);
+        let after = add(before, x);
+        for (lanes, after) in lanes.iter_mut().zip(after) {
+            lanes[index] = if index < count { after } else { lanes[index] };
+        }
+    }
+}
+
 /// Returns the sum of a term for every number.
 #[inline(always)]
 fn sum_of(x: &[f32], term: impl Fn(f32) -> f64) -> f64 {
-    let mut lanes = [0.0; LANES];
-    let (blocks, rest) = x.as_chunks::<LANES>();
-    for block in blocks {
-        for (lane, &x) in lanes.iter_mut().zip(block) {
-            *lane += term(x);
-        }
-    }
-    for (lane, &x) in lanes.iter_mut().zip(rest) {
-        *lane += term(x);
-    }
-    total(lanes)
+    let [sum] = sums::<1, LANES>(x, |[sum], x| [sum + term(x)]);
+    sum
 }
 
 dispatched! {
@@ -68,18 +97,43 @@ fn sum_squares_on<M: Machine>(x: &[f32]) -> f64 {
     sum_of(x, |x| f64::from(x) * f64::from(x))
 }
 
+/// Returns the sum of `x ln x`, in which x <= 0 counts as 0.
+pub fn sum_x_log_x(x: &[f32]) -> f64 {
+    let mut logarithms = [0.0; BLOCK];
+    let mut total = 0.0;
+    for block in x.chunks(BLOCK) {
+        let logarithms = &mut logarithms[..block.len()];
+        unary(Unary::Log, block, logarithms);
+        total += sum_positive_products(block, logarithms);
+    }
+    total
+}
+
 dispatched! {
-    /// Returns the sum of `x ln x`, in which x <= 0 counts as 0.
-    pub fn sum_x_log_x(x: &[f32]) -> f64 = sum_x_log_x_on
+    /// Returns the sum of products of factors that are not negative.
+    fn sum_positive_products(x: &[f32], y: &[f32]) -> f64 = sum_positive_products_on
 }
 
 #[inline(always)]
-fn sum_x_log_x_on<M: Machine>(x: &[f32]) -> f64 {
-    // Where x is minus infinity, its logarithm counts as 0 and its product must too.
-    sum_of(x, |x| {
-        let factor = if x <= 0.0 { 0.0 } else { x };
-        f64::from(factor) * f64::from(log::<M>(x))
-    })
+fn sum_positive_products_on<M: Machine>(x: &[f32], y: &[f32]) -> f64 {
+    let mut lanes = [0.0; LANES];
+    let (x_blocks, x_rest) = x.as_chunks::<LANES>();
+    let (y_blocks, y_rest) = y.as_chunks::<LANES>();
+    for (x, y) in x_blocks.iter().zip(y_blocks) {
+        for ((lane, &x), &y) in lanes.iter_mut().zip(x).zip(y) {
+            *lane = M::multiply_add_double(positive(x), f64::from(y), *lane);
+        }
+    }
+    for ((lane, &x), &y) in lanes.iter_mut().zip(x_rest).zip(y_rest) {
+        *lane = M::multiply_add_double(positive(x), f64::from(y), *lane);
+    }
+    total(&lanes)
+}
+
+/// Returns `x`, or 0 where it is negative: minus infinity times a logarithm of 0 would be NaN.
+#[inline(always)]
+fn positive(x: f32) -> f64 {
+    f64::from(if x <= 0.0 { 0.0 } else { x })
 }
 
 /// The sums of the first four powers of `x - c`.
@@ -102,23 +156,11 @@ dispatched! {
 
 #[inline(always)]
 fn moments2_on<M: Machine>(x: &[f32], centre: f64) -> (f64, f64) {
-    let mut first = [0.0; LANES];
-    let mut second = [0.0; LANES];
-    let mut add = |index: usize, x: f32| {
+    let [first, second] = sums::<2, LANES>(x, |[first, second], x| {
         let x = f64::from(x) - centre;
-        first[index] += x;
-        second[index] = M::multiply_add_double(x, x, second[index]);
-    };
-    let (blocks, rest) = x.as_chunks::<LANES>();
-    for block in blocks {
-        for (index, &x) in block.iter().enumerate() {
-            add(index, x);
-        }
-    }
-    for (index, &x) in rest.iter().enumerate() {
-        add(index, x);
-    }
-    (total(first), total(second))
+        [first + x, M::multiply_add_double(x, x, second)]
+    });
+    (first, second)
 }
 
 dispatched! {
@@ -129,26 +171,16 @@ dispatched! {
 #[inline(always)]
 fn moments4_on<M: Machine>(x: &[f32], centre: f64) -> Moments {
     // Half as many lanes, so that four sums of them stay in registers.
-    const LANES: usize = super::accumulate::LANES / 2;
-    let mut sums = [[0.0; LANES]; 4];
-    let mut add = |index: usize, x: f32| {
+    let [first, second, third, fourth] = sums::<4, { LANES / 2 }>(x, |sums, x| {
         let x = f64::from(x) - centre;
         let square = x * x;
-        sums[0][index] += x;
-        sums[1][index] += square;
-        sums[2][index] = M::multiply_add_double(square, x, sums[2][index]);
-        sums[3][index] = M::multiply_add_double(square, square, sums[3][index]);
-    };
-    let (blocks, rest) = x.as_chunks::<LANES>();
-    for block in blocks {
-        for (index, &x) in block.iter().enumerate() {
-            add(index, x);
-        }
-    }
-    for (index, &x) in rest.iter().enumerate() {
-        add(index, x);
-    }
-    let [first, second, third, fourth] = sums.map(total);
+        [
+            sums[0] + x,
+            sums[1] + square,
+            M::multiply_add_double(square, x, sums[2]),
+            M::multiply_add_double(square, square, sums[3]),
+        ]
+    });
     Moments {
         first,
         second,

@@ -54,37 +54,45 @@ pub(super) type Baseline = Fused;
 pub(super) type Baseline = Plain;
 
 /// Returns the value of the polynomial with `coefficients`, highest degree first.
+///
+/// Even and odd powers go apart, because one long chain of dependent operations leaves a processor waiting.
 #[inline(always)]
 pub(super) fn polynomial<M: Machine, const TERMS: usize>(
     x: f32,
     coefficients: [f32; TERMS],
 ) -> f32 {
-    let mut value = 0.0;
+    let square = x * x;
+    let (mut other, mut value) = (0.0, 0.0);
     for (index, coefficient) in coefficients.into_iter().enumerate() {
-        value = if index == 0 {
+        let next = if index < 2 {
             coefficient
         } else {
-            M::multiply_add(value, x, coefficient)
+            M::multiply_add(other, square, coefficient)
         };
+        (other, value) = (value, next);
     }
-    value
+    M::multiply_add(other, x, value)
 }
 
 /// Returns the value of the polynomial with `coefficients`, highest degree first, in double precision.
+///
+/// Even and odd powers go apart, because one long chain of dependent operations leaves a processor waiting.
 #[inline(always)]
 pub(super) fn polynomial_double<M: Machine, const TERMS: usize>(
     x: f64,
     coefficients: [f64; TERMS],
 ) -> f64 {
-    let mut value = 0.0;
+    let square = x * x;
+    let (mut other, mut value) = (0.0, 0.0);
     for (index, coefficient) in coefficients.into_iter().enumerate() {
-        value = if index == 0 {
+        let next = if index < 2 {
             coefficient
         } else {
-            M::multiply_add_double(value, x, coefficient)
+            M::multiply_add_double(other, square, coefficient)
         };
+        (other, value) = (value, next);
     }
-    value
+    M::multiply_add_double(other, x, value)
 }
 
 /// Returns whether the wide compilation may run; the standard library asks the processor once and remembers.
