@@ -18,7 +18,7 @@ const ANGLES: usize = 64;
 dispatched! {
     /// Computes a function of every number in `x` into `out`, as [`Unary::apply`] defines it.
     ///
-    /// Errors are at most 2.1 units in the last place (sigmoid; most functions stay within 1).
+    /// Errors are at most 2.3 units in the last place (sigmoid; most functions stay within 1.1).
     /// Where the slices differ in length, the longer one's end is left alone.
     pub fn unary(op: Unary, x: &[f32], out: &mut [f32]) = unary_on
 }

@@ -6,6 +6,7 @@ use half::{bf16, f16};
 
 #[cfg(target_arch = "x86_64")]
 use super::dispatch::is_wide;
+use super::dispatch::{Machine, dispatched};
 use crate::interpret::data::Values;
 
 /// Copies a range of stored numbers into `out` as singles, exactly.
@@ -60,23 +61,12 @@ pub(super) fn widen_f16_anywhere(values: &[f16], out: &mut [f32]) {
     }
 }
 
-fn widen_bf16(values: &[bf16], out: &mut [f32]) {
-    #[cfg(target_arch = "x86_64")]
-    if is_wide() {
-        // SAFETY: the processor has every feature that the function is compiled for; it was asked just now.
-        return unsafe { widen_bf16_wide(values, out) };
-    }
-    widen_bf16_anywhere(values, out);
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma,f16c")]
-fn widen_bf16_wide(values: &[bf16], out: &mut [f32]) {
-    widen_bf16_anywhere(values, out);
+dispatched! {
+    fn widen_bf16(values: &[bf16], out: &mut [f32]) = widen_bf16_on
 }
 
 #[inline(always)]
-fn widen_bf16_anywhere(values: &[bf16], out: &mut [f32]) {
+fn widen_bf16_on<M: Machine>(values: &[bf16], out: &mut [f32]) {
     for (out, value) in out.iter_mut().zip(values) {
         *out = f32::from_bits(u32::from(value.to_bits()) << 16);
     }

@@ -34,12 +34,12 @@ fn functions_are_within_about_two_units_in_the_last_place() {
         unary(op, &x, &mut out);
         let (error, at) = worst(op, &x, &out);
         println!("{op:?}: {error:.3} at {at:e}");
-        assert!(error <= 2.1, "{op:?} of {at:e} is off by {error} units");
+        assert!(error <= 2.3, "{op:?} of {at:e} is off by {error} units");
         unary_on::<Plain>(op, &x, &mut out);
         let (error, at) = worst(op, &x, &out);
         println!("{op:?}, on any processor: {error:.3} at {at:e}");
         assert!(
-            error <= 2.1,
+            error <= 2.3,
             "{op:?} of {at:e} is off by {error} units on any processor"
         );
     }
