@@ -65,25 +65,16 @@ fn read(bytes: &[u8]) -> u64 {
     let words: &[u64] = bytemuck::cast_slice(bytes);
     words
         .par_chunks(TASK * CHUNK / 2)
-        .map(|words| {
-            words
-                .iter()
-                .fold(0, |sum: u64, &word| sum.wrapping_add(word))
-        })
+        .map(|words| words.iter().fold(0, |sum: u64, &word| sum.wrapping_add(word)))
         .reduce(|| 0, u64::wrapping_add)
 }
 
 fn sweeps(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("read");
-    group
-        .sample_size(10)
-        .measurement_time(Duration::from_secs(2))
-        .warm_up_time(Duration::from_millis(300));
+    group.sample_size(10).measurement_time(Duration::from_secs(2)).warm_up_time(Duration::from_millis(300));
     group.throughput(Throughput::Bytes(BYTES as u64));
     let singles: Vec<f32> = numbers(BYTES / 4).collect();
-    group.bench_function("plain", |bencher| {
-        bencher.iter(|| read(bytemuck::cast_slice(&singles)))
-    });
+    group.bench_function("plain", |bencher| bencher.iter(|| read(bytemuck::cast_slice(&singles))));
     compare(&mut group, "f32", &Values::F32(Cow::Borrowed(&singles)));
     drop(singles);
     let halves: Vec<f16> = numbers(BYTES / 2).map(f16::from_f32).collect();
@@ -94,9 +85,7 @@ fn sweeps(criterion: &mut Criterion) {
 }
 
 fn compare(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, values: &Values<'_>) {
-    group.bench_function(format!("{name} mean"), |bencher| {
-        bencher.iter(|| sweep(values, sum))
-    });
+    group.bench_function(format!("{name} mean"), |bencher| bencher.iter(|| sweep(values, sum)));
     group.bench_function(format!("{name} mean log, summed"), |bencher| {
         bencher.iter(|| sweep(values, |chunk| sum_unary(Unary::Log, chunk)));
     });
@@ -125,9 +114,8 @@ fn cached(criterion: &mut Criterion) {
     let y: Vec<f32> = numbers(2 * CHUNK).skip(CHUNK).map(|x| x * 16.0).collect();
     let mut out = vec![0.0; CHUNK];
     for op in Unary::ALL {
-        group.bench_function(format!("{op:?}"), |bencher| {
-            bencher.iter(|| unary(op, black_box(&x), &mut out))
-        });
+        group
+            .bench_function(format!("{op:?}"), |bencher| bencher.iter(|| unary(op, black_box(&x), &mut out)));
     }
     for op in Binary::ALL {
         let (a, b) = (Operand::Slice(&x), Operand::Slice(&y));
@@ -136,25 +124,15 @@ fn cached(criterion: &mut Criterion) {
         });
     }
     group.bench_function("sum", |bencher| bencher.iter(|| sum(black_box(&x))));
-    group.bench_function("sum of logarithms", |bencher| {
-        bencher.iter(|| sum_unary(Unary::Log, black_box(&x)))
-    });
-    group.bench_function("sum of x log x", |bencher| {
-        bencher.iter(|| sum_x_log_x(black_box(&x)))
-    });
-    group.bench_function("moments2", |bencher| {
-        bencher.iter(|| moments2(black_box(&x), 0.1))
-    });
-    group.bench_function("moments4", |bencher| {
-        bencher.iter(|| moments4(black_box(&x), 0.1))
-    });
+    group
+        .bench_function("sum of logarithms", |bencher| bencher.iter(|| sum_unary(Unary::Log, black_box(&x))));
+    group.bench_function("sum of x log x", |bencher| bencher.iter(|| sum_x_log_x(black_box(&x))));
+    group.bench_function("moments2", |bencher| bencher.iter(|| moments2(black_box(&x), 0.1)));
+    group.bench_function("moments4", |bencher| bencher.iter(|| moments4(black_box(&x), 0.1)));
     group.bench_function("min_max", |bencher| bencher.iter(|| min_max(black_box(&x))));
     let halves: Vec<f16> = x.iter().map(|&x| f16::from_f32(x)).collect();
     let brains: Vec<bf16> = x.iter().map(|&x| bf16::from_f32(x)).collect();
-    let (halves, brains) = (
-        Values::F16(Cow::Owned(halves)),
-        Values::Bf16(Cow::Owned(brains)),
-    );
+    let (halves, brains) = (Values::F16(Cow::Owned(halves)), Values::Bf16(Cow::Owned(brains)));
     group.bench_function("widen f16", |bencher| {
         bencher.iter(|| widen(black_box(&halves), 0..CHUNK, &mut out))
     });
@@ -164,31 +142,16 @@ fn cached(criterion: &mut Criterion) {
     group.finish();
 
     let mut group = criterion.benchmark_group("order");
-    group
-        .sample_size(10)
-        .measurement_time(Duration::from_secs(1))
-        .warm_up_time(Duration::from_millis(200));
+    group.sample_size(10).measurement_time(Duration::from_secs(1)).warm_up_time(Duration::from_millis(200));
     let many: Vec<f32> = numbers(1 << 22).collect();
     group.throughput(Throughput::Elements(many.len() as u64));
     group.bench_function("median by selection", |bencher| {
-        bencher.iter_batched_ref(
-            || many.clone(),
-            |many| median(many),
-            criterion::BatchSize::LargeInput,
-        );
+        bencher.iter_batched_ref(|| many.clone(), |many| median(many), criterion::BatchSize::LargeInput);
     });
     let mut coarse = Histogram::coarse();
-    group.bench_function("count", |bencher| {
-        bencher.iter(|| coarse.add(black_box(&many)))
-    });
-    let mut fine = Histogram::fine(
-        coarse
-            .locate(coarse.count() / 2)
-            .map_or(0, |(upper, _)| upper),
-    );
-    group.bench_function("count again", |bencher| {
-        bencher.iter(|| fine.add(black_box(&many)))
-    });
+    group.bench_function("count", |bencher| bencher.iter(|| coarse.add(black_box(&many))));
+    let mut fine = Histogram::fine(coarse.locate(coarse.count() / 2).map_or(0, |(upper, _)| upper));
+    group.bench_function("count again", |bencher| bencher.iter(|| fine.add(black_box(&many))));
     group.finish();
 }
 

@@ -1,9 +1,8 @@
 //! Laws that every allocation keeps, over generated importances, sizes, targets and bounds.
 
 use allot::allocate::{
-    Allocation, AllocationError, Bounds, Projection, Proposal, Unit, budget, mean_sparsity,
-    proportional, pruned_in_row, pruned_per_row, pruned_total, ramp, rescale, round, scale,
-    uniform,
+    Allocation, AllocationError, Bounds, Projection, Proposal, Unit, budget, mean_sparsity, proportional,
+    pruned_in_row, pruned_per_row, pruned_total, ramp, rescale, round, scale, uniform,
 };
 use proptest::prelude::*;
 
@@ -31,8 +30,8 @@ fn size() -> impl Strategy<Value = u64> {
 
 /// Importances and sizes for the same units, at least one of which has weights.
 fn model() -> impl Strategy<Value = (Vec<f64>, Vec<u64>)> {
-    let unequal = prop::collection::vec((importance(), size()), 1..40)
-        .prop_map(|units| units.into_iter().unzip());
+    let unequal =
+        prop::collection::vec((importance(), size()), 1..40).prop_map(|units| units.into_iter().unzip());
     let equal = (importance(), prop::collection::vec(size(), 1..8))
         .prop_map(|(value, sizes)| (vec![value; sizes.len()], sizes));
     prop_oneof![4 => unequal, 1 => equal]
@@ -69,9 +68,7 @@ fn proposals(importances: &[f64], sizes: &[u64], target: f64, strength: f64) -> 
         Ok(Proposal::RelativeSparsity(importances.to_vec())),
         Ok(Proposal::RelativeDensity(importances.to_vec())),
     ];
-    made.into_iter()
-        .map(|proposal| proposal.expect("finite importances"))
-        .collect()
+    made.into_iter().map(|proposal| proposal.expect("finite importances")).collect()
 }
 
 proptest! {
@@ -207,9 +204,7 @@ fn one_unit_gets_the_target() {
 fn a_hundred_thousand_units_take_no_time() {
     let units = 100_000;
     let importances: Vec<f64> = (0..units).map(|i| f64::from(i).sin() * 1e6).collect();
-    let sizes: Vec<u64> = (0..u64::from(units as u32))
-        .map(|i| 1 + i * 7919 % 100_003)
-        .collect();
+    let sizes: Vec<u64> = (0..u64::from(units as u32)).map(|i| 1 + i * 7919 % 100_003).collect();
     let start = std::time::Instant::now();
     let proposal = scale(&importances, &sizes, 0.7, 2.0).unwrap();
     let sparsity = budget(&proposal, &sizes, 0.7, Bounds::default()).unwrap();
@@ -219,9 +214,7 @@ fn a_hundred_thousand_units_take_no_time() {
 
 #[test]
 fn counts_hold_for_a_trillion_weights() {
-    let sizes: Vec<Vec<u64>> = (0..1000)
-        .map(|i| vec![900_000_000 + i, 100_000_000 - 7 * i])
-        .collect();
+    let sizes: Vec<Vec<u64>> = (0..1000).map(|i| vec![900_000_000 + i, 100_000_000 - 7 * i]).collect();
     let parameters: Vec<u64> = sizes.iter().map(|unit| unit.iter().sum()).collect();
     let importances: Vec<f64> = (0..1000).map(|i| f64::from(i).cos()).collect();
     let proposal = scale(&importances, &parameters, 0.7, 0.3).unwrap();
@@ -229,13 +222,8 @@ fn counts_hold_for_a_trillion_weights() {
     let counts = round(&sparsity, &sizes, 0.7).unwrap();
     let total: u64 = parameters.iter().sum();
     assert_eq!(counts.total(), pruned_total(0.7, total).unwrap());
-    assert_eq!(
-        counts.projections.iter().flatten().sum::<u64>(),
-        counts.total()
-    );
-    let rows: u64 = (0..1_000_000)
-        .map(|row| pruned_in_row(row, 1_000_000, 700_000_000_003))
-        .sum();
+    assert_eq!(counts.projections.iter().flatten().sum::<u64>(), counts.total());
+    let rows: u64 = (0..1_000_000).map(|row| pruned_in_row(row, 1_000_000, 700_000_000_003)).sum();
     assert_eq!(rows, 700_000_000_003);
 }
 
@@ -331,37 +319,23 @@ fn an_allocation_counts_what_it_realises() {
     let unit = |name: &str, sizes: [u64; 2]| Unit {
         name: name.to_owned(),
         projections: (["a", "b"].iter().zip(sizes))
-            .map(|(part, parameters)| Projection {
-                name: format!("{name}.{part}"),
-                parameters,
-            })
+            .map(|(part, parameters)| Projection { name: format!("{name}.{part}"), parameters })
             .collect(),
     };
     let units = [unit("block 0", [10, 7]), unit("block 1", [10, 6])];
-    let sparsity = budget(
-        &scale(&[2.0, 1.0], &[17, 16], 0.7, 0.1).unwrap(),
-        &[17, 16],
-        0.7,
-        Bounds::default(),
-    )
-    .unwrap();
+    let sparsity =
+        budget(&scale(&[2.0, 1.0], &[17, 16], 0.7, 0.1).unwrap(), &[17, 16], 0.7, Bounds::default()).unwrap();
     let allocation = Allocation::new(0.7, &units, Some(&[2.0, 1.0]), &sparsity).unwrap();
     assert_eq!((allocation.pruned(), allocation.parameters()), (23, 33));
     assert_eq!(allocation.achieved(), 23.0 / 33.0);
     let text = serde_json::to_string(&allocation).unwrap();
-    assert_eq!(
-        serde_json::from_str::<Allocation>(&text).unwrap(),
-        allocation
-    );
+    assert_eq!(serde_json::from_str::<Allocation>(&text).unwrap(), allocation);
     insta::assert_snapshot!(serde_json::to_string_pretty(&allocation).unwrap());
 }
 
 fn assert_close(found: &[f64], expected: &[f64]) {
     assert_eq!(found.len(), expected.len());
     for (found, expected) in found.iter().zip(expected) {
-        assert!(
-            (found - expected).abs() < 1e-12,
-            "{found} is not {expected}"
-        );
+        assert!((found - expected).abs() < 1e-12, "{found} is not {expected}");
     }
 }

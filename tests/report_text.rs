@@ -25,18 +25,12 @@ fn block(index: usize) -> Vec<Projection> {
 }
 
 fn blocks(count: usize) -> Vec<Unit> {
-    let unit = |index| Unit {
-        name: format!("block {index}"),
-        projections: block(index),
-    };
+    let unit = |index| Unit { name: format!("block {index}"), projections: block(index) };
     (0..count).map(unit).collect()
 }
 
 fn projections(blocks: usize) -> Vec<Unit> {
-    let unit = |projection: Projection| Unit {
-        name: projection.name.clone(),
-        projections: vec![projection],
-    };
+    let unit = |projection: Projection| Unit { name: projection.name.clone(), projections: vec![projection] };
     (0..blocks).flat_map(block).map(unit).collect()
 }
 
@@ -73,11 +67,7 @@ fn table_of_blocks() {
 fn table_of_projections_narrow_and_ascii() {
     let units = projections(2);
     let allocation = scaled(&units, &importances(14));
-    let options = TableOptions {
-        width: 60,
-        ascii: true,
-        ..TableOptions::default()
-    };
+    let options = TableOptions { width: 60, ascii: true, ..TableOptions::default() };
     let table = allocation_table(&allocation, &options);
     assert!(table.is_ascii());
     insta::assert_snapshot!(table);
@@ -97,11 +87,7 @@ fn tables_keep_to_the_width() {
         let allocation = scaled(&units, &importances(units.len()));
         for width in 50..200 {
             for ascii in [false, true] {
-                let options = TableOptions {
-                    width,
-                    ascii,
-                    color: false,
-                };
+                let options = TableOptions { width, ascii, color: false };
                 let table = allocation_table(&allocation, &options);
                 let widest = table.lines().map(|line| line.chars().count()).max();
                 assert!(widest <= Some(width), "{widest:?} over {width}:\n{table}");
@@ -114,10 +100,7 @@ fn tables_keep_to_the_width() {
 fn colour_adds_nothing_but_colour() {
     let allocation = scaled(&blocks(4), &importances(4));
     let plain = allocation_table(&allocation, &TableOptions::default());
-    let options = TableOptions {
-        color: true,
-        ..TableOptions::default()
-    };
+    let options = TableOptions { color: true, ..TableOptions::default() };
     let mut stripped = String::new();
     let mut escape = false;
     for character in allocation_table(&allocation, &options).chars() {
@@ -128,12 +111,7 @@ fn colour_adds_nothing_but_colour() {
             _ => stripped.push(character),
         }
     }
-    let trimmed = |text: &str| {
-        text.lines()
-            .map(str::trim_end)
-            .collect::<Vec<_>>()
-            .join("\n")
-    };
+    let trimmed = |text: &str| text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
     assert_eq!(trimmed(&stripped), trimmed(&plain));
     assert!(!plain.contains('\u{1b}'));
 }
@@ -150,24 +128,12 @@ fn figures() -> Vec<(&'static str, String)> {
     let twelve = blocks(12);
     let many = projections(12);
     let hundreds = projections(43);
-    let logarithms: Vec<f64> = importances(12)
-        .iter()
-        .map(|value| value.ln() - 1.0)
-        .collect();
-    let signed: Vec<f64> = importances(12)
-        .iter()
-        .map(|value| (value - 0.015) * 1e-7)
-        .collect();
-    let close: Vec<f64> = importances(12)
-        .iter()
-        .map(|value| 12.3 + 0.03 * value)
-        .collect();
+    let logarithms: Vec<f64> = importances(12).iter().map(|value| value.ln() - 1.0).collect();
+    let signed: Vec<f64> = importances(12).iter().map(|value| (value - 0.015) * 1e-7).collect();
+    let close: Vec<f64> = importances(12).iter().map(|value| 12.3 + 0.03 * value).collect();
     let huge: Vec<f64> = importances(12).iter().map(|value| value * 1e300).collect();
     let positions: Vec<f64> = (0..32).map(f64::from).collect();
-    let by_size: Vec<f64> = sizes(&many)
-        .iter()
-        .map(|&size| 1.0 / (size as f64).sqrt())
-        .collect();
+    let by_size: Vec<f64> = sizes(&many).iter().map(|&size| 1.0 / (size as f64).sqrt()).collect();
     let proportional = proportional(&by_size, &sizes(&many), 0.7).unwrap();
     vec![
         ("one", allocation_figure(&scaled(&one, &[0.3]), "One block")),
@@ -178,52 +144,16 @@ fn figures() -> Vec<(&'static str, String)> {
                 "mean(score > 5 * mean(score)) |> scale(lambda = 0.15)",
             ),
         ),
-        (
-            "eighty_four",
-            allocation_figure(&scaled(&many, &importances(84)), "84 projections"),
-        ),
-        (
-            "proportional",
-            allocation_figure(
-                &allocate(&many, Some(&by_size), &proportional),
-                "Erdős–Rényi",
-            ),
-        ),
-        (
-            "hundreds",
-            allocation_figure(&scaled(&hundreds, &importances(301)), "301 projections"),
-        ),
-        (
-            "equal",
-            allocation_figure(&scaled(&twelve, &[0.25; 12]), "Equal importances"),
-        ),
-        (
-            "zero",
-            allocation_figure(&scaled(&twelve, &[0.0; 12]), "Importances of zero"),
-        ),
-        (
-            "negative",
-            allocation_figure(
-                &scaled(&twelve, &logarithms),
-                "Negative <importances> & \"markup\"",
-            ),
-        ),
-        (
-            "signed",
-            allocation_figure(&scaled(&twelve, &signed), "Importances of both signs"),
-        ),
-        (
-            "huge",
-            allocation_figure(&scaled(&twelve, &huge), "Huge importances"),
-        ),
-        (
-            "close",
-            allocation_figure(&scaled(&twelve, &close), "Importances close together"),
-        ),
-        (
-            "tiny",
-            allocation_figure(&scaled(&twelve, &[5e-324; 12]), "Tiny importances"),
-        ),
+        ("eighty_four", allocation_figure(&scaled(&many, &importances(84)), "84 projections")),
+        ("proportional", allocation_figure(&allocate(&many, Some(&by_size), &proportional), "Erdős–Rényi")),
+        ("hundreds", allocation_figure(&scaled(&hundreds, &importances(301)), "301 projections")),
+        ("equal", allocation_figure(&scaled(&twelve, &[0.25; 12]), "Equal importances")),
+        ("zero", allocation_figure(&scaled(&twelve, &[0.0; 12]), "Importances of zero")),
+        ("negative", allocation_figure(&scaled(&twelve, &logarithms), "Negative <importances> & \"markup\"")),
+        ("signed", allocation_figure(&scaled(&twelve, &signed), "Importances of both signs")),
+        ("huge", allocation_figure(&scaled(&twelve, &huge), "Huge importances")),
+        ("close", allocation_figure(&scaled(&twelve, &close), "Importances close together")),
+        ("tiny", allocation_figure(&scaled(&twelve, &[5e-324; 12]), "Tiny importances")),
         (
             "none",
             allocation_figure(
@@ -237,32 +167,18 @@ fn figures() -> Vec<(&'static str, String)> {
 #[test]
 fn figures_are_well_formed() {
     for (name, svg) in figures() {
-        assert!(
-            !svg.contains("NaN") && !svg.contains("inf"),
-            "{name}:\n{svg}"
-        );
-        assert!(
-            svg.matches("<svg").count() == 1 && svg.ends_with("</svg>\n"),
-            "{name}"
-        );
+        assert!(!svg.contains("NaN") && !svg.contains("inf"), "{name}:\n{svg}");
+        assert!(svg.matches("<svg").count() == 1 && svg.ends_with("</svg>\n"), "{name}");
         assert!(!svg.contains("<importances>"), "{name} is not escaped");
         if let Some(folder) = std::env::var_os("ALLOT_FIGURES") {
-            std::fs::write(
-                std::path::Path::new(&folder).join(format!("{name}.svg")),
-                svg,
-            )
-            .unwrap();
+            std::fs::write(std::path::Path::new(&folder).join(format!("{name}.svg")), svg).unwrap();
         }
     }
 }
 
 #[test]
 fn an_empty_allocation_is_an_empty_page() {
-    let empty = Allocation {
-        target: 0.7,
-        noise: false,
-        units: Vec::new(),
-    };
+    let empty = Allocation { target: 0.7, noise: false, units: Vec::new() };
     assert!(allocation_figure(&empty, "nothing").ends_with("</svg>\n"));
     assert!(allocation_table(&empty, &TableOptions::default()).contains("target 70.00%"));
 }
@@ -271,14 +187,7 @@ fn an_empty_allocation_is_an_empty_page() {
 fn numbers_as_text() {
     assert_eq!(
         [0, 7, 999, 1000, 6_476_005_376, u64::MAX].map(grouped),
-        [
-            "0",
-            "7",
-            "999",
-            "1,000",
-            "6,476,005,376",
-            "18,446,744,073,709,551,615"
-        ]
+        ["0", "7", "999", "1,000", "6,476,005,376", "18,446,744,073,709,551,615"]
     );
     let numbers = [
         0.0,
@@ -318,9 +227,7 @@ fn numbers_as_text() {
     assert_eq!(percent(0.7, 2), "70.00%");
     assert_eq!(
         [0, 1023, 1024, 1536, 1_048_575, 14_484_000_000, u64::MAX].map(bytes),
-        [
-            "0 B", "1023 B", "1.0 KiB", "1.5 KiB", "1.0 MiB", "13.5 GiB", "16.0 EiB"
-        ]
+        ["0 B", "1023 B", "1.0 KiB", "1.5 KiB", "1.0 MiB", "13.5 GiB", "16.0 EiB"]
     );
     assert_eq!(shortened("0.self_attn.q_proj", 12, "…"), "0.sel…q_proj");
     assert_eq!(shortened("block 0", 12, "…"), "block 0");

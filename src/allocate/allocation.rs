@@ -26,10 +26,7 @@ pub struct Unit {
 impl Unit {
     /// Returns how many weights the unit has.
     pub fn parameters(&self) -> u64 {
-        self.projections
-            .iter()
-            .map(|projection| projection.parameters)
-            .sum()
+        self.projections.iter().map(|projection| projection.parameters).sum()
     }
 }
 
@@ -105,12 +102,7 @@ impl Allocation {
         if let Some(importances) = importances {
             same_length("importances", units.len(), importances.len())?;
         }
-        let sizes = |unit: &Unit| {
-            unit.projections
-                .iter()
-                .map(|part| part.parameters)
-                .collect()
-        };
+        let sizes = |unit: &Unit| unit.projections.iter().map(|part| part.parameters).collect();
         let sizes: Vec<Vec<u64>> = units.iter().map(sizes).collect();
         let counts = round(sparsity, &sizes, target)?;
         let units = units.iter().enumerate().map(|(index, unit)| {
@@ -130,11 +122,7 @@ impl Allocation {
                     .collect(),
             }
         });
-        Ok(Self {
-            target,
-            noise: false,
-            units: units.collect(),
-        })
+        Ok(Self { target, noise: false, units: units.collect() })
     }
 
     /// Returns how many weights the units have in all.
@@ -154,9 +142,5 @@ impl Allocation {
 }
 
 fn share(pruned: u64, parameters: u64) -> f64 {
-    if parameters == 0 {
-        0.0
-    } else {
-        pruned as f64 / parameters as f64
-    }
+    if parameters == 0 { 0.0 } else { pruned as f64 / parameters as f64 }
 }

@@ -51,10 +51,7 @@ impl Bounds {
 impl Default for Bounds {
     /// Returns the bounds 0 and 1, which every share of weights satisfies.
     fn default() -> Self {
-        Self {
-            lower: 0.0,
-            upper: 1.0,
-        }
+        Self { lower: 0.0, upper: 1.0 }
     }
 }
 
@@ -84,11 +81,7 @@ pub fn budget(
     }
     let Bounds { lower, upper } = bounds;
     if !bounds.contain(target) {
-        return Err(AllocationError::Infeasible {
-            target,
-            lower,
-            upper,
-        });
+        return Err(AllocationError::Infeasible { target, lower, upper });
     }
     let proposed: Vec<f64> = match proposal {
         Proposal::Sparsity(values) | Proposal::RelativeSparsity(values) => values.clone(),
@@ -103,16 +96,8 @@ pub fn budget(
     if target == lower || target == upper {
         return Ok(vec![target; values.len()]);
     }
-    let solve = |movement, mean, lower, upper| {
-        Curve {
-            movement,
-            values,
-            parameters,
-            lower,
-            upper,
-        }
-        .through(mean)
-    };
+    let solve =
+        |movement, mean, lower, upper| Curve { movement, values, parameters, lower, upper }.through(mean);
     Ok(match proposal {
         Proposal::Sparsity(_) => solve(Movement::Addend, target, lower, upper),
         Proposal::RelativeSparsity(_) => solve(Movement::Factor, target, lower, upper),
@@ -176,10 +161,7 @@ impl Curve<'_> {
     /// Returns how many weights all units together give at a state.
     fn weights(&self, state: State) -> f64 {
         let units = self.values.iter().zip(self.parameters);
-        units
-            .map(|(&value, &count)| self.level(value, state) * count as f64)
-            .collect::<Sum>()
-            .value()
+        units.map(|(&value, &count)| self.level(value, state) * count as f64).collect::<Sum>().value()
     }
 
     fn parameters_of(&self, units: &[usize]) -> f64 {
@@ -237,16 +219,11 @@ impl Curve<'_> {
             .iter()
             .map(|&unit| match self.movement {
                 Movement::Addend => self.parameters[unit] as f64,
-                Movement::Factor => {
-                    self.parameters[unit] as f64 * (self.values[unit] / self.values[first])
-                }
+                Movement::Factor => self.parameters[unit] as f64 * (self.values[unit] / self.values[first]),
             })
             .collect();
         let value = self.values[first];
-        let mut state = State {
-            value,
-            level: self.upper,
-        };
+        let mut state = State { value, level: self.upper };
         // On the piece itself, where clamping the free units would bend it: one step, exact but for rounding.
         let given: Sum = free
             .iter()
@@ -279,8 +256,6 @@ impl Curve<'_> {
     fn shared_by_the_unmovable(&self, level: f64) -> Vec<f64> {
         let level = level.clamp(self.lower, self.upper);
         let values = self.values.iter();
-        values
-            .map(|&value| if value > 0.0 { self.upper } else { level })
-            .collect()
+        values.map(|&value| if value > 0.0 { self.upper } else { level }).collect()
     }
 }

@@ -35,9 +35,7 @@ pub enum AllocationError {
     },
 
     /// A unit's importance is infinite or not a number.
-    #[error(
-        "the importance of unit {unit} is {value}; an allocation needs a finite number for each unit"
-    )]
+    #[error("the importance of unit {unit} is {value}; an allocation needs a finite number for each unit")]
     NonFiniteImportance {
         /// The unit's index.
         unit: usize,
@@ -69,9 +67,7 @@ pub enum AllocationError {
     },
 
     /// A proposed value is infinite or not a number, so nothing can be moved onto the budget.
-    #[error(
-        "the value proposed for unit {unit} is {value}; a proposal must be finite in every unit"
-    )]
+    #[error("the value proposed for unit {unit} is {value}; a proposal must be finite in every unit")]
     NonFiniteProposal {
         /// The unit's index.
         unit: usize,
@@ -109,9 +105,7 @@ pub enum AllocationError {
     },
 
     /// The bounds are not an interval within 0 to 1.
-    #[error(
-        "no sparsity lies between the bounds {lower} and {upper}; pass 0 <= lower <= upper <= 1"
-    )]
+    #[error("no sparsity lies between the bounds {lower} and {upper}; pass 0 <= lower <= upper <= 1")]
     InvalidBounds {
         /// The lower bound that was given.
         lower: f64,
@@ -145,39 +139,20 @@ pub enum AllocationError {
 }
 
 /// Returns an error unless there is one value for each unit.
-pub(super) fn same_length(
-    what: &'static str,
-    expected: usize,
-    found: usize,
-) -> Result<(), AllocationError> {
-    if expected == found {
-        Ok(())
-    } else {
-        Err(AllocationError::LengthMismatch {
-            what,
-            expected,
-            found,
-        })
-    }
+pub(super) fn same_length(what: &'static str, expected: usize, found: usize) -> Result<(), AllocationError> {
+    if expected == found { Ok(()) } else { Err(AllocationError::LengthMismatch { what, expected, found }) }
 }
 
 /// Returns an error unless the target is a share.
 pub(super) fn valid_target(target: f64) -> Result<(), AllocationError> {
     // A NaN is in no range, so it is refused too.
-    if (0.0..=1.0).contains(&target) {
-        Ok(())
-    } else {
-        Err(AllocationError::InvalidTarget { target })
-    }
+    if (0.0..=1.0).contains(&target) { Ok(()) } else { Err(AllocationError::InvalidTarget { target }) }
 }
 
 /// Returns an error unless every importance is finite.
 pub(super) fn finite_importances(importances: &[f64]) -> Result<(), AllocationError> {
     match importances.iter().position(|value| !value.is_finite()) {
-        Some(unit) => Err(AllocationError::NonFiniteImportance {
-            unit,
-            value: importances[unit],
-        }),
+        Some(unit) => Err(AllocationError::NonFiniteImportance { unit, value: importances[unit] }),
         None => Ok(()),
     }
 }
@@ -191,10 +166,6 @@ pub(super) fn finite_parameter(
     if value.is_finite() {
         Ok(())
     } else {
-        Err(AllocationError::NonFiniteParameter {
-            allocator,
-            parameter,
-            value,
-        })
+        Err(AllocationError::NonFiniteParameter { allocator, parameter, value })
     }
 }

@@ -1,8 +1,6 @@
 //! The allocators: importances to proposed sparsities, before the budget is enforced.
 
-use super::error::{
-    AllocationError, finite_importances, finite_parameter, same_length, valid_target,
-};
+use super::error::{AllocationError, finite_importances, finite_parameter, same_length, valid_target};
 use super::sum::{total_parameters, weighted_mean};
 
 /// Holds what an allocator proposes for each unit, and so how it may be moved onto the budget.
@@ -22,9 +20,7 @@ impl Proposal {
     /// Returns the proposed values as they are, `[units]`.
     pub fn values(&self) -> &[f64] {
         match self {
-            Self::Sparsity(values)
-            | Self::RelativeSparsity(values)
-            | Self::RelativeDensity(values) => values,
+            Self::Sparsity(values) | Self::RelativeSparsity(values) | Self::RelativeDensity(values) => values,
         }
     }
 }
@@ -51,9 +47,7 @@ pub fn ramp(positions: &[f64], target: f64, beta: f64) -> Result<Proposal, Alloc
     valid_target(target)?;
     finite_parameter("ramp", "beta", beta)?;
     let last = positions.iter().copied().fold(0.0, f64::max);
-    let sparsity = positions
-        .iter()
-        .map(|&position| target + beta * (position - last / 2.0));
+    let sparsity = positions.iter().map(|&position| target + beta * (position - last / 2.0));
     finite(sparsity.collect()).map(Proposal::Sparsity)
 }
 
@@ -106,10 +100,7 @@ pub fn rescale(
     let Some(position) = minmax(importances) else {
         return uniform(importances.len(), target);
     };
-    let ratio: Vec<f64> = position
-        .iter()
-        .map(|z| (1.0 + epsilon) - 2.0 * epsilon * z)
-        .collect();
+    let ratio: Vec<f64> = position.iter().map(|z| (1.0 + epsilon) - 2.0 * epsilon * z).collect();
     normalised(finite(ratio)?, parameters, target).map(Proposal::RelativeSparsity)
 }
 
@@ -164,11 +155,7 @@ fn minmax(values: &[f64]) -> Option<Vec<f64>> {
 }
 
 /// Returns the values times the factor that gives them the mean `mean`, or unchanged when no positive factor does.
-fn normalised(
-    values: Vec<f64>,
-    parameters: &[u64],
-    mean: f64,
-) -> Result<Vec<f64>, AllocationError> {
+fn normalised(values: Vec<f64>, parameters: &[u64], mean: f64) -> Result<Vec<f64>, AllocationError> {
     let factor = mean / weighted_mean(&values, parameters)?;
     let scaled: Vec<f64> = values.iter().map(|value| value * factor).collect();
     let usable = factor > 0.0 && scaled.iter().all(|value| value.is_finite());
@@ -177,10 +164,7 @@ fn normalised(
 
 fn finite(values: Vec<f64>) -> Result<Vec<f64>, AllocationError> {
     match values.iter().position(|value| !value.is_finite()) {
-        Some(unit) => Err(AllocationError::NonFiniteProposal {
-            unit,
-            value: values[unit],
-        }),
+        Some(unit) => Err(AllocationError::NonFiniteProposal { unit, value: values[unit] }),
         None => Ok(values),
     }
 }

@@ -38,11 +38,7 @@ pub fn pruned_total(target: f64, parameters: u64) -> Result<u64, AllocationError
 ///
 /// # Errors
 /// When the lengths differ, nothing has a weight, the target or a sparsity is not between 0 and 1, or the sparsities miss the target.
-pub fn round(
-    sparsity: &[f64],
-    projections: &[Vec<u64>],
-    target: f64,
-) -> Result<Counts, AllocationError> {
+pub fn round(sparsity: &[f64], projections: &[Vec<u64>], target: f64) -> Result<Counts, AllocationError> {
     same_length("sparsities", projections.len(), sparsity.len())?;
     if let Some(unit) = sparsity.iter().position(|s| !(0.0..=1.0).contains(s)) {
         let value = sparsity[unit];
@@ -50,9 +46,7 @@ pub fn round(
     }
     let mut parameters = Vec::with_capacity(projections.len());
     for unit in projections {
-        let sum = unit
-            .iter()
-            .try_fold(0_u64, |sum, &count| sum.checked_add(count));
+        let sum = unit.iter().try_fold(0_u64, |sum, &count| sum.checked_add(count));
         let units = projections.len();
         parameters.push(sum.ok_or(AllocationError::TooManyWeights { units })?);
     }
@@ -67,41 +61,23 @@ pub fn round(
 }
 
 /// Shares `total` out in proportion to `sparsity * parameters`; the largest remainders are rounded up.
-fn share_by_ratio(
-    total: u64,
-    sparsity: &[f64],
-    parameters: &[u64],
-) -> Result<Vec<u64>, AllocationError> {
-    let quotas = || {
-        sparsity
-            .iter()
-            .zip(parameters)
-            .map(|(&ratio, &size)| ratio * size as f64)
-    };
+fn share_by_ratio(total: u64, sparsity: &[f64], parameters: &[u64]) -> Result<Vec<u64>, AllocationError> {
+    let quotas = || sparsity.iter().zip(parameters).map(|(&ratio, &size)| ratio * size as f64);
     let weights = parameters.iter().sum::<u64>() as f64;
     let given = quotas().collect::<Sum>().value();
     if (given - total as f64).abs() > 1.0 + weights * TOLERANCE {
-        return Err(AllocationError::OffBudget {
-            given: given / weights,
-            wanted: total as f64 / weights,
-        });
+        return Err(AllocationError::OffBudget { given: given / weights, wanted: total as f64 / weights });
     }
 
-    let mut pruned: Vec<u64> = quotas()
-        .zip(parameters)
-        .map(|(quota, &size)| (quota as u64).min(size))
-        .collect();
-    let remainders: Vec<f64> = quotas()
-        .zip(&pruned)
-        .map(|(quota, &whole)| quota - whole as f64)
-        .collect();
+    let mut pruned: Vec<u64> =
+        quotas().zip(parameters).map(|(quota, &size)| (quota as u64).min(size)).collect();
+    let remainders: Vec<f64> = quotas().zip(&pruned).map(|(quota, &whole)| quota - whole as f64).collect();
     let mut order: Vec<usize> = (0..parameters.len()).collect();
     order.sort_by(|&a, &b| remainders[b].total_cmp(&remainders[a]));
 
     // One pass, of at most one weight a unit, is enough while quotas are exact to less than a weight: up to about 1e13 weights.
     // Beyond, rounding may leave a few over or take a few too many; the room for them is there, since 0 <= total <= weights.
-    let mut missing =
-        i128::from(total) - pruned.iter().map(|&count| i128::from(count)).sum::<i128>();
+    let mut missing = i128::from(total) - pruned.iter().map(|&count| i128::from(count)).sum::<i128>();
     while missing > 0 {
         for &unit in &order {
             if missing > 0 && pruned[unit] < parameters[unit] {
@@ -127,12 +103,9 @@ fn share_by_size(pruned: u64, sizes: &[u64], size: u64) -> Vec<u64> {
         return vec![0; sizes.len()];
     }
     let size = u128::from(size);
-    let quotas = sizes
-        .iter()
-        .map(|&part| u128::from(pruned) * u128::from(part));
-    let (mut shares, remainders): (Vec<u64>, Vec<u128>) = quotas
-        .map(|quota| ((quota / size) as u64, quota % size))
-        .unzip();
+    let quotas = sizes.iter().map(|&part| u128::from(pruned) * u128::from(part));
+    let (mut shares, remainders): (Vec<u64>, Vec<u128>) =
+        quotas.map(|quota| ((quota / size) as u64, quota % size)).unzip();
     let mut order: Vec<usize> = (0..sizes.len()).collect();
     order.sort_by(|&a, &b| remainders[b].cmp(&remainders[a]));
     // The remainders add up to `missing * size`, so at least that many are above 0, and their projections have room.

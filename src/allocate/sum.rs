@@ -42,11 +42,7 @@ pub(super) fn total_parameters(parameters: &[u64]) -> Result<u64, AllocationErro
         .iter()
         .try_fold(0_u64, |sum, &count| sum.checked_add(count))
         .ok_or(AllocationError::TooManyWeights { units })?;
-    if total == 0 {
-        Err(AllocationError::NoWeights { units })
-    } else {
-        Ok(total)
-    }
+    if total == 0 { Err(AllocationError::NoWeights { units }) } else { Ok(total) }
 }
 
 /// Returns the mean of `values`, each counted once for every weight of its unit.

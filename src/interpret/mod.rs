@@ -1,4 +1,17 @@
 //! Typed programs on weights and statistics: the matrix stage, then the layer stage.
+//!
+//! [`evaluate::evaluate`] is the way in. It splits expressions at their reductions ([`plan`]), reads the weights once for
+//! all reductions that can share a read ([`matrix`], on the chunks of [`vector`]), and computes what is left on vectors of
+//! one number for each unit ([`layer`]). [`noise`] tells signal from rounding.
 
 pub mod data;
+pub mod error;
+pub mod evaluate;
+pub mod layer;
+pub mod matrix;
+pub mod noise;
+pub mod plan;
+pub mod reduce;
+pub mod spectral;
+pub mod units;
 pub mod vector;

@@ -18,10 +18,8 @@ impl Axis {
         let magnitude = rough.log10().floor();
         let power = 10.0_f64.powf(magnitude);
         // 2.5 is left out: its labels need a decimal more than the others.
-        let factor = [1.0, 2.0, 5.0]
-            .into_iter()
-            .find(|factor| factor * power >= rough * (1.0 - 1e-9))
-            .unwrap_or(10.0);
+        let factor =
+            [1.0, 2.0, 5.0].into_iter().find(|factor| factor * power >= rough * (1.0 - 1e-9)).unwrap_or(10.0);
         let step = factor * power;
         let decimals = -step.log10().floor().min(0.0);
         // A range that passes a round number by less than can be seen does not need another step.
@@ -31,9 +29,7 @@ impl Axis {
         Self {
             least: first * step,
             most: last * step,
-            ticks: (0..=count)
-                .map(|index| (first + index as f64) * step)
-                .collect(),
+            ticks: (0..=count).map(|index| (first + index as f64) * step).collect(),
             decimals: decimals as usize,
         }
     }
@@ -47,11 +43,7 @@ impl Axis {
     pub(super) fn label(&self, tick: f64) -> String {
         let decimals = self.decimals;
         // Zero in steps of 0.1 can be a tiny negative number.
-        let tick = if tick.abs() < (self.most - self.least) * 1e-9 {
-            0.0
-        } else {
-            tick
-        };
+        let tick = if tick.abs() < (self.most - self.least) * 1e-9 { 0.0 } else { tick };
         format!("{tick:.decimals$}").replace('-', "−")
     }
 }

@@ -112,14 +112,7 @@ impl<'a> Figure<'a> {
         if self.allocation.noise {
             note.push_str("; importances differ by rounding only, so uniform");
         }
-        text(
-            svg,
-            "title",
-            LEFT,
-            32.0,
-            "start",
-            &shortened(title, 84, "…"),
-        );
+        text(svg, "title", LEFT, 32.0, "start", &shortened(title, 84, "…"));
         text(svg, "note", LEFT, 52.0, "start", &note);
 
         let y = 76.0;
@@ -149,14 +142,7 @@ impl<'a> Figure<'a> {
         for &tick in &self.axis.ticks {
             let y = y(self.axis.position(tick));
             let _ = writeln!(svg, "<path class=\"grid\" d=\"M{LEFT} {y:.1}H{RIGHT}\"/>");
-            text(
-                svg,
-                "tick",
-                LEFT - 8.0,
-                y + 4.0,
-                "end",
-                &self.axis.label(tick),
-            );
+            text(svg, "tick", LEFT - 8.0, y + 4.0, "end", &self.axis.label(tick));
         }
         side_title(svg, 22.0, "sparsity (%)");
     }
@@ -167,14 +153,7 @@ impl<'a> Figure<'a> {
         };
         for &tick in &importances.axis.ticks {
             let y = y(importances.axis.position(tick)) + 4.0;
-            text(
-                svg,
-                "tick",
-                RIGHT + 8.0,
-                y,
-                "start",
-                &importances.axis.label(tick),
-            );
+            text(svg, "tick", RIGHT + 8.0, y, "start", &importances.axis.label(tick));
         }
         side_title(svg, WIDTH - 8.0, &importances.title);
         let base = y(importances.base);
@@ -188,10 +167,7 @@ impl<'a> Figure<'a> {
             self.columns(svg, base, ends);
         }
         if importances.base > 0.0 {
-            let _ = writeln!(
-                svg,
-                "<path class=\"frame\" d=\"M{LEFT} {base:.1}H{RIGHT}\"/>"
-            );
+            let _ = writeln!(svg, "<path class=\"frame\" d=\"M{LEFT} {base:.1}H{RIGHT}\"/>");
         }
     }
 
@@ -231,16 +207,9 @@ impl<'a> Figure<'a> {
     }
 
     fn bottom_axis(&self, svg: &mut String) {
-        let _ = writeln!(
-            svg,
-            "<path class=\"frame\" d=\"M{LEFT} {BOTTOM}H{RIGHT}\"/>"
-        );
+        let _ = writeln!(svg, "<path class=\"frame\" d=\"M{LEFT} {BOTTOM}H{RIGHT}\"/>");
         let (labels, title) = unit_labels(&self.names);
-        let widest = labels
-            .iter()
-            .map(|(_, label)| label.chars().count())
-            .max()
-            .unwrap_or(1);
+        let widest = labels.iter().map(|(_, label)| label.chars().count()).max().unwrap_or(1);
         let room = (RIGHT - LEFT) / (7.0 * widest as f64 + 9.0);
         let stride = label_stride(labels.len(), room as usize);
         // Labels that begin a group of units stand at its first unit.
@@ -315,18 +284,9 @@ fn sparsity_axis(sparsity: &[f64], target: f64) -> Axis {
 /// Names that are a word and a number (`block 3`) are labelled by the number. Modules' names are labelled where their first number,
 /// the block, changes; and others by their index.
 fn unit_labels(names: &[String]) -> (Vec<(usize, String)>, String) {
-    let indexes = || {
-        (0..names.len())
-            .map(|unit| (unit, unit.to_string()))
-            .collect()
-    };
-    let numbered: Option<Vec<(&str, &str)>> = names
-        .iter()
-        .map(|name| {
-            name.rsplit_once(' ')
-                .filter(|(_, number)| is_number(number))
-        })
-        .collect();
+    let indexes = || (0..names.len()).map(|unit| (unit, unit.to_string())).collect();
+    let numbered: Option<Vec<(&str, &str)>> =
+        names.iter().map(|name| name.rsplit_once(' ').filter(|(_, number)| is_number(number))).collect();
     if let Some(numbered) = numbered
         && let Some(&(word, _)) = numbered.first()
         && numbered.iter().all(|(other, _)| *other == word)
@@ -334,10 +294,8 @@ fn unit_labels(names: &[String]) -> (Vec<(usize, String)>, String) {
         let numbers = numbered.iter().map(|(_, number)| (*number).to_owned());
         return (numbers.enumerate().collect(), word.to_owned());
     }
-    let blocks: Option<Vec<&str>> = names
-        .iter()
-        .map(|name| name.split('.').find(|component| is_number(component)))
-        .collect();
+    let blocks: Option<Vec<&str>> =
+        names.iter().map(|name| name.split('.').find(|component| is_number(component))).collect();
     match blocks {
         Some(blocks) if !blocks.is_empty() => {
             let starts = |unit: &usize| *unit == 0 || blocks[*unit] != blocks[*unit - 1];

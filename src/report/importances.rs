@@ -16,40 +16,21 @@ impl Importances {
     pub(super) fn new(importances: impl Iterator<Item = Option<f64>>) -> Option<Self> {
         let finite = |value: Option<f64>| value.filter(|value| value.is_finite());
         let mut values: Vec<Option<f64>> = importances.map(finite).collect();
-        let most = values
-            .iter()
-            .flatten()
-            .fold(0.0_f64, |most, value| most.max(value.abs()));
+        let most = values.iter().flatten().fold(0.0_f64, |most, value| most.max(value.abs()));
         if values.iter().all(Option::is_none) {
             return None;
         }
 
         // Labels such as 0.0000012 are unreadable, so the power of ten goes into the title.
-        let exponent = if most > 0.0 {
-            most.log10().floor() as i32
-        } else {
-            0
-        };
-        let exponent = if (-2..=4).contains(&exponent) {
-            0
-        } else {
-            exponent
-        };
+        let exponent = if most > 0.0 { most.log10().floor() as i32 } else { 0 };
+        let exponent = if (-2..=4).contains(&exponent) { 0 } else { exponent };
         for value in values.iter_mut().flatten() {
             // In two halves: the power for a subnormal importance would overflow.
             let half = exponent / 2;
             *value = *value / 10.0_f64.powi(half) / 10.0_f64.powi(exponent - half);
         }
-        let least = values
-            .iter()
-            .flatten()
-            .copied()
-            .fold(f64::INFINITY, f64::min);
-        let most = values
-            .iter()
-            .flatten()
-            .copied()
-            .fold(f64::NEG_INFINITY, f64::max);
+        let least = values.iter().flatten().copied().fold(f64::INFINITY, f64::min);
+        let most = values.iter().flatten().copied().fold(f64::NEG_INFINITY, f64::max);
 
         let size = least.abs().max(most.abs());
         let spread = most - least;
@@ -78,12 +59,7 @@ impl Importances {
         } else {
             format!("importance ({})", notes.join(", "))
         };
-        Some(Self {
-            base: if zoomed { 0.0 } else { axis.position(0.0) },
-            values,
-            axis,
-            title,
-        })
+        Some(Self { base: if zoomed { 0.0 } else { axis.position(0.0) }, values, axis, title })
     }
 }
 

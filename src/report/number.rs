@@ -20,19 +20,12 @@ pub fn grouped(count: u64) -> String {
 pub fn significant(number: f64, digits: usize) -> String {
     if number == 0.0 || !number.is_finite() {
         // Not -0.
-        return if number == 0.0 {
-            "0".to_owned()
-        } else {
-            number.to_string()
-        };
+        return if number == 0.0 { "0".to_owned() } else { number.to_string() };
     }
     let decimals = digits.max(1) - 1;
     let scientific = format!("{number:.decimals$e}");
     // Read from the rounded text: 9.9999 rounds to 10.00, not to 10.000.
-    let exponent = scientific
-        .split('e')
-        .nth(1)
-        .and_then(|text| text.parse().ok());
+    let exponent = scientific.split('e').nth(1).and_then(|text| text.parse().ok());
     match exponent {
         Some(exponent @ -3..=5) => {
             let decimals = (decimals as i32 - exponent).max(0) as usize;

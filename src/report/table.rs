@@ -19,11 +19,7 @@ pub struct TableOptions {
 impl Default for TableOptions {
     /// Returns 80 characters of Unicode without colour.
     fn default() -> Self {
-        Self {
-            width: 80,
-            color: false,
-            ascii: false,
-        }
+        Self { width: 80, color: false, ascii: false }
     }
 }
 
@@ -47,10 +43,7 @@ pub fn allocation_table(allocation: &Allocation, options: &TableOptions) -> Stri
 
     let mut table = Table::new();
     let rule = if options.ascii { '-' } else { '─' };
-    table.load_style(TableStyle {
-        header_separator: LineStyle::none().fill(rule),
-        ..presets::NOTHING
-    });
+    table.load_style(TableStyle { header_separator: LineStyle::none().fill(rule), ..presets::NOTHING });
     if options.color {
         table.enforce_styling();
     } else {
@@ -84,11 +77,7 @@ pub fn allocation_table(allocation: &Allocation, options: &TableOptions) -> Stri
     for (index, column) in table.column_iter_mut().enumerate() {
         column.set_padding((0, if index + 1 < count { GAP as u16 } else { 0 }));
         let number = index > 0 && !(layout.bar.is_some() && index + 1 == count);
-        column.set_cell_alignment(if number {
-            CellAlignment::Right
-        } else {
-            CellAlignment::Left
-        });
+        column.set_cell_alignment(if number { CellAlignment::Right } else { CellAlignment::Left });
     }
 
     let mut text = table.trim_fmt();
@@ -111,19 +100,13 @@ struct Layout {
 impl Layout {
     fn new(allocation: &Allocation, names: &[String], width: usize) -> Self {
         let units = &allocation.units;
-        let widest = |title: &str, cells: &mut dyn Iterator<Item = usize>| {
-            cells.max().unwrap_or(0).max(title.len())
-        };
+        let widest =
+            |title: &str, cells: &mut dyn Iterator<Item = usize>| cells.max().unwrap_or(0).max(title.len());
         let name = widest("unit", &mut names.iter().map(|name| name.chars().count()));
-        let parameters = widest(
-            "parameters",
-            &mut units.iter().map(|unit| grouped(unit.parameters).len()),
-        );
+        let parameters = widest("parameters", &mut units.iter().map(|unit| grouped(unit.parameters).len()));
         let has_importance = units.iter().any(|unit| unit.importance.is_some());
-        let importances = widest(
-            "importance",
-            &mut units.iter().map(|unit| importance(unit).chars().count()),
-        );
+        let importances =
+            widest("importance", &mut units.iter().map(|unit| importance(unit).chars().count()));
 
         // The numbers with the gaps before them; the name and the bar's gap come to that.
         let always = GAP + "sparsity".len() + if has_importance { GAP + importances } else { 0 };
@@ -132,41 +115,24 @@ impl Layout {
         let bar = (left >= *BAR.start()).then(|| left.min(*BAR.end()));
         let shows_parameters = width >= numbers + name.min(NAME);
         let room = width.saturating_sub(if shows_parameters { numbers } else { always });
-        Self {
-            name: name.min(room.max(NAME)),
-            parameters: shows_parameters,
-            importance: has_importance,
-            bar,
-        }
+        Self { name: name.min(room.max(NAME)), parameters: shows_parameters, importance: has_importance, bar }
     }
 
     /// Returns the cells of the columns that are shown.
     fn row<T>(&self, cell: impl Fn(T) -> Cell, texts: [T; 5]) -> Vec<Cell> {
-        let shown = [
-            true,
-            self.parameters,
-            self.importance,
-            true,
-            self.bar.is_some(),
-        ];
+        let shown = [true, self.parameters, self.importance, true, self.bar.is_some()];
         let texts = texts.into_iter().zip(shown);
-        texts
-            .filter(|(_, shown)| *shown)
-            .map(|(text, _)| cell(text))
-            .collect()
+        texts.filter(|(_, shown)| *shown).map(|(text, _)| cell(text)).collect()
     }
 }
 
 fn importance(unit: &UnitAllocation) -> String {
-    unit.importance
-        .map_or_else(String::new, |value| significant(value, 4))
+    unit.importance.map_or_else(String::new, |value| significant(value, 4))
 }
 
 /// Returns the units' names without the dotted components that all of them begin with.
 pub(super) fn short_names(units: &[UnitAllocation]) -> Vec<String> {
-    let mut names = units
-        .iter()
-        .map(|unit| unit.name.split('.').collect::<Vec<_>>());
+    let mut names = units.iter().map(|unit| unit.name.split('.').collect::<Vec<_>>());
     let mut shared = names.next().unwrap_or_default();
     // The last component is a name of its own.
     shared.pop();
@@ -194,17 +160,9 @@ struct BarStyle {
 impl BarStyle {
     fn new(ascii: bool) -> Self {
         if ascii {
-            Self {
-                full: '#',
-                parts: &[],
-                target: '|',
-            }
+            Self { full: '#', parts: &[], target: '|' }
         } else {
-            Self {
-                full: '█',
-                parts: &['▏', '▎', '▍', '▌', '▋', '▊', '▉'],
-                target: '╎',
-            }
+            Self { full: '█', parts: &['▏', '▎', '▍', '▌', '▋', '▊', '▉'], target: '╎' }
         }
     }
 
@@ -231,11 +189,7 @@ fn summary(allocation: &Allocation, width: usize) -> Vec<String> {
     let mut parts = vec![
         format!("target {}", percent(allocation.target, 2)),
         format!("achieved {}", percent(allocation.achieved(), 2)),
-        format!(
-            "{} of {} weights pruned",
-            grouped(allocation.pruned()),
-            grouped(allocation.parameters())
-        ),
+        format!("{} of {} weights pruned", grouped(allocation.pruned()), grouped(allocation.parameters())),
     ];
     if allocation.noise {
         parts.push("importances differ by rounding only, so all are equal".to_owned());

@@ -181,12 +181,7 @@ fn moments4_on<M: Machine>(x: &[f32], centre: f64) -> Moments {
             M::multiply_add_double(square, square, sums[3]),
         ]
     });
-    Moments {
-        first,
-        second,
-        third,
-        fourth,
-    }
+    Moments { first, second, third, fourth }
 }
 
 dispatched! {
@@ -202,11 +197,7 @@ fn min_max_on<M: Machine>(x: &[f32]) -> (f32, f32) {
     let mut missing = [0; LANES];
     let mut add = |index: usize, x: f32| {
         least[index] = if x < least[index] { x } else { least[index] };
-        greatest[index] = if x > greatest[index] {
-            x
-        } else {
-            greatest[index]
-        };
+        greatest[index] = if x > greatest[index] { x } else { greatest[index] };
         missing[index] |= u32::from(x.is_nan());
     };
     let (blocks, rest) = x.as_chunks::<LANES>();
@@ -221,10 +212,7 @@ fn min_max_on<M: Machine>(x: &[f32]) -> (f32, f32) {
     if missing.iter().any(|&missing| missing != 0) {
         return (f32::NAN, f32::NAN);
     }
-    (
-        least.into_iter().fold(f32::INFINITY, f32::min),
-        greatest.into_iter().fold(f32::NEG_INFINITY, f32::max),
-    )
+    (least.into_iter().fold(f32::INFINITY, f32::min), greatest.into_iter().fold(f32::NEG_INFINITY, f32::max))
 }
 
 /// What an [`Accumulator`] collects, apart from the count.
@@ -288,13 +276,7 @@ impl Accumulator {
         self.count += x.len() as u64;
         match wanted.powers {
             0 => {}
-            1 => {
-                self.moments.first += if centre == 0.0 {
-                    sum(x)
-                } else {
-                    moments2(x, centre).0
-                }
-            }
+            1 => self.moments.first += if centre == 0.0 { sum(x) } else { moments2(x, centre).0 },
             2 => {
                 let (first, second) = moments2(x, centre);
                 self.moments.first += first;

@@ -71,11 +71,7 @@ fn divide(a: f32, b: f32) -> f32 {
 #[inline(always)]
 fn indicator(holds: bool, a: f32, b: f32) -> f32 {
     let value = if holds { 1.0 } else { 0.0 };
-    if a.is_nan() | b.is_nan() {
-        f32::NAN
-    } else {
-        value
-    }
+    if a.is_nan() | b.is_nan() { f32::NAN } else { value }
 }
 
 #[inline(always)]
@@ -106,12 +102,7 @@ pub fn binary_in_place(op: Binary, a: &mut [f32], b: Operand<'_>) {
     for (index, block) in a.chunks_mut(BLOCK).enumerate() {
         let copy = &mut copy[..block.len()];
         copy.copy_from_slice(block);
-        binary(
-            op,
-            Operand::Slice(copy),
-            b.part(index * BLOCK, BLOCK),
-            block,
-        );
+        binary(op, Operand::Slice(copy), b.part(index * BLOCK, BLOCK), block);
     }
 }
 

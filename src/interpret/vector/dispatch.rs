@@ -52,18 +52,11 @@ pub(super) type Baseline = Plain;
 ///
 /// Even and odd powers go apart, because one long chain of dependent operations leaves a processor waiting.
 #[inline(always)]
-pub(super) fn polynomial<M: Machine, const TERMS: usize>(
-    x: f32,
-    coefficients: [f32; TERMS],
-) -> f32 {
+pub(super) fn polynomial<M: Machine, const TERMS: usize>(x: f32, coefficients: [f32; TERMS]) -> f32 {
     let square = x * x;
     let (mut other, mut value) = (0.0, 0.0);
     for (index, coefficient) in coefficients.into_iter().enumerate() {
-        let next = if index < 2 {
-            coefficient
-        } else {
-            M::multiply_add(other, square, coefficient)
-        };
+        let next = if index < 2 { coefficient } else { M::multiply_add(other, square, coefficient) };
         (other, value) = (value, next);
     }
     M::multiply_add(other, x, value)
@@ -73,18 +66,11 @@ pub(super) fn polynomial<M: Machine, const TERMS: usize>(
 ///
 /// Even and odd powers go apart, because one long chain of dependent operations leaves a processor waiting.
 #[inline(always)]
-pub(super) fn polynomial_double<M: Machine, const TERMS: usize>(
-    x: f64,
-    coefficients: [f64; TERMS],
-) -> f64 {
+pub(super) fn polynomial_double<M: Machine, const TERMS: usize>(x: f64, coefficients: [f64; TERMS]) -> f64 {
     let square = x * x;
     let (mut other, mut value) = (0.0, 0.0);
     for (index, coefficient) in coefficients.into_iter().enumerate() {
-        let next = if index < 2 {
-            coefficient
-        } else {
-            M::multiply_add_double(other, square, coefficient)
-        };
+        let next = if index < 2 { coefficient } else { M::multiply_add_double(other, square, coefficient) };
         (other, value) = (value, next);
     }
     M::multiply_add_double(other, x, value)
@@ -93,9 +79,7 @@ pub(super) fn polynomial_double<M: Machine, const TERMS: usize>(
 /// Returns whether the wide compilation may run; the standard library asks the processor once and remembers.
 #[cfg(target_arch = "x86_64")]
 pub(super) fn is_wide() -> bool {
-    is_x86_feature_detected!("avx2")
-        && is_x86_feature_detected!("fma")
-        && is_x86_feature_detected!("f16c")
+    is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c")
 }
 
 /// Defines a function that runs `body`, generic over [`Machine`], as compiled for the processor at hand.

@@ -48,6 +48,7 @@ pub(super) fn unary_on<M: Machine>(op: Unary, x: &[f32], out: &mut [f32]) {
         Unary::RawLog => map(x, out, raw_log::<M>),
         Unary::RawAsin => map(x, out, raw_asin::<M>),
         Unary::RawAcos => map(x, out, raw_acos::<M>),
+        Unary::Sanitize => map(x, out, |x| op.apply(f64::from(x)) as f32),
     }
 }
 
@@ -62,9 +63,7 @@ fn map(x: &[f32], out: &mut [f32], function: impl Fn(f32) -> f32) {
 #[inline(always)]
 fn map_angles(op: Unary, x: &[f32], out: &mut [f32], function: impl Fn(f32) -> f32) {
     for (x, out) in x.chunks(ANGLES).zip(out.chunks_mut(ANGLES)) {
-        let large = x
-            .iter()
-            .fold(false, |large, x| large | (x.abs() > LARGEST_ANGLE));
+        let large = x.iter().fold(false, |large, x| large | (x.abs() > LARGEST_ANGLE));
         if large {
             map(x, out, |x| op.apply(f64::from(x)) as f32);
         } else {
@@ -81,6 +80,14 @@ pub fn unary_in_place(op: Unary, values: &mut [f32]) {
         copy.copy_from_slice(block);
         unary(op, copy, block);
     }
+}
+
+/// Returns whether [`sum_unary`] is faster than computing the numbers and summing them.
+pub const fn fuses_with_sum(op: Unary) -> bool {
+    matches!(
+        op,
+        Unary::Neg | Unary::Abs | Unary::Square | Unary::Log | Unary::AbsLog | Unary::DsaLog | Unary::RawLog
+    )
 }
 
 /// Returns the sum of a function of every number, without storing them.

@@ -34,16 +34,7 @@ pub(super) fn exp<M: Machine>(x: f32) -> f32 {
     let rest = M::multiply_add(whole, -LN_2_UPPER, x);
     let rest = M::multiply_add(whole, -LN_2_LOWER, rest);
     // (e^r - 1 - r) / r^2 on |r| <= ln 2 / 2, to 7e-8.
-    let tail = polynomial::<M, 5>(
-        rest,
-        [
-            1.392_621_3e-3,
-            8.363_203e-3,
-            4.166_655_4e-2,
-            1.666_657_7e-1,
-            0.5,
-        ],
-    );
+    let tail = polynomial::<M, 5>(rest, [1.392_621_3e-3, 8.363_203e-3, 4.166_655_4e-2, 1.666_657_7e-1, 0.5]);
     let value = 1.0 + M::multiply_add(rest * rest, tail, rest);
     // In two steps, because 2^128 and 2^-150 are no floats.
     let exponent = (shifted.to_bits() as i32).wrapping_sub(ROUNDER.to_bits() as i32);
@@ -131,14 +122,7 @@ pub(super) fn tanh<M: Machine>(x: f32) -> f32 {
     // (tanh x - x) / x^3 in x^2 up to 0.625, to 2e-9.
     let tail = polynomial::<M, 6>(
         square,
-        [
-            2.292_744_8e-3,
-            -8.343_946e-3,
-            2.176_891_9e-2,
-            -5.395_926e-2,
-            1.333_330_4e-1,
-            -3.333_333_3e-1,
-        ],
+        [2.292_744_8e-3, -8.343_946e-3, 2.176_891_9e-2, -5.395_926e-2, 1.333_330_4e-1, -3.333_333_3e-1],
     );
     let near = M::multiply_add(size * square, tail, size);
     let far = 1.0 - 2.0 / (exp::<M>(2.0 * size) + 1.0);
@@ -155,13 +139,7 @@ pub(super) fn softplus<M: Machine>(x: f32) -> f32 {
     // (atanh s - s) / s^3 in s^2 up to 1 / 3, to 4e-9.
     let tail = polynomial::<M, 5>(
         square,
-        [
-            1.161_216_5e-1,
-            1.085_328_8e-1,
-            1.429_617_9e-1,
-            1.999_985_3e-1,
-            3.333_333_4e-1,
-        ],
+        [1.161_216_5e-1, 1.085_328_8e-1, 1.429_617_9e-1, 1.999_985_3e-1, 3.333_333_4e-1],
     );
     // 2 s is p - p s, whose first term is the larger and exact.
     let bend = M::multiply_add(-ratio, power - 2.0 * square * tail, power);

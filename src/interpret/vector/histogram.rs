@@ -48,18 +48,12 @@ pub struct Histogram {
 impl Histogram {
     /// Makes an empty histogram of upper halves; allocates half a megabyte.
     pub fn coarse() -> Self {
-        Self {
-            prefix: None,
-            counts: vec![0; DIGITS],
-        }
+        Self { prefix: None, counts: vec![0; DIGITS] }
     }
 
     /// Makes an empty histogram of the lower halves of those numbers whose upper half is `prefix`.
     pub fn fine(prefix: u16) -> Self {
-        Self {
-            prefix: Some(prefix),
-            counts: vec![0; DIGITS],
-        }
+        Self { prefix: Some(prefix), counts: vec![0; DIGITS] }
     }
 
     /// Counts a chunk.

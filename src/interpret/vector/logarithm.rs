@@ -76,11 +76,7 @@ struct Products {
 impl Products {
     #[inline(always)]
     fn new() -> Self {
-        Self {
-            mantissas: [1.0; LANES],
-            exponents: [0; LANES],
-            greatest: [0; LANES],
-        }
+        Self { mantissas: [1.0; LANES], exponents: [0; LANES], greatest: [0; LANES] }
     }
 
     #[inline(always)]
@@ -103,18 +99,13 @@ impl Products {
     /// Returns whether every argument so far was positive and finite.
     #[inline(always)]
     fn is_regular(&self) -> bool {
-        self.greatest
-            .iter()
-            .all(|&bits| bits < f32::INFINITY.to_bits() - 1)
+        self.greatest.iter().all(|&bits| bits < f32::INFINITY.to_bits() - 1)
     }
 
     /// Returns the logarithm of the product of all lanes after so many blocks.
     #[inline(never)]
     fn logarithm(&self, blocks: usize) -> f64 {
-        let moved = self
-            .exponents
-            .iter()
-            .fold(0, |sum: u64, &exponent| sum.wrapping_add(exponent));
+        let moved = self.exponents.iter().fold(0, |sum: u64, &exponent| sum.wrapping_add(exponent));
         let exponent = moved.wrapping_sub(BIAS * (LANES * blocks) as u64) as i64;
         // Sixteen mantissas below 2 stay far from overflow.
         let mantissa: f64 = self.mantissas.iter().product();

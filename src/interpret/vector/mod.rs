@@ -1,7 +1,7 @@
 //! Numbers by the chunk: what the matrix stage does on a processor, vectorised.
 //!
 //! Everything here works on slices that fit in the first cache (typically 1024 numbers), allocates nothing unless it says
-//! so, and has one definition for every input, written down at [`Unary`] and [`Binary`] with their double-precision twins.
+//! so, and computes the operators as [`scalar`](crate::lang::scalar) defines them for every input.
 //! Not-a-number is never absorbed: a NaN that goes in comes out, so that what went wrong can be reported where it did.
 //!
 //! Each kernel is written once, as branch-free code for one number, and compiled twice: for any processor, and with
@@ -22,12 +22,11 @@ mod trigonometric;
 mod widen;
 
 pub use accumulate::{
-    Accumulator, Moments, Wanted, min_max, moments2, moments4, sum, sum_abs, sum_squares,
-    sum_x_log_x,
+    Accumulator, Moments, Wanted, min_max, moments2, moments4, sum, sum_abs, sum_squares, sum_x_log_x,
 };
 pub use arithmetic::{Operand, binary, binary_in_place, select};
-pub use elementwise::{sum_unary, unary, unary_in_place};
-pub use functions::{Binary, Unary, choose};
+pub use elementwise::{fuses_with_sum, sum_unary, unary, unary_in_place};
+pub use functions::{Binary, Unary};
 pub use histogram::{Histogram, from_ordered_bits, ordered_bits};
 pub use logarithm::sum_log;
 pub use select::{median, quantile, select_nth};

@@ -16,25 +16,16 @@ fn log2<M: Machine>(x: f64) -> f64 {
     let bits = x.to_bits().wrapping_sub(ROOT_HALF);
     let biased = bits.wrapping_add(1024 << 52) >> 52;
     // 2^52's mantissa holds whole numbers, so this is a conversion.
-    let exponent =
-        f64::from_bits(biased | 0x4330_0000_0000_0000) - (4_503_599_627_370_496.0 + 1024.0);
+    let exponent = f64::from_bits(biased | 0x4330_0000_0000_0000) - (4_503_599_627_370_496.0 + 1024.0);
     let rest = f64::from_bits((bits & MANTISSA).wrapping_add(ROOT_HALF)) - 1.0;
     // ln(1 + f) = 2 atanh(f / (2 + f)), whose series converges fast for |s| <= 0.172.
     let ratio = rest / (2.0 + rest);
     let square = ratio * ratio;
     let tail = polynomial_double::<M, 6>(
         square,
-        [
-            1.0 / 13.0,
-            1.0 / 11.0,
-            1.0 / 9.0,
-            1.0 / 7.0,
-            1.0 / 5.0,
-            1.0 / 3.0,
-        ],
+        [1.0 / 13.0, 1.0 / 11.0, 1.0 / 9.0, 1.0 / 7.0, 1.0 / 5.0, 1.0 / 3.0],
     );
-    let value =
-        2.0 * std::f64::consts::LOG2_E * M::multiply_add_double(ratio * square, tail, ratio);
+    let value = 2.0 * std::f64::consts::LOG2_E * M::multiply_add_double(ratio * square, tail, ratio);
     let value = exponent + value;
     if x < f64::INFINITY { value } else { x }
 }
@@ -73,11 +64,7 @@ pub(super) fn power<M: Machine>(x: f32, y: f32) -> f32 {
     let value = if size == 1.0 { 1.0 } else { value };
     // From 2^24 on, every single is an even whole number.
     let exponent = f64::from(y.abs());
-    let exponent = if exponent > 16_777_216.0 {
-        16_777_216.0
-    } else {
-        exponent
-    };
+    let exponent = if exponent > 16_777_216.0 { 16_777_216.0 } else { exponent };
     let shifted = exponent + ROUNDER;
     let whole = shifted - ROUNDER == exponent;
     let odd = shifted.to_bits() & 1 == 1;
@@ -86,9 +73,5 @@ pub(super) fn power<M: Machine>(x: f32, y: f32) -> f32 {
     let value = if x < 0.0 { below } else { value };
     let value = if x == 0.0 { 0.0 } else { value };
     let value = if y == 0.0 { 1.0 } else { value };
-    if x.is_nan() | y.is_nan() {
-        f32::NAN
-    } else {
-        value
-    }
+    if x.is_nan() | y.is_nan() { f32::NAN } else { value }
 }

@@ -46,9 +46,6 @@ pub fn quantile(values: &mut [f32], p: f64) -> f64 {
         return lower;
     }
     // What follows the selected place is no less, so the next is the least of it.
-    let upper = values[below + 1..]
-        .iter()
-        .copied()
-        .fold(f32::INFINITY, f32::min);
+    let upper = values[below + 1..].iter().copied().fold(f32::INFINITY, f32::min);
     lower + fraction * (f64::from(upper) - lower)
 }

@@ -29,26 +29,12 @@ fn quarter<M: Machine>(x: f32) -> (f64, f64, u64) {
     let square = rest * rest;
     let sine = polynomial_double::<M, 5>(
         square,
-        [
-            -1.0 / 39_916_800.0,
-            1.0 / 362_880.0,
-            -1.0 / 5040.0,
-            1.0 / 120.0,
-            -1.0 / 6.0,
-        ],
+        [-1.0 / 39_916_800.0, 1.0 / 362_880.0, -1.0 / 5040.0, 1.0 / 120.0, -1.0 / 6.0],
     );
     let sine = M::multiply_add_double(rest * square, sine, rest);
     let cosine = polynomial_double::<M, 7>(
         square,
-        [
-            1.0 / 479_001_600.0,
-            -1.0 / 3_628_800.0,
-            1.0 / 40_320.0,
-            -1.0 / 720.0,
-            1.0 / 24.0,
-            -0.5,
-            1.0,
-        ],
+        [1.0 / 479_001_600.0, -1.0 / 3_628_800.0, 1.0 / 40_320.0, -1.0 / 720.0, 1.0 / 24.0, -0.5, 1.0],
     );
     (sine, cosine, shifted.to_bits())
 }
@@ -70,10 +56,7 @@ pub(super) fn sin<M: Machine>(x: f32) -> f32 {
 #[inline(always)]
 pub(super) fn cos<M: Machine>(x: f32) -> f32 {
     let (sine, cosine, turn) = quarter::<M>(x);
-    signed(
-        if turn & 1 == 0 { cosine } else { sine },
-        turn.wrapping_add(1),
-    )
+    signed(if turn & 1 == 0 { cosine } else { sine }, turn.wrapping_add(1))
 }
 
 /// Returns the tangent of `x`, at most [`LARGEST_ANGLE`] in size.

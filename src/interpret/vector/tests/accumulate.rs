@@ -7,21 +7,12 @@ use super::noise;
 
 /// Returns how far `value` is from the sum of `terms`, relative to the sum of their sizes.
 fn error(value: f64, terms: impl Iterator<Item = f64>) -> f64 {
-    let (sum, size) = terms.fold((0.0, 0.0), |(sum, size), term| {
-        (sum + term, size + term.abs())
-    });
-    if size == 0.0 {
-        value.abs()
-    } else {
-        (value - sum).abs() / size
-    }
+    let (sum, size) = terms.fold((0.0, 0.0), |(sum, size), term| (sum + term, size + term.abs()));
+    if size == 0.0 { value.abs() } else { (value - sum).abs() / size }
 }
 
 fn sample(count: usize) -> Vec<f32> {
-    noise(count as u64 + 1)
-        .take(count)
-        .map(|x| (x - 0.3) * 3.0)
-        .collect()
+    noise(count as u64 + 1).take(count).map(|x| (x - 0.3) * 3.0).collect()
 }
 
 #[test]
@@ -43,10 +34,7 @@ fn sums_are_those_of_double_precision() {
         let entropy = terms().map(|x| if x <= 0.0 { 0.0 } else { x * x.ln() });
         assert!(error(sum_x_log_x(&x), entropy) < 1e-7);
         for op in [Unary::Log, Unary::AbsLog] {
-            assert!(
-                error(sum_log(op, &x), terms().map(|x| op.apply(x))) < 1e-13,
-                "{op:?} of {count}"
-            );
+            assert!(error(sum_log(op, &x), terms().map(|x| op.apply(x))) < 1e-13, "{op:?} of {count}");
         }
         let positive: Vec<f32> = x.iter().map(|x| x.abs() + 1e-3).collect();
         let exact = positive.iter().map(|&x| f64::from(x).ln());
@@ -80,13 +68,7 @@ fn sums_report_not_a_number_and_infinity() {
     x[93] = f32::NAN;
     let (least, greatest) = min_max(&x);
     assert!(least.is_nan() && greatest.is_nan());
-    for value in [
-        sum(&x),
-        sum_abs(&x),
-        sum_squares(&x),
-        sum_x_log_x(&x),
-        moments4(&x, 0.0).fourth,
-    ] {
+    for value in [sum(&x), sum_abs(&x), sum_squares(&x), sum_x_log_x(&x), moments4(&x, 0.0).fourth] {
         assert!(value.is_nan());
     }
     x[93] = f32::NEG_INFINITY;
@@ -99,14 +81,8 @@ fn sums_report_not_a_number_and_infinity() {
 #[test]
 fn an_accumulator_collects_what_is_wanted() {
     let x = sample(3000);
-    let wanted = Wanted {
-        powers: 4,
-        absolute: true,
-        squares: true,
-        extremes: true,
-        logarithms: true,
-        entropy: true,
-    };
+    let wanted =
+        Wanted { powers: 4, absolute: true, squares: true, extremes: true, logarithms: true, entropy: true };
     let mut whole = Accumulator::default();
     let mut first = Accumulator::default();
     let mut second = Accumulator::default();
@@ -126,15 +102,7 @@ fn an_accumulator_collects_what_is_wanted() {
     assert_eq!((whole.least, whole.greatest), (first.least, first.greatest));
 
     let mut third = Accumulator::default();
-    third.add(
-        Wanted {
-            powers: 1,
-            extremes: true,
-            ..Wanted::default()
-        },
-        &[f32::NAN],
-        0.0,
-    );
+    third.add(Wanted { powers: 1, extremes: true, ..Wanted::default() }, &[f32::NAN], 0.0);
     first.merge(&third);
     assert!(first.least.is_nan() && first.greatest.is_nan() && first.moments.first.is_nan());
 }

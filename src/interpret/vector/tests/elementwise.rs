@@ -38,10 +38,7 @@ fn functions_are_within_about_two_units_in_the_last_place() {
         unary_on::<Plain>(op, &x, &mut out);
         let (error, at) = worst(op, &x, &out);
         println!("{op:?}, on any processor: {error:.3} at {at:e}");
-        assert!(
-            error <= 2.3,
-            "{op:?} of {at:e} is off by {error} units on any processor"
-        );
+        assert!(error <= 2.3, "{op:?} of {at:e} is off by {error} units on any processor");
     }
 }
 
@@ -51,10 +48,7 @@ fn functions_let_not_a_number_through() {
         let mut values = [f32::NAN; 11];
         unary_in_place(op, &mut values);
         assert!(values.iter().all(|value| value.is_nan()), "{op:?}");
-        assert!(
-            sum_unary(op, &[1.0, 0.5, f32::NAN, 0.25]).is_nan(),
-            "{op:?}"
-        );
+        assert!(sum_unary(op, &[1.0, 0.5, f32::NAN, 0.25]).is_nan(), "{op:?}");
     }
 }
 
@@ -125,11 +119,7 @@ fn pairs() -> (Vec<f32>, Vec<f32>) {
     ];
     sides.extend(noise(4).take(130).map(|x| 20.0 * x - 10.0));
     sides.extend(noise(5).take(30).map(|x| (20.0 * x - 10.0).round()));
-    let each = |side: &Vec<f32>| {
-        side.iter()
-            .flat_map(|&x| sides.iter().map(move |&y| (x, y)))
-            .unzip()
-    };
+    let each = |side: &Vec<f32>| side.iter().flat_map(|&x| sides.iter().map(move |&y| (x, y))).unzip();
     each(&sides)
 }
 
@@ -143,14 +133,8 @@ fn arithmetic_follows_its_definition() {
         binary_on::<Plain>(op, Operand::Slice(&a), Operand::Slice(&b), &mut plain);
         for (((&a, &b), &out), &plain) in a.iter().zip(&b).zip(&out).zip(&plain) {
             let exact = op.apply(f64::from(a), f64::from(b));
-            assert!(
-                units(out, exact) <= 1.0,
-                "{a} {op:?} {b} is {out}, not {exact}"
-            );
-            assert!(
-                units(plain, exact) <= 1.0,
-                "{a} {op:?} {b} is {plain}, not {exact}, on any processor"
-            );
+            assert!(units(out, exact) <= 1.0, "{a} {op:?} {b} is {out}, not {exact}");
+            assert!(units(plain, exact) <= 1.0, "{a} {op:?} {b} is {plain}, not {exact}, on any processor");
         }
     }
 }
@@ -164,26 +148,17 @@ fn one_number_stands_for_all() {
             binary(op, Operand::Slice(&x), Operand::Scalar(scalar), &mut out);
             for (&x, &out) in x.iter().zip(&out) {
                 let exact = op.apply(f64::from(x), f64::from(scalar));
-                assert!(
-                    units(out, exact) <= 1.0,
-                    "{x:e} {op:?} {scalar} is {out:e}, not {exact:e}"
-                );
+                assert!(units(out, exact) <= 1.0, "{x:e} {op:?} {scalar} is {out:e}, not {exact:e}");
             }
             binary(op, Operand::Scalar(scalar), Operand::Slice(&x), &mut out);
             for (&x, &out) in x.iter().zip(&out) {
                 let exact = op.apply(f64::from(scalar), f64::from(x));
-                assert!(
-                    units(out, exact) <= 1.0,
-                    "{scalar} {op:?} {x:e} is {out:e}, not {exact:e}"
-                );
+                assert!(units(out, exact) <= 1.0, "{scalar} {op:?} {x:e} is {out:e}, not {exact:e}");
             }
             let mut two = [0.0; 3];
             binary(op, Operand::Scalar(scalar), Operand::Scalar(2.0), &mut two);
             let exact = op.apply(f64::from(scalar), 2.0);
-            assert!(
-                two.iter().all(|&out| units(out, exact) <= 1.0),
-                "{scalar} {op:?} 2"
-            );
+            assert!(two.iter().all(|&out| units(out, exact) <= 1.0), "{scalar} {op:?} 2");
         }
     }
 }
@@ -211,11 +186,7 @@ fn a_choice_takes_either_side_or_nothing() {
             }
             for scalar in condition {
                 select(Operand::Scalar(scalar), a, b, &mut out);
-                let exact = choose(
-                    f64::from(scalar),
-                    f64::from(value(a, 1)),
-                    f64::from(value(b, 1)),
-                );
+                let exact = choose(f64::from(scalar), f64::from(value(a, 1)), f64::from(value(b, 1)));
                 assert_eq!(units(out[1], exact), 0.0);
             }
         }

@@ -39,12 +39,7 @@ fn sweep() -> Vec<f32> {
     let patterns = (0..=u32::MAX).step_by(52_639).map(f32::from_bits);
     let bend = (0..60_000).map(|index| (index as f32 - 30_000.0) * 1.234_567e-3);
     let middle = (0..30_000).map(|index| (index as f32 - 15_000.0) * 7.891_23e-5);
-    special
-        .into_iter()
-        .chain(patterns)
-        .chain(bend)
-        .chain(middle)
-        .collect()
+    special.into_iter().chain(patterns).chain(bend).chain(middle).collect()
 }
 
 /// Returns a stream of reproducible numbers in [0, 1).

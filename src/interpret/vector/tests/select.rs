@@ -9,10 +9,7 @@ use super::sweep;
 fn ordered_bits_keep_the_order_and_come_back() {
     let mut x: Vec<f32> = sweep().into_iter().filter(|x| !x.is_nan()).collect();
     x.sort_by(f32::total_cmp);
-    assert!(
-        x.windows(2)
-            .all(|pair| ordered_bits(pair[0]) <= ordered_bits(pair[1]))
-    );
+    assert!(x.windows(2).all(|pair| ordered_bits(pair[0]) <= ordered_bits(pair[1])));
     for x in sweep() {
         assert_eq!(from_ordered_bits(ordered_bits(x)).to_bits(), x.to_bits());
     }

@@ -13,15 +13,12 @@ fn every_half_widens_exactly() {
     let halves: Vec<f16> = (0..=u16::MAX).map(f16::from_bits).collect();
     let mut out = vec![0.0; halves.len()];
     let same = |out: &[f32]| {
-        halves.iter().zip(out).all(|(half, &wide)| {
-            half.is_nan() && wide.is_nan() || half.to_f32().to_bits() == wide.to_bits()
-        })
+        halves
+            .iter()
+            .zip(out)
+            .all(|(half, &wide)| half.is_nan() && wide.is_nan() || half.to_f32().to_bits() == wide.to_bits())
     };
-    widen(
-        &Values::F16(Cow::Borrowed(&halves)),
-        0..halves.len(),
-        &mut out,
-    );
+    widen(&Values::F16(Cow::Borrowed(&halves)), 0..halves.len(), &mut out);
     assert!(same(&out));
     out.fill(0.0);
     widen_f16_anywhere(&halves, &mut out);
@@ -32,11 +29,7 @@ fn every_half_widens_exactly() {
 fn every_brain_float_widens_exactly() {
     let halves: Vec<bf16> = (0..=u16::MAX).map(bf16::from_bits).collect();
     let mut out = vec![0.0; halves.len()];
-    widen(
-        &Values::Bf16(Cow::Borrowed(&halves)),
-        0..halves.len(),
-        &mut out,
-    );
+    widen(&Values::Bf16(Cow::Borrowed(&halves)), 0..halves.len(), &mut out);
     assert!(halves.iter().zip(&out).all(|(half, &wide)| {
         half.is_nan() && wide.is_nan() || half.to_f32().to_bits() == wide.to_bits()
     }));
@@ -48,12 +41,7 @@ fn ranges_are_cut_to_what_there_is() {
     let values = Values::F16(Cow::Owned(values));
     let mut out = [-1.0; 30];
     widen(&values, 3..22, &mut out);
-    assert!(
-        out[..19]
-            .iter()
-            .zip(3..)
-            .all(|(&wide, value)| wide == value as f32)
-    );
+    assert!(out[..19].iter().zip(3..).all(|(&wide, value)| wide == value as f32));
     assert!(out[19..].iter().all(|&wide| wide == -1.0));
     widen(&values, 35..99, &mut out);
     assert_eq!(&out[..6], &[35.0, 36.0, 37.0, 38.0, 39.0, 8.0]);

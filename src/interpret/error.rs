@@ -1,0 +1,68 @@
+//! Why a script has no value on a model.
+
+use crate::lang::ops::Op;
+use crate::lang::span::Span;
+
+/// Why a script has no value on a model.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum InterpretError {
+    /// A sub-expression's value is not finite.
+    #[error("`{}` is {} in {}", .0.expression, .0.value, .0.unit)]
+    NotFinite(Box<NotFinite>),
+    /// A terminal stands for something that was not collected.
+    #[error("`{}` was not collected for {linear}", op.name())]
+    NotCollected {
+        /// The terminal.
+        op: Op,
+        /// Where the terminal stands in the script.
+        span: Option<Span>,
+        /// The first linear that lacks it.
+        linear: String,
+    },
+    /// A statistic has another length than its linear has channels or weights.
+    #[error("`{}` of {linear} has {found} values, and its linear needs {expected}", op.name())]
+    WrongLength {
+        /// The terminal that stands for the statistic.
+        op: Op,
+        /// The linear.
+        linear: String,
+        /// How many values there are.
+        found: usize,
+        /// How many there should be.
+        expected: usize,
+    },
+    /// A terminal that only projections have, with blocks as units.
+    #[error("`{}` is defined for projections only, and the unit is the block", op.name())]
+    NeedsProjection {
+        /// The terminal.
+        op: Op,
+        /// Where it stands.
+        span: Option<Span>,
+    },
+    /// The model has no linears in its blocks.
+    #[error("the model has no linear layers in its blocks")]
+    NoLinears,
+    /// A matrix's eigenvalues cannot be computed.
+    #[error("the singular values of {linear} cannot be computed: the iteration does not converge")]
+    NoSpectrum {
+        /// The linear.
+        linear: String,
+    },
+}
+
+/// Where a value that is not finite first appears, and from what.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NotFinite {
+    /// The sub-expression.
+    pub expression: String,
+    /// Where it stands in the script.
+    pub span: Option<Span>,
+    /// The allocation unit.
+    pub unit: String,
+    /// The weight, for a sub-expression with one value for each: linear, row, column.
+    pub weight: Option<(String, usize, usize)>,
+    /// The value: NaN or infinite.
+    pub value: f64,
+    /// What it was computed from: each operand and its value.
+    pub operands: Vec<(String, f64)>,
+}

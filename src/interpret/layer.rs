@@ -1,0 +1,64 @@
+//! The layer stage: operators across units, on vectors of one number for each.
+
+use super::reduce::ranks;
+use crate::lang::ops::{Op, Setting};
+use crate::lang::scalar::divide;
+
+/// Returns the value of a normaliser or layer operator.
+pub fn layerwise(op: Op, parameters: &[Setting], x: &[f64]) -> Vec<f64> {
+    let n = x.len() as f64;
+    let number = |index: usize| parameters.get(index).and_then(|setting| setting.number()).unwrap_or(0.0);
+    let mean = x.iter().sum::<f64>() / n;
+    let least = x.iter().copied().fold(f64::INFINITY, lesser);
+    let greatest = x.iter().copied().fold(f64::NEG_INFINITY, greater);
+    let squares = x.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>();
+    let scaled = |offset: f64, divisor: f64| x.iter().map(|x| divide(x - offset, divisor)).collect();
+    match op {
+        Op::ZScore => scaled(mean, (squares / n).sqrt()),
+        Op::DsaNormalize if x.len() < 2 => vec![0.0; x.len()],
+        Op::DsaNormalize => scaled(mean, (squares / (n - 1.0)).sqrt()),
+        Op::MinMax => scaled(least, greatest - least),
+        Op::DsaMinMax => scaled(least, greatest - least + 1e-9),
+        Op::Softmax => {
+            let powers: Vec<f64> = x.iter().map(|x| (x - greatest).exp()).collect();
+            let sum = powers.iter().sum::<f64>();
+            powers.into_iter().map(|power| power / sum).collect()
+        }
+        Op::Ranks => ranks(x),
+        Op::Center => x.iter().map(|x| x - mean).collect(),
+        Op::Smooth => {
+            let reach = (number(0) as usize) / 2;
+            (0..x.len())
+                .map(|index| {
+                    let window = &x[index.saturating_sub(reach)..(index + reach + 1).min(x.len())];
+                    window.iter().sum::<f64>() / window.len() as f64
+                })
+                .collect()
+        }
+        Op::CumulativeSum => x
+            .iter()
+            .scan(0.0, |sum, x| {
+                *sum += x;
+                Some(*sum)
+            })
+            .collect(),
+        Op::Difference => {
+            let before = std::iter::once(x.first()).chain(x.iter().map(Some)).flatten();
+            x.iter().zip(before).map(|(x, before)| x - before).collect()
+        }
+        Op::Clip => {
+            let (low, high) = (number(0), number(1));
+            x.iter().map(|x| if x.is_nan() { *x } else { x.max(low).min(high) }).collect()
+        }
+        // The planner sends nothing else here.
+        _ => vec![f64::NAN; x.len()],
+    }
+}
+
+fn lesser(a: f64, b: f64) -> f64 {
+    if a.is_nan() || b < a || b.is_nan() { if a.is_nan() { a } else { b } } else { a }
+}
+
+fn greater(a: f64, b: f64) -> f64 {
+    if a.is_nan() || b > a || b.is_nan() { if a.is_nan() { a } else { b } } else { a }
+}

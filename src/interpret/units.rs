@@ -1,0 +1,61 @@
+//! Allocation units: which linears share one ratio, and what the shape terminals say of them.
+
+use super::data::{ModelData, ProjectionKind};
+use crate::lang::types::UnitKind;
+
+/// What gets one ratio.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unit {
+    /// Its name: `block 3`, or the module's name.
+    pub name: String,
+    /// The block that it is or belongs to.
+    pub block: usize,
+    /// The indices of its linears in [`ModelData::linears`].
+    pub linears: Vec<usize>,
+    /// How many weights it has.
+    pub parameters: u64,
+    /// The share of its weights of each kind, in the order of [`ProjectionKind::ALL`].
+    pub kinds: [f64; 7],
+}
+
+impl Unit {
+    /// Returns the share of the unit's weights of some kinds.
+    pub fn share(&self, kinds: &[ProjectionKind]) -> f64 {
+        ProjectionKind::ALL
+            .iter()
+            .zip(self.kinds)
+            .filter(|(kind, _)| kinds.contains(kind))
+            .map(|(_, share)| share)
+            .sum()
+    }
+}
+
+/// Returns a model's units, in the model's order.
+pub fn units(model: &ModelData<'_>, kind: UnitKind) -> Vec<Unit> {
+    let mut units: Vec<Unit> = Vec::new();
+    for (index, linear) in model.linears.iter().enumerate() {
+        let parameters = linear.rows as u64 * linear.columns as u64;
+        let joins = kind == UnitKind::Block && units.last().is_some_and(|unit| unit.block == linear.block);
+        if !joins {
+            let name = match kind {
+                UnitKind::Block => format!("block {}", linear.block),
+                UnitKind::Projection => linear.name.clone(),
+            };
+            let (linears, kinds) = (Vec::new(), [0.0; 7]);
+            units.push(Unit { name, block: linear.block, linears, parameters: 0, kinds });
+        }
+        if let Some(unit) = units.last_mut() {
+            for (sum, share) in unit.kinds.iter_mut().zip(linear.kinds) {
+                *sum += share * parameters as f64;
+            }
+            unit.linears.push(index);
+            unit.parameters += parameters;
+        }
+    }
+    for unit in &mut units {
+        for share in &mut unit.kinds {
+            *share /= unit.parameters.max(1) as f64;
+        }
+    }
+    units
+}
