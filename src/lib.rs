@@ -6,4 +6,6 @@ pub mod allocate;
 pub mod cli;
 pub mod interpret;
 pub mod lang;
+pub mod model;
 pub mod report;
+pub mod stats;

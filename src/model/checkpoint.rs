@@ -1,0 +1,308 @@
+//! A model folder that has been opened and checked: its configuration, its tensors, its block linears.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use rayon::prelude::*;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::config::Config;
+use super::error::ModelError;
+use super::files::TensorFiles;
+use super::layout::{Layout, Linear};
+use crate::interpret::data::{LinearData, ModelData, Values};
+
+/// A model folder, memory-mapped; cloning shares the map.
+#[derive(Clone, Debug)]
+pub struct Checkpoint {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    config: Config,
+    files: TensorFiles,
+    layout: Layout,
+}
+
+/// What `allot inspect` shows about a model.
+#[derive(Clone, Debug, Serialize)]
+pub struct Summary {
+    /// The family's name for people.
+    pub architecture: String,
+    /// `model_type` of the language model's configuration.
+    pub model_type: String,
+    /// How many blocks there are.
+    pub blocks: usize,
+    /// The width of the residual stream.
+    pub hidden: usize,
+    /// The width between an MLP's two layers.
+    pub intermediate: usize,
+    /// Query heads.
+    pub heads: usize,
+    /// Key and value heads.
+    pub key_value_heads: usize,
+    /// The width of a head.
+    pub head_size: usize,
+    /// How many tokens there are.
+    pub vocabulary: usize,
+    /// The longest context in tokens.
+    pub positions: usize,
+    /// Whether the output embedding is the input embedding.
+    pub tied: bool,
+    /// Parameters in all files.
+    pub parameters: u64,
+    /// Parameters in block linears: those that can be pruned.
+    pub block_parameters: u64,
+    /// Weights of block linears that are zero already.
+    pub zeros: u64,
+    /// Bytes on disk by stored type, such as `F16`.
+    pub bytes_by_type: BTreeMap<String, u64>,
+    /// Bytes of all tensors on disk.
+    pub bytes: u64,
+    /// Bytes in memory when all weights are held as f32.
+    pub resident_bytes: u64,
+    /// Bytes of the largest block's linears as f32, what streaming holds at a time.
+    pub block_bytes: u64,
+    /// How many files hold the weights.
+    pub files: usize,
+    /// The fingerprint that statistics files are checked against.
+    pub fingerprint: String,
+    /// The block linears, in `named_modules()` order.
+    pub linears: Vec<LinearSummary>,
+}
+
+/// One block linear, as `allot inspect` shows it.
+#[derive(Clone, Debug, Serialize)]
+pub struct LinearSummary {
+    /// The module's name.
+    pub module: String,
+    /// The block it belongs to, from 0.
+    pub block: usize,
+    /// Output channels.
+    pub rows: usize,
+    /// Input channels.
+    pub columns: usize,
+    /// The stored type, such as `F16`.
+    pub dtype: String,
+    /// Whether it has a bias.
+    pub bias: bool,
+}
+
+impl Checkpoint {
+    /// Opens a Hugging Face folder: `config.json` and safetensors, one file or shards.
+    ///
+    /// All that the architecture needs is looked up and its shape checked; no weight is read yet.
+    ///
+    /// # Errors
+    /// When the folder, a file, the configuration or a tensor is not as it must be.
+    pub fn open(folder: impl AsRef<Path>) -> Result<Self, ModelError> {
+        let folder = folder.as_ref();
+        let config = Config::read(folder)?;
+        let files = TensorFiles::open_folder(folder)?;
+        let layout = Layout::find(&config, &files)?;
+        Ok(Self {
+            shared: Arc::new(Shared {
+                config,
+                files,
+                layout,
+            }),
+        })
+    }
+
+    /// Returns the configuration.
+    pub fn config(&self) -> &Config {
+        &self.shared.config
+    }
+
+    /// Returns the files and all their tensors.
+    pub fn files(&self) -> &TensorFiles {
+        &self.shared.files
+    }
+
+    /// Returns the names of the tensors that the decoder needs.
+    pub fn layout(&self) -> &Layout {
+        &self.shared.layout
+    }
+
+    /// Returns the folder.
+    pub fn folder(&self) -> &Path {
+        self.shared.files.folder()
+    }
+
+    /// Returns every linear of every block, in `named_modules()` order.
+    pub fn linears(&self) -> &[Linear] {
+        &self.shared.layout.linears
+    }
+
+    /// Returns the linears of block `block`.
+    pub fn block_linears(&self, block: usize) -> &[Linear] {
+        let each = self.config().architecture.linears.len();
+        self.linears().chunks(each).nth(block).unwrap_or_default()
+    }
+
+    /// Returns the weight of a block linear in its stored type, borrowed from the map where it is aligned.
+    ///
+    /// # Errors
+    /// When `linear` is another model's.
+    pub fn weight(&self, linear: &Linear) -> Result<Values<'_>, ModelError> {
+        self.files().values(&linear.weight)
+    }
+
+    /// Returns what the interpreter reads, without statistics; `Statistics::attach` adds those.
+    ///
+    /// # Errors
+    /// None for a checkpoint that opened; the type leaves room for other stores.
+    pub fn data(&self) -> Result<ModelData<'_>, ModelError> {
+        let linears = self.linears().iter().map(|linear| {
+            Ok(LinearData {
+                name: linear.module.clone(),
+                block: linear.block,
+                kinds: linear.kinds,
+                rows: linear.rows,
+                columns: linear.columns,
+                weight: self.weight(linear)?,
+                second_moment: None,
+                hessian_diagonal: None,
+                gradient: None,
+                reconstruction_error: None,
+            })
+        });
+        Ok(ModelData {
+            blocks: self.config().blocks,
+            linears: linears.collect::<Result<_, ModelError>>()?,
+        })
+    }
+
+    /// Reads every block linear and reports the first weight that is NaN or infinite.
+    ///
+    /// # Errors
+    /// With the file, the tensor and the position, when there is one.
+    pub fn check_finite(&self) -> Result<(), ModelError> {
+        let found = self.linears().par_iter().find_map_first(|linear| {
+            let values = match self.weight(linear) {
+                Ok(values) => values,
+                Err(error) => return Some(error),
+            };
+            let at = first_not_finite(&values)?;
+            Some(ModelError::NotFinite {
+                path: self
+                    .files()
+                    .tensor(&linear.weight)
+                    .map_or_else(|_| self.folder().to_owned(), |it| it.path.to_owned()),
+                tensor: linear.weight.clone(),
+                index: vec![at / linear.columns, at % linear.columns],
+                value: values.get(at),
+            })
+        });
+        found.map_or(Ok(()), Err)
+    }
+
+    /// Returns a name for the weights: SHA-256 of every tensor's name, type and shape, and of 4 KiB at its start, middle and end.
+    ///
+    /// It tells models apart, and a model from its pruned copy, without reading gigabytes.
+    pub fn fingerprint(&self) -> String {
+        let mut hash = Sha256::new();
+        for name in self.files().names() {
+            let Ok(tensor) = self.files().tensor(name) else {
+                continue;
+            };
+            hash.update(format!("{name}\n{:?}\n{:?}\n", tensor.dtype, tensor.shape));
+            let length = tensor.bytes.len();
+            let piece = length.min(4096);
+            for start in [0, (length - piece) / 2, length - piece] {
+                hash.update(&tensor.bytes[start..start + piece]);
+            }
+        }
+        hexadecimal(&hash.finalize())
+    }
+
+    /// Returns the facts that `allot inspect` shows; reads every block linear once, to count zeros.
+    ///
+    /// # Errors
+    /// None for a checkpoint that opened.
+    pub fn summary(&self) -> Result<Summary, ModelError> {
+        let config = self.config();
+        let mut bytes_by_type = BTreeMap::new();
+        let mut parameters = 0;
+        for name in self.files().names() {
+            let tensor = self.files().tensor(name)?;
+            *bytes_by_type
+                .entry(format!("{:?}", tensor.dtype))
+                .or_insert(0) += tensor.bytes.len() as u64;
+            parameters += tensor.shape.iter().product::<usize>() as u64;
+        }
+        let linears: Vec<LinearSummary> = self
+            .linears()
+            .iter()
+            .map(|linear| {
+                Ok(LinearSummary {
+                    module: linear.module.clone(),
+                    block: linear.block,
+                    rows: linear.rows,
+                    columns: linear.columns,
+                    dtype: format!("{:?}", self.files().tensor(&linear.weight)?.dtype),
+                    bias: linear.bias.is_some(),
+                })
+            })
+            .collect::<Result<_, ModelError>>()?;
+        let zeros = self
+            .linears()
+            .par_iter()
+            .map(|linear| self.weight(linear).map(|values| count_zeros(&values)))
+            .sum::<Result<u64, ModelError>>()?;
+        let size = |linear: &Linear| (linear.rows * linear.columns) as u64;
+        let each_block = self.linears().chunks(config.architecture.linears.len());
+        Ok(Summary {
+            architecture: config.architecture.title.to_owned(),
+            model_type: config.architecture.model_type.to_owned(),
+            blocks: config.blocks,
+            hidden: config.hidden,
+            intermediate: config.intermediate,
+            heads: config.heads,
+            key_value_heads: config.key_value_heads,
+            head_size: config.head_size,
+            vocabulary: config.vocabulary,
+            positions: config.positions,
+            tied: config.tied,
+            parameters,
+            block_parameters: self.linears().iter().map(size).sum(),
+            zeros,
+            bytes: bytes_by_type.values().sum(),
+            bytes_by_type,
+            resident_bytes: 4 * parameters,
+            block_bytes: each_block
+                .map(|block| 4 * block.iter().map(size).sum::<u64>())
+                .max()
+                .unwrap_or(0),
+            files: self.files().paths().count(),
+            fingerprint: self.fingerprint(),
+            linears,
+        })
+    }
+}
+
+/// Returns the index of the first number that is NaN or infinite.
+pub fn first_not_finite(values: &Values<'_>) -> Option<usize> {
+    match values {
+        Values::F32(all) => all.par_iter().position_first(|it| !it.is_finite()),
+        Values::F16(all) => all.par_iter().position_first(|it| !it.is_finite()),
+        Values::Bf16(all) => all.par_iter().position_first(|it| !it.is_finite()),
+    }
+}
+
+fn count_zeros(values: &Values<'_>) -> u64 {
+    let count = match values {
+        Values::F32(all) => all.iter().filter(|it| **it == 0.0).count(),
+        Values::F16(all) => all.iter().filter(|it| it.to_bits() << 1 == 0).count(),
+        Values::Bf16(all) => all.iter().filter(|it| it.to_bits() << 1 == 0).count(),
+    };
+    count as u64
+}
+
+/// Returns bytes as lower-case hexadecimal digits.
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

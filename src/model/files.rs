@@ -1,0 +1,343 @@
+//! Safetensors on disk: single or sharded, memory-mapped, checked before use.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use half::{bf16, f16};
+use memmap2::Mmap;
+use safetensors::{Dtype, SafeTensors, tensor::Metadata};
+use serde::Deserialize;
+
+use super::error::ModelError;
+use crate::interpret::data::Values;
+
+/// The longest header that the format allows, in bytes.
+const LONGEST_HEADER: u64 = 100_000_000;
+
+const SINGLE: &str = "model.safetensors";
+const INDEX: &str = "model.safetensors.index.json";
+
+/// The tensors of one or several mapped safetensors files, by name.
+#[derive(Debug)]
+pub struct TensorFiles {
+    folder: PathBuf,
+    files: Vec<Mapped>,
+    tensors: BTreeMap<String, Place>,
+}
+
+#[derive(Debug)]
+struct Mapped {
+    path: PathBuf,
+    map: Mmap,
+    notes: BTreeMap<String, String>,
+}
+
+#[derive(Debug)]
+struct Place {
+    file: usize,
+    dtype: Dtype,
+    shape: Vec<usize>,
+    start: usize,
+    end: usize,
+}
+
+/// One tensor as it is stored.
+#[derive(Clone, Copy, Debug)]
+pub struct StoredTensor<'a> {
+    /// The file that holds it.
+    pub path: &'a Path,
+    /// The type of its numbers.
+    pub dtype: Dtype,
+    /// Its shape.
+    pub shape: &'a [usize],
+    /// Its bytes, row-major and little-endian.
+    pub bytes: &'a [u8],
+}
+
+#[derive(Deserialize)]
+struct Index {
+    weight_map: BTreeMap<String, String>,
+}
+
+impl TensorFiles {
+    /// Opens the weights of a model folder: `model.safetensors`, or the shards that its index names.
+    ///
+    /// # Errors
+    /// When there are none, a shard is missing, or a header does not describe its file.
+    pub fn open_folder(folder: &Path) -> Result<Self, ModelError> {
+        let index = folder.join(INDEX);
+        if index.is_file() {
+            return Self::open_sharded(folder, &index);
+        }
+        let single = folder.join(SINGLE);
+        if single.is_file() {
+            return Self::open_files(folder, vec![single]);
+        }
+        Err(ModelError::NoWeights {
+            folder: folder.to_owned(),
+            pickled: holds_pickles(folder),
+        })
+    }
+
+    /// Opens one safetensors file.
+    ///
+    /// # Errors
+    /// When it cannot be read, or its header does not describe it.
+    pub fn open_file(path: &Path) -> Result<Self, ModelError> {
+        let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+        Self::open_files(&folder, vec![path.to_owned()])
+    }
+
+    fn open_sharded(folder: &Path, index: &Path) -> Result<Self, ModelError> {
+        let text = fs::read(index).map_err(|source| ModelError::Read {
+            path: index.to_owned(),
+            source,
+        })?;
+        let Index { weight_map } =
+            serde_json::from_slice(&text).map_err(|error| ModelError::Header {
+                path: index.to_owned(),
+                problem: format!("its weight_map cannot be read ({error})"),
+            })?;
+        let shards: BTreeSet<&str> = weight_map.values().map(String::as_str).collect();
+        let mut paths = Vec::with_capacity(shards.len());
+        for shard in shards {
+            // A shard is a file of the same folder: anything else would let an index point anywhere on the disk.
+            let plain = Path::new(shard)
+                .file_name()
+                .is_some_and(|name| name == shard);
+            let path = folder.join(shard);
+            if !plain || !path.is_file() {
+                return Err(ModelError::MissingShard {
+                    index: index.to_owned(),
+                    shard: shard.to_owned(),
+                });
+            }
+            paths.push(path);
+        }
+        let opened = Self::open_files(folder, paths)?;
+        for (tensor, shard) in &weight_map {
+            let found = opened.tensors.get(tensor);
+            if found.is_none_or(|place| opened.files[place.file].path != folder.join(shard)) {
+                return Err(ModelError::MissingTensor {
+                    path: folder.join(shard),
+                    tensor: tensor.clone(),
+                });
+            }
+        }
+        Ok(opened)
+    }
+
+    fn open_files(folder: &Path, paths: Vec<PathBuf>) -> Result<Self, ModelError> {
+        let mut files = Vec::with_capacity(paths.len());
+        let mut tensors = BTreeMap::new();
+        for path in paths {
+            let map = map_file(&path)?;
+            let (data_start, metadata) = read_header(&path, &map)?;
+            let file = files.len();
+            for name in metadata.offset_keys() {
+                let Some(info) = metadata.info(&name) else {
+                    continue;
+                };
+                let place = Place {
+                    file,
+                    dtype: info.dtype,
+                    shape: info.shape.clone(),
+                    start: data_start + info.data_offsets.0,
+                    end: data_start + info.data_offsets.1,
+                };
+                if tensors.insert(name.clone(), place).is_some() {
+                    return Err(ModelError::Header {
+                        path,
+                        problem: format!("`{name}` is also in another shard"),
+                    });
+                }
+            }
+            let notes = metadata.metadata().iter().flatten();
+            let notes = notes.map(|(key, value)| (key.clone(), value.clone()));
+            files.push(Mapped {
+                path,
+                notes: notes.collect(),
+                map,
+            });
+        }
+        Ok(Self {
+            folder: folder.to_owned(),
+            files,
+            tensors,
+        })
+    }
+
+    /// Returns the folder that holds the files.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Returns the files' paths, in order of their names.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.files.iter().map(|file| file.path.as_path())
+    }
+
+    /// Returns the text that the first file's header holds under `key` of its `__metadata__`.
+    pub fn note(&self, key: &str) -> Option<&str> {
+        let notes = &self.files.first()?.notes;
+        notes.get(key).map(String::as_str)
+    }
+
+    /// Returns the names of all tensors, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.tensors.keys().map(String::as_str)
+    }
+
+    /// Returns whether there is a tensor of this name.
+    pub fn contains(&self, name: &str) -> bool {
+        self.tensors.contains_key(name)
+    }
+
+    /// Returns the tensor `name` as it is stored.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn tensor(&self, name: &str) -> Result<StoredTensor<'_>, ModelError> {
+        let place = self
+            .tensors
+            .get(name)
+            .ok_or_else(|| ModelError::MissingTensor {
+                path: match &self.files[..] {
+                    [only] => only.path.clone(),
+                    _ => self.folder.clone(),
+                },
+                tensor: name.to_owned(),
+            })?;
+        let file = &self.files[place.file];
+        Ok(StoredTensor {
+            path: &file.path,
+            dtype: place.dtype,
+            shape: &place.shape,
+            bytes: &file.map[place.start..place.end],
+        })
+    }
+
+    /// Returns the tensor `name` after checking its shape.
+    ///
+    /// # Errors
+    /// When there is none, or its shape is another.
+    pub fn shaped(&self, name: &str, expected: &[usize]) -> Result<StoredTensor<'_>, ModelError> {
+        let tensor = self.tensor(name)?;
+        if tensor.shape != expected {
+            return Err(ModelError::Shape {
+                path: tensor.path.to_owned(),
+                tensor: name.to_owned(),
+                expected: expected.to_vec(),
+                found: tensor.shape.to_vec(),
+            });
+        }
+        Ok(tensor)
+    }
+
+    /// Returns the numbers of the tensor `name`, borrowed from the map where they are aligned, else copied.
+    ///
+    /// # Errors
+    /// When there is no such tensor, or it is not stored as f32, f16 or bf16.
+    pub fn values(&self, name: &str) -> Result<Values<'_>, ModelError> {
+        let tensor = self.tensor(name)?;
+        tensor.values().ok_or_else(|| ModelError::DataType {
+            path: tensor.path.to_owned(),
+            tensor: name.to_owned(),
+            found: format!("{:?}", tensor.dtype),
+        })
+    }
+}
+
+impl<'a> StoredTensor<'a> {
+    /// Returns the tensor's numbers, or `None` when they are not f32, f16 or bf16.
+    pub fn values(&self) -> Option<Values<'a>> {
+        match self.dtype {
+            Dtype::F32 => Some(Values::F32(view::<f32>(self.bytes))),
+            Dtype::F16 => Some(Values::F16(view::<f16>(self.bytes))),
+            Dtype::BF16 => Some(Values::Bf16(view::<bf16>(self.bytes))),
+            _ => None,
+        }
+    }
+}
+
+/// Returns bytes as numbers: borrowed where they are aligned, else copied.
+fn view<T: bytemuck::AnyBitPattern>(bytes: &[u8]) -> Cow<'_, [T]> {
+    match bytemuck::try_cast_slice(bytes) {
+        Ok(numbers) => Cow::Borrowed(numbers),
+        Err(_) => bytes
+            .chunks_exact(size_of::<T>())
+            .map(bytemuck::pod_read_unaligned)
+            .collect(),
+    }
+}
+
+fn map_file(path: &Path) -> Result<Mmap, ModelError> {
+    let read = |source| ModelError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let file = File::open(path).map_err(read)?;
+    // SAFETY: the map is read-only. Another process that shortens the file while we read it could still raise SIGBUS; every
+    // tool that maps checkpoints takes that risk, and allot itself only ever replaces files by renaming.
+    unsafe { Mmap::map(&file) }.map_err(read)
+}
+
+/// Returns where the data start, and the checked header.
+fn read_header(path: &Path, bytes: &[u8]) -> Result<(usize, Metadata), ModelError> {
+    let found = bytes.len() as u64;
+    let Some(length) = bytes.first_chunk::<8>() else {
+        return Err(ModelError::Truncated {
+            path: path.to_owned(),
+            needed: 8,
+            found,
+        });
+    };
+    let header = u64::from_le_bytes(*length);
+    if header > LONGEST_HEADER || header > found - 8 {
+        return Err(ModelError::HeaderSize {
+            path: path.to_owned(),
+            header,
+            file: found,
+        });
+    }
+    match SafeTensors::read_metadata(bytes) {
+        Ok((header, metadata)) => Ok((8 + header, metadata)),
+        Err(error) => Err(header_error(path, bytes, 8 + header as usize, &error)),
+    }
+}
+
+/// Tells a file that was cut short from one whose header is wrong.
+fn header_error(
+    path: &Path,
+    bytes: &[u8],
+    data_start: usize,
+    error: &safetensors::SafeTensorError,
+) -> ModelError {
+    let found = bytes.len() as u64;
+    let promised = serde_json::from_slice::<Metadata>(&bytes[8..data_start])
+        .ok()
+        .and_then(|metadata| (data_start as u64).checked_add(metadata.data_len() as u64));
+    match promised {
+        Some(needed) if needed > found => ModelError::Truncated {
+            path: path.to_owned(),
+            needed,
+            found,
+        },
+        _ => ModelError::Header {
+            path: path.to_owned(),
+            problem: format!("its safetensors header is not valid ({error})"),
+        },
+    }
+}
+
+fn holds_pickles(folder: &Path) -> bool {
+    fs::read_dir(folder).is_ok_and(|entries| {
+        entries.flatten().any(|entry| {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            name.starts_with("pytorch_model") && name.ends_with(".bin")
+        })
+    })
+}

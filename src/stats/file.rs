@@ -1,0 +1,337 @@
+//! The statistics file: safetensors with one tensor for each statistic of each linear.
+//!
+//! | tensor | type and shape | what |
+//! |---|---|---|
+//! | `second_moment.<module>` | f32 `[columns]` | mean over samples of the sum over tokens of x squared |
+//! | `hessian_diagonal.<module>` | f32 `[columns]` | the diagonal of the Hessian of the output error |
+//! | `gradient.<module>` | f32, f16 or bf16 `[rows, columns]` | root of the summed squared gradients |
+//! | `reconstruction_error.<module>` | f32 `[1]` | least error of a linear reconstruction at half density |
+//!
+//! `<module>` is the name in `named_modules()`. The header's `__metadata__` holds one key, `allot.statistics`: the
+//! [`Provenance`] as JSON.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use half::{bf16, f16};
+use safetensors::{Dtype, tensor::TensorView};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::interpret::data::{ModelData, Values};
+use crate::model::{Checkpoint, Linear, ModelError, TensorFiles, first_not_finite, write_beside};
+
+const KEY: &str = "allot.statistics";
+
+/// How statistics were made.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// How many sequences were read.
+    pub samples: usize,
+    /// How many tokens each has.
+    pub length: usize,
+    /// How many tokens that is in all.
+    pub tokens: usize,
+    /// The seed that chose the sequences.
+    pub seed: u64,
+    /// SHA-256 of the text or token file.
+    pub source: String,
+    /// The fingerprint of the model's weights ([`Checkpoint::fingerprint`]).
+    pub model: String,
+    /// The version of allot that wrote the file.
+    pub version: String,
+}
+
+/// What was collected for one linear.
+#[derive(Clone, Debug, Default)]
+pub struct LinearStatistics {
+    /// The mean over samples of the sum over tokens of x squared, `[columns]`.
+    pub second_moment: Option<Vec<f32>>,
+    /// The diagonal of the Hessian of the output error, `[columns]`.
+    pub hessian_diagonal: Option<Vec<f32>>,
+    /// The root of the summed squared gradients, `[rows, columns]`.
+    pub gradient: Option<Values<'static>>,
+    /// The least error of a linear reconstruction when half of each row is removed (LSA).
+    pub reconstruction_error: Option<f32>,
+}
+
+/// Statistics of a model's block linears, by module name.
+#[derive(Clone, Debug, Default)]
+pub struct Statistics {
+    /// How they were made.
+    pub provenance: Provenance,
+    /// What was collected, by module name.
+    pub linears: BTreeMap<String, LinearStatistics>,
+}
+
+/// Says why statistics cannot be read or used.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StatisticsError {
+    /// The file itself cannot be read or written.
+    #[error(transparent)]
+    File(#[from] ModelError),
+    /// The file is a safetensors file of another kind.
+    #[error("{} is not a statistics file ({problem}); make one with `allot stats`", path.display())]
+    Kind {
+        /// The file.
+        path: PathBuf,
+        /// What is missing or wrong.
+        problem: String,
+    },
+    /// The statistics were collected on other weights.
+    #[error("{} was made from another model or other weights than {}; make it again with `allot stats`", path.display(), model.display())]
+    Stale {
+        /// The file.
+        path: PathBuf,
+        /// The model's folder.
+        model: PathBuf,
+    },
+    /// The file has a statistic for a module that the model does not have.
+    #[error("{}: `{tensor}` belongs to no linear of {}; the statistics are another model's", path.display(), model.display())]
+    Unknown {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// The model's folder.
+        model: PathBuf,
+    },
+    /// A linear of the model has no second moments.
+    #[error("{} has no `{tensor}`; it is incomplete, make it again with `allot stats`", path.display())]
+    Missing {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+    },
+    /// A value is one that the statistic cannot have.
+    #[error("{}: `{tensor}` holds {value} at {index}, and must be finite and not negative; make it again with `allot stats`", path.display())]
+    Value {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// The position of the first such value, row-major.
+        index: usize,
+        /// The value.
+        value: f32,
+    },
+}
+
+impl Statistics {
+    /// Reads a statistics file and checks it against the model that it is to be used with.
+    ///
+    /// # Errors
+    /// When the file is corrupt, of another kind, another model's, incomplete, or holds impossible values.
+    pub fn load(path: &Path, checkpoint: &Checkpoint) -> Result<Self, StatisticsError> {
+        let files = TensorFiles::open_file(path)?;
+        let kind = |problem: String| StatisticsError::Kind {
+            path: path.to_owned(),
+            problem,
+        };
+        let note = files
+            .note(KEY)
+            .ok_or_else(|| kind(format!("its header has no `{KEY}`")))?;
+        let provenance: Provenance =
+            serde_json::from_str(note).map_err(|error| kind(format!("`{KEY}`: {error}")))?;
+        if provenance.model != checkpoint.fingerprint() {
+            return Err(StatisticsError::Stale {
+                path: path.to_owned(),
+                model: checkpoint.folder().to_owned(),
+            });
+        }
+        let mut known = 0;
+        let mut linears = BTreeMap::new();
+        for linear in checkpoint.linears() {
+            let (statistics, count) = read_linear(path, &files, linear)?;
+            known += count;
+            linears.insert(linear.module.clone(), statistics);
+        }
+        if known != files.names().count() {
+            let stranger = files.names().find(|name| !is_known(name, &linears));
+            return Err(StatisticsError::Unknown {
+                path: path.to_owned(),
+                tensor: stranger.unwrap_or_default().to_owned(),
+                model: checkpoint.folder().to_owned(),
+            });
+        }
+        Ok(Self {
+            provenance,
+            linears,
+        })
+    }
+
+    /// Writes a statistics file beside `path` and renames it, so that no partial file is ever seen.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn save(&self, path: &Path) -> Result<(), StatisticsError> {
+        let bytes = self.to_bytes().map_err(|source| ModelError::Write {
+            path: path.to_owned(),
+            source,
+        })?;
+        Ok(write_beside(path, |file| file.write_all(&bytes))?)
+    }
+
+    /// Returns the model's weights with these statistics beside them, as the interpreter reads them.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::data`].
+    pub fn data<'a>(&'a self, checkpoint: &'a Checkpoint) -> Result<ModelData<'a>, ModelError> {
+        let mut data = checkpoint.data()?;
+        self.attach(&mut data);
+        Ok(data)
+    }
+
+    /// Adds these statistics to the linears of the same names.
+    pub fn attach<'a>(&'a self, data: &mut ModelData<'a>) {
+        for linear in &mut data.linears {
+            let Some(found) = self.linears.get(&linear.name) else {
+                continue;
+            };
+            linear.second_moment = found.second_moment.as_deref().map(Cow::Borrowed);
+            linear.hessian_diagonal = found.hessian_diagonal.as_deref().map(Cow::Borrowed);
+            linear.gradient = found.gradient.as_ref().map(borrow);
+            linear.reconstruction_error = found.reconstruction_error.map(f64::from);
+        }
+    }
+
+    fn to_bytes(&self) -> io::Result<Vec<u8>> {
+        let mut tensors: Vec<(String, TensorView<'_>)> = Vec::new();
+        let mut add = |name: String, dtype, shape, bytes| {
+            let view = TensorView::new(dtype, shape, bytes).map_err(io::Error::other)?;
+            tensors.push((name, view));
+            io::Result::Ok(())
+        };
+        for (module, linear) in &self.linears {
+            for (kind, vector) in [
+                ("second_moment", &linear.second_moment),
+                ("hessian_diagonal", &linear.hessian_diagonal),
+            ] {
+                if let Some(vector) = vector {
+                    let bytes = bytemuck::cast_slice(vector);
+                    add(
+                        format!("{kind}.{module}"),
+                        Dtype::F32,
+                        vec![vector.len()],
+                        bytes,
+                    )?;
+                }
+            }
+            if let Some(gradient) = &linear.gradient {
+                let columns = linear.second_moment.as_ref().map_or(1, Vec::len).max(1);
+                let shape = vec![gradient.len() / columns, columns];
+                let (dtype, bytes) = match gradient {
+                    Values::F32(all) => (Dtype::F32, bytemuck::cast_slice(all)),
+                    Values::F16(all) => (Dtype::F16, bytemuck::cast_slice(all)),
+                    Values::Bf16(all) => (Dtype::BF16, bytemuck::cast_slice(all)),
+                };
+                add(format!("gradient.{module}"), dtype, shape, bytes)?;
+            }
+            if let Some(error) = &linear.reconstruction_error {
+                let bytes = bytemuck::bytes_of(error);
+                add(
+                    format!("reconstruction_error.{module}"),
+                    Dtype::F32,
+                    vec![1],
+                    bytes,
+                )?;
+            }
+        }
+        // One key only: the format's map of keys is written in no fixed order, and equal statistics must give equal bytes.
+        let note = serde_json::to_string(&self.provenance)?;
+        let notes = [(KEY.to_owned(), note)].into_iter().collect();
+        safetensors::serialize(tensors, Some(notes)).map_err(io::Error::other)
+    }
+}
+
+/// Returns a linear's statistics, and how many tensors they took.
+fn read_linear(
+    path: &Path,
+    files: &TensorFiles,
+    linear: &Linear,
+) -> Result<(LinearStatistics, usize), StatisticsError> {
+    let mut count = 0;
+    let mut read = |kind: &str, shape: &[usize]| {
+        let name = format!("{kind}.{}", linear.module);
+        if !files.contains(&name) {
+            return Ok(None);
+        }
+        count += 1;
+        files.shaped(&name, shape)?;
+        let values = files.values(&name)?;
+        check_values(path, &name, &values)?;
+        Ok::<_, StatisticsError>(Some(values))
+    };
+    let columns = [linear.columns];
+    let second_moment = read("second_moment", &columns)?;
+    if second_moment.is_none() {
+        return Err(StatisticsError::Missing {
+            path: path.to_owned(),
+            tensor: format!("second_moment.{}", linear.module),
+        });
+    }
+    let hessian_diagonal = read("hessian_diagonal", &columns)?;
+    let gradient = read("gradient", &[linear.rows, linear.columns])?;
+    let reconstruction_error = read("reconstruction_error", &[1])?;
+    let statistics = LinearStatistics {
+        second_moment: second_moment.map(|it| widen(&it)),
+        hessian_diagonal: hessian_diagonal.map(|it| widen(&it)),
+        gradient: gradient.map(own),
+        reconstruction_error: reconstruction_error.map(|it| it.get(0)),
+    };
+    Ok((statistics, count))
+}
+
+fn check_values(path: &Path, name: &str, values: &Values<'_>) -> Result<(), StatisticsError> {
+    let negative = || match values {
+        Values::F32(all) => all.iter().position(|it| *it < 0.0),
+        Values::F16(all) => all.iter().position(|it| *it < f16::ZERO),
+        Values::Bf16(all) => all.iter().position(|it| *it < bf16::ZERO),
+    };
+    match first_not_finite(values).or_else(negative) {
+        None => Ok(()),
+        Some(index) => Err(StatisticsError::Value {
+            path: path.to_owned(),
+            tensor: name.to_owned(),
+            index,
+            value: values.get(index),
+        }),
+    }
+}
+
+fn is_known(name: &str, linears: &BTreeMap<String, LinearStatistics>) -> bool {
+    let kinds = [
+        "second_moment.",
+        "hessian_diagonal.",
+        "gradient.",
+        "reconstruction_error.",
+    ];
+    kinds
+        .iter()
+        .filter_map(|kind| name.strip_prefix(kind))
+        .any(|module| linears.contains_key(module))
+}
+
+fn widen(values: &Values<'_>) -> Vec<f32> {
+    (0..values.len()).map(|index| values.get(index)).collect()
+}
+
+fn own(values: Values<'_>) -> Values<'static> {
+    match values {
+        Values::F32(all) => Values::F32(Cow::Owned(all.into_owned())),
+        Values::F16(all) => Values::F16(Cow::Owned(all.into_owned())),
+        Values::Bf16(all) => Values::Bf16(Cow::Owned(all.into_owned())),
+    }
+}
+
+fn borrow<'a>(values: &'a Values<'static>) -> Values<'a> {
+    match values {
+        Values::F32(all) => Values::F32(Cow::Borrowed(all)),
+        Values::F16(all) => Values::F16(Cow::Borrowed(all)),
+        Values::Bf16(all) => Values::Bf16(Cow::Borrowed(all)),
+    }
+}
