@@ -176,7 +176,28 @@ pub enum ModelError {
     },
 }
 
+impl From<candle_core::Error> for ModelError {
+    /// Wraps candle's error; who knows the place adds it with [`ModelError::inside`].
+    fn from(source: candle_core::Error) -> Self {
+        Self::Compute {
+            place: String::new(),
+            source,
+        }
+    }
+}
+
 impl ModelError {
+    /// Returns the error with the place in the model where it happened, if it has none yet.
+    pub fn inside(self, at: &str) -> Self {
+        match self {
+            Self::Compute { place, source } if place.is_empty() => Self::Compute {
+                place: at.to_owned(),
+                source,
+            },
+            other => other,
+        }
+    }
+
     /// Returns a closure that wraps candle's error with the place in the model where it happened.
     pub fn at(place: impl Into<String>) -> impl FnOnce(candle_core::Error) -> Self {
         let place = place.into();

@@ -3,18 +3,26 @@
 //! [`Checkpoint::open`] checks a folder and maps its weights; [`Checkpoint::data`] hands them to the interpreter.
 
 pub mod architecture;
+mod attention;
+mod block;
 mod checkpoint;
 mod config;
+mod decoder;
 mod error;
+mod exponential;
 mod files;
 mod keys;
 mod layout;
 pub mod rotary;
+mod weights;
 mod write;
 
+pub use block::{Angles, Block, LoadedLinear, Tap, no_tap};
 pub use checkpoint::{Checkpoint, LinearSummary, Summary, first_not_finite};
 pub use config::{Activation, Config};
+pub use decoder::{Decoder, DecoderTap, Embedding, Head};
 pub use error::ModelError;
 pub use files::{StoredTensor, TensorFiles};
 pub use layout::{Layout, Linear, Site};
+pub use weights::widen;
 pub use write::write_beside;

@@ -1,0 +1,276 @@
+//! Causal attention that never holds the whole score matrix.
+
+use std::ops::Range;
+
+use candle_core::{CpuStorage, CustomOp3, D, DType, Layout, Result, Shape, Tensor};
+use rayon::prelude::*;
+
+use super::exponential::exponentiate;
+
+/// Query rows that are scored at a time; their scores stay in a core's cache.
+const CHUNK: usize = 64;
+
+/// The shape and the rules of one block's attention.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Attention {
+    pub(super) heads: usize,
+    pub(super) key_value_heads: usize,
+    pub(super) head_size: usize,
+    /// What scores are multiplied by.
+    pub(super) scale: f64,
+    /// The cap c of c * tanh(score / c).
+    pub(super) softcap: Option<f64>,
+    /// How many tokens back a query sees, itself included.
+    pub(super) window: Option<usize>,
+}
+
+impl Attention {
+    /// Returns the attention of queries `[samples, length, heads, head_size]` over keys and values
+    /// `[samples, length, key_value_heads, head_size]`, as `[samples, length, heads * head_size]`.
+    pub(super) fn run(&self, queries: &Tensor, keys: &Tensor, values: &Tensor) -> Result<Tensor> {
+        if queries.device().is_cpu() {
+            let (queries, keys, values) = (
+                queries.contiguous()?,
+                keys.contiguous()?,
+                values.contiguous()?,
+            );
+            queries.apply_op3_no_bwd(&keys, &values, self)
+        } else {
+            self.composed(queries, keys, values)
+        }
+    }
+
+    /// Computes the same from candle's operations, on any device, a chunk of queries at a time.
+    pub(super) fn composed(
+        &self,
+        queries: &Tensor,
+        keys: &Tensor,
+        values: &Tensor,
+    ) -> Result<Tensor> {
+        let (samples, length, heads, size) = queries.dims4()?;
+        let shared = heads / self.key_value_heads;
+        let spread = |tensor: &Tensor| -> Result<Tensor> {
+            tensor
+                .unsqueeze(3)?
+                .expand((samples, length, self.key_value_heads, shared, size))?
+                .reshape((samples, length, heads, size))?
+                .transpose(1, 2)?
+                .contiguous()
+        };
+        let queries = (queries.transpose(1, 2)?.contiguous()? * self.scale)?;
+        let keys = spread(keys)?.transpose(2, 3)?;
+        let values = spread(values)?;
+        let mut parts = Vec::new();
+        // A GPU wants larger pieces than a cache does.
+        for start in (0..length).step_by(8 * CHUNK) {
+            let rows = start..length.min(start + 8 * CHUNK);
+            let seen = self.seen(rows.start).start..rows.end;
+            let part = queries.narrow(2, start, rows.len())?;
+            let mut scores = part.matmul(&keys.narrow(3, seen.start, seen.len())?.contiguous()?)?;
+            if let Some(cap) = self.softcap {
+                scores = ((scores / cap)?.tanh()? * cap)?;
+            }
+            let scores = scores.broadcast_add(&self.mask(rows, &seen, queries.device())?)?;
+            let shares = candle_nn::ops::softmax(&scores, D::Minus1)?;
+            parts.push(shares.matmul(&values.narrow(2, seen.start, seen.len())?.contiguous()?)?);
+        }
+        Tensor::cat(&parts, 2)?
+            .transpose(1, 2)?
+            .reshape((samples, length, heads * size))
+    }
+
+    /// Returns the positions that the query at `position` attends to.
+    fn seen(&self, position: usize) -> Range<usize> {
+        let start = match self.window {
+            Some(window) => (position + 1).saturating_sub(window),
+            None => 0,
+        };
+        start..position + 1
+    }
+
+    fn mask(
+        &self,
+        rows: Range<usize>,
+        seen: &Range<usize>,
+        device: &candle_core::Device,
+    ) -> Result<Tensor> {
+        let shape = (rows.len(), seen.len());
+        let mask: Vec<f32> = rows
+            .flat_map(|row| {
+                let visible = self.seen(row);
+                seen.clone()
+                    .map(move |column| match visible.contains(&column) {
+                        true => 0.0,
+                        false => f32::NEG_INFINITY,
+                    })
+            })
+            .collect();
+        Tensor::from_vec(mask, shape, device)
+    }
+
+    /// Fills the output rows `rows` of one sample, head by head.
+    fn fill(
+        &self,
+        sample: &Sample<'_>,
+        rows: Range<usize>,
+        scores: &mut Vec<f32>,
+        output: &mut [f32],
+    ) {
+        let (width, size) = (self.heads * self.head_size, self.head_size);
+        let key_width = self.key_value_heads * size;
+        let shared = self.heads / self.key_value_heads;
+        let seen = self.seen(rows.start).start..rows.end;
+        let columns = seen.len();
+        scores.resize(rows.len() * columns, 0.0);
+        for head in 0..self.heads {
+            let query = &sample.queries[rows.start * width + head * size..];
+            let offset = seen.start * key_width + head / shared * size;
+            product(
+                (rows.len(), columns, size),
+                (scores, columns),
+                (query, width, 1),
+                (&sample.keys[offset..], 1, key_width),
+                self.scale as f32,
+            );
+            for (row, line) in rows.clone().zip(scores.chunks_exact_mut(columns)) {
+                let visible = self.seen(row);
+                let visible = visible.start - seen.start..visible.end - seen.start;
+                line[..visible.start].fill(0.0);
+                line[visible.end..].fill(0.0);
+                self.shares(&mut line[visible]);
+            }
+            product(
+                (rows.len(), size, columns),
+                (&mut output[head * size..], width),
+                (scores, columns, 1),
+                (&sample.values[offset..], key_width, 1),
+                1.0,
+            );
+        }
+    }
+
+    /// Turns scores into shares that sum to 1.
+    fn shares(&self, scores: &mut [f32]) {
+        if let Some(cap) = self.softcap {
+            let cap = cap as f32;
+            for score in scores.iter_mut() {
+                *score = (*score / cap).tanh() * cap;
+            }
+        }
+        let largest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let total = exponentiate(scores, largest);
+        let share = (1.0 / total) as f32;
+        for score in scores {
+            *score *= share;
+        }
+    }
+}
+
+/// Queries, keys and values of one sample, each `[length, heads, head_size]`.
+struct Sample<'a> {
+    queries: &'a [f32],
+    keys: &'a [f32],
+    values: &'a [f32],
+}
+
+impl CustomOp3 for Attention {
+    fn name(&self) -> &'static str {
+        "causal-attention"
+    }
+
+    fn cpu_fwd(
+        &self,
+        queries: &CpuStorage,
+        query_layout: &Layout,
+        keys: &CpuStorage,
+        key_layout: &Layout,
+        values: &CpuStorage,
+        value_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let (samples, length, heads, size) = query_layout.shape().dims4()?;
+        let key_shape = (samples, length, self.key_value_heads, size).into();
+        if (heads, size) != (self.heads, self.head_size)
+            || key_layout.shape() != &key_shape
+            || value_layout.shape() != &key_shape
+        {
+            candle_core::bail!("attention over keys of shape {:?}", key_layout.shape());
+        }
+        let queries = floats(queries, query_layout)?;
+        let keys = floats(keys, key_layout)?;
+        let values = floats(values, value_layout)?;
+        let width = heads * size;
+        let key_width = self.key_value_heads * size;
+        let mut output = vec![0f32; samples * length * width];
+        output
+            .par_chunks_mut(length * width)
+            .enumerate()
+            .flat_map(|(sample, all)| {
+                let keys_from = sample * length * key_width;
+                let of = Sample {
+                    queries: &queries[sample * length * width..][..length * width],
+                    keys: &keys[keys_from..][..length * key_width],
+                    values: &values[keys_from..][..length * key_width],
+                };
+                all.par_chunks_mut(CHUNK * width)
+                    .enumerate()
+                    .map(move |(chunk, rows)| (Sample { ..of }, chunk * CHUNK, rows))
+            })
+            .for_each_init(Vec::new, |scores, (sample, start, rows)| {
+                let end = start + rows.len() / width;
+                self.fill(&sample, start..end, scores, rows);
+            });
+        Ok((CpuStorage::F32(output), (samples, length, width).into()))
+    }
+}
+
+fn floats<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
+    let CpuStorage::F32(all) = storage else {
+        candle_core::bail!("attention works on {:?}", DType::F32);
+    };
+    match layout.contiguous_offsets() {
+        Some((start, end)) => Ok(&all[start..end]),
+        None => candle_core::bail!("attention needs contiguous tensors"),
+    }
+}
+
+/// Writes `scale * left * right` for `(rows, columns, depth)` into row-major output of the given row stride; the operands
+/// are given with their row and column strides.
+fn product(
+    (rows, columns, depth): (usize, usize, usize),
+    (output, output_stride): (&mut [f32], usize),
+    (left, left_row, left_column): (&[f32], usize, usize),
+    (right, right_row, right_column): (&[f32], usize, usize),
+    scale: f32,
+) {
+    let last = |rows: usize, row: usize, columns: usize, column: usize| {
+        rows.saturating_sub(1) * row + columns.saturating_sub(1) * column
+    };
+    // Slicing to the last element read or written is the bounds check for the raw pointers below.
+    let output = &mut output[..=last(rows, output_stride, columns, 1)];
+    let left = &left[..=last(rows, left_row, depth, left_column)];
+    let right = &right[..=last(depth, right_row, columns, right_column)];
+    // SAFETY: every element that the strides reach lies inside the slices cut above, and `output` overlaps nothing.
+    unsafe {
+        gemm::gemm(
+            rows,
+            columns,
+            depth,
+            output.as_mut_ptr(),
+            1,
+            output_stride as isize,
+            false,
+            left.as_ptr(),
+            left_column as isize,
+            left_row as isize,
+            right.as_ptr(),
+            right_column as isize,
+            right_row as isize,
+            0.0,
+            scale,
+            false,
+            false,
+            false,
+            gemm::Parallelism::None,
+        );
+    }
+}

@@ -1,0 +1,362 @@
+//! One block of a decoder: attention and MLP, with a tap at every linear's input.
+
+use candle_core::{Device, Tensor};
+
+use super::architecture::{Norm as NormKind, Role};
+use super::attention::Attention;
+use super::checkpoint::Checkpoint;
+use super::config::{Activation, Config};
+use super::error::ModelError;
+use super::layout::{Linear, Site};
+use crate::interpret::data::ProjectionKind;
+
+/// A function that sees what linears read: called once for each site of a block, with `[samples, length, columns]`.
+pub type Tap<'a> = dyn FnMut(Site, &Tensor) -> Result<(), ModelError> + 'a;
+
+/// Returns a tap that looks away.
+pub fn no_tap() -> impl FnMut(Site, &Tensor) -> Result<(), ModelError> {
+    |_, _| Ok(())
+}
+
+/// A norm's weights.
+#[derive(Clone, Debug)]
+pub(super) struct Norm {
+    weight: Tensor,
+    bias: Option<Tensor>,
+    epsilon: f32,
+}
+
+impl Norm {
+    pub(super) fn load(
+        checkpoint: &Checkpoint,
+        name: &str,
+        device: &Device,
+    ) -> Result<Self, ModelError> {
+        let kind = checkpoint.config().architecture.norm;
+        let weight = checkpoint.tensor(&format!("{name}.weight"), device)?;
+        Ok(Self {
+            weight: match kind {
+                NormKind::RootMeanSquarePlusOne => (weight + 1.0)?,
+                NormKind::RootMeanSquare | NormKind::Layer => weight,
+            },
+            bias: match kind {
+                NormKind::Layer => Some(checkpoint.tensor(&format!("{name}.bias"), device)?),
+                _ => None,
+            },
+            epsilon: checkpoint.config().epsilon as f32,
+        })
+    }
+
+    pub(super) fn run(&self, input: &Tensor) -> candle_core::Result<Tensor> {
+        match &self.bias {
+            Some(bias) => candle_nn::ops::layer_norm(input, &self.weight, bias, self.epsilon),
+            None => candle_nn::ops::rms_norm(input, &self.weight, self.epsilon),
+        }
+    }
+}
+
+/// A block linear with its weights in f32.
+#[derive(Clone, Debug)]
+pub struct LoadedLinear {
+    /// What it is.
+    pub linear: Linear,
+    weight: Tensor,
+    bias: Option<Tensor>,
+}
+
+impl LoadedLinear {
+    fn load(checkpoint: &Checkpoint, linear: &Linear, device: &Device) -> Result<Self, ModelError> {
+        Ok(Self {
+            weight: checkpoint.tensor(&linear.weight, device)?,
+            bias: match &linear.bias {
+                Some(name) => Some(checkpoint.tensor(name, device)?),
+                None => None,
+            },
+            linear: linear.clone(),
+        })
+    }
+
+    /// Returns the weight, f32 `[rows, columns]`.
+    pub fn weight(&self) -> &Tensor {
+        &self.weight
+    }
+
+    /// Replaces the weight, as pruning does.
+    ///
+    /// # Errors
+    /// When the shape is not `[rows, columns]`.
+    pub fn set_weight(&mut self, weight: Tensor) -> Result<(), ModelError> {
+        if weight.dims() != self.weight.dims() {
+            return Err(ModelError::Compute {
+                place: self.linear.module.clone(),
+                source: candle_core::Error::UnexpectedShape {
+                    msg: "a replaced weight keeps its shape".to_owned(),
+                    expected: self.weight.shape().clone(),
+                    got: weight.shape().clone(),
+                },
+            });
+        }
+        self.weight = weight;
+        Ok(())
+    }
+
+    fn run(&self, input: &Tensor) -> candle_core::Result<Tensor> {
+        let (samples, length, columns) = input.dims3()?;
+        let flat = input.reshape((samples * length, columns))?;
+        let output = flat.matmul(&self.weight.t()?)?;
+        let output = match &self.bias {
+            Some(bias) => output.broadcast_add(bias)?,
+            None => output,
+        };
+        output.reshape((samples, length, self.linear.rows))
+    }
+}
+
+/// Cosines and sines of the rotations for one sequence length; nothing when positions are learned.
+#[derive(Clone, Debug)]
+pub struct Angles(Option<(Tensor, Tensor)>);
+
+impl Angles {
+    /// Returns the angles for sequences of `length` tokens.
+    ///
+    /// # Errors
+    /// When the device has no room.
+    pub fn new(config: &Config, length: usize, device: &Device) -> Result<Self, ModelError> {
+        let Some(rotary) = &config.rotary else {
+            return Ok(Self(None));
+        };
+        let (cosines, sines) = rotary.table(length);
+        let shape = (length, rotary.size / 2);
+        Ok(Self(Some((
+            Tensor::from_vec(cosines, shape, device)?,
+            Tensor::from_vec(sines, shape, device)?,
+        ))))
+    }
+
+    /// Rotates `[samples, length, heads, head_size]`; channels beyond the rotated ones pass through.
+    fn rotate(&self, input: Tensor) -> candle_core::Result<Tensor> {
+        let Some((cosines, sines)) = &self.0 else {
+            return Ok(input);
+        };
+        let size = input.dim(3)?;
+        let rotated = 2 * cosines.dim(1)?;
+        let rope =
+            |part: &Tensor| candle_nn::rotary_emb::rope_thd(&part.contiguous()?, cosines, sines);
+        if rotated == size {
+            return rope(&input);
+        }
+        let turned = rope(&input.narrow(3, 0, rotated)?)?;
+        Tensor::cat(&[turned, input.narrow(3, rotated, size - rotated)?], 3)
+    }
+}
+
+/// One block with its weights in f32 on a device.
+#[derive(Clone, Debug)]
+pub struct Block {
+    index: usize,
+    linears: Vec<LoadedLinear>,
+    attention: Attention,
+    activation: Activation,
+    norm_first: bool,
+    attention_norm: Norm,
+    after_attention: Option<Norm>,
+    mlp_norm: Norm,
+    after_mlp: Option<Norm>,
+    query_key_norms: Option<(Norm, Norm)>,
+}
+
+impl Block {
+    /// Loads block `index`, widening its weights to f32.
+    ///
+    /// # Errors
+    /// When a tensor cannot be read, or the device has no room.
+    pub fn load(
+        checkpoint: &Checkpoint,
+        index: usize,
+        device: &Device,
+    ) -> Result<Self, ModelError> {
+        let config = checkpoint.config();
+        let names = &config.architecture.norms;
+        let norm = |module: &str| {
+            let name = checkpoint.layout().in_block(index, module);
+            Norm::load(checkpoint, &name, device)
+        };
+        Ok(Self {
+            index,
+            linears: checkpoint
+                .block_linears(index)
+                .iter()
+                .map(|linear| LoadedLinear::load(checkpoint, linear, device))
+                .collect::<Result<_, _>>()?,
+            attention: Attention {
+                heads: config.heads,
+                key_value_heads: config.key_value_heads,
+                head_size: config.head_size,
+                scale: config.query_scale,
+                softcap: config.attention_softcap,
+                window: config.window_of(index),
+            },
+            activation: config.activation,
+            norm_first: config.norm_first,
+            attention_norm: norm(names.attention)?,
+            after_attention: names.after_attention.map(norm).transpose()?,
+            mlp_norm: norm(names.mlp)?,
+            after_mlp: names.after_mlp.map(norm).transpose()?,
+            query_key_norms: match names.query_key {
+                Some((query, key)) => Some((norm(query)?, norm(key)?)),
+                None => None,
+            },
+        })
+    }
+
+    /// Returns the block's number, from 0.
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
+    /// Returns the block's linears, in `named_modules()` order.
+    pub fn linears(&self) -> &[LoadedLinear] {
+        &self.linears
+    }
+
+    /// Returns the block's linears for changing their weights.
+    pub fn linears_mut(&mut self) -> &mut [LoadedLinear] {
+        &mut self.linears
+    }
+
+    /// Runs the block on hidden states `[samples, length, hidden]`, and shows `tap` what each site reads.
+    ///
+    /// # Errors
+    /// When the tap fails, or a tensor operation does.
+    pub fn forward(
+        &self,
+        hidden: &Tensor,
+        angles: &Angles,
+        tap: &mut Tap<'_>,
+    ) -> Result<Tensor, ModelError> {
+        self.run(hidden, angles, tap)
+            .map_err(|error| error.inside(&format!("block {}", self.index)))
+    }
+
+    fn run(
+        &self,
+        hidden: &Tensor,
+        angles: &Angles,
+        tap: &mut Tap<'_>,
+    ) -> Result<Tensor, ModelError> {
+        let attended = self.around(
+            hidden,
+            &self.attention_norm,
+            self.after_attention.as_ref(),
+            |input| {
+                tap(Site::AttentionInput, input)?;
+                let mixed = self.attend(input, angles)?;
+                tap(Site::AttentionOutput, &mixed)?;
+                Ok(self.linear(ProjectionKind::Out)?.run(&mixed)?)
+            },
+        )?;
+        self.around(
+            &attended,
+            &self.mlp_norm,
+            self.after_mlp.as_ref(),
+            |input| {
+                tap(Site::MlpInput, input)?;
+                let middle = self.middle(input)?;
+                tap(Site::MlpMiddle, &middle)?;
+                Ok(self.linear(ProjectionKind::Down)?.run(&middle)?)
+            },
+        )
+    }
+
+    /// Adds what `part` makes of the normalised stream to the stream.
+    fn around(
+        &self,
+        hidden: &Tensor,
+        norm: &Norm,
+        after: Option<&Norm>,
+        part: impl FnOnce(&Tensor) -> Result<Tensor, ModelError>,
+    ) -> Result<Tensor, ModelError> {
+        if !self.norm_first {
+            return Ok(norm.run(&(hidden + part(hidden)?)?)?);
+        }
+        let output = part(&norm.run(hidden)?)?;
+        let output = match after {
+            Some(after) => after.run(&output)?,
+            None => output,
+        };
+        Ok((hidden + output)?)
+    }
+
+    /// Returns the attention's mixture of values, which the output projection reads.
+    fn attend(&self, input: &Tensor, angles: &Angles) -> Result<Tensor, ModelError> {
+        let (samples, length, _) = input.dims3()?;
+        let Attention {
+            heads,
+            key_value_heads,
+            head_size,
+            ..
+        } = self.attention;
+        let (queries, keys, values) = match self.fused(Role::QueryKeyValue) {
+            Some(fused) => {
+                let all = fused.run(input)?;
+                let (wide, narrow) = (heads * head_size, key_value_heads * head_size);
+                (
+                    all.narrow(2, 0, wide)?,
+                    all.narrow(2, wide, narrow)?,
+                    all.narrow(2, wide + narrow, narrow)?,
+                )
+            }
+            None => (
+                self.linear(ProjectionKind::Query)?.run(input)?,
+                self.linear(ProjectionKind::Key)?.run(input)?,
+                self.linear(ProjectionKind::Value)?.run(input)?,
+            ),
+        };
+        let mut queries = queries.reshape((samples, length, heads, head_size))?;
+        let mut keys = keys.reshape((samples, length, key_value_heads, head_size))?;
+        let values = values.reshape((samples, length, key_value_heads, head_size))?;
+        if let Some((query_norm, key_norm)) = &self.query_key_norms {
+            queries = query_norm.run(&queries)?;
+            keys = key_norm.run(&keys)?;
+        }
+        let (queries, keys) = (angles.rotate(queries)?, angles.rotate(keys)?);
+        Ok(self.attention.run(&queries, &keys, &values)?)
+    }
+
+    /// Returns what stands between an MLP's two layers, which the narrowing projection reads.
+    fn middle(&self, input: &Tensor) -> Result<Tensor, ModelError> {
+        if let Some(fused) = self.fused(Role::GateUp) {
+            let both = fused.run(input)?;
+            let width = both.dim(2)? / 2;
+            let gate = both.narrow(2, 0, width)?.contiguous()?;
+            let up = both.narrow(2, width, width)?.contiguous()?;
+            return Ok((self.activate(&gate)? * up)?);
+        }
+        let up = self.linear(ProjectionKind::Up)?.run(input)?;
+        match self.fused(Role::One(ProjectionKind::Gate)) {
+            Some(gate) => Ok((self.activate(&gate.run(input)?)? * up)?),
+            None => Ok(self.activate(&up)?),
+        }
+    }
+
+    fn activate(&self, input: &Tensor) -> candle_core::Result<Tensor> {
+        match self.activation {
+            Activation::Silu => input.silu(),
+            Activation::Gelu => input.gelu_erf(),
+            Activation::GeluTanh => input.gelu(),
+            Activation::Relu => input.relu(),
+        }
+    }
+
+    fn fused(&self, role: Role) -> Option<&LoadedLinear> {
+        self.linears.iter().find(|it| it.linear.role == role)
+    }
+
+    fn linear(&self, kind: ProjectionKind) -> Result<&LoadedLinear, ModelError> {
+        self.fused(Role::One(kind))
+            .ok_or_else(|| ModelError::MissingTensor {
+                path: format!("block {}", self.index).into(),
+                tensor: format!("{kind:?}"),
+            })
+    }
+}

@@ -1,0 +1,214 @@
+//! The whole decoder: embedding, blocks, head. Each part also loads alone, for streaming.
+
+use candle_core::{Device, Tensor};
+
+use super::Site;
+use super::block::{Angles, Block, Norm};
+use super::checkpoint::Checkpoint;
+use super::error::ModelError;
+
+/// A function that sees what linears read: called with the block, the site and `[samples, length, columns]`.
+pub type DecoderTap<'a> = dyn FnMut(usize, Site, &Tensor) -> Result<(), ModelError> + 'a;
+
+/// From token ids to the first hidden states; rows are read from the mapped file as they are needed.
+#[derive(Clone, Debug)]
+pub struct Embedding {
+    checkpoint: Checkpoint,
+    device: Device,
+    project: Option<Tensor>,
+}
+
+impl Embedding {
+    /// Prepares the embedding of a checkpoint; loads nothing but a small projection where a model has one.
+    ///
+    /// # Errors
+    /// When a tensor cannot be read, or the device has no room.
+    pub fn load(checkpoint: &Checkpoint, device: &Device) -> Result<Self, ModelError> {
+        let project = match &checkpoint.layout().project {
+            Some((input, _)) => Some(checkpoint.tensor(input, device)?),
+            None => None,
+        };
+        Ok(Self {
+            checkpoint: checkpoint.clone(),
+            device: device.clone(),
+            project,
+        })
+    }
+
+    /// Returns the hidden states `[samples, length, hidden]` of `ids`, which hold samples of `length` tokens one after the other.
+    ///
+    /// # Errors
+    /// When an id is outside the vocabulary, or the length beyond the learned positions.
+    pub fn run(&self, ids: &[u32], length: usize) -> Result<Tensor, ModelError> {
+        self.embed(ids, length)
+            .map_err(|error| error.inside("embedding"))
+    }
+
+    fn embed(&self, ids: &[u32], length: usize) -> Result<Tensor, ModelError> {
+        let config = self.checkpoint.config();
+        let layout = self.checkpoint.layout();
+        let samples = ids.len().checked_div(length).unwrap_or(0);
+        let mut rows = self.checkpoint.rows(&layout.embedding, ids)?;
+        if config.embedding_scale != 1.0 {
+            let scale = config.embedding_scale as f32;
+            rows.iter_mut().for_each(|value| *value *= scale);
+        }
+        let shape = (samples, length, config.embedding);
+        let mut hidden = Tensor::from_vec(rows, shape, &self.device)?;
+        if let Some(project) = &self.project {
+            hidden = hidden.broadcast_matmul(&project.t()?)?;
+        }
+        if let Some((name, offset)) = &layout.positions {
+            if length > config.positions {
+                return Err(ModelError::Length {
+                    length,
+                    longest: config.positions,
+                });
+            }
+            let places: Vec<u32> = (0..length).map(|place| (place + offset) as u32).collect();
+            let table = self.checkpoint.rows(name, &places)?;
+            let table = Tensor::from_vec(table, (length, config.hidden), &self.device)?;
+            hidden = hidden.broadcast_add(&table)?;
+        }
+        Ok(hidden)
+    }
+}
+
+/// From the last hidden states to logits.
+#[derive(Clone, Debug)]
+pub struct Head {
+    norm: Option<Norm>,
+    project: Option<Tensor>,
+    weight: Tensor,
+    softcap: Option<f64>,
+}
+
+impl Head {
+    /// Loads the last norm and the output embedding, widened to f32.
+    ///
+    /// # Errors
+    /// When a tensor cannot be read, or the device has no room.
+    pub fn load(checkpoint: &Checkpoint, device: &Device) -> Result<Self, ModelError> {
+        let layout = checkpoint.layout();
+        Ok(Self {
+            norm: match checkpoint.config().has_final_norm() {
+                true => Some(Norm::load(checkpoint, &layout.final_norm, device)?),
+                false => None,
+            },
+            project: match &layout.project {
+                Some((_, output)) => Some(checkpoint.tensor(output, device)?),
+                None => None,
+            },
+            weight: checkpoint.tensor(&layout.head, device)?,
+            softcap: checkpoint.config().logit_softcap,
+        })
+    }
+
+    /// Returns how many logits each position has.
+    pub fn vocabulary(&self) -> usize {
+        self.weight.dims().first().copied().unwrap_or(0)
+    }
+
+    /// Returns the logits `[positions, vocabulary]` of hidden states `[positions, hidden]`.
+    ///
+    /// # Errors
+    /// When a tensor operation fails.
+    pub fn run(&self, hidden: &Tensor) -> Result<Tensor, ModelError> {
+        self.logits(hidden).map_err(ModelError::at("head"))
+    }
+
+    fn logits(&self, hidden: &Tensor) -> candle_core::Result<Tensor> {
+        let hidden = match &self.norm {
+            Some(norm) => norm.run(hidden)?,
+            None => hidden.clone(),
+        };
+        let hidden = match &self.project {
+            Some(project) => hidden.matmul(&project.t()?)?,
+            None => hidden,
+        };
+        let logits = hidden.matmul(&self.weight.t()?)?;
+        match self.softcap {
+            Some(cap) => (logits / cap)?.tanh()? * cap,
+            None => Ok(logits),
+        }
+    }
+}
+
+/// A decoder held in memory as f32.
+#[derive(Clone, Debug)]
+pub struct Decoder {
+    checkpoint: Checkpoint,
+    device: Device,
+    /// The token embedding.
+    pub embedding: Embedding,
+    /// The blocks in order; pruning changes their weights.
+    pub blocks: Vec<Block>,
+    /// The last norm and the output embedding.
+    pub head: Head,
+}
+
+impl Decoder {
+    /// Loads a whole checkpoint onto `device`, widened to f32.
+    ///
+    /// # Errors
+    /// When a tensor cannot be read, or the device has no room.
+    pub fn load(checkpoint: &Checkpoint, device: &Device) -> Result<Self, ModelError> {
+        Ok(Self {
+            embedding: Embedding::load(checkpoint, device)?,
+            blocks: (0..checkpoint.config().blocks)
+                .map(|block| Block::load(checkpoint, block, device))
+                .collect::<Result<_, _>>()?,
+            head: Head::load(checkpoint, device)?,
+            checkpoint: checkpoint.clone(),
+            device: device.clone(),
+        })
+    }
+
+    /// Returns the checkpoint that was loaded; its weights are still the dense ones.
+    pub fn checkpoint(&self) -> &Checkpoint {
+        &self.checkpoint
+    }
+
+    /// Returns the device that holds the weights.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// Returns the last hidden states `[samples, length, hidden]` of samples of `length` tokens one after the other.
+    ///
+    /// # Errors
+    /// When an id or the length is not one the model can take, or a tensor operation fails.
+    pub fn hidden(&self, ids: &[u32], length: usize) -> Result<Tensor, ModelError> {
+        self.hidden_with(ids, length, &mut |_, _, _| Ok(()))
+    }
+
+    /// Does the same, and shows `tap` the block and what each of its sites reads.
+    ///
+    /// # Errors
+    /// As [`Decoder::hidden`], and what the tap returns.
+    pub fn hidden_with(
+        &self,
+        ids: &[u32],
+        length: usize,
+        tap: &mut DecoderTap<'_>,
+    ) -> Result<Tensor, ModelError> {
+        let angles = Angles::new(self.checkpoint.config(), length, &self.device)?;
+        let mut hidden = self.embedding.run(ids, length)?;
+        for block in &self.blocks {
+            let mut of_block = |site, input: &Tensor| tap(block.index(), site, input);
+            hidden = block.forward(&hidden, &angles, &mut of_block)?;
+        }
+        Ok(hidden)
+    }
+
+    /// Returns the logits `[samples, length, vocabulary]` of every position.
+    ///
+    /// # Errors
+    /// As [`Decoder::hidden`].
+    pub fn logits(&self, ids: &[u32], length: usize) -> Result<Tensor, ModelError> {
+        let hidden = self.hidden(ids, length)?;
+        let (samples, length, width) = hidden.dims3()?;
+        let logits = self.head.run(&hidden.reshape((samples * length, width))?)?;
+        Ok(logits.reshape((samples, length, self.head.vocabulary()))?)
+    }
+}
