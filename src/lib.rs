@@ -6,6 +6,7 @@ pub mod allocate;
 pub mod cli;
 pub mod interpret;
 pub mod lang;
+pub mod measure;
 pub mod model;
 pub mod report;
 pub mod stats;

@@ -303,6 +303,6 @@ fn count_zeros(values: &Values<'_>) -> u64 {
 }
 
 /// Returns bytes as lower-case hexadecimal digits.
-fn hexadecimal(bytes: &[u8]) -> String {
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -158,6 +158,12 @@ pub enum ModelError {
         /// The longest length that the model can take.
         longest: usize,
     },
+    /// A window is too short to predict anything.
+    #[error("a window of {length} tokens predicts nothing; use a length of at least 2")]
+    Window {
+        /// The window's length in tokens.
+        length: usize,
+    },
     /// The tokenizer cannot be used with this model.
     #[error("{}: {problem}", path.display())]
     Tokenizer {

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::interpret::data::{ModelData, Values};
-use crate::model::{Checkpoint, Linear, ModelError, TensorFiles, first_not_finite, write_beside};
+use crate::model::{Checkpoint, Linear, ModelError, TensorFiles, first_not_finite, widen, write_beside};
 
 const KEY: &str = "allot.statistics";
 
@@ -314,10 +314,6 @@ fn is_known(name: &str, linears: &BTreeMap<String, LinearStatistics>) -> bool {
         .iter()
         .filter_map(|kind| name.strip_prefix(kind))
         .any(|module| linears.contains_key(module))
-}
-
-fn widen(values: &Values<'_>) -> Vec<f32> {
-    (0..values.len()).map(|index| values.get(index)).collect()
 }
 
 fn own(values: Values<'_>) -> Values<'static> {

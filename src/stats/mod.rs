@@ -1,5 +1,17 @@
 //! What a calibration pass collects at every linear's input, and the file that keeps it.
+//!
+//! [`Text`] and [`Tokens`] say what the model reads, [`Activations`] takes it through the blocks, [`calibrate`] collects.
 
+mod calibrate;
 mod file;
+mod moments;
+mod stream;
+mod text;
+mod tokens;
 
+pub use calibrate::calibrate;
 pub use file::{LinearStatistics, Provenance, Statistics, StatisticsError};
+pub use moments::SecondMoments;
+pub use stream::{Activations, batch_samples};
+pub use text::{Text, TextError};
+pub use tokens::Tokens;

@@ -1,0 +1,121 @@
+//! Losses from logits, a slice of positions at a time, because the logits of a long text do not fit in memory.
+
+use candle_core::{Storage, Tensor};
+use rayon::prelude::*;
+
+use crate::model::{Head, ModelError, sum_exponentials};
+
+/// Logits that are held at a time, in numbers.
+const LOGITS: usize = 1 << 23;
+
+/// The logits of some positions in f32, row-major.
+#[derive(Clone, Debug)]
+pub struct Logits {
+    values: Vec<f32>,
+    vocabulary: usize,
+}
+
+impl Logits {
+    /// Reads logits `[positions, vocabulary]` from a tensor on any device.
+    ///
+    /// # Errors
+    /// When a tensor operation fails.
+    pub fn read(tensor: &Tensor) -> Result<Self, ModelError> {
+        let (_, vocabulary) = tensor.dims2()?;
+        let flat = tensor.flatten_all()?;
+        Ok(Self {
+            values: flat.to_vec1()?,
+            vocabulary,
+        })
+    }
+
+    /// Returns the logits of each position.
+    pub fn rows(&self) -> rayon::slice::ChunksExact<'_, f32> {
+        self.values.par_chunks_exact(self.vocabulary.max(1))
+    }
+}
+
+/// Calls `part` with hidden states `[positions, hidden]` in slices whose logits fit in memory, and where each slice starts.
+pub(super) fn in_slices(
+    hidden: &Tensor,
+    vocabulary: usize,
+    mut part: impl FnMut(usize, &Tensor) -> Result<(), ModelError>,
+) -> Result<(), ModelError> {
+    let positions = hidden.dim(0)?;
+    let step = (LOGITS / vocabulary.max(1)).max(1);
+    for from in (0..positions).step_by(step) {
+        part(from, &hidden.narrow(0, from, step.min(positions - from))?)?;
+    }
+    Ok(())
+}
+
+/// Drops the last position of each window, which predicts nothing: `[samples * (length - 1), hidden]`.
+pub(super) fn predicting(hidden: &Tensor) -> Result<Tensor, ModelError> {
+    let (samples, length, width) = hidden.dims3()?;
+    let kept = hidden.narrow(1, 0, length - 1)?.contiguous()?;
+    Ok(kept.reshape((samples * (length - 1), width))?)
+}
+
+/// Returns the tokens that the kept positions predict, window by window.
+pub(super) fn targets(ids: &[u32], length: usize) -> Vec<u32> {
+    let windows = ids.chunks_exact(length);
+    windows.flat_map(|window| &window[1..]).copied().collect()
+}
+
+/// Returns the negative log-likelihood of each target under the head's logits, in nats.
+pub(super) fn losses(head: &Head, hidden: &Tensor, targets: &[u32]) -> Result<Vec<f64>, ModelError> {
+    let mut losses = Vec::with_capacity(targets.len());
+    in_slices(hidden, head.vocabulary(), |from, slice| {
+        let logits = head.run(slice)?;
+        let targets = &targets[from..];
+        let (storage, layout) = logits.storage_and_layout();
+        if let (Storage::Cpu(cpu), Some((start, end))) = (&*storage, layout.contiguous_offsets()) {
+            let rows = cpu.as_slice::<f32>()?[start..end].par_chunks_exact(head.vocabulary());
+            losses.par_extend(rows.zip(targets).map(|(row, id)| row_loss(row, *id)));
+        } else {
+            drop(storage);
+            let read = Logits::read(&logits)?;
+            losses.par_extend(read.rows().zip(targets).map(|(row, id)| row_loss(row, *id)));
+        }
+        Ok(())
+    })?;
+    Ok(losses)
+}
+
+/// Returns the negative log-likelihood of token `target` under one position's logits, in nats.
+pub fn row_loss(logits: &[f32], target: u32) -> f64 {
+    let (largest, total) = partition(logits);
+    let chosen = logits.get(target as usize).copied();
+    total.ln() + f64::from(largest) - f64::from(chosen.unwrap_or(f32::NEG_INFINITY))
+}
+
+/// Returns the Kullback-Leibler divergence of `other` from `dense` at one position, in nats.
+pub fn row_divergence(dense: &[f32], other: &[f32]) -> f64 {
+    let (dense_largest, dense_total) = partition(dense);
+    let (other_largest, other_total) = partition(other);
+    let offset = other_total.ln() + f64::from(other_largest)
+        - dense_total.ln()
+        - f64::from(dense_largest);
+    let gaps = dense.iter().zip(other).map(|(&dense, &other)| {
+        let share = f64::from(dense - dense_largest).exp();
+        share * (f64::from(dense) - f64::from(other))
+    });
+    // A divergence is never negative; rounding may take that of equal rows a little below.
+    (gaps.sum::<f64>() / dense_total + offset).max(0.0)
+}
+
+/// Returns the largest logit, and the sum of the exponentials below it.
+fn partition(logits: &[f32]) -> (f32, f64) {
+    let mut lanes = [f32::NEG_INFINITY; 8];
+    let mut groups = logits.chunks_exact(8);
+    for group in &mut groups {
+        for (lane, value) in lanes.iter_mut().zip(group) {
+            *lane = if *value > *lane { *value } else { *lane };
+        }
+    }
+    let largest = lanes
+        .iter()
+        .chain(groups.remainder())
+        .fold(f32::NEG_INFINITY, |a, b| a.max(*b));
+    (largest, sum_exponentials(logits, largest))
+}

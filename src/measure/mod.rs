@@ -1,0 +1,9 @@
+//! What pruning did to a model: perplexity, and divergence from the dense model.
+
+mod divergence;
+mod loss;
+mod perplexity;
+
+pub use divergence::{Divergence, divergence};
+pub use loss::{Logits, row_divergence, row_loss};
+pub use perplexity::{Perplexity, perplexity, perplexity_streamed};

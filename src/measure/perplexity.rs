@@ -1,0 +1,135 @@
+//! Perplexity by the field's protocol: windows that do not overlap, no context carried over.
+
+use candle_core::{Device, Tensor};
+use serde::Serialize;
+
+use super::loss::{losses, predicting, targets};
+use crate::model::{Block, Checkpoint, Decoder, Head, ModelError, no_tap};
+use crate::stats::{Activations, Tokens, batch_samples};
+
+/// How well a model predicts a text.
+#[derive(Clone, Debug, Serialize)]
+pub struct Perplexity {
+    /// exp of the mean negative log-likelihood; infinite or NaN for a model that pruning has destroyed.
+    pub perplexity: f64,
+    /// The mean negative log-likelihood of a token, in nats.
+    pub mean_loss: f64,
+    /// How many tokens were predicted: all but the first of each window.
+    pub tokens: usize,
+    /// How many windows there were.
+    pub windows: usize,
+    /// How many tokens a window has.
+    pub length: usize,
+    /// SHA-256 of the text or the ids.
+    pub source: String,
+    /// The mean negative log-likelihood of each window, for paired comparisons.
+    pub window_losses: Vec<f64>,
+}
+
+/// What has been measured so far.
+struct Tally<'a> {
+    tokens: &'a Tokens,
+    window_losses: Vec<f64>,
+}
+
+impl<'a> Tally<'a> {
+    fn new(tokens: &'a Tokens) -> Self {
+        let window_losses = Vec::with_capacity(tokens.samples());
+        Self {
+            tokens,
+            window_losses,
+        }
+    }
+
+    /// Adds the windows whose last hidden states these are.
+    fn add(&mut self, head: &Head, hidden: &Tensor) -> Result<(), ModelError> {
+        let length = self.tokens.length();
+        let from = self.window_losses.len();
+        let ids = self.tokens.part(from..from + hidden.dim(0)?);
+        let losses = losses(head, &predicting(hidden)?, &targets(ids, length))?;
+        let windows = losses.chunks_exact(length - 1);
+        self.window_losses
+            .extend(windows.map(|window| window.iter().sum::<f64>() / window.len() as f64));
+        Ok(())
+    }
+
+    /// Returns how many windows are done, and the perplexity so far.
+    fn state(&self) -> (usize, f64) {
+        (self.window_losses.len(), self.mean().exp())
+    }
+
+    fn mean(&self) -> f64 {
+        self.window_losses.iter().sum::<f64>() / self.window_losses.len() as f64
+    }
+
+    fn finish(self) -> Perplexity {
+        Perplexity {
+            perplexity: self.mean().exp(),
+            mean_loss: self.mean(),
+            tokens: self.tokens.samples() * (self.tokens.length() - 1),
+            windows: self.tokens.samples(),
+            length: self.tokens.length(),
+            source: self.tokens.hash().to_owned(),
+            window_losses: self.window_losses,
+        }
+    }
+}
+
+/// Measures a decoder in memory; `progress` is called with the windows done and the perplexity so far.
+///
+/// # Errors
+/// When the tokens do not fit the model, or a tensor operation fails.
+pub fn perplexity(
+    decoder: &Decoder,
+    tokens: &Tokens,
+    progress: &mut dyn FnMut(usize, f64),
+) -> Result<Perplexity, ModelError> {
+    check(tokens)?;
+    let mut tally = Tally::new(tokens);
+    let (samples, length) = (tokens.samples(), tokens.length());
+    let step = batch_samples(length);
+    for from in (0..samples).step_by(step) {
+        let ids = tokens.part(from..samples.min(from + step));
+        tally.add(&decoder.head, &decoder.hidden(ids, length)?)?;
+        let (done, value) = tally.state();
+        progress(done, value);
+    }
+    Ok(tally.finish())
+}
+
+/// Measures a checkpoint that does not fit in memory, one block's weights at a time; `progress` is called with the blocks done.
+///
+/// The result is that of [`perplexity`], bit for bit.
+///
+/// # Errors
+/// As [`perplexity`], and when a tensor cannot be read.
+pub fn perplexity_streamed(
+    checkpoint: &Checkpoint,
+    tokens: &Tokens,
+    device: &Device,
+    progress: &mut dyn FnMut(usize),
+) -> Result<Perplexity, ModelError> {
+    check(tokens)?;
+    let mut activations = Activations::embed(checkpoint, tokens, device)?;
+    for index in 0..checkpoint.config().blocks {
+        let block = Block::load(checkpoint, index, device)?;
+        activations.advance(&block, &mut no_tap())?;
+        progress(index + 1);
+    }
+    let head = Head::load(checkpoint, device)?;
+    let mut tally = Tally::new(tokens);
+    for batch in activations.batches() {
+        tally.add(&head, batch)?;
+    }
+    Ok(tally.finish())
+}
+
+/// Refuses windows in which nothing can be predicted.
+pub(super) fn check(tokens: &Tokens) -> Result<(), ModelError> {
+    match tokens.length() {
+        0 | 1 => Err(ModelError::Window {
+            length: tokens.length(),
+        }),
+        _ => Ok(()),
+    }
+}

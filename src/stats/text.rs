@@ -1,0 +1,174 @@
+//! Text files: plain, JSON lines, or WikiText's raw form, as a list of documents.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+
+use crate::model::{ModelError, hexadecimal};
+
+/// Documents to calibrate on or to measure with.
+#[derive(Clone, Debug)]
+pub struct Text {
+    /// The files that were read.
+    pub paths: Vec<PathBuf>,
+    /// The documents, in order; none is blank.
+    pub documents: Vec<String>,
+    /// SHA-256 of the files' bytes, one after the other.
+    pub hash: String,
+}
+
+/// Says why a text or a token file cannot be used.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum TextError {
+    /// The file cannot be read, or the tokenizer or model does not fit.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The file is not UTF-8.
+    #[error("{} is not UTF-8 text: byte {at} fits no character; convert it first", path.display())]
+    Encoding {
+        /// The file.
+        path: PathBuf,
+        /// Where the first wrong byte is.
+        at: usize,
+    },
+    /// A line of a JSON lines file is not an object with a `text` field.
+    #[error("{}:{line}: {problem}; every line must be an object with a `text` field", path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// There is nothing but white space.
+    #[error("{} holds no text", path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// There are fewer tokens than one window has.
+    #[error("{} gives {tokens} tokens, fewer than one window of {length}; use a longer text or a smaller `--length`", path.display())]
+    Short {
+        /// The file.
+        path: PathBuf,
+        /// How many tokens the text has.
+        tokens: usize,
+        /// How many one window has.
+        length: usize,
+    },
+    /// A number of tokens or samples cannot be used.
+    #[error("a {what} of {value} makes no sense; it must be at least {least}")]
+    Count {
+        /// What it counts.
+        what: &'static str,
+        /// What was asked for.
+        value: usize,
+        /// The least that can be used.
+        least: usize,
+    },
+    /// A tensor does not hold token ids.
+    #[error("{}: `{tensor}` is {found}; token ids are whole numbers of shape [samples, length]", path.display())]
+    Ids {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// Its type and shape.
+        found: String,
+    },
+    /// A tensor holds a number that is no token of the model.
+    #[error("{}: `{tensor}` holds {id} at {index}, and the model has {vocabulary} tokens; the ids were made with another tokenizer", path.display())]
+    Id {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// The number.
+        id: i64,
+        /// Its position, row-major.
+        index: usize,
+        /// How many tokens the model has.
+        vocabulary: usize,
+    },
+}
+
+#[derive(Deserialize)]
+struct Row {
+    text: String,
+}
+
+impl Text {
+    /// Reads text files, by their names' endings:
+    ///
+    /// - `.jsonl`, `.json`: each line an object whose `text` is a document;
+    /// - `.raw`: WikiText, one document of lines joined by blank lines as the published perplexities join them
+    ///   (each line keeps its own line break, blank lines are empty);
+    /// - anything else: plain text, one document, or several separated by `<|endoftext|>`.
+    ///
+    /// # Errors
+    /// When a file cannot be read, is not what its name says, or holds no text.
+    pub fn read(paths: &[PathBuf]) -> Result<Self, TextError> {
+        let mut hash = Sha256::new();
+        let mut documents = Vec::new();
+        for path in paths {
+            let bytes = fs::read(path).map_err(|source| ModelError::Read {
+                path: path.clone(),
+                source,
+            })?;
+            hash.update(&bytes);
+            let text = String::from_utf8(bytes).map_err(|error| TextError::Encoding {
+                path: path.clone(),
+                at: error.utf8_error().valid_up_to(),
+            })?;
+            let before = documents.len();
+            let ending = path.extension().and_then(|it| it.to_str());
+            match ending {
+                Some("jsonl" | "json") => read_lines(path, &text, &mut documents)?,
+                Some("raw") => documents.push(join_lines(&text)),
+                _ => documents.extend(text.split("<|endoftext|>").map(str::to_owned)),
+            }
+            documents.retain(|document| !document.trim().is_empty());
+            if documents.len() == before {
+                return Err(TextError::Empty { path: path.clone() });
+            }
+        }
+        Ok(Self {
+            paths: paths.to_vec(),
+            documents,
+            hash: hexadecimal(&hash.finalize()),
+        })
+    }
+
+    /// Returns the first file, for messages.
+    pub(super) fn path(&self) -> PathBuf {
+        self.paths.first().cloned().unwrap_or_default()
+    }
+}
+
+fn read_lines(path: &Path, text: &str, documents: &mut Vec<String>) -> Result<(), TextError> {
+    for (line, content) in text.lines().enumerate() {
+        if content.trim().is_empty() {
+            continue;
+        }
+        let row: Row = serde_json::from_str(content).map_err(|error| TextError::Line {
+            path: path.to_owned(),
+            line: line + 1,
+            problem: error.to_string(),
+        })?;
+        documents.push(row.text);
+    }
+    Ok(())
+}
+
+fn join_lines(text: &str) -> String {
+    let lines: Vec<&str> = text
+        .split_inclusive('\n')
+        .map(|line| if line.trim().is_empty() { "" } else { line })
+        .collect();
+    lines.join("\n\n")
+}

@@ -1,0 +1,231 @@
+//! Token ids in equal windows: what a model reads.
+
+use std::path::{Path, PathBuf};
+
+use rand::rngs::ChaCha8Rng;
+use rand::seq::SliceRandom;
+use rand::{RngExt, SeedableRng};
+use rayon::prelude::*;
+use safetensors::Dtype;
+use sha2::{Digest, Sha256};
+
+use super::text::{Text, TextError};
+use crate::model::{Checkpoint, ModelError, TensorFiles, Tokenizer, hexadecimal};
+
+/// Windows of token ids, `[samples, length]`, one after the other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tokens {
+    ids: Vec<u32>,
+    length: usize,
+    hash: String,
+}
+
+impl Tokens {
+    /// Wraps ready ids, samples of `length` one after the other.
+    ///
+    /// # Errors
+    /// When the length is 0, there is no sample, or the last one is cut short.
+    pub fn new(ids: Vec<u32>, length: usize) -> Result<Self, TextError> {
+        if length == 0 || ids.is_empty() || !ids.len().is_multiple_of(length) {
+            return Err(TextError::Short {
+                path: PathBuf::from("(ready ids)"),
+                tokens: ids.len(),
+                length,
+            });
+        }
+        let mut hash = Sha256::new();
+        ids.iter().for_each(|id| hash.update(id.to_le_bytes()));
+        Ok(Self {
+            ids,
+            length,
+            hash: hexadecimal(&hash.finalize()),
+        })
+    }
+
+    /// Reads ready ids from `FILE.safetensors:NAME`, integers of shape `[samples, length]`.
+    ///
+    /// # Errors
+    /// When the file cannot be read, the tensor is not there or of another kind, or an id is not in the vocabulary.
+    pub fn read(argument: &str, checkpoint: &Checkpoint) -> Result<Self, TextError> {
+        let (path, name) = match argument.rsplit_once(':') {
+            Some((path, name)) if !name.contains(['/', '\\']) => (Path::new(path), name),
+            _ => (Path::new(argument), "input_ids"),
+        };
+        let files = TensorFiles::open_file(path)?;
+        let tensor = files.tensor(name)?;
+        let wide = match tensor.dtype {
+            Dtype::I64 => numbers(tensor.bytes, i64::from_le_bytes),
+            Dtype::I32 => numbers(tensor.bytes, |it| i32::from_le_bytes(it).into()),
+            Dtype::U32 => numbers(tensor.bytes, |it| u32::from_le_bytes(it).into()),
+            Dtype::U16 => numbers(tensor.bytes, |it| u16::from_le_bytes(it).into()),
+            _ => Vec::new(),
+        };
+        let &[_, length] = tensor.shape else {
+            return Err(not_ids(path, name, &tensor));
+        };
+        if wide.is_empty() {
+            return Err(not_ids(path, name, &tensor));
+        }
+        let vocabulary = checkpoint.config().vocabulary;
+        let known = |id: &i64| usize::try_from(*id).is_ok_and(|id| id < vocabulary);
+        if let Some(index) = wide.iter().position(|id| !known(id)) {
+            return Err(TextError::Id {
+                path: path.to_owned(),
+                tensor: name.to_owned(),
+                id: wide[index],
+                index,
+                vocabulary,
+            });
+        }
+        Self::new(wide.into_iter().map(|id| id as u32).collect(), length)
+    }
+
+    /// Cuts a text into windows that do not overlap, as published perplexities do: documents are tokenised one by one, each
+    /// with its special tokens, and follow one another; what is left at the end is dropped.
+    ///
+    /// # Errors
+    /// When the text is shorter than one window, or cannot be tokenised.
+    pub fn windows(
+        text: &Text,
+        tokenizer: &Tokenizer,
+        length: usize,
+        limit: Option<usize>,
+    ) -> Result<Self, TextError> {
+        at_least("length", length, 2)?;
+        let enough = limit.map(|limit| limit.saturating_mul(length));
+        let mut ids = Vec::new();
+        // Documents go in groups, so that a limit stops early and the cores still share the work.
+        for group in text.documents.chunks(64) {
+            let encoded: Vec<Vec<u32>> = group
+                .par_iter()
+                .map(|document| tokenizer.encode(document))
+                .collect::<Result<_, ModelError>>()?;
+            ids.extend(encoded.into_iter().flatten());
+            if enough.is_some_and(|enough| ids.len() >= enough) {
+                break;
+            }
+        }
+        if ids.len() < length {
+            return Err(short(text, ids.len(), length));
+        }
+        ids.truncate(enough.unwrap_or(usize::MAX));
+        ids.truncate(ids.len() / length * length);
+        Ok(Self::new(ids, length)?.from_text(text))
+    }
+
+    /// Draws calibration windows: documents in random order, from each that is longer than a window one window at a random
+    /// place. A text with too few such documents is joined, and windows are drawn anywhere in it.
+    ///
+    /// # Errors
+    /// When the text is shorter than one window, or cannot be tokenised.
+    pub fn draw(
+        text: &Text,
+        tokenizer: &Tokenizer,
+        samples: usize,
+        length: usize,
+        seed: u64,
+    ) -> Result<Self, TextError> {
+        at_least("length", length, 1)?;
+        at_least("number of samples", samples, 1)?;
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let mut order: Vec<usize> = (0..text.documents.len()).collect();
+        order.shuffle(&mut random);
+        let mut encoded = vec![Vec::new(); order.len()];
+        let mut ids = Vec::new();
+        for &document in &order {
+            encoded[document] = tokenizer.encode(&text.documents[document])?;
+            let tokens = &encoded[document];
+            if tokens.len() > length {
+                ids.extend_from_slice(window(tokens, length, &mut random));
+            }
+            if ids.len() == samples * length {
+                return Ok(Self::new(ids, length)?.from_text(text));
+            }
+        }
+        let joined: Vec<u32> = encoded.into_iter().flatten().collect();
+        if joined.len() < length {
+            return Err(short(text, joined.len(), length));
+        }
+        let ids = (0..samples)
+            .flat_map(|_| window(&joined, length, &mut random).iter().copied())
+            .collect();
+        Ok(Self::new(ids, length)?.from_text(text))
+    }
+
+    /// Returns how many windows there are.
+    pub fn samples(&self) -> usize {
+        self.ids.len() / self.length
+    }
+
+    /// Returns how many tokens a window has.
+    pub fn length(&self) -> usize {
+        self.length
+    }
+
+    /// Returns all ids, window after window.
+    pub fn ids(&self) -> &[u32] {
+        &self.ids
+    }
+
+    /// Returns the ids of windows `range`, one after the other.
+    ///
+    /// # Panics
+    /// When the range is not among the windows, as slicing does.
+    pub fn part(&self, range: std::ops::Range<usize>) -> &[u32] {
+        &self.ids[range.start * self.length..range.end * self.length]
+    }
+
+    /// Returns the first `samples` windows, or all when there are fewer.
+    pub fn first(&self, samples: usize) -> Self {
+        let count = samples.clamp(1, self.samples());
+        Self {
+            ids: self.part(0..count).to_vec(),
+            length: self.length,
+            hash: self.hash.clone(),
+        }
+    }
+
+    /// Returns SHA-256 of the source: of the text's files, or of ready ids.
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    fn from_text(mut self, text: &Text) -> Self {
+        self.hash.clone_from(&text.hash);
+        self
+    }
+}
+
+fn window<'a>(tokens: &'a [u32], length: usize, random: &mut ChaCha8Rng) -> &'a [u32] {
+    // Drawn as u64, so that every platform draws the same.
+    let start = random.random_range(0..=(tokens.len() - length) as u64) as usize;
+    &tokens[start..start + length]
+}
+
+fn numbers<const N: usize>(bytes: &[u8], read: impl Fn([u8; N]) -> i64) -> Vec<i64> {
+    let (whole, _) = bytes.as_chunks::<N>();
+    whole.iter().map(|it| read(*it)).collect()
+}
+
+fn at_least(what: &'static str, value: usize, least: usize) -> Result<(), TextError> {
+    if value < least {
+        return Err(TextError::Count { what, value, least });
+    }
+    Ok(())
+}
+
+fn short(text: &Text, tokens: usize, length: usize) -> TextError {
+    TextError::Short {
+        path: text.path(),
+        tokens,
+        length,
+    }
+}
+
+fn not_ids(path: &Path, name: &str, tensor: &crate::model::StoredTensor<'_>) -> TextError {
+    TextError::Ids {
+        path: path.to_owned(),
+        tensor: name.to_owned(),
+        found: format!("{:?} of shape {:?}", tensor.dtype, tensor.shape),
+    }
+}

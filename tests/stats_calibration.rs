@@ -1,0 +1,121 @@
+//! Second moments and token windows against the reference implementations.
+
+use std::path::PathBuf;
+
+use allot::model::{Checkpoint, TensorFiles, Tokenizer, widen};
+use allot::stats::{Statistics, Text, Tokens, calibrate};
+use candle_core::Device;
+
+mod shared;
+use shared::{bundled, reference};
+
+/// Returns the largest difference, relative to the value or to a thousandth of the mean, whichever is more.
+fn worst_difference(got: &[f32], want: &[f32]) -> f64 {
+    assert_eq!(got.len(), want.len());
+    let mean = want.iter().map(|&it| f64::from(it)).sum::<f64>() / want.len() as f64;
+    let pairs = got.iter().zip(want);
+    let differences = pairs.map(|(&got, &want)| {
+        f64::from((got - want).abs()) / f64::from(want).abs().max(1e-3 * mean)
+    });
+    differences.fold(0.0, f64::max)
+}
+
+#[test]
+fn second_moments_of_the_bundled_model_agree_with_wanda() {
+    let Some(folder) = reference("tiny-stories-12l") else {
+        return;
+    };
+    let checkpoint = Checkpoint::open(bundled()).unwrap();
+    let file = folder.join("tokens.safetensors:calib_ids");
+    let tokens = Tokens::read(file.to_str().unwrap(), &checkpoint).unwrap();
+    let statistics = calibrate(&checkpoint, &tokens, 0, &Device::Cpu, &mut |_| ()).unwrap();
+    let want = TensorFiles::open_file(&folder.join("dense_scaler_row.safetensors")).unwrap();
+    let mut worst: f64 = 0.0;
+    for (module, linear) in &statistics.linears {
+        let want = widen(&want.values(module).unwrap());
+        worst = worst.max(worst_difference(linear.second_moment.as_ref().unwrap(), &want));
+    }
+    println!("second moments of 84 linears: worst relative difference {worst:.2e}");
+    assert_eq!(statistics.linears.len(), 84);
+    assert!(worst < 1e-5, "{worst:e}");
+}
+
+#[test]
+fn second_moments_of_every_family_agree_with_wanda() {
+    let Some(families) = reference("families") else {
+        return;
+    };
+    for family in [
+        "llama", "llama3", "mistral", "qwen2", "qwen3", "opt", "gemma2", "phi3", "llava",
+    ] {
+        let folder = families.join(family);
+        let checkpoint = Checkpoint::open(&folder).unwrap();
+        let file = folder.join("expected.safetensors");
+        let tokens = format!("{}:input_ids", file.display());
+        let tokens = Tokens::read(&tokens, &checkpoint).unwrap();
+        let statistics = calibrate(&checkpoint, &tokens, 0, &Device::Cpu, &mut |_| ()).unwrap();
+        let expected = TensorFiles::open_file(&file).unwrap();
+        let mut worst: f64 = 0.0;
+        for linear in checkpoint.linears() {
+            let name = format!("scaler_row.{}", linear.module);
+            let want = widen(&expected.values(&name).unwrap());
+            let got = &statistics.linears[&linear.module].second_moment;
+            worst = worst.max(worst_difference(got.as_ref().unwrap(), &want));
+        }
+        println!("{family:8} worst relative difference {worst:.2e}");
+        assert!(worst < 1e-5, "{family}: {worst:e}");
+    }
+}
+
+#[test]
+fn statistics_survive_the_file_and_are_the_same_bytes_each_time() {
+    let checkpoint = Checkpoint::open(bundled()).unwrap();
+    let ids = (0..64).map(|it| it * 31 % 2048).collect();
+    let tokens = Tokens::new(ids, 32).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let paths = ["a", "b"].map(|name| folder.path().join(name));
+    for path in &paths {
+        let statistics = calibrate(&checkpoint, &tokens, 7, &Device::Cpu, &mut |_| ()).unwrap();
+        statistics.save(path).unwrap();
+    }
+    assert_eq!(
+        std::fs::read(&paths[0]).unwrap(),
+        std::fs::read(&paths[1]).unwrap()
+    );
+    let loaded = Statistics::load(&paths[0], &checkpoint).unwrap();
+    assert_eq!(loaded.provenance.samples, 2);
+    assert_eq!(loaded.provenance.seed, 7);
+    let data = loaded.data(&checkpoint).unwrap();
+    assert_eq!(data.linears.len(), 84);
+    assert!(data.linears.iter().all(|it| it.second_moment.is_some()));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+}
+
+#[test]
+fn a_plain_text_gives_the_reference_windows() {
+    let Some(folder) = reference("tiny-stories-12l") else {
+        return;
+    };
+    let text = folder.join("../../text/tinystories_val.txt");
+    let checkpoint = Checkpoint::open(bundled()).unwrap();
+    let tokenizer = Tokenizer::open(&checkpoint).unwrap();
+    let text = Text::read(&[text]).unwrap();
+    let windows = Tokens::windows(&text, &tokenizer, 128, Some(64)).unwrap();
+    let file = folder.join("tokens.safetensors:eval_ids");
+    let want = Tokens::read(file.to_str().unwrap(), &checkpoint).unwrap();
+    assert_eq!(windows.ids(), want.ids());
+}
+
+#[test]
+fn drawn_windows_depend_on_the_seed_and_nothing_else() {
+    let checkpoint = Checkpoint::open(bundled()).unwrap();
+    let tokenizer = Tokenizer::open(&checkpoint).unwrap();
+    let path: PathBuf = bundled().join("text/calibration.jsonl");
+    let text = Text::read(&[path]).unwrap();
+    assert_eq!(text.documents.len(), 128);
+    let draw = |seed, length| Tokens::draw(&text, &tokenizer, 16, length, seed).unwrap();
+    assert_eq!(draw(0, 128), draw(0, 128));
+    assert_ne!(draw(0, 128), draw(1, 128));
+    // Longer than any story: windows then reach over the ends of documents.
+    assert_eq!(draw(0, 2048).samples(), 16);
+}
