@@ -71,9 +71,13 @@ fn the_bundled_text_has_the_entropy_of_its_model() {
     let decoder = Decoder::load(&checkpoint, &Device::Cpu).unwrap();
     for name in ["fitness", "selection"] {
         let text = Text::read(&[bundled().join(format!("text/{name}.jsonl"))]).unwrap();
-        let tokens = Tokens::windows(&text, &tokenizer, 128, None).unwrap();
+        // The length that the model was trained at; longer windows are beyond what it knows.
+        let tokens = Tokens::windows(&text, &tokenizer, 256, Some(32)).unwrap();
         let got = perplexity(&decoder, &tokens, &mut |_, _| ()).unwrap();
-        println!("{name}: {} windows, perplexity {:.3}", got.windows, got.perplexity);
-        assert!((13.0..18.0).contains(&got.perplexity), "{}", got.perplexity);
+        println!(
+            "{name}: {} windows, perplexity {:.3}",
+            got.windows, got.perplexity
+        );
+        assert!((14.0..19.0).contains(&got.perplexity), "{}", got.perplexity);
     }
 }

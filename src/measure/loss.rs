@@ -63,7 +63,11 @@ pub(super) fn targets(ids: &[u32], length: usize) -> Vec<u32> {
 }
 
 /// Returns the negative log-likelihood of each target under the head's logits, in nats.
-pub(super) fn losses(head: &Head, hidden: &Tensor, targets: &[u32]) -> Result<Vec<f64>, ModelError> {
+pub(super) fn losses(
+    head: &Head,
+    hidden: &Tensor,
+    targets: &[u32],
+) -> Result<Vec<f64>, ModelError> {
     let mut losses = Vec::with_capacity(targets.len());
     in_slices(hidden, head.vocabulary(), |from, slice| {
         let logits = head.run(slice)?;
@@ -93,9 +97,8 @@ pub fn row_loss(logits: &[f32], target: u32) -> f64 {
 pub fn row_divergence(dense: &[f32], other: &[f32]) -> f64 {
     let (dense_largest, dense_total) = partition(dense);
     let (other_largest, other_total) = partition(other);
-    let offset = other_total.ln() + f64::from(other_largest)
-        - dense_total.ln()
-        - f64::from(dense_largest);
+    let offset =
+        other_total.ln() + f64::from(other_largest) - dense_total.ln() - f64::from(dense_largest);
     let gaps = dense.iter().zip(other).map(|(&dense, &other)| {
         let share = f64::from(dense - dense_largest).exp();
         share * (f64::from(dense) - f64::from(other))

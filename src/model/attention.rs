@@ -274,3 +274,45 @@ fn product(
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Device;
+
+    use super::*;
+
+    #[test]
+    fn the_fused_kernel_agrees_with_plain_operations() {
+        let device = Device::Cpu;
+        for (length, window, softcap) in [
+            (1, None, None),
+            (63, Some(5), None),
+            (130, None, Some(2.0)),
+            (600, Some(70), Some(3.0)),
+        ] {
+            let attention = Attention {
+                heads: 6,
+                key_value_heads: 2,
+                head_size: 10,
+                scale: 0.4,
+                softcap,
+                window,
+            };
+            let random = |heads| Tensor::randn(0f32, 1.0, (2, length, heads, 10), &device);
+            let (queries, keys, values) =
+                (random(6).unwrap(), random(2).unwrap(), random(2).unwrap());
+            let fused = attention.run(&queries, &keys, &values).unwrap();
+            let plain = attention.composed(&queries, &keys, &values).unwrap();
+            assert_eq!(fused.dims(), &[2, length, 60]);
+            let apart = (fused - plain).unwrap().abs().unwrap();
+            let apart: f32 = apart
+                .flatten_all()
+                .unwrap()
+                .max(0)
+                .unwrap()
+                .to_scalar()
+                .unwrap();
+            assert!(apart < 3e-6, "length {length}: {apart:e}");
+        }
+    }
+}

@@ -50,13 +50,13 @@ impl Tokenizer {
     /// # Errors
     /// When the tokenizer has no way to write the text.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, ModelError> {
-        let encoding = self
-            .inner
-            .encode_fast(text, true)
-            .map_err(|error| ModelError::Tokenizer {
-                path: self.path.clone(),
-                problem: format!("cannot tokenise the text ({error})"),
-            })?;
+        let encoding =
+            self.inner
+                .encode_fast(text, true)
+                .map_err(|error| ModelError::Tokenizer {
+                    path: self.path.clone(),
+                    problem: format!("cannot tokenise the text ({error})"),
+                })?;
         Ok(encoding.get_ids().to_vec())
     }
 

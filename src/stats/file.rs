@@ -21,7 +21,9 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::interpret::data::{ModelData, Values};
-use crate::model::{Checkpoint, Linear, ModelError, TensorFiles, first_not_finite, widen, write_beside};
+use crate::model::{
+    Checkpoint, Linear, ModelError, TensorFiles, first_not_finite, widen, write_beside,
+};
 
 const KEY: &str = "allot.statistics";
 
