@@ -29,10 +29,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     write_config(folder)?;
     write_weights(folder, &mut random)?;
     write_statistics(folder, seed, &mut random)?;
-    println!(
-        "wrote {} (model) and statistics.safetensors",
-        folder.display()
-    );
+    println!("wrote {} (model) and statistics.safetensors", folder.display());
     Ok(())
 }
 
@@ -54,10 +51,7 @@ fn write_config(folder: &Path) -> Result<(), Box<dyn Error>> {
         "tie_word_embeddings": true,
         "torch_dtype": "float32",
     });
-    Ok(fs::write(
-        folder.join("config.json"),
-        serde_json::to_string_pretty(&config)?,
-    )?)
+    Ok(fs::write(folder.join("config.json"), serde_json::to_string_pretty(&config)?)?)
 }
 
 fn write_weights(folder: &Path, random: &mut ChaCha8Rng) -> Result<(), Box<dyn Error>> {
@@ -91,32 +85,21 @@ fn write_weights(folder: &Path, random: &mut ChaCha8Rng) -> Result<(), Box<dyn E
             ));
         }
         for norm in ["input_layernorm", "post_attention_layernorm"] {
-            tensors.push((
-                format!("model.layers.{block}.{norm}.weight"),
-                vec![HIDDEN],
-                vec![1.0; HIDDEN],
-            ));
+            tensors.push((format!("model.layers.{block}.{norm}.weight"), vec![HIDDEN], vec![1.0; HIDDEN]));
         }
     }
     let views = tensors
         .iter()
         .map(|(name, shape, values)| {
             let bytes = bytemuck::cast_slice(values);
-            Ok((
-                name.as_str(),
-                TensorView::new(Dtype::F32, shape.clone(), bytes)?,
-            ))
+            Ok((name.as_str(), TensorView::new(Dtype::F32, shape.clone(), bytes)?))
         })
         .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()?;
     let bytes = safetensors::serialize(views, None)?;
     Ok(fs::write(folder.join("model.safetensors"), bytes)?)
 }
 
-fn write_statistics(
-    folder: &Path,
-    seed: u64,
-    random: &mut ChaCha8Rng,
-) -> Result<(), Box<dyn Error>> {
+fn write_statistics(folder: &Path, seed: u64, random: &mut ChaCha8Rng) -> Result<(), Box<dyn Error>> {
     let checkpoint = Checkpoint::open(folder)?;
     let (samples, length) = (16, 128);
     let mut statistics = Statistics {
@@ -141,10 +124,7 @@ fn write_statistics(
             .collect();
         statistics.linears.insert(
             linear.module.clone(),
-            LinearStatistics {
-                second_moment: Some(energy),
-                ..LinearStatistics::default()
-            },
+            LinearStatistics { second_moment: Some(energy), ..LinearStatistics::default() },
         );
     }
     statistics.save(&folder.join("statistics.safetensors"))?;
@@ -152,25 +132,10 @@ fn write_statistics(
 }
 
 /// Returns normal weights of standard deviation `scale`, in which a share of the columns is ten times as large.
-fn matrix(
-    rows: usize,
-    columns: usize,
-    scale: f32,
-    outliers: f32,
-    random: &mut ChaCha8Rng,
-) -> Vec<f32> {
-    let gains: Vec<f32> = (0..columns)
-        .map(|_| {
-            if random.random::<f32>() < outliers {
-                10.0 * scale
-            } else {
-                scale
-            }
-        })
-        .collect();
-    (0..rows * columns)
-        .map(|index| gains[index % columns] * gaussian(random))
-        .collect()
+fn matrix(rows: usize, columns: usize, scale: f32, outliers: f32, random: &mut ChaCha8Rng) -> Vec<f32> {
+    let gains: Vec<f32> =
+        (0..columns).map(|_| if random.random::<f32>() < outliers { 10.0 * scale } else { scale }).collect();
+    (0..rows * columns).map(|index| gains[index % columns] * gaussian(random)).collect()
 }
 
 /// Returns a standard normal number (Box and Muller).

@@ -74,10 +74,7 @@ fn the_bundled_text_has_the_entropy_of_its_model() {
         // The length that the model was trained at; longer windows are beyond what it knows.
         let tokens = Tokens::windows(&text, &tokenizer, 256, Some(32)).unwrap();
         let got = perplexity(&decoder, &tokens, &mut |_, _| ()).unwrap();
-        println!(
-            "{name}: {} windows, perplexity {:.3}",
-            got.windows, got.perplexity
-        );
+        println!("{name}: {} windows, perplexity {:.3}", got.windows, got.perplexity);
         assert!((14.0..19.0).contains(&got.perplexity), "{}", got.perplexity);
     }
 }

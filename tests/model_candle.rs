@@ -82,9 +82,7 @@ fn candle_logits(folder: &Path, config: Value, ids: &Tensor) -> Result<Tensor> {
 fn compare(folder: &Path, config_name: &str, length: usize) -> f64 {
     let checkpoint = Checkpoint::open(folder).unwrap();
     let vocabulary = checkpoint.config().vocabulary as u32;
-    let ids: Vec<u32> = (0..2 * length as u32)
-        .map(|it| (it * 37 + 11) % vocabulary)
-        .collect();
+    let ids: Vec<u32> = (0..2 * length as u32).map(|it| (it * 37 + 11) % vocabulary).collect();
     let decoder = Decoder::load(&checkpoint, &Device::Cpu).unwrap();
     let ours = decoder.logits(&ids, length).unwrap();
     let mut worst: f64 = 0.0;
@@ -93,17 +91,10 @@ fn compare(folder: &Path, config_name: &str, length: usize) -> f64 {
         let part = Tensor::from_vec(part, (1, length), &Device::Cpu).unwrap();
         let theirs = candle_logits(folder, config(folder, config_name), &part).unwrap();
         let theirs: Vec<f32> = theirs.flatten_all().unwrap().to_vec1().unwrap();
-        let ours: Vec<f32> = ours
-            .get(sample)
-            .unwrap()
-            .get(length - 1)
-            .unwrap()
-            .to_vec1()
-            .unwrap();
+        let ours: Vec<f32> = ours.get(sample).unwrap().get(length - 1).unwrap().to_vec1().unwrap();
         assert_eq!(ours.len(), theirs.len());
         let mean = theirs.iter().sum::<f32>() / theirs.len() as f32;
-        let variance =
-            theirs.iter().map(|it| (it - mean).powi(2)).sum::<f32>() / theirs.len() as f32;
+        let variance = theirs.iter().map(|it| (it - mean).powi(2)).sum::<f32>() / theirs.len() as f32;
         for (a, b) in ours.iter().zip(&theirs) {
             worst = worst.max(f64::from((a - b).abs() / variance.sqrt()));
         }
@@ -123,9 +114,7 @@ fn every_family_that_candle_has_gives_its_logits() {
     let Some(families) = reference("families") else {
         return;
     };
-    for family in [
-        "llama", "llama3", "mistral", "qwen2", "qwen3", "gemma2", "phi3", "llava",
-    ] {
+    for family in ["llama", "llama3", "mistral", "qwen2", "qwen3", "gemma2", "phi3", "llava"] {
         let apart = compare(&families.join(family), "config.legacy.json", 40);
         println!("{family:8} {apart:.2e} of the logits' deviation");
         assert!(apart < 1e-4, "{family}: {apart:e}");

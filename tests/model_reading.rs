@@ -55,10 +55,7 @@ fn the_bundled_model_opens_and_is_described() {
     let checkpoint = Checkpoint::open(bundled()).unwrap();
     let summary = checkpoint.summary().unwrap();
     assert_eq!(summary.architecture, "LLaMA");
-    assert_eq!(
-        (summary.blocks, summary.hidden, summary.vocabulary),
-        (12, 96, 2048)
-    );
+    assert_eq!((summary.blocks, summary.hidden, summary.vocabulary), (12, 96, 2048));
     assert_eq!(summary.block_parameters, 1_216_512);
     assert_eq!(summary.linears.len(), 84);
     assert_eq!(summary.linears[0].module, "model.layers.0.self_attn.q_proj");
@@ -66,11 +63,7 @@ fn the_bundled_model_opens_and_is_described() {
     checkpoint.check_finite().unwrap();
     let data = checkpoint.data().unwrap();
     assert_eq!(data.linears.len(), 84);
-    assert!(
-        data.linears
-            .iter()
-            .all(|it| it.weight.len() == it.rows * it.columns)
-    );
+    assert!(data.linears.iter().all(|it| it.weight.len() == it.rows * it.columns));
 }
 
 #[test]
@@ -79,11 +72,7 @@ fn a_fused_projection_shares_its_parameters_out_to_kinds() {
         return;
     };
     let checkpoint = Checkpoint::open(families.join("phi3")).unwrap();
-    let names: Vec<&str> = checkpoint
-        .block_linears(1)
-        .iter()
-        .map(|it| it.module.as_str())
-        .collect();
+    let names: Vec<&str> = checkpoint.block_linears(1).iter().map(|it| it.module.as_str()).collect();
     assert_eq!(
         names,
         [
@@ -93,14 +82,8 @@ fn a_fused_projection_shares_its_parameters_out_to_kinds() {
             "model.layers.1.mlp.down_proj",
         ]
     );
-    assert_eq!(
-        checkpoint.linears()[1].kinds,
-        [0.5, 0.25, 0.25, 0.0, 0.0, 0.0, 0.0]
-    );
-    assert_eq!(
-        checkpoint.linears()[2].kinds,
-        [0.0, 0.0, 0.0, 0.0, 0.5, 0.5, 0.0]
-    );
+    assert_eq!(checkpoint.linears()[1].kinds, [0.5, 0.25, 0.25, 0.0, 0.0, 0.0, 0.0]);
+    assert_eq!(checkpoint.linears()[2].kinds, [0.0, 0.0, 0.0, 0.0, 0.5, 0.5, 0.0]);
 }
 
 #[test]
@@ -116,42 +99,25 @@ fn module_names_and_their_order_are_those_of_named_modules() {
         let mut last = 0;
         for linear in checkpoint.linears() {
             let shape = &want["linears"][&linear.module];
-            assert_eq!(
-                shape,
-                &serde_json::json!([linear.rows, linear.columns]),
-                "{}",
-                linear.module
-            );
+            assert_eq!(shape, &serde_json::json!([linear.rows, linear.columns]), "{}", linear.module);
             let at = text.find(&format!("\"{}\": [", linear.module)).unwrap();
             assert!(at > last, "{} comes out of order", linear.module);
             last = at;
         }
-        assert_eq!(
-            want["linears"].as_object().unwrap().len(),
-            checkpoint.linears().len()
-        );
+        assert_eq!(want["linears"].as_object().unwrap().len(), checkpoint.linears().len());
     }
 }
 
 #[test]
 fn a_folder_that_is_no_model_is_refused() {
     let empty = TempDir::new().unwrap();
-    expect(
-        &refusal(empty.path()),
-        &["not a model folder", "config.json"],
-    );
-    expect(
-        &refusal(&empty.path().join("nowhere")),
-        &["cannot read", "nowhere", "check the path"],
-    );
+    expect(&refusal(empty.path()), &["not a model folder", "config.json"]);
+    expect(&refusal(&empty.path().join("nowhere")), &["cannot read", "nowhere", "check the path"]);
     let bare = copy();
     fs::remove_file(bare.path().join("model.safetensors")).unwrap();
     expect(&refusal(bare.path()), &["neither model.safetensors nor"]);
     fs::write(bare.path().join("pytorch_model.bin"), "x").unwrap();
-    expect(
-        &refusal(bare.path()),
-        &["PyTorch pickles", "safe_serialization"],
-    );
+    expect(&refusal(bare.path()), &["PyTorch pickles", "safe_serialization"]);
 }
 
 #[test]
@@ -161,10 +127,7 @@ fn a_truncated_file_says_how_many_bytes_are_missing() {
     let bytes = fs::read(&path).unwrap();
     fs::write(&path, &bytes[..bytes.len() - 1000]).unwrap();
     let needed = bytes.len().to_string();
-    expect(
-        &refusal(folder.path()),
-        &["model.safetensors is truncated", &needed],
-    );
+    expect(&refusal(folder.path()), &["model.safetensors is truncated", &needed]);
     for length in [0, 5, 8, 100] {
         fs::write(&path, &bytes[..length]).unwrap();
         expect(&refusal(folder.path()), &["model.safetensors"]);
@@ -180,10 +143,7 @@ fn a_header_larger_than_the_file_is_refused() {
     let mut bytes = fs::read(&path).unwrap();
     bytes[..8].copy_from_slice(&u64::MAX.to_le_bytes());
     fs::write(&path, &bytes).unwrap();
-    expect(
-        &refusal(folder.path()),
-        &["header of 18446744073709551615 bytes"],
-    );
+    expect(&refusal(folder.path()), &["header of 18446744073709551615 bytes"]);
 }
 
 #[test]
@@ -195,10 +155,7 @@ fn a_tensor_that_is_missing_or_misshapen_is_named() {
     let name = "model.layers.3.mlp.up_proj.weight";
     header[name]["shape"] = serde_json::json!([96, 256]);
     fs::write(&path, join(&header, &data)).unwrap();
-    expect(
-        &refusal(folder.path()),
-        &["model.safetensors", name, "[96, 256]", "[256, 96]"],
-    );
+    expect(&refusal(folder.path()), &["model.safetensors", name, "[96, 256]", "[256, 96]"]);
     header[name]["shape"] = serde_json::json!([256, 96]);
     header[name]["dtype"] = serde_json::json!("I16");
     fs::write(&path, join(&header, &data)).unwrap();
@@ -216,10 +173,7 @@ fn a_missing_shard_is_named() {
     };
     let folder = shared::with_config(&families.join("llama"), "config.json");
     fs::remove_file(folder.path().join("model-00003-of-00004.safetensors")).unwrap();
-    expect(
-        &refusal(folder.path()),
-        &["index.json", "model-00003-of-00004.safetensors"],
-    );
+    expect(&refusal(folder.path()), &["index.json", "model-00003-of-00004.safetensors"]);
 }
 
 #[test]
@@ -233,46 +187,18 @@ fn an_index_cannot_point_outside_its_folder() {
 #[test]
 fn configurations_that_cannot_be_used_name_the_key() {
     for (from, to, parts) in [
-        (
-            "\"model_type\": \"llama\"",
-            "\"model_type\": \"mamba\"",
-            &["mamba", "llama, mistral"][..],
-        ),
-        (
-            "\"hidden_size\": 96",
-            "\"hidden_size\": -96",
-            &["`hidden_size` is -96"],
-        ),
-        (
-            "\"hidden_size\": 96",
-            "\"hidden_size\": 1e99",
-            &["`hidden_size` is 1e+99"],
-        ),
-        (
-            "\"num_hidden_layers\": 12",
-            "\"num_hidden_layers\": 1234567",
-            &["1234567", "10000"],
-        ),
+        ("\"model_type\": \"llama\"", "\"model_type\": \"mamba\"", &["mamba", "llama, mistral"][..]),
+        ("\"hidden_size\": 96", "\"hidden_size\": -96", &["`hidden_size` is -96"]),
+        ("\"hidden_size\": 96", "\"hidden_size\": 1e99", &["`hidden_size` is 1e+99"]),
+        ("\"num_hidden_layers\": 12", "\"num_hidden_layers\": 1234567", &["1234567", "10000"]),
         (
             "\"num_hidden_layers\": 12",
             "\"num_hidden_layers\": 13",
             &["model.layers.12.self_attn.q_proj.weight"],
         ),
-        (
-            "\"num_key_value_heads\": 2",
-            "\"num_key_value_heads\": 3",
-            &["does not divide the 4"],
-        ),
-        (
-            "\"hidden_act\": \"silu\"",
-            "\"hidden_act\": \"mish\"",
-            &["mish", "silu"],
-        ),
-        (
-            "\"rope_type\": \"default\"",
-            "\"rope_type\": \"yarn\"",
-            &["yarn", "llama3"],
-        ),
+        ("\"num_key_value_heads\": 2", "\"num_key_value_heads\": 3", &["does not divide the 4"]),
+        ("\"hidden_act\": \"silu\"", "\"hidden_act\": \"mish\"", &["mish", "silu"]),
+        ("\"rope_type\": \"default\"", "\"rope_type\": \"yarn\"", &["yarn", "llama3"]),
         ("\"head_dim\": 24", "\"head_dim\": 23", &["even"]),
         ("{", "", &["not a JSON object"]),
     ] {
@@ -287,11 +213,7 @@ fn configurations_that_cannot_be_used_name_the_key() {
         expect(&refusal(folder.path()), parts);
         expect(
             &refusal(folder.path()),
-            &[if to.contains("13") && to.contains("layers") {
-                "safetensors"
-            } else {
-                "config.json"
-            }],
+            &[if to.contains("13") && to.contains("layers") { "safetensors" } else { "config.json" }],
         );
     }
 }
@@ -307,14 +229,8 @@ fn a_weight_that_is_not_finite_is_found_with_its_place() {
     let at = bytes.len() - data.len() + start + 2 * (7 * 96 + 11);
     bytes[at..at + 2].copy_from_slice(&half::f16::NAN.to_le_bytes());
     fs::write(&path, bytes).unwrap();
-    let error = Checkpoint::open(folder.path())
-        .unwrap()
-        .check_finite()
-        .unwrap_err();
-    expect(
-        &error.to_string(),
-        &["model.safetensors", name, "NaN", "[7, 11]"],
-    );
+    let error = Checkpoint::open(folder.path()).unwrap().check_finite().unwrap_err();
+    expect(&error.to_string(), &["model.safetensors", name, "NaN", "[7, 11]"]);
 }
 
 #[test]
@@ -340,31 +256,16 @@ fn texts_that_cannot_be_used_say_why() {
         path
     };
     let read = |path: &Path| Text::read(&[path.to_owned()]).map_err(|error| error.to_string());
-    expect(
-        &read(&write("a.txt", b" \n\n")).unwrap_err(),
-        &["a.txt holds no text"],
-    );
-    expect(
-        &read(&write("b.txt", b"ab\xff")).unwrap_err(),
-        &["b.txt", "byte 2"],
-    );
+    expect(&read(&write("a.txt", b" \n\n")).unwrap_err(), &["a.txt holds no text"]);
+    expect(&read(&write("b.txt", b"ab\xff")).unwrap_err(), &["b.txt", "byte 2"]);
     let lines = b"{\"text\": \"x\"}\n{\"body\": 1}\n";
-    expect(
-        &read(&write("c.jsonl", lines)).unwrap_err(),
-        &["c.jsonl:2", "text"],
-    );
-    expect(
-        &read(&folder.path().join("d")).unwrap_err(),
-        &["cannot read", "check the path"],
-    );
+    expect(&read(&write("c.jsonl", lines)).unwrap_err(), &["c.jsonl:2", "text"]);
+    expect(&read(&folder.path().join("d")).unwrap_err(), &["cannot read", "check the path"]);
     let checkpoint = Checkpoint::open(bundled()).unwrap();
     let tokenizer = Tokenizer::open(&checkpoint).unwrap();
     let text = read(&write("e.txt", b"Once upon a time")).unwrap();
     let short = Tokens::windows(&text, &tokenizer, 128, None).unwrap_err();
-    expect(
-        &short.to_string(),
-        &["e.txt gives 5 tokens", "window of 128", "--length"],
-    );
+    expect(&short.to_string(), &["e.txt gives 5 tokens", "window of 128", "--length"]);
     let short = Tokens::draw(&text, &tokenizer, 2, 128, 0).unwrap_err();
     expect(&short.to_string(), &["5 tokens"]);
     let missing = Tokens::read("nowhere.safetensors:ids", &checkpoint).unwrap_err();
@@ -389,13 +290,9 @@ fn statistics_of_another_model_or_with_impossible_values_are_refused() {
     statistics.provenance.model = checkpoint.fingerprint();
     for linear in checkpoint.linears() {
         let second_moment = Some(vec![1.0; linear.columns]);
-        statistics.linears.insert(
-            linear.module.clone(),
-            LinearStatistics {
-                second_moment,
-                ..LinearStatistics::default()
-            },
-        );
+        statistics
+            .linears
+            .insert(linear.module.clone(), LinearStatistics { second_moment, ..LinearStatistics::default() });
     }
     let refusal = |statistics: &Statistics| {
         statistics.save(&path).unwrap();
@@ -412,10 +309,7 @@ fn statistics_of_another_model_or_with_impossible_values_are_refused() {
         changed
     };
     let error = refusal(&change(&|it| it[5] = -1.0)).to_string();
-    expect(
-        &error,
-        &["statistics.safetensors", module, "-1 at 5", "allot stats"],
-    );
+    expect(&error, &["statistics.safetensors", module, "-1 at 5", "allot stats"]);
     let error = refusal(&change(&|it| it[6] = f32::NAN)).to_string();
     expect(&error, &[module, "NaN at 6"]);
     let error = refusal(&change(&|it| it.truncate(3))).to_string();
@@ -425,34 +319,21 @@ fn statistics_of_another_model_or_with_impossible_values_are_refused() {
     missing.linears.remove(module);
     assert!(matches!(refusal(&missing), StatisticsError::Missing { .. }));
     let mut stranger = statistics.clone();
-    stranger
-        .linears
-        .insert("elsewhere".into(), statistics.linears[module].clone());
-    expect(
-        &refusal(&stranger).to_string(),
-        &["elsewhere", "another model"],
-    );
+    stranger.linears.insert("elsewhere".into(), statistics.linears[module].clone());
+    expect(&refusal(&stranger).to_string(), &["elsewhere", "another model"]);
     let mut stale = statistics.clone();
     stale.provenance.model = "0".into();
     assert!(matches!(refusal(&stale), StatisticsError::Stale { .. }));
     let model = bundled().join("model.safetensors");
     let error = Statistics::load(&model, &checkpoint).unwrap_err();
-    expect(
-        &error.to_string(),
-        &["not a statistics file", "allot stats"],
-    );
+    expect(&error.to_string(), &["not a statistics file", "allot stats"]);
 }
 
 #[test]
 fn a_file_that_cannot_be_written_leaves_nothing_behind() {
     let folder = TempDir::new().unwrap();
-    let error = Statistics::default()
-        .save(&folder.path().join("no/such/file"))
-        .unwrap_err();
-    expect(
-        &error.to_string(),
-        &["cannot write", "make the folder first"],
-    );
+    let error = Statistics::default().save(&folder.path().join("no/such/file")).unwrap_err();
+    expect(&error.to_string(), &["cannot write", "make the folder first"]);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 

@@ -14,9 +14,8 @@ fn worst_difference(got: &[f32], want: &[f32]) -> f64 {
     assert_eq!(got.len(), want.len());
     let mean = want.iter().map(|&it| f64::from(it)).sum::<f64>() / want.len() as f64;
     let pairs = got.iter().zip(want);
-    let differences = pairs.map(|(&got, &want)| {
-        f64::from((got - want).abs()) / f64::from(want).abs().max(1e-2 * mean)
-    });
+    let differences =
+        pairs.map(|(&got, &want)| f64::from((got - want).abs()) / f64::from(want).abs().max(1e-2 * mean));
     differences.fold(0.0, f64::max)
 }
 
@@ -33,10 +32,7 @@ fn second_moments_of_the_bundled_model_agree_with_wanda() {
     let mut worst: f64 = 0.0;
     for (module, linear) in &statistics.linears {
         let want = widen(&want.values(module).unwrap());
-        worst = worst.max(worst_difference(
-            linear.second_moment.as_ref().unwrap(),
-            &want,
-        ));
+        worst = worst.max(worst_difference(linear.second_moment.as_ref().unwrap(), &want));
     }
     println!("second moments of 84 linears: worst relative difference {worst:.2e}");
     assert_eq!(statistics.linears.len(), 84);
@@ -48,9 +44,7 @@ fn second_moments_of_every_family_agree_with_wanda() {
     let Some(families) = reference("families") else {
         return;
     };
-    for family in [
-        "llama", "llama3", "mistral", "qwen2", "qwen3", "opt", "gemma2", "phi3", "llava",
-    ] {
+    for family in ["llama", "llama3", "mistral", "qwen2", "qwen3", "opt", "gemma2", "phi3", "llava"] {
         let folder = families.join(family);
         let checkpoint = Checkpoint::open(&folder).unwrap();
         let file = folder.join("expected.safetensors");
@@ -81,10 +75,7 @@ fn statistics_survive_the_file_and_are_the_same_bytes_each_time() {
         let statistics = calibrate(&checkpoint, &tokens, 7, &Device::Cpu, &mut |_| ()).unwrap();
         statistics.save(path).unwrap();
     }
-    assert_eq!(
-        std::fs::read(&paths[0]).unwrap(),
-        std::fs::read(&paths[1]).unwrap()
-    );
+    assert_eq!(std::fs::read(&paths[0]).unwrap(), std::fs::read(&paths[1]).unwrap());
     let loaded = Statistics::load(&paths[0], &checkpoint).unwrap();
     assert_eq!(loaded.provenance.samples, 2);
     assert_eq!(loaded.provenance.seed, 7);

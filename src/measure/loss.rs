@@ -23,10 +23,7 @@ impl Logits {
     pub fn read(tensor: &Tensor) -> Result<Self, ModelError> {
         let (_, vocabulary) = tensor.dims2()?;
         let flat = tensor.flatten_all()?;
-        Ok(Self {
-            values: flat.to_vec1()?,
-            vocabulary,
-        })
+        Ok(Self { values: flat.to_vec1()?, vocabulary })
     }
 
     /// Returns the logits of each position.
@@ -63,11 +60,7 @@ pub(super) fn targets(ids: &[u32], length: usize) -> Vec<u32> {
 }
 
 /// Returns the negative log-likelihood of each target under the head's logits, in nats.
-pub(super) fn losses(
-    head: &Head,
-    hidden: &Tensor,
-    targets: &[u32],
-) -> Result<Vec<f64>, ModelError> {
+pub(super) fn losses(head: &Head, hidden: &Tensor, targets: &[u32]) -> Result<Vec<f64>, ModelError> {
     let mut losses = Vec::with_capacity(targets.len());
     in_slices(hidden, head.vocabulary(), |from, slice| {
         let logits = head.run(slice)?;
@@ -97,8 +90,7 @@ pub fn row_loss(logits: &[f32], target: u32) -> f64 {
 pub fn row_divergence(dense: &[f32], other: &[f32]) -> f64 {
     let (dense_largest, dense_total) = partition(dense);
     let (other_largest, other_total) = partition(other);
-    let offset =
-        other_total.ln() + f64::from(other_largest) - dense_total.ln() - f64::from(dense_largest);
+    let offset = other_total.ln() + f64::from(other_largest) - dense_total.ln() - f64::from(dense_largest);
     let gaps = dense.iter().zip(other).map(|(&dense, &other)| {
         let share = f64::from(dense - dense_largest).exp();
         share * (f64::from(dense) - f64::from(other))
@@ -116,9 +108,6 @@ fn partition(logits: &[f32]) -> (f32, f64) {
             *lane = if *value > *lane { *value } else { *lane };
         }
     }
-    let largest = lanes
-        .iter()
-        .chain(groups.remainder())
-        .fold(f32::NEG_INFINITY, |a, b| a.max(*b));
+    let largest = lanes.iter().chain(groups.remainder()).fold(f32::NEG_INFINITY, |a, b| a.max(*b));
     (largest, sum_exponentials(logits, largest))
 }

@@ -35,10 +35,7 @@ struct Tally<'a> {
 impl<'a> Tally<'a> {
     fn new(tokens: &'a Tokens) -> Self {
         let window_losses = Vec::with_capacity(tokens.samples());
-        Self {
-            tokens,
-            window_losses,
-        }
+        Self { tokens, window_losses }
     }
 
     /// Adds the windows whose last hidden states these are.
@@ -48,8 +45,7 @@ impl<'a> Tally<'a> {
         let ids = self.tokens.part(from..from + hidden.dim(0)?);
         let losses = losses(head, &predicting(hidden)?, &targets(ids, length))?;
         let windows = losses.chunks_exact(length - 1);
-        self.window_losses
-            .extend(windows.map(|window| window.iter().sum::<f64>() / window.len() as f64));
+        self.window_losses.extend(windows.map(|window| window.iter().sum::<f64>() / window.len() as f64));
         Ok(())
     }
 
@@ -127,9 +123,7 @@ pub fn perplexity_streamed(
 /// Refuses windows in which nothing can be predicted.
 pub(super) fn check(tokens: &Tokens) -> Result<(), ModelError> {
     match tokens.length() {
-        0 | 1 => Err(ModelError::Window {
-            length: tokens.length(),
-        }),
+        0 | 1 => Err(ModelError::Window { length: tokens.length() }),
         _ => Ok(()),
     }
 }

@@ -161,10 +161,7 @@ pub struct Architecture {
 }
 
 const fn one(module: &'static str, kind: ProjectionKind) -> LinearRow {
-    LinearRow {
-        module,
-        role: Role::One(kind),
-    }
+    LinearRow { module, role: Role::One(kind) }
 }
 
 const LLAMA_LINEARS: &[LinearRow] = &[
@@ -179,14 +176,8 @@ const LLAMA_LINEARS: &[LinearRow] = &[
 
 const PHI3_LINEARS: &[LinearRow] = &[
     one("self_attn.o_proj", ProjectionKind::Out),
-    LinearRow {
-        module: "self_attn.qkv_proj",
-        role: Role::QueryKeyValue,
-    },
-    LinearRow {
-        module: "mlp.gate_up_proj",
-        role: Role::GateUp,
-    },
+    LinearRow { module: "self_attn.qkv_proj", role: Role::QueryKeyValue },
+    LinearRow { module: "mlp.gate_up_proj", role: Role::GateUp },
     one("mlp.down_proj", ProjectionKind::Down),
 ];
 
@@ -286,16 +277,10 @@ pub const ARCHITECTURES: &[Architecture] = &[
         model_type: "qwen3",
         class: "Qwen3ForCausalLM",
         title: "Qwen3",
-        norms: NormNames {
-            query_key: Some(("self_attn.q_norm", "self_attn.k_norm")),
-            ..LLAMA_NORMS
-        },
+        norms: NormNames { query_key: Some(("self_attn.q_norm", "self_attn.k_norm")), ..LLAMA_NORMS },
         input_bias: Bias::Setting("attention_bias", false),
         output_bias: Bias::Setting("attention_bias", false),
-        defaults: Defaults {
-            head_size: Some(128),
-            ..QWEN2.defaults
-        },
+        defaults: Defaults { head_size: Some(128), ..QWEN2.defaults },
         ..QWEN2
     },
     Architecture {
@@ -366,10 +351,7 @@ pub const ARCHITECTURES: &[Architecture] = &[
             query_key: None,
         },
         final_norm: "final_layer_norm",
-        positions: Positions::Learned {
-            module: "embed_positions",
-            offset: 2,
-        },
+        positions: Positions::Learned { module: "embed_positions", offset: 2 },
         input_bias: Bias::Setting("enable_bias", true),
         output_bias: Bias::Setting("enable_bias", true),
         mlp_bias: Bias::Setting("enable_bias", true),

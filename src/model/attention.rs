@@ -29,11 +29,7 @@ impl Attention {
     /// `[samples, length, key_value_heads, head_size]`, as `[samples, length, heads * head_size]`.
     pub(super) fn run(&self, queries: &Tensor, keys: &Tensor, values: &Tensor) -> Result<Tensor> {
         if queries.device().is_cpu() {
-            let (queries, keys, values) = (
-                queries.contiguous()?,
-                keys.contiguous()?,
-                values.contiguous()?,
-            );
+            let (queries, keys, values) = (queries.contiguous()?, keys.contiguous()?, values.contiguous()?);
             queries.apply_op3_no_bwd(&keys, &values, self)
         } else {
             self.composed(queries, keys, values)
@@ -41,12 +37,7 @@ impl Attention {
     }
 
     /// Computes the same from candle's operations, on any device, a chunk of queries at a time.
-    pub(super) fn composed(
-        &self,
-        queries: &Tensor,
-        keys: &Tensor,
-        values: &Tensor,
-    ) -> Result<Tensor> {
+    pub(super) fn composed(&self, queries: &Tensor, keys: &Tensor, values: &Tensor) -> Result<Tensor> {
         let (samples, length, heads, size) = queries.dims4()?;
         let shared = heads / self.key_value_heads;
         let spread = |tensor: &Tensor| -> Result<Tensor> {
@@ -74,9 +65,7 @@ impl Attention {
             let shares = candle_nn::ops::softmax(&scores, D::Minus1)?;
             parts.push(shares.matmul(&values.narrow(2, seen.start, seen.len())?.contiguous()?)?);
         }
-        Tensor::cat(&parts, 2)?
-            .transpose(1, 2)?
-            .reshape((samples, length, heads * size))
+        Tensor::cat(&parts, 2)?.transpose(1, 2)?.reshape((samples, length, heads * size))
     }
 
     /// Returns the positions that the query at `position` attends to.
@@ -88,34 +77,22 @@ impl Attention {
         start..position + 1
     }
 
-    fn mask(
-        &self,
-        rows: Range<usize>,
-        seen: &Range<usize>,
-        device: &candle_core::Device,
-    ) -> Result<Tensor> {
+    fn mask(&self, rows: Range<usize>, seen: &Range<usize>, device: &candle_core::Device) -> Result<Tensor> {
         let shape = (rows.len(), seen.len());
         let mask: Vec<f32> = rows
             .flat_map(|row| {
                 let visible = self.seen(row);
-                seen.clone()
-                    .map(move |column| match visible.contains(&column) {
-                        true => 0.0,
-                        false => f32::NEG_INFINITY,
-                    })
+                seen.clone().map(move |column| match visible.contains(&column) {
+                    true => 0.0,
+                    false => f32::NEG_INFINITY,
+                })
             })
             .collect();
         Tensor::from_vec(mask, shape, device)
     }
 
     /// Fills the output rows `rows` of one sample, head by head.
-    fn fill(
-        &self,
-        sample: &Sample<'_>,
-        rows: Range<usize>,
-        scores: &mut Vec<f32>,
-        output: &mut [f32],
-    ) {
+    fn fill(&self, sample: &Sample<'_>, rows: Range<usize>, scores: &mut Vec<f32>, output: &mut [f32]) {
         let (width, size) = (self.heads * self.head_size, self.head_size);
         let key_width = self.key_value_heads * size;
         let shared = self.heads / self.key_value_heads;
@@ -284,34 +261,18 @@ mod tests {
     #[test]
     fn the_fused_kernel_agrees_with_plain_operations() {
         let device = Device::Cpu;
-        for (length, window, softcap) in [
-            (1, None, None),
-            (63, Some(5), None),
-            (130, None, Some(2.0)),
-            (600, Some(70), Some(3.0)),
-        ] {
-            let attention = Attention {
-                heads: 6,
-                key_value_heads: 2,
-                head_size: 10,
-                scale: 0.4,
-                softcap,
-                window,
-            };
+        for (length, window, softcap) in
+            [(1, None, None), (63, Some(5), None), (130, None, Some(2.0)), (600, Some(70), Some(3.0))]
+        {
+            let attention =
+                Attention { heads: 6, key_value_heads: 2, head_size: 10, scale: 0.4, softcap, window };
             let random = |heads| Tensor::randn(0f32, 1.0, (2, length, heads, 10), &device);
-            let (queries, keys, values) =
-                (random(6).unwrap(), random(2).unwrap(), random(2).unwrap());
+            let (queries, keys, values) = (random(6).unwrap(), random(2).unwrap(), random(2).unwrap());
             let fused = attention.run(&queries, &keys, &values).unwrap();
             let plain = attention.composed(&queries, &keys, &values).unwrap();
             assert_eq!(fused.dims(), &[2, length, 60]);
             let apart = (fused - plain).unwrap().abs().unwrap();
-            let apart: f32 = apart
-                .flatten_all()
-                .unwrap()
-                .max(0)
-                .unwrap()
-                .to_scalar()
-                .unwrap();
+            let apart: f32 = apart.flatten_all().unwrap().max(0).unwrap().to_scalar().unwrap();
             assert!(apart < 3e-6, "length {length}: {apart:e}");
         }
     }

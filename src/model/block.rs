@@ -27,11 +27,7 @@ pub(super) struct Norm {
 }
 
 impl Norm {
-    pub(super) fn load(
-        checkpoint: &Checkpoint,
-        name: &str,
-        device: &Device,
-    ) -> Result<Self, ModelError> {
+    pub(super) fn load(checkpoint: &Checkpoint, name: &str, device: &Device) -> Result<Self, ModelError> {
         let kind = checkpoint.config().architecture.norm;
         let weight = checkpoint.tensor(&format!("{name}.weight"), device)?;
         Ok(Self {
@@ -127,10 +123,7 @@ impl Angles {
         };
         let (cosines, sines) = rotary.table(length);
         let shape = (length, rotary.size / 2);
-        Ok(Self(Some((
-            Tensor::from_vec(cosines, shape, device)?,
-            Tensor::from_vec(sines, shape, device)?,
-        ))))
+        Ok(Self(Some((Tensor::from_vec(cosines, shape, device)?, Tensor::from_vec(sines, shape, device)?))))
     }
 
     /// Rotates `[samples, length, heads, head_size]`; channels beyond the rotated ones pass through.
@@ -140,8 +133,7 @@ impl Angles {
         };
         let size = input.dim(3)?;
         let rotated = 2 * cosines.dim(1)?;
-        let rope =
-            |part: &Tensor| candle_nn::rotary_emb::rope_thd(&part.contiguous()?, cosines, sines);
+        let rope = |part: &Tensor| candle_nn::rotary_emb::rope_thd(&part.contiguous()?, cosines, sines);
         if rotated == size {
             return rope(&input);
         }
@@ -170,11 +162,7 @@ impl Block {
     ///
     /// # Errors
     /// When a tensor cannot be read, or the device has no room.
-    pub fn load(
-        checkpoint: &Checkpoint,
-        index: usize,
-        device: &Device,
-    ) -> Result<Self, ModelError> {
+    pub fn load(checkpoint: &Checkpoint, index: usize, device: &Device) -> Result<Self, ModelError> {
         let config = checkpoint.config();
         let names = &config.architecture.norms;
         let norm = |module: &str| {
@@ -228,44 +216,23 @@ impl Block {
     ///
     /// # Errors
     /// When the tap fails, or a tensor operation does.
-    pub fn forward(
-        &self,
-        hidden: &Tensor,
-        angles: &Angles,
-        tap: &mut Tap<'_>,
-    ) -> Result<Tensor, ModelError> {
-        self.run(hidden, angles, tap)
-            .map_err(|error| error.inside(&format!("block {}", self.index)))
+    pub fn forward(&self, hidden: &Tensor, angles: &Angles, tap: &mut Tap<'_>) -> Result<Tensor, ModelError> {
+        self.run(hidden, angles, tap).map_err(|error| error.inside(&format!("block {}", self.index)))
     }
 
-    fn run(
-        &self,
-        hidden: &Tensor,
-        angles: &Angles,
-        tap: &mut Tap<'_>,
-    ) -> Result<Tensor, ModelError> {
-        let attended = self.around(
-            hidden,
-            &self.attention_norm,
-            self.after_attention.as_ref(),
-            |input| {
-                tap(Site::AttentionInput, input)?;
-                let mixed = self.attend(input, angles)?;
-                tap(Site::AttentionOutput, &mixed)?;
-                Ok(self.linear(ProjectionKind::Out)?.run(&mixed)?)
-            },
-        )?;
-        self.around(
-            &attended,
-            &self.mlp_norm,
-            self.after_mlp.as_ref(),
-            |input| {
-                tap(Site::MlpInput, input)?;
-                let middle = self.middle(input)?;
-                tap(Site::MlpMiddle, &middle)?;
-                Ok(self.linear(ProjectionKind::Down)?.run(&middle)?)
-            },
-        )
+    fn run(&self, hidden: &Tensor, angles: &Angles, tap: &mut Tap<'_>) -> Result<Tensor, ModelError> {
+        let attended = self.around(hidden, &self.attention_norm, self.after_attention.as_ref(), |input| {
+            tap(Site::AttentionInput, input)?;
+            let mixed = self.attend(input, angles)?;
+            tap(Site::AttentionOutput, &mixed)?;
+            Ok(self.linear(ProjectionKind::Out)?.run(&mixed)?)
+        })?;
+        self.around(&attended, &self.mlp_norm, self.after_mlp.as_ref(), |input| {
+            tap(Site::MlpInput, input)?;
+            let middle = self.middle(input)?;
+            tap(Site::MlpMiddle, &middle)?;
+            Ok(self.linear(ProjectionKind::Down)?.run(&middle)?)
+        })
     }
 
     /// Adds what `part` makes of the normalised stream to the stream.
@@ -290,21 +257,12 @@ impl Block {
     /// Returns the attention's mixture of values, which the output projection reads.
     fn attend(&self, input: &Tensor, angles: &Angles) -> Result<Tensor, ModelError> {
         let (samples, length, _) = input.dims3()?;
-        let Attention {
-            heads,
-            key_value_heads,
-            head_size,
-            ..
-        } = self.attention;
+        let Attention { heads, key_value_heads, head_size, .. } = self.attention;
         let (queries, keys, values) = match self.fused(Role::QueryKeyValue) {
             Some(fused) => {
                 let all = fused.run(input)?;
                 let (wide, narrow) = (heads * head_size, key_value_heads * head_size);
-                (
-                    all.narrow(2, 0, wide)?,
-                    all.narrow(2, wide, narrow)?,
-                    all.narrow(2, wide + narrow, narrow)?,
-                )
+                (all.narrow(2, 0, wide)?, all.narrow(2, wide, narrow)?, all.narrow(2, wide + narrow, narrow)?)
             }
             None => (
                 self.linear(ProjectionKind::Query)?.run(input)?,
@@ -353,10 +311,9 @@ impl Block {
     }
 
     fn linear(&self, kind: ProjectionKind) -> Result<&LoadedLinear, ModelError> {
-        self.fused(Role::One(kind))
-            .ok_or_else(|| ModelError::MissingTensor {
-                path: format!("block {}", self.index).into(),
-                tensor: format!("{kind:?}"),
-            })
+        self.fused(Role::One(kind)).ok_or_else(|| ModelError::MissingTensor {
+            path: format!("block {}", self.index).into(),
+            tensor: format!("{kind:?}"),
+        })
     }
 }

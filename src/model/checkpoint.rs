@@ -103,13 +103,7 @@ impl Checkpoint {
         let config = Config::read(folder)?;
         let files = TensorFiles::open_folder(folder)?;
         let layout = Layout::find(&config, &files)?;
-        Ok(Self {
-            shared: Arc::new(Shared {
-                config,
-                files,
-                layout,
-            }),
-        })
+        Ok(Self { shared: Arc::new(Shared { config, files, layout }) })
     }
 
     /// Returns the configuration.
@@ -170,10 +164,7 @@ impl Checkpoint {
                 reconstruction_error: None,
             })
         });
-        Ok(ModelData {
-            blocks: self.config().blocks,
-            linears: linears.collect::<Result<_, ModelError>>()?,
-        })
+        Ok(ModelData { blocks: self.config().blocks, linears: linears.collect::<Result<_, ModelError>>()? })
     }
 
     /// Reads every block linear and reports the first weight that is NaN or infinite.
@@ -229,9 +220,7 @@ impl Checkpoint {
         let mut parameters = 0;
         for name in self.files().names() {
             let tensor = self.files().tensor(name)?;
-            *bytes_by_type
-                .entry(format!("{:?}", tensor.dtype))
-                .or_insert(0) += tensor.bytes.len() as u64;
+            *bytes_by_type.entry(format!("{:?}", tensor.dtype)).or_insert(0) += tensor.bytes.len() as u64;
             parameters += tensor.shape.iter().product::<usize>() as u64;
         }
         let linears: Vec<LinearSummary> = self
@@ -273,10 +262,7 @@ impl Checkpoint {
             bytes: bytes_by_type.values().sum(),
             bytes_by_type,
             resident_bytes: 4 * parameters,
-            block_bytes: each_block
-                .map(|block| 4 * block.iter().map(size).sum::<u64>())
-                .max()
-                .unwrap_or(0),
+            block_bytes: each_block.map(|block| 4 * block.iter().map(size).sum::<u64>()).max().unwrap_or(0),
             files: self.files().paths().count(),
             fingerprint: self.fingerprint(),
             linears,

@@ -97,14 +97,9 @@ impl Config {
             });
         }
         if !path.exists() {
-            return Err(ModelError::NoConfig {
-                folder: folder.to_owned(),
-            });
+            return Err(ModelError::NoConfig { folder: folder.to_owned() });
         }
-        let text = fs::read(&path).map_err(|source| ModelError::Read {
-            path: path.clone(),
-            source,
-        })?;
+        let text = fs::read(&path).map_err(|source| ModelError::Read { path: path.clone(), source })?;
         let object: Map<String, Value> =
             serde_json::from_slice(&text).map_err(|error| ModelError::Config {
                 path: path.clone(),
@@ -128,11 +123,7 @@ impl Config {
             let inner_type = inner.text("model_type")?.unwrap_or("llama");
             let mut architecture = find(path, Some(inner_type), None)?;
             // The layers' names below the prefix are the language model's own; only what is around them changes.
-            (
-                architecture.prefix,
-                architecture.file_prefixes,
-                architecture.heads,
-            ) = LLAVA;
+            (architecture.prefix, architecture.file_prefixes, architecture.heads) = LLAVA;
             return Self::with(architecture, &inner);
         }
         let architecture = find(path, outer_type, outer_class)?;
@@ -144,10 +135,7 @@ impl Config {
         let count = |names: &[&str], default| keys.count(names, default, LARGEST_COUNT);
         let hidden = count(&["hidden_size"], defaults.hidden)?;
         let heads = count(&["num_attention_heads"], defaults.heads)?;
-        let key_value_heads = count(
-            &["num_key_value_heads"],
-            defaults.key_value_heads.unwrap_or(heads),
-        )?;
+        let key_value_heads = count(&["num_key_value_heads"], defaults.key_value_heads.unwrap_or(heads))?;
         if !heads.is_multiple_of(key_value_heads) {
             return Err(keys.wrong(
                 "num_key_value_heads",
@@ -206,11 +194,7 @@ impl Config {
             query_scale: query_scalar.powf(-0.5),
             attention_softcap: softcap("attn_logit_softcapping", |pair| pair.0)?,
             logit_softcap: softcap("final_logit_softcapping", |pair| pair.1)?,
-            embedding_scale: if architecture.scaled_embedding {
-                (hidden as f64).sqrt()
-            } else {
-                1.0
-            },
+            embedding_scale: if architecture.scaled_embedding { (hidden as f64).sqrt() } else { 1.0 },
             tied: keys.flag("tie_word_embeddings", defaults.tied)?,
             norm_first: keys.flag("do_layer_norm_before", true)?,
             architecture,
@@ -229,11 +213,7 @@ impl Config {
     }
 }
 
-fn find(
-    path: &Path,
-    model_type: Option<&str>,
-    class: Option<&str>,
-) -> Result<Architecture, ModelError> {
+fn find(path: &Path, model_type: Option<&str>, class: Option<&str>) -> Result<Architecture, ModelError> {
     Architecture::find(model_type, class).ok_or_else(|| ModelError::Architecture {
         path: path.to_owned(),
         found: model_type.or(class).unwrap_or("(none named)").to_owned(),
@@ -253,10 +233,7 @@ fn read_activation(keys: &Keys<'_>, default: &str) -> Result<Activation, ModelEr
     for key in ["hidden_activation", "hidden_act", "activation_function"] {
         if let Some(name) = keys.text(key)? {
             return activation(name).ok_or_else(|| {
-                keys.wrong(
-                    key,
-                    format!("is `{name}`; supported are silu, gelu, gelu_pytorch_tanh and relu"),
-                )
+                keys.wrong(key, format!("is `{name}`; supported are silu, gelu, gelu_pytorch_tanh and relu"))
             });
         }
     }
@@ -291,10 +268,7 @@ fn read_window(
     };
     if let Some(types) = keys.texts("layer_types")? {
         if types.len() != blocks {
-            return Err(keys.wrong(
-                "layer_types",
-                format!("has {} entries for {blocks} blocks", types.len()),
-            ));
+            return Err(keys.wrong("layer_types", format!("has {} entries for {blocks} blocks", types.len())));
         }
         let slides = types.iter().map(|it| *it == "sliding_attention").collect();
         return Ok(Some((window, slides)));
@@ -342,9 +316,7 @@ fn read_rotary(keys: &Keys<'_>, head_size: usize, positions: usize) -> Result<Ro
     let original = either("original_max_position_embeddings")?;
     let scaling = match kind {
         "default" => Scaling::None,
-        "linear" => Scaling::Linear {
-            factor: inner.positive("factor")?,
-        },
+        "linear" => Scaling::Linear { factor: inner.positive("factor")? },
         "llama3" => Scaling::Llama3 {
             factor: inner.positive("factor")?,
             low: inner.positive("low_freq_factor")?,
@@ -376,9 +348,5 @@ fn read_rotary(keys: &Keys<'_>, head_size: usize, positions: usize) -> Result<Ro
             ));
         }
     };
-    Ok(Rotary {
-        theta,
-        size,
-        scaling,
-    })
+    Ok(Rotary { theta, size, scaling })
 }

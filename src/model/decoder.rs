@@ -28,11 +28,7 @@ impl Embedding {
             Some((input, _)) => Some(checkpoint.tensor(input, device)?),
             None => None,
         };
-        Ok(Self {
-            checkpoint: checkpoint.clone(),
-            device: device.clone(),
-            project,
-        })
+        Ok(Self { checkpoint: checkpoint.clone(), device: device.clone(), project })
     }
 
     /// Returns the hidden states `[samples, length, hidden]` of `ids`, which hold samples of `length` tokens one after the other.
@@ -40,8 +36,7 @@ impl Embedding {
     /// # Errors
     /// When an id is outside the vocabulary, or the length beyond the learned positions.
     pub fn run(&self, ids: &[u32], length: usize) -> Result<Tensor, ModelError> {
-        self.embed(ids, length)
-            .map_err(|error| error.inside("embedding"))
+        self.embed(ids, length).map_err(|error| error.inside("embedding"))
     }
 
     fn embed(&self, ids: &[u32], length: usize) -> Result<Tensor, ModelError> {
@@ -60,10 +55,7 @@ impl Embedding {
         }
         if let Some((name, offset)) = &layout.positions {
             if length > config.positions {
-                return Err(ModelError::Length {
-                    length,
-                    longest: config.positions,
-                });
+                return Err(ModelError::Length { length, longest: config.positions });
             }
             let places: Vec<u32> = (0..length).map(|place| (place + offset) as u32).collect();
             let table = self.checkpoint.rows(name, &places)?;

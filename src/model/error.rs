@@ -185,10 +185,7 @@ pub enum ModelError {
 impl From<candle_core::Error> for ModelError {
     /// Wraps candle's error; who knows the place adds it with [`ModelError::inside`].
     fn from(source: candle_core::Error) -> Self {
-        Self::Compute {
-            place: String::new(),
-            source,
-        }
+        Self::Compute { place: String::new(), source }
     }
 }
 
@@ -196,10 +193,9 @@ impl ModelError {
     /// Returns the error with the place in the model where it happened, if it has none yet.
     pub fn inside(self, at: &str) -> Self {
         match self {
-            Self::Compute { place, source } if place.is_empty() => Self::Compute {
-                place: at.to_owned(),
-                source,
-            },
+            Self::Compute { place, source } if place.is_empty() => {
+                Self::Compute { place: at.to_owned(), source }
+            }
             other => other,
         }
     }

@@ -75,10 +75,7 @@ impl TensorFiles {
         if single.is_file() {
             return Self::open_files(folder, vec![single]);
         }
-        Err(ModelError::NoWeights {
-            folder: folder.to_owned(),
-            pickled: holds_pickles(folder),
-        })
+        Err(ModelError::NoWeights { folder: folder.to_owned(), pickled: holds_pickles(folder) })
     }
 
     /// Opens one safetensors file.
@@ -91,28 +88,19 @@ impl TensorFiles {
     }
 
     fn open_sharded(folder: &Path, index: &Path) -> Result<Self, ModelError> {
-        let text = fs::read(index).map_err(|source| ModelError::Read {
+        let text = fs::read(index).map_err(|source| ModelError::Read { path: index.to_owned(), source })?;
+        let Index { weight_map } = serde_json::from_slice(&text).map_err(|error| ModelError::Header {
             path: index.to_owned(),
-            source,
+            problem: format!("its weight_map cannot be read ({error})"),
         })?;
-        let Index { weight_map } =
-            serde_json::from_slice(&text).map_err(|error| ModelError::Header {
-                path: index.to_owned(),
-                problem: format!("its weight_map cannot be read ({error})"),
-            })?;
         let shards: BTreeSet<&str> = weight_map.values().map(String::as_str).collect();
         let mut paths = Vec::with_capacity(shards.len());
         for shard in shards {
             // A shard is a file of the same folder: anything else would let an index point anywhere on the disk.
-            let plain = Path::new(shard)
-                .file_name()
-                .is_some_and(|name| name == shard);
+            let plain = Path::new(shard).file_name().is_some_and(|name| name == shard);
             let path = folder.join(shard);
             if !plain || !path.is_file() {
-                return Err(ModelError::MissingShard {
-                    index: index.to_owned(),
-                    shard: shard.to_owned(),
-                });
+                return Err(ModelError::MissingShard { index: index.to_owned(), shard: shard.to_owned() });
             }
             paths.push(path);
         }
@@ -120,10 +108,7 @@ impl TensorFiles {
         for (tensor, shard) in &weight_map {
             let found = opened.tensors.get(tensor);
             if found.is_none_or(|place| opened.files[place.file].path != folder.join(shard)) {
-                return Err(ModelError::MissingTensor {
-                    path: folder.join(shard),
-                    tensor: tensor.clone(),
-                });
+                return Err(ModelError::MissingTensor { path: folder.join(shard), tensor: tensor.clone() });
             }
         }
         Ok(opened)
@@ -156,17 +141,9 @@ impl TensorFiles {
             }
             let notes = metadata.metadata().iter().flatten();
             let notes = notes.map(|(key, value)| (key.clone(), value.clone()));
-            files.push(Mapped {
-                path,
-                notes: notes.collect(),
-                map,
-            });
+            files.push(Mapped { path, notes: notes.collect(), map });
         }
-        Ok(Self {
-            folder: folder.to_owned(),
-            files,
-            tensors,
-        })
+        Ok(Self { folder: folder.to_owned(), files, tensors })
     }
 
     /// Returns the folder that holds the files.
@@ -200,16 +177,13 @@ impl TensorFiles {
     /// # Errors
     /// When there is none.
     pub fn tensor(&self, name: &str) -> Result<StoredTensor<'_>, ModelError> {
-        let place = self
-            .tensors
-            .get(name)
-            .ok_or_else(|| ModelError::MissingTensor {
-                path: match &self.files[..] {
-                    [only] => only.path.clone(),
-                    _ => self.folder.clone(),
-                },
-                tensor: name.to_owned(),
-            })?;
+        let place = self.tensors.get(name).ok_or_else(|| ModelError::MissingTensor {
+            path: match &self.files[..] {
+                [only] => only.path.clone(),
+                _ => self.folder.clone(),
+            },
+            tensor: name.to_owned(),
+        })?;
         let file = &self.files[place.file];
         Ok(StoredTensor {
             path: &file.path,
@@ -266,18 +240,12 @@ impl<'a> StoredTensor<'a> {
 fn view<T: bytemuck::AnyBitPattern>(bytes: &[u8]) -> Cow<'_, [T]> {
     match bytemuck::try_cast_slice(bytes) {
         Ok(numbers) => Cow::Borrowed(numbers),
-        Err(_) => bytes
-            .chunks_exact(size_of::<T>())
-            .map(bytemuck::pod_read_unaligned)
-            .collect(),
+        Err(_) => bytes.chunks_exact(size_of::<T>()).map(bytemuck::pod_read_unaligned).collect(),
     }
 }
 
 fn map_file(path: &Path) -> Result<Mmap, ModelError> {
-    let read = |source| ModelError::Read {
-        path: path.to_owned(),
-        source,
-    };
+    let read = |source| ModelError::Read { path: path.to_owned(), source };
     let file = File::open(path).map_err(read)?;
     // SAFETY: the map is read-only. Another process that shortens the file while we read it could still raise SIGBUS; every
     // tool that maps checkpoints takes that risk, and allot itself only ever replaces files by renaming.
@@ -288,19 +256,11 @@ fn map_file(path: &Path) -> Result<Mmap, ModelError> {
 fn read_header(path: &Path, bytes: &[u8]) -> Result<(usize, Metadata), ModelError> {
     let found = bytes.len() as u64;
     let Some(length) = bytes.first_chunk::<8>() else {
-        return Err(ModelError::Truncated {
-            path: path.to_owned(),
-            needed: 8,
-            found,
-        });
+        return Err(ModelError::Truncated { path: path.to_owned(), needed: 8, found });
     };
     let header = u64::from_le_bytes(*length);
     if header > LONGEST_HEADER || header > found - 8 {
-        return Err(ModelError::HeaderSize {
-            path: path.to_owned(),
-            header,
-            file: found,
-        });
+        return Err(ModelError::HeaderSize { path: path.to_owned(), header, file: found });
     }
     match SafeTensors::read_metadata(bytes) {
         Ok((header, metadata)) => Ok((8 + header, metadata)),
@@ -320,11 +280,7 @@ fn header_error(
         .ok()
         .and_then(|metadata| (data_start as u64).checked_add(metadata.data_len() as u64));
     match promised {
-        Some(needed) if needed > found => ModelError::Truncated {
-            path: path.to_owned(),
-            needed,
-            found,
-        },
+        Some(needed) if needed > found => ModelError::Truncated { path: path.to_owned(), needed, found },
         _ => ModelError::Header {
             path: path.to_owned(),
             problem: format!("its safetensors header is not valid ({error})"),

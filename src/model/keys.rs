@@ -22,11 +22,7 @@ impl<'a> Keys<'a> {
     }
 
     pub(super) fn wrong(&self, key: &str, problem: impl Into<String>) -> ModelError {
-        ModelError::Config {
-            path: self.path.to_owned(),
-            key: key.to_owned(),
-            problem: problem.into(),
-        }
+        ModelError::Config { path: self.path.to_owned(), key: key.to_owned(), problem: problem.into() }
     }
 
     fn get(&self, key: &str) -> Option<&'a Value> {
@@ -62,9 +58,7 @@ impl<'a> Keys<'a> {
         let Some(value) = self.get(key) else {
             return Ok(None);
         };
-        let texts = value
-            .as_array()
-            .and_then(|all| all.iter().map(Value::as_str).collect());
+        let texts = value.as_array().and_then(|all| all.iter().map(Value::as_str).collect());
         match texts {
             Some(texts) => Ok(Some(texts)),
             None => Err(self.wrong(key, "is not a list of strings")),
@@ -95,14 +89,10 @@ impl<'a> Keys<'a> {
     }
 
     pub(super) fn numbers(&self, key: &str, length: usize) -> Result<Vec<f64>, ModelError> {
-        let numbers: Option<Vec<f64>> = self
-            .get(key)
-            .and_then(Value::as_array)
-            .and_then(|all| all.iter().map(Value::as_f64).collect());
+        let numbers: Option<Vec<f64>> =
+            self.get(key).and_then(Value::as_array).and_then(|all| all.iter().map(Value::as_f64).collect());
         match numbers {
-            Some(numbers) if numbers.len() == length && numbers.iter().all(|&it| it > 0.0) => {
-                Ok(numbers)
-            }
+            Some(numbers) if numbers.len() == length && numbers.iter().all(|&it| it > 0.0) => Ok(numbers),
             _ => Err(self.wrong(key, format!("must be a list of {length} numbers above 0"))),
         }
     }
@@ -116,22 +106,16 @@ impl<'a> Keys<'a> {
     }
 
     /// Returns the whole number at the first of `names` that is there, from 1 to `largest`.
-    pub(super) fn count(
-        &self,
-        names: &[&str],
-        default: usize,
-        largest: u64,
-    ) -> Result<usize, ModelError> {
+    pub(super) fn count(&self, names: &[&str], default: usize, largest: u64) -> Result<usize, ModelError> {
         for key in names {
             let Some(value) = self.get(key) else {
                 continue;
             };
             return match value.as_u64().filter(|it| (1..=largest).contains(it)) {
                 Some(count) => Ok(count as usize),
-                None => Err(self.wrong(
-                    key,
-                    format!("is {value}; it must be a whole number from 1 to {largest}"),
-                )),
+                None => {
+                    Err(self.wrong(key, format!("is {value}; it must be a whole number from 1 to {largest}")))
+                }
             };
         }
         if default == 0 {

@@ -21,12 +21,7 @@ pub enum Site {
 
 impl Site {
     /// Every site, in the order in which a block reaches them.
-    pub const ALL: [Self; 4] = [
-        Self::AttentionInput,
-        Self::AttentionOutput,
-        Self::MlpInput,
-        Self::MlpMiddle,
-    ];
+    pub const ALL: [Self; 4] = [Self::AttentionInput, Self::AttentionOutput, Self::MlpInput, Self::MlpMiddle];
 
     /// Returns the site that a linear of this role reads from.
     pub fn of(role: Role) -> Self {
@@ -104,25 +99,15 @@ impl Layout {
         } else {
             let heads = architecture.heads;
             let found = heads.iter().find(|name| files.contains(name));
-            found
-                .or(heads.first())
-                .copied()
-                .unwrap_or("lm_head.weight")
-                .to_owned()
+            found.or(heads.first()).copied().unwrap_or("lm_head.weight").to_owned()
         };
         let layout = Self {
             positions: match architecture.positions {
                 Positions::Rotary => None,
-                Positions::Learned { module, offset } => {
-                    Some((format!("{prefix}{module}.weight"), offset))
-                }
+                Positions::Learned { module, offset } => Some((format!("{prefix}{module}.weight"), offset)),
             },
-            project: (config.embedding != config.hidden).then(|| {
-                (
-                    format!("{prefix}project_in.weight"),
-                    format!("{prefix}project_out.weight"),
-                )
-            }),
+            project: (config.embedding != config.hidden)
+                .then(|| (format!("{prefix}project_in.weight"), format!("{prefix}project_out.weight"))),
             final_norm: format!("{prefix}{}", architecture.final_norm),
             linears: linears(config, &prefix, files)?,
             embedding,
@@ -164,10 +149,7 @@ impl Layout {
         ];
         let mut norms: Vec<(String, usize)> = (0..config.blocks)
             .flat_map(|block| {
-                block_norms
-                    .iter()
-                    .flatten()
-                    .map(move |(module, size)| (self.in_block(block, module), *size))
+                block_norms.iter().flatten().map(move |(module, size)| (self.in_block(block, module), *size))
             })
             .collect();
         if config.has_final_norm() {
@@ -248,11 +230,7 @@ fn kinds(config: &Config, role: Role) -> [f64; 7] {
     };
     let whole: usize = parts.iter().map(|part| part.1).sum();
     ProjectionKind::ALL.map(|kind| {
-        let share: usize = parts
-            .iter()
-            .filter(|part| part.0 == kind)
-            .map(|part| part.1)
-            .sum();
+        let share: usize = parts.iter().filter(|part| part.0 == kind).map(|part| part.1).sum();
         share as f64 / whole as f64
     })
 }

@@ -70,12 +70,7 @@ impl Rotary {
                 match &self.scaling {
                     Scaling::None => plain,
                     Scaling::Linear { factor } => plain / *factor as f32,
-                    Scaling::Llama3 {
-                        factor,
-                        low,
-                        high,
-                        original,
-                    } => {
+                    Scaling::Llama3 { factor, low, high, original } => {
                         let wave = std::f64::consts::TAU / f64::from(plain);
                         let stretched = f64::from(plain) / factor;
                         if wave < original / high {
@@ -87,12 +82,7 @@ impl Rotary {
                             ((1.0 - smooth) * stretched + smooth * f64::from(plain)) as f32
                         }
                     }
-                    Scaling::Long {
-                        short,
-                        long,
-                        original,
-                        ..
-                    } => {
+                    Scaling::Long { short, long, original, .. } => {
                         let factors = if length > *original { long } else { short };
                         factors.get(pair).map_or(plain, |&it| plain / it as f32)
                     }

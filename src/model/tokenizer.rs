@@ -19,10 +19,7 @@ impl Tokenizer {
     /// When there is none, it cannot be read, or it has ids that the model's embedding does not.
     pub fn open(checkpoint: &Checkpoint) -> Result<Self, ModelError> {
         let path = checkpoint.folder().join("tokenizer.json");
-        let wrong = |problem: String| ModelError::Tokenizer {
-            path: path.clone(),
-            problem,
-        };
+        let wrong = |problem: String| ModelError::Tokenizer { path: path.clone(), problem };
         if !path.is_file() {
             return Err(wrong(
                 "there is no such file; put the model's tokenizer.json there, or give ready token ids with `--tokens`".to_owned(),
@@ -31,9 +28,7 @@ impl Tokenizer {
         let mut inner = tokenizers::Tokenizer::from_file(&path)
             .map_err(|error| wrong(format!("cannot be read ({error}); get it again")))?;
         // Some files carry the settings of their last training run; a long text must come back whole.
-        inner
-            .with_truncation(None)
-            .map_err(|error| wrong(error.to_string()))?;
+        inner.with_truncation(None).map_err(|error| wrong(error.to_string()))?;
         inner.with_padding(None);
         let largest = inner.get_vocab(true).into_values().max().unwrap_or(0);
         let vocabulary = checkpoint.config().vocabulary;
@@ -50,13 +45,10 @@ impl Tokenizer {
     /// # Errors
     /// When the tokenizer has no way to write the text.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, ModelError> {
-        let encoding =
-            self.inner
-                .encode_fast(text, true)
-                .map_err(|error| ModelError::Tokenizer {
-                    path: self.path.clone(),
-                    problem: format!("cannot tokenise the text ({error})"),
-                })?;
+        let encoding = self.inner.encode_fast(text, true).map_err(|error| ModelError::Tokenizer {
+            path: self.path.clone(),
+            problem: format!("cannot tokenise the text ({error})"),
+        })?;
         Ok(encoding.get_ids().to_vec())
     }
 

@@ -22,9 +22,7 @@ pub fn widen(values: &Values<'_>) -> Vec<f32> {
 
 fn in_chunks<T: Sync>(all: &[T], convert: impl Fn(&[T], &mut [f32]) + Sync) -> Vec<f32> {
     let mut wide = vec![0f32; all.len()];
-    wide.par_chunks_mut(CHUNK)
-        .zip(all.par_chunks(CHUNK))
-        .for_each(|(to, from)| convert(from, to));
+    wide.par_chunks_mut(CHUNK).zip(all.par_chunks(CHUNK)).for_each(|(to, from)| convert(from, to));
     wide
 }
 
@@ -52,10 +50,7 @@ impl Checkpoint {
         for &row in rows {
             let at = row as usize;
             if at >= count {
-                return Err(ModelError::Token {
-                    id: row,
-                    vocabulary: count,
-                });
+                return Err(ModelError::Token { id: row, vocabulary: count });
             }
             let range = at * width..(at + 1) * width;
             match &values {

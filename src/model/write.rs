@@ -10,14 +10,8 @@ use super::error::ModelError;
 ///
 /// # Errors
 /// When the file cannot be written; then the temporary file is gone, and what was at `path` before is untouched.
-pub fn write_beside(
-    path: &Path,
-    fill: impl FnOnce(&mut File) -> io::Result<()>,
-) -> Result<(), ModelError> {
-    let write = |source| ModelError::Write {
-        path: path.to_owned(),
-        source,
-    };
+pub fn write_beside(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), ModelError> {
+    let write = |source| ModelError::Write { path: path.to_owned(), source };
     let folder = match path.parent() {
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),
@@ -29,14 +23,9 @@ pub fn write_beside(
         // As a plain `open` would: the process's umask takes away what it must.
         builder.permissions(std::fs::Permissions::from_mode(0o666));
     }
-    let mut temporary = builder
-        .prefix(".allot-")
-        .tempfile_in(folder)
-        .map_err(write)?;
+    let mut temporary = builder.prefix(".allot-").tempfile_in(folder).map_err(write)?;
     fill(temporary.as_file_mut()).map_err(write)?;
     temporary.as_file().sync_all().map_err(write)?;
-    temporary
-        .persist(path)
-        .map_err(|error| write(error.error))?;
+    temporary.persist(path).map_err(|error| write(error.error))?;
     Ok(())
 }

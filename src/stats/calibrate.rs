@@ -42,10 +42,7 @@ pub fn calibrate(
         for linear in checkpoint.block_linears(index) {
             statistics.linears.insert(
                 linear.module.clone(),
-                LinearStatistics {
-                    second_moment: moments.mean(linear.site),
-                    ..LinearStatistics::default()
-                },
+                LinearStatistics { second_moment: moments.mean(linear.site), ..LinearStatistics::default() },
             );
         }
         progress(index + 1);

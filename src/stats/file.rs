@@ -21,9 +21,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::interpret::data::{ModelData, Values};
-use crate::model::{
-    Checkpoint, Linear, ModelError, TensorFiles, first_not_finite, widen, write_beside,
-};
+use crate::model::{Checkpoint, Linear, ModelError, TensorFiles, first_not_finite, widen, write_beside};
 
 const KEY: &str = "allot.statistics";
 
@@ -130,13 +128,8 @@ impl Statistics {
     /// When the file is corrupt, of another kind, another model's, incomplete, or holds impossible values.
     pub fn load(path: &Path, checkpoint: &Checkpoint) -> Result<Self, StatisticsError> {
         let files = TensorFiles::open_file(path)?;
-        let kind = |problem: String| StatisticsError::Kind {
-            path: path.to_owned(),
-            problem,
-        };
-        let note = files
-            .note(KEY)
-            .ok_or_else(|| kind(format!("its header has no `{KEY}`")))?;
+        let kind = |problem: String| StatisticsError::Kind { path: path.to_owned(), problem };
+        let note = files.note(KEY).ok_or_else(|| kind(format!("its header has no `{KEY}`")))?;
         let provenance: Provenance =
             serde_json::from_str(note).map_err(|error| kind(format!("`{KEY}`: {error}")))?;
         if provenance.model != checkpoint.fingerprint() {
@@ -160,10 +153,7 @@ impl Statistics {
                 model: checkpoint.folder().to_owned(),
             });
         }
-        Ok(Self {
-            provenance,
-            linears,
-        })
+        Ok(Self { provenance, linears })
     }
 
     /// Writes a statistics file beside `path` and renames it, so that no partial file is ever seen.
@@ -171,10 +161,7 @@ impl Statistics {
     /// # Errors
     /// When the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), StatisticsError> {
-        let bytes = self.to_bytes().map_err(|source| ModelError::Write {
-            path: path.to_owned(),
-            source,
-        })?;
+        let bytes = self.to_bytes().map_err(|source| ModelError::Write { path: path.to_owned(), source })?;
         Ok(write_beside(path, |file| file.write_all(&bytes))?)
     }
 
@@ -209,18 +196,12 @@ impl Statistics {
             io::Result::Ok(())
         };
         for (module, linear) in &self.linears {
-            for (kind, vector) in [
-                ("second_moment", &linear.second_moment),
-                ("hessian_diagonal", &linear.hessian_diagonal),
-            ] {
+            for (kind, vector) in
+                [("second_moment", &linear.second_moment), ("hessian_diagonal", &linear.hessian_diagonal)]
+            {
                 if let Some(vector) = vector {
                     let bytes = bytemuck::cast_slice(vector);
-                    add(
-                        format!("{kind}.{module}"),
-                        Dtype::F32,
-                        vec![vector.len()],
-                        bytes,
-                    )?;
+                    add(format!("{kind}.{module}"), Dtype::F32, vec![vector.len()], bytes)?;
                 }
             }
             if let Some(gradient) = &linear.gradient {
@@ -235,12 +216,7 @@ impl Statistics {
             }
             if let Some(error) = &linear.reconstruction_error {
                 let bytes = bytemuck::bytes_of(error);
-                add(
-                    format!("reconstruction_error.{module}"),
-                    Dtype::F32,
-                    vec![1],
-                    bytes,
-                )?;
+                add(format!("reconstruction_error.{module}"), Dtype::F32, vec![1], bytes)?;
             }
         }
         // One key only: the format's map of keys is written in no fixed order, and equal statistics must give equal bytes.
@@ -306,16 +282,8 @@ fn check_values(path: &Path, name: &str, values: &Values<'_>) -> Result<(), Stat
 }
 
 fn is_known(name: &str, linears: &BTreeMap<String, LinearStatistics>) -> bool {
-    let kinds = [
-        "second_moment.",
-        "hessian_diagonal.",
-        "gradient.",
-        "reconstruction_error.",
-    ];
-    kinds
-        .iter()
-        .filter_map(|kind| name.strip_prefix(kind))
-        .any(|module| linears.contains_key(module))
+    let kinds = ["second_moment.", "hessian_diagonal.", "gradient.", "reconstruction_error."];
+    kinds.iter().filter_map(|kind| name.strip_prefix(kind)).any(|module| linears.contains_key(module))
 }
 
 fn own(values: Values<'_>) -> Values<'static> {

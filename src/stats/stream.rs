@@ -30,11 +30,7 @@ impl Activations {
     ///
     /// # Errors
     /// When an id or the length is not one the model can take, or the device has no room.
-    pub fn embed(
-        checkpoint: &Checkpoint,
-        tokens: &Tokens,
-        device: &Device,
-    ) -> Result<Self, ModelError> {
+    pub fn embed(checkpoint: &Checkpoint, tokens: &Tokens, device: &Device) -> Result<Self, ModelError> {
         let embedding = Embedding::load(checkpoint, device)?;
         let (samples, length) = (tokens.samples(), tokens.length());
         let step = batch_samples(length);
@@ -42,10 +38,7 @@ impl Activations {
             .step_by(step)
             .map(|from| embedding.run(tokens.part(from..samples.min(from + step)), length))
             .collect::<Result<_, _>>()?;
-        Ok(Self {
-            batches,
-            angles: Angles::new(checkpoint.config(), length, device)?,
-        })
+        Ok(Self { batches, angles: Angles::new(checkpoint.config(), length, device)? })
     }
 
     /// Returns the hidden states, in batches `[samples, length, hidden]`.

@@ -116,10 +116,7 @@ impl Text {
         let mut hash = Sha256::new();
         let mut documents = Vec::new();
         for path in paths {
-            let bytes = fs::read(path).map_err(|source| ModelError::Read {
-                path: path.clone(),
-                source,
-            })?;
+            let bytes = fs::read(path).map_err(|source| ModelError::Read { path: path.clone(), source })?;
             hash.update(&bytes);
             let text = String::from_utf8(bytes).map_err(|error| TextError::Encoding {
                 path: path.clone(),
@@ -137,11 +134,7 @@ impl Text {
                 return Err(TextError::Empty { path: path.clone() });
             }
         }
-        Ok(Self {
-            paths: paths.to_vec(),
-            documents,
-            hash: hexadecimal(&hash.finalize()),
-        })
+        Ok(Self { paths: paths.to_vec(), documents, hash: hexadecimal(&hash.finalize()) })
     }
 
     /// Returns the first file, for messages.
@@ -166,9 +159,7 @@ fn read_lines(path: &Path, text: &str, documents: &mut Vec<String>) -> Result<()
 }
 
 fn join_lines(text: &str) -> String {
-    let lines: Vec<&str> = text
-        .split_inclusive('\n')
-        .map(|line| if line.trim().is_empty() { "" } else { line })
-        .collect();
+    let lines: Vec<&str> =
+        text.split_inclusive('\n').map(|line| if line.trim().is_empty() { "" } else { line }).collect();
     lines.join("\n\n")
 }

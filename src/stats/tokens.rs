@@ -27,19 +27,11 @@ impl Tokens {
     /// When the length is 0, there is no sample, or the last one is cut short.
     pub fn new(ids: Vec<u32>, length: usize) -> Result<Self, TextError> {
         if length == 0 || ids.is_empty() || !ids.len().is_multiple_of(length) {
-            return Err(TextError::Short {
-                path: PathBuf::from("(ready ids)"),
-                tokens: ids.len(),
-                length,
-            });
+            return Err(TextError::Short { path: PathBuf::from("(ready ids)"), tokens: ids.len(), length });
         }
         let mut hash = Sha256::new();
         ids.iter().for_each(|id| hash.update(id.to_le_bytes()));
-        Ok(Self {
-            ids,
-            length,
-            hash: hexadecimal(&hash.finalize()),
-        })
+        Ok(Self { ids, length, hash: hexadecimal(&hash.finalize()) })
     }
 
     /// Reads ready ids from `FILE.safetensors:NAME`, integers of shape `[samples, length]`.
@@ -146,9 +138,7 @@ impl Tokens {
         if joined.len() < length {
             return Err(short(text, joined.len(), length));
         }
-        let ids = (0..samples)
-            .flat_map(|_| window(&joined, length, &mut random).iter().copied())
-            .collect();
+        let ids = (0..samples).flat_map(|_| window(&joined, length, &mut random).iter().copied()).collect();
         Ok(Self::new(ids, length)?.from_text(text))
     }
 
@@ -178,11 +168,7 @@ impl Tokens {
     /// Returns the first `samples` windows, or all when there are fewer.
     pub fn first(&self, samples: usize) -> Self {
         let count = samples.clamp(1, self.samples());
-        Self {
-            ids: self.part(0..count).to_vec(),
-            length: self.length,
-            hash: self.hash.clone(),
-        }
+        Self { ids: self.part(0..count).to_vec(), length: self.length, hash: self.hash.clone() }
     }
 
     /// Returns SHA-256 of the source: of the text's files, or of ready ids.
@@ -215,11 +201,7 @@ fn at_least(what: &'static str, value: usize, least: usize) -> Result<(), TextEr
 }
 
 fn short(text: &Text, tokens: usize, length: usize) -> TextError {
-    TextError::Short {
-        path: text.path(),
-        tokens,
-        length,
-    }
+    TextError::Short { path: text.path(), tokens, length }
 }
 
 fn not_ids(path: &Path, name: &str, tensor: &crate::model::StoredTensor<'_>) -> TextError {

@@ -8,9 +8,7 @@ use tempfile::TempDir;
 
 /// Returns a folder of reference data, or says why the test is skipped.
 pub fn reference(name: &str) -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../shared/reference")
-        .join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/reference").join(name);
     if path.exists() {
         return Some(path);
     }
