@@ -36,6 +36,7 @@ pub struct ProjectionAllocation {
     /// The module's name.
     pub name: String,
     /// How many weights it has.
+    #[serde(rename = "params")]
     pub parameters: u64,
     /// How many of them are pruned.
     pub pruned: u64,
@@ -54,6 +55,7 @@ pub struct UnitAllocation {
     /// The unit's name.
     pub name: String,
     /// How many weights it has.
+    #[serde(rename = "params")]
     pub parameters: u64,
     /// Its importance, where the allocator took one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,6 +1,7 @@
 //! Importances to an exact allocation: a [`Proposal`], the [`budget()`] it is moved onto, and the whole weights that realise it.
 //!
-//! Everything here is arithmetic on vectors with one entry for each allocation unit, and knows no language, tensors or files:
+//! All but [`script`], which evaluates a script on a model first, is arithmetic on vectors with one entry for each
+//! allocation unit, and knows no language, tensors or files:
 //!
 //! 1. an allocator ([`scale`], [`rescale`], [`proportional`], [`ramp`], [`uniform`]) proposes sparsities;
 //! 2. [`budget()`] moves the proposal onto {parameter-weighted mean = target, lower <= sparsity <= upper};
@@ -12,6 +13,7 @@ pub mod budget;
 pub mod error;
 pub mod proposal;
 pub mod round;
+pub mod script;
 mod sum;
 
 pub use allocation::{Allocation, Projection, ProjectionAllocation, Unit, UnitAllocation};

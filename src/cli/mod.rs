@@ -1,9 +1,15 @@
 //! The command line: arguments in, calls out, nothing computed here. One file for each command.
 
 mod check;
+mod eval;
+mod explain;
+mod export;
 mod fmt;
+mod import_dsa;
 mod input;
+mod ops;
 mod output;
+mod scripts;
 
 use std::process::ExitCode;
 
@@ -47,6 +53,11 @@ enum Format {
 enum Command {
     Check(check::Arguments),
     Fmt(fmt::Arguments),
+    Eval(eval::Arguments),
+    Ops(ops::Arguments),
+    Explain(explain::Arguments),
+    ImportDsa(import_dsa::Arguments),
+    Export(export::Arguments),
 }
 
 /// What a command found.
@@ -64,11 +75,20 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Command::Check(arguments) => check::run(&arguments, cli.common),
         Command::Fmt(arguments) => fmt::run(&arguments, cli.common),
+        Command::Eval(arguments) => eval::run(&arguments, cli.common),
+        Command::Ops(arguments) => ops::run(&arguments, cli.common),
+        Command::Explain(arguments) => explain::run(&arguments, cli.common),
+        Command::ImportDsa(arguments) => import_dsa::run(&arguments, cli.common),
+        Command::Export(arguments) => export::run(&arguments, cli.common),
     };
     match result {
         Ok(Outcome::Fine) => ExitCode::SUCCESS,
         Ok(Outcome::Found) => ExitCode::from(1),
         Err(CliError::BrokenPipe) => ExitCode::SUCCESS,
+        Err(CliError::Diagnosed(text)) => {
+            output::message(&text);
+            ExitCode::from(2)
+        }
         Err(error) => {
             output::error(&error);
             ExitCode::from(2)

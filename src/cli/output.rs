@@ -30,9 +30,59 @@ pub enum CliError {
     /// Standard input or output fails.
     #[error("cannot use standard input or output: {0}")]
     Standard(std::io::Error),
+    /// A script has errors, or no value on a model: what there is to say of it, ready to be shown.
+    #[error("{0}")]
+    Diagnosed(String),
+    /// A script that is neither a file nor a published one.
+    #[error("there is no file `{name}` and no published script of that name{}", suggestion(similar))]
+    NoScript {
+        /// What was asked for.
+        name: String,
+        /// Published scripts of similar names.
+        similar: Vec<String>,
+    },
+    /// An operator that does not exist.
+    #[error("there is no operator `{name}`{}; `allot ops` lists all", suggestion(similar))]
+    NoOperator {
+        /// What was asked for.
+        name: String,
+        /// Operators of similar names.
+        similar: Vec<String>,
+    },
+    /// A script for `--method` that has no metric.
+    #[error("`{name}` has no `metric`, so it cannot say how weights are scored; try `wanda` or `magnitude`")]
+    NoMetric {
+        /// The script's name.
+        name: String,
+    },
+    /// A model cannot be read.
+    #[error(transparent)]
+    Model(#[from] crate::model::ModelError),
+    /// A statistics file cannot be read.
+    #[error(transparent)]
+    Statistics(#[from] crate::stats::StatisticsError),
+    /// An allocation cannot be made.
+    #[error(transparent)]
+    Allocation(#[from] crate::allocate::AllocationError),
+    /// A script has no allocation on a model, for a reason that is not in its text.
+    #[error(transparent)]
+    Script(#[from] crate::allocate::script::ScriptError),
+    /// A graph string cannot be read.
+    #[error(transparent)]
+    GraphString(#[from] crate::lang::dsa::ImportError),
+    /// A script cannot be written in another form.
+    #[error("the script is not a formula of DSA's released engine, so it has no graph string")]
+    NoGraphString,
     /// A value cannot be written as JSON.
     #[error("cannot write JSON: {0}")]
     Json(#[from] serde_json::Error),
+}
+
+fn suggestion(similar: &[String]) -> String {
+    match similar.is_empty() {
+        true => String::new(),
+        false => format!("; did you mean `{}`?", similar.join("`, `")),
+    }
 }
 
 /// Prints to standard output.
@@ -87,4 +137,15 @@ pub(super) fn write_file(path: &std::path::Path, contents: &[u8]) -> Result<(), 
     beside.as_file().sync_all().map_err(failed)?;
     beside.persist(path).map_err(|error| failed(error.error))?;
     Ok(())
+}
+
+/// Returns the names most like `name`, at most three.
+pub(super) fn similar<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Vec<String> {
+    crate::lang::check::similar(name, candidates)
+}
+
+/// Returns how many columns standard output has; 100 where that is not known.
+pub(super) fn width() -> usize {
+    let known = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    known.unwrap_or(100).clamp(50, 200)
 }

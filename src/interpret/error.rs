@@ -1,5 +1,6 @@
 //! Why a script has no value on a model.
 
+use crate::lang::diagnostic::Diagnostic;
 use crate::lang::ops::Op;
 use crate::lang::span::Span;
 
@@ -65,4 +66,59 @@ pub struct NotFinite {
     pub value: f64,
     /// What it was computed from: each operand and its value.
     pub operands: Vec<(String, f64)>,
+}
+
+impl InterpretError {
+    /// Puts the error into words, with the place in the script where it shows.
+    pub fn diagnostic(&self) -> Diagnostic {
+        let at = |diagnostic: Diagnostic, span: Option<Span>, text: String| match span {
+            Some(span) => diagnostic.label(span, text),
+            None => diagnostic,
+        };
+        match self {
+            Self::NotFinite(found) => found.diagnostic(),
+            Self::NotCollected { op, span, linear } => {
+                let name = op.name();
+                let diagnostic =
+                    Diagnostic::error("not-collected", format!("there are no statistics for `{name}`"));
+                let diagnostic = at(diagnostic, *span, format!("not collected for {linear}"));
+                match op {
+                    Op::InputNorm => diagnostic
+                        .help("collect it with `allot stats MODEL --text FILE --out STATS`, and pass `--stats STATS`")
+                        .help("or score weights without it: `--method magnitude`"),
+                    _ => diagnostic.help(format!("the statistics file has no `{name}`; collect it with `allot stats`")),
+                }
+            }
+            Self::NeedsProjection { span, .. } => {
+                let diagnostic = Diagnostic::error("needs-projection", self.to_string());
+                at(diagnostic, *span, "defined for projections only".to_owned())
+                    .help("evaluate with `--unit projection`")
+            }
+            _ => Diagnostic::error("no-value", self.to_string()),
+        }
+    }
+}
+
+impl NotFinite {
+    fn diagnostic(&self) -> Diagnostic {
+        let value = if self.value.is_nan() { "not a number" } else { "infinite" };
+        let place = match &self.weight {
+            Some((linear, row, column)) => format!("at {linear}[{row}, {column}]"),
+            None => format!("in {}", self.unit),
+        };
+        let from: Vec<String> =
+            self.operands.iter().map(|(operand, value)| format!("{operand} = {value}")).collect();
+        let diagnostic = Diagnostic::error("not-finite", format!("`{}` is {value} {place}", self.expression));
+        let diagnostic = match self.span {
+            Some(span) if from.is_empty() => diagnostic.label(span, format!("{value} {place}")),
+            Some(span) => diagnostic.label(span, format!("{value}, from {}", from.join(", "))),
+            None if from.is_empty() => diagnostic,
+            None => diagnostic.help(format!("it was computed from {}", from.join(", "))),
+        };
+        match self.expression.as_str() {
+            "weight" => diagnostic.help("the model's weights are damaged: load or convert them again"),
+            _ => diagnostic
+                .help("bring its operands into range first, such as with `log`, `clip`, `tanh` or `minmax`"),
+        }
+    }
 }

@@ -81,10 +81,57 @@ pub fn removed_by_threshold(
     let plan = Plan::new([expr], context.metric);
     let known = Known::compute(&plan, context)?;
     let root = plan.roots[0];
-    for step in plan.uses(root) {
-        known.check(&plan, context, step)?;
+    known.check(&plan, context, root)?;
+    let of_unit = |unit| known.with_ranks(&plan, context, unit);
+    matrix::removed_by_threshold(&plan, context.model, &known.units, root, &of_unit, count)
+}
+
+/// The values of an expression of type `Matrix`, a linear at a time.
+pub struct Scores<'a> {
+    plan: Plan<'a>,
+    known: Known,
+    context: Context<'a>,
+}
+
+impl<'a> Scores<'a> {
+    /// Computes what the values of all linears need.
+    ///
+    /// # Errors
+    /// Fails on a statistic that was not collected, or a reduction that is not finite.
+    pub fn new(expr: &'a Expr, context: Context<'a>) -> Result<Self, InterpretError> {
+        let plan = Plan::new([expr], context.metric);
+        let known = Known::compute(&plan, context)?;
+        known.check(&plan, context, plan.roots[0])?;
+        Ok(Self { plan, known, context })
     }
-    matrix::removed_by_threshold(&plan, context.model, &known.units, root, &Overlay::none(&known), count)
+
+    /// Returns the values of a linear of the model, `[rows, columns]`.
+    ///
+    /// # Errors
+    /// Fails on a statistic that was not collected, or a value that is not finite.
+    pub fn linear(&self, linear: usize) -> Result<Vec<f32>, InterpretError> {
+        let Some(unit) = self.known.units.iter().position(|unit| unit.linears.contains(&linear)) else {
+            return Err(InterpretError::NoLinears);
+        };
+        let known = self.known.with_ranks(&self.plan, self.context, unit)?;
+        let root = self.plan.roots[0];
+        let values =
+            matrix::values(&self.plan, self.context.model, &self.known.units, unit, linear, root, &known)?;
+        if values.iter().any(|x| !x.is_finite()) {
+            let found = matrix::first_not_finite(
+                &self.plan,
+                self.context.model,
+                &self.known.units,
+                unit,
+                root,
+                &known,
+            );
+            if let Some(found) = found {
+                return Err(InterpretError::NotFinite(Box::new(found)));
+            }
+        }
+        Ok(values)
+    }
 }
 
 /// What is known of a plan's steps, for all units.
@@ -215,6 +262,24 @@ impl Known {
         Ok(overlay.into_values())
     }
 
+    /// Returns what is known, and the ranks of a unit's weights, which are too large to keep for all units.
+    fn with_ranks(
+        &self,
+        plan: &Plan<'_>,
+        context: Context<'_>,
+        unit: usize,
+    ) -> Result<Overlay<'_>, InterpretError> {
+        let mut overlay = Overlay { known: self, local: Some((unit, vec![None; plan.steps.len()])) };
+        for id in 0..plan.steps.len() {
+            if matches!(plan.steps[id].kind, StepKind::Ranks(_)) && plan.steps[id].needs_weights(plan) {
+                for value in matrix::run(plan, context.model, &self.units, unit, &[id], &overlay)? {
+                    overlay.keep(id, value);
+                }
+            }
+        }
+        Ok(overlay)
+    }
+
     fn keep(&mut self, unit: usize, step: StepId, value: UnitValue) {
         match value {
             UnitValue::One(reduced) => {
@@ -229,7 +294,7 @@ impl Known {
                     self.channels[step][*linear] = values;
                 }
             }
-            // Ranks serve the unit's own later rounds, and blame; they are too large to keep.
+            // Ranks serve the unit's own later rounds; `with_ranks` computes them anew.
             UnitValue::Weights(_) => {}
         }
     }
@@ -338,9 +403,7 @@ impl<'k> Overlay<'k> {
         let channelwise = matches!(plan.steps[id].of_type, Type::Input | Type::Output);
         Ok(match &plan.steps[id].kind {
             StepKind::Number(value) => one(*value),
-            StepKind::Terminal(op) => {
-                terminal(*op, plan.steps[id].origin, context, of_unit, self.known.units.len())?
-            }
+            StepKind::Terminal(op) => terminal(*op, plan.steps[id].origin, context, of_unit)?,
             StepKind::Map(op, operands) if channelwise => UnitValue::Channels(
                 of_unit
                     .linears
@@ -431,13 +494,7 @@ fn one(value: f64) -> UnitValue {
 }
 
 /// Returns the value of a terminal that there is not one of for each weight.
-fn terminal(
-    op: Op,
-    origin: &Expr,
-    context: Context<'_>,
-    unit: &Unit,
-    units: usize,
-) -> Result<UnitValue, InterpretError> {
+fn terminal(op: Op, origin: &Expr, context: Context<'_>, unit: &Unit) -> Result<UnitValue, InterpretError> {
     use ProjectionKind::{Down, Gate, Key, Out, Query, Up, Value};
     let model = context.model;
     let linear = &model.linears[unit.linears[0]];
@@ -446,7 +503,6 @@ fn terminal(
         UnitKind::Block => Err(InterpretError::NeedsProjection { op, span: origin.span() }),
     };
     let share = |kinds: &[ProjectionKind]| Ok(one(unit.share(kinds)));
-    let _ = units;
     match op {
         Op::Target => Ok(one(context.target)),
         Op::Depth if model.blocks <= 1 => Ok(one(0.0)),

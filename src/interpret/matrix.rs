@@ -144,6 +144,38 @@ pub(super) fn run(
         .collect()
 }
 
+/// Returns a step's values in one linear of a unit, `[rows, columns]`.
+///
+/// # Errors
+/// Fails when a terminal was not collected.
+pub(super) fn values(
+    plan: &Plan<'_>,
+    model: &ModelData<'_>,
+    units: &[Unit],
+    unit: usize,
+    linear: usize,
+    step: StepId,
+    known: &impl Known,
+) -> Result<Vec<f32>, InterpretError> {
+    let program = Program::new(plan, &[step]);
+    program.check(plan, model, &[linear])?;
+    let frame = Frame::new(&program, plan, model, &units[unit], unit, known);
+    let parts: Vec<Vec<f32>> = tasks(model, &units[unit])
+        .into_par_iter()
+        .filter(|task| task.linear == linear)
+        .map(|task| {
+            let mut registers = program.registers();
+            let mut values = Vec::with_capacity(task.rows.len() * model.linears[linear].columns);
+            for chunk in frame.chunks(task.place, linear, task.rows) {
+                program.run(&frame, &chunk, &[], &mut registers);
+                values.extend_from_slice(program.value(&registers, step, &chunk));
+            }
+            values
+        })
+        .collect();
+    Ok(parts.concat())
+}
+
 /// Returns a unit's tasks, in order.
 fn tasks(model: &ModelData<'_>, unit: &Unit) -> Vec<Task> {
     let mut tasks = Vec::new();

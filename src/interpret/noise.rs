@@ -69,7 +69,7 @@ fn moved(plan: &Plan<'_>, known: &Known, needed: &[bool], copy: u32) -> Vec<Vec<
                 .iter()
                 .enumerate()
                 .map(|(unit, reduced)| {
-                    let sign = sign(id, unit, copy, step.origin);
+                    let sign = sign(unit, copy, step.origin);
                     match reduced.alternative {
                         Some(alternative) if sign > 0.0 => alternative,
                         _ => reduced.value + sign * MOVE * reduced.magnitude,
@@ -83,9 +83,9 @@ fn moved(plan: &Plan<'_>, known: &Known, needed: &[bool], copy: u32) -> Vec<Vec<
                         let mut operands: Vec<f64> =
                             operands.iter().map(|operand| values[*operand][unit]).collect();
                         if *op == Op::DsaSanitize {
-                            // Rounding to f32 loses what is smaller than its last digit.
-                            let sign = sign(id, unit, copy, step.origin);
-                            operands[0] *= 1.0 + sign * f64::from(f32::EPSILON);
+                            // Rounding to f32 loses up to half of its last digit.
+                            let sign = sign(unit, copy, step.origin);
+                            operands[0] += sign * half_unit(operands[0] as f32);
                         }
                         scalar::apply(*op, &operands).unwrap_or(f64::NAN)
                     })
@@ -98,8 +98,17 @@ fn moved(plan: &Plan<'_>, known: &Known, needed: &[bool], copy: u32) -> Vec<Vec<
     values
 }
 
+/// Returns half the distance from an f32 to the next; 0 where there is none.
+fn half_unit(x: f32) -> f64 {
+    let magnitude = x.abs();
+    if !magnitude.next_up().is_finite() {
+        return 0.0;
+    }
+    (f64::from(magnitude.next_up()) - f64::from(magnitude)) / 2.0
+}
+
 /// Returns 1 or -1, as a hash of the reduction's formula, its unit and the copy has it.
-fn sign(_step: StepId, unit: usize, copy: u32, origin: &crate::lang::program::Expr) -> f64 {
+fn sign(unit: usize, copy: u32, origin: &crate::lang::program::Expr) -> f64 {
     let text = format!("{} {unit} {copy}", crate::lang::canonical::hash_expr(origin));
     match Sha256::digest(text.as_bytes()).first() {
         Some(byte) if byte & 1 == 1 => 1.0,

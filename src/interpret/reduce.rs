@@ -142,9 +142,10 @@ impl Collected {
             Reduction::Mean => (moments.first / n, typical),
             Reduction::Sum => (moments.first, typical * n),
             Reduction::Variance => (variance, variance),
-            Reduction::StandardDeviation => (variance.sqrt(), variance.sqrt()),
+            // A root moves by half of what is under it.
+            Reduction::StandardDeviation => (variance.sqrt(), variance.sqrt() / 2.0),
             Reduction::SampleVariance => (sample_variance, sample_variance),
-            Reduction::SampleDeviation => (sample_variance.sqrt(), sample_variance.sqrt()),
+            Reduction::SampleDeviation => (sample_variance.sqrt(), sample_variance.sqrt() / 2.0),
             Reduction::Kurtosis => {
                 let kurtosis = self.kurtosis(offset, variance);
                 (kurtosis, kurtosis)
@@ -152,7 +153,7 @@ impl Collected {
             Reduction::Min => (f64::from(self.sums.least), f64::from(self.sums.least).abs()),
             Reduction::Max => (f64::from(self.sums.greatest), f64::from(self.sums.greatest).abs()),
             Reduction::L1 => (self.sums.absolute, self.sums.absolute),
-            Reduction::L2 => (self.sums.squares.sqrt(), self.sums.squares.sqrt()),
+            Reduction::L2 => (self.sums.squares.sqrt(), self.sums.squares.sqrt() / 2.0),
             Reduction::GeometricMean => {
                 let mean = self.sums.logarithms / n;
                 (mean.exp(), mean.exp() * mean.abs().max(1.0))

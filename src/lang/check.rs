@@ -426,7 +426,7 @@ fn mention(node: &Node, name: &str) -> Option<Span> {
 }
 
 /// Returns the names most like `name`, at most three.
-fn similar<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Vec<String> {
+pub fn similar<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Vec<String> {
     let name = name.to_lowercase();
     let mut scored: Vec<(f64, &str)> = candidates
         .map(|candidate| (strsim::jaro_winkler(&name, candidate), candidate))

@@ -114,6 +114,20 @@ impl Expr {
         self
     }
 
+    /// Returns the expression without its places in a script, for use beside another script.
+    pub fn without_spans(&self) -> Self {
+        let mut bare = self.clone();
+        bare.forget_spans();
+        bare
+    }
+
+    fn forget_spans(&mut self) {
+        self.span = None;
+        if let ExprKind::Call { operands, .. } = &mut self.kind {
+            operands.iter_mut().for_each(Self::forget_spans);
+        }
+    }
+
     /// Returns what the expression is made of.
     pub const fn kind(&self) -> &ExprKind {
         &self.kind

@@ -18,7 +18,19 @@ macro_rules! published {
     };
 }
 
-published!["atp", "dlp", "dlp_as_coded", "dsa", "er", "global", "owl", "uniform"];
+published![
+    "atp",
+    "dlp",
+    "dlp_as_coded",
+    "dsa",
+    "er",
+    "global",
+    "magnitude",
+    "owl",
+    "ria",
+    "uniform",
+    "wanda",
+];
 
 /// Returns the published script of a name.
 pub fn find(name: &str) -> Option<&'static Published> {

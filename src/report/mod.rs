@@ -4,6 +4,8 @@
 //! to colour (`NO_COLOR`), and where the text goes.
 
 mod axis;
+pub mod catalogue;
+pub mod data;
 pub mod diagnostic;
 pub mod figure;
 mod importances;

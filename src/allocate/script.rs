@@ -1,0 +1,242 @@
+//! A script on a model: importances, and the exact allocation that they mean.
+
+use super::{Allocation, Projection, proportional, ramp, rescale, scale, uniform};
+use super::{AllocationError, Bounds, Proposal, Unit, budget, pruned_total};
+use crate::interpret::data::ModelData;
+use crate::interpret::error::InterpretError;
+use crate::interpret::evaluate::{Context, Importance, evaluate, removed_by_threshold};
+use crate::interpret::units;
+use crate::lang::ops::Op;
+use crate::lang::program::{Expr, Metric, Script};
+use crate::lang::types::{Group, UnitKind};
+
+/// What an allocation needs beside the script and the model.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// How weights are scored when the script does not say.
+    pub metric: &'a Metric,
+    /// What gets one ratio, instead of what the script says.
+    pub unit: Option<UnitKind>,
+    /// The target sparsity.
+    pub target: f64,
+    /// Between which sparsities each unit must stay.
+    pub bounds: Bounds,
+}
+
+/// An allocation, and what it was made by.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// The allocation.
+    pub allocation: Allocation,
+    /// What got one ratio.
+    pub unit: UnitKind,
+    /// The group over which the ratios are to be applied.
+    pub per: Group,
+    /// What there is to say of it.
+    pub notes: Vec<Note>,
+}
+
+/// What there is to say of an allocation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// The importances differ by no more than rounding, so the ratios are uniform.
+    Noise,
+    /// The importances are all equal, so the ratios are uniform.
+    Constant,
+    /// The unit asked for is not the script's.
+    UnitOverridden {
+        /// The script's.
+        script: UnitKind,
+        /// The one asked for.
+        asked: UnitKind,
+    },
+}
+
+impl std::fmt::Display for Note {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Noise => f.write_str(
+                "the importances differ by no more than rounding errors, which say nothing: the ratios are uniform",
+            ),
+            Self::Constant => f.write_str("all importances are equal: the ratios are uniform"),
+            Self::UnitOverridden { script, asked } => {
+                write!(f, "the script says `unit {script}`, and `{asked}` was asked for")
+            }
+        }
+    }
+}
+
+/// Why a script gives no allocation.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum ScriptError {
+    /// The script is only a metric: a pruning method.
+    #[error("the script has a metric and no allocation: it is a pruning method, for `--method`")]
+    NoAllocation,
+    /// The importances cannot be computed.
+    #[error(transparent)]
+    Interpret(#[from] InterpretError),
+    /// The importances cannot be turned into ratios.
+    #[error("{error}{}", unit_name(unit))]
+    Allocation {
+        /// Why.
+        error: AllocationError,
+        /// The unit that the error speaks of.
+        unit: Option<String>,
+    },
+}
+
+fn unit_name(unit: &Option<String>) -> String {
+    unit.as_ref().map_or(String::new(), |unit| format!(" (this is {unit})"))
+}
+
+/// Evaluates a script on a model, and allocates.
+///
+/// # Errors
+/// Fails when the script has no allocation, its importances have no value on the model, or the budget cannot hold.
+pub fn allocate(
+    script: &Script,
+    model: &ModelData<'_>,
+    request: Request<'_>,
+) -> Result<Outcome, ScriptError> {
+    let mut outcomes = allocate_all(&[script], model, request);
+    outcomes.pop().unwrap_or(Err(ScriptError::NoAllocation))
+}
+
+/// Evaluates scripts on a model, and allocates: scripts of one unit and metric share their reads of the weights.
+///
+/// # Errors
+/// Each script fails on its own, as in [`allocate`].
+pub fn allocate_all(
+    scripts: &[&Script],
+    model: &ModelData<'_>,
+    request: Request<'_>,
+) -> Vec<Result<Outcome, ScriptError>> {
+    let settings: Vec<(UnitKind, &Metric)> = scripts
+        .iter()
+        .map(|script| {
+            let unit = request.unit.or(script.unit).unwrap_or_default();
+            (unit, script.metric.as_ref().unwrap_or(request.metric))
+        })
+        .collect();
+    let mut importances: Vec<Option<Result<Importance, InterpretError>>> = vec![None; scripts.len()];
+    for index in 0..scripts.len() {
+        if importances[index].is_some() {
+            continue;
+        }
+        let (unit, metric) = settings[index];
+        let together: Vec<(usize, &Expr)> = (index..scripts.len())
+            .filter(|other| settings[*other].0 == unit && settings[*other].1 == metric)
+            .filter_map(|other| Some((other, importance_of(scripts[other])?)))
+            .collect();
+        let expressions: Vec<&Expr> = together.iter().map(|(_, expr)| *expr).collect();
+        let context = Context { model, unit, metric: &metric.score, target: request.target };
+        for ((other, _), result) in together.iter().zip(evaluate(&expressions, context)) {
+            importances[*other] = Some(result);
+        }
+    }
+    scripts
+        .iter()
+        .zip(settings)
+        .zip(importances)
+        .map(|((script, (unit, metric)), importance)| {
+            let context = Context { model, unit, metric: &metric.score, target: request.target };
+            finish(script, importance.transpose()?, context, metric.per, request)
+        })
+        .collect()
+}
+
+/// Returns the expression of type `Layer` that a script allocates by.
+fn importance_of(script: &Script) -> Option<&Expr> {
+    let allocator = script.allocator()?;
+    allocator.importance.filter(|_| allocator.op != Op::Global)
+}
+
+fn finish(
+    script: &Script,
+    importance: Option<Importance>,
+    context: Context<'_>,
+    per: Group,
+    request: Request<'_>,
+) -> Result<Outcome, ScriptError> {
+    let allocator = script.allocator().ok_or(ScriptError::NoAllocation)?;
+    let model = context.model;
+    let of_model = units::units(model, context.unit);
+    if of_model.is_empty() {
+        return Err(InterpretError::NoLinears.into());
+    }
+    let named: Vec<Unit> = of_model
+        .iter()
+        .map(|unit| {
+            let linears = unit.linears.iter().map(|linear| &model.linears[*linear]);
+            let projection = |linear: &crate::interpret::data::LinearData<'_>| Projection {
+                name: linear.name.clone(),
+                parameters: linear.rows as u64 * linear.columns as u64,
+            };
+            Unit { name: unit.name.clone(), projections: linears.map(projection).collect() }
+        })
+        .collect();
+    let failed = |error: AllocationError| ScriptError::Allocation {
+        unit: unit_of(&error).and_then(|unit| of_model.get(unit)).map(|unit| unit.name.clone()),
+        error,
+    };
+    let parameters: Vec<u64> = of_model.iter().map(|unit| unit.parameters).collect();
+    let total = parameters.iter().sum();
+    let number =
+        |index: usize| allocator.parameters.get(index).and_then(|setting| setting.number()).unwrap_or(0.0);
+
+    let mut notes = Vec::new();
+    if let (Some(script), Some(asked)) = (script.unit, request.unit)
+        && script != asked
+    {
+        notes.push(Note::UnitOverridden { script, asked });
+    }
+    let noise = importance.as_ref().is_some_and(|importance| importance.noise);
+    if noise {
+        notes.push(Note::Noise);
+    } else if importance.as_ref().is_some_and(|importance| parameters.len() > 1 && importance.is_constant()) {
+        notes.push(Note::Constant);
+    }
+    let values = importance.as_ref().map(|importance| importance.values.as_slice());
+    let proposal = match (allocator.op, values) {
+        (_, Some(_)) if noise => uniform(parameters.len(), request.target),
+        (Op::Scale, Some(values)) => scale(values, &parameters, request.target, number(0)),
+        (Op::Rescale, Some(values)) => rescale(values, &parameters, request.target, number(0)),
+        (Op::Proportional, Some(values)) => proportional(values, &parameters, request.target),
+        (Op::Ramp, _) => {
+            let positions: Vec<f64> = of_model.iter().map(|unit| unit.block as f64).collect();
+            ramp(&positions, request.target, number(0))
+        }
+        (Op::Global, _) => {
+            let count = pruned_total(request.target, total).map_err(failed)?;
+            let expr = allocator.importance.ok_or(ScriptError::NoAllocation)?;
+            let removed = removed_by_threshold(expr, context, count)?;
+            let of_unit = |unit: &units::Unit| {
+                unit.linears.iter().map(|linear| removed[*linear]).sum::<u64>() as f64
+                    / unit.parameters as f64
+            };
+            Ok(Proposal::Sparsity(of_model.iter().map(of_unit).collect()))
+        }
+        _ => uniform(parameters.len(), request.target),
+    }
+    .map_err(failed)?;
+    let target = match allocator.op {
+        // Whole weights meet the target as nearly as they can, and here they come first.
+        Op::Global => super::mean_sparsity(proposal.values(), &parameters).map_err(failed)?,
+        _ => request.target,
+    };
+    let sparsity = budget(&proposal, &parameters, target, request.bounds).map_err(failed)?;
+    let mut allocation = Allocation::new(request.target, &named, values, &sparsity).map_err(failed)?;
+    allocation.noise = noise;
+    Ok(Outcome { allocation, unit: context.unit, per, notes })
+}
+
+/// Returns the index of the unit that an error speaks of.
+const fn unit_of(error: &AllocationError) -> Option<usize> {
+    match error {
+        AllocationError::NonFiniteImportance { unit, .. }
+        | AllocationError::NegativeImportance { unit, .. }
+        | AllocationError::NonFiniteProposal { unit, .. }
+        | AllocationError::InvalidSparsity { unit, .. } => Some(*unit),
+        _ => None,
+    }
+}

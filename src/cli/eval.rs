@@ -1,0 +1,99 @@
+//! `allot eval`: what a script gives on a model.
+
+use std::path::PathBuf;
+
+use super::{CliError, Common, Format, Outcome, output, scripts};
+use crate::allocate::Bounds;
+use crate::allocate::script::{Note, Request, ScriptError, allocate};
+use crate::interpret::error::InterpretError;
+use crate::lang::canonical;
+use crate::lang::types::UnitKind;
+use crate::model::Checkpoint;
+use crate::report::{self, TableOptions};
+use crate::stats::Statistics;
+
+/// Evaluates a script on a model: importance and sparsity of each unit
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  allot eval MODEL owl --stats MODEL.stats.safetensors --sparsity 0.7
+  allot eval MODEL my.allot --method magnitude --sparsity 0.6 --unit projection
+  allot eval MODEL my.allot --stats S.safetensors --sparsity 0.7 --format json
+  allot eval MODEL my.allot --stats S.safetensors --sparsity 0.7 --figure ratios.svg
+
+SCRIPT is a file, `-` for standard input, or a published script: atp, dlp, dsa, er, global, owl, uniform, ...")]
+pub(super) struct Arguments {
+    /// The model's folder, as Hugging Face lays it out
+    model: PathBuf,
+    /// The script: a file, `-`, or the name of a published one
+    script: String,
+    /// The share of all weights in the blocks' linears that is to be pruned, from 0 to 1
+    #[arg(long, short, value_name = "RATIO")]
+    sparsity: f64,
+    /// The statistics file that `allot stats` wrote, for scripts that use more than weights
+    #[arg(long, value_name = "FILE")]
+    stats: Option<PathBuf>,
+    /// How weights are scored when the script does not say: wanda, magnitude, ria, sparsegpt or a script with a metric
+    #[arg(long, default_value = "wanda")]
+    method: String,
+    /// The allocation unit, instead of the script's own: block or projection
+    #[arg(long, value_parser = super::unit)]
+    unit: Option<UnitKind>,
+    /// The least sparsity of a unit
+    #[arg(long, value_name = "RATIO", default_value_t = 0.0)]
+    least: f64,
+    /// The greatest sparsity of a unit
+    #[arg(long, value_name = "RATIO", default_value_t = 1.0)]
+    most: f64,
+    /// Also writes the figure of ratios and importances there, as SVG
+    #[arg(long, value_name = "FILE.svg")]
+    figure: Option<PathBuf>,
+}
+
+pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliError> {
+    let loaded = scripts::load(&arguments.script, arguments.unit, common.quiet)?;
+    let metric = scripts::load_metric(&arguments.method)?;
+    let bounds = Bounds::new(arguments.least, arguments.most)?;
+    let checkpoint = Checkpoint::open(&arguments.model)?;
+    let statistics = arguments.stats.as_ref().map(|path| Statistics::load(path, &checkpoint)).transpose()?;
+    let mut data = checkpoint.data()?;
+    if let Some(statistics) = &statistics {
+        statistics.attach(&mut data);
+    }
+    let request = Request { metric: &metric, unit: arguments.unit, target: arguments.sparsity, bounds };
+    let outcome = allocate(&loaded.script, &data, request).map_err(|error| match &error {
+        ScriptError::Interpret(cause) => explain(cause, &loaded),
+        _ => CliError::Script(error),
+    })?;
+    if !common.quiet {
+        for note in &outcome.notes {
+            let kind = if matches!(note, Note::UnitOverridden { .. }) { "note" } else { "warning" };
+            output::message(&format!("{kind}: {note}\n"));
+        }
+    }
+    if let Some(path) = &arguments.figure {
+        let title = format!("{} at {} sparsity", loaded.name, report::number::percent(arguments.sparsity, 0));
+        output::write_file(path, report::allocation_figure(&outcome.allocation, &title).as_bytes())?;
+    }
+    match common.format {
+        Format::Json => output::print_json(&report::data::AllocationData::new(
+            &outcome.allocation,
+            &loaded.name,
+            &canonical::hash(&loaded.script),
+            outcome.unit,
+        ))?,
+        Format::Text => {
+            let options = TableOptions {
+                width: output::width(),
+                color: output::styled(&std::io::stdout()),
+                ascii: false,
+            };
+            output::print(&report::allocation_table(&outcome.allocation, &options))?;
+        }
+    }
+    Ok(Outcome::Fine)
+}
+
+/// Shows an error of evaluation under the code that it comes from.
+fn explain(error: &InterpretError, loaded: &scripts::Loaded) -> CliError {
+    CliError::Diagnosed(loaded.render(&[error.diagnostic()]))
+}
