@@ -341,7 +341,7 @@ fn a_file_that_cannot_be_written_leaves_nothing_behind() {
 fn no_value_of_a_configuration_makes_the_reader_panic() {
     let mut folders = vec![bundled()];
     if let Some(families) = shared::reference("families") {
-        folders.extend(fs::read_dir(families).unwrap().map(|it| it.unwrap().path()));
+        folders.extend(["gemma2", "phi3", "opt", "llava"].map(|it| families.join(it)));
     }
     let strange = serde_json::json!([
         null, -1, 0, 1, 3, 1e300, 4_000_000_000_u64, 0.5, true, "x", [], {}, ["sliding_attention"],

@@ -6,4 +6,4 @@ mod perplexity;
 
 pub use divergence::{Divergence, divergence};
 pub use loss::{Logits, row_divergence, row_loss};
-pub use perplexity::{Perplexity, perplexity, perplexity_streamed};
+pub use perplexity::{Perplexity, perplexity, perplexity_of, perplexity_streamed};

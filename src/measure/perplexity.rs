@@ -4,7 +4,7 @@ use candle_core::{Device, Tensor};
 use serde::Serialize;
 
 use super::loss::{losses, predicting, targets};
-use crate::model::{Block, Checkpoint, Decoder, Head, ModelError, no_tap};
+use crate::model::{Block, Checkpoint, Decoder, Head, ModelError, free_memory, no_tap};
 use crate::stats::{Activations, Tokens, batch_samples};
 
 /// How well a model predicts a text.
@@ -108,7 +108,7 @@ pub fn perplexity_streamed(
     check(tokens)?;
     let mut activations = Activations::embed(checkpoint, tokens, device)?;
     for index in 0..checkpoint.config().blocks {
-        let block = Block::load(checkpoint, index, device)?;
+        let block = Block::stream(checkpoint, index, device)?;
         activations.advance(&block, &mut no_tap())?;
         progress(index + 1);
     }
@@ -118,6 +118,34 @@ pub fn perplexity_streamed(
         tally.add(&head, batch)?;
     }
     Ok(tally.finish())
+}
+
+/// Measures a checkpoint, in memory when its weights in f32 fit into `memory` bytes, else one block at a time; `progress` is
+/// called with the share of the work that is done, and the perplexity so far where it is known.
+///
+/// Without a limit it takes what is free, and streams nothing where the system does not say.
+///
+/// # Errors
+/// As [`perplexity`] and [`perplexity_streamed`].
+pub fn perplexity_of(
+    checkpoint: &Checkpoint,
+    tokens: &Tokens,
+    device: &Device,
+    memory: Option<u64>,
+    progress: &mut dyn FnMut(f64, Option<f64>),
+) -> Result<Perplexity, ModelError> {
+    let memory = memory.or_else(free_memory).unwrap_or(u64::MAX);
+    if checkpoint.resident_bytes() <= memory {
+        let decoder = Decoder::load(checkpoint, device)?;
+        let all = tokens.samples() as f64;
+        return perplexity(&decoder, tokens, &mut |done, value| {
+            progress(done as f64 / all, Some(value));
+        });
+    }
+    let all = checkpoint.config().blocks as f64;
+    perplexity_streamed(checkpoint, tokens, device, &mut |done| {
+        progress(done as f64 / all, None);
+    })
 }
 
 /// Refuses windows in which nothing can be predicted.

@@ -2,10 +2,11 @@
 
 use candle_core::{Device, Tensor};
 
+use super::activation::Activation;
 use super::architecture::{Norm as NormKind, Role};
 use super::attention::Attention;
 use super::checkpoint::Checkpoint;
-use super::config::{Activation, Config};
+use super::config::Config;
 use super::error::ModelError;
 use super::layout::{Linear, Site};
 use crate::interpret::data::ProjectionKind;
@@ -197,6 +198,18 @@ impl Block {
         })
     }
 
+    /// Loads block `index` and gives its mapped pages back, as streaming does: only the f32 copy stays in memory.
+    ///
+    /// # Errors
+    /// As [`Block::load`].
+    pub fn stream(checkpoint: &Checkpoint, index: usize, device: &Device) -> Result<Self, ModelError> {
+        let block = Self::load(checkpoint, index, device)?;
+        for linear in checkpoint.block_linears(index) {
+            checkpoint.files().release(&linear.weight);
+        }
+        Ok(block)
+    }
+
     /// Returns the block's number, from 0.
     pub fn index(&self) -> usize {
         self.index
@@ -286,23 +299,14 @@ impl Block {
         if let Some(fused) = self.fused(Role::GateUp) {
             let both = fused.run(input)?;
             let width = both.dim(2)? / 2;
-            let gate = both.narrow(2, 0, width)?.contiguous()?;
-            let up = both.narrow(2, width, width)?.contiguous()?;
-            return Ok((self.activate(&gate)? * up)?);
+            let gate = both.narrow(2, 0, width)?;
+            let up = both.narrow(2, width, width)?;
+            return Ok(self.activation.gated(gate, &up)?);
         }
         let up = self.linear(ProjectionKind::Up)?.run(input)?;
         match self.fused(Role::One(ProjectionKind::Gate)) {
-            Some(gate) => Ok((self.activate(&gate.run(input)?)? * up)?),
-            None => Ok(self.activate(&up)?),
-        }
-    }
-
-    fn activate(&self, input: &Tensor) -> candle_core::Result<Tensor> {
-        match self.activation {
-            Activation::Silu => input.silu(),
-            Activation::Gelu => input.gelu_erf(),
-            Activation::GeluTanh => input.gelu(),
-            Activation::Relu => input.relu(),
+            Some(gate) => Ok(self.activation.gated(gate.run(input)?, &up)?),
+            None => Ok(self.activation.run(&up)?),
         }
     }
 

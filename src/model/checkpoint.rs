@@ -210,6 +210,17 @@ impl Checkpoint {
         hexadecimal(&hash.finalize())
     }
 
+    /// Returns how many bytes the decoder's weights take in f32.
+    pub fn resident_bytes(&self) -> u64 {
+        let layout = self.layout();
+        let mut numbers: usize = self.linears().iter().map(|it| it.rows * it.columns).sum();
+        // The token embedding stays on the disk; the head is widened, tied or not.
+        if let Ok(head) = self.files().tensor(&layout.head) {
+            numbers += head.shape.iter().product::<usize>();
+        }
+        4 * numbers as u64
+    }
+
     /// Returns the facts that `allot inspect` shows; reads every block linear once, to count zeros.
     ///
     /// # Errors
@@ -261,7 +272,7 @@ impl Checkpoint {
             zeros,
             bytes: bytes_by_type.values().sum(),
             bytes_by_type,
-            resident_bytes: 4 * parameters,
+            resident_bytes: self.resident_bytes(),
             block_bytes: each_block.map(|block| 4 * block.iter().map(size).sum::<u64>()).max().unwrap_or(0),
             files: self.files().paths().count(),
             fingerprint: self.fingerprint(),

@@ -3,27 +3,13 @@
 use std::fs;
 use std::path::Path;
 
-use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::activation::Activation;
 use super::architecture::{Architecture, Bias, LLAVA, Positions, Window};
 use super::error::ModelError;
 use super::keys::Keys;
 use super::rotary::{Rotary, Scaling};
-
-/// The function between an MLP's two layers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Activation {
-    /// x * sigmoid(x).
-    Silu,
-    /// x * Phi(x).
-    Gelu,
-    /// Gelu by its tanh approximation.
-    GeluTanh,
-    /// max(x, 0).
-    Relu,
-}
 
 /// Everything about a decoder that its weights do not say.
 #[derive(Clone, Debug)]
@@ -232,22 +218,12 @@ fn read_bias(keys: &Keys<'_>, bias: Bias) -> Result<bool, ModelError> {
 fn read_activation(keys: &Keys<'_>, default: &str) -> Result<Activation, ModelError> {
     for key in ["hidden_activation", "hidden_act", "activation_function"] {
         if let Some(name) = keys.text(key)? {
-            return activation(name).ok_or_else(|| {
+            return Activation::named(name).ok_or_else(|| {
                 keys.wrong(key, format!("is `{name}`; supported are silu, gelu, gelu_pytorch_tanh and relu"))
             });
         }
     }
-    Ok(activation(default).unwrap_or(Activation::Silu))
-}
-
-fn activation(name: &str) -> Option<Activation> {
-    match name {
-        "silu" | "swish" => Some(Activation::Silu),
-        "gelu" => Some(Activation::Gelu),
-        "gelu_pytorch_tanh" | "gelu_new" | "gelu_fast" => Some(Activation::GeluTanh),
-        "relu" => Some(Activation::Relu),
-        _ => None,
-    }
+    Ok(Activation::named(default).unwrap_or(Activation::Silu))
 }
 
 fn read_window(

@@ -210,6 +210,24 @@ impl TensorFiles {
         Ok(tensor)
     }
 
+    /// Gives the memory of a tensor's pages back to the system; they are read from disk again if they are needed again.
+    ///
+    /// A model that streams would otherwise count as resident, page by page, until it is whole in memory.
+    pub fn release(&self, name: &str) {
+        #[cfg(unix)]
+        if let Some(place) = self.tensors.get(name) {
+            // SAFETY: the map is shared and read-only, so dropped pages come back from the file with the same bytes.
+            // A failure changes nothing but the memory in use.
+            let _ = unsafe {
+                self.files[place.file].map.unchecked_advise_range(
+                    memmap2::UncheckedAdvice::DontNeed,
+                    place.start,
+                    place.end - place.start,
+                )
+            };
+        }
+    }
+
     /// Returns the numbers of the tensor `name`, borrowed from the map where they are aligned, else copied.
     ///
     /// # Errors

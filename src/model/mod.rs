@@ -2,6 +2,7 @@
 //!
 //! [`Checkpoint::open`] checks a folder and maps its weights; [`Checkpoint::data`] hands them to the interpreter.
 
+mod activation;
 pub mod architecture;
 mod attention;
 mod block;
@@ -13,20 +14,23 @@ mod exponential;
 mod files;
 mod keys;
 mod layout;
+mod memory;
 pub mod rotary;
 mod tokenizer;
 mod weights;
 mod write;
 
+pub use activation::Activation;
 pub use block::{Angles, Block, LoadedLinear, Tap, no_tap};
 pub(crate) use checkpoint::hexadecimal;
 pub use checkpoint::{Checkpoint, LinearSummary, Summary, first_not_finite};
-pub use config::{Activation, Config};
+pub use config::Config;
 pub use decoder::{Decoder, DecoderTap, Embedding, Head};
 pub use error::ModelError;
 pub(crate) use exponential::sum_exponentials;
 pub use files::{StoredTensor, TensorFiles};
 pub use layout::{Layout, Linear, Site};
+pub use memory::free_memory;
 pub use tokenizer::Tokenizer;
 pub use weights::widen;
 pub use write::write_beside;

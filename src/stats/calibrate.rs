@@ -36,7 +36,7 @@ pub fn calibrate(
     };
     let mut activations = Activations::embed(checkpoint, tokens, device)?;
     for index in 0..checkpoint.config().blocks {
-        let block = Block::load(checkpoint, index, device)?;
+        let block = Block::stream(checkpoint, index, device)?;
         let mut moments = SecondMoments::default();
         activations.advance(&block, &mut |site, input| moments.add(site, input))?;
         for linear in checkpoint.block_linears(index) {

@@ -5,6 +5,7 @@
 mod calibrate;
 mod file;
 mod moments;
+mod source;
 mod stream;
 mod text;
 mod tokens;
@@ -12,6 +13,7 @@ mod tokens;
 pub use calibrate::calibrate;
 pub use file::{LinearStatistics, Provenance, Statistics, StatisticsError};
 pub use moments::SecondMoments;
+pub use source::Source;
 pub use stream::{Activations, batch_samples};
 pub use text::{Text, TextError};
 pub use tokens::Tokens;

@@ -102,7 +102,7 @@ impl Tokens {
         }
         ids.truncate(enough.unwrap_or(usize::MAX));
         ids.truncate(ids.len() / length * length);
-        Ok(Self::new(ids, length)?.from_text(text))
+        Ok(Self::new(ids, length)?.with_source(text))
     }
 
     /// Draws calibration windows: documents in random order, from each that is longer than a window one window at a random
@@ -131,7 +131,7 @@ impl Tokens {
                 ids.extend_from_slice(window(tokens, length, &mut random));
             }
             if ids.len() == samples * length {
-                return Ok(Self::new(ids, length)?.from_text(text));
+                return Ok(Self::new(ids, length)?.with_source(text));
             }
         }
         let joined: Vec<u32> = encoded.into_iter().flatten().collect();
@@ -139,7 +139,7 @@ impl Tokens {
             return Err(short(text, joined.len(), length));
         }
         let ids = (0..samples).flat_map(|_| window(&joined, length, &mut random).iter().copied()).collect();
-        Ok(Self::new(ids, length)?.from_text(text))
+        Ok(Self::new(ids, length)?.with_source(text))
     }
 
     /// Returns how many windows there are.
@@ -176,7 +176,7 @@ impl Tokens {
         &self.hash
     }
 
-    fn from_text(mut self, text: &Text) -> Self {
+    fn with_source(mut self, text: &Text) -> Self {
         self.hash.clone_from(&text.hash);
         self
     }
