@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use allot::model::{Checkpoint, TensorFiles, Tokenizer, widen};
-use allot::stats::{Statistics, Text, Tokens, calibrate};
+use allot::model::{Block, Checkpoint, Site, TensorFiles, Tokenizer, widen};
+use allot::stats::{Activations, Hessian, Statistics, Text, Tokens, calibrate, gradients};
 use candle_core::Device;
 
 mod shared;
@@ -112,4 +112,76 @@ fn drawn_windows_depend_on_the_seed_and_nothing_else() {
     assert_ne!(draw(0, 128), draw(1, 128));
     // Longer than any story: windows then reach over the ends of documents.
     assert_eq!(draw(0, 2048).samples(), 16);
+}
+
+#[test]
+fn the_hessian_agrees_with_sparsegpt_and_its_diagonal_with_the_second_moments() {
+    let Some(folder) = reference("tiny-stories-12l") else {
+        return;
+    };
+    let checkpoint = Checkpoint::open(bundled()).unwrap();
+    let file = folder.join("tokens.safetensors:calib_ids");
+    let tokens = Tokens::read(file.to_str().unwrap(), &checkpoint).unwrap();
+    let activations = Activations::embed(&checkpoint, &tokens, &Device::Cpu).unwrap();
+    let block = Block::load(&checkpoint, 0, &Device::Cpu).unwrap();
+    let mut hessian = Hessian::new(96);
+    activations
+        .observe(&block, &mut |site, input| match site {
+            Site::AttentionInput => hessian.add(input),
+            _ => Ok(()),
+        })
+        .unwrap();
+    let hessian = hessian.finish();
+    let file = folder.join("prune_sparsegpt_weights.safetensors");
+    let want = TensorFiles::open_file(&file).unwrap();
+    let name = "model.layers.0.self_attn.q_proj";
+    let want = widen(&want.values(&format!("hessian/{name}")).unwrap());
+    let worst = worst_difference(&hessian, &want);
+    println!("hessian: worst relative difference {worst:.2e}");
+    assert!(worst < 1e-4, "{worst:e}");
+    let statistics = calibrate(&checkpoint, &tokens, 0, &Device::Cpu, &mut |_| ()).unwrap();
+    let data = statistics.data(&checkpoint).unwrap();
+    let diagonal: Vec<f32> = (0..96).map(|it| hessian[it * 97]).collect();
+    let derived = data.linears[0].hessian_diagonal.as_ref().unwrap();
+    assert!(worst_difference(derived, &diagonal) < 1e-5);
+}
+
+#[test]
+fn gradients_agree_with_pruner_zero() {
+    let Some(folder) = reference("tiny-stories-12l") else {
+        return;
+    };
+    let checkpoint = Checkpoint::open(bundled()).unwrap();
+    let file = folder.join("tokens.safetensors:calib_ids");
+    let tokens = Tokens::read(file.to_str().unwrap(), &checkpoint).unwrap();
+    let got = gradients(&checkpoint, &tokens, &Device::Cpu, &mut |_| ()).unwrap();
+    assert_eq!(got.len(), 84);
+    let want = TensorFiles::open_file(&folder.join("pruner_zero.safetensors")).unwrap();
+    for name in [
+        "model.layers.0.self_attn.q_proj",
+        "model.layers.6.self_attn.o_proj",
+        "model.layers.11.mlp.down_proj",
+    ] {
+        let want = widen(&want.values(&format!("gradient/{name}")).unwrap());
+        let worst = worst_difference(&got[name], &want);
+        println!("{name}: worst relative difference {worst:.2e} (the reference is f16)");
+        // Half a unit in the last place of f16, and a little for values below its normal range.
+        assert!(worst < 2e-3, "{name}: {worst:e}");
+    }
+}
+
+#[test]
+fn gradients_flow_through_every_family() {
+    let Some(families) = reference("families") else {
+        return;
+    };
+    for family in ["qwen3", "opt", "gemma2", "phi3"] {
+        let checkpoint = Checkpoint::open(families.join(family)).unwrap();
+        let tokens = Tokens::new((1..21).collect(), 10).unwrap();
+        let got = gradients(&checkpoint, &tokens, &Device::Cpu, &mut |_| ()).unwrap();
+        for (module, gradient) in got {
+            assert!(gradient.iter().all(|it| it.is_finite()), "{family} {module}");
+            assert!(gradient.iter().any(|&it| it > 0.0), "{family} {module}");
+        }
+    }
 }

@@ -48,7 +48,9 @@ impl Activation {
     /// Returns the activation of `gate` times `up`; on a CPU in place of `gate`, because an MLP's middle is the largest tensor
     /// of a block.
     pub(super) fn gated(self, gate: Tensor, up: &Tensor) -> Result<Tensor> {
-        if self != Self::Silu || !gate.device().is_cpu() {
+        // The fused kernel has no gradient.
+        let tracked = gate.track_op() || up.track_op();
+        if self != Self::Silu || !gate.device().is_cpu() || tracked {
             return self.run(&gate)? * up;
         }
         let (gate, up) = (gate.contiguous()?, up.contiguous()?);

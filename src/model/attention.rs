@@ -6,6 +6,7 @@ use candle_core::{CpuStorage, CustomOp3, D, DType, Layout, Result, Shape, Tensor
 use rayon::prelude::*;
 
 use super::exponential::exponentiate;
+use super::product::{Goal, product};
 
 /// Query rows that are scored at a time; their scores stay in a core's cache.
 const CHUNK: usize = 64;
@@ -28,7 +29,9 @@ impl Attention {
     /// Returns the attention of queries `[samples, length, heads, head_size]` over keys and values
     /// `[samples, length, key_value_heads, head_size]`, as `[samples, length, heads * head_size]`.
     pub(super) fn run(&self, queries: &Tensor, keys: &Tensor, values: &Tensor) -> Result<Tensor> {
-        if queries.device().is_cpu() {
+        // The fused kernel has no gradient.
+        let tracked = queries.track_op() || keys.track_op() || values.track_op();
+        if queries.device().is_cpu() && !tracked {
             let (queries, keys, values) = (queries.contiguous()?, keys.contiguous()?, values.contiguous()?);
             queries.apply_op3_no_bwd(&keys, &values, self)
         } else {
@@ -108,6 +111,7 @@ impl Attention {
                 (query, width, 1),
                 (&sample.keys[offset..], 1, key_width),
                 self.scale as f32,
+                Goal::Replace,
             );
             for (row, line) in rows.clone().zip(scores.chunks_exact_mut(columns)) {
                 let visible = self.seen(row);
@@ -122,6 +126,7 @@ impl Attention {
                 (scores, columns, 1),
                 (&sample.values[offset..], key_width, 1),
                 1.0,
+                Goal::Replace,
             );
         }
     }
@@ -207,48 +212,6 @@ fn floats<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
     match layout.contiguous_offsets() {
         Some((start, end)) => Ok(&all[start..end]),
         None => candle_core::bail!("attention needs contiguous tensors"),
-    }
-}
-
-/// Writes `scale * left * right` for `(rows, columns, depth)` into row-major output of the given row stride; the operands
-/// are given with their row and column strides.
-fn product(
-    (rows, columns, depth): (usize, usize, usize),
-    (output, output_stride): (&mut [f32], usize),
-    (left, left_row, left_column): (&[f32], usize, usize),
-    (right, right_row, right_column): (&[f32], usize, usize),
-    scale: f32,
-) {
-    let last = |rows: usize, row: usize, columns: usize, column: usize| {
-        rows.saturating_sub(1) * row + columns.saturating_sub(1) * column
-    };
-    // Slicing to the last element read or written is the bounds check for the raw pointers below.
-    let output = &mut output[..=last(rows, output_stride, columns, 1)];
-    let left = &left[..=last(rows, left_row, depth, left_column)];
-    let right = &right[..=last(depth, right_row, columns, right_column)];
-    // SAFETY: every element that the strides reach lies inside the slices cut above, and `output` overlaps nothing.
-    unsafe {
-        gemm::gemm(
-            rows,
-            columns,
-            depth,
-            output.as_mut_ptr(),
-            1,
-            output_stride as isize,
-            false,
-            left.as_ptr(),
-            left_column as isize,
-            left_row as isize,
-            right.as_ptr(),
-            right_column as isize,
-            right_row as isize,
-            0.0,
-            scale,
-            false,
-            false,
-            false,
-            gemm::Parallelism::None,
-        );
     }
 }
 

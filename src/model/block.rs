@@ -1,6 +1,8 @@
 //! One block of a decoder: attention and MLP, with a tap at every linear's input.
 
 use candle_core::{Device, Tensor};
+use candle_nn::ops;
+use candle_nn::rotary_emb::{rope_slow, rope_thd};
 
 use super::activation::Activation;
 use super::architecture::{Norm as NormKind, Role};
@@ -45,9 +47,13 @@ impl Norm {
     }
 
     pub(super) fn run(&self, input: &Tensor) -> candle_core::Result<Tensor> {
-        match &self.bias {
-            Some(bias) => candle_nn::ops::layer_norm(input, &self.weight, bias, self.epsilon),
-            None => candle_nn::ops::rms_norm(input, &self.weight, self.epsilon),
+        let (weight, epsilon) = (&self.weight, self.epsilon);
+        // The fused kernels have no gradient.
+        match (&self.bias, input.track_op()) {
+            (Some(bias), false) => ops::layer_norm(input, weight, bias, epsilon),
+            (Some(bias), true) => ops::layer_norm_slow(input, weight, bias, epsilon),
+            (None, false) => ops::rms_norm(input, weight, epsilon),
+            (None, true) => ops::rms_norm_slow(input, weight, epsilon),
         }
     }
 }
@@ -134,7 +140,14 @@ impl Angles {
         };
         let size = input.dim(3)?;
         let rotated = 2 * cosines.dim(1)?;
-        let rope = |part: &Tensor| candle_nn::rotary_emb::rope_thd(&part.contiguous()?, cosines, sines);
+        let rope = |part: &Tensor| {
+            if part.track_op() {
+                // The fused kernel has no gradient.
+                let turned = rope_slow(&part.transpose(1, 2)?, cosines, sines)?;
+                return turned.transpose(1, 2);
+            }
+            rope_thd(&part.contiguous()?, cosines, sines)
+        };
         if rotated == size {
             return rope(&input);
         }

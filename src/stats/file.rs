@@ -3,8 +3,8 @@
 //! | tensor | type and shape | what |
 //! |---|---|---|
 //! | `second_moment.<module>` | f32 `[columns]` | mean over samples of the sum over tokens of x squared |
-//! | `hessian_diagonal.<module>` | f32 `[columns]` | the diagonal of the Hessian of the output error |
-//! | `gradient.<module>` | f32, f16 or bf16 `[rows, columns]` | root of the summed squared gradients |
+//! | `hessian_diagonal.<module>` | f32 `[columns]` | the diagonal of the Hessian of the output error; twice the second moment where it is left out |
+//! | `gradient.<module>` | f32, f16 or bf16 `[rows, columns]` | root of the sum over samples of (100 * gradient) squared |
 //! | `reconstruction_error.<module>` | f32 `[1]` | least error of a linear reconstruction at half density |
 //!
 //! `<module>` is the name in `named_modules()`. The header's `__metadata__` holds one key, `allot.statistics`: the
@@ -182,7 +182,12 @@ impl Statistics {
                 continue;
             };
             linear.second_moment = found.second_moment.as_deref().map(Cow::Borrowed);
-            linear.hessian_diagonal = found.hessian_diagonal.as_deref().map(Cow::Borrowed);
+            // The Hessian is 2 / samples * sum of x x^T, so its diagonal is twice the second moment.
+            linear.hessian_diagonal = match (&found.hessian_diagonal, &found.second_moment) {
+                (Some(collected), _) => Some(Cow::Borrowed(collected)),
+                (None, Some(moments)) => Some(moments.iter().map(|it| 2.0 * it).collect()),
+                (None, None) => None,
+            };
             linear.gradient = found.gradient.as_ref().map(borrow);
             linear.reconstruction_error = found.reconstruction_error.map(f64::from);
         }

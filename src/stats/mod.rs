@@ -4,6 +4,8 @@
 
 mod calibrate;
 mod file;
+mod gradients;
+mod hessian;
 mod moments;
 mod source;
 mod stream;
@@ -12,6 +14,8 @@ mod tokens;
 
 pub use calibrate::calibrate;
 pub use file::{LinearStatistics, Provenance, Statistics, StatisticsError};
+pub use gradients::{GRADIENT_SCALE, gradients};
+pub use hessian::Hessian;
 pub use moments::SecondMoments;
 pub use source::Source;
 pub use stream::{Activations, batch_samples};
