@@ -10,6 +10,7 @@ use super::attention::Attention;
 use super::checkpoint::Checkpoint;
 use super::config::Config;
 use super::error::ModelError;
+use super::in_place::add;
 use super::layout::{Linear, Site};
 use crate::interpret::data::ProjectionKind;
 
@@ -270,14 +271,14 @@ impl Block {
         part: impl FnOnce(&Tensor) -> Result<Tensor, ModelError>,
     ) -> Result<Tensor, ModelError> {
         if !self.norm_first {
-            return Ok(norm.run(&(hidden + part(hidden)?)?)?);
+            return Ok(norm.run(&add(part(hidden)?, hidden)?)?);
         }
         let output = part(&norm.run(hidden)?)?;
         let output = match after {
             Some(after) => after.run(&output)?,
             None => output,
         };
-        Ok((hidden + output)?)
+        Ok(add(output, hidden)?)
     }
 
     /// Returns the attention's mixture of values, which the output projection reads.

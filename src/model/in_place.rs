@@ -1,0 +1,72 @@
+//! Elementwise steps on a CPU that overwrite their first operand, on rayon's threads.
+//!
+//! candle's own elementwise operations allocate their result, and share the work among threads that wait by spinning,
+//! which is slow as soon as something else wants the cores.
+
+use candle_core::{CpuStorage, InplaceOp2, Layout, Result, Tensor};
+use rayon::prelude::*;
+
+use super::exponential::silu;
+
+/// Numbers that one thread works on at a time.
+const CHUNK: usize = 1 << 14;
+
+/// What becomes of the first operand.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum InPlace {
+    /// silu(first) * second.
+    GatedSilu,
+    /// first + second.
+    Add,
+}
+
+/// Returns whether both tensors are on a CPU and nobody wants a gradient, which these steps do not have.
+pub(super) fn runs_in_place(first: &Tensor, second: &Tensor) -> bool {
+    first.device().is_cpu() && !first.track_op() && !second.track_op()
+}
+
+/// Returns the sum of a fresh tensor, which is overwritten where that is possible, and another of its shape.
+pub(super) fn add(fresh: Tensor, other: &Tensor) -> Result<Tensor> {
+    if !runs_in_place(&fresh, other) || !fresh.is_contiguous() || !other.is_contiguous() {
+        return fresh + other;
+    }
+    fresh.inplace_op2(other, &InPlace::Add)?;
+    Ok(fresh)
+}
+
+impl InplaceOp2 for InPlace {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::GatedSilu => "gated-silu",
+            Self::Add => "add",
+        }
+    }
+
+    fn cpu_fwd(
+        &self,
+        first: &mut CpuStorage,
+        first_layout: &Layout,
+        second: &CpuStorage,
+        second_layout: &Layout,
+    ) -> Result<()> {
+        let (CpuStorage::F32(first), CpuStorage::F32(second)) = (first, second) else {
+            candle_core::bail!("{} works on f32", self.name());
+        };
+        let (Some(from), Some(to)) = (first_layout.contiguous_offsets(), second_layout.contiguous_offsets())
+        else {
+            candle_core::bail!("{} needs contiguous tensors", self.name());
+        };
+        let (first, second) = (&mut first[from.0..from.1], &second[to.0..to.1]);
+        if first.len() != second.len() {
+            candle_core::bail!("{} needs tensors of one shape", self.name());
+        }
+        first.par_chunks_mut(CHUNK).zip(second.par_chunks(CHUNK)).for_each(|(first, second)| {
+            let pairs = first.iter_mut().zip(second);
+            match self {
+                Self::GatedSilu => pairs.for_each(|(gate, up)| *gate = silu(*gate) * up),
+                Self::Add => pairs.for_each(|(sum, other)| *sum += other),
+            }
+        });
+        Ok(())
+    }
+}
