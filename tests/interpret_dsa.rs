@@ -77,7 +77,10 @@ fn stable_formulas_give_the_engines_ratios() {
         let allowed = (3.0 * record.moved).max(1e-6);
         let difference = furthest(&found, &expected);
         if difference > allowed {
-            worst.push(format!("{} ({}): {difference:.2e}, allowed {allowed:.2e}", record.graph, record.status));
+            worst.push(format!(
+                "{} ({}): {difference:.2e}, allowed {allowed:.2e}",
+                record.graph, record.status
+            ));
         }
     }
     assert!(worst.is_empty(), "{} of {}:\n{}", worst.len(), wanted.len(), worst.join("\n"));
@@ -115,9 +118,18 @@ fn constant_and_unstable_formulas_are_uniform_with_a_warning() {
 #[test]
 fn what_crashes_there_has_a_value_where_the_mathematics_makes_sense() {
     let Some(model) = TinyStories::open() else { return };
-    let graphs = ["W:(NO_OP)-(GRAM)-(NO_OP)-(7)", "W:(NO_OP)-(RANK)-(NO_OP)-(7)", "W:(NO_OP)-(SLOGDET)-(ATAN)-(7)", "W:(ABS)-(CORREF)-(NO_OP)-(7)", "W:(LOG)-(DIAGONAL)-(NO_OP)-(7)"];
+    let graphs = [
+        "W:(NO_OP)-(GRAM)-(NO_OP)-(7)",
+        "W:(NO_OP)-(RANK)-(NO_OP)-(7)",
+        "W:(NO_OP)-(SLOGDET)-(ATAN)-(7)",
+        "W:(ABS)-(CORREF)-(NO_OP)-(7)",
+        "W:(LOG)-(DIAGONAL)-(NO_OP)-(7)",
+    ];
     for (graph, outcome) in graphs.iter().zip(outcomes(&model, &graphs)) {
         let outcome = outcome.unwrap_or_else(|error| panic!("{graph}: {error}"));
-        assert!(outcome.allocation.units.iter().all(|unit| unit.importance.is_some_and(f64::is_finite)), "{graph}");
+        assert!(
+            outcome.allocation.units.iter().all(|unit| unit.importance.is_some_and(f64::is_finite)),
+            "{graph}"
+        );
     }
 }

@@ -7,9 +7,15 @@ mod export;
 mod fmt;
 mod import_dsa;
 mod input;
+mod inspect;
+mod kl;
 mod ops;
 mod output;
+mod ppl;
+mod progress;
 mod scripts;
+mod stats;
+mod text;
 
 use std::process::ExitCode;
 
@@ -54,6 +60,10 @@ enum Command {
     Check(check::Arguments),
     Fmt(fmt::Arguments),
     Eval(eval::Arguments),
+    Inspect(inspect::Arguments),
+    Stats(stats::Arguments),
+    Ppl(ppl::Arguments),
+    Kl(kl::Arguments),
     Ops(ops::Arguments),
     Explain(explain::Arguments),
     ImportDsa(import_dsa::Arguments),
@@ -76,6 +86,10 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments, cli.common),
         Command::Fmt(arguments) => fmt::run(&arguments, cli.common),
         Command::Eval(arguments) => eval::run(&arguments, cli.common),
+        Command::Inspect(arguments) => inspect::run(&arguments, cli.common),
+        Command::Stats(arguments) => stats::run(&arguments, cli.common),
+        Command::Ppl(arguments) => ppl::run(&arguments, cli.common),
+        Command::Kl(arguments) => kl::run(&arguments, cli.common),
         Command::Ops(arguments) => ops::run(&arguments, cli.common),
         Command::Explain(arguments) => explain::run(&arguments, cli.common),
         Command::ImportDsa(arguments) => import_dsa::run(&arguments, cli.common),

@@ -33,6 +33,15 @@ pub enum CliError {
     /// A script has errors, or no value on a model: what there is to say of it, ready to be shown.
     #[error("{0}")]
     Diagnosed(String),
+    /// A file that would be overwritten.
+    #[error("{} exists already; pass --force to overwrite it", path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A text cannot be read.
+    #[error(transparent)]
+    Text(#[from] crate::stats::TextError),
     /// A script that is neither a file nor a published one.
     #[error("there is no file `{name}` and no published script of that name{}", suggestion(similar))]
     NoScript {

@@ -9,6 +9,7 @@ pub mod data;
 pub mod diagnostic;
 pub mod figure;
 mod importances;
+pub mod model;
 pub mod number;
 mod svg;
 pub mod table;

@@ -1,0 +1,38 @@
+//! Progress on standard error, when it is a terminal.
+
+use std::io::IsTerminal;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// A bar from 0 to 1000 thousandths; hidden where nobody looks.
+pub(super) struct Progress(ProgressBar);
+
+impl Progress {
+    /// Begins a bar for some work.
+    pub(super) fn new(what: &str, quiet: bool) -> Self {
+        let shown = !quiet && std::io::stderr().is_terminal();
+        let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(Some(1000), target);
+        let template = "{prefix} {wide_bar} {percent:>3} % {eta:>4} {msg}";
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        bar.set_prefix(what.to_owned());
+        Self(bar)
+    }
+
+    /// Shows that a share of the work is done.
+    pub(super) fn at(&self, share: f64) {
+        self.0.set_position((share * 1000.0) as u64);
+    }
+
+    /// Shows a value that is known so far.
+    pub(super) fn value(&self, value: f64) {
+        self.0.set_message(format!("{value:.3}"));
+    }
+
+    /// Removes the bar.
+    pub(super) fn done(&self) {
+        self.0.finish_and_clear();
+    }
+}
