@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::input::Input;
-use super::{CliError, Common, Format, Outcome, output};
+use super::{CliError, Common, Format, Outcome, output, scripts};
 use crate::lang::check::{Options, check_bytes};
 use crate::lang::diagnostic::{Diagnostic, Severity};
 use crate::lang::types::UnitKind;
@@ -14,11 +14,18 @@ use crate::report;
 #[command(after_help = "Examples:
   allot check my.allot
   allot check examples/*.allot --format json
+  allot check --plan owl.allot
   echo 'mean(abs(score)) |> ?' | allot check -")]
 pub(super) struct Arguments {
     /// The scripts; `-` is standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
+    /// Also prints how each script is evaluated: rounds of reductions, reads of the weights, buffers
+    #[arg(long)]
+    plan: bool,
+    /// How weights are scored when a script does not say, for the plan
+    #[arg(long, default_value = "wanda")]
+    method: String,
     /// The allocation unit, instead of the scripts' own
     #[arg(long, value_parser = super::unit)]
     unit: Option<UnitKind>,
@@ -27,6 +34,8 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliError> {
     let mut outcome = Outcome::Fine;
     let mut data = Vec::new();
+    let mut plans = Vec::new();
+    let metric = scripts::load_metric(&arguments.method)?;
     for path in &arguments.files {
         let input = Input::read(path)?;
         let checked = check_bytes(&input.bytes, Options { unit: arguments.unit });
@@ -45,9 +54,20 @@ pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliE
                 data.extend(diagnostics.iter().map(|diagnostic| diagnostic.to_data(&input.name, &text)));
             }
         }
+        if let Some(script) = checked.script.filter(|_| arguments.plan) {
+            let plan = report::plan::plan(&script, &metric);
+            match common.format {
+                Format::Text => output::print(&report::plan::text(&input.name, &plan))?,
+                Format::Json => plans.push(serde_json::json!({ "file": input.name, "plan": plan })),
+            }
+        }
     }
     if common.format == Format::Json {
-        output::print_json(&serde_json::json!({ "diagnostics": data }))?;
+        let mut value = serde_json::json!({ "diagnostics": data });
+        if arguments.plan {
+            value["plans"] = plans.into();
+        }
+        output::print_json(&value)?;
     }
     Ok(outcome)
 }

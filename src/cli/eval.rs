@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::calibration::CalibrationArguments;
 use super::{CliError, Common, Format, Outcome, output, scripts};
 use crate::allocate::Bounds;
 use crate::allocate::script::{Note, Request, ScriptError, allocate};
@@ -10,12 +11,12 @@ use crate::lang::canonical;
 use crate::lang::types::UnitKind;
 use crate::model::Checkpoint;
 use crate::report::{self, TableOptions};
-use crate::stats::Statistics;
 
 /// Evaluates a script on a model: importance and sparsity of each unit
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   allot eval MODEL owl --stats MODEL.stats.safetensors --sparsity 0.7
+  allot eval MODEL owl --text calibration.jsonl --length 256 --sparsity 0.7
   allot eval MODEL my.allot --method magnitude --sparsity 0.6 --unit projection
   allot eval MODEL my.allot --stats S.safetensors --sparsity 0.7 --format json
   allot eval MODEL my.allot --stats S.safetensors --sparsity 0.7 --figure ratios.svg
@@ -29,9 +30,8 @@ pub(super) struct Arguments {
     /// The share of all weights in the blocks' linears that is to be pruned, from 0 to 1
     #[arg(long, short, value_name = "RATIO")]
     sparsity: f64,
-    /// The statistics file that `allot stats` wrote, for scripts that use more than weights
-    #[arg(long, value_name = "FILE")]
-    stats: Option<PathBuf>,
+    #[command(flatten)]
+    calibration: CalibrationArguments,
     /// How weights are scored when the script does not say: wanda, magnitude, ria, sparsegpt or a script with a metric
     #[arg(long, default_value = "wanda")]
     method: String,
@@ -54,7 +54,7 @@ pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliE
     let metric = scripts::load_metric(&arguments.method)?;
     let bounds = Bounds::new(arguments.least, arguments.most)?;
     let checkpoint = Checkpoint::open(&arguments.model)?;
-    let statistics = arguments.stats.as_ref().map(|path| Statistics::load(path, &checkpoint)).transpose()?;
+    let statistics = arguments.calibration.statistics(&checkpoint, common.quiet)?;
     let mut data = checkpoint.data()?;
     if let Some(statistics) = &statistics {
         statistics.attach(&mut data);

@@ -1,5 +1,6 @@
 //! The command line: arguments in, calls out, nothing computed here. One file for each command.
 
+mod calibration;
 mod check;
 mod eval;
 mod explain;

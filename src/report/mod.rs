@@ -11,6 +11,7 @@ pub mod figure;
 mod importances;
 pub mod model;
 pub mod number;
+pub mod plan;
 mod svg;
 pub mod table;
 

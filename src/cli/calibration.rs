@@ -1,0 +1,66 @@
+//! Statistics for commands that use them: from a file, or collected on the way.
+
+use std::path::PathBuf;
+
+use candle_core::Device;
+
+use super::CliError;
+use super::progress::Progress;
+use crate::model::Checkpoint;
+use crate::stats::{Source, Statistics, Tokens, calibrate};
+
+/// Where a command's statistics come from.
+#[derive(Debug, clap::Args)]
+pub(super) struct CalibrationArguments {
+    /// The statistics file that `allot stats` wrote
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["text", "tokens"])]
+    pub(super) stats: Option<PathBuf>,
+    /// Calibrates on these texts instead: plain text, or JSONL with a `text` field
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with = "tokens")]
+    text: Vec<PathBuf>,
+    /// Calibrates on ready token ids of shape [samples, length] instead
+    #[arg(long, value_name = "FILE.safetensors:NAME")]
+    tokens: Option<String>,
+    /// How many windows are drawn from the text, or taken of the ready ids
+    #[arg(long, default_value_t = 128)]
+    samples: usize,
+    /// How many tokens a window of the text has
+    #[arg(long, default_value_t = 2048)]
+    length: usize,
+    /// What the windows are drawn by
+    #[arg(long, default_value_t = 0)]
+    pub(super) seed: u64,
+}
+
+impl CalibrationArguments {
+    /// Returns the windows to calibrate on, or `None` when no text was given.
+    ///
+    /// # Errors
+    /// Fails when the text cannot be read, or is shorter than a window.
+    pub(super) fn windows(&self, checkpoint: &Checkpoint) -> Result<Option<Tokens>, CliError> {
+        let source = match (&self.tokens, self.text.is_empty()) {
+            (Some(tokens), _) => Source::Tokens(tokens.clone()),
+            (None, false) => Source::Text(self.text.clone()),
+            (None, true) => return Ok(None),
+        };
+        Ok(Some(source.draw(checkpoint, self.samples, self.length, self.seed)?))
+    }
+
+    /// Returns the dense model's statistics, or `None` when neither a file nor a text was given.
+    ///
+    /// # Errors
+    /// Fails when the file or the text cannot be used with the model.
+    pub(super) fn statistics(&self, checkpoint: &Checkpoint, quiet: bool) -> Result<Option<Statistics>, CliError> {
+        if let Some(path) = &self.stats {
+            return Ok(Some(Statistics::load(path, checkpoint)?));
+        }
+        let Some(tokens) = self.windows(checkpoint)? else { return Ok(None) };
+        let blocks = checkpoint.config().blocks as f64;
+        let bar = Progress::new("calibrating", quiet);
+        let statistics = calibrate(checkpoint, &tokens, self.seed, &Device::Cpu, &mut |done| {
+            bar.at(done as f64 / blocks);
+        })?;
+        bar.done();
+        Ok(Some(statistics))
+    }
+}
