@@ -72,7 +72,10 @@ fn statistics_survive_the_file_and_are_the_same_bytes_each_time() {
     let folder = tempfile::tempdir().unwrap();
     let paths = ["a", "b"].map(|name| folder.path().join(name));
     for path in &paths {
-        let statistics = calibrate(&checkpoint, &tokens, 7, &Device::Cpu, &mut |_| ()).unwrap();
+        let mut statistics = calibrate(&checkpoint, &tokens, 7, &Device::Cpu, &mut |_| ()).unwrap();
+        let gradient = vec![0.5; 96 * 256];
+        let module = "model.layers.4.mlp.down_proj".to_owned();
+        statistics.add_gradients([(module, gradient)].into());
         statistics.save(path).unwrap();
     }
     assert_eq!(std::fs::read(&paths[0]).unwrap(), std::fs::read(&paths[1]).unwrap());
@@ -82,6 +85,9 @@ fn statistics_survive_the_file_and_are_the_same_bytes_each_time() {
     let data = loaded.data(&checkpoint).unwrap();
     assert_eq!(data.linears.len(), 84);
     assert!(data.linears.iter().all(|it| it.second_moment.is_some()));
+    let gradients: Vec<&str> =
+        data.linears.iter().filter(|it| it.gradient.is_some()).map(|it| it.name.as_str()).collect();
+    assert_eq!(gradients, ["model.layers.4.mlp.down_proj"]);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
 }
 

@@ -9,6 +9,7 @@ use super::error::ModelError;
 #[derive(Clone, Debug)]
 pub struct Tokenizer {
     path: PathBuf,
+    vocabulary: usize,
     inner: tokenizers::Tokenizer,
 }
 
@@ -30,26 +31,35 @@ impl Tokenizer {
         // Some files carry the settings of their last training run; a long text must come back whole.
         inner.with_truncation(None).map_err(|error| wrong(error.to_string()))?;
         inner.with_padding(None);
-        let largest = inner.get_vocab(true).into_values().max().unwrap_or(0);
+        // Added tokens may lie beyond: some fine-tuned models add a padding token that no text contains.
+        let largest = inner.get_vocab(false).into_values().max().unwrap_or(0);
         let vocabulary = checkpoint.config().vocabulary;
         if largest as usize >= vocabulary {
             return Err(wrong(format!(
                 "has token ids up to {largest}, and the model a vocabulary of {vocabulary}; it is another model's tokenizer"
             )));
         }
-        Ok(Self { path, inner })
+        Ok(Self { path, vocabulary, inner })
     }
 
     /// Returns the ids of a text, with the special tokens that the model expects around it.
     ///
     /// # Errors
-    /// When the tokenizer has no way to write the text.
+    /// When the tokenizer has no way to write the text, or writes it with tokens that the model does not have.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, ModelError> {
-        let encoding = self.inner.encode_fast(text, true).map_err(|error| ModelError::Tokenizer {
-            path: self.path.clone(),
-            problem: format!("cannot tokenise the text ({error})"),
-        })?;
-        Ok(encoding.get_ids().to_vec())
+        let wrong = |problem| ModelError::Tokenizer { path: self.path.clone(), problem };
+        let encoding = self
+            .inner
+            .encode_fast(text, true)
+            .map_err(|error| wrong(format!("cannot tokenise the text ({error})")))?;
+        let ids = encoding.get_ids();
+        match ids.iter().find(|id| **id as usize >= self.vocabulary) {
+            None => Ok(ids.to_vec()),
+            Some(id) => Err(wrong(format!(
+                "writes the text with token {id}, and the model has a vocabulary of {}; it is another model's tokenizer",
+                self.vocabulary
+            ))),
+        }
     }
 
     /// Returns the file.

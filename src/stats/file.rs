@@ -165,6 +165,14 @@ impl Statistics {
         Ok(write_beside(path, |file| file.write_all(&bytes))?)
     }
 
+    /// Adds what [`gradients`](super::gradients) returned.
+    pub fn add_gradients(&mut self, gradients: BTreeMap<String, Vec<f32>>) {
+        for (module, gradient) in gradients {
+            let linear = self.linears.entry(module).or_default();
+            linear.gradient = Some(Values::F32(Cow::Owned(gradient)));
+        }
+    }
+
     /// Returns the model's weights with these statistics beside them, as the interpreter reads them.
     ///
     /// # Errors
