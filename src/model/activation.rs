@@ -44,11 +44,11 @@ impl Activation {
     /// Returns the activation of `gate` times `up`; on a CPU in place of `gate`, because an MLP's middle is the largest tensor
     /// of a block.
     pub(super) fn gated(self, gate: Tensor, up: &Tensor) -> Result<Tensor> {
-        if self != Self::Silu || !runs_in_place(&gate, up) {
+        if !runs_in_place(&gate, up) {
             return self.run(&gate)? * up;
         }
         let (gate, up) = (gate.contiguous()?, up.contiguous()?);
-        gate.inplace_op2(&up, &InPlace::GatedSilu)?;
+        gate.inplace_op2(&up, &InPlace::Gated(self))?;
         Ok(gate)
     }
 }

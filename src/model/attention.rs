@@ -5,7 +5,7 @@ use std::ops::Range;
 use candle_core::{CpuStorage, CustomOp3, D, DType, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
-use super::exponential::exponentiate;
+use super::exponential::{exponentiate, hyperbolic_tangent};
 use super::product::{Goal, product};
 
 /// Query rows that are scored at a time; their scores stay in a core's cache.
@@ -136,7 +136,7 @@ impl Attention {
         if let Some(cap) = self.softcap {
             let cap = cap as f32;
             for score in scores.iter_mut() {
-                *score = (*score / cap).tanh() * cap;
+                *score = hyperbolic_tangent(*score / cap) * cap;
             }
         }
         let largest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);

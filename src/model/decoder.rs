@@ -6,6 +6,7 @@ use super::Site;
 use super::block::{Angles, Block, Norm};
 use super::checkpoint::Checkpoint;
 use super::error::ModelError;
+use super::in_place::softcap;
 
 /// A function that sees what linears read: called with the block, the site and `[samples, length, columns]`.
 pub type DecoderTap<'a> = dyn FnMut(usize, Site, &Tensor) -> Result<(), ModelError> + 'a;
@@ -120,7 +121,7 @@ impl Head {
         };
         let logits = hidden.matmul(&self.weight.t()?)?;
         match self.softcap {
-            Some(cap) => (logits / cap)?.tanh()? * cap,
+            Some(cap) => softcap(logits, cap),
             None => Ok(logits),
         }
     }

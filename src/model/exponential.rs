@@ -36,6 +36,19 @@ pub(super) fn silu(x: f32) -> f32 {
     x / (1.0 + exponential(-x))
 }
 
+/// Returns x * Phi(x) by its tanh approximation, 0.5 x (1 + tanh u), which is x * sigmoid(2 u).
+#[inline(always)]
+pub(super) fn gelu_tanh(x: f32) -> f32 {
+    let argument = x * (1.595_769_1 + 0.071_354_814 * x * x);
+    x / (1.0 + exponential(-argument))
+}
+
+/// Returns tanh(x), exact to about 1e-7.
+#[inline(always)]
+pub(super) fn hyperbolic_tangent(x: f32) -> f32 {
+    1.0 - 2.0 / (1.0 + exponential(2.0 * x))
+}
+
 /// Sums in eight lanes, an order that vectorises and never changes.
 fn sum(values: &[f32]) -> f32 {
     let mut lanes = [0f32; 8];
@@ -100,6 +113,19 @@ mod tests {
             let exact = f64::from(x) / (1.0 + (-f64::from(x)).exp());
             let error = (f64::from(silu(x)) - exact).abs();
             assert!(error <= 3e-7 * exact.abs() + 2e-36, "silu({x}) is off by {error:e}");
+        }
+    }
+
+    #[test]
+    fn gelu_and_tanh_agree_with_the_exact_ones() {
+        for step in -20_000..20_000 {
+            let x = step as f32 * 1e-3;
+            let wide = f64::from(x);
+            let angle = (2.0 / std::f64::consts::PI).sqrt() * (wide + 0.044_715 * wide.powi(3));
+            let gelu = 0.5 * wide * (1.0 + angle.tanh());
+            assert!((f64::from(gelu_tanh(x)) - gelu).abs() < 1e-6 * (1.0 + gelu.abs()), "{x}");
+            let apart = (f64::from(hyperbolic_tangent(x)) - wide.tanh()).abs();
+            assert!(apart < 2e-7, "tanh({x}) is off by {apart:e}");
         }
     }
 

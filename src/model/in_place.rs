@@ -3,10 +3,12 @@
 //! candle's own elementwise operations allocate their result, and share the work among threads that wait by spinning,
 //! which is slow as soon as something else wants the cores.
 
-use candle_core::{CpuStorage, InplaceOp2, Layout, Result, Tensor};
+use candle_core::cpu::erf::erf_f64;
+use candle_core::{CpuStorage, InplaceOp1, InplaceOp2, Layout, Result, Tensor};
 use rayon::prelude::*;
 
-use super::exponential::silu;
+use super::activation::Activation;
+use super::exponential::{gelu_tanh, hyperbolic_tangent, silu};
 
 /// Numbers that one thread works on at a time.
 const CHUNK: usize = 1 << 14;
@@ -14,8 +16,8 @@ const CHUNK: usize = 1 << 14;
 /// What becomes of the first operand.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum InPlace {
-    /// silu(first) * second.
-    GatedSilu,
+    /// The activation of the first, times the second.
+    Gated(Activation),
     /// first + second.
     Add,
 }
@@ -34,10 +36,39 @@ pub(super) fn add(fresh: Tensor, other: &Tensor) -> Result<Tensor> {
     Ok(fresh)
 }
 
+/// Returns cap * tanh(x / cap) of a fresh tensor, which is overwritten where that is possible.
+pub(super) fn softcap(fresh: Tensor, cap: f64) -> Result<Tensor> {
+    if !runs_in_place(&fresh, &fresh) || !fresh.is_contiguous() {
+        return (fresh / cap)?.tanh()? * cap;
+    }
+    fresh.inplace_op1(&Softcap(cap as f32))?;
+    Ok(fresh)
+}
+
+struct Softcap(f32);
+
+impl InplaceOp1 for Softcap {
+    fn name(&self) -> &'static str {
+        "softcap"
+    }
+
+    fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> Result<()> {
+        let (CpuStorage::F32(all), Some((start, end))) = (storage, layout.contiguous_offsets()) else {
+            candle_core::bail!("softcap works on contiguous f32");
+        };
+        all[start..end].par_chunks_mut(CHUNK).for_each(|values| {
+            for value in values {
+                *value = hyperbolic_tangent(*value / self.0) * self.0;
+            }
+        });
+        Ok(())
+    }
+}
+
 impl InplaceOp2 for InPlace {
     fn name(&self) -> &'static str {
         match self {
-            Self::GatedSilu => "gated-silu",
+            Self::Gated(_) => "gated-activation",
             Self::Add => "add",
         }
     }
@@ -63,7 +94,22 @@ impl InplaceOp2 for InPlace {
         first.par_chunks_mut(CHUNK).zip(second.par_chunks(CHUNK)).for_each(|(first, second)| {
             let pairs = first.iter_mut().zip(second);
             match self {
-                Self::GatedSilu => pairs.for_each(|(gate, up)| *gate = silu(*gate) * up),
+                Self::Gated(Activation::Silu) => {
+                    pairs.for_each(|(gate, up)| *gate = silu(*gate) * up);
+                }
+                Self::Gated(Activation::GeluTanh) => {
+                    pairs.for_each(|(gate, up)| *gate = gelu_tanh(*gate) * up);
+                }
+                Self::Gated(Activation::Relu) => {
+                    pairs.for_each(|(gate, up)| *gate = gate.max(0.0) * up);
+                }
+                Self::Gated(Activation::Gelu) => {
+                    let half = std::f64::consts::FRAC_1_SQRT_2;
+                    pairs.for_each(|(gate, up)| {
+                        let x = f64::from(*gate);
+                        *gate = (0.5 * x * (1.0 + erf_f64(x * half))) as f32 * up;
+                    });
+                }
                 Self::Add => pairs.for_each(|(sum, other)| *sum += other),
             }
         });
