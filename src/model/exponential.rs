@@ -39,7 +39,7 @@ pub(super) fn silu(x: f32) -> f32 {
 /// Returns x * Phi(x) by its tanh approximation, 0.5 x (1 + tanh u), which is x * sigmoid(2 u).
 #[inline(always)]
 pub(super) fn gelu_tanh(x: f32) -> f32 {
-    let argument = x * (1.595_769_1 + 0.071_354_814 * x * x);
+    let argument = x * (1.595_769 + 0.071_354_814 * x * x);
     x / (1.0 + exponential(-argument))
 }
 
