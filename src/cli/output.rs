@@ -150,7 +150,7 @@ pub(super) fn write_file(path: &std::path::Path, contents: &[u8]) -> Result<(), 
 
 /// Returns the names most like `name`, at most three.
 pub(super) fn similar<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Vec<String> {
-    crate::lang::check::similar(name, candidates)
+    crate::lang::check::similar::similar(name, candidates)
 }
 
 /// Returns how many columns standard output has; 100 where that is not known.

@@ -20,7 +20,8 @@ pub fn format(source: &str) -> Result<String, Vec<Problem>> {
     if !problems.is_empty() {
         return Err(problems);
     }
-    let mut writer = Writer { source, comments: comments(source), out: String::new(), last: 0 };
+    let comments = comments(source);
+    let mut writer = Writer { source, comments: &comments, out: String::new(), last: 0 };
     for statement in &tree.statements {
         writer.statement(statement);
     }
@@ -56,13 +57,13 @@ fn comments(source: &str) -> Vec<Comment> {
 struct Writer<'a> {
     source: &'a str,
     /// The comments that are not written yet.
-    comments: Vec<Comment>,
+    comments: &'a [Comment],
     out: String,
     /// Where in the source what was last written ends.
     last: usize,
 }
 
-impl Writer<'_> {
+impl<'a> Writer<'a> {
     /// Keeps a blank line between what was last written and what begins at `start`.
     fn blank_line(&mut self, start: usize) {
         let between = self.source.get(self.last..start).unwrap_or_default();
@@ -72,9 +73,11 @@ impl Writer<'_> {
         }
     }
 
-    fn take_comments(&mut self, before: usize) -> Vec<Comment> {
+    fn take_comments(&mut self, before: usize) -> &'a [Comment] {
         let count = self.comments.iter().take_while(|comment| comment.span.start < before).count();
-        self.comments.drain(..count).collect()
+        let (taken, rest) = self.comments.split_at(count);
+        self.comments = rest;
+        taken
     }
 
     fn comments_before(&mut self, end: usize) {
@@ -117,7 +120,7 @@ impl Writer<'_> {
                 broken = newline.fold(false, |any, here| any | here)
                     || one_line > WIDTH + 1
                     || parts.iter().any(|(_, text)| text.contains('\n'))
-                    || self.comments.iter().any(|comment| comment.span.start < value.span.end);
+                    || self.comments.first().is_some_and(|comment| comment.span.start < value.span.end);
             }
             Some((value, _)) => {
                 let text = self.layout(value, 0, prefix.len());
@@ -132,7 +135,7 @@ impl Writer<'_> {
                 .first()
                 .map_or(statement.span.start, |comment| comment.span.start.min(statement.span.start)),
         );
-        for comment in &inside {
+        for comment in inside {
             self.out.push_str(comment.span.of(self.source));
             self.out.push('\n');
         }
@@ -164,10 +167,10 @@ impl Writer<'_> {
             self.out.push_str(text);
         }
         self.last = statement.span.end;
-        if let Some(comment) = self.comments.first().copied() {
+        if let Some((comment, rest)) = self.comments.split_first() {
             let between = self.source.get(self.last..comment.span.start).unwrap_or_default();
             if comment.trailing && !between.contains(['\n', '\r']) {
-                self.comments.remove(0);
+                self.comments = rest;
                 self.out.push_str("  ");
                 self.out.push_str(comment.span.of(self.source));
                 self.last = comment.span.end;

@@ -3,11 +3,13 @@
 //! The tree is untyped and keeps what the formatter needs: spans, parentheses, pipelines as they were written. Text that
 //! does not parse is cut into statements, and each is parsed on its own, so that one run reports several mistakes.
 
+mod explain;
 mod recover;
 mod tree;
 
+use std::collections::HashSet;
+
 use pest::Parser as _;
-use pest::error::{ErrorVariant, InputLocation};
 use pest::iterators::Pair;
 
 use super::ops::{self, Notation, Op};
@@ -38,6 +40,17 @@ pub const MAX_SIZE: usize = 20_000;
 /// How many syntax errors are reported in one run.
 const MAX_SYNTAX_ERRORS: usize = 10;
 
+/// Returns the text of a script's bytes.
+///
+/// # Errors
+/// Fails when there are too many of them, or when they are not UTF-8.
+pub fn text(bytes: &[u8]) -> Result<&str, Problem> {
+    if bytes.len() > MAX_BYTES {
+        return Err(Problem::TooLong { bytes: bytes.len() });
+    }
+    std::str::from_utf8(bytes).map_err(|error| Problem::NotText { at: error.valid_up_to() })
+}
+
 /// Parses a script.
 ///
 /// Returns the tree of all statements that parse, and a problem for each mistake.
@@ -56,7 +69,7 @@ pub fn parse(source: &str) -> (Tree, Vec<Problem>) {
                 .filter(|pair| pair.as_rule() == Rule::statement)
                 .filter_map(|pair| builder.statement(pair))
                 .collect();
-            (Tree { statements, broken: Vec::new() }, builder.problems)
+            (Tree { statements, ..Tree::default() }, builder.problems)
         }
         Err(_) => parse_each_statement(source, builder),
     }
@@ -65,6 +78,7 @@ pub fn parse(source: &str) -> (Tree, Vec<Problem>) {
 fn parse_each_statement(source: &str, mut builder: Builder) -> (Tree, Vec<Problem>) {
     let mut tree = Tree::default();
     let mut errors = 0;
+    let mut names = HashSet::new();
     for piece in recover::statements(source) {
         let text = piece.of(source);
         match Grammar::parse(Rule::one_statement, text) {
@@ -78,52 +92,20 @@ fn parse_each_statement(source: &str, mut builder: Builder) -> (Tree, Vec<Proble
                 );
             }
             Err(error) => {
-                errors += 1;
                 tree.broken.extend(recover::bound_name(text));
-                if errors <= MAX_SYNTAX_ERRORS {
-                    let problem = recover::unbalanced(source, piece)
-                        .unwrap_or_else(|| syntax_problem(&error, text, piece.start));
+                tree.broken_unit |= recover::begins_with_keyword(text.trim_start(), "unit");
+                let problem = explain::error(source, piece, &error);
+                // A name whose binding did not parse is wrong only there.
+                let follows =
+                    matches!(&problem, Problem::UnknownLetter { name, .. } if !names.insert(name.clone()));
+                if !follows && errors < MAX_SYNTAX_ERRORS {
+                    errors += 1;
                     builder.problems.push(problem);
                 }
             }
         }
     }
     (tree, builder.problems)
-}
-
-fn syntax_problem(error: &pest::error::Error<Rule>, text: &str, offset: usize) -> Problem {
-    let at = match error.location {
-        InputLocation::Pos(at) | InputLocation::Span((at, _)) => at,
-    };
-    let found: String = recover::token_at(text, at);
-    let mut expected: Vec<&'static str> = match &error.variant {
-        ErrorVariant::ParsingError { positives, .. } => {
-            positives.iter().filter_map(|rule| words(*rule)).collect()
-        }
-        ErrorVariant::CustomError { .. } => Vec::new(),
-    };
-    expected.sort_unstable();
-    expected.dedup();
-    let span = Span::new(offset + at, offset + at + found.len());
-    Problem::Syntax { span, found, expected }
-}
-
-/// Returns what a rule is called in messages; `None` for rules that are not worth naming.
-fn words(rule: Rule) -> Option<&'static str> {
-    Some(match rule {
-        Rule::number | Rule::group | Rule::call | Rule::reference | Rule::negate => "a value",
-        Rule::pipeline | Rule::inner_pipeline | Rule::expression | Rule::inner_expression => "a value",
-        Rule::stage | Rule::path => "an operator's name",
-        Rule::name => "a name",
-        Rule::statement | Rule::metric | Rule::unit | Rule::binding => "a statement",
-        Rule::arguments => "`(`",
-        Rule::argument => "an argument",
-        Rule::pipe => "`|>`",
-        Rule::add | Rule::subtract | Rule::multiply | Rule::divide | Rule::power => "an operator",
-        Rule::less | Rule::less_equal | Rule::greater | Rule::greater_equal => "an operator",
-        Rule::EOI => "the end of the statement",
-        _ => return None,
-    })
 }
 
 /// Turns pest's pairs into the tree.
@@ -155,8 +137,8 @@ impl Builder {
                 for part in inner.into_inner() {
                     match part.as_rule() {
                         Rule::metric_keyword => keyword = self.span(&part),
-                        Rule::options => options = self.arguments(part, 1)?,
-                        _ => score = Some(self.pipeline(part, 1)?),
+                        Rule::options => options = self.arguments(part)?,
+                        _ => score = Some(self.pipeline(part)?),
                     }
                 }
                 StatementKind::Metric { keyword, options, score: score? }
@@ -170,53 +152,48 @@ impl Builder {
                 let mut value = None;
                 for part in inner.into_inner() {
                     match part.as_rule() {
-                        Rule::let_keyword => {}
+                        Rule::let_keyword | Rule::binds => {}
                         Rule::name => name = Some(self.name(&part)),
-                        _ => value = Some(self.pipeline(part, 1)?),
+                        _ => value = Some(self.pipeline(part)?),
                     }
                 }
                 StatementKind::Let { name: name?, value: value? }
             }
-            _ => StatementKind::Value(self.pipeline(inner, 1)?),
+            _ => StatementKind::Value(self.pipeline(inner)?),
         };
         Some(Statement { kind, span })
     }
 
     /// Returns a pipeline; one without stages is its expression.
-    fn pipeline(&mut self, pair: Pair<'_, Rule>, depth: usize) -> Option<Node> {
+    ///
+    /// It recurses with parentheses, whose depth is known to be small.
+    fn pipeline(&mut self, pair: Pair<'_, Rule>) -> Option<Node> {
         let span = self.span(&pair);
-        if depth > MAX_DEPTH {
-            self.problems.push(Problem::TooDeep { span });
-            return None;
-        }
         let mut first = None;
         let mut stages = Vec::new();
         for part in pair.into_inner() {
             match part.as_rule() {
                 Rule::pipe => {}
-                Rule::stage => stages.push(self.stage(part, depth + 1)?),
-                _ => first = Some(self.expression(part, depth)?),
+                Rule::stage => stages.push(self.stage(part)?),
+                _ => first = Some(self.expression(part)?),
             }
         }
         let first = first?;
         if stages.is_empty() {
             return Some(first);
         }
-        if first.depth() + stages.len() > MAX_DEPTH {
-            self.problems.push(Problem::TooDeep { span });
-            return None;
-        }
-        Some(Node::new(NodeKind::Pipeline { first: Box::new(first), stages }, span))
+        let node = Node::new(NodeKind::Pipeline { first: Box::new(first), stages }, span);
+        self.within_depth(node)
     }
 
-    fn stage(&mut self, pair: Pair<'_, Rule>, depth: usize) -> Option<Stage> {
+    fn stage(&mut self, pair: Pair<'_, Rule>) -> Option<Stage> {
         let span = self.span(&pair);
         let mut kind = StageKind::Hole;
         for part in pair.into_inner() {
             match part.as_rule() {
                 Rule::path => kind = StageKind::Operator { name: self.name(&part), arguments: None },
                 Rule::arguments => {
-                    let given = self.arguments(part, depth)?;
+                    let given = self.arguments(part)?;
                     if let StageKind::Operator { arguments, .. } = &mut kind {
                         *arguments = Some(given);
                     }
@@ -227,7 +204,7 @@ impl Builder {
         Some(Stage { kind, span })
     }
 
-    fn arguments(&mut self, pair: Pair<'_, Rule>, depth: usize) -> Option<Vec<Argument>> {
+    fn arguments(&mut self, pair: Pair<'_, Rule>) -> Option<Vec<Argument>> {
         pair.into_inner()
             .filter(|part| part.as_rule() == Rule::argument)
             .map(|part| {
@@ -237,7 +214,7 @@ impl Builder {
                 for piece in part.into_inner() {
                     match piece.as_rule() {
                         Rule::name => name = Some(self.name(&piece)),
-                        _ => value = Some(self.pipeline(piece, depth + 1)?),
+                        _ => value = Some(self.pipeline(piece)?),
                     }
                 }
                 Some(Argument { name, value: value?, span })
@@ -246,8 +223,7 @@ impl Builder {
     }
 
     /// Returns an expression, by operator precedence, without recursion along chains of operators.
-    fn expression(&mut self, pair: Pair<'_, Rule>, depth: usize) -> Option<Node> {
-        let whole = self.span(&pair);
+    fn expression(&mut self, pair: Pair<'_, Rule>) -> Option<Node> {
         let mut operands: Vec<Node> = Vec::new();
         let mut pending: Vec<Pending> = Vec::new();
         for part in pair.into_inner() {
@@ -264,14 +240,15 @@ impl Builder {
                 }
                 Rule::group => {
                     let inner = part.into_inner().next()?;
-                    let inner = self.pipeline(inner, depth + 1)?;
+                    let inner = self.pipeline(inner)?;
                     operands.push(Node::new(NodeKind::Group(Box::new(inner)), span));
                 }
                 Rule::call => {
                     let mut inner = part.into_inner();
                     let name = self.name(&inner.next()?);
-                    let arguments = self.arguments(inner.next()?, depth + 1)?;
-                    operands.push(Node::new(NodeKind::Call { name, arguments }, span));
+                    let arguments = self.arguments(inner.next()?)?;
+                    let node = Node::new(NodeKind::Call { name, arguments }, span);
+                    operands.push(self.within_depth(node)?);
                 }
                 _ => {
                     let symbol = part.as_str();
@@ -296,12 +273,7 @@ impl Builder {
         while !pending.is_empty() {
             self.apply(&mut operands, &mut pending)?;
         }
-        let node = operands.pop()?;
-        if node.depth() + depth > MAX_DEPTH {
-            self.problems.push(Problem::TooDeep { span: whole });
-            return None;
-        }
-        Some(node)
+        operands.pop()
     }
 
     fn apply(&mut self, operands: &mut Vec<Node>, pending: &mut Vec<Pending>) -> Option<()> {
@@ -333,13 +305,18 @@ impl Builder {
             };
             Node::new(kind, span)
         };
-        // Growing deeper than any tree may be, a chain is dropped here, before dropping it could overflow the stack.
+        operands.push(self.within_depth(node)?);
+        Some(())
+    }
+
+    /// Returns the node unless it is deeper than any may be: so, growing a chain stops before dropping it could overflow
+    /// the stack.
+    fn within_depth(&mut self, node: Node) -> Option<Node> {
         if node.depth() > MAX_DEPTH {
-            self.problems.push(Problem::TooDeep { span: node.span });
+            self.problems.push(Problem::TooDeep { span: Span::new(node.span.start, node.span.start + 1) });
             return None;
         }
-        operands.push(node);
-        Some(())
+        Some(node)
     }
 
     fn number(&mut self, pair: &Pair<'_, Rule>) -> Option<Node> {

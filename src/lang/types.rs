@@ -35,6 +35,18 @@ impl Type {
         }
     }
 
+    /// Returns the name with its article.
+    pub const fn with_article(self) -> &'static str {
+        match self {
+            Self::Number => "a Number",
+            Self::Layer => "a Layer",
+            Self::Input => "an Input",
+            Self::Output => "an Output",
+            Self::Matrix => "a Matrix",
+            Self::Sparsity => "a Sparsity",
+        }
+    }
+
     /// Returns the smallest shape that both broadcast to, or `None` when one of them is [`Type::Sparsity`].
     pub fn join(self, other: Self) -> Option<Self> {
         match (self, other) {

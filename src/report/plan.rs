@@ -78,7 +78,11 @@ pub fn plan(script: &Script, metric: &Metric) -> PlanData {
 
 /// Returns a plan as text.
 pub fn text(file: &str, plan: &PlanData) -> String {
-    let mut out = format!("{file}: {}, {}\n", counted(plan.rounds, "round"), counted(plan.reads, "read of the weights"));
+    let mut out = format!(
+        "{file}: {}, {}\n",
+        counted(plan.rounds, "round"),
+        counted(plan.reads, "read of the weights")
+    );
     for reduction in &plan.reductions {
         let read = match reduction.read {
             0 => "no read".to_owned(),

@@ -1,11 +1,14 @@
 //! Calls: which argument is which operand or parameter.
 
-use super::{Checker, Place, hole, similar};
+use super::expression::Place;
+use super::{Checker, not_a_word, similar};
+use crate::lang::canonical;
 use crate::lang::ops::{CATALOGUE, Domain, Notation, Op, Parameter, Setting};
 use crate::lang::problem::Problem;
 use crate::lang::program::Expr;
 use crate::lang::span::Span;
 use crate::lang::syntax::{Argument, Name, NodeKind};
+use crate::lang::types::Type;
 
 /// What a pipeline brings in as the first operand.
 pub(super) struct Piped {
@@ -13,6 +16,16 @@ pub(super) struct Piped {
     pub(super) value: Option<Expr>,
     /// Where it stands.
     pub(super) span: Span,
+}
+
+/// What became of an argument with a name.
+enum Named {
+    /// It set its parameter.
+    Set,
+    /// Its parameter is known, but not set.
+    Wrong,
+    /// There is no such parameter.
+    Nowhere,
 }
 
 impl Checker {
@@ -33,6 +46,8 @@ impl Checker {
         let mut settings: Vec<Option<(Option<Setting>, Span)>> = vec![None; row.parameters.len()];
         let mut named: Option<Span> = None;
         let mut complete = true;
+        // Once an argument has not found its place, what seems to be missing may be what was meant by it.
+        let mut misplaced = false;
         let input = piped.as_ref().map(|piped| piped.span);
         if let Some(piped) = piped {
             if row.operands.is_empty() {
@@ -51,13 +66,18 @@ impl Checker {
         for argument in arguments {
             if let Some(given) = &argument.name {
                 named = Some(given.span);
-                complete &= self.named(op, given, argument, &mut settings).is_some();
+                match self.named(op, given, argument, &mut settings) {
+                    Named::Set => {}
+                    Named::Wrong => complete = false,
+                    Named::Nowhere => misplaced = true,
+                }
                 continue;
             }
             if named.is_some() {
                 let problem = Problem::PositionalAfterNamed { op, span: argument.span };
                 self.problems.push(problem);
-                complete = false;
+                self.expr(&argument.value);
+                misplaced = true;
                 continue;
             }
             if operands.len() < row.operands.len() {
@@ -75,6 +95,9 @@ impl Checker {
                     Problem::TooManyArguments { op, span: argument.span, piped: from_pipe > 0, given };
                 return self.report(problem);
             }
+        }
+        if misplaced {
+            return None;
         }
         if let Some(operand) = row.operands.get(operands.len()) {
             let span = if arguments.is_empty() && from_pipe == 0 { span } else { name.span };
@@ -100,6 +123,7 @@ impl Checker {
             && let [Setting::Number(low), Setting::Number(high)] = parameters[..]
             && low > high
         {
+            let span = Span::new(name.span.start, span.end);
             return self.report(Problem::BoundsReversed { op, span });
         }
         let operands: Vec<Expr> = operands.into_iter().collect::<Option<_>>()?;
@@ -116,23 +140,16 @@ impl Checker {
 
     /// Returns the operator that a call names.
     fn operator(&mut self, name: &Name) -> Option<Op> {
-        let bound = self.bindings.iter_mut().find(|binding| binding.name == name.text);
-        if let Some(binding) = bound {
-            binding.used = true;
-            return self.report(Problem::NotCallable {
-                name: name.text.clone(),
-                span: name.span,
-                terminal: false,
-            });
-        }
-        if self.broken.contains(&name.text) {
-            return None;
+        if self.scope.use_of(&name.text).is_some() {
+            let problem = Problem::NotCallable { name: name.text.clone(), span: name.span, terminal: false };
+            return self.report(problem);
         }
         match Op::find(&name.text) {
             Some(op) if op.info().notation == Notation::Name => {
                 self.report(Problem::NotCallable { name: name.text.clone(), span: name.span, terminal: true })
             }
             Some(op) => Some(op),
+            None if self.scope.is_silent(&name.text) => None,
             None => {
                 let operators = CATALOGUE.iter().filter(|row| row.notation != Notation::Name);
                 let similar = similar(&name.text, operators.map(|row| row.name));
@@ -143,9 +160,9 @@ impl Checker {
 
     fn operand(&mut self, op: Op, index: usize, argument: &Argument) -> Option<Expr> {
         if let NodeKind::Hole = argument.value.kind {
-            let wanted = format!("operand `{}` of `{}`", op.info().operands[index], op.name());
-            let problem = hole::value(argument.value.span, op.accepts(), &wanted, &self.in_scope());
-            return self.report(problem);
+            let operand = op.info().operands.get(index).copied().unwrap_or_default();
+            let wanted = format!("operand `{operand}` of `{}`", op.name());
+            return self.hole(argument.value.span, op.accepts(), &wanted);
         }
         self.expr(&argument.value)
     }
@@ -156,23 +173,30 @@ impl Checker {
         given: &Name,
         argument: &Argument,
         settings: &mut [Option<(Option<Setting>, Span)>],
-    ) -> Option<()> {
+    ) -> Named {
         let row = op.info();
-        let Some(place) = row.parameters.iter().position(|parameter| parameter.name == given.text) else {
-            if row.operands.contains(&given.text.as_str()) {
-                return self.report(Problem::NamedOperand { op, name: given.text.clone(), span: given.span });
-            }
-            let similar = similar(&given.text, row.parameters.iter().map(|parameter| parameter.name));
-            let name = given.text.clone();
-            return self.report(Problem::UnknownParameter { op: Some(op), name, span: given.span, similar });
+        let place = row.parameters.iter().position(|parameter| parameter.name == given.text);
+        let name = given.text.clone();
+        let Some(place) = place else {
+            let problem = if row.operands.contains(&given.text.as_str()) {
+                Problem::NamedOperand { op, name, span: given.span }
+            } else {
+                let similar = similar(&name, row.parameters.iter().map(|parameter| parameter.name));
+                Problem::UnknownParameter { op: Some(op), name, span: given.span, similar }
+            };
+            self.problems.push(problem);
+            return Named::Nowhere;
         };
         if let Some((_, first)) = settings[place] {
-            let name = given.text.clone();
-            return self.report(Problem::RepeatedParameter { name, span: argument.span, first });
+            self.problems.push(Problem::RepeatedParameter { name, span: argument.span, first });
+            return Named::Wrong;
         }
         let setting = self.setting(op, &row.parameters[place], argument);
         settings[place] = Some((setting, argument.span));
-        setting.map(|_| ())
+        match setting {
+            Some(_) => Named::Set,
+            None => Named::Wrong,
+        }
     }
 
     fn setting(&mut self, op: Op, parameter: &'static Parameter, argument: &Argument) -> Option<Setting> {
@@ -195,17 +219,16 @@ impl Checker {
             };
             return match word {
                 Some(word) => Some(Setting::Word(word)),
-                None => self.report(outside("something else".to_owned())),
+                None => self.report(outside(not_a_word(&argument.value))),
             };
         }
         let expr = self.expr(&argument.value)?;
-        let Some(value) = Self::constant(&expr) else {
-            return self.report(Problem::NotConstant {
-                op,
-                parameter: parameter.name,
-                span,
-                found: expr.of_type(),
-            });
+        let found = expr.of_type();
+        if found != Type::Number || expr.uses(Op::Target) {
+            return self.report(Problem::NotConstant { op, parameter: parameter.name, span, found });
+        }
+        let Some(value) = canonical::constant(&expr) else {
+            return self.report(Problem::NotFinite { op, parameter: parameter.name, span });
         };
         let setting = Setting::Number(value);
         if parameter.domain.holds(setting) {

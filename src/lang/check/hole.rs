@@ -1,79 +1,101 @@
 //! Typed holes: what fits where a script says `?`.
 
-use crate::lang::ops::{CATALOGUE, Class, Notation, Operator};
-use crate::lang::problem::Problem;
+use super::Checker;
+use crate::lang::ops::{CATALOGUE, Class, Notation, Op, Operator};
+use crate::lang::problem::{Problem, alternatives};
 use crate::lang::span::Span;
-use crate::lang::types::Type;
+use crate::lang::types::{Type, UnitKind};
 
-/// Returns what to say of a hole that stands for a value of one of some types.
-pub(super) fn value(span: Span, types: &[Type], wanted: &str, bindings: &[(String, Type)]) -> Problem {
-    let mut fits = Vec::new();
-    let mut names: Vec<&str> = bindings
-        .iter()
-        .filter(|(_, of_type)| types.contains(of_type))
-        .map(|(name, _)| name.as_str())
-        .collect();
-    let offered = || CATALOGUE.iter().filter(|row| row.full);
-    names.extend(
-        offered()
+/// How many of a script's own names are listed, the last ones.
+pub(super) const MOST_BINDINGS: usize = 20;
+
+/// The classes of operators, in the order in which they are offered.
+const CLASSES: [(&str, Class); 6] = [
+    ("allocators", Class::Allocator(None)),
+    ("reductions", Class::Reduction),
+    ("matrix reductions", Class::MatrixReduction),
+    ("layer operators", Class::Layerwise),
+    ("normalisers", Class::Normaliser),
+    ("elementwise", Class::Elementwise),
+];
+
+impl Checker {
+    /// Reports a hole that stands for a value of one of some types.
+    pub(super) fn hole<T>(&mut self, span: Span, types: &[Type], wanted: &str) -> Option<T> {
+        let mut fits = Vec::new();
+        let bindings = self.scope.last(MOST_BINDINGS);
+        let bindings = bindings.into_iter().filter(|(_, of_type)| types.contains(of_type));
+        let terminals = self
+            .offered()
             .filter(|row| matches!(row.class, Class::Terminal(of_type) if types.contains(&of_type)))
-            .map(|row| row.name),
-    );
-    push(&mut fits, "values", &names);
-    for (heading, class) in [
-        ("reductions", Class::Reduction),
-        ("matrix reductions", Class::MatrixReduction),
-        ("layer operators", Class::Layerwise),
-    ] {
-        if types.contains(&Type::Layer) {
-            let names: Vec<&str> = offered().filter(|row| row.class == class).map(|row| row.name).collect();
-            push(&mut fits, heading, &names);
+            .map(|row| row.name);
+        let values = bindings.map(|(name, _)| name).chain(terminals).collect();
+        push(&mut fits, "values", values);
+        let results = |row: &Operator| match row.class {
+            Class::Allocator(_) => types.contains(&Type::Sparsity),
+            Class::Reduction | Class::MatrixReduction | Class::Layerwise => types.contains(&Type::Layer),
+            Class::Normaliser => types.iter().any(|of_type| row.op.accepts().contains(of_type)),
+            Class::Elementwise => types.iter().any(|of_type| *of_type != Type::Sparsity),
+            Class::Terminal(_) => false,
+        };
+        for (heading, class) in CLASSES {
+            let rows = self.offered().filter(|row| is(row, class) && results(row));
+            push(&mut fits, heading, rows.map(written).collect());
         }
-    }
-    if types.iter().any(|of_type| *of_type != Type::Sparsity) {
-        for (heading, class) in [("normalisers", Class::Normaliser), ("elementwise", Class::Elementwise)] {
-            let names: Vec<&str> = offered().filter(|row| row.class == class).map(written).collect();
-            push(&mut fits, heading, &names);
+        let vectors = types.contains(&Type::Input) || types.contains(&Type::Output);
+        if vectors && !types.contains(&Type::Layer) {
+            let rows = self.offered().filter(|row| row.class == Class::Reduction);
+            push(&mut fits, "reductions, with `over`", rows.map(written).collect());
         }
+        let names: Vec<&str> = types.iter().map(|of_type| of_type.with_article()).collect();
+        let wanted = match types == Op::Add.accepts() {
+            true => format!("{wanted} of any shape"),
+            false => format!("{wanted}: {}", alternatives(&names)),
+        };
+        self.report(Problem::Hole { span, wanted, fits })
     }
-    if types.contains(&Type::Sparsity) {
-        let names: Vec<&str> =
-            offered().filter(|row| matches!(row.class, Class::Allocator(_))).map(|row| row.name).collect();
-        push(&mut fits, "allocators", &names);
+
+    /// Reports a hole that stands for a stage, given what comes in and the operator that takes what goes out.
+    pub(super) fn hole_as_stage<T>(&mut self, span: Span, input: Type, next: Option<Op>) -> Option<T> {
+        let leads_on = |row: &Operator| {
+            let Some(next) = next else { return true };
+            // An elementwise stage can widen what comes in.
+            let widens = row.class == Class::Elementwise && row.operands.len() > 1;
+            let shapes = |out: &Type| input.join(*out) == Some(*out) && next.accepts().contains(out);
+            match row.op.result_type(&vec![input; row.operands.len()], None) {
+                Ok(out) => next.accepts().contains(&out) || (widens && Op::Add.accepts().iter().any(shapes)),
+                Err(_) => false,
+            }
+        };
+        let mut fits = Vec::new();
+        for (heading, class) in CLASSES {
+            let rows = self
+                .offered()
+                .filter(|row| is(row, class) && row.op.accepts().contains(&input) && leads_on(row));
+            push(&mut fits, heading, rows.map(|row| row.name).collect());
+        }
+        let into = next.map_or(String::new(), |next| format!(", and `{}` follows", next.name()));
+        let wanted = format!("{} comes in{into}", input.with_article());
+        self.report(Problem::Hole { span, wanted, fits })
     }
-    let accepted: Vec<&str> = types.iter().map(|of_type| of_type.name()).collect();
-    let wanted = match types {
-        [Type::Sparsity] => wanted.to_owned(),
-        _ => format!("{wanted}: {}", accepted.join(" or ")),
-    };
-    Problem::Hole { span, wanted, fits }
+
+    /// Returns the operators that are offered where the checker stands.
+    fn offered(&self) -> impl Iterator<Item = &'static Operator> {
+        let projection = self.unit == Some(UnitKind::Projection);
+        let in_metric = self.in_metric;
+        CATALOGUE.iter().filter(move |row| {
+            let fits = match row.op {
+                Op::FanIn | Op::FanOut => projection,
+                Op::Score => !in_metric,
+                _ => true,
+            };
+            row.full && fits
+        })
+    }
 }
 
-/// Returns what to say of a hole that stands for a stage, given the type of what comes in.
-pub(super) fn stage(span: Span, input: Type) -> Problem {
-    let mut fits = Vec::new();
-    let mut classes: Vec<Class> = Vec::new();
-    for row in CATALOGUE.iter().filter(|row| row.full) {
-        let class = match row.class {
-            Class::Allocator(_) => Class::Allocator(None),
-            class => class,
-        };
-        if row.op.accepts().contains(&input) && !classes.contains(&class) {
-            classes.push(class);
-        }
-    }
-    for class in classes {
-        let rows = CATALOGUE.iter().filter(|row| row.full && row.op.accepts().contains(&input));
-        let names: Vec<&str> = rows
-            .filter(|row| match (row.class, class) {
-                (Class::Allocator(_), Class::Allocator(_)) => true,
-                (a, b) => a == b,
-            })
-            .map(|row| row.name)
-            .collect();
-        push(&mut fits, &class.heading().to_lowercase(), &names);
-    }
-    Problem::Hole { span, wanted: format!("a {input} comes in: {}", input.one_for_each()), fits }
+fn is(row: &Operator, class: Class) -> bool {
+    matches!((row.class, class), (Class::Allocator(_), Class::Allocator(_))) || row.class == class
 }
 
 fn written(row: &Operator) -> &'static str {
@@ -83,7 +105,7 @@ fn written(row: &Operator) -> &'static str {
     }
 }
 
-fn push(fits: &mut Vec<String>, heading: &str, names: &[&str]) {
+fn push(fits: &mut Vec<String>, heading: &str, names: Vec<&str>) {
     if !names.is_empty() {
         fits.push(format!("{heading}: {}", names.join(" ")));
     }

@@ -8,6 +8,9 @@ use crate::lang::span::Span;
 
 use super::MAX_DEPTH;
 
+/// The words that begin a statement.
+pub(super) const KEYWORDS: [&str; 3] = ["let", "metric", "unit"];
+
 /// Returns the positions and characters of `source` that are not in comments.
 fn code(source: &str) -> impl Iterator<Item = (usize, char)> + '_ {
     let mut in_comment = false;
@@ -47,15 +50,12 @@ pub(super) fn statements(source: &str) -> Vec<Span> {
     for line in source.split_inclusive(['\n', '\r']) {
         let span = Span::new(line_start, line_start + line.len());
         line_start = span.end;
-        let text: String = code(line).map(|(_, character)| character).collect();
+        let text = code_of(line);
         let text = text.trim();
         if text.is_empty() {
             continue;
         }
-        let keyword = ["let", "metric", "unit"].iter().any(|keyword| {
-            text.strip_prefix(keyword)
-                .is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
-        });
+        let keyword = KEYWORDS.iter().any(|keyword| begins_with_keyword(text, keyword));
         let continues = text.starts_with("|>") || text.starts_with(['+', '*', '/', '^', '<', '>', ')', ',']);
         match pieces.last_mut() {
             Some(piece) if !keyword && (open || depth > 0 || continues) => piece.end = span.end,
@@ -90,24 +90,37 @@ pub(super) fn unbalanced(source: &str, piece: Span) -> Option<Problem> {
     open.pop().map(|span| Problem::UnclosedParenthesis { span })
 }
 
-/// Returns the name that a broken `let` statement meant to bind.
+/// Returns the name that a broken statement meant to bind, with or without `let`.
 pub(super) fn bound_name(text: &str) -> Option<String> {
-    let rest = text.trim_start().strip_prefix("let")?;
-    let name: String = rest
-        .trim_start()
-        .chars()
-        .take_while(|character| character.is_alphanumeric() || *character == '_')
-        .collect();
-    (!name.is_empty()).then_some(name)
+    let text = code_of(text);
+    let text = text.trim_start();
+    let with_let = begins_with_keyword(text, "let");
+    let rest = if with_let { text["let".len()..].trim_start() } else { text };
+    let end = rest.find(|character| !is_word(character)).unwrap_or(rest.len());
+    let (name, rest) = rest.split_at(end);
+    let binds = rest.trim_start().strip_prefix('=').is_some_and(|rest| !rest.starts_with('='));
+    (!name.is_empty() && (with_let || binds)).then(|| name.to_owned())
 }
 
-/// Returns the token at a byte of `text`: a word or number, else one character, else nothing at its end.
-pub(super) fn token_at(text: &str, at: usize) -> String {
-    let rest = text.get(at..).unwrap_or_default();
-    let word: String = rest
-        .chars()
-        .take_while(|character| character.is_alphanumeric() || matches!(character, '_' | '.'))
-        .take(40)
-        .collect();
-    if word.is_empty() { rest.chars().take(1).collect() } else { word }
+/// Returns the text without its comments.
+fn code_of(text: &str) -> String {
+    code(text).map(|(_, character)| character).collect()
+}
+
+/// Returns whether a statement begins with a keyword.
+pub(super) fn begins_with_keyword(text: &str, keyword: &str) -> bool {
+    text.strip_prefix(keyword).is_some_and(|rest| !rest.starts_with(is_word))
+}
+
+/// Returns whether words are made of the character, in this language or another.
+pub(super) fn is_word(character: char) -> bool {
+    character.is_alphanumeric() || character == '_'
+}
+
+/// Returns where the last character of `text` that is neither space nor comment ends.
+pub(super) fn code_end(text: &str) -> usize {
+    code(text)
+        .filter(|(_, character)| !character.is_whitespace())
+        .last()
+        .map_or(0, |(at, character)| at + character.len_utf8())
 }

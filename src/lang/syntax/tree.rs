@@ -10,6 +10,8 @@ pub struct Tree {
     pub statements: Vec<Statement>,
     /// Names that statements bind which did not parse: what is said of them would mislead.
     pub broken: Vec<String>,
+    /// Whether a `unit` statement did not parse.
+    pub broken_unit: bool,
 }
 
 /// A statement.
@@ -156,14 +158,16 @@ impl Node {
         let below = match &kind {
             NodeKind::Number(_) | NodeKind::Name(_) | NodeKind::Hole => 0,
             NodeKind::Call { arguments, .. } => deepest(arguments),
-            NodeKind::Negate { value, .. } | NodeKind::Group(value) => value.depth,
+            NodeKind::Negate { value, .. } => value.depth,
+            // Parentheses leave no trace in the typed expression.
+            NodeKind::Group(value) => value.depth - 1,
             NodeKind::Infix { left, right, .. } => left.depth.max(right.depth),
             NodeKind::Pipeline { first, stages } => {
                 let arguments = stages.iter().map(|stage| match &stage.kind {
                     StageKind::Operator { arguments: Some(arguments), .. } => deepest(arguments),
                     _ => 0,
                 });
-                first.depth.max(arguments.max().unwrap_or(0)) + stages.len()
+                first.depth.max(arguments.max().unwrap_or(0)) + stages.len() - 1
             }
         };
         Self { kind, span, depth: below + 1 }

@@ -1,0 +1,189 @@
+//! Expressions: names, operators, pipelines.
+
+use super::hole::MOST_BINDINGS;
+use super::{Checker, arguments, similar};
+use crate::lang::ops::{CATALOGUE, Class, Op, Setting};
+use crate::lang::problem::Problem;
+use crate::lang::program::{BuildError, Expr};
+use crate::lang::span::Span;
+use crate::lang::syntax::{self, Node, NodeKind, Stage, StageKind};
+use crate::lang::types::{Type, UnitKind};
+
+/// Where an operand stands.
+pub(super) enum Place {
+    /// Among the arguments.
+    Argument(Span),
+    /// Before a pipeline's stage.
+    Input(Span),
+}
+
+impl Checker {
+    /// Returns the typed expression, or `None` when something in it is wrong and reported.
+    pub(super) fn expr(&mut self, node: &Node) -> Option<Expr> {
+        if self.is_full(node.span) {
+            return None;
+        }
+        match &node.kind {
+            NodeKind::Number(value) => Some(Expr::number(*value).at(node.span)),
+            NodeKind::Hole => self.hole(node.span, Op::Add.accepts(), "a value"),
+            NodeKind::Name(name) => self.name(name, node.span),
+            NodeKind::Group(inner) => self.expr(inner),
+            NodeKind::Negate { sign, value } => {
+                if let NodeKind::Number(number) = value.kind {
+                    return Some(Expr::number(-number).at(node.span));
+                }
+                let operand = self.expr(value);
+                let place = |_| Place::Argument(value.span);
+                self.build(Op::Negate, vec![operand?], Vec::new(), *sign, node.span, place)
+            }
+            NodeKind::Infix { op, symbol, left, right } => {
+                let operands = [self.expr(left), self.expr(right)];
+                let place = |index| Place::Argument(if index == 0 { left.span } else { right.span });
+                let operands = operands.into_iter().collect::<Option<_>>()?;
+                self.build(*op, operands, Vec::new(), *symbol, node.span, place)
+            }
+            NodeKind::Call { name, arguments } => self.call(name, None, Some(arguments), node.span),
+            NodeKind::Pipeline { first, stages } => self.pipeline(first, stages),
+        }
+    }
+
+    fn pipeline(&mut self, first: &Node, stages: &[Stage]) -> Option<Expr> {
+        let mut value = match (&first.kind, stages.first().and_then(stage_operator)) {
+            (NodeKind::Hole, Some(op)) => {
+                self.hole(first.span, op.accepts(), &format!("what goes into `{}`", op.name()))
+            }
+            _ => self.expr(first),
+        };
+        let mut span = first.span;
+        for (index, stage) in stages.iter().enumerate() {
+            if self.is_full(stage.span) {
+                return None;
+            }
+            let next = stages.get(index + 1).and_then(stage_operator);
+            value = self.stage(stage, value, span, next);
+            span = span.to(stage.span);
+        }
+        value
+    }
+
+    /// Checks a stage on what comes in; `next` is the operator of the stage after it.
+    fn stage(
+        &mut self,
+        stage: &Stage,
+        input: Option<Expr>,
+        input_span: Span,
+        next: Option<Op>,
+    ) -> Option<Expr> {
+        match &stage.kind {
+            StageKind::Hole => {
+                let input = input?.of_type();
+                self.hole_as_stage(stage.span, input, next)
+            }
+            StageKind::Operator { name, arguments } => {
+                let is_terminal =
+                    Op::find(&name.text).is_some_and(|op| matches!(op.info().class, Class::Terminal(_)));
+                if is_terminal || self.scope.use_of(&name.text).is_some() {
+                    return self.report(Problem::StageIsValue { name: name.text.clone(), span: name.span });
+                }
+                let whole = input_span.to(stage.span);
+                let piped = arguments::Piped { value: input, span: input_span };
+                self.call(name, Some(piped), arguments.as_deref(), whole)
+            }
+        }
+    }
+
+    fn name(&mut self, name: &str, span: Span) -> Option<Expr> {
+        if let Some(binding) = self.scope.use_of(name) {
+            let value = binding.value.as_ref()?;
+            if self.written_out + value.size() > syntax::MAX_SIZE {
+                return self.report_once(Problem::TooLarge { span });
+            }
+            self.written_out += value.size();
+            let value = value.clone();
+            if self.in_metric && value.uses(Op::Score) {
+                return self.report(Problem::ScoreInMetric { span });
+            }
+            return Some(value);
+        }
+        let op = match Op::find(name) {
+            Some(op) if matches!(op.info().class, Class::Terminal(_)) => op,
+            _ if self.scope.is_silent(name) => return None,
+            Some(op) => return self.report(Problem::OperatorAsValue { op, span }),
+            None => {
+                let similar = self.similar_values(name);
+                let below = self.scope.below(name);
+                return self.report(Problem::UnknownName { name: name.to_owned(), span, similar, below });
+            }
+        };
+        if self.in_metric && op == Op::Score {
+            return self.report(Problem::ScoreInMetric { span });
+        }
+        if matches!(op, Op::FanIn | Op::FanOut) && self.unit != Some(UnitKind::Projection) {
+            return match self.unit_in_doubt {
+                true => None,
+                false => self.report_once(Problem::NeedsProjection { op, span, unit: self.unit }),
+            };
+        }
+        self.build(op, Vec::new(), Vec::new(), span, span, |_| Place::Argument(span))
+    }
+
+    /// Returns the names of values like one that is unknown; of operators, when no value is like it.
+    fn similar_values(&self, name: &str) -> Vec<String> {
+        let values = CATALOGUE.iter().filter(|row| matches!(row.class, Class::Terminal(_)));
+        let bindings = self.scope.last(MOST_BINDINGS).into_iter().map(|(name, _)| name);
+        let found = similar(name, bindings.chain(values.map(|row| row.name)));
+        match found.is_empty() {
+            true => similar(name, CATALOGUE.iter().map(|row| row.name)),
+            false => found,
+        }
+    }
+
+    /// Builds a call whose arguments are all there, and reports an operand whose type does not fit.
+    ///
+    /// `place` says where the operand of an index is to be labelled.
+    pub(super) fn build(
+        &mut self,
+        op: Op,
+        operands: Vec<Expr>,
+        parameters: Vec<Setting>,
+        name: Span,
+        span: Span,
+        place: impl Fn(usize) -> Place,
+    ) -> Option<Expr> {
+        let found: Vec<(Type, Option<Op>)> =
+            operands.iter().map(|operand| (operand.of_type(), operand.op())).collect();
+        let over = parameters.iter().find_map(|setting| match setting {
+            Setting::Word(word) if op.info().class == Class::Reduction => Some(*word),
+            _ => None,
+        });
+        match Expr::call(op, operands, parameters) {
+            Ok(expr) if expr.depth() > syntax::MAX_DEPTH => self.report_once(Problem::TooDeep { span }),
+            Ok(expr) if expr.size() > syntax::MAX_SIZE => self.report_once(Problem::TooLarge { span }),
+            Ok(expr) => Some(expr.at(span)),
+            Err(BuildError::OperandType { index, .. }) => {
+                let (found, inner) = found[index];
+                let problem = match (found, inner, place(index)) {
+                    (Type::Sparsity, Some(inner), Place::Argument(at) | Place::Input(at)) => {
+                        Problem::AllocationInside { op: inner, span: at, by: op, consumer: name }
+                    }
+                    (_, _, Place::Input(input)) => {
+                        Problem::WrongStage { op, found, stage: name, input, over }
+                    }
+                    (_, _, Place::Argument(span)) => {
+                        Problem::WrongType { op, operand: index, found, span, name, over }
+                    }
+                };
+                self.report(problem)
+            }
+            Err(_) => None,
+        }
+    }
+}
+
+/// Returns the operator that a stage applies.
+fn stage_operator(stage: &Stage) -> Option<Op> {
+    match &stage.kind {
+        StageKind::Operator { name, .. } => Op::find(&name.text),
+        StageKind::Hole => None,
+    }
+}

@@ -1,0 +1,91 @@
+//! The names that a script binds.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::lang::program::Expr;
+use crate::lang::span::Span;
+use crate::lang::syntax::{StatementKind, Tree};
+use crate::lang::types::Type;
+
+/// A name that a `let` binds.
+pub(super) struct Binding {
+    pub(super) name: String,
+    pub(super) span: Span,
+    /// What it stands for; `None` when that has an error.
+    pub(super) value: Option<Expr>,
+    pub(super) used: bool,
+}
+
+/// The bindings so far, and what is known of the rest.
+pub(super) struct Scope {
+    bindings: Vec<Binding>,
+    places: HashMap<String, usize>,
+    /// Names of which an error is already reported, so that nothing more is said of them.
+    silent: HashSet<String>,
+    /// Where each name is bound first, further down included.
+    anywhere: HashMap<String, Span>,
+}
+
+impl Scope {
+    /// Returns the scope at the beginning of a script.
+    pub(super) fn new(tree: &Tree) -> Self {
+        let mut anywhere = HashMap::new();
+        for statement in &tree.statements {
+            if let StatementKind::Let { name, .. } = &statement.kind {
+                anywhere.entry(name.text.clone()).or_insert(name.span);
+            }
+        }
+        let silent = tree.broken.iter().cloned().collect();
+        Self { bindings: Vec::new(), places: HashMap::new(), silent, anywhere }
+    }
+
+    pub(super) fn bind(&mut self, name: &str, span: Span, value: Option<Expr>, used: bool) {
+        self.places.insert(name.to_owned(), self.bindings.len());
+        self.bindings.push(Binding { name: name.to_owned(), span, value, used });
+    }
+
+    /// Returns the binding of a name, which this does not count as a use.
+    pub(super) fn get(&self, name: &str) -> Option<&Binding> {
+        self.bindings.get(*self.places.get(name)?)
+    }
+
+    /// Returns the binding of a name, and counts that as a use.
+    pub(super) fn use_of(&mut self, name: &str) -> Option<&Binding> {
+        let binding = self.bindings.get_mut(*self.places.get(name)?)?;
+        binding.used = true;
+        Some(binding)
+    }
+
+    /// Says nothing more of a name.
+    pub(super) fn silence(&mut self, name: &str) {
+        self.silent.insert(name.to_owned());
+    }
+
+    pub(super) fn is_silent(&self, name: &str) -> bool {
+        self.silent.contains(name)
+    }
+
+    /// Returns where a name is bound that is not bound yet.
+    pub(super) fn below(&self, name: &str) -> Option<Span> {
+        self.anywhere.get(name).copied()
+    }
+
+    /// Returns the bindings, in the order of the script.
+    pub(super) fn bindings(&self) -> &[Binding] {
+        &self.bindings
+    }
+
+    /// Returns the last bindings that have a value, in the order of the script, at most `most`.
+    pub(super) fn last(&self, most: usize) -> Vec<(&str, Type)> {
+        let valued = |binding: &Binding| binding.value.as_ref().map(Expr::of_type);
+        let mut last: Vec<(&str, Type)> = self
+            .bindings
+            .iter()
+            .rev()
+            .filter_map(|binding| Some((binding.name.as_str(), valued(binding)?)))
+            .take(most)
+            .collect();
+        last.reverse();
+        last
+    }
+}
