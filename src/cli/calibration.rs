@@ -50,7 +50,11 @@ impl CalibrationArguments {
     ///
     /// # Errors
     /// Fails when the file or the text cannot be used with the model.
-    pub(super) fn statistics(&self, checkpoint: &Checkpoint, quiet: bool) -> Result<Option<Statistics>, CliError> {
+    pub(super) fn statistics(
+        &self,
+        checkpoint: &Checkpoint,
+        quiet: bool,
+    ) -> Result<Option<Statistics>, CliError> {
         if let Some(path) = &self.stats {
             return Ok(Some(Statistics::load(path, checkpoint)?));
         }

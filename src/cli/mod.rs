@@ -82,6 +82,7 @@ enum Outcome {
 
 /// Runs the command that the process's arguments name, and returns the process's exit code.
 pub fn main() -> ExitCode {
+    sleep_when_idle();
     let cli = Cli::parse();
     let result = match cli.command {
         Command::Check(arguments) => check::run(&arguments, cli.common),
@@ -108,6 +109,15 @@ pub fn main() -> ExitCode {
             output::error(&error);
             ExitCode::from(2)
         }
+    }
+}
+
+/// Keeps candle's own threads from waiting in a loop: the work that pays runs on rayon's, which sleep.
+fn sleep_when_idle() {
+    const THREADS: &str = "CANDLE_NUM_THREADS";
+    if std::env::var_os(THREADS).is_none() {
+        // SAFETY: no other thread runs yet that could read the environment meanwhile.
+        unsafe { std::env::set_var(THREADS, "1") };
     }
 }
 
