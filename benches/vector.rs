@@ -113,11 +113,11 @@ fn cached(criterion: &mut Criterion) {
     let x: Vec<f32> = numbers(CHUNK).map(|x| x * 16.0 - 0.01).collect();
     let y: Vec<f32> = numbers(2 * CHUNK).skip(CHUNK).map(|x| x * 16.0).collect();
     let mut out = vec![0.0; CHUNK];
-    for op in Unary::ALL {
+    for op in Unary::ALL.iter().copied() {
         group
             .bench_function(format!("{op:?}"), |bencher| bencher.iter(|| unary(op, black_box(&x), &mut out)));
     }
-    for op in Binary::ALL {
+    for op in Binary::ALL.iter().copied() {
         let (a, b) = (Operand::Slice(&x), Operand::Slice(&y));
         group.bench_function(format!("{op:?}"), |bencher| {
             bencher.iter(|| binary(op, black_box(a), b, &mut out))

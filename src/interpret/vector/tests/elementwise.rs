@@ -7,6 +7,7 @@ use super::super::dispatch::Plain;
 use super::super::elementwise::unary_on;
 use super::super::*;
 use super::{noise, sweep, units};
+use crate::lang::scalar::choose;
 
 /// Returns the worst error in units in the last place, with its argument.
 fn worst(op: Unary, x: &[f32], out: &[f32]) -> (f64, f32) {
@@ -30,7 +31,7 @@ fn worst(op: Unary, x: &[f32], out: &[f32]) -> (f64, f32) {
 fn functions_are_within_about_two_units_in_the_last_place() {
     let x = sweep();
     let mut out = vec![0.0; x.len()];
-    for op in Unary::ALL {
+    for op in Unary::ALL.iter().copied() {
         unary(op, &x, &mut out);
         let (error, at) = worst(op, &x, &out);
         println!("{op:?}: {error:.3} at {at:e}");
@@ -44,7 +45,7 @@ fn functions_are_within_about_two_units_in_the_last_place() {
 
 #[test]
 fn functions_let_not_a_number_through() {
-    for op in Unary::ALL {
+    for op in Unary::ALL.iter().copied().filter(|op| *op != Unary::Sanitize) {
         let mut values = [f32::NAN; 11];
         unary_in_place(op, &mut values);
         assert!(values.iter().all(|value| value.is_nan()), "{op:?}");
@@ -55,14 +56,14 @@ fn functions_let_not_a_number_through() {
 #[test]
 fn in_place_is_the_same_as_out_of_place() {
     let x: Vec<f32> = noise(1).take(1500).map(|x| 4.0 * x - 2.0).collect();
-    for op in Unary::ALL {
+    for op in Unary::ALL.iter().copied() {
         let mut out = vec![0.0; x.len()];
         unary(op, &x, &mut out);
         let mut twin = x.clone();
         unary_in_place(op, &mut twin);
         assert_eq!(bits(&out), bits(&twin), "{op:?}");
     }
-    for op in Binary::ALL {
+    for op in Binary::ALL.iter().copied() {
         let b: Vec<f32> = noise(2).take(x.len()).map(|x| 4.0 * x - 2.0).collect();
         for b in [Operand::Slice(&b), Operand::Scalar(0.5)] {
             let mut out = vec![0.0; x.len()];
@@ -81,7 +82,7 @@ fn bits(values: &[f32]) -> Vec<u32> {
 #[test]
 fn a_sum_of_a_function_is_the_sum_of_its_values() {
     let x: Vec<f32> = noise(3).take(2777).map(|x| 6.0 * x - 3.0).collect();
-    for op in Unary::ALL {
+    for op in Unary::ALL.iter().copied() {
         if matches!(op, Unary::RawLog | Unary::RawAsin | Unary::RawAcos) {
             assert!(sum_unary(op, &x).is_nan(), "{op:?}");
             continue;
@@ -128,7 +129,7 @@ fn arithmetic_follows_its_definition() {
     let (a, b) = pairs();
     let mut out = vec![0.0; a.len()];
     let mut plain = vec![0.0; a.len()];
-    for op in Binary::ALL {
+    for op in Binary::ALL.iter().copied() {
         binary(op, Operand::Slice(&a), Operand::Slice(&b), &mut out);
         binary_on::<Plain>(op, Operand::Slice(&a), Operand::Slice(&b), &mut plain);
         for (((&a, &b), &out), &plain) in a.iter().zip(&b).zip(&out).zip(&plain) {
@@ -143,7 +144,7 @@ fn arithmetic_follows_its_definition() {
 fn one_number_stands_for_all() {
     let x: Vec<f32> = sweep().into_iter().step_by(37).collect();
     let mut out = vec![0.0; x.len()];
-    for op in Binary::ALL {
+    for op in Binary::ALL.iter().copied() {
         for scalar in [0.0, 0.5, 1.0, -1.0, 2.0, 3.0, -2.5, f32::INFINITY, f32::NAN] {
             binary(op, Operand::Slice(&x), Operand::Scalar(scalar), &mut out);
             for (&x, &out) in x.iter().zip(&out) {
