@@ -8,5 +8,6 @@ pub mod interpret;
 pub mod lang;
 pub mod measure;
 pub mod model;
+pub mod prune;
 pub mod report;
 pub mod stats;

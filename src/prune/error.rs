@@ -1,0 +1,148 @@
+//! What can keep a model from being pruned, and what to do about it.
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use crate::interpret::error::InterpretError;
+use crate::model::ModelError;
+
+/// Says why a model cannot be pruned or saved: which file, which linear, and what to do.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum PruneError {
+    /// A file or tensor cannot be read, written or run through the model.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The allocation says nothing of a linear.
+    #[error("the allocation has no ratio for {module}; make it for this model")]
+    NotAllocated {
+        /// The linear.
+        module: String,
+    },
+    /// The allocation has a ratio for a linear that the model does not have.
+    #[error(
+        "the allocation has a ratio for {module}, which this model does not have; make it for this model"
+    )]
+    NoSuchLinear {
+        /// The linear.
+        module: String,
+    },
+    /// The allocation was made for a linear of another size.
+    #[error(
+        "the allocation is for {allocated} weights of {module}, which has {found}; make it for this model"
+    )]
+    OtherSize {
+        /// The linear.
+        module: String,
+        /// How many weights the allocation counts.
+        allocated: u64,
+        /// How many there are.
+        found: u64,
+    },
+    /// A pattern cannot be read.
+    #[error(
+        "the pattern `{text}` {problem}; write `unstructured`, `2:4` (two of every four columns are pruned) or `n:4` (the allocation chooses)"
+    )]
+    Pattern {
+        /// The text.
+        text: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// The method needs activations, and there is neither a text nor a statistics file.
+    #[error(
+        "{method} scores weights by their inputs; give a calibration text, token ids, or a statistics file"
+    )]
+    NeedsActivations {
+        /// The method.
+        method: String,
+    },
+    /// The method needs Hessians, which statistics files do not hold.
+    #[error(
+        "{method} needs the model's inputs themselves, which no statistics file holds; give a calibration text or token ids"
+    )]
+    NeedsTokens {
+        /// The method.
+        method: String,
+    },
+    /// A metric cannot be evaluated on a linear.
+    #[error("the metric has no value on {module}: {source}")]
+    Metric {
+        /// The linear.
+        module: String,
+        /// What went wrong.
+        source: Box<InterpretError>,
+    },
+    /// A metric compares units, and only one block's statistics are known at a time.
+    #[error(
+        "`{operator}` compares units with each other, and with pruned activations only one block is known at a time; use `--propagate dense` with a statistics file, or a metric without it"
+    )]
+    AcrossUnits {
+        /// The operator.
+        operator: &'static str,
+    },
+    /// A score is not a number.
+    #[error(
+        "the score of {module} at row {row}, column {column} is {value}; earlier blocks may be pruned so far that activations overflow: prune less, or keep activations dense"
+    )]
+    Score {
+        /// The linear.
+        module: String,
+        /// The output channel.
+        row: usize,
+        /// The input channel.
+        column: usize,
+        /// The score.
+        value: f32,
+    },
+    /// A Hessian stays singular whatever is added to its diagonal.
+    #[error(
+        "the Hessian of {module} has no Cholesky factor even with {damping} of its mean diagonal added; use more or other calibration text"
+    )]
+    Singular {
+        /// The linear.
+        module: String,
+        /// The largest share of the mean diagonal that was tried.
+        damping: f64,
+    },
+    /// An updated weight does not fit the type that the model stores.
+    #[error("{}: `{tensor}` would hold {value} at row {row}, column {column}, which {dtype} cannot store; prune less, use more calibration text or more damping", path.display())]
+    Overflow {
+        /// The file that holds the dense tensor.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// The stored type.
+        dtype: &'static str,
+        /// The output channel.
+        row: usize,
+        /// The input channel.
+        column: usize,
+        /// The updated weight.
+        value: f32,
+    },
+    /// Something is in the place of the folder to be written.
+    #[error("{} is already there; give another name, or replace it with `--force`", path.display())]
+    Exists {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The folder to be replaced was not written by allot.
+    #[error("{} holds no allot.json, so it is not a folder that allot wrote, and is not replaced; remove it yourself or give another name", path.display())]
+    NotOurs {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The folder to be written is, holds, or lies in the model that is read.
+    #[error("{} is, holds, or lies inside the model {}, which is still needed; give a folder beside it", path.display(), model.display())]
+    Overlaps {
+        /// The folder.
+        path: PathBuf,
+        /// The model's folder.
+        model: PathBuf,
+    },
+    /// Something asked to stop.
+    #[error("interrupted; nothing was left behind")]
+    Interrupted,
+}

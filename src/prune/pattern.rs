@@ -1,0 +1,223 @@
+//! Where zeros may stand, and how many of them each linear gets.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::Serialize;
+
+use super::error::PruneError;
+use crate::allocate::{Allocation, pruned_in_row};
+use crate::lang::types::Group;
+use crate::model::Linear;
+
+/// Where zeros may stand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pattern {
+    /// Anywhere.
+    #[default]
+    Unstructured,
+    /// `n` of every `m` consecutive columns, in every linear.
+    Fixed {
+        /// How many of a group are pruned.
+        n: usize,
+        /// How many columns a group has.
+        m: usize,
+    },
+    /// Some of every `m` consecutive columns; the allocation says how many in which linear.
+    Mixed {
+        /// How many columns a group has.
+        m: usize,
+    },
+}
+
+impl FromStr for Pattern {
+    type Err = PruneError;
+
+    /// Reads `unstructured`, `2:4` (two of every four are pruned, as in Wanda), or `n:4` for a mixed pattern.
+    fn from_str(text: &str) -> Result<Self, PruneError> {
+        let wrong = |problem: &'static str| PruneError::Pattern { text: text.to_owned(), problem };
+        if text == "unstructured" {
+            return Ok(Self::Unstructured);
+        }
+        let (n, m) = text.split_once(':').ok_or(wrong("has no `:`"))?;
+        let m: usize = m.parse().map_err(|_| wrong("does not end in a whole number"))?;
+        if m < 2 {
+            return Err(wrong("has groups of fewer than two columns"));
+        }
+        if matches!(n, "n" | "N") {
+            return Ok(Self::Mixed { m });
+        }
+        let n: usize = n.parse().map_err(|_| wrong("does not begin with a whole number or `n`"))?;
+        if n == 0 || n >= m {
+            return Err(wrong("does not prune some of a group and keep some"));
+        }
+        Ok(Self::Fixed { n, m })
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unstructured => f.write_str("unstructured"),
+            Self::Fixed { n, m } => write!(f, "{n}:{m}"),
+            Self::Mixed { m } => write!(f, "n:{m}"),
+        }
+    }
+}
+
+impl Serialize for Pattern {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// How a ratio becomes a number of weights.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Rounding {
+    /// Exactly the allocation's counts; of equal scores the lower index is pruned first.
+    #[default]
+    Exact,
+    /// As the published code rounds: rows lose `int(columns * s)`; a matrix, and SparseGPT's blocks of columns, lose all that is
+    /// no larger than the score at place `int(count * s)`, so at least one more.
+    Reference,
+}
+
+/// What one linear loses.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Share {
+    /// The ratio on budget, before whole weights.
+    pub sparsity: f64,
+    /// How many weights are pruned, exactly, where the pattern lets them stand anywhere.
+    pub pruned: u64,
+    /// How many of how many consecutive columns are pruned, when a pattern rules that.
+    pub group: Option<(usize, usize)>,
+}
+
+/// Returns what each linear loses, in the order of `linears`.
+///
+/// A mixed pattern gives each linear the number of its groups just below or above its share, above for those that are furthest
+/// below, so that the total comes as close to the budget as single steps bring it. A fixed one leaves only the linears' names to the allocation.
+///
+/// # Errors
+/// When the allocation is not one of exactly these linears.
+pub fn shares(
+    linears: &[Linear],
+    allocation: &Allocation,
+    pattern: Pattern,
+) -> Result<Vec<Share>, PruneError> {
+    let mut by_name = BTreeMap::new();
+    for unit in &allocation.units {
+        for projection in &unit.projections {
+            by_name.insert(projection.name.as_str(), (unit, projection));
+        }
+    }
+    let mut shares = Vec::with_capacity(linears.len());
+    for linear in linears {
+        let name = linear.module.as_str();
+        let (unit, projection) =
+            by_name.remove(name).ok_or_else(|| PruneError::NotAllocated { module: name.to_owned() })?;
+        let parameters = linear.rows as u64 * linear.columns as u64;
+        if projection.parameters != parameters {
+            let (allocated, found) = (projection.parameters, parameters);
+            return Err(PruneError::OtherSize { module: name.to_owned(), allocated, found });
+        }
+        shares.push(Share { sparsity: unit.sparsity, pruned: projection.pruned, group: None });
+    }
+    if let Some((name, _)) = by_name.first_key_value() {
+        return Err(PruneError::NoSuchLinear { module: (*name).to_owned() });
+    }
+    match pattern {
+        Pattern::Unstructured => {}
+        Pattern::Fixed { n, m } => {
+            for (share, linear) in shares.iter_mut().zip(linears) {
+                share.group = Some((n, m));
+                share.sparsity = n as f64 / m as f64;
+                share.pruned = pruned_by_groups(linear, n, m);
+            }
+        }
+        Pattern::Mixed { m } => mix(linears, &mut shares, m),
+    }
+    Ok(shares)
+}
+
+/// Chooses the number of each group that is pruned, linear by linear.
+fn mix(linears: &[Linear], shares: &mut [Share], m: usize) {
+    let target: u64 = shares.iter().map(|share| share.pruned).sum();
+    // What each linear loses at the numbers below and above its share, and whether it takes the one above.
+    let mut choices: Vec<(usize, [u64; 2], bool)> = Vec::with_capacity(shares.len());
+    let mut below = Vec::with_capacity(shares.len());
+    for (share, linear) in shares.iter().zip(linears) {
+        let fits = |n: &usize| pruned_by_groups(linear, *n, m) <= share.pruned;
+        let n = (0..=m).rev().find(fits).unwrap_or(0);
+        let [low, high] = [n, (n + 1).min(m)].map(|n| pruned_by_groups(linear, n, m));
+        below.push((share.pruned - low) as f64 / (high - low).max(1) as f64);
+        choices.push((n, [low, high], false));
+    }
+    let mut total: u64 = choices.iter().map(|(_, [low, _], _)| low).sum();
+    let mut order: Vec<usize> = (0..shares.len()).collect();
+    order.sort_by(|a, b| below[*b].total_cmp(&below[*a]));
+    // First those that are furthest below, then any single change that still brings the total closer; the total's distance falls
+    // with every change, so this ends.
+    let mut changed = true;
+    while changed {
+        changed = false;
+        for &index in &order {
+            let (_, [low, high], raised) = &mut choices[index];
+            let (from, to) = if *raised { (*high, *low) } else { (*low, *high) };
+            let moved = total - from + to;
+            if moved.abs_diff(target) < total.abs_diff(target) {
+                (total, *raised, changed) = (moved, !*raised, true);
+            }
+        }
+    }
+    for (share, (n, [low, high], raised)) in shares.iter_mut().zip(choices) {
+        share.group = Some((if raised { n + 1 } else { n }, m));
+        share.pruned = if raised { high } else { low };
+    }
+}
+
+/// Returns how many weights of a linear are pruned when `n` of every `m` columns are.
+fn pruned_by_groups(linear: &Linear, n: usize, m: usize) -> u64 {
+    let columns = linear.columns;
+    let in_row = columns / m * n + in_group(Rounding::Exact, n, m, columns % m);
+    (linear.rows * in_row) as u64
+}
+
+/// Returns how many of a group of `width` columns are pruned, where whole groups have `m` and lose `n`.
+///
+/// A narrower group at the end of a row loses its share, rounded down; as published it loses all it has up to `n`.
+pub(super) fn in_group(rounding: Rounding, n: usize, m: usize, width: usize) -> usize {
+    match rounding {
+        Rounding::Exact => n * width / m.max(1),
+        Rounding::Reference => n.min(width),
+    }
+}
+
+/// Returns the marks of the least scores of one linear, `[rows, columns]`, true where a weight is pruned.
+///
+/// A pattern's groups lie within rows, so with one it does not matter what a ratio is applied to.
+pub fn least(scores: &[f32], columns: usize, per: Group, share: Share, rounding: Rounding) -> super::Mask {
+    use super::select::{least_in_groups, least_in_rows, least_of_all, up_to_nth};
+    let rows = scores.len().checked_div(columns).unwrap_or(0);
+    let marks = match (share.group, per, rounding) {
+        (Some((n, m)), _, _) => least_in_groups(scores, columns, m, |width| in_group(rounding, n, m, width)),
+        (None, Group::Row, Rounding::Exact) => {
+            let count = |row: usize| pruned_in_row(row as u64, rows as u64, share.pruned);
+            least_in_rows(scores, columns, |row| count(row) as usize)
+        }
+        (None, Group::Row, Rounding::Reference) => {
+            let count = place(columns, share.sparsity);
+            least_in_rows(scores, columns, |_| count)
+        }
+        (None, Group::Matrix, Rounding::Exact) => least_of_all(scores, share.pruned as usize),
+        (None, Group::Matrix, Rounding::Reference) => up_to_nth(scores, place(scores.len(), share.sparsity)),
+    };
+    super::Mask::new(columns, marks)
+}
+
+/// Returns `int(count * sparsity)`, as Python computes it.
+pub(super) fn place(count: usize, sparsity: f64) -> usize {
+    (count as f64 * sparsity) as usize
+}

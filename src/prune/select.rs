@@ -1,0 +1,172 @@
+//! The least scores of a row, a group of columns or a whole matrix: by selection, without sorting.
+//!
+//! Callers refuse NaN. Of equal scores, those of the lower index are taken first, as a stable sort would. No result depends
+//! on the number of threads.
+
+use rayon::prelude::*;
+
+use crate::interpret::vector::{Histogram, from_ordered_bits, ordered_bits};
+
+/// Numbers that one thread looks at on its own.
+const CHUNK: usize = 1 << 16;
+
+/// Numbers from which counting in two passes, on all cores, beats selecting on one.
+const LARGE: usize = 1 << 18;
+
+/// Groups up to this size are ranked by comparing all pairs, which needs no branches.
+const SMALL_GROUP: usize = 16;
+
+/// Returns a whole number whose order is that of the scores: it compares without branches. `-0` is made `0`.
+#[inline(always)]
+fn key(score: f32) -> u32 {
+    ordered_bits(score + 0.0)
+}
+
+/// Marks the `count(row)` least scores of each row.
+///
+/// `scores` is `[rows, columns]`. A count beyond the columns marks the whole row.
+pub fn least_in_rows(scores: &[f32], columns: usize, count: impl Fn(usize) -> usize + Sync) -> Vec<bool> {
+    let mut marks = vec![false; scores.len()];
+    let width = columns.max(1);
+    let rows = (CHUNK / width).max(1);
+    marks.par_chunks_mut(rows * width).zip(scores.par_chunks(rows * width)).enumerate().for_each(
+        |(chunk, (marks, scores))| {
+            let mut keys = Vec::with_capacity(width);
+            let pairs = marks.chunks_mut(width).zip(scores.chunks(width));
+            for (row, (marks, scores)) in pairs.enumerate() {
+                mark_least(scores, count(chunk * rows + row), &mut keys, marks);
+            }
+        },
+    );
+    marks
+}
+
+/// Marks the `count(width)` least scores of each group of `size` consecutive columns, where `width` is the group's.
+///
+/// `scores` is `[rows, columns]`; only the last group of a row may be narrower than `size`.
+pub fn least_in_groups(
+    scores: &[f32],
+    columns: usize,
+    size: usize,
+    count: impl Fn(usize) -> usize + Sync,
+) -> Vec<bool> {
+    let mut marks = vec![false; scores.len()];
+    let (width, size) = (columns.max(1), size.max(1));
+    marks.par_chunks_mut(width).zip(scores.par_chunks(width)).for_each(|(marks, scores)| {
+        let mut keys = Vec::new();
+        for (marks, scores) in marks.chunks_mut(size).zip(scores.chunks(size)) {
+            mark_least_of_group(scores, count(scores.len()), &mut keys, marks);
+        }
+    });
+    marks
+}
+
+/// Marks the `count` least of all scores.
+pub fn least_of_all(scores: &[f32], count: usize) -> Vec<bool> {
+    let mut marks = vec![false; scores.len()];
+    let Some(last) = count.min(scores.len()).checked_sub(1) else {
+        return marks;
+    };
+    let threshold = key(nth_least(scores, last));
+    let chunks = scores.par_chunks(CHUNK);
+    let (below, equal): (Vec<usize>, Vec<usize>) = chunks
+        .map(|scores| {
+            let below = scores.iter().filter(|it| key(**it) < threshold).count();
+            (below, scores.iter().filter(|it| key(**it) == threshold).count())
+        })
+        .unzip();
+    // Of those at the threshold, as many as are still needed, in order.
+    let mut left = last + 1 - below.iter().sum::<usize>();
+    let taken: Vec<usize> = equal
+        .into_iter()
+        .map(|equal| {
+            let taken = equal.min(left);
+            left -= taken;
+            taken
+        })
+        .collect();
+    marks.par_chunks_mut(CHUNK).zip(scores.par_chunks(CHUNK)).zip(taken).for_each(
+        |((marks, scores), left)| {
+            let keys = scores.iter().map(|it| key(*it));
+            mark_up_to(keys, threshold, left, marks);
+        },
+    );
+    marks
+}
+
+/// Marks every score that is no larger than the one at `place`, from 0, of the sorted scores: the published threshold, which
+/// marks at least `place + 1`. A place beyond the last marks all.
+pub fn up_to_nth(scores: &[f32], place: usize) -> Vec<bool> {
+    if place >= scores.len() {
+        return vec![true; scores.len()];
+    }
+    let threshold = nth_least(scores, place);
+    scores.par_iter().map(|score| *score <= threshold).collect()
+}
+
+/// Returns the score at `place`, from 0, of the sorted scores; of none, NaN.
+pub fn nth_least(scores: &[f32], place: usize) -> f32 {
+    if scores.len() < LARGE {
+        let mut keys: Vec<u32> = scores.iter().map(|it| key(*it)).collect();
+        let Some(last) = keys.len().checked_sub(1) else {
+            return f32::NAN;
+        };
+        return from_ordered_bits(*keys.select_nth_unstable(place.min(last)).1);
+    }
+    let place = place.min(scores.len() - 1) as u64;
+    let found = count(scores, Histogram::coarse)
+        .locate(place)
+        .and_then(|(prefix, place)| count(scores, || Histogram::fine(prefix)).value(place));
+    found.unwrap_or(f32::NAN)
+}
+
+/// Counts all scores, in one histogram for each core.
+fn count(scores: &[f32], empty: impl Fn() -> Histogram + Sync) -> Histogram {
+    let part = scores.len().div_ceil(rayon::current_num_threads()).max(CHUNK);
+    let parts = scores.par_chunks(part).map(|scores| {
+        let mut histogram = empty();
+        scores.chunks(CHUNK).for_each(|scores| histogram.add(scores));
+        histogram
+    });
+    // Counts are whole numbers, so the order in which they are added does not matter.
+    parts.reduce(&empty, |mut total, part| {
+        total.merge(&part);
+        total
+    })
+}
+
+/// Marks the `count` least scores of a slice; `keys` is room to work in.
+pub(super) fn mark_least(scores: &[f32], count: usize, keys: &mut Vec<u32>, marks: &mut [bool]) {
+    let Some(last) = count.min(scores.len()).checked_sub(1) else {
+        return;
+    };
+    keys.clear();
+    keys.extend(scores.iter().map(|it| key(*it)));
+    let (below, threshold, _) = keys.select_nth_unstable(last);
+    let threshold = *threshold;
+    // What selection put before the threshold is below it or equal to it.
+    let equal = 1 + below.iter().filter(|key| **key == threshold).count();
+    mark_up_to(scores.iter().map(|it| key(*it)), threshold, equal, marks);
+}
+
+/// Marks the `count` least scores of a small group.
+pub(super) fn mark_least_of_group(scores: &[f32], count: usize, keys: &mut Vec<u32>, marks: &mut [bool]) {
+    if scores.len() > SMALL_GROUP {
+        return mark_least(scores, count, keys, marks);
+    }
+    for (index, (mark, score)) in marks.iter_mut().zip(scores).enumerate() {
+        let own = key(*score);
+        let before = scores[..index].iter().filter(|it| key(**it) <= own).count();
+        let behind = scores[index..].iter().filter(|it| key(**it) < own).count();
+        *mark = before + behind < count;
+    }
+}
+
+/// Marks the keys below the threshold, and the first `left` of those at it.
+fn mark_up_to(keys: impl Iterator<Item = u32>, threshold: u32, mut left: usize, marks: &mut [bool]) {
+    for (mark, key) in marks.iter_mut().zip(keys) {
+        let taken = key == threshold && left > 0;
+        left -= usize::from(taken);
+        *mark = key < threshold || taken;
+    }
+}
