@@ -96,6 +96,12 @@ pub enum PruneError {
         /// The score.
         value: f32,
     },
+    /// Activations are so large that their squares overflow.
+    #[error("the inputs of {module} overflow; earlier blocks may be pruned too far: prune less, or keep activations dense")]
+    Activations {
+        /// The linear.
+        module: String,
+    },
     /// A Hessian stays singular whatever is added to its diagonal.
     #[error(
         "the Hessian of {module} has no Cholesky factor even with {damping} of its mean diagonal added; use more or other calibration text"

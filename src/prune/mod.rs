@@ -1,12 +1,29 @@
 //! Scores to masks, masks to weights, weights to a folder.
+//!
+//! [`prune()`] writes a pruned copy of a model folder and [`prune_in_memory`] a decoder; both go through [`prune_blocks`], which
+//! takes the model one block at a time. [`score`] says how much each weight matters, [`least`] which ones go, [`sparsegpt`]
+//! corrects those that stay, [`PrunedFolder`] saves.
 
+mod blocks;
 mod error;
+mod factor;
 mod mask;
+mod options;
 mod pattern;
+mod report;
+mod run;
+mod save;
 pub mod score;
 pub mod select;
+pub mod sparsegpt;
 
+pub use blocks::{Keep, Pruned, prune_blocks};
 pub use error::PruneError;
+pub use factor::InverseFactor;
 pub use mask::Mask;
+pub use options::Options;
 pub use pattern::{Pattern, Rounding, Share, least, shares};
+pub use report::{Calibration, LinearReport, Report, ScriptSource};
+pub use run::{Output, prune, prune_in_memory};
+pub use save::{PROVENANCE, PrunedFolder, check_target};
 pub use score::{Method, Propagation};

@@ -1,0 +1,129 @@
+//! What a user may choose, and what a method needs for it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use candle_core::Device;
+
+use super::error::PruneError;
+use super::pattern::{Pattern, Rounding};
+use super::score::{Method, Propagation};
+use crate::lang::ops::{Class, Op};
+use crate::lang::program::Expr;
+use crate::lang::types::{Type, UnitKind};
+use crate::stats::{Statistics, Tokens};
+
+/// How a model is pruned; the allocation says how much of it where.
+#[derive(Clone, Debug)]
+pub struct Options<'a> {
+    /// How weights are chosen.
+    pub method: Method,
+    /// Where zeros may stand.
+    pub pattern: Pattern,
+    /// How ratios become numbers of weights.
+    pub rounding: Rounding,
+    /// Whether later blocks see what pruning did to earlier ones; of no effect without tokens.
+    pub propagation: Propagation,
+    /// What a metric's reductions reduce.
+    pub unit: UnitKind,
+    /// What the model reads to collect statistics on the way.
+    pub tokens: Option<&'a Tokens>,
+    /// Dense statistics: of inputs when there are no tokens, and gradients for metrics that use them.
+    pub statistics: Option<&'a Statistics>,
+    /// The seed that chose the tokens, to be written down.
+    pub seed: Option<u64>,
+    /// Where blocks run.
+    pub device: Device,
+    /// Set by another thread, or a signal, to stop at the next linear or file and leave nothing behind.
+    pub interrupt: Option<&'a AtomicBool>,
+}
+
+impl Options<'_> {
+    /// Returns a method's options as published where that is the default, without any calibration.
+    pub fn new(method: Method) -> Self {
+        Self {
+            method,
+            pattern: Pattern::default(),
+            rounding: Rounding::default(),
+            propagation: Propagation::default(),
+            unit: UnitKind::default(),
+            tokens: None,
+            statistics: None,
+            seed: None,
+            device: Device::Cpu,
+            interrupt: None,
+        }
+    }
+
+    /// Fails when something asked to stop.
+    pub(super) fn go_on(&self) -> Result<(), PruneError> {
+        match self.interrupt {
+            Some(flag) if flag.load(Ordering::Relaxed) => Err(PruneError::Interrupted),
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns whether hidden states have to go through the model.
+    pub(super) fn runs_model(&self) -> bool {
+        self.tokens.is_some() && self.method.needs() != Needs::Weights
+    }
+
+    /// Refuses what cannot be done, before any work.
+    pub(super) fn check(&self) -> Result<(), PruneError> {
+        let method = || self.method.name().to_owned();
+        match (self.method.needs(), self.tokens, self.statistics) {
+            (Needs::Hessian, None, _) => Err(PruneError::NeedsTokens { method: method() }),
+            (Needs::Moments, None, None) => Err(PruneError::NeedsActivations { method: method() }),
+            _ => self.check_metric(),
+        }
+    }
+
+    fn check_metric(&self) -> Result<(), PruneError> {
+        let Method::Metric(metric) = &self.method else {
+            return Ok(());
+        };
+        match across_units(&metric.score) {
+            Some(op) if self.runs_model() => Err(PruneError::AcrossUnits { operator: op.name() }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What has to be known of a linear's input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Needs {
+    /// Nothing.
+    Weights,
+    /// Its second moments.
+    Moments,
+    /// Its Hessian.
+    Hessian,
+}
+
+impl Method {
+    pub(super) fn needs(&self) -> Needs {
+        match self {
+            Self::Magnitude => Needs::Weights,
+            Self::Wanda | Self::Ria { .. } => Needs::Moments,
+            Self::SparseGpt { .. } => Needs::Hessian,
+            Self::Metric(metric) if metric.score.uses(Op::InputNorm) => Needs::Moments,
+            Self::Metric(_) => Needs::Weights,
+        }
+    }
+}
+
+/// Returns an operator that compares units with each other, if there is one.
+fn across_units(expr: &Expr) -> Option<Op> {
+    let mut found = None;
+    expr.walk(&mut |part| {
+        let Some(op) = part.op() else { return };
+        let compares = match op.info().class {
+            Class::Layerwise => true,
+            Class::Normaliser => part.of_type() == Type::Layer,
+            _ => false,
+        };
+        if compares {
+            found.get_or_insert(op);
+        }
+    });
+    found
+}

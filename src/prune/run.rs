@@ -1,0 +1,79 @@
+//! The ways in: prune to a folder, or to a decoder in memory.
+
+use std::path::Path;
+
+use candle_core::Tensor;
+
+use super::blocks::{Pruned, check_weights, prune_blocks, prune_checked};
+use super::error::PruneError;
+use super::options::Options;
+use super::report::{Report, ScriptSource};
+use super::pattern::shares;
+use super::save::{PrunedFolder, check_target};
+use crate::allocate::Allocation;
+use crate::model::{Checkpoint, Decoder, Linear, ModelError, widen};
+
+/// Where a pruned model goes, and what is written down with it.
+#[derive(Clone, Debug)]
+pub struct Output<'a> {
+    /// The folder to be written.
+    pub folder: &'a Path,
+    /// Whether a folder that allot wrote before may be replaced.
+    pub force: bool,
+    /// The script that decided the ratios.
+    pub script: Option<ScriptSource>,
+}
+
+/// Prunes a checkpoint into a new folder that loads in transformers as it is; `progress` is called with how many blocks are done.
+///
+/// Whatever goes wrong, nothing is left behind and nothing that was there is lost.
+///
+/// # Errors
+/// As [`prune_blocks`] and [`PrunedFolder::create`].
+pub fn prune(
+    checkpoint: &Checkpoint,
+    allocation: &Allocation,
+    options: &Options<'_>,
+    output: Output<'_>,
+    progress: &mut dyn FnMut(usize),
+) -> Result<Report, PruneError> {
+    options.check()?;
+    let shares = shares(checkpoint.linears(), allocation, options.pattern)?;
+    check_target(checkpoint, output.folder, output.force)?;
+    check_weights(checkpoint, options)?;
+    let go_on = || options.go_on();
+    let mut folder = PrunedFolder::create(checkpoint, output.folder, output.force, &go_on)?;
+    let mut keep = |linear: &Linear, pruned: Pruned| folder.write(&linear.weight, &pruned.weight);
+    let linears = prune_checked(checkpoint, &shares, allocation.target, options, &mut keep, progress)?;
+    let mut report = Report::new(checkpoint, allocation, options, output.script, linears);
+    report.left_out = folder.left_out().to_vec();
+    folder.finish(&report)?;
+    Ok(report)
+}
+
+/// Prunes a checkpoint in memory, to be measured at once.
+///
+/// Its weights are rounded to the type that the model stores, so that it is the model that [`prune`] would save.
+///
+/// # Errors
+/// As [`prune_blocks`], and when the device has no room.
+pub fn prune_in_memory(
+    checkpoint: &Checkpoint,
+    allocation: &Allocation,
+    options: &Options<'_>,
+    progress: &mut dyn FnMut(usize),
+) -> Result<(Decoder, Report), PruneError> {
+    let mut decoder = Decoder::load(checkpoint, &options.device)?;
+    let mut keep = |linear: &Linear, pruned: Pruned| {
+        let linears = decoder.blocks[linear.block].linears_mut();
+        if let Some(target) = linears.iter_mut().find(|it| it.linear.module == linear.module) {
+            let shape = (linear.rows, linear.columns);
+            let weight = Tensor::from_vec(widen(&pruned.weight), shape, &options.device);
+            target.set_weight(weight.map_err(ModelError::at(&linear.module))?)?;
+        }
+        Ok(())
+    };
+    let linears = prune_blocks(checkpoint, allocation, options, &mut keep, progress)?;
+    let report = Report::new(checkpoint, allocation, options, None, linears);
+    Ok((decoder, report))
+}

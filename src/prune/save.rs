@@ -1,0 +1,272 @@
+//! A pruned model's folder: a copy of the dense one in which the bytes of pruned tensors are replaced.
+//!
+//! The copy has the same shards, headers and offsets, so every other tensor is the same byte for byte, and only one linear is
+//! ever in memory. It is made in a temporary folder beside its place and renamed when it is complete, or removed.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use safetensors::tensor::Metadata;
+use serde::Serialize;
+use tempfile::TempDir;
+
+use super::error::PruneError;
+use crate::interpret::data::Values;
+use crate::model::{Checkpoint, ModelError};
+
+/// The file that says how a pruned model was made.
+pub const PROVENANCE: &str = "allot.json";
+
+/// Endings of files that hold weights; none but the model's own shards are carried along.
+const WEIGHT_FILES: &[&str] = &[
+    "safetensors",
+    "bin",
+    "pt",
+    "pth",
+    "ckpt",
+    "h5",
+    "msgpack",
+    "gguf",
+    "onnx",
+    "ot",
+    "tflite",
+    "npz",
+];
+
+/// A folder that is being written; dropped before it is finished, it is gone.
+#[derive(Debug)]
+pub struct PrunedFolder {
+    target: PathBuf,
+    temporary: TempDir,
+    shards: Vec<(PathBuf, File)>,
+    places: BTreeMap<String, (usize, u64, usize)>,
+    left_out: Vec<String>,
+}
+
+/// Returns whether a pruned model may be written to `target`.
+///
+/// # Errors
+/// When something is there that may not be replaced, or the folder is, holds or lies in the model's. With `force`, only a folder
+/// that allot wrote is replaced.
+pub fn check_target(checkpoint: &Checkpoint, target: &Path, force: bool) -> Result<(), PruneError> {
+    let read = |path: &Path, source| ModelError::Read { path: path.to_owned(), source };
+    let model = fs::canonicalize(checkpoint.folder()).map_err(|error| read(checkpoint.folder(), error))?;
+    let whole = match (fs::canonicalize(target), target.file_name()) {
+        (Ok(path), _) => path,
+        (_, Some(name)) => fs::canonicalize(parent(target)).unwrap_or_else(|_| parent(target).into()).join(name),
+        (Err(error), None) => return Err(read(target, error).into()),
+    };
+    if whole.starts_with(&model) || model.starts_with(&whole) {
+        return Err(PruneError::Overlaps { path: target.to_owned(), model: checkpoint.folder().to_owned() });
+    }
+    if fs::symlink_metadata(target).is_err() || is_empty_folder(target) {
+        return Ok(());
+    }
+    match (force, target.join(PROVENANCE).is_file()) {
+        (false, _) => Err(PruneError::Exists { path: target.to_owned() }),
+        (true, false) => Err(PruneError::NotOurs { path: target.to_owned() }),
+        (true, true) => Ok(()),
+    }
+}
+
+impl PrunedFolder {
+    /// Copies a checkpoint's folder, weights and all, to a temporary folder beside `target`.
+    ///
+    /// Hidden files and weights in other formats stay behind; `go_on` is asked before each file and may stop the work.
+    ///
+    /// # Errors
+    /// As [`check_target`], when a file cannot be read or written, or there is no space.
+    pub fn create(
+        checkpoint: &Checkpoint,
+        target: &Path,
+        force: bool,
+        go_on: &dyn Fn() -> Result<(), PruneError>,
+    ) -> Result<Self, PruneError> {
+        check_target(checkpoint, target, force)?;
+        let mut builder = tempfile::Builder::new();
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            // As `mkdir` would: the process's umask takes away what it must.
+            builder.permissions(fs::Permissions::from_mode(0o777));
+        }
+        let temporary = builder
+            .prefix(".allot-")
+            .tempdir_in(parent(target))
+            .map_err(|source| ModelError::Write { path: target.to_owned(), source })?;
+        let mut folder = Self {
+            target: target.to_owned(),
+            temporary,
+            shards: Vec::new(),
+            places: BTreeMap::new(),
+            left_out: Vec::new(),
+        };
+        for shard in checkpoint.files().paths() {
+            go_on()?;
+            folder.copy_shard(shard)?;
+        }
+        folder.copy_others(checkpoint.folder(), Path::new(""), go_on)?;
+        folder.left_out.sort_unstable();
+        Ok(folder)
+    }
+
+    /// Replaces a tensor's numbers.
+    ///
+    /// # Errors
+    /// When the model has no such tensor of that size, or the file cannot be written.
+    pub fn write(&mut self, tensor: &str, values: &Values<'_>) -> Result<(), PruneError> {
+        let bytes: &[u8] = match values {
+            Values::F32(all) => bytemuck::cast_slice(all),
+            Values::F16(all) => bytemuck::cast_slice(all),
+            Values::Bf16(all) => bytemuck::cast_slice(all),
+        };
+        let place = self.places.get(tensor).filter(|(_, _, length)| *length == bytes.len());
+        let Some((shard, offset, _)) = place else {
+            let path = self.target.clone();
+            return Err(ModelError::MissingTensor { path, tensor: tensor.to_owned() }.into());
+        };
+        let (path, file) = &mut self.shards[*shard];
+        file.seek(SeekFrom::Start(*offset)).and_then(|_| file.write_all(bytes)).map_err(writing(path))?;
+        Ok(())
+    }
+
+    /// Returns the files that were not carried along, because they hold the dense weights in another form.
+    pub fn left_out(&self) -> &[String] {
+        &self.left_out
+    }
+
+    /// Adds `allot.json`, and gives the folder its name once all is on the disk.
+    ///
+    /// # Errors
+    /// When a file cannot be written, or the name cannot be given; then what was there before is untouched.
+    pub fn finish(self, provenance: &impl Serialize) -> Result<(), PruneError> {
+        let path = self.target.join(PROVENANCE);
+        let mut text =
+            serde_json::to_vec_pretty(provenance).map_err(|error| writing(&path)(io::Error::other(error)))?;
+        text.push(b'\n');
+        let mut file = create(&self.temporary.path().join(PROVENANCE)).map_err(writing(&path))?;
+        file.write_all(&text).and_then(|()| file.sync_all()).map_err(writing(&path))?;
+        for (path, file) in &self.shards {
+            file.sync_all().map_err(writing(path))?;
+        }
+        drop(self.shards);
+        sync_folder(self.temporary.path()).map_err(writing(&self.target))?;
+        put_in_place(self.temporary, &self.target).map_err(writing(&self.target))?;
+        Ok(())
+    }
+
+    fn copy_shard(&mut self, from: &Path) -> Result<(), PruneError> {
+        let Some(name) = from.file_name() else { return Ok(()) };
+        let shown = self.target.join(name);
+        let mut file = copy(from, &self.temporary.path().join(name), &shown)?;
+        let (start, metadata) = header(&mut file).map_err(writing(&shown))?;
+        for name in metadata.offset_keys() {
+            if let Some(info) = metadata.info(&name) {
+                let (from, to) = info.data_offsets;
+                self.places.insert(name, (self.shards.len(), start + from as u64, to - from));
+            }
+        }
+        self.shards.push((shown, file));
+        Ok(())
+    }
+
+    /// Copies what is not weights, folders and all.
+    fn copy_others(
+        &mut self,
+        from: &Path,
+        below: &Path,
+        go_on: &dyn Fn() -> Result<(), PruneError>,
+    ) -> Result<(), PruneError> {
+        let read = |source| ModelError::Read { path: from.join(below), source };
+        for entry in fs::read_dir(from.join(below)).map_err(read)? {
+            go_on()?;
+            let name = entry.map_err(read)?.file_name();
+            let inside = below.join(&name);
+            let (path, copied) = (from.join(&inside), self.temporary.path().join(&inside));
+            let hidden = name.to_string_lossy().starts_with('.');
+            if hidden || copied.exists() && !path.is_dir() || inside == Path::new(PROVENANCE) {
+                continue;
+            }
+            let ending = path.extension().and_then(|it| it.to_str()).unwrap_or_default().to_lowercase();
+            if path.is_dir() {
+                fs::create_dir(&copied).map_err(writing(&self.target.join(&inside)))?;
+                self.copy_others(from, &inside, go_on)?;
+            } else if WEIGHT_FILES.contains(&ending.as_str()) {
+                self.left_out.push(inside.to_string_lossy().into_owned());
+            } else {
+                let shown = self.target.join(&inside);
+                copy(&path, &copied, &shown)?.sync_all().map_err(writing(&shown))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Copies a file's bytes; the copy has a new file's permissions, because a read-only one could not be changed.
+fn copy(from: &Path, to: &Path, shown: &Path) -> Result<File, PruneError> {
+    let reading = |source| ModelError::Read { path: from.to_owned(), source };
+    let mut source = File::open(from).map_err(reading)?;
+    let length = source.metadata().map_err(reading)?.len();
+    let mut file = create(to).map_err(writing(shown))?;
+    let copied = io::copy(&mut source, &mut file).map_err(writing(shown))?;
+    if copied != length {
+        return Err(ModelError::Truncated { path: from.to_owned(), needed: length, found: copied }.into());
+    }
+    Ok(file)
+}
+
+fn create(path: &Path) -> io::Result<File> {
+    File::options().read(true).write(true).create_new(true).open(path)
+}
+
+/// Returns where a shard's data start, and its header.
+fn header(file: &mut File) -> io::Result<(u64, Metadata)> {
+    let mut length = [0; 8];
+    file.seek(SeekFrom::Start(0))?;
+    file.read_exact(&mut length)?;
+    let length = u64::from_le_bytes(length);
+    let mut text = Vec::new();
+    file.take(length).read_to_end(&mut text)?;
+    Ok((8 + length, serde_json::from_slice(&text)?))
+}
+
+/// Renames the finished folder; one that is replaced is moved aside first, and comes back if that fails.
+fn put_in_place(temporary: TempDir, target: &Path) -> io::Result<()> {
+    let aside = tempfile::Builder::new().prefix(".allot-old-").tempdir_in(parent(target))?;
+    let old = aside.path().join("replaced");
+    let replaces = target.is_dir();
+    if replaces {
+        fs::rename(target, &old)?;
+    }
+    if let Err(error) = fs::rename(temporary.path(), target) {
+        // What cannot be moved back must at least not be removed.
+        if replaces && fs::rename(&old, target).is_err() {
+            let _ = aside.keep();
+        }
+        return Err(error);
+    }
+    // It has another name now, so there is nothing left to remove under the old one.
+    let _ = temporary.keep();
+    sync_folder(parent(target))
+}
+
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    // Windows opens no folders; there a rename is as durable as it gets.
+    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+}
+
+fn is_empty_folder(path: &Path) -> bool {
+    !path.is_symlink() && fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none())
+}
+
+fn parent(path: &Path) -> &Path {
+    path.parent().filter(|it| *it != Path::new("")).unwrap_or(Path::new("."))
+}
+
+/// Says which file of the finished folder could not be written.
+fn writing(path: &Path) -> impl Fn(io::Error) -> PruneError {
+    let path = path.to_owned();
+    move |source| ModelError::Write { path: path.clone(), source }.into()
+}

@@ -1,0 +1,233 @@
+//! Pruning block by block against the published code: masks, weights, Hessians, perplexities.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use allot::allocate::{Allocation, Projection, Unit, uniform};
+use allot::lang::types::Group;
+use allot::measure::perplexity;
+use allot::model::{Block, Checkpoint, TensorFiles, no_tap, widen};
+use allot::prune::{Mask, Method, Options, Pattern, Rounding, prune_blocks, prune_in_memory};
+use allot::stats::{Activations, Hessian, Tokens};
+use candle_core::Device;
+use serde_json::Value;
+
+mod shared;
+use shared::{bundled, reference};
+
+struct Published {
+    checkpoint: Checkpoint,
+    calibration: Tokens,
+    evaluation: Tokens,
+    json: Value,
+    masks: TensorFiles,
+    weights: TensorFiles,
+}
+
+impl Published {
+    fn open(name: &str) -> Option<Self> {
+        let folder = reference("tiny-stories-12l")?;
+        let checkpoint = Checkpoint::open(bundled()).unwrap();
+        let tokens = |name: &str| {
+            let file = folder.join(format!("tokens.safetensors:{name}"));
+            Tokens::read(file.to_str().unwrap(), &checkpoint).unwrap()
+        };
+        Some(Self {
+            calibration: tokens("calib_ids"),
+            evaluation: tokens("eval_ids"),
+            json: json(&folder.join(name)),
+            masks: TensorFiles::open_file(&folder.join("prune_masks.safetensors")).unwrap(),
+            weights: TensorFiles::open_file(&folder.join("prune_sparsegpt_weights.safetensors")).unwrap(),
+            checkpoint,
+        })
+    }
+
+    fn options(&self, method: Method, config: &str) -> Options<'_> {
+        Options {
+            pattern: config.parse().unwrap_or(Pattern::Unstructured),
+            rounding: Rounding::Reference,
+            tokens: Some(&self.calibration),
+            ..Options::new(method)
+        }
+    }
+
+    /// Returns the masks and the weights that pruning gives.
+    fn prune(&self, options: &Options<'_>, target: f64) -> BTreeMap<String, (Mask, Vec<f32>)> {
+        let mut all = BTreeMap::new();
+        let allocation = allocation(&self.checkpoint, target);
+        let mut keep = |linear: &allot::model::Linear, pruned: allot::prune::Pruned| {
+            all.insert(linear.module.clone(), (pruned.mask, widen(&pruned.weight)));
+            Ok(())
+        };
+        prune_blocks(&self.checkpoint, &allocation, options, &mut keep, &mut |_| ()).unwrap();
+        all
+    }
+
+    /// Returns the perplexity after pruning.
+    fn perplexity(&self, options: &Options<'_>, target: f64) -> f64 {
+        let allocation = allocation(&self.checkpoint, target);
+        let (decoder, _) = prune_in_memory(&self.checkpoint, &allocation, options, &mut |_| ()).unwrap();
+        perplexity(&decoder, &self.evaluation, &mut |_, _| ()).unwrap().perplexity
+    }
+
+    /// Returns the share of equal marks in the three masks that are stored.
+    fn overlap(&self, key: &str, pruned: &BTreeMap<String, (Mask, Vec<f32>)>) -> f64 {
+        let (mut equal, mut all) = (0, 0);
+        for (module, (mask, _)) in pruned {
+            let name = format!("{key}/{module}");
+            if !self.masks.contains(&name) {
+                continue;
+            }
+            let packed = self.masks.tensor(&name).unwrap().bytes;
+            let want = |at: usize| packed[at / 8] >> (at % 8) & 1 == 1;
+            equal += mask.pruned().iter().enumerate().filter(|(at, got)| want(*at) == **got).count();
+            all += mask.pruned().len();
+        }
+        assert!(all > 0, "{key}");
+        equal as f64 / all as f64
+    }
+}
+
+fn json(path: &Path) -> Value {
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+}
+
+fn allocation(checkpoint: &Checkpoint, target: f64) -> Allocation {
+    let units: Vec<Unit> = (0..checkpoint.config().blocks)
+        .map(|block| Unit {
+            name: format!("block {block}"),
+            projections: checkpoint
+                .block_linears(block)
+                .iter()
+                .map(|it| Projection { name: it.module.clone(), parameters: (it.rows * it.columns) as u64 })
+                .collect(),
+        })
+        .collect();
+    let sparsity = uniform(units.len(), target).unwrap();
+    Allocation::new(target, &units, None, sparsity.values()).unwrap()
+}
+
+fn relative(got: f64, want: f64) -> f64 {
+    (got - want).abs() / want
+}
+
+#[test]
+fn wanda_agrees_with_the_published_code() {
+    let Some(published) = Published::open("prune.json") else {
+        return;
+    };
+    for run in published.json["runs"].as_array().unwrap().iter().filter(|run| run["method"] == "wanda") {
+        let config = run["config"].as_str().unwrap();
+        let options = published.options(Method::Wanda, config);
+        let target = config.parse().unwrap_or(0.5);
+        let pruned = published.prune(&options, target);
+        let hashes = run["mask_sha256"].as_object().unwrap();
+        let mut equal = 0;
+        for (module, hash) in hashes {
+            let same = pruned[module].0.hash() == hash.as_str().unwrap();
+            assert!(same || !module.starts_with("model.layers.0."), "{config} {module}");
+            equal += usize::from(same);
+        }
+        let overlap = published.overlap(&format!("wanda/{config}"), &pruned);
+        let got = published.perplexity(&options, target);
+        let difference = relative(got, run["ppl"].as_f64().unwrap());
+        println!("wanda {config}: {equal} of 84 masks equal, overlap {overlap:.5}, perplexity {got:.4}, {difference:.1e} off");
+        assert!(overlap > 0.99 && difference < 0.01);
+    }
+}
+
+#[test]
+fn relative_importance_agrees_with_the_published_code() {
+    let Some(published) = Published::open("ria.json") else {
+        return;
+    };
+    for run in published.json["runs"].as_array().unwrap() {
+        let target = run["sparsity"].as_f64().unwrap_or(0.5);
+        let config = run["config"].as_str().unwrap_or("unstructured");
+        let per = if run["per_outneuron"] == true { Group::Row } else { Group::Matrix };
+        let options = published.options(Method::Ria { power: 0.5, per }, config);
+        let pruned = published.prune(&options, target);
+        let hashes = run["mask_sha256"].as_object();
+        let mut equal = 0;
+        for (module, hash) in hashes.into_iter().flatten() {
+            let same = pruned[module].0.hash() == hash.as_str().unwrap();
+            assert!(same || !module.starts_with("model.layers.0."), "{config} {module}");
+            equal += usize::from(same);
+        }
+        let got = published.perplexity(&options, target);
+        let difference = relative(got, run["ppl"].as_f64().unwrap());
+        println!("ria {config} {target} per {per}: {equal} masks equal, perplexity {got:.4}, {difference:.1e} off");
+        assert!(difference < 0.01);
+    }
+}
+
+#[test]
+fn magnitude_perplexities_agree_with_the_published_code() {
+    let Some(published) = Published::open("prune.json") else {
+        return;
+    };
+    for run in published.json["runs"].as_array().unwrap().iter().filter(|run| run["method"] == "magnitude") {
+        let config = run["config"].as_str().unwrap();
+        let got = published.perplexity(
+            &published.options(Method::Magnitude, config),
+            config.parse().unwrap_or(0.5),
+        );
+        let difference = relative(got, run["ppl"].as_f64().unwrap());
+        println!("magnitude {config}: perplexity {got:.4}, {difference:.1e} off");
+        assert!(difference < 0.01);
+    }
+}
+
+#[test]
+fn sparsegpt_agrees_with_the_published_code() {
+    let Some(published) = Published::open("prune.json") else {
+        return;
+    };
+    let first = "model.layers.0.self_attn.q_proj";
+    for run in published.json["runs"].as_array().unwrap().iter().filter(|run| run["method"] == "sparsegpt") {
+        let config = run["config"].as_str().unwrap();
+        let options = published.options(Method::SPARSE_GPT, config);
+        let target = config.parse().unwrap_or(0.5);
+        let pruned = published.prune(&options, target);
+        let name = format!("sparsegpt/{config}/{first}");
+        let mut worst = f64::NAN;
+        if published.weights.contains(&name) {
+            let want = widen(&published.weights.values(&name).unwrap());
+            let pairs = pruned[first].1.iter().zip(&want);
+            worst = pairs.map(|(got, want)| f64::from((got - want).abs())).fold(0.0, f64::max);
+            assert!(worst < 1e-3, "{config}: {worst}");
+        } else {
+            let overlap = published.overlap(&format!("sparsegpt/{config}"), &pruned);
+            println!("sparsegpt {config}: overlap {overlap:.5}");
+            assert!(overlap > 0.99, "{config}: {overlap}");
+        }
+        let got = published.perplexity(&options, target);
+        let difference = relative(got, run["ppl"].as_f64().unwrap());
+        println!("sparsegpt {config}: perplexity {got:.4}, {difference:.1e} off; first weights {worst:.1e} off");
+        assert!(difference < 0.01);
+    }
+}
+
+#[test]
+fn the_hessian_agrees_with_the_published_code() {
+    let Some(published) = Published::open("prune.json") else {
+        return;
+    };
+    let block = Block::load(&published.checkpoint, 0, &Device::Cpu).unwrap();
+    let mut activations =
+        Activations::embed(&published.checkpoint, &published.calibration, &Device::Cpu).unwrap();
+    let linear = &published.checkpoint.linears()[0];
+    let mut hessian = Hessian::new(linear.columns);
+    let mut tap = |site, input: &candle_core::Tensor| {
+        if site == linear.site { hessian.add(input) } else { Ok(()) }
+    };
+    activations.observe(&block, &mut tap).unwrap();
+    let got = hessian.finish();
+    let want = widen(&published.weights.values(&format!("hessian/{}", linear.module)).unwrap());
+    let scale = want.iter().map(|it| it.abs()).fold(0.0, f32::max);
+    let worst = got.iter().zip(&want).map(|(got, want)| (got - want).abs() / scale).fold(0.0, f32::max);
+    println!("hessian: {worst:.1e} of its largest entry");
+    assert!(worst < 1e-5);
+    activations.advance(&block, &mut no_tap()).unwrap();
+}
