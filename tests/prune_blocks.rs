@@ -132,7 +132,9 @@ fn wanda_agrees_with_the_published_code() {
         let overlap = published.overlap(&format!("wanda/{config}"), &pruned);
         let got = published.perplexity(&options, target);
         let difference = relative(got, run["ppl"].as_f64().unwrap());
-        println!("wanda {config}: {equal} of 84 masks equal, overlap {overlap:.5}, perplexity {got:.4}, {difference:.1e} off");
+        println!(
+            "wanda {config}: {equal} of 84 masks equal, overlap {overlap:.5}, perplexity {got:.4}, {difference:.1e} off"
+        );
         assert!(overlap > 0.99 && difference < 0.01);
     }
 }
@@ -157,7 +159,9 @@ fn relative_importance_agrees_with_the_published_code() {
         }
         let got = published.perplexity(&options, target);
         let difference = relative(got, run["ppl"].as_f64().unwrap());
-        println!("ria {config} {target} per {per}: {equal} masks equal, perplexity {got:.4}, {difference:.1e} off");
+        println!(
+            "ria {config} {target} per {per}: {equal} masks equal, perplexity {got:.4}, {difference:.1e} off"
+        );
         assert!(difference < 0.01);
     }
 }
@@ -169,10 +173,8 @@ fn magnitude_perplexities_agree_with_the_published_code() {
     };
     for run in published.json["runs"].as_array().unwrap().iter().filter(|run| run["method"] == "magnitude") {
         let config = run["config"].as_str().unwrap();
-        let got = published.perplexity(
-            &published.options(Method::Magnitude, config),
-            config.parse().unwrap_or(0.5),
-        );
+        let got = published
+            .perplexity(&published.options(Method::Magnitude, config), config.parse().unwrap_or(0.5));
         let difference = relative(got, run["ppl"].as_f64().unwrap());
         println!("magnitude {config}: perplexity {got:.4}, {difference:.1e} off");
         assert!(difference < 0.01);
@@ -204,7 +206,9 @@ fn sparsegpt_agrees_with_the_published_code() {
         }
         let got = published.perplexity(&options, target);
         let difference = relative(got, run["ppl"].as_f64().unwrap());
-        println!("sparsegpt {config}: perplexity {got:.4}, {difference:.1e} off; first weights {worst:.1e} off");
+        println!(
+            "sparsegpt {config}: perplexity {got:.4}, {difference:.1e} off; first weights {worst:.1e} off"
+        );
         assert!(difference < 0.01);
     }
 }

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use super::calibration::CalibrationArguments;
 use super::{CliError, Common, Format, Outcome, output, scripts};
 use crate::allocate::Bounds;
-use crate::allocate::script::{Note, Request, ScriptError, allocate};
-use crate::interpret::error::InterpretError;
+use crate::allocate::script::{self, Note, Request, ScriptError, allocate};
+use crate::interpret::data::ModelData;
 use crate::lang::canonical;
 use crate::lang::types::UnitKind;
 use crate::model::Checkpoint;
@@ -54,22 +54,16 @@ pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliE
     let metric = scripts::load_metric(&arguments.method)?;
     let bounds = Bounds::new(arguments.least, arguments.most)?;
     let checkpoint = Checkpoint::open(&arguments.model)?;
-    let statistics = arguments.calibration.statistics(&checkpoint, common.quiet)?;
+    let statistics = match scripts::needs_statistics(&loaded.script, &metric) {
+        true => arguments.calibration.statistics(&checkpoint, common.quiet)?,
+        false => None,
+    };
     let mut data = checkpoint.data()?;
     if let Some(statistics) = &statistics {
         statistics.attach(&mut data);
     }
     let request = Request { metric: &metric, unit: arguments.unit, target: arguments.sparsity, bounds };
-    let outcome = allocate(&loaded.script, &data, request).map_err(|error| match &error {
-        ScriptError::Interpret(cause) => explain(cause, &loaded),
-        _ => CliError::Script(error),
-    })?;
-    if !common.quiet {
-        for note in &outcome.notes {
-            let kind = if matches!(note, Note::UnitOverridden { .. }) { "note" } else { "warning" };
-            output::message(&format!("{kind}: {note}\n"));
-        }
-    }
+    let outcome = allocated(&loaded, &data, request, common.quiet)?;
     if let Some(path) = &arguments.figure {
         let title = format!("{} at {} sparsity", loaded.name, report::number::percent(arguments.sparsity, 0));
         output::write_file(path, report::allocation_figure(&outcome.allocation, &title).as_bytes())?;
@@ -93,7 +87,23 @@ pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliE
     Ok(Outcome::Fine)
 }
 
-/// Shows an error of evaluation under the code that it comes from.
-fn explain(error: &InterpretError, loaded: &scripts::Loaded) -> CliError {
-    CliError::Diagnosed(loaded.render(&[error.diagnostic()]))
+/// Allocates by a script, with what there is to say of it on standard error unless `quiet`.
+///
+/// # Errors
+/// Fails when the script has no allocation on the model; errors in its text are shown under the code.
+pub(super) fn allocated(
+    loaded: &scripts::Loaded,
+    data: &ModelData<'_>,
+    request: Request<'_>,
+    quiet: bool,
+) -> Result<script::Outcome, CliError> {
+    let outcome = allocate(&loaded.script, data, request).map_err(|error| match &error {
+        ScriptError::Interpret(cause) => CliError::Diagnosed(loaded.render(&[cause.diagnostic()])),
+        _ => CliError::Script(error),
+    })?;
+    for note in outcome.notes.iter().filter(|_| !quiet) {
+        let kind = if matches!(note, Note::UnitOverridden { .. }) { "note" } else { "warning" };
+        output::message(&format!("{kind}: {note}\n"));
+    }
+    Ok(outcome)
 }

@@ -14,6 +14,7 @@ mod ops;
 mod output;
 mod ppl;
 mod progress;
+mod prune;
 mod scripts;
 mod stats;
 mod text;
@@ -63,6 +64,7 @@ enum Command {
     Eval(eval::Arguments),
     Inspect(inspect::Arguments),
     Stats(stats::Arguments),
+    Prune(prune::Arguments),
     Ppl(ppl::Arguments),
     Kl(kl::Arguments),
     Ops(ops::Arguments),
@@ -90,6 +92,7 @@ pub fn main() -> ExitCode {
         Command::Eval(arguments) => eval::run(&arguments, cli.common),
         Command::Inspect(arguments) => inspect::run(&arguments, cli.common),
         Command::Stats(arguments) => stats::run(&arguments, cli.common),
+        Command::Prune(arguments) => prune::run(&arguments, cli.common),
         Command::Ppl(arguments) => ppl::run(&arguments, cli.common),
         Command::Kl(arguments) => kl::run(&arguments, cli.common),
         Command::Ops(arguments) => ops::run(&arguments, cli.common),

@@ -39,6 +39,12 @@ pub enum CliError {
         /// The file.
         path: PathBuf,
     },
+    /// A model cannot be pruned.
+    #[error(transparent)]
+    Prune(#[from] crate::prune::PruneError),
+    /// Nothing says how much is to be pruned.
+    #[error("pass `--sparsity RATIO`: only a fixed pattern such as `2:4` has a sparsity of its own")]
+    NoSparsity,
     /// A text cannot be read.
     #[error(transparent)]
     Text(#[from] crate::stats::TextError),

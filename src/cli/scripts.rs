@@ -6,7 +6,8 @@ use super::input::Input;
 use super::{CliError, output};
 use crate::lang::check::{Options, check_bytes};
 use crate::lang::diagnostic::Diagnostic;
-use crate::lang::program::{Metric, Script};
+use crate::lang::ops::Op;
+use crate::lang::program::{Expr, Metric, Script};
 use crate::lang::published::{self, PUBLISHED};
 use crate::lang::types::UnitKind;
 use crate::report;
@@ -69,4 +70,17 @@ pub(super) fn load_metric(name: &str) -> Result<Metric, CliError> {
     let loaded = load(script, None, true)?;
     let metric = loaded.script.metric.ok_or(CliError::NoMetric { name: loaded.name })?;
     Ok(Metric { per: metric.per, score: metric.score.without_spans() })
+}
+
+/// Returns whether an allocation uses more than a model's weights, with `metric` for its score unless it has its own.
+pub(super) fn needs_statistics(script: &Script, metric: &Metric) -> bool {
+    let collected = |expr: &Expr| {
+        [Op::InputNorm, Op::HessianDiagonal, Op::Gradient, Op::ReconstructionError]
+            .iter()
+            .any(|op| expr.uses(*op))
+    };
+    let metric = script.metric.as_ref().unwrap_or(metric);
+    script.allocation.as_ref().is_some_and(|allocation| {
+        collected(allocation) || (allocation.uses(Op::Score) && collected(&metric.score))
+    })
 }

@@ -240,8 +240,7 @@ fn metric_scores(
     let linears = if whole { checkpoint.linears() } else { checkpoint.block_linears(block) };
     let data = linears.iter().map(|linear| linear_data(checkpoint, linear, inputs, options.statistics));
     let data = ModelData { blocks: checkpoint.config().blocks, linears: data.collect::<Result<_, _>>()? };
-    let context =
-        Context { model: &data, unit: options.unit, metric: &metric.score, target };
+    let context = Context { model: &data, unit: options.unit, metric: &metric.score, target };
     let failed = |index: usize| {
         move |source| PruneError::Metric { module: linears[index].module.clone(), source: Box::new(source) }
     };

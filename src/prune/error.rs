@@ -97,7 +97,9 @@ pub enum PruneError {
         value: f32,
     },
     /// Activations are so large that their squares overflow.
-    #[error("the inputs of {module} overflow; earlier blocks may be pruned too far: prune less, or keep activations dense")]
+    #[error(
+        "the inputs of {module} overflow; earlier blocks may be pruned too far: prune less, or keep activations dense"
+    )]
     Activations {
         /// The linear.
         module: String,

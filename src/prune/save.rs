@@ -20,20 +20,8 @@ use crate::model::{Checkpoint, ModelError};
 pub const PROVENANCE: &str = "allot.json";
 
 /// Endings of files that hold weights; none but the model's own shards are carried along.
-const WEIGHT_FILES: &[&str] = &[
-    "safetensors",
-    "bin",
-    "pt",
-    "pth",
-    "ckpt",
-    "h5",
-    "msgpack",
-    "gguf",
-    "onnx",
-    "ot",
-    "tflite",
-    "npz",
-];
+const WEIGHT_FILES: &[&str] =
+    &["safetensors", "bin", "pt", "pth", "ckpt", "h5", "msgpack", "gguf", "onnx", "ot", "tflite", "npz"];
 
 /// A folder that is being written; dropped before it is finished, it is gone.
 #[derive(Debug)]
@@ -55,7 +43,9 @@ pub fn check_target(checkpoint: &Checkpoint, target: &Path, force: bool) -> Resu
     let model = fs::canonicalize(checkpoint.folder()).map_err(|error| read(checkpoint.folder(), error))?;
     let whole = match (fs::canonicalize(target), target.file_name()) {
         (Ok(path), _) => path,
-        (_, Some(name)) => fs::canonicalize(parent(target)).unwrap_or_else(|_| parent(target).into()).join(name),
+        (_, Some(name)) => {
+            fs::canonicalize(parent(target)).unwrap_or_else(|_| parent(target).into()).join(name)
+        }
         (Err(error), None) => return Err(read(target, error).into()),
     };
     if whole.starts_with(&model) || model.starts_with(&whole) {

@@ -35,12 +35,7 @@ struct Window<'a> {
 ///
 /// # Source
 /// SparseGPT (arXiv 2301.00774), algorithm 1.
-pub fn prune_columns(
-    weights: &mut [f32],
-    factor: &InverseFactor,
-    share: Share,
-    rounding: Rounding,
-) -> Mask {
+pub fn prune_columns(weights: &mut [f32], factor: &InverseFactor, share: Share, rounding: Rounding) -> Mask {
     let columns = factor.columns().max(1);
     let rows = weights.len() / columns;
     if rounding == Rounding::Reference {

@@ -12,6 +12,7 @@ mod importances;
 pub mod model;
 pub mod number;
 pub mod plan;
+pub mod pruned;
 mod svg;
 pub mod table;
 

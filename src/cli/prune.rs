@@ -1,0 +1,136 @@
+//! `allot prune`: a pruned model, in a folder of its own.
+
+use std::path::PathBuf;
+
+use super::calibration::CalibrationArguments;
+use super::progress::Progress;
+use super::{CliError, Common, Format, Outcome, eval, output, scripts};
+use crate::allocate::Bounds;
+use crate::allocate::script::Request;
+use crate::lang::canonical;
+use crate::lang::types::UnitKind;
+use crate::model::Checkpoint;
+use crate::prune::{self, Method, Options, Pattern, Propagation, Rounding, ScriptSource};
+use crate::report;
+
+/// Prunes a model: a script says how much each part loses, a method which weights
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  allot prune MODEL --sparsity 0.5 --method magnitude --out PRUNED
+  allot prune MODEL owl --sparsity 0.7 --text calibration.jsonl --length 256 --out PRUNED
+  allot prune MODEL --sparsity 0.5 --pattern 2:4 --stats S.safetensors --propagate dense --out PRUNED
+  allot prune MODEL my.allot --sparsity 0.6 --method sparsegpt --text c4.jsonl --out PRUNED")]
+pub(super) struct Arguments {
+    /// The model's folder, as Hugging Face lays it out
+    model: PathBuf,
+    /// The allocation script: a file, `-`, or the name of a published one
+    #[arg(default_value = "uniform")]
+    script: String,
+    /// The share of all weights in the blocks' linears that is to be pruned, from 0 to 1
+    /// (a fixed pattern such as `2:4` has its own)
+    #[arg(long, short, value_name = "RATIO")]
+    sparsity: Option<f64>,
+    /// How weights are chosen: magnitude, wanda, sparsegpt, ria, or a script with a metric
+    #[arg(long, default_value = "wanda")]
+    method: String,
+    #[command(flatten)]
+    calibration: CalibrationArguments,
+    /// The allocation unit, instead of the script's own: block or projection
+    #[arg(long, value_parser = super::unit)]
+    unit: Option<UnitKind>,
+    /// Where zeros may stand: unstructured, N:M (`2:4` prunes two of every four), or `n:M` as the allocation has it
+    #[arg(long, default_value = "unstructured")]
+    pattern: Pattern,
+    /// What later blocks see: what `pruned` blocks give, as published, or the `dense` ones
+    #[arg(long, default_value = "pruned", value_parser = propagation)]
+    propagate: Propagation,
+    /// How ratios become whole weights: `exact` counts, or as in the `reference` code
+    #[arg(long, default_value = "exact", value_parser = rounding)]
+    rounding: Rounding,
+    /// The folder to be written
+    #[arg(long, short)]
+    out: PathBuf,
+    /// Replaces the folder if allot wrote it
+    #[arg(long)]
+    force: bool,
+}
+
+fn propagation(word: &str) -> Result<Propagation, String> {
+    match word {
+        "pruned" => Ok(Propagation::Pruned),
+        "dense" => Ok(Propagation::Dense),
+        _ => Err("write `pruned` or `dense`".to_owned()),
+    }
+}
+
+fn rounding(word: &str) -> Result<Rounding, String> {
+    match word {
+        "exact" => Ok(Rounding::Exact),
+        "reference" => Ok(Rounding::Reference),
+        _ => Err("write `exact` or `reference`".to_owned()),
+    }
+}
+
+pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliError> {
+    let loaded = scripts::load(&arguments.script, arguments.unit, common.quiet)?;
+    let metric = scripts::load_metric(&arguments.method)?;
+    let checkpoint = Checkpoint::open(&arguments.model)?;
+    let tokens = arguments.calibration.windows(&checkpoint)?;
+    // With a text, the pruner collects its own statistics on the way; dense ones are for the allocation.
+    let dense = arguments.calibration.stats.is_some() || scripts::needs_statistics(&loaded.script, &metric);
+    let statistics = match dense {
+        true => arguments.calibration.statistics(&checkpoint, common.quiet)?,
+        false => None,
+    };
+    let mut data = checkpoint.data()?;
+    if let Some(statistics) = &statistics {
+        statistics.attach(&mut data);
+    }
+    // A script's own metric says how its weights are chosen, unless the method is said.
+    let target = match (arguments.sparsity, arguments.pattern) {
+        (Some(sparsity), _) => sparsity,
+        (None, Pattern::Fixed { n, m }) => n as f64 / m as f64,
+        (None, _) => return Err(CliError::NoSparsity),
+    };
+    let request = Request { metric: &metric, unit: arguments.unit, target, bounds: Bounds::default() };
+    let outcome = eval::allocated(&loaded, &data, request, common.quiet)?;
+    let method = match (arguments.method.as_str(), &loaded.script.metric) {
+        ("wanda", Some(metric)) => Method::Metric(metric.clone()),
+        ("magnitude", _) => Method::Magnitude,
+        ("wanda", None) => Method::Wanda,
+        ("sparsegpt", _) => Method::SPARSE_GPT,
+        ("ria", _) => Method::RIA,
+        _ => Method::Metric(metric.clone()),
+    };
+    let options = Options {
+        pattern: arguments.pattern,
+        rounding: arguments.rounding,
+        propagation: arguments.propagate,
+        unit: outcome.unit,
+        tokens: tokens.as_ref(),
+        statistics: statistics.as_ref(),
+        seed: tokens.as_ref().map(|_| arguments.calibration.seed),
+        ..Options::new(method)
+    };
+    let folder = prune::Output {
+        folder: &arguments.out,
+        force: arguments.force,
+        script: Some(ScriptSource {
+            name: loaded.name.clone(),
+            text: loaded.source.clone(),
+            hash: canonical::hash(&loaded.script),
+        }),
+    };
+    let blocks = checkpoint.config().blocks as f64;
+    let bar = Progress::new("pruning", common.quiet);
+    let report = prune::prune(&checkpoint, &outcome.allocation, &options, folder, &mut |done| {
+        bar.at(done as f64 / blocks);
+    })?;
+    bar.done();
+    match common.format {
+        Format::Json => output::print_json(&report)?,
+        Format::Text if common.quiet => {}
+        Format::Text => output::print(&report::pruned::text(&report, &arguments.out))?,
+    }
+    Ok(Outcome::Fine)
+}
