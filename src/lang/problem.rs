@@ -1,12 +1,13 @@
 //! Mistakes in scripts, as values; `problem/words.rs` is the one place where they are put into words.
 
+mod phrases;
 mod words;
 
 use super::ops::{Domain, Op};
 use super::span::Span;
 use super::types::{Group, Type, UnitKind};
 
-pub(super) use words::alternatives;
+pub(super) use phrases::alternatives;
 
 /// A mistake in a script.
 #[derive(Clone, Debug, PartialEq)]

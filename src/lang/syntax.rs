@@ -116,9 +116,10 @@ struct Builder {
 }
 
 impl Builder {
+    /// Returns where a pair stands, without the spaces and comments that pest takes in while it looks for more.
     fn span(&self, pair: &Pair<'_, Rule>) -> Span {
-        let span = pair.as_span();
-        Span::new(self.offset + span.start(), self.offset + span.end())
+        let start = self.offset + pair.as_span().start();
+        Span::new(start, start + recover::trimmed(pair.as_str()).len())
     }
 
     fn name(&self, pair: &Pair<'_, Rule>) -> Name {

@@ -1,13 +1,14 @@
 //! Problems in words: what is wrong, where, and what to do.
 
 use super::Problem;
+use super::phrases::{
+    alternatives, counted, did_you_mean, instead, listed, number_help, quoted, required, shortened,
+    signature, takes, type_help, typed, written,
+};
 use crate::lang::diagnostic::Diagnostic;
-use crate::lang::ops::{Class, Notation, Op};
+use crate::lang::ops::{Class, Op};
 use crate::lang::syntax::{MAX_DEPTH, MAX_SIZE};
 use crate::lang::types::{Type, UnitKind};
-
-/// The longest text that a message quotes, in characters.
-const LONGEST_QUOTE: usize = 100;
 
 impl Problem {
     /// Puts the problem into words.
@@ -32,7 +33,7 @@ impl Problem {
             )
             .help("check that this is an allot script, and save it as UTF-8"),
             Self::TooDeep { span } => {
-                Diagnostic::error("too-deep", format!("this is nested more than {} levels deep", MAX_DEPTH))
+                Diagnostic::error("too-deep", format!("this is nested more than {MAX_DEPTH} levels deep"))
                     .label(*span, "too deep from here")
                     .help("name parts of it with `let`")
             }
@@ -429,163 +430,5 @@ impl Problem {
                     .label(*span, "further problems from here on")
             }
         }
-    }
-}
-
-/// Returns a text with what it quotes from the script cut to a length that can be read.
-fn shortened(text: &str) -> String {
-    let mut out = String::new();
-    let mut quoted = 0;
-    let mut in_quotes = false;
-    for character in text.chars() {
-        in_quotes ^= character == '`';
-        quoted = if in_quotes { quoted + 1 } else { 0 };
-        match quoted {
-            0..=LONGEST_QUOTE => out.push(character),
-            _ if quoted == LONGEST_QUOTE + 1 => out.push_str("..."),
-            _ => {}
-        }
-    }
-    out
-}
-
-/// Returns a character as it can be shown: by its code where it has no shape of its own.
-fn quoted(character: char) -> String {
-    match character.is_control() || character.is_whitespace() {
-        true => format!("U+{:04X}", u32::from(character)),
-        false => format!("`{character}`"),
-    }
-}
-
-/// Returns what to write in the place of a character that scripts do not have.
-fn instead(character: char) -> Option<&'static str> {
-    Some(match character {
-        '\'' | '"' | '`' => "scripts have no strings: names and words stand as they are",
-        '[' | ']' | '{' | '}' => "scripts have only round parentheses",
-        ';' => "a new line ends a statement",
-        '×' | '·' | '⋅' | '∗' => "write `*` to multiply",
-        '÷' | '∕' => "write `/` to divide",
-        '−' | '–' | '—' => "write `-` to subtract",
-        '≤' => "write `<=`",
-        '≥' => "write `>=`",
-        '\u{a0}' | '\u{3000}' | '\u{feff}' | '\u{200b}' => "write a plain space",
-        _ => return None,
-    })
-}
-
-fn number_help(text: &str) -> String {
-    let digits = text.trim_matches('.');
-    let number = |text: &str| text.parse::<f64>().is_ok_and(f64::is_finite);
-    let letters = text.find(|character: char| character.is_alphabetic() || character == '_');
-    match letters.map(|at| text.split_at(at)) {
-        Some((value, name)) if number(value) => format!("to multiply, write `{value} * {name}`"),
-        None if text.starts_with('.') && number(digits) => format!("write `0.{digits}`"),
-        None if number(digits) => format!("write `{digits}`"),
-        _ => "numbers are written such as `5`, `0.5` and `1e-6`".to_owned(),
-    }
-}
-
-/// Returns a type and what it is, for a label.
-fn typed(found: Type) -> String {
-    format!("{}: {}", found.with_article(), found.one_for_each())
-}
-
-fn signature(op: Op) -> String {
-    let row = op.info();
-    let shapes = match row.class {
-        Class::Elementwise => ", where S is any shape",
-        Class::Normaliser => ", where S is a Layer, an Input, an Output or a Matrix",
-        _ => "",
-    };
-    format!("its signature is `{}`{shapes}", row.signature())
-}
-
-/// Returns an operator as scripts write it.
-fn written(op: Op) -> &'static str {
-    match op.info().notation {
-        Notation::Infix { symbol, .. } => symbol,
-        _ => op.name(),
-    }
-}
-
-fn type_help(diagnostic: Diagnostic, op: Op, found: Type, over: Option<&str>) -> Diagnostic {
-    match (op.info().class, found) {
-        (Class::Reduction | Class::MatrixReduction, Type::Layer) => {
-            diagnostic.help("this is already one value for each unit: leave the reduction out")
-        }
-        (Class::Reduction, Type::Input | Type::Output) if over.is_some_and(|over| over != "unit") => {
-            diagnostic.help("`over` works within each matrix: leave it out to reduce all values of the unit")
-        }
-        (Class::MatrixReduction, Type::Input | Type::Output) => {
-            diagnostic.help("this needs a whole matrix, such as `weight`")
-        }
-        (Class::Reduction | Class::MatrixReduction | Class::Normaliser, Type::Number) => {
-            diagnostic.help("a single number has nothing to be reduced or compared with")
-        }
-        (Class::Allocator(Some(Type::Layer)), Type::Matrix | Type::Input | Type::Output)
-        | (Class::Layerwise, Type::Matrix | Type::Input | Type::Output) => {
-            diagnostic.help("reduce it first, such as with `mean`")
-        }
-        (Class::Allocator(_), Type::Number) => diagnostic.help("one number for all units is `uniform()`"),
-        (Class::Allocator(Some(Type::Matrix)), Type::Layer) => {
-            diagnostic.help("`scale` allocates by a Layer importance")
-        }
-        _ => diagnostic,
-    }
-}
-
-/// Returns what an operator takes, as a clause.
-fn takes(op: Op, over: Option<&str>) -> String {
-    let (with, types) = match over {
-        Some(over @ ("inputs" | "outputs")) => (format!(" over {over}"), &[Type::Matrix][..]),
-        _ => (String::new(), op.accepts()),
-    };
-    let names: Vec<&str> = types.iter().map(|shape| shape.with_article()).collect();
-    format!("`{}`{with} takes {}", written(op), alternatives(&names))
-}
-
-fn required(op: Op) -> String {
-    let required: Vec<String> = op
-        .info()
-        .parameters
-        .iter()
-        .filter(|parameter| parameter.default.is_none())
-        .map(|parameter| format!("{} = ...", parameter.name))
-        .collect();
-    required.join(", ")
-}
-
-fn did_you_mean(diagnostic: Diagnostic, similar: &[String]) -> Diagnostic {
-    match similar {
-        [] => diagnostic,
-        _ => {
-            let names: Vec<String> = similar.iter().map(|name| format!("`{name}`")).collect();
-            let names: Vec<&str> = names.iter().map(String::as_str).collect();
-            diagnostic.help(format!("did you mean {}?", alternatives(&names)))
-        }
-    }
-}
-
-pub(in crate::lang) fn alternatives(words: &[&str]) -> String {
-    match words {
-        [] => String::new(),
-        [one] => (*one).to_owned(),
-        [first @ .., last] => format!("{} or {last}", first.join(", ")),
-    }
-}
-
-fn listed(words: &[&str]) -> String {
-    match words {
-        [] => String::new(),
-        [one] => format!("`{one}`"),
-        [first @ .., last] => format!("`{}` and `{last}`", first.join("`, `")),
-    }
-}
-
-fn counted(count: usize, noun: &str) -> String {
-    match count {
-        0 => format!("no {noun}s"),
-        1 => format!("1 {noun}"),
-        _ => format!("{count} {noun}s"),
     }
 }

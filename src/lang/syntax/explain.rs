@@ -20,7 +20,7 @@ const SYMBOLS: [&str; 5] = ["|>", "<=", ">=", "//", "/*"];
 /// Returns what to say of a `piece` of the script that does not parse.
 pub(super) fn error(source: &str, piece: Span, error: &Error<Rule>) -> Problem {
     let text = piece.of(source);
-    let end = recover::code_end(text);
+    let end = recover::trimmed(text).len();
     let at = match error.location {
         InputLocation::Pos(at) | InputLocation::Span((at, _)) => at.min(end),
     };

@@ -117,10 +117,14 @@ pub(super) fn is_word(character: char) -> bool {
     character.is_alphanumeric() || character == '_'
 }
 
-/// Returns where the last character of `text` that is neither space nor comment ends.
-pub(super) fn code_end(text: &str) -> usize {
-    code(text)
-        .filter(|(_, character)| !character.is_whitespace())
-        .last()
-        .map_or(0, |(at, character)| at + character.len_utf8())
+/// Returns the text without the spaces, new lines and comments at its end.
+pub(super) fn trimmed(text: &str) -> &str {
+    let mut text = text.trim_end();
+    loop {
+        let line = text.rfind(['\n', '\r']).map_or(0, |newline| newline + 1);
+        match text[line..].find('#') {
+            Some(comment) => text = text[..line + comment].trim_end(),
+            None => return text,
+        }
+    }
 }
