@@ -1,6 +1,6 @@
 //! Typed program to LaTeX, for papers.
 
-use super::ops::{self, Class, Notation};
+use super::ops::{self, Notation, Op, Setting};
 use super::print::{number, sides};
 use super::program::{Expr, ExprKind, Script};
 
@@ -27,42 +27,67 @@ pub fn expr(expr: &Expr) -> String {
     write(expr, 0)
 }
 
-fn write(expr: &Expr, precedence: u8) -> String {
-    match expr.kind() {
+/// What needs no parentheses anywhere.
+const ATOM: u8 = ops::POWER + 1;
+
+/// Returns an expression that stands where only what binds at least as tightly as `least` goes without parentheses.
+fn write(expr: &Expr, least: u8) -> String {
+    let (own, text) = match expr.kind() {
         ExprKind::Number(value) => {
             let text = scientific(&number(*value));
-            if value.is_sign_negative() && precedence > ops::SUM {
-                format!("\\left({text}\\right)")
-            } else {
-                text
-            }
+            let own = match value.is_sign_negative() {
+                true => ops::SUM,
+                false if text.contains("\\cdot") => ops::PRODUCT,
+                false if text.contains('^') => ops::POWER,
+                false => ATOM,
+            };
+            (own, text)
+        }
+        // What DSA's engine does to numbers it cannot use is no part of the formula.
+        ExprKind::Call { op: Op::DsaSanitize, operands, .. } => {
+            return operands.first().map_or(String::new(), |operand| write(operand, least));
         }
         ExprKind::Call { op, operands, .. } => {
-            let row = op.info();
-            // A fraction, a power's exponent and brackets hold whatever stands in them together.
-            let (own, least) = match row.notation {
-                Notation::Infix { symbol: "/", .. } => (ops::POWER, vec![0, 0]),
-                Notation::Infix { precedence: ops::POWER, .. } => (ops::POWER, vec![ops::POWER + 1, 0]),
-                Notation::Infix { precedence: ops::COMPARISON, .. } => {
-                    (ops::POWER + 1, vec![ops::SUM, ops::SUM])
-                }
-                Notation::Infix { precedence, .. } => {
-                    let (left, right) = sides(precedence);
-                    (precedence, vec![left, right])
-                }
-                Notation::Prefix(_) => (ops::NEGATION, vec![ops::NEGATION]),
-                Notation::Call if row.latex.starts_with("{#1}^") => (ops::POWER, vec![ops::POWER + 1]),
-                Notation::Call if row.latex == "\\sum #1" || row.latex.ends_with(" #1") => {
-                    (ops::PRODUCT, vec![ops::PRODUCT])
-                }
-                Notation::Call if row.latex.contains("\\ln #1") => (ops::SUM, vec![ops::POWER]),
-                Notation::Call | Notation::Name => (ops::POWER + 1, vec![0; operands.len()]),
+            let (own, first, others) = binding(*op);
+            let (own, first) = match expr.over() {
+                Some("inputs" | "outputs") => (ops::POWER, first),
+                _ => (own, first),
             };
-            let parts: Vec<String> =
-                operands.iter().zip(least).map(|(operand, least)| write(operand, least)).collect();
-            let text = filled(expr, &parts);
-            if own < precedence { format!("\\left({text}\\right)") } else { text }
+            let parts: Vec<String> = operands
+                .iter()
+                .enumerate()
+                .map(|(index, operand)| write(operand, if index == 0 { first } else { others }))
+                .collect();
+            (own, filled(expr, &parts))
         }
+    };
+    if own < least { format!("\\left({text}\\right)") } else { text }
+}
+
+/// Returns how tightly an operator's LaTeX binds, and how tightly its first and its other operands must bind to go
+/// without parentheses.
+fn binding(op: Op) -> (u8, u8, u8) {
+    match op {
+        // A fraction's bar holds together what stands above and below it, an exponent's place what stands there.
+        Op::Divide | Op::Reciprocal | Op::StableRank => (ops::POWER, 0, 0),
+        Op::Power => (ops::POWER, ATOM, 0),
+        Op::Square | Op::DsaGram => (ops::POWER, ATOM, ATOM),
+        Op::Less | Op::LessEqual | Op::Greater | Op::GreaterEqual => (ATOM, ops::SUM, ops::SUM),
+        // These reach as far to the right as a term goes.
+        Op::Negate | Op::Sum => (ops::SUM, ops::PRODUCT, ops::PRODUCT),
+        Op::Entropy => (ops::SUM, ops::POWER, ops::POWER),
+        Op::L1 | Op::Where => (ops::SUM, 0, 0),
+        // Bars and roots are parentheses of their own.
+        Op::Absolute | Op::SquareRoot | Op::L2 | Op::SpectralNorm => (ATOM, 0, 0),
+        Op::HessianDiagonal => (ops::POWER, 0, 0),
+        _ => match op.info().notation {
+            Notation::Infix { precedence, .. } => {
+                let (left, right) = sides(precedence);
+                (precedence, left, right)
+            }
+            Notation::Name => (ATOM, 0, 0),
+            Notation::Call | Notation::Prefix(_) => (ops::POWER, 0, 0),
+        },
     }
 }
 
@@ -82,15 +107,17 @@ fn filled(expr: &Expr, operands: &[String]) -> String {
         let parameter = row.parameters.iter().position(|parameter| parameter.name == key);
         match (place, parameter) {
             (Some(operand), _) => out.push_str(operand),
-            (None, Some(index)) => out.push_str(&scientific(&expr.parameters()[index].to_string())),
+            (None, Some(index)) => match expr.parameters().get(index) {
+                Some(Setting::Number(value)) => out.push_str(&scientific(&number(*value))),
+                Some(Setting::Word(word)) => out.push_str(&word.replace('_', "\\_")),
+                None => {}
+            },
             (None, None) => {}
         }
     }
     out.push_str(rest);
-    let hidden = row.class == Class::Reduction;
     match expr.over() {
-        Some("inputs") if hidden => format!("\\left.{out}\\right|_{{\\text{{inputs}}}}"),
-        Some("outputs") if hidden => format!("\\left.{out}\\right|_{{\\text{{outputs}}}}"),
+        Some(over @ ("inputs" | "outputs")) => format!("\\left.{out}\\right|_{{\\text{{{over}}}}}"),
         _ => out,
     }
 }

@@ -335,14 +335,14 @@ catalogue! {
     Min "min" "The least value" {
         class: Class::Reduction, notation: Notation::Call, operands: ["x"], parameters: [OVER],
         definition: "The least value.",
-        latex: "\\min #1", source: "arithmetic",
+        latex: "\\min(#1)", source: "arithmetic",
         example: "min(score) |> scale",
         stages: [], full: true,
     }
     Max "max" "The greatest value" {
         class: Class::Reduction, notation: Notation::Call, operands: ["x"], parameters: [OVER],
         definition: "The greatest value.",
-        latex: "\\max #1", source: "arithmetic",
+        latex: "\\max(#1)", source: "arithmetic",
         example: "max(score) / mean(score) |> scale",
         stages: [], full: true,
     }
@@ -363,14 +363,14 @@ catalogue! {
     L1 "l1" "The sum of absolute values" {
         class: Class::Reduction, notation: Notation::Call, operands: ["x"], parameters: [OVER],
         definition: "The sum of |x|.",
-        latex: "\\left\\lVert #1 \\right\\rVert_1", source: "arithmetic (DSA's L1_NORM is mean(abs(x)))",
+        latex: "\\sum \\left|#1\\right|", source: "arithmetic (DSA's L1_NORM is mean(abs(x)))",
         example: "l1(weight) / params |> scale",
         stages: [Stage::Reduce], full: true,
     }
     L2 "l2" "The root of the sum of squares" {
         class: Class::Reduction, notation: Notation::Call, operands: ["x"], parameters: [OVER],
         definition: "The root of the sum of x squared (the Frobenius norm of all of the unit's values).",
-        latex: "\\left\\lVert #1 \\right\\rVert_2", source: "DSA, released operators (FROBENIUS_NORM)",
+        latex: "\\left\\lVert #1 \\right\\rVert_F", source: "DSA, released operators (FROBENIUS_NORM)",
         example: "l2(weight) |> scale",
         stages: [Stage::Reduce], full: true,
     }
@@ -436,7 +436,7 @@ catalogue! {
     AlphaHill "alpha_hill" "The exponent of the power law that the squared singular values follow in their tail" {
         class: Class::MatrixReduction, notation: Notation::Call, operands: ["x"], parameters: [parameter("fit", Domain::Word(&["peak", "mid", "peak_as_coded"]), Some(Setting::Word("peak")), "how the tail's lower end is found")],
         definition: "The eigenvalues are the squared singular values, ascending. `mid`: the Hill estimate above the eigenvalue at place floor(N / 2). `peak`: x is the left edge of the fullest of 100 bins of log10 of the eigenvalues; among the eigenvalues from 0.95 x to 1.5 x as the lower end, the fit with the least Kolmogorov-Smirnov distance. `peak_as_coded`: the same without the lower limit, as in the released code, which compares a logarithm with an eigenvalue. A fit is 1 + n / (sum of ln e_i - n ln e_min); 0 where there is none.",
-        latex: "\\alpha(#1)", source: "AlphaPruning, section 3 and its released code",
+        latex: "\\alpha_{\\text{#fit}}(#1)", source: "AlphaPruning, section 3 and its released code",
         example: "neg(alpha_hill(weight)) |> rescale(epsilon = 0.2)",
         stages: [], full: true,
     }
@@ -467,7 +467,7 @@ catalogue! {
     Difference "diff" "The change from the unit before" {
         class: Class::Layerwise, notation: Notation::Call, operands: ["x"], parameters: [],
         definition: "x minus the value of the unit before; 0 for the first.",
-        latex: "\\Delta #1", source: "arithmetic",
+        latex: "\\Delta(#1)", source: "arithmetic",
         example: "diff(mean(score)) |> scale",
         stages: [], full: true,
     }
@@ -557,7 +557,7 @@ catalogue! {
     HessianDiagonal "hessian_diag" "The diagonal of the Hessian of a linear's output error" {
         class: Class::Terminal(Type::Input), notation: Notation::Name, operands: [], parameters: [],
         definition: "The diagonal of (2 / n) sum of x x^T over the n samples; must have been collected.",
-        latex: "\\operatorname{diag} H", source: "SparseGPT, formula 2",
+        latex: "\\operatorname{diag}(H)", source: "SparseGPT, formula 2",
         example: "mean(weight ^ 2 * hessian_diag) |> scale",
         stages: [], full: true,
     }
@@ -749,14 +749,14 @@ catalogue! {
     DsaDiagonal "dsa::diagonal" "The mean of the main diagonal" {
         class: Class::MatrixReduction, notation: Notation::Call, operands: ["x"], parameters: [],
         definition: "The mean of the entries whose row and column are equal.",
-        latex: "\\operatorname{mean}\\operatorname{diag} #1", source: "DSA, released engine",
+        latex: "\\operatorname{mean}(\\operatorname{diag}(#1))", source: "DSA, released engine",
         example: "dsa::diagonal(weight) |> scale",
         stages: [], full: false,
     }
     DsaDeterminant "dsa::determinant" "The determinant of a square matrix" {
         class: Class::MatrixReduction, notation: Notation::Call, operands: ["x"], parameters: [],
         definition: "The determinant; NaN for a matrix that is not square.",
-        latex: "\\det #1", source: "DSA, released engine",
+        latex: "\\det(#1)", source: "DSA, released engine",
         example: "unit projection\ndsa::sanitize(dsa::determinant(weight)) |> scale",
         stages: [], full: false,
     }
