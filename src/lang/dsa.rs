@@ -7,7 +7,7 @@
 
 use super::ops::{Op, Setting};
 use super::program::{BuildError, Expr, Script};
-use super::types::Type;
+use super::types::{Type, UnitKind};
 
 /// A slot of a graph string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,6 +174,7 @@ pub fn import(text: &str) -> Result<Script, ImportError> {
         .map_err(|cause| ImportError::Meaningless { text: text.to_owned(), cause })
 }
 
+/// Returns the script of operators, each slot's in the order in which they apply.
 fn build(before: &[Op], reduction: Option<Op>, after: &[Op]) -> Result<Script, BuildError> {
     let mut expr = Expr::apply(Op::Score, Vec::new())?;
     for op in before {
@@ -198,78 +199,64 @@ fn build(before: &[Op], reduction: Option<Op>, after: &[Op]) -> Result<Script, B
     Ok(Script { metric: None, unit: None, allocation: Some(allocation) })
 }
 
-/// Returns the graph string of a script that [`import`] could have made, with `lambda` hundredths in the unused slot.
+/// Returns the graph string of a script that [`import`] could have made.
 ///
-/// Returns `None` when the script is no such formula.
+/// A lambda other than the engine's goes into the slot that the engine does not use, in hundredths, where [`import`] does
+/// not look for it. Returns `None` when the script is no such formula.
 pub fn export(script: &Script) -> Option<String> {
     let allocator = script.allocator()?;
-    if allocator.op != Op::Scale || script.metric.is_some() {
+    if allocator.op != Op::Scale || script.metric.is_some() || script.unit == Some(UnitKind::Projection) {
         return None;
     }
-    let sanitized = descend(allocator.importance?, Op::Negate)?;
-    let mut expr = descend(sanitized, Op::DsaSanitize)?;
-    let mut after = Vec::new();
-    let mut before = Vec::new();
-    let mut reduction = "NO_OP";
-    let name =
-        |slot: Slot, op: Op| rows(slot).iter().find(|(_, known)| *known == Some(op)).map(|(name, _)| *name);
-    if expr.op() == Some(Op::Mean)
-        && let Some(names) = matrix_chain(expr.operands().first()?)
-    {
-        // Only as a mean of operators that the third slot has and the first lacks is this the engine's own average.
-        if names.iter().any(|op| name(Slot::Before, *op).is_none()) {
-            let split = names.iter().position(|op| name(Slot::Before, *op).is_some()).unwrap_or(names.len());
-            after = names[..split].iter().map(|op| name(Slot::After, *op)).collect::<Option<_>>()?;
-            before = names[split..].iter().map(|op| name(Slot::Before, *op)).collect::<Option<_>>()?;
-            return Some(write(before, reduction, after, allocator.parameters));
-        }
-    }
-    loop {
-        let op = expr.op()?;
-        match op {
-            Op::Score => break,
-            Op::Mean if expr.operands().first()?.op() == Some(Op::Absolute) && reduction == "NO_OP" => {
-                reduction = "L1_NORM";
-                expr = expr.operands().first()?.operands().first()?;
-                continue;
-            }
-            _ if expr.of_type() == Type::Layer => match name(Slot::Reduction, op) {
-                Some(found) if reduction == "NO_OP" && expr.over() != Some("inputs") => reduction = found,
-                _ => after.push(name(Slot::After, op)?),
-            },
-            _ => before.push(name(Slot::Before, op)?),
-        }
-        expr = expr.operands().first()?;
-    }
-    Some(write(before, reduction, after, allocator.parameters))
+    let chain = chain(descend(descend(allocator.importance?, Op::Negate)?, Op::DsaSanitize)?)?;
+    let (ops, of_types): (Vec<Op>, Vec<Type>) = chain.into_iter().unzip();
+    // The reduction is the first that is a Layer; the mean that the engine takes by itself is in no slot, and then the
+    // border between the other slots may be anywhere.
+    let reduction = of_types.iter().position(|of_type| *of_type == Type::Layer)?;
+    let named = (&ops[..reduction], Some(ops[reduction]), &ops[reduction + 1..]);
+    let unnamed = (0..=reduction).rev().map(|border| (&ops[..border], None, &ops[border..reduction]));
+    let (before, reduction, after) =
+        std::iter::once(named).chain(unnamed).find(|(before, reduction, after)| {
+            let known = |slot, ops: &[Op]| ops.iter().all(|op| name(slot, *op).is_some());
+            let script = build(before, *reduction, after).ok();
+            known(Slot::Before, before)
+                && known(Slot::After, after)
+                && reduction.is_none_or(|op| known(Slot::Reduction, &[op]))
+                && script.as_ref().and_then(Script::allocator).and_then(|same| same.importance)
+                    == allocator.importance
+        })?;
+    let lambda = allocator.parameters.first().and_then(|setting| setting.number()).unwrap_or(LAMBDA);
+    let before = names(Slot::Before, before);
+    let reduction = names(Slot::Reduction, reduction.as_slice());
+    let after = names(Slot::After, after);
+    Some(format!("W:({before})-({reduction})-({after})-({})", (lambda * 100.0).round()))
 }
 
-/// Returns the operators, outermost first, of a chain on the score.
-fn matrix_chain(mut expr: &Expr) -> Option<Vec<Op>> {
-    let mut ops = Vec::new();
+/// Returns the operators of a chain on the score with the types that they give, in the order in which they apply.
+fn chain(mut expr: &Expr) -> Option<Vec<(Op, Type)>> {
+    let mut chain = Vec::new();
     while expr.op()? != Op::Score {
-        ops.push(expr.op()?);
-        expr = expr.operands().first()?;
+        chain.push((expr.op()?, expr.of_type()));
+        let [operand] = expr.operands() else { return None };
+        expr = operand;
     }
-    Some(ops)
+    chain.reverse();
+    Some(chain)
 }
 
 fn descend(expr: &Expr, op: Op) -> Option<&Expr> {
     (expr.op() == Some(op)).then(|| expr.operands().first()).flatten()
 }
 
-fn write<'a>(
-    mut before: Vec<&'a str>,
-    reduction: &str,
-    mut after: Vec<&'a str>,
-    parameters: &[Setting],
-) -> String {
-    for slot in [&mut before, &mut after] {
-        slot.reverse();
-        if slot.is_empty() {
-            slot.push("NO_OP");
-        }
+/// Returns what the engine calls an operator in a slot.
+fn name(slot: Slot, op: Op) -> Option<&'static str> {
+    rows(slot).iter().find(|(_, known)| *known == Some(op)).map(|(name, _)| *name)
+}
+
+fn names(slot: Slot, ops: &[Op]) -> String {
+    let names: Vec<&str> = ops.iter().filter_map(|op| name(slot, *op)).collect();
+    match names[..] {
+        [] => "NO_OP".to_owned(),
+        _ => names.join(","),
     }
-    let lambda = parameters.first().and_then(|setting| setting.number()).unwrap_or(LAMBDA);
-    format!("W:({})-({reduction})-({})-({})", before.join(","), after.join(","), (lambda * 100.0).round())
 }
