@@ -1,0 +1,86 @@
+//! `lang` stands alone: it uses nothing of the crate but itself, and no library that knows tensors, models or files.
+
+use std::path::{Path, PathBuf};
+
+/// What the language is made with.
+const ALLOWED: [&str; 7] = ["pest", "pest_derive", "serde", "sha2", "std", "strsim", "thiserror"];
+
+/// Modules of the standard library that reach outside the program.
+const OUTSIDE: [&str; 6] = ["std::fs", "std::net", "std::process", "std::env", "std::io", "std::thread"];
+
+fn files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).expect("the folder can be read") {
+        let path = entry.expect("the entry can be read").path();
+        match path.is_dir() {
+            true => files(&path, found),
+            false => found.push(path),
+        }
+    }
+}
+
+/// Returns the code of a file without its comments and string literals, which may name anything.
+fn code(source: &str) -> String {
+    let mut out = String::new();
+    for line in source.lines().filter(|line| !line.trim_start().starts_with("//")) {
+        // Outside a string are the even pieces between quotes.
+        for piece in line.replace("\\\"", "").replace("'\"'", "").split('"').step_by(2) {
+            out.push_str(piece);
+        }
+        out.push('\n');
+    }
+    out
+}
+
+/// Returns the first segments of the paths in `code` that do not go on from another path.
+fn roots(code: &str) -> Vec<(&str, &str)> {
+    let is_word = |character: char| character.is_alphanumeric() || character == '_';
+    let mut found = Vec::new();
+    for (at, _) in code.match_indices("::") {
+        let start = code[..at].rfind(|character| !is_word(character)).map_or(0, |before| before + 1);
+        // `a::b::c` is one path, and `.parse::<T>()` is none.
+        let goes_on = code[..start].ends_with("::") || code[at..].starts_with("::<");
+        let root = &code[start..at];
+        if !goes_on && root.starts_with(|first: char| first.is_lowercase()) {
+            let end = code[at + 2..].find(|character| !is_word(character)).unwrap_or(0);
+            found.push((root, &code[start..at + 2 + end]));
+        }
+    }
+    found
+}
+
+#[test]
+fn the_language_knows_no_tensors_files_or_models() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lang");
+    let mut paths = Vec::new();
+    files(&root, &mut paths);
+    let modules: Vec<String> = paths
+        .iter()
+        .filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()))
+        // The primitive types, and what the standard library's modules are called where they are in use.
+        .chain(
+            ["self", "super", "f64", "f32", "u32", "u8", "usize", "char", "fmt", "iter", "mem"]
+                .map(str::to_owned),
+        )
+        .collect();
+    assert!(paths.len() > 15, "the language is in {}", root.display());
+    for path in &paths {
+        let source = std::fs::read_to_string(path).expect("the file can be read");
+        let code = code(&source);
+        for (name, path_in_code) in roots(&code) {
+            let place = format!("{}: `{path_in_code}`", path.display());
+            match name {
+                "crate" => assert_eq!(path_in_code, "crate::lang", "{place}"),
+                _ if ALLOWED.contains(&name) => {
+                    assert!(!OUTSIDE.contains(&path_in_code), "{place} reaches outside");
+                }
+                _ => assert!(modules.iter().any(|module| module == name), "{place} is not for the language"),
+            }
+        }
+        for statement in code.lines().map(str::trim).filter_map(|line| line.strip_prefix("use ")) {
+            let name = statement.split([':', ';', ' ']).next().unwrap_or_default();
+            let known =
+                ALLOWED.contains(&name) || name == "crate" || modules.iter().any(|module| module == name);
+            assert!(known, "{}: `use {statement}`", path.display());
+        }
+    }
+}
