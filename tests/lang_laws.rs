@@ -280,6 +280,18 @@ fn published_scripts_keep_their_names() {
 }
 
 #[test]
+fn every_example_script_is_published() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let paths = std::fs::read_dir(folder).expect("the examples can be read").filter_map(Result::ok);
+    let scripts = paths.map(|entry| entry.path()).filter(|path| path.extension() == Some("allot".as_ref()));
+    let mut names: Vec<_> =
+        scripts.filter_map(|path| path.file_stem()?.to_str().map(str::to_owned)).collect();
+    names.sort();
+    let published: Vec<_> = PUBLISHED.iter().map(|script| script.name).collect();
+    assert_eq!(names, published);
+}
+
+#[test]
 fn published_scripts_stand_in_the_standard_layout() {
     for script in PUBLISHED {
         assert_eq!(format(script.source).as_deref(), Ok(script.source), "{}", script.name);
@@ -289,7 +301,9 @@ fn published_scripts_stand_in_the_standard_layout() {
 #[test]
 fn every_example_of_the_catalogue_is_right() {
     for row in CATALOGUE {
-        let script = read(row.example).unwrap_or_else(|problems| panic!("{}:\n{problems}", row.name));
+        let checked = check(row.example, Options::default());
+        assert_eq!(checked.problems, [], "{}", row.name);
+        let script = checked.script.expect("what has no problem is a script");
         let uses = script.allocation.is_some_and(|allocation| allocation.uses(row.op))
             || script.metric.is_some_and(|metric| metric.score.uses(row.op));
         assert!(uses, "the example of `{}` does not use it", row.name);

@@ -66,7 +66,7 @@ pub enum BuildError {
 }
 
 impl Expr {
-    /// Returns a constant.
+    /// Returns a constant, which has to be finite for a script to be able to say it.
     pub const fn number(value: f64) -> Self {
         Self { kind: ExprKind::Number(value), of_type: Type::Number, span: None, size: 1, depth: 1 }
     }

@@ -1,6 +1,5 @@
 //! Expressions: names, operators, pipelines.
 
-use super::hole::MOST_BINDINGS;
 use super::{Checker, arguments, similar};
 use crate::lang::ops::{CATALOGUE, Class, Op, Setting};
 use crate::lang::problem::Problem;
@@ -8,6 +7,9 @@ use crate::lang::program::{BuildError, Expr};
 use crate::lang::span::Span;
 use crate::lang::syntax::{self, Node, NodeKind, Stage, StageKind};
 use crate::lang::types::{Type, UnitKind};
+
+/// How many of a script's own names one that is unknown is compared with, the last ones.
+const MOST_COMPARED: usize = 1000;
 
 /// Where an operand stands.
 pub(super) enum Place {
@@ -130,7 +132,8 @@ impl Checker {
     /// Returns the names of values like one that is unknown; of operators, when no value is like it.
     fn similar_values(&self, name: &str) -> Vec<String> {
         let values = CATALOGUE.iter().filter(|row| matches!(row.class, Class::Terminal(_)));
-        let bindings = self.scope.last(MOST_BINDINGS).into_iter().map(|(name, _)| name);
+        let bindings = self.scope.bindings().iter().rev().take(MOST_COMPARED);
+        let bindings = bindings.map(|binding| binding.name.as_str());
         let found = similar(name, bindings.chain(values.map(|row| row.name)));
         match found.is_empty() {
             true => similar(name, CATALOGUE.iter().map(|row| row.name)),

@@ -7,7 +7,7 @@ use crate::lang::span::Span;
 use crate::lang::types::{Type, UnitKind};
 
 /// How many of a script's own names are listed, the last ones.
-pub(super) const MOST_BINDINGS: usize = 20;
+const MOST_BINDINGS: usize = 20;
 
 /// The classes of operators, in the order in which they are offered.
 const CLASSES: [(&str, Class); 6] = [

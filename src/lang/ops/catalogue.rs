@@ -409,7 +409,7 @@ catalogue! {
         class: Class::MatrixReduction, notation: Notation::Call, operands: ["x"], parameters: [],
         definition: "The number of singular values above the greatest singular value times 2^-23 times the longer side.",
         latex: "\\operatorname{rank}(#1)", source: "DSA, released operators (RANK)",
-        example: "matrix_rank(weight) / minimum(fan_in, fan_out) |> scale",
+        example: "unit projection\nmatrix_rank(weight) / minimum(fan_in, fan_out) |> scale",
         stages: [Stage::Reduce], full: true,
     }
     StableRank "stable_rank" "The squared Frobenius norm over the squared spectral norm" {

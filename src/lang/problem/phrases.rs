@@ -26,7 +26,8 @@ pub(super) fn shortened(text: &str) -> String {
 
 /// Returns a character as it can be shown: by its code where it has no shape of its own.
 pub(super) fn quoted(character: char) -> String {
-    match character.is_control() || character.is_whitespace() {
+    let shapeless = !character.is_ascii_graphic() && character.escape_debug().len() > 1;
+    match shapeless || character.is_whitespace() {
         true => format!("U+{:04X}", u32::from(character)),
         false => format!("`{character}`"),
     }
@@ -43,7 +44,7 @@ pub(super) fn instead(character: char) -> Option<&'static str> {
         '−' | '–' | '—' => "write `-` to subtract",
         '≤' => "write `<=`",
         '≥' => "write `>=`",
-        '\u{a0}' | '\u{3000}' | '\u{feff}' | '\u{200b}' => "write a plain space",
+        '\u{a0}' | '\u{3000}' | '\u{200b}' => "write a plain space",
         _ => return None,
     })
 }

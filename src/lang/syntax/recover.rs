@@ -56,7 +56,7 @@ pub(super) fn statements(source: &str) -> Vec<Span> {
             continue;
         }
         let keyword = KEYWORDS.iter().any(|keyword| begins_with_keyword(text, keyword));
-        let continues = text.starts_with("|>") || text.starts_with(['+', '*', '/', '^', '<', '>', ')', ',']);
+        let continues = text.starts_with(['|', '+', '*', '/', '^', '<', '>', '=', '!', '&', '%', ')', ',']);
         match pieces.last_mut() {
             Some(piece) if !keyword && (open || depth > 0 || continues) => piece.end = span.end,
             _ => {
@@ -71,7 +71,7 @@ pub(super) fn statements(source: &str) -> Vec<Span> {
                 _ => {}
             }
         }
-        open = text.ends_with("|>") || text.ends_with(['+', '-', '*', '/', '^', '<', '>', '=', ',']);
+        open = text.ends_with(['|', '+', '-', '*', '/', '^', '<', '>', '=', '!', '&', '%', ',']);
     }
     pieces
 }
