@@ -143,6 +143,10 @@ impl Checker {
                 }
                 StatementKind::Let { name, value } => self.bind(name, value),
                 StatementKind::Value(node) => match statements.get(index + 1) {
+                    // Among statements that do not parse, what was meant to come last cannot be told.
+                    _ if !parsed => {
+                        self.expr(node);
+                    }
                     None => script.allocation = self.allocation(node),
                     Some(next) => {
                         self.expr(node);

@@ -26,7 +26,7 @@ pub(super) fn error(source: &str, piece: Span, error: &Error<Rule>) -> Problem {
     };
     let found = if text[at..].starts_with(['\n', '\r', '#']) { "" } else { token(&text[at..]) };
     let span = Span::new(piece.start + at, piece.start + at + found.len());
-    let before = text[..at].trim_end();
+    let before = recover::trimmed(&text[..at]);
     if let Some(symbol) = FOREIGN.into_iter().find(|symbol| before.ends_with(symbol)) {
         let end = piece.start + before.len();
         let span = Span::new(end - symbol.len(), end);
