@@ -1,0 +1,25 @@
+//! Any bytes check or are explained, under the lines that the explanation speaks of.
+
+#![no_main]
+
+use allot::lang::check::{Options, check_bytes};
+use allot::lang::problem::Problem;
+use allot::lang::types::{Type, UnitKind};
+use allot::report::diagnostic::render;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    let source = String::from_utf8_lossy(bytes);
+    for unit in [None, Some(UnitKind::Projection)] {
+        let checked = check_bytes(bytes, Options { unit });
+        let diagnostics: Vec<_> = checked.problems.iter().map(Problem::diagnostic).collect();
+        assert!(checked.script.is_some() || !diagnostics.is_empty());
+        if let Some(allocation) = checked.script.and_then(|script| script.allocation) {
+            assert_eq!(allocation.of_type(), Type::Sparsity);
+        }
+        let _ = render(&diagnostics, "script.allot", &source, false);
+        for diagnostic in &diagnostics {
+            let _ = diagnostic.to_data("script.allot", &source);
+        }
+    }
+});
