@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use allot::allocate::{Allocation, Projection, Unit, uniform};
 use allot::lang::types::Group;
 use allot::measure::perplexity;
 use allot::model::{Block, Checkpoint, Decoder, Linear, TensorFiles, widen};
@@ -14,7 +13,9 @@ use candle_core::{Device, Tensor};
 use serde_json::Value;
 use tempfile::TempDir;
 
+mod prune_shared;
 mod shared;
+use prune_shared::allocation;
 use shared::{bundled, reference};
 
 struct Published {
@@ -98,21 +99,6 @@ impl Published {
 
 fn json(path: &Path) -> Value {
     serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
-}
-
-fn allocation(checkpoint: &Checkpoint, target: f64) -> Allocation {
-    let units: Vec<Unit> = (0..checkpoint.config().blocks)
-        .map(|block| Unit {
-            name: format!("block {block}"),
-            projections: checkpoint
-                .block_linears(block)
-                .iter()
-                .map(|it| Projection { name: it.module.clone(), parameters: (it.rows * it.columns) as u64 })
-                .collect(),
-        })
-        .collect();
-    let sparsity = uniform(units.len(), target).unwrap();
-    Allocation::new(target, &units, None, sparsity.values()).unwrap()
 }
 
 /// Returns a copy of the model whose tensors are stored in f32.

@@ -3,7 +3,6 @@
 use std::fs;
 use std::path::Path;
 
-use allot::allocate::{Allocation, Projection, Unit, uniform};
 use allot::lang::types::Group;
 use allot::model::{Checkpoint, TensorFiles, widen};
 use allot::prune::select::{least_in_groups, least_in_rows, least_of_all, up_to_nth};
@@ -11,27 +10,13 @@ use allot::prune::{Mask, Pattern, Rounding, Share, least, score, shares};
 use proptest::prelude::*;
 use serde_json::Value;
 
+mod prune_shared;
 mod shared;
+use prune_shared::allocation;
 use shared::{bundled, reference};
 
 fn json(path: &Path) -> Value {
     serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
-}
-
-/// Returns the uniform allocation of a checkpoint.
-fn allocation(checkpoint: &Checkpoint, target: f64) -> Allocation {
-    let units: Vec<Unit> = (0..checkpoint.config().blocks)
-        .map(|block| Unit {
-            name: format!("block {block}"),
-            projections: checkpoint
-                .block_linears(block)
-                .iter()
-                .map(|it| Projection { name: it.module.clone(), parameters: (it.rows * it.columns) as u64 })
-                .collect(),
-        })
-        .collect();
-    let sparsity = uniform(units.len(), target).unwrap();
-    Allocation::new(target, &units, None, sparsity.values()).unwrap()
 }
 
 /// Returns each linear's mask, as the published code rounds.
