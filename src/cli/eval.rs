@@ -54,6 +54,7 @@ pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliE
     let metric = scripts::load_metric(&arguments.method)?;
     let bounds = Bounds::new(arguments.least, arguments.most)?;
     let checkpoint = Checkpoint::open(&arguments.model)?;
+    checkpoint.check_finite()?;
     let statistics = match scripts::needs_statistics(&loaded.script, &metric) {
         true => arguments.calibration.statistics(&checkpoint, common.quiet)?,
         false => None,

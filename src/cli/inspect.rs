@@ -15,7 +15,7 @@ use crate::report;
 pub(super) struct Arguments {
     /// The model's folder, as Hugging Face lays it out
     model: PathBuf,
-    /// Also looks at every weight, and fails on one that is NaN or infinite
+    /// Also looks at every number, and fails on one that is NaN or infinite
     #[arg(long)]
     check: bool,
 }

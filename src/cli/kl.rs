@@ -34,6 +34,8 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliError> {
     let dense = Checkpoint::open(&arguments.dense)?;
     let other = Checkpoint::open(&arguments.other)?;
+    dense.check_finite()?;
+    other.check_finite()?;
     let tokens = arguments.text.source().windows(&dense, arguments.length, arguments.limit)?;
     let dense = Decoder::load(&dense, &Device::Cpu)?;
     let other = Decoder::load(&other, &Device::Cpu)?;

@@ -35,6 +35,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliError> {
     let checkpoint = Checkpoint::open(&arguments.model)?;
+    checkpoint.check_finite()?;
     let tokens = arguments.text.source().windows(&checkpoint, arguments.length, arguments.limit)?;
     let bar = Progress::new("perplexity", common.quiet);
     let measured =

@@ -167,25 +167,30 @@ impl Checkpoint {
         Ok(ModelData { blocks: self.config().blocks, linears: linears.collect::<Result<_, ModelError>>()? })
     }
 
-    /// Reads every block linear and reports the first weight that is NaN or infinite.
+    /// Reads every tensor of the language model and reports the first number that is NaN or infinite.
     ///
     /// # Errors
     /// With the file, the tensor and the position, when there is one.
     pub fn check_finite(&self) -> Result<(), ModelError> {
-        let found = self.linears().par_iter().find_map_first(|linear| {
-            let values = match self.weight(linear) {
-                Ok(values) => values,
-                Err(error) => return Some(error),
-            };
-            let at = first_not_finite(&values)?;
+        let layout = self.layout();
+        let names: Vec<&str> = self
+            .files()
+            .names()
+            .filter(|name| name.starts_with(&layout.prefix) || *name == layout.head)
+            .collect();
+        let found = names.par_iter().find_map_first(|name| {
+            let tensor = self.files().tensor(name).ok()?;
+            // What the decoder reads are floats, as was checked on opening.
+            let values = tensor.values()?;
+            let at = first_not_finite(&values);
+            let value = at.map(|at| values.get(at));
+            drop(values);
+            self.files().release(name);
             Some(ModelError::NotFinite {
-                path: self
-                    .files()
-                    .tensor(&linear.weight)
-                    .map_or_else(|_| self.folder().to_owned(), |it| it.path.to_owned()),
-                tensor: linear.weight.clone(),
-                index: vec![at / linear.columns, at % linear.columns],
-                value: values.get(at),
+                path: tensor.path.to_owned(),
+                tensor: (*name).to_owned(),
+                index: position(at?, tensor.shape),
+                value: value?,
             })
         });
         found.map_or(Ok(()), Err)
@@ -279,6 +284,21 @@ impl Checkpoint {
             linears,
         })
     }
+}
+
+/// Returns a number's position, one index for each dimension.
+fn position(mut at: usize, shape: &[usize]) -> Vec<usize> {
+    let mut indices: Vec<usize> = shape
+        .iter()
+        .rev()
+        .map(|&size| {
+            let index = at % size.max(1);
+            at /= size.max(1);
+            index
+        })
+        .collect();
+    indices.reverse();
+    indices
 }
 
 /// Returns the index of the first number that is NaN or infinite.

@@ -63,7 +63,8 @@ pub struct Linear {
 /// The names and shapes of all tensors that a decoder needs.
 #[derive(Clone, Debug)]
 pub struct Layout {
-    prefix: String,
+    /// What the names of the language model's tensors begin with, all but the head's.
+    pub(super) prefix: String,
     /// The token embedding, `[vocabulary, embedding]`.
     pub embedding: String,
     /// The output embedding, `[vocabulary, embedding]`; the token embedding's name when tied.

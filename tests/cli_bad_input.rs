@@ -1,0 +1,353 @@
+//! What the commands say when their input is bad: one message that names the file and the tensor, exit code 2, nothing left behind.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+const TENSOR: &str = "model.layers.5.self_attn.k_proj.weight";
+
+/// A folder with a copy of the bundled model and a text, in which commands run.
+struct Place {
+    folder: TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        let bundled = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/tiny-stories-12l");
+        let folder = TempDir::new().expect("a folder");
+        let model = folder.path().join("model");
+        fs::create_dir(&model).expect("a folder");
+        for name in ["config.json", "tokenizer.json", "model.safetensors"] {
+            fs::copy(bundled.join(name), model.join(name)).expect("a copy");
+        }
+        fs::copy(bundled.join("text/report.jsonl"), folder.path().join("text.jsonl")).expect("a copy");
+        Self { folder }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
+        fs::write(self.path(name), bytes).expect("written");
+    }
+
+    fn read(&self, name: &str) -> Vec<u8> {
+        fs::read(self.path(name)).expect("readable")
+    }
+
+    /// Changes the header of the weights; the data stay.
+    fn edit_header(&self, edit: impl FnOnce(&mut Value)) {
+        let bytes = self.read("model/model.safetensors");
+        let (mut header, start) = header(&bytes);
+        edit(&mut header);
+        let text = header.to_string();
+        let length = (text.len() as u64).to_le_bytes();
+        self.write("model/model.safetensors", [&length[..], text.as_bytes(), &bytes[start..]].concat());
+    }
+
+    /// Replaces one number of a tensor, which is stored in 16 bits.
+    fn edit_number(&self, tensor: &str, index: usize, value: half::f16) {
+        let mut bytes = self.read("model/model.safetensors");
+        let (header, start) = header(&bytes);
+        let offset = header[tensor]["data_offsets"][0].as_u64().expect("an offset") as usize;
+        let at = start + offset + 2 * index;
+        bytes[at..at + 2].copy_from_slice(&value.to_le_bytes());
+        self.write("model/model.safetensors", bytes);
+    }
+
+    fn edit_config(&self, key: &str, value: Value) {
+        let mut config: Value = serde_json::from_slice(&self.read("model/config.json")).expect("JSON");
+        config[key] = value;
+        self.write("model/config.json", config.to_string());
+    }
+
+    /// Lists everything in the folder, temporary files included.
+    fn list(&self) -> BTreeSet<PathBuf> {
+        let mut found = BTreeSet::new();
+        let mut folders = vec![self.folder.path().to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).expect("readable") {
+                let path = entry.expect("an entry").path();
+                if path.is_dir() {
+                    folders.push(path.clone());
+                }
+                found.insert(path);
+            }
+        }
+        found
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.finish(Command::new(env!("CARGO_BIN_EXE_allot")).args(arguments))
+    }
+
+    /// Runs a command in which no file may grow beyond 1 KiB.
+    fn run_without_space(&self, arguments: &[&str]) -> Output {
+        let limited = "trap '' XFSZ; ulimit -f 1; exec \"$0\" \"$@\"";
+        self.finish(Command::new("bash").args(["-c", limited, env!("CARGO_BIN_EXE_allot")]).args(arguments))
+    }
+
+    fn finish(&self, command: &mut Command) -> Output {
+        command.current_dir(self.folder.path()).env("TMPDIR", self.folder.path()).output().expect("it runs")
+    }
+
+    /// Runs a command, and checks that it refuses in one message with these parts, and leaves nothing behind.
+    fn refuses(&self, arguments: &[&str], parts: &[&str]) {
+        let before = self.list();
+        let output = self.run(arguments);
+        self.check(arguments, &output, parts, &before);
+    }
+
+    fn check(&self, arguments: &[&str], output: &Output, parts: &[&str], before: &BTreeSet<PathBuf>) {
+        let message = String::from_utf8_lossy(&output.stderr);
+        let shown = format!("allot {}\n{message}", arguments.join(" "));
+        assert_eq!(output.status.code(), Some(2), "{shown}");
+        assert!(output.stdout.is_empty(), "{shown}");
+        assert!(message.starts_with("error: ") && message.ends_with('\n'), "{shown}");
+        assert_eq!(message.lines().count(), 1, "{shown}");
+        for part in parts {
+            assert!(message.contains(part), "no `{part}` in: {shown}");
+        }
+        assert_eq!(&self.list(), before, "{shown}");
+    }
+
+    /// Checks that every command refuses the model.
+    fn all_refuse(&self, parts: &[&str]) {
+        for arguments in [&INSPECT[..], READ, STATS, PPL, PRUNE, MAGNITUDE] {
+            self.refuses(arguments, parts);
+        }
+    }
+
+    /// Checks that every command that reads text refuses it.
+    fn readers_refuse(&self, parts: &[&str]) {
+        for arguments in [EVAL, STATS, PPL, PRUNE] {
+            self.refuses(arguments, parts);
+        }
+    }
+}
+
+const INSPECT: [&str; 3] = ["inspect", "model", "--check"];
+/// An evaluation that needs no text.
+const READ: &[&str] =
+    &["eval", "model", "mean(abs(weight)) |> scale", "--sparsity", "0.5", "--method", "magnitude"];
+const EVAL: &[&str] = &[
+    "eval",
+    "model",
+    "owl",
+    "--sparsity",
+    "0.5",
+    "--text",
+    "text.jsonl",
+    "--samples",
+    "2",
+    "--length",
+    "64",
+];
+const STATS: &[&str] =
+    &["stats", "model", "--text", "text.jsonl", "--samples", "2", "--length", "64", "--out", "s.safetensors"];
+const PPL: &[&str] = &["ppl", "model", "--text", "text.jsonl", "--limit", "2", "--length", "64"];
+const PRUNE: &[&str] = &[
+    "prune",
+    "model",
+    "uniform",
+    "--sparsity",
+    "0.5",
+    "--text",
+    "text.jsonl",
+    "--samples",
+    "2",
+    "--length",
+    "64",
+    "--out",
+    "pruned",
+];
+const MAGNITUDE: &[&str] =
+    &["prune", "model", "uniform", "--sparsity", "0.5", "--method", "magnitude", "--out", "pruned"];
+
+/// Returns a safetensors file's header, and where the data start.
+fn header(bytes: &[u8]) -> (Value, usize) {
+    let length = u64::from_le_bytes(*bytes.first_chunk().expect("a length")) as usize;
+    (serde_json::from_slice(&bytes[8..8 + length]).expect("a header"), 8 + length)
+}
+
+#[test]
+fn truncated_and_corrupt_weights() {
+    let place = Place::new();
+    let whole = place.read("model/model.safetensors");
+    let start = header(&whole).1;
+    place.write("model/model.safetensors", &whole[..whole.len() - 1000]);
+    place.all_refuse(&["model.safetensors is truncated", "get it again"]);
+    place.write("model/model.safetensors", &whole[..5]);
+    place.all_refuse(&["model.safetensors is truncated"]);
+    place.write("model/model.safetensors", b"");
+    place.all_refuse(&["model.safetensors is truncated"]);
+    place.write("model/model.safetensors", &whole[..start / 2]);
+    place.all_refuse(&["model.safetensors states a header"]);
+    let mut corrupt = whole.clone();
+    corrupt[20..start - 20].fill(b'?');
+    place.write("model/model.safetensors", corrupt);
+    place.all_refuse(&["model.safetensors is corrupt"]);
+}
+
+#[test]
+fn a_header_larger_than_the_file() {
+    let place = Place::new();
+    let mut bytes = place.read("model/model.safetensors");
+    for length in [1 << 26, u64::MAX] {
+        bytes[..8].copy_from_slice(&length.to_le_bytes());
+        place.write("model/model.safetensors", &bytes);
+        place.all_refuse(&["model.safetensors states a header of", &length.to_string()]);
+    }
+}
+
+#[test]
+fn a_missing_shard() {
+    let place = Place::new();
+    fs::rename(place.path("model/model.safetensors"), place.path("model/model-00001-of-00002.safetensors"))
+        .expect("renamed");
+    let index = serde_json::json!({"weight_map": {
+        "model.embed_tokens.weight": "model-00001-of-00002.safetensors",
+        TENSOR: "model-00002-of-00002.safetensors",
+    }});
+    place.write("model/model.safetensors.index.json", index.to_string());
+    place.all_refuse(&["model.safetensors.index.json", "model-00002-of-00002.safetensors"]);
+    fs::remove_file(place.path("model/model.safetensors.index.json")).expect("removed");
+    place.all_refuse(&["holds neither model.safetensors nor"]);
+}
+
+#[test]
+fn wrong_shapes_and_types() {
+    let place = Place::new();
+    place.edit_header(|header| header[TENSOR]["shape"] = serde_json::json!([96, 48]));
+    place.all_refuse(&["model.safetensors", TENSOR, "[96, 48]", "[48, 96]"]);
+    place.edit_header(|header| {
+        header[TENSOR]["shape"] = serde_json::json!([48, 96]);
+        header[TENSOR]["dtype"] = "I16".into();
+    });
+    place.all_refuse(&["model.safetensors", TENSOR, "I16"]);
+    place.edit_header(|header| {
+        let tensor = header.as_object_mut().and_then(|all| all.remove(TENSOR)).expect("it was there");
+        header["other"] = tensor;
+    });
+    place.all_refuse(&["model.safetensors", TENSOR]);
+}
+
+#[test]
+fn an_unknown_architecture_and_a_missing_model() {
+    let place = Place::new();
+    place.edit_config("model_type", "mamba".into());
+    place.edit_config("architectures", serde_json::json!(["MambaForCausalLM"]));
+    place.all_refuse(&["config.json", "mamba", "supported"]);
+    place.write("model/config.json", "{");
+    place.all_refuse(&["config.json"]);
+    fs::remove_file(place.path("model/config.json")).expect("removed");
+    place.all_refuse(&["model", "config.json"]);
+    fs::remove_dir_all(place.path("model")).expect("removed");
+    place.all_refuse(&["model"]);
+}
+
+#[test]
+fn a_tokenizer_that_does_not_fit() {
+    let place = Place::new();
+    let text = String::from_utf8(place.read("model/tokenizer.json")).expect("text");
+    place.write("model/tokenizer.json", text.replacen(": 2047", ": 5000", 1));
+    place.readers_refuse(&["tokenizer.json", "5000", "2048"]);
+    place.write("model/tokenizer.json", "{}");
+    place.readers_refuse(&["tokenizer.json", "get it again"]);
+    fs::remove_file(place.path("model/tokenizer.json")).expect("removed");
+    place.readers_refuse(&["tokenizer.json", "--tokens"]);
+}
+
+#[test]
+fn weights_that_are_not_finite() {
+    let place = Place::new();
+    let at = 7 * 96 + 11;
+    for value in [half::f16::NAN, half::f16::INFINITY, half::f16::NEG_INFINITY] {
+        place.edit_number(TENSOR, at, value);
+        place.all_refuse(&["model.safetensors", TENSOR, &value.to_string(), "[7, 11]"]);
+    }
+    place.edit_number(TENSOR, at, half::f16::ONE);
+    let norm = "model.layers.3.input_layernorm.weight";
+    place.edit_number(norm, 5, half::f16::NAN);
+    for arguments in [&INSPECT[..], EVAL, STATS, PPL, PRUNE] {
+        place.refuses(arguments, &["model.safetensors", norm, "NaN", "[5]"]);
+    }
+}
+
+#[test]
+fn texts_that_cannot_be_used() {
+    let place = Place::new();
+    for (text, parts) in [
+        (&b""[..], &["text.jsonl holds no text"][..]),
+        (b"\n \n", &["text.jsonl holds no text"]),
+        (b"{\"text\": \" \"}\n", &["text.jsonl holds no text"]),
+        (b"{\"text\": \"Once upon a time\"}\n", &["text.jsonl gives 5 tokens", "window of 64", "--length"]),
+        (b"{\"body\": \"Once\"}\n", &["text.jsonl:1", "`text`"]),
+        (b"{\"text\": \"Once", &["text.jsonl:1"]),
+        (b"{\"text\": \"\xff\"}\n", &["text.jsonl is not UTF-8"]),
+    ] {
+        place.write("text.jsonl", text);
+        place.readers_refuse(parts);
+    }
+    fs::remove_file(place.path("text.jsonl")).expect("removed");
+    place.readers_refuse(&["cannot read text.jsonl"]);
+    place.write("ids.safetensors", place.read("model/model.safetensors"));
+    for (tokens, parts) in [
+        (format!("ids.safetensors:{TENSOR}"), &["ids.safetensors", TENSOR, "token ids"][..]),
+        ("ids.safetensors:ids".to_owned(), &["ids.safetensors", "`ids`"]),
+        ("nowhere.safetensors:ids".to_owned(), &["nowhere.safetensors"]),
+    ] {
+        place.refuses(&["ppl", "model", "--tokens", &tokens], parts);
+    }
+}
+
+#[test]
+fn numbers_that_make_no_sense() {
+    let place = Place::new();
+    let ppl = ["ppl", "model", "--text", "text.jsonl", "--length"];
+    for length in ["0", "1"] {
+        place.refuses(&[&ppl[..], &[length]].concat(), &["length", length]);
+    }
+    let stats = ["stats", "model", "--text", "text.jsonl", "--out", "s.safetensors"];
+    place.refuses(&[&stats[..], &["--samples", "0"]].concat(), &["number of samples of 0"]);
+    place.refuses(&[&stats[..], &["--length", "0"]].concat(), &["length of 0"]);
+}
+
+#[test]
+fn targets_that_exist_or_cannot_be_written() {
+    let place = Place::new();
+    place.write("file", "kept");
+    place.write("s.safetensors", "kept");
+    place.refuses(STATS, &["s.safetensors exists already", "--force"]);
+    assert_eq!(place.read("s.safetensors"), b"kept");
+    // Below a file not even root can write.
+    let below = |arguments: &[&'static str], target: &'static str| -> Vec<&'static str> {
+        [&arguments[..arguments.len() - 1], &[target]].concat()
+    };
+    place.refuses(&below(STATS, "file/s.safetensors"), &["cannot write file/s.safetensors"]);
+    place.refuses(&below(STATS, "nowhere/s.safetensors"), &["cannot write nowhere/s.safetensors", "folder"]);
+    place.refuses(&below(PRUNE, "file/pruned"), &["file/pruned"]);
+    place.refuses(&[READ, &["--figure", "file/f.svg"]].concat(), &["cannot write file/f.svg"]);
+    place.refuses(&below(MAGNITUDE, "model/pruned"), &["model/pruned", "beside"]);
+    fs::create_dir(place.path("pruned")).expect("a folder");
+    place.write("pruned/mine", "kept");
+    place.refuses(PRUNE, &["pruned is already there", "--force"]);
+    place.refuses(&[PRUNE, &["--force"]].concat(), &["pruned holds no allot.json"]);
+    assert_eq!(place.read("pruned/mine"), b"kept");
+}
+
+#[test]
+#[cfg(unix)]
+fn no_space() {
+    let place = Place::new();
+    for (arguments, part) in [(STATS, "s.safetensors"), (PRUNE, "pruned"), (MAGNITUDE, "pruned")] {
+        let before = place.list();
+        let output = place.run_without_space(arguments);
+        place.check(arguments, &output, &["cannot write", part], &before);
+    }
+}
