@@ -58,8 +58,8 @@ fn one_thread() {
     SET.call_once(|| faer::set_global_parallelism(Par::Seq));
 }
 
-/// Returns the squares of the singular values, ascending.
-pub(super) fn squared_singular_values(values: &[f32], rows: usize, columns: usize) -> Option<Vec<f64>> {
+/// Returns the squares of a matrix's singular values, ascending; `None` when they do not converge.
+pub fn squared_singular_values(values: &[f32], rows: usize, columns: usize) -> Option<Vec<f64>> {
     one_thread();
     let doubles: Vec<f64> = values.iter().map(|x| f64::from(*x)).collect();
     let matrix = MatRef::from_row_major_slice(&doubles, rows, columns);

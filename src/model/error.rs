@@ -130,6 +130,14 @@ pub enum ModelError {
         /// The value.
         value: f32,
     },
+    /// The eigenvalues of a weight's Gram matrix do not converge.
+    #[error("{}: `{tensor}` has no spectrum: its eigenvalues do not converge; is the checkpoint damaged?", folder.display())]
+    Spectrum {
+        /// The model's folder.
+        folder: PathBuf,
+        /// The tensor.
+        tensor: String,
+    },
     /// A file cannot be written.
     #[error("cannot write {}: {source}{}", path.display(), write_help(source))]
     Write {

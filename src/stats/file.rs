@@ -4,8 +4,10 @@
 //! |---|---|---|
 //! | `second_moment.<module>` | f32 `[columns]` | mean over samples of the sum over tokens of x squared |
 //! | `hessian_diagonal.<module>` | f32 `[columns]` | the diagonal of the Hessian of the output error; twice the second moment where it is left out |
+//! | `hessian.<module>` | f32 `[columns, columns]` | 2 / samples * sum of x x^T; of linears that read the same input, only the first has it |
 //! | `gradient.<module>` | f32, f16 or bf16 `[rows, columns]` | root of the sum over samples of (100 * gradient) squared |
 //! | `reconstruction_error.<module>` | f32 `[1]` | least error of a linear reconstruction at half density |
+//! | `spectrum.<module>` | f32 `[min(rows, columns)]` | squares of the weight's singular values, ascending |
 //!
 //! `<module>` is the name in `named_modules()`. The header's `__metadata__` holds one key, `allot.statistics`: the
 //! [`Provenance`] as JSON.
@@ -51,10 +53,14 @@ pub struct LinearStatistics {
     pub second_moment: Option<Vec<f32>>,
     /// The diagonal of the Hessian of the output error, `[columns]`.
     pub hessian_diagonal: Option<Vec<f32>>,
+    /// The Hessian of the output error, `[columns, columns]`; of linears that read the same input, the first one's.
+    pub hessian: Option<Vec<f32>>,
     /// The root of the summed squared gradients, `[rows, columns]`.
     pub gradient: Option<Values<'static>>,
     /// The least error of a linear reconstruction when half of each row is removed (LSA).
     pub reconstruction_error: Option<f32>,
+    /// The squares of the weight's singular values, ascending.
+    pub spectrum: Option<Vec<f32>>,
 }
 
 /// Statistics of a model's block linears, by module name.
@@ -108,7 +114,7 @@ pub enum StatisticsError {
         tensor: String,
     },
     /// A value is one that the statistic cannot have.
-    #[error("{}: `{tensor}` holds {value} at {index}, and must be finite and not negative; make it again with `allot stats`", path.display())]
+    #[error("{}: `{tensor}` holds {value} at {index}, and must be finite, and not negative outside a Hessian; make it again with `allot stats`", path.display())]
     Value {
         /// The file.
         path: PathBuf,
@@ -173,6 +179,20 @@ impl Statistics {
         }
     }
 
+    /// Adds what [`spectra`](super::spectra) returned.
+    pub fn add_spectra(&mut self, spectra: BTreeMap<String, Vec<f32>>) {
+        for (module, spectrum) in spectra {
+            self.linears.entry(module).or_default().spectrum = Some(spectrum);
+        }
+    }
+
+    /// Returns the Hessian of what a linear reads, `[columns, columns]`, wherever it is kept.
+    pub fn hessian(&self, checkpoint: &Checkpoint, linear: &Linear) -> Option<&[f32]> {
+        let sharers = checkpoint.block_linears(linear.block).iter().filter(|it| it.site == linear.site);
+        let mut found = sharers.filter_map(|it| self.linears.get(&it.module)?.hessian.as_deref());
+        found.next()
+    }
+
     /// Returns the model's weights with these statistics beside them, as the interpreter reads them.
     ///
     /// # Errors
@@ -209,13 +229,24 @@ impl Statistics {
             io::Result::Ok(())
         };
         for (module, linear) in &self.linears {
-            for (kind, vector) in
-                [("second_moment", &linear.second_moment), ("hessian_diagonal", &linear.hessian_diagonal)]
-            {
+            for (kind, vector) in [
+                ("second_moment", &linear.second_moment),
+                ("hessian_diagonal", &linear.hessian_diagonal),
+                ("spectrum", &linear.spectrum),
+            ] {
                 if let Some(vector) = vector {
                     let bytes = bytemuck::cast_slice(vector);
                     add(format!("{kind}.{module}"), Dtype::F32, vec![vector.len()], bytes)?;
                 }
+            }
+            if let Some(hessian) = &linear.hessian {
+                let side = hessian.len().isqrt();
+                add(
+                    format!("hessian.{module}"),
+                    Dtype::F32,
+                    vec![side, side],
+                    bytemuck::cast_slice(hessian),
+                )?;
             }
             if let Some(gradient) = &linear.gradient {
                 let columns = linear.second_moment.as_ref().map_or(1, Vec::len).max(1);
@@ -254,7 +285,7 @@ fn read_linear(
         count += 1;
         files.shaped(&name, shape)?;
         let values = files.values(&name)?;
-        check_values(path, &name, &values)?;
+        check_values(path, &name, &values, kind != "hessian")?;
         Ok::<_, StatisticsError>(Some(values))
     };
     let columns = [linear.columns];
@@ -266,19 +297,24 @@ fn read_linear(
         });
     }
     let hessian_diagonal = read("hessian_diagonal", &columns)?;
+    let hessian = read("hessian", &[linear.columns, linear.columns])?;
+    let spectrum = read("spectrum", &[linear.rows.min(linear.columns)])?;
     let gradient = read("gradient", &[linear.rows, linear.columns])?;
     let reconstruction_error = read("reconstruction_error", &[1])?;
     let statistics = LinearStatistics {
         second_moment: second_moment.map(|it| widen(&it)),
         hessian_diagonal: hessian_diagonal.map(|it| widen(&it)),
+        hessian: hessian.map(|it| widen(&it)),
+        spectrum: spectrum.map(|it| widen(&it)),
         gradient: gradient.map(own),
         reconstruction_error: reconstruction_error.map(|it| it.get(0)),
     };
     Ok((statistics, count))
 }
 
-fn check_values(path: &Path, name: &str, values: &Values<'_>) -> Result<(), StatisticsError> {
+fn check_values(path: &Path, name: &str, values: &Values<'_>, positive: bool) -> Result<(), StatisticsError> {
     let negative = || match values {
+        _ if !positive => None,
         Values::F32(all) => all.iter().position(|it| *it < 0.0),
         Values::F16(all) => all.iter().position(|it| *it < f16::ZERO),
         Values::Bf16(all) => all.iter().position(|it| *it < bf16::ZERO),
@@ -295,7 +331,14 @@ fn check_values(path: &Path, name: &str, values: &Values<'_>) -> Result<(), Stat
 }
 
 fn is_known(name: &str, linears: &BTreeMap<String, LinearStatistics>) -> bool {
-    let kinds = ["second_moment.", "hessian_diagonal.", "gradient.", "reconstruction_error."];
+    let kinds = [
+        "second_moment.",
+        "hessian_diagonal.",
+        "hessian.",
+        "gradient.",
+        "reconstruction_error.",
+        "spectrum.",
+    ];
     kinds.iter().filter_map(|kind| name.strip_prefix(kind)).any(|module| linears.contains_key(module))
 }
 
