@@ -9,6 +9,7 @@ mod fmt;
 mod import_dsa;
 mod input;
 mod inspect;
+mod interrupt;
 mod kl;
 mod ops;
 mod output;
@@ -25,10 +26,12 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 pub use output::CliError;
 
+use crate::prune::PruneError;
+
 /// A small typed language for sparsity allocation functions, and the tools around it.
 #[derive(Debug, Parser)]
 #[command(name = "allot", version, max_term_width = 100)]
-#[command(after_help = "Exit codes: 0 all is well, 1 a check found something, 2 an error.")]
+#[command(after_help = "Exit codes: 0 all is well, 1 a check found something, 2 an error, 130 interrupted.")]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -86,6 +89,7 @@ enum Outcome {
 pub fn main() -> ExitCode {
     sleep_when_idle();
     let cli = Cli::parse();
+    interrupt::watch();
     let result = match cli.command {
         Command::Check(arguments) => check::run(&arguments, cli.common),
         Command::Fmt(arguments) => fmt::run(&arguments, cli.common),
@@ -104,6 +108,10 @@ pub fn main() -> ExitCode {
         Ok(Outcome::Fine) => ExitCode::SUCCESS,
         Ok(Outcome::Found) => ExitCode::from(1),
         Err(CliError::BrokenPipe) => ExitCode::SUCCESS,
+        Err(CliError::Prune(error @ PruneError::Interrupted)) => {
+            output::message(&format!("{error}\n"));
+            ExitCode::from(interrupt::EXIT_CODE)
+        }
         Err(CliError::Diagnosed(text)) => {
             output::message(&text);
             ExitCode::from(2)

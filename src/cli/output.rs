@@ -45,6 +45,16 @@ pub enum CliError {
     /// Nothing says how much is to be pruned.
     #[error("pass `--sparsity RATIO`: only a fixed pattern such as `2:4` has a sparsity of its own")]
     NoSparsity,
+    /// A calibration would take more memory than it may.
+    #[error(
+        "this takes about {needed} of memory and may take {allowed}; use fewer samples or a smaller `--length`, leave out `--hessians` or `--gradients`, or allow more with `--memory`"
+    )]
+    Memory {
+        /// What it takes.
+        needed: String,
+        /// What it may take.
+        allowed: String,
+    },
     /// A text cannot be read.
     #[error(transparent)]
     Text(#[from] crate::stats::TextError),
@@ -142,6 +152,7 @@ pub(super) fn styled(stream: &impl IsTerminal) -> bool {
 /// Fails when the file cannot be written; what stood there before is then untouched.
 pub(super) fn write_file(path: &std::path::Path, contents: &[u8]) -> Result<(), CliError> {
     let failed = |cause| CliError::Write { path: path.to_owned(), cause };
+    let _writing = super::interrupt::Deferred::begin();
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let mut beside =
         tempfile::NamedTempFile::new_in(folder.unwrap_or(std::path::Path::new("."))).map_err(failed)?;

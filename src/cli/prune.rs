@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::calibration::CalibrationArguments;
+use super::interrupt::Deferred;
 use super::progress::Progress;
 use super::{CliError, Common, Format, Outcome, eval, output, scripts};
 use crate::allocate::Bounds;
@@ -75,6 +76,7 @@ pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliE
     let loaded = scripts::load(&arguments.script, arguments.unit, common.quiet)?;
     let metric = scripts::load_metric(&arguments.method)?;
     let checkpoint = Checkpoint::open(&arguments.model)?;
+    checkpoint.check_finite()?;
     let tokens = arguments.calibration.windows(&checkpoint)?;
     // With a text, the pruner collects its own statistics on the way; dense ones are for the allocation.
     let dense = arguments.calibration.stats.is_some() || scripts::needs_statistics(&loaded.script, &metric);
@@ -102,6 +104,7 @@ pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliE
         ("ria", _) => Method::RIA,
         _ => Method::Metric(metric.clone()),
     };
+    let writing = Deferred::begin();
     let options = Options {
         pattern: arguments.pattern,
         rounding: arguments.rounding,
@@ -110,6 +113,7 @@ pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliE
         tokens: tokens.as_ref(),
         statistics: statistics.as_ref(),
         seed: tokens.as_ref().map(|_| arguments.calibration.seed),
+        interrupt: Some(writing.flag()),
         ..Options::new(method)
     };
     let folder = prune::Output {
@@ -126,6 +130,7 @@ pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliE
     let report = prune::prune(&checkpoint, &outcome.allocation, &options, folder, &mut |done| {
         bar.at(done as f64 / blocks);
     })?;
+    drop(writing);
     bar.done();
     match common.format {
         Format::Json => output::print_json(&report)?,

@@ -4,12 +4,13 @@ use std::path::PathBuf;
 
 use candle_core::Device;
 
+use super::interrupt::Deferred;
 use super::progress::Progress;
-use super::text::TextArguments;
+use super::text::{TextArguments, bytes};
 use super::{CliError, Common, Format, Outcome, output};
-use crate::interpret::data::Values;
 use crate::model::Checkpoint;
-use crate::stats::{calibrate, gradients};
+use crate::report::number;
+use crate::stats::{Tokens, calibrate, calibrate_with_hessians, gradients, spectra};
 
 /// Collects a model's statistics on a text: what scripts and pruning methods use beside the weights
 #[derive(Debug, clap::Args)]
@@ -34,12 +35,47 @@ pub(super) struct Arguments {
     /// Also collects squared gradients (Pruner-Zero), for the terminal `gradient`
     #[arg(long)]
     gradients: bool,
+    /// Also collects the Hessians of the output error (SparseGPT): much space, 4 * columns^2 bytes for each input
+    #[arg(long)]
+    hessians: bool,
+    /// Also writes the squared singular values of every weight
+    #[arg(long)]
+    spectra: bool,
+    /// Refuses at once what would take more memory; only one block's weights are ever held
+    #[arg(long, value_parser = bytes, value_name = "BYTES")]
+    memory: Option<u64>,
     /// The statistics file
     #[arg(long, short, value_name = "FILE.safetensors")]
     out: PathBuf,
     /// Overwrites the statistics file
     #[arg(long)]
     force: bool,
+}
+
+impl Arguments {
+    /// Returns about how many bytes the work takes: a block's weights, the hidden states, and what is collected.
+    fn needed_bytes(&self, checkpoint: &Checkpoint, tokens: &Tokens) -> u64 {
+        let config = checkpoint.config();
+        let numbers = |linears: &[crate::model::Linear]| -> u64 {
+            linears.iter().map(|it| it.rows as u64 * it.columns as u64).sum()
+        };
+        let block =
+            (0..config.blocks).map(|index| numbers(checkpoint.block_linears(index))).max().unwrap_or(0);
+        let hidden = tokens.ids().len() as u64 * config.hidden as u64;
+        let mut needed = block + hidden;
+        if self.hessians {
+            let mut sites: Vec<_> =
+                checkpoint.linears().iter().map(|it| (it.block, it.site, it.columns as u64)).collect();
+            sites.sort_unstable();
+            sites.dedup();
+            // Once as they are collected, and once more in the file that is written.
+            needed += sites.iter().map(|(_, _, columns)| 2 * columns * columns).sum::<u64>();
+        }
+        if self.gradients {
+            needed += hidden * config.blocks as u64 + 2 * numbers(checkpoint.linears());
+        }
+        4 * needed
+    }
 }
 
 pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliError> {
@@ -50,9 +86,15 @@ pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliE
     checkpoint.check_finite()?;
     let source = arguments.text.source();
     let tokens = source.draw(&checkpoint, arguments.samples, arguments.length, arguments.seed)?;
+    let needed = arguments.needed_bytes(&checkpoint, &tokens);
+    if let Some(allowed) = arguments.memory.filter(|allowed| needed > *allowed) {
+        let [needed, allowed] = [needed, allowed].map(number::bytes);
+        return Err(CliError::Memory { needed, allowed });
+    }
     let blocks = checkpoint.config().blocks as f64;
     let bar = Progress::new("calibrating", common.quiet);
-    let mut statistics = calibrate(&checkpoint, &tokens, arguments.seed, &Device::Cpu, &mut |done| {
+    let collect = if arguments.hessians { calibrate_with_hessians } else { calibrate };
+    let mut statistics = collect(&checkpoint, &tokens, arguments.seed, &Device::Cpu, &mut |done| {
         bar.at(done as f64 / blocks);
     })?;
     bar.done();
@@ -62,13 +104,17 @@ pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliE
             bar.at(done as f64 / (2.0 * blocks));
         })?;
         bar.done();
-        for (module, gradient) in collected {
-            if let Some(linear) = statistics.linears.get_mut(&module) {
-                linear.gradient = Some(Values::F32(gradient.into()));
-            }
-        }
+        statistics.add_gradients(collected);
     }
+    if arguments.spectra {
+        let bar = Progress::new("spectra", common.quiet);
+        let collected = spectra(&checkpoint, &mut |done| bar.at(done as f64 / blocks))?;
+        bar.done();
+        statistics.add_spectra(collected);
+    }
+    let writing = Deferred::begin();
     statistics.save(&arguments.out)?;
+    drop(writing);
     match common.format {
         Format::Json => output::print_json(&statistics.provenance)?,
         Format::Text if common.quiet => {}

@@ -1,0 +1,58 @@
+//! Ctrl-C: the process ends with nothing half-written, and says so.
+//!
+//! Work that keeps all it has in memory ends at once, wherever it is. Work that writes holds a [`Deferred`] meanwhile: then
+//! the first Ctrl-C only asks, and the work cleans up after itself at its next step. A second one ends that too.
+
+use std::io::IsTerminal;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::output;
+
+/// What a shell makes of a process that SIGINT ended.
+pub(super) const EXIT_CODE: u8 = 130;
+
+static ASKED: AtomicBool = AtomicBool::new(false);
+static WRITERS: Mutex<usize> = Mutex::new(0);
+
+/// Something that writes, and so must not be ended halfway; dropped when all is written or cleaned up.
+pub(super) struct Deferred(());
+
+impl Deferred {
+    /// Begins work that writes.
+    pub(super) fn begin() -> Self {
+        *writers() += 1;
+        Self(())
+    }
+
+    /// Returns the flag that says whether the work is to stop.
+    pub(super) fn flag(&self) -> &'static AtomicBool {
+        &ASKED
+    }
+}
+
+impl Drop for Deferred {
+    fn drop(&mut self) {
+        *writers() -= 1;
+    }
+}
+
+/// Answers Ctrl-C from now on; where the system allows no handler, it ends the process as it always did.
+pub(super) fn watch() {
+    let _ = ctrlc::set_handler(|| {
+        let again = ASKED.swap(true, Ordering::Relaxed);
+        // Held to the end: no other thread begins to write while the process exits.
+        let writers = writers();
+        let end = if std::io::stderr().is_terminal() { "\n" } else { "" };
+        match (*writers, again) {
+            (0, _) => output::message(&format!("{end}interrupted; nothing was left behind\n")),
+            (_, false) => return,
+            (_, true) => output::message(&format!("{end}ended while writing; a hidden folder may be left\n")),
+        }
+        std::process::exit(EXIT_CODE.into());
+    });
+}
+
+fn writers() -> MutexGuard<'static, usize> {
+    WRITERS.lock().unwrap_or_else(PoisonError::into_inner)
+}
