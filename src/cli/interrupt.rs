@@ -5,9 +5,15 @@
 
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use signal_hook::consts::TERM_SIGNALS;
 
 use super::output;
+
+/// How often a thread looks whether a signal came; its handler may do no more than set a flag.
+const EACH: Duration = Duration::from_millis(50);
 
 /// What a shell makes of a process that SIGINT ended.
 pub(super) const EXIT_CODE: u8 = 130;
@@ -39,18 +45,34 @@ impl Drop for Deferred {
 
 /// Answers Ctrl-C from now on; where the system allows no handler, it ends the process as it always did.
 pub(super) fn watch() {
-    let _ = ctrlc::set_handler(|| {
-        let again = ASKED.swap(true, Ordering::Relaxed);
-        // Held to the end: no other thread begins to write while the process exits.
-        let writers = writers();
-        let end = if std::io::stderr().is_terminal() { "\n" } else { "" };
-        match (*writers, again) {
-            (0, _) => output::message(&format!("{end}interrupted; nothing was left behind\n")),
-            (_, false) => return,
-            (_, true) => output::message(&format!("{end}ended while writing; a hidden folder may be left\n")),
+    let caught = Arc::new(AtomicBool::new(false));
+    for signal in TERM_SIGNALS {
+        if signal_hook::flag::register(*signal, Arc::clone(&caught)).is_err() {
+            return;
         }
-        std::process::exit(EXIT_CODE.into());
+    }
+    std::thread::spawn(move || {
+        loop {
+            std::thread::sleep(EACH);
+            if caught.swap(false, Ordering::Relaxed) {
+                answer();
+            }
+        }
     });
+}
+
+/// Ends the process, or asks what writes to stop.
+fn answer() {
+    let again = ASKED.swap(true, Ordering::Relaxed);
+    // Held to the end: no other thread begins to write while the process exits.
+    let writers = writers();
+    let end = if std::io::stderr().is_terminal() { "\n" } else { "" };
+    match (*writers, again) {
+        (0, _) => output::message(&format!("{end}interrupted; nothing was left behind\n")),
+        (_, false) => return,
+        (_, true) => output::message(&format!("{end}ended while writing; a hidden folder may be left\n")),
+    }
+    std::process::exit(EXIT_CODE.into());
 }
 
 fn writers() -> MutexGuard<'static, usize> {
