@@ -9,7 +9,7 @@ use crate::allocate::script::{self, Note, Request, ScriptError, allocate};
 use crate::interpret::data::ModelData;
 use crate::lang::canonical;
 use crate::lang::types::UnitKind;
-use crate::model::Checkpoint;
+use crate::model::{Checkpoint, hub::model_folder};
 use crate::report::{self, TableOptions};
 
 /// Evaluates a script on a model: importance and sparsity of each unit
@@ -23,7 +23,7 @@ use crate::report::{self, TableOptions};
 
 SCRIPT is a file, `-` for standard input, or a published script: atp, dlp, dsa, er, global, owl, uniform, ...")]
 pub(super) struct Arguments {
-    /// The model's folder, as Hugging Face lays it out
+    /// The model's folder, as Hugging Face lays it out, or the id of one in the hub's local cache
     model: PathBuf,
     /// The script: a file, `-`, or the name of a published one
     script: String,
@@ -53,7 +53,7 @@ pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliE
     let loaded = scripts::load(&arguments.script, arguments.unit, common.quiet)?;
     let metric = scripts::load_metric(&arguments.method)?;
     let bounds = Bounds::new(arguments.least, arguments.most)?;
-    let checkpoint = Checkpoint::open(&arguments.model)?;
+    let checkpoint = Checkpoint::open(model_folder(&arguments.model)?)?;
     checkpoint.check_finite()?;
     let statistics = match scripts::needs_statistics(&loaded.script, &metric) {
         true => arguments.calibration.statistics(&checkpoint, common.quiet)?,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{CliError, Common, Format, Outcome, output};
-use crate::model::Checkpoint;
+use crate::model::{Checkpoint, hub::model_folder};
 use crate::report;
 
 /// Shows a model: architecture, units, projections, parameters, types, memory
@@ -13,7 +13,7 @@ use crate::report;
   allot inspect MODEL --check
   allot inspect MODEL --format json")]
 pub(super) struct Arguments {
-    /// The model's folder, as Hugging Face lays it out
+    /// The model's folder, as Hugging Face lays it out, or the id of one in the hub's local cache
     model: PathBuf,
     /// Also looks at every number, and fails on one that is NaN or infinite
     #[arg(long)]
@@ -21,7 +21,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliError> {
-    let checkpoint = Checkpoint::open(&arguments.model)?;
+    let checkpoint = Checkpoint::open(model_folder(&arguments.model)?)?;
     if arguments.check {
         checkpoint.check_finite()?;
     }

@@ -8,7 +8,7 @@ use super::progress::Progress;
 use super::text::TextArguments;
 use super::{CliError, Common, Format, Outcome, output};
 use crate::measure::divergence;
-use crate::model::{Checkpoint, Decoder};
+use crate::model::{Checkpoint, Decoder, hub::model_folder};
 use crate::report::number::grouped;
 
 /// Measures the mean divergence KL(dense || other) of a model's predictions from the dense model's
@@ -32,8 +32,8 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliError> {
-    let dense = Checkpoint::open(&arguments.dense)?;
-    let other = Checkpoint::open(&arguments.other)?;
+    let dense = Checkpoint::open(model_folder(&arguments.dense)?)?;
+    let other = Checkpoint::open(model_folder(&arguments.other)?)?;
     dense.check_finite()?;
     other.check_finite()?;
     let tokens = arguments.text.source().windows(&dense, arguments.length, arguments.limit)?;

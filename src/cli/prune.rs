@@ -10,7 +10,7 @@ use crate::allocate::Bounds;
 use crate::allocate::script::Request;
 use crate::lang::canonical;
 use crate::lang::types::UnitKind;
-use crate::model::Checkpoint;
+use crate::model::{Checkpoint, hub::model_folder};
 use crate::prune::{self, Method, Options, Pattern, Propagation, Rounding, ScriptSource};
 use crate::report;
 
@@ -22,7 +22,7 @@ use crate::report;
   allot prune MODEL --sparsity 0.5 --pattern 2:4 --stats S.safetensors --propagate dense --out PRUNED
   allot prune MODEL my.allot --sparsity 0.6 --method sparsegpt --text c4.jsonl --out PRUNED")]
 pub(super) struct Arguments {
-    /// The model's folder, as Hugging Face lays it out
+    /// The model's folder, as Hugging Face lays it out, or the id of one in the hub's local cache
     model: PathBuf,
     /// The allocation script: a file, `-`, or the name of a published one
     #[arg(default_value = "uniform")]
@@ -75,7 +75,7 @@ fn rounding(word: &str) -> Result<Rounding, String> {
 pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliError> {
     let loaded = scripts::load(&arguments.script, arguments.unit, common.quiet)?;
     let metric = scripts::load_metric(&arguments.method)?;
-    let checkpoint = Checkpoint::open(&arguments.model)?;
+    let checkpoint = Checkpoint::open(model_folder(&arguments.model)?)?;
     checkpoint.check_finite()?;
     let tokens = arguments.calibration.windows(&checkpoint)?;
     // With a text, the pruner collects its own statistics on the way; dense ones are for the allocation.

@@ -8,7 +8,7 @@ use super::interrupt::Deferred;
 use super::progress::Progress;
 use super::text::{TextArguments, bytes};
 use super::{CliError, Common, Format, Outcome, output};
-use crate::model::Checkpoint;
+use crate::model::{Checkpoint, hub::model_folder};
 use crate::report::number;
 use crate::stats::{Tokens, calibrate, calibrate_with_hessians, gradients, spectra};
 
@@ -19,7 +19,7 @@ use crate::stats::{Tokens, calibrate, calibrate_with_hessians, gradients, spectr
   allot stats MODEL --text c4.jsonl --samples 128 --length 2048 --seed 0 --out S.safetensors
   allot stats MODEL --tokens ids.safetensors:calib_ids --gradients --out S.safetensors")]
 pub(super) struct Arguments {
-    /// The model's folder, as Hugging Face lays it out
+    /// The model's folder, as Hugging Face lays it out, or the id of one in the hub's local cache
     model: PathBuf,
     #[command(flatten)]
     text: TextArguments,
@@ -82,7 +82,7 @@ pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliE
     if arguments.out.exists() && !arguments.force {
         return Err(CliError::Exists { path: arguments.out.clone() });
     }
-    let checkpoint = Checkpoint::open(&arguments.model)?;
+    let checkpoint = Checkpoint::open(model_folder(&arguments.model)?)?;
     checkpoint.check_finite()?;
     let source = arguments.text.source();
     let tokens = source.draw(&checkpoint, arguments.samples, arguments.length, arguments.seed)?;

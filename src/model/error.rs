@@ -17,6 +17,14 @@ pub enum ModelError {
         /// What the system says.
         source: io::Error,
     },
+    /// The model is neither a folder nor in the hub's local cache.
+    #[error("there is no folder {id}, and no model of that id in {}; download it first (`hf download {id}`), or give a folder", cache.display())]
+    NotCached {
+        /// The model's id.
+        id: String,
+        /// The cache's folder.
+        cache: PathBuf,
+    },
     /// The folder holds no `config.json`.
     #[error("{} is not a model folder: it holds no config.json; give the folder with config.json and *.safetensors", folder.display())]
     NoConfig {

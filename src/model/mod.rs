@@ -12,6 +12,7 @@ mod decoder;
 mod error;
 mod exponential;
 mod files;
+pub mod hub;
 mod in_place;
 mod keys;
 mod layout;
