@@ -133,8 +133,7 @@ impl Place {
 
 const INSPECT: [&str; 3] = ["inspect", "model", "--check"];
 /// An evaluation that needs no text.
-const READ: &[&str] =
-    &["eval", "model", "mean(abs(weight)) |> scale", "--sparsity", "0.5", "--method", "magnitude"];
+const READ: &[&str] = &["eval", "model", "global", "--sparsity", "0.5", "--method", "magnitude"];
 const EVAL: &[&str] = &[
     "eval",
     "model",
@@ -350,4 +349,112 @@ fn no_space() {
         let output = place.run_without_space(arguments);
         place.check(arguments, &output, &["cannot write", part], &before);
     }
+}
+
+#[test]
+fn a_model_that_is_not_in_the_cache() {
+    let place = Place::new();
+    let before = place.list();
+    let arguments = ["inspect", "owner/name"];
+    let mut command = Command::new(env!("CARGO_BIN_EXE_allot"));
+    command.args(arguments).env_remove("HF_HUB_CACHE").env("HF_HOME", place.path("home"));
+    let output = place.finish(&mut command);
+    place.check(&arguments, &output, &["owner/name", "home/hub", "hf download"], &before);
+    // The same model is found once it lies where the hub's tools put it.
+    let cached = place.path("home/hub/models--owner--name");
+    fs::create_dir_all(cached.join("snapshots")).expect("a folder");
+    fs::create_dir_all(cached.join("refs")).expect("a folder");
+    fs::create_dir_all(cached.join("snapshots/old")).expect("a folder");
+    fs::rename(place.path("model"), cached.join("snapshots/0123abc")).expect("renamed");
+    fs::write(cached.join("refs/main"), "0123abc").expect("written");
+    let output = place.finish(&mut command);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Interrupts a command, and checks that it ends with the code for that and leaves nothing behind.
+#[cfg(target_os = "linux")]
+fn interrupt(place: &Place, child: std::process::Child, before: &BTreeSet<PathBuf>) {
+    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("it runs");
+    assert!(killed.success());
+    let output = child.wait_with_output().expect("it ends");
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(130), "{message}");
+    assert!(message.contains("interrupted; nothing was left behind"), "{message}");
+    assert_eq!(&place.list(), before);
+}
+
+/// Opens a named pipe for writing, once somebody reads it.
+#[cfg(target_os = "linux")]
+fn opened(pipe: &Path) -> fs::File {
+    use std::os::unix::fs::OpenOptionsExt;
+    /// O_NONBLOCK: fails while there is no reader, instead of waiting for one.
+    const AT_ONCE: i32 = 0o4000;
+    for _ in 0..24_000 {
+        if let Ok(file) = fs::File::options().write(true).custom_flags(AT_ONCE).open(pipe) {
+            return file;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    panic!("nobody reads {}", pipe.display());
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn an_interrupted_command_leaves_nothing_behind() {
+    let place = Place::new();
+    let pipe = place.path("pipe.txt");
+    assert!(Command::new("mkfifo").arg(&pipe).status().expect("it runs").success());
+    let before = place.list();
+    let start = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_allot"));
+        command.args(arguments).current_dir(place.folder.path()).stderr(std::process::Stdio::piped());
+        command.stdout(std::process::Stdio::piped()).spawn().expect("it runs")
+    };
+    for arguments in [STATS, PPL, &["kl", "model", "model", "--text", "text.jsonl"]] {
+        let arguments: Vec<&str> =
+            arguments.iter().map(|it| if *it == "text.jsonl" { "pipe.txt" } else { *it }).collect();
+        let child = start(&arguments);
+        // Opens as soon as the command reads it, and keeps it waiting for text.
+        let text = opened(&pipe);
+        interrupt(&place, child, &before);
+        drop(text);
+    }
+    // Enough text to be at it for minutes.
+    let long = ["--text", "text.jsonl", "--samples", "4000", "--length", "512", "--out", "pruned"];
+    let child =
+        start(&[&["prune", "model", "--sparsity", "0.5", "--method", "sparsegpt"][..], &long].concat());
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(120);
+    while place.list() == before && std::time::Instant::now() < deadline {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    assert_ne!(place.list(), before, "a temporary folder was made");
+    interrupt(&place, child, &before);
+}
+
+#[test]
+fn hessians_and_spectra_are_collected_on_request() {
+    let place = Place::new();
+    place
+        .refuses(&[STATS, &["--hessians", "--memory", "1KiB"]].concat(), &["memory", "1.0 KiB", "--samples"]);
+    let output = place.run(&[STATS, &["--hessians", "--spectra"]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let checkpoint = allot::model::Checkpoint::open(place.path("model")).expect("it opens");
+    let statistics =
+        allot::stats::Statistics::load(&place.path("s.safetensors"), &checkpoint).expect("it loads");
+    for linear in checkpoint.linears() {
+        let found = &statistics.linears[&linear.module];
+        let moments = found.second_moment.as_ref().expect("collected");
+        let hessian = statistics.hessian(&checkpoint, linear).expect("collected");
+        for (index, moment) in moments.iter().enumerate() {
+            let twice = hessian[index * (linear.columns + 1)] / 2.0;
+            assert!((twice - moment).abs() <= 1e-4 * moment, "{}: {twice} and {moment}", linear.module);
+        }
+        let spectrum = found.spectrum.as_ref().expect("collected");
+        let weights = allot::model::widen(&checkpoint.weight(linear).expect("it is there"));
+        let squares: f64 = weights.iter().map(|it| f64::from(*it).powi(2)).sum();
+        let sum: f64 = spectrum.iter().map(|it| f64::from(*it)).sum();
+        assert!((sum - squares).abs() <= 1e-5 * squares, "{}: {sum} and {squares}", linear.module);
+    }
+    let kept = statistics.linears.values().filter(|it| it.hessian.is_some()).count();
+    assert_eq!(kept, 4 * checkpoint.config().blocks, "what reads the same input shares one");
 }
