@@ -36,7 +36,18 @@ fn err(output: &Output) -> String {
 fn help_of_every_command() {
     insta::assert_snapshot!("help", out(&allot(&["--help"])));
     for command in [
-        "check", "fmt", "eval", "inspect", "stats", "prune", "ppl", "kl", "ops", "explain", "import-dsa", "export",
+        "check",
+        "fmt",
+        "eval",
+        "inspect",
+        "stats",
+        "prune",
+        "ppl",
+        "kl",
+        "ops",
+        "explain",
+        "import-dsa",
+        "export",
     ] {
         insta::assert_snapshot!(format!("help_{command}"), out(&allot(&[command, "--help"])));
     }
@@ -172,7 +183,8 @@ fn a_pruned_folder_evaluates_and_measures_like_any_other() {
         serde_json::from_str(&out(&allot(&["inspect", path, "--format", "json"]))).expect("JSON");
     assert!(summary["zeros"].as_u64().expect("a count") >= 729_907);
     let provenance: serde_json::Value =
-        serde_json::from_str(&std::fs::read_to_string(pruned.join("allot.json")).expect("written")).expect("JSON");
+        serde_json::from_str(&std::fs::read_to_string(pruned.join("allot.json")).expect("written"))
+            .expect("JSON");
     assert_eq!(provenance["pruned"], 729_907);
     assert_eq!(provenance["script"]["name"], "atp");
 }
