@@ -62,6 +62,8 @@ pub struct NotFinite {
     pub unit: String,
     /// The weight, for a sub-expression with one value for each: linear, row, column.
     pub weight: Option<(String, usize, usize)>,
+    /// The channel, for a sub-expression with one value for each input or output: linear, channel.
+    pub channel: Option<(String, usize)>,
     /// The value: NaN or infinite.
     pub value: f64,
     /// What it was computed from: each operand and its value.
@@ -102,12 +104,13 @@ impl InterpretError {
 impl NotFinite {
     fn diagnostic(&self) -> Diagnostic {
         let value = if self.value.is_nan() { "not a number" } else { "infinite" };
-        let place = match &self.weight {
-            Some((linear, row, column)) => format!("at {linear}[{row}, {column}]"),
-            None => format!("in {}", self.unit),
+        let place = match (&self.weight, &self.channel) {
+            (Some((linear, row, column)), _) => format!("at {linear}[{row}, {column}]"),
+            (None, Some((linear, channel))) => format!("in channel {channel} of {linear}"),
+            (None, None) => format!("in {}", self.unit),
         };
         let from: Vec<String> =
-            self.operands.iter().map(|(operand, value)| format!("{operand} = {value}")).collect();
+            self.operands.iter().map(|(operand, value)| format!("{operand} = {}", shown(*value))).collect();
         let diagnostic = Diagnostic::error("not-finite", format!("`{}` is {value} {place}", self.expression));
         let diagnostic = match self.span {
             Some(span) if from.is_empty() => diagnostic.label(span, format!("{value} {place}")),
@@ -120,5 +123,15 @@ impl NotFinite {
             _ => diagnostic
                 .help("bring its operands into range first, such as with `log`, `clip`, `tanh` or `minmax`"),
         }
+    }
+}
+
+/// Returns a value with seven digits.
+fn shown(value: f64) -> String {
+    let rounded: f64 = format!("{value:.6e}").parse().unwrap_or(value);
+    match rounded.abs() {
+        0.0 | 1e-4..1e9 => rounded.to_string(),
+        _ if rounded.is_finite() => format!("{rounded:e}"),
+        _ => value.to_string(),
     }
 }

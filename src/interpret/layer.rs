@@ -1,14 +1,16 @@
 //! The layer stage: operators across units, on vectors of one number for each.
 
-use super::reduce::ranks;
+use super::reduce::{mean, ranks};
 use crate::lang::ops::{Op, Setting};
 use crate::lang::scalar::divide;
 
-/// Returns the value of a normaliser or layer operator.
+/// Returns the value of a normaliser or layer operator, `[units]`, of values `x`, `[units]`.
+///
+/// Values that are not finite give values that are not; where they first appear is for the caller to say.
 pub fn layerwise(op: Op, parameters: &[Setting], x: &[f64]) -> Vec<f64> {
     let n = x.len() as f64;
     let number = |index: usize| parameters.get(index).and_then(|setting| setting.number()).unwrap_or(0.0);
-    let mean = x.iter().sum::<f64>() / n;
+    let mean = mean(x);
     let least = x.iter().copied().fold(f64::INFINITY, lesser);
     let greatest = x.iter().copied().fold(f64::NEG_INFINITY, greater);
     let squares = x.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>();

@@ -1,30 +1,41 @@
 //! The matrix stage: reductions of values that there is one of for each weight.
 //!
-//! A pass visits a unit's weights in tasks of whole rows, each task in chunks that stay in the first cache: widen the
-//! weights, apply the elementwise chains of all reductions of the round, feed what each collects. Tasks run on all cores
-//! and are combined in their order, so results do not depend on the number of threads. Order statistics, ranks and
-//! spectra need all values at once: for those the pass also fills buffers, of one unit.
+//! A [`Round`] visits a unit's weights in tasks of whole rows, each task in chunks that stay in the first cache: widen the
+//! weights, run the elementwise chains of all reductions of the round ([`program`]), and feed what each of them adds up
+//! ([`tally`](super::tally)). Tasks run on all cores and are combined in their order, so results do not depend on the number
+//! of threads. Order statistics, ranks, spectra and reductions along channels need all values of a unit or a linear at once:
+//! for those the weights are read again into a buffer, one step after another ([`whole`]).
 
 mod blame;
+mod frame;
 mod program;
 mod threshold;
+mod whole;
 
 use rayon::prelude::*;
 
 use super::data::ModelData;
 use super::error::InterpretError;
-use super::plan::{Over, Plan, Reduction, StepId, StepKind};
-use super::reduce::{self, Collected, Reduced};
-use super::spectral;
+use super::plan::{Over, Plan, StepId, StepKind};
+use super::reduce::Reduced;
+use super::tally::{Collected, Tally};
 use super::units::Unit;
 use super::vector;
+use crate::lang::types::Type;
 
-pub(super) use blame::first_not_finite;
-use program::{Chunk, Frame, Program};
+pub(super) use blame::{NotFiniteWeight, first_not_finite};
+use frame::Frame;
+use program::Program;
 pub(super) use threshold::removed_by_threshold;
+use whole::Whole;
 
-/// How many weights a task has, whole rows permitting.
+/// The fewest weights that a task has, whole rows and the unit's size permitting.
 const TASK: usize = 1 << 16;
+/// The most tasks that a unit's linears are cut into, each linear's last apart: enough for all cores, and few enough for
+/// what they collect to be small.
+const TASKS: u64 = 64;
+/// How many tasks are looked at for the centre of moments.
+const SAMPLED_TASKS: usize = 16;
 
 /// The value of a step that there is not one of for each weight, in one unit.
 #[derive(Clone, Debug)]
@@ -37,12 +48,12 @@ pub(super) enum UnitValue {
     Weights(Vec<Vec<f32>>),
 }
 
-/// Where a pass finds the values of steps that are already known.
-pub(super) trait Known: Sync {
+/// Where a round finds the values of steps that are already known.
+pub(super) trait Lookup: Sync {
     /// Returns a step's number in a unit.
     fn number(&self, step: StepId, unit: usize) -> f64;
-    /// Returns a step's values for the channels of a linear; `place` is the linear's place in the unit.
-    fn channels(&self, step: StepId, unit: usize, place: usize, linear: usize) -> &[f64];
+    /// Returns a step's values for the channels of a linear; `place` is the linear's place in the unit at hand.
+    fn channels(&self, step: StepId, place: usize, linear: usize) -> &[f64];
     /// Returns a step's values for the weights of a linear of the unit at hand.
     fn weights(&self, step: StepId, place: usize) -> &[f32];
 }
@@ -56,350 +67,202 @@ struct Task {
     rows: std::ops::Range<usize>,
 }
 
-/// Runs one round of reductions on one unit.
-///
-/// Returns a value for each of `reductions`, which are steps whose operands are matrices.
-///
-/// # Errors
-/// Fails when a terminal was not collected or a spectrum cannot be computed.
-pub(super) fn run(
-    plan: &Plan<'_>,
-    model: &ModelData<'_>,
-    units: &[Unit],
-    unit: usize,
-    reductions: &[StepId],
-    known: &impl Known,
-) -> Result<Vec<UnitValue>, InterpretError> {
-    let operand = |step: StepId| plan.uses(step)[0];
-    let mut roots: Vec<StepId> = reductions.iter().map(|step| operand(*step)).collect();
-    roots.sort_unstable();
-    roots.dedup();
-    let program = Program::new(plan, &roots);
-    program.check(plan, model, &units[unit].linears)?;
+/// The reductions that share a read of a unit's weights, ready to run on any unit.
+pub(super) struct Round {
+    reductions: Vec<StepId>,
+    /// For each reduction, the tally that it is made of, unless it needs all values at hand.
+    made_of: Vec<Option<usize>>,
+    program: Program,
+    /// What is added up, and for each root of the program which of it takes the root's values.
+    tallies: Vec<Tally>,
+    takers: Vec<Vec<usize>>,
+    wholes: Vec<Whole>,
+}
 
-    let streamed: Vec<(StepId, Reduction)> = reductions
-        .iter()
-        .filter_map(|step| match plan.steps[*step].kind {
-            StepKind::Reduce(reduction, Over::Unit, _) if !reduction.needs_all_values() => {
-                Some((*step, reduction))
+impl Round {
+    /// Prepares reductions: steps whose operands are matrices.
+    pub(super) fn new(plan: &Plan<'_>, reductions: Vec<StepId>) -> Self {
+        let streamed: Vec<Option<(Tally, StepId)>> =
+            reductions.iter().map(|step| tally_of(plan, *step)).collect();
+        // Sorted, so that the first of equal ones is found by searching.
+        let mut roots: Vec<StepId> = streamed.iter().flatten().map(|(_, operand)| *operand).collect();
+        roots.sort_unstable();
+        roots.dedup();
+        let mut tallies: Vec<Tally> = Vec::new();
+        let mut takers: Vec<Vec<usize>> = vec![Vec::new(); roots.len()];
+        let made_of = streamed
+            .into_iter()
+            .map(|tally| {
+                let (tally, operand) = tally?;
+                let takers = &mut takers[roots.binary_search(&operand).ok()?];
+                Some(takers.iter().copied().find(|taker| tallies[*taker] == tally).unwrap_or_else(|| {
+                    tallies.push(tally);
+                    takers.push(tallies.len() - 1);
+                    tallies.len() - 1
+                }))
+            })
+            .collect();
+        let program = Program::new(plan, &roots);
+        let mut round = Self { made_of, program, tallies, takers, wholes: Vec::new(), reductions };
+        round.prepare_wholes(plan);
+        round
+    }
+
+    fn prepare_wholes(&mut self, plan: &Plan<'_>) {
+        let mut operands: Vec<(StepId, usize)> = (0..self.reductions.len())
+            .filter(|place| self.made_of[*place].is_none())
+            .map(|place| (plan.uses(self.reductions[place])[0], place))
+            .collect();
+        operands.sort_unstable();
+        for group in operands.chunk_by(|a, b| a.0 == b.0) {
+            let mut whole = Whole::new(plan, group[0].0);
+            for (_, place) in group {
+                whole.add(*place, &plan.steps[self.reductions[*place]].kind);
             }
-            _ => None,
-        })
-        .collect();
-    let mut buffered: Vec<StepId> = reductions
-        .iter()
-        .filter(|step| streamed.iter().all(|(streamed, _)| streamed != *step))
-        .map(|step| operand(*step))
-        .collect();
-    buffered.sort_unstable();
-    buffered.dedup();
-
-    let frame = Frame::new(&program, plan, model, &units[unit], unit, known);
-    let tasks = tasks(model, &units[unit]);
-    let centres = centres(&program, &frame, plan, &streamed, tasks.first());
-    let mut buffers: Vec<Vec<Vec<f32>>> = buffered
-        .iter()
-        .map(|_| {
-            let sizes = units[unit].linears.iter().map(|linear| &model.linears[*linear]);
-            sizes.map(|linear| vec![0.0; linear.rows * linear.columns]).collect()
-        })
-        .collect();
-    let work: Vec<(Task, Vec<&mut [f32]>)> = pieces(&tasks, model, &mut buffers);
-    let fused = Fused::new(&program, plan, &streamed, &buffered);
-    let collected: Vec<Vec<Collected>> = work
-        .into_par_iter()
-        .map(|(task, mut pieces)| {
-            let mut collected: Vec<Collected> =
-                centres.iter().map(|centre| Collected::new(*centre)).collect();
-            run_task(
-                &program,
-                &frame,
-                plan,
-                &streamed,
-                &fused,
-                &buffered,
-                &task,
-                &mut pieces,
-                &mut collected,
-            );
-            collected
-        })
-        .collect();
-    let mut totals: Vec<Collected> = centres.iter().map(|centre| Collected::new(*centre)).collect();
-    for task in &collected {
-        for (total, part) in totals.iter_mut().zip(task) {
-            total.merge(part);
+            whole.order(plan, &self.reductions);
+            self.wholes.push(whole);
         }
     }
 
-    reductions
-        .iter()
-        .map(|step| {
-            if let Some(index) = streamed.iter().position(|(streamed, _)| streamed == step) {
-                return Ok(UnitValue::One(totals[index].finish(streamed[index].1)));
+    /// Returns the reductions, in the order of their values.
+    pub(super) fn reductions(&self) -> &[StepId] {
+        &self.reductions
+    }
+
+    /// Returns whether all values of a unit, or of one of its linears, must be at hand at once.
+    pub(super) fn buffers(&self) -> bool {
+        !self.wholes.is_empty()
+    }
+
+    /// Computes the reductions on the `index`-th unit.
+    ///
+    /// # Errors
+    /// Fails when a spectrum cannot be computed.
+    pub(super) fn run(
+        &self,
+        plan: &Plan<'_>,
+        model: &ModelData<'_>,
+        (unit, index): (&Unit, usize),
+        known: &impl Lookup,
+    ) -> Result<Vec<UnitValue>, InterpretError> {
+        let mut values: Vec<Option<UnitValue>> = vec![None; self.reductions.len()];
+        if !self.tallies.is_empty() {
+            let frame = Frame::new(&self.program, model, unit, index, known);
+            let totals = self.sweep(&frame, &tasks(model, unit));
+            for (place, tally) in self.made_of.iter().enumerate() {
+                if let (Some(tally), StepKind::Reduce(reduction, ..)) =
+                    (tally, &plan.steps[self.reductions[place]].kind)
+                {
+                    values[place] = Some(UnitValue::One(totals[*tally].finish(*reduction)));
+                }
             }
-            let buffer = buffered.iter().position(|buffered| *buffered == operand(*step)).unwrap_or(0);
-            of_buffer(plan, model, &units[unit], *step, &buffers[buffer])
-        })
-        .collect()
+        }
+        for whole in &self.wholes {
+            whole.run(plan, model, (unit, index), &self.reductions, known, &mut values)?;
+        }
+        let nothing = || UnitValue::One(Reduced { value: f64::NAN, ..Reduced::default() });
+        Ok(values.into_iter().map(|value| value.unwrap_or_else(nothing)).collect())
+    }
+
+    /// Reads a unit's weights once, and returns what each tally collected.
+    fn sweep(&self, frame: &Frame<'_>, tasks: &[Task]) -> Vec<Collected> {
+        let centres = self.centres(frame, tasks);
+        let nothing = || -> Vec<Collected> {
+            self.tallies.iter().zip(&centres).map(|(tally, centre)| Collected::new(*tally, *centre)).collect()
+        };
+        let of_task = |task: &Task| {
+            let mut collected = nothing();
+            let mut registers = self.program.registers();
+            for (index, chunk) in frame.chunks(task).enumerate() {
+                self.program.run(frame, &chunk, &mut registers, |root, values| {
+                    for taker in &self.takers[root] {
+                        collected[*taker].add(values);
+                        // A sample is enough to know how large the terms of a sum are.
+                        if index == 0 {
+                            collected[*taker].add_sample(values);
+                        }
+                    }
+                });
+            }
+            collected
+        };
+        let parts: Vec<Vec<Collected>> = tasks.par_iter().map(of_task).collect();
+        let mut totals = nothing();
+        for part in &parts {
+            for (total, part) in totals.iter_mut().zip(part) {
+                total.merge(part);
+            }
+        }
+        totals
+    }
+
+    /// Returns about which value each tally takes its moments: the mean of a sample, so that what is left when squares are
+    /// subtracted keeps its digits.
+    fn centres(&self, frame: &Frame<'_>, tasks: &[Task]) -> Vec<f64> {
+        if !self.tallies.iter().any(|tally| tally.needs_centre()) {
+            return vec![0.0; self.tallies.len()];
+        }
+        let mut sums = vec![(0.0, 0); self.tallies.len()];
+        let mut registers = self.program.registers();
+        for task in tasks.iter().step_by(tasks.len().div_ceil(SAMPLED_TASKS).max(1)) {
+            for chunk in frame.chunks(task).take(1) {
+                self.program.run(frame, &chunk, &mut registers, |root, values| {
+                    for taker in self.takers[root].iter().filter(|taker| self.tallies[**taker].needs_centre())
+                    {
+                        sums[*taker].0 += vector::sum(values);
+                        sums[*taker].1 += values.len();
+                    }
+                });
+            }
+        }
+        let centre =
+            |(sum, count): (f64, usize)| if count > 0 && sum.is_finite() { sum / count as f64 } else { 0.0 };
+        sums.into_iter().map(centre).collect()
+    }
+}
+
+/// Returns the tally that a reduction is made of, and the step whose values it adds up.
+fn tally_of(plan: &Plan<'_>, step: StepId) -> Option<(Tally, StepId)> {
+    let StepKind::Reduce(reduction, Over::Unit, mut operand) = plan.steps[step].kind else { return None };
+    let mut tally = Tally::of(reduction)?;
+    while let StepKind::Map(op, operands) = &plan.steps[operand].kind
+        && let [inner] = operands[..]
+        && plan.steps[inner].of_type == Type::Matrix
+        && let Some(through) = tally.through(*op)
+    {
+        (tally, operand) = (through, inner);
+    }
+    Some((tally, operand))
 }
 
 /// Returns a step's values in one linear of a unit, `[rows, columns]`.
-///
-/// # Errors
-/// Fails when a terminal was not collected.
 pub(super) fn values(
     plan: &Plan<'_>,
     model: &ModelData<'_>,
-    units: &[Unit],
-    unit: usize,
+    (unit, index): (&Unit, usize),
     linear: usize,
     step: StepId,
-    known: &impl Known,
-) -> Result<Vec<f32>, InterpretError> {
+    known: &impl Lookup,
+) -> Vec<f32> {
     let program = Program::new(plan, &[step]);
-    program.check(plan, model, &[linear])?;
-    let frame = Frame::new(&program, plan, model, &units[unit], unit, known);
-    let parts: Vec<Vec<f32>> = tasks(model, &units[unit])
-        .into_par_iter()
-        .filter(|task| task.linear == linear)
-        .map(|task| {
-            let mut registers = program.registers();
-            let mut values = Vec::with_capacity(task.rows.len() * model.linears[linear].columns);
-            for chunk in frame.chunks(task.place, linear, task.rows) {
-                program.run(&frame, &chunk, &[], &mut registers);
-                values.extend_from_slice(program.value(&registers, step, &chunk));
-            }
-            values
-        })
-        .collect();
-    Ok(parts.concat())
+    let frame = Frame::new(&program, model, unit, index, known);
+    let tasks: Vec<Task> = tasks(model, unit).into_iter().filter(|task| task.linear == linear).collect();
+    whole::fill(&program, &frame, &tasks)
 }
 
 /// Returns a unit's tasks, in order.
 fn tasks(model: &ModelData<'_>, unit: &Unit) -> Vec<Task> {
+    let size = usize::try_from(unit.parameters / TASKS).unwrap_or(usize::MAX).max(TASK);
     let mut tasks = Vec::new();
     for (place, linear) in unit.linears.iter().enumerate() {
         let shape = &model.linears[*linear];
-        let step = (TASK / shape.columns.max(1)).max(1);
-        let mut row = 0;
-        while row < shape.rows && shape.columns > 0 {
-            let end = (row + step).min(shape.rows);
-            tasks.push(Task { place, linear: *linear, rows: row..end });
-            row = end;
-        }
+        let step = (size / shape.columns.max(1)).max(1);
+        let rows = if shape.columns == 0 { 0 } else { shape.rows };
+        tasks.extend((0..rows).step_by(step).map(|row| Task {
+            place,
+            linear: *linear,
+            rows: row..rows.min(row.saturating_add(step)),
+        }));
     }
     tasks
-}
-
-/// Pairs each task with the piece of each buffer that it fills.
-fn pieces<'b>(
-    tasks: &[Task],
-    model: &ModelData<'_>,
-    buffers: &'b mut [Vec<Vec<f32>>],
-) -> Vec<(Task, Vec<&'b mut [f32]>)> {
-    let mut work: Vec<(Task, Vec<&'b mut [f32]>)> =
-        tasks.iter().map(|task| (task.clone(), Vec::new())).collect();
-    for buffer in buffers {
-        let mut rest: Vec<&'b mut [f32]> = buffer.iter_mut().map(Vec::as_mut_slice).collect();
-        for (task, pieces) in &mut work {
-            let size = task.rows.len() * model.linears[task.linear].columns;
-            let whole = std::mem::take(&mut rest[task.place]);
-            let (piece, after) = whole.split_at_mut(size.min(whole.len()));
-            rest[task.place] = after;
-            pieces.push(piece);
-        }
-    }
-    work
-}
-
-/// Which sums of a logarithm are taken without storing the logarithms.
-struct Fused {
-    /// For each streamed reduction, the register that the logarithm is taken of.
-    logarithms: Vec<Option<program::FusedSum>>,
-    /// Registers that are computed.
-    skip: Vec<StepId>,
-}
-
-impl Fused {
-    /// Finds sums and means that alone use the last operator of their chain.
-    fn new(
-        program: &Program,
-        plan: &Plan<'_>,
-        streamed: &[(StepId, Reduction)],
-        buffered: &[StepId],
-    ) -> Self {
-        let users = |step: StepId| {
-            let in_reductions =
-                streamed.iter().filter(|(reduction, _)| plan.uses(*reduction)[0] == step).count();
-            in_reductions + program.users_of(step) + usize::from(buffered.contains(&step))
-        };
-        let mut skip = Vec::new();
-        let logarithms = streamed
-            .iter()
-            .map(|(step, reduction)| {
-                let operand = plan.uses(*step)[0];
-                if !matches!(reduction, Reduction::Mean | Reduction::Sum) || users(operand) > 1 {
-                    return None;
-                }
-                let fused = program.fused_sum(operand)?;
-                skip.push(operand);
-                Some(fused)
-            })
-            .collect();
-        Self { logarithms, skip }
-    }
-}
-
-/// Returns about which value each streamed reduction takes its moments: the mean of the unit's first chunk.
-fn centres(
-    program: &Program,
-    frame: &Frame<'_>,
-    plan: &Plan<'_>,
-    streamed: &[(StepId, Reduction)],
-    first: Option<&Task>,
-) -> Vec<f64> {
-    let none = || vec![0.0; streamed.len()];
-    let Some(task) = first else { return none() };
-    if !streamed.iter().any(|(_, reduction)| reduce::needs_centre(*reduction)) {
-        return none();
-    }
-    let mut registers = program.registers();
-    let Some(chunk) = frame.chunks(task.place, task.linear, task.rows.clone()).next() else { return none() };
-    program.run(frame, &chunk, &[], &mut registers);
-    streamed
-        .iter()
-        .map(|(step, _)| {
-            let values = program.value(&registers, plan.uses(*step)[0], &chunk);
-            let mean = vector::sum(values) / values.len() as f64;
-            if mean.is_finite() { mean } else { 0.0 }
-        })
-        .collect()
-}
-
-#[expect(clippy::too_many_arguments, reason = "the loop that everything hangs on")]
-fn run_task(
-    program: &Program,
-    frame: &Frame<'_>,
-    plan: &Plan<'_>,
-    streamed: &[(StepId, Reduction)],
-    fused: &Fused,
-    buffered: &[StepId],
-    task: &Task,
-    pieces: &mut [&mut [f32]],
-    collected: &mut [Collected],
-) {
-    let mut registers = program.registers();
-    let mut offset = 0;
-    for (index, chunk) in frame.chunks(task.place, task.linear, task.rows.clone()).enumerate() {
-        // A sample is enough to know how large the terms of a sum are, and there every value is needed.
-        let sampling = index == 0;
-        let skip = if sampling { &[][..] } else { &fused.skip[..] };
-        program.run(frame, &chunk, skip, &mut registers);
-        for ((place, (step, reduction)), collected) in streamed.iter().enumerate().zip(collected.iter_mut()) {
-            match &fused.logarithms[place] {
-                Some(sum) if !sampling => {
-                    collected.add_sum(sum.of(&registers, &chunk), chunk.len());
-                }
-                _ => {
-                    let values = program.value(&registers, plan.uses(*step)[0], &chunk);
-                    collected.add(*reduction, values);
-                    if sampling {
-                        collected.add_sample(values);
-                    }
-                }
-            }
-        }
-        for (step, piece) in buffered.iter().zip(pieces.iter_mut()) {
-            let values = program.value(&registers, *step, &chunk);
-            piece[offset..offset + values.len()].copy_from_slice(values);
-        }
-        offset += chunk.len();
-    }
-}
-
-/// Returns the value of a reduction whose operand's values are all at hand, a buffer for each linear.
-fn of_buffer(
-    plan: &Plan<'_>,
-    model: &ModelData<'_>,
-    unit: &Unit,
-    step: StepId,
-    buffers: &[Vec<f32>],
-) -> Result<UnitValue, InterpretError> {
-    Ok(match &plan.steps[step].kind {
-        StepKind::Reduce(reduction, Over::Unit, _) => {
-            let mut all: Vec<f32> = buffers.concat();
-            UnitValue::One(reduce::reduce(*reduction, &mut all))
-        }
-        StepKind::Reduce(reduction, over, _) => {
-            let linears = unit.linears.iter().map(|linear| &model.linears[*linear]);
-            UnitValue::Channels(
-                linears
-                    .zip(buffers)
-                    .map(|(linear, values)| match over {
-                        Over::Outputs => of_columns(*reduction, values, linear.columns),
-                        _ => of_rows(*reduction, values, linear.columns),
-                    })
-                    .collect(),
-            )
-        }
-        StepKind::MatrixReduce(op, parameters, _) => {
-            let mut sum = 0.0;
-            let mut magnitude = 0.0;
-            // One linear after another in a fixed order, each on one core: the same digits for any number of threads.
-            let values: Vec<f64> = unit
-                .linears
-                .par_iter()
-                .zip(buffers)
-                .map(|(linear, values)| {
-                    let shape = &model.linears[*linear];
-                    spectral::value(*op, parameters, values, shape.rows, shape.columns)
-                        .ok_or_else(|| InterpretError::NoSpectrum { linear: shape.name.clone() })
-                })
-                .collect::<Result<_, _>>()?;
-            for value in &values {
-                sum += value;
-                magnitude += value.abs();
-            }
-            let n = unit.linears.len() as f64;
-            UnitValue::One(Reduced { value: sum / n, magnitude: magnitude / n, alternative: None })
-        }
-        _ => {
-            let all: Vec<f64> = buffers.iter().flatten().map(|x| f64::from(*x)).collect();
-            let mut ranks = reduce::ranks(&all).into_iter().map(|rank| rank as f32);
-            UnitValue::Weights(
-                buffers.iter().map(|buffer| ranks.by_ref().take(buffer.len()).collect()).collect(),
-            )
-        }
-    })
-}
-
-fn of_rows(reduction: Reduction, values: &[f32], columns: usize) -> Vec<f64> {
-    values.par_chunks(columns.max(1)).map(|row| reduce::reduce(reduction, &mut row.to_vec()).value).collect()
-}
-
-fn of_columns(reduction: Reduction, values: &[f32], columns: usize) -> Vec<f64> {
-    /// How many neighbouring columns are gathered together, so that each line of memory is used whole.
-    const STRIP: usize = 16;
-    let starts: Vec<usize> = (0..columns).step_by(STRIP).collect();
-    starts
-        .into_par_iter()
-        .flat_map_iter(|start| {
-            let width = STRIP.min(columns - start);
-            let mut strip: Vec<Vec<f32>> = vec![Vec::with_capacity(values.len() / columns.max(1)); width];
-            for row in values.chunks(columns.max(1)) {
-                for (column, value) in strip.iter_mut().zip(&row[start..start + width]) {
-                    column.push(*value);
-                }
-            }
-            strip.into_iter().map(move |mut column| reduce::reduce(reduction, &mut column).value)
-        })
-        .collect()
-}
-
-impl Chunk {
-    /// Returns how many weights the chunk has.
-    const fn len(&self) -> usize {
-        self.length
-    }
 }

@@ -7,11 +7,15 @@
 pub mod data;
 pub mod error;
 pub mod evaluate;
+mod finite;
+mod known;
 pub mod layer;
 pub mod matrix;
 pub mod noise;
 pub mod plan;
 pub mod reduce;
 pub mod spectral;
+mod tally;
+mod terminal;
 pub mod units;
 pub mod vector;

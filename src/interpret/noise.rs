@@ -4,17 +4,16 @@
 //! magnitude of its terms, one way or the other as a hash tells. If an importance then moves by more than a hundredth of
 //! the importances' range, the range itself is rounding.
 
-use sha2::{Digest, Sha256};
+use sha2::{Digest as _, Sha256};
 
-use super::evaluate::Known;
+use super::known::Known;
 use super::layer::layerwise;
-use super::plan::{Plan, StepId, StepKind};
+use super::plan::{Digest, Plan, StepId, StepKind};
 use crate::lang::ops::Op;
 use crate::lang::scalar;
-use crate::lang::types::Type;
 
 /// How many copies are looked at.
-const COPIES: u32 = 8;
+const COPIES: u8 = 8;
 /// How far a reduction is moved, as a share of the mean magnitude of its terms.
 const MOVE: f64 = 1e-6;
 /// How far an importance may move, as a share of the importances' range.
@@ -31,71 +30,60 @@ pub(super) fn is_noise(plan: &Plan<'_>, known: &Known, root: StepId) -> bool {
     if range == 0.0 || !range.is_finite() {
         return false;
     }
-    let needed = needed(plan, root);
+    // The layer stage: below a reduction there is nothing to move.
+    let stage = plan.below(root, |step| matches!(step.kind, StepKind::Map(..) | StepKind::Layerwise(..)));
     (0..COPIES).any(|copy| {
-        let moved = moved(plan, known, &needed, copy);
-        moved[root].iter().zip(values).any(|(moved, value)| {
+        moved(plan, known, &stage, copy).iter().zip(values).any(|(moved, value)| {
             let by = (moved - value).abs();
             by > MOST * range || by.is_nan()
         })
     })
 }
 
-/// Returns which steps of the layer stage a root's value is made of.
-fn needed(plan: &Plan<'_>, root: StepId) -> Vec<bool> {
-    let mut needed = vec![false; plan.steps.len()];
-    needed[root] = true;
-    for id in (0..=root).rev() {
-        let layer_stage = matches!(plan.steps[id].kind, StepKind::Map(..) | StepKind::Layerwise(..));
-        if needed[id] && layer_stage {
-            for used in plan.uses(id) {
-                needed[used] = true;
-            }
-        }
-    }
-    needed
-}
-
-/// Computes the layer stage with its reductions moved.
-fn moved(plan: &Plan<'_>, known: &Known, needed: &[bool], copy: u32) -> Vec<Vec<f64>> {
-    let mut values: Vec<Vec<f64>> = vec![Vec::new(); plan.steps.len()];
-    for (id, step) in plan.steps.iter().enumerate() {
-        if !needed[id] || !matches!(step.of_type, Type::Number | Type::Layer) {
-            continue;
-        }
-        values[id] = match &step.kind {
+/// Computes the layer stage, whose last step is the root, with its reductions moved; returns the root's values.
+fn moved(plan: &Plan<'_>, known: &Known, stage: &[StepId], copy: u8) -> Vec<f64> {
+    let mut values: Vec<Vec<f64>> = Vec::with_capacity(stage.len());
+    for id in stage {
+        let of =
+            |operand: &StepId| stage.binary_search(operand).ok().map_or(&[][..], |place| &values[place][..]);
+        let step = &plan.steps[*id];
+        let next = match &step.kind {
             StepKind::Reduce(..) | StepKind::MatrixReduce(..) => known
-                .reduced(id)
+                .reduced(*id)
                 .iter()
                 .enumerate()
                 .map(|(unit, reduced)| {
-                    let sign = sign(unit, copy, step.origin);
+                    let sign = sign(&step.digest, unit, copy);
                     match reduced.alternative {
                         Some(alternative) if sign > 0.0 => alternative,
+                        // What is infinite does not move.
+                        None if !reduced.value.is_finite() => reduced.value,
                         _ => reduced.value + sign * MOVE * reduced.magnitude,
                     }
                 })
                 .collect(),
             StepKind::Map(op, operands) => {
-                let units = known.layer(id).len();
-                (0..units)
+                let operands: Vec<&[f64]> = operands.iter().map(of).collect();
+                let mut here = vec![0.0; operands.len()];
+                (0..known.layer(*id).len())
                     .map(|unit| {
-                        let mut operands: Vec<f64> =
-                            operands.iter().map(|operand| values[*operand][unit]).collect();
+                        for (here, operand) in here.iter_mut().zip(&operands) {
+                            *here = operand.get(unit).copied().unwrap_or(f64::NAN);
+                        }
                         if *op == Op::DsaSanitize {
                             // Rounding to f32 loses up to half of its last digit.
-                            let sign = sign(unit, copy, step.origin);
-                            operands[0] += sign * half_unit(operands[0] as f32);
+                            here[0] += sign(&step.digest, unit, copy) * half_unit(here[0] as f32);
                         }
-                        scalar::apply(*op, &operands).unwrap_or(f64::NAN)
+                        scalar::apply(*op, &here).unwrap_or(f64::NAN)
                     })
                     .collect()
             }
-            StepKind::Layerwise(op, parameters, x) => layerwise(*op, parameters, &values[*x]),
-            _ => known.layer(id).to_vec(),
+            StepKind::Layerwise(op, parameters, x) => layerwise(*op, parameters, of(x)),
+            _ => known.layer(*id).to_vec(),
         };
+        values.push(next);
     }
-    values
+    values.pop().unwrap_or_default()
 }
 
 /// Returns half the distance from an f32 to the next; 0 where there is none.
@@ -107,11 +95,9 @@ fn half_unit(x: f32) -> f64 {
     (f64::from(magnitude.next_up()) - f64::from(magnitude)) / 2.0
 }
 
-/// Returns 1 or -1, as a hash of the reduction's formula, its unit and the copy has it.
-fn sign(unit: usize, copy: u32, origin: &crate::lang::program::Expr) -> f64 {
-    let text = format!("{} {unit} {copy}", crate::lang::canonical::hash_expr(origin));
-    match Sha256::digest(text.as_bytes()).first() {
-        Some(byte) if byte & 1 == 1 => 1.0,
-        _ => -1.0,
-    }
+/// Returns 1 or -1, as a hash of what the step computes, its unit and the copy has it.
+fn sign(digest: &Digest, unit: usize, copy: u8) -> f64 {
+    let hash = Sha256::new().chain_update(digest).chain_update((unit as u64).to_le_bytes()).finalize();
+    // One bit of the hash for each copy.
+    if hash[0] >> (copy % 8) & 1 == 1 { 1.0 } else { -1.0 }
 }

@@ -18,6 +18,9 @@ pub(super) fn value(
     rows: usize,
     columns: usize,
 ) -> Option<f64> {
+    if values.is_empty() {
+        return Some(f64::NAN);
+    }
     match op {
         Op::CorrelationOfRows => return Some(correlation(values, rows, columns)),
         Op::DsaGram => return Some(mean_gram(values, rows, columns)),

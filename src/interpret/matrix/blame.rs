@@ -1,59 +1,62 @@
 //! Where a value that is not finite first appears among the weights.
 
-use super::program::{Frame, Program};
-use super::{Known, tasks};
+use super::frame::{Chunk, Frame};
+use super::program::Program;
+use super::{Lookup, tasks};
 use crate::interpret::data::ModelData;
-use crate::interpret::error::NotFinite;
 use crate::interpret::plan::{Plan, StepId};
 use crate::interpret::units::Unit;
-use crate::lang::print;
 use crate::lang::types::Type;
 
-/// Returns the first weight of a unit at which one of the steps that give `root` is not finite while its operands are,
-/// or `None` when the chains are finite everywhere.
+/// A weight at which a step is not finite while what it is computed from is.
+pub(in crate::interpret) struct NotFiniteWeight {
+    pub(in crate::interpret) step: StepId,
+    pub(in crate::interpret) linear: usize,
+    pub(in crate::interpret) row: usize,
+    pub(in crate::interpret) column: usize,
+    pub(in crate::interpret) value: f32,
+    /// The step's operands and their values there.
+    pub(in crate::interpret) operands: Vec<(StepId, f64)>,
+}
+
+/// Returns the first weight of a unit at which one of the steps that give `root` is not finite, the deepest such step, or
+/// `None` when the chains are finite everywhere; only `suspects`, ascending, are looked at.
 pub(in crate::interpret) fn first_not_finite(
     plan: &Plan<'_>,
     model: &ModelData<'_>,
-    units: &[Unit],
-    unit: usize,
+    (unit, index): (&Unit, usize),
     root: StepId,
-    known: &impl Known,
-) -> Option<NotFinite> {
-    let program = Program::new(plan, &[root]);
-    let frame = Frame::new(&program, plan, model, &units[unit], unit, known);
+    suspects: &[StepId],
+    known: &impl Lookup,
+) -> Option<NotFiniteWeight> {
+    let steps = plan.matrix_steps_of(&[root]);
+    let program = Program::new(plan, &steps);
+    let frame = Frame::new(&program, model, unit, index, known);
     let mut registers = program.registers();
-    for task in tasks(model, &units[unit]) {
-        for chunk in frame.chunks(task.place, task.linear, task.rows.clone()) {
-            program.run(&frame, &chunk, &[], &mut registers);
-            for step in program.steps() {
-                let values = program.value(&registers, *step, &chunk);
-                let Some(at) = values.iter().position(|x| !x.is_finite()) else { continue };
-                let linear = &model.linears[task.linear];
-                let place = chunk.row * linear.columns + chunk.column + at;
-                let (row, column) = (place / linear.columns, place % linear.columns);
-                let operands = plan
-                    .uses(*step)
-                    .into_iter()
-                    .map(|operand| {
-                        let value = match plan.steps[operand].of_type {
-                            Type::Matrix => f64::from(program.value(&registers, operand, &chunk)[at]),
-                            Type::Input => known.channels(operand, unit, task.place, task.linear)[column],
-                            Type::Output => known.channels(operand, unit, task.place, task.linear)[row],
-                            _ => known.number(operand, unit),
-                        };
-                        (print::expr(plan.steps[operand].origin), value)
-                    })
-                    .collect();
-                return Some(NotFinite {
-                    expression: print::expr(plan.steps[*step].origin),
-                    span: plan.steps[*step].origin.span(),
-                    unit: units[unit].name.clone(),
-                    weight: Some((linear.name.clone(), row, column)),
-                    value: f64::from(values[at]),
-                    operands,
-                });
+    let mut find = |chunk: &Chunk| {
+        let mut found: Option<(StepId, usize, f32)> = None;
+        program.run(&frame, chunk, &mut registers, |root, values| {
+            if found.is_none() && suspects.binary_search(&steps[root]).is_ok() {
+                found = values.iter().position(|x| !x.is_finite()).map(|at| (steps[root], at, values[at]));
             }
-        }
-    }
-    None
+        });
+        let (step, at, value) = found?;
+        let linear = &model.linears[chunk.linear];
+        let place = chunk.row * linear.columns + chunk.column + at;
+        let (row, column) = (place / linear.columns, place % linear.columns);
+        let mut here = vec![f64::NAN; steps.len()];
+        program.run(&frame, chunk, &mut registers, |root, values| here[root] = f64::from(values[at]));
+        let number = |operand: StepId| {
+            let channels = || known.channels(operand, chunk.place, chunk.linear);
+            match plan.steps[operand].of_type {
+                Type::Matrix => steps.binary_search(&operand).map_or(f64::NAN, |root| here[root]),
+                Type::Input => channels()[column],
+                Type::Output => channels()[row],
+                _ => known.number(operand, index),
+            }
+        };
+        let operands = plan.uses(step).into_iter().map(|operand| (operand, number(operand))).collect();
+        Some(NotFiniteWeight { step, linear: chunk.linear, row, column, value, operands })
+    };
+    tasks(model, unit).iter().find_map(|task| frame.chunks(task).find_map(|chunk| find(&chunk)))
 }

@@ -1,351 +1,232 @@
 //! Elementwise chains as instructions on chunks.
 
-use std::ops::Range;
-
-use super::Known;
-use crate::interpret::data::{LinearData, ModelData, Values};
-use crate::interpret::error::InterpretError;
+use super::frame::{Chunk, Frame};
+use crate::interpret::data::Values;
 use crate::interpret::plan::{Plan, StepId, StepKind};
-use crate::interpret::units::Unit;
 use crate::interpret::vector::{self, Binary, Operand, Unary};
 use crate::lang::ops::Op;
 use crate::lang::types::Type;
 
-/// The most weights in a chunk: a few chunks fit the first cache.
+/// The most weights in a chunk: a few registers of this size fit the first cache.
 pub(super) const CHUNK: usize = 1024;
 
-/// The instructions that compute some steps, an instruction and a register for each step that they need.
+/// The instructions that compute some steps, the *roots*, a chunk at a time.
+///
+/// An instruction computes a step into a register. A root is given away as soon as it is known, and a register is used
+/// again once nothing needs its step any more: the fewer there are, the more of them stay in the first cache.
 pub(super) struct Program {
-    instructions: Vec<Instruction>,
-    /// The steps in the order of their registers.
-    steps: Vec<StepId>,
-    /// The numbers and vectors that instructions take, each once.
-    scalars: Vec<StepId>,
-    inputs: Vec<StepId>,
-    outputs: Vec<StepId>,
+    acts: Vec<Act>,
+    registers: usize,
+    reads_weight: bool,
+    /// The steps that instructions take numbers, vectors and ranks from, each once.
+    pub(super) scalars: Vec<StepId>,
+    pub(super) inputs: Vec<StepId>,
+    pub(super) outputs: Vec<StepId>,
+    pub(super) ranks: Vec<StepId>,
+}
+
+enum Act {
+    /// Computes into a register.
+    Compute(Instruction, usize),
+    /// Gives away the root of this place.
+    Give(usize, Source),
 }
 
 enum Instruction {
-    Weight,
     Gradient,
-    Ranks(StepId),
-    Unary(Unary, usize),
+    Ranks(usize),
+    Unary(Unary, Source),
     Binary(Binary, Source, Source),
     Select(Source, Source, Source),
 }
 
-/// Where an instruction takes an operand from, by its place among those of its kind.
+/// Where an operand is, by its place among those of its kind.
 #[derive(Clone, Copy)]
-enum Source {
+pub(super) enum Source {
+    Weight,
     Register(usize),
     Scalar(usize),
     Input(usize),
     Output(usize),
 }
 
-/// A sum of an operator's values that need not be stored.
-pub(super) struct FusedSum {
-    op: Unary,
-    register: usize,
-}
-
-impl FusedSum {
-    /// Returns the sum over a chunk.
-    pub(super) fn of(&self, registers: &[Vec<f32>], chunk: &Chunk) -> f64 {
-        vector::sum_unary(self.op, &registers[self.register][..chunk.length])
-    }
-}
-
-/// A piece of a linear that is computed at once: whole rows, or a part of one.
-#[derive(Clone, Debug)]
-pub(super) struct Chunk {
-    pub(super) linear: usize,
-    /// The linear's place in its unit.
-    pub(super) place: usize,
-    pub(super) row: usize,
-    pub(super) rows: usize,
-    pub(super) column: usize,
-    pub(super) length: usize,
+/// What a program computes in; one for each thread.
+pub(super) struct Registers {
+    slots: Vec<Vec<f32>>,
+    /// The chunk's weights, where they are stored in another type.
+    widened: Vec<f32>,
+    /// Operands with one value for each output, laid out.
+    rows: [Vec<f32>; 3],
 }
 
 impl Program {
-    /// Compiles the chains that give `roots`.
+    /// Compiles the chains that give `roots`, steps of type `Matrix` in ascending order.
     pub(super) fn new(plan: &Plan<'_>, roots: &[StepId]) -> Self {
         let steps = plan.matrix_steps_of(roots);
+        let index_of = |step: StepId| steps.binary_search(&step).ok();
+        // Ranks are read, not computed here.
+        let operands = |step: StepId| match plan.steps[step].kind {
+            StepKind::Ranks(_) => Vec::new(),
+            _ => plan.uses(step),
+        };
+        let mut users = vec![0_usize; steps.len()];
+        for used in steps.iter().flat_map(|step| operands(*step)).filter_map(index_of) {
+            users[used] += 1;
+        }
         let mut program = Self {
-            instructions: Vec::new(),
-            steps,
+            acts: Vec::new(),
+            registers: 0,
+            reads_weight: false,
             scalars: Vec::new(),
             inputs: Vec::new(),
             outputs: Vec::new(),
+            ranks: Vec::new(),
         };
-        for index in 0..program.steps.len() {
-            let step = program.steps[index];
-            let instruction = match &plan.steps[step].kind {
-                StepKind::Terminal(Op::Gradient) => Instruction::Gradient,
-                StepKind::Ranks(_) => Instruction::Ranks(step),
-                StepKind::Map(op, operands) => {
-                    let sources: Vec<Source> =
-                        operands.iter().map(|operand| program.source(plan, *operand)).collect();
-                    match (&sources[..], Unary::of(*op), Binary::of(*op)) {
-                        ([Source::Register(x)], Some(op), _) => Instruction::Unary(op, *x),
-                        ([x, y], _, Some(op)) => Instruction::Binary(op, *x, *y),
-                        ([condition, x, y], ..) => Instruction::Select(*condition, *x, *y),
-                        // Every elementwise operator is an instruction, and none of one operand widens it.
-                        _ => Instruction::Weight,
-                    }
+        let mut homes: Vec<Source> = Vec::with_capacity(steps.len());
+        let mut free: Vec<usize> = Vec::new();
+        for (index, step) in steps.iter().enumerate() {
+            let sources: Vec<Source> = operands(*step)
+                .into_iter()
+                .map(|operand| match index_of(operand) {
+                    Some(index) => homes[index],
+                    None => program.outside(plan, operand),
+                })
+                .collect();
+            let home = match program.instruction(*step, &plan.steps[*step].kind, &sources) {
+                None => {
+                    program.reads_weight = true;
+                    Source::Weight
                 }
-                _ => Instruction::Weight,
+                Some(instruction) => {
+                    let register = free.pop().unwrap_or_else(|| {
+                        program.registers += 1;
+                        program.registers - 1
+                    });
+                    program.acts.push(Act::Compute(instruction, register));
+                    Source::Register(register)
+                }
             };
-            program.instructions.push(instruction);
+            homes.push(home);
+            if let Ok(root) = roots.binary_search(step) {
+                program.acts.push(Act::Give(root, home));
+            }
+            // Whom nobody needs any more gives its register back.
+            let mut done: Vec<usize> = operands(*step).into_iter().filter_map(index_of).collect();
+            for used in &done {
+                users[*used] -= 1;
+            }
+            done.push(index);
+            done.sort_unstable();
+            done.dedup();
+            free.extend(done.into_iter().filter_map(|done| match (users[done], homes[done]) {
+                (0, Source::Register(register)) => Some(register),
+                _ => None,
+            }));
         }
         program
     }
 
-    fn source(&mut self, plan: &Plan<'_>, step: StepId) -> Source {
-        let place = |list: &mut Vec<StepId>| match list.iter().position(|known| *known == step) {
-            Some(place) => place,
-            None => {
-                list.push(step);
-                list.len() - 1
-            }
-        };
-        match plan.steps[step].of_type {
-            Type::Matrix => Source::Register(self.steps.binary_search(&step).unwrap_or(0)),
-            Type::Input => Source::Input(place(&mut self.inputs)),
-            Type::Output => Source::Output(place(&mut self.outputs)),
-            _ => Source::Scalar(place(&mut self.scalars)),
-        }
-    }
-
-    /// Checks that what the instructions read was collected for some linears.
-    pub(super) fn check(
-        &self,
-        plan: &Plan<'_>,
-        model: &ModelData<'_>,
-        linears: &[usize],
-    ) -> Result<(), InterpretError> {
-        for (instruction, step) in self.instructions.iter().zip(&self.steps) {
-            if !matches!(instruction, Instruction::Gradient) {
-                continue;
-            }
-            for linear in linears.iter().map(|linear| &model.linears[*linear]) {
-                let name = || linear.name.clone();
-                match &linear.gradient {
-                    None => {
-                        let span = plan.steps[*step].origin.span();
-                        return Err(InterpretError::NotCollected { op: Op::Gradient, span, linear: name() });
-                    }
-                    Some(values) if values.len() != linear.rows * linear.columns => {
-                        return Err(InterpretError::WrongLength {
-                            op: Op::Gradient,
-                            linear: name(),
-                            found: values.len(),
-                            expected: linear.rows * linear.columns,
-                        });
-                    }
-                    Some(_) => {}
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Returns registers to compute in.
-    pub(super) fn registers(&self) -> Vec<Vec<f32>> {
-        vec![vec![0.0; CHUNK]; self.steps.len()]
-    }
-
-    /// Returns a step's values in a chunk.
-    pub(super) fn value<'r>(&self, registers: &'r [Vec<f32>], step: StepId, chunk: &Chunk) -> &'r [f32] {
-        match self.steps.binary_search(&step) {
-            Ok(register) => &registers[register][..chunk.length],
-            Err(_) => &[],
-        }
-    }
-
-    /// Returns the steps that have registers, in order.
-    pub(super) fn steps(&self) -> &[StepId] {
-        &self.steps
-    }
-
-    /// Returns how many instructions use a step's register.
-    pub(super) fn users_of(&self, step: StepId) -> usize {
-        let Ok(register) = self.steps.binary_search(&step) else { return 0 };
-        let is = |source: &Source| matches!(source, Source::Register(r) if *r == register);
-        self.instructions
-            .iter()
-            .map(|instruction| match instruction {
-                Instruction::Unary(_, x) => usize::from(*x == register),
-                Instruction::Binary(_, x, y) => [x, y].into_iter().filter(|s| is(s)).count(),
-                Instruction::Select(c, x, y) => [c, x, y].into_iter().filter(|s| is(s)).count(),
-                _ => 0,
-            })
-            .sum()
-    }
-
-    /// Returns how to sum a step's values without storing them, where that pays.
-    pub(super) fn fused_sum(&self, step: StepId) -> Option<FusedSum> {
-        let register = self.steps.binary_search(&step).ok()?;
-        match self.instructions[register] {
-            Instruction::Unary(op, from) if vector::fuses_with_sum(op) => {
-                Some(FusedSum { op, register: from })
-            }
-            _ => None,
-        }
-    }
-
-    /// Computes a chunk, but for the steps of `skip`.
-    pub(super) fn run(&self, frame: &Frame<'_>, chunk: &Chunk, skip: &[StepId], registers: &mut [Vec<f32>]) {
-        let linear = &frame.model.linears[chunk.linear];
-        for (register, instruction) in self.instructions.iter().enumerate() {
-            if skip.contains(&self.steps[register]) {
-                continue;
-            }
-            // A register is computed once, from others: taking it out leaves those in place.
-            let mut out = std::mem::take(&mut registers[register]);
-            let values = &mut out[..chunk.length];
-            match instruction {
-                Instruction::Weight => load(&linear.weight, linear, chunk, values),
-                Instruction::Gradient => match &linear.gradient {
-                    Some(gradient) => load(gradient, linear, chunk, values),
-                    None => values.fill(f32::NAN),
-                },
-                Instruction::Ranks(step) => {
-                    let start = chunk.row * linear.columns + chunk.column;
-                    values.copy_from_slice(&frame.ranks(*step, chunk.place)[start..start + chunk.length]);
-                }
-                Instruction::Unary(op, x) => vector::unary(*op, &registers[*x][..chunk.length], values),
-                Instruction::Binary(op, x, y) => {
-                    let mut rows = [Vec::new(), Vec::new()];
-                    let [first, second] = &mut rows;
-                    let x = frame.operand(*x, chunk, registers, first);
-                    let y = frame.operand(*y, chunk, registers, second);
-                    vector::binary(*op, x, y, values);
-                }
-                Instruction::Select(condition, x, y) => {
-                    let mut rows = [Vec::new(), Vec::new(), Vec::new()];
-                    let [first, second, third] = &mut rows;
-                    let condition = frame.operand(*condition, chunk, registers, first);
-                    let x = frame.operand(*x, chunk, registers, second);
-                    let y = frame.operand(*y, chunk, registers, third);
-                    vector::select(condition, x, y, values);
-                }
-            }
-            registers[register] = out;
-        }
-    }
-}
-
-fn load(values: &Values<'_>, linear: &LinearData<'_>, chunk: &Chunk, out: &mut [f32]) {
-    let start = chunk.row * linear.columns + chunk.column;
-    vector::widen(values, start..start + chunk.length, out);
-}
-
-/// What a program's instructions take on one unit.
-pub(super) struct Frame<'a> {
-    model: &'a ModelData<'a>,
-    scalars: Vec<f32>,
-    /// For each input vector and each of the unit's linears, the vector, repeated to fill a chunk of whole rows.
-    inputs: Vec<Vec<Vec<f32>>>,
-    outputs: Vec<Vec<Vec<f32>>>,
-    ranks: Vec<(StepId, Vec<&'a [f32]>)>,
-}
-
-impl<'a> Frame<'a> {
-    /// Gathers what a program takes on a unit.
-    pub(super) fn new(
-        program: &Program,
-        plan: &Plan<'_>,
-        model: &'a ModelData<'a>,
-        unit: &Unit,
-        index: usize,
-        known: &'a impl Known,
-    ) -> Self {
-        let vectors = |step: &StepId, repeat: bool| -> Vec<Vec<f32>> {
-            unit.linears
-                .iter()
-                .enumerate()
-                .map(|(place, linear)| {
-                    let values: Vec<f32> =
-                        known.channels(*step, index, place, *linear).iter().map(|x| *x as f32).collect();
-                    let times = if repeat { rows_in_chunk(model.linears[*linear].columns) } else { 1 };
-                    values.repeat(times)
-                })
-                .collect()
-        };
-        let is_ranks = |step: &&StepId| matches!(plan.steps[**step].kind, StepKind::Ranks(_));
-        Self {
-            model,
-            scalars: program.scalars.iter().map(|step| known.number(*step, index) as f32).collect(),
-            inputs: program.inputs.iter().map(|step| vectors(step, true)).collect(),
-            outputs: program.outputs.iter().map(|step| vectors(step, false)).collect(),
-            ranks: program
-                .steps
-                .iter()
-                .filter(is_ranks)
-                .map(|step| {
-                    (*step, (0..unit.linears.len()).map(|place| known.weights(*step, place)).collect())
-                })
-                .collect(),
-        }
-    }
-
-    fn ranks(&self, step: StepId, place: usize) -> &'a [f32] {
-        self.ranks.iter().find(|(known, _)| *known == step).map_or(&[], |(_, linears)| linears[place])
-    }
-
-    /// Cuts rows of a linear into chunks.
-    pub(super) fn chunks(
-        &self,
-        place: usize,
-        linear: usize,
-        rows: Range<usize>,
-    ) -> impl Iterator<Item = Chunk> + use<> {
-        let columns = self.model.linears[linear].columns;
-        let together = rows_in_chunk(columns);
-        let last = rows.end;
-        rows.step_by(together).flat_map(move |row| {
-            let rows = together.min(last - row);
-            (0..columns).step_by(CHUNK.max(columns.min(CHUNK))).map(move |column| {
-                let length =
-                    if rows > 1 || columns <= CHUNK { rows * columns } else { CHUNK.min(columns - column) };
-                Chunk { linear, place, row, rows, column, length }
-            })
+    /// Returns the instruction that computes a step; `None` for the weight, which is there already.
+    fn instruction(&mut self, step: StepId, kind: &StepKind, sources: &[Source]) -> Option<Instruction> {
+        Some(match kind {
+            StepKind::Terminal(Op::Gradient) => Instruction::Gradient,
+            StepKind::Ranks(_) => Instruction::Ranks(place_in(&mut self.ranks, step)),
+            StepKind::Map(op, _) => match (sources, Unary::of(*op), Binary::of(*op)) {
+                ([x], Some(op), _) => Instruction::Unary(op, *x),
+                ([x, y], _, Some(op)) => Instruction::Binary(op, *x, *y),
+                ([condition, x, y], ..) => Instruction::Select(*condition, *x, *y),
+                // Every elementwise operator is an instruction.
+                _ => return None,
+            },
+            _ => return None,
         })
     }
 
-    /// Returns an instruction's operand; `rows` holds it where it must be laid out first.
-    fn operand<'r>(
-        &'r self,
-        source: Source,
+    /// Returns where an operand is that there is not one of for each weight.
+    fn outside(&mut self, plan: &Plan<'_>, step: StepId) -> Source {
+        match plan.steps[step].of_type {
+            Type::Input => Source::Input(place_in(&mut self.inputs, step)),
+            Type::Output => Source::Output(place_in(&mut self.outputs, step)),
+            _ => Source::Scalar(place_in(&mut self.scalars, step)),
+        }
+    }
+
+    /// Returns registers to compute in.
+    pub(super) fn registers(&self) -> Registers {
+        Registers {
+            slots: vec![vec![0.0; CHUNK]; self.registers],
+            widened: vec![0.0; CHUNK],
+            rows: Default::default(),
+        }
+    }
+
+    /// Computes a chunk, giving each root's values away under its place among the roots.
+    pub(super) fn run(
+        &self,
+        frame: &Frame<'_>,
         chunk: &Chunk,
-        registers: &'r [Vec<f32>],
-        rows: &'r mut Vec<f32>,
-    ) -> Operand<'r> {
-        match source {
-            Source::Register(register) => Operand::Slice(&registers[register][..chunk.length]),
-            Source::Scalar(scalar) => Operand::Scalar(self.scalars[scalar]),
-            Source::Input(input) => {
-                let vector = &self.inputs[input][chunk.place];
-                Operand::Slice(&vector[chunk.column..chunk.column + chunk.length])
+        registers: &mut Registers,
+        mut give: impl FnMut(usize, &[f32]),
+    ) {
+        let linear = &frame.model.linears[chunk.linear];
+        let start = chunk.row * linear.columns + chunk.column;
+        let range = start..start + chunk.length;
+        let mut widened = std::mem::take(&mut registers.widened);
+        let weight: &[f32] = match &linear.weight {
+            _ if !self.reads_weight => &[],
+            // Used where they lie.
+            Values::F32(weight) => &weight[range.clone()],
+            weight => {
+                vector::widen(weight, range.clone(), &mut widened[..chunk.length]);
+                &widened[..chunk.length]
             }
-            Source::Output(output) => {
-                let vector = &self.outputs[output][chunk.place];
-                if chunk.rows == 1 {
-                    return Operand::Scalar(vector[chunk.row]);
+        };
+        for act in &self.acts {
+            match act {
+                Act::Give(root, Source::Register(register)) => {
+                    give(*root, &registers.slots[*register][..chunk.length]);
                 }
-                let columns = chunk.length / chunk.rows;
-                for value in &vector[chunk.row..chunk.row + chunk.rows] {
-                    rows.extend(std::iter::repeat_n(*value, columns));
+                Act::Give(root, _) => give(*root, weight),
+                Act::Compute(instruction, register) => {
+                    // An instruction never reads the register that it writes: taking that out leaves the others in place.
+                    let mut out = std::mem::take(&mut registers.slots[*register]);
+                    let values = &mut out[..chunk.length];
+                    let Registers { slots, rows, .. } = registers;
+                    let operand = |source: Source, rows| frame.operand(source, chunk, weight, slots, rows);
+                    let [first, second, third] = rows;
+                    match instruction {
+                        Instruction::Gradient => match &linear.gradient {
+                            Some(gradient) => vector::widen(gradient, range.clone(), values),
+                            None => values.fill(f32::NAN),
+                        },
+                        Instruction::Ranks(place) => {
+                            values.copy_from_slice(&frame.ranks[*place][chunk.place][range.clone()]);
+                        }
+                        Instruction::Unary(op, x) => match operand(*x, first) {
+                            Operand::Slice(x) => vector::unary(*op, x, values),
+                            // No operator of one operand makes a matrix of anything else.
+                            Operand::Scalar(_) => values.fill(f32::NAN),
+                        },
+                        Instruction::Binary(op, x, y) => {
+                            vector::binary(*op, operand(*x, first), operand(*y, second), values);
+                        }
+                        Instruction::Select(condition, x, y) => {
+                            let condition = operand(*condition, first);
+                            vector::select(condition, operand(*x, second), operand(*y, third), values);
+                        }
+                    }
+                    registers.slots[*register] = out;
                 }
-                Operand::Slice(rows)
             }
         }
+        registers.widened = widened;
     }
 }
 
-/// Returns how many whole rows make a chunk.
-fn rows_in_chunk(columns: usize) -> usize {
-    (CHUNK / columns.max(1)).max(1)
+/// Returns the place of a step in a list, to which it is added unless it is there.
+fn place_in(list: &mut Vec<StepId>, step: StepId) -> usize {
+    list.iter().position(|known| *known == step).unwrap_or_else(|| {
+        list.push(step);
+        list.len() - 1
+    })
 }

@@ -2,129 +2,120 @@
 
 use rayon::prelude::*;
 
-use super::program::{Frame, Program};
-use super::{Known, tasks};
+use super::frame::Frame;
+use super::program::Program;
+use super::{Lookup, tasks};
 use crate::interpret::data::ModelData;
-use crate::interpret::error::{InterpretError, NotFinite};
+use crate::interpret::error::InterpretError;
 use crate::interpret::plan::{Plan, StepId};
 use crate::interpret::units::Unit;
 use crate::interpret::vector::Histogram;
-use crate::lang::print;
 
-/// Returns, for each linear of the model, how many of its weights are among the `count` least of all values of `step`;
-/// of equal values, those of earlier linears are removed first.
+/// Returns, for each linear of the model, how many of its weights are among the `count` least of all values of `step`, or the
+/// first unit in which a value is NaN; of equal values, those of earlier linears are removed first.
+///
+/// `known` gives what is known in a unit. Reads the weights three times, and keeps half a megabyte for each thread.
 ///
 /// # Errors
-/// Fails when a terminal was not collected, or a value is NaN.
-///
-/// `known` gives what is known in a unit.
-pub(in crate::interpret) fn removed_by_threshold<K: Known>(
+/// Fails as `known` does.
+pub(in crate::interpret) fn removed_by_threshold<K: Lookup>(
     plan: &Plan<'_>,
     model: &ModelData<'_>,
     units: &[Unit],
     step: StepId,
     known: &(impl Fn(usize) -> Result<K, InterpretError> + Sync),
     count: u64,
-) -> Result<Vec<u64>, InterpretError> {
-    let mut removed = vec![0; model.linears.len()];
-    if count == 0 {
-        return Ok(removed);
-    }
+) -> Result<Result<Vec<u64>, usize>, InterpretError> {
+    let nothing = vec![0; model.linears.len()];
+    let Some(last) = count.checked_sub(1) else { return Ok(Ok(nothing)) };
     let program = Program::new(plan, &[step]);
-    let every: Vec<usize> = (0..model.linears.len()).collect();
-    program.check(plan, model, &every)?;
-    let sweep = Sweep { program: &program, plan, model, units, step, known };
-    let coarse = sweep.histogram(Histogram::coarse)?;
-    let Some((prefix, rank)) = coarse.locate(count - 1) else { return Ok(removed) };
-    let fine = sweep.histogram(|| Histogram::fine(prefix))?;
-    let Some(threshold) = fine.value(rank) else { return Ok(removed) };
+    let sweep = Sweep { program: &program, model, units, known };
+    let (coarse, bad) = sweep.histogram(Histogram::coarse)?;
+    if let Some(unit) = bad {
+        return Ok(Err(unit));
+    }
+    let Some((prefix, rank)) = coarse.locate(last) else {
+        // More than there are: all of them.
+        return Ok(Ok(model.linears.iter().map(|linear| (linear.rows * linear.columns) as u64).collect()));
+    };
+    let (fine, _) = sweep.histogram(|| Histogram::fine(prefix))?;
+    let Some(threshold) = fine.value(rank) else { return Ok(Ok(nothing)) };
     // Below the threshold all go; of those at it, as many as are still needed, in the model's order.
-    let look = |linear: usize, values: &[f32], counts: &mut Vec<(u64, u64)>| {
+    let look = |(_, linear): (usize, usize), values: &[f32], counts: &mut Vec<(u64, u64)>| {
         counts[linear].0 += values.iter().filter(|x| **x < threshold).count() as u64;
         counts[linear].1 += values.iter().filter(|x| **x == threshold).count() as u64;
     };
-    let merge = |total: &mut Vec<(u64, u64)>, part: Vec<(u64, u64)>| {
+    let merge = |mut total: Vec<(u64, u64)>, part: Vec<(u64, u64)>| {
         for (total, part) in total.iter_mut().zip(part) {
             total.0 += part.0;
             total.1 += part.1;
         }
+        total
     };
-    let counts = sweep.run(vec![(0, 0); model.linears.len()], look, merge)?;
+    let counts = sweep.run(|| vec![(0, 0); model.linears.len()], look, merge)?;
     let mut left = count.saturating_sub(counts.iter().map(|(below, _)| below).sum());
-    for (removed, (below, equal)) in removed.iter_mut().zip(counts) {
+    let removed = counts.into_iter().map(|(below, equal)| {
         let taken = left.min(equal);
-        *removed = below + taken;
         left -= taken;
-    }
-    Ok(removed)
+        below + taken
+    });
+    Ok(Ok(removed.collect()))
 }
 
 /// A read of all values of one step.
 struct Sweep<'s, F> {
     program: &'s Program,
-    plan: &'s Plan<'s>,
     model: &'s ModelData<'s>,
     units: &'s [Unit],
-    step: StepId,
     known: &'s F,
 }
 
-impl<K: Known, F: Fn(usize) -> Result<K, InterpretError> + Sync> Sweep<'_, F> {
-    /// Counts the values, and fails on one that is NaN.
-    fn histogram(&self, empty: impl Fn() -> Histogram) -> Result<Histogram, InterpretError> {
-        let look = |linear: usize, values: &[f32], (counted, bad): &mut (Histogram, Option<(usize, f32)>)| {
-            if let Some(value) = values.iter().find(|x| x.is_nan()) {
-                bad.get_or_insert((linear, *value));
+impl<K: Lookup, F: Fn(usize) -> Result<K, InterpretError> + Sync> Sweep<'_, F> {
+    /// Counts the values, and finds the first unit in which one is NaN.
+    fn histogram(
+        &self,
+        empty: impl Fn() -> Histogram + Sync + Send,
+    ) -> Result<(Histogram, Option<usize>), InterpretError> {
+        let look = |(unit, _): (usize, usize), values: &[f32], counted: &mut (Histogram, Option<usize>)| {
+            if counted.1.is_none() && values.iter().any(|x| x.is_nan()) {
+                counted.1 = Some(unit);
             }
-            counted.add(values);
+            counted.0.add(values);
         };
-        let merge = |total: &mut (Histogram, Option<(usize, f32)>),
-                     part: (Histogram, Option<(usize, f32)>)| {
+        let merge = |mut total: (Histogram, Option<usize>), part: (Histogram, Option<usize>)| {
             total.0.merge(&part.0);
-            total.1 = total.1.or(part.1);
+            total.1 = total.1.into_iter().chain(part.1).min();
+            total
         };
-        let (counted, bad) = self.run((empty(), None), look, merge)?;
-        match bad {
-            None => Ok(counted),
-            Some((linear, value)) => {
-                let origin = self.plan.steps[self.step].origin;
-                Err(InterpretError::NotFinite(Box::new(NotFinite {
-                    expression: print::expr(origin),
-                    span: origin.span(),
-                    unit: self.model.linears[linear].name.clone(),
-                    weight: None,
-                    value: f64::from(value),
-                    operands: Vec::new(),
-                })))
-            }
-        }
+        self.run(|| (empty(), None), look, merge)
     }
 
-    /// Calls `look` on the values, chunk by chunk, collecting for each unit on its own and merging in order.
-    fn run<T: Clone + Send + Sync>(
+    /// Calls `look` on the values, chunk by chunk, with the unit and the linear.
+    ///
+    /// What it collects must not depend on an order: counts do not.
+    fn run<T: Send>(
         &self,
-        start: T,
-        look: impl Fn(usize, &[f32], &mut T) + Sync,
-        merge: impl Fn(&mut T, T),
+        empty: impl Fn() -> T + Sync + Send,
+        look: impl Fn((usize, usize), &[f32], &mut T) + Sync + Send,
+        merge: impl Fn(T, T) -> T + Sync + Send,
     ) -> Result<T, InterpretError> {
-        let of_unit = |unit: usize| {
-            let known = (self.known)(unit)?;
-            let frame = Frame::new(self.program, self.plan, self.model, &self.units[unit], unit, &known);
-            let mut registers = self.program.registers();
-            let mut part = start.clone();
-            for task in tasks(self.model, &self.units[unit]) {
-                for chunk in frame.chunks(task.place, task.linear, task.rows.clone()) {
-                    self.program.run(&frame, &chunk, &[], &mut registers);
-                    look(task.linear, self.program.value(&registers, self.step, &chunk), &mut part);
-                }
-            }
-            Ok(part)
-        };
-        let parts: Vec<T> = (0..self.units.len()).into_par_iter().map(of_unit).collect::<Result<_, _>>()?;
-        let mut parts = parts.into_iter();
-        let mut total = parts.next().unwrap_or(start);
-        for part in parts {
-            merge(&mut total, part);
+        let mut total = empty();
+        for (index, unit) in self.units.iter().enumerate() {
+            let known = (self.known)(index)?;
+            let frame = Frame::new(self.program, self.model, unit, index, &known);
+            let part = tasks(self.model, unit)
+                .par_iter()
+                .fold(&empty, |mut part, task| {
+                    let mut registers = self.program.registers();
+                    for chunk in frame.chunks(task) {
+                        self.program.run(&frame, &chunk, &mut registers, |_, values| {
+                            look((index, task.linear), values, &mut part);
+                        });
+                    }
+                    part
+                })
+                .reduce(&empty, &merge);
+            total = merge(total, part);
         }
         Ok(total)
     }

@@ -1,0 +1,145 @@
+//! Values that are not finite: which sub-expression gives one first, in which unit, from what.
+
+use super::error::{InterpretError, NotFinite};
+use super::evaluate::Context;
+use super::known::Known;
+use super::matrix::{self, NotFiniteWeight};
+use super::plan::{Plan, StepId, StepKind};
+use super::terminal;
+use crate::lang::print;
+use crate::lang::program::Expr;
+use crate::lang::types::Type;
+
+/// Checks that a root, and what it is made of, is finite where it must be; `expr` is the root's expression.
+///
+/// # Errors
+/// Fails on the deepest step that is not.
+pub(super) fn check(
+    plan: &Plan<'_>,
+    known: &Known,
+    context: Context<'_>,
+    root: StepId,
+    expr: &Expr,
+) -> Result<(), InterpretError> {
+    for id in plan.must_be_finite(root) {
+        let found = match plan.steps[id].of_type {
+            Type::Matrix => None,
+            Type::Input | Type::Output => known.units().iter().position(|unit| {
+                unit.linears
+                    .iter()
+                    .any(|linear| known.of_channels(id, *linear).iter().any(|x| !x.is_finite()))
+            }),
+            _ => known.layer(id).iter().position(|value| !value.is_finite()),
+        };
+        if let Some(unit) = found {
+            return Err(InterpretError::NotFinite(Box::new(blame(
+                plan, known, context, root, expr, id, unit,
+            ))));
+        }
+    }
+    Ok(())
+}
+
+/// Says where the values of a root of type `Matrix` stop being finite in a unit.
+pub(super) fn blame_weights(
+    plan: &Plan<'_>,
+    known: &Known,
+    context: Context<'_>,
+    root: StepId,
+    expr: &Expr,
+    unit: usize,
+) -> InterpretError {
+    let found = blame(plan, known, context, root, expr, root, unit);
+    InterpretError::NotFinite(Box::new(found))
+}
+
+/// Says where a step's value in a unit stops being finite.
+fn blame(
+    plan: &Plan<'_>,
+    known: &Known,
+    context: Context<'_>,
+    root: StepId,
+    expr: &Expr,
+    id: StepId,
+    unit: usize,
+) -> NotFinite {
+    let step = &plan.steps[id];
+    let of_unit = &known.units()[unit];
+    // Steps are shared by expressions; this one is to be told of its own.
+    let own = Plan::new([expr], context.metric);
+    let origin = |id: StepId| {
+        let digest = plan.steps[id].digest;
+        own.steps.iter().find(|step| step.digest == digest).map_or(plan.steps[id].origin, |step| step.origin)
+    };
+    // A constant needs no value beside it.
+    let named = |operands: Vec<(StepId, f64)>| {
+        let operands =
+            operands.into_iter().filter(|(id, _)| !matches!(plan.steps[*id].kind, StepKind::Number(_)));
+        operands.map(|(operand, value)| (print::expr(origin(operand)), value)).collect()
+    };
+    // What stands in the metric has no place in the script; its score has.
+    let span = |id: StepId| origin(id).span().or_else(|| terminal::score_span(expr));
+    if let Some(found) = in_weights(plan, known, context, root, id, unit) {
+        return NotFinite {
+            expression: print::expr(origin(found.step)),
+            span: span(found.step),
+            unit: of_unit.name.clone(),
+            weight: Some((context.model.linears[found.linear].name.clone(), found.row, found.column)),
+            channel: None,
+            value: f64::from(found.value),
+            operands: named(found.operands),
+        };
+    }
+    let channel = match step.of_type {
+        Type::Input | Type::Output => of_unit.linears.iter().find_map(|linear| {
+            let values = known.of_channels(id, *linear);
+            Some((*linear, values.iter().position(|x| !x.is_finite())?))
+        }),
+        _ => None,
+    };
+    let number = |id: StepId| match (plan.steps[id].of_type, channel) {
+        (Type::Number | Type::Layer, _) => known.layer(id).get(unit).copied(),
+        (Type::Input | Type::Output, Some((linear, channel))) => {
+            known.of_channels(id, linear).get(channel).copied()
+        }
+        _ => None,
+    };
+    let operands =
+        plan.uses(id).into_iter().filter_map(|operand| Some((operand, number(operand)?))).collect();
+    NotFinite {
+        expression: print::expr(origin(id)),
+        span: span(id),
+        unit: of_unit.name.clone(),
+        weight: None,
+        channel: channel.map(|(linear, channel)| (context.model.linears[linear].name.clone(), channel)),
+        value: number(id).unwrap_or(f64::NAN),
+        operands: named(operands),
+    }
+}
+
+/// Returns the weight of a unit at which what a step is made of first stops being finite: below ranks, then below the step.
+fn in_weights(
+    plan: &Plan<'_>,
+    known: &Known,
+    context: Context<'_>,
+    root: StepId,
+    id: StepId,
+    unit: usize,
+) -> Option<NotFiniteWeight> {
+    let step = &plan.steps[id];
+    let last = match step.of_type {
+        Type::Matrix => Some(id),
+        _ if step.needs_weights(plan) => plan.uses(id).first().copied(),
+        _ => None,
+    }?;
+    let below = plan.below(id, |_| true);
+    let ranked = below.into_iter().filter(|id| {
+        matches!(plan.steps[*id].kind, StepKind::Ranks(_)) && plan.steps[*id].of_type == Type::Matrix
+    });
+    let overlay = known.with_ranks(plan, context, unit).ok()?;
+    let suspects = plan.must_be_finite(root);
+    let of_unit = (&known.units()[unit], unit);
+    ranked.flat_map(|ranks| plan.uses(ranks)).chain([last]).find_map(|operand| {
+        matrix::first_not_finite(plan, context.model, of_unit, operand, &suspects, &overlay)
+    })
+}

@@ -1,0 +1,136 @@
+//! What a program's instructions take on one unit, and the chunks that they run on.
+
+use std::ops::Range;
+
+use super::program::{CHUNK, Program, Source};
+use super::{Lookup, Task};
+use crate::interpret::data::ModelData;
+use crate::interpret::units::Unit;
+use crate::interpret::vector::Operand;
+
+/// A piece of a linear that is computed at once: whole rows, or a part of one.
+#[derive(Clone, Debug)]
+pub(super) struct Chunk {
+    pub(super) linear: usize,
+    /// The linear's place in its unit.
+    pub(super) place: usize,
+    pub(super) row: usize,
+    pub(super) rows: usize,
+    pub(super) column: usize,
+    /// How many weights.
+    pub(super) length: usize,
+}
+
+/// What a program's instructions take on one unit.
+pub(super) struct Frame<'a> {
+    pub(super) model: &'a ModelData<'a>,
+    scalars: Vec<f32>,
+    /// For each input vector and each of the unit's linears, the vector, repeated to fill a chunk of whole rows.
+    inputs: Vec<Vec<Vec<f32>>>,
+    outputs: Vec<Vec<Vec<f32>>>,
+    /// For each step of ranks and each of the unit's linears, the ranks.
+    pub(super) ranks: Vec<Vec<&'a [f32]>>,
+}
+
+impl<'a> Frame<'a> {
+    /// Gathers what a program takes on the `index`-th unit.
+    pub(super) fn new(
+        program: &Program,
+        model: &'a ModelData<'a>,
+        unit: &Unit,
+        index: usize,
+        known: &'a impl Lookup,
+    ) -> Self {
+        let vectors = |step: usize, repeat: bool| -> Vec<Vec<f32>> {
+            let linears = unit.linears.iter().enumerate();
+            linears
+                .map(|(place, linear)| {
+                    let values = known.channels(step, place, *linear);
+                    let times = if repeat { rows_in_chunk(model.linears[*linear].columns) } else { 1 };
+                    values.iter().map(|x| narrow(*x)).collect::<Vec<f32>>().repeat(times)
+                })
+                .collect()
+        };
+        let ranks = |step: usize| (0..unit.linears.len()).map(|place| known.weights(step, place)).collect();
+        Self {
+            model,
+            scalars: program.scalars.iter().map(|step| narrow(known.number(*step, index))).collect(),
+            inputs: program.inputs.iter().map(|step| vectors(*step, true)).collect(),
+            outputs: program.outputs.iter().map(|step| vectors(*step, false)).collect(),
+            ranks: program.ranks.iter().map(|step| ranks(*step)).collect(),
+        }
+    }
+
+    /// Cuts a task into chunks.
+    pub(super) fn chunks(&self, task: &Task) -> impl Iterator<Item = Chunk> + use<> {
+        let (linear, place) = (task.linear, task.place);
+        let columns = self.model.linears[linear].columns;
+        let Range { start, end } = task.rows;
+        let together = rows_in_chunk(columns);
+        (start..end).step_by(together).flat_map(move |row| {
+            let rows = together.min(end - row);
+            // Columns are cut only where a row alone is longer than a chunk.
+            (0..columns).step_by(CHUNK.max(1)).map(move |column| {
+                let length = if columns <= CHUNK { rows * columns } else { CHUNK.min(columns - column) };
+                Chunk { linear, place, row, rows, column, length }
+            })
+        })
+    }
+
+    /// Returns an instruction's operand; `rows` holds it where it must be laid out first.
+    pub(super) fn operand<'r>(
+        &'r self,
+        source: Source,
+        chunk: &Chunk,
+        weight: &'r [f32],
+        slots: &'r [Vec<f32>],
+        rows: &'r mut Vec<f32>,
+    ) -> Operand<'r> {
+        match source {
+            Source::Weight => Operand::Slice(weight),
+            Source::Register(register) => Operand::Slice(&slots[register][..chunk.length]),
+            Source::Scalar(scalar) => Operand::Scalar(self.scalars[scalar]),
+            Source::Input(input) => {
+                let vector = &self.inputs[input][chunk.place];
+                Operand::Slice(&vector[chunk.column..chunk.column + chunk.length])
+            }
+            Source::Output(output) => {
+                let vector = &self.outputs[output][chunk.place];
+                if chunk.rows == 1 {
+                    return Operand::Scalar(vector[chunk.row]);
+                }
+                let columns = chunk.length / chunk.rows;
+                rows.clear();
+                for value in &vector[chunk.row..chunk.row + chunk.rows] {
+                    rows.extend(std::iter::repeat_n(*value, columns));
+                }
+                Operand::Slice(rows)
+            }
+        }
+    }
+}
+
+/// Returns how many whole rows make a chunk.
+fn rows_in_chunk(columns: usize) -> usize {
+    (CHUNK / columns.max(1)).max(1)
+}
+
+/// Returns the nearest single, but never 0 for what is not: a quotient by it would be 0 instead of too large.
+fn narrow(x: f64) -> f32 {
+    let single = x as f32;
+    if single == 0.0 && x != 0.0 { f32::from_bits(1).copysign(single) } else { single }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::narrow;
+
+    #[test]
+    fn small_numbers_stay_apart_from_zero() {
+        assert_eq!(narrow(0.1), 0.1);
+        assert_eq!(narrow(1e300), f32::INFINITY);
+        assert_eq!(narrow(-1e-300), -f32::from_bits(1));
+        assert_eq!(narrow(0.0).to_bits(), 0);
+        assert!(narrow(f64::NAN).is_nan());
+    }
+}

@@ -1,0 +1,300 @@
+//! Expressions to steps: equal ones become one, and normalisers the reductions and the arithmetic that they stand for.
+
+use std::collections::HashMap;
+
+use sha2::{Digest as _, Sha256};
+
+use super::{Digest, Over, Plan, Reduction, Step, StepId, StepKind, uses};
+use crate::lang::ops::{Class, Op, Setting};
+use crate::lang::program::{Expr, ExprKind};
+use crate::lang::types::Type;
+
+/// Plans expressions together; see [`Plan::new`].
+pub(super) fn plan<'a>(expressions: impl IntoIterator<Item = &'a Expr>, metric: &'a Expr) -> Plan<'a> {
+    let mut planner = Planner { metric, steps: Vec::new(), parts: Vec::new(), known: HashMap::new() };
+    let roots = expressions.into_iter().map(|expr| planner.expr(expr)).collect();
+    Plan { steps: planner.steps, roots }
+}
+
+struct Planner<'a> {
+    metric: &'a Expr,
+    steps: Vec<Step<'a>>,
+    /// For each step, whether it is only a part of what its origin computes.
+    parts: Vec<bool>,
+    /// Steps by what they compute, so that equal ones are one.
+    known: HashMap<Digest, StepId>,
+}
+
+impl<'a> Planner<'a> {
+    fn expr(&mut self, expr: &'a Expr) -> StepId {
+        let (op, operands, parameters) = match expr.kind() {
+            ExprKind::Number(value) => return self.whole(StepKind::Number(*value), Type::Number, expr),
+            ExprKind::Call { op, operands, parameters } => (*op, operands, parameters),
+        };
+        if op == Op::Score {
+            return self.expr(self.metric);
+        }
+        let operands: Vec<StepId> = operands.iter().map(|operand| self.expr(operand)).collect();
+        let of_type = expr.of_type();
+        match (op.info().class, &operands[..]) {
+            (Class::Terminal(of_type), _) => self.whole(StepKind::Terminal(op), of_type, expr),
+            (Class::Elementwise, _) => self.elementwise(op, &operands, expr),
+            (Class::Normaliser, &[x]) if of_type == Type::Layer => {
+                self.whole(StepKind::Layerwise(op, Vec::new(), x), of_type, expr)
+            }
+            (Class::Normaliser, &[x]) => self.normaliser(op, x, expr),
+            (Class::Reduction, &[x]) => {
+                let over = match expr.over() {
+                    Some("inputs") => Over::Inputs,
+                    Some("outputs") => Over::Outputs,
+                    _ => Over::Unit,
+                };
+                self.reduction(op, parameters, over, x, expr)
+            }
+            (Class::MatrixReduction, &[x]) => {
+                self.whole(StepKind::MatrixReduce(op, parameters.clone(), x), Type::Layer, expr)
+            }
+            (Class::Layerwise, &[x]) => {
+                self.whole(StepKind::Layerwise(op, parameters.clone(), x), Type::Layer, expr)
+            }
+            // An allocator is no step: the plan is of its operand, and the checker lets none stand inside.
+            _ => self.whole(StepKind::Map(op, operands), of_type, expr),
+        }
+    }
+
+    /// Adds an elementwise operator, absolute values moved outwards where weights have them.
+    ///
+    /// `abs(x) * y` with y >= 0 has the digits of `abs(x * y)`, and there many operators absorb it: the logarithm of a
+    /// Wanda score is then one pass over the product, whose sign nobody needs to remove.
+    fn elementwise(&mut self, op: Op, operands: &[StepId], origin: &'a Expr) -> StepId {
+        if self.type_of(operands) != Type::Matrix {
+            return self.map(op, operands, origin);
+        }
+        match *operands {
+            [x] => match (op, self.absolute_of(x)) {
+                (Op::Absolute | Op::Square | Op::AbsoluteLogarithm, Some(x)) => self.map(op, &[x], origin),
+                (Op::Logarithm, Some(x)) => self.map(Op::AbsoluteLogarithm, &[x], origin),
+                _ => self.map(op, operands, origin),
+            },
+            [x, y] if matches!(op, Op::Multiply | Op::Divide) => {
+                let inner = match (self.absolute_of(x), self.absolute_of(y)) {
+                    (Some(x), Some(y)) => Some([x, y]),
+                    (Some(x), None) if self.is_not_negative(y) => Some([x, y]),
+                    (None, Some(y)) if self.is_not_negative(x) => Some([x, y]),
+                    _ => None,
+                };
+                match inner {
+                    Some(inner) => {
+                        let kind = StepKind::Map(op, inner.to_vec());
+                        let signed = self.part(kind, Type::Matrix, origin);
+                        self.map(Op::Absolute, &[signed], origin)
+                    }
+                    None => self.map(op, operands, origin),
+                }
+            }
+            _ => self.map(op, operands, origin),
+        }
+    }
+
+    /// Returns the step of type `Matrix` whose absolute value a step is.
+    fn absolute_of(&self, step: StepId) -> Option<StepId> {
+        match &self.steps[step].kind {
+            StepKind::Map(Op::Absolute, operands) if self.type_of(operands) == Type::Matrix => {
+                operands.first().copied()
+            }
+            _ => None,
+        }
+    }
+
+    /// Returns whether a step's values are certainly not below 0; they may be NaN.
+    fn is_not_negative(&self, step: StepId) -> bool {
+        match &self.steps[step].kind {
+            StepKind::Number(value) => value.is_sign_positive(),
+            StepKind::Terminal(Op::InputNorm | Op::Parameters | Op::FanIn | Op::FanOut) => true,
+            StepKind::Map(Op::Absolute | Op::Square | Op::Exponential | Op::Sigmoid, _) => true,
+            StepKind::Map(Op::Add | Op::Multiply | Op::Divide | Op::SquareRoot, operands) => {
+                operands.iter().all(|operand| self.is_not_negative(*operand))
+            }
+            StepKind::Reduce(Reduction::L1 | Reduction::L2 | Reduction::Variance, ..) => true,
+            StepKind::Reduce(Reduction::StandardDeviation | Reduction::GeometricMean, ..) => true,
+            StepKind::Reduce(
+                Reduction::Mean | Reduction::Sum | Reduction::Min | Reduction::Max | Reduction::Median,
+                _,
+                x,
+            ) => self.is_not_negative(*x),
+            _ => false,
+        }
+    }
+
+    fn type_of(&self, operands: &[StepId]) -> Type {
+        operands
+            .iter()
+            .fold(Type::Number, |joined, operand| joined.join(self.steps[*operand].of_type).unwrap_or(joined))
+    }
+
+    /// Adds an elementwise operator whose value is the origin's.
+    fn map(&mut self, op: Op, operands: &[StepId], origin: &'a Expr) -> StepId {
+        self.whole(StepKind::Map(op, operands.to_vec()), self.type_of(operands), origin)
+    }
+
+    /// Adds an elementwise operator that the origin's value is computed with.
+    fn map_part(&mut self, op: Op, operands: &[StepId], origin: &'a Expr) -> StepId {
+        self.part(StepKind::Map(op, operands.to_vec()), self.type_of(operands), origin)
+    }
+
+    /// Adds a reduction that the origin's value is computed with.
+    fn reduce_part(&mut self, reduction: Reduction, x: StepId, origin: &'a Expr) -> StepId {
+        self.part(StepKind::Reduce(reduction, Over::Unit, x), Type::Layer, origin)
+    }
+
+    fn normaliser(&mut self, op: Op, x: StepId, origin: &'a Expr) -> StepId {
+        match op {
+            Op::ZScore | Op::DsaNormalize => {
+                let mean = self.reduce_part(Reduction::Mean, x, origin);
+                let deviation = match op {
+                    Op::ZScore => Reduction::StandardDeviation,
+                    _ => Reduction::NormalisingDeviation,
+                };
+                let deviation = self.reduce_part(deviation, x, origin);
+                let centred = self.map_part(Op::Subtract, &[x, mean], origin);
+                self.map(Op::Divide, &[centred, deviation], origin)
+            }
+            Op::MinMax | Op::DsaMinMax => {
+                let least = self.reduce_part(Reduction::Min, x, origin);
+                let greatest = self.reduce_part(Reduction::Max, x, origin);
+                let mut range = self.map_part(Op::Subtract, &[greatest, least], origin);
+                if op == Op::DsaMinMax {
+                    let little = self.part(StepKind::Number(1e-9), Type::Number, origin);
+                    range = self.map_part(Op::Add, &[range, little], origin);
+                }
+                let above = self.map_part(Op::Subtract, &[x, least], origin);
+                self.map(Op::Divide, &[above, range], origin)
+            }
+            Op::Softmax => {
+                let greatest = self.reduce_part(Reduction::Max, x, origin);
+                let below = self.map_part(Op::Subtract, &[x, greatest], origin);
+                let power = self.map_part(Op::Exponential, &[below], origin);
+                let sum = self.reduce_part(Reduction::Sum, power, origin);
+                self.map(Op::Divide, &[power, sum], origin)
+            }
+            Op::Center => {
+                let mean = self.reduce_part(Reduction::Mean, x, origin);
+                self.map(Op::Subtract, &[x, mean], origin)
+            }
+            _ => {
+                let of_type = self.steps[x].of_type;
+                self.whole(StepKind::Ranks(x), of_type, origin)
+            }
+        }
+    }
+
+    fn reduction(
+        &mut self,
+        op: Op,
+        parameters: &[Setting],
+        over: Over,
+        x: StepId,
+        origin: &'a Expr,
+    ) -> StepId {
+        let reduction = match op {
+            Op::Mean => Reduction::Mean,
+            Op::Sum => Reduction::Sum,
+            Op::Variance => Reduction::Variance,
+            Op::StandardDeviation => Reduction::StandardDeviation,
+            Op::Min => Reduction::Min,
+            Op::Max => Reduction::Max,
+            Op::Median => Reduction::Median,
+            Op::Quantile => {
+                Reduction::Quantile(parameters.first().and_then(|setting| setting.number()).unwrap_or(0.5))
+            }
+            Op::L1 => Reduction::L1,
+            Op::L2 => Reduction::L2,
+            Op::GeometricMean => Reduction::GeometricMean,
+            Op::Entropy => Reduction::Entropy,
+            Op::Kurtosis => Reduction::Kurtosis,
+            Op::Gini => Reduction::Gini,
+            Op::DsaVariance => Reduction::SampleVariance,
+            Op::DsaStandardDeviation => Reduction::SampleDeviation,
+            Op::DsaGeometricMean => Reduction::Product,
+            _ => {
+                // dsa::entropy, the catalogue's last reduction: of shares of the sum.
+                let sum = self.reduce_part(Reduction::SumNotNegative, x, origin);
+                let share = self.map_part(Op::Divide, &[x, sum], origin);
+                let kind = StepKind::Reduce(Reduction::ClampedEntropy, Over::Unit, share);
+                return self.whole(kind, Type::Layer, origin);
+            }
+        };
+        let of_type = match over {
+            Over::Unit => Type::Layer,
+            Over::Inputs => Type::Output,
+            Over::Outputs => Type::Input,
+        };
+        self.whole(StepKind::Reduce(reduction, over, x), of_type, origin)
+    }
+
+    /// Adds a step whose value is its origin's, or finds the one that computes the same.
+    fn whole(&mut self, kind: StepKind, of_type: Type, origin: &'a Expr) -> StepId {
+        let id = self.part(kind, of_type, origin);
+        if std::mem::replace(&mut self.parts[id], false) {
+            // Errors are better told of the expression that is the value than of one that only needs it.
+            self.steps[id].origin = origin;
+        }
+        id
+    }
+
+    /// Adds a step that its origin's value is computed with, or finds the one that computes the same.
+    fn part(&mut self, kind: StepKind, of_type: Type, origin: &'a Expr) -> StepId {
+        let digest = self.digest(&kind);
+        if let Some(known) = self.known.get(&digest) {
+            return *known;
+        }
+        let (mut read, mut round) = uses(&kind)
+            .into_iter()
+            .map(|used| (self.steps[used].read, self.steps[used].round))
+            .max()
+            .unwrap_or((0, 0));
+        let of_weights =
+            uses(&kind).first().is_some_and(|operand| self.steps[*operand].of_type == Type::Matrix);
+        match &kind {
+            StepKind::Reduce(..) | StepKind::MatrixReduce(..) | StepKind::Ranks(_) if of_weights => {
+                read = read.max(1);
+                round += 1;
+            }
+            // What mixes the units is known only when all of them have been read.
+            StepKind::Layerwise(..) if read > 0 => {
+                read += 1;
+                round = 0;
+            }
+            _ => {}
+        }
+        let id = self.steps.len();
+        self.steps.push(Step { kind, of_type, origin, read, round, digest });
+        self.parts.push(true);
+        self.known.insert(digest, id);
+        id
+    }
+
+    fn digest(&self, kind: &StepKind) -> Digest {
+        let head = match kind {
+            StepKind::Number(value) => format!("number {:016x}", value.to_bits()),
+            StepKind::Terminal(op) => format!("terminal {}", op.name()),
+            StepKind::Map(op, _) => format!("map {}", op.name()),
+            StepKind::Reduce(reduction, over, _) => format!("reduce {reduction:?} {over:?}"),
+            StepKind::MatrixReduce(op, parameters, _) => format!("matrix {} {parameters:?}", op.name()),
+            StepKind::Ranks(_) => "ranks".to_owned(),
+            StepKind::Layerwise(op, parameters, _) => format!("layer {} {parameters:?}", op.name()),
+        };
+        let mut operands: Vec<&Digest> =
+            uses(kind).into_iter().map(|used| &self.steps[used].digest).collect();
+        // A sum and a product have the same digits with their operands swapped.
+        if matches!(kind, StepKind::Map(Op::Add | Op::Multiply, _)) {
+            operands.sort_unstable();
+        }
+        let mut hash = Sha256::new();
+        hash.update(head.as_bytes());
+        for operand in operands {
+            hash.update(operand);
+        }
+        hash.finalize().into()
+    }
+}

@@ -1,0 +1,266 @@
+//! Tallies: what is added up over values as they come by, and what reductions make of it.
+//!
+//! Several reductions can be made of one tally: the mean and the sum, the variance and its root. Which tally a reduction
+//! takes never depends on what else is computed, so a script has the same digits alone and among others.
+
+use super::plan::Reduction;
+use super::reduce::Reduced;
+use super::vector::{self, Moments, Unary};
+use crate::lang::ops::Op;
+
+/// The least probability that torch's entropy takes the logarithm of: 2^-23.
+const LEAST_PROBABILITY: f64 = f32::EPSILON as f64;
+
+/// What is added up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tally {
+    /// The values, or a function of them that need not be stored.
+    Sum(Option<Unary>),
+    /// The first two powers of the distance from a centre.
+    Moments,
+    /// The first four.
+    HighMoments,
+    /// The least and the greatest value.
+    Extremes,
+    /// x ln x.
+    Entropy,
+    /// What is not negative.
+    NotNegative,
+    /// p ln p of what is not negative, clamped as torch does.
+    Probabilities,
+    /// The factors of a product, as logarithms and signs.
+    Factors,
+}
+
+impl Tally {
+    /// Returns the tally that a reduction is made of; `None` when it needs all values at once.
+    pub(super) const fn of(reduction: Reduction) -> Option<Self> {
+        Some(match reduction {
+            Reduction::Mean | Reduction::Sum => Self::Sum(None),
+            Reduction::L1 => Self::Sum(Some(Unary::Abs)),
+            Reduction::L2 => Self::Sum(Some(Unary::Square)),
+            Reduction::GeometricMean => Self::Sum(Some(Unary::Log)),
+            Reduction::Variance
+            | Reduction::StandardDeviation
+            | Reduction::SampleVariance
+            | Reduction::SampleDeviation
+            | Reduction::NormalisingDeviation => Self::Moments,
+            Reduction::Kurtosis => Self::HighMoments,
+            Reduction::Min | Reduction::Max => Self::Extremes,
+            Reduction::Entropy => Self::Entropy,
+            Reduction::SumNotNegative => Self::NotNegative,
+            Reduction::ClampedEntropy => Self::Probabilities,
+            Reduction::Product => Self::Factors,
+            Reduction::Quantile(_) | Reduction::Median | Reduction::Gini => return None,
+        })
+    }
+
+    /// Returns the tally that gives over x what this one gives over `op` of x, so that `op`'s values need not be stored.
+    pub(super) fn through(self, op: Op) -> Option<Self> {
+        let Self::Sum(function) = self else { return None };
+        Some(Self::Sum(Some(match (function, Unary::of(op)?) {
+            (None, op) if vector::fuses_with_sum(op) => op,
+            (Some(Unary::Abs | Unary::Square | Unary::AbsLog), Unary::Abs | Unary::Neg) => function?,
+            (Some(Unary::Log), Unary::Abs) => Unary::AbsLog,
+            _ => return None,
+        })))
+    }
+
+    /// Returns whether the centre should lie near the values.
+    pub(super) const fn needs_centre(self) -> bool {
+        matches!(self, Self::Moments | Self::HighMoments)
+    }
+}
+
+/// What a tally has added up so far.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Collected {
+    tally: Tally,
+    /// About which value powers are taken.
+    centre: f64,
+    count: u64,
+    /// Sums of powers; of other tallies, the first is the sum.
+    sums: Moments,
+    least: f32,
+    greatest: f32,
+    /// How many factors are negative, and how many are 0.
+    negatives: u64,
+    zeros: u64,
+    /// The magnitudes of a sample of the terms: their sum, and how many.
+    sample: (f64, u64),
+}
+
+impl Collected {
+    /// Returns a collection of nothing, with powers about `centre`.
+    pub(super) fn new(tally: Tally, centre: f64) -> Self {
+        Self {
+            tally,
+            centre,
+            count: 0,
+            sums: Moments::default(),
+            least: f32::INFINITY,
+            greatest: f32::NEG_INFINITY,
+            negatives: 0,
+            zeros: 0,
+            sample: (0.0, 0),
+        }
+    }
+
+    /// Adds values.
+    pub(super) fn add(&mut self, x: &[f32]) {
+        self.count += x.len() as u64;
+        match self.tally {
+            Tally::Sum(None) => self.sums.first += vector::sum(x),
+            Tally::Sum(Some(op)) => self.sums.first += vector::sum_unary(op, x),
+            Tally::Moments => {
+                let (first, second) = vector::moments2(x, self.centre);
+                self.sums.first += first;
+                self.sums.second += second;
+            }
+            Tally::HighMoments => self.sums.merge(&vector::moments4(x, self.centre)),
+            Tally::Extremes => {
+                let (least, greatest) = vector::min_max(x);
+                self.widen(least, greatest);
+            }
+            Tally::Entropy => self.sums.first += vector::sum_x_log_x(x),
+            Tally::NotNegative => {
+                for &x in x.iter().filter(|x| **x >= 0.0) {
+                    self.sums.first += f64::from(x);
+                }
+            }
+            Tally::Probabilities => {
+                for p in x.iter().filter(|x| **x >= 0.0).map(|x| f64::from(*x)) {
+                    self.sums.first -= p * p.clamp(LEAST_PROBABILITY, 1.0 - LEAST_PROBABILITY).ln();
+                    // A positive count says that there was one.
+                    self.zeros += 1;
+                }
+            }
+            Tally::Factors => {
+                for x in x.iter().map(|x| f64::from(*x)) {
+                    self.sums.first += if x == 0.0 { 0.0 } else { x.abs().log2() };
+                    self.negatives += u64::from(x < 0.0);
+                    self.zeros += u64::from(x == 0.0);
+                }
+            }
+        }
+    }
+
+    /// Adds the magnitudes of values that stand for many: how large the terms of a sum are decides how much rounding
+    /// moves it.
+    pub(super) fn add_sample(&mut self, x: &[f32]) {
+        let Tally::Sum(function) = self.tally else { return };
+        let mut terms = [0.0; 256];
+        for x in x.chunks(terms.len()) {
+            let terms = &mut terms[..x.len()];
+            match function {
+                None => terms.copy_from_slice(x),
+                Some(op) => vector::unary(op, x, terms),
+            }
+            self.sample.0 += vector::sum_abs(terms);
+            self.sample.1 += x.len() as u64;
+        }
+    }
+
+    /// Adds what another has collected for the same tally, about the same centre.
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.count += other.count;
+        self.sums.merge(&other.sums);
+        self.widen(other.least, other.greatest);
+        self.negatives += other.negatives;
+        self.zeros += other.zeros;
+        self.sample.0 += other.sample.0;
+        self.sample.1 += other.sample.1;
+    }
+
+    fn widen(&mut self, least: f32, greatest: f32) {
+        if self.least.is_nan() || least.is_nan() {
+            (self.least, self.greatest) = (f32::NAN, f32::NAN);
+        } else {
+            self.least = self.least.min(least);
+            self.greatest = self.greatest.max(greatest);
+        }
+    }
+
+    /// Returns the value of a reduction that this tally is for.
+    pub(super) fn finish(&self, reduction: Reduction) -> Reduced {
+        let n = self.count as f64;
+        let sum = self.sums.first;
+        let variance = self.variance();
+        let sample_variance = if self.count < 2 { f64::NAN } else { variance * n / (n - 1.0) };
+        // No mean magnitude is less than the mean's own, whatever the sample says.
+        let sampled = if self.sample.1 == 0 { 0.0 } else { self.sample.0 / self.sample.1 as f64 };
+        let typical = sampled.max((sum / n).abs());
+        let (value, magnitude) = match reduction {
+            Reduction::Mean => (sum / n, typical),
+            Reduction::Sum => (sum, typical * n),
+            Reduction::Variance => (variance, variance),
+            // A root moves by half of what is under it.
+            Reduction::StandardDeviation => (variance.sqrt(), variance.sqrt() / 2.0),
+            Reduction::SampleVariance => (sample_variance, sample_variance),
+            Reduction::NormalisingDeviation if self.count < 2 => (0.0, 0.0),
+            Reduction::SampleDeviation | Reduction::NormalisingDeviation => {
+                (sample_variance.sqrt(), sample_variance.sqrt() / 2.0)
+            }
+            Reduction::Kurtosis => {
+                let kurtosis = self.kurtosis(variance);
+                (kurtosis, kurtosis)
+            }
+            Reduction::Min => (f64::from(self.least), f64::from(self.least).abs()),
+            Reduction::Max => (f64::from(self.greatest), f64::from(self.greatest).abs()),
+            Reduction::L1 => (sum, sum),
+            Reduction::L2 => (sum.sqrt(), sum.sqrt() / 2.0),
+            Reduction::GeometricMean => {
+                let mean = sum / n;
+                (mean.exp(), mean.exp() * mean.abs().max(1.0))
+            }
+            Reduction::Entropy => (-sum, sum.abs()),
+            Reduction::SumNotNegative => (sum, sum),
+            Reduction::ClampedEntropy if self.zeros == 0 => (f64::NAN, 0.0),
+            Reduction::ClampedEntropy => (sum, sum),
+            Reduction::Product => return self.product(n),
+            Reduction::Quantile(_) | Reduction::Median | Reduction::Gini => (f64::NAN, 0.0),
+        };
+        Reduced { value, magnitude, alternative: None }
+    }
+
+    fn variance(&self) -> f64 {
+        let n = self.count as f64;
+        let offset = self.sums.first / n;
+        let variance = self.sums.second / n - offset * offset;
+        // Rounding can leave a little less than nothing; a NaN stays.
+        if variance < 0.0 { 0.0 } else { variance }
+    }
+
+    fn kurtosis(&self, variance: f64) -> f64 {
+        if variance == 0.0 {
+            return 0.0;
+        }
+        let n = self.count as f64;
+        let d = -self.sums.first / n;
+        let fourth = self.sums.fourth
+            + 4.0 * d * self.sums.third
+            + 6.0 * d * d * self.sums.second
+            + 4.0 * d * d * d * self.sums.first
+            + n * d.powi(4);
+        fourth / n / variance / variance
+    }
+
+    /// Returns the n-th root of the product as f32 has it: 0 below its range and infinite above.
+    fn product(&self, n: f64) -> Reduced {
+        let logarithm = self.sums.first;
+        let exact = (logarithm / n).exp2();
+        let value = if self.zeros > 0 || logarithm < -149.0 {
+            0.0
+        } else if self.negatives % 2 == 1 {
+            f64::NAN
+        } else if logarithm >= 128.0 {
+            f64::INFINITY
+        } else {
+            exact
+        };
+        // One sign more turns the product round, and one factor less may bring it back into range.
+        let alternative =
+            if self.negatives > 0 && !value.is_nan() && value != 0.0 { f64::NAN } else { exact };
+        Reduced { value, magnitude: exact, alternative: Some(alternative) }
+    }
+}

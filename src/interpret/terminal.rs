@@ -1,0 +1,136 @@
+//! Terminals: what the model and its statistics say, and what of it is missing.
+
+use super::data::{LinearData, ModelData, ProjectionKind};
+use super::error::InterpretError;
+use super::evaluate::Context;
+use super::matrix::UnitValue;
+use super::reduce::Reduced;
+use super::units::Unit;
+use crate::lang::ops::Op;
+use crate::lang::program::Expr;
+use crate::lang::span::Span;
+use crate::lang::types::UnitKind;
+
+/// Checks that an expression's terminals have values on the model.
+///
+/// # Errors
+/// Fails on the first terminal that was not collected, is of another length than its linear needs, or is defined for
+/// projections only.
+pub(super) fn check(expr: &Expr, context: Context<'_>) -> Result<(), InterpretError> {
+    if context.model.linears.is_empty() {
+        return Err(InterpretError::NoLinears);
+    }
+    let mut terminals: Vec<(Op, Option<Span>)> = Vec::new();
+    let mut add = |op: Op, span: Option<Span>| {
+        if terminals.iter().all(|(known, _)| *known != op) {
+            terminals.push((op, span));
+        }
+    };
+    expr.walk(&mut |expr| {
+        if let (Some(op), []) = (expr.op(), expr.operands()) {
+            add(op, expr.span());
+        }
+    });
+    if let Some(score) = find_score(expr) {
+        // What stands in the metric has no place in the script; its score has.
+        context.metric.walk(&mut |expr| {
+            if let (Some(op), []) = (expr.op(), expr.operands()) {
+                add(op, expr.span().or(score.span()));
+            }
+        });
+    }
+    for (op, span) in terminals {
+        if matches!(op, Op::FanIn | Op::FanOut) && context.unit == UnitKind::Block {
+            return Err(InterpretError::NeedsProjection { op, span });
+        }
+        for linear in &context.model.linears {
+            check_linear(op, span, linear)?;
+        }
+    }
+    Ok(())
+}
+
+fn find_score(expr: &Expr) -> Option<&Expr> {
+    if expr.op() == Some(Op::Score) {
+        return Some(expr);
+    }
+    expr.operands().iter().find_map(find_score)
+}
+
+/// Returns where `score` first stands in an expression.
+pub(super) fn score_span(expr: &Expr) -> Option<Span> {
+    find_score(expr).and_then(Expr::span)
+}
+
+fn check_linear(op: Op, span: Option<Span>, linear: &LinearData<'_>) -> Result<(), InterpretError> {
+    let weights = linear.rows * linear.columns;
+    let (found, expected) = match op {
+        Op::Weight => (Some(linear.weight.len()), weights),
+        Op::Gradient => (linear.gradient.as_ref().map(|values| values.len()), weights),
+        Op::InputNorm => (linear.second_moment.as_ref().map(|values| values.len()), linear.columns),
+        Op::HessianDiagonal => (linear.hessian_diagonal.as_ref().map(|values| values.len()), linear.columns),
+        Op::ReconstructionError => (linear.reconstruction_error.map(|_| 1), 1),
+        _ => return Ok(()),
+    };
+    let name = || linear.name.clone();
+    match found {
+        None => Err(InterpretError::NotCollected { op, span, linear: name() }),
+        Some(found) if found != expected => {
+            Err(InterpretError::WrongLength { op, linear: name(), found, expected })
+        }
+        Some(_) => Ok(()),
+    }
+}
+
+/// Returns the value of a terminal that there is not one of for each weight, and that [`check`] let pass.
+pub(super) fn value(op: Op, context: Context<'_>, unit: &Unit) -> UnitValue {
+    use ProjectionKind::{Down, Gate, Key, Out, Query, Up, Value};
+    let model = context.model;
+    let linears = || unit.linears.iter().map(|linear| &model.linears[*linear]);
+    let first =
+        |size: fn(&LinearData<'_>) -> usize| linears().next().map_or(f64::NAN, |linear| size(linear) as f64);
+    let number = match op {
+        Op::InputNorm => {
+            return channels(model, unit, |linear| match &linear.second_moment {
+                Some(moments) => moments.iter().map(|x| f64::from(*x).sqrt()).collect(),
+                None => Vec::new(),
+            });
+        }
+        Op::HessianDiagonal => {
+            return channels(model, unit, |linear| match &linear.hessian_diagonal {
+                Some(diagonal) => diagonal.iter().map(|x| f64::from(*x)).collect(),
+                None => Vec::new(),
+            });
+        }
+        Op::Target => context.target,
+        Op::Depth if model.blocks <= 1 => 0.0,
+        Op::Depth => unit.block as f64 / (model.blocks - 1) as f64,
+        Op::Parameters => unit.parameters as f64,
+        Op::FanIn => first(|linear| linear.columns),
+        Op::FanOut => first(|linear| linear.rows),
+        Op::Attention => unit.share(&[Query, Key, Value, Out]),
+        Op::Mlp => unit.share(&[Gate, Up, Down]),
+        Op::Query => unit.share(&[Query]),
+        Op::Key => unit.share(&[Key]),
+        Op::Value => unit.share(&[Value]),
+        Op::Out => unit.share(&[Out]),
+        Op::Gate => unit.share(&[Gate]),
+        Op::Up => unit.share(&[Up]),
+        Op::Down => unit.share(&[Down]),
+        Op::ReconstructionError => {
+            let errors = linears().map(|linear| linear.reconstruction_error.unwrap_or(f64::NAN));
+            errors.sum::<f64>() / unit.linears.len() as f64
+        }
+        _ => f64::NAN,
+    };
+    one(number)
+}
+
+/// Returns a number that no reduction gave.
+pub(super) fn one(value: f64) -> UnitValue {
+    UnitValue::One(Reduced { value, ..Reduced::default() })
+}
+
+fn channels(model: &ModelData<'_>, unit: &Unit, of: impl Fn(&LinearData<'_>) -> Vec<f64>) -> UnitValue {
+    UnitValue::Channels(unit.linears.iter().map(|linear| of(&model.linears[*linear])).collect())
+}

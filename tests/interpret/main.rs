@@ -1,0 +1,11 @@
+//! The interpreter: values, laws, noise, errors, and what published code gives.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod errors;
+mod laws;
+mod model;
+mod noise;
+mod published;
+mod reference;
