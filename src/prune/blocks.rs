@@ -11,15 +11,15 @@ use rayon::prelude::*;
 use super::error::PruneError;
 use super::factor::{InverseFactor, MOST_DAMPING};
 use super::mask::Mask;
-use super::options::{Needs, Options};
+use super::options::{Needs, Options, across_units};
 use super::pattern::{Share, least, shares};
 use super::report::LinearReport;
 use super::score::{self, Method, Propagation};
 use super::sparsegpt::prune_columns;
 use crate::allocate::Allocation;
 use crate::interpret::data::{LinearData, ModelData, Values};
+use crate::interpret::error::InterpretError;
 use crate::interpret::evaluate::{Context, Scores};
-use crate::lang::program::Metric;
 use crate::model::{Block, Checkpoint, Linear, ModelError, Site, first_not_finite, no_tap, widen};
 use crate::stats::{Activations, Hessian, SecondMoments, Statistics};
 
@@ -108,15 +108,24 @@ pub(super) fn prune_checked(
             let advances = options.propagation == Propagation::Pruned && index + 1 < blocks;
             block = Some(loaded).filter(|_| advances);
         }
+        let linears = checkpoint.block_linears(index);
+        let (data, first) = metric_data(checkpoint, index, &inputs, options)?;
         let metric = match &options.method {
-            Method::Metric(metric) => metric_scores(checkpoint, index, metric, &inputs, target, options)?,
-            _ => Vec::new(),
+            Method::Metric(metric) => {
+                let (unit, score) = (options.unit, &metric.score);
+                let context = Context { model: &data, unit, metric: score, target };
+                Some(Scores::new(score, context).map_err(no_value(linears))?)
+            }
+            _ => None,
         };
-        let mut metric = metric.into_iter();
-        for (position, linear) in checkpoint.block_linears(index).iter().enumerate() {
+        for (position, linear) in linears.iter().enumerate() {
             options.go_on()?;
             let Some(share) = shares.next() else { break };
-            let pruned = prune_linear(checkpoint, linear, share, &mut inputs, metric.next(), options)?;
+            // One linear's scores at a time: a block's would be as large as the block.
+            let scores = metric
+                .as_ref()
+                .map(|metric| metric.linear(first + position).map_err(no_value(&linears[position..])));
+            let pruned = prune_linear(checkpoint, linear, share, &mut inputs, scores.transpose()?, options)?;
             if let Some(target) = block.as_mut().and_then(|it| it.linears_mut().get_mut(position)) {
                 let shape = (linear.rows, linear.columns);
                 let weight = Tensor::from_vec(widen(&pruned.weight), shape, &options.device);
@@ -187,6 +196,8 @@ fn prune_linear(
         (Method::Ria { power, .. }, _) => score::relative_importance(&weights, &moments()?, *power),
         _ => score::magnitude(&weights),
     };
+    // The mask takes room of its own.
+    drop(weights);
     score::check(&linear.module, &scores, linear.columns)?;
     let mask = least(&scores, linear.columns, options.method.per(), share, options.rounding);
     Ok(Pruned { weight: mask.apply(&stored), mask, damping: None })
@@ -226,28 +237,29 @@ fn second_moment(
         .ok_or_else(|| PruneError::NeedsActivations { method: format!("the score of {}", linear.module) })
 }
 
-/// Returns a metric's values on each linear of a block.
-fn metric_scores(
-    checkpoint: &Checkpoint,
+/// Returns what a metric is evaluated on for a block, and where the block's linears begin in it; nothing for other methods.
+///
+/// It is the block alone, unless the metric compares units with each other.
+fn metric_data<'a>(
+    checkpoint: &'a Checkpoint,
     block: usize,
-    metric: &Metric,
     inputs: &Inputs,
-    target: f64,
-    options: &Options<'_>,
-) -> Result<Vec<Vec<f32>>, PruneError> {
-    // What was collected is known of this block alone; without it, the whole model is at hand, as operators across units need it.
-    let whole = inputs.moments.is_none();
-    let linears = if whole { checkpoint.linears() } else { checkpoint.block_linears(block) };
-    let data = linears.iter().map(|linear| linear_data(checkpoint, linear, inputs, options.statistics));
-    let data = ModelData { blocks: checkpoint.config().blocks, linears: data.collect::<Result<_, _>>()? };
-    let context = Context { model: &data, unit: options.unit, metric: &metric.score, target };
-    let failed = |index: usize| {
-        move |source| PruneError::Metric { module: linears[index].module.clone(), source: Box::new(source) }
+    options: &Options<'a>,
+) -> Result<(ModelData<'a>, usize), PruneError> {
+    let linears = match &options.method {
+        Method::Metric(metric) if across_units(&metric.score).is_some() => checkpoint.linears(),
+        Method::Metric(_) => checkpoint.block_linears(block),
+        _ => &[],
     };
     let first = linears.iter().position(|linear| linear.block == block).unwrap_or(0);
-    let scores = Scores::new(&metric.score, context).map_err(failed(first))?;
-    let of_block = first..first + checkpoint.block_linears(block).len();
-    of_block.map(|index| scores.linear(index).map_err(failed(index))).collect()
+    let data = linears.iter().map(|linear| linear_data(checkpoint, linear, inputs, options.statistics));
+    Ok((ModelData { blocks: checkpoint.config().blocks, linears: data.collect::<Result<_, _>>()? }, first))
+}
+
+/// Says on which linear a metric has no value.
+fn no_value(linears: &[Linear]) -> impl FnOnce(InterpretError) -> PruneError {
+    let module = linears.first().map(|linear| linear.module.clone()).unwrap_or_default();
+    move |source| PruneError::Metric { module, source: Box::new(source) }
 }
 
 fn linear_data<'a>(

@@ -112,7 +112,7 @@ impl Method {
 }
 
 /// Returns an operator that compares units with each other, if there is one.
-fn across_units(expr: &Expr) -> Option<Op> {
+pub(super) fn across_units(expr: &Expr) -> Option<Op> {
     let mut found = None;
     expr.walk(&mut |part| {
         let Some(op) = part.op() else { return };
