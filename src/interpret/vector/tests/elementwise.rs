@@ -196,7 +196,7 @@ fn a_choice_takes_either_side_or_nothing() {
 
 proptest! {
     #[test]
-    fn functions_treat_every_place_alike(x in prop::collection::vec(any::<f32>(), 0..100), op in prop::sample::select(&Unary::ALL[..])) {
+    fn functions_treat_every_place_alike(x in prop::collection::vec(any::<f32>(), 0..100), op in prop::sample::select(Unary::ALL)) {
         let mut out = vec![0.0; x.len()];
         unary(op, &x, &mut out);
         for (&x, &whole) in x.iter().zip(&out) {
