@@ -18,25 +18,28 @@ pub struct Reduced {
     pub alternative: Option<f64>,
 }
 
-/// Returns the value of a reduction of values that are all at hand.
+/// Returns the value of a reduction of values that are all at hand, for what adds them up in their order; `None` for order
+/// statistics.
+pub(super) fn tallied(reduction: Reduction, values: &[f32]) -> Option<Reduced> {
+    let tally = Tally::of(reduction)?;
+    let mean = if tally.needs_centre() { vector::sum(values) / values.len() as f64 } else { 0.0 };
+    let mut collected = Collected::new(tally, if mean.is_finite() { mean } else { 0.0 });
+    collected.add(values);
+    Some(collected.finish(reduction))
+}
+
+/// Returns the value of any reduction of values that are all at hand.
 ///
-/// The values may be reordered.
+/// The values may be reordered, and lose their signs.
 pub(super) fn reduce(reduction: Reduction, values: &mut [f32]) -> Reduced {
-    if reduction.needs_all_values() && values.iter().any(|x| x.is_nan()) {
-        return Reduced { value: f64::NAN, ..Reduced::default() };
+    if let Some(reduced) = tallied(reduction, values) {
+        return reduced;
     }
     let value = match reduction {
+        _ if values.iter().any(|x| x.is_nan()) => f64::NAN,
         Reduction::Median => f64::from(vector::median(values)),
         Reduction::Quantile(p) => vector::quantile(values, p),
-        Reduction::Gini => gini(values),
-        _ => {
-            let Some(tally) = Tally::of(reduction) else { return Reduced::default() };
-            let mean = if tally.needs_centre() { vector::sum(values) / values.len() as f64 } else { 0.0 };
-            let mut collected = Collected::new(tally, if mean.is_finite() { mean } else { 0.0 });
-            collected.add(values);
-            collected.add_sample(values);
-            return collected.finish(reduction);
-        }
+        _ => gini(values),
     };
     Reduced { value, magnitude: value.abs(), alternative: None }
 }

@@ -188,7 +188,11 @@ fn size(linear: &LinearData<'_>) -> usize {
 }
 
 fn of_rows(reduction: Reduction, values: &[f32], columns: usize) -> Vec<f64> {
-    values.par_chunks(columns.max(1)).map(|row| reduce::reduce(reduction, &mut row.to_vec()).value).collect()
+    let of_row = |row: &[f32]| match reduce::tallied(reduction, row) {
+        Some(reduced) => reduced.value,
+        None => reduce::reduce(reduction, &mut row.to_vec()).value,
+    };
+    values.par_chunks(columns.max(1)).map(of_row).collect()
 }
 
 fn of_columns(reduction: Reduction, values: &[f32], columns: usize) -> Vec<f64> {
