@@ -154,8 +154,11 @@ pub(super) fn write_file(path: &std::path::Path, contents: &[u8]) -> Result<(), 
     let failed = |cause| CliError::Write { path: path.to_owned(), cause };
     let _writing = super::interrupt::Deferred::begin();
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let mut beside =
-        tempfile::NamedTempFile::new_in(folder.unwrap_or(std::path::Path::new("."))).map_err(failed)?;
+    let mut builder = tempfile::Builder::new();
+    // A temporary file is its owner's alone; a result is readable as any file that the user makes.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut beside = builder.tempfile_in(folder.unwrap_or(std::path::Path::new("."))).map_err(failed)?;
     beside.write_all(contents).map_err(failed)?;
     if let Ok(existing) = std::fs::metadata(path) {
         beside.as_file().set_permissions(existing.permissions()).map_err(failed)?;
