@@ -10,4 +10,5 @@ pub mod measure;
 pub mod model;
 pub mod prune;
 pub mod report;
+pub mod search;
 pub mod stats;

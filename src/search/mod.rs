@@ -1,0 +1,3 @@
+//! The search: evolving allocation functions.
+
+pub mod summary;
