@@ -2,6 +2,7 @@
 
 mod calibration;
 mod check;
+mod enumerate;
 mod eval;
 mod explain;
 mod export;
@@ -17,6 +18,9 @@ mod ppl;
 mod progress;
 mod prune;
 mod scripts;
+mod search;
+mod show;
+mod space;
 mod stats;
 mod text;
 
@@ -27,6 +31,7 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 pub use output::CliError;
 
 use crate::prune::PruneError;
+use crate::search::error::SearchError;
 
 /// A small typed language for sparsity allocation functions, and the tools around it.
 #[derive(Debug, Parser)]
@@ -70,6 +75,9 @@ enum Command {
     Prune(prune::Arguments),
     Ppl(ppl::Arguments),
     Kl(kl::Arguments),
+    Search(search::Arguments),
+    Enumerate(enumerate::Arguments),
+    Show(show::Arguments),
     Ops(ops::Arguments),
     Explain(explain::Arguments),
     ImportDsa(import_dsa::Arguments),
@@ -99,6 +107,9 @@ pub fn main() -> ExitCode {
         Command::Prune(arguments) => prune::run(&arguments, cli.common),
         Command::Ppl(arguments) => ppl::run(&arguments, cli.common),
         Command::Kl(arguments) => kl::run(&arguments, cli.common),
+        Command::Search(arguments) => search::run(&arguments, cli.common),
+        Command::Enumerate(arguments) => enumerate::run(&arguments, cli.common),
+        Command::Show(arguments) => show::run(&arguments, cli.common),
         Command::Ops(arguments) => ops::run(&arguments, cli.common),
         Command::Explain(arguments) => explain::run(&arguments, cli.common),
         Command::ImportDsa(arguments) => import_dsa::run(&arguments, cli.common),
@@ -109,6 +120,10 @@ pub fn main() -> ExitCode {
         Ok(Outcome::Found) => ExitCode::from(1),
         Err(CliError::BrokenPipe) => ExitCode::SUCCESS,
         Err(CliError::Prune(error @ PruneError::Interrupted)) => {
+            output::message(&format!("{error}\n"));
+            ExitCode::from(interrupt::EXIT_CODE)
+        }
+        Err(CliError::Search(error)) if matches!(*error, SearchError::Interrupted { .. }) => {
             output::message(&format!("{error}\n"));
             ExitCode::from(interrupt::EXIT_CODE)
         }

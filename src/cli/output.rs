@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use crate::search::error::SearchError;
+
 /// Why a command fails.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
@@ -38,6 +40,17 @@ pub enum CliError {
     Exists {
         /// The file.
         path: PathBuf,
+    },
+    /// A search cannot go on.
+    #[error(transparent)]
+    Search(Box<SearchError>),
+    /// A text that a search needs.
+    #[error(
+        "there is no {name} text: pass `--{name} FILE`, or `--texts FOLDER` with a file {name}.jsonl in it"
+    )]
+    NoText {
+        /// Which.
+        name: &'static str,
     },
     /// A model cannot be pruned.
     #[error(transparent)]
@@ -101,6 +114,12 @@ pub enum CliError {
     /// A value cannot be written as JSON.
     #[error("cannot write JSON: {0}")]
     Json(#[from] serde_json::Error),
+}
+
+impl From<SearchError> for CliError {
+    fn from(error: SearchError) -> Self {
+        Self::Search(Box::new(error))
+    }
 }
 
 fn suggestion(similar: &[String]) -> String {

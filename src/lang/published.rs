@@ -1,5 +1,8 @@
 //! Published allocation functions, embedded: the scripts of `examples/`, callable by name.
 
+use super::check::{Options, check};
+use super::program::{Expr, Metric, Script};
+
 /// A script that is part of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Published {
@@ -19,6 +22,7 @@ macro_rules! published {
 }
 
 published![
+    "alphapruning",
     "atp",
     "dlp",
     "dlp_as_coded",
@@ -35,4 +39,15 @@ published![
 /// Returns the published script of a name.
 pub fn find(name: &str) -> Option<&'static Published> {
     PUBLISHED.iter().find(|script| script.name == name)
+}
+
+/// Returns the checked script of a name, without its places in the text; `None` when there is no such script.
+pub fn script(name: &str) -> Option<Script> {
+    let checked = check(find(name)?.source, Options::default()).script?;
+    let bare = |expr: &Expr| expr.without_spans();
+    Some(Script {
+        metric: checked.metric.map(|metric| Metric { per: metric.per, score: bare(&metric.score) }),
+        unit: checked.unit,
+        allocation: checked.allocation.as_ref().map(bare),
+    })
 }

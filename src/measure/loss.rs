@@ -99,6 +99,27 @@ pub fn row_divergence(dense: &[f32], other: &[f32]) -> f64 {
     (gaps.sum::<f64>() / dense_total + offset).max(0.0)
 }
 
+/// Returns the divergence from a dense model at one position and the negative log-likelihood of token `target`, both in nats.
+///
+/// `dense` holds the dense model's probabilities, and `entropy` is their sum of p ln p.
+pub(super) fn row_losses(dense: &[f32], entropy: f64, logits: &[f32], target: u32) -> (f64, f64) {
+    let (largest, total) = partition(logits);
+    let log_total = total.ln() + f64::from(largest);
+    // Several sums side by side, so that no addition waits for the one before.
+    let mut lanes = [0.0; 8];
+    let (dense_groups, dense_rest) = dense.as_chunks::<8>();
+    let (groups, rest) = logits.as_chunks::<8>();
+    for (dense, logits) in dense_groups.iter().zip(groups) {
+        for ((lane, share), logit) in lanes.iter_mut().zip(dense).zip(logits) {
+            *lane += f64::from(*share) * f64::from(*logit);
+        }
+    }
+    let rest = dense_rest.iter().zip(rest).map(|(share, logit)| f64::from(*share) * f64::from(*logit));
+    let expected = lanes.iter().sum::<f64>() + rest.sum::<f64>();
+    let chosen = logits.get(target as usize).copied().unwrap_or(f32::NEG_INFINITY);
+    ((entropy - expected + log_total).max(0.0), log_total - f64::from(chosen))
+}
+
 /// Returns the largest logit, and the sum of the exponentials below it.
 fn partition(logits: &[f32]) -> (f32, f64) {
     let mut lanes = [f32::NEG_INFINITY; 8];

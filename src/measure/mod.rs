@@ -2,8 +2,11 @@
 
 mod divergence;
 mod loss;
+pub mod paired;
 mod perplexity;
+mod reference;
 
 pub use divergence::{Divergence, divergence};
 pub use loss::{Logits, row_divergence, row_loss};
 pub use perplexity::{Perplexity, perplexity, perplexity_of, perplexity_streamed};
+pub use reference::{Reference, WindowLoss};

@@ -167,6 +167,14 @@ impl Decoder {
         &self.device
     }
 
+    /// Returns the angles for samples of `length` tokens.
+    ///
+    /// # Errors
+    /// When the device has no room.
+    pub fn angles(&self, length: usize) -> Result<Angles, ModelError> {
+        Angles::new(self.checkpoint.config(), length, &self.device)
+    }
+
     /// Returns the last hidden states `[samples, length, hidden]` of samples of `length` tokens one after the other.
     ///
     /// # Errors
@@ -185,7 +193,7 @@ impl Decoder {
         length: usize,
         tap: &mut DecoderTap<'_>,
     ) -> Result<Tensor, ModelError> {
-        let angles = Angles::new(self.checkpoint.config(), length, &self.device)?;
+        let angles = self.angles(length)?;
         let mut hidden = self.embedding.run(ids, length)?;
         for block in &self.blocks {
             let mut of_block = |site, input: &Tensor| tap(block.index(), site, input);

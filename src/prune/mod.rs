@@ -5,6 +5,7 @@
 //! corrects those that stay, [`PrunedFolder`] saves.
 
 mod blocks;
+mod dense;
 mod error;
 mod factor;
 mod mask;
@@ -18,10 +19,12 @@ pub mod select;
 pub mod sparsegpt;
 
 pub use blocks::{Keep, Pruned, prune_blocks};
+pub use dense::dense_scores;
 pub use error::PruneError;
 pub use factor::InverseFactor;
 pub use mask::Mask;
 pub use options::Options;
+pub(crate) use pattern::in_group;
 pub use pattern::{Pattern, Rounding, Share, least, shares};
 pub use report::{Calibration, LinearReport, Report, ScriptSource};
 pub use run::{Output, prune, prune_in_memory};

@@ -188,7 +188,7 @@ fn pruned_by_groups(linear: &Linear, n: usize, m: usize) -> u64 {
 /// Returns how many of a group of `width` columns are pruned, where whole groups have `m` and lose `n`.
 ///
 /// A narrower group at the end of a row loses its share, rounded down; as published it loses all it has up to `n`.
-pub(super) fn in_group(rounding: Rounding, n: usize, m: usize, width: usize) -> usize {
+pub(crate) fn in_group(rounding: Rounding, n: usize, m: usize, width: usize) -> usize {
     match rounding {
         Rounding::Exact => n * width / m.max(1),
         Rounding::Reference => n.min(width),

@@ -29,8 +29,12 @@ impl Measure {
 pub enum Searcher {
     /// Typed genetic programming over formulas.
     Evolution,
+    /// Every formula of a small space.
+    Enumeration,
     /// Random formulas of the same space: the control.
     Random,
+    /// Depth ramps of all slopes: ATP with its best one.
+    Ramp,
     /// One free level for each block, as in EvoPress.
     EvopressBlock,
     /// One free level for each projection, as in EvoPress.
@@ -38,11 +42,28 @@ pub enum Searcher {
 }
 
 impl Searcher {
+    /// Every searcher, in the order of tables.
+    pub const ALL: [Self; 6] = [
+        Self::Evolution,
+        Self::Enumeration,
+        Self::Random,
+        Self::Ramp,
+        Self::EvopressBlock,
+        Self::EvopressProjection,
+    ];
+
+    /// Returns whether it is the search itself, and no control.
+    pub const fn is_search(self) -> bool {
+        matches!(self, Self::Evolution | Self::Enumeration)
+    }
+
     /// Returns what tables call it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Evolution => "evolution",
+            Self::Enumeration => "enumeration",
             Self::Random => "random formulas",
+            Self::Ramp => "depth ramp, best slope",
             Self::EvopressBlock => "EvoPress-style, per block",
             Self::EvopressProjection => "EvoPress-style, per projection",
         }

@@ -2,12 +2,15 @@
 
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 use super::text::{Text, TextError};
 use super::tokens::Tokens;
 use crate::model::{Checkpoint, Tokenizer};
 
 /// What a command was told to read.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Source {
     /// Text files, tokenised with the model's tokenizer.
     Text(Vec<PathBuf>),

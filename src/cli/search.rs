@@ -1,0 +1,334 @@
+//! `allot search`: evolve allocation functions on a model.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::interrupt::Deferred;
+use super::progress::Progress;
+use super::{CliError, Common, Outcome, scripts};
+use crate::model::hub::model_folder;
+use crate::search::error::SearchError;
+use crate::search::run::{self, JOURNAL, State};
+use crate::search::settings::{Settings, TextSettings, metric_script};
+use crate::search::space::{Space, SpaceOptions};
+use crate::search::store::Journal;
+use crate::search::summary::{Measure, Searcher};
+use crate::stats::Source;
+
+/// The texts of a search, in the order in which they are read.
+const TEXTS: [&str; 4] = ["calibration", "fitness", "selection", "report"];
+
+/// Evolves allocation functions on a model, and writes the best as scripts
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  allot search MODEL --sparsity 0.7 --texts MODEL/text --length 256 --out RUN
+  allot search MODEL --sparsity 0.7 --calibration c.jsonl --fitness f.jsonl --selection s.jsonl --report r.jsonl --out RUN
+  allot search MODEL --sparsity 0.7 --calibration T.safetensors:calib_ids --fitness T.safetensors:fitness_ids --out RUN
+  allot search MODEL --sparsity 0.7 --texts TEXTS --seeds 3 --control random --control evopress --out RUN
+  allot search MODEL --sparsity 0.7 --also 0.6 --also 0.8 --texts TEXTS --out RUN
+  allot search --resume RUN
+
+A text is a file of plain text, JSONL with a `text` field, or ready ids, FILE.safetensors:NAME. RUN holds best.allot, front/,
+report.html and summary.json at the end, and a journal that `--resume` goes on from.")]
+pub(super) struct Arguments {
+    /// The model's folder, as Hugging Face lays it out, or the id of one in the hub's local cache
+    #[arg(required_unless_present = "resume")]
+    model: Option<PathBuf>,
+    /// Goes on with the run in this folder, as if it had never stopped
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["model", "out", "sparsity"])]
+    resume: Option<PathBuf>,
+    /// The share of all weights in the blocks' linears that is to be pruned, from 0 to 1
+    #[arg(long, short, value_name = "RATIO", required_unless_present = "resume")]
+    sparsity: Option<f64>,
+    /// The folder to be written
+    #[arg(long, short, required_unless_present = "resume")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    texts: Texts,
+    #[command(flatten)]
+    objective: Objective,
+    #[command(flatten)]
+    space: super::space::SpaceArguments,
+    /// How many allocations each search measures
+    #[arg(long, short, default_value_t = 500, help_heading = "Budget")]
+    evaluations: usize,
+    /// How many searches are run, each with its own seed
+    #[arg(long, default_value_t = 1, help_heading = "Budget")]
+    seeds: u64,
+    /// The first seed
+    #[arg(long, default_value_t = 0, help_heading = "Budget")]
+    seed: u64,
+    /// Spends the same tokens on a control, and compares: random formulas, depth ramps (ATP), or EvoPress-style free levels
+    #[arg(long, value_name = "CONTROL", value_enum, help_heading = "Budget")]
+    control: Vec<Control>,
+}
+
+/// What candidates are judged by.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Objective")]
+pub(super) struct Objective {
+    /// Searches for a function that is good there as well: another sparsity, or a model's folder; may be repeated
+    #[arg(long, value_name = "RATIO|MODEL")]
+    also: Vec<String>,
+    /// What counts as damage: the divergence from the dense model, or perplexity
+    #[arg(long, default_value = "kl", value_parser = measure)]
+    measure: Measure,
+    /// How weights are chosen: wanda, magnitude, ria, or a script with a metric
+    #[arg(long, default_value = "wanda")]
+    method: String,
+    /// Where zeros may stand: unstructured, or `n:M` as the allocation has it
+    #[arg(long, default_value = "unstructured")]
+    pattern: crate::prune::Pattern,
+}
+
+/// What a search is compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Control {
+    /// Random formulas of the same space
+    Random,
+    /// Depth ramps of all slopes (ATP)
+    Ramp,
+    /// Free levels per block and per projection
+    Evopress,
+}
+
+/// Which texts a search reads, and how much of them.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Texts")]
+pub(super) struct Texts {
+    /// A folder with calibration, fitness, selection and report as .jsonl, .txt or .raw, for those that are not given
+    #[arg(long, value_name = "FOLDER")]
+    texts: Option<PathBuf>,
+    /// What the dense model's statistics are collected on
+    #[arg(long, value_name = "FILE")]
+    calibration: Option<String>,
+    /// A statistics file instead, which `allot stats` wrote
+    #[arg(long, value_name = "FILE", conflicts_with = "calibration")]
+    stats: Option<PathBuf>,
+    /// What candidates are measured on
+    #[arg(long, value_name = "FILE")]
+    fitness: Option<String>,
+    /// What the best are ranked by again; without it the fitness text decides
+    #[arg(long, value_name = "FILE")]
+    selection: Option<String>,
+    /// What is measured once, at the end
+    #[arg(long, value_name = "FILE")]
+    report: Option<String>,
+    /// How many tokens a window has; ready ids have their own
+    #[arg(long, default_value_t = 2048)]
+    length: usize,
+    /// How many windows are drawn from the calibration text, or taken of its ready ids
+    #[arg(long, default_value_t = 128)]
+    samples: usize,
+    /// The most windows of the fitness and of the selection text
+    #[arg(long, default_value_t = 16)]
+    windows: usize,
+    /// The most windows of the report text
+    #[arg(long, value_name = "WINDOWS")]
+    report_windows: Option<usize>,
+}
+
+impl Texts {
+    /// Returns what the texts are, with files found in the folder where one is given.
+    ///
+    /// # Errors
+    /// Fails when there is no fitness text.
+    pub(super) fn settings(&self, seed: u64) -> Result<TextSettings, CliError> {
+        let given = [&self.calibration, &self.fitness, &self.selection, &self.report];
+        let mut found = Vec::with_capacity(TEXTS.len());
+        for (name, given) in TEXTS.into_iter().zip(given) {
+            found.push(match given {
+                Some(given) => Some(source(given)?),
+                None => self.in_folder(name)?,
+            });
+        }
+        let mut found = found.into_iter();
+        let mut next = || found.next().flatten();
+        let (calibration, fitness, selection, report) = (next(), next(), next(), next());
+        Ok(TextSettings {
+            calibration: calibration.filter(|_| self.stats.is_none()),
+            statistics: self.stats.as_deref().map(absolute).transpose()?,
+            samples: self.samples,
+            seed,
+            length: self.length,
+            fitness: fitness.ok_or(CliError::NoText { name: "fitness" })?,
+            selection,
+            report,
+            windows: self.windows,
+            report_windows: self.report_windows,
+        })
+    }
+
+    fn in_folder(&self, name: &str) -> Result<Option<Source>, CliError> {
+        let Some(folder) = &self.texts else { return Ok(None) };
+        let files = ["jsonl", "txt", "raw"].map(|ending| folder.join(format!("{name}.{ending}")));
+        let found = files.iter().find(|path| path.exists());
+        Ok(found.map(|path| absolute(path)).transpose()?.map(|path| Source::Text(vec![path])))
+    }
+}
+
+/// Reads what a text is: a file, or ready ids in one.
+fn source(given: &str) -> Result<Source, CliError> {
+    match given.rsplit_once(':') {
+        Some((file, name)) if file.ends_with(".safetensors") => {
+            Ok(Source::Tokens(format!("{}:{name}", absolute(Path::new(file))?.display())))
+        }
+        _ => Ok(Source::Text(vec![absolute(Path::new(given))?])),
+    }
+}
+
+/// Returns a path that still names the file when the run is resumed from elsewhere.
+fn absolute(path: &Path) -> Result<PathBuf, CliError> {
+    path.canonicalize().map_err(|cause| CliError::Read { path: path.to_owned(), cause })
+}
+
+fn measure(word: &str) -> Result<Measure, String> {
+    let known = [Measure::Kl, Measure::Perplexity].into_iter().find(|it| it.name() == word);
+    known.ok_or_else(|| "write `kl` or `perplexity`".to_owned())
+}
+
+pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliError> {
+    if let Some(folder) = &arguments.resume {
+        let settings = Settings::read(folder)?;
+        return work(settings, folder, true, common);
+    }
+    // clap asks for these unless a run is resumed.
+    let (Some(model), Some(sparsity), Some(out)) = (&arguments.model, arguments.sparsity, &arguments.out)
+    else {
+        return Err(CliError::NoSparsity);
+    };
+    let texts = arguments.texts.settings(arguments.seed)?;
+    let space = arguments.space.options();
+    let mut settings = base(model, sparsity, &arguments.objective, texts, space)?;
+    settings.evaluations = arguments.evaluations;
+    settings.seeds = (arguments.seed..arguments.seed.saturating_add(arguments.seeds)).collect();
+    let controls = arguments.control.iter().flat_map(|control| match control {
+        Control::Random => vec![Searcher::Random],
+        Control::Ramp => vec![Searcher::Ramp],
+        Control::Evopress => vec![Searcher::EvopressBlock, Searcher::EvopressProjection],
+    });
+    settings.controls = controls.collect();
+    begin(settings, out, common)
+}
+
+/// Returns the settings of a new run with one seed and no control.
+///
+/// # Errors
+/// Fails when a model or the method's script cannot be found.
+pub(super) fn base(
+    model: &Path,
+    target: f64,
+    objective: &Objective,
+    texts: TextSettings,
+    space: SpaceOptions,
+) -> Result<Settings, CliError> {
+    let metric = scripts::load_metric(&objective.method)?;
+    let mut models = vec![absolute(&model_folder(model)?)?];
+    let mut targets = vec![(0, target)];
+    for also in &objective.also {
+        match also.parse::<f64>() {
+            Ok(other) => targets.push((0, other)),
+            Err(_) => {
+                models.push(absolute(&model_folder(Path::new(also))?)?);
+                targets.push((models.len() - 1, target));
+            }
+        }
+    }
+    Ok(Settings {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        models,
+        targets,
+        method: match objective.method.as_str() {
+            named @ ("magnitude" | "wanda" | "ria") => named.to_owned(),
+            // What SparseGPT allots by is Wanda's score.
+            "sparsegpt" => "wanda".to_owned(),
+            _ => "metric".to_owned(),
+        },
+        metric: metric_script(&metric),
+        pattern: objective.pattern.to_string(),
+        measure: objective.measure,
+        texts,
+        space,
+        enumeration: None,
+        evaluations: usize::MAX,
+        seeds: vec![0],
+        controls: Vec::new(),
+        identities: Vec::new(),
+    })
+}
+
+/// Begins a run in a new folder, and does all of it.
+///
+/// # Errors
+/// Fails as the search does.
+pub(super) fn begin(settings: Settings, folder: &Path, common: Common) -> Result<Outcome, CliError> {
+    work(settings, folder, false, common)
+}
+
+fn work(mut settings: Settings, folder: &Path, resumed: bool, common: Common) -> Result<Outcome, CliError> {
+    let writing = Deferred::begin();
+    // What is wrong with the space shows before any model is read.
+    Space::new(&settings.space).map_err(SearchError::from)?;
+    let bar = Progress::new("preparing", common.quiet);
+    let prepared = settings.open(folder, Some(writing.flag()), &mut |_, share| bar.at(share))?;
+    bar.done();
+    if resumed {
+        settings.check(folder, &prepared.identities)?;
+    } else {
+        settings.identities.clone_from(&prepared.identities);
+        settings.space.collected = prepared.collected()?.iter().map(|op| op.name().to_owned()).collect();
+        settings.begin(folder)?;
+    }
+    let space = Space::new(&settings.space).map_err(SearchError::from)?;
+    let mut journal = Journal::open(&folder.join(JOURNAL))?;
+    let line = Line::new(common.quiet);
+    let result =
+        run::run(&settings, &space, &prepared.evaluator, &mut journal, &mut |state| line.show(&state));
+    line.0.finish_and_clear();
+    let summary = result?;
+    run::write(folder, &summary)?;
+    drop(writing);
+    super::show::found(&summary, folder, common)?;
+    Ok(Outcome::Fine)
+}
+
+/// One line on a terminal: how far, how good, how much is saved.
+struct Line(ProgressBar, Instant);
+
+impl Line {
+    fn new(quiet: bool) -> Self {
+        use std::io::IsTerminal;
+        let shown = !quiet && std::io::stderr().is_terminal();
+        let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(Some(1), target);
+        if let Ok(style) = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} {msg}") {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(Duration::from_secs(1));
+        Self(bar, Instant::now())
+    }
+
+    fn show(&self, state: &State<'_>) {
+        let spent = state.spent;
+        self.0.set_prefix(format!(
+            "{}/{} {} seed {}",
+            state.done + 1,
+            state.all,
+            state.searcher.name(),
+            state.seed
+        ));
+        self.0.set_length(state.evaluations.max(spent.evaluations) as u64);
+        self.0.set_position(spent.evaluations as u64);
+        let share = |known: usize| 100.0 * known as f64 / spent.proposals.max(1) as f64;
+        let rate = spent.evaluations as f64 / self.1.elapsed().as_secs_f64().max(1e-3);
+        self.0.set_message(format!(
+            "best {:.4}, known {:.0} % by formula {:.0} % by behaviour, {rate:.0}/s, {:.0} s left",
+            state.best,
+            share(spent.known_formulas),
+            share(spent.known_behaviours),
+            state.evaluations.saturating_sub(spent.evaluations) as f64 / rate.max(1e-3),
+        ));
+    }
+}

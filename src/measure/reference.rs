@@ -1,0 +1,266 @@
+//! What a dense model predicts, kept so that many pruned ones can be compared with it.
+
+use std::ops::Range;
+
+use candle_core::Tensor;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::loss::{Logits, in_slices, predicting, row_divergence, row_loss, row_losses, targets};
+use super::perplexity::check;
+use crate::model::{Angles, Decoder, Head, ModelError};
+use crate::stats::{Tokens, batch_samples};
+
+/// Probabilities that are kept at most, in bytes; beyond, hidden states are kept and the head runs again each time.
+const KEPT: usize = 1 << 30;
+
+/// The loss of one window of tokens under a pruned model.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct WindowLoss {
+    /// The mean over positions of KL(dense || pruned), in nats.
+    pub kl: f64,
+    /// The mean negative log-likelihood of a token, in nats.
+    pub nll: f64,
+}
+
+/// A text as a dense model reads and predicts it.
+#[derive(Clone, Debug)]
+pub struct Reference {
+    tokens: Tokens,
+    angles: Angles,
+    embedded: Vec<Tensor>,
+    dense: Dense,
+    losses: Vec<f64>,
+}
+
+/// The dense model's predictions, for each position that predicts.
+#[derive(Clone, Debug)]
+enum Dense {
+    /// Probabilities `[positions, vocabulary]`, and for each position the sum of p ln p.
+    Probabilities(Vec<f32>, Vec<f64>),
+    /// Last hidden states, in batches.
+    Hidden(Vec<Tensor>),
+}
+
+impl Reference {
+    /// Runs the dense model on a text.
+    ///
+    /// # Errors
+    /// When the tokens do not fit the model, or a tensor operation fails.
+    pub fn new(decoder: &Decoder, tokens: &Tokens) -> Result<Self, ModelError> {
+        Self::keeping(decoder, tokens, KEPT)
+    }
+
+    fn keeping(decoder: &Decoder, tokens: &Tokens, most: usize) -> Result<Self, ModelError> {
+        check(tokens)?;
+        let (samples, length) = (tokens.samples(), tokens.length());
+        let step = batch_samples(length);
+        let vocabulary = decoder.head.vocabulary();
+        let fits = samples.saturating_mul(length).saturating_mul(vocabulary).saturating_mul(4) <= most;
+        let (mut embedded, mut kept, mut losses) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut probabilities, mut entropies) = (Vec::new(), Vec::new());
+        for from in (0..samples).step_by(step) {
+            let ids = tokens.part(from..samples.min(from + step));
+            embedded.push(decoder.embedding.run(ids, length)?);
+            let hidden = predicting(&decoder.hidden(ids, length)?)?;
+            let targets = targets(ids, length);
+            let mut positions: Vec<f64> = Vec::with_capacity(targets.len());
+            in_slices(&hidden, vocabulary, |start, slice| {
+                let logits = Logits::read(&decoder.head.run(slice)?)?;
+                let rows = logits.rows().zip(&targets[start..]);
+                positions.par_extend(rows.map(|(row, target)| row_loss(row, *target)));
+                if fits {
+                    let rows: Vec<(Vec<f32>, f64)> = logits.rows().map(softmax).collect();
+                    for (row, entropy) in rows {
+                        probabilities.extend(row);
+                        entropies.push(entropy);
+                    }
+                }
+                Ok(())
+            })?;
+            losses.extend(window_means(&positions, length));
+            if !fits {
+                kept.push(hidden);
+            }
+        }
+        Ok(Self {
+            tokens: tokens.clone(),
+            angles: decoder.angles(length)?,
+            embedded,
+            dense: if fits { Dense::Probabilities(probabilities, entropies) } else { Dense::Hidden(kept) },
+            losses,
+        })
+    }
+
+    /// Returns the tokens.
+    pub fn tokens(&self) -> &Tokens {
+        &self.tokens
+    }
+
+    /// Returns how many windows there are.
+    pub fn windows(&self) -> usize {
+        self.tokens.samples()
+    }
+
+    /// Returns the dense model's perplexity.
+    pub fn perplexity(&self) -> f64 {
+        (self.losses.iter().sum::<f64>() / self.losses.len() as f64).exp()
+    }
+
+    /// Returns the angles of the text's windows.
+    pub fn angles(&self) -> &Angles {
+        &self.angles
+    }
+
+    /// Returns the embedded tokens of some windows, `[samples, length, hidden]` a batch.
+    ///
+    /// # Errors
+    /// When a tensor operation fails.
+    pub fn embedded(&self, windows: Range<usize>) -> Result<Vec<Tensor>, ModelError> {
+        self.batches(windows).map(|(batch, part)| Ok(batch_part(&self.embedded[batch], &part)?)).collect()
+    }
+
+    /// Returns the losses of some windows under a pruned model, from its last hidden states in the batches of
+    /// [`Reference::embedded`].
+    ///
+    /// # Errors
+    /// When a tensor operation fails.
+    pub fn losses(
+        &self,
+        head: &Head,
+        windows: Range<usize>,
+        hidden: &[Tensor],
+    ) -> Result<Vec<WindowLoss>, ModelError> {
+        let length = self.tokens.length();
+        let step = batch_samples(length);
+        let mut losses = Vec::with_capacity(windows.len());
+        for ((batch, part), hidden) in self.batches(windows).zip(hidden) {
+            let first = batch * step + part.start;
+            let targets = targets(self.tokens.part(first..first + part.len()), length);
+            let hidden = predicting(hidden)?;
+            let dense = match &self.dense {
+                Dense::Hidden(kept) => {
+                    Some(kept[batch].narrow(0, part.start * (length - 1), part.len() * (length - 1))?)
+                }
+                Dense::Probabilities(..) => None,
+            };
+            let mut positions: Vec<(f64, f64)> = Vec::with_capacity(targets.len());
+            in_slices(&hidden, head.vocabulary(), |start, slice| {
+                let logits = Logits::read(&head.run(slice)?)?;
+                let rows = logits.rows().zip(&targets[start..]);
+                match (&self.dense, &dense) {
+                    (Dense::Probabilities(probabilities, entropies), _) => {
+                        let place = first * (length - 1) + start;
+                        let dense = probabilities[place * head.vocabulary()..]
+                            .par_chunks_exact(head.vocabulary().max(1))
+                            .zip(&entropies[place..]);
+                        positions.par_extend(rows.zip(dense).map(|((row, target), (dense, entropy))| {
+                            row_losses(dense, *entropy, row, *target)
+                        }));
+                    }
+                    (_, Some(dense)) => {
+                        let dense = Logits::read(&head.run(&dense.narrow(0, start, slice.dim(0)?)?)?)?;
+                        let rows = rows.zip(dense.rows());
+                        positions.par_extend(rows.map(|((row, target), dense)| {
+                            (row_divergence(dense, row), row_loss(row, *target))
+                        }));
+                    }
+                    (Dense::Hidden(_), None) => {}
+                }
+                Ok(())
+            })?;
+            losses.extend(positions.chunks_exact(length - 1).map(|window| {
+                let n = window.len() as f64;
+                WindowLoss {
+                    kl: window.iter().map(|it| it.0).sum::<f64>() / n,
+                    nll: window.iter().map(|it| it.1).sum::<f64>() / n,
+                }
+            }));
+        }
+        Ok(losses)
+    }
+
+    /// Returns the batches that hold some windows, each with its part of them.
+    fn batches(&self, windows: Range<usize>) -> impl Iterator<Item = (usize, Range<usize>)> {
+        let step = batch_samples(self.tokens.length());
+        let (start, end) = (windows.start, windows.end.min(self.windows()));
+        (start / step..end.div_ceil(step)).map(move |batch| {
+            let first = batch * step;
+            (batch, start.max(first) - first..end.min(first + step) - first)
+        })
+    }
+}
+
+fn batch_part(batch: &Tensor, part: &Range<usize>) -> candle_core::Result<Tensor> {
+    match batch.dim(0)? == part.len() {
+        true => Ok(batch.clone()),
+        false => batch.narrow(0, part.start, part.len())?.contiguous(),
+    }
+}
+
+/// Returns the mean of each window's positions.
+fn window_means(positions: &[f64], length: usize) -> impl Iterator<Item = f64> {
+    positions.chunks_exact(length - 1).map(|window| window.iter().sum::<f64>() / window.len() as f64)
+}
+
+/// Returns a position's probabilities, and their sum of p ln p.
+fn softmax(logits: &[f32]) -> (Vec<f32>, f64) {
+    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let powers: Vec<f64> = logits.iter().map(|it| f64::from(it - largest).exp()).collect();
+    let total = powers.iter().sum::<f64>();
+    let log_total = total.ln();
+    let mut entropy = 0.0;
+    let probabilities = powers.iter().zip(logits).map(|(power, logit)| {
+        let probability = power / total;
+        entropy += probability * (f64::from(logit - largest) - log_total);
+        probability as f32
+    });
+    let probabilities = probabilities.collect();
+    (probabilities, entropy)
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Device;
+
+    use super::*;
+    use crate::model::Checkpoint;
+
+    #[test]
+    fn both_ways_of_keeping_the_dense_model_agree_with_the_divergence() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/tiny-stories-12l");
+        let checkpoint = Checkpoint::open(folder).expect("the bundled model opens");
+        let dense = Decoder::load(&checkpoint, &Device::Cpu).expect("it loads");
+        let mut pruned = dense.clone();
+        for block in &mut pruned.blocks {
+            for linear in block.linears_mut() {
+                let damped = (linear.weight() * 0.9).expect("a product");
+                linear.set_weight(damped).expect("the same shape");
+            }
+        }
+        let ids: Vec<u32> = (0..3 * 24).map(|id| id * 7 % 2048).collect();
+        let tokens = Tokens::new(ids, 24).expect("whole windows");
+        let expected =
+            crate::measure::divergence(&dense, &pruned, &tokens, &mut |_, _| {}).expect("a divergence");
+        let losses = crate::measure::perplexity(&pruned, &tokens, &mut |_, _| {}).expect("a perplexity");
+        for most in [KEPT, 0] {
+            let reference = Reference::keeping(&dense, &tokens, most).expect("a reference");
+            let of = |windows: Range<usize>| {
+                let mut hidden = reference.embedded(windows.clone()).expect("embedded");
+                for block in &pruned.blocks {
+                    for batch in &mut hidden {
+                        *batch = block
+                            .forward(batch, reference.angles(), &mut crate::model::no_tap())
+                            .expect("a block runs");
+                    }
+                }
+                reference.losses(&pruned.head, windows, &hidden).expect("losses")
+            };
+            let found: Vec<WindowLoss> = of(0..1).into_iter().chain(of(1..3)).collect();
+            for (index, loss) in found.iter().enumerate() {
+                assert!((loss.kl - expected.window_divergences[index]).abs() < 1e-6, "{most}: {loss:?}");
+                assert!((loss.nll - losses.window_losses[index]).abs() < 1e-6, "{most}: {loss:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Controls that spend a search's budget on formulas without evolving them.
+
+use super::archive::Archive;
+use super::error::SearchError;
+use super::evolve::{Proposals, race};
+use super::lab::Lab;
+use super::space::Space;
+use crate::lang::ops::{Op, Setting};
+use crate::lang::program::{Expr, Script};
+use crate::lang::types::UnitKind;
+
+/// How many random formulas are proposed at a time, and after how many batches without a new one the search ends.
+const BATCH: usize = 32;
+const EXHAUSTED: usize = 50;
+
+/// How many slopes a ramp is tried with.
+const SLOPES: i64 = 40;
+
+/// Measures random formulas of a space, beside the same published seeds, until the budget is spent.
+///
+/// They race as in evolution, against the best so far.
+///
+/// # Errors
+/// As [`Lab::race`].
+pub fn search_randomly(
+    lab: &mut Lab<'_>,
+    space: &Space,
+    seeds: &[(Script, &'static str)],
+    seed: u64,
+) -> Result<Archive, SearchError> {
+    let mut proposals = Proposals::new(seed);
+    let mut archive = Archive::default();
+    let known = seeds.iter().map(|(script, name)| (script.clone(), Some(*name))).collect();
+    let fresh = proposals.sort(lab, &mut archive, known)?;
+    race(lab, &mut archive, fresh, None)?;
+    let mut idle = 0;
+    while lab.left() > 0 && idle < EXHAUSTED {
+        let proposed = (0..BATCH).map(|_| (space.random(&mut proposals.random()), None)).collect();
+        let fresh = proposals.sort(lab, &mut archive, proposed)?;
+        idle = if fresh.is_empty() { idle + 1 } else { 0 };
+        let best = archive.ranked().into_iter().find(|it| it.full);
+        let best = best.map(|it| it.candidate.allotted.behaviour.clone());
+        race(lab, &mut archive, fresh, best.as_ref())?;
+    }
+    Ok(archive)
+}
+
+/// Measures depth ramps of all slopes that the target allows, falling and rising: ATP with its best slope.
+///
+/// # Source
+/// ATP (ICML 2025, arXiv 2502.14770), whose slope is at most min(2 S / (L - 1), 2 (1 - S) / (L - 1)).
+///
+/// # Errors
+/// As [`Lab::race`].
+pub fn search_ramps(lab: &mut Lab<'_>) -> Result<Archive, SearchError> {
+    let evaluator = lab.evaluator();
+    let steepest = evaluator.settings.iter().map(|setting| {
+        let blocks = evaluator.subjects[setting.subject].checkpoint().config().blocks;
+        2.0 * setting.target.min(1.0 - setting.target) / blocks.saturating_sub(1).max(1) as f64
+    });
+    let steepest = steepest.fold(f64::INFINITY, f64::min);
+    let ramps = (-SLOPES / 2..=SLOPES / 2).filter_map(|step| {
+        // Four digits are enough to tell slopes apart, and read well.
+        let beta = (steepest * step as f64 / (SLOPES / 2) as f64 * 1e4).trunc() / 1e4;
+        let ramp = Expr::call(Op::Ramp, Vec::new(), vec![Setting::Number(beta)]).ok()?;
+        Some((Script { metric: None, unit: Some(UnitKind::Block), allocation: Some(ramp) }, None))
+    });
+    let mut proposals = Proposals::new(0);
+    let mut archive = Archive::default();
+    let fresh = proposals.sort(lab, &mut archive, ramps.collect())?;
+    race(lab, &mut archive, fresh, None)?;
+    Ok(archive)
+}

@@ -1,0 +1,267 @@
+//! Evolution: strongly typed genetic programming with overlapping generations, and an island for each allocation unit.
+//!
+//! A generation proposes formulas until enough of them are new, in formula and in behaviour; these race against a formula of
+//! the best of the island, and the best of old and new go on. Formulas that differ in their constants alone are of one kind,
+//! and an island holds few of a kind, so that what is tuned already does not crowd out what is young. Everything follows from
+//! the seed: each proposal draws from a stream of its own.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rand::rngs::ChaCha8Rng;
+use rand::{RngExt, SeedableRng};
+
+use super::archive::Archive;
+use super::candidate::{Behaviour, Candidate, canonical_form};
+use super::error::SearchError;
+use super::lab::Lab;
+use super::space::Space;
+use crate::lang::ops::Op;
+use crate::lang::program::{Expr, Script};
+use crate::lang::types::UnitKind;
+
+/// How many formulas of different behaviour an island holds, and how many of them may differ in constants alone.
+const ISLAND: usize = 32;
+const OF_A_KIND: usize = 3;
+
+/// How many new behaviours a generation measures.
+const OFFSPRING: usize = 24;
+
+/// After which share of the budget the island of the best gets most of a generation, and how much: until then all islands get the
+/// same.
+const EQUAL: f64 = 0.25;
+const FAVOURED: usize = 21;
+
+/// How often a generation proposes formulas in the place of those that are not new.
+const BATCHES: usize = 12;
+
+/// How many are drawn to choose a parent, of whom the best is taken.
+const TOURNAMENT: usize = 4;
+
+/// How often a parent comes from the Pareto front of all that was measured, not from the population.
+const FROM_FRONT: f64 = 0.2;
+
+/// After how many generations without a new behaviour the space counts as exhausted.
+const EXHAUSTED: usize = 20;
+
+/// Makes proposals, and sorts out those that are known.
+pub(super) struct Proposals {
+    seed: u64,
+    made: u64,
+    formulas: BTreeSet<String>,
+}
+
+impl Proposals {
+    pub(super) const fn new(seed: u64) -> Self {
+        Self { seed, made: 0, formulas: BTreeSet::new() }
+    }
+
+    /// Returns the stream that the next proposal draws from.
+    pub(super) fn random(&mut self) -> ChaCha8Rng {
+        let mut random = ChaCha8Rng::seed_from_u64(self.seed);
+        random.set_stream(self.made);
+        self.made += 1;
+        random
+    }
+
+    /// Returns, of some proposals, the candidates of new behaviour; those of a known one meet it in the archive.
+    pub(super) fn sort(
+        &mut self,
+        lab: &mut Lab<'_>,
+        archive: &mut Archive,
+        proposed: Vec<(Script, Option<&'static str>)>,
+    ) -> Result<Vec<Candidate>, SearchError> {
+        let (mut scripts, mut names) = (Vec::new(), Vec::new());
+        lab.spent.proposals += proposed.len();
+        for (script, published) in proposed {
+            let (form, hash) = canonical_form(&script);
+            match self.formulas.insert(hash) {
+                true => {
+                    scripts.push(form);
+                    names.push(published);
+                }
+                false => lab.spent.known_formulas += 1,
+            }
+        }
+        let mut fresh: Vec<Candidate> = Vec::new();
+        for (candidate, published) in lab.evaluator().candidates(scripts)?.into_iter().zip(names) {
+            let Some(mut candidate) = candidate else {
+                lab.spent.invalid += 1;
+                continue;
+            };
+            candidate.published = published;
+            let same = fresh.iter_mut().find(|it| it.allotted.behaviour == candidate.allotted.behaviour);
+            if let Some(same) = same {
+                lab.spent.known_behaviours += 1;
+                if candidate.genome.size() < same.genome.size() {
+                    candidate.published = same.published;
+                    *same = candidate;
+                }
+            } else if archive.meet(&candidate) {
+                lab.spent.known_behaviours += 1;
+            } else {
+                fresh.push(candidate);
+            }
+        }
+        Ok(fresh)
+    }
+}
+
+/// Measures candidates, and adds them to the archive.
+pub(super) fn race(
+    lab: &mut Lab<'_>,
+    archive: &mut Archive,
+    fresh: Vec<Candidate>,
+    reference: Option<&Behaviour>,
+) -> Result<(), SearchError> {
+    let borrowed: Vec<&Candidate> = fresh.iter().collect();
+    let count = lab.race(&borrowed, reference)?;
+    for candidate in fresh.into_iter().take(count) {
+        if let Some(measured) = lab.known(&candidate.allotted.behaviour) {
+            archive.add(candidate, measured);
+        }
+    }
+    Ok(())
+}
+
+/// Evolves formulas of a space from published seeds and random ones, until the budget is spent or nothing new is found.
+///
+/// # Errors
+/// As [`Lab::race`].
+pub fn evolve(
+    lab: &mut Lab<'_>,
+    space: &Space,
+    seeds: &[(Script, &'static str)],
+    seed: u64,
+) -> Result<Archive, SearchError> {
+    let mut proposals = Proposals::new(seed);
+    let mut archive = Archive::default();
+    let known = seeds.iter().map(|(script, name)| (script.clone(), Some(*name))).collect();
+    let fresh = proposals.sort(lab, &mut archive, known)?;
+    race(lab, &mut archive, fresh, None)?;
+    let mut idle = 0;
+    while lab.left() > 0 && idle < EXHAUSTED {
+        let before = lab.spent.evaluations;
+        let ranked = archive.ranked();
+        let best = ranked.first().and_then(|it| it.candidate.genome.script()).and_then(|script| script.unit);
+        let islands = space.units().len();
+        let equal = (lab.spent.evaluations as f64) < EQUAL * lab.budget().evaluations as f64;
+        for unit in space.units() {
+            let share = match equal || islands == 1 {
+                true => OFFSPRING / islands,
+                false if best == Some(*unit) => FAVOURED,
+                false => OFFSPRING - FAVOURED,
+            };
+            generation(lab, &mut proposals, space, &mut archive, *unit, share)?;
+        }
+        idle = if lab.spent.evaluations == before { idle + 1 } else { 0 };
+    }
+    Ok(archive)
+}
+
+/// Makes and measures one generation of an island.
+fn generation(
+    lab: &mut Lab<'_>,
+    proposals: &mut Proposals,
+    space: &Space,
+    archive: &mut Archive,
+    unit: UnitKind,
+    wanted: usize,
+) -> Result<(), SearchError> {
+    let wanted = wanted.min(lab.left());
+    let island = survivors(archive, unit);
+    let mut fresh: Vec<Candidate> = Vec::new();
+    for _ in 0..BATCHES {
+        let proposed = propose(proposals, space, archive, &island, unit, wanted - fresh.len());
+        for candidate in proposals.sort(lab, archive, proposed)? {
+            let behaviour = &candidate.allotted.behaviour;
+            match fresh.iter().any(|it| it.allotted.behaviour == *behaviour) {
+                true => lab.spent.known_behaviours += 1,
+                false => fresh.push(candidate),
+            }
+        }
+        if fresh.len() >= wanted {
+            break;
+        }
+    }
+    let reference = reference(archive, &island);
+    race(lab, archive, fresh, reference.as_ref())
+}
+
+/// Returns one batch of proposals for an island: random formulas while it is small, else variations of its members.
+fn propose(
+    proposals: &mut Proposals,
+    space: &Space,
+    archive: &Archive,
+    island: &[Behaviour],
+    unit: UnitKind,
+    count: usize,
+) -> Vec<(Script, Option<&'static str>)> {
+    let of = |behaviour: &Behaviour| archive.get(behaviour).and_then(|it| it.candidate.genome.script());
+    let front: Vec<&Script> =
+        archive.front().into_iter().filter_map(|it| it.candidate.genome.script()).collect();
+    let young = island.len() < ISLAND;
+    (0..count)
+        .map(|_| {
+            let mut random = proposals.random();
+            if island.is_empty() || (young && random.random_bool(0.5)) {
+                return (space.random_of(&mut random, unit), None);
+            }
+            let mut parent = |from_front: f64| {
+                if !front.is_empty() && random.random_bool(from_front) {
+                    return Some(front[random.random_range(0..front.len() as u64) as usize]);
+                }
+                // The island is ranked, so the least place drawn is the best.
+                let draws = (0..TOURNAMENT).map(|_| random.random_range(0..island.len() as u64) as usize);
+                draws.min().and_then(|place| of(&island[place]))
+            };
+            let script = match (parent(0.0), parent(FROM_FRONT)) {
+                (Some(parent), Some(mate)) => space.vary(&mut random, parent, mate).0,
+                _ => space.random_of(&mut random, unit),
+            };
+            (script, None)
+        })
+        .collect()
+}
+
+/// Returns the behaviours of a unit that go on, the best first.
+fn survivors(archive: &Archive, unit: UnitKind) -> Vec<Behaviour> {
+    let mut of_a_kind: BTreeMap<String, usize> = BTreeMap::new();
+    let mut island = Vec::with_capacity(ISLAND);
+    for individual in archive.ranked() {
+        let Some(script) = individual.candidate.genome.script() else { continue };
+        if script.unit != Some(unit) || !individual.loss.is_finite() {
+            continue;
+        }
+        let count = of_a_kind.entry(skeleton(script)).or_default();
+        *count += 1;
+        if *count <= OF_A_KIND {
+            island.push(individual.candidate.allotted.behaviour.clone());
+        }
+        if island.len() == ISLAND {
+            break;
+        }
+    }
+    island
+}
+
+/// Returns what a formula is but for its constants.
+fn skeleton(script: &Script) -> String {
+    fn write(expr: &Expr, text: &mut String) {
+        text.push_str(expr.op().map_or("0", Op::name));
+        text.push('(');
+        expr.operands().iter().for_each(|operand| write(operand, text));
+        text.push(')');
+    }
+    let mut text = String::new();
+    if let Some(allocation) = &script.allocation {
+        write(allocation, &mut text);
+    }
+    text
+}
+
+/// Returns whom new candidates have to match: the last fully measured one of the island's best eighth.
+fn reference(archive: &Archive, island: &[Behaviour]) -> Option<Behaviour> {
+    let full = |it: &&Behaviour| archive.get(it).is_some_and(|it| it.full);
+    let eighth = island.iter().take(island.len().div_ceil(8)).rev();
+    eighth.chain(island).find(full).cloned()
+}

@@ -1,0 +1,172 @@
+//! Ranks of weights by their scores, computed once: after that any mask is one comparison a weight.
+
+use rayon::prelude::*;
+
+use crate::allocate::pruned_in_row;
+use crate::lang::types::Group;
+use crate::prune::{Share, in_group};
+
+/// Weights from which a mask is made on all cores.
+const LARGE: usize = 1 << 20;
+
+/// The ranks of one linear's weights, `[rows, columns]`, within the groups over which a ratio is applied.
+///
+/// Of equal scores the lower index has the lower rank, as in [`least`](crate::prune::least).
+#[derive(Clone, Debug)]
+pub struct Ranks {
+    columns: usize,
+    places: Places,
+}
+
+#[derive(Clone, Debug)]
+enum Places {
+    /// Within each row, or each group of so many columns of a row.
+    Narrow(Vec<u16>, Option<usize>),
+    /// The same, of rows too wide for 16 bits.
+    Wide(Vec<u32>, Option<usize>),
+    /// Within the whole matrix.
+    Matrix(Vec<u32>),
+}
+
+impl Ranks {
+    /// Ranks the scores of one linear, `[rows, columns]`; with `group`, within every so many consecutive columns.
+    pub fn new(scores: &[f32], columns: usize, per: Group, group: Option<usize>) -> Self {
+        let columns = columns.max(1);
+        let places = match (group, per) {
+            (None, Group::Matrix) => Places::Matrix(places(scores)),
+            _ => {
+                let width = group.unwrap_or(columns).max(1);
+                let of_row = |row: &[f32]| row.chunks(width).flat_map(places).collect::<Vec<u32>>();
+                let wide: Vec<u32> = scores.par_chunks(columns).flat_map_iter(of_row).collect();
+                match width <= usize::from(u16::MAX) + 1 {
+                    true => Places::Narrow(wide.into_iter().map(|place| place as u16).collect(), group),
+                    false => Places::Wide(wide, group),
+                }
+            }
+        };
+        Self { columns, places }
+    }
+
+    /// Returns `weights`, `[rows, columns]`, with those that a share prunes set to 0.
+    pub fn masked(&self, weights: &[f32], share: Share) -> Vec<f32> {
+        match &self.places {
+            Places::Narrow(places, group) => self.by_row(places, *group, weights, share),
+            Places::Wide(places, group) => self.by_row(places, *group, weights, share),
+            Places::Matrix(places) => {
+                let mut masked = vec![0.0; weights.len()];
+                let parts = masked.par_chunks_mut(LARGE).zip(weights.par_chunks(LARGE));
+                parts.zip(places.par_chunks(LARGE)).for_each(|((masked, weights), places)| {
+                    keep(masked, weights, places, share.pruned as u32);
+                });
+                masked
+            }
+        }
+    }
+
+    fn by_row<T: Place>(
+        &self,
+        places: &[T],
+        group: Option<usize>,
+        weights: &[f32],
+        share: Share,
+    ) -> Vec<f32> {
+        let columns = self.columns;
+        let rows = weights.len() / columns;
+        let mut masked = vec![0.0; weights.len()];
+        let some = (LARGE / columns).max(1);
+        let parts = masked.par_chunks_mut(some * columns).zip(weights.par_chunks(some * columns));
+        parts.zip(places.par_chunks(some * columns)).enumerate().for_each(
+            |(part, ((masked, weights), places))| {
+                let lines = masked.chunks_mut(columns).zip(weights.chunks(columns));
+                for (line, ((masked, weights), places)) in lines.zip(places.chunks(columns)).enumerate() {
+                    let row = part * some + line;
+                    match (group, share.group) {
+                        (Some(width), Some((n, m))) => {
+                            let groups = masked.chunks_mut(width).zip(weights.chunks(width));
+                            for ((masked, weights), places) in groups.zip(places.chunks(width)) {
+                                let pruned = in_group(crate::prune::Rounding::Exact, n, m, weights.len());
+                                keep(masked, weights, places, T::new(pruned as u64));
+                            }
+                        }
+                        _ => {
+                            let pruned = pruned_in_row(row as u64, rows as u64, share.pruned);
+                            if pruned < columns as u64 {
+                                keep(masked, weights, places, T::new(pruned));
+                            }
+                        }
+                    }
+                }
+            },
+        );
+        masked
+    }
+}
+
+/// A place among the sorted scores of a group.
+trait Place: Copy + PartialOrd + Send + Sync {
+    /// Returns the place `place`, which fits.
+    fn new(place: u64) -> Self;
+}
+
+impl Place for u16 {
+    fn new(place: u64) -> Self {
+        place as Self
+    }
+}
+
+impl Place for u32 {
+    fn new(place: u64) -> Self {
+        place as Self
+    }
+}
+
+/// Copies the weights that are not among the first `pruned` of their group; the others stay 0.
+fn keep<T: Place>(masked: &mut [f32], weights: &[f32], places: &[T], pruned: T) {
+    for ((masked, weight), place) in masked.iter_mut().zip(weights).zip(places) {
+        *masked = if *place < pruned { 0.0 } else { *weight };
+    }
+}
+
+/// Returns each score's place among the sorted scores, from 0.
+fn places(scores: &[f32]) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..scores.len() as u32).collect();
+    // -0 and 0 are equal scores, and callers refuse NaN.
+    order.sort_by(|a, b| scores[*a as usize].total_cmp(&scores[*b as usize]).then(a.cmp(b)));
+    let mut places = vec![0; scores.len()];
+    for (place, index) in order.into_iter().enumerate() {
+        places[index as usize] = place as u32;
+    }
+    places
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::prune::{Rounding, least};
+
+    proptest! {
+        #[test]
+        fn a_mask_by_ranks_is_the_mask_by_selection(
+            values in prop::collection::vec(-3i32..4, 1..200),
+            columns in 1usize..14,
+            pruned in 0.0f64..=1.0,
+            pattern in prop::option::of((0usize..=4, 2usize..=5)),
+            whole in any::<bool>(),
+        ) {
+            let rows = values.len() / columns;
+            let scores: Vec<f32> = values[..rows * columns].iter().map(|it| *it as f32 / 2.0 + 0.25).collect();
+            let weights: Vec<f32> = (1..=scores.len()).map(|it| it as f32).collect();
+            let per = if whole { Group::Matrix } else { Group::Row };
+            let group = pattern.map(|(n, m)| (n.min(m), m));
+            let pruned = (pruned * scores.len() as f64) as u64;
+            let share = Share { sparsity: 0.5, pruned, group };
+            let mask = least(&scores, columns, per, share, Rounding::Exact);
+            let expected: Vec<f32> =
+                weights.iter().zip(mask.pruned()).map(|(weight, pruned)| if *pruned { 0.0 } else { *weight }).collect();
+            let ranks = Ranks::new(&scores, columns, per, group.map(|it| it.1));
+            prop_assert_eq!(ranks.masked(&weights, share), expected);
+        }
+    }
+}

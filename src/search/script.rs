@@ -1,0 +1,75 @@
+//! Discovered formulas as scripts that a person reads, edits and uses like any other.
+
+use super::summary::{Damage, Measure, Summary, Winner};
+use crate::lang::format;
+use crate::lang::print;
+use crate::lang::program::Script;
+
+/// Returns a script's text in the standard layout.
+pub fn text(script: &Script) -> String {
+    let plain = print::script(script);
+    format::format(&plain).unwrap_or(plain)
+}
+
+/// Returns the file of a discovered formula: how it was found and what was measured, as comments, and the script.
+///
+/// Returns `None` for what is no formula.
+pub fn file(summary: &Summary, winner: &Winner) -> Option<String> {
+    let formula = winner.formula.as_ref()?;
+    let mut text = String::new();
+    let mut say = |line: String| text.push_str(&format!("# {line}\n"));
+    let at = |setting: &super::summary::SettingSummary| {
+        format!("{} at {} % sparsity", setting.model, percent(setting.target))
+    };
+    let settings: Vec<String> = summary.settings.iter().map(at).collect();
+    match winner.name.as_str() {
+        "discovered" => say(format!("Discovered by allot {} on {}.", summary.version, settings.join(", "))),
+        published => say(format!(
+            "The published `{published}`, which allot {} did not better at this size on {}.",
+            summary.version,
+            settings.join(", ")
+        )),
+    }
+    let searches: Vec<_> = summary.runs.iter().filter(|run| run.searcher.is_search()).collect();
+    let seeds: Vec<String> = searches.iter().map(|run| run.seed.to_string()).collect();
+    let evaluations: usize = searches.iter().map(|run| run.spent.evaluations).sum();
+    say(format!("Weights are chosen by {}, from dense statistics.", summary.method));
+    say(format!("Search: {evaluations} evaluations, seeds {}.", seeds.join(", ")));
+    let chosen = match winner.selection {
+        Some(selection) => format!("; on the selection text {}", shown(summary, selection)),
+        None => String::new(),
+    };
+    say(format!("Loss on the fitness text {}{chosen}.", shown(summary, winner.fitness)));
+    let uniform = summary.published.iter().find(|it| it.name == "uniform");
+    for (index, (setting, found)) in summary.settings.iter().zip(&winner.report).enumerate() {
+        let against = uniform.and_then(|it| it.report.get(index)).map(|uniform| {
+            format!(" (uniform: {}; dense: {:.2})", damage(uniform), setting.dense_perplexity)
+        });
+        let place = if summary.settings.len() > 1 { format!(" of {}", at(setting)) } else { String::new() };
+        say(format!("Report text{place}: {}{}.", damage(found), against.unwrap_or_default()));
+    }
+    say(format!(
+        "{} operators and constants, formula {}.",
+        formula.size,
+        &formula.hash[..formula.hash.len().min(16)]
+    ));
+    text.push_str(&formula.script);
+    Some(text)
+}
+
+fn damage(damage: &Damage) -> String {
+    format!("divergence {:.4}, perplexity {:.2}", damage.kl, damage.perplexity)
+}
+
+fn shown(summary: &Summary, loss: f64) -> String {
+    match (summary.settings.len(), summary.measure) {
+        (1, Measure::Kl) => format!("{loss:.4} nats of divergence"),
+        (1, Measure::Perplexity) => format!("perplexity {:.2}", loss.exp()),
+        _ => format!("{:.1} % of uniform's", 100.0 * loss.exp()),
+    }
+}
+
+fn percent(share: f64) -> String {
+    let text = format!("{:.2}", 100.0 * share);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}

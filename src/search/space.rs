@@ -1,0 +1,288 @@
+//! The space that a search looks in: which formulas there are, and how one is drawn.
+
+mod dsa;
+mod grow;
+mod productions;
+mod trees;
+mod vary;
+
+use rand::rngs::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use productions::Productions;
+
+use crate::lang::canonical;
+use crate::lang::check::similar::similar;
+use crate::lang::ops::{CATALOGUE, Class, Op, Setting};
+use crate::lang::program::{Expr, Script};
+use crate::lang::types::{Type, UnitKind};
+
+pub use vary::{VARIATIONS, Variation, VariationInfo};
+
+/// How formulas of a space are built.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SpaceKind {
+    /// A chain on the scores in the paper's four stages: up to two pre-process operators, a reduction, up to one transform and up
+    /// to two post-process operators (DSA, section 3).
+    Dsa,
+    /// Any well-typed formula.
+    #[default]
+    Full,
+}
+
+impl SpaceKind {
+    /// Every kind.
+    pub const ALL: [Self; 2] = [Self::Dsa, Self::Full];
+
+    /// Returns the name that `--space` takes.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Dsa => "dsa",
+            Self::Full => "full",
+        }
+    }
+}
+
+/// What a space is made of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SpaceOptions {
+    /// How formulas are built.
+    pub kind: SpaceKind,
+    /// The most operators and constants of an allocation, its allocator included.
+    pub max_size: usize,
+    /// The allocation units that formulas may have.
+    pub units: Vec<String>,
+    /// The operators that formulas may have, by name; all of the space's when there are none.
+    pub only: Vec<String>,
+    /// Operators that formulas may not have, by name.
+    pub without: Vec<String>,
+    /// The terminals whose statistics were collected, of those that need any, by name.
+    pub collected: Vec<String>,
+}
+
+impl Default for SpaceOptions {
+    fn default() -> Self {
+        Self {
+            kind: SpaceKind::default(),
+            max_size: 40,
+            units: UnitKind::ALL.map(|unit| unit.name().to_owned()).to_vec(),
+            only: Vec::new(),
+            without: Vec::new(),
+            collected: vec![Op::InputNorm.name().to_owned()],
+        }
+    }
+}
+
+/// Why there is no such space.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum SpaceError {
+    /// An operator that does not exist.
+    #[error("there is no operator `{name}`{}; `allot ops` lists all", hint(similar))]
+    NoOperator {
+        /// What was asked for.
+        name: String,
+        /// Operators of similar names.
+        similar: Vec<String>,
+    },
+    /// An operator that takes no part in searches.
+    #[error("`{name}` takes no part in the `{}` space", kind.name())]
+    NotInSpace {
+        /// The operator.
+        name: String,
+        /// The space.
+        kind: SpaceKind,
+    },
+    /// A unit that does not exist, or none.
+    #[error("the units are `block` and `projection`, and at least one is needed")]
+    Units,
+    /// No allocation can be built from what is left.
+    #[error("no formula can be built from the operators that are left: {missing}")]
+    Empty {
+        /// What is missing.
+        missing: &'static str,
+    },
+}
+
+fn hint(similar: &[String]) -> String {
+    match similar.is_empty() {
+        true => String::new(),
+        false => format!("; did you mean `{}`?", similar.join("`, `")),
+    }
+}
+
+/// A space of allocation formulas.
+#[derive(Clone, Debug)]
+pub struct Space {
+    kind: SpaceKind,
+    max_size: usize,
+    units: Vec<UnitKind>,
+    operators: Vec<Op>,
+    /// Those that were switched off, which canonical forms may not bring back.
+    without: Vec<Op>,
+    /// For each unit, in the order of `units`.
+    productions: Vec<Productions>,
+}
+
+/// How many times something is tried before the fallback.
+const ATTEMPTS: usize = 10;
+
+impl Space {
+    /// Returns the space of some options.
+    ///
+    /// # Errors
+    /// When an operator or a unit does not exist, or too few are left to build an allocation.
+    pub fn new(options: &SpaceOptions) -> Result<Self, SpaceError> {
+        let units: Vec<UnitKind> = UnitKind::ALL
+            .into_iter()
+            .filter(|unit| options.units.iter().any(|name| name == unit.name()))
+            .collect();
+        if units.is_empty() || units.len() != options.units.len() {
+            return Err(SpaceError::Units);
+        }
+        let operators = operators(options)?;
+        if !operators.iter().any(|op| matches!(op.info().class, Class::Allocator(_))) {
+            return Err(SpaceError::Empty { missing: "there is no allocator" });
+        }
+        let productions: Vec<Productions> =
+            units.iter().map(|unit| Productions::new(&operators, *unit)).collect();
+        let without = options.without.iter().filter_map(|name| Op::find(name)).collect();
+        let space =
+            Self { kind: options.kind, max_size: options.max_size, units, operators, without, productions };
+        match space.kind {
+            SpaceKind::Full if space.productions.iter().any(|it| it.least_depth(Type::Layer).is_none()) => {
+                Err(SpaceError::Empty { missing: "nothing gives a Layer" })
+            }
+            SpaceKind::Dsa if !dsa::can_reduce(&space.operators) => {
+                Err(SpaceError::Empty { missing: "there is no score or weight, or no reduction" })
+            }
+            _ => Ok(space),
+        }
+    }
+
+    /// Returns how formulas are built.
+    pub const fn kind(&self) -> SpaceKind {
+        self.kind
+    }
+
+    /// Returns the operators that formulas are built of.
+    pub fn operators(&self) -> &[Op] {
+        &self.operators
+    }
+
+    /// Returns the allocation units that formulas may have.
+    pub fn units(&self) -> &[UnitKind] {
+        &self.units
+    }
+
+    /// Draws a formula of any unit, as [`Space::random_of`].
+    pub fn random(&self, random: &mut ChaCha8Rng) -> Script {
+        let unit = self.draw_unit(random);
+        self.random_of(random, unit)
+    }
+
+    /// Draws a formula of a unit: ramped half-and-half in the full space, a chain of random length in the `dsa` space.
+    pub fn random_of(&self, random: &mut ChaCha8Rng, unit: UnitKind) -> Script {
+        for _ in 0..ATTEMPTS {
+            let drawn = match self.kind {
+                SpaceKind::Full => self.grow(random, unit),
+                SpaceKind::Dsa => self.chain(random, unit),
+            };
+            if let Some(script) = drawn.map(tidy).filter(|script| self.holds(script)) {
+                return script;
+            }
+        }
+        Script { metric: None, unit: Some(unit), allocation: Expr::apply(Op::Uniform, Vec::new()).ok() }
+    }
+
+    /// Returns whether a script is a formula of the space.
+    pub fn holds(&self, script: &Script) -> bool {
+        let (Some(allocation), Some(unit)) = (&script.allocation, script.unit) else { return false };
+        let mut known = true;
+        allocation.walk(&mut |part| {
+            known &= part.op().is_none_or(|op| {
+                let placed = unit == UnitKind::Projection || !matches!(op, Op::FanIn | Op::FanOut);
+                // What canonical forms make of others is theirs too.
+                placed && !self.without.contains(&op) && (self.operators.contains(&op) || op.info().full)
+            });
+        });
+        known
+            && script.metric.is_none()
+            && self.units.contains(&unit)
+            && allocation.size() <= self.max_size
+            && (self.kind == SpaceKind::Full || dsa::Chain::read(script).is_some_and(|chain| chain.fits()))
+    }
+
+    /// Returns a published allocation as a member of a population: without its metric, with its unit said.
+    ///
+    /// It need not be a formula of the space; what is made of it is. Returns `None` when it is no allocation, or its unit is not
+    /// the space's.
+    pub fn adapt(&self, script: &Script) -> Option<Script> {
+        let unit = script.unit.unwrap_or_default();
+        script.allocation.as_ref()?;
+        let adapted = Script { metric: None, unit: Some(unit), allocation: script.allocation.clone() };
+        self.units.contains(&unit).then_some(adapted)
+    }
+
+    /// Returns the productions for a unit.
+    fn of_unit(&self, unit: UnitKind) -> &Productions {
+        let place = self.units.iter().position(|it| *it == unit).unwrap_or(0);
+        &self.productions[place]
+    }
+
+    /// Returns the allocators that take an importance of a type.
+    fn allocators(&self) -> impl Iterator<Item = Op> {
+        self.operators.iter().copied().filter(|op| matches!(op.info().class, Class::Allocator(_)))
+    }
+}
+
+/// Returns the operators of some options, in the catalogue's order.
+fn operators(options: &SpaceOptions) -> Result<Vec<Op>, SpaceError> {
+    let takes_part = |op: Op| match options.kind {
+        SpaceKind::Full => op.info().full,
+        SpaceKind::Dsa => dsa::takes_part(op),
+    };
+    for name in options.only.iter().chain(&options.without) {
+        let Some(op) = Op::find(name) else {
+            let similar = similar(name, CATALOGUE.iter().map(|row| row.name));
+            return Err(SpaceError::NoOperator { name: name.clone(), similar });
+        };
+        if !takes_part(op) {
+            return Err(SpaceError::NotInSpace { name: name.clone(), kind: options.kind });
+        }
+    }
+    let needs = [Op::InputNorm, Op::HessianDiagonal, Op::Gradient, Op::ReconstructionError];
+    let named = |list: &[String], op: Op| list.iter().any(|name| name == op.name());
+    Ok(CATALOGUE
+        .iter()
+        .map(|row| row.op)
+        .filter(|op| takes_part(*op))
+        .filter(|op| !needs.contains(op) || named(&options.collected, *op))
+        .filter(|op| options.only.is_empty() || named(&options.only, *op))
+        .filter(|op| !named(&options.without, *op))
+        .collect())
+}
+
+/// Returns a script in its canonical form, with constants of three digits.
+pub(super) fn tidy(script: Script) -> Script {
+    let round = |expr: &Expr| rounded(&canonical::expr(expr)).unwrap_or_else(|| expr.clone());
+    // Rounding may make constants equal to ones that fold away.
+    canonical::script(&Script { allocation: script.allocation.as_ref().map(round), ..script })
+}
+
+fn rounded(expr: &Expr) -> Option<Expr> {
+    let Some(op) = expr.op() else { return Some(Expr::number(digits(expr.as_number()?))) };
+    let operands = expr.operands().iter().map(rounded).collect::<Option<Vec<Expr>>>()?;
+    let parameters = expr.parameters().iter().map(|setting| match setting {
+        Setting::Number(value) => Setting::Number(digits(*value)),
+        Setting::Word(word) => Setting::Word(word),
+    });
+    Expr::call(op, operands, parameters.collect()).ok()
+}
+
+/// Returns a number with three significant digits.
+pub(super) fn digits(value: f64) -> f64 {
+    let text = format!("{value:.2e}");
+    text.parse().unwrap_or(value)
+}

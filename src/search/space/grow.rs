@@ -1,0 +1,225 @@
+//! Random formulas: full and grow trees of ramped depths (half-and-half, Koza 1992), typed (Montana 1995).
+
+use rand::RngExt;
+use rand::rngs::ChaCha8Rng;
+
+use super::productions::{Production, Productions};
+use super::{Space, digits};
+use crate::lang::ops::{Class, Domain, Op, Operator, Parameter, Setting};
+use crate::lang::program::{Expr, Script};
+use crate::lang::types::{Type, UnitKind};
+
+/// The depths of importances that are drawn in turn.
+const LEAST_DEPTH: u64 = 2;
+const GREATEST_DEPTH: u64 = 6;
+
+/// The greatest depth below a value for each weight.
+const MATRIX_DEPTH: usize = 3;
+
+/// How often an importance is drawn as a sum of terms, and how many at most: the form in which several things that tell units apart
+/// act together.
+const SUMS: f64 = 0.4;
+const LONGEST_SUM: u64 = 4;
+
+/// How often allocators are drawn, beside 1 for those that are not named.
+const fn frequency(allocator: Op) -> f64 {
+    match allocator {
+        Op::Scale => 8.0,
+        Op::Rescale => 2.0,
+        Op::Ramp => 0.2,
+        Op::Global | Op::Uniform => 0.05,
+        _ => 1.0,
+    }
+}
+
+impl Space {
+    /// Draws a unit.
+    pub(super) fn draw_unit(&self, random: &mut ChaCha8Rng) -> UnitKind {
+        self.units[random.random_range(0..self.units.len() as u64) as usize]
+    }
+
+    /// Draws an allocator, of those that `fits` lets through.
+    pub(super) fn draw_allocator(&self, random: &mut ChaCha8Rng, fits: impl Fn(Op) -> bool) -> Option<Op> {
+        let choices: Vec<Op> = self.allocators().filter(|op| fits(*op)).collect();
+        draw(random, &choices, |op| frequency(*op)).copied()
+    }
+
+    /// Draws a formula of the full space.
+    pub(super) fn grow(&self, random: &mut ChaCha8Rng, unit: UnitKind) -> Option<Script> {
+        let allocator = self.draw_allocator(random, |_| true)?;
+        let depth = random.random_range(LEAST_DEPTH..=GREATEST_DEPTH) as usize;
+        let full = random.random_bool(0.5);
+        let allocation = match allocator.info().class {
+            Class::Allocator(Some(of_type)) => {
+                let productions = self.of_unit(unit);
+                let importance = match of_type == Type::Layer && random.random_bool(SUMS) {
+                    true => {
+                        let terms = random.random_range(1..=LONGEST_SUM);
+                        let first = productions.term(random)?;
+                        (1..terms).try_fold(first, |sum, _| {
+                            Expr::apply(Op::Add, vec![sum, productions.term(random)?]).ok()
+                        })?
+                    }
+                    false => productions.grow(random, of_type, depth, full)?,
+                };
+                let importance = positive(random, allocator, importance)?;
+                Expr::call(allocator, vec![importance], settings(random, allocator.info(), None)).ok()?
+            }
+            _ => Expr::call(allocator, Vec::new(), settings(random, allocator.info(), None)).ok()?,
+        };
+        Some(Script { metric: None, unit: Some(unit), allocation: Some(allocation) })
+    }
+}
+
+/// Returns an importance that an allocator takes: `proportional` refuses negative ones.
+pub(super) fn positive(random: &mut ChaCha8Rng, allocator: Op, importance: Expr) -> Option<Expr> {
+    if allocator != Op::Proportional {
+        return Some(importance);
+    }
+    let through = [Op::Exponential, Op::Softplus, Op::Sigmoid, Op::Absolute];
+    let op = through[random.random_range(0..through.len() as u64) as usize];
+    Expr::apply(op, vec![importance]).ok()
+}
+
+impl Productions {
+    /// Draws a tree of a type: as deep as can be when it is to be full, else any up to a depth.
+    pub(super) fn grow(
+        &self,
+        random: &mut ChaCha8Rng,
+        of_type: Type,
+        depth: usize,
+        full: bool,
+    ) -> Option<Expr> {
+        if of_type == Type::Number {
+            let target = self.of(Type::Number).first().filter(|_| random.random_bool(0.05));
+            return match target {
+                Some(production) => Expr::apply(production.op, Vec::new()).ok(),
+                None => Some(Expr::number(constant(random))),
+            };
+        }
+        let depth = if of_type == Type::Layer { depth } else { depth.min(MATRIX_DEPTH) };
+        let depth = depth.max(self.least_depth(of_type)?);
+        let leaf = |it: &Production| it.operands.is_empty();
+        let mut choices: Vec<&Production> = self.of(of_type).iter().filter(|it| it.depth <= depth).collect();
+        let inner = choices.iter().any(|it| !leaf(it));
+        // Leaves are few and operators many: in a tree that may end anywhere, three of ten nodes are leaves.
+        let ends = !inner || (!full && random.random_bool(0.3));
+        if choices.iter().any(|it| leaf(it)) && (ends || full) && inner {
+            choices.retain(|it| leaf(it) == ends);
+        }
+        let production = *draw(random, &choices, |it| it.weight)?;
+        self.build(random, production, depth - 1, full)
+    }
+
+    /// Builds a production on drawn operands of some depth.
+    fn build(
+        &self,
+        random: &mut ChaCha8Rng,
+        production: &Production,
+        depth: usize,
+        full: bool,
+    ) -> Option<Expr> {
+        let operands = production.operands.iter().map(|it| self.grow(random, *it, depth, full));
+        let operands = operands.collect::<Option<Vec<Expr>>>()?;
+        let parameters = settings(random, production.op.info(), production.over);
+        Expr::call(production.op, operands, parameters).ok()
+    }
+
+    /// Draws a term of a sum: a constant times one or two things that tell units apart.
+    pub(super) fn term(&self, random: &mut ChaCha8Rng) -> Option<Expr> {
+        let mut factor = self.factor(random)?;
+        if random.random_bool(0.35) {
+            factor = Expr::apply(Op::Multiply, vec![factor, self.factor(random)?]).ok()?;
+        }
+        Expr::apply(Op::Multiply, vec![Expr::number(constant(random)), factor]).ok()
+    }
+
+    /// Draws what tells units apart: a leaf, on which side of a depth they lie, or a reduction between 0 and 1.
+    fn factor(&self, random: &mut ChaCha8Rng) -> Option<Expr> {
+        let has = |op: Op| self.of(Type::Layer).iter().any(|it| it.op == op);
+        let kind = random.random::<f64>();
+        if kind < 0.2 && has(Op::Depth) && has(Op::Less) {
+            let depth = Expr::apply(Op::Depth, Vec::new()).ok()?;
+            let border = Expr::number(digits(random.random_range(0.0..1.0)));
+            let sides = if random.random_bool(0.5) { vec![depth, border] } else { vec![border, depth] };
+            return Expr::apply(Op::Less, sides).ok();
+        }
+        if kind < 0.65 {
+            return self.leaf(random, Type::Layer);
+        }
+        let layer = self.grow(random, Type::Layer, 3, true)?;
+        match random.random_bool(0.7) && has(Op::MinMax) {
+            true => Expr::apply(Op::MinMax, vec![layer]).ok(),
+            false => Some(layer),
+        }
+    }
+
+    /// Draws a leaf of a type, or the smallest tree there is.
+    pub(super) fn leaf(&self, random: &mut ChaCha8Rng, of_type: Type) -> Option<Expr> {
+        self.grow(random, of_type, 1, true)
+    }
+}
+
+/// Draws one of some choices, each as often as `weight` says.
+pub(super) fn draw<'a, T>(
+    random: &mut ChaCha8Rng,
+    choices: &'a [T],
+    weight: impl Fn(&T) -> f64,
+) -> Option<&'a T> {
+    let total: f64 = choices.iter().map(&weight).sum();
+    let mut left = random.random::<f64>() * total;
+    for choice in choices {
+        left -= weight(choice);
+        if left < 0.0 {
+            return Some(choice);
+        }
+    }
+    choices.last()
+}
+
+/// Draws a constant: most are small, some are round.
+pub(super) fn constant(random: &mut ChaCha8Rng) -> f64 {
+    const ROUND: [f64; 6] = [0.5, 1.0, 2.0, 3.0, 5.0, 10.0];
+    let value = match random.random::<f64>() {
+        kind if kind < 0.5 => random.random_range(-1.0..1.0),
+        kind if kind < 0.8 => random.random_range(-4.0..4.0),
+        _ => ROUND[random.random_range(0..ROUND.len() as u64) as usize],
+    };
+    digits(value)
+}
+
+/// Draws all parameters of an operator; `over` is given.
+pub(super) fn settings(random: &mut ChaCha8Rng, row: &Operator, over: Option<&'static str>) -> Vec<Setting> {
+    row.parameters
+        .iter()
+        .map(|parameter| match (parameter.name, over) {
+            ("over", Some(word)) => Setting::Word(word),
+            ("over", None) => parameter.default.unwrap_or(Setting::Word("unit")),
+            _ => setting(random, parameter),
+        })
+        .collect()
+}
+
+/// Draws a parameter.
+pub(super) fn setting(random: &mut ChaCha8Rng, parameter: &Parameter) -> Setting {
+    match parameter.domain {
+        Domain::Word(words) => Setting::Word(words[random.random_range(0..words.len() as u64) as usize]),
+        Domain::Whole(low, high) => {
+            Setting::Number(random.random_range(f64::from(low)..=f64::from(high.min(low + 8))).round())
+        }
+        // Of windows, the narrow ones.
+        Domain::Odd(low, _) => Setting::Number(f64::from(low + 2 * random.random_range(0..4u32))),
+        Domain::Real(low, high) => {
+            let value = match parameter.default {
+                // Around what is usual, by factors.
+                Some(Setting::Number(usual)) if usual > 0.0 => {
+                    usual * (random.random_range(-1.2..1.8f64)).exp()
+                }
+                _ if low == 0.0 && high == 1.0 => random.random_range(0.0..1.0),
+                _ if low == -1.0 && high == 1.0 => random.random_range(-0.05..0.05),
+                _ => constant(random),
+            };
+            Setting::Number(digits(value.clamp(low, high)).clamp(low, high))
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! What can give a value of which type: the catalogue, turned round.
+
+use crate::lang::ops::{Class, Domain, Op};
+use crate::lang::types::{Type, UnitKind};
+
+/// The shapes that formulas are made of.
+const SHAPES: [Type; 5] = [Type::Number, Type::Layer, Type::Input, Type::Output, Type::Matrix];
+
+/// An operator on operands of certain types.
+#[derive(Clone, Debug)]
+pub(super) struct Production {
+    /// The operator.
+    pub(super) op: Op,
+    /// The types of its operands.
+    pub(super) operands: Vec<Type>,
+    /// What a reduction reduces.
+    pub(super) over: Option<&'static str>,
+    /// How often it is drawn, beside the others.
+    pub(super) weight: f64,
+    /// The least depth of a tree that it is the root of.
+    pub(super) depth: usize,
+}
+
+/// All productions of a space, by the type that they give (Montana's type possibility tables, 1995).
+#[derive(Clone, Debug)]
+pub(super) struct Productions {
+    by_type: [Vec<Production>; SHAPES.len()],
+}
+
+impl Productions {
+    /// Returns what some operators can build for a unit.
+    pub(super) fn new(operators: &[Op], unit: UnitKind) -> Self {
+        let mut all: Vec<(Type, Production)> = Vec::new();
+        for op in operators.iter().copied() {
+            let row = op.info();
+            if matches!(row.class, Class::Allocator(_)) || is_senseless(op, unit) {
+                continue;
+            }
+            for over in overs(op) {
+                for operands in combinations(row.operands.len()) {
+                    let Ok(result) = op.result_type(&operands, over) else { continue };
+                    let weight = weight(op, result, &operands, over);
+                    // Numbers are drawn, not computed.
+                    if weight > 0.0 && (result != Type::Number || operands.is_empty()) {
+                        all.push((result, Production { op, operands, over, weight, depth: 0 }));
+                    }
+                }
+            }
+        }
+        // The least depths: those known grow until nothing changes.
+        let mut least: [Option<usize>; SHAPES.len()] = [None; SHAPES.len()];
+        least[Type::Number as usize] = Some(1);
+        loop {
+            let mut changed = false;
+            for (result, production) in &mut all {
+                let mut below = production.operands.iter().map(|it| least[*it as usize]);
+                let below: Option<usize> =
+                    below.try_fold(0, |deepest: usize, depth| Some(deepest.max(depth?)));
+                let Some(below) = below else { continue };
+                production.depth = below + 1;
+                if least[*result as usize].is_none_or(|known| below + 1 < known) {
+                    least[*result as usize] = Some(below + 1);
+                    changed = true;
+                }
+            }
+            if !changed {
+                break;
+            }
+        }
+        let mut by_type: [Vec<Production>; SHAPES.len()] = Default::default();
+        for (result, production) in all.into_iter().filter(|(_, it)| it.depth > 0) {
+            by_type[result as usize].push(production);
+        }
+        Self { by_type }
+    }
+
+    /// Returns what gives a value of a type.
+    pub(super) fn of(&self, of_type: Type) -> &[Production] {
+        self.by_type.get(of_type as usize).map_or(&[], Vec::as_slice)
+    }
+
+    /// Returns the least depth of a tree of a type; `None` when there is none.
+    pub(super) fn least_depth(&self, of_type: Type) -> Option<usize> {
+        match of_type {
+            Type::Number => Some(1),
+            _ => self.of(of_type).iter().map(|it| it.depth).min(),
+        }
+    }
+}
+
+/// Returns whether a terminal says nothing of a unit: blocks all have the same shares of each kind of projection.
+const fn is_senseless(op: Op, unit: UnitKind) -> bool {
+    let of_projections = matches!(
+        op,
+        Op::FanIn
+            | Op::FanOut
+            | Op::Attention
+            | Op::Mlp
+            | Op::Query
+            | Op::Key
+            | Op::Value
+            | Op::Out
+            | Op::Gate
+            | Op::Up
+            | Op::Down
+    );
+    of_projections && matches!(unit, UnitKind::Block)
+}
+
+/// Returns what a reduction may reduce.
+fn overs(op: Op) -> Vec<Option<&'static str>> {
+    let row = op.info();
+    let over = row.parameters.iter().find(|parameter| parameter.name == "over");
+    match (row.class, over.map(|it| it.domain)) {
+        (Class::Reduction, Some(Domain::Word(words))) => words.iter().map(|word| Some(*word)).collect(),
+        _ => vec![None],
+    }
+}
+
+/// Returns all choices of a type for each of some operands.
+fn combinations(operands: usize) -> Vec<Vec<Type>> {
+    (0..operands).fold(vec![Vec::new()], |all, _| {
+        let with = |before: &Vec<Type>| {
+            let before = before.clone();
+            SHAPES.map(|shape| before.iter().copied().chain([shape]).collect::<Vec<Type>>())
+        };
+        all.iter().flat_map(with).collect()
+    })
+}
+
+/// Returns how often a production is drawn; 0 for those that are not.
+///
+/// Formulas that tell units apart are sums and products of what is known of each, so arithmetic on layers is common; a reduction
+/// costs a look at every weight, so what is reduced stays simple.
+fn weight(op: Op, result: Type, operands: &[Type], over: Option<&'static str>) -> f64 {
+    let row = op.info();
+    let numbers = operands.iter().filter(|it| **it == Type::Number).count();
+    let layers = result == Type::Layer;
+    match row.class {
+        Class::Terminal(_) => match op {
+            Op::Score => 8.0,
+            Op::Depth => 5.0,
+            Op::Target => 0.2,
+            Op::Parameters | Op::FanIn | Op::FanOut => 0.7,
+            _ => 1.5,
+        },
+        Class::Elementwise => {
+            let often = match op {
+                Op::Add | Op::Subtract | Op::Multiply => 3.0,
+                Op::Divide => 1.2,
+                Op::Where => 0.15,
+                Op::Power => 0.2,
+                Op::Minimum | Op::Maximum => 0.5,
+                Op::Less | Op::Greater => 0.4,
+                Op::LessEqual | Op::GreaterEqual => 0.05,
+                Op::Negate => 0.1,
+                _ if layers => 0.12,
+                _ => 0.3,
+            };
+            match (operands.len(), layers, numbers) {
+                (_, _, all) if all == operands.len() => 0.0,
+                (1, ..) => often,
+                (2, true, _) => often,
+                (2, false, 1) => 0.2 * often,
+                // Two values for each weight, or one for each and one for its unit or channel.
+                (2, false, _) if operands.contains(&Type::Matrix) => 0.06 * often,
+                (2, false, _) => 0.02 * often,
+                (_, true, _) if operands[0] != Type::Number => 0.2 * often,
+                _ => 0.0,
+            }
+        }
+        Class::Normaliser if layers => 0.4,
+        Class::Normaliser => 0.1,
+        Class::Reduction if matches!(over, Some("inputs" | "outputs")) => 0.1,
+        Class::Reduction if operands == [Type::Matrix] => 1.0,
+        Class::Reduction => 0.15,
+        Class::MatrixReduction => 0.02,
+        Class::Layerwise => 0.2,
+        Class::Allocator(_) => 0.0,
+    }
+}

@@ -1,0 +1,169 @@
+//! A model under search: dense statistics, ranks and predictions, computed once for all candidates.
+
+use std::ops::Range;
+
+use candle_core::{Device, Storage, Tensor};
+
+use super::error::SearchError;
+use super::ranks::Ranks;
+use crate::interpret::data::ModelData;
+use crate::lang::types::UnitKind;
+use crate::measure::{Reference, WindowLoss};
+use crate::model::{Checkpoint, Decoder, ModelError, no_tap};
+use crate::prune::{Method, Pattern, PruneError, Share, dense_scores};
+use crate::stats::{Statistics, Tokens};
+
+/// The texts of a search, which are never mixed.
+#[derive(Clone, Debug)]
+pub struct Texts {
+    /// What candidates are measured on.
+    pub fitness: Tokens,
+    /// What the best of them are ranked by again; without one, the fitness text decides.
+    pub selection: Option<Tokens>,
+    /// What is measured once, at the end; without one, there are no figures of it.
+    pub report: Option<Tokens>,
+}
+
+/// One of a search's texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Split {
+    /// The fitness text.
+    Fitness,
+    /// The selection text.
+    Selection,
+    /// The report text.
+    Report,
+}
+
+impl Split {
+    /// Returns the name that the journal uses.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Fitness => "fitness",
+            Self::Selection => "selection",
+            Self::Report => "report",
+        }
+    }
+}
+
+/// A model, ready to be pruned and measured many times.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    checkpoint: Checkpoint,
+    statistics: Option<Statistics>,
+    decoder: Decoder,
+    ranks: Vec<Ranks>,
+    fitness: Reference,
+    selection: Option<Reference>,
+    report: Option<Reference>,
+}
+
+impl Subject {
+    /// Ranks a model's weights by a method's scores, and runs the dense model on the texts.
+    ///
+    /// # Errors
+    /// When the method needs statistics that there are not, the texts do not fit the model, or the device has no room.
+    pub fn new(
+        checkpoint: &Checkpoint,
+        statistics: Option<Statistics>,
+        method: &Method,
+        pattern: Pattern,
+        texts: &Texts,
+    ) -> Result<Self, SearchError> {
+        let decoder = Decoder::load(checkpoint, &Device::Cpu)?;
+        let group = match pattern {
+            Pattern::Unstructured => None,
+            Pattern::Fixed { m, .. } | Pattern::Mixed { m } => Some(m),
+        };
+        let linears = checkpoint.linears();
+        let mut ranks = Vec::with_capacity(linears.len());
+        let unit = UnitKind::default();
+        // Scores do not depend on the target: a metric cannot know it.
+        dense_scores::<SearchError>(checkpoint, statistics.as_ref(), method, unit, 0.5, |index, scores| {
+            ranks.push(Ranks::new(&scores, linears[index].columns, method.per(), group));
+            Ok(())
+        })?;
+        let reference = |tokens: &Tokens| Reference::new(&decoder, tokens);
+        Ok(Self {
+            fitness: reference(&texts.fitness)?,
+            selection: texts.selection.as_ref().map(reference).transpose()?,
+            report: texts.report.as_ref().map(reference).transpose()?,
+            checkpoint: checkpoint.clone(),
+            statistics,
+            decoder,
+            ranks,
+        })
+    }
+
+    /// Returns the model folder that was loaded.
+    pub fn checkpoint(&self) -> &Checkpoint {
+        &self.checkpoint
+    }
+
+    /// Returns what scripts are evaluated on.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::data`].
+    pub fn data(&self) -> Result<ModelData<'_>, ModelError> {
+        let mut data = self.checkpoint.data()?;
+        if let Some(statistics) = &self.statistics {
+            statistics.attach(&mut data);
+        }
+        Ok(data)
+    }
+
+    /// Returns one of the texts, as the dense model reads it.
+    pub fn reference(&self, split: Split) -> Option<&Reference> {
+        match split {
+            Split::Fitness => Some(&self.fitness),
+            Split::Selection => self.selection.as_ref(),
+            Split::Report => self.report.as_ref(),
+        }
+    }
+
+    /// Returns the losses of some windows of a text when each linear loses its share of weights, `[windows]`.
+    ///
+    /// The masks are those of the dense statistics. A text that there is not gives nothing.
+    ///
+    /// # Errors
+    /// When a tensor operation fails.
+    pub fn losses(
+        &self,
+        split: Split,
+        shares: &[Share],
+        windows: Range<usize>,
+    ) -> Result<Vec<WindowLoss>, SearchError> {
+        let Some(reference) = self.reference(split) else {
+            return Ok(Vec::new());
+        };
+        let mut hidden = reference.embedded(windows.clone())?;
+        let mut places = self.ranks.iter().zip(shares);
+        for dense in &self.decoder.blocks {
+            let mut block = dense.clone();
+            for linear in block.linears_mut() {
+                let module = linear.linear.module.clone();
+                let (ranks, share) =
+                    places.next().ok_or_else(|| PruneError::NotAllocated { module: module.clone() })?;
+                let shape = (linear.linear.rows, linear.linear.columns);
+                let masked = with_numbers(linear.weight(), |weights| ranks.masked(weights, *share))
+                    .and_then(|masked| Tensor::from_vec(masked, shape, &Device::Cpu))
+                    .map_err(ModelError::at(&module))?;
+                linear.set_weight(masked)?;
+            }
+            for batch in &mut hidden {
+                *batch = block.forward(batch, reference.angles(), &mut no_tap())?;
+            }
+        }
+        Ok(reference.losses(&self.decoder.head, windows, &hidden)?)
+    }
+}
+
+/// Calls `use_them` with a tensor's numbers, which are not copied where they lie in a row in memory.
+fn with_numbers<T>(tensor: &Tensor, use_them: impl FnOnce(&[f32]) -> T) -> candle_core::Result<T> {
+    let (storage, layout) = tensor.storage_and_layout();
+    if let (Storage::Cpu(cpu), Some((start, end))) = (&*storage, layout.contiguous_offsets()) {
+        return Ok(use_them(&cpu.as_slice::<f32>()?[start..end]));
+    }
+    drop(storage);
+    Ok(use_them(&tensor.flatten_all()?.to_vec1()?))
+}
