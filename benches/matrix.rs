@@ -301,7 +301,7 @@ fn metric() -> Expr {
 fn run(texts: &[&str], model: &ModelData<'_>) -> f64 {
     let expressions: Vec<Expr> = texts.iter().map(|text| importance(text)).collect();
     let metric = metric();
-    let context = Context { model, unit: UnitKind::Block, metric: &metric, target: 0.7 };
+    let context = Context { model, unit: UnitKind::Block, metric: &metric, target: 0.7, reductions: None };
     let results = evaluate(&expressions.iter().collect::<Vec<_>>(), context);
     results.into_iter().map(|result| result.expect("a value").values[0]).sum()
 }

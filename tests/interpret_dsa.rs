@@ -47,7 +47,8 @@ fn wanda() -> Metric {
 fn outcomes(model: &TinyStories, graphs: &[&str]) -> Vec<Result<Outcome, ScriptError>> {
     let scripts: Vec<Script> = graphs.iter().map(|graph| dsa::import(graph).expect("importable")).collect();
     let metric = wanda();
-    let request = Request { metric: &metric, unit: None, target: 0.7, bounds: Bounds::default() };
+    let request =
+        Request { metric: &metric, unit: None, target: 0.7, bounds: Bounds::default(), reductions: None };
     allocate_all(&scripts.iter().collect::<Vec<_>>(), &model.data(), request)
 }
 

@@ -2,6 +2,7 @@
 
 use super::{Allocation, Projection, proportional, ramp, rescale, scale, uniform};
 use super::{AllocationError, Bounds, Proposal, Unit, budget, pruned_total};
+use crate::interpret::cache::Reductions;
 use crate::interpret::data::ModelData;
 use crate::interpret::error::InterpretError;
 use crate::interpret::evaluate::{Context, Importance, evaluate, removed_by_threshold};
@@ -21,6 +22,8 @@ pub struct Request<'a> {
     pub target: f64,
     /// Between which sparsities each unit must stay.
     pub bounds: Bounds,
+    /// What reductions gave in earlier calls on this model, and where what they give in this one is kept.
+    pub reductions: Option<&'a Reductions>,
 }
 
 /// An allocation, and what it was made by.
@@ -129,7 +132,13 @@ pub fn allocate_all(
             .filter_map(|other| Some((other, importance_of(scripts[other])?)))
             .collect();
         let expressions: Vec<&Expr> = together.iter().map(|(_, expr)| *expr).collect();
-        let context = Context { model, unit, metric: &metric.score, target: request.target };
+        let context = Context {
+            model,
+            unit,
+            metric: &metric.score,
+            target: request.target,
+            reductions: request.reductions,
+        };
         for ((other, _), result) in together.iter().zip(evaluate(&expressions, context)) {
             importances[*other] = Some(result);
         }
@@ -139,7 +148,13 @@ pub fn allocate_all(
         .zip(settings)
         .zip(importances)
         .map(|((script, (unit, metric)), importance)| {
-            let context = Context { model, unit, metric: &metric.score, target: request.target };
+            let context = Context {
+                model,
+                unit,
+                metric: &metric.score,
+                target: request.target,
+                reductions: request.reductions,
+            };
             finish(script, importance.transpose()?, context, metric.per, request)
         })
         .collect()

@@ -63,7 +63,13 @@ pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliE
     if let Some(statistics) = &statistics {
         statistics.attach(&mut data);
     }
-    let request = Request { metric: &metric, unit: arguments.unit, target: arguments.sparsity, bounds };
+    let request = Request {
+        metric: &metric,
+        unit: arguments.unit,
+        target: arguments.sparsity,
+        bounds,
+        reductions: None,
+    };
     let outcome = allocated(&loaded, &data, request, common.quiet)?;
     if let Some(path) = &arguments.figure {
         let title = format!("{} at {} sparsity", loaded.name, report::number::percent(arguments.sparsity, 0));

@@ -94,7 +94,13 @@ pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliE
         (None, Pattern::Fixed { n, m }) => n as f64 / m as f64,
         (None, _) => return Err(CliError::NoSparsity),
     };
-    let request = Request { metric: &metric, unit: arguments.unit, target, bounds: Bounds::default() };
+    let request = Request {
+        metric: &metric,
+        unit: arguments.unit,
+        target,
+        bounds: Bounds::default(),
+        reductions: None,
+    };
     let outcome = eval::allocated(&loaded, &data, request, common.quiet)?;
     let method = match (arguments.method.as_str(), &loaded.script.metric) {
         ("wanda", Some(metric)) => Method::Metric(metric.clone()),

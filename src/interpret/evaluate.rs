@@ -1,5 +1,6 @@
 //! Expressions to values: the way into the interpreter.
 
+use super::cache::Reductions;
 use super::data::ModelData;
 use super::error::InterpretError;
 use super::finite;
@@ -8,6 +9,7 @@ use super::matrix;
 use super::noise;
 use super::plan::Plan;
 use super::terminal;
+use super::units;
 use crate::lang::program::Expr;
 use crate::lang::types::UnitKind;
 
@@ -22,6 +24,8 @@ pub struct Context<'a> {
     pub metric: &'a Expr,
     /// What `target` stands for.
     pub target: f64,
+    /// What reductions gave in earlier calls on this model, and where what they give in this one is kept.
+    pub reductions: Option<&'a Reductions>,
 }
 
 /// The importances that an expression gives.
@@ -67,18 +71,41 @@ fn evaluate_usable(expressions: &[&Expr], context: Context<'_>) -> Vec<Result<Im
     if expressions.is_empty() {
         return Vec::new();
     }
-    let plan = Plan::new(expressions.iter().copied(), context.metric);
-    let known = match Known::compute(&plan, context) {
+    let mut plan = Plan::new(expressions.iter().copied(), context.metric);
+    let units = units::units(context.model, context.unit).len();
+    let given = context.reductions.map_or_else(Vec::new, |cache| cache.find(&plan, context, units));
+    // Without what is given: to say why something fails, all that it is made of must be at hand.
+    let whole = Context { reductions: None, ..context };
+    if !given.is_empty() {
+        plan.give(|id| given.binary_search_by_key(&id, |(given, _)| *given).is_ok());
+    }
+    let known = match Known::complete(&plan, context, &given) {
         Ok(known) => known,
-        Err(error) if expressions.len() == 1 => return vec![Err(error)],
+        Err(error) if expressions.len() == 1 && given.is_empty() => return vec![Err(error)],
+        Err(_) if expressions.len() == 1 => return evaluate_usable(expressions, whole),
         // A spectrum that cannot be computed fails those expressions that need it.
         Err(_) => return expressions.iter().flat_map(|expr| evaluate_usable(&[*expr], context)).collect(),
     };
+    if let Some(cache) = context.reductions {
+        cache.keep(&plan, context, &known);
+    }
+    let failed: Vec<&Expr> = plan
+        .roots
+        .iter()
+        .zip(expressions)
+        .filter(|(root, _)| !given.is_empty() && finite::first(&plan, &known, **root).is_some())
+        .map(|(_, expr)| *expr)
+        .collect();
+    let mut failures = evaluate_usable(&failed, whole).into_iter();
     plan.roots
         .iter()
         .zip(expressions)
         .map(|(root, expr)| {
-            finite::check(&plan, &known, context, *root, expr)?;
+            if given.is_empty() {
+                finite::check(&plan, &known, context, *root, expr)?;
+            } else if finite::first(&plan, &known, *root).is_some() {
+                return failures.next().unwrap_or(Err(InterpretError::NoLinears));
+            }
             let values = known.layer(*root).to_vec();
             Ok(Importance { noise: noise::is_noise(&plan, &known, *root), values })
         })

@@ -21,23 +21,34 @@ pub(super) fn check(
     root: StepId,
     expr: &Expr,
 ) -> Result<(), InterpretError> {
-    for id in plan.must_be_finite(root) {
-        let found = match plan.steps[id].of_type {
-            Type::Matrix => None,
-            Type::Input | Type::Output => known.units().iter().position(|unit| {
-                unit.linears
-                    .iter()
-                    .any(|linear| known.of_channels(id, *linear).iter().any(|x| !x.is_finite()))
-            }),
-            _ => known.layer(id).iter().position(|value| !value.is_finite()),
-        };
-        if let Some(unit) = found {
-            return Err(InterpretError::NotFinite(Box::new(blame(
-                plan, known, context, root, expr, id, unit,
-            ))));
+    match first(plan, known, root) {
+        None => Ok(()),
+        Some((id, unit)) => {
+            let found = blame(plan, known, context, root, expr, id, unit);
+            Err(InterpretError::NotFinite(Box::new(found)))
         }
     }
-    Ok(())
+}
+
+/// Returns the deepest step that a root is made of, and the first unit, with a value that is not finite where it must be.
+pub(super) fn first(plan: &Plan<'_>, known: &Known, root: StepId) -> Option<(StepId, usize)> {
+    plan.must_be_finite(root).into_iter().find_map(|id| Some((id, in_unit(plan, known, id)?)))
+}
+
+/// Returns whether the values of a step are finite; those that there is one of for each weight are not looked at.
+pub(super) fn is_finite(plan: &Plan<'_>, known: &Known, id: StepId) -> bool {
+    in_unit(plan, known, id).is_none()
+}
+
+/// Returns the first unit in which a value of a step is not finite.
+fn in_unit(plan: &Plan<'_>, known: &Known, id: StepId) -> Option<usize> {
+    match plan.steps[id].of_type {
+        Type::Matrix => None,
+        Type::Input | Type::Output => known.units().iter().position(|unit| {
+            unit.linears.iter().any(|linear| known.of_channels(id, *linear).iter().any(|x| !x.is_finite()))
+        }),
+        _ => known.layer(id).iter().position(|value| !value.is_finite()),
+    }
 }
 
 /// Says where the values of a root of type `Matrix` stop being finite in a unit.

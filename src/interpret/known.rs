@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
+use super::cache::Given;
 use super::error::InterpretError;
 use super::evaluate::Context;
 use super::layer::layerwise;
 use super::matrix::{Lookup, Round, UnitValue};
-use super::plan::{Plan, Step, StepId, StepKind};
+use super::plan::{Need, Plan, Step, StepId, StepKind};
 use super::reduce::{self, Reduced};
 use super::terminal::{self, one};
 use super::units::{self, Unit};
@@ -46,7 +47,10 @@ impl Read {
         let last = plan.steps.iter().filter(|step| step.read == read).map(|step| step.round).max();
         let rounds = (1..=last.unwrap_or(0))
             .map(|round| {
-                let here = |id: &StepId| plan.steps[*id].read == read && plan.steps[*id].round == round;
+                let here = |id: &StepId| {
+                    let step = &plan.steps[*id];
+                    step.need == Need::Computed && step.read == read && step.round == round
+                };
                 let (of_weights, others): (Vec<StepId>, Vec<StepId>) =
                     (0..plan.steps.len()).filter(here).partition(|id| plan.steps[*id].needs_weights(plan));
                 let others = others.into_iter().filter(|id| plan.steps[*id].of_type != Type::Matrix);
@@ -60,7 +64,10 @@ impl Read {
 /// Returns rounds that compute the ranks of weights among some steps, each on its own, for one may need another.
 fn ranks(plan: &Plan<'_>, wanted: impl Fn(&Step<'_>) -> bool) -> Vec<Round> {
     let ranks = plan.steps.iter().enumerate().filter(|(_, step)| {
-        matches!(step.kind, StepKind::Ranks(_)) && step.of_type == Type::Matrix && wanted(step)
+        matches!(step.kind, StepKind::Ranks(_))
+            && step.of_type == Type::Matrix
+            && step.need == Need::Computed
+            && wanted(step)
     });
     ranks.map(|(id, _)| Round::new(plan, vec![id])).collect()
 }
@@ -71,6 +78,18 @@ impl Known {
     /// # Errors
     /// Fails when the model has no linears, or a spectrum cannot be computed.
     pub(super) fn compute(plan: &Plan<'_>, context: Context<'_>) -> Result<Self, InterpretError> {
+        Self::complete(plan, context, &Vec::new())
+    }
+
+    /// Computes what is left of a plan, as [`Known::compute`], when some reductions are given.
+    ///
+    /// # Errors
+    /// As [`Known::compute`].
+    pub(super) fn complete(
+        plan: &Plan<'_>,
+        context: Context<'_>,
+        given: &Given,
+    ) -> Result<Self, InterpretError> {
         let units = units::units(context.model, context.unit);
         if units.is_empty() {
             return Err(InterpretError::NoLinears);
@@ -82,10 +101,14 @@ impl Known {
             channels: vec![Vec::new(); steps],
             units,
         };
+        for (step, reduced) in given {
+            known.layers[*step] = reduced.iter().map(|reduced| reduced.value).collect();
+            known.reduced[*step] = reduced.to_vec();
+        }
         let last = plan.steps.iter().map(|step| step.read).max().unwrap_or(0);
         for read in 0..=last {
             for (id, step) in plan.steps.iter().enumerate() {
-                if step.read == read && step.round == 0 {
+                if step.need == Need::Computed && step.read == read && step.round == 0 {
                     known.step(plan, context, id);
                 }
             }

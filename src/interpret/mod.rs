@@ -2,8 +2,9 @@
 //!
 //! [`evaluate::evaluate`] is the way in. It splits expressions at their reductions ([`plan`]), reads the weights once for
 //! all reductions that can share a read ([`matrix`], on the chunks of [`vector`]), and computes what is left on vectors of
-//! one number for each unit ([`layer`]). [`noise`] tells signal from rounding.
+//! one number for each unit ([`layer`]). What reductions gave can be kept ([`cache`]). [`noise`] tells signal from rounding.
 
+pub mod cache;
 pub mod data;
 pub mod error;
 pub mod evaluate;

@@ -39,8 +39,21 @@ pub struct Step<'a> {
     pub read: usize,
     /// Within that read, how many reductions come before it.
     pub round: usize,
-    /// Names what it computes: equal for equal steps of any two plans with one metric.
+    /// Names what it computes, the score as its metric: equal for equal steps of any two plans.
     pub digest: Digest,
+    /// Whether it is to be computed.
+    pub need: Need,
+}
+
+/// Whether a step is to be computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// It is.
+    Computed,
+    /// Its value is at hand already.
+    Given,
+    /// Nothing but given steps is made of it.
+    Unused,
 }
 
 /// What a step computes.
@@ -129,6 +142,36 @@ impl<'a> Plan<'a> {
     /// Plans expressions together, so that they share what they have in common, with `metric` for their score.
     pub fn new(expressions: impl IntoIterator<Item = &'a Expr>, metric: &'a Expr) -> Self {
         planner::plan(expressions, metric)
+    }
+
+    /// Leaves out what need not be computed when the values of some steps are at hand: `given` says of which.
+    ///
+    /// Steps keep their places; reads and rounds become as few as the rest needs.
+    pub fn give(&mut self, given: impl Fn(StepId) -> bool) {
+        let mut used = vec![false; self.steps.len()];
+        for root in &self.roots {
+            used[*root] = true;
+        }
+        for id in (0..self.steps.len()).rev() {
+            let need = match (used[id], given(id)) {
+                (false, _) => Need::Unused,
+                (true, true) => Need::Given,
+                (true, false) => Need::Computed,
+            };
+            self.steps[id].need = need;
+            if need == Need::Computed {
+                for operand in self.uses(id) {
+                    used[operand] = true;
+                }
+            }
+        }
+        for id in 0..self.steps.len() {
+            let (read, round) = match self.steps[id].need {
+                Need::Computed => planner::place(&self.steps, &self.steps[id].kind),
+                Need::Given | Need::Unused => (0, 0),
+            };
+            (self.steps[id].read, self.steps[id].round) = (read, round);
+        }
     }
 
     /// Returns the steps that a step uses.

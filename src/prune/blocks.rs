@@ -113,7 +113,7 @@ pub(super) fn prune_checked(
         let metric = match &options.method {
             Method::Metric(metric) => {
                 let (unit, score) = (options.unit, &metric.score);
-                let context = Context { model: &data, unit, metric: score, target };
+                let context = Context { model: &data, unit, metric: score, target, reductions: None };
                 Some(Scores::new(score, context).map_err(no_value(linears))?)
             }
             _ => None,

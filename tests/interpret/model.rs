@@ -110,7 +110,7 @@ pub fn matrix(text: &str) -> Expr {
 }
 
 pub fn context<'a>(model: &'a ModelData<'a>, unit: UnitKind, metric: &'a Expr) -> Context<'a> {
-    Context { model, unit, metric, target: 0.6 }
+    Context { model, unit, metric, target: 0.6, reductions: None }
 }
 
 pub fn evaluate_all(

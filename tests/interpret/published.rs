@@ -72,7 +72,8 @@ fn published_allocations_are_those_of_the_released_code() {
         if expected.iter().any(|share| *share > 1.0) {
             continue;
         }
-        let request = Request { metric: &metric, unit: None, target, bounds: Bounds::default() };
+        let request =
+            Request { metric: &metric, unit: None, target, bounds: Bounds::default(), reductions: None };
         let outcome = allocate(&script(&source), &data, request).expect("an allocation");
         let found: Vec<f64> = outcome.allocation.units.iter().map(|unit| unit.sparsity).collect();
         let difference = furthest(&found, &expected);

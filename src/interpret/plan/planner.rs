@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use sha2::{Digest as _, Sha256};
 
-use super::{Digest, Over, Plan, Reduction, Step, StepId, StepKind, uses};
+use super::{Digest, Need, Over, Plan, Reduction, Step, StepId, StepKind, uses};
 use crate::lang::ops::{Class, Op, Setting};
 use crate::lang::program::{Expr, ExprKind};
 use crate::lang::types::Type;
@@ -248,27 +248,9 @@ impl<'a> Planner<'a> {
         if let Some(known) = self.known.get(&digest) {
             return *known;
         }
-        let (mut read, mut round) = uses(&kind)
-            .into_iter()
-            .map(|used| (self.steps[used].read, self.steps[used].round))
-            .max()
-            .unwrap_or((0, 0));
-        let of_weights =
-            uses(&kind).first().is_some_and(|operand| self.steps[*operand].of_type == Type::Matrix);
-        match &kind {
-            StepKind::Reduce(..) | StepKind::MatrixReduce(..) | StepKind::Ranks(_) if of_weights => {
-                read = read.max(1);
-                round += 1;
-            }
-            // What mixes the units is known only when all of them have been read.
-            StepKind::Layerwise(..) if read > 0 => {
-                read += 1;
-                round = 0;
-            }
-            _ => {}
-        }
+        let (read, round) = place(&self.steps, &kind);
         let id = self.steps.len();
-        self.steps.push(Step { kind, of_type, origin, read, round, digest });
+        self.steps.push(Step { kind, of_type, origin, read, round, digest, need: Need::Computed });
         self.parts.push(true);
         self.known.insert(digest, id);
         id
@@ -296,5 +278,21 @@ impl<'a> Planner<'a> {
             hash.update(operand);
         }
         hash.finalize().into()
+    }
+}
+
+/// Returns the read of the weights, and the round in it, in which a step that uses earlier ones comes to be known.
+pub(super) fn place(steps: &[Step<'_>], kind: &StepKind) -> (usize, usize) {
+    let operands = uses(kind);
+    let places = operands.iter().map(|used| (steps[*used].read, steps[*used].round));
+    let (read, round) = places.max().unwrap_or((0, 0));
+    let of_weights = operands.first().is_some_and(|operand| steps[*operand].of_type == Type::Matrix);
+    match kind {
+        StepKind::Reduce(..) | StepKind::MatrixReduce(..) | StepKind::Ranks(_) if of_weights => {
+            (read.max(1), round + 1)
+        }
+        // What mixes the units is known only when all of them have been read.
+        StepKind::Layerwise(..) if read > 0 => (read + 1, 0),
+        _ => (read, round),
     }
 }
