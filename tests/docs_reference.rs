@@ -9,10 +9,11 @@ use std::fmt::Write;
 
 use allot::lang::check::{Options, check};
 use allot::lang::diagnostic::{Diagnostic, Severity};
-use allot::lang::ops::{CATALOGUE, Class, Notation, Operator};
+use allot::lang::ops::{CATALOGUE, Class, Notation, Operator, Stage};
 use allot::lang::problem::Problem;
 use allot::lang::types::Type;
 use allot::report::{catalogue, diagnostic::render};
+use allot::search::space::VARIATIONS;
 use support::book;
 
 /// What every page here begins with: it is not edited by hand.
@@ -37,6 +38,11 @@ fn diagnostics() {
 #[test]
 fn statistics_file() {
     keep("docs/reference/statistics-file.md", &statistics_page());
+}
+
+#[test]
+fn search() {
+    keep("docs/reference/search.md", &search_page());
 }
 
 #[test]
@@ -89,6 +95,51 @@ fn operators_page() -> String {
         for row in rows {
             operator(&mut out, row);
         }
+    }
+    out
+}
+
+fn search_page() -> String {
+    let mut out = String::from(
+        "# Search spaces and variations\n\n\
+         How the search uses them is in [How the search works](../concepts/search.md).\n\n\
+         ## The `dsa` space\n\n\
+         A chain on `score` or `weight` in the four stages of DSA, then `scale`. Each operator says in the catalogue in which\n\
+         stages it takes part.\n\n| stage | at most | operators |\n|---|---|---|\n",
+    );
+    let stages = [
+        (Stage::PreProcess, "pre-process", 2),
+        (Stage::Reduce, "reduce", 1),
+        (Stage::Transform, "transform", 1),
+        (Stage::PostProcess, "post-process", 2),
+    ];
+    for (stage, name, most) in stages {
+        let operators: Vec<String> = CATALOGUE
+            .iter()
+            .filter(|row| row.stages.contains(&stage))
+            .map(|row| format!("[`{}`](operators.md#{})", row.name, anchor(row)))
+            .collect();
+        let _ = writeln!(out, "| {name} | {most} | {} |", operators.join(" "));
+    }
+    out.push_str(
+        "\n## The `full` space\n\n\
+         Any well-typed formula up to `--max-size`, of all [operators](operators.md) but those of the released DSA engine, and of\n\
+         those terminals whose statistics were collected.\n\n\
+         ## Variations\n\n\
+         What makes a new formula of old ones. The weights say how often each is drawn at first; those that help are drawn more\n\
+         often as the search goes on.\n\n| variation | what it does | source | weight in `full` | in `dsa` |\n|---|---|---|---|---|\n",
+    );
+    for info in VARIATIONS {
+        let weight = |weight: f64| if weight > 0.0 { weight.to_string() } else { "-".to_owned() };
+        let _ = writeln!(
+            out,
+            "| {} | {}. | {} | {} | {} |",
+            info.name,
+            cell(info.summary),
+            cell(info.source),
+            weight(info.full),
+            weight(info.dsa)
+        );
     }
     out
 }

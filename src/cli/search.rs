@@ -51,6 +51,9 @@ pub(super) struct Arguments {
     objective: Objective,
     #[command(flatten)]
     space: super::space::SpaceArguments,
+    /// Begins with this script as well, beside the published ones; may be repeated
+    #[arg(long, value_name = "SCRIPT", help_heading = "Search space")]
+    include: Vec<String>,
     /// How many allocations each search measures
     #[arg(long, short, default_value_t = 500, help_heading = "Budget")]
     evaluations: usize,
@@ -116,6 +119,9 @@ pub(super) struct Texts {
     /// What is measured once, at the end
     #[arg(long, value_name = "FILE")]
     report: Option<String>,
+    /// Does not collect gradients on the calibration text: formulas do without the terminal `gradient`
+    #[arg(long)]
+    no_gradients: bool,
     /// How many tokens a window has; ready ids have their own
     #[arg(long, default_value_t = 2048)]
     length: usize,
@@ -150,6 +156,7 @@ impl Texts {
         Ok(TextSettings {
             calibration: calibration.filter(|_| self.stats.is_none()),
             statistics: self.stats.as_deref().map(absolute).transpose()?,
+            gradients: !self.no_gradients,
             samples: self.samples,
             seed,
             length: self.length,
@@ -202,6 +209,9 @@ pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliE
     let texts = arguments.texts.settings(arguments.seed)?;
     let space = arguments.space.options();
     let mut settings = base(model, sparsity, &arguments.objective, texts, space)?;
+    for name in &arguments.include {
+        settings.include.push(scripts::load(name, None, common.quiet)?.source);
+    }
     settings.evaluations = arguments.evaluations;
     settings.seeds = (arguments.seed..arguments.seed.saturating_add(arguments.seeds)).collect();
     let controls = arguments.control.iter().flat_map(|control| match control {
@@ -251,6 +261,7 @@ pub(super) fn base(
         measure: objective.measure,
         texts,
         space,
+        include: Vec::new(),
         enumeration: None,
         evaluations: usize::MAX,
         seeds: vec![0],

@@ -29,7 +29,7 @@ pub fn dense_scores<E: From<PruneError>>(
         |module: &str, source| PruneError::Metric { module: module.to_owned(), source: Box::new(source) };
     let metric = match method {
         Method::Metric(metric) => {
-            let context = Context { model: &data, unit, metric: &metric.score, target };
+            let context = Context { model: &data, unit, metric: &metric.score, target, reductions: None };
             Some(Scores::new(&metric.score, context).map_err(|error| no_value("the model", error))?)
         }
         _ => None,

@@ -2,7 +2,7 @@
 
 use super::archive::Archive;
 use super::error::SearchError;
-use super::evolve::{Proposals, race};
+use super::evolve::{Proposal, Proposals, race};
 use super::lab::Lab;
 use super::space::Space;
 use crate::lang::ops::{Op, Setting};
@@ -25,22 +25,22 @@ const SLOPES: i64 = 40;
 pub fn search_randomly(
     lab: &mut Lab<'_>,
     space: &Space,
-    seeds: &[(Script, &'static str)],
+    seeds: &[(Script, Option<&'static str>)],
     seed: u64,
 ) -> Result<Archive, SearchError> {
     let mut proposals = Proposals::new(seed);
     let mut archive = Archive::default();
-    let known = seeds.iter().map(|(script, name)| (script.clone(), Some(*name))).collect();
+    let known = seeds.iter().map(Proposal::seed).collect();
     let fresh = proposals.sort(lab, &mut archive, known)?;
-    race(lab, &mut archive, fresh, None)?;
+    race(lab, &mut proposals, &mut archive, fresh, None)?;
     let mut idle = 0;
     while lab.left() > 0 && idle < EXHAUSTED {
-        let proposed = (0..BATCH).map(|_| (space.random(&mut proposals.random()), None)).collect();
+        let proposed = (0..BATCH).map(|_| Proposal::new(space.random(&mut proposals.random()))).collect();
         let fresh = proposals.sort(lab, &mut archive, proposed)?;
         idle = if fresh.is_empty() { idle + 1 } else { 0 };
         let best = archive.ranked().into_iter().find(|it| it.full);
         let best = best.map(|it| it.candidate.allotted.behaviour.clone());
-        race(lab, &mut archive, fresh, best.as_ref())?;
+        race(lab, &mut proposals, &mut archive, fresh, best.as_ref())?;
     }
     Ok(archive)
 }
@@ -63,11 +63,11 @@ pub fn search_ramps(lab: &mut Lab<'_>) -> Result<Archive, SearchError> {
         // Four digits are enough to tell slopes apart, and read well.
         let beta = (steepest * step as f64 / (SLOPES / 2) as f64 * 1e4).trunc() / 1e4;
         let ramp = Expr::call(Op::Ramp, Vec::new(), vec![Setting::Number(beta)]).ok()?;
-        Some((Script { metric: None, unit: Some(UnitKind::Block), allocation: Some(ramp) }, None))
+        Some(Proposal::new(Script { metric: None, unit: Some(UnitKind::Block), allocation: Some(ramp) }))
     });
     let mut proposals = Proposals::new(0);
     let mut archive = Archive::default();
     let fresh = proposals.sort(lab, &mut archive, ramps.collect())?;
-    race(lab, &mut archive, fresh, None)?;
+    race(lab, &mut proposals, &mut archive, fresh, None)?;
     Ok(archive)
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::archive::Archive;
 use super::error::SearchError;
-use super::evolve::{Proposals, race};
+use super::evolve::{Proposal, Proposals, race};
 use super::lab::Lab;
 use super::space::{Space, SpaceKind};
 use crate::lang::canonical;
@@ -54,9 +54,9 @@ pub fn enumerate(lab: &mut Lab<'_>, space: &Space, grid: &Grid) -> Result<Archiv
     let mut archive = Archive::default();
     let formulas = formulas(space, grid)?;
     for batch in formulas.chunks(BATCH) {
-        let proposed = batch.iter().map(|script| (script.clone(), None)).collect();
+        let proposed = batch.iter().map(|script| Proposal::new(script.clone())).collect();
         let fresh = proposals.sort(lab, &mut archive, proposed)?;
-        race(lab, &mut archive, fresh, None)?;
+        race(lab, &mut proposals, &mut archive, fresh, None)?;
     }
     Ok(archive)
 }

@@ -92,8 +92,14 @@ impl Evaluator {
         setting: Setting,
     ) -> Result<Vec<Result<Outcome, ScriptError>>, SearchError> {
         let data = self.subjects[setting.subject].data()?;
-        let request =
-            Request { metric: &self.metric, unit: None, target: setting.target, bounds: Bounds::default() };
+        let reductions = Some(self.subjects[setting.subject].reductions());
+        let request = Request {
+            metric: &self.metric,
+            unit: None,
+            target: setting.target,
+            bounds: Bounds::default(),
+            reductions,
+        };
         Ok(allocate_all(scripts, &data, request))
     }
 

@@ -10,11 +10,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
-use super::archive::Archive;
+use super::archive::{Archive, Individual};
 use super::candidate::{Behaviour, Candidate, canonical_form};
 use super::error::SearchError;
 use super::lab::Lab;
-use super::space::Space;
+use super::space::{Space, VARIATIONS, Variation};
 use crate::lang::ops::Op;
 use crate::lang::program::{Expr, Script};
 use crate::lang::types::UnitKind;
@@ -25,6 +25,9 @@ const OF_A_KIND: usize = 3;
 
 /// How many new behaviours a generation measures.
 const OFFSPRING: usize = 24;
+
+/// What an operator or a constant costs in the ranking of an island, in units of uniform's loss.
+const PARSIMONY: f64 = 2e-4;
 
 /// After which share of the budget the island of the best gets most of a generation, and how much: until then all islands get the
 /// same.
@@ -43,16 +46,69 @@ const FROM_FRONT: f64 = 0.2;
 /// After how many generations without a new behaviour the space counts as exhausted.
 const EXHAUSTED: usize = 20;
 
+/// A formula that is proposed.
+pub(super) struct Proposal {
+    pub(super) script: Script,
+    /// The published script that it is.
+    pub(super) published: Option<&'static str>,
+    /// The variation that made it, and the loss of its parent.
+    pub(super) origin: Option<(Variation, f64)>,
+}
+
+impl Proposal {
+    /// Proposes a formula that has no parent.
+    pub(super) const fn new(script: Script) -> Self {
+        Self { script, published: None, origin: None }
+    }
+
+    /// Proposes a formula that a search begins with.
+    pub(super) fn seed((script, published): &(Script, Option<&'static str>)) -> Self {
+        Self { script: script.clone(), published: *published, origin: None }
+    }
+}
+
 /// Makes proposals, and sorts out those that are known.
 pub(super) struct Proposals {
     seed: u64,
     made: u64,
     formulas: BTreeSet<String>,
+    origins: BTreeMap<Behaviour, (Variation, f64)>,
+    credit: Credit,
+}
+
+/// How often each variation was tried, and how often the child was better than its parent.
+///
+/// Variations that help now are drawn more often: probability matching (Fialho, 2010), around the table's weights.
+struct Credit {
+    tried: Vec<f64>,
+    helped: Vec<f64>,
+}
+
+impl Credit {
+    fn new() -> Self {
+        // A few imagined trials, so that the first real ones do not decide.
+        Self { tried: vec![10.0; VARIATIONS.len()], helped: vec![2.0; VARIATIONS.len()] }
+    }
+
+    fn add(&mut self, variation: Variation, helped: bool) {
+        let place = variation as usize;
+        // What was long ago counts less.
+        self.tried[place] = 0.98 * self.tried[place] + 1.0;
+        self.helped[place] = 0.98 * self.helped[place] + f64::from(u8::from(helped));
+    }
+
+    /// Returns by what each variation's weight is multiplied; never so little that it dies out.
+    fn factors(&self) -> Vec<f64> {
+        let rates: Vec<f64> =
+            self.helped.iter().zip(&self.tried).map(|(helped, tried)| helped / tried).collect();
+        let mean = (rates.iter().sum::<f64>() / rates.len() as f64).max(1e-9);
+        rates.iter().map(|rate| 0.2 + 0.8 * rate / mean).collect()
+    }
 }
 
 impl Proposals {
-    pub(super) const fn new(seed: u64) -> Self {
-        Self { seed, made: 0, formulas: BTreeSet::new() }
+    pub(super) fn new(seed: u64) -> Self {
+        Self { seed, made: 0, formulas: BTreeSet::new(), origins: BTreeMap::new(), credit: Credit::new() }
     }
 
     /// Returns the stream that the next proposal draws from.
@@ -68,22 +124,23 @@ impl Proposals {
         &mut self,
         lab: &mut Lab<'_>,
         archive: &mut Archive,
-        proposed: Vec<(Script, Option<&'static str>)>,
+        proposed: Vec<Proposal>,
     ) -> Result<Vec<Candidate>, SearchError> {
-        let (mut scripts, mut names) = (Vec::new(), Vec::new());
+        let (mut scripts, mut others) = (Vec::new(), Vec::new());
         lab.spent.proposals += proposed.len();
-        for (script, published) in proposed {
+        for Proposal { script, published, origin } in proposed {
             let (form, hash) = canonical_form(&script);
             match self.formulas.insert(hash) {
                 true => {
                     scripts.push(form);
-                    names.push(published);
+                    others.push((published, origin));
                 }
                 false => lab.spent.known_formulas += 1,
             }
         }
         let mut fresh: Vec<Candidate> = Vec::new();
-        for (candidate, published) in lab.evaluator().candidates(scripts)?.into_iter().zip(names) {
+        let candidates = lab.evaluator().candidates(scripts)?.into_iter().zip(others);
+        for (candidate, (published, origin)) in candidates {
             let Some(mut candidate) = candidate else {
                 lab.spent.invalid += 1;
                 continue;
@@ -99,6 +156,9 @@ impl Proposals {
             } else if archive.meet(&candidate) {
                 lab.spent.known_behaviours += 1;
             } else {
+                if let Some(origin) = origin {
+                    self.origins.insert(candidate.allotted.behaviour.clone(), origin);
+                }
                 fresh.push(candidate);
             }
         }
@@ -109,6 +169,7 @@ impl Proposals {
 /// Measures candidates, and adds them to the archive.
 pub(super) fn race(
     lab: &mut Lab<'_>,
+    proposals: &mut Proposals,
     archive: &mut Archive,
     fresh: Vec<Candidate>,
     reference: Option<&Behaviour>,
@@ -117,6 +178,9 @@ pub(super) fn race(
     let count = lab.race(&borrowed, reference)?;
     for candidate in fresh.into_iter().take(count) {
         if let Some(measured) = lab.known(&candidate.allotted.behaviour) {
+            if let Some((variation, parent)) = proposals.origins.remove(&candidate.allotted.behaviour) {
+                proposals.credit.add(variation, measured.loss < parent);
+            }
             archive.add(candidate, measured);
         }
     }
@@ -130,14 +194,14 @@ pub(super) fn race(
 pub fn evolve(
     lab: &mut Lab<'_>,
     space: &Space,
-    seeds: &[(Script, &'static str)],
+    seeds: &[(Script, Option<&'static str>)],
     seed: u64,
 ) -> Result<Archive, SearchError> {
     let mut proposals = Proposals::new(seed);
     let mut archive = Archive::default();
-    let known = seeds.iter().map(|(script, name)| (script.clone(), Some(*name))).collect();
+    let known = seeds.iter().map(Proposal::seed).collect();
     let fresh = proposals.sort(lab, &mut archive, known)?;
-    race(lab, &mut archive, fresh, None)?;
+    race(lab, &mut proposals, &mut archive, fresh, None)?;
     let mut idle = 0;
     while lab.left() > 0 && idle < EXHAUSTED {
         let before = lab.spent.evaluations;
@@ -168,7 +232,7 @@ fn generation(
     wanted: usize,
 ) -> Result<(), SearchError> {
     let wanted = wanted.min(lab.left());
-    let island = survivors(archive, unit);
+    let island = survivors(archive, unit, lab.unit_of_loss());
     let mut fresh: Vec<Candidate> = Vec::new();
     for _ in 0..BATCHES {
         let proposed = propose(proposals, space, archive, &island, unit, wanted - fresh.len());
@@ -184,7 +248,7 @@ fn generation(
         }
     }
     let reference = reference(archive, &island);
-    race(lab, archive, fresh, reference.as_ref())
+    race(lab, proposals, archive, fresh, reference.as_ref())
 }
 
 /// Returns one batch of proposals for an island: random formulas while it is small, else variations of its members.
@@ -195,16 +259,20 @@ fn propose(
     island: &[Behaviour],
     unit: UnitKind,
     count: usize,
-) -> Vec<(Script, Option<&'static str>)> {
-    let of = |behaviour: &Behaviour| archive.get(behaviour).and_then(|it| it.candidate.genome.script());
-    let front: Vec<&Script> =
-        archive.front().into_iter().filter_map(|it| it.candidate.genome.script()).collect();
+) -> Vec<Proposal> {
+    let of = |behaviour: &Behaviour| {
+        let parent = archive.get(behaviour)?;
+        Some((parent.candidate.genome.script()?, parent.loss))
+    };
+    let factors = proposals.credit.factors();
+    let front: Vec<(&Script, f64)> =
+        archive.front().into_iter().filter_map(|it| Some((it.candidate.genome.script()?, it.loss))).collect();
     let young = island.len() < ISLAND;
     (0..count)
         .map(|_| {
             let mut random = proposals.random();
             if island.is_empty() || (young && random.random_bool(0.5)) {
-                return (space.random_of(&mut random, unit), None);
+                return Proposal::new(space.random_of(&mut random, unit));
             }
             let mut parent = |from_front: f64| {
                 if !front.is_empty() && random.random_bool(from_front) {
@@ -214,20 +282,28 @@ fn propose(
                 let draws = (0..TOURNAMENT).map(|_| random.random_range(0..island.len() as u64) as usize);
                 draws.min().and_then(|place| of(&island[place]))
             };
-            let script = match (parent(0.0), parent(FROM_FRONT)) {
-                (Some(parent), Some(mate)) => space.vary(&mut random, parent, mate).0,
-                _ => space.random_of(&mut random, unit),
-            };
-            (script, None)
+            match (parent(0.0), parent(FROM_FRONT)) {
+                (Some((parent, loss)), Some((mate, _))) => {
+                    let (script, variation) = space.vary(&mut random, parent, mate, &factors);
+                    Proposal { script, published: None, origin: variation.map(|it| (it, loss)) }
+                }
+                _ => Proposal::new(space.random_of(&mut random, unit)),
+            }
         })
         .collect()
 }
 
 /// Returns the behaviours of a unit that go on, the best first.
-fn survivors(archive: &Archive, unit: UnitKind) -> Vec<Behaviour> {
+///
+/// Of two that lose almost the same, the smaller goes first (parametric parsimony): what a formula carries along for nothing
+/// only takes room from what is to be varied.
+fn survivors(archive: &Archive, unit: UnitKind, uniform: f64) -> Vec<Behaviour> {
     let mut of_a_kind: BTreeMap<String, usize> = BTreeMap::new();
     let mut island = Vec::with_capacity(ISLAND);
-    for individual in archive.ranked() {
+    let price = |it: &Individual| it.loss + PARSIMONY * uniform * it.candidate.genome.size() as f64;
+    let mut ranked = archive.ranked();
+    ranked.sort_by(|a, b| price(a).total_cmp(&price(b)));
+    for individual in ranked {
         let Some(script) = individual.candidate.genome.script() else { continue };
         if script.unit != Some(unit) || !individual.loss.is_finite() {
             continue;

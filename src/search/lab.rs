@@ -87,6 +87,14 @@ impl<'a> Lab<'a> {
         self.budget
     }
 
+    /// Returns what a loss is large or small against: uniform's at one setting, 1 for the logarithms at several.
+    pub fn unit_of_loss(&self) -> f64 {
+        match self.uniform {
+            [one] => *one,
+            _ => 1.0,
+        }
+    }
+
     /// Returns how many more allocations may be measured.
     pub fn left(&self) -> usize {
         match self.spent.tokens >= self.budget.tokens {

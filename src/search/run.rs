@@ -20,6 +20,7 @@ use super::settings::Settings;
 use super::space::Space;
 use super::store::Store;
 use super::summary::{RunSummary, Searcher, Spent, Summary};
+use crate::lang::check::{Options, check};
 use crate::lang::program::Script;
 use crate::lang::published::{self, PUBLISHED};
 use crate::lang::types::UnitKind;
@@ -71,7 +72,7 @@ pub fn run(
     watch: &mut Watch<'_>,
 ) -> Result<Summary, SearchError> {
     let uniform = uniform_losses(evaluator, store)?;
-    let seeds = seeds(space);
+    let seeds = seeds(settings, space);
     let mut done: Vec<Done> = Vec::new();
     let plan = plan(settings);
     for (index, (searcher, seed)) in plan.iter().copied().enumerate() {
@@ -140,10 +141,15 @@ fn plan(settings: &Settings) -> Vec<(Searcher, u64)> {
     plan
 }
 
-/// Returns the published allocations with which a population begins.
-fn seeds(space: &Space) -> Vec<(Script, &'static str)> {
-    let scripts = PUBLISHED.iter().filter_map(|it| Some((published::script(it.name)?, it.name)));
-    scripts.filter_map(|(script, name)| Some((space.adapt(&script)?, name))).collect()
+/// Returns the allocations with which a population begins: the published ones, and those that the settings include.
+fn seeds(settings: &Settings, space: &Space) -> Vec<(Script, Option<&'static str>)> {
+    let known = PUBLISHED.iter().filter_map(|it| Some((published::script(it.name)?, Some(it.name))));
+    let included = settings.include.iter().filter_map(|text| {
+        let script = check(text, Options::default()).script?;
+        let allocation = script.allocation.map(|it| it.without_spans());
+        Some((Script { metric: None, unit: script.unit, allocation }, None))
+    });
+    known.chain(included).filter_map(|(script, name)| Some((space.adapt(&script)?, name))).collect()
 }
 
 /// Returns the published allocations that have a value on the models, each with its own unit.

@@ -2,6 +2,7 @@
 
 use super::summary::{Damage, Measure, Summary, Winner};
 use crate::lang::format;
+use crate::lang::ops::Op;
 use crate::lang::print;
 use crate::lang::program::Script;
 
@@ -35,6 +36,10 @@ pub fn file(summary: &Summary, winner: &Winner) -> Option<String> {
     let evaluations: usize = searches.iter().map(|run| run.spent.evaluations).sum();
     say(format!("Weights are chosen by {}, from dense statistics.", summary.method));
     say(format!("Search: {evaluations} evaluations, seeds {}.", seeds.join(", ")));
+    if formula.script.contains(Op::Gradient.name()) {
+        say("It uses gradients: collect them with `allot stats MODEL --text FILE --gradients --out STATS`."
+            .to_owned());
+    }
     let chosen = match winner.selection {
         Some(selection) => format!("; on the selection text {}", shown(summary, selection)),
         None => String::new(),

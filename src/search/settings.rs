@@ -19,7 +19,7 @@ use crate::lang::print;
 use crate::lang::program::{Expr, Metric, Script};
 use crate::model::{Checkpoint, ModelError, write_beside};
 use crate::prune::{Method, Pattern};
-use crate::stats::{Source, Statistics, StatisticsError, Tokens, calibrate};
+use crate::stats::{Source, Statistics, StatisticsError, Tokens, calibrate, gradients};
 
 /// The file in a run's folder that holds its settings.
 pub const SETTINGS: &str = "settings.json";
@@ -45,6 +45,8 @@ pub struct Settings {
     pub texts: TextSettings,
     /// What candidates are made of.
     pub space: SpaceOptions,
+    /// Scripts with which the search begins, beside the published ones, as text.
+    pub include: Vec<String>,
     /// Measures every formula of the space instead of searching.
     pub enumeration: Option<Grid>,
     /// How many allocations each search measures.
@@ -64,6 +66,8 @@ pub struct TextSettings {
     pub calibration: Option<Source>,
     /// The statistics file of the first model.
     pub statistics: Option<PathBuf>,
+    /// Whether squared gradients are collected on the calibration text as well.
+    pub gradients: bool,
     /// How many windows are drawn from the calibration text.
     pub samples: usize,
     /// What they are drawn by.
@@ -212,9 +216,15 @@ impl Settings {
         let tokens = source.draw(checkpoint, texts.samples, texts.length, texts.seed)?;
         identities.push(("the calibration text".to_owned(), tokens.hash().to_owned()));
         let blocks = checkpoint.config().blocks as f64;
-        let statistics = calibrate(checkpoint, &tokens, texts.seed, &Device::Cpu, &mut |done| {
+        let mut statistics = calibrate(checkpoint, &tokens, texts.seed, &Device::Cpu, &mut |done| {
             note("calibrating", done as f64 / blocks);
         })?;
+        if texts.gradients {
+            let collected = gradients(checkpoint, &tokens, &Device::Cpu, &mut |done| {
+                note("collecting gradients", done as f64 / (2.0 * blocks));
+            })?;
+            statistics.add_gradients(collected);
+        }
         Ok(Some(statistics))
     }
 

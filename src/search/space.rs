@@ -204,7 +204,13 @@ impl Space {
             known &= part.op().is_none_or(|op| {
                 let placed = unit == UnitKind::Projection || !matches!(op, Op::FanIn | Op::FanOut);
                 // What canonical forms make of others is theirs too.
-                placed && !self.without.contains(&op) && (self.operators.contains(&op) || op.info().full)
+                // Bounds that are reversed are an error in a script.
+                let number = |index: usize| part.parameters().get(index).and_then(|it| it.number());
+                let ordered = op != Op::Clip || number(0) <= number(1);
+                placed
+                    && ordered
+                    && !self.without.contains(&op)
+                    && (self.operators.contains(&op) || op.info().full)
             });
         });
         known

@@ -6,6 +6,7 @@ use candle_core::{Device, Storage, Tensor};
 
 use super::error::SearchError;
 use super::ranks::Ranks;
+use crate::interpret::cache::Reductions;
 use crate::interpret::data::ModelData;
 use crate::lang::types::UnitKind;
 use crate::measure::{Reference, WindowLoss};
@@ -47,12 +48,13 @@ impl Split {
 }
 
 /// A model, ready to be pruned and measured many times.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Subject {
     checkpoint: Checkpoint,
     statistics: Option<Statistics>,
     decoder: Decoder,
     ranks: Vec<Ranks>,
+    reductions: Reductions,
     fitness: Reference,
     selection: Option<Reference>,
     report: Option<Reference>,
@@ -92,6 +94,7 @@ impl Subject {
             statistics,
             decoder,
             ranks,
+            reductions: Reductions::new(),
         })
     }
 
@@ -110,6 +113,11 @@ impl Subject {
             statistics.attach(&mut data);
         }
         Ok(data)
+    }
+
+    /// Returns what reductions gave so far, which serves every formula.
+    pub fn reductions(&self) -> &Reductions {
+        &self.reductions
     }
 
     /// Returns one of the texts, as the dense model reads it.

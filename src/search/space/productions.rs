@@ -138,7 +138,8 @@ fn weight(op: Op, result: Type, operands: &[Type], over: Option<&'static str>) -
     let layers = result == Type::Layer;
     match row.class {
         Class::Terminal(_) => match op {
-            Op::Score => 8.0,
+            Op::Score => 6.0,
+            Op::Gradient => 4.0,
             Op::Depth => 5.0,
             Op::Target => 0.2,
             Op::Parameters | Op::FanIn | Op::FanOut => 0.7,

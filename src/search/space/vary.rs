@@ -79,7 +79,7 @@ variations! {
     StageSwap "stage swap" "Swaps two neighbouring stages of a pipeline",
         "permutation, Koza 1992", 0.3, 0.7;
     AllocatorMutation "allocator mutation" "Gives the importance to another allocator",
-        "a gene of this representation", 0.7, 0.3;
+        "a gene of this representation", 0.7, 0.0;
     WindowMutation "window mutation" "Moves the allocator's parameter: lambda, epsilon or beta",
         "a gene of this representation", 3.0, 2.0;
     DirectionMutation "direction mutation" "Turns the importance round",
@@ -98,17 +98,24 @@ impl Variation {
 impl Space {
     /// Makes a new formula of the space from a parent, and from a mate where the variation needs one.
     ///
+    /// `factors` multiply the weights of the table, variation by variation.
+    ///
     /// Returns it with the variation that made it; `None` stands for a random formula, where nothing could be made of these two.
     pub fn vary(
         &self,
         random: &mut ChaCha8Rng,
         parent: &Script,
         mate: &Script,
+        factors: &[f64],
     ) -> (Script, Option<Variation>) {
         for _ in 0..ATTEMPTS {
-            let weight = |info: &VariationInfo| match self.kind() {
-                SpaceKind::Full => info.full,
-                SpaceKind::Dsa => info.dsa,
+            let weight = |info: &VariationInfo| {
+                let factor = factors.get(info.variation as usize).copied().unwrap_or(1.0);
+                factor
+                    * match self.kind() {
+                        SpaceKind::Full => info.full,
+                        SpaceKind::Dsa => info.dsa,
+                    }
             };
             let Some(info) = draw(random, VARIATIONS, weight) else { break };
             if let Some(varied) = self.varied(random, info.variation, parent, mate) {

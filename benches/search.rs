@@ -1,0 +1,162 @@
+//! What a candidate of a search costs: against its forward pass alone, and against doing all of it from scratch.
+//!
+//! `cargo bench --bench search`. On the bundled model, 16 windows of 128 tokens, on all cores. The first group takes one candidate
+//! at a time; the second whole searches, in which candidates share the cores.
+
+use std::hint::black_box;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use allot::allocate::Bounds;
+use allot::allocate::script::{Request, allocate};
+use allot::lang::published;
+use allot::measure::{divergence, perplexity};
+use allot::model::{Checkpoint, Decoder};
+use allot::prune::{Method, Options, Propagation, prune_in_memory};
+use allot::search::evaluator::{Evaluator, Task};
+use allot::search::evolve::evolve;
+use allot::search::lab::{Budget, Lab, uniform_losses};
+use allot::search::settings::{Settings, TextSettings, metric_script};
+use allot::search::space::{Space, SpaceOptions};
+use allot::search::store::Memory;
+use allot::search::subject::Split;
+use allot::search::summary::Measure;
+use allot::stats::{Source, calibrate};
+use candle_core::Device;
+use criterion::{Criterion, criterion_group, criterion_main};
+
+const SAMPLES: usize = 16;
+const LENGTH: usize = 128;
+const TARGET: f64 = 0.7;
+
+fn model() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/tiny-stories-12l")
+}
+
+fn text(name: &str) -> Source {
+    Source::Text(vec![model().join(format!("text/{name}.jsonl"))])
+}
+
+fn evaluator() -> Evaluator {
+    let wanda = published::script("wanda").and_then(|it| it.metric).expect("wanda is published");
+    let settings = Settings {
+        version: String::new(),
+        models: vec![model()],
+        targets: vec![(0, TARGET)],
+        method: "wanda".to_owned(),
+        metric: metric_script(&wanda),
+        pattern: "unstructured".to_owned(),
+        measure: Measure::Kl,
+        texts: TextSettings {
+            calibration: Some(text("calibration")),
+            statistics: None,
+            gradients: true,
+            samples: SAMPLES,
+            seed: 0,
+            length: LENGTH,
+            fitness: text("fitness"),
+            selection: None,
+            report: None,
+            windows: SAMPLES,
+            report_windows: None,
+        },
+        space: SpaceOptions::default(),
+        include: Vec::new(),
+        enumeration: None,
+        evaluations: 0,
+        seeds: Vec::new(),
+        controls: Vec::new(),
+        identities: Vec::new(),
+    };
+    settings.open(Path::new("."), None, &mut |_, _| {}).expect("the bundled model opens").evaluator
+}
+
+/// Calibrates, prunes and measures one allocation with nothing kept from any other: the plain loop.
+fn from_scratch(checkpoint: &Checkpoint, dense: &Decoder) -> f64 {
+    let calibration = text("calibration").draw(checkpoint, SAMPLES, LENGTH, 0).expect("tokens");
+    let statistics = calibrate(checkpoint, &calibration, 0, &Device::Cpu, &mut |_| {}).expect("statistics");
+    let mut data = checkpoint.data().expect("weights");
+    statistics.attach(&mut data);
+    let script = published::script("owl").expect("owl is published");
+    let metric = published::script("wanda").and_then(|it| it.metric).expect("wanda is published");
+    let request =
+        Request { metric: &metric, unit: None, target: TARGET, bounds: Bounds::default(), reductions: None };
+    let allocation = allocate(&script, &data, request).expect("an allocation").allocation;
+    let options = Options {
+        statistics: Some(&statistics),
+        propagation: Propagation::Dense,
+        ..Options::new(Method::Wanda)
+    };
+    let (pruned, _) =
+        prune_in_memory(checkpoint, &allocation, &options, &mut |_| {}).expect("a pruned model");
+    let tokens = text("fitness").windows(checkpoint, LENGTH, Some(SAMPLES)).expect("tokens");
+    divergence(dense, &pruned, &tokens, &mut |_, _| {}).expect("a divergence").divergence
+}
+
+fn one(criterion: &mut Criterion) {
+    let evaluator = evaluator();
+    let checkpoint = evaluator.subjects[0].checkpoint().clone();
+    let dense = Decoder::load(&checkpoint, &Device::Cpu).expect("the model loads");
+    let tokens = text("fitness").windows(&checkpoint, LENGTH, Some(SAMPLES)).expect("tokens");
+    println!(
+        "One candidate, {SAMPLES} windows of {LENGTH}: goal, an evaluation within 1.15x of its forward pass"
+    );
+    let owl = published::script("owl").expect("owl is published");
+    let allotted = evaluator.allot(&[&owl]).expect("it runs").remove(0).expect("an allocation");
+    let mut group = criterion.benchmark_group("one_candidate");
+    group.sample_size(20).measurement_time(Duration::from_secs(8));
+    group.bench_function("forward_pass_and_loss", |bencher| {
+        bencher.iter(|| black_box(perplexity(&dense, &tokens, &mut |_, _| {})));
+    });
+    group.bench_function("evaluation", |bencher| {
+        bencher.iter(|| {
+            let task = Task { allotted: &allotted, split: Split::Fitness, windows: 0..SAMPLES };
+            black_box(evaluator.measure(&[task], &mut Memory::default()))
+        });
+    });
+    group.bench_function("from_scratch", |bencher| {
+        bencher.iter(|| black_box(from_scratch(&checkpoint, &dense)));
+    });
+    group.finish();
+}
+
+/// Prints what a proposed candidate of a whole search costs on average, against one from scratch.
+fn whole(_: &mut Criterion) {
+    let evaluations = if std::env::args().any(|it| it == "--quick") { 100 } else { 1000 };
+    println!(
+        "A search of {evaluations} evaluations: goal, 50x per proposed candidate of calibrating, pruning and measuring it"
+    );
+    let evaluator = evaluator();
+    let checkpoint = evaluator.subjects[0].checkpoint().clone();
+    let dense = Decoder::load(&checkpoint, &Device::Cpu).expect("the model loads");
+    let loops = 5;
+    let begun = Instant::now();
+    (0..loops).for_each(|_| {
+        black_box(from_scratch(&checkpoint, &dense));
+    });
+    let scratch = begun.elapsed().as_secs_f64() / f64::from(loops);
+    for kind in allot::search::space::SpaceKind::ALL {
+        let space = Space::new(&SpaceOptions { kind, ..SpaceOptions::default() }).expect("a space");
+        let mut store = Memory::default();
+        let uniform = uniform_losses(&evaluator, &mut store).expect("losses");
+        let budget = Budget { evaluations, tokens: u64::MAX };
+        let mut observer = |_: &_, _| {};
+        let mut lab = Lab::new(&evaluator, &mut store, &uniform, budget, &mut observer);
+        let begun = Instant::now();
+        evolve(&mut lab, &space, &[], 0).expect("it searches");
+        let seconds = begun.elapsed().as_secs_f64();
+        let spent = &lab.spent;
+        println!(
+            "{} space: {:.1} evaluations/s, {:.1} proposals/s; from scratch {:.2}/s; {:.1}x per evaluation, {:.1}x per proposal",
+            kind.name(),
+            spent.evaluations as f64 / seconds,
+            spent.proposals as f64 / seconds,
+            1.0 / scratch,
+            scratch * spent.evaluations as f64 / seconds,
+            scratch * spent.proposals as f64 / seconds,
+        );
+    }
+}
+
+criterion_group!(benches, one, whole);
+criterion_main!(benches);

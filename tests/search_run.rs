@@ -1,0 +1,313 @@
+//! A search from the command line: what it leaves, and that neither threads nor a kill change a byte of it.
+#![cfg(unix)]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use allot::search::run;
+use allot::search::summary::Searcher;
+use serde_json::Value;
+use tempfile::TempDir;
+
+const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/tiny-stories-12l");
+
+/// A folder in which searches run.
+struct Place(TempDir);
+
+impl Place {
+    fn new() -> Self {
+        Self(TempDir::new().expect("a folder"))
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn allot(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_allot"));
+        command.current_dir(self.0.path()).args(arguments).stdin(Stdio::null());
+        command
+    }
+
+    /// Returns the command that begins a small search, with more arguments.
+    fn search(&self, run: &str, more: &[&str]) -> Command {
+        let texts = format!("{MODEL}/text");
+        let mut arguments = vec!["search", MODEL, "--sparsity", "0.7", "--texts", &texts, "--out", run];
+        arguments.extend(["--length", "32", "--samples", "4", "--windows", "8", "--report-windows", "8"]);
+        if !more.contains(&"--evaluations") {
+            arguments.extend(["--evaluations", "40"]);
+        }
+        arguments.extend(more);
+        self.allot(&arguments)
+    }
+
+    fn run(&self, mut command: Command) -> Output {
+        let output = command.output().expect("the binary runs");
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        output
+    }
+
+    /// Returns every file of a run, by its path.
+    fn files(&self, run: &str) -> BTreeMap<PathBuf, Vec<u8>> {
+        fn walk(folder: &Path, root: &Path, files: &mut BTreeMap<PathBuf, Vec<u8>>) {
+            for entry in fs::read_dir(folder).expect("a folder").flatten() {
+                let path = entry.path();
+                if path.is_dir() {
+                    walk(&path, root, files);
+                } else {
+                    let name = path.strip_prefix(root).expect("below it").to_owned();
+                    files.insert(name, fs::read(&path).expect("readable"));
+                }
+            }
+        }
+        let root = self.path(run);
+        let mut files = BTreeMap::new();
+        walk(&root, &root, &mut files);
+        assert!(files.len() > 3, "{run} holds {:?}", files.keys());
+        files
+    }
+
+    fn same(&self, one: &str, other: &str) {
+        let (one, other) = (self.files(one), self.files(other));
+        assert_eq!(one.keys().collect::<Vec<_>>(), other.keys().collect::<Vec<_>>());
+        for (name, bytes) in &one {
+            assert!(*bytes == other[name], "{} differs", name.display());
+        }
+    }
+}
+
+fn error(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn threads_do_not_change_a_byte() {
+    let place = Place::new();
+    for threads in ["1", "2", "8"] {
+        let mut command =
+            place.search(threads, &["--control", "random", "--control", "evopress", "--control", "ramp"]);
+        command.env("RAYON_NUM_THREADS", threads);
+        place.run(command);
+    }
+    place.same("1", "2");
+    place.same("1", "8");
+}
+
+#[test]
+fn a_killed_search_ends_as_one_that_was_not() {
+    let place = Place::new();
+    place.run(place.search("whole", &[]));
+    let whole = Instant::now();
+    place.run(place.search("again", &[]));
+    let duration = whole.elapsed();
+    place.same("whole", "again");
+    // Random moments, different in every run of the test.
+    let mut moment = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock").subsec_nanos();
+    for trial in 0..5 {
+        let run = format!("killed-{trial}");
+        let mut first = true;
+        let mut kills = 0;
+        loop {
+            let command = match first || !place.path(&run).join("settings.json").exists() {
+                true => place.search(&run, &[]),
+                false => place.allot(&["search", "--resume", &run]),
+            };
+            let mut command = command;
+            let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+            moment = moment.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let share = f64::from(moment >> 8) / f64::from(1 << 24);
+            // The last time it may end.
+            if kills < 3 {
+                std::thread::sleep(duration.mul_f64(0.9 * share).max(Duration::from_millis(5)));
+                child.kill().expect("it can be killed");
+                kills += 1;
+            }
+            let status = child.wait().expect("it ends");
+            first = false;
+            if status.success() {
+                break;
+            }
+        }
+        place.same("whole", &run);
+    }
+}
+
+#[test]
+fn a_torn_line_is_cut_off_and_a_changed_one_refused() {
+    let place = Place::new();
+    place.run(place.search("whole", &[]));
+    place.run(place.search("torn", &[]));
+    let journal = place.path("torn").join("journal.jsonl");
+    let bytes = fs::read(&journal).expect("a journal");
+    let kept = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').nth(20).expect("20 lines").0 + 1;
+    fs::write(&journal, &bytes[..kept + 30]).expect("written");
+    place.run(place.allot(&["search", "--resume", "torn"]));
+    place.same("whole", "torn");
+
+    let mut changed = bytes[..kept].to_vec();
+    changed[3] = b'?';
+    changed.write_all(&bytes[kept..]).expect("in memory");
+    fs::write(&journal, changed).expect("written");
+    let output = place.allot(&["search", "--resume", "torn"]).output().expect("it runs");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(error(&output).contains("journal.jsonl:1"), "{}", error(&output));
+}
+
+#[test]
+fn ctrl_c_stops_and_says_how_to_go_on() {
+    let place = Place::new();
+    let mut command = place.search("stopped", &["--evaluations", "2000"]);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    let journal = place.path("stopped").join("journal.jsonl");
+    let begun = Instant::now();
+    while fs::metadata(&journal).map_or(0, |it| it.len()) == 0 {
+        assert!(begun.elapsed() < Duration::from_secs(120), "the search does not begin");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let id = child.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &id]).status().expect("kill runs").success());
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(130));
+    assert!(error(&output).contains("allot search --resume stopped"), "{}", error(&output));
+    let measured = fs::read(&journal).expect("a journal").len();
+    // Nothing is measured twice: the journal goes on where it ended.
+    let mut command = place.allot(&["search", "--resume", "stopped"]);
+    let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+    let begun = Instant::now();
+    while fs::metadata(&journal).map_or(0, |it| it.len()) <= measured as u64 {
+        assert!(begun.elapsed() < Duration::from_secs(120), "the search does not go on");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let bytes = fs::read(&journal).expect("a journal");
+    let mut child = child;
+    child.kill().expect("it can be killed");
+    child.wait().expect("it ends");
+    let lines: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).collect();
+    let mut distinct = lines.clone();
+    distinct.sort();
+    distinct.dedup();
+    assert_eq!(distinct.len(), lines.len());
+}
+
+#[test]
+fn what_is_found_is_a_script_like_any_other() {
+    let place = Place::new();
+    place.run(place.search("run", &[]));
+    let summary = run::read(&place.path("run")).expect("a summary");
+    let best = place.path("run").join("best.allot");
+    let best = best.to_str().expect("UTF-8");
+    place.run(place.allot(&["check", best]));
+    place.run(place.allot(&["fmt", "--check", best]));
+    let calibration = format!("{MODEL}/text/calibration.jsonl");
+    let stats = ["stats", MODEL, "--text", &calibration, "--length", "32", "--samples", "4", "--out", "s"];
+    place.run(place.allot(&stats));
+    // Pruned by dense statistics, the folder has the perplexity that the search promised.
+    let prune =
+        ["prune", MODEL, best, "-s", "0.7", "--stats", "s", "--propagate", "dense", "--out", "pruned"];
+    place.run(place.allot(&prune));
+    let report = format!("{MODEL}/text/report.jsonl");
+    let measure = ["ppl", "pruned", "--text", &report, "--length", "32", "--limit", "8", "--format", "json"];
+    let output = place.run(place.allot(&measure));
+    let measured: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let (found, promised) =
+        (measured["perplexity"].as_f64().expect("a number"), summary.best.report[0].perplexity);
+    assert!((found / promised - 1.0).abs() < 1e-4, "{found} and {promised}");
+    // So is every formula of the front, each larger and better than the one before.
+    for pair in summary.front.windows(2) {
+        let size = |it: &run_winner::Winner| it.formula.as_ref().expect("a formula").size;
+        assert!(size(&pair[0]) < size(&pair[1]) && pair[1].selection < pair[0].selection);
+    }
+    for entry in fs::read_dir(place.path("run").join("front")).expect("a folder").flatten() {
+        place.run(place.allot(&["check", entry.path().to_str().expect("UTF-8")]));
+    }
+    // Published allocations begin the search, so it is never worse on the text that chooses.
+    let best = summary.best.selection.expect("a selection text");
+    assert!(summary.published.iter().all(|it| best <= it.selection.expect("a selection text")));
+}
+
+use allot::search::summary as run_winner;
+
+#[test]
+fn searches_and_controls_spend_the_same_tokens() {
+    let place = Place::new();
+    place.run(place.search("run", &["--seeds", "2", "--control", "random", "--control", "evopress"]));
+    let summary = run::read(&place.path("run")).expect("a summary");
+    for seed in 0..2 {
+        let of = |searcher| {
+            summary.runs.iter().find(|it| it.searcher == searcher && it.seed == seed).expect("a run")
+        };
+        let search = of(Searcher::Evolution);
+        assert_eq!(search.spent.evaluations, 40);
+        assert_eq!(search.points.len(), 40);
+        for control in [Searcher::Random, Searcher::EvopressBlock, Searcher::EvopressProjection] {
+            let control = of(control);
+            // Up to the batch that was begun before the last token was spent.
+            assert!(control.spent.tokens >= search.spent.tokens, "{control:?}");
+            assert!(control.spent.tokens < search.spent.tokens + 32 * 8 * 32, "{control:?}");
+        }
+    }
+    assert_eq!(summary.comparisons.len(), 3);
+}
+
+#[test]
+fn several_settings_share_one_function() {
+    let place = Place::new();
+    place.run(place.search("run", &["--also", "0.5"]));
+    let summary = run::read(&place.path("run")).expect("a summary");
+    assert_eq!(summary.settings.iter().map(|it| it.target).collect::<Vec<_>>(), [0.7, 0.5]);
+    let uniform = summary.published.iter().find(|it| it.name == "uniform").expect("uniform");
+    assert!(uniform.fitness.abs() < 1e-12, "uniform is what losses are divided by: {}", uniform.fitness);
+    assert!(summary.best.fitness < 0.0);
+    assert_eq!(summary.best.report.len(), 2);
+    assert!(summary.best.report[1].kl < summary.best.report[0].kl);
+}
+
+#[test]
+fn a_small_space_is_measured_whole() {
+    let place = Place::new();
+    let texts = format!("{MODEL}/text");
+    let mut arguments = vec!["enumerate", MODEL, "-s", "0.7", "--texts", &texts, "--out", "all"];
+    arguments.extend(["--length", "32", "--samples", "4", "--windows", "4", "--report-windows", "4"]);
+    arguments.extend(["--max-size", "4", "--unit", "block", "--only", "score,depth,mean,std,sqrt,neg,scale"]);
+    arguments.extend(["--window", "0.1,0.2"]);
+    place.run(place.allot(&arguments));
+    let summary = run::read(&place.path("all")).expect("a summary");
+    let spent = &summary.runs[0].spent;
+    assert_eq!(spent.evaluations, spent.full_evaluations);
+    assert_eq!(spent.proposals, spent.evaluations + spent.known_behaviours + spent.invalid);
+    let least = summary.runs[0].points.iter().map(|it| it.loss).fold(f64::INFINITY, f64::min);
+    assert!((summary.front.iter().map(|it| it.fitness).fold(f64::INFINITY, f64::min) - least).abs() < 1e-12);
+}
+
+#[test]
+fn what_cannot_be_is_refused_in_a_line() {
+    let place = Place::new();
+    place.run(place.search("run", &[]));
+    let refused = |mut command: Command, what: &str| {
+        let output = command.output().expect("it runs");
+        assert_eq!(output.status.code(), Some(2), "{what}: {}", error(&output));
+        assert!(error(&output).contains(what), "{what}: {}", error(&output));
+    };
+    refused(place.search("run", &[]), "run exists already");
+    refused(place.allot(&["search", "--resume", "nowhere"]), "is not a search's folder");
+    refused(place.allot(&["show", "nowhere"]), "is not a search's folder");
+    refused(place.search("new", &["--without", "maen"]), "did you mean `mean`");
+    refused(place.search("new", &["--space", "dsa", "--only", "mean,scale"]), "no score or weight");
+    refused(place.search("new", &["--also", "0.5", "--control", "evopress"]), "several settings");
+    refused(place.allot(&["search", MODEL, "-s", "0.7", "--out", "new"]), "there is no fitness text");
+    // A text that changed is another search.
+    let (texts, own) = (PathBuf::from(MODEL).join("text"), place.path("texts"));
+    fs::create_dir(&own).expect("a folder");
+    for name in ["calibration", "fitness", "selection", "report"] {
+        fs::copy(texts.join(format!("{name}.jsonl")), own.join(format!("{name}.jsonl"))).expect("a copy");
+    }
+    let mut arguments = vec!["search", MODEL, "-s", "0.7", "--texts", "texts", "--out", "changed"];
+    arguments.extend(["--length", "32", "--samples", "4", "--windows", "4", "--evaluations", "20"]);
+    place.run(place.allot(&arguments));
+    fs::copy(texts.join("report.jsonl"), own.join("fitness.jsonl")).expect("a copy");
+    refused(place.allot(&["search", "--resume", "changed"]), "the fitness text changed");
+}
