@@ -258,9 +258,15 @@ fn the_readme_is_true() {
             commands += 1;
             let folder = tempfile::TempDir::new().expect("a folder can be made");
             link(&book::root("examples"), &folder.path().join("examples"));
-            // Two samples say as much of the arguments as 128.
-            let output = run(&format!("allot {line} --samples 2"), folder.path()).expect("the command runs");
-            assert!(output.contains("achieved"), "the README's command prints\n{output}");
+            // A few evaluations say as much of the arguments as 500.
+            let quick = format!("allot {line} --samples 2 --windows 4 --evaluations 20");
+            let output = run(&quick, folder.path()).expect("the command runs");
+            for row in ["dense", "uniform", "owl", "discovered"] {
+                assert!(output.contains(row), "the README's command prints\n{output}");
+            }
+            for file in ["best.allot", "report.html"] {
+                assert!(folder.path().join("run").join(file).exists(), "the README's command leaves no {file}");
+            }
         } else if block.starts_with("error[") {
             diagnosed += 1;
             let source: String = block

@@ -1,5 +1,7 @@
 //! `allot search`: evolve allocation functions on a model.
 
+use std::cell::Cell;
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -297,7 +299,7 @@ fn work(mut settings: Settings, folder: &Path, resumed: bool, common: Common) ->
     let line = Line::new(common.quiet);
     let result =
         run::run(&settings, &space, &prepared.evaluator, &mut journal, &mut |state| line.show(&state));
-    line.0.finish_and_clear();
+    line.bar.finish_and_clear();
     let summary = result?;
     run::write(folder, &summary)?;
     drop(writing);
@@ -306,11 +308,14 @@ fn work(mut settings: Settings, folder: &Path, resumed: bool, common: Common) ->
 }
 
 /// One line on a terminal: how far, how good, how much is saved.
-struct Line(ProgressBar, Instant);
+struct Line {
+    bar: ProgressBar,
+    /// Which search is shown, and since when.
+    since: Cell<(usize, Instant)>,
+}
 
 impl Line {
     fn new(quiet: bool) -> Self {
-        use std::io::IsTerminal;
         let shown = !quiet && std::io::stderr().is_terminal();
         let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(Some(1), target);
@@ -318,23 +323,22 @@ impl Line {
             bar.set_style(style);
         }
         bar.enable_steady_tick(Duration::from_secs(1));
-        Self(bar, Instant::now())
+        Self { bar, since: Cell::new((usize::MAX, Instant::now())) }
     }
 
     fn show(&self, state: &State<'_>) {
+        if self.since.get().0 != state.done {
+            self.since.set((state.done, Instant::now()));
+        }
         let spent = state.spent;
-        self.0.set_prefix(format!(
-            "{}/{} {} seed {}",
-            state.done + 1,
-            state.all,
-            state.searcher.name(),
-            state.seed
-        ));
-        self.0.set_length(state.evaluations.max(spent.evaluations) as u64);
-        self.0.set_position(spent.evaluations as u64);
+        let prefix =
+            format!("{}/{} {} seed {}", state.done + 1, state.all, state.searcher.name(), state.seed);
+        self.bar.set_prefix(prefix);
+        self.bar.set_length(state.evaluations.max(spent.evaluations) as u64);
+        self.bar.set_position(spent.evaluations as u64);
         let share = |known: usize| 100.0 * known as f64 / spent.proposals.max(1) as f64;
-        let rate = spent.evaluations as f64 / self.1.elapsed().as_secs_f64().max(1e-3);
-        self.0.set_message(format!(
+        let rate = spent.evaluations as f64 / self.since.get().1.elapsed().as_secs_f64().max(1e-3);
+        self.bar.set_message(format!(
             "best {:.4}, known {:.0} % by formula {:.0} % by behaviour, {rate:.0}/s, {:.0} s left",
             state.best,
             share(spent.known_formulas),

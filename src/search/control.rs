@@ -2,8 +2,8 @@
 
 use super::archive::Archive;
 use super::error::SearchError;
-use super::evolve::{Proposal, Proposals, race};
 use super::lab::Lab;
+use super::proposals::{Proposal, Proposals, race};
 use super::space::Space;
 use crate::lang::ops::{Op, Setting};
 use crate::lang::program::{Expr, Script};

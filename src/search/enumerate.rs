@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::archive::Archive;
 use super::error::SearchError;
-use super::evolve::{Proposal, Proposals, race};
 use super::lab::Lab;
+use super::proposals::{Proposal, Proposals, race};
 use super::space::{Space, SpaceKind};
 use crate::lang::canonical;
 use crate::lang::program::Script;

@@ -5,16 +5,16 @@
 //! and an island holds few of a kind, so that what is tuned already does not crowd out what is young. Everything follows from
 //! the seed: each proposal draws from a stream of its own.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use rand::rngs::ChaCha8Rng;
-use rand::{RngExt, SeedableRng};
+use rand::RngExt;
 
 use super::archive::{Archive, Individual};
-use super::candidate::{Behaviour, Candidate, canonical_form};
+use super::candidate::{Behaviour, Candidate};
 use super::error::SearchError;
 use super::lab::Lab;
-use super::space::{Space, VARIATIONS, Variation};
+use super::proposals::{Proposal, Proposals, race};
+use super::space::Space;
 use crate::lang::ops::Op;
 use crate::lang::program::{Expr, Script};
 use crate::lang::types::UnitKind;
@@ -45,147 +45,6 @@ const FROM_FRONT: f64 = 0.2;
 
 /// After how many generations without a new behaviour the space counts as exhausted.
 const EXHAUSTED: usize = 20;
-
-/// A formula that is proposed.
-pub(super) struct Proposal {
-    pub(super) script: Script,
-    /// The published script that it is.
-    pub(super) published: Option<&'static str>,
-    /// The variation that made it, and the loss of its parent.
-    pub(super) origin: Option<(Variation, f64)>,
-}
-
-impl Proposal {
-    /// Proposes a formula that has no parent.
-    pub(super) const fn new(script: Script) -> Self {
-        Self { script, published: None, origin: None }
-    }
-
-    /// Proposes a formula that a search begins with.
-    pub(super) fn seed((script, published): &(Script, Option<&'static str>)) -> Self {
-        Self { script: script.clone(), published: *published, origin: None }
-    }
-}
-
-/// Makes proposals, and sorts out those that are known.
-pub(super) struct Proposals {
-    seed: u64,
-    made: u64,
-    formulas: BTreeSet<String>,
-    origins: BTreeMap<Behaviour, (Variation, f64)>,
-    credit: Credit,
-}
-
-/// How often each variation was tried, and how often the child was better than its parent.
-///
-/// Variations that help now are drawn more often: probability matching (Fialho, 2010), around the table's weights.
-struct Credit {
-    tried: Vec<f64>,
-    helped: Vec<f64>,
-}
-
-impl Credit {
-    fn new() -> Self {
-        // A few imagined trials, so that the first real ones do not decide.
-        Self { tried: vec![10.0; VARIATIONS.len()], helped: vec![2.0; VARIATIONS.len()] }
-    }
-
-    fn add(&mut self, variation: Variation, helped: bool) {
-        let place = variation as usize;
-        // What was long ago counts less.
-        self.tried[place] = 0.98 * self.tried[place] + 1.0;
-        self.helped[place] = 0.98 * self.helped[place] + f64::from(u8::from(helped));
-    }
-
-    /// Returns by what each variation's weight is multiplied; never so little that it dies out.
-    fn factors(&self) -> Vec<f64> {
-        let rates: Vec<f64> =
-            self.helped.iter().zip(&self.tried).map(|(helped, tried)| helped / tried).collect();
-        let mean = (rates.iter().sum::<f64>() / rates.len() as f64).max(1e-9);
-        rates.iter().map(|rate| 0.2 + 0.8 * rate / mean).collect()
-    }
-}
-
-impl Proposals {
-    pub(super) fn new(seed: u64) -> Self {
-        Self { seed, made: 0, formulas: BTreeSet::new(), origins: BTreeMap::new(), credit: Credit::new() }
-    }
-
-    /// Returns the stream that the next proposal draws from.
-    pub(super) fn random(&mut self) -> ChaCha8Rng {
-        let mut random = ChaCha8Rng::seed_from_u64(self.seed);
-        random.set_stream(self.made);
-        self.made += 1;
-        random
-    }
-
-    /// Returns, of some proposals, the candidates of new behaviour; those of a known one meet it in the archive.
-    pub(super) fn sort(
-        &mut self,
-        lab: &mut Lab<'_>,
-        archive: &mut Archive,
-        proposed: Vec<Proposal>,
-    ) -> Result<Vec<Candidate>, SearchError> {
-        let (mut scripts, mut others) = (Vec::new(), Vec::new());
-        lab.spent.proposals += proposed.len();
-        for Proposal { script, published, origin } in proposed {
-            let (form, hash) = canonical_form(&script);
-            match self.formulas.insert(hash) {
-                true => {
-                    scripts.push(form);
-                    others.push((published, origin));
-                }
-                false => lab.spent.known_formulas += 1,
-            }
-        }
-        let mut fresh: Vec<Candidate> = Vec::new();
-        let candidates = lab.evaluator().candidates(scripts)?.into_iter().zip(others);
-        for (candidate, (published, origin)) in candidates {
-            let Some(mut candidate) = candidate else {
-                lab.spent.invalid += 1;
-                continue;
-            };
-            candidate.published = published;
-            let same = fresh.iter_mut().find(|it| it.allotted.behaviour == candidate.allotted.behaviour);
-            if let Some(same) = same {
-                lab.spent.known_behaviours += 1;
-                if candidate.genome.size() < same.genome.size() {
-                    candidate.published = same.published;
-                    *same = candidate;
-                }
-            } else if archive.meet(&candidate) {
-                lab.spent.known_behaviours += 1;
-            } else {
-                if let Some(origin) = origin {
-                    self.origins.insert(candidate.allotted.behaviour.clone(), origin);
-                }
-                fresh.push(candidate);
-            }
-        }
-        Ok(fresh)
-    }
-}
-
-/// Measures candidates, and adds them to the archive.
-pub(super) fn race(
-    lab: &mut Lab<'_>,
-    proposals: &mut Proposals,
-    archive: &mut Archive,
-    fresh: Vec<Candidate>,
-    reference: Option<&Behaviour>,
-) -> Result<(), SearchError> {
-    let borrowed: Vec<&Candidate> = fresh.iter().collect();
-    let count = lab.race(&borrowed, reference)?;
-    for candidate in fresh.into_iter().take(count) {
-        if let Some(measured) = lab.known(&candidate.allotted.behaviour) {
-            if let Some((variation, parent)) = proposals.origins.remove(&candidate.allotted.behaviour) {
-                proposals.credit.add(variation, measured.loss < parent);
-            }
-            archive.add(candidate, measured);
-        }
-    }
-    Ok(())
-}
 
 /// Evolves formulas of a space from published seeds and random ones, until the budget is spent or nothing new is found.
 ///
@@ -264,7 +123,7 @@ fn propose(
         let parent = archive.get(behaviour)?;
         Some((parent.candidate.genome.script()?, parent.loss))
     };
-    let factors = proposals.credit.factors();
+    let factors = proposals.factors();
     let front: Vec<(&Script, f64)> =
         archive.front().into_iter().filter_map(|it| Some((it.candidate.genome.script()?, it.loss))).collect();
     let young = island.len() < ISLAND;

@@ -7,6 +7,7 @@
 pub mod archive;
 pub mod candidate;
 pub mod control;
+mod credit;
 pub mod enumerate;
 pub mod error;
 pub mod evaluator;
@@ -14,6 +15,7 @@ pub mod evolve;
 mod finish;
 pub mod lab;
 pub mod levels;
+mod proposals;
 pub mod ranks;
 pub mod run;
 pub mod script;
