@@ -141,6 +141,7 @@ fn write_statistics(folder: &Path, seed: u64, random: &mut ChaCha8Rng) -> Result
             source: "synthetic".into(),
             model: checkpoint.fingerprint(),
             version: env!("CARGO_PKG_VERSION").into(),
+            ..Provenance::default()
         },
         ..Statistics::default()
     };

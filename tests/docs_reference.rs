@@ -427,7 +427,7 @@ fn statistics_page() -> String {
         "# The statistics file\n\n\
          `allot stats` writes it, `--stats` reads it. {layout}\n\n\
          Block linears only are in it. Second moments are there for every one of them; the rest is there when it was\n\
-         collected. Values are finite and not negative. A file of another model, of other weights, with a tensor too\n\
+         collected. Values are finite, and but for reductions not negative. A file of another model, of other weights, with a tensor too\n\
          many or too few is refused.\n\n\
          ## Provenance\n\n| key | what |\n|---|---|\n"
     );

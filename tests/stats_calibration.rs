@@ -2,6 +2,13 @@
 
 use std::path::PathBuf;
 
+use allot::allocate::Bounds;
+use allot::allocate::script::{Outcome, Request, allocate};
+use allot::interpret::cache::Reductions;
+use allot::interpret::data::{ModelData, Values};
+use allot::lang::check::{Options, check};
+use allot::lang::program::Script;
+use allot::lang::published;
 use allot::model::{Block, Checkpoint, Site, TensorFiles, Tokenizer, widen};
 use allot::stats::{Activations, Hessian, Statistics, Text, Tokens, calibrate, gradients};
 use candle_core::Device;
@@ -89,6 +96,70 @@ fn statistics_survive_the_file_and_are_the_same_bytes_each_time() {
         data.linears.iter().filter(|it| it.gradient.is_some()).map(|it| it.name.as_str()).collect();
     assert_eq!(gradients, ["model.layers.4.mlp.down_proj"]);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+}
+
+/// Returns scripts, the last of which uses every reduction of the others in another way.
+fn scripts_with_reductions() -> Vec<Script> {
+    let [owl, dlp] = ["owl", "dlp"].map(|name| published::find(name).expect("published").source);
+    let product = "metric abs(weight) * input_norm\ndsa::geometric_mean(exp(weight / 1000)) + mean(score > target) |> scale";
+    let other = "metric abs(weight) * input_norm\nlog(dsa::geometric_mean(exp(weight / 1000))) * mean(score > 5 * mean(score)) |> scale";
+    [owl, dlp, product, other]
+        .map(|source| check(source, Options::default()).script.expect("well typed"))
+        .into()
+}
+
+fn allocation(script: &Script, data: &ModelData<'_>, reductions: Option<&Reductions>) -> Outcome {
+    let wanda = check(published::find("wanda").expect("published").source, Options::default());
+    let metric = wanda.script.and_then(|script| script.metric).expect("a metric");
+    let request = Request { metric: &metric, unit: None, target: 0.6, bounds: Bounds::default(), reductions };
+    allocate(script, data, request).expect("an allocation")
+}
+
+#[test]
+fn reductions_in_the_file_give_the_same_to_the_last_bit_and_only_with_what_they_are_made_from() {
+    let checkpoint = Checkpoint::open(bundled()).unwrap();
+    let tokens = Tokens::new((0..64).map(|it| it * 31 % 2048).collect(), 32).unwrap();
+    let mut statistics = calibrate(&checkpoint, &tokens, 7, &Device::Cpu, &mut |_| ()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("statistics.safetensors");
+    let scripts = scripts_with_reductions();
+    let reductions = Reductions::new();
+    let plain = statistics.clone();
+    let data = plain.data(&checkpoint).unwrap();
+    for script in &scripts[..3] {
+        allocation(script, &data, Some(&reductions));
+    }
+    statistics.set_reductions(&reductions);
+    statistics.save(&path).unwrap();
+    let loaded = Statistics::load(&path, &checkpoint).unwrap();
+    assert_eq!(loaded.cache().entries(), reductions.entries());
+    assert!(reductions.len() >= 4, "{}", reductions.len());
+
+    // On weights that are nothing but NaN, so that nobody can have read them.
+    let mut unread = data.clone();
+    for linear in &mut unread.linears {
+        linear.weight = Values::F32(vec![f32::NAN; linear.rows * linear.columns].into());
+    }
+    for script in &scripts {
+        let (with, without) =
+            (allocation(script, &unread, Some(&loaded.cache())), allocation(script, &data, None));
+        assert_eq!(with, without);
+    }
+
+    let passed_over = |change: &dyn Fn(&mut Statistics)| {
+        let mut changed = statistics.clone();
+        change(&mut changed);
+        changed.save(&path).unwrap();
+        Statistics::load(&path, &checkpoint).unwrap().cache().is_empty()
+    };
+    assert!(!passed_over(&|_| ()));
+    assert!(passed_over(&|it| it.provenance.reductions = None));
+    assert!(passed_over(&|it| it.provenance.reductions = Some("another processor's".into())));
+    let module = "model.layers.4.mlp.down_proj";
+    assert!(passed_over(&|it| {
+        it.linears.get_mut(module).unwrap().second_moment.as_mut().unwrap()[3] += 1.0;
+    }));
+    assert!(passed_over(&|it| it.add_gradients([(module.to_owned(), vec![0.5; 96 * 256])].into())));
 }
 
 #[test]

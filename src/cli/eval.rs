@@ -11,6 +11,7 @@ use crate::lang::canonical;
 use crate::lang::types::UnitKind;
 use crate::model::{Checkpoint, hub::model_folder};
 use crate::report::{self, TableOptions};
+use crate::stats::Statistics;
 
 /// Evaluates a script on a model: importance and sparsity of each unit
 #[derive(Debug, clap::Args)]
@@ -55,7 +56,9 @@ pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliE
     let bounds = Bounds::new(arguments.least, arguments.most)?;
     let checkpoint = Checkpoint::open(model_folder(&arguments.model)?)?;
     checkpoint.check_finite()?;
-    let statistics = match scripts::needs_statistics(&loaded.script, &metric) {
+    // A file is of use even to scripts that need none: it may hold what their reductions give.
+    let used = arguments.calibration.stats.is_some() || scripts::needs_statistics(&loaded.script, &metric);
+    let statistics = match used {
         true => arguments.calibration.statistics(&checkpoint, common.quiet)?,
         false => None,
     };
@@ -63,12 +66,13 @@ pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliE
     if let Some(statistics) = &statistics {
         statistics.attach(&mut data);
     }
+    let known = statistics.as_ref().map(Statistics::cache);
     let request = Request {
         metric: &metric,
         unit: arguments.unit,
         target: arguments.sparsity,
         bounds,
-        reductions: None,
+        reductions: known.as_ref(),
     };
     let outcome = allocated(&loaded, &data, request, common.quiet)?;
     if let Some(path) = &arguments.figure {

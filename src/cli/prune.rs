@@ -13,6 +13,7 @@ use crate::lang::types::UnitKind;
 use crate::model::{Checkpoint, hub::model_folder};
 use crate::prune::{self, Method, Options, Pattern, Propagation, Rounding, ScriptSource};
 use crate::report;
+use crate::stats::Statistics;
 
 /// Prunes a model: a script says how much each part loses, a method which weights
 #[derive(Debug, clap::Args)]
@@ -94,12 +95,13 @@ pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliE
         (None, Pattern::Fixed { n, m }) => n as f64 / m as f64,
         (None, _) => return Err(CliError::NoSparsity),
     };
+    let known = statistics.as_ref().map(Statistics::cache);
     let request = Request {
         metric: &metric,
         unit: arguments.unit,
         target,
         bounds: Bounds::default(),
-        reductions: None,
+        reductions: known.as_ref(),
     };
     let outcome = eval::allocated(&loaded, &data, request, common.quiet)?;
     let method = match (arguments.method.as_str(), &loaded.script.metric) {

@@ -6,23 +6,33 @@ use candle_core::Device;
 
 use super::interrupt::Deferred;
 use super::progress::Progress;
-use super::text::{TextArguments, bytes};
-use super::{CliError, Common, Format, Outcome, output};
+use super::text::bytes;
+use super::{CliError, Common, Format, Outcome, eval, output, scripts};
+use crate::allocate::{Bounds, script::Request};
+use crate::lang::types::UnitKind;
 use crate::model::{Checkpoint, hub::model_folder};
 use crate::report::number;
-use crate::stats::{Tokens, calibrate, calibrate_with_hessians, gradients, spectra};
+use crate::stats::{Source, Statistics, Tokens, calibrate, calibrate_with_hessians, gradients, spectra};
 
 /// Collects a model's statistics on a text: what scripts and pruning methods use beside the weights
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   allot stats MODEL --text calibration.jsonl --out MODEL.stats.safetensors
   allot stats MODEL --text c4.jsonl --samples 128 --length 2048 --seed 0 --out S.safetensors
-  allot stats MODEL --tokens ids.safetensors:calib_ids --gradients --out S.safetensors")]
+  allot stats MODEL --tokens ids.safetensors:calib_ids --gradients --out S.safetensors
+  allot stats MODEL --stats S.safetensors --reductions owl my.allot --out S.safetensors --force")]
 pub(super) struct Arguments {
     /// The model's folder, as Hugging Face lays it out, or the id of one in the hub's local cache
     model: PathBuf,
-    #[command(flatten)]
-    text: TextArguments,
+    /// Text files: plain text, or JSONL with a `text` field
+    #[arg(long, value_name = "FILE", num_args = 1.., required_unless_present_any = ["tokens", "stats"])]
+    text: Vec<PathBuf>,
+    /// Ready token ids of shape [samples, length]
+    #[arg(long, value_name = "FILE.safetensors:NAME", conflicts_with = "text")]
+    tokens: Option<String>,
+    /// Adds to the statistics of this file instead of calibrating
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["text", "tokens", "gradients", "hessians"])]
+    stats: Option<PathBuf>,
     /// How many windows are drawn from the text, or taken of the ready ids
     #[arg(long, default_value_t = 128)]
     samples: usize,
@@ -41,6 +51,18 @@ pub(super) struct Arguments {
     /// Also writes the squared singular values of every weight
     #[arg(long)]
     spectra: bool,
+    /// Also writes what the reductions of these scripts give, so that evaluations with this file need not read the weights for them
+    #[arg(long, value_name = "SCRIPT", num_args = 1..)]
+    reductions: Vec<String>,
+    /// How weights are scored when those scripts do not say
+    #[arg(long, default_value = "wanda", requires = "reductions")]
+    method: String,
+    /// The allocation unit, instead of those scripts' own: block or projection
+    #[arg(long, value_parser = super::unit, requires = "reductions")]
+    unit: Option<UnitKind>,
+    /// What `target` stands for in those scripts; of use only at this sparsity where it stands in a reduction
+    #[arg(long, short, value_name = "RATIO", default_value_t = 0.5, requires = "reductions")]
+    sparsity: f64,
     /// Refuses at once what would take more memory; only one block's weights are ever held
     #[arg(long, value_parser = bytes, value_name = "BYTES")]
     memory: Option<u64>,
@@ -84,33 +106,37 @@ pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliE
     }
     let checkpoint = Checkpoint::open(model_folder(&arguments.model)?)?;
     checkpoint.check_finite()?;
-    let source = arguments.text.source();
-    let tokens = source.draw(&checkpoint, arguments.samples, arguments.length, arguments.seed)?;
-    let needed = arguments.needed_bytes(&checkpoint, &tokens);
-    if let Some(allowed) = arguments.memory.filter(|allowed| needed > *allowed) {
-        let [needed, allowed] = [needed, allowed].map(number::bytes);
-        return Err(CliError::Memory { needed, allowed });
-    }
+    // Before the long work: what is wrong with a script is known at once.
+    let load = |name: &String| scripts::load(name, arguments.unit, common.quiet);
+    let asked = arguments.reductions.iter().map(load).collect::<Result<Vec<_>, _>>()?;
+    let metric = scripts::load_metric(&arguments.method)?;
+    let mut statistics = match &arguments.stats {
+        Some(path) => Statistics::load(path, &checkpoint)?,
+        None => calibrated(arguments, &checkpoint, common)?,
+    };
     let blocks = checkpoint.config().blocks as f64;
-    let bar = Progress::new("calibrating", common.quiet);
-    let collect = if arguments.hessians { calibrate_with_hessians } else { calibrate };
-    let mut statistics = collect(&checkpoint, &tokens, arguments.seed, &Device::Cpu, &mut |done| {
-        bar.at(done as f64 / blocks);
-    })?;
-    bar.done();
-    if arguments.gradients {
-        let bar = Progress::new("gradients", common.quiet);
-        let collected = gradients(&checkpoint, &tokens, &Device::Cpu, &mut |done| {
-            bar.at(done as f64 / (2.0 * blocks));
-        })?;
-        bar.done();
-        statistics.add_gradients(collected);
-    }
     if arguments.spectra {
         let bar = Progress::new("spectra", common.quiet);
         let collected = spectra(&checkpoint, &mut |done| bar.at(done as f64 / blocks))?;
         bar.done();
         statistics.add_spectra(collected);
+    }
+    if !asked.is_empty() {
+        // Beside what the file holds already.
+        let reductions = statistics.cache();
+        let request = Request {
+            metric: &metric,
+            unit: arguments.unit,
+            target: arguments.sparsity,
+            bounds: Bounds::default(),
+            reductions: Some(&reductions),
+        };
+        let data = statistics.data(&checkpoint)?;
+        for script in &asked {
+            eval::allocated(script, &data, request, true)?;
+        }
+        drop(data);
+        statistics.set_reductions(&reductions);
     }
     let writing = Deferred::begin();
     statistics.save(&arguments.out)?;
@@ -121,10 +147,44 @@ pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliE
         Format::Text => output::print(&format!(
             "statistics of {} linears on {} windows of {} tokens: {}\n",
             statistics.linears.len(),
-            tokens.samples(),
-            tokens.length(),
+            statistics.provenance.samples,
+            statistics.provenance.length,
             arguments.out.display()
         ))?,
     }
     Ok(Outcome::Fine)
+}
+
+/// Calibrates on a text, gradients included if they are asked for.
+fn calibrated(
+    arguments: &Arguments,
+    checkpoint: &Checkpoint,
+    common: Common,
+) -> Result<Statistics, CliError> {
+    let source = match &arguments.tokens {
+        Some(tokens) => Source::Tokens(tokens.clone()),
+        None => Source::Text(arguments.text.clone()),
+    };
+    let tokens = source.draw(checkpoint, arguments.samples, arguments.length, arguments.seed)?;
+    let needed = arguments.needed_bytes(checkpoint, &tokens);
+    if let Some(allowed) = arguments.memory.filter(|allowed| needed > *allowed) {
+        let [needed, allowed] = [needed, allowed].map(number::bytes);
+        return Err(CliError::Memory { needed, allowed });
+    }
+    let blocks = checkpoint.config().blocks as f64;
+    let bar = Progress::new("calibrating", common.quiet);
+    let collect = if arguments.hessians { calibrate_with_hessians } else { calibrate };
+    let mut statistics = collect(checkpoint, &tokens, arguments.seed, &Device::Cpu, &mut |done| {
+        bar.at(done as f64 / blocks);
+    })?;
+    bar.done();
+    if arguments.gradients {
+        let bar = Progress::new("gradients", common.quiet);
+        let collected = gradients(checkpoint, &tokens, &Device::Cpu, &mut |done| {
+            bar.at(done as f64 / (2.0 * blocks));
+        })?;
+        bar.done();
+        statistics.add_gradients(collected);
+    }
+    Ok(statistics)
 }

@@ -21,6 +21,9 @@ use crate::lang::types::{Type, UnitKind};
 /// stands in it.
 pub type Key = [u8; 32];
 
+/// What reductions gave in each unit, by name.
+pub type Results = BTreeMap<Key, Arc<[Reduced]>>;
+
 /// Keeps what reductions to type `Layer` gave on one model; several threads may use it at once.
 ///
 /// It belongs to one model: the same weights and the same statistics in every call. Only what is finite, and made of what
@@ -28,7 +31,7 @@ pub type Key = [u8; 32];
 /// A result takes 32 bytes for each unit.
 #[derive(Debug, Default)]
 pub struct Reductions {
-    results: Mutex<BTreeMap<Key, Arc<[Reduced]>>>,
+    results: Mutex<Results>,
     asked: AtomicU64,
     found: AtomicU64,
 }
@@ -56,6 +59,11 @@ impl Reductions {
     /// Returns whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Returns all results.
+    pub fn entries(&self) -> Results {
+        self.results().clone()
     }
 
     /// Returns how often the cache had what was asked of it.
@@ -102,9 +110,37 @@ impl Reductions {
     }
 
     /// Returns the results. One that panicked while it held the lock left them whole: they are only ever added to.
-    fn results(&self) -> MutexGuard<'_, BTreeMap<Key, Arc<[Reduced]>>> {
+    fn results(&self) -> MutexGuard<'_, Results> {
         self.results.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl FromIterator<(Key, Arc<[Reduced]>)> for Reductions {
+    /// Returns a cache of results that were kept earlier: of the same model, by the same [`engine`].
+    fn from_iter<T: IntoIterator<Item = (Key, Arc<[Reduced]>)>>(entries: T) -> Self {
+        Self { results: Mutex::new(entries.into_iter().collect()), ..Self::default() }
+    }
+}
+
+/// Returns what computes reductions here: two that say the same give the same bits.
+pub fn engine() -> String {
+    #[allow(unused_mut, reason = "features are asked for on one architecture only")]
+    let mut engine = format!("allot {} {}", env!("CARGO_PKG_VERSION"), std::env::consts::ARCH);
+    #[cfg(target_arch = "x86_64")]
+    {
+        // The kernels ask for the first three, faer's products for the last.
+        let features = [
+            ("avx2", is_x86_feature_detected!("avx2")),
+            ("fma", is_x86_feature_detected!("fma")),
+            ("f16c", is_x86_feature_detected!("f16c")),
+            ("avx512f", is_x86_feature_detected!("avx512f")),
+        ];
+        for (feature, _) in features.into_iter().filter(|(_, there)| *there) {
+            engine.push(' ');
+            engine.push_str(feature);
+        }
+    }
+    engine
 }
 
 /// Reductions of a plan whose results are at hand, in order.

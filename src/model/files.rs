@@ -252,6 +252,11 @@ impl<'a> StoredTensor<'a> {
             _ => None,
         }
     }
+
+    /// Returns the tensor's numbers, or `None` when they are not f64.
+    pub fn doubles(&self) -> Option<Cow<'a, [f64]>> {
+        (self.dtype == Dtype::F64).then(|| view::<f64>(self.bytes))
+    }
 }
 
 /// Returns bytes as numbers: borrowed where they are aligned, else copied.

@@ -62,6 +62,7 @@ fn sweep(
             source: tokens.hash().to_owned(),
             model: checkpoint.fingerprint(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            reductions: None,
         },
         ..Statistics::default()
     };

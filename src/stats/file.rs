@@ -8,8 +8,10 @@
 //! | `gradient.<module>` | f32, f16 or bf16 `[rows, columns]` | root of the sum over samples of (100 * gradient) squared |
 //! | `reconstruction_error.<module>` | f32 `[1]` | least error of a linear reconstruction at half density |
 //! | `spectrum.<module>` | f32 `[min(rows, columns)]` | squares of the weight's singular values, ascending |
+//! | `reduction.<hash>` | f64 `[units, 2 or 3]` | what a reduction gave: its value in each unit, the mean magnitude of its terms and, of products, the value beyond their range |
 //!
-//! `<module>` is the name in `named_modules()`. The header's `__metadata__` holds one key, `allot.statistics`: the
+//! `<module>` is the name in `named_modules()`. `<hash>` is SHA-256 of what the reduction computes, the allocation unit, and the
+//! target where it stands in it. The header's `__metadata__` holds one key, `allot.statistics`: the
 //! [`Provenance`] as JSON.
 
 use std::borrow::Cow;
@@ -22,6 +24,8 @@ use safetensors::{Dtype, tensor::TensorView};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::reductions;
+use crate::interpret::cache::Results;
 use crate::interpret::data::{ModelData, Values};
 use crate::model::{Checkpoint, Linear, ModelError, TensorFiles, first_not_finite, widen, write_beside};
 
@@ -44,6 +48,9 @@ pub struct Provenance {
     pub model: String,
     /// The version of allot that wrote the file.
     pub version: String,
+    /// SHA-256 of what reductions were computed from and by, where there are any: version, processor, weights, statistics. Results with another are passed over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reductions: Option<String>,
 }
 
 /// What was collected for one linear.
@@ -70,6 +77,8 @@ pub struct Statistics {
     pub provenance: Provenance,
     /// What was collected, by module name.
     pub linears: BTreeMap<String, LinearStatistics>,
+    /// What reductions gave, for each unit; [`Statistics::set_reductions`] sets it, [`Statistics::cache`] makes use of it.
+    pub reductions: Results,
 }
 
 /// Says why statistics cannot be read or used.
@@ -151,15 +160,17 @@ impl Statistics {
             known += count;
             linears.insert(linear.module.clone(), statistics);
         }
-        if known != files.names().count() {
-            let stranger = files.names().find(|name| !is_known(name, &linears));
+        let (reductions, count) = reductions::read(path, &files, &provenance, &linears)?;
+        if known + count != files.names().count() {
+            let stranger =
+                files.names().find(|name| !is_known(name, &linears) && !reductions::is_result(name));
             return Err(StatisticsError::Unknown {
                 path: path.to_owned(),
                 tensor: stranger.unwrap_or_default().to_owned(),
                 model: checkpoint.folder().to_owned(),
             });
         }
-        Ok(Self { provenance, linears })
+        Ok(Self { provenance, linears, reductions })
     }
 
     /// Writes a statistics file beside `path` and renames it, so that no partial file is ever seen.
@@ -262,6 +273,10 @@ impl Statistics {
                 let bytes = bytemuck::bytes_of(error);
                 add(format!("reconstruction_error.{module}"), Dtype::F32, vec![1], bytes)?;
             }
+        }
+        let rows = reductions::rows(&self.reductions);
+        for (name, shape, numbers) in &rows {
+            tensors.push((name.clone(), reductions::view(shape, numbers).map_err(io::Error::other)?));
         }
         // One key only: the format's map of keys is written in no fixed order, and equal statistics must give equal bytes.
         let note = serde_json::to_string(&self.provenance)?;

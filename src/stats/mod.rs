@@ -7,6 +7,7 @@ mod file;
 mod gradients;
 mod hessian;
 mod moments;
+mod reductions;
 mod source;
 mod spectra;
 mod stream;

@@ -1,0 +1,134 @@
+//! Results of reductions in the statistics file: one tensor for each, named by what it is the result of.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use safetensors::{Dtype, tensor::TensorView};
+use sha2::{Digest as _, Sha256};
+
+use super::file::{LinearStatistics, Provenance, Statistics, StatisticsError};
+use crate::interpret::cache::{Key, Reductions, Results, engine};
+use crate::interpret::data::Values;
+use crate::interpret::reduce::Reduced;
+use crate::model::{TensorFiles, hexadecimal};
+
+/// What the names of their tensors begin with.
+const PREFIX: &str = "reduction.";
+
+impl Statistics {
+    /// Replaces the results of reductions by those that were kept of this model with these statistics.
+    ///
+    /// Statistics that change afterwards leave them of no use: whoever loads the file passes over them.
+    pub fn set_reductions(&mut self, reductions: &Reductions) {
+        self.reductions = reductions.entries();
+        self.provenance.reductions = Some(foundation(&self.provenance, &self.linears));
+    }
+
+    /// Returns a cache with the results of reductions that the statistics hold, for evaluations on the same model with these
+    /// statistics attached.
+    pub fn cache(&self) -> Reductions {
+        self.reductions.iter().map(|(key, result)| (*key, Arc::clone(result))).collect()
+    }
+}
+
+/// Names what results of reductions are made from, beside their expressions: what computes them, the weights, and what was
+/// collected.
+fn foundation(provenance: &Provenance, linears: &BTreeMap<String, LinearStatistics>) -> String {
+    let mut hash = Sha256::new();
+    let mut add = |name: &str, bytes: &[u8]| {
+        hash.update(format!("{name}\n{}\n", bytes.len()));
+        hash.update(bytes);
+    };
+    add("engine", engine().as_bytes());
+    add("model", provenance.model.as_bytes());
+    for (module, linear) in linears {
+        add("linear", module.as_bytes());
+        for vector in [&linear.second_moment, &linear.hessian_diagonal] {
+            add("vector", vector.as_ref().map_or(&[], |values| bytemuck::cast_slice(values)));
+        }
+        match &linear.gradient {
+            Some(Values::F32(values)) => add("f32", bytemuck::cast_slice(values)),
+            Some(Values::F16(values)) => add("f16", bytemuck::cast_slice(values)),
+            Some(Values::Bf16(values)) => add("bf16", bytemuck::cast_slice(values)),
+            None => add("nothing", &[]),
+        }
+        add("error", linear.reconstruction_error.as_ref().map_or(&[], |error| bytemuck::bytes_of(error)));
+    }
+    hexadecimal(&hash.finalize())
+}
+
+/// Returns whether a tensor of this name is the result of a reduction.
+pub(super) fn is_result(name: &str) -> bool {
+    name.starts_with(PREFIX)
+}
+
+/// Returns each tensor's name and, `[units, 2]` or `[units, 3]`, the values, the magnitudes and the alternatives.
+pub(super) fn rows(results: &Results) -> Vec<(String, [usize; 2], Vec<f64>)> {
+    let row = |reduced: &Reduced| [Some(reduced.value), Some(reduced.magnitude), reduced.alternative];
+    let rows = results.iter().map(|(key, result)| {
+        let numbers: Vec<f64> = result.iter().flat_map(row).flatten().collect();
+        let width = if result.iter().any(|reduced| reduced.alternative.is_some()) { 3 } else { 2 };
+        (format!("{PREFIX}{}", hexadecimal(key)), [result.len(), width], numbers)
+    });
+    rows.collect()
+}
+
+/// Returns a view of what [`rows`] returned.
+pub(super) fn view<'a>(
+    shape: &[usize; 2],
+    numbers: &'a [f64],
+) -> Result<TensorView<'a>, safetensors::SafeTensorError> {
+    TensorView::new(Dtype::F64, shape.to_vec(), bytemuck::cast_slice(numbers))
+}
+
+/// Returns the results of reductions in a file, and how many tensors they take. There are none when they were computed by
+/// another program, on another processor, or from other statistics than those that lie beside them.
+///
+/// # Errors
+/// When a tensor has another name, type or shape than it should.
+pub(super) fn read(
+    path: &Path,
+    files: &TensorFiles,
+    provenance: &Provenance,
+    linears: &BTreeMap<String, LinearStatistics>,
+) -> Result<(Results, usize), StatisticsError> {
+    let names: Vec<&str> = files.names().filter(|name| is_result(name)).collect();
+    let mut results = Results::new();
+    if names.is_empty() || provenance.reductions != Some(foundation(provenance, linears)) {
+        return Ok((results, names.len()));
+    }
+    let wrong = |name: &str| StatisticsError::Kind {
+        path: path.to_owned(),
+        problem: format!("`{name}` is no result of a reduction"),
+    };
+    for name in &names {
+        let key = key(&name[PREFIX.len()..]).ok_or_else(|| wrong(name))?;
+        let tensor = files.tensor(name)?;
+        let (Some(numbers), &[units, width @ (2 | 3)]) = (tensor.doubles(), tensor.shape) else {
+            return Err(wrong(name));
+        };
+        let result: Arc<[Reduced]> = numbers
+            .chunks_exact(width)
+            .map(|row| Reduced { value: row[0], magnitude: row[1], alternative: row.get(2).copied() })
+            .collect();
+        // Only what is finite is ever kept.
+        if result.len() != units || result.iter().any(|it| !it.value.is_finite()) {
+            return Err(wrong(name));
+        }
+        results.insert(key, result);
+    }
+    Ok((results, names.len()))
+}
+
+/// Returns the key that hexadecimal digits stand for.
+fn key(digits: &str) -> Option<Key> {
+    let mut key = Key::default();
+    if digits.len() != 2 * key.len() || !digits.is_ascii() {
+        return None;
+    }
+    for (index, byte) in key.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&digits[2 * index..2 * index + 2], 16).ok()?;
+    }
+    Some(key)
+}
