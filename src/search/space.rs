@@ -16,7 +16,7 @@ use crate::lang::canonical;
 use crate::lang::check::similar::similar;
 use crate::lang::ops::{CATALOGUE, Class, Op, Setting};
 use crate::lang::program::{Expr, Script};
-use crate::lang::types::{Type, UnitKind};
+use crate::lang::types::UnitKind;
 
 pub use vary::{VARIATIONS, Variation, VariationInfo};
 
@@ -103,6 +103,17 @@ pub enum SpaceError {
         /// What is missing.
         missing: &'static str,
     },
+    /// The greatest size is less than any formula's.
+    #[error(
+        "the smallest formula has {least} operators and constants, and at most {most} are allowed; allow {least} \
+         with `--max-size`"
+    )]
+    TooSmall {
+        /// The size of the smallest formula.
+        least: usize,
+        /// The greatest size that was asked for.
+        most: usize,
+    },
 }
 
 fn hint(similar: &[String]) -> String {
@@ -119,8 +130,8 @@ pub struct Space {
     max_size: usize,
     units: Vec<UnitKind>,
     operators: Vec<Op>,
-    /// Those that were switched off, which canonical forms may not bring back.
-    without: Vec<Op>,
+    /// What may stand in a formula: the operators, and what canonical forms make of them; none that was switched off.
+    allowed: Vec<Op>,
     /// For each unit, in the order of `units`.
     productions: Vec<Productions>,
 }
@@ -132,7 +143,7 @@ impl Space {
     /// Returns the space of some options.
     ///
     /// # Errors
-    /// When an operator or a unit does not exist, or too few are left to build an allocation.
+    /// When an operator or a unit does not exist, or too few are left to build an allocation of the greatest size.
     pub fn new(options: &SpaceOptions) -> Result<Self, SpaceError> {
         let units: Vec<UnitKind> = UnitKind::ALL
             .into_iter()
@@ -147,17 +158,37 @@ impl Space {
         }
         let productions: Vec<Productions> =
             units.iter().map(|unit| Productions::new(&operators, *unit)).collect();
-        let without = options.without.iter().filter_map(|name| Op::find(name)).collect();
+        let allowed = allowed(&operators, &options.without);
         let space =
-            Self { kind: options.kind, max_size: options.max_size, units, operators, without, productions };
-        match space.kind {
-            SpaceKind::Full if space.productions.iter().any(|it| it.least_depth(Type::Layer).is_none()) => {
-                Err(SpaceError::Empty { missing: "nothing gives a Layer" })
+            Self { kind: options.kind, max_size: options.max_size, units, operators, allowed, productions };
+        let least_of =
+            |unit: &UnitKind| space.allocators().filter_map(|op| space.least_size(op, *unit)).min();
+        let least = match space.kind {
+            SpaceKind::Dsa if dsa::can_reduce(&space.operators) => Some(dsa::LEAST_SIZE),
+            SpaceKind::Dsa => {
+                return Err(SpaceError::Empty { missing: "there is no score or weight, or no reduction" });
             }
-            SpaceKind::Dsa if !dsa::can_reduce(&space.operators) => {
-                Err(SpaceError::Empty { missing: "there is no score or weight, or no reduction" })
+            // Each unit has to have a formula.
+            SpaceKind::Full => space
+                .units
+                .iter()
+                .map(least_of)
+                .try_fold(0, |least: usize, of_unit| of_unit.map(|size| least.max(size))),
+        };
+        match least {
+            None => Err(SpaceError::Empty { missing: "nothing gives what an allocator takes" }),
+            Some(least) if least > space.max_size => {
+                Err(SpaceError::TooSmall { least, most: space.max_size })
             }
-            _ => Ok(space),
+            Some(_) => Ok(space),
+        }
+    }
+
+    /// Returns the size of the smallest allocation of an allocator; `None` when nothing gives what it takes.
+    fn least_size(&self, allocator: Op, unit: UnitKind) -> Option<usize> {
+        match allocator.info().class {
+            Class::Allocator(Some(of_type)) => Some(1 + self.of_unit(unit).least_size(of_type)?),
+            _ => Some(1),
         }
     }
 
@@ -183,6 +214,8 @@ impl Space {
     }
 
     /// Draws a formula of a unit: ramped half-and-half in the full space, a chain of random length in the `dsa` space.
+    ///
+    /// One of the smallest, where the greatest size leaves hardly any other.
     pub fn random_of(&self, random: &mut ChaCha8Rng, unit: UnitKind) -> Script {
         for _ in 0..ATTEMPTS {
             let drawn = match self.kind {
@@ -193,7 +226,11 @@ impl Space {
                 return script;
             }
         }
-        Script { metric: None, unit: Some(unit), allocation: Expr::apply(Op::Uniform, Vec::new()).ok() }
+        let allocation = match self.kind {
+            SpaceKind::Full => self.smallest(random, unit),
+            SpaceKind::Dsa => self.smallest_chain(random),
+        };
+        tidy(Script { metric: None, unit: Some(unit), allocation })
     }
 
     /// Returns whether a script is a formula of the space.
@@ -201,17 +238,17 @@ impl Space {
         let (Some(allocation), Some(unit)) = (&script.allocation, script.unit) else { return false };
         let mut known = true;
         allocation.walk(&mut |part| {
-            known &= part.op().is_none_or(|op| {
-                let placed = unit == UnitKind::Projection || !matches!(op, Op::FanIn | Op::FanOut);
-                // What canonical forms make of others is theirs too.
-                // Bounds that are reversed are an error in a script.
-                let number = |index: usize| part.parameters().get(index).and_then(|it| it.number());
-                let ordered = op != Op::Clip || number(0) <= number(1);
-                placed
-                    && ordered
-                    && !self.without.contains(&op)
-                    && (self.operators.contains(&op) || op.info().full)
-            });
+            known &= match part.op() {
+                Some(op) => {
+                    let placed = unit == UnitKind::Projection || !matches!(op, Op::FanIn | Op::FanOut);
+                    // Bounds that are reversed are an error in a script.
+                    let number = |index: usize| part.parameters().get(index).and_then(|it| it.number());
+                    let ordered = op != Op::Clip || number(0) <= number(1);
+                    placed && ordered && self.allowed.contains(&op)
+                }
+                // A script cannot say others.
+                None => part.as_number().is_some_and(f64::is_finite),
+            };
         });
         known
             && script.metric.is_none()
@@ -268,6 +305,29 @@ fn operators(options: &SpaceOptions) -> Result<Vec<Op>, SpaceError> {
         .filter(|op| options.only.is_empty() || named(&options.only, *op))
         .filter(|op| !named(&options.without, *op))
         .collect())
+}
+
+/// Returns what may stand in formulas of some operators: they, and what canonical forms make of them.
+fn allowed(operators: &[Op], without: &[String]) -> Vec<Op> {
+    let mut allowed = operators.to_vec();
+    // The direction.
+    allowed.push(Op::Negate);
+    for op in operators {
+        allowed.extend_from_slice(match op {
+            Op::Greater => &[Op::Less],
+            Op::GreaterEqual => &[Op::LessEqual],
+            Op::Add => &[Op::Subtract],
+            Op::Subtract => &[Op::Add],
+            Op::Multiply => &[Op::Square],
+            Op::Divide => &[Op::Reciprocal],
+            Op::Power => &[Op::Square, Op::SquareRoot, Op::Reciprocal],
+            _ => &[],
+        });
+    }
+    allowed.sort();
+    allowed.dedup();
+    allowed.retain(|op| !without.iter().any(|name| name == op.name()));
+    allowed
 }
 
 /// Returns a script in its canonical form, with constants of three digits.

@@ -14,6 +14,9 @@ use crate::lang::types::{Type, UnitKind};
 const MOST: [(Stage, usize); 4] =
     [(Stage::PreProcess, 2), (Stage::Reduce, 1), (Stage::Transform, 1), (Stage::PostProcess, 2)];
 
+/// The size of the smallest formula: an allocator, a reduction and what it reduces.
+pub(super) const LEAST_SIZE: usize = 3;
+
 /// Returns whether an operator takes part: in a stage, as what a chain begins with, or as the allocator at its end.
 pub(super) fn takes_part(op: Op) -> bool {
     let row = op.info();
@@ -111,15 +114,34 @@ impl Space {
         let mut after = some(transform, transforms);
         after.extend(some(post, posts));
         let reduction = *draw(random, &self.of_stage(reduce), |op| frequency(*op))?;
-        let starts: Vec<Op> =
-            self.operators().iter().copied().filter(|op| matches!(op, Op::Score | Op::Weight)).collect();
-        let start = *draw(random, &starts, |op| if *op == Op::Score { 4.0 } else { 1.0 })?;
+        let start = self.draw_start(random)?;
         let chain = Chain { start, before, reduction, after, reversed: random.random_bool(0.5) };
+        let allocation = self.allot_by(random, &chain)?;
+        Some(Script { metric: None, unit: Some(unit), allocation: Some(allocation) })
+    }
+
+    /// Draws one of the smallest allocations of the `dsa` space.
+    pub(super) fn smallest_chain(&self, random: &mut ChaCha8Rng) -> Option<Expr> {
+        let reduction = *draw(random, &self.of_stage(Stage::Reduce), |op| frequency(*op))?;
+        let start = self.draw_start(random)?;
+        let chain = Chain { start, before: Vec::new(), reduction, after: Vec::new(), reversed: false };
+        self.allot_by(random, &chain)
+    }
+
+    /// Returns what chains begin with, the score first.
+    fn starts(&self) -> Vec<Op> {
+        self.operators().iter().copied().filter(|op| matches!(op, Op::Score | Op::Weight)).collect()
+    }
+
+    fn draw_start(&self, random: &mut ChaCha8Rng) -> Option<Op> {
+        draw(random, &self.starts(), |op| if *op == Op::Score { 4.0 } else { 1.0 }).copied()
+    }
+
+    /// Allots by a chain.
+    fn allot_by(&self, random: &mut ChaCha8Rng, chain: &Chain) -> Option<Expr> {
         let scale =
             self.draw_allocator(random, |op| matches!(op.info().class, Class::Allocator(Some(Type::Layer))))?;
-        let allocation =
-            Expr::call(scale, vec![chain.importance()?], settings(random, scale.info(), None)).ok()?;
-        Some(Script { metric: None, unit: Some(unit), allocation: Some(allocation) })
+        Expr::call(scale, vec![chain.importance()?], settings(random, scale.info(), None)).ok()
     }
 
     /// Varies a chain; a parent that is none has no variation.

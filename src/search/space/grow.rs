@@ -46,39 +46,55 @@ impl Space {
 
     /// Draws a formula of the full space.
     pub(super) fn grow(&self, random: &mut ChaCha8Rng, unit: UnitKind) -> Option<Script> {
-        let allocator = self.draw_allocator(random, |_| true)?;
+        let allocator = self.draw_allocator(random, |op| self.least_size(op, unit).is_some())?;
         let depth = random.random_range(LEAST_DEPTH..=GREATEST_DEPTH) as usize;
         let full = random.random_bool(0.5);
         let allocation = match allocator.info().class {
             Class::Allocator(Some(of_type)) => {
                 let productions = self.of_unit(unit);
-                let importance = match of_type == Type::Layer && random.random_bool(SUMS) {
-                    true => {
-                        let terms = random.random_range(1..=LONGEST_SUM);
-                        let first = productions.term(random)?;
-                        (1..terms).try_fold(first, |sum, _| {
-                            Expr::apply(Op::Add, vec![sum, productions.term(random)?]).ok()
-                        })?
-                    }
-                    false => productions.grow(random, of_type, depth, full)?,
-                };
-                let importance = positive(random, allocator, importance)?;
+                let importance =
+                    match of_type == Type::Layer && productions.has_sums() && random.random_bool(SUMS) {
+                        true => {
+                            let terms = random.random_range(1..=LONGEST_SUM);
+                            let first = productions.term(random)?;
+                            (1..terms).try_fold(first, |sum, _| {
+                                Expr::apply(Op::Add, vec![sum, productions.term(random)?]).ok()
+                            })?
+                        }
+                        false => productions.grow(random, of_type, depth, full)?,
+                    };
+                let importance = self.positive(random, allocator, importance)?;
                 Expr::call(allocator, vec![importance], settings(random, allocator.info(), None)).ok()?
             }
             _ => Expr::call(allocator, Vec::new(), settings(random, allocator.info(), None)).ok()?,
         };
         Some(Script { metric: None, unit: Some(unit), allocation: Some(allocation) })
     }
-}
 
-/// Returns an importance that an allocator takes: `proportional` refuses negative ones.
-pub(super) fn positive(random: &mut ChaCha8Rng, allocator: Op, importance: Expr) -> Option<Expr> {
-    if allocator != Op::Proportional {
-        return Some(importance);
+    /// Draws one of the smallest allocations of the full space.
+    pub(super) fn smallest(&self, random: &mut ChaCha8Rng, unit: UnitKind) -> Option<Expr> {
+        let size = |op: Op| self.least_size(op, unit);
+        let least = self.allocators().filter_map(size).min()?;
+        let allocator = self.draw_allocator(random, |op| size(op) == Some(least))?;
+        let importance = match allocator.info().class {
+            Class::Allocator(Some(of_type)) => vec![self.of_unit(unit).smallest(random, of_type)?],
+            _ => Vec::new(),
+        };
+        Expr::call(allocator, importance, settings(random, allocator.info(), None)).ok()
     }
-    let through = [Op::Exponential, Op::Softplus, Op::Sigmoid, Op::Absolute];
-    let op = through[random.random_range(0..through.len() as u64) as usize];
-    Expr::apply(op, vec![importance]).ok()
+
+    /// Returns an importance that an allocator takes: `proportional` refuses negative ones.
+    pub(super) fn positive(&self, random: &mut ChaCha8Rng, allocator: Op, importance: Expr) -> Option<Expr> {
+        if allocator != Op::Proportional {
+            return Some(importance);
+        }
+        let through = [Op::Exponential, Op::Softplus, Op::Sigmoid, Op::Absolute];
+        let through: Vec<Op> = through.into_iter().filter(|op| self.operators().contains(op)).collect();
+        match draw(random, &through, |_| 1.0) {
+            Some(op) => Expr::apply(*op, vec![importance]).ok(),
+            None => Some(importance),
+        }
+    }
 }
 
 impl Productions {
@@ -125,6 +141,11 @@ impl Productions {
         Expr::call(production.op, operands, parameters).ok()
     }
 
+    /// Returns whether there are sums of terms.
+    fn has_sums(&self) -> bool {
+        self.gives_layer(Op::Add) && self.gives_layer(Op::Multiply)
+    }
+
     /// Draws a term of a sum: a constant times one or two things that tell units apart.
     pub(super) fn term(&self, random: &mut ChaCha8Rng) -> Option<Expr> {
         let mut factor = self.factor(random)?;
@@ -136,9 +157,8 @@ impl Productions {
 
     /// Draws what tells units apart: a leaf, on which side of a depth they lie, or a reduction between 0 and 1.
     fn factor(&self, random: &mut ChaCha8Rng) -> Option<Expr> {
-        let has = |op: Op| self.of(Type::Layer).iter().any(|it| it.op == op);
         let kind = random.random::<f64>();
-        if kind < 0.2 && has(Op::Depth) && has(Op::Less) {
+        if kind < 0.2 && self.gives_layer(Op::Depth) && self.gives_layer(Op::Less) {
             let depth = Expr::apply(Op::Depth, Vec::new()).ok()?;
             let border = Expr::number(digits(random.random_range(0.0..1.0)));
             let sides = if random.random_bool(0.5) { vec![depth, border] } else { vec![border, depth] };
@@ -148,13 +168,26 @@ impl Productions {
             return self.leaf(random, Type::Layer);
         }
         let layer = self.grow(random, Type::Layer, 3, true)?;
-        match random.random_bool(0.7) && has(Op::MinMax) {
+        match random.random_bool(0.7) && self.gives_layer(Op::MinMax) {
             true => Expr::apply(Op::MinMax, vec![layer]).ok(),
             false => Some(layer),
         }
     }
 
-    /// Draws a leaf of a type, or the smallest tree there is.
+    /// Draws one of the smallest trees of a type.
+    fn smallest(&self, random: &mut ChaCha8Rng, of_type: Type) -> Option<Expr> {
+        if of_type == Type::Number {
+            return Some(Expr::number(constant(random)));
+        }
+        let least = self.least_size(of_type)?;
+        let choices: Vec<&Production> = self.of(of_type).iter().filter(|it| it.size == least).collect();
+        let production = *draw(random, &choices, |it| it.weight)?;
+        let operands = production.operands.iter().map(|it| self.smallest(random, *it));
+        let operands = operands.collect::<Option<Vec<Expr>>>()?;
+        Expr::call(production.op, operands, settings(random, production.op.info(), production.over)).ok()
+    }
+
+    /// Draws a leaf of a type, or a tree of the least depth.
     pub(super) fn leaf(&self, random: &mut ChaCha8Rng, of_type: Type) -> Option<Expr> {
         self.grow(random, of_type, 1, true)
     }

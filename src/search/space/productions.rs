@@ -19,6 +19,8 @@ pub(super) struct Production {
     pub(super) weight: f64,
     /// The least depth of a tree that it is the root of.
     pub(super) depth: usize,
+    /// The least size of such a tree.
+    pub(super) size: usize,
 }
 
 /// All productions of a space, by the type that they give (Montana's type possibility tables, 1995).
@@ -42,24 +44,30 @@ impl Productions {
                     let weight = weight(op, result, &operands, over);
                     // Numbers are drawn, not computed.
                     if weight > 0.0 && (result != Type::Number || operands.is_empty()) {
-                        all.push((result, Production { op, operands, over, weight, depth: 0 }));
+                        all.push((result, Production { op, operands, over, weight, depth: 0, size: 0 }));
                     }
                 }
             }
         }
-        // The least depths: those known grow until nothing changes.
-        let mut least: [Option<usize>; SHAPES.len()] = [None; SHAPES.len()];
-        least[Type::Number as usize] = Some(1);
+        // The least depths and sizes: those known shrink until nothing changes.
+        let mut least: [Option<(usize, usize)>; SHAPES.len()] = [None; SHAPES.len()];
+        least[Type::Number as usize] = Some((1, 1));
         loop {
             let mut changed = false;
             for (result, production) in &mut all {
                 let mut below = production.operands.iter().map(|it| least[*it as usize]);
-                let below: Option<usize> =
-                    below.try_fold(0, |deepest: usize, depth| Some(deepest.max(depth?)));
-                let Some(below) = below else { continue };
-                production.depth = below + 1;
-                if least[*result as usize].is_none_or(|known| below + 1 < known) {
-                    least[*result as usize] = Some(below + 1);
+                let below = below.try_fold((0, 0), |(deepest, sum): (usize, usize), operand| {
+                    operand.map(|(depth, size)| (deepest.max(depth), sum.saturating_add(size)))
+                });
+                let Some((depth, size)) = below.map(|(depth, size)| (depth + 1, size.saturating_add(1)))
+                else {
+                    continue;
+                };
+                (production.depth, production.size) = (depth, size);
+                let known = &mut least[*result as usize];
+                let better = known.map_or((depth, size), |(deep, large)| (depth.min(deep), size.min(large)));
+                if *known != Some(better) {
+                    *known = Some(better);
                     changed = true;
                 }
             }
@@ -85,6 +93,19 @@ impl Productions {
             Type::Number => Some(1),
             _ => self.of(of_type).iter().map(|it| it.depth).min(),
         }
+    }
+
+    /// Returns the least size of a tree of a type; `None` when there is none.
+    pub(super) fn least_size(&self, of_type: Type) -> Option<usize> {
+        match of_type {
+            Type::Number => Some(1),
+            _ => self.of(of_type).iter().map(|it| it.size).min(),
+        }
+    }
+
+    /// Returns whether an operator can give a value for each unit.
+    pub(super) fn gives_layer(&self, op: Op) -> bool {
+        self.of(Type::Layer).iter().any(|it| it.op == op)
     }
 }
 

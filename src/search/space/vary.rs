@@ -5,7 +5,7 @@ mod tree;
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 
-use super::grow::{draw, positive, setting, settings};
+use super::grow::{draw, setting, settings};
 use super::productions::Production;
 use super::{ATTEMPTS, Space, SpaceKind, digits, tidy};
 use crate::lang::ops::{Class, Domain, Op, Setting};
@@ -122,7 +122,12 @@ impl Space {
                 return (varied, Some(info.variation));
             }
         }
-        (self.random(random), None)
+        // Of the parent's unit, so that an island of one unit stays so.
+        let script = match parent.unit.filter(|unit| self.units.contains(unit)) {
+            Some(unit) => self.random_of(random, unit),
+            None => self.random(random),
+        };
+        (script, None)
     }
 
     /// Applies one variation, where it can be applied to these two; the result is a formula of the space, and not the parent.
@@ -319,7 +324,7 @@ impl Space {
         let importance = old.importance?;
         let takes = |op: Op| matches!(op.info().class, Class::Allocator(Some(of_type)) if of_type == importance.of_type());
         let new = self.draw_allocator(random, |op| op != old.op && takes(op))?;
-        let importance = positive(random, new, importance.clone())?;
+        let importance = self.positive(random, new, importance.clone())?;
         let allocation = Expr::call(new, vec![importance], settings(random, new.info(), None)).ok()?;
         Some(Script { allocation: Some(allocation), ..parent.clone() })
     }
