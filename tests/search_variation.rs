@@ -17,6 +17,7 @@ use allot::lang::ops::{CATALOGUE, Class, Op};
 use allot::lang::print;
 use allot::lang::program::{Metric, Script};
 use allot::lang::types::{Group, UnitKind};
+use allot::search::enumerate::{Grid, formulas};
 use allot::search::space::{Space, SpaceError, SpaceKind, SpaceOptions, VARIATIONS, Variation};
 use model::{Stored, model, script, wanda};
 use proptest::prelude::*;
@@ -256,6 +257,31 @@ fn a_random_formula_in_the_place_of_a_variation_keeps_the_unit() {
         assert_eq!((child.unit, variation), (parent.unit, None), "{}", print::script(&child));
         assert!(space.holds(&child));
     }
+}
+
+#[test]
+fn the_enumerated_chains_are_those_of_the_space() {
+    let grid = Grid { constants: Vec::new(), windows: vec![0.08] };
+    let of = |ops: &[&str], max_size| {
+        let options = SpaceOptions { kind: SpaceKind::Dsa, units: names(&["block"]), ..only(ops, max_size) };
+        let space = Space::new(&options).expect("a space");
+        let all = formulas(&space, &grid).expect("formulas");
+        for script in &all {
+            assert!(space.holds(script), "{}", print::script(script));
+        }
+        all.iter().map(print::script).collect::<BTreeSet<String>>()
+    };
+    let with_score = of(&["score", "abs", "mean", "atan", "scale"], 40);
+    let with_weight = of(&["weight", "abs", "mean", "atan", "scale"], 40);
+    // Two at each of two places (`abs` stands behind the reduction too), and both directions; then the weight's own.
+    assert_eq!(with_score.len(), 2 * 3 * 2);
+    assert_eq!(with_weight, with_score.iter().map(|text| text.replace("score", "weight")).collect());
+    let small = of(&["score", "abs", "mean", "atan", "scale"], 4);
+    let sizes = with_score.iter().filter(|text| {
+        check(text, Options::default()).script.and_then(|it| it.allocation).is_some_and(|it| it.size() <= 4)
+    });
+    assert_eq!(small, sizes.cloned().collect());
+    assert!(small.len() < with_score.len() && !small.is_empty());
 }
 
 #[test]

@@ -3,9 +3,9 @@
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 
-use super::Space;
 use super::grow::{draw, settings};
 use super::vary::Variation;
+use super::{Space, tidy};
 use crate::lang::ops::{Class, Op, Stage};
 use crate::lang::program::{Expr, Script};
 use crate::lang::types::{Type, UnitKind};
@@ -213,8 +213,9 @@ impl Space {
     }
 
     /// Returns every chain with at most one pre-process operator and at most one after the reduction, of every unit, direction
-    /// and lambda, in a fixed order.
+    /// and lambda, in a fixed order; on the score, or on the weight where there is no score.
     pub fn chains(&self, lambdas: &[f64]) -> Vec<Script> {
+        let Some(start) = self.starts().first().copied() else { return Vec::new() };
         let none = || std::iter::once(None);
         let before: Vec<Option<Op>> =
             none().chain(self.of_stage(Stage::PreProcess).into_iter().map(Some)).collect();
@@ -233,13 +234,14 @@ impl Space {
             }) {
                 for reversed in [false, true] {
                     let chain = Chain {
-                        start: Op::Score,
+                        start,
                         before: before.into_iter().collect(),
                         reduction,
                         after: after.into_iter().collect(),
                         reversed,
                     };
-                    scripts.extend(lambdas.iter().filter_map(|lambda| script(&chain, *unit, *lambda)));
+                    let of_chain = lambdas.iter().filter_map(|lambda| script(&chain, *unit, *lambda));
+                    scripts.extend(of_chain.map(tidy).filter(|script| self.holds(script)));
                 }
             }
         }
