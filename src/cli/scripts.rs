@@ -35,7 +35,8 @@ impl Loaded {
 /// Fails when there is none, or it has errors; warnings are shown unless `quiet`.
 pub(super) fn load(name: &str, unit: Option<UnitKind>, quiet: bool) -> Result<Loaded, CliError> {
     let input = match published::find(name) {
-        Some(script) if !Path::new(name).exists() => {
+        // A folder of that name is no script: `--out owl` makes one.
+        Some(script) if !Path::new(name).exists() || Path::new(name).is_dir() => {
             Input { name: script.name.to_owned(), path: None, bytes: script.source.as_bytes().to_vec() }
         }
         _ if name == "-" || Path::new(name).exists() => Input::read(Path::new(name))?,
