@@ -352,6 +352,25 @@ fn no_space() {
 }
 
 #[test]
+#[cfg(unix)]
+fn no_space_for_a_scratch_file() {
+    let place = Place::new();
+    let before = place.list();
+    for arguments in [PPL, STATS, EVAL, PRUNE] {
+        let arguments = [arguments, &["--memory", "700kB"]].concat();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_allot"));
+        command.args(&arguments).current_dir(place.folder.path()).env("TMPDIR", "nowhere");
+        let output = command.output().expect("it runs");
+        place.check(&arguments, &output, &["scratch file", "nowhere"], &before);
+        // Pruning copies the folder first.
+        if arguments[0] != "prune" {
+            let output = place.run_without_space(&arguments);
+            place.check(&arguments, &output, &["scratch file", "TMPDIR", "--memory"], &before);
+        }
+    }
+}
+
+#[test]
 fn a_model_that_is_not_in_the_cache() {
     let place = Place::new();
     let before = place.list();
@@ -434,8 +453,10 @@ fn an_interrupted_command_leaves_nothing_behind() {
 #[test]
 fn hessians_and_spectra_are_collected_on_request() {
     let place = Place::new();
-    place
-        .refuses(&[STATS, &["--hessians", "--memory", "1KiB"]].concat(), &["memory", "1.0 KiB", "--samples"]);
+    place.refuses(
+        &[STATS, &["--hessians", "--memory", "1KiB"]].concat(),
+        &["memory", "1.0 KiB", "--hessians"],
+    );
     let output = place.run(&[STATS, &["--hessians", "--spectra"]].concat());
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     let checkpoint = allot::model::Checkpoint::open(place.path("model")).expect("it opens");

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use allot::measure::{divergence, perplexity, perplexity_streamed};
+use allot::measure::{divergence, divergence_streamed, perplexity, perplexity_streamed};
 use allot::model::{Checkpoint, Decoder, Tokenizer};
 use allot::stats::{Text, Tokens};
 use candle_core::Device;
@@ -40,13 +40,21 @@ fn dense_perplexity_agrees_with_transformers() {
 }
 
 #[test]
-fn streaming_changes_no_bit() {
+fn neither_streaming_nor_a_scratch_file_changes_a_bit() {
     let checkpoint = Checkpoint::open(bundled()).unwrap();
-    let tokens = Tokens::new((0..600).map(|it| it * 31 % 2048).collect(), 20).unwrap();
+    // More windows than go through a block together.
+    let tokens = Tokens::new((0..6000).map(|it| it * 31 % 2048).collect(), 20).unwrap();
     let decoder = Decoder::load(&checkpoint, &Device::Cpu).unwrap();
     let resident = perplexity(&decoder, &tokens, &mut |_, _| ()).unwrap();
-    let streamed = perplexity_streamed(&checkpoint, &tokens, &Device::Cpu, &mut |_| ()).unwrap();
-    assert_eq!(resident.window_losses, streamed.window_losses);
+    let apart = divergence(&decoder, &decoder, &tokens, &mut |_, _| ()).unwrap();
+    for memory in [None, Some(1)] {
+        let device = &Device::Cpu;
+        let streamed = perplexity_streamed(&checkpoint, &tokens, device, memory, &mut |_| ()).unwrap();
+        assert_eq!(resident.window_losses, streamed.window_losses);
+        let streamed =
+            divergence_streamed(&checkpoint, &checkpoint, &tokens, device, memory, &mut |_| ()).unwrap();
+        assert_eq!(apart.window_divergences, streamed.window_divergences);
+    }
 }
 
 #[test]

@@ -232,7 +232,7 @@ fn the_hessian_agrees_with_the_published_code() {
     };
     let block = Block::load(&published.checkpoint, 0, &Device::Cpu).unwrap();
     let activations =
-        Activations::embed(&published.checkpoint, &published.calibration, &Device::Cpu).unwrap();
+        Activations::embed(&published.checkpoint, &published.calibration, &Device::Cpu, u64::MAX).unwrap();
     let linear = &published.checkpoint.linears()[0];
     let mut hessian = Hessian::new(linear.columns);
     let mut tap = |site, input: &Tensor| {

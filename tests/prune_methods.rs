@@ -66,6 +66,22 @@ fn every_method_prunes_exactly_what_was_allocated() {
 }
 
 #[test]
+fn a_scratch_file_changes_no_bit_of_what_is_pruned() {
+    let checkpoint = Checkpoint::open(bundled()).unwrap();
+    // More windows than go through a block together.
+    let tokens = Tokens::new((0_u32..4096).map(|it| it * 31 % 2048).collect(), 64).unwrap();
+    for (method, propagation) in
+        [(Method::Wanda, Propagation::Pruned), (Method::SPARSE_GPT, Propagation::Dense)]
+    {
+        let [ample, little] = [u64::MAX, 1].map(|memory| {
+            let (tokens, memory) = (Some(&tokens), Some(memory));
+            prune(&checkpoint, 0.6, &Options { tokens, memory, propagation, ..Options::new(method.clone()) })
+        });
+        assert_eq!(ample, little);
+    }
+}
+
+#[test]
 fn a_metric_prunes_like_the_method_that_it_spells_out() {
     let checkpoint = Checkpoint::open(bundled()).unwrap();
     let tokens = tokens();

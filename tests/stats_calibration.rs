@@ -10,7 +10,10 @@ use allot::lang::check::{Options, check};
 use allot::lang::program::Script;
 use allot::lang::published;
 use allot::model::{Block, Checkpoint, Site, TensorFiles, Tokenizer, widen};
-use allot::stats::{Activations, Hessian, Statistics, Text, Tokens, calibrate, gradients};
+use allot::stats::{
+    Activations, CalibrationOptions, Hessian, Statistics, Text, Tokens, calibrate, calibrate_with, gradients,
+    gradients_within,
+};
 use candle_core::Device;
 
 mod shared;
@@ -199,7 +202,7 @@ fn the_hessian_agrees_with_sparsegpt_and_its_diagonal_with_the_second_moments() 
     let checkpoint = Checkpoint::open(bundled()).unwrap();
     let file = folder.join("tokens.safetensors:calib_ids");
     let tokens = Tokens::read(file.to_str().unwrap(), &checkpoint).unwrap();
-    let activations = Activations::embed(&checkpoint, &tokens, &Device::Cpu).unwrap();
+    let activations = Activations::embed(&checkpoint, &tokens, &Device::Cpu, u64::MAX).unwrap();
     let block = Block::load(&checkpoint, 0, &Device::Cpu).unwrap();
     let mut hessian = Hessian::new(96);
     activations
@@ -260,5 +263,25 @@ fn gradients_flow_through_every_family() {
             assert!(gradient.iter().all(|it| it.is_finite()), "{family} {module}");
             assert!(gradient.iter().any(|&it| it > 0.0), "{family} {module}");
         }
+    }
+}
+
+#[test]
+fn a_scratch_file_changes_no_bit_of_statistics() {
+    let checkpoint = Checkpoint::open(bundled()).unwrap();
+    // More windows than go through a block together.
+    let tokens = Tokens::new((0_u32..4096).map(|it| it * 31 % 2048).collect(), 128).unwrap();
+    let collect = |memory| {
+        let options = CalibrationOptions { hessians: true, memory };
+        let (device, mut progress) = (Device::Cpu, |_| ());
+        let statistics = calibrate_with(&checkpoint, &tokens, 0, &device, options, &mut progress).unwrap();
+        let few = Tokens::new(tokens.part(0..3).to_vec(), 128).unwrap();
+        (statistics, gradients_within(&checkpoint, &few, &device, memory, &mut |_| ()).unwrap())
+    };
+    let (ample, little) = (collect(Some(u64::MAX)), collect(Some(1)));
+    assert_eq!(ample.1, little.1);
+    for (module, linear) in &ample.0.linears {
+        let other = &little.0.linears[module];
+        assert_eq!((&linear.second_moment, &linear.hessian), (&other.second_moment, &other.hessian));
     }
 }

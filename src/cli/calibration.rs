@@ -6,8 +6,9 @@ use candle_core::Device;
 
 use super::CliError;
 use super::progress::Progress;
+use super::text::bytes;
 use crate::model::Checkpoint;
-use crate::stats::{Source, Statistics, Tokens, calibrate};
+use crate::stats::{CalibrationOptions, Source, Statistics, Tokens, calibrate_with};
 
 /// Where a command's statistics come from.
 #[derive(Debug, clap::Args)]
@@ -30,6 +31,10 @@ pub(super) struct CalibrationArguments {
     /// What the windows are drawn by
     #[arg(long, default_value_t = 0)]
     pub(super) seed: u64,
+    /// How much memory the calibration may take; activations that do not fit go to a scratch file in TMPDIR (default: what is
+    /// free)
+    #[arg(long, value_parser = bytes, value_name = "BYTES")]
+    pub(super) memory: Option<u64>,
 }
 
 impl CalibrationArguments {
@@ -61,9 +66,10 @@ impl CalibrationArguments {
         let Some(tokens) = self.windows(checkpoint)? else { return Ok(None) };
         let blocks = checkpoint.config().blocks as f64;
         let bar = Progress::new("calibrating", quiet);
-        let statistics = calibrate(checkpoint, &tokens, self.seed, &Device::Cpu, &mut |done| {
-            bar.at(done as f64 / blocks);
-        })?;
+        let options = CalibrationOptions { memory: self.memory, ..CalibrationOptions::default() };
+        let mut progress = |done| bar.at(done as f64 / blocks);
+        let statistics =
+            calibrate_with(checkpoint, &tokens, self.seed, &Device::Cpu, options, &mut progress)?;
         bar.done();
         Ok(Some(statistics))
     }

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use candle_core::Device;
 
 use super::progress::Progress;
-use super::text::TextArguments;
+use super::text::{TextArguments, bytes};
 use super::{CliError, Common, Format, Outcome, output};
-use crate::measure::divergence;
-use crate::model::{Checkpoint, Decoder, hub::model_folder};
+use crate::measure::divergence_of;
+use crate::model::{Checkpoint, hub::model_folder};
 use crate::report::number::grouped;
 
 /// Measures the mean divergence KL(dense || other) of a model's predictions from the dense model's
@@ -29,6 +29,10 @@ pub(super) struct Arguments {
     /// The most windows that are measured
     #[arg(long)]
     limit: Option<usize>,
+    /// How much memory the weights of both may take; larger models stream block by block, and activations that do not fit
+    /// beside a block go to scratch files in TMPDIR (default: what is free)
+    #[arg(long, value_parser = bytes, value_name = "BYTES")]
+    memory: Option<u64>,
 }
 
 pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliError> {
@@ -37,14 +41,14 @@ pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliE
     dense.check_finite()?;
     other.check_finite()?;
     let tokens = arguments.text.source().windows(&dense, arguments.length, arguments.limit)?;
-    let dense = Decoder::load(&dense, &Device::Cpu)?;
-    let other = Decoder::load(&other, &Device::Cpu)?;
-    let windows = tokens.samples() as f64;
     let bar = Progress::new("divergence", common.quiet);
-    let measured = divergence(&dense, &other, &tokens, &mut |done, value| {
-        bar.at(done as f64 / windows);
-        bar.value(value);
-    })?;
+    let measured =
+        divergence_of(&dense, &other, &tokens, &Device::Cpu, arguments.memory, &mut |share, value| {
+            bar.at(share);
+            if let Some(value) = value {
+                bar.value(value);
+            }
+        })?;
     bar.done();
     match common.format {
         Format::Json => output::print_json(&measured)?,

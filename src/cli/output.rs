@@ -60,7 +60,7 @@ pub enum CliError {
     NoSparsity,
     /// A calibration would take more memory than it may.
     #[error(
-        "this takes about {needed} of memory and may take {allowed}; use fewer `--samples` or a smaller `--length`, leave out `--hessians` or `--gradients`, or allow more with `--memory`"
+        "this takes about {needed} of memory even with activations in a scratch file, and may take {allowed}; leave out `--hessians` or `--gradients`, or allow more with `--memory`"
     )]
     Memory {
         /// What it takes.

@@ -28,7 +28,8 @@ pub(super) struct Arguments {
     /// The most windows that are measured
     #[arg(long)]
     limit: Option<usize>,
-    /// How much memory the weights may take; a larger model streams block by block (default: what is free)
+    /// How much memory the weights may take; a larger model streams block by block, and activations that do not fit beside a
+    /// block go to a scratch file in TMPDIR (default: what is free)
     #[arg(long, value_parser = bytes, value_name = "BYTES")]
     memory: Option<u64>,
 }

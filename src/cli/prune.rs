@@ -121,6 +121,7 @@ pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliE
         tokens: tokens.as_ref(),
         statistics: statistics.as_ref(),
         seed: tokens.as_ref().map(|_| arguments.calibration.seed),
+        memory: arguments.calibration.memory,
         interrupt: Some(writing.flag()),
         ..Options::new(method)
     };

@@ -12,7 +12,7 @@ use crate::allocate::{Bounds, script::Request};
 use crate::lang::types::UnitKind;
 use crate::model::{Checkpoint, hub::model_folder};
 use crate::report::number;
-use crate::stats::{Source, Statistics, Tokens, calibrate, calibrate_with_hessians, gradients, spectra};
+use crate::stats::{CalibrationOptions, Source, Statistics, calibrate_with, gradients_within, spectra};
 
 /// Collects a model's statistics on a text: what scripts and pruning methods use beside the weights
 #[derive(Debug, clap::Args)]
@@ -63,7 +63,8 @@ pub(super) struct Arguments {
     /// What `target` stands for in those scripts; of use only at this sparsity where it stands in a reduction
     #[arg(long, short, value_name = "RATIO", default_value_t = 0.5, requires = "reductions")]
     sparsity: f64,
-    /// Refuses at once what would take more memory; only one block's weights are ever held
+    /// How much memory the work may take: activations that do not fit go to a scratch file in TMPDIR, and what cannot be
+    /// done in it is refused at once (default: what is free)
     #[arg(long, value_parser = bytes, value_name = "BYTES")]
     memory: Option<u64>,
     /// The statistics file
@@ -75,28 +76,17 @@ pub(super) struct Arguments {
 }
 
 impl Arguments {
-    /// Returns about how many bytes the work takes: a block's weights, the hidden states, and what is collected.
-    fn needed_bytes(&self, checkpoint: &Checkpoint, tokens: &Tokens) -> u64 {
-        let config = checkpoint.config();
-        let numbers = |linears: &[crate::model::Linear]| -> u64 {
-            linears.iter().map(|it| it.rows as u64 * it.columns as u64).sum()
+    /// Returns about how many bytes the work takes whatever is done: a block's weights, and what is collected.
+    fn needed_bytes(&self, checkpoint: &Checkpoint, options: CalibrationOptions) -> u64 {
+        let block = checkpoint.block_bytes();
+        let gradients = match self.gradients {
+            true => {
+                2 * block
+                    + 2 * checkpoint.linears().iter().map(|it| 4 * (it.rows * it.columns) as u64).sum::<u64>()
+            }
+            false => 0,
         };
-        let block =
-            (0..config.blocks).map(|index| numbers(checkpoint.block_linears(index))).max().unwrap_or(0);
-        let hidden = tokens.ids().len() as u64 * config.hidden as u64;
-        let mut needed = block + hidden;
-        if self.hessians {
-            let mut sites: Vec<_> =
-                checkpoint.linears().iter().map(|it| (it.block, it.site, it.columns as u64)).collect();
-            sites.sort_unstable();
-            sites.dedup();
-            // Once as they are collected, and once more in the file that is written.
-            needed += sites.iter().map(|(_, _, columns)| 2 * columns * columns).sum::<u64>();
-        }
-        if self.gradients {
-            needed += hidden * config.blocks as u64 + 2 * numbers(checkpoint.linears());
-        }
-        4 * needed
+        block + options.collected_bytes(checkpoint) + gradients
     }
 }
 
@@ -166,23 +156,24 @@ fn calibrated(
         None => Source::Text(arguments.text.clone()),
     };
     let tokens = source.draw(checkpoint, arguments.samples, arguments.length, arguments.seed)?;
-    let needed = arguments.needed_bytes(checkpoint, &tokens);
+    let options = CalibrationOptions { hessians: arguments.hessians, memory: arguments.memory };
+    let needed = arguments.needed_bytes(checkpoint, options);
     if let Some(allowed) = arguments.memory.filter(|allowed| needed > *allowed) {
         let [needed, allowed] = [needed, allowed].map(number::bytes);
         return Err(CliError::Memory { needed, allowed });
     }
     let blocks = checkpoint.config().blocks as f64;
     let bar = Progress::new("calibrating", common.quiet);
-    let collect = if arguments.hessians { calibrate_with_hessians } else { calibrate };
-    let mut statistics = collect(checkpoint, &tokens, arguments.seed, &Device::Cpu, &mut |done| {
-        bar.at(done as f64 / blocks);
-    })?;
+    let mut progress = |done| bar.at(done as f64 / blocks);
+    let mut statistics =
+        calibrate_with(checkpoint, &tokens, arguments.seed, &Device::Cpu, options, &mut progress)?;
     bar.done();
     if arguments.gradients {
         let bar = Progress::new("gradients", common.quiet);
-        let collected = gradients(checkpoint, &tokens, &Device::Cpu, &mut |done| {
-            bar.at(done as f64 / (2.0 * blocks));
-        })?;
+        let collected =
+            gradients_within(checkpoint, &tokens, &Device::Cpu, arguments.memory, &mut |done| {
+                bar.at(done as f64 / (2.0 * blocks));
+            })?;
         bar.done();
         statistics.add_gradients(collected);
     }

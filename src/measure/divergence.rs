@@ -1,12 +1,13 @@
 //! How far a pruned model's predictions are from the dense model's.
 
+use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 use serde::Serialize;
 
 use super::loss::{Logits, in_slices, predicting, row_divergence};
-use super::perplexity::check;
-use crate::model::{Decoder, ModelError};
-use crate::stats::{Tokens, batch_samples};
+use super::perplexity::{check, last_activations};
+use crate::model::{Checkpoint, Decoder, Head, ModelError, free_memory};
+use crate::stats::{Tokens, batch_samples, room};
 
 /// The mean divergence of one model's predictions from another's.
 #[derive(Clone, Debug, Serialize)]
@@ -41,30 +42,96 @@ pub fn divergence(
     let mut windows: Vec<f64> = Vec::with_capacity(samples);
     for from in (0..samples).step_by(step) {
         let ids = tokens.part(from..samples.min(from + step));
-        let dense_hidden = predicting(&dense.hidden(ids, length)?)?;
-        let other_hidden = predicting(&other.hidden(ids, length)?)?;
-        let mut positions: Vec<f64> = Vec::with_capacity(ids.len());
-        in_slices(&dense_hidden, dense.head.vocabulary(), |start, slice| {
-            let count = slice.dim(0)?;
-            let other_slice = other_hidden.narrow(0, start, count)?;
-            let dense_logits = Logits::read(&dense.head.run(slice)?)?;
-            let other_logits = Logits::read(&other.head.run(&other_slice)?)?;
-            let rows = dense_logits.rows().zip(other_logits.rows());
-            positions.par_extend(rows.map(|(dense, other)| row_divergence(dense, other)));
-            Ok(())
-        })?;
-        let means = positions.chunks_exact(length - 1);
-        windows.extend(means.map(|window| window.iter().sum::<f64>() / window.len() as f64));
+        let hidden = [dense.hidden(ids, length)?, other.hidden(ids, length)?];
+        windows.extend(of_windows([&dense.head, &other.head], hidden)?);
         progress(windows.len(), mean(&windows));
     }
-    Ok(Divergence {
+    Ok(finish(tokens, windows))
+}
+
+/// Measures the same of models that do not fit in memory, one block's weights at a time; `progress` is called with the blocks done,
+/// of both models together.
+///
+/// Hidden states that do not fit into `memory` bytes beside a block (`None` for what is free) go to scratch files. The result is
+/// that of [`divergence`], bit for bit.
+///
+/// # Errors
+/// As [`divergence`], and when a tensor cannot be read, or the disk has no room for the scratch files.
+pub fn divergence_streamed(
+    dense: &Checkpoint,
+    other: &Checkpoint,
+    tokens: &Tokens,
+    device: &Device,
+    memory: Option<u64>,
+    progress: &mut dyn FnMut(usize),
+) -> Result<Divergence, ModelError> {
+    check(tokens)?;
+    // Two sets of hidden states share the room, and two heads stand side by side at the end.
+    let room = [dense, other].map(|model| room(model, tokens, memory, model.head_bytes()) / 2);
+    let first = last_activations(dense, tokens, device, room[0], progress)?;
+    let before = dense.config().blocks;
+    let second = last_activations(other, tokens, device, room[1], &mut |done| progress(before + done))?;
+    let heads = [Head::load(dense, device)?, Head::load(other, device)?];
+    let mut windows = Vec::with_capacity(tokens.samples());
+    for (first, second) in first.batches().zip(second.batches()) {
+        windows.extend(of_windows([&heads[0], &heads[1]], [first?, second?])?);
+    }
+    Ok(finish(tokens, windows))
+}
+
+/// Measures two checkpoints, in memory when the weights of both in f32 fit into `memory` bytes (`None` for what is free), else one
+/// block at a time; `progress` is called with the share of the work that is done, and the mean so far where it is known.
+///
+/// # Errors
+/// As [`divergence`] and [`divergence_streamed`].
+pub fn divergence_of(
+    dense: &Checkpoint,
+    other: &Checkpoint,
+    tokens: &Tokens,
+    device: &Device,
+    memory: Option<u64>,
+    progress: &mut dyn FnMut(f64, Option<f64>),
+) -> Result<Divergence, ModelError> {
+    let limit = memory.or_else(free_memory).unwrap_or(u64::MAX);
+    if dense.resident_bytes().saturating_add(other.resident_bytes()) <= limit {
+        let (dense, other) = (Decoder::load(dense, device)?, Decoder::load(other, device)?);
+        let all = tokens.samples() as f64;
+        return divergence(&dense, &other, tokens, &mut |done, value| {
+            progress(done as f64 / all, Some(value));
+        });
+    }
+    let all = (dense.config().blocks + other.config().blocks) as f64;
+    divergence_streamed(dense, other, tokens, device, memory, &mut |done| {
+        progress(done as f64 / all, None);
+    })
+}
+
+/// Returns the mean divergence of each window of a batch, from the last hidden states `[samples, length, hidden]` of both models.
+fn of_windows([dense, other]: [&Head; 2], hidden: [Tensor; 2]) -> Result<Vec<f64>, ModelError> {
+    let (_, length, _) = hidden[0].dims3()?;
+    let [dense_hidden, other_hidden] = [predicting(&hidden[0])?, predicting(&hidden[1])?];
+    let mut positions: Vec<f64> = Vec::with_capacity(dense_hidden.dim(0)?);
+    in_slices(&dense_hidden, dense.vocabulary(), |start, slice| {
+        let count = slice.dim(0)?;
+        let other_slice = other_hidden.narrow(0, start, count)?;
+        let dense_logits = Logits::read(&dense.run(slice)?)?;
+        let other_logits = Logits::read(&other.run(&other_slice)?)?;
+        let rows = dense_logits.rows().zip(other_logits.rows());
+        positions.par_extend(rows.map(|(dense, other)| row_divergence(dense, other)));
+        Ok(())
+    })?;
+    Ok(positions.chunks_exact(length - 1).map(mean).collect())
+}
+
+fn finish(tokens: &Tokens, windows: Vec<f64>) -> Divergence {
+    Divergence {
         divergence: mean(&windows),
-        tokens: samples * (length - 1),
-        windows: samples,
-        length,
+        tokens: tokens.samples() * (tokens.length() - 1),
+        windows: tokens.samples(),
+        length: tokens.length(),
         source: tokens.hash().to_owned(),
         window_divergences: windows,
-    })
+    }
 }
 
 fn mean(values: &[f64]) -> f64 {

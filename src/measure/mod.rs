@@ -6,7 +6,7 @@ pub mod paired;
 mod perplexity;
 mod reference;
 
-pub use divergence::{Divergence, divergence};
+pub use divergence::{Divergence, divergence, divergence_of, divergence_streamed};
 pub use loss::{Logits, row_divergence, row_loss};
 pub use perplexity::{Perplexity, perplexity, perplexity_of, perplexity_streamed};
 pub use reference::{Reference, WindowLoss};

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::loss::{losses, predicting, targets};
 use crate::model::{Block, Checkpoint, Decoder, Head, ModelError, free_memory, no_tap};
-use crate::stats::{Activations, Tokens, batch_samples};
+use crate::stats::{Activations, Tokens, batch_samples, room};
 
 /// How well a model predicts a text.
 #[derive(Clone, Debug, Serialize)]
@@ -95,29 +95,44 @@ pub fn perplexity(
 
 /// Measures a checkpoint that does not fit in memory, one block's weights at a time; `progress` is called with the blocks done.
 ///
-/// The result is that of [`perplexity`], bit for bit.
+/// Hidden states that do not fit into `memory` bytes beside a block (`None` for what is free) go to a scratch file. The result is
+/// that of [`perplexity`], bit for bit.
 ///
 /// # Errors
-/// As [`perplexity`], and when a tensor cannot be read.
+/// As [`perplexity`], and when a tensor cannot be read, or the disk has no room for the scratch file.
 pub fn perplexity_streamed(
     checkpoint: &Checkpoint,
     tokens: &Tokens,
     device: &Device,
+    memory: Option<u64>,
     progress: &mut dyn FnMut(usize),
 ) -> Result<Perplexity, ModelError> {
     check(tokens)?;
-    let mut activations = Activations::embed(checkpoint, tokens, device)?;
+    let room = room(checkpoint, tokens, memory, 0);
+    let activations = last_activations(checkpoint, tokens, device, room, progress)?;
+    let head = Head::load(checkpoint, device)?;
+    let mut tally = Tally::new(tokens);
+    for batch in activations.batches() {
+        tally.add(&head, &batch?)?;
+    }
+    Ok(tally.finish())
+}
+
+/// Takes tokens through all blocks, one block's weights at a time; `progress` is called with the blocks done.
+pub(super) fn last_activations(
+    checkpoint: &Checkpoint,
+    tokens: &Tokens,
+    device: &Device,
+    room: u64,
+    progress: &mut dyn FnMut(usize),
+) -> Result<Activations, ModelError> {
+    let mut activations = Activations::embed(checkpoint, tokens, device, room)?;
     for index in 0..checkpoint.config().blocks {
         let block = Block::stream(checkpoint, index, device)?;
         activations.advance(&block, &mut no_tap())?;
         progress(index + 1);
     }
-    let head = Head::load(checkpoint, device)?;
-    let mut tally = Tally::new(tokens);
-    for batch in activations.batches() {
-        tally.add(&head, batch)?;
-    }
-    Ok(tally.finish())
+    Ok(activations)
 }
 
 /// Measures a checkpoint, in memory when its weights in f32 fit into `memory` bytes, else one block at a time; `progress` is
@@ -143,7 +158,7 @@ pub fn perplexity_of(
         });
     }
     let all = checkpoint.config().blocks as f64;
-    perplexity_streamed(checkpoint, tokens, device, &mut |done| {
+    perplexity_streamed(checkpoint, tokens, device, Some(memory), &mut |done| {
         progress(done as f64 / all, None);
     })
 }

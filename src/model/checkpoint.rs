@@ -217,13 +217,21 @@ impl Checkpoint {
 
     /// Returns how many bytes the decoder's weights take in f32.
     pub fn resident_bytes(&self) -> u64 {
-        let layout = self.layout();
-        let mut numbers: usize = self.linears().iter().map(|it| it.rows * it.columns).sum();
-        // The token embedding stays on the disk; the head is widened, tied or not.
-        if let Ok(head) = self.files().tensor(&layout.head) {
-            numbers += head.shape.iter().product::<usize>();
-        }
-        4 * numbers as u64
+        let numbers: usize = self.linears().iter().map(|it| it.rows * it.columns).sum();
+        4 * numbers as u64 + self.head_bytes()
+    }
+
+    /// Returns how many bytes the largest block's linears take in f32, which is what streaming holds at a time.
+    pub fn block_bytes(&self) -> u64 {
+        let block =
+            |index| self.block_linears(index).iter().map(|it| 4 * (it.rows * it.columns) as u64).sum();
+        (0..self.config().blocks).map(block).max().unwrap_or(0)
+    }
+
+    /// Returns how many bytes the output embedding takes in f32; the token embedding stays on the disk, tied or not.
+    pub fn head_bytes(&self) -> u64 {
+        let head = self.files().tensor(&self.layout().head);
+        head.map_or(0, |head| 4 * head.shape.iter().product::<usize>() as u64)
     }
 
     /// Returns the facts that `allot inspect` shows; reads every block linear once, to count zeros.
@@ -259,7 +267,6 @@ impl Checkpoint {
             .map(|linear| self.weight(linear).map(|values| count_zeros(&values)))
             .sum::<Result<u64, ModelError>>()?;
         let size = |linear: &Linear| (linear.rows * linear.columns) as u64;
-        let each_block = self.linears().chunks(config.architecture.linears.len());
         Ok(Summary {
             architecture: config.architecture.title.to_owned(),
             model_type: config.architecture.model_type.to_owned(),
@@ -278,7 +285,7 @@ impl Checkpoint {
             bytes: bytes_by_type.values().sum(),
             bytes_by_type,
             resident_bytes: self.resident_bytes(),
-            block_bytes: each_block.map(|block| 4 * block.iter().map(size).sum::<u64>()).max().unwrap_or(0),
+            block_bytes: self.block_bytes(),
             files: self.files().paths().count(),
             fingerprint: self.fingerprint(),
             linears,

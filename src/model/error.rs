@@ -154,6 +154,14 @@ pub enum ModelError {
         /// What the system says.
         source: io::Error,
     },
+    /// Hidden states do not fit in memory, and the scratch file that they go to instead cannot be used.
+    #[error("activations do not fit in memory, and a scratch file for them in {} cannot be used: {source}; free some space there, set TMPDIR to a folder with more, allow more with `--memory`, or take fewer samples", folder.display())]
+    Scratch {
+        /// The folder of the scratch file.
+        folder: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
     /// A token id lies outside the vocabulary.
     #[error(
         "token id {id} is outside the model's vocabulary of {vocabulary}; the tokens were made with another model's tokenizer"

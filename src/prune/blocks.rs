@@ -21,7 +21,7 @@ use crate::interpret::data::{LinearData, ModelData, Values};
 use crate::interpret::error::InterpretError;
 use crate::interpret::evaluate::{Context, Scores};
 use crate::model::{Block, Checkpoint, Linear, ModelError, Site, first_not_finite, no_tap, widen};
-use crate::stats::{Activations, Hessian, SecondMoments, Statistics};
+use crate::stats::{Activations, Hessian, SecondMoments, Statistics, room};
 
 /// One pruned linear.
 #[derive(Clone, Debug)]
@@ -92,7 +92,10 @@ pub(super) fn prune_checked(
 ) -> Result<Vec<LinearReport>, PruneError> {
     let blocks = checkpoint.config().blocks;
     let mut activations = match options.tokens.filter(|_| options.runs_model()) {
-        Some(tokens) => Some(Activations::embed(checkpoint, tokens, &options.device)?),
+        Some(tokens) => {
+            let room = room(checkpoint, tokens, options.memory, collected_bytes(checkpoint, options));
+            Some(Activations::embed(checkpoint, tokens, &options.device, room)?)
+        }
         None => None,
     };
     let mut shares = shares.iter().copied();
@@ -141,6 +144,19 @@ pub(super) fn prune_checked(
         progress(index + 1);
     }
     Ok(reports)
+}
+
+/// Returns about how many bytes a block's collected inputs take: Hessians of every site, and the widest one's factor.
+fn collected_bytes(checkpoint: &Checkpoint, options: &Options<'_>) -> u64 {
+    if options.method.needs() != Needs::Hessian {
+        return 0;
+    }
+    let mut sites: Vec<_> =
+        checkpoint.block_linears(0).iter().map(|it| (it.site, it.columns as u64)).collect();
+    sites.sort_unstable();
+    sites.dedup();
+    let widest = sites.iter().map(|(_, columns)| *columns).max().unwrap_or(0);
+    4 * (sites.iter().map(|(_, columns)| columns * columns).sum::<u64>() + 2 * widest * widest)
 }
 
 /// Collects what a block's linears read; with dense propagation the hidden states move on in the same pass.

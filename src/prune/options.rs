@@ -33,6 +33,8 @@ pub struct Options<'a> {
     pub seed: Option<u64>,
     /// Where blocks run.
     pub device: Device,
+    /// How many bytes the work may take before hidden states go to a scratch file; `None` for what is free.
+    pub memory: Option<u64>,
     /// Set by another thread, or a signal, to stop at the next linear or file and leave nothing behind.
     pub interrupt: Option<&'a AtomicBool>,
 }
@@ -50,6 +52,7 @@ impl Options<'_> {
             statistics: None,
             seed: None,
             device: Device::Cpu,
+            memory: None,
             interrupt: None,
         }
     }

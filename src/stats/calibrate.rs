@@ -7,9 +7,35 @@ use candle_core::{Device, Tensor};
 use super::Hessian;
 use super::file::{LinearStatistics, Provenance, Statistics};
 use super::moments::SecondMoments;
-use super::stream::Activations;
+use super::stream::{Activations, room};
 use super::tokens::Tokens;
 use crate::model::{Block, Checkpoint, ModelError, Site};
+
+/// What a calibration pass collects, and in how much memory.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CalibrationOptions {
+    /// Whether the Hessian of every linear's output error is collected in the same sweep.
+    ///
+    /// Linears that read the same input share one, kept by the first of them ([`Statistics::hessian`] finds it): in all it is
+    /// `4 * columns * columns` bytes for each site of each block.
+    pub hessians: bool,
+    /// How many bytes the work may take before hidden states go to a scratch file; `None` for what is free.
+    pub memory: Option<u64>,
+}
+
+impl CalibrationOptions {
+    /// Returns about how many bytes what is collected takes, once as it is collected and once more in the file.
+    pub fn collected_bytes(&self, checkpoint: &Checkpoint) -> u64 {
+        if !self.hessians {
+            return 0;
+        }
+        let mut sites: Vec<_> =
+            checkpoint.linears().iter().map(|it| (it.block, it.site, it.columns as u64)).collect();
+        sites.sort_unstable();
+        sites.dedup();
+        4 * sites.iter().map(|(_, _, columns)| 2 * columns * columns).sum::<u64>()
+    }
+}
 
 /// Collects the second moments of every block linear's input on the dense model.
 ///
@@ -25,32 +51,19 @@ pub fn calibrate(
     device: &Device,
     progress: &mut dyn FnMut(usize),
 ) -> Result<Statistics, ModelError> {
-    sweep(checkpoint, tokens, seed, device, false, progress)
+    calibrate_with(checkpoint, tokens, seed, device, CalibrationOptions::default(), progress)
 }
 
-/// Collects what [`calibrate`] does, and the Hessian of every linear's output error in the same sweep.
-///
-/// Linears that read the same input share one, kept by the first of them ([`Statistics::hessian`] finds it): in all it is
-/// `4 * columns * columns` bytes for each site of each block.
+/// Collects what [`calibrate`] does, and what `options` ask for.
 ///
 /// # Errors
-/// As [`calibrate`].
-pub fn calibrate_with_hessians(
+/// As [`calibrate`], and when hidden states have to go to a scratch file and the disk has no room.
+pub fn calibrate_with(
     checkpoint: &Checkpoint,
     tokens: &Tokens,
     seed: u64,
     device: &Device,
-    progress: &mut dyn FnMut(usize),
-) -> Result<Statistics, ModelError> {
-    sweep(checkpoint, tokens, seed, device, true, progress)
-}
-
-fn sweep(
-    checkpoint: &Checkpoint,
-    tokens: &Tokens,
-    seed: u64,
-    device: &Device,
-    with_hessians: bool,
+    options: CalibrationOptions,
     progress: &mut dyn FnMut(usize),
 ) -> Result<Statistics, ModelError> {
     let mut statistics = Statistics {
@@ -66,12 +79,13 @@ fn sweep(
         },
         ..Statistics::default()
     };
-    let mut activations = Activations::embed(checkpoint, tokens, device)?;
+    let room = room(checkpoint, tokens, options.memory, options.collected_bytes(checkpoint));
+    let mut activations = Activations::embed(checkpoint, tokens, device, room)?;
     for index in 0..checkpoint.config().blocks {
         let block = Block::stream(checkpoint, index, device)?;
         let mut moments = SecondMoments::default();
         let mut hessians = BTreeMap::new();
-        for linear in checkpoint.block_linears(index).iter().filter(|_| with_hessians) {
+        for linear in checkpoint.block_linears(index).iter().filter(|_| options.hessians) {
             hessians.entry(linear.site).or_insert_with(|| Hessian::new(linear.columns));
         }
         activations.advance(&block, &mut |site: Site, input: &Tensor| {

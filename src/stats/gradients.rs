@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use candle_core::{Device, Tensor, Var};
 
+use super::states::States;
+use super::stream::{room, state_bytes};
 use super::tokens::Tokens;
 use crate::model::{Angles, Block, Checkpoint, Embedding, Head, ModelError, no_tap};
 
@@ -13,15 +15,31 @@ pub const GRADIENT_SCALE: f64 = 100.0;
 /// Returns, for each block linear by module name, the root of the sum over samples of (100 * gradient) squared,
 /// `[rows, columns]` row-major; the loss is the mean over each sample's predicted tokens.
 ///
-/// One block's weights and gradients are held at a time, and the hidden states before every block:
-/// `4 * blocks * tokens * hidden` bytes. `progress` is called with the blocks done, out of twice their number.
+/// `progress` is called with the blocks done, out of twice their number.
 ///
 /// # Errors
-/// When the tokens do not fit the model, a tensor cannot be read, or the device has no room.
+/// When the tokens do not fit the model, a tensor cannot be read, the device has no room, or the disk has none.
 pub fn gradients(
     checkpoint: &Checkpoint,
     tokens: &Tokens,
     device: &Device,
+    progress: &mut dyn FnMut(usize),
+) -> Result<BTreeMap<String, Vec<f32>>, ModelError> {
+    gradients_within(checkpoint, tokens, device, None, progress)
+}
+
+/// Returns what [`gradients`] does, where the work may take `memory` bytes (`None` for what is free).
+///
+/// One block's weights and gradients are held at a time. The hidden states before every block are
+/// `4 * blocks * tokens * hidden` bytes; where they do not fit, they go to scratch files.
+///
+/// # Errors
+/// As [`gradients`].
+pub fn gradients_within(
+    checkpoint: &Checkpoint,
+    tokens: &Tokens,
+    device: &Device,
+    memory: Option<u64>,
     progress: &mut dyn FnMut(usize),
 ) -> Result<BTreeMap<String, Vec<f32>>, ModelError> {
     let (samples, length) = (tokens.samples(), tokens.length());
@@ -31,30 +49,37 @@ pub fn gradients(
     let blocks = checkpoint.config().blocks;
     let angles = Angles::new(checkpoint.config(), length, device)?;
     let embedding = Embedding::load(checkpoint, device)?;
-    let mut hidden: Vec<Tensor> = (0..samples)
-        .map(|sample| embedding.run(tokens.part(sample..sample + 1), length))
-        .collect::<Result<_, _>>()?;
+    let linears = checkpoint.linears().iter().map(|it| 4 * (it.rows * it.columns) as u64).sum::<u64>();
+    // A block's gradients and their squares stand beside it, and what was collected of all.
+    let room = room(checkpoint, tokens, memory, 2 * checkpoint.block_bytes() + linears);
+    let all_bytes = (blocks + 1) as u64 * state_bytes(checkpoint, tokens);
+    let states = || States::new(all_bytes, room, device);
+    let mut hidden = states()?;
+    for sample in 0..samples {
+        hidden.push(embedding.run(tokens.part(sample..sample + 1), length)?)?;
+    }
     let mut inputs = Vec::with_capacity(blocks);
     for index in 0..blocks {
         let block = Block::stream(checkpoint, index, device)?;
-        let next = hidden
-            .iter()
-            .map(|input| block.forward(input, &angles, &mut no_tap()))
-            .collect::<Result<_, _>>()?;
+        let mut next = states()?;
+        for sample in 0..samples {
+            next.push(block.forward(&hidden.get(sample)?, &angles, &mut no_tap())?)?;
+        }
         inputs.push(std::mem::replace(&mut hidden, next));
         progress(index + 1);
     }
     let head = Head::load(checkpoint, device)?;
-    let mut slopes: Vec<Tensor> = hidden
-        .iter()
-        .enumerate()
-        .map(|(sample, hidden)| loss_slope(&head, hidden, tokens.part(sample..sample + 1)))
-        .collect::<Result<_, _>>()?;
+    // From here on they are not needed again, and the slopes take their place.
+    let mut slopes = hidden;
+    for sample in 0..samples {
+        let slope = loss_slope(&head, &slopes.get(sample)?, tokens.part(sample..sample + 1))?;
+        slopes.set(sample, slope)?;
+    }
     drop(head);
     let mut all = BTreeMap::new();
     for (index, inputs) in inputs.into_iter().enumerate().rev() {
         let block = Block::stream(checkpoint, index, device)?;
-        all.append(&mut through_block(block, inputs, &angles, &mut slopes)?);
+        all.append(&mut through_block(block, &inputs, &angles, &mut slopes)?);
         progress(2 * blocks - index);
     }
     Ok(all)
@@ -74,9 +99,9 @@ fn loss_slope(head: &Head, hidden: &Tensor, ids: &[u32]) -> Result<Tensor, Model
 /// Replaces the gradients after a block by those before it, and returns those of its weights.
 fn through_block(
     mut block: Block,
-    inputs: Vec<Tensor>,
+    inputs: &States,
     angles: &Angles,
-    slopes: &mut [Tensor],
+    slopes: &mut States,
 ) -> Result<BTreeMap<String, Vec<f32>>, ModelError> {
     let mut variables = Vec::new();
     for linear in block.linears_mut() {
@@ -85,12 +110,12 @@ fn through_block(
         variables.push((linear.linear.module.clone(), variable));
     }
     let mut sums: Vec<Option<Tensor>> = vec![None; variables.len()];
-    for (input, slope) in inputs.into_iter().zip(slopes) {
-        let input = Var::from_tensor(&input)?;
+    for sample in 0..inputs.len() {
+        let input = Var::from_tensor(&inputs.get(sample)?)?;
         let output = block.forward(&input, angles, &mut no_tap())?;
         // The gradient of this sum is the chain rule's: what comes from above, times the block's own.
-        let gradients = (output * &*slope)?.sum_all()?.backward()?;
-        *slope = slope_of(&gradients, &input)?;
+        let gradients = (output * slopes.get(sample)?)?.sum_all()?.backward()?;
+        slopes.set(sample, slope_of(&gradients, &input)?)?;
         for (sum, (_, variable)) in sums.iter_mut().zip(&variables) {
             let squares = (slope_of(&gradients, variable)? * GRADIENT_SCALE)?.sqr()?;
             *sum = Some(match sum.take() {

@@ -2,8 +2,9 @@
 
 use candle_core::{Device, Tensor};
 
+use super::states::States;
 use super::tokens::Tokens;
-use crate::model::{Angles, Block, Checkpoint, Embedding, ModelError, Tap};
+use crate::model::{Angles, Block, Checkpoint, Embedding, ModelError, Tap, free_memory};
 
 /// Tokens that go through a block together: enough to keep every core busy, few enough for their intermediate results to be small.
 const BATCH_TOKENS: usize = 2048;
@@ -15,44 +16,68 @@ pub fn batch_samples(length: usize) -> usize {
     (BATCH_TOKENS / length.max(1)).max(1)
 }
 
+/// Returns how many bytes of hidden states may stay in memory where work may take `memory` bytes: what a block, its intermediate
+/// results, and `beside` bytes that the work holds leave of it.
+///
+/// Without a limit it is of what is free, and without end where the system does not say.
+pub fn room(checkpoint: &Checkpoint, tokens: &Tokens, memory: Option<u64>, beside: u64) -> u64 {
+    let config = checkpoint.config();
+    let batch = batch_samples(tokens.length()).min(tokens.samples()) * tokens.length();
+    // Queries, keys, values and two copies; gate, up and what is between.
+    let between = 4 * batch as u64 * (8 * config.hidden + 3 * config.intermediate) as u64;
+    let taken = checkpoint.block_bytes().max(checkpoint.head_bytes()) + between + beside;
+    memory.or_else(free_memory).map_or(u64::MAX, |memory| memory.saturating_sub(taken))
+}
+
+/// Returns how many bytes the hidden states of all tokens take before one block.
+pub(super) fn state_bytes(checkpoint: &Checkpoint, tokens: &Tokens) -> u64 {
+    4 * tokens.ids().len() as u64 * checkpoint.config().hidden as u64
+}
+
 /// The hidden states before some block, of every sample.
 ///
 /// Only one block's weights need be in memory at a time: load it, [`observe`](Activations::observe) or change it,
-/// [`advance`](Activations::advance), drop it.
-#[derive(Clone, Debug)]
+/// [`advance`](Activations::advance), drop it. Where the hidden states themselves do not fit, they wait in a scratch file.
+#[derive(Debug)]
 pub struct Activations {
-    batches: Vec<Tensor>,
+    states: States,
     angles: Angles,
 }
 
 impl Activations {
-    /// Embeds tokens: the hidden states before block 0.
+    /// Embeds tokens: the hidden states before block 0. More than `room` bytes of them go to a scratch file ([`room`] says how
+    /// many fit); the results are the same, bit for bit.
     ///
     /// # Errors
-    /// When an id or the length is not one the model can take, or the device has no room.
-    pub fn embed(checkpoint: &Checkpoint, tokens: &Tokens, device: &Device) -> Result<Self, ModelError> {
+    /// When an id or the length is not one the model can take, the device has no room, or the disk has none.
+    pub fn embed(
+        checkpoint: &Checkpoint,
+        tokens: &Tokens,
+        device: &Device,
+        room: u64,
+    ) -> Result<Self, ModelError> {
         let embedding = Embedding::load(checkpoint, device)?;
         let (samples, length) = (tokens.samples(), tokens.length());
         let step = batch_samples(length);
-        let batches = (0..samples)
-            .step_by(step)
-            .map(|from| embedding.run(tokens.part(from..samples.min(from + step)), length))
-            .collect::<Result<_, _>>()?;
-        Ok(Self { batches, angles: Angles::new(checkpoint.config(), length, device)? })
+        let mut states = States::new(state_bytes(checkpoint, tokens), room, device)?;
+        for from in (0..samples).step_by(step) {
+            states.push(embedding.run(tokens.part(from..samples.min(from + step)), length)?)?;
+        }
+        Ok(Self { states, angles: Angles::new(checkpoint.config(), length, device)? })
     }
 
-    /// Returns the hidden states, in batches `[samples, length, hidden]`.
-    pub fn batches(&self) -> &[Tensor] {
-        &self.batches
+    /// Returns the hidden states, in batches `[samples, length, hidden]`, one after the other.
+    pub fn batches(&self) -> impl Iterator<Item = Result<Tensor, ModelError>> {
+        (0..self.states.len()).map(|index| self.states.get(index))
     }
 
     /// Shows `tap` what every linear of `block` reads, and leaves the hidden states as they are.
     ///
     /// # Errors
-    /// When the tap fails, or a tensor operation does.
+    /// When the tap fails, a tensor operation does, or the scratch file cannot be read.
     pub fn observe(&self, block: &Block, tap: &mut Tap<'_>) -> Result<(), ModelError> {
-        for batch in &self.batches {
-            block.forward(batch, &self.angles, tap)?;
+        for batch in self.batches() {
+            block.forward(&batch?, &self.angles, tap)?;
         }
         Ok(())
     }
@@ -60,10 +85,11 @@ impl Activations {
     /// Moves the hidden states through `block`, and shows `tap` what its linears read on the way.
     ///
     /// # Errors
-    /// When the tap fails, or a tensor operation does.
+    /// When the tap fails, a tensor operation does, or the scratch file cannot be read or written.
     pub fn advance(&mut self, block: &Block, tap: &mut Tap<'_>) -> Result<(), ModelError> {
-        for batch in &mut self.batches {
-            *batch = block.forward(batch, &self.angles, tap)?;
+        for index in 0..self.states.len() {
+            let next = block.forward(&self.states.get(index)?, &self.angles, tap)?;
+            self.states.set(index, next)?;
         }
         Ok(())
     }
