@@ -377,6 +377,7 @@ fn a_model_that_is_not_in_the_cache() {
     let arguments = ["inspect", "owner/name"];
     let mut command = Command::new(env!("CARGO_BIN_EXE_allot"));
     command.args(arguments).env_remove("HF_HUB_CACHE").env("HF_HOME", place.path("home"));
+    command.env("HF_HUB_OFFLINE", "1");
     let output = place.finish(&mut command);
     place.check(&arguments, &output, &["owner/name", "home/hub", "hf download"], &before);
     // The same model is found once it lies where the hub's tools put it.

@@ -3,13 +3,12 @@
 use std::path::PathBuf;
 
 use super::calibration::CalibrationArguments;
-use super::{CliError, Common, Format, Outcome, output, scripts};
+use super::{CliError, Common, Format, Outcome, model, output, scripts};
 use crate::allocate::Bounds;
 use crate::allocate::script::{self, Note, Request, ScriptError, allocate};
 use crate::interpret::data::ModelData;
 use crate::lang::canonical;
 use crate::lang::types::UnitKind;
-use crate::model::{Checkpoint, hub::model_folder};
 use crate::report::{self, TableOptions};
 use crate::stats::Statistics;
 
@@ -24,7 +23,7 @@ use crate::stats::Statistics;
 
 SCRIPT is a file, `-` for standard input, or a published script: atp, dlp, dsa, er, global, owl, uniform, ...")]
 pub(super) struct Arguments {
-    /// The model's folder, as Hugging Face lays it out, or the id of one in the hub's local cache
+    /// The model's folder, as Hugging Face lays it out, or its id in the hub, `OWNER/NAME`
     model: PathBuf,
     /// The script: a file, `-`, or the name of a published one
     script: String,
@@ -54,7 +53,7 @@ pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliE
     let loaded = scripts::load(&arguments.script, arguments.unit, common.quiet)?;
     let metric = scripts::load_metric(&arguments.method)?;
     let bounds = Bounds::new(arguments.least, arguments.most)?;
-    let checkpoint = Checkpoint::open(model_folder(&arguments.model)?)?;
+    let checkpoint = model::open(&arguments.model, common.quiet)?;
     checkpoint.check_finite()?;
     // A file is of use even to scripts that need none: it may hold what their reductions give.
     let used = arguments.calibration.stats.is_some() || scripts::needs_statistics(&loaded.script, &metric);

@@ -2,8 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{CliError, Common, Format, Outcome, output};
-use crate::model::{Checkpoint, hub::model_folder};
+use super::{CliError, Common, Format, Outcome, model, output};
 use crate::report;
 
 /// Shows a model: architecture, units, projections, parameters, types, memory
@@ -13,7 +12,7 @@ use crate::report;
   allot inspect MODEL --check
   allot inspect MODEL --format json")]
 pub(super) struct Arguments {
-    /// The model's folder, as Hugging Face lays it out, or the id of one in the hub's local cache
+    /// The model's folder, as Hugging Face lays it out, or its id in the hub, `OWNER/NAME`
     model: PathBuf,
     /// Also looks at every number, and fails on one that is NaN or infinite
     #[arg(long)]
@@ -21,7 +20,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliError> {
-    let checkpoint = Checkpoint::open(model_folder(&arguments.model)?)?;
+    let checkpoint = model::open(&arguments.model, common.quiet)?;
     if arguments.check {
         checkpoint.check_finite()?;
     }

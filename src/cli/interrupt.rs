@@ -4,7 +4,7 @@
 //! the first Ctrl-C only asks, and the work cleans up after itself at its next step. A second one ends that too.
 
 use std::io::IsTerminal;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ const EACH: Duration = Duration::from_millis(50);
 pub(super) const EXIT_CODE: u8 = 130;
 
 static ASKED: AtomicBool = AtomicBool::new(false);
+static DOWNLOADS: AtomicUsize = AtomicUsize::new(0);
 static WRITERS: Mutex<usize> = Mutex::new(0);
 
 /// Something that writes, and so must not be ended halfway; dropped when all is written or cleaned up.
@@ -34,6 +35,23 @@ impl Deferred {
     /// Returns the flag that says whether the work is to stop.
     pub(super) fn flag(&self) -> &'static AtomicBool {
         &ASKED
+    }
+}
+
+/// A download: what has come is kept in the hub's cache, so it may end anywhere, and the next one goes on.
+pub(super) struct Resumable(());
+
+impl Resumable {
+    /// Begins a download.
+    pub(super) fn begin() -> Self {
+        DOWNLOADS.fetch_add(1, Ordering::Relaxed);
+        Self(())
+    }
+}
+
+impl Drop for Resumable {
+    fn drop(&mut self) {
+        DOWNLOADS.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -68,6 +86,9 @@ fn answer() {
     let writers = writers();
     let end = if std::io::stderr().is_terminal() { "\n" } else { "" };
     match (*writers, again) {
+        (0, _) if DOWNLOADS.load(Ordering::Relaxed) > 0 => output::message(&format!(
+            "{end}interrupted; what was downloaded is kept, and the same command goes on from there\n"
+        )),
         (0, _) => output::message(&format!("{end}interrupted; nothing was left behind\n")),
         (_, false) => return,
         (_, true) => output::message(&format!("{end}ended while writing; a hidden folder may be left\n")),

@@ -6,9 +6,8 @@ use candle_core::Device;
 
 use super::progress::Progress;
 use super::text::{TextArguments, bytes};
-use super::{CliError, Common, Format, Outcome, output};
+use super::{CliError, Common, Format, Outcome, model, output};
 use crate::measure::divergence_of;
-use crate::model::{Checkpoint, hub::model_folder};
 use crate::report::number::grouped;
 
 /// Measures the mean divergence KL(dense || other) of a model's predictions from the dense model's
@@ -36,8 +35,8 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliError> {
-    let dense = Checkpoint::open(model_folder(&arguments.dense)?)?;
-    let other = Checkpoint::open(model_folder(&arguments.other)?)?;
+    let dense = model::open(&arguments.dense, common.quiet)?;
+    let other = model::open(&arguments.other, common.quiet)?;
     dense.check_finite()?;
     other.check_finite()?;
     let tokens = arguments.text.source().windows(&dense, arguments.length, arguments.limit)?;

@@ -12,6 +12,7 @@ mod input;
 mod inspect;
 mod interrupt;
 mod kl;
+mod model;
 mod ops;
 mod output;
 mod ppl;

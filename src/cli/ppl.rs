@@ -6,9 +6,8 @@ use candle_core::Device;
 
 use super::progress::Progress;
 use super::text::{TextArguments, bytes};
-use super::{CliError, Common, Format, Outcome, output};
+use super::{CliError, Common, Format, Outcome, model, output};
 use crate::measure::perplexity_of;
-use crate::model::{Checkpoint, hub::model_folder};
 use crate::report::number::grouped;
 
 /// Measures perplexity: the text is joined, tokenised, and cut into windows that do not overlap
@@ -18,7 +17,7 @@ use crate::report::number::grouped;
   allot ppl MODEL --text report.jsonl --length 256 --limit 64 --format json
   allot ppl MODEL --tokens ids.safetensors:eval_ids")]
 pub(super) struct Arguments {
-    /// The model's folder, as Hugging Face lays it out, or the id of one in the hub's local cache
+    /// The model's folder, as Hugging Face lays it out, or its id in the hub, `OWNER/NAME`
     model: PathBuf,
     #[command(flatten)]
     text: TextArguments,
@@ -35,7 +34,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliError> {
-    let checkpoint = Checkpoint::open(model_folder(&arguments.model)?)?;
+    let checkpoint = model::open(&arguments.model, common.quiet)?;
     checkpoint.check_finite()?;
     let tokens = arguments.text.source().windows(&checkpoint, arguments.length, arguments.limit)?;
     let bar = Progress::new("perplexity", common.quiet);

@@ -5,12 +5,11 @@ use std::path::PathBuf;
 use super::calibration::CalibrationArguments;
 use super::interrupt::Deferred;
 use super::progress::Progress;
-use super::{CliError, Common, Format, Outcome, eval, output, scripts};
+use super::{CliError, Common, Format, Outcome, eval, model, output, scripts};
 use crate::allocate::Bounds;
 use crate::allocate::script::Request;
 use crate::lang::canonical;
 use crate::lang::types::UnitKind;
-use crate::model::{Checkpoint, hub::model_folder};
 use crate::prune::{self, Method, Options, Pattern, Propagation, Rounding, ScriptSource};
 use crate::report;
 use crate::stats::Statistics;
@@ -23,7 +22,7 @@ use crate::stats::Statistics;
   allot prune MODEL --sparsity 0.5 --pattern 2:4 --stats S.safetensors --propagate dense --out PRUNED
   allot prune MODEL my.allot --sparsity 0.6 --method sparsegpt --text c4.jsonl --out PRUNED")]
 pub(super) struct Arguments {
-    /// The model's folder, as Hugging Face lays it out, or the id of one in the hub's local cache
+    /// The model's folder, as Hugging Face lays it out, or its id in the hub, `OWNER/NAME`
     model: PathBuf,
     /// The allocation script: a file, `-`, or the name of a published one
     #[arg(default_value = "uniform")]
@@ -76,7 +75,7 @@ fn rounding(word: &str) -> Result<Rounding, String> {
 pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliError> {
     let loaded = scripts::load(&arguments.script, arguments.unit, common.quiet)?;
     let metric = scripts::load_metric(&arguments.method)?;
-    let checkpoint = Checkpoint::open(model_folder(&arguments.model)?)?;
+    let checkpoint = model::open(&arguments.model, common.quiet)?;
     checkpoint.check_finite()?;
     let tokens = arguments.calibration.windows(&checkpoint)?;
     // With a text, the pruner collects its own statistics on the way; dense ones are for the allocation.

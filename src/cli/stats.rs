@@ -7,10 +7,10 @@ use candle_core::Device;
 use super::interrupt::Deferred;
 use super::progress::Progress;
 use super::text::bytes;
-use super::{CliError, Common, Format, Outcome, eval, output, scripts};
+use super::{CliError, Common, Format, Outcome, eval, model, output, scripts};
 use crate::allocate::{Bounds, script::Request};
 use crate::lang::types::UnitKind;
-use crate::model::{Checkpoint, hub::model_folder};
+use crate::model::Checkpoint;
 use crate::report::number;
 use crate::stats::{CalibrationOptions, Source, Statistics, calibrate_with, gradients_within, spectra};
 
@@ -22,7 +22,7 @@ use crate::stats::{CalibrationOptions, Source, Statistics, calibrate_with, gradi
   allot stats MODEL --tokens ids.safetensors:calib_ids --gradients --out S.safetensors
   allot stats MODEL --stats S.safetensors --reductions owl my.allot --out S.safetensors --force")]
 pub(super) struct Arguments {
-    /// The model's folder, as Hugging Face lays it out, or the id of one in the hub's local cache
+    /// The model's folder, as Hugging Face lays it out, or its id in the hub, `OWNER/NAME`
     model: PathBuf,
     /// Text files: plain text, or JSONL with a `text` field
     #[arg(long, value_name = "FILE", num_args = 1.., required_unless_present_any = ["tokens", "stats"])]
@@ -94,7 +94,7 @@ pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliE
     if arguments.out.exists() && !arguments.force {
         return Err(CliError::Exists { path: arguments.out.clone() });
     }
-    let checkpoint = Checkpoint::open(model_folder(&arguments.model)?)?;
+    let checkpoint = model::open(&arguments.model, common.quiet)?;
     checkpoint.check_finite()?;
     // Before the long work: what is wrong with a script is known at once.
     let load = |name: &String| scripts::load(name, arguments.unit, common.quiet);

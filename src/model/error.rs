@@ -17,13 +17,21 @@ pub enum ModelError {
         /// What the system says.
         source: io::Error,
     },
-    /// The model is neither a folder nor in the hub's local cache.
-    #[error("there is no folder {id}, and no model of that id in {}; download it first (`hf download {id}`), or give a folder", cache.display())]
+    /// The model is neither a folder nor in the hub's local cache, and nothing may be downloaded.
+    #[error("there is no folder {id}, and no model of that id in {}; {}", cache.display(), not_cached_help(id))]
     NotCached {
         /// The model's id.
         id: String,
         /// The cache's folder.
         cache: PathBuf,
+    },
+    /// The hub's model cannot be downloaded.
+    #[error("there is no folder {id}, and the model of that id cannot be downloaded: {problem}")]
+    Download {
+        /// The model's id.
+        id: String,
+        /// Why, and what to do.
+        problem: String,
     },
     /// The folder holds no `config.json`.
     #[error("{} is not a model folder: it holds no config.json; give the folder with config.json and *.safetensors", folder.display())]
@@ -228,6 +236,15 @@ impl ModelError {
     pub fn at(place: impl Into<String>) -> impl FnOnce(candle_core::Error) -> Self {
         let place = place.into();
         move |source| Self::Compute { place, source }
+    }
+}
+
+fn not_cached_help(id: &str) -> String {
+    match cfg!(feature = "hub") {
+        true => format!("unset HF_HUB_OFFLINE to download it, run `hf download {id}`, or give a folder"),
+        false => format!(
+            "run `hf download {id}`, or give a folder (this allot was built without the feature `hub`)"
+        ),
     }
 }
 

@@ -16,8 +16,8 @@ use crate::interpret::data::Values;
 /// The longest header that the format allows, in bytes.
 const LONGEST_HEADER: u64 = 100_000_000;
 
-const SINGLE: &str = "model.safetensors";
-const INDEX: &str = "model.safetensors.index.json";
+pub(super) const SINGLE: &str = "model.safetensors";
+pub(super) const INDEX: &str = "model.safetensors.index.json";
 
 /// The tensors of one or several mapped safetensors files, by name.
 #[derive(Debug)]
@@ -88,18 +88,12 @@ impl TensorFiles {
     }
 
     fn open_sharded(folder: &Path, index: &Path) -> Result<Self, ModelError> {
-        let text = fs::read(index).map_err(|source| ModelError::Read { path: index.to_owned(), source })?;
-        let Index { weight_map } = serde_json::from_slice(&text).map_err(|error| ModelError::Header {
-            path: index.to_owned(),
-            problem: format!("its weight_map cannot be read ({error})"),
-        })?;
-        let shards: BTreeSet<&str> = weight_map.values().map(String::as_str).collect();
-        let mut paths = Vec::with_capacity(shards.len());
-        for shard in shards {
-            // A shard is a file of the same folder: anything else would let an index point anywhere on the disk.
-            let plain = Path::new(shard).file_name().is_some_and(|name| name == shard);
+        let weight_map = shards(index)?;
+        let names: BTreeSet<&str> = weight_map.values().map(String::as_str).collect();
+        let mut paths = Vec::with_capacity(names.len());
+        for shard in names {
             let path = folder.join(shard);
-            if !plain || !path.is_file() {
+            if !path.is_file() {
                 return Err(ModelError::MissingShard { index: index.to_owned(), shard: shard.to_owned() });
             }
             paths.push(path);
@@ -264,6 +258,24 @@ fn view<T: bytemuck::AnyBitPattern>(bytes: &[u8]) -> Cow<'_, [T]> {
     match bytemuck::try_cast_slice(bytes) {
         Ok(numbers) => Cow::Borrowed(numbers),
         Err(_) => bytes.chunks_exact(size_of::<T>()).map(bytemuck::pod_read_unaligned).collect(),
+    }
+}
+
+/// Returns the file that holds each tensor, as an index says.
+///
+/// # Errors
+/// When the index cannot be read, or names something that is no file of its own folder.
+pub(super) fn shards(index: &Path) -> Result<BTreeMap<String, String>, ModelError> {
+    let text = fs::read(index).map_err(|source| ModelError::Read { path: index.to_owned(), source })?;
+    let Index { weight_map } = serde_json::from_slice(&text).map_err(|error| ModelError::Header {
+        path: index.to_owned(),
+        problem: format!("its weight_map cannot be read ({error})"),
+    })?;
+    // Anything but a plain name would let an index point anywhere on the disk.
+    let plain = |shard: &String| Path::new(shard).file_name().is_some_and(|name| name == shard.as_str());
+    match weight_map.values().find(|shard| !plain(shard)) {
+        Some(shard) => Err(ModelError::MissingShard { index: index.to_owned(), shard: shard.clone() }),
+        None => Ok(weight_map),
     }
 }
 

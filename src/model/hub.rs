@@ -1,23 +1,91 @@
-//! Models of the Hugging Face hub that lie in its local cache, by their id.
+//! Models of the Hugging Face hub by their id: from its local cache, and into it.
 //!
 //! The cache is what `huggingface_hub` and the `hf` command fill: `models--OWNER--NAME/snapshots/REVISION`, with the
-//! revision of each branch in `refs`. Nothing is downloaded here, so that allot needs no network and no TLS.
+//! revision of each branch in `refs`. What it does not hold is downloaded, unless the feature `hub` was left out.
+
+#[cfg(feature = "hub")]
+mod download;
 
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::error::ModelError;
+use super::files::{INDEX, SINGLE, shards};
 
-/// Returns the folder of a model: `model` itself where it exists or is no id, else the cached snapshot of the id `OWNER/NAME`.
+/// How far the download of a file is.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress<'a> {
+    /// The file's name in the model's folder.
+    pub file: &'a str,
+    /// The bytes that are here.
+    pub done: u64,
+    /// The bytes that it has.
+    pub bytes: u64,
+}
+
+/// Returns the folder of a model: `model` itself where it exists or is no id, else the snapshot of the id `OWNER/NAME` in the
+/// hub's cache, into which it is downloaded first where it is not there.
 ///
 /// # Errors
-/// When it is an id that the cache does not hold.
+/// As [`fetch`].
 pub fn model_folder(model: &Path) -> Result<PathBuf, ModelError> {
-    match (model.exists(), id(model)) {
-        (false, Some((owner, name))) => in_cache(&cache_folder(), owner, name),
-        _ => Ok(model.to_owned()),
+    fetch(model, &mut |_| ())
+}
+
+/// Does what [`model_folder`] does, and calls `progress` while a file is downloaded.
+///
+/// Only what allot reads or carries along is downloaded: config, tokenizer, safetensors and their index. A file is in the snapshot
+/// when it is whole; what an interrupted download has got is kept in the cache, and the next one goes on from there.
+///
+/// # Errors
+/// When it is an id that the cache does not hold, and it cannot be downloaded.
+pub fn fetch(model: &Path, progress: &mut dyn FnMut(Progress<'_>)) -> Result<PathBuf, ModelError> {
+    let (false, Some((owner, name))) = (model.exists(), id(model)) else {
+        return Ok(model.to_owned());
+    };
+    let cache = cache_folder();
+    match in_cache(&cache, owner, name) {
+        Ok(snapshot) if is_complete(&snapshot) => Ok(snapshot),
+        found => download(&cache, owner, name, found, progress),
     }
+}
+
+#[cfg(feature = "hub")]
+fn download(
+    cache: &Path,
+    owner: &str,
+    name: &str,
+    found: Result<PathBuf, ModelError>,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<PathBuf, ModelError> {
+    let offline = env::var("HF_HUB_OFFLINE").unwrap_or_default().to_lowercase();
+    match offline.as_str() {
+        // What is missing of an incomplete one is said when it is opened.
+        "1" | "on" | "yes" | "true" => found,
+        _ => download::download(cache, &format!("{owner}/{name}"), progress),
+    }
+}
+
+#[cfg(not(feature = "hub"))]
+fn download(
+    _: &Path,
+    _: &str,
+    _: &str,
+    found: Result<PathBuf, ModelError>,
+    _: &mut dyn FnMut(Progress<'_>),
+) -> Result<PathBuf, ModelError> {
+    found
+}
+
+/// Returns whether a snapshot has a configuration and all weights.
+fn is_complete(snapshot: &Path) -> bool {
+    let has = |name: &str| snapshot.join(name).is_file();
+    let weights = match shards(&snapshot.join(INDEX)) {
+        Ok(index) => index.values().all(|shard| has(shard)),
+        Err(_) => has(SINGLE),
+    };
+    has("config.json") && weights
 }
 
 /// Returns the snapshot of a model in a cache folder: the main branch's, else the only one.

@@ -1,0 +1,31 @@
+//! Models by folder or by id, opened for a command.
+
+use std::path::Path;
+
+use super::CliError;
+use super::interrupt::Resumable;
+use super::progress::Progress;
+use crate::model::{Checkpoint, hub};
+
+/// Opens a model: a folder, or the hub's model of that id, which is downloaded first where it is not in the cache.
+///
+/// # Errors
+/// Fails when there is no such model, or it is not as it must be.
+pub(super) fn open(model: &Path, quiet: bool) -> Result<Checkpoint, CliError> {
+    let mut shown: Option<(String, Progress, Resumable)> = None;
+    let folder = hub::fetch(model, &mut |at| {
+        let share = at.done as f64 / at.bytes.max(1) as f64;
+        match &shown {
+            Some((file, bar, _)) if file == at.file => bar.at(share),
+            _ => {
+                let bar = Progress::new(at.file, quiet);
+                bar.at(share);
+                shown = Some((at.file.to_owned(), bar, Resumable::begin()));
+            }
+        }
+    })?;
+    if let Some((_, bar, _)) = shown {
+        bar.done();
+    }
+    Ok(Checkpoint::open(folder)?)
+}

@@ -1,0 +1,158 @@
+//! Downloads into the hub's cache, by the hub's own client.
+
+use std::env;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use hf_hub::api::sync::{ApiBuilder, ApiError, ApiRepo};
+use hf_hub::{Cache, Repo};
+
+use super::Progress;
+use crate::model::error::ModelError;
+use crate::model::files::{INDEX, SINGLE, shards};
+
+/// What is downloaded beside the weights, where a model has it. `config.json` comes last: a folder without it is no model yet.
+const CARRIED: [&str; 13] = [
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "tokenizer.model",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "merges.txt",
+    "chat_template.json",
+    "chat_template.jinja",
+    "preprocessor_config.json",
+    "processor_config.json",
+    "config.json",
+];
+
+/// Downloads what is missing of a model's current revision, and returns its snapshot.
+///
+/// # Errors
+/// When the hub cannot be reached, does not give the model or has no safetensors of it, or the cache cannot be written.
+pub(super) fn download(
+    cache: &Path,
+    id: &str,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<PathBuf, ModelError> {
+    let failed = |problem: String| ModelError::Download { id: id.to_owned(), problem };
+    let api = |error| failed(explain(&error, cache));
+    // The client wants a path that does not depend on where it is read from.
+    let path = std::path::absolute(cache).map_err(|error| failed(error.to_string()))?;
+    let (cache, repo) = (Cache::new(path), Repo::model(id.to_owned()));
+    let mut builder =
+        ApiBuilder::from_cache(cache.clone()).with_user_agent("allot", env!("CARGO_PKG_VERSION"));
+    if let Some(endpoint) = set("HF_ENDPOINT") {
+        builder = builder.with_endpoint(endpoint.trim_end_matches('/').to_owned());
+    }
+    if let Some(token) = set("HF_TOKEN") {
+        builder = builder.with_token(Some(token));
+    }
+    let hub = builder.build().map_err(api)?.repo(repo.clone());
+    let info = hub.info().map_err(api)?;
+    let has = |name: &str| info.siblings.iter().any(|file| file.rfilename == name);
+    let snapshot = cache.repo(repo).pointer_path(&info.sha);
+    let mut get = |name: &str| -> Result<PathBuf, ModelError> {
+        let path = snapshot.join(name);
+        if !path.is_file() {
+            get_file(&hub, name, progress).map_err(api)?;
+        }
+        match path.is_file() {
+            true => Ok(path),
+            false => Err(failed("it was changed meanwhile; run the command again".to_owned())),
+        }
+    };
+    if has(INDEX) {
+        let index = get(INDEX)?;
+        let mut names: Vec<String> = shards(&index)?.into_values().collect();
+        names.sort_unstable();
+        names.dedup();
+        for shard in names {
+            get(&shard)?;
+        }
+    } else if has(SINGLE) {
+        get(SINGLE)?;
+    } else {
+        return Err(failed(
+            "the hub has no safetensors of it, and other forms of weights are not read".to_owned(),
+        ));
+    }
+    for name in CARRIED {
+        if has(name) {
+            get(name)?;
+        }
+    }
+    Ok(snapshot)
+}
+
+fn get_file(hub: &ApiRepo, name: &str, report: &mut dyn FnMut(Progress<'_>)) -> Result<(), ApiError> {
+    let watch = Watch { file: name.to_owned(), done: 0, bytes: 0, report };
+    hub.download_with_progress(name, watch).map(|_| ())
+}
+
+/// Hands the client's reports on.
+struct Watch<'a> {
+    file: String,
+    done: u64,
+    bytes: u64,
+    report: &'a mut dyn FnMut(Progress<'_>),
+}
+
+impl hf_hub::api::Progress for Watch<'_> {
+    fn init(&mut self, size: usize, _: &str) {
+        (self.done, self.bytes) = (0, size as u64);
+    }
+
+    fn update(&mut self, size: usize) {
+        self.done += size as u64;
+        (self.report)(Progress { file: &self.file, done: self.done, bytes: self.bytes });
+    }
+
+    fn finish(&mut self) {}
+}
+
+fn set(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Says what went wrong, and what to do.
+fn explain(error: &ApiError, cache: &Path) -> String {
+    match error {
+        ApiError::RequestError(cause) => match &**cause {
+            ureq::Error::StatusCode(401 | 403) => {
+                "the hub does not show it; check the id, or, if it is gated, ask for access on its page and set HF_TOKEN"
+                    .to_owned()
+            }
+            ureq::Error::StatusCode(404) => "the hub has no such model; check the id".to_owned(),
+            ureq::Error::StatusCode(status) => format!("the hub answers with status {status}; try again later"),
+            cause => format!("{cause}; without a network give a folder, or copy the model into {}", cache.display()),
+        },
+        ApiError::IoError(cause) if is_of_disk(cause) => {
+            format!("cannot write to {}: {cause}; set HF_HOME to a folder with room that you may write to", cache.display())
+        }
+        ApiError::IoError(cause) => format!("{cause}; run the command again, it goes on from what is here"),
+        ApiError::LockAcquisition(path) => {
+            format!("another process is downloading it, and holds {}; wait for it", path.display())
+        }
+        other => format!("the hub answers in a way that is not understood ({other})"),
+    }
+}
+
+fn is_of_disk(cause: &io::Error) -> bool {
+    use io::ErrorKind::{
+        FileTooLarge, NotADirectory, NotFound, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem,
+        StorageFull,
+    };
+    matches!(
+        cause.kind(),
+        FileTooLarge
+            | NotADirectory
+            | NotFound
+            | PermissionDenied
+            | QuotaExceeded
+            | ReadOnlyFilesystem
+            | StorageFull
+    )
+}
