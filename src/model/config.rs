@@ -82,8 +82,11 @@ impl Config {
                 },
             });
         }
-        if !path.exists() {
-            return Err(ModelError::NoConfig { folder: folder.to_owned() });
+        // A folder that may not be searched is no folder without a config.
+        match path.try_exists() {
+            Ok(true) => {}
+            Ok(false) => return Err(ModelError::NoConfig { folder: folder.to_owned() }),
+            Err(source) => return Err(ModelError::Read { path, source }),
         }
         let text = fs::read(&path).map_err(|source| ModelError::Read { path: path.clone(), source })?;
         let object: Map<String, Value> =
