@@ -6,20 +6,29 @@ use super::program::{Expr, ExprKind, Script};
 
 /// Returns a script as LaTeX: an `align*` with a line for the metric, if there is one, and one for the allocation.
 pub fn script(script: &Script) -> String {
-    let mut lines = Vec::new();
+    let lines: Vec<String> =
+        equations(script).into_iter().map(|(left, right)| format!("{left} &= {right}")).collect();
+    format!("\\begin{{align*}}\n{}\n\\end{{align*}}\n", lines.join(" \\\\\n"))
+}
+
+/// Returns the equations of a script, each as the LaTeX of its two sides: the metric's, the importance's, the allocation's.
+///
+/// An importance that is no more than a number, or that there is none of, has no equation of its own.
+pub fn equations(script: &Script) -> Vec<(&'static str, String)> {
+    let mut equations = Vec::new();
     if let Some(metric) = &script.metric {
-        lines.push(format!("A &= {}", expr(&metric.score)));
+        equations.push(("A", expr(&metric.score)));
     }
     if let Some(allocation) = &script.allocation {
         match script.allocator().and_then(|allocator| allocator.importance) {
             Some(importance) if !matches!(importance.kind(), ExprKind::Number(_)) => {
-                lines.push(format!("I &= {}", expr(importance)));
-                lines.push(format!("s &= {}", filled(allocation, &["I".to_owned()])));
+                equations.push(("I", expr(importance)));
+                equations.push(("s", filled(allocation, &["I".to_owned()])));
             }
-            _ => lines.push(format!("s &= {}", expr(allocation))),
+            _ => equations.push(("s", expr(allocation))),
         }
     }
-    format!("\\begin{{align*}}\n{}\n\\end{{align*}}\n", lines.join(" \\\\\n"))
+    equations
 }
 
 /// Returns an expression as LaTeX, for math mode.

@@ -9,6 +9,7 @@ pub mod data;
 pub mod diagnostic;
 pub mod figure;
 mod importances;
+pub mod mathml;
 pub mod model;
 pub mod number;
 pub mod plan;

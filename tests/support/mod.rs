@@ -2,5 +2,6 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 pub mod book;
+pub mod markup;
 pub mod programs;
 pub mod reference;
