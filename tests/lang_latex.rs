@@ -101,3 +101,18 @@ fn parentheses_stand_where_the_formula_needs_them() {
     }
     insta::assert_snapshot!(all);
 }
+
+#[test]
+fn long_formulas_are_written_in_parts() {
+    let source = "exp(0.1 * value + (0.4 * out + minmax(std(score)) - smooth(tanh(depth - -0.2)))) |> scale";
+    let whole = latex::equations(&read(source), usize::MAX);
+    assert_eq!(whole.len(), 2, "an importance and an allocation: {whole:?}");
+    let mut all = String::new();
+    for most in [6, 8, 12] {
+        let _ = writeln!(all, "---- {most}");
+        for (left, right) in latex::equations(&read(source), most) {
+            let _ = writeln!(all, "{left} = {right}");
+        }
+    }
+    insta::assert_snapshot!(all);
+}

@@ -7,25 +7,32 @@ use super::program::{Expr, ExprKind, Script};
 /// Returns a script as LaTeX: an `align*` with a line for the metric, if there is one, and one for the allocation.
 pub fn script(script: &Script) -> String {
     let lines: Vec<String> =
-        equations(script).into_iter().map(|(left, right)| format!("{left} &= {right}")).collect();
+        equations(script, usize::MAX).into_iter().map(|(left, right)| format!("{left} &= {right}")).collect();
     format!("\\begin{{align*}}\n{}\n\\end{{align*}}\n", lines.join(" \\\\\n"))
 }
 
 /// Returns the equations of a script, each as the LaTeX of its two sides: the metric's, the importance's, the allocation's.
 ///
-/// An importance that is no more than a number, or that there is none of, has no equation of its own.
-pub fn equations(script: &Script) -> Vec<(&'static str, String)> {
+/// What has more than `most` operators and constants is written in parts `u_1`, `u_2`, ..., each with an equation before the first one
+/// that uses it. An importance that is no more than a number, or that there is none of, has no equation of its own.
+pub fn equations(script: &Script, most: usize) -> Vec<(String, String)> {
     let mut equations = Vec::new();
+    let mut parts = Parts { most, written: 0, equations: Vec::new() };
+    let mut add = |left: &str, expr: &Expr| {
+        let right = parts.whole(expr);
+        equations.append(&mut parts.equations);
+        equations.push((left.to_owned(), right));
+    };
     if let Some(metric) = &script.metric {
-        equations.push(("A", expr(&metric.score)));
+        add("A", &metric.score);
     }
     if let Some(allocation) = &script.allocation {
         match script.allocator().and_then(|allocator| allocator.importance) {
             Some(importance) if !matches!(importance.kind(), ExprKind::Number(_)) => {
-                equations.push(("I", expr(importance)));
-                equations.push(("s", filled(allocation, &["I".to_owned()])));
+                add("I", importance);
+                equations.push(("s".to_owned(), filled(allocation, &["I".to_owned()])));
             }
-            _ => equations.push(("s", expr(allocation))),
+            _ => add("s", allocation),
         }
     }
     equations
@@ -33,45 +40,83 @@ pub fn equations(script: &Script) -> Vec<(&'static str, String)> {
 
 /// Returns an expression as LaTeX, for math mode.
 pub fn expr(expr: &Expr) -> String {
-    write(expr, 0)
+    Parts { most: usize::MAX, written: 0, equations: Vec::new() }.whole(expr)
+}
+
+/// What is written as an equation of its own, because it is too long to stand in another one.
+struct Parts {
+    /// How many operators and constants may stand in one equation, but for one operator more.
+    most: usize,
+    written: usize,
+    equations: Vec<(String, String)>,
+}
+
+impl Parts {
+    /// Returns an expression that nothing stands beside.
+    fn whole(&mut self, expr: &Expr) -> String {
+        self.bare(expr).text
+    }
+
+    /// Returns an operand that stands where only what binds at least as tightly as `least` goes without parentheses; or the name of
+    /// its part, if it is long.
+    fn operand(&mut self, expr: &Expr, least: u8) -> (String, usize) {
+        let Bare { binding, text, size } = self.bare(expr);
+        if size > self.most {
+            self.written += 1;
+            let name = format!("u_{{{}}}", self.written);
+            self.equations.push((name.clone(), text));
+            return (name, 1);
+        }
+        (if binding < least { format!("\\left({text}\\right)") } else { text }, size)
+    }
+
+    fn bare(&mut self, expr: &Expr) -> Bare {
+        match expr.kind() {
+            ExprKind::Number(value) => {
+                let text = scientific(&number(*value));
+                let binding = match value.is_sign_negative() {
+                    true => ops::SUM,
+                    false if text.contains("\\cdot") => ops::PRODUCT,
+                    false if text.contains('^') => ops::POWER,
+                    false => ATOM,
+                };
+                Bare { binding, text, size: 1 }
+            }
+            // What DSA's engine does to numbers it cannot use is no part of the formula.
+            ExprKind::Call { op: Op::DsaSanitize, operands, .. } => match operands.first() {
+                Some(operand) => self.bare(operand),
+                None => Bare { binding: ATOM, text: String::new(), size: 0 },
+            },
+            ExprKind::Call { op, operands, .. } => {
+                let (own, first, others) = binding(*op);
+                let (own, first) = match expr.over() {
+                    Some("inputs" | "outputs") => (ops::POWER, first),
+                    _ => (own, first),
+                };
+                let mut size = 1;
+                let mut texts = Vec::with_capacity(operands.len());
+                for (index, operand) in operands.iter().enumerate() {
+                    let (text, of) = self.operand(operand, if index == 0 { first } else { others });
+                    size += of;
+                    texts.push(text);
+                }
+                Bare { binding: own, text: filled(expr, &texts), size }
+            }
+        }
+    }
+}
+
+/// An expression's LaTeX without parentheses around it.
+struct Bare {
+    /// How tightly it binds.
+    binding: u8,
+    text: String,
+    /// The number of operators and constants in it, a part counting as one.
+    size: usize,
 }
 
 /// What needs no parentheses anywhere.
 const ATOM: u8 = ops::POWER + 1;
-
-/// Returns an expression that stands where only what binds at least as tightly as `least` goes without parentheses.
-fn write(expr: &Expr, least: u8) -> String {
-    let (own, text) = match expr.kind() {
-        ExprKind::Number(value) => {
-            let text = scientific(&number(*value));
-            let own = match value.is_sign_negative() {
-                true => ops::SUM,
-                false if text.contains("\\cdot") => ops::PRODUCT,
-                false if text.contains('^') => ops::POWER,
-                false => ATOM,
-            };
-            (own, text)
-        }
-        // What DSA's engine does to numbers it cannot use is no part of the formula.
-        ExprKind::Call { op: Op::DsaSanitize, operands, .. } => {
-            return operands.first().map_or(String::new(), |operand| write(operand, least));
-        }
-        ExprKind::Call { op, operands, .. } => {
-            let (own, first, others) = binding(*op);
-            let (own, first) = match expr.over() {
-                Some("inputs" | "outputs") => (ops::POWER, first),
-                _ => (own, first),
-            };
-            let parts: Vec<String> = operands
-                .iter()
-                .enumerate()
-                .map(|(index, operand)| write(operand, if index == 0 { first } else { others }))
-                .collect();
-            (own, filled(expr, &parts))
-        }
-    };
-    if own < least { format!("\\left({text}\\right)") } else { text }
-}
 
 /// Returns how tightly an operator's LaTeX binds, and how tightly its first and its other operands must bind to go
 /// without parentheses.
