@@ -265,7 +265,10 @@ fn the_readme_is_true() {
                 assert!(output.contains(row), "the README's command prints\n{output}");
             }
             for file in ["best.allot", "report.html"] {
-                assert!(folder.path().join("run").join(file).exists(), "the README's command leaves no {file}");
+                assert!(
+                    folder.path().join("run").join(file).exists(),
+                    "the README's command leaves no {file}"
+                );
             }
         } else if block.starts_with("error[") {
             diagnosed += 1;

@@ -17,7 +17,7 @@ use crate::search::enumerate::Grid;
 In the `dsa` space formulas have at most one operator before the reduction and one behind it. What is found is shown and kept as by
 `allot search`; formulas that prune the same weights are measured once.")]
 pub(super) struct Arguments {
-    /// The model's folder, as Hugging Face lays it out, or the id of one in the hub's local cache
+    /// The model's folder, as Hugging Face lays it out, or its id in the hub, `OWNER/NAME`
     model: PathBuf,
     /// The share of all weights in the blocks' linears that is to be pruned, from 0 to 1
     #[arg(long, short, value_name = "RATIO")]
@@ -49,7 +49,7 @@ pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliE
     let texts = arguments.texts.settings(0)?;
     let space = arguments.space.options();
     let mut settings =
-        search::base(&arguments.model, arguments.sparsity, &arguments.objective, texts, space)?;
+        search::base(&arguments.model, arguments.sparsity, &arguments.objective, texts, space, common.quiet)?;
     settings.enumeration =
         Some(Grid { constants: arguments.constants.clone(), windows: arguments.window.clone() });
     search::begin(settings, &arguments.out, common)

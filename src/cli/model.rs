@@ -1,6 +1,6 @@
 //! Models by folder or by id, opened for a command.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::CliError;
 use super::interrupt::Resumable;
@@ -12,6 +12,14 @@ use crate::model::{Checkpoint, hub};
 /// # Errors
 /// Fails when there is no such model, or it is not as it must be.
 pub(super) fn open(model: &Path, quiet: bool) -> Result<Checkpoint, CliError> {
+    Ok(Checkpoint::open(folder(model, quiet)?)?)
+}
+
+/// Returns a model's folder, which is in the hub's cache where an id was given.
+///
+/// # Errors
+/// Fails when there is no such model, or it cannot be downloaded.
+pub(super) fn folder(model: &Path, quiet: bool) -> Result<PathBuf, CliError> {
     let mut shown: Option<(String, Progress, Resumable)> = None;
     let folder = hub::fetch(model, &mut |at| {
         let share = at.done as f64 / at.bytes.max(1) as f64;
@@ -27,5 +35,5 @@ pub(super) fn open(model: &Path, quiet: bool) -> Result<Checkpoint, CliError> {
     if let Some((_, bar, _)) = shown {
         bar.done();
     }
-    Ok(Checkpoint::open(folder)?)
+    Ok(folder)
 }

@@ -9,8 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::interrupt::Deferred;
 use super::progress::Progress;
-use super::{CliError, Common, Outcome, scripts};
-use crate::model::hub::model_folder;
+use super::{CliError, Common, Outcome, model, scripts};
 use crate::search::error::SearchError;
 use crate::search::run::{self, JOURNAL, State};
 use crate::search::settings::{Settings, TextSettings, metric_script};
@@ -35,7 +34,7 @@ const TEXTS: [&str; 4] = ["calibration", "fitness", "selection", "report"];
 A text is a file of plain text, JSONL with a `text` field, or ready ids, FILE.safetensors:NAME. RUN holds best.allot, front/,
 report.html and summary.json at the end, and a journal that `--resume` goes on from.")]
 pub(super) struct Arguments {
-    /// The model's folder, as Hugging Face lays it out, or the id of one in the hub's local cache
+    /// The model's folder, as Hugging Face lays it out, or its id in the hub, `OWNER/NAME`
     #[arg(required_unless_present = "resume")]
     model: Option<PathBuf>,
     /// Goes on with the run in this folder, as if it had never stopped
@@ -204,13 +203,13 @@ pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliE
         return work(settings, folder, true, common);
     }
     // clap asks for these unless a run is resumed.
-    let (Some(model), Some(sparsity), Some(out)) = (&arguments.model, arguments.sparsity, &arguments.out)
+    let (Some(dense), Some(sparsity), Some(out)) = (&arguments.model, arguments.sparsity, &arguments.out)
     else {
         return Err(CliError::NoSparsity);
     };
     let texts = arguments.texts.settings(arguments.seed)?;
     let space = arguments.space.options();
-    let mut settings = base(model, sparsity, &arguments.objective, texts, space)?;
+    let mut settings = base(dense, sparsity, &arguments.objective, texts, space, common.quiet)?;
     for name in &arguments.include {
         settings.include.push(scripts::load(name, None, common.quiet)?.source);
     }
@@ -230,20 +229,21 @@ pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliE
 /// # Errors
 /// Fails when a model or the method's script cannot be found.
 pub(super) fn base(
-    model: &Path,
+    dense: &Path,
     target: f64,
     objective: &Objective,
     texts: TextSettings,
     space: SpaceOptions,
+    quiet: bool,
 ) -> Result<Settings, CliError> {
     let metric = scripts::load_metric(&objective.method)?;
-    let mut models = vec![absolute(&model_folder(model)?)?];
+    let mut models = vec![absolute(&model::folder(dense, quiet)?)?];
     let mut targets = vec![(0, target)];
     for also in &objective.also {
         match also.parse::<f64>() {
             Ok(other) => targets.push((0, other)),
             Err(_) => {
-                models.push(absolute(&model_folder(Path::new(also))?)?);
+                models.push(absolute(&model::folder(Path::new(also), quiet)?)?);
                 targets.push((models.len() - 1, target));
             }
         }

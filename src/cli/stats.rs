@@ -170,10 +170,9 @@ fn calibrated(
     bar.done();
     if arguments.gradients {
         let bar = Progress::new("gradients", common.quiet);
-        let collected =
-            gradients_within(checkpoint, &tokens, &Device::Cpu, arguments.memory, &mut |done| {
-                bar.at(done as f64 / (2.0 * blocks));
-            })?;
+        let collected = gradients_within(checkpoint, &tokens, &Device::Cpu, arguments.memory, &mut |done| {
+            bar.at(done as f64 / (2.0 * blocks));
+        })?;
         bar.done();
         statistics.add_gradients(collected);
     }
