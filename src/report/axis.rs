@@ -57,3 +57,50 @@ pub(super) fn label_stride(units: usize, most: usize) -> usize {
     });
     strides.into_iter().find(fits).unwrap_or(units)
 }
+
+/// A logarithmic axis over exactly a range of positive numbers, with round numbers in it.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct LogAxis {
+    pub(super) least: f64,
+    pub(super) most: f64,
+    /// The values that get a label, within the range.
+    pub(super) ticks: Vec<f64>,
+    /// The decimals that tell one label from the next, where all have the same number of them.
+    decimals: Option<usize>,
+}
+
+impl LogAxis {
+    /// Returns the axis over `low..=high`; needs `0 < low < high`, both finite.
+    pub(super) fn over(low: f64, high: f64) -> Self {
+        let within = |tick: &f64| (low * 0.9999..=high * 1.0001).contains(tick);
+        // Within less than a decade equal steps give more labels, and rounder ones.
+        if high < 5.0 * low {
+            let steps = Axis::over(low, high, 5);
+            let ticks = steps.ticks.into_iter().filter(within).collect();
+            return Self { least: low, most: high, ticks, decimals: Some(steps.decimals) };
+        }
+        let decades = low.log10().floor() as i32..=high.log10().ceil() as i32;
+        let count = decades.clone().count();
+        let factors: &[f64] = if count > 5 { &[1.0] } else { &[1.0, 2.0, 5.0] };
+        let ticks =
+            decades.flat_map(|decade| factors.iter().map(move |factor| factor * 10.0_f64.powi(decade)));
+        Self { least: low, most: high, ticks: ticks.filter(within).collect(), decimals: None }
+    }
+
+    /// Returns where a value lies, from 0 at the least to 1 at the most.
+    pub(super) fn position(&self, value: f64) -> f64 {
+        ((value / self.least).ln() / (self.most / self.least).ln()).clamp(0.0, 1.0)
+    }
+
+    /// Returns the text beside a tick.
+    pub(super) fn label(&self, tick: f64) -> String {
+        match self.decimals {
+            Some(decimals) => format!("{tick:.decimals$}"),
+            None if tick >= 1.0 => format!("{tick:.0}"),
+            None => {
+                let decimals = (-tick.log10().floor()) as usize;
+                format!("{tick:.decimals$}")
+            }
+        }
+    }
+}

@@ -8,7 +8,7 @@ use std::fmt::Write;
 
 use super::axis::{Axis, label_stride};
 use super::importances::Importances;
-use super::number::{grouped, percent, shortened, significant};
+use super::number::{grouped, percent, plain_percent, shortened, significant};
 use super::svg::{escaped, text};
 use super::table::short_names;
 use crate::allocate::Allocation;
@@ -323,10 +323,4 @@ fn side_title(svg: &mut String, x: f64, content: &str) {
         svg,
         "<text class=\"axis\" text-anchor=\"middle\" transform=\"translate({x} {middle}) rotate(-90)\">{content}</text>"
     );
-}
-
-/// Returns a share as a percentage without needless decimals: `70%`, `66.7%`.
-fn plain_percent(share: f64) -> String {
-    let text = format!("{:.2}", 100.0 * share);
-    format!("{}%", text.trim_end_matches('0').trim_end_matches('.'))
 }

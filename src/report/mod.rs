@@ -14,6 +14,7 @@ pub mod model;
 pub mod number;
 pub mod plan;
 pub mod pruned;
+pub mod search;
 mod svg;
 pub mod table;
 

@@ -71,3 +71,19 @@ pub fn shortened(text: &str, width: usize, ellipsis: &str) -> String {
     let end: String = text.chars().skip(length - (kept - head)).collect();
     format!("{start}{mark}{end}")
 }
+
+/// Returns the text cut at its end to at most `width` characters, with `ellipsis` where something is missing.
+pub fn truncated(text: &str, width: usize, ellipsis: &str) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    let mark: String = ellipsis.chars().take(width).collect();
+    let start: String = text.chars().take(width - mark.chars().count()).collect();
+    format!("{}{mark}", start.trim_end())
+}
+
+/// Returns a share as a percentage without needless decimals, at most two: `70%`, `66.7%`.
+pub fn plain_percent(share: f64) -> String {
+    let text = format!("{:.2}", 100.0 * share);
+    format!("{}%", text.trim_end_matches('0').trim_end_matches('.'))
+}

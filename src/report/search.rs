@@ -1,0 +1,18 @@
+//! What a search found: as text for a terminal, as Markdown, and as one HTML page that needs neither a network nor a script.
+//!
+//! All forms are made of the same rows ([`rows`]), so they say the same. They depend on the summary alone: the same search gives the
+//! same bytes.
+
+mod chart;
+mod curve;
+mod formula;
+mod front;
+mod grid;
+mod loss;
+mod page;
+mod ratios;
+mod rows;
+mod text;
+
+pub use page::html;
+pub use text::{front, markdown, text};

@@ -1,0 +1,106 @@
+//! Formulas for people: on one line, and typeset.
+
+use crate::lang::check::{Options, check};
+use crate::lang::latex;
+use crate::lang::ops::{Class, Op, Setting};
+use crate::lang::print;
+use crate::lang::program::{BuildError, Expr, ExprKind, Metric, Script};
+use crate::report::mathml::mathml;
+use crate::report::number::significant;
+use crate::search::summary::Formula;
+
+/// How many operators and constants stand in one equation, so that it fits a page.
+const LONG: usize = 8;
+
+/// A formula that was read from its script.
+pub(super) struct Reading {
+    script: Script,
+}
+
+impl Reading {
+    /// Returns nothing when the script does not check, which only a summary from elsewhere can bring about.
+    pub(super) fn of(formula: &Formula) -> Option<Self> {
+        let script = check(&formula.script, Options::default()).script?;
+        script.allocation.is_some().then_some(Self { script })
+    }
+
+    /// Returns the name of the unit that gets one ratio.
+    pub(super) fn unit(&self) -> &'static str {
+        self.script.unit.unwrap_or_default().name()
+    }
+
+    /// Returns the allocation on one line, as a script has it.
+    pub(super) fn line(&self) -> String {
+        let alone = Script { metric: None, unit: None, allocation: self.script.allocation.clone() };
+        print::script(&alone).trim_end().to_owned()
+    }
+
+    /// Returns the equations as MathML, the allocation's first and the metric's, which says what `score` stands for, last; and whether
+    /// constants were rounded for it.
+    pub(super) fn typeset(&self) -> Option<(Vec<String>, bool)> {
+        let metric = match &self.script.metric {
+            Some(metric) => Some(Metric { per: metric.per, score: rounded(&metric.score).ok()? }),
+            None => None,
+        };
+        let allocation = self.script.allocation.as_ref().map(rounded).transpose().ok()?;
+        let short = Script { metric, allocation, unit: self.script.unit };
+        let mut equations = latex::equations(&short, LONG);
+        // Backwards: from what is wanted to what it is made of.
+        equations.reverse();
+        let typeset = equations.iter().map(|(left, right)| mathml(&format!("{left} = {right}")));
+        Some((typeset.collect::<Option<_>>()?, short != self.script))
+    }
+
+    /// Returns the equations as [`Self::typeset`] does, without the metric's.
+    pub(super) fn allocation(&self) -> Option<Vec<String>> {
+        let alone = Script { metric: None, ..self.script.clone() };
+        Self { script: alone }.typeset().map(|(equations, _)| equations)
+    }
+
+    /// Returns the operators in the order in which they first appear, terminals first.
+    pub(super) fn operators(&self) -> Vec<Op> {
+        let mut found: Vec<Op> = Vec::new();
+        let mut visit = |expr: &Expr| {
+            if let Some(op) = expr.op()
+                && !found.contains(&op)
+            {
+                found.push(op);
+            }
+        };
+        if let Some(allocation) = &self.script.allocation {
+            allocation.walk(&mut visit);
+        }
+        if let Some(metric) = &self.script.metric {
+            metric.score.walk(&mut visit);
+        }
+        found.sort_by_key(|op| !matches!(op.info().class, Class::Terminal(_)));
+        found
+    }
+}
+
+/// Returns a formula on one line; the script's text where it does not check.
+pub(super) fn line(formula: &Formula) -> String {
+    match Reading::of(formula) {
+        Some(reading) => reading.line(),
+        None => formula.script.split_whitespace().collect::<Vec<_>>().join(" "),
+    }
+}
+
+/// Returns an expression with its constants rounded to four digits, for reading only.
+fn rounded(expr: &Expr) -> Result<Expr, BuildError> {
+    let short = |value: f64| {
+        let text = significant(value, 4);
+        text.parse::<f64>().unwrap_or(value)
+    };
+    match expr.kind() {
+        ExprKind::Number(value) => Ok(Expr::number(short(*value))),
+        ExprKind::Call { op, operands, parameters } => {
+            let operands = operands.iter().map(rounded).collect::<Result<_, _>>()?;
+            let parameters = parameters.iter().map(|setting| match setting {
+                Setting::Number(value) => Setting::Number(short(*value)),
+                word => *word,
+            });
+            Expr::call(*op, operands, parameters.collect())
+        }
+    }
+}

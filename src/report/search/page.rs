@@ -1,0 +1,321 @@
+//! A search as one HTML page: it fetches nothing and runs nothing.
+
+use std::fmt::Write;
+
+use super::curve::Curve;
+use super::formula::Reading;
+use super::grid::Grid;
+use super::loss::{LossScale, deciding, deciding_text};
+use super::rows::{self, Measured, Results};
+use super::text::{comparisons, elements, spent, tables};
+use super::{front, ratios};
+use crate::report::mathml::mathml;
+use crate::report::number::{percent, plain_percent};
+use crate::report::svg::escaped;
+use crate::search::summary::{Damage, Formula, Summary, Winner};
+
+/// The page's style sheet.
+const STYLE: &str = include_str!("style.css");
+
+/// The size up to which a formula of the front is shown at once.
+const SHORT: usize = 12;
+
+/// Returns what a search found as one HTML page.
+///
+/// It needs no network and no script, follows the reader's choice of light or dark, and fits a phone. Charts have descriptions and
+/// their numbers stand in tables. The same summary gives the same bytes. Names and formulas are escaped.
+pub fn html(summary: &Summary) -> String {
+    let title = title(summary);
+    let mut out = format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n\
+         <meta name=\"color-scheme\" content=\"light dark\"/>\n<title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n",
+        title = escaped(&format!("allot search: {title}"))
+    );
+    out.push_str(&head(summary, &title));
+    if let Some(curve) = Curve::new(summary) {
+        let text = "Every candidate that was measured, and the best so far among those measured on all of the fitness text. \
+                    A candidate that falls behind is stopped early, so its loss is an estimate.";
+        section(&mut out, "curve", "Search curve", text, &curve.html());
+    }
+    table(&mut out, summary);
+    if let Some(chart) = ratios::blocks(summary) {
+        let target = summary.settings.first().map_or_else(String::new, |it| plain_percent(it.target));
+        let text = format!(
+            "What each block loses, in whole weights; over all weights it is {target} for every allocation."
+        );
+        section(&mut out, "ratios", "Ratios", &text, &chart);
+    }
+    if let Some(map) = ratios::projections(summary) {
+        let _ = write!(
+            out,
+            "<section>\n<h3>The discovered allocation, projection by projection</h3>\n{map}</section>\n"
+        );
+    }
+    if let Some(chart) = front::html(summary) {
+        let text = "The best formula of each size: a longer one is listed only if its loss is lower.";
+        section(&mut out, "front", "Loss against size", text, &format!("{chart}{}", formulas(summary)));
+    }
+    let hits = "Known formula: its canonical form had been proposed before. Known behaviour: a new formula that prunes the same \
+                weights as one that had been measured. Both cost nothing. Tokens: what went through a pruned model.";
+    section(
+        &mut out,
+        "spent",
+        "What was spent",
+        hits,
+        &spent(summary).html("Spent by each searcher, over its seeds"),
+    );
+    out.push_str(&again(summary));
+    out.push_str("</main>\n</body>\n</html>\n");
+    out
+}
+
+fn section(out: &mut String, id: &str, title: &str, text: &str, content: &str) {
+    // Writing to a `String` cannot fail.
+    let _ = write!(
+        out,
+        "<section aria-labelledby=\"{id}\">\n<h2 id=\"{id}\">{}</h2>\n<p>{}</p>\n{content}</section>\n",
+        escaped(title),
+        escaped(text)
+    );
+}
+
+/// Returns the settings in a few words.
+fn title(summary: &Summary) -> String {
+    let place = |setting: &crate::search::summary::SettingSummary| {
+        format!("{} at {} sparsity", setting.model, plain_percent(setting.target))
+    };
+    summary.settings.iter().map(place).collect::<Vec<_>>().join(", ")
+}
+
+/// Returns the title, the winning function and what it comes to.
+fn head(summary: &Summary, title: &str) -> String {
+    let settings = rows::settings(summary);
+    let mut out = format!(
+        "<header>\n<p class=\"eyebrow\">allot search</p>\n<h1>{}</h1>\n<p class=\"settings\">{}</p>\n",
+        escaped(title),
+        escaped(&settings[1..].join("; "))
+    );
+    if let Some(formula) = &summary.best.formula {
+        let unit = Reading::of(formula).map_or("unit", |it| it.unit());
+        let _ = write!(
+            out,
+            "<div class=\"winner\">\n<p class=\"what\">The function found: one ratio for each {unit}, from {}</p>\n{}{}</div>\n",
+            elements(formula),
+            typeset(formula),
+            words(formula)
+        );
+    }
+    out.push_str(&figures(summary));
+    out.push_str("</header>\n");
+    out
+}
+
+/// Returns a formula's equations as MathML; the script's text where it has no such form.
+fn typeset(formula: &Formula) -> String {
+    match Reading::of(formula).and_then(|it| it.typeset()) {
+        Some((equations, rounded)) => {
+            let mut out = String::new();
+            for equation in equations {
+                let _ = writeln!(out, "<div class=\"equation\">{equation}</div>");
+            }
+            if rounded {
+                out.push_str("<p class=\"note\">Constants are rounded to four digits here, and whole in the script.</p>\n");
+            }
+            out
+        }
+        None => format!("<pre><code>{}</code></pre>\n", lines(&formula.script)),
+    }
+}
+
+/// Returns the script, and what its names mean.
+fn words(formula: &Formula) -> String {
+    let mut out = format!(
+        "<details>\n<summary>As a script, and what its names mean</summary>\n<pre tabindex=\"0\"><code>{}</code></pre>\n",
+        lines(&formula.script)
+    );
+    if let Some(reading) = Reading::of(formula) {
+        out.push_str("<dl>\n");
+        for op in reading.operators() {
+            let row = op.info();
+            if row.symbol().is_some() {
+                // Everybody knows what + means.
+                continue;
+            }
+            // A terminal's LaTeX is its symbol; an operator's is a template.
+            let symbol =
+                if row.operands.is_empty() && row.parameters.is_empty() { mathml(row.latex) } else { None };
+            let symbol = symbol.map_or_else(String::new, |it| {
+                format!(" {}", it.replace("display=\"block\"", "display=\"inline\""))
+            });
+            let _ = writeln!(
+                out,
+                "<dt><code>{}</code>{symbol}</dt><dd>{}</dd>",
+                escaped(row.name),
+                escaped(row.summary)
+            );
+        }
+        out.push_str("</dl>\n");
+    }
+    out.push_str("</details>\n");
+    out
+}
+
+/// Returns text escaped with its lines kept.
+fn lines(text: &str) -> String {
+    text.lines().map(|line| format!("{}\n", escaped(line))).collect()
+}
+
+/// Returns the numbers that matter most, each with what to hold it against.
+fn figures(summary: &Summary) -> String {
+    let published = |name: &str| summary.published.iter().find(|it| it.name == name);
+    let uniform = published("uniform");
+    let mut cards: Vec<(String, String, String)> = Vec::new();
+    let several = summary.settings.len() > 1;
+    let of = |winner: Option<&Winner>, place: usize, what: fn(&Damage) -> f64| {
+        winner.and_then(|it| it.report.get(place)).map(what)
+    };
+    for (place, (setting, damage)) in summary.settings.iter().zip(&summary.best.report).enumerate() {
+        let at = if several {
+            format!(", {} at {}", setting.model, plain_percent(setting.target))
+        } else {
+            String::new()
+        };
+        let least = |what: fn(&Damage) -> f64| {
+            let all = summary.published.iter().filter_map(|it| Some((it, what(it.report.get(place)?))));
+            all.min_by(|a, b| a.1.total_cmp(&b.1))
+        };
+        for (name, found, what, dense, decimals) in [
+            ("KL to the dense model", damage.kl, (|it| it.kl) as fn(&Damage) -> f64, None, 4),
+            ("Perplexity", damage.perplexity, |it| it.perplexity, Some(setting.dense_perplexity), 2),
+        ] {
+            let figure = |number: f64| Measured::once(number).text(decimals);
+            let mut against = Vec::new();
+            if let Some(uniform) = of(uniform, place, what) {
+                let change = percent((found / uniform - 1.0).abs(), 0);
+                let word = if found <= uniform { "less" } else { "more" };
+                against.push(format!("{change} {word} than uniform, {}", figure(uniform)));
+            }
+            against.extend(
+                least(what).map(|(it, value)| format!("best published: {} {}", it.name, figure(value))),
+            );
+            against.extend(dense.filter(|it| it.is_finite()).map(|it| format!("dense: {}", figure(it))));
+            cards.push((format!("{name}{at}"), figure(found), against.join("\n")));
+        }
+    }
+    if summary.best.report.is_empty() {
+        let scale = LossScale::of(summary);
+        let least = summary.published.iter().min_by(|a, b| deciding(a).total_cmp(&deciding(b)));
+        let least = least.map(|it| format!("best published: {} {}", it.name, scale.text(deciding(it))));
+        let name = format!("{} on the {} text", scale.title(), deciding_text(summary));
+        cards.push((name, scale.text(deciding(&summary.best)), least.unwrap_or_default()));
+    }
+    let mut out = String::from("<ul class=\"figures\">\n");
+    for (name, value, against) in cards {
+        let against: String =
+            against.lines().map(|line| format!("<span class=\"against\">{}</span>", escaped(line))).collect();
+        let _ = writeln!(
+            out,
+            "<li><span class=\"name\">{}</span><span class=\"value\">{}</span>{against}</li>",
+            escaped(&name),
+            escaped(&value)
+        );
+    }
+    out.push_str("</ul>\n");
+    let text = if summary.best.report.is_empty() { deciding_text(summary) } else { "report" };
+    let _ = writeln!(out, "<p class=\"note\">{}</p>", escaped(&read_once(text)));
+    out
+}
+
+/// Returns what is to be known of the text of the main figures.
+fn read_once(text: &str) -> String {
+    match text {
+        "report" => "On the report text, which chose nothing and was read once, at the end.".to_owned(),
+        _ => format!("On the {text} text, which also chose the winner: there was no report text."),
+    }
+}
+
+/// Writes the final table and the comparisons with controls.
+fn table(out: &mut String, summary: &Summary) {
+    let results = Results::of(summary);
+    let mut text = format!(
+        "Everything measured in the same way, on the {} text. Bold: the least of its column.",
+        results.text
+    );
+    if results.rows.iter().flat_map(|row| &row.values).flatten().any(|it| it.deviation.is_some()) {
+        text.push_str(" Over several seeds: mean ± standard deviation of what the seeds found.");
+    }
+    let caption = |grid: &Grid| {
+        let place = if results.columns.iter().any(|it| it.setting.is_some()) { &*grid.head[0] } else { "" };
+        let on = format!("on the {} text", results.text);
+        if place.is_empty() { format!("Damage {on}") } else { format!("Damage {on}: {place}") }
+    };
+    let content: String = tables(&results).iter().map(|grid| grid.html(&caption(grid))).collect();
+    section(out, "table", "Against published allocations and controls", &text, &content);
+    if !summary.comparisons.is_empty() {
+        let grid = comparisons(summary).html("The search less each control; below 0 the search is better");
+        let _ = write!(
+            out,
+            "<section>\n<h3>Is the difference more than chance?</h3>\n<p>The loss of the search less that of each control, on the \
+             report text, over seeds and windows, with its 95% bootstrap interval and the two-sided p-value of Wilcoxon's \
+             signed-rank test over windows.</p>\n{grid}</section>\n"
+        );
+    }
+}
+
+/// Returns the formulas of the front, typeset, smallest first; long ones are closed until someone asks.
+fn formulas(summary: &Summary) -> String {
+    let scale = LossScale::of(summary);
+    let mut out = String::from("<ol class=\"formulas\">\n");
+    for winner in &summary.front {
+        let Some(formula) = &winner.formula else { continue };
+        let unit = Reading::of(formula).map_or_else(String::new, |it| format!(", per {}", it.unit()));
+        let name = if winner.name == "discovered" {
+            String::new()
+        } else {
+            format!(", published as {}", winner.name)
+        };
+        let facts = format!(", {} {}{unit}{name}", scale.name(), scale.text(deciding(winner)));
+        let open = if formula.size <= SHORT { " open=\"\"" } else { "" };
+        let _ = write!(
+            out,
+            "<li><details{open}>\n<summary><strong>size {}</strong>{}</summary>\n{}<pre tabindex=\"0\"><code>{}</code></pre>\n\
+             </details></li>\n",
+            formula.size,
+            escaped(&facts),
+            allocation(formula),
+            escaped(&super::formula::line(formula))
+        );
+    }
+    out.push_str("</ol>\n");
+    out
+}
+
+/// Returns a formula's equations without its metric's, which is the same for the whole front.
+fn allocation(formula: &Formula) -> String {
+    let equations = Reading::of(formula).and_then(|it| it.allocation()).unwrap_or_default();
+    equations.iter().map(|it| format!("<div class=\"equation\">{it}</div>\n")).collect()
+}
+
+/// Returns how to use the function, and how to do the search again.
+fn again(summary: &Summary) -> String {
+    let method = match summary.method.split_whitespace().count() {
+        1 => format!(" --method {}", summary.method.trim()),
+        _ => String::new(),
+    };
+    let target = summary.settings.first().map_or(0.5, |it| it.target);
+    format!(
+        "<section aria-labelledby=\"again\">\n<h2 id=\"again\">Use it, and do it again</h2>\n\
+         <p>RUN is the folder in which this page was written, MODEL any model's folder.</p>\n\
+         <pre tabindex=\"0\"><code>{}</code></pre>\n\
+         <p><code>settings.json</code> in RUN holds every setting of this search, its seeds among them, and the hashes of the models \
+         and texts that it read; the journal beside it holds every measurement. With allot {}, the same settings on the same kind of \
+         CPU give this page again, byte for byte.</p>\n</section>\n",
+        lines(&format!(
+            "allot eval MODEL RUN/best.allot --sparsity {target}\n\
+             allot prune MODEL RUN/best.allot --sparsity {target}{method} --out PRUNED\n\
+             allot search --resume RUN"
+        )),
+        escaped(&summary.version)
+    )
+}

@@ -1,0 +1,320 @@
+//! What a search's tables say, before it is known where they are shown.
+
+use super::loss::{LossScale, deciding_text};
+use crate::report::number::{grouped, plain_percent};
+use crate::search::summary::{Comparison, Measure, RunSummary, Searcher, Summary, Winner};
+
+/// What kind of allocation a row is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RowKind {
+    Dense,
+    Published,
+    Control,
+    /// The searches, over their seeds.
+    Search,
+    /// The winner of all searches.
+    Best,
+}
+
+impl RowKind {
+    /// Returns the name that style sheets know it by.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Dense => "dense",
+            Self::Published => "published",
+            Self::Control => "control",
+            Self::Search => "search",
+            Self::Best => "winner",
+        }
+    }
+}
+
+/// A number measured once, or over seeds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Measured {
+    pub(super) mean: f64,
+    /// The standard deviation over seeds, with n - 1.
+    pub(super) deviation: Option<f64>,
+}
+
+impl Measured {
+    pub(super) const fn once(mean: f64) -> Self {
+        Self { mean, deviation: None }
+    }
+
+    /// Returns nothing of no values.
+    pub(super) fn over(values: &[f64]) -> Option<Self> {
+        let n = values.len() as f64;
+        let mean = values.iter().sum::<f64>() / n;
+        let squares = values.iter().map(|value| (value - mean) * (value - mean)).sum::<f64>();
+        let deviation = (values.len() > 1).then(|| (squares / (n - 1.0)).sqrt());
+        (!values.is_empty()).then_some(Self { mean, deviation })
+    }
+
+    /// Returns the mean, and the deviation where there is one, with some decimals; large numbers have none.
+    pub(super) fn text(self, decimals: usize) -> String {
+        if !self.mean.is_finite() {
+            return "–".to_owned();
+        }
+        let decimals = if self.mean.abs() >= 1000.0 { 0 } else { decimals };
+        match self.deviation {
+            Some(deviation) => format!("{:.decimals$} ± {deviation:.decimals$}", self.mean),
+            None => format!("{:.decimals$}", self.mean),
+        }
+    }
+}
+
+/// A row of the final table.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Row {
+    pub(super) kind: RowKind,
+    pub(super) name: String,
+    /// Operators and constants, or free levels; more than one over seeds.
+    pub(super) size: String,
+    /// One for each column, `None` where nothing was measured.
+    pub(super) values: Vec<Option<Measured>>,
+    /// Whether it is the least of its column.
+    pub(super) best: Vec<bool>,
+}
+
+/// A table of what allocations do.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Results {
+    /// What was measured, and at which setting: `None` for all of them together.
+    pub(super) columns: Vec<Column>,
+    /// Dense, published, controls, discovered.
+    pub(super) rows: Vec<Row>,
+    /// The text on which all of it was measured.
+    pub(super) text: &'static str,
+}
+
+/// A column of measured numbers.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Column {
+    pub(super) title: &'static str,
+    /// The model and the sparsity, where there are several.
+    pub(super) setting: Option<String>,
+    /// How many decimals its numbers have.
+    pub(super) decimals: usize,
+}
+
+impl Results {
+    /// Returns the final table: on the report text, or where that was not read, by the losses that chose.
+    pub(super) fn of(summary: &Summary) -> Self {
+        let reported = !summary.best.report.is_empty();
+        let several = summary.settings.len() > 1;
+        let scale = LossScale::of(summary);
+        let mut columns = Vec::new();
+        if reported {
+            for setting in &summary.settings {
+                let place =
+                    several.then(|| format!("{} at {}", setting.model, plain_percent(setting.target)));
+                columns.push(Column { title: "KL", setting: place.clone(), decimals: 4 });
+                columns.push(Column { title: "perplexity", setting: place, decimals: 2 });
+            }
+        } else {
+            columns.push(Column { title: scale.name(), setting: None, decimals: scale.decimals() });
+        }
+        let mut rows = rows(summary, reported);
+        mark(&mut rows, columns.len());
+        Self { columns, rows, text: if reported { "report" } else { deciding_text(summary) } }
+    }
+}
+
+fn rows(summary: &Summary, reported: bool) -> Vec<Row> {
+    let row = |kind, name: &str, size: String, winners: &[&Winner]| Row {
+        kind,
+        name: name.to_owned(),
+        size,
+        values: values(summary, reported, winners),
+        best: Vec::new(),
+    };
+    let mut rows = Vec::new();
+    if reported {
+        let dense = summary.settings.iter();
+        let values = dense.flat_map(|it| [0.0, it.dense_perplexity].map(|value| Some(Measured::once(value))));
+        let (name, size) = ("dense model".to_owned(), String::new());
+        rows.push(Row { kind: RowKind::Dense, name, size, values: values.collect(), best: Vec::new() });
+    }
+    let mut published: Vec<Row> =
+        summary.published.iter().map(|it| row(RowKind::Published, &it.name, size(it), &[it])).collect();
+    let first = |row: &Row| row.values.first().copied().flatten().map_or(f64::INFINITY, |it| it.mean);
+    published.sort_by(|a, b| first(b).total_cmp(&first(a)));
+    rows.extend(published);
+    for (searcher, runs) in by_searcher(summary) {
+        let winners: Vec<&Winner> = runs.iter().map(|run| &run.best).collect();
+        let seeds = match winners.len() {
+            1 => String::new(),
+            count => format!(" ({count} seeds)"),
+        };
+        let size = sizes(summary, searcher, &winners);
+        if !searcher.is_search() {
+            rows.push(row(RowKind::Control, &format!("{}{seeds}", searcher.name()), size, &winners));
+        } else if winners.len() > 1 {
+            rows.push(row(RowKind::Search, &format!("discovered{seeds}"), size, &winners));
+        }
+    }
+    let best = if rows.iter().any(|row| row.kind == RowKind::Search) {
+        "discovered, the best"
+    } else {
+        "discovered"
+    };
+    rows.push(row(RowKind::Best, best, size(&summary.best), &[&summary.best]));
+    rows.sort_by_key(|row| match row.kind {
+        RowKind::Dense => 0,
+        RowKind::Published => 1,
+        RowKind::Control => 2,
+        RowKind::Search => 3,
+        RowKind::Best => 4,
+    });
+    rows
+}
+
+/// Returns what allocations do, column by column, over all of them.
+fn values(summary: &Summary, reported: bool, winners: &[&Winner]) -> Vec<Option<Measured>> {
+    if !reported {
+        let scale = LossScale::of(summary);
+        let losses: Vec<f64> = winners.iter().map(|it| scale.shown(super::loss::deciding(it))).collect();
+        return vec![Measured::over(&losses)];
+    }
+    let setting = |index: usize| {
+        let damages: Vec<_> = winners.iter().filter_map(|it| it.report.get(index)).collect();
+        let kl: Vec<f64> = damages.iter().map(|it| it.kl).collect();
+        let perplexity: Vec<f64> = damages.iter().map(|it| it.perplexity).collect();
+        [Measured::over(&kl), Measured::over(&perplexity)]
+    };
+    (0..summary.settings.len()).flat_map(setting).collect()
+}
+
+/// Marks the least of each column among what is pruned.
+fn mark(rows: &mut [Row], columns: usize) {
+    let mean = |row: &Row, column: usize| row.values.get(column).copied().flatten().map(|it| it.mean);
+    for column in 0..columns {
+        let pruned = rows.iter().filter(|row| row.kind != RowKind::Dense);
+        let least = pruned.filter_map(|row| mean(row, column)).fold(f64::INFINITY, f64::min);
+        for row in rows.iter_mut() {
+            let best = row.kind != RowKind::Dense && mean(row, column) == Some(least);
+            row.best.push(best);
+        }
+    }
+}
+
+fn size(winner: &Winner) -> String {
+    winner.formula.as_ref().map_or_else(String::new, |formula| formula.size.to_string())
+}
+
+/// Returns the sizes of what a searcher found, from the least to the greatest.
+fn sizes(summary: &Summary, searcher: Searcher, winners: &[&Winner]) -> String {
+    if let Some(levels) = free_levels(summary, searcher) {
+        return format!("{levels} levels");
+    }
+    let found = || winners.iter().filter_map(|it| it.formula.as_ref()).map(|formula| formula.size);
+    match (found().min(), found().max()) {
+        (Some(least), Some(most)) if least != most => format!("{least}–{most}"),
+        (Some(least), _) => least.to_string(),
+        _ => String::new(),
+    }
+}
+
+/// Returns how many free levels a control has, where it has any.
+pub(super) fn free_levels(summary: &Summary, searcher: Searcher) -> Option<usize> {
+    let parts = summary.ratios.first()?;
+    match searcher {
+        Searcher::EvopressBlock => Some(parts.blocks.len()),
+        Searcher::EvopressProjection => Some(parts.projections.len()),
+        _ => None,
+    }
+}
+
+/// Returns the runs of each searcher, the search first.
+pub(super) fn by_searcher(summary: &Summary) -> Vec<(Searcher, Vec<&RunSummary>)> {
+    let mut searchers: Vec<Searcher> = summary.runs.iter().map(|run| run.searcher).collect();
+    searchers.sort_unstable();
+    searchers.dedup();
+    let runs = |searcher| summary.runs.iter().filter(move |run| run.searcher == searcher).collect();
+    searchers.into_iter().map(|searcher| (searcher, runs(searcher))).collect()
+}
+
+/// What a searcher spent over all seeds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct SpentRow {
+    pub(super) searcher: Searcher,
+    pub(super) seeds: usize,
+    pub(super) proposals: usize,
+    pub(super) known_formulas: usize,
+    pub(super) known_behaviours: usize,
+    pub(super) invalid: usize,
+    pub(super) evaluations: usize,
+    pub(super) full: usize,
+    pub(super) tokens: u64,
+}
+
+impl SpentRow {
+    /// Returns a number of proposals as a share of all, in percent.
+    pub(super) fn share(&self, of: usize) -> String {
+        format!("{:.1}%", 100.0 * of as f64 / self.proposals.max(1) as f64)
+    }
+}
+
+/// Returns what each searcher spent.
+pub(super) fn spent(summary: &Summary) -> Vec<SpentRow> {
+    let row = |(searcher, runs): (Searcher, Vec<&RunSummary>)| {
+        let sum = |of: fn(&RunSummary) -> usize| runs.iter().map(|run| of(run)).sum();
+        SpentRow {
+            searcher,
+            seeds: runs.len(),
+            proposals: sum(|run| run.spent.proposals),
+            known_formulas: sum(|run| run.spent.known_formulas),
+            known_behaviours: sum(|run| run.spent.known_behaviours),
+            invalid: sum(|run| run.spent.invalid),
+            evaluations: sum(|run| run.spent.evaluations),
+            full: sum(|run| run.spent.full_evaluations),
+            tokens: runs.iter().map(|run| run.spent.tokens).sum(),
+        }
+    };
+    by_searcher(summary).into_iter().map(row).collect()
+}
+
+/// Returns a comparison's difference, interval and p-value as text.
+pub(super) fn compared(comparison: &Comparison) -> [String; 3] {
+    let (low, high) = comparison.interval;
+    let p = comparison.p_value;
+    let p = match p {
+        _ if p.is_nan() => "–".to_owned(),
+        _ if p >= 0.0001 => format!("{p:.4}"),
+        _ => format!("{p:.0e}"),
+    };
+    let signed = |number: f64| format!("{number:+.4}").replace('-', "−");
+    [signed(comparison.difference), format!("{} to {}", signed(low), signed(high)), p]
+}
+
+/// Returns the lines that say what was searched, with what, and by whom.
+pub(super) fn settings(summary: &Summary) -> Vec<String> {
+    let places: Vec<String> = summary
+        .settings
+        .iter()
+        .map(|setting| format!("{} at {} sparsity", setting.model, plain_percent(setting.target)))
+        .collect();
+    let searches = || summary.runs.iter().filter(|run| run.searcher.is_search());
+    let seeds: Vec<String> = searches().map(|run| run.seed.to_string()).collect();
+    let evaluations = searches().map(|run| run.spent.evaluations).max().unwrap_or(0);
+    let evaluations = grouped(evaluations as u64);
+    let method = summary.method.split_whitespace().collect::<Vec<_>>().join(" ");
+    let seeds = match seeds.len() {
+        1 => format!("seed {}", seeds[0]),
+        _ => format!("seeds {}", seeds.join(", ")),
+    };
+    let measure = match summary.measure {
+        Measure::Kl => "KL to the dense model",
+        Measure::Perplexity => "perplexity",
+    };
+    let spent = match searches().any(|run| run.searcher == Searcher::Enumeration) {
+        true => format!("every formula of a small space, {evaluations} evaluations"),
+        false => format!("{evaluations} evaluations for each search, {seeds}"),
+    };
+    vec![
+        places.join(", "),
+        format!("weights chosen by {method}, fitness by {measure}"),
+        format!("{spent}, allot {}", summary.version),
+    ]
+}

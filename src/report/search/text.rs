@@ -1,0 +1,200 @@
+//! A search for a terminal, and its table for a page of Markdown.
+
+use super::formula;
+use super::grid::{Field, Flexible, Grid, Line};
+use super::loss::{LossScale, deciding, deciding_text};
+use super::rows::{self, Results};
+use crate::report::TableOptions;
+use crate::report::number::grouped;
+use crate::search::summary::{Formula, Summary};
+
+/// The width from which on the table of what was spent has all its columns.
+const FULL: usize = 90;
+
+/// Returns what a search found: the function, the final table, the front, comparisons with controls, and what was spent.
+///
+/// The table has the damage on the report text, or the deciding losses where there is no report text. Over several seeds it shows
+/// means ± standard deviations. Formulas and names are cut to the width. Ends with a new line.
+pub fn text(summary: &Summary, options: &TableOptions) -> String {
+    let mut out = String::new();
+    for line in rows::settings(summary) {
+        out.push_str(&wrapped(&line, options.width));
+    }
+    if let Some(formula) = &summary.best.formula {
+        out.push_str(&format!("\nBest function found, {}:\n\n", elements(formula)));
+        for line in formula.script.lines() {
+            out.push_str(&format!("    {line}\n"));
+        }
+    }
+    let results = Results::of(summary);
+    out.push_str(&format!("\nOn the {} text\n", results.text));
+    for grid in tables(&results) {
+        out.push_str(&grid.text(options));
+    }
+    out.push_str("* least of its column\n");
+    out.push_str(&format!("\n{}", front(summary, options)));
+    if !summary.comparisons.is_empty() {
+        out.push('\n');
+        let title = "The search less its controls, on the report text (below 0 the search is better)";
+        out.push_str(&wrapped(title, options.width));
+        out.push_str(&comparisons(summary).text(options));
+        out.push_str(&wrapped(
+            "95% bootstrap interval; p of Wilcoxon's signed-rank test, two-sided",
+            options.width,
+        ));
+    }
+    out.push_str("\nWhat was spent\n");
+    let spent = spent(summary);
+    // What is least asked for goes first.
+    let spent = if options.width < FULL { spent.without(&["seeds", "no\nvalue"]) } else { spent };
+    out.push_str(&spent.text(options));
+    out
+}
+
+/// Returns the Pareto front of a search: the best formula of each size, on one line each, cut to the width.
+pub fn front(summary: &Summary, options: &TableOptions) -> String {
+    let scale = LossScale::of(summary);
+    let lines = summary.front.iter().filter_map(|winner| {
+        let formula = winner.formula.as_ref()?;
+        let unit = formula::Reading::of(formula).map_or("", |it| it.unit());
+        let cells =
+            [formula.size.to_string(), scale.text(deciding(winner)), unit.to_owned(), formula::line(formula)];
+        Some(Line { class: "front", cells: cells.map(Field::new).to_vec() })
+    });
+    let grid = Grid {
+        head: ["size", scale.name(), "unit", "formula"].map(str::to_owned).to_vec(),
+        numbers: vec![true, true, false, false],
+        rows: lines.collect(),
+        flexible: Flexible::Formula(3),
+    };
+    format!(
+        "Pareto front: the best formula of each size, on the {} text\n{}",
+        deciding_text(summary),
+        grid.text(options)
+    )
+}
+
+/// Returns the final table, and the comparisons with controls, as Markdown.
+pub fn markdown(summary: &Summary) -> String {
+    let mut out: String =
+        tables(&Results::of(summary)).iter().map(Grid::markdown).collect::<Vec<_>>().join("\n");
+    if !summary.comparisons.is_empty() {
+        out.push_str(&format!("\n{}", comparisons(summary).markdown()));
+    }
+    out
+}
+
+/// Returns a table for each setting.
+pub(super) fn tables(results: &Results) -> Vec<Grid> {
+    // Divergence and perplexity of a setting stand beside each other.
+    let mut places: Vec<&Option<String>> = results.columns.iter().map(|column| &column.setting).collect();
+    places.dedup();
+    let table = |place: &Option<String>| {
+        let shown: Vec<usize> =
+            (0..results.columns.len()).filter(|column| results.columns[*column].setting == *place).collect();
+        let titles = shown.iter().map(|column| results.columns[*column].title.to_owned());
+        let first = place.clone().unwrap_or_else(|| "allocation".to_owned());
+        let rows = results.rows.iter().map(|row| {
+            let values = shown.iter().map(|&column| Field {
+                text: row
+                    .values
+                    .get(column)
+                    .copied()
+                    .flatten()
+                    .map_or_else(|| "–".to_owned(), |it| it.text(results.columns[column].decimals)),
+                best: row.best.get(column) == Some(&true),
+            });
+            let cells = [Field::new(&*row.name), Field::new(&*row.size)].into_iter().chain(values).collect();
+            Line { class: row.kind.name(), cells }
+        });
+        Grid {
+            head: [first, "size".to_owned()].into_iter().chain(titles).collect(),
+            numbers: [false, true].into_iter().chain(shown.iter().map(|_| true)).collect(),
+            rows: rows.collect(),
+            flexible: Flexible::Name(0),
+        }
+    };
+    places.into_iter().map(table).collect()
+}
+
+/// Returns the table of the search against its controls.
+pub(super) fn comparisons(summary: &Summary) -> Grid {
+    let rows = summary.comparisons.iter().map(|comparison| {
+        let [difference, interval, p] = rows::compared(comparison);
+        let cells = [comparison.control.name().to_owned(), difference, interval, p];
+        Line { class: "control", cells: cells.map(Field::new).to_vec() }
+    });
+    Grid {
+        head: ["control", "difference", "95% interval", "p"].map(str::to_owned).to_vec(),
+        numbers: vec![false, true, true, true],
+        rows: rows.collect(),
+        flexible: Flexible::Name(0),
+    }
+}
+
+/// Returns the table of what each searcher spent, and how often it proposed what was known.
+pub(super) fn spent(summary: &Summary) -> Grid {
+    let rows = rows::spent(summary).into_iter().map(|row| {
+        let cells = [
+            row.searcher.name().to_owned(),
+            row.seeds.to_string(),
+            grouped(row.proposals as u64),
+            row.share(row.known_formulas),
+            row.share(row.known_behaviours),
+            row.share(row.invalid),
+            grouped(row.evaluations as u64),
+            grouped(row.full as u64),
+            grouped(row.tokens),
+        ];
+        Line {
+            class: if row.searcher.is_search() { "search" } else { "control" },
+            cells: cells.map(Field::new).to_vec(),
+        }
+    });
+    let head = [
+        "searcher",
+        "seeds",
+        "proposed",
+        "known\nformula",
+        "known\nbehaviour",
+        "no\nvalue",
+        "measured",
+        "in full",
+        "tokens",
+    ];
+    Grid {
+        head: head.map(str::to_owned).to_vec(),
+        numbers: (0..head.len()).map(|column| column > 0).collect(),
+        rows: rows.collect(),
+        flexible: Flexible::Name(0),
+    }
+}
+
+/// Returns the size of a formula in words.
+pub(super) fn elements(formula: &Formula) -> String {
+    match formula.size {
+        1 => "1 operator or constant".to_owned(),
+        size => format!("{size} operators and constants"),
+    }
+}
+
+/// Returns text broken between words to a width, with a new line at its end.
+fn wrapped(text: &str, width: usize) -> String {
+    let mut out = String::new();
+    let mut length = 0;
+    for word in text.split_whitespace() {
+        let long = word.chars().count();
+        if length > 0 && length + 1 + long > width {
+            out.push('\n');
+            length = 0;
+        }
+        if length > 0 {
+            out.push(' ');
+            length += 1;
+        }
+        out.push_str(word);
+        length += long;
+    }
+    out.push('\n');
+    out
+}
