@@ -9,7 +9,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use allot::search::run;
-use allot::search::summary::Searcher;
+use allot::search::summary::{Searcher, Winner};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -203,7 +203,10 @@ fn what_is_found_is_a_script_like_any_other() {
     place.run(place.allot(&["check", best]));
     place.run(place.allot(&["fmt", "--check", best]));
     let calibration = format!("{MODEL}/text/calibration.jsonl");
-    let stats = ["stats", MODEL, "--text", &calibration, "--length", "32", "--samples", "4", "--out", "s"];
+    let mut stats =
+        vec!["stats", MODEL, "--text", &calibration, "--length", "32", "--samples", "4", "--out", "s"];
+    // The winner may use them.
+    stats.push("--gradients");
     place.run(place.allot(&stats));
     // Pruned by dense statistics, the folder has the perplexity that the search promised.
     let prune =
@@ -218,7 +221,7 @@ fn what_is_found_is_a_script_like_any_other() {
     assert!((found / promised - 1.0).abs() < 1e-4, "{found} and {promised}");
     // So is every formula of the front, each larger and better than the one before.
     for pair in summary.front.windows(2) {
-        let size = |it: &run_winner::Winner| it.formula.as_ref().expect("a formula").size;
+        let size = |it: &Winner| it.formula.as_ref().expect("a formula").size;
         assert!(size(&pair[0]) < size(&pair[1]) && pair[1].selection < pair[0].selection);
     }
     for entry in fs::read_dir(place.path("run").join("front")).expect("a folder").flatten() {
@@ -228,8 +231,6 @@ fn what_is_found_is_a_script_like_any_other() {
     let best = summary.best.selection.expect("a selection text");
     assert!(summary.published.iter().all(|it| best <= it.selection.expect("a selection text")));
 }
-
-use allot::search::summary as run_winner;
 
 #[test]
 fn searches_and_controls_spend_the_same_tokens() {
@@ -251,6 +252,35 @@ fn searches_and_controls_spend_the_same_tokens() {
         }
     }
     assert_eq!(summary.comparisons.len(), 3);
+}
+
+#[test]
+fn a_search_without_selection_and_report_can_be_shown() {
+    let place = Place::new();
+    let texts = format!("{MODEL}/text");
+    let (calibration, fitness) = (format!("{texts}/calibration.jsonl"), format!("{texts}/fitness.jsonl"));
+    let mut arguments =
+        vec!["search", MODEL, "-s", "0.7", "--calibration", &calibration, "--fitness", &fitness];
+    arguments.extend([
+        "--length",
+        "32",
+        "--samples",
+        "4",
+        "--windows",
+        "4",
+        "--evaluations",
+        "20",
+        "--out",
+        "run",
+    ]);
+    let searched = place.run(place.allot(&arguments));
+    let shown = place.run(place.allot(&["show", "run"]));
+    assert_eq!(searched.stdout, shown.stdout);
+    for form in [&["--front"][..], &["--markdown"], &["--format", "json"], &["--front", "--format", "json"]] {
+        let mut arguments = vec!["show", "run"];
+        arguments.extend(form);
+        assert!(!place.run(place.allot(&arguments)).stdout.is_empty());
+    }
 }
 
 #[test]

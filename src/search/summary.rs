@@ -1,6 +1,11 @@
 //! What a search found: all that its tables and pictures are made of.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// Reads a number that JSON may have had no form for: a model that pruning has destroyed has no finite loss.
+fn number<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(from)?.unwrap_or(f64::NAN))
+}
 
 /// How a candidate's damage is measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,6 +83,7 @@ pub struct SettingSummary {
     /// The target sparsity.
     pub target: f64,
     /// The dense model's perplexity on the report text.
+    #[serde(deserialize_with = "number")]
     pub dense_perplexity: f64,
     /// The loss of uniform sparsity on the fitness text, by which losses are divided when there are several settings.
     pub uniform_loss: f64,
@@ -87,8 +93,10 @@ pub struct SettingSummary {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Damage {
     /// The mean divergence from the dense model, in nats.
+    #[serde(deserialize_with = "number")]
     pub kl: f64,
     /// The perplexity.
+    #[serde(deserialize_with = "number")]
     pub perplexity: f64,
 }
 
@@ -98,6 +106,7 @@ pub struct Point {
     /// How many evaluations had been begun, this one included.
     pub evaluation: usize,
     /// The estimated loss on the fitness text.
+    #[serde(deserialize_with = "number")]
     pub loss: f64,
     /// Whether all of the fitness text was spent on it; racing stops a bad candidate earlier.
     pub full: bool,
@@ -145,6 +154,7 @@ pub struct Winner {
     /// The script, where it is a formula.
     pub formula: Option<Formula>,
     /// The loss on the fitness text.
+    #[serde(deserialize_with = "number")]
     pub fitness: f64,
     /// The loss on the selection text, where there is one.
     pub selection: Option<f64>,
