@@ -178,6 +178,23 @@ impl Block {
     /// # Errors
     /// When a tensor cannot be read, or the device has no room.
     pub fn load(checkpoint: &Checkpoint, index: usize, device: &Device) -> Result<Self, ModelError> {
+        Self::read(checkpoint, index, device, false)
+    }
+
+    /// Loads block `index` and gives its mapped pages back, as streaming does: only the f32 copy stays in memory.
+    ///
+    /// # Errors
+    /// As [`Block::load`].
+    pub fn stream(checkpoint: &Checkpoint, index: usize, device: &Device) -> Result<Self, ModelError> {
+        Self::read(checkpoint, index, device, true)
+    }
+
+    fn read(
+        checkpoint: &Checkpoint,
+        index: usize,
+        device: &Device,
+        streams: bool,
+    ) -> Result<Self, ModelError> {
         let config = checkpoint.config();
         let names = &config.architecture.norms;
         let norm = |module: &str| {
@@ -189,7 +206,14 @@ impl Block {
             linears: checkpoint
                 .block_linears(index)
                 .iter()
-                .map(|linear| LoadedLinear::load(checkpoint, linear, device))
+                .map(|linear| {
+                    let loaded = LoadedLinear::load(checkpoint, linear, device);
+                    if streams {
+                        // At once, or the block would be in memory twice.
+                        checkpoint.files().release(&linear.weight);
+                    }
+                    loaded
+                })
                 .collect::<Result<_, _>>()?,
             attention: Attention {
                 heads: config.heads,
@@ -210,18 +234,6 @@ impl Block {
                 None => None,
             },
         })
-    }
-
-    /// Loads block `index` and gives its mapped pages back, as streaming does: only the f32 copy stays in memory.
-    ///
-    /// # Errors
-    /// As [`Block::load`].
-    pub fn stream(checkpoint: &Checkpoint, index: usize, device: &Device) -> Result<Self, ModelError> {
-        let block = Self::load(checkpoint, index, device)?;
-        for linear in checkpoint.block_linears(index) {
-            checkpoint.files().release(&linear.weight);
-        }
-        Ok(block)
     }
 
     /// Returns the block's number, from 0.

@@ -178,7 +178,8 @@ impl Checkpoint {
             .names()
             .filter(|name| name.starts_with(&layout.prefix) || *name == layout.head)
             .collect();
-        let found = names.par_iter().find_map_first(|name| {
+        // One after the other, each on all cores: side by side, a model that streams would be whole in memory.
+        let found = names.iter().find_map(|name| {
             let tensor = self.files().tensor(name).ok()?;
             // What the decoder reads are floats, as was checked on opening.
             let values = tensor.values()?;

@@ -63,6 +63,7 @@ impl Activations {
         for from in (0..samples).step_by(step) {
             states.push(embedding.run(tokens.part(from..samples.min(from + step)), length)?)?;
         }
+        checkpoint.files().release(&checkpoint.layout().embedding);
         Ok(Self { states, angles: Angles::new(checkpoint.config(), length, device)? })
     }
 
