@@ -1,0 +1,130 @@
+//! A model of any size with random weights, written to a folder a row at a time.
+
+use std::fs::{self, File};
+use std::io::{BufWriter, Result, Write};
+use std::path::Path;
+
+use half::f16;
+use serde_json::json;
+
+/// The shape of a LLaMA.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    pub blocks: usize,
+    pub hidden: usize,
+    pub mlp: usize,
+    pub heads: usize,
+    pub vocabulary: usize,
+}
+
+impl Shape {
+    /// Returns every tensor, in the order in which it is stored.
+    fn tensors(&self) -> Vec<(String, Vec<usize>)> {
+        let (hidden, mlp) = (self.hidden, self.mlp);
+        let mut all = vec![
+            ("lm_head.weight".to_owned(), vec![self.vocabulary, hidden]),
+            ("model.embed_tokens.weight".to_owned(), vec![self.vocabulary, hidden]),
+            ("model.norm.weight".to_owned(), vec![hidden]),
+        ];
+        for block in 0..self.blocks {
+            for (module, shape) in [
+                ("input_layernorm", vec![hidden]),
+                ("mlp.down_proj", vec![hidden, mlp]),
+                ("mlp.gate_proj", vec![mlp, hidden]),
+                ("mlp.up_proj", vec![mlp, hidden]),
+                ("post_attention_layernorm", vec![hidden]),
+                ("self_attn.k_proj", vec![hidden, hidden]),
+                ("self_attn.o_proj", vec![hidden, hidden]),
+                ("self_attn.q_proj", vec![hidden, hidden]),
+                ("self_attn.v_proj", vec![hidden, hidden]),
+            ] {
+                all.push((format!("model.layers.{block}.{module}.weight"), shape));
+            }
+        }
+        all
+    }
+
+    /// Returns how many weights the block's linears and the head have: each is multiplied once for a token.
+    #[allow(dead_code, reason = "one bench counts products, the other bytes")]
+    pub fn products(&self) -> usize {
+        self.blocks * self.block() + self.vocabulary * self.hidden
+    }
+
+    /// Returns how many weights a block's linears have.
+    pub fn block(&self) -> usize {
+        self.hidden * (4 * self.hidden + 3 * self.mlp)
+    }
+
+    /// Writes the folder, in f16.
+    pub fn write(&self, folder: &Path) -> Result<()> {
+        let config = json!({
+            "architectures": ["LlamaForCausalLM"],
+            "model_type": "llama",
+            "vocab_size": self.vocabulary,
+            "hidden_size": self.hidden,
+            "intermediate_size": self.mlp,
+            "num_hidden_layers": self.blocks,
+            "num_attention_heads": self.heads,
+            "num_key_value_heads": self.heads,
+            "max_position_embeddings": 2048,
+            "rms_norm_eps": 1e-5,
+            "hidden_act": "silu",
+            "rope_theta": 10000.0,
+            "tie_word_embeddings": false,
+            "torch_dtype": "float16",
+        });
+        fs::write(folder.join("config.json"), config.to_string())?;
+        let mut header = serde_json::Map::new();
+        let mut offset = 0;
+        for (name, shape) in self.tensors() {
+            let end = offset + 2 * shape.iter().product::<usize>();
+            header.insert(name, json!({ "dtype": "F16", "shape": shape, "data_offsets": [offset, end] }));
+            offset = end;
+        }
+        let mut file = BufWriter::new(File::create(folder.join("model.safetensors"))?);
+        let mut header = serde_json::Value::Object(header).to_string();
+        // As the format's own writer does, so that numbers are aligned and need no copy.
+        header.push_str(&" ".repeat(header.len().wrapping_neg() % 8));
+        file.write_all(&(header.len() as u64).to_le_bytes())?;
+        file.write_all(header.as_bytes())?;
+        let mut state = 0x9e37_79b9_7f4a_7c15;
+        for (_, shape) in self.tensors() {
+            let columns = shape.last().copied().unwrap_or(1);
+            let rows = shape.iter().product::<usize>() / columns;
+            let scale = 1.0 / (columns as f32).sqrt();
+            for _ in 0..rows {
+                let row: Vec<f16> = match shape.len() {
+                    1 => vec![f16::ONE; columns],
+                    _ => (0..columns).map(|_| f16::from_f32(scale * number(&mut state))).collect(),
+                };
+                file.write_all(bytemuck::cast_slice(&row))?;
+            }
+        }
+        file.flush()
+    }
+}
+
+/// Writes `samples` windows of `length` token ids as the tensor `ids`.
+#[allow(dead_code, reason = "one bench hands tokens over as they are")]
+pub fn write_ids(path: &Path, samples: usize, length: usize, vocabulary: usize) -> Result<()> {
+    let ids: Vec<u8> =
+        ids(samples * length, vocabulary).iter().flat_map(|it| i64::from(*it).to_le_bytes()).collect();
+    let header =
+        json!({ "ids": { "dtype": "I64", "shape": [samples, length], "data_offsets": [0, ids.len()] } });
+    let header = header.to_string();
+    fs::write(path, [&(header.len() as u64).to_le_bytes(), header.as_bytes(), &ids].concat())
+}
+
+/// Returns token ids.
+pub fn ids(count: usize, vocabulary: usize) -> Vec<u32> {
+    (0..count).map(|it| (it * 7919 % vocabulary) as u32).collect()
+}
+
+/// Returns the next number of variance 1: a sum of uniform ones is close to normal, as weights are.
+fn number(state: &mut u64) -> f32 {
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    let part = |shift: u32| (*state >> shift & 0xffff) as f32 / 32_768.0 - 1.0;
+    (part(0) + part(16) + part(32) + part(48)) * 0.866
+}
