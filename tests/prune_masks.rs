@@ -141,6 +141,26 @@ proptest! {
     }
 
     #[test]
+    fn selection_in_wide_rows_marks_what_a_stable_sort_puts_first(
+        (_, few) in scores(),
+        columns in 2000_usize..5000,
+        factor in 1_usize..4000,
+        part in 0.0_f64..=1.0,
+    ) {
+        // One row without an order, one sorted, one with few different scores, and one that repeats with a period of its own.
+        let mixed = |index: usize| (index * 2_654_435_761 % 1_000_003) as f32;
+        let scores: Vec<f32> = (0..columns)
+            .map(mixed)
+            .chain((0..columns).map(|index| index as f32 * few[0].clamp(-9.0, 9.0)))
+            .chain((0..columns).map(|index| few[index % few.len()]))
+            .chain((0..columns).map(|index| mixed(index % factor)))
+            .collect();
+        let count = (columns as f64 * part) as usize;
+        let rows: Vec<bool> = scores.chunks(columns).flat_map(|it| by_sorting(it, count)).collect();
+        prop_assert_eq!(least_in_rows(&scores, columns, |_| count), rows);
+    }
+
+    #[test]
     fn exact_masks_prune_exactly_the_count((columns, scores) in scores(), part in 0.0_f64..=1.0) {
         let pruned = (scores.len() as f64 * part) as u64;
         for per in Group::ALL {
