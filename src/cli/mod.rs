@@ -2,6 +2,7 @@
 
 mod calibration;
 mod check;
+mod compare;
 mod enumerate;
 mod eval;
 mod explain;
@@ -78,6 +79,7 @@ enum Command {
     Kl(kl::Arguments),
     Search(search::Arguments),
     Enumerate(enumerate::Arguments),
+    Compare(compare::Arguments),
     Show(show::Arguments),
     Ops(ops::Arguments),
     Explain(explain::Arguments),
@@ -110,6 +112,7 @@ pub fn main() -> ExitCode {
         Command::Kl(arguments) => kl::run(&arguments, cli.common),
         Command::Search(arguments) => search::run(&arguments, cli.common),
         Command::Enumerate(arguments) => enumerate::run(&arguments, cli.common),
+        Command::Compare(arguments) => compare::run(&arguments, cli.common),
         Command::Show(arguments) => show::run(&arguments, cli.common),
         Command::Ops(arguments) => ops::run(&arguments, cli.common),
         Command::Explain(arguments) => explain::run(&arguments, cli.common),
@@ -125,6 +128,10 @@ pub fn main() -> ExitCode {
             ExitCode::from(interrupt::EXIT_CODE)
         }
         Err(CliError::Search(error)) if matches!(*error, SearchError::Interrupted { .. }) => {
+            output::message(&format!("{error}\n"));
+            ExitCode::from(interrupt::EXIT_CODE)
+        }
+        Err(error @ CliError::Interrupted(_)) => {
             output::message(&format!("{error}\n"));
             ExitCode::from(interrupt::EXIT_CODE)
         }

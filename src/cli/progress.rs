@@ -31,6 +31,11 @@ impl Progress {
         self.0.set_message(format!("{value:.3}"));
     }
 
+    /// Shows at what it works.
+    pub(super) fn says(&self, what: &str) {
+        self.0.set_message(what.to_owned());
+    }
+
     /// Removes the bar.
     pub(super) fn done(&self) {
         self.0.finish_and_clear();

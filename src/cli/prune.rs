@@ -56,7 +56,7 @@ pub(super) struct Arguments {
     force: bool,
 }
 
-fn propagation(word: &str) -> Result<Propagation, String> {
+pub(super) fn propagation(word: &str) -> Result<Propagation, String> {
     match word {
         "pruned" => Ok(Propagation::Pruned),
         "dense" => Ok(Propagation::Dense),

@@ -7,7 +7,7 @@ use super::{CliError, output};
 use crate::lang::check::{Options, check_bytes};
 use crate::lang::diagnostic::Diagnostic;
 use crate::lang::ops::Op;
-use crate::lang::program::{Expr, Metric, Script};
+use crate::lang::program::{Metric, Script};
 use crate::lang::published::{self, PUBLISHED};
 use crate::lang::types::UnitKind;
 use crate::report;
@@ -75,13 +75,7 @@ pub(super) fn load_metric(name: &str) -> Result<Metric, CliError> {
 
 /// Returns whether an allocation uses more than a model's weights, with `metric` for its score unless it has its own.
 pub(super) fn needs_statistics(script: &Script, metric: &Metric) -> bool {
-    let collected = |expr: &Expr| {
-        [Op::InputNorm, Op::HessianDiagonal, Op::Gradient, Op::ReconstructionError]
-            .iter()
-            .any(|op| expr.uses(*op))
-    };
-    let metric = script.metric.as_ref().unwrap_or(metric);
-    script.allocation.as_ref().is_some_and(|allocation| {
-        collected(allocation) || (allocation.uses(Op::Score) && collected(&metric.score))
-    })
+    [Op::InputNorm, Op::HessianDiagonal, Op::Gradient, Op::ReconstructionError]
+        .into_iter()
+        .any(|op| script.allocates_by(op, metric))
 }

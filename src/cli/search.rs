@@ -75,16 +75,16 @@ pub(super) struct Arguments {
 pub(super) struct Objective {
     /// Searches for a function that is good there as well: another sparsity, or a model's folder; may be repeated
     #[arg(long, value_name = "RATIO|MODEL")]
-    also: Vec<String>,
+    pub(super) also: Vec<String>,
     /// What counts as damage: the divergence from the dense model, or perplexity
     #[arg(long, default_value = "kl", value_parser = measure)]
-    measure: Measure,
+    pub(super) measure: Measure,
     /// How weights are chosen: wanda, magnitude, ria, or a script with a metric
     #[arg(long, default_value = "wanda")]
-    method: String,
+    pub(super) method: String,
     /// Where zeros may stand: unstructured, or `n:M` as the allocation has it
     #[arg(long, default_value = "unstructured")]
-    pattern: crate::prune::Pattern,
+    pub(super) pattern: crate::prune::Pattern,
 }
 
 /// What a search is compared with.
@@ -143,6 +143,14 @@ impl Texts {
     /// # Errors
     /// Fails when there is no fitness text.
     pub(super) fn settings(&self, seed: u64) -> Result<TextSettings, CliError> {
+        self.settings_with(seed, false)
+    }
+
+    /// As [`Texts::settings`]; where nothing is searched and there is no fitness text, another one stands in its place.
+    ///
+    /// # Errors
+    /// Fails when there is no fitness text, and none to stand in its place.
+    pub(super) fn settings_with(&self, seed: u64, unsearched: bool) -> Result<TextSettings, CliError> {
         let given = [&self.calibration, &self.fitness, &self.selection, &self.report];
         let mut found = Vec::with_capacity(TEXTS.len());
         for (name, given) in TEXTS.into_iter().zip(given) {
@@ -154,6 +162,10 @@ impl Texts {
         let mut found = found.into_iter();
         let mut next = || found.next().flatten();
         let (calibration, fitness, selection, report) = (next(), next(), next(), next());
+        let fitness = match (fitness, unsearched) {
+            (None, true) => calibration.clone().or_else(|| report.clone()),
+            (fitness, _) => fitness,
+        };
         Ok(TextSettings {
             calibration: calibration.filter(|_| self.stats.is_none()),
             statistics: self.stats.as_deref().map(absolute).transpose()?,

@@ -280,6 +280,14 @@ pub struct Allocator<'a> {
 }
 
 impl Script {
+    /// Returns whether the ratios depend on an operator, with `metric` for the script's score unless it has its own.
+    pub fn allocates_by(&self, op: Op, metric: &Metric) -> bool {
+        let metric = self.metric.as_ref().unwrap_or(metric);
+        self.allocation.as_ref().is_some_and(|allocation| {
+            allocation.uses(op) || (allocation.uses(Op::Score) && metric.score.uses(op))
+        })
+    }
+
     /// Returns the allocation's outermost operator and what it is applied to.
     pub fn allocator(&self) -> Option<Allocator<'_>> {
         let allocation = self.allocation.as_ref()?;

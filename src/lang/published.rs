@@ -12,6 +12,13 @@ pub struct Published {
     pub source: &'static str,
 }
 
+impl Published {
+    /// Returns whether it is what released code computes where that is not what its paper says.
+    pub fn is_as_coded(&self) -> bool {
+        self.name.ends_with("_as_coded")
+    }
+}
+
 macro_rules! published {
     ($($name:literal),* $(,)?) => {
         /// Every published script, by name.

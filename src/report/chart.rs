@@ -1,4 +1,4 @@
-//! What the charts of a search share: frames for wide and narrow screens, axes and marks.
+//! What charts share: frames for wide and narrow screens, axes and marks.
 //!
 //! A chart is drawn twice, because scaled text is either too small on a phone or too large on a desk; the page shows one of the two.
 //! Colours are the page's, by class. Results of `write!` are dropped: writing to a `String` cannot fail.

@@ -159,6 +159,34 @@ impl Grid {
         out
     }
 
+    /// Returns the table in LaTeX, for the package booktabs, what is best in bold; ends with a new line.
+    pub(super) fn latex(&self, caption: &str) -> String {
+        let plain = |text: &str| {
+            let text = text
+                .replace('\\', "\\textbackslash ")
+                .replace('\n', " ")
+                .replace('–', "--")
+                .replace('∞', "$\\infty$");
+            ["%", "_", "&", "#"]
+                .iter()
+                .fold(text, |text, special| text.replace(special, &format!("\\{special}")))
+        };
+        let row = |cells: Vec<String>| format!("{} \\\\\n", cells.join(" & "));
+        let columns: String = self.numbers.iter().map(|number| if *number { 'r' } else { 'l' }).collect();
+        let mut out = format!("% {caption}\n\\begin{{tabular}}{{{columns}}}\n\\toprule\n");
+        out.push_str(&row(self.head.iter().map(|title| plain(title)).collect()));
+        out.push_str("\\midrule\n");
+        for line in &self.rows {
+            let strong = |field: &Field| match field.best {
+                true => format!("\\textbf{{{}}}", plain(&field.text)),
+                false => plain(&field.text),
+            };
+            out.push_str(&row(line.cells.iter().map(strong).collect()));
+        }
+        out.push_str("\\bottomrule\n\\end{tabular}\n");
+        out
+    }
+
     /// Returns the table in HTML, under a caption.
     pub(super) fn html(&self, caption: &str) -> String {
         let side =

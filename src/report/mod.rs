@@ -5,9 +5,12 @@
 
 mod axis;
 pub mod catalogue;
+mod chart;
+pub mod compare;
 pub mod data;
 pub mod diagnostic;
 pub mod figure;
+mod grid;
 mod importances;
 pub mod mathml;
 pub mod model;

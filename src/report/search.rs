@@ -3,11 +3,10 @@
 //! All forms are made of the same rows ([`rows`]), so they say the same. They depend on the summary alone: the same search gives the
 //! same bytes.
 
-mod chart;
 mod curve;
 mod formula;
 mod front;
-mod grid;
+
 mod loss;
 mod page;
 mod ratios;

@@ -1,10 +1,12 @@
-//! Controls that spend a search's budget on formulas without evolving them.
+//! Controls that spend a search's budget on formulas without evolving them, and the programs that stand beside scripts.
 
 use super::archive::Archive;
 use super::error::SearchError;
 use super::lab::Lab;
+use super::levels::search_levels;
 use super::proposals::{Proposal, Proposals, race};
 use super::space::Space;
+use super::summary::Searcher;
 use crate::lang::ops::{Op, Setting};
 use crate::lang::program::{Expr, Script};
 use crate::lang::types::UnitKind;
@@ -15,6 +17,20 @@ const EXHAUSTED: usize = 50;
 
 /// How many slopes a ramp is tried with.
 const SLOPES: i64 = 40;
+
+/// Runs a searcher that needs no space of formulas: a program.
+///
+/// # Errors
+/// As [`Lab::race`]; also when the searcher is no program.
+pub fn search_by(searcher: Searcher, lab: &mut Lab<'_>, seed: u64) -> Result<Archive, SearchError> {
+    match searcher {
+        Searcher::Ramp => search_ramps(lab),
+        Searcher::EvopressBlock | Searcher::EvopressProjection => search_levels(lab, searcher.unit(), seed),
+        Searcher::Evolution | Searcher::Enumeration | Searcher::Random => {
+            Err(SearchError::Control { control: searcher.key(), problem: "it needs a space of formulas" })
+        }
+    }
+}
 
 /// Measures random formulas of a space, beside the same published seeds, until the budget is spent.
 ///

@@ -14,7 +14,6 @@ use super::summary::{
 use crate::lang::canonical;
 use crate::lang::latex;
 use crate::lang::program::Script;
-use crate::measure::WindowLoss;
 use crate::measure::paired::{bootstrap_interval, signed_rank};
 
 /// How many candidates are ranked again on the selection text, beside the front.
@@ -85,7 +84,9 @@ impl Finish<'_> {
             formula: finalist.candidate.genome.script().map(|script| formula(self.evaluator, script)),
             fitness: finalist.fitness,
             selection: finalist.selection,
-            report: report.map(|losses| losses.iter().map(|it| damage(it)).collect()).unwrap_or_default(),
+            report: report
+                .map(|losses| losses.iter().map(|it| Damage::mean(it)).collect())
+                .unwrap_or_default(),
         })
     }
 
@@ -109,14 +110,6 @@ impl Finish<'_> {
 
 fn same(a: &Individual, b: &Individual) -> bool {
     a.candidate.allotted.behaviour == b.candidate.allotted.behaviour
-}
-
-fn damage(windows: &[WindowLoss]) -> Damage {
-    let n = windows.len().max(1) as f64;
-    Damage {
-        kl: windows.iter().map(|it| it.kl).sum::<f64>() / n,
-        perplexity: (windows.iter().map(|it| it.nll).sum::<f64>() / n).exp(),
-    }
 }
 
 /// Returns a formula in its forms, with the metric that its `score` stands for.
@@ -209,19 +202,7 @@ fn deciding(winner: &Winner) -> f64 {
 /// Returns the realised ratios of a candidate at the first setting.
 fn ratios(evaluator: &Evaluator, name: &str, candidate: &Candidate) -> Ratios {
     let subject = &evaluator.subjects[evaluator.settings[0].subject];
-    let checkpoint = subject.checkpoint();
-    let mut pruned = vec![(0u64, 0u64); checkpoint.config().blocks];
-    let mut projections = Vec::new();
-    for (linear, share) in checkpoint.linears().iter().zip(&candidate.allotted.shares[0]) {
-        let weights = linear.rows as u64 * linear.columns as u64;
-        if let Some((gone, all)) = pruned.get_mut(linear.block) {
-            *gone += share.pruned;
-            *all += weights;
-        }
-        projections.push((linear.module.clone(), share.pruned as f64 / weights.max(1) as f64));
-    }
-    let blocks = pruned.into_iter().map(|(gone, all)| gone as f64 / all.max(1) as f64).collect();
-    Ratios { name: name.to_owned(), blocks, projections }
+    Ratios::new(name, subject.checkpoint(), &candidate.allotted.shares[0])
 }
 
 /// Compares the best of each search with the best of each control, window by window of the report text.

@@ -7,14 +7,13 @@ use serde::Serialize;
 
 use super::archive::Archive;
 use super::candidate::{Candidate, canonical_form};
-use super::control::{search_ramps, search_randomly};
+use super::control::{search_by, search_randomly};
 use super::enumerate::enumerate;
 use super::error::SearchError;
 use super::evaluator::Evaluator;
 use super::evolve::evolve;
 use super::finish::{Done, Finish, summarise};
 use super::lab::{Budget, Lab, uniform_losses};
-use super::levels::search_levels;
 use super::script;
 use super::settings::Settings;
 use super::space::Space;
@@ -23,7 +22,6 @@ use super::summary::{RunSummary, Searcher, Spent, Summary};
 use crate::lang::check::{Options, check};
 use crate::lang::program::Script;
 use crate::lang::published::{self, PUBLISHED};
-use crate::lang::types::UnitKind;
 use crate::model::{ModelError, write_beside};
 
 /// The files of a run's folder, beside its settings.
@@ -97,9 +95,7 @@ pub fn run(
                 None => Archive::default(),
             },
             Searcher::Random => search_randomly(&mut lab, space, &seeds, seed)?,
-            Searcher::Ramp => search_ramps(&mut lab)?,
-            Searcher::EvopressBlock => search_levels(&mut lab, UnitKind::Block, seed)?,
-            Searcher::EvopressProjection => search_levels(&mut lab, UnitKind::Projection, seed)?,
+            program => search_by(program, &mut lab, seed)?,
         };
         let (spent, points) = (lab.spent.clone(), std::mem::take(&mut lab.points));
         let finalists = Finish { evaluator, store, uniform: &uniform }.finalists(&archive)?;

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
+use std::time::Instant;
 
 use candle_core::Device;
 use serde::{Deserialize, Serialize};
@@ -133,11 +134,12 @@ impl Settings {
         let pattern: Pattern = self.pattern.parse()?;
         let mut subjects = Vec::with_capacity(self.models.len());
         let mut identities = Vec::new();
+        let mut calibrated = Calibrated::default();
         for (place, model) in self.models.iter().enumerate() {
             let checkpoint = Checkpoint::open(model)?;
             checkpoint.check_finite()?;
             identities.push((format!("the model {}", model.display()), checkpoint.fingerprint()));
-            let statistics = self.statistics(&checkpoint, place, &mut identities, note)?;
+            let statistics = self.statistics(&checkpoint, place, &mut identities, &mut calibrated, note)?;
             let texts = self.texts(&checkpoint, &mut identities)?;
             note("running the dense model", 0.0);
             subjects.push(Subject::new(&checkpoint, statistics, &method, pattern, &texts)?);
@@ -155,7 +157,7 @@ impl Settings {
             folder: folder.to_owned(),
             interrupt,
         };
-        Ok(Prepared { evaluator, identities })
+        Ok(Prepared { evaluator, identities, calibrated })
     }
 
     /// Fails when a model or a text is not what it was when the run began.
@@ -201,6 +203,7 @@ impl Settings {
         checkpoint: &Checkpoint,
         place: usize,
         identities: &mut Vec<(String, String)>,
+        calibrated: &mut Calibrated,
         note: &mut Note<'_>,
     ) -> Result<Option<Statistics>, SearchError> {
         let texts = &self.texts;
@@ -215,15 +218,20 @@ impl Settings {
         let Some(source) = &texts.calibration else { return Ok(None) };
         let tokens = source.draw(checkpoint, texts.samples, texts.length, texts.seed)?;
         identities.push(("the calibration text".to_owned(), tokens.hash().to_owned()));
+        calibrated.tokens += tokens.ids().len() as u64;
         let blocks = checkpoint.config().blocks as f64;
+        let begun = Instant::now();
         let mut statistics = calibrate(checkpoint, &tokens, texts.seed, &Device::Cpu, &mut |done| {
             note("calibrating", done as f64 / blocks);
         })?;
+        calibrated.seconds += begun.elapsed().as_secs_f64();
         if texts.gradients {
+            let begun = Instant::now();
             let collected = gradients(checkpoint, &tokens, &Device::Cpu, &mut |done| {
                 note("collecting gradients", done as f64 / (2.0 * blocks));
             })?;
             statistics.add_gradients(collected);
+            calibrated.gradient_seconds += begun.elapsed().as_secs_f64();
         }
         Ok(Some(statistics))
     }
@@ -261,6 +269,19 @@ pub struct Prepared {
     pub evaluator: Evaluator,
     /// What models and texts are: a name and a hash each.
     pub identities: Vec<(String, String)>,
+    /// What the calibration took.
+    pub calibrated: Calibrated,
+}
+
+/// What collecting statistics took, over all models; nothing where they came from a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Calibrated {
+    /// How many tokens were read, by each pass.
+    pub tokens: u64,
+    /// How many seconds the inputs' statistics took.
+    pub seconds: f64,
+    /// How many seconds the gradients took.
+    pub gradient_seconds: f64,
 }
 
 impl Prepared {

@@ -115,6 +115,11 @@ impl Subject {
         Ok(data)
     }
 
+    /// Returns the dense model's statistics, where some were collected.
+    pub fn statistics(&self) -> Option<&Statistics> {
+        self.statistics.as_ref()
+    }
+
     /// Returns what reductions gave so far, which serves every formula.
     pub fn reductions(&self) -> &Reductions {
         &self.reductions
@@ -163,6 +168,28 @@ impl Subject {
             }
         }
         Ok(reference.losses(&self.decoder.head, windows, &hidden)?)
+    }
+
+    /// Returns the losses of some windows of a text under a copy of the model that was pruned elsewhere, `[windows]`.
+    ///
+    /// # Errors
+    /// As [`Subject::losses`].
+    pub fn losses_of(
+        &self,
+        pruned: &Decoder,
+        split: Split,
+        windows: Range<usize>,
+    ) -> Result<Vec<WindowLoss>, SearchError> {
+        let Some(reference) = self.reference(split) else {
+            return Ok(Vec::new());
+        };
+        let mut hidden = reference.embedded(windows.clone())?;
+        for block in &pruned.blocks {
+            for batch in &mut hidden {
+                *batch = block.forward(batch, reference.angles(), &mut no_tap())?;
+            }
+        }
+        Ok(reference.losses(&pruned.head, windows, &hidden)?)
     }
 }
 

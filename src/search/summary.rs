@@ -2,6 +2,11 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::lang::types::UnitKind;
+use crate::measure::WindowLoss;
+use crate::model::Checkpoint;
+use crate::prune::Share;
+
 /// Reads a number that JSON may have had no form for: a model that pruning has destroyed has no finite loss.
 fn number<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
     Ok(Option::deserialize(from)?.unwrap_or(f64::NAN))
@@ -62,6 +67,32 @@ impl Searcher {
         matches!(self, Self::Evolution | Self::Enumeration)
     }
 
+    /// Returns whether it is a method of its own, which has a place beside published scripts: neither formulas that are evolved or
+    /// enumerated, nor random ones.
+    pub const fn is_program(self) -> bool {
+        !self.is_search() && !matches!(self, Self::Random)
+    }
+
+    /// Returns what commands call it.
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Evolution => "evolution",
+            Self::Enumeration => "enumeration",
+            Self::Random => "random",
+            Self::Ramp => "ramp",
+            Self::EvopressBlock => "evopress-block",
+            Self::EvopressProjection => "evopress-projection",
+        }
+    }
+
+    /// Returns what gets one ratio, where that is not the formula's choice.
+    pub const fn unit(self) -> UnitKind {
+        match self {
+            Self::EvopressProjection => UnitKind::Projection,
+            _ => UnitKind::Block,
+        }
+    }
+
     /// Returns what tables call it.
     pub const fn name(self) -> &'static str {
         match self {
@@ -98,6 +129,17 @@ pub struct Damage {
     /// The perplexity.
     #[serde(deserialize_with = "number")]
     pub perplexity: f64,
+}
+
+impl Damage {
+    /// Returns the damage of a text, whose windows count alike.
+    pub fn mean(windows: &[WindowLoss]) -> Self {
+        let n = windows.len().max(1) as f64;
+        Self {
+            kl: windows.iter().map(|it| it.kl).sum::<f64>() / n,
+            perplexity: (windows.iter().map(|it| it.nll).sum::<f64>() / n).exp(),
+        }
+    }
 }
 
 /// A candidate of a search, in the order of evaluation, for the curve.
@@ -184,6 +226,24 @@ pub struct Ratios {
     pub blocks: Vec<f64>,
     /// The realised sparsity of each projection, by module name, in model order.
     pub projections: Vec<(String, f64)>,
+}
+
+impl Ratios {
+    /// Returns the ratios that shares of a model's linears realise.
+    pub fn new(name: &str, checkpoint: &Checkpoint, shares: &[Share]) -> Self {
+        let mut pruned = vec![(0u64, 0u64); checkpoint.config().blocks];
+        let mut projections = Vec::new();
+        for (linear, share) in checkpoint.linears().iter().zip(shares) {
+            let weights = linear.rows as u64 * linear.columns as u64;
+            if let Some((gone, all)) = pruned.get_mut(linear.block) {
+                *gone += share.pruned;
+                *all += weights;
+            }
+            projections.push((linear.module.clone(), share.pruned as f64 / weights.max(1) as f64));
+        }
+        let blocks = pruned.into_iter().map(|(gone, all)| gone as f64 / all.max(1) as f64).collect();
+        Self { name: name.to_owned(), blocks, projections }
+    }
 }
 
 /// A search compared with a control, on the report text at the first setting.

@@ -1,9 +1,9 @@
 //! The search curve: every candidate against the evaluations spent, and the best so far.
 
-use super::chart::{self, Frame, log_ticks};
 use super::loss::LossScale;
 use super::rows::by_searcher;
 use crate::report::axis::{Axis, LogAxis};
+use crate::report::chart::{self, Frame, log_ticks};
 use crate::report::number::{grouped, significant};
 use crate::report::svg::escaped;
 use crate::search::summary::{RunSummary, Searcher, Summary};

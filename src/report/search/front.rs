@@ -2,10 +2,10 @@
 
 use std::fmt::Write;
 
-use super::chart::{self, Frame, log_ticks, whole_ticks};
 use super::formula;
 use super::loss::{LossScale, deciding, deciding_text};
 use crate::report::axis::{Axis, LogAxis};
+use crate::report::chart::{self, Frame, log_ticks, whole_ticks};
 use crate::report::svg::{escaped, text};
 use crate::search::summary::{Summary, Winner};
 

@@ -4,18 +4,18 @@ use std::fmt::Write;
 
 use super::curve::Curve;
 use super::formula::Reading;
-use super::grid::Grid;
 use super::loss::{LossScale, deciding, deciding_text};
 use super::rows::{self, Measured, Results};
 use super::text::{comparisons, elements, spent, tables};
 use super::{front, ratios};
+use crate::report::grid::Grid;
 use crate::report::mathml::mathml;
 use crate::report::number::{percent, plain_percent};
 use crate::report::svg::escaped;
 use crate::search::summary::{Damage, Formula, Summary, Winner};
 
 /// The page's style sheet.
-const STYLE: &str = include_str!("style.css");
+const STYLE: &str = include_str!("../style.css");
 
 /// The size up to which a formula of the front is shown at once.
 const SHORT: usize = 12;

@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use super::chart::{self, Frame};
-use super::grid::{Field, Flexible, Grid, Line};
 use crate::report::axis::{Axis, label_stride};
+use crate::report::chart::{self, Frame};
+use crate::report::grid::{Field, Flexible, Grid, Line};
 use crate::report::number::percent;
 use crate::report::svg::{escaped, text};
 use crate::search::summary::{Ratios, Summary};

@@ -1,10 +1,10 @@
 //! A search for a terminal, and its table for a page of Markdown.
 
 use super::formula;
-use super::grid::{Field, Flexible, Grid, Line};
 use super::loss::{LossScale, deciding, deciding_text};
 use super::rows::{self, Results};
 use crate::report::TableOptions;
+use crate::report::grid::{Field, Flexible, Grid, Line};
 use crate::report::number::grouped;
 use crate::search::summary::{Formula, Summary};
 

@@ -1,0 +1,347 @@
+//! `allot compare`: ways to allocate side by side on one model.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::interrupt::Deferred;
+use super::progress::Progress;
+use super::search::{Objective, Texts};
+use super::{CliError, Common, Format, Outcome, output, scripts};
+use crate::compare::entrant::{Entrant, programs};
+use crate::compare::ground::Ground;
+use crate::compare::run::{CompareError, Plan, compare};
+use crate::compare::summary::{Comparison, Timings};
+use crate::lang::ops::Op;
+use crate::lang::program::Metric;
+use crate::lang::published::{self, PUBLISHED};
+use crate::lang::types::UnitKind;
+use crate::prune::{Method, Pattern, Propagation};
+use crate::report::{TableOptions, compare as tables};
+use crate::search::settings::{Prepared, Settings};
+use crate::search::space::SpaceOptions;
+use crate::search::store::{Journal, Memory, Store};
+use crate::search::summary::Measure;
+
+/// The files of a comparison's folder.
+const IDENTITY: &str = "identity.json";
+const JOURNAL: &str = "journal.jsonl";
+const COMPARISON: &str = "comparison.json";
+const TIMINGS: &str = "timings.json";
+
+/// Compares ways to allocate on a model: one table of perplexities, and the ratios of each
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  allot compare MODEL --sparsity 0.5,0.6,0.7,0.8 --texts MODEL/text --length 256
+  allot compare MODEL uniform owl my.allot evopress-block --sparsity 0.7 --texts TEXTS --out COMPARED
+  allot compare MODEL global er_plus er uniform owl dsa --sparsity 0.65,0.7,0.75,0.8 --texts TEXTS --table latex
+  allot compare MODEL --sparsity 0.7 --calibration c4.jsonl --report wiki.test.raw --method sparsegpt
+
+Without SCRIPTs all published ones are compared, but for those as coded. With --out, what was measured is kept: the same command goes
+on where it was stopped, and one with more scripts or sparsities measures only what is new. The folder then also holds the table as
+Markdown and LaTeX, the figures, and a page, report.html.")]
+pub(super) struct Arguments {
+    /// The model's folder, as Hugging Face lays it out, or its id in the hub, `OWNER/NAME`
+    model: PathBuf,
+    /// What decides the ratios: script files, published scripts, or programs: ramp, evopress-block, evopress-projection
+    #[arg(value_name = "SCRIPT")]
+    scripts: Vec<String>,
+    /// The target sparsities, from 0 to 1
+    #[arg(long, short, value_name = "RATIO", value_delimiter = ',', required = true)]
+    sparsity: Vec<f64>,
+    /// How weights are chosen: wanda, magnitude, sparsegpt, ria, or a script with a metric
+    #[arg(long, default_value = "wanda")]
+    method: String,
+    /// The allocation units that scripts are tried with, instead of their own: block, projection
+    #[arg(long, value_name = "UNIT", value_delimiter = ',', value_parser = super::unit)]
+    unit: Vec<UnitKind>,
+    /// What later blocks see: what `pruned` blocks give, as `allot prune` does, or the `dense` ones, which is faster
+    #[arg(long, default_value = "pruned", value_parser = super::prune::propagation)]
+    propagate: Propagation,
+    /// Where zeros may stand: unstructured, or `n:M` as the allocation has it
+    #[arg(long, default_value = "unstructured")]
+    pattern: Pattern,
+    #[command(flatten)]
+    texts: Texts,
+    /// How many allocations a program measures on the fitness text, at each sparsity
+    #[arg(long, short, default_value_t = 300)]
+    evaluations: usize,
+    /// What programs with chance, and the calibration windows, are drawn by
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// The folder to be written, or to go on with
+    #[arg(long, short)]
+    out: Option<PathBuf>,
+    /// How the table is printed
+    #[arg(long, value_enum, default_value_t = TableForm::Text)]
+    table: TableForm,
+}
+
+/// The forms of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum TableForm {
+    /// For a terminal
+    Text,
+    /// For a page of Markdown
+    Markdown,
+    /// For a paper, with booktabs
+    Latex,
+}
+
+pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliError> {
+    let metric = scripts::load_metric(&arguments.method)?;
+    let plan = plan(arguments, common.quiet)?;
+    let settings = settings(arguments, &plan, &metric, common.quiet)?;
+    let writing = Deferred::begin();
+    let folder = arguments.out.clone().unwrap_or_default();
+    let bar = Progress::new("preparing", common.quiet);
+    let prepared = settings.open(&folder, Some(writing.flag()), &mut |_, share| bar.at(share))?;
+    bar.done();
+    let mut store: Box<dyn Store> = match &arguments.out {
+        None => Box::new(Memory::default()),
+        Some(folder) => {
+            enter(folder, &Identity::new(arguments, &settings, &prepared))?;
+            Box::new(Journal::open(&folder.join(JOURNAL))?)
+        }
+    };
+    let mut ground = ground(arguments, &settings, &metric, prepared)?;
+    let bar = Progress::new("comparing", common.quiet);
+    let result = compare(&plan, &mut ground, store.as_mut(), &mut |done, all, name| {
+        bar.at(done as f64 / all.max(1) as f64);
+        bar.says(name);
+    });
+    bar.done();
+    let (mut comparison, mut timings) = result?;
+    if let Some(folder) = &arguments.out {
+        earlier(folder, &comparison, &mut timings);
+    }
+    if arguments.scripts.is_empty() {
+        sort(&mut comparison, &mut timings);
+    }
+    if let Some(folder) = &arguments.out {
+        write(folder, &comparison, &timings)?;
+    }
+    drop(writing);
+    match (common.format, arguments.table) {
+        (Format::Json, _) => output::print_json(&Printed { comparison: &comparison, seconds: &timings })?,
+        (Format::Text, TableForm::Markdown) => output::print(&tables::markdown(&comparison, &timings))?,
+        (Format::Text, TableForm::Latex) => output::print(&tables::latex(&comparison))?,
+        (Format::Text, TableForm::Text) => {
+            let options = TableOptions {
+                width: output::width(),
+                color: output::styled(&std::io::stdout()),
+                ascii: false,
+            };
+            output::print(&tables::text(&comparison, &timings, &options))?;
+        }
+    }
+    if let Some(folder) = arguments.out.as_ref().filter(|_| !common.quiet) {
+        output::message(&format!("the page is {}\n", folder.join(tables::PAGE).display()));
+    }
+    Ok(Outcome::Fine)
+}
+
+/// A comparison as `--format json` prints it.
+#[derive(Serialize)]
+struct Printed<'a> {
+    #[serde(flatten)]
+    comparison: &'a Comparison,
+    /// For each row.
+    seconds: &'a [f64],
+}
+
+/// Returns what is compared with what.
+fn plan(arguments: &Arguments, quiet: bool) -> Result<Plan, CliError> {
+    let mut entrants = Vec::new();
+    let published = PUBLISHED.iter().filter(|it| !it.is_as_coded()).map(|it| it.name.to_owned());
+    let named = match arguments.scripts.is_empty() {
+        false => arguments.scripts.clone(),
+        true => published
+            .filter(|name| published::script(name).is_some_and(|it| it.allocation.is_some()))
+            .collect(),
+    };
+    for name in named {
+        let program = programs().find(|it| it.key() == name).filter(|_| !Path::new(&name).is_file());
+        entrants.push(match program {
+            Some(program) => Entrant::program(program),
+            None => {
+                let loaded = scripts::load(&name, None, quiet)?;
+                Entrant::script(label(&loaded.name), loaded.script)
+            }
+        });
+    }
+    let mut sparsities = arguments.sparsity.clone();
+    sparsities.sort_by(f64::total_cmp);
+    sparsities.dedup();
+    Ok(Plan {
+        entrants,
+        sparsities,
+        units: arguments.unit.clone(),
+        evaluations: arguments.evaluations,
+        seed: arguments.seed,
+    })
+}
+
+/// Returns what a table calls a script: a file by its name alone.
+fn label(name: &str) -> String {
+    let path = Path::new(name);
+    match path.extension() {
+        Some(ending) if ending == "allot" => path.file_stem().unwrap_or(path.as_os_str()),
+        _ => path.as_os_str(),
+    }
+    .to_string_lossy()
+    .into_owned()
+}
+
+fn settings(arguments: &Arguments, plan: &Plan, metric: &Metric, quiet: bool) -> Result<Settings, CliError> {
+    use crate::compare::entrant::Decider;
+    let searches = plan.entrants.iter().any(|it| matches!(it.decider, Decider::Program(_)));
+    let mut texts = arguments.texts.settings_with(arguments.seed, !searches)?;
+    texts.gradients = plan.entrants.iter().any(|it| it.uses(metric, Op::Gradient));
+    if texts.report.is_none() {
+        return Err(CliError::NoText { name: "report" });
+    }
+    let objective = Objective {
+        also: Vec::new(),
+        measure: Measure::Kl,
+        method: arguments.method.clone(),
+        pattern: arguments.pattern,
+    };
+    let target = plan.sparsities.first().copied().unwrap_or(0.5);
+    super::search::base(&arguments.model, target, &objective, texts, SpaceOptions::default(), quiet)
+}
+
+fn ground(
+    arguments: &Arguments,
+    settings: &Settings,
+    metric: &Metric,
+    prepared: Prepared,
+) -> Result<Ground, CliError> {
+    let checkpoint = prepared.evaluator.subjects[0].checkpoint();
+    let texts = &settings.texts;
+    let calibration = match &texts.calibration {
+        Some(source) => Some(source.draw(checkpoint, texts.samples, texts.length, texts.seed)?),
+        None => None,
+    };
+    let method = match arguments.method.as_str() {
+        "magnitude" => Method::Magnitude,
+        "wanda" => Method::Wanda,
+        "sparsegpt" => Method::SPARSE_GPT,
+        "ria" => Method::RIA,
+        _ => Method::Metric(metric.clone()),
+    };
+    if arguments.method == "sparsegpt" && arguments.propagate == Propagation::Dense {
+        return Err(CliError::SparseGptDense);
+    }
+    Ok(Ground {
+        evaluator: prepared.evaluator,
+        method,
+        propagation: arguments.propagate,
+        calibration,
+        calibrated: prepared.calibrated,
+    })
+}
+
+/// What the measurements in a folder were made with: others may not be mixed with them.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Identity(Vec<(String, String)>);
+
+impl Identity {
+    fn new(arguments: &Arguments, settings: &Settings, prepared: &Prepared) -> Self {
+        let mut parts = prepared.identities.clone();
+        let texts = &settings.texts;
+        let rest = [
+            ("the method", format!("{} {}", arguments.method, settings.metric.trim())),
+            ("the pattern", settings.pattern.clone()),
+            ("the calibration", format!("{} samples of {}", texts.samples, texts.length)),
+        ];
+        parts.extend(rest.map(|(what, value)| (what.to_owned(), value)));
+        Self(parts)
+    }
+}
+
+/// Enters a comparison's folder, which is made where there is none.
+fn enter(folder: &Path, identity: &Identity) -> Result<(), CliError> {
+    let path = folder.join(IDENTITY);
+    match std::fs::read(&path) {
+        Ok(bytes) => {
+            let before: Option<Identity> = serde_json::from_slice(&bytes).ok();
+            let changed = |before: &Identity| {
+                let pairs = identity.0.iter().zip(&before.0);
+                pairs.clone().find(|(now, then)| now != then).map(|(now, _)| now.0.clone())
+            };
+            match before {
+                Some(before) if before == *identity => Ok(()),
+                before => Err(CliError::OtherComparison {
+                    folder: folder.to_owned(),
+                    what: before.as_ref().and_then(changed).unwrap_or_else(|| "the texts".to_owned()),
+                }),
+            }
+        }
+        Err(_) => {
+            if std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some()) {
+                return Err(CliError::NotAComparison { folder: folder.to_owned() });
+            }
+            let failed = |cause| CliError::Write { path: folder.to_owned(), cause };
+            std::fs::create_dir_all(folder).map_err(failed)?;
+            output::write_file(&path, serde_json::to_string_pretty(identity)?.as_bytes())
+        }
+    }
+}
+
+/// A row's seconds, as they are kept.
+#[derive(Serialize, Deserialize)]
+struct Timed {
+    name: String,
+    unit: String,
+    sparsities: Vec<f64>,
+    seconds: f64,
+}
+
+/// Takes the seconds that rows took when they were first measured: going on is faster, and says nothing.
+fn earlier(folder: &Path, comparison: &Comparison, timings: &mut Timings) {
+    let Ok(bytes) = std::fs::read(folder.join(TIMINGS)) else { return };
+    let known: Vec<Timed> = serde_json::from_slice(&bytes).unwrap_or_default();
+    for (row, seconds) in comparison.rows.iter().zip(timings) {
+        let same = |it: &&Timed| {
+            it.name == row.name && it.unit == row.unit && it.sparsities == comparison.sparsities
+        };
+        if let Some(known) = known.iter().find(same) {
+            *seconds = known.seconds.max(*seconds);
+        }
+    }
+}
+
+/// Puts the rows in order, the least perplexities last.
+fn sort(comparison: &mut Comparison, timings: &mut Timings) {
+    let mut rows: Vec<_> = std::mem::take(&mut comparison.rows).into_iter().zip(timings.drain(..)).collect();
+    rows.sort_by(|(a, _), (b, _)| b.mean_loss().total_cmp(&a.mean_loss()));
+    (comparison.rows, *timings) = rows.into_iter().unzip();
+}
+
+fn write(folder: &Path, comparison: &Comparison, timings: &Timings) -> Result<(), CliError> {
+    let timed = comparison.rows.iter().zip(timings).map(|(row, seconds)| Timed {
+        name: row.name.clone(),
+        unit: row.unit.to_owned(),
+        sparsities: comparison.sparsities.clone(),
+        seconds: *seconds,
+    });
+    let timed: Vec<Timed> = timed.collect();
+    let file = |name: &str, text: &str| output::write_file(&folder.join(name), text.as_bytes());
+    file(COMPARISON, &(serde_json::to_string_pretty(comparison)? + "\n"))?;
+    file(TIMINGS, &(serde_json::to_string_pretty(&timed)? + "\n"))?;
+    file("table.md", &tables::markdown(comparison, timings))?;
+    file("table.tex", &tables::latex(comparison))?;
+    file("perplexity.svg", &tables::perplexity_figure(comparison))?;
+    file("ratios.svg", &tables::ratios_figure(comparison))?;
+    file(tables::PAGE, &tables::html(comparison, timings))
+}
+
+impl From<CompareError> for CliError {
+    fn from(error: CompareError) -> Self {
+        match error {
+            CompareError::Search(error) => Self::Search(error),
+            CompareError::Interrupted => Self::Interrupted(CompareError::Interrupted.to_string()),
+        }
+    }
+}

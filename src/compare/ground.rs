@@ -1,0 +1,118 @@
+//! Where entrants are compared: the model with its texts, pruned in one way for all.
+
+use std::sync::atomic::AtomicBool;
+
+use super::run::CompareError;
+use crate::allocate::Allocation;
+use crate::allocate::Bounds;
+use crate::allocate::script::{Outcome, Request, ScriptError, allocate};
+use crate::interpret::cache::Reductions;
+use crate::lang::program::Script;
+use crate::lang::types::UnitKind;
+use crate::measure::WindowLoss;
+use crate::prune::{Method, Options, Propagation, prune_in_memory, shares};
+use crate::search::candidate::{Allotted, Behaviour, Genome};
+use crate::search::evaluator::{Evaluator, Setting, Task};
+use crate::search::settings::Calibrated;
+use crate::search::store::{Key, Store};
+use crate::search::subject::Split;
+use crate::stats::Tokens;
+
+/// The model with its texts, and how it is pruned.
+#[derive(Debug)]
+pub struct Ground {
+    /// What measures; its one setting is the sparsity at hand.
+    pub evaluator: Evaluator,
+    /// The pruning method.
+    pub method: Method,
+    /// What later blocks see of the pruning.
+    pub propagation: Propagation,
+    /// The calibration text, which propagation through pruned blocks reads again.
+    pub calibration: Option<Tokens>,
+    /// What the calibration took.
+    pub calibrated: Calibrated,
+}
+
+impl Ground {
+    /// Goes to another target sparsity.
+    pub fn set_target(&mut self, target: f64) {
+        self.evaluator.settings = vec![Setting { subject: 0, target }];
+    }
+
+    /// Returns what a script allocates at the target, with a cache of reductions of its own.
+    ///
+    /// # Errors
+    /// When the model cannot be read; the inner result fails when the script has no allocation.
+    pub fn allocate(
+        &self,
+        script: &Script,
+        unit: Option<UnitKind>,
+        reductions: &Reductions,
+    ) -> Result<Result<Outcome, ScriptError>, CompareError> {
+        let data = self.evaluator.subjects[0].data()?;
+        let request = Request {
+            metric: &self.evaluator.metric,
+            unit,
+            target: self.target(),
+            bounds: Bounds::default(),
+            reductions: Some(reductions),
+        };
+        Ok(allocate(script, &data, request))
+    }
+
+    /// Returns the allocation of a program's genome.
+    ///
+    /// # Errors
+    /// As [`Ground::allocate`].
+    pub fn allocation_of(&self, genome: &Genome) -> Result<Result<Allocation, ScriptError>, CompareError> {
+        match genome {
+            Genome::Formula(script) => {
+                Ok(self.allocate(script, None, &Reductions::new())?.map(|outcome| outcome.allocation))
+            }
+            Genome::Levels(_, allocation) => Ok(Ok(allocation.as_ref().clone())),
+        }
+    }
+
+    fn target(&self) -> f64 {
+        self.evaluator.settings.first().map_or(f64::NAN, |setting| setting.target)
+    }
+
+    /// Prunes by an allocation, and returns the losses of the report text's windows; what the store knows is not done again.
+    ///
+    /// # Errors
+    /// When the model cannot be pruned or run, or the store cannot be written.
+    pub fn losses(
+        &self,
+        allocation: &Allocation,
+        unit: UnitKind,
+        store: &mut dyn Store,
+    ) -> Result<(Allotted, Vec<WindowLoss>), CompareError> {
+        let allotted = self.evaluator.allotted(std::slice::from_ref(allocation))?;
+        let windows = 0..self.evaluator.windows(Split::Report);
+        if self.propagation == Propagation::Dense {
+            let task = Task { allotted: &allotted, split: Split::Report, windows };
+            let losses = self.evaluator.measure(&[task], store)?.pop().unwrap_or_default();
+            return Ok((allotted, losses.into_iter().next().unwrap_or_default()));
+        }
+        let subject = &self.evaluator.subjects[0];
+        let shares = vec![shares(subject.checkpoint().linears(), allocation, self.evaluator.pattern)?];
+        let rule = format!("{} {} propagated", self.method.name(), allotted.behaviour.name());
+        let key = Key::new(Split::Report, &Behaviour::new(&rule, &shares), windows.clone());
+        if let Some(known) = store.find(&key) {
+            return Ok((allotted, known.into_iter().next().unwrap_or_default()));
+        }
+        let options = Options {
+            pattern: self.evaluator.pattern,
+            propagation: self.propagation,
+            unit,
+            tokens: self.calibration.as_ref(),
+            statistics: subject.statistics(),
+            interrupt: self.evaluator.interrupt.map(|flag: &'static AtomicBool| flag),
+            ..Options::new(self.method.clone())
+        };
+        let (decoder, _) = prune_in_memory(subject.checkpoint(), allocation, &options, &mut |_| {})?;
+        let losses = subject.losses_of(&decoder, Split::Report, windows)?;
+        store.keep(key, vec![losses.clone()])?;
+        Ok((allotted, losses))
+    }
+}

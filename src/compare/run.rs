@@ -1,0 +1,210 @@
+//! A whole comparison: every entrant at every sparsity.
+
+use std::time::Instant;
+
+use thiserror::Error;
+
+use super::entrant::{Decider, Entrant};
+use super::ground::Ground;
+use super::summary::{Cell, CellResult, Comparison, Row, Timings};
+use crate::allocate::Allocation;
+use crate::interpret::cache::Reductions;
+use crate::lang::ops::Op;
+use crate::lang::types::UnitKind;
+use crate::model::ModelError;
+use crate::prune::{Propagation, PruneError};
+use crate::search::control::search_by;
+use crate::search::error::SearchError;
+use crate::search::lab::{Budget, Lab, uniform_losses};
+use crate::search::store::Store;
+use crate::search::subject::Split;
+use crate::search::summary::{Damage, Ratios, Searcher};
+
+/// What is compared with what.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// What decides the ratios.
+    pub entrants: Vec<Entrant>,
+    /// The target sparsities, ascending.
+    pub sparsities: Vec<f64>,
+    /// The units that scripts are tried with; none for each script's own.
+    pub units: Vec<UnitKind>,
+    /// How many allocations a program may measure at each sparsity.
+    pub evaluations: usize,
+    /// What programs with chance are seeded with.
+    pub seed: u64,
+}
+
+/// Why there is no comparison.
+#[derive(Debug, Error)]
+pub enum CompareError {
+    /// Something asked it to stop.
+    #[error("stopped; the same command with the same `--out` goes on where this one stopped")]
+    Interrupted,
+    /// The model cannot be searched or measured.
+    #[error(transparent)]
+    Search(Box<SearchError>),
+}
+
+impl From<SearchError> for CompareError {
+    fn from(error: SearchError) -> Self {
+        match error {
+            SearchError::Interrupted { .. } | SearchError::Prune(PruneError::Interrupted) => {
+                Self::Interrupted
+            }
+            error => Self::Search(Box::new(error)),
+        }
+    }
+}
+
+impl From<PruneError> for CompareError {
+    fn from(error: PruneError) -> Self {
+        SearchError::from(error).into()
+    }
+}
+
+impl From<ModelError> for CompareError {
+    fn from(error: ModelError) -> Self {
+        SearchError::from(error).into()
+    }
+}
+
+/// Tells how a comparison goes: how many of how many cells are done, and at what it works.
+pub type Watch<'a> = dyn FnMut(usize, usize, &str) + 'a;
+
+/// Prunes and measures every entrant at every sparsity, and returns what came of it, and the seconds that deciding took.
+///
+/// An entrant without a value at a sparsity has its reason there; the others go on.
+///
+/// # Errors
+/// When the model cannot be pruned or run, the store cannot be written, or something asked to stop.
+pub fn compare(
+    plan: &Plan,
+    ground: &mut Ground,
+    store: &mut dyn Store,
+    watch: &mut Watch<'_>,
+) -> Result<(Comparison, Timings), CompareError> {
+    let entered: Vec<(&Entrant, Option<UnitKind>)> = plan
+        .entrants
+        .iter()
+        .flat_map(|entrant| entrant.units(&plan.units).into_iter().map(move |unit| (entrant, unit)))
+        .collect();
+    let all = entered.len() * plan.sparsities.len();
+    let (mut rows, mut timings) = (Vec::new(), Timings::new());
+    for (entrant, unit) in entered {
+        let mut entry = Entry::new(entrant, unit, ground);
+        for &target in &plan.sparsities {
+            watch(rows.len() * plan.sparsities.len() + entry.row.cells.len(), all, &entrant.name);
+            ground.set_target(target);
+            let result = entry.cell(plan, ground, store)?;
+            entry.row.cells.push(Cell { target, result });
+        }
+        timings.push(entry.seconds);
+        rows.push(entry.row);
+    }
+    let subject = &ground.evaluator.subjects[0];
+    let report = subject.reference(Split::Report);
+    let folder = subject.checkpoint().folder();
+    let comparison = Comparison {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        model: folder.file_name().unwrap_or(folder.as_os_str()).to_string_lossy().into_owned(),
+        method: ground.method.name().to_owned(),
+        pattern: ground.evaluator.pattern.to_string(),
+        propagation: match ground.propagation {
+            Propagation::Pruned => "pruned",
+            Propagation::Dense => "dense",
+        },
+        windows: report.map_or(0, |it| it.windows()),
+        length: report.map_or(0, |it| it.tokens().length()),
+        dense_perplexity: report.map_or(f64::NAN, |it| it.perplexity()),
+        sparsities: plan.sparsities.clone(),
+        rows,
+    };
+    Ok((comparison, timings))
+}
+
+/// An entrant with one unit, on its way through the sparsities.
+struct Entry<'a> {
+    entrant: &'a Entrant,
+    unit: Option<UnitKind>,
+    /// What its reductions gave, which holds for all sparsities.
+    reductions: Reductions,
+    row: Row,
+    seconds: f64,
+}
+
+impl<'a> Entry<'a> {
+    fn new(entrant: &'a Entrant, unit: Option<UnitKind>, ground: &Ground) -> Self {
+        let calibrated = &ground.calibrated;
+        let uses = |statistic| entrant.uses(&ground.evaluator.metric, statistic);
+        let moments = [Op::InputNorm, Op::HessianDiagonal, Op::ReconstructionError].into_iter().any(uses);
+        let gradients = uses(Op::Gradient);
+        let own = match &entrant.decider {
+            Decider::Script(script) => unit.or(script.unit).unwrap_or_default(),
+            Decider::Program(searcher) => searcher.unit(),
+        };
+        let row = Row {
+            name: entrant.name.clone(),
+            unit: own.name(),
+            unit_asked: unit.is_some(),
+            tokens: calibrated.tokens * (u64::from(moments) + u64::from(gradients)),
+            evaluations: 0,
+            cells: Vec::new(),
+        };
+        let seconds = [(moments, calibrated.seconds), (gradients, calibrated.gradient_seconds)];
+        let seconds = seconds.into_iter().filter(|(used, _)| *used).map(|(_, seconds)| seconds).sum();
+        Self { entrant, unit, reductions: Reductions::new(), row, seconds }
+    }
+
+    fn cell(
+        &mut self,
+        plan: &Plan,
+        ground: &Ground,
+        store: &mut dyn Store,
+    ) -> Result<CellResult, CompareError> {
+        let begun = Instant::now();
+        let decided = match &self.entrant.decider {
+            Decider::Script(script) => match ground.allocate(script, self.unit, &self.reductions)? {
+                Ok(outcome) => Ok(outcome.allocation),
+                Err(error) => Err(error.to_string()),
+            },
+            Decider::Program(searcher) => self.program(*searcher, plan, ground, store)?,
+        };
+        self.seconds += begun.elapsed().as_secs_f64();
+        let allocation = match decided {
+            Ok(allocation) => allocation,
+            Err(problem) => return Ok(CellResult::Problem(problem)),
+        };
+        let unit = UnitKind::ALL.into_iter().find(|unit| unit.name() == self.row.unit).unwrap_or_default();
+        let (allotted, losses) = ground.losses(&allocation, unit, store)?;
+        let checkpoint = ground.evaluator.subjects[0].checkpoint();
+        Ok(CellResult::Measured {
+            damage: Damage::mean(&losses),
+            achieved: allocation.achieved(),
+            ratios: Ratios::new(&self.row.name, checkpoint, &allotted.shares[0]),
+        })
+    }
+
+    /// Runs a program at the target; the inner result fails when it has no answer.
+    fn program(
+        &mut self,
+        searcher: Searcher,
+        plan: &Plan,
+        ground: &Ground,
+        store: &mut dyn Store,
+    ) -> Result<Result<Allocation, String>, CompareError> {
+        let evaluator = &ground.evaluator;
+        let uniform = uniform_losses(evaluator, store)?;
+        let budget = Budget { evaluations: plan.evaluations, tokens: u64::MAX };
+        let mut observer = |_: &_, _: f64| {};
+        let mut lab = Lab::new(evaluator, store, &uniform, budget, &mut observer);
+        let archive = search_by(searcher, &mut lab, plan.seed)?;
+        self.row.tokens += lab.spent.tokens;
+        self.row.evaluations += lab.spent.evaluations;
+        let best = archive.ranked().into_iter().find(|it| it.full).cloned();
+        match best {
+            Some(best) => Ok(ground.allocation_of(&best.candidate.genome)?.map_err(|it| it.to_string())),
+            None => Ok(Err("the program found no allocation".to_owned())),
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! A comparison: as tables for a terminal, Markdown and LaTeX, as figures, and as one page.
+//!
+//! They depend on the comparison and its timings alone.
+
+mod page;
+mod perplexity;
+mod ratios;
+mod style;
+mod table;
+
+pub use page::{PAGE, html};
+pub use perplexity::figure as perplexity_figure;
+pub use ratios::figure as ratios_figure;
+pub use table::{latex, markdown, text};

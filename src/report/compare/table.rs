@@ -1,0 +1,119 @@
+//! The table of a comparison: perplexities by sparsity, and what it took to decide.
+
+use crate::compare::summary::{Cell, CellResult, Comparison, Row};
+use crate::report::TableOptions;
+use crate::report::grid::{Field, Flexible, Grid, Line};
+use crate::report::number::{grouped, plain_percent, significant};
+
+/// Returns the table for a terminal: what was compared, a row for each way to allocate, and why one has no value.
+pub fn text(comparison: &Comparison, seconds: &[f64], options: &TableOptions) -> String {
+    let mut out = format!("{}\n\n", caption(comparison));
+    out.push_str(&grid(comparison, Some(seconds)).text(options));
+    out.push_str("* least perplexity of its column\n");
+    out.push_str(COST);
+    out.push('\n');
+    for problem in problems(comparison) {
+        out.push_str(&format!("{problem}\n"));
+    }
+    out
+}
+
+/// Returns the table in Markdown, the least perplexities in bold.
+pub fn markdown(comparison: &Comparison, seconds: &[f64]) -> String {
+    let mut out = format!("{}\n\n{}", caption(comparison), grid(comparison, Some(seconds)).markdown());
+    for problem in problems(comparison) {
+        out.push_str(&format!("\n{problem}\n"));
+    }
+    out
+}
+
+/// Returns the table in LaTeX, for the package booktabs: perplexities alone, the least in bold.
+pub fn latex(comparison: &Comparison) -> String {
+    grid(comparison, None).latex(&caption(comparison))
+}
+
+/// What tokens and seconds count.
+pub(super) const COST: &str = "tokens, seconds: until the ratios were decided, at all sparsities together, the calibration's share included";
+
+/// Returns what was compared, in one sentence.
+pub(super) fn caption(comparison: &Comparison) -> String {
+    let pattern = match comparison.pattern.as_str() {
+        "unstructured" => String::new(),
+        pattern => format!(" {pattern}"),
+    };
+    let seen = match comparison.propagation {
+        "pruned" => "later blocks calibrated behind pruned ones",
+        _ => "masks from dense statistics",
+    };
+    format!(
+        "Perplexity of {}, pruned by {}{pattern}, {seen}, on {} windows of {} tokens; dense: {:.2}",
+        comparison.model,
+        comparison.method,
+        comparison.windows,
+        comparison.length,
+        comparison.dense_perplexity
+    )
+}
+
+/// Returns why some ways to allocate have no value.
+pub(super) fn problems(comparison: &Comparison) -> Vec<String> {
+    let mut problems: Vec<String> = Vec::new();
+    for row in &comparison.rows {
+        for cell in &row.cells {
+            if let CellResult::Problem(problem) = &cell.result {
+                problems.push(format!("{} at {}: {problem}", label(row), plain_percent(cell.target)));
+            }
+        }
+    }
+    problems
+}
+
+/// Returns a row's name, with its unit where several were tried.
+pub(super) fn label(row: &Row) -> String {
+    if row.unit_asked { format!("{}, per {}", row.name, row.unit) } else { row.name.clone() }
+}
+
+/// Returns the table; with the cost of each row where there are seconds.
+pub(super) fn grid(comparison: &Comparison, seconds: Option<&[f64]>) -> Grid {
+    let best: Vec<f64> = (0..comparison.sparsities.len())
+        .map(|column| {
+            let of = |row: &Row| row.cells.get(column).and_then(Cell::damage).map(|it| it.perplexity);
+            comparison.rows.iter().filter_map(of).filter(|it| it.is_finite()).fold(f64::INFINITY, f64::min)
+        })
+        .collect();
+    let sparsities = comparison.sparsities.iter().map(|it| plain_percent(*it));
+    let mut head: Vec<String> = std::iter::once("allocation".to_owned()).chain(sparsities).collect();
+    if seconds.is_some() {
+        head.extend(["tokens", "seconds"].map(str::to_owned));
+    }
+    let rows = comparison.rows.iter().enumerate().map(|(place, row)| {
+        let mut cells = vec![Field::new(label(row))];
+        cells.extend(row.cells.iter().zip(&best).map(|(cell, best)| {
+            let perplexity = cell.damage().map(|it| it.perplexity);
+            Field {
+                text: perplexity.map_or_else(|| "–".to_owned(), number), best: perplexity == Some(*best)
+            }
+        }));
+        if let Some(seconds) = seconds {
+            cells.push(Field::new(grouped(row.tokens)));
+            cells.push(Field::new(seconds.get(place).map_or_else(String::new, |it| significant(*it, 2))));
+        }
+        Line { class: "published", cells }
+    });
+    Grid {
+        numbers: (0..head.len()).map(|column| column > 0).collect(),
+        rows: rows.collect(),
+        flexible: Flexible::Name(0),
+        head,
+    }
+}
+
+/// Returns a perplexity: with two decimals below ten thousand, as papers have it.
+pub(super) fn number(perplexity: f64) -> String {
+    match perplexity {
+        it if !it.is_finite() => "∞".to_owned(),
+        it if it < 10_000.0 => format!("{it:.2}"),
+        it if it < 1e9 => grouped(it.round() as u64),
+        it => significant(it, 3),
+    }
+}
