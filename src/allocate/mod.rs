@@ -10,6 +10,7 @@
 
 pub mod allocation;
 pub mod budget;
+pub mod correlation;
 pub mod error;
 pub mod proposal;
 pub mod round;
@@ -18,6 +19,7 @@ mod sum;
 
 pub use allocation::{Allocation, Projection, ProjectionAllocation, Unit, UnitAllocation};
 pub use budget::{Bounds, TOLERANCE, budget, mean_sparsity};
+pub use correlation::rank_correlation;
 pub use error::AllocationError;
 pub use proposal::{Proposal, proportional, ramp, rescale, scale, uniform};
 pub use round::{Counts, pruned_in_row, pruned_per_row, pruned_total, round};

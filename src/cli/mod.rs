@@ -3,6 +3,7 @@
 mod calibration;
 mod check;
 mod compare;
+mod diff;
 mod enumerate;
 mod eval;
 mod explain;
@@ -72,6 +73,7 @@ enum Command {
     Check(check::Arguments),
     Fmt(fmt::Arguments),
     Eval(eval::Arguments),
+    Diff(diff::Arguments),
     Inspect(inspect::Arguments),
     Stats(stats::Arguments),
     Prune(prune::Arguments),
@@ -105,6 +107,7 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments, cli.common),
         Command::Fmt(arguments) => fmt::run(&arguments, cli.common),
         Command::Eval(arguments) => eval::run(&arguments, cli.common),
+        Command::Diff(arguments) => diff::run(&arguments, cli.common),
         Command::Inspect(arguments) => inspect::run(&arguments, cli.common),
         Command::Stats(arguments) => stats::run(&arguments, cli.common),
         Command::Prune(arguments) => prune::run(&arguments, cli.common),

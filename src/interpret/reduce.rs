@@ -144,7 +144,7 @@ fn gini_of(values: impl Iterator<Item = f64>, count: usize) -> f64 {
 /// Returns the ranks of values from 0 (least) to 1 (greatest), equal values sharing the mean of theirs.
 ///
 /// A NaN among the values makes all ranks NaN.
-pub(super) fn ranks(values: &[f64]) -> Vec<f64> {
+pub fn ranks(values: &[f64]) -> Vec<f64> {
     if values.iter().any(|x| x.is_nan()) {
         return vec![f64::NAN; values.len()];
     }

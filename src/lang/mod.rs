@@ -8,6 +8,7 @@
 pub mod canonical;
 pub mod check;
 pub mod diagnostic;
+pub mod difference;
 pub mod dsa;
 pub mod format;
 pub mod latex;

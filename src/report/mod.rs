@@ -9,6 +9,7 @@ mod chart;
 pub mod compare;
 pub mod data;
 pub mod diagnostic;
+pub mod difference;
 pub mod figure;
 mod grid;
 mod importances;

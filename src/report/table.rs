@@ -132,7 +132,13 @@ fn importance(unit: &UnitAllocation) -> String {
 
 /// Returns the units' names without the dotted components that all of them begin with.
 pub(super) fn short_names(units: &[UnitAllocation]) -> Vec<String> {
-    let mut names = units.iter().map(|unit| unit.name.split('.').collect::<Vec<_>>());
+    let names: Vec<&str> = units.iter().map(|unit| unit.name.as_str()).collect();
+    without_shared(&names)
+}
+
+/// Returns names without the dotted components that all of them begin with.
+pub(super) fn without_shared(all: &[&str]) -> Vec<String> {
+    let mut names = all.iter().map(|name| name.split('.').collect::<Vec<_>>());
     let mut shared = names.next().unwrap_or_default();
     // The last component is a name of its own.
     shared.pop();
@@ -141,12 +147,9 @@ pub(super) fn short_names(units: &[UnitAllocation]) -> Vec<String> {
         shared.truncate(same.min(name.len() - 1));
     }
     // A single module keeps its whole name: there is nothing to tell it from.
-    let skipped = if units.len() < 2 { 0 } else { shared.len() };
-    let short = |unit: &UnitAllocation| {
-        let components: Vec<&str> = unit.name.split('.').skip(skipped).collect();
-        components.join(".")
-    };
-    units.iter().map(short).collect()
+    let skipped = if all.len() < 2 { 0 } else { shared.len() };
+    let short = |name: &&str| name.split('.').skip(skipped).collect::<Vec<_>>().join(".");
+    all.iter().map(short).collect()
 }
 
 /// The characters that bars are made of.

@@ -1,0 +1,115 @@
+//! `allot diff`: two allocations side by side.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::calibration::CalibrationArguments;
+use super::{CliError, Common, Format, Outcome, eval, model, output, scripts};
+use crate::allocate::Bounds;
+use crate::allocate::script::Request;
+use crate::lang::difference::{Difference, differences};
+use crate::lang::types::UnitKind;
+use crate::report::TableOptions;
+use crate::report::difference::{self, SideBySide};
+use crate::stats::Statistics;
+
+/// Shows how two scripts differ: their formulas, and on a model their ratios
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  allot diff owl my.allot
+  allot diff owl dsa --model MODEL --stats MODEL.stats.safetensors --sparsity 0.7
+  allot diff global RUN/best.allot --model MODEL --text calibration.jsonl --length 256 --sparsity 0.7 --format json
+
+Ratios are compared unit by unit where both scripts have the same unit, and projection by projection otherwise.")]
+pub(super) struct Arguments {
+    /// The first script: a file, `-`, or the name of a published one
+    first: String,
+    /// The second script
+    second: String,
+    /// The model on which ratios are compared: a folder, or its id in the hub; without it, the formulas are
+    #[arg(long, value_name = "MODEL", requires = "sparsity")]
+    model: Option<PathBuf>,
+    /// The share of all weights in the blocks' linears that is to be pruned, from 0 to 1
+    #[arg(long, short, value_name = "RATIO", requires = "model")]
+    sparsity: Option<f64>,
+    #[command(flatten)]
+    calibration: CalibrationArguments,
+    /// How weights are scored when a script does not say: wanda, magnitude, ria, sparsegpt or a script with a metric
+    #[arg(long, default_value = "wanda")]
+    method: String,
+    /// The allocation unit, instead of the scripts' own: block or projection
+    #[arg(long, value_parser = super::unit)]
+    unit: Option<UnitKind>,
+}
+
+/// What `--format json` prints.
+#[derive(Serialize)]
+struct Printed<'a> {
+    formulas: &'a [Difference],
+    ratios: Option<&'a SideBySide>,
+}
+
+pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliError> {
+    let load = |name: &str| scripts::load(name, arguments.unit, common.quiet);
+    let loaded = [load(&arguments.first)?, load(&arguments.second)?];
+    let formulas = match (&loaded[0].script.allocation, &loaded[1].script.allocation) {
+        (Some(first), Some(second)) => differences(first, second),
+        _ => return Err(crate::allocate::script::ScriptError::NoAllocation.into()),
+    };
+    let ratios = match (&arguments.model, arguments.sparsity) {
+        (Some(model), Some(sparsity)) => Some(ratios(arguments, &loaded, model, sparsity, common)?),
+        _ => None,
+    };
+    match common.format {
+        Format::Json => output::print_json(&Printed { formulas: &formulas, ratios: ratios.as_ref() })?,
+        Format::Text => {
+            output::print(&difference::formulas(&formulas))?;
+            if let Some(ratios) = &ratios {
+                let options = TableOptions {
+                    width: output::width(),
+                    color: output::styled(&std::io::stdout()),
+                    ascii: false,
+                };
+                output::print(&format!("\n{}", difference::table(ratios, &options)))?;
+            }
+        }
+    }
+    Ok(Outcome::Fine)
+}
+
+fn ratios(
+    arguments: &Arguments,
+    loaded: &[scripts::Loaded; 2],
+    folder: &std::path::Path,
+    target: f64,
+    common: Common,
+) -> Result<SideBySide, CliError> {
+    let metric = scripts::load_metric(&arguments.method)?;
+    let checkpoint = model::open(folder, common.quiet)?;
+    checkpoint.check_finite()?;
+    let used = arguments.calibration.stats.is_some()
+        || loaded.iter().any(|it| scripts::needs_statistics(&it.script, &metric));
+    let statistics = match used {
+        true => arguments.calibration.statistics(&checkpoint, common.quiet)?,
+        false => None,
+    };
+    let mut data = checkpoint.data()?;
+    if let Some(statistics) = &statistics {
+        statistics.attach(&mut data);
+    }
+    let known = statistics.as_ref().map(Statistics::cache);
+    let request = Request {
+        metric: &metric,
+        unit: arguments.unit,
+        target,
+        bounds: Bounds::default(),
+        reductions: known.as_ref(),
+    };
+    let mut allocations = Vec::with_capacity(2);
+    for script in loaded {
+        allocations.push(eval::allocated(script, &data, request, common.quiet)?.allocation);
+    }
+    let names = [loaded[0].name.clone(), loaded[1].name.clone()];
+    Ok(SideBySide::new(names, &allocations[0], &allocations[1]))
+}
