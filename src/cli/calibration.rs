@@ -8,7 +8,7 @@ use super::CliError;
 use super::progress::Progress;
 use super::text::bytes;
 use crate::model::Checkpoint;
-use crate::stats::{CalibrationOptions, Source, Statistics, Tokens, calibrate_with};
+use crate::stats::{CalibrationOptions, RECONSTRUCTION_GROUP, Source, Statistics, Tokens, calibrate_with};
 
 /// Where a command's statistics come from.
 #[derive(Debug, clap::Args)]
@@ -51,13 +51,15 @@ impl CalibrationArguments {
         Ok(Some(source.draw(checkpoint, self.samples, self.length, self.seed)?))
     }
 
-    /// Returns the dense model's statistics, or `None` when neither a file nor a text was given.
+    /// Returns the dense model's statistics, or `None` when neither a file nor a text was given; of a text also the reconstruction
+    /// errors, where they are needed.
     ///
     /// # Errors
     /// Fails when the file or the text cannot be used with the model.
     pub(super) fn statistics(
         &self,
         checkpoint: &Checkpoint,
+        reconstruction: bool,
         quiet: bool,
     ) -> Result<Option<Statistics>, CliError> {
         if let Some(path) = &self.stats {
@@ -66,7 +68,11 @@ impl CalibrationArguments {
         let Some(tokens) = self.windows(checkpoint)? else { return Ok(None) };
         let blocks = checkpoint.config().blocks as f64;
         let bar = Progress::new("calibrating", quiet);
-        let options = CalibrationOptions { memory: self.memory, ..CalibrationOptions::default() };
+        let options = CalibrationOptions {
+            reconstruction: reconstruction.then_some(RECONSTRUCTION_GROUP),
+            memory: self.memory,
+            ..CalibrationOptions::default()
+        };
         let mut progress = |done| bar.at(done as f64 / blocks);
         let statistics =
             calibrate_with(checkpoint, &tokens, self.seed, &Device::Cpu, options, &mut progress)?;

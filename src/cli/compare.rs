@@ -197,6 +197,7 @@ fn settings(arguments: &Arguments, plan: &Plan, metric: &Metric, quiet: bool) ->
     use crate::compare::entrant::Decider;
     let searches = plan.entrants.iter().any(|it| matches!(it.decider, Decider::Program(_)));
     let mut texts = arguments.texts.settings_with(arguments.seed, !searches)?;
+    texts.reconstruction |= plan.entrants.iter().any(|it| it.uses(metric, Op::ReconstructionError));
     texts.gradients = plan.entrants.iter().any(|it| it.uses(metric, Op::Gradient));
     if texts.report.is_none() {
         return Err(CliError::NoText { name: "report" });

@@ -9,6 +9,7 @@ use super::{CliError, Common, Format, Outcome, eval, model, output, scripts};
 use crate::allocate::Bounds;
 use crate::allocate::script::Request;
 use crate::lang::difference::{Difference, differences};
+use crate::lang::ops::Op;
 use crate::lang::types::UnitKind;
 use crate::report::TableOptions;
 use crate::report::difference::{self, SideBySide};
@@ -91,7 +92,10 @@ fn ratios(
     let used = arguments.calibration.stats.is_some()
         || loaded.iter().any(|it| scripts::needs_statistics(&it.script, &metric));
     let statistics = match used {
-        true => arguments.calibration.statistics(&checkpoint, common.quiet)?,
+        true => {
+            let errors = |it: &scripts::Loaded| it.script.allocates_by(Op::ReconstructionError, &metric);
+            arguments.calibration.statistics(&checkpoint, loaded.iter().any(errors), common.quiet)?
+        }
         false => None,
     };
     let mut data = checkpoint.data()?;

@@ -8,6 +8,7 @@ use crate::allocate::Bounds;
 use crate::allocate::script::{self, Note, Request, ScriptError, allocate};
 use crate::interpret::data::ModelData;
 use crate::lang::canonical;
+use crate::lang::ops::Op;
 use crate::lang::types::UnitKind;
 use crate::report::{self, TableOptions};
 use crate::stats::Statistics;
@@ -58,7 +59,10 @@ pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliE
     // A file is of use even to scripts that need none: it may hold what their reductions give.
     let used = arguments.calibration.stats.is_some() || scripts::needs_statistics(&loaded.script, &metric);
     let statistics = match used {
-        true => arguments.calibration.statistics(&checkpoint, common.quiet)?,
+        true => {
+            let errors = loaded.script.allocates_by(Op::ReconstructionError, &metric);
+            arguments.calibration.statistics(&checkpoint, errors, common.quiet)?
+        }
         false => None,
     };
     let mut data = checkpoint.data()?;

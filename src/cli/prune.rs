@@ -9,6 +9,7 @@ use super::{CliError, Common, Format, Outcome, eval, model, output, scripts};
 use crate::allocate::Bounds;
 use crate::allocate::script::Request;
 use crate::lang::canonical;
+use crate::lang::ops::Op;
 use crate::lang::types::UnitKind;
 use crate::prune::{self, Method, Options, Pattern, Propagation, Rounding, ScriptSource};
 use crate::report;
@@ -81,7 +82,10 @@ pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliE
     // With a text, the pruner collects its own statistics on the way; dense ones are for the allocation.
     let dense = arguments.calibration.stats.is_some() || scripts::needs_statistics(&loaded.script, &metric);
     let statistics = match dense {
-        true => arguments.calibration.statistics(&checkpoint, common.quiet)?,
+        true => {
+            let errors = loaded.script.allocates_by(Op::ReconstructionError, &metric);
+            arguments.calibration.statistics(&checkpoint, errors, common.quiet)?
+        }
         false => None,
     };
     let mut data = checkpoint.data()?;

@@ -123,6 +123,9 @@ pub(super) struct Texts {
     /// Does not collect gradients on the calibration text: formulas do without the terminal `gradient`
     #[arg(long)]
     no_gradients: bool,
+    /// Also collects each linear's reconstruction error (LSA), for the terminal `reconstruction_error`
+    #[arg(long)]
+    reconstruction_error: bool,
     /// How many tokens a window has; ready ids have their own
     #[arg(long, default_value_t = 2048)]
     length: usize,
@@ -170,6 +173,7 @@ impl Texts {
             calibration: calibration.filter(|_| self.stats.is_none()),
             statistics: self.stats.as_deref().map(absolute).transpose()?,
             gradients: !self.no_gradients,
+            reconstruction: self.reconstruction_error,
             samples: self.samples,
             seed,
             length: self.length,

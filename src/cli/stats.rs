@@ -12,7 +12,9 @@ use crate::allocate::{Bounds, script::Request};
 use crate::lang::types::UnitKind;
 use crate::model::Checkpoint;
 use crate::report::number;
-use crate::stats::{CalibrationOptions, Source, Statistics, calibrate_with, gradients_within, spectra};
+use crate::stats::{
+    CalibrationOptions, RECONSTRUCTION_GROUP, Source, Statistics, calibrate_with, gradients_within, spectra,
+};
 
 /// Collects a model's statistics on a text: what scripts and pruning methods use beside the weights
 #[derive(Debug, clap::Args)]
@@ -31,7 +33,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE.safetensors:NAME", conflicts_with = "text")]
     tokens: Option<String>,
     /// Adds to the statistics of this file instead of calibrating
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["text", "tokens", "gradients", "hessians"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["text", "tokens", "gradients", "hessians", "reconstruction_error"])]
     stats: Option<PathBuf>,
     /// How many windows are drawn from the text, or taken of the ready ids
     #[arg(long, default_value_t = 128)]
@@ -48,6 +50,12 @@ pub(super) struct Arguments {
     /// Also collects the Hessians of the output error (SparseGPT): much space, 4 * columns^2 bytes for each input
     #[arg(long)]
     hessians: bool,
+    /// Also collects the least error of each linear's output when half of each row is removed (LSA), for `reconstruction_error`
+    #[arg(long)]
+    reconstruction_error: bool,
+    /// Among how many columns together LSA chooses what goes; 0 for the whole row
+    #[arg(long, value_name = "COLUMNS", default_value_t = RECONSTRUCTION_GROUP, requires = "reconstruction_error")]
+    reconstruction_group: usize,
     /// Also writes the squared singular values of every weight
     #[arg(long)]
     spectra: bool,
@@ -156,7 +164,11 @@ fn calibrated(
         None => Source::Text(arguments.text.clone()),
     };
     let tokens = source.draw(checkpoint, arguments.samples, arguments.length, arguments.seed)?;
-    let options = CalibrationOptions { hessians: arguments.hessians, memory: arguments.memory };
+    let options = CalibrationOptions {
+        hessians: arguments.hessians,
+        reconstruction: arguments.reconstruction_error.then_some(arguments.reconstruction_group),
+        memory: arguments.memory,
+    };
     let needed = arguments.needed_bytes(checkpoint, options);
     if let Some(allowed) = arguments.memory.filter(|allowed| needed > *allowed) {
         let [needed, allowed] = [needed, allowed].map(number::bytes);

@@ -20,7 +20,10 @@ use crate::lang::print;
 use crate::lang::program::{Expr, Metric, Script};
 use crate::model::{Checkpoint, ModelError, write_beside};
 use crate::prune::{Method, Pattern};
-use crate::stats::{Source, Statistics, StatisticsError, Tokens, calibrate, gradients};
+use crate::stats::{
+    CalibrationOptions, RECONSTRUCTION_GROUP, Source, Statistics, StatisticsError, Tokens, calibrate_with,
+    gradients,
+};
 
 /// The file in a run's folder that holds its settings.
 pub const SETTINGS: &str = "settings.json";
@@ -69,6 +72,9 @@ pub struct TextSettings {
     pub statistics: Option<PathBuf>,
     /// Whether squared gradients are collected on the calibration text as well.
     pub gradients: bool,
+    /// Whether each linear's reconstruction error is collected on it (LSA).
+    #[serde(default)]
+    pub reconstruction: bool,
     /// How many windows are drawn from the calibration text.
     pub samples: usize,
     /// What they are drawn by.
@@ -221,9 +227,13 @@ impl Settings {
         calibrated.tokens += tokens.ids().len() as u64;
         let blocks = checkpoint.config().blocks as f64;
         let begun = Instant::now();
-        let mut statistics = calibrate(checkpoint, &tokens, texts.seed, &Device::Cpu, &mut |done| {
-            note("calibrating", done as f64 / blocks);
-        })?;
+        let options = CalibrationOptions {
+            reconstruction: texts.reconstruction.then_some(RECONSTRUCTION_GROUP),
+            ..CalibrationOptions::default()
+        };
+        let mut progress = |done| note("calibrating", done as f64 / blocks);
+        let mut statistics =
+            calibrate_with(checkpoint, &tokens, texts.seed, &Device::Cpu, options, &mut progress)?;
         calibrated.seconds += begun.elapsed().as_secs_f64();
         if texts.gradients {
             let begun = Instant::now();

@@ -7,9 +7,10 @@ use candle_core::{Device, Tensor};
 use super::Hessian;
 use super::file::{LinearStatistics, Provenance, Statistics};
 use super::moments::SecondMoments;
+use super::reconstruction::reconstruction_error;
 use super::stream::{Activations, room};
 use super::tokens::Tokens;
-use crate::model::{Block, Checkpoint, ModelError, Site};
+use crate::model::{Block, Checkpoint, ModelError, Site, widen};
 
 /// What a calibration pass collects, and in how much memory.
 #[derive(Clone, Copy, Debug, Default)]
@@ -19,6 +20,9 @@ pub struct CalibrationOptions {
     /// Linears that read the same input share one, kept by the first of them ([`Statistics::hessian`] finds it): in all it is
     /// `4 * columns * columns` bytes for each site of each block.
     pub hessians: bool,
+    /// In which groups of columns each linear's [reconstruction error](super::reconstruction_error) is collected in the same sweep,
+    /// 0 for whole rows; `None` for not at all. It takes the Hessians of one block.
+    pub reconstruction: Option<usize>,
     /// How many bytes the work may take before hidden states go to a scratch file; `None` for what is free.
     pub memory: Option<u64>,
 }
@@ -26,14 +30,23 @@ pub struct CalibrationOptions {
 impl CalibrationOptions {
     /// Returns about how many bytes what is collected takes, once as it is collected and once more in the file.
     pub fn collected_bytes(&self, checkpoint: &Checkpoint) -> u64 {
-        if !self.hessians {
-            return 0;
-        }
         let mut sites: Vec<_> =
             checkpoint.linears().iter().map(|it| (it.block, it.site, it.columns as u64)).collect();
         sites.sort_unstable();
         sites.dedup();
-        4 * sites.iter().map(|(_, _, columns)| 2 * columns * columns).sum::<u64>()
+        let bytes = |(_, _, columns): &(usize, Site, u64)| 4 * columns * columns;
+        if self.hessians {
+            return 2 * sites.iter().map(bytes).sum::<u64>();
+        }
+        match self.reconstruction {
+            // Those of one block; its weights are widened once more.
+            Some(_) => {
+                let of_block = |block| sites.iter().filter(move |it| it.0 == block).map(bytes).sum::<u64>();
+                let most = (0..checkpoint.config().blocks).map(of_block).max().unwrap_or(0);
+                most + checkpoint.block_bytes()
+            }
+            None => 0,
+        }
     }
 }
 
@@ -85,7 +98,8 @@ pub fn calibrate_with(
         let block = Block::stream(checkpoint, index, device)?;
         let mut moments = SecondMoments::default();
         let mut hessians = BTreeMap::new();
-        for linear in checkpoint.block_linears(index).iter().filter(|_| options.hessians) {
+        let needed = options.hessians || options.reconstruction.is_some();
+        for linear in checkpoint.block_linears(index).iter().filter(|_| needed) {
             hessians.entry(linear.site).or_insert_with(|| Hessian::new(linear.columns));
         }
         activations.advance(&block, &mut |site: Site, input: &Tensor| {
@@ -94,10 +108,23 @@ pub fn calibrate_with(
             }
             moments.add(site, input)
         })?;
+        let mut hessians: BTreeMap<Site, Vec<f32>> =
+            hessians.into_iter().map(|(site, hessian)| (site, hessian.finish())).collect();
+        let mut errors = BTreeMap::new();
+        if let Some(group) = options.reconstruction {
+            for linear in checkpoint.block_linears(index) {
+                let Some(hessian) = hessians.get(&linear.site) else { continue };
+                let weights = widen(&checkpoint.weight(linear)?);
+                let error = reconstruction_error(&weights, linear.columns, hessian, group);
+                errors.insert(&linear.module, error as f32);
+            }
+        }
         for linear in checkpoint.block_linears(index) {
             let collected = LinearStatistics {
                 second_moment: moments.mean(linear.site),
-                hessian: hessians.remove(&linear.site).map(Hessian::finish),
+                // Of linears that read the same input, the first keeps it.
+                hessian: hessians.remove(&linear.site).filter(|_| options.hessians),
+                reconstruction_error: errors.get(&linear.module).copied(),
                 ..LinearStatistics::default()
             };
             statistics.linears.insert(linear.module.clone(), collected);

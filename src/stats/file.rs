@@ -6,7 +6,7 @@
 //! | `hessian_diagonal.<module>` | f32 `[columns]` | the diagonal of the Hessian of the output error; twice the second moment where it is left out |
 //! | `hessian.<module>` | f32 `[columns, columns]` | 2 / samples * sum of x x^T; of linears that read the same input, only the first has it |
 //! | `gradient.<module>` | f32, f16 or bf16 `[rows, columns]` | root of the sum over samples of (100 * gradient) squared |
-//! | `reconstruction_error.<module>` | f32 `[1]` | least error of a linear reconstruction at half density |
+//! | `reconstruction_error.<module>` | f32 `[1]` | least error of the linear's output when half of each row is removed greedily, summed over rows (LSA) |
 //! | `spectrum.<module>` | f32 `[min(rows, columns)]` | squares of the weight's singular values, ascending |
 //! | `reduction.<hash>` | f64 `[units, 2 or 3]` | what a reduction gave: its value in each unit, the mean magnitude of its terms and, of products, the value beyond their range |
 //!
