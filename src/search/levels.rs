@@ -14,7 +14,7 @@ use super::candidate::{Candidate, Genome};
 use super::error::SearchError;
 use super::lab::Lab;
 use super::proposals::Proposals;
-use crate::allocate::{Allocation, Bounds, Projection, Proposal, Unit, budget};
+use crate::allocate::{Allocation, Bounds, Proposal, Unit, budget, named_units};
 use crate::interpret::units;
 use crate::lang::types::UnitKind;
 
@@ -51,21 +51,7 @@ impl Levels {
             });
         };
         let data = evaluator.subjects[setting.subject].data()?;
-        let units: Vec<Unit> = units::units(&data, kind)
-            .into_iter()
-            .map(|unit| Unit {
-                name: unit.name,
-                projections: unit
-                    .linears
-                    .iter()
-                    .map(|linear| &data.linears[*linear])
-                    .map(|linear| Projection {
-                        name: linear.name.clone(),
-                        parameters: linear.rows as u64 * linear.columns as u64,
-                    })
-                    .collect(),
-            })
-            .collect();
+        let units = named_units(&data, &units::units(&data, kind));
         let parameters: Vec<u64> = units.iter().map(Unit::parameters).collect();
         let block = parameters.iter().sum::<u64>() as f64 / data.blocks.max(1) as f64;
         let share = match kind {
