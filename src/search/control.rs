@@ -3,7 +3,7 @@
 use super::archive::Archive;
 use super::error::SearchError;
 use super::lab::Lab;
-use super::proposals::{Proposal, Proposals, race};
+use super::proposals::{Proposal, Proposals, begin, measure_new};
 use super::space::Space;
 use crate::lang::ops::{Op, Setting};
 use crate::lang::program::{Expr, Script};
@@ -28,19 +28,14 @@ pub fn search_randomly(
     seeds: &[(Script, Option<&'static str>)],
     seed: u64,
 ) -> Result<Archive, SearchError> {
-    let mut proposals = Proposals::new(seed);
-    let mut archive = Archive::default();
-    let known = seeds.iter().map(Proposal::seed).collect();
-    let fresh = proposals.sort(lab, &mut archive, known)?;
-    race(lab, &mut proposals, &mut archive, fresh, None)?;
+    let (mut proposals, mut archive) = begin(lab, seeds, seed)?;
     let mut idle = 0;
     while lab.left() > 0 && idle < EXHAUSTED {
         let proposed = (0..BATCH).map(|_| Proposal::new(space.random(&mut proposals.random()))).collect();
-        let fresh = proposals.sort(lab, &mut archive, proposed)?;
-        idle = if fresh.is_empty() { idle + 1 } else { 0 };
         let best = archive.ranked().into_iter().find(|it| it.full);
         let best = best.map(|it| it.candidate.allotted.behaviour.clone());
-        race(lab, &mut proposals, &mut archive, fresh, best.as_ref())?;
+        let fresh = measure_new(lab, &mut proposals, &mut archive, proposed, best.as_ref())?;
+        idle = if fresh == 0 { idle + 1 } else { 0 };
     }
     Ok(archive)
 }
@@ -67,7 +62,6 @@ pub fn search_ramps(lab: &mut Lab<'_>) -> Result<Archive, SearchError> {
     });
     let mut proposals = Proposals::new(0);
     let mut archive = Archive::default();
-    let fresh = proposals.sort(lab, &mut archive, ramps.collect())?;
-    race(lab, &mut proposals, &mut archive, fresh, None)?;
+    measure_new(lab, &mut proposals, &mut archive, ramps.collect(), None)?;
     Ok(archive)
 }
