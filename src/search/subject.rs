@@ -136,7 +136,8 @@ impl Subject {
 
     /// Returns the places of a block's linears among the model's.
     pub fn linears_of(&self, block: usize) -> Range<usize> {
-        let before = |end: usize| self.decoder.blocks[..end].iter().map(|it| it.linears().len()).sum::<usize>();
+        let before =
+            |end: usize| self.decoder.blocks[..end].iter().map(|it| it.linears().len()).sum::<usize>();
         before(block)..before(block + 1)
     }
 
@@ -153,7 +154,8 @@ impl Subject {
         let mut block = self.decoder.blocks[index].clone();
         for (linear, place) in block.linears_mut().iter_mut().zip(self.linears_of(index)) {
             let module = linear.linear.module.clone();
-            let share = shares.get(place).ok_or_else(|| PruneError::NotAllocated { module: module.clone() })?;
+            let share =
+                shares.get(place).ok_or_else(|| PruneError::NotAllocated { module: module.clone() })?;
             let shape = (linear.linear.rows, linear.linear.columns);
             let masked = with_numbers(linear.weight(), |weights| self.ranks[place].masked(weights, *share))
                 .and_then(|masked| Tensor::from_vec(masked, shape, &Device::Cpu))
