@@ -1,7 +1,7 @@
 //! Importances to an exact allocation: a [`Proposal`], the [`budget()`] it is moved onto, and the whole weights that realise it.
 //!
-//! All but [`script`], which evaluates a script on a model first, is arithmetic on vectors with one entry for each
-//! allocation unit, and knows no language, tensors or files:
+//! All but [`script`], which evaluates a script on a model first, and [`named_units()`] is arithmetic on vectors with one entry for
+//! each allocation unit, and knows no language, tensors or files:
 //!
 //! 1. an allocator ([`scale`], [`rescale`], [`proportional`], [`ramp`], [`uniform`]) proposes sparsities;
 //! 2. [`budget()`] moves the proposal onto {parameter-weighted mean = target, lower <= sparsity <= upper};
@@ -16,6 +16,7 @@ pub mod proposal;
 pub mod round;
 pub mod script;
 mod sum;
+mod units;
 
 pub use allocation::{Allocation, Projection, ProjectionAllocation, Unit, UnitAllocation};
 pub use budget::{Bounds, TOLERANCE, budget, mean_sparsity};
@@ -23,3 +24,4 @@ pub use correlation::rank_correlation;
 pub use error::AllocationError;
 pub use proposal::{Proposal, proportional, ramp, rescale, scale, uniform};
 pub use round::{Counts, pruned_in_row, pruned_per_row, pruned_total, round};
+pub use units::named_units;

@@ -1,7 +1,7 @@
 //! A script on a model: importances, and the exact allocation that they mean.
 
-use super::{Allocation, Projection, proportional, ramp, rescale, scale, uniform};
-use super::{AllocationError, Bounds, Proposal, Unit, budget, pruned_total};
+use super::{Allocation, AllocationError, Bounds, Proposal, budget, named_units, pruned_total};
+use super::{proportional, ramp, rescale, scale, uniform};
 use crate::interpret::cache::Reductions;
 use crate::interpret::data::ModelData;
 use crate::interpret::error::InterpretError;
@@ -179,17 +179,7 @@ fn finish(
     if of_model.is_empty() {
         return Err(InterpretError::NoLinears.into());
     }
-    let named: Vec<Unit> = of_model
-        .iter()
-        .map(|unit| {
-            let linears = unit.linears.iter().map(|linear| &model.linears[*linear]);
-            let projection = |linear: &crate::interpret::data::LinearData<'_>| Projection {
-                name: linear.name.clone(),
-                parameters: linear.rows as u64 * linear.columns as u64,
-            };
-            Unit { name: unit.name.clone(), projections: linears.map(projection).collect() }
-        })
-        .collect();
+    let named = named_units(model, &of_model);
     let failed = |error: AllocationError| ScriptError::Allocation {
         unit: unit_of(&error).and_then(|unit| of_model.get(unit)).map(|unit| unit.name.clone()),
         error,

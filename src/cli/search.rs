@@ -64,7 +64,8 @@ pub(super) struct Arguments {
     /// The first seed
     #[arg(long, default_value_t = 0, help_heading = "Budget")]
     seed: u64,
-    /// Spends the same tokens on a control, and compares: random formulas, depth ramps (ATP), or EvoPress-style free levels
+    /// Spends the same tokens on a control, and compares: random formulas, depth ramps (ATP), NeuroAL's ramp, or EvoPress-style
+    /// free levels
     #[arg(long, value_name = "CONTROL", value_enum, help_heading = "Budget")]
     control: Vec<Control>,
 }
@@ -94,6 +95,8 @@ enum Control {
     Random,
     /// Depth ramps of all slopes (ATP)
     Ramp,
+    /// The depth ramp that disturbs activations least (NeuroAL)
+    Neuroal,
     /// Free levels per block and per projection
     Evopress,
 }
@@ -234,6 +237,7 @@ pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliE
     let controls = arguments.control.iter().flat_map(|control| match control {
         Control::Random => vec![Searcher::Random],
         Control::Ramp => vec![Searcher::Ramp],
+        Control::Neuroal => vec![Searcher::Neuroal],
         Control::Evopress => vec![Searcher::EvopressBlock, Searcher::EvopressProjection],
     });
     settings.controls = controls.collect();

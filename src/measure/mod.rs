@@ -2,11 +2,13 @@
 
 mod divergence;
 mod loss;
+mod norms;
 pub mod paired;
 mod perplexity;
 mod reference;
 
 pub use divergence::{Divergence, divergence, divergence_of, divergence_streamed};
 pub use loss::{Logits, row_divergence, row_loss};
+pub use norms::norm_divergence;
 pub use perplexity::{Perplexity, perplexity, perplexity_of, perplexity_streamed};
 pub use reference::{Reference, WindowLoss};

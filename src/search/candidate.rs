@@ -57,16 +57,16 @@ pub struct Allotted {
 pub enum Genome {
     /// A formula, in its canonical form.
     Formula(Script),
-    /// Free levels, one for each unit, around the target; none of them is a formula.
-    Levels(Vec<i64>, Box<Allocation>),
+    /// A free ratio for each unit, which no formula gives.
+    Free(Box<Allocation>),
 }
 
 impl Genome {
-    /// Returns the number of operators and constants of a formula, or of free levels.
+    /// Returns the number of operators and constants of a formula, or of free ratios.
     pub fn size(&self) -> usize {
         match self {
             Self::Formula(script) => script.allocation.as_ref().map_or(0, |it| it.size()),
-            Self::Levels(levels, _) => levels.len(),
+            Self::Free(allocation) => allocation.units.len(),
         }
     }
 
@@ -74,7 +74,7 @@ impl Genome {
     pub fn script(&self) -> Option<&Script> {
         match self {
             Self::Formula(script) => Some(script),
-            Self::Levels(..) => None,
+            Self::Free(_) => None,
         }
     }
 
@@ -82,7 +82,10 @@ impl Genome {
     pub fn text(&self) -> String {
         match self {
             Self::Formula(script) => print::script(script),
-            Self::Levels(levels, _) => format!("{levels:?}"),
+            Self::Free(allocation) => {
+                let ratios: Vec<f64> = allocation.units.iter().map(|unit| unit.sparsity).collect();
+                format!("{ratios:?}")
+            }
         }
     }
 }

@@ -4,7 +4,8 @@ use super::archive::Archive;
 use super::error::SearchError;
 use super::lab::Lab;
 use super::levels::search_levels;
-use super::proposals::{Proposal, Proposals, race};
+use super::neuroal::search_neuroal;
+use super::proposals::{Proposal, Proposals, begin, measure_new};
 use super::space::Space;
 use super::summary::Searcher;
 use crate::lang::ops::{Op, Setting};
@@ -25,6 +26,7 @@ const SLOPES: i64 = 40;
 pub fn search_by(searcher: Searcher, lab: &mut Lab<'_>, seed: u64) -> Result<Archive, SearchError> {
     match searcher {
         Searcher::Ramp => search_ramps(lab),
+        Searcher::Neuroal => search_neuroal(lab),
         Searcher::EvopressBlock | Searcher::EvopressProjection => search_levels(lab, searcher.unit(), seed),
         Searcher::Evolution | Searcher::Enumeration | Searcher::Random => {
             Err(SearchError::Control { control: searcher.key(), problem: "it needs a space of formulas" })
@@ -44,19 +46,14 @@ pub fn search_randomly(
     seeds: &[(Script, Option<&'static str>)],
     seed: u64,
 ) -> Result<Archive, SearchError> {
-    let mut proposals = Proposals::new(seed);
-    let mut archive = Archive::default();
-    let known = seeds.iter().map(Proposal::seed).collect();
-    let fresh = proposals.sort(lab, &mut archive, known)?;
-    race(lab, &mut proposals, &mut archive, fresh, None)?;
+    let (mut proposals, mut archive) = begin(lab, seeds, seed)?;
     let mut idle = 0;
     while lab.left() > 0 && idle < EXHAUSTED {
         let proposed = (0..BATCH).map(|_| Proposal::new(space.random(&mut proposals.random()))).collect();
-        let fresh = proposals.sort(lab, &mut archive, proposed)?;
-        idle = if fresh.is_empty() { idle + 1 } else { 0 };
         let best = archive.ranked().into_iter().find(|it| it.full);
         let best = best.map(|it| it.candidate.allotted.behaviour.clone());
-        race(lab, &mut proposals, &mut archive, fresh, best.as_ref())?;
+        let fresh = measure_new(lab, &mut proposals, &mut archive, proposed, best.as_ref())?;
+        idle = if fresh == 0 { idle + 1 } else { 0 };
     }
     Ok(archive)
 }
@@ -83,7 +80,6 @@ pub fn search_ramps(lab: &mut Lab<'_>) -> Result<Archive, SearchError> {
     });
     let mut proposals = Proposals::new(0);
     let mut archive = Archive::default();
-    let fresh = proposals.sort(lab, &mut archive, ramps.collect())?;
-    race(lab, &mut proposals, &mut archive, fresh, None)?;
+    measure_new(lab, &mut proposals, &mut archive, ramps.collect(), None)?;
     Ok(archive)
 }

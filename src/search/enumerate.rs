@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::archive::Archive;
 use super::error::SearchError;
 use super::lab::Lab;
-use super::proposals::{Proposal, Proposals, race};
+use super::proposals::{Proposal, Proposals, measure_new};
 use super::space::{Space, SpaceKind};
 use crate::lang::canonical;
 use crate::lang::program::Script;
@@ -55,8 +55,7 @@ pub fn enumerate(lab: &mut Lab<'_>, space: &Space, grid: &Grid) -> Result<Archiv
     let formulas = formulas(space, grid)?;
     for batch in formulas.chunks(BATCH) {
         let proposed = batch.iter().map(|script| Proposal::new(script.clone())).collect();
-        let fresh = proposals.sort(lab, &mut archive, proposed)?;
-        race(lab, &mut proposals, &mut archive, fresh, None)?;
+        measure_new(lab, &mut proposals, &mut archive, proposed, None)?;
     }
     Ok(archive)
 }

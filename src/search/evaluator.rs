@@ -139,6 +139,44 @@ impl Evaluator {
             .collect())
     }
 
+    /// Returns an allocation that no formula gives as a candidate; there must be one setting.
+    ///
+    /// # Errors
+    /// As [`Evaluator::allotted`].
+    pub fn free_candidate(&self, allocation: Allocation) -> Result<Candidate, SearchError> {
+        let allotted = self.allotted(std::slice::from_ref(&allocation))?;
+        Ok(Candidate { genome: Genome::Free(Box::new(allocation)), allotted, published: None })
+    }
+
+    /// Returns the one setting there is.
+    ///
+    /// # Errors
+    /// When there are several, and the result of `control` belongs to one model at one sparsity.
+    pub fn only_setting(&self, control: &'static str) -> Result<Setting, SearchError> {
+        let [setting] = self.settings[..] else {
+            return Err(SearchError::Control {
+                control,
+                problem: "its result belongs to one model at one sparsity, and there are several settings",
+            });
+        };
+        Ok(setting)
+    }
+
+    /// Fails when something asked to stop.
+    ///
+    /// # Errors
+    /// With the run's folder, which says how to go on.
+    pub fn go_on(&self) -> Result<(), SearchError> {
+        match self.stopped() {
+            true => Err(SearchError::Interrupted { folder: self.folder.clone() }),
+            false => Ok(()),
+        }
+    }
+
+    fn stopped(&self) -> bool {
+        self.interrupt.is_some_and(|flag| flag.load(Ordering::Relaxed))
+    }
+
     /// Returns how many windows a text has; 0 without it.
     pub fn windows(&self, split: Split) -> usize {
         let windows = self.subjects.iter().map(|it| it.reference(split).map_or(0, |it| it.windows()));
@@ -178,7 +216,7 @@ impl Evaluator {
                     loop {
                         let place = next.fetch_add(1, Ordering::Relaxed);
                         let Some(index) = missing.get(place) else { break };
-                        let stopped = self.interrupt.is_some_and(|flag| flag.load(Ordering::Relaxed));
+                        let stopped = self.stopped();
                         let result = if stopped { None } else { Some(self.run(&tasks[*index])) };
                         // The receiver is gone once something failed.
                         if sender.send((place, result)).is_err() || stopped {

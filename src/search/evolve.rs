@@ -13,7 +13,7 @@ use super::archive::{Archive, Individual};
 use super::candidate::{Behaviour, Candidate};
 use super::error::SearchError;
 use super::lab::Lab;
-use super::proposals::{Proposal, Proposals, race};
+use super::proposals::{Proposal, Proposals, begin, race};
 use super::space::Space;
 use crate::lang::ops::Op;
 use crate::lang::program::{Expr, Script};
@@ -56,11 +56,7 @@ pub fn evolve(
     seeds: &[(Script, Option<&'static str>)],
     seed: u64,
 ) -> Result<Archive, SearchError> {
-    let mut proposals = Proposals::new(seed);
-    let mut archive = Archive::default();
-    let known = seeds.iter().map(Proposal::seed).collect();
-    let fresh = proposals.sort(lab, &mut archive, known)?;
-    race(lab, &mut proposals, &mut archive, fresh, None)?;
+    let (mut proposals, mut archive) = begin(lab, seeds, seed)?;
     let mut idle = 0;
     while lab.left() > 0 && idle < EXHAUSTED {
         let before = lab.spent.evaluations;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::archive::Archive;
 use super::candidate::{Behaviour, Candidate};
 use super::error::SearchError;
 use super::evaluator::{Evaluator, Task};
@@ -123,7 +124,7 @@ impl<'a> Lab<'a> {
         let reference = reference.and_then(|it| self.measured.get(it)).filter(|it| it.full).cloned();
         let stages = self.stages();
         self.stage_by_stage(
-            candidates,
+            &candidates[..candidates.len().min(self.left())],
             &stages,
             |lab, racing, to| {
                 let Some(reference) = &reference else { return Vec::new() };
@@ -152,7 +153,7 @@ impl<'a> Lab<'a> {
         let first = self.stages().first().copied().unwrap_or(all);
         let stages = if first < all { vec![first, all] } else { vec![all] };
         self.stage_by_stage(
-            candidates,
+            &candidates[..candidates.len().min(self.left())],
             &stages,
             |lab, racing, to| {
                 let loss = |place: &usize| {
@@ -167,7 +168,27 @@ impl<'a> Lab<'a> {
         )
     }
 
-    /// Runs the stages, between which `give_up` names the candidates that go no further.
+    /// Counts tokens that went through a model in another way than by measuring candidates.
+    pub fn spend(&mut self, tokens: u64) {
+        self.spent.tokens += tokens;
+        (self.observer)(&self.spent, self.best);
+    }
+
+    /// Measures what a method ended with on the whole fitness text, whatever is left of the budget, and returns it alone.
+    ///
+    /// # Errors
+    /// As [`Evaluator::measure`].
+    pub fn conclude(&mut self, candidate: Candidate) -> Result<Archive, SearchError> {
+        let stages = [self.evaluator.windows(Split::Fitness)];
+        self.stage_by_stage(&[&candidate], &stages, |_, _, _| Vec::new(), None)?;
+        let mut archive = Archive::default();
+        if let Some(measured) = self.measured.get(&candidate.allotted.behaviour) {
+            archive.add(candidate, measured);
+        }
+        Ok(archive)
+    }
+
+    /// Runs the stages, between which `give_up` names the candidates that go no further; returns how many candidates there were.
     fn stage_by_stage(
         &mut self,
         candidates: &[&Candidate],
@@ -175,10 +196,9 @@ impl<'a> Lab<'a> {
         give_up: impl Fn(&Self, &[usize], usize) -> Vec<usize>,
         reference: Option<&Measured>,
     ) -> Result<usize, SearchError> {
-        let count = candidates.len().min(self.left());
-        let mut racing: Vec<usize> = (0..count).collect();
+        let mut racing: Vec<usize> = (0..candidates.len()).collect();
         let settings = self.evaluator.settings.len();
-        for candidate in &candidates[..count] {
+        for candidate in candidates {
             let unknown = Measured { losses: vec![Vec::new(); settings], loss: f64::NAN, full: false };
             self.measured.insert(candidate.allotted.behaviour.clone(), unknown);
         }
@@ -212,7 +232,7 @@ impl<'a> Lab<'a> {
             }
             from = to;
         }
-        for candidate in &candidates[..count] {
+        for candidate in candidates {
             self.spent.evaluations += 1;
             let measured = &self.measured[&candidate.allotted.behaviour];
             self.points.push(Point {
@@ -222,7 +242,7 @@ impl<'a> Lab<'a> {
             });
         }
         (self.observer)(&self.spent, self.best);
-        Ok(count)
+        Ok(candidates.len())
     }
 
     /// Writes down a candidate's loss once it goes no further than to window `to`.

@@ -10,11 +10,11 @@ use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 
 use super::archive::Archive;
-use super::candidate::{Candidate, Genome};
+use super::candidate::Candidate;
 use super::error::SearchError;
 use super::lab::Lab;
 use super::proposals::Proposals;
-use crate::allocate::{Allocation, Bounds, Projection, Proposal, Unit, budget};
+use crate::allocate::{Allocation, Bounds, Proposal, Unit, budget, named_units};
 use crate::interpret::units;
 use crate::lang::types::UnitKind;
 
@@ -44,28 +44,9 @@ struct Levels {
 impl Levels {
     fn new(lab: &Lab<'_>, kind: UnitKind) -> Result<Self, SearchError> {
         let evaluator = lab.evaluator();
-        let [setting] = evaluator.settings[..] else {
-            return Err(SearchError::Control {
-                control: "evopress",
-                problem: "levels belong to one model at one sparsity, and there are several settings",
-            });
-        };
+        let setting = evaluator.only_setting("evopress")?;
         let data = evaluator.subjects[setting.subject].data()?;
-        let units: Vec<Unit> = units::units(&data, kind)
-            .into_iter()
-            .map(|unit| Unit {
-                name: unit.name,
-                projections: unit
-                    .linears
-                    .iter()
-                    .map(|linear| &data.linears[*linear])
-                    .map(|linear| Projection {
-                        name: linear.name.clone(),
-                        parameters: linear.rows as u64 * linear.columns as u64,
-                    })
-                    .collect(),
-            })
-            .collect();
+        let units = named_units(&data, &units::units(&data, kind));
         let parameters: Vec<u64> = units.iter().map(Unit::parameters).collect();
         let block = parameters.iter().sum::<u64>() as f64 / data.blocks.max(1) as f64;
         let share = match kind {
@@ -80,13 +61,12 @@ impl Levels {
         self.target + level as f64 * self.step / self.parameters[unit] as f64
     }
 
-    fn candidate(&self, lab: &Lab<'_>, levels: Vec<i64>) -> Result<Candidate, SearchError> {
+    fn candidate(&self, lab: &Lab<'_>, levels: &[i64]) -> Result<Candidate, SearchError> {
         let proposed = levels.iter().enumerate().map(|(unit, level)| self.sparsity(unit, *level)).collect();
         let sparsity =
             budget(&Proposal::Sparsity(proposed), &self.parameters, self.target, Bounds::default())?;
         let allocation = Allocation::new(self.target, &self.units, None, &sparsity)?;
-        let allotted = lab.evaluator().allotted(std::slice::from_ref(&allocation))?;
-        Ok(Candidate { genome: Genome::Levels(levels, Box::new(allocation)), allotted, published: None })
+        lab.evaluator().free_candidate(allocation)
     }
 
     /// Returns levels with up to three flips, each of which raises one unit and lowers another.
@@ -116,12 +96,13 @@ pub fn search_levels(lab: &mut Lab<'_>, kind: UnitKind, seed: u64) -> Result<Arc
     let mut archive = Archive::default();
     let mut proposals = Proposals::new(seed);
     let mut parent = vec![0; space.units.len()];
-    let mut best = space.candidate(lab, parent.clone())?;
+    let mut best = space.candidate(lab, &parent)?;
     lab.spent.proposals += 1;
     lab.race(&[&best], None)?;
     let mut seen = BTreeSet::from([parent.clone()]);
     while lab.left() > 0 {
         let mut offspring: Vec<Candidate> = Vec::new();
+        let mut levels_of: Vec<Vec<i64>> = Vec::new();
         for _ in 0..ATTEMPTS {
             let levels = space.flipped(&parent, &mut proposals.random());
             lab.spent.proposals += 1;
@@ -129,13 +110,16 @@ pub fn search_levels(lab: &mut Lab<'_>, kind: UnitKind, seed: u64) -> Result<Arc
                 lab.spent.known_formulas += 1;
                 continue;
             }
-            let candidate = space.candidate(lab, levels)?;
+            let candidate = space.candidate(lab, &levels)?;
             let behaviour = &candidate.allotted.behaviour;
             let known = lab.known(behaviour).is_some()
                 || offspring.iter().any(|it| it.allotted.behaviour == *behaviour);
             match known {
                 true => lab.spent.known_behaviours += 1,
-                false => offspring.push(candidate),
+                false => {
+                    offspring.push(candidate);
+                    levels_of.push(levels);
+                }
             }
             if offspring.len() == OFFSPRING {
                 break;
@@ -146,14 +130,13 @@ pub fn search_levels(lab: &mut Lab<'_>, kind: UnitKind, seed: u64) -> Result<Arc
         }
         let borrowed: Vec<&Candidate> = offspring.iter().collect();
         let count = lab.halve(&borrowed, SURVIVORS, Some(&best.allotted.behaviour.clone()))?;
-        for candidate in offspring.into_iter().take(count) {
+        for (candidate, levels) in offspring.into_iter().zip(levels_of).take(count) {
             let loss =
                 |it: &Candidate| lab.known(&it.allotted.behaviour).filter(|it| it.full).map(|it| it.loss);
             if let (Some(own), Some(so_far)) = (loss(&candidate), loss(&best))
                 && own < so_far
-                && let Genome::Levels(levels, _) = &candidate.genome
             {
-                parent.clone_from(levels);
+                parent = levels;
                 best = candidate;
             }
         }

@@ -15,6 +15,7 @@ pub mod evolve;
 mod finish;
 pub mod lab;
 pub mod levels;
+pub mod neuroal;
 mod proposals;
 pub mod ranks;
 pub mod run;

@@ -108,6 +108,39 @@ impl Proposals {
     }
 }
 
+/// Begins a search of formulas: measures the seeds, all of them whole.
+///
+/// # Errors
+/// As [`Lab::race`].
+pub(super) fn begin(
+    lab: &mut Lab<'_>,
+    seeds: &[(Script, Option<&'static str>)],
+    seed: u64,
+) -> Result<(Proposals, Archive), SearchError> {
+    let mut proposals = Proposals::new(seed);
+    let mut archive = Archive::default();
+    let known = seeds.iter().map(Proposal::seed).collect();
+    measure_new(lab, &mut proposals, &mut archive, known, None)?;
+    Ok((proposals, archive))
+}
+
+/// Measures those of some proposals that are new, and adds them to the archive; returns how many were new.
+///
+/// # Errors
+/// As [`Lab::race`].
+pub(super) fn measure_new(
+    lab: &mut Lab<'_>,
+    proposals: &mut Proposals,
+    archive: &mut Archive,
+    proposed: Vec<Proposal>,
+    reference: Option<&Behaviour>,
+) -> Result<usize, SearchError> {
+    let fresh = proposals.sort(lab, archive, proposed)?;
+    let count = fresh.len();
+    race(lab, proposals, archive, fresh, reference)?;
+    Ok(count)
+}
+
 /// Measures candidates, and adds them to the archive.
 pub(super) fn race(
     lab: &mut Lab<'_>,

@@ -129,7 +129,7 @@ fn plan(settings: &Settings) -> Vec<(Searcher, u64)> {
     for (index, seed) in settings.seeds.iter().enumerate() {
         for searcher in Searcher::ALL {
             let wanted = searcher == Searcher::Evolution || settings.controls.contains(&searcher);
-            if wanted && (index == 0 || searcher != Searcher::Ramp) {
+            if wanted && (index == 0 || searcher.has_chance()) {
                 plan.push((searcher, *seed));
             }
         }

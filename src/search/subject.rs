@@ -10,7 +10,7 @@ use crate::interpret::cache::Reductions;
 use crate::interpret::data::ModelData;
 use crate::lang::types::UnitKind;
 use crate::measure::{Reference, WindowLoss};
-use crate::model::{Checkpoint, Decoder, ModelError, no_tap};
+use crate::model::{Block, Checkpoint, Decoder, ModelError, no_tap};
 use crate::prune::{Method, Pattern, PruneError, Share, dense_scores};
 use crate::stats::{Statistics, Tokens};
 
@@ -134,6 +134,42 @@ impl Subject {
         }
     }
 
+    /// Returns the dense model's blocks.
+    pub fn blocks(&self) -> &[Block] {
+        &self.decoder.blocks
+    }
+
+    /// Returns the places of a block's linears among the model's.
+    pub fn linears_of(&self, block: usize) -> Range<usize> {
+        let before =
+            |end: usize| self.decoder.blocks[..end].iter().map(|it| it.linears().len()).sum::<usize>();
+        before(block)..before(block + 1)
+    }
+
+    /// Returns the ranks of the weights of every linear, `[linears]`.
+    pub fn ranks(&self) -> &[Ranks] {
+        &self.ranks
+    }
+
+    /// Returns a block whose linears have lost their shares, `[linears of the model]`.
+    ///
+    /// # Errors
+    /// When a linear has no share, or a tensor operation fails.
+    pub fn pruned_block(&self, index: usize, shares: &[Share]) -> Result<Block, SearchError> {
+        let mut block = self.decoder.blocks[index].clone();
+        for (linear, place) in block.linears_mut().iter_mut().zip(self.linears_of(index)) {
+            let module = linear.linear.module.clone();
+            let share =
+                shares.get(place).ok_or_else(|| PruneError::NotAllocated { module: module.clone() })?;
+            let shape = (linear.linear.rows, linear.linear.columns);
+            let masked = with_numbers(linear.weight(), |weights| self.ranks[place].masked(weights, *share))
+                .and_then(|masked| Tensor::from_vec(masked, shape, &Device::Cpu))
+                .map_err(ModelError::at(&module))?;
+            linear.set_weight(masked)?;
+        }
+        Ok(block)
+    }
+
     /// Returns the losses of some windows of a text when each linear loses its share of weights, `[windows]`.
     ///
     /// The masks are those of the dense statistics. A text that there is not gives nothing.
@@ -150,19 +186,8 @@ impl Subject {
             return Ok(Vec::new());
         };
         let mut hidden = reference.embedded(windows.clone())?;
-        let mut places = self.ranks.iter().zip(shares);
-        for dense in &self.decoder.blocks {
-            let mut block = dense.clone();
-            for linear in block.linears_mut() {
-                let module = linear.linear.module.clone();
-                let (ranks, share) =
-                    places.next().ok_or_else(|| PruneError::NotAllocated { module: module.clone() })?;
-                let shape = (linear.linear.rows, linear.linear.columns);
-                let masked = with_numbers(linear.weight(), |weights| ranks.masked(weights, *share))
-                    .and_then(|masked| Tensor::from_vec(masked, shape, &Device::Cpu))
-                    .map_err(ModelError::at(&module))?;
-                linear.set_weight(masked)?;
-            }
+        for index in 0..self.decoder.blocks.len() {
+            let block = self.pruned_block(index, shares)?;
             for batch in &mut hidden {
                 *batch = block.forward(batch, reference.angles(), &mut no_tap())?;
             }
@@ -194,7 +219,7 @@ impl Subject {
 }
 
 /// Calls `use_them` with a tensor's numbers, which are not copied where they lie in a row in memory.
-fn with_numbers<T>(tensor: &Tensor, use_them: impl FnOnce(&[f32]) -> T) -> candle_core::Result<T> {
+pub(super) fn with_numbers<T>(tensor: &Tensor, use_them: impl FnOnce(&[f32]) -> T) -> candle_core::Result<T> {
     let (storage, layout) = tensor.storage_and_layout();
     if let (Storage::Cpu(cpu), Some((start, end))) = (&*storage, layout.contiguous_offsets()) {
         return Ok(use_them(&cpu.as_slice::<f32>()?[start..end]));

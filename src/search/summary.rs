@@ -45,6 +45,8 @@ pub enum Searcher {
     Random,
     /// Depth ramps of all slopes: ATP with its best one.
     Ramp,
+    /// The depth ramp that disturbs activations least: NeuroAL's block step.
+    Neuroal,
     /// One free level for each block, as in EvoPress.
     EvopressBlock,
     /// One free level for each projection, as in EvoPress.
@@ -53,11 +55,12 @@ pub enum Searcher {
 
 impl Searcher {
     /// Every searcher, in the order of tables.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Evolution,
         Self::Enumeration,
         Self::Random,
         Self::Ramp,
+        Self::Neuroal,
         Self::EvopressBlock,
         Self::EvopressProjection,
     ];
@@ -80,9 +83,15 @@ impl Searcher {
             Self::Enumeration => "enumeration",
             Self::Random => "random",
             Self::Ramp => "ramp",
+            Self::Neuroal => "neuroal",
             Self::EvopressBlock => "evopress-block",
             Self::EvopressProjection => "evopress-projection",
         }
+    }
+
+    /// Returns whether its course depends on a seed.
+    pub const fn has_chance(self) -> bool {
+        !matches!(self, Self::Enumeration | Self::Ramp | Self::Neuroal)
     }
 
     /// Returns what gets one ratio, where that is not the formula's choice.
@@ -100,6 +109,7 @@ impl Searcher {
             Self::Enumeration => "enumeration",
             Self::Random => "random formulas",
             Self::Ramp => "depth ramp, best slope",
+            Self::Neuroal => "NeuroAL, block step",
             Self::EvopressBlock => "EvoPress-style, per block",
             Self::EvopressProjection => "EvoPress-style, per projection",
         }

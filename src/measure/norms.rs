@@ -1,0 +1,62 @@
+//! What pruning a block does to the norms of what its linears read.
+
+use candle_core::Tensor;
+
+use crate::model::{Angles, Block, ModelError, Site};
+use crate::stats::SecondMoments;
+
+/// Returns how far the input norms of a pruned block's linears are from the dense block's, and replaces its inputs by what the
+/// pruned block makes of them.
+///
+/// `hidden` holds what the block reads, `[samples, length, hidden]` a batch. A linear's divergence is || d / sum d - s / sum s || / n,
+/// where d and s, `[n]`, are the norms of its n input channels in the dense and in the pruned block, both on the same inputs; the
+/// result is the sum over the block's linears. It is not a number when a linear reads nothing but zeros.
+///
+/// # Errors
+/// When a tensor operation fails.
+///
+/// # Source
+/// NeuroAL (TMLR 2025, arXiv 2411.07066), as coded: the norm is the root of the mean over samples of the sum over tokens of x
+/// squared. Queries, keys and values read the same in both blocks, so they add 0.
+pub fn norm_divergence(
+    dense: &Block,
+    pruned: &Block,
+    hidden: &mut [Tensor],
+    angles: &Angles,
+) -> Result<f64, ModelError> {
+    let (mut before, mut after) = (SecondMoments::default(), SecondMoments::default());
+    for batch in hidden {
+        dense.forward(batch, angles, &mut |site, input| before.add(site, input))?;
+        *batch = pruned.forward(batch, angles, &mut |site, input| after.add(site, input))?;
+    }
+    let sites = dense.linears().iter().map(|linear| linear.linear.site);
+    let divergence = |site: Site| match (before.mean(site), after.mean(site)) {
+        (Some(before), Some(after)) => distance(&before, &after),
+        _ => 0.0,
+    };
+    Ok(sites.map(divergence).sum())
+}
+
+/// Returns the distance of the roots of second moments, each divided by their sum, over their number.
+fn distance(before: &[f32], after: &[f32]) -> f64 {
+    let shares = |moments: &[f32]| -> Vec<f64> {
+        let norms = || moments.iter().map(|it| f64::from(*it).sqrt());
+        let sum: f64 = norms().sum();
+        norms().map(|norm| norm / sum).collect()
+    };
+    let pairs = shares(before).into_iter().zip(shares(after));
+    pairs.map(|(before, after)| (before - after).powi(2)).sum::<f64>().sqrt() / before.len() as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_shares_of_channels_count() {
+        assert_eq!(distance(&[4.0, 9.0], &[16.0, 36.0]), 0.0);
+        // Shares of 2/5 and 3/5 against 1/2 and 1/2.
+        assert!((distance(&[4.0, 9.0], &[1.0, 1.0]) - 0.02f64.sqrt() / 2.0).abs() < 1e-15);
+        assert!(distance(&[4.0, 9.0], &[0.0, 0.0]).is_nan());
+    }
+}
