@@ -64,7 +64,7 @@ pub(super) struct Arguments {
     /// The first seed
     #[arg(long, default_value_t = 0, help_heading = "Budget")]
     seed: u64,
-    /// Spends the same tokens on a control, and compares: random formulas, depth ramps (ATP), or EvoPress-style free levels
+    /// Spends the same tokens on a control, and compares: random formulas, depth ramps (ATP), EvoPress-style free levels, or NeuroAL
     #[arg(long, value_name = "CONTROL", value_enum, help_heading = "Budget")]
     control: Vec<Control>,
 }
@@ -96,6 +96,8 @@ enum Control {
     Ramp,
     /// Free levels per block and per projection
     Evopress,
+    /// The depth ramp that disturbs activations least (NeuroAL); it runs whole, whatever it spends
+    Neuroal,
 }
 
 /// Which texts a search reads, and how much of them.
@@ -219,6 +221,7 @@ pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliE
         Control::Random => vec![Searcher::Random],
         Control::Ramp => vec![Searcher::Ramp],
         Control::Evopress => vec![Searcher::EvopressBlock, Searcher::EvopressProjection],
+        Control::Neuroal => vec![Searcher::Neuroal],
     });
     settings.controls = controls.collect();
     begin(settings, out, common)

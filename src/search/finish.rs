@@ -242,7 +242,7 @@ fn comparisons(finish: &mut Finish<'_>, done: &[Done]) -> Result<Vec<Comparison>
     };
     let evolved = of(Searcher::Evolution)?;
     let mut comparisons = Vec::new();
-    for control in [Searcher::Random, Searcher::Ramp, Searcher::EvopressBlock, Searcher::EvopressProjection] {
+    for control in Searcher::ALL.into_iter().filter(|it| !it.is_search()) {
         let controls = of(control)?;
         let groups: Vec<Vec<f64>> = evolved
             .iter()

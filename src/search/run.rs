@@ -15,6 +15,7 @@ use super::evolve::evolve;
 use super::finish::{Done, Finish, summarise};
 use super::lab::{Budget, Lab, uniform_losses};
 use super::levels::search_levels;
+use super::neuroal::search_neuroal;
 use super::script;
 use super::settings::Settings;
 use super::space::Space;
@@ -100,6 +101,7 @@ pub fn run(
             Searcher::Ramp => search_ramps(&mut lab)?,
             Searcher::EvopressBlock => search_levels(&mut lab, UnitKind::Block, seed)?,
             Searcher::EvopressProjection => search_levels(&mut lab, UnitKind::Projection, seed)?,
+            Searcher::Neuroal => search_neuroal(&mut lab)?,
         };
         let (spent, points) = (lab.spent.clone(), std::mem::take(&mut lab.points));
         let finalists = Finish { evaluator, store, uniform: &uniform }.finalists(&archive)?;
@@ -133,7 +135,7 @@ fn plan(settings: &Settings) -> Vec<(Searcher, u64)> {
     for (index, seed) in settings.seeds.iter().enumerate() {
         for searcher in Searcher::ALL {
             let wanted = searcher == Searcher::Evolution || settings.controls.contains(&searcher);
-            if wanted && (index == 0 || searcher != Searcher::Ramp) {
+            if wanted && (index == 0 || !searcher.is_certain()) {
                 plan.push((searcher, *seed));
             }
         }

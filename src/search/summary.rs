@@ -44,22 +44,30 @@ pub enum Searcher {
     EvopressBlock,
     /// One free level for each projection, as in EvoPress.
     EvopressProjection,
+    /// The depth ramp that disturbs activations least, as NeuroAL's block step chooses it.
+    Neuroal,
 }
 
 impl Searcher {
     /// Every searcher, in the order of tables.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Evolution,
         Self::Enumeration,
         Self::Random,
         Self::Ramp,
         Self::EvopressBlock,
         Self::EvopressProjection,
+        Self::Neuroal,
     ];
 
     /// Returns whether it is the search itself, and no control.
     pub const fn is_search(self) -> bool {
         matches!(self, Self::Evolution | Self::Enumeration)
+    }
+
+    /// Returns whether it has no chance in it, so that one run stands for all seeds.
+    pub const fn is_certain(self) -> bool {
+        matches!(self, Self::Enumeration | Self::Ramp | Self::Neuroal)
     }
 
     /// Returns what tables call it.
@@ -71,6 +79,7 @@ impl Searcher {
             Self::Ramp => "depth ramp, best slope",
             Self::EvopressBlock => "EvoPress-style, per block",
             Self::EvopressProjection => "EvoPress-style, per projection",
+            Self::Neuroal => "NeuroAL, block step",
         }
     }
 }
