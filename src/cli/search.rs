@@ -95,7 +95,7 @@ enum Control {
     Random,
     /// Depth ramps of all slopes (ATP)
     Ramp,
-    /// The depth ramp that disturbs activations least (NeuroAL)
+    /// The depth ramp that disturbs activations least (NeuroAL); it runs whole, whatever it spends
     Neuroal,
     /// Free levels per block and per projection
     Evopress,
