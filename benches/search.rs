@@ -51,6 +51,7 @@ fn evaluator() -> Evaluator {
             calibration: Some(text("calibration")),
             statistics: None,
             gradients: true,
+            reconstruction: false,
             samples: SAMPLES,
             seed: 0,
             length: LENGTH,

@@ -304,7 +304,7 @@ fn contrast_is_enough_in_light_and_dark() {
                 assert!(against(ink, ground) >= 4.5, "{ink} on {ground}: {:.2}", against(ink, ground));
             }
         }
-        for mark in ["c0", "c1", "c2", "c3", "c4", "c5", "keeps", "loses", "frame"] {
+        for mark in ["c0", "c1", "c2", "c3", "c4", "c5", "c6", "keeps", "loses", "frame"] {
             assert!(against(mark, "page") >= 3.0, "{mark} on the page: {:.2}", against(mark, "page"));
         }
     }

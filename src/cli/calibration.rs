@@ -8,7 +8,7 @@ use super::CliError;
 use super::progress::Progress;
 use super::text::bytes;
 use crate::model::Checkpoint;
-use crate::stats::{CalibrationOptions, RECONSTRUCTION_GROUP, Source, Statistics, Tokens, calibrate_with};
+use crate::stats::{CalibrationOptions, Reconstruction, Source, Statistics, Tokens, calibrate_with};
 
 /// Where a command's statistics come from.
 #[derive(Debug, clap::Args)]
@@ -69,7 +69,7 @@ impl CalibrationArguments {
         let blocks = checkpoint.config().blocks as f64;
         let bar = Progress::new("calibrating", quiet);
         let options = CalibrationOptions {
-            reconstruction: reconstruction.then_some(RECONSTRUCTION_GROUP),
+            reconstruction: reconstruction.then(Reconstruction::default),
             memory: self.memory,
             ..CalibrationOptions::default()
         };

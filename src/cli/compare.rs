@@ -43,7 +43,7 @@ Markdown and LaTeX, the figures, and a page, report.html.")]
 pub(super) struct Arguments {
     /// The model's folder, as Hugging Face lays it out, or its id in the hub, `OWNER/NAME`
     model: PathBuf,
-    /// What decides the ratios: script files, published scripts, or programs: ramp, neuroal, evopress-block,
+    /// What decides the ratios: script files, published scripts, or programs: ramp, neuroal, besa, evopress-block,
     /// evopress-projection
     #[arg(value_name = "SCRIPT")]
     scripts: Vec<String>,

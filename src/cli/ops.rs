@@ -3,7 +3,7 @@
 use super::{CliError, Common, Format, Outcome, output};
 use crate::report::catalogue;
 
-/// Lists all operators with their signatures
+/// Lists the operators with their signatures
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   allot ops

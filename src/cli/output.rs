@@ -100,7 +100,7 @@ pub enum CliError {
         similar: Vec<String>,
     },
     /// An operator that does not exist.
-    #[error("there is no operator `{name}`{}; `allot ops` lists all", suggestion(similar))]
+    #[error("there is no operator `{name}`{}; `allot ops --all` lists all", suggestion(similar))]
     NoOperator {
         /// What was asked for.
         name: String,

@@ -64,8 +64,8 @@ pub(super) struct Arguments {
     /// The first seed
     #[arg(long, default_value_t = 0, help_heading = "Budget")]
     seed: u64,
-    /// Spends the same tokens on a control, and compares: random formulas, depth ramps (ATP), NeuroAL's ramp, or EvoPress-style
-    /// free levels
+    /// Spends the same tokens on a control, and compares: random formulas, depth ramps (ATP), NeuroAL's ramp, BESA,
+    /// or EvoPress-style free levels
     #[arg(long, value_name = "CONTROL", value_enum, help_heading = "Budget")]
     control: Vec<Control>,
 }
@@ -97,6 +97,8 @@ enum Control {
     Ramp,
     /// The depth ramp that disturbs activations least (NeuroAL); it runs whole, whatever it spends
     Neuroal,
+    /// Sparsity shared out within each block by gradients (BESA); it runs whole, whatever it spends
+    Besa,
     /// Free levels per block and per projection
     Evopress,
 }
@@ -238,6 +240,7 @@ pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliE
         Control::Random => vec![Searcher::Random],
         Control::Ramp => vec![Searcher::Ramp],
         Control::Neuroal => vec![Searcher::Neuroal],
+        Control::Besa => vec![Searcher::Besa],
         Control::Evopress => vec![Searcher::EvopressBlock, Searcher::EvopressProjection],
     });
     settings.controls = controls.collect();

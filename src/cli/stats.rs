@@ -13,7 +13,8 @@ use crate::lang::types::UnitKind;
 use crate::model::Checkpoint;
 use crate::report::number;
 use crate::stats::{
-    CalibrationOptions, RECONSTRUCTION_GROUP, Source, Statistics, calibrate_with, gradients_within, spectra,
+    CalibrationOptions, RECONSTRUCTION_GROUP, Reconstruction, Source, Statistics, calibrate_with,
+    gradients_within, spectra,
 };
 
 /// Collects a model's statistics on a text: what scripts and pruning methods use beside the weights
@@ -56,6 +57,9 @@ pub(super) struct Arguments {
     /// Among how many columns together LSA chooses what goes; 0 for the whole row
     #[arg(long, value_name = "COLUMNS", default_value_t = RECONSTRUCTION_GROUP, requires = "reconstruction_error")]
     reconstruction_group: usize,
+    /// Takes half of that number also from linears of fewer columns, as LSA's released code does
+    #[arg(long, requires = "reconstruction_error")]
+    reconstruction_as_coded: bool,
     /// Also writes the squared singular values of every weight
     #[arg(long)]
     spectra: bool,
@@ -166,7 +170,10 @@ fn calibrated(
     let tokens = source.draw(checkpoint, arguments.samples, arguments.length, arguments.seed)?;
     let options = CalibrationOptions {
         hessians: arguments.hessians,
-        reconstruction: arguments.reconstruction_error.then_some(arguments.reconstruction_group),
+        reconstruction: arguments.reconstruction_error.then_some(Reconstruction {
+            group: arguments.reconstruction_group,
+            as_coded: arguments.reconstruction_as_coded,
+        }),
         memory: arguments.memory,
     };
     let needed = arguments.needed_bytes(checkpoint, options);

@@ -69,7 +69,7 @@ impl Ground {
             Genome::Formula(script) => {
                 Ok(self.allocate(script, None, &Reductions::new())?.map(|outcome| outcome.allocation))
             }
-            Genome::Free(allocation) => Ok(Ok(allocation.as_ref().clone())),
+            Genome::Free(allocation) => Ok(Ok(allocation.clone())),
         }
     }
 

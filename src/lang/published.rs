@@ -30,6 +30,7 @@ macro_rules! published {
 
 published![
     "alphapruning",
+    "alphapruning_as_coded",
     "alphapruning_mid",
     "atp",
     "dlp",

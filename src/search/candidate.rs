@@ -58,7 +58,7 @@ pub enum Genome {
     /// A formula, in its canonical form.
     Formula(Script),
     /// A free ratio for each unit, which no formula gives.
-    Free(Box<Allocation>),
+    Free(Allocation),
 }
 
 impl Genome {

@@ -1,6 +1,7 @@
 //! Controls that spend a search's budget on formulas without evolving them, and the programs that stand beside scripts.
 
 use super::archive::Archive;
+use super::besa::search_besa;
 use super::error::SearchError;
 use super::lab::Lab;
 use super::levels::search_levels;
@@ -27,6 +28,7 @@ pub fn search_by(searcher: Searcher, lab: &mut Lab<'_>, seed: u64) -> Result<Arc
     match searcher {
         Searcher::Ramp => search_ramps(lab),
         Searcher::Neuroal => search_neuroal(lab),
+        Searcher::Besa => search_besa(lab),
         Searcher::EvopressBlock | Searcher::EvopressProjection => search_levels(lab, searcher.unit(), seed),
         Searcher::Evolution | Searcher::Enumeration | Searcher::Random => {
             Err(SearchError::Control { control: searcher.key(), problem: "it needs a space of formulas" })

@@ -145,7 +145,7 @@ impl Evaluator {
     /// As [`Evaluator::allotted`].
     pub fn free_candidate(&self, allocation: Allocation) -> Result<Candidate, SearchError> {
         let allotted = self.allotted(std::slice::from_ref(&allocation))?;
-        Ok(Candidate { genome: Genome::Free(Box::new(allocation)), allotted, published: None })
+        Ok(Candidate { genome: Genome::Free(allocation), allotted, published: None })
     }
 
     /// Returns the one setting there is.

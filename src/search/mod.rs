@@ -5,6 +5,7 @@
 //! [`store`] forgets nothing. [`finish`] ranks the best again, and reads the report text once.
 
 pub mod archive;
+pub mod besa;
 pub mod candidate;
 pub mod control;
 mod credit;

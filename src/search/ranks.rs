@@ -63,6 +63,39 @@ impl Ranks {
         }
     }
 
+    /// Returns the sums of `values`, `[rows, columns]`, over the weights of each of `buckets` equal parts of the ranks, the least first.
+    pub fn sums(&self, values: &[f32], buckets: usize) -> Vec<f64> {
+        let mut sums = vec![0.0; buckets];
+        let mut add = |place: usize, width: usize, value: f32| {
+            let bucket = (place * buckets / width.max(1)).min(buckets.saturating_sub(1));
+            if let Some(sum) = sums.get_mut(bucket) {
+                *sum += f64::from(value);
+            }
+        };
+        let width = |group: &Option<usize>| group.unwrap_or(self.columns);
+        match &self.places {
+            Places::Narrow(places, group) => {
+                places
+                    .iter()
+                    .zip(values)
+                    .for_each(|(place, value)| add(usize::from(*place), width(group), *value));
+            }
+            Places::Wide(places, group) => {
+                places
+                    .iter()
+                    .zip(values)
+                    .for_each(|(place, value)| add(*place as usize, width(group), *value));
+            }
+            Places::Matrix(places) => {
+                places
+                    .iter()
+                    .zip(values)
+                    .for_each(|(place, value)| add(*place as usize, places.len(), *value));
+            }
+        }
+        sums
+    }
+
     fn by_row<T: Place>(
         &self,
         places: &[T],

@@ -21,7 +21,7 @@ use crate::lang::program::{Expr, Metric, Script};
 use crate::model::{Checkpoint, ModelError, write_beside};
 use crate::prune::{Method, Pattern};
 use crate::stats::{
-    CalibrationOptions, RECONSTRUCTION_GROUP, Source, Statistics, StatisticsError, Tokens, calibrate_with,
+    CalibrationOptions, Reconstruction, Source, Statistics, StatisticsError, Tokens, calibrate_with,
     gradients,
 };
 
@@ -228,7 +228,7 @@ impl Settings {
         let blocks = checkpoint.config().blocks as f64;
         let begun = Instant::now();
         let options = CalibrationOptions {
-            reconstruction: texts.reconstruction.then_some(RECONSTRUCTION_GROUP),
+            reconstruction: texts.reconstruction.then(Reconstruction::default),
             ..CalibrationOptions::default()
         };
         let mut progress = |done| note("calibrating", done as f64 / blocks);

@@ -79,7 +79,7 @@ impl Default for SpaceOptions {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum SpaceError {
     /// An operator that does not exist.
-    #[error("there is no operator `{name}`{}; `allot ops` lists all", hint(similar))]
+    #[error("there is no operator `{name}`{}; `allot ops --all` lists all", hint(similar))]
     NoOperator {
         /// What was asked for.
         name: String,

@@ -47,6 +47,8 @@ pub enum Searcher {
     Ramp,
     /// The depth ramp that disturbs activations least: NeuroAL's block step.
     Neuroal,
+    /// Sparsity shared out among each block's projections by gradients: BESA.
+    Besa,
     /// One free level for each block, as in EvoPress.
     EvopressBlock,
     /// One free level for each projection, as in EvoPress.
@@ -55,12 +57,13 @@ pub enum Searcher {
 
 impl Searcher {
     /// Every searcher, in the order of tables.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Evolution,
         Self::Enumeration,
         Self::Random,
         Self::Ramp,
         Self::Neuroal,
+        Self::Besa,
         Self::EvopressBlock,
         Self::EvopressProjection,
     ];
@@ -84,6 +87,7 @@ impl Searcher {
             Self::Random => "random",
             Self::Ramp => "ramp",
             Self::Neuroal => "neuroal",
+            Self::Besa => "besa",
             Self::EvopressBlock => "evopress-block",
             Self::EvopressProjection => "evopress-projection",
         }
@@ -91,13 +95,13 @@ impl Searcher {
 
     /// Returns whether its course depends on a seed.
     pub const fn has_chance(self) -> bool {
-        !matches!(self, Self::Enumeration | Self::Ramp | Self::Neuroal)
+        !matches!(self, Self::Enumeration | Self::Ramp | Self::Neuroal | Self::Besa)
     }
 
     /// Returns what gets one ratio, where that is not the formula's choice.
     pub const fn unit(self) -> UnitKind {
         match self {
-            Self::EvopressProjection => UnitKind::Projection,
+            Self::Besa | Self::EvopressProjection => UnitKind::Projection,
             _ => UnitKind::Block,
         }
     }
@@ -110,6 +114,7 @@ impl Searcher {
             Self::Random => "random formulas",
             Self::Ramp => "depth ramp, best slope",
             Self::Neuroal => "NeuroAL, block step",
+            Self::Besa => "BESA",
             Self::EvopressBlock => "EvoPress-style, per block",
             Self::EvopressProjection => "EvoPress-style, per projection",
         }

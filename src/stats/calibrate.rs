@@ -7,7 +7,7 @@ use candle_core::{Device, Tensor};
 use super::Hessian;
 use super::file::{LinearStatistics, Provenance, Statistics};
 use super::moments::SecondMoments;
-use super::reconstruction::reconstruction_error;
+use super::reconstruction::{Reconstruction, reconstruction_error};
 use super::stream::{Activations, room};
 use super::tokens::Tokens;
 use crate::model::{Block, Checkpoint, ModelError, Site, widen};
@@ -20,9 +20,9 @@ pub struct CalibrationOptions {
     /// Linears that read the same input share one, kept by the first of them ([`Statistics::hessian`] finds it): in all it is
     /// `4 * columns * columns` bytes for each site of each block.
     pub hessians: bool,
-    /// In which groups of columns each linear's [reconstruction error](super::reconstruction_error) is collected in the same sweep,
-    /// 0 for whole rows; `None` for not at all. It takes the Hessians of one block.
-    pub reconstruction: Option<usize>,
+    /// How each linear's [reconstruction error](super::reconstruction_error) is collected in the same sweep; `None` for not at all.
+    /// It takes the Hessians of one block.
+    pub reconstruction: Option<Reconstruction>,
     /// How many bytes the work may take before hidden states go to a scratch file; `None` for what is free.
     pub memory: Option<u64>,
 }
@@ -111,11 +111,11 @@ pub fn calibrate_with(
         let mut hessians: BTreeMap<Site, Vec<f32>> =
             hessians.into_iter().map(|(site, hessian)| (site, hessian.finish())).collect();
         let mut errors = BTreeMap::new();
-        if let Some(group) = options.reconstruction {
+        if let Some(how) = options.reconstruction {
             for linear in checkpoint.block_linears(index) {
                 let Some(hessian) = hessians.get(&linear.site) else { continue };
                 let weights = widen(&checkpoint.weight(linear)?);
-                let error = reconstruction_error(&weights, linear.columns, hessian, group);
+                let error = reconstruction_error(&weights, linear.columns, hessian, how);
                 errors.insert(&linear.module, error as f32);
             }
         }

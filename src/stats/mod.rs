@@ -21,7 +21,7 @@ pub use file::{LinearStatistics, Provenance, Statistics, StatisticsError};
 pub use gradients::{GRADIENT_SCALE, gradients, gradients_within};
 pub use hessian::Hessian;
 pub use moments::SecondMoments;
-pub use reconstruction::{RECONSTRUCTION_GROUP, reconstruction_error};
+pub use reconstruction::{RECONSTRUCTION_GROUP, Reconstruction, reconstruction_error};
 pub use source::Source;
 pub use spectra::spectra;
 pub use stream::{Activations, batch_samples, room};

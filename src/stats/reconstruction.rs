@@ -5,20 +5,40 @@ use rayon::prelude::*;
 /// The columns that are chosen from together, by default: those of LSA.
 pub const RECONSTRUCTION_GROUP: usize = 128;
 
+/// From how many columns together, and how many of them, the weights that go are chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reconstruction {
+    /// How many consecutive columns a group has; 0 for the whole row.
+    pub group: usize,
+    /// Whether half of the group's nominal size goes also from fewer columns, as in LSA's released code; published is half of the
+    /// columns that there are.
+    pub as_coded: bool,
+}
+
+impl Default for Reconstruction {
+    /// Returns groups of 128 columns, half of which go, as published.
+    fn default() -> Self {
+        Self { group: RECONSTRUCTION_GROUP, as_coded: false }
+    }
+}
+
 /// Returns the error of removing half of each row, summed over rows.
 ///
 /// `weights` is `[rows, columns]`, `hessian` is `[columns, columns]` and 2 / samples * sum of x x^T, so that removing the weights w
 /// of a row costs w^T H w. In each group of consecutive columns the weight whose removal adds the least goes first, given those that
-/// are gone; later groups see what earlier ones lost. `group` is a number of columns, 0 for the whole row; an odd group loses the
-/// lesser half. Rows are independent, and are added in order, so the result does not depend on the number of threads.
+/// are gone; later groups see what earlier ones lost. An odd group loses the lesser half. Rows are independent, and are added in
+/// order, so the result does not depend on the number of threads.
 ///
 /// # Source
-/// LSA (ICLR 2026), its released `blk_score` with a pruning share of 0.5. That code takes half of the group's nominal size also from
-/// a row that is shorter; here it is half of the columns that there are.
-pub fn reconstruction_error(weights: &[f32], columns: usize, hessian: &[f32], group: usize) -> f64 {
-    let group = if group == 0 { columns } else { group.min(columns) }.max(1);
-    let errors: Vec<f64> =
-        weights.par_chunks(columns.max(1)).map(|row| Row::new(row, hessian).error(group, hessian)).collect();
+/// LSA (ICLR 2026), its released `blk_score` with a pruning share of 0.5.
+pub fn reconstruction_error(weights: &[f32], columns: usize, hessian: &[f32], how: Reconstruction) -> f64 {
+    let nominal = if how.group == 0 { columns } else { how.group };
+    let group = nominal.min(columns).max(1);
+    let gone = how.as_coded.then_some(nominal / 2);
+    let errors: Vec<f64> = weights
+        .par_chunks(columns.max(1))
+        .map(|row| Row::new(row, hessian).error(group, gone, hessian))
+        .collect();
     errors.iter().sum()
 }
 
@@ -38,17 +58,19 @@ impl<'a> Row<'a> {
         Self { scores: weights.iter().enumerate().map(cost).collect(), weights }
     }
 
-    fn error(mut self, group: usize, hessian: &[f32]) -> f64 {
+    /// Returns the error of removing `count` weights of each group, or half of them.
+    fn error(mut self, group: usize, count: Option<usize>, hessian: &[f32]) -> f64 {
         let columns = self.weights.len();
         let mut error = 0.0;
         // What earlier groups add to the scores of all later columns, but for the factor of each weight.
         let mut lost = vec![0.0_f64; columns];
         for start in (0..columns).step_by(group) {
             let end = columns.min(start + group);
-            for column in start..end {
-                self.scores[column] += 2.0 * f64::from(self.weights[column]) * lost[column];
+            let scores = self.scores[start..end].iter_mut().zip(&self.weights[start..end]);
+            for ((score, weight), lost) in scores.zip(&lost[start..end]) {
+                *score += 2.0 * f64::from(*weight) * lost;
             }
-            for _ in 0..(end - start) / 2 {
+            for _ in 0..count.unwrap_or((end - start) / 2).min(end - start) {
                 let least = (start..end).min_by(|a, b| self.scores[*a].total_cmp(&self.scores[*b]));
                 let Some(gone) = least else { break };
                 error += self.scores[gone];
@@ -82,20 +104,33 @@ mod tests {
         gone.iter().flat_map(|a| gone.iter().map(move |b| of(a, b))).sum()
     }
 
+    fn groups(group: usize) -> Reconstruction {
+        Reconstruction { group, as_coded: false }
+    }
+
     #[test]
     fn the_greedy_choice_costs_what_its_weights_do_together() {
         let weights = [3.0, 1.0, -2.0, 0.5];
         let hessian = [2.0, 0.5, 0.0, 0.1, 0.5, 1.0, 0.2, -0.3, 0.0, 0.2, 1.5, 0.0, 0.1, -0.3, 0.0, 1.0_f32];
         // 0.5 goes first, at 0.25; then 1.0 costs 1 - 2 * 0.5 * 0.3 = 0.7, and no other is as cheap.
-        let found = reconstruction_error(&weights, 4, &hessian, 0);
+        let found = reconstruction_error(&weights, 4, &hessian, groups(0));
         assert!((found - cost(&weights, &hessian, &[1, 3])).abs() < 1e-6, "{found}");
         // In groups of two: 1.0 goes, and then 0.5.
-        let found = reconstruction_error(&weights, 4, &hessian, 2);
+        let found = reconstruction_error(&weights, 4, &hessian, groups(2));
         assert!((found - cost(&weights, &hessian, &[1, 3])).abs() < 1e-6, "{found}");
         // Two rows cost what each of them does; an odd rest loses the lesser half.
         let twice: Vec<f32> = weights.iter().chain(&weights).copied().collect();
-        assert!((reconstruction_error(&twice, 4, &hessian, 0) - 2.0 * found).abs() < 1e-6);
-        let single = reconstruction_error(&weights, 4, &hessian, 3);
+        assert!((reconstruction_error(&twice, 4, &hessian, groups(0)) - 2.0 * found).abs() < 1e-6);
+        // As coded, half of a nominal group of four goes from three columns, and what is left of it from one.
+        let coded = reconstruction_error(
+            &weights[..1],
+            1,
+            &hessian[..1],
+            Reconstruction { group: 4, as_coded: true },
+        );
+        assert_eq!(coded, 18.0);
+        assert_eq!(reconstruction_error(&weights[..1], 1, &hessian[..1], groups(4)), 0.0);
+        let single = reconstruction_error(&weights, 4, &hessian, groups(3));
         assert!((single - cost(&weights, &hessian, &[1])).abs() < 1e-6, "{single}");
     }
 }

@@ -163,7 +163,7 @@ impl Problem {
                 let diagnostic =
                     Diagnostic::error("unknown-operator", format!("there is no operator `{name}`"))
                         .label(*span, "unknown");
-                did_you_mean(diagnostic, similar).help("`allot ops` lists all operators")
+                did_you_mean(diagnostic, similar).help("`allot ops --all` lists all operators")
             }
             Self::OperatorAsValue { op, span } => {
                 let row = op.info();

@@ -1,0 +1,241 @@
+//! BESA: sparsity shared out within each block by gradients.
+//!
+//! Each projection has a distribution over candidate rates, and its sparsity is their mean. Masks follow from ranks, and their gradient
+//! passes straight through: how much a weight's absence changes the block's output moves the rates that would remove it. Blocks are
+//! done one after the other, and each of them meets the target, so it is among its projections that the method allocates.
+
+use candle_core::{Tensor, Var};
+
+use super::archive::Archive;
+use super::error::SearchError;
+use super::lab::Lab;
+use super::subject::{Split, Subject};
+use crate::allocate::{Allocation, Bounds, Proposal, Unit, budget, named_units};
+use crate::interpret::units;
+use crate::lang::types::UnitKind;
+use crate::model::{Block, ModelError, no_tap};
+use crate::prune::{Pattern, Share};
+
+/// Candidate rates: 0, 0.01, and so on to 1.
+const RATES: usize = 101;
+
+/// How many windows a block is optimised on, one after the other.
+pub const STEPS: usize = 128;
+
+/// Adam's step size, and how much a miss of the target weighs beside the reconstruction error.
+const STEP_SIZE: f64 = 1e-2;
+const MISS: f64 = 5.0;
+
+/// Optimises the sparsity of every projection, and measures the allocation.
+///
+/// A block's input is what the pruned blocks before it give, and its target the dense block's output on dense inputs; the loss is the
+/// squared error over the target's square, and 5 ((s - S) / S)^2. The windows are the fitness text's, again from the first when
+/// they are used up. Tokens are whole passes through the model, a backward pass counted as two.
+///
+/// # Errors
+/// When there are several settings, a pattern is asked for, a model cannot run, or something asked to stop.
+///
+/// # Source
+/// BESA (ICLR 2024, arXiv 2402.16880), block-wise, with one rate for each projection. It differs in three ways: masks are made of the
+/// dense model's scores, Adam takes Prodigy's place, and the distribution is a softmax without the code's sigmoid before it, which
+/// would keep the mean from reaching high sparsities. At the end each block is moved exactly onto the target.
+pub fn search_besa(lab: &mut Lab<'_>) -> Result<Archive, SearchError> {
+    let evaluator = lab.evaluator();
+    let setting = evaluator.only_setting("besa")?;
+    if evaluator.pattern != Pattern::Unstructured {
+        return Err(SearchError::Control { control: "besa", problem: "it knows no patterns" });
+    }
+    let subject = &evaluator.subjects[setting.subject];
+    let data = subject.data()?;
+    let named = named_units(&data, &units::units(&data, UnitKind::Projection));
+    let sizes: Vec<u64> = named.iter().map(Unit::parameters).collect();
+    let Some(reference) = subject.reference(Split::Fitness) else {
+        return Err(SearchError::Control { control: "besa", problem: "there is no fitness text" });
+    };
+    let count = reference.windows();
+    let mut dense = Vec::with_capacity(count);
+    for window in 0..count {
+        dense.extend(reference.embedded(window..window + 1)?);
+    }
+    let mut pruned = dense.clone();
+    let mut shares: Vec<Share> = sizes.iter().map(|_| share(0.0, 0)).collect();
+    for (index, block) in subject.blocks().iter().enumerate() {
+        for hidden in &mut dense {
+            *hidden = block.forward(hidden, reference.angles(), &mut no_tap())?;
+        }
+        let places = subject.linears_of(index);
+        let parameters = &sizes[places.clone()];
+        let mut rates = Rates::new(parameters, setting.target);
+        for step in 0..STEPS {
+            evaluator.go_on()?;
+            for (place, sparsity) in places.clone().zip(rates.sparsities()) {
+                shares[place] = share(sparsity, sizes[place]);
+            }
+            let window = step % count;
+            let masked = subject.pruned_block(index, &shares)?;
+            let forward = |block: &Block| block.forward(&pruned[window], reference.angles(), &mut no_tap());
+            let slopes = slopes(subject, index, masked, forward, &dense[window])?;
+            rates.descend(&slopes, setting.target);
+        }
+        let proposal = Proposal::Sparsity(rates.sparsities().collect());
+        let sparsities = budget(&proposal, parameters, setting.target, Bounds::default())?;
+        for (place, sparsity) in places.zip(sparsities) {
+            shares[place] = share(sparsity, sizes[place]);
+        }
+        let masked = subject.pruned_block(index, &shares)?;
+        for hidden in &mut pruned {
+            *hidden = masked.forward(hidden, reference.angles(), &mut no_tap())?;
+        }
+    }
+    lab.spend((3 * STEPS + 2 * count) as u64 * reference.tokens().length() as u64);
+    let sparsities: Vec<f64> = shares.iter().map(|share| share.sparsity).collect();
+    let allocation = Allocation::new(setting.target, &named, None, &sparsities)?;
+    lab.conclude(evaluator.free_candidate(allocation)?)
+}
+
+fn share(sparsity: f64, parameters: u64) -> Share {
+    Share { sparsity, pruned: (sparsity * parameters as f64).round() as u64, group: None }
+}
+
+/// Returns, for each of a block's linears, how the reconstruction error changes when the weights up to each rate are removed,
+/// `[linears][rates]`.
+fn slopes(
+    subject: &Subject,
+    index: usize,
+    mut block: Block,
+    forward: impl Fn(&Block) -> Result<Tensor, ModelError>,
+    target: &Tensor,
+) -> Result<Vec<Vec<f64>>, SearchError> {
+    let mut variables = Vec::new();
+    for linear in block.linears_mut() {
+        let variable = Var::from_tensor(linear.weight()).map_err(ModelError::from)?;
+        linear.set_weight(variable.as_tensor().clone())?;
+        variables.push(variable);
+    }
+    let output = forward(&block)?;
+    let gradients = (|| {
+        let error = (output - target)?.sqr()?.sum_all()?;
+        (error / target.sqr()?.sum_all()?)?.backward()
+    })()
+    .map_err(ModelError::from)?;
+    let dense = &subject.blocks()[index];
+    variables
+        .iter()
+        .zip(dense.linears())
+        .zip(subject.linears_of(index))
+        .map(|((variable, linear), place)| {
+            let Some(gradient) = gradients.get(variable) else { return Ok(vec![0.0; RATES]) };
+            // What the loss would change by if the mask let a weight through a little more, by the weight's rank.
+            let presence: Vec<f32> = (gradient * linear.weight())
+                .and_then(|it| it.flatten_all()?.to_vec1())
+                .map_err(ModelError::from)?;
+            let by_rank = subject.ranks()[place].sums(&presence, RATES - 1);
+            // A rate removes all ranks below it.
+            let mut sum = 0.0;
+            let below = by_rank.into_iter().map(|presence| {
+                sum -= presence;
+                sum
+            });
+            Ok(std::iter::once(0.0).chain(below).collect())
+        })
+        .collect()
+}
+
+/// The distributions over rates of a block's projections, as logits, with Adam's moments.
+struct Rates {
+    parameters: Vec<f64>,
+    logits: Vec<[f64; RATES]>,
+    means: Vec<[f64; RATES]>,
+    squares: Vec<[f64; RATES]>,
+    steps: i32,
+}
+
+impl Rates {
+    /// Begins with the broadest distribution whose mean is the target, for every projection.
+    fn new(parameters: &[u64], target: f64) -> Self {
+        let tilted = |tilt: f64| std::array::from_fn(|place| tilt * rate(place));
+        let (mut low, mut high) = (-1e4, 1e4);
+        for _ in 0..100 {
+            let middle = 0.5 * (low + high);
+            match mean(&softmax(&tilted(middle))) < target {
+                true => low = middle,
+                false => high = middle,
+            }
+        }
+        let count = parameters.len();
+        Self {
+            parameters: parameters.iter().map(|it| *it as f64).collect(),
+            logits: vec![tilted(0.5 * (low + high)); count],
+            means: vec![[0.0; RATES]; count],
+            squares: vec![[0.0; RATES]; count],
+            steps: 0,
+        }
+    }
+
+    /// Returns the sparsity of each projection.
+    fn sparsities(&self) -> impl Iterator<Item = f64> + '_ {
+        self.logits.iter().map(|logits| mean(&softmax(logits)).clamp(0.0, 1.0))
+    }
+
+    /// Takes one step of Adam; `slopes` is `[projections][rates]`.
+    fn descend(&mut self, slopes: &[Vec<f64>], target: f64) {
+        let all: f64 = self.parameters.iter().sum();
+        let share: f64 =
+            self.sparsities().zip(&self.parameters).map(|(it, size)| it * size).sum::<f64>() / all;
+        let miss = 2.0 * MISS * (share - target) / (target * target).max(1e-12);
+        self.steps += 1;
+        let (early, late) = (1.0 - 0.9_f64.powi(self.steps), 1.0 - 0.999_f64.powi(self.steps));
+        let projections = self.logits.iter_mut().zip(&mut self.means).zip(&mut self.squares);
+        for (((logits, means), squares), (slopes, size)) in
+            projections.zip(slopes.iter().zip(&self.parameters))
+        {
+            let shares = softmax(logits);
+            let slope = |place: usize| slopes[place] + miss * size / all * rate(place);
+            let middle: f64 = (0..RATES).map(|place| shares[place] * slope(place)).sum();
+            for place in 0..RATES {
+                let gradient = shares[place] * (slope(place) - middle);
+                means[place] = 0.9 * means[place] + 0.1 * gradient;
+                squares[place] = 0.999 * squares[place] + 0.001 * gradient * gradient;
+                let step = means[place] / early / ((squares[place] / late).sqrt() + 1e-8);
+                logits[place] -= STEP_SIZE * step;
+            }
+        }
+    }
+}
+
+fn rate(place: usize) -> f64 {
+    place as f64 / (RATES - 1) as f64
+}
+
+fn softmax(logits: &[f64; RATES]) -> [f64; RATES] {
+    let most = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let powers = logits.map(|it| (it - most).exp());
+    let sum: f64 = powers.iter().sum();
+    powers.map(|it| it / sum)
+}
+
+fn mean(shares: &[f64; RATES]) -> f64 {
+    shares.iter().enumerate().map(|(place, share)| share * rate(place)).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distributions_begin_at_the_target_and_follow_the_slopes() {
+        for target in [0.05, 0.5, 0.7, 0.95] {
+            let rates = Rates::new(&[10, 30], target);
+            assert!(rates.sparsities().all(|it| (it - target).abs() < 1e-9), "{target}");
+        }
+        // Removing weights of the first hurts, removing those of the second does not: sparsity moves, and the target holds about.
+        let mut rates = Rates::new(&[100, 100], 0.7);
+        let hurts: Vec<f64> = (0..RATES).map(|place| 0.5 * rate(place)).collect();
+        for _ in 0..STEPS {
+            rates.descend(&[hurts.clone(), vec![0.0; RATES]], 0.7);
+        }
+        let found: Vec<f64> = rates.sparsities().collect();
+        assert!(found[0] < 0.65 && found[1] > found[0] + 0.05, "{found:?}");
+        assert!((0.5 * (found[0] + found[1]) - 0.7).abs() < 0.05, "{found:?}");
+    }
+}
