@@ -119,13 +119,36 @@ fn threads_change_nothing() {
     let place = TempDir::new().expect("a folder");
     let of = |threads: &str, out: &str| -> Vec<u8> {
         let mut command =
-            command(place.path(), &["owl", "global", "evopress-projection", "--sparsity", "0.7"]);
+            command(place.path(), &["owl", "global", "besa", "evopress-projection", "--sparsity", "0.7"]);
         command.args(["--evaluations", "20", "--out", out]).env("RAYON_NUM_THREADS", threads);
         let output = command.output().expect("the binary runs");
         assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
         fs::read(place.path().join(out).join("comparison.json")).expect("data")
     };
     assert_eq!(of("1", "one"), of("3", "three"));
+}
+
+#[test]
+fn besa_gives_every_block_the_target_and_its_projections_their_own() {
+    let place = TempDir::new().expect("a folder");
+    let arguments = ["uniform", "besa", "--sparsity", "0.7", "--propagate", "dense", "--format", "json"];
+    let found = json(&run(place.path(), &arguments));
+    let measured = |row: usize| &found["rows"][row]["cells"][0]["measured"];
+    let ratios = &measured(1)["ratios"];
+    for block in ratios["blocks"].as_array().expect("blocks") {
+        assert!((block.as_f64().expect("a share") - 0.7).abs() < 1e-3, "{ratios}");
+    }
+    let shares: Vec<f64> = ratios["projections"]
+        .as_array()
+        .expect("projections")
+        .iter()
+        .filter_map(|it| it[1].as_f64())
+        .collect();
+    let spread = shares.iter().copied().fold(0.0, f64::max) - shares.iter().copied().fold(1.0, f64::min);
+    assert!(spread > 0.05, "{shares:?}");
+    // What its gradients see is what it is measured by: it has to be better than doing nothing.
+    let kl = |row: usize| measured(row)["damage"]["kl"].as_f64().expect("a number");
+    assert!(kl(1) < kl(0), "{} and {}", kl(1), kl(0));
 }
 
 #[test]
