@@ -4,6 +4,7 @@
 
 pub mod allocate;
 pub mod cli;
+pub mod exchange;
 pub mod interpret;
 pub mod lang;
 pub mod measure;
