@@ -5,6 +5,7 @@
 pub mod allocate;
 pub mod cli;
 pub mod compare;
+pub mod exchange;
 pub mod interpret;
 pub mod lang;
 pub mod measure;

@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 
+use super::allocation::{self, Source};
 use super::calibration::CalibrationArguments;
 use super::{CliError, Common, Format, Outcome, model, output, scripts};
-use crate::allocate::Bounds;
 use crate::allocate::script::{self, Note, Request, ScriptError, allocate};
+use crate::allocate::{Allocation, Bounds};
+use crate::exchange::AllocationFile;
 use crate::interpret::data::ModelData;
 use crate::lang::canonical;
 use crate::lang::ops::Op;
@@ -21,16 +23,18 @@ use crate::stats::Statistics;
   allot eval MODEL my.allot --method magnitude --sparsity 0.6 --unit projection
   allot eval MODEL my.allot --stats S.safetensors --sparsity 0.7 --format json
   allot eval MODEL my.allot --stats S.safetensors --sparsity 0.7 --figure ratios.svg
+  allot eval MODEL allocation.json
 
 SCRIPT is a file, `-` for standard input, or a published script: atp, dlp, dsa, er, global, owl, uniform, ...")]
 pub(super) struct Arguments {
     /// The model's folder, as Hugging Face lays it out, or its id in the hub, `OWNER/NAME`
     model: PathBuf,
-    /// The script: a file, `-`, or the name of a published one
+    /// The script: a file, `-`, or the name of a published one; or an allocation file in JSON, as `allot export` and `allot
+    /// import` write it
     script: String,
-    /// The share of all weights in the blocks' linears that is to be pruned, from 0 to 1
+    /// The share of all weights in the blocks' linears that is to be pruned, from 0 to 1; an allocation file has its own
     #[arg(long, short, value_name = "RATIO")]
-    sparsity: f64,
+    sparsity: Option<f64>,
     #[command(flatten)]
     calibration: CalibrationArguments,
     /// How weights are scored when the script does not say: wanda, magnitude, ria, sparsegpt or a script with a metric
@@ -51,7 +55,11 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliError> {
-    let loaded = scripts::load(&arguments.script, arguments.unit, common.quiet)?;
+    let loaded = match allocation::load(&arguments.script, arguments.unit, common.quiet)? {
+        Source::Script(loaded) => *loaded,
+        Source::File(file, name) => return show_file(&file, &name, arguments, common),
+    };
+    let target = arguments.sparsity.ok_or(CliError::NoSparsity)?;
     let metric = scripts::load_metric(&arguments.method)?;
     let bounds = Bounds::new(arguments.least, arguments.most)?;
     let checkpoint = model::open(&arguments.model, common.quiet)?;
@@ -70,18 +78,10 @@ pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliE
         statistics.attach(&mut data);
     }
     let known = statistics.as_ref().map(Statistics::cache);
-    let request = Request {
-        metric: &metric,
-        unit: arguments.unit,
-        target: arguments.sparsity,
-        bounds,
-        reductions: known.as_ref(),
-    };
+    let request =
+        Request { metric: &metric, unit: arguments.unit, target, bounds, reductions: known.as_ref() };
     let outcome = allocated(&loaded, &data, request, common.quiet)?;
-    if let Some(path) = &arguments.figure {
-        let title = format!("{} at {} sparsity", loaded.name, report::number::percent(arguments.sparsity, 0));
-        output::write_file(path, report::allocation_figure(&outcome.allocation, &title).as_bytes())?;
-    }
+    draw(arguments, &outcome.allocation, &loaded.name)?;
     match common.format {
         Format::Json => output::print_json(&report::data::AllocationData::new(
             &outcome.allocation,
@@ -89,16 +89,39 @@ pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliE
             &canonical::hash(&loaded.script),
             outcome.unit,
         ))?,
-        Format::Text => {
-            let options = TableOptions {
-                width: output::width(),
-                color: output::styled(&std::io::stdout()),
-                ascii: false,
-            };
-            output::print(&report::allocation_table(&outcome.allocation, &options))?;
-        }
+        Format::Text => print_table(&outcome.allocation)?,
     }
     Ok(Outcome::Fine)
+}
+
+/// Shows an allocation file as what a script gives.
+fn show_file(
+    file: &AllocationFile,
+    name: &str,
+    arguments: &Arguments,
+    common: Common,
+) -> Result<Outcome, CliError> {
+    let checkpoint = model::open(&arguments.model, common.quiet)?;
+    let allocation = allocation::of_model(file, name, &checkpoint, arguments.sparsity, common.quiet)?;
+    draw(arguments, &allocation, name)?;
+    match common.format {
+        Format::Json => output::print_json(file)?,
+        Format::Text => print_table(&allocation)?,
+    }
+    Ok(Outcome::Fine)
+}
+
+/// Draws the figure that was asked for.
+fn draw(arguments: &Arguments, allocation: &Allocation, name: &str) -> Result<(), CliError> {
+    let Some(path) = &arguments.figure else { return Ok(()) };
+    let title = format!("{name} at {} sparsity", report::number::percent(allocation.target, 0));
+    output::write_file(path, report::allocation_figure(allocation, &title).as_bytes())
+}
+
+fn print_table(allocation: &Allocation) -> Result<(), CliError> {
+    let options =
+        TableOptions { width: output::width(), color: output::styled(&std::io::stdout()), ascii: false };
+    output::print(&report::allocation_table(allocation, &options))
 }
 
 /// Allocates by a script, with what there is to say of it on standard error unless `quiet`.

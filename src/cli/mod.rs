@@ -1,5 +1,6 @@
 //! The command line: arguments in, calls out, nothing computed here. One file for each command.
 
+mod allocation;
 mod calibration;
 mod check;
 mod compare;
@@ -9,6 +10,7 @@ mod eval;
 mod explain;
 mod export;
 mod fmt;
+mod import;
 mod import_dsa;
 mod input;
 mod inspect;
@@ -87,6 +89,7 @@ enum Command {
     Explain(explain::Arguments),
     ImportDsa(import_dsa::Arguments),
     Export(export::Arguments),
+    Import(import::Arguments),
 }
 
 /// What a command found.
@@ -121,6 +124,7 @@ pub fn main() -> ExitCode {
         Command::Explain(arguments) => explain::run(&arguments, cli.common),
         Command::ImportDsa(arguments) => import_dsa::run(&arguments, cli.common),
         Command::Export(arguments) => export::run(&arguments, cli.common),
+        Command::Import(arguments) => import::run(&arguments, cli.common),
     };
     match result {
         Ok(Outcome::Fine) => ExitCode::SUCCESS,

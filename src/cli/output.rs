@@ -76,8 +76,58 @@ pub enum CliError {
     #[error(transparent)]
     Prune(#[from] crate::prune::PruneError),
     /// Nothing says how much is to be pruned.
-    #[error("pass `--sparsity RATIO`: only a fixed pattern such as `2:4` has a sparsity of its own")]
+    #[error(
+        "pass `--sparsity RATIO`: only a fixed pattern such as `2:4`, or an allocation file, has a sparsity of its own"
+    )]
     NoSparsity,
+    /// Another tool's file, or an allocation for one, is not as it must be.
+    #[error("{name}: {cause}")]
+    Exchange {
+        /// The file or script.
+        name: String,
+        /// Why.
+        cause: Box<crate::exchange::ExchangeError>,
+    },
+    /// A file whose content is of no known format.
+    #[error("{} looks like a file of none of the formats; say which with `--from`", path.display())]
+    UnknownFormat {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Ratios are asked for, and there is no model to have them.
+    #[error("pass `--model MODEL` and `--sparsity RATIO`: a script gives ratios on a model only")]
+    NoModel,
+    /// A script is asked for, and there are only ratios.
+    #[error(
+        "{name} is an allocation file: it has ratios and no script; export it to json, csv, llm-compressor, evopress, dlp or alphapruning"
+    )]
+    NoScriptInFile {
+        /// The file.
+        name: String,
+    },
+    /// An allocation file is to have another sparsity than it has.
+    #[error("{name} has a sparsity of {target}, and not {asked}; leave out `--sparsity`")]
+    DecidedSparsity {
+        /// The file.
+        name: String,
+        /// Its sparsity.
+        target: f64,
+        /// The one asked for.
+        asked: f64,
+    },
+    /// An allocation file is to have other units than it has.
+    #[error("{name} has one ratio for each {unit}, and not for each {asked}; leave out `--unit`")]
+    DecidedUnit {
+        /// The file.
+        name: String,
+        /// Its unit.
+        unit: crate::lang::types::UnitKind,
+        /// The one asked for.
+        asked: crate::lang::types::UnitKind,
+    },
+    /// Bytes that are no text would go to a terminal.
+    #[error("this form is no text: pass `--output FILE`")]
+    BinaryOutput,
     /// A calibration would take more memory than it may.
     #[error(
         "this takes about {needed} of memory even with activations in a scratch file, and may take {allowed}; leave out `--hessians` or `--gradients`, or allow more with `--memory`"

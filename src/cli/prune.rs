@@ -2,15 +2,18 @@
 
 use std::path::PathBuf;
 
+use super::allocation::{self, Source};
 use super::calibration::CalibrationArguments;
 use super::interrupt::Deferred;
 use super::progress::Progress;
 use super::{CliError, Common, Format, Outcome, eval, model, output, scripts};
-use crate::allocate::Bounds;
 use crate::allocate::script::Request;
+use crate::allocate::{Allocation, Bounds};
 use crate::lang::canonical;
 use crate::lang::ops::Op;
+use crate::lang::program::Metric;
 use crate::lang::types::UnitKind;
+use crate::model::Checkpoint;
 use crate::prune::{self, Method, Options, Pattern, Propagation, Rounding, ScriptSource};
 use crate::report;
 use crate::stats::Statistics;
@@ -21,15 +24,17 @@ use crate::stats::Statistics;
   allot prune MODEL --sparsity 0.5 --method magnitude --out PRUNED
   allot prune MODEL owl --sparsity 0.7 --text calibration.jsonl --length 256 --out PRUNED
   allot prune MODEL --sparsity 0.5 --pattern 2:4 --stats S.safetensors --propagate dense --out PRUNED
-  allot prune MODEL my.allot --sparsity 0.6 --method sparsegpt --text c4.jsonl --out PRUNED")]
+  allot prune MODEL my.allot --sparsity 0.6 --method sparsegpt --text c4.jsonl --out PRUNED
+  allot prune MODEL allocation.json --text calibration.jsonl --length 256 --out PRUNED")]
 pub(super) struct Arguments {
     /// The model's folder, as Hugging Face lays it out, or its id in the hub, `OWNER/NAME`
     model: PathBuf,
-    /// The allocation script: a file, `-`, or the name of a published one
+    /// The allocation script: a file, `-`, or the name of a published one; or an allocation file in JSON, as `allot export` and
+    /// `allot import` write it
     #[arg(default_value = "uniform")]
     script: String,
     /// The share of all weights in the blocks' linears that is to be pruned, from 0 to 1
-    /// (a fixed pattern such as `2:4` has its own)
+    /// (a fixed pattern such as `2:4` has its own, and so has an allocation file)
     #[arg(long, short, value_name = "RATIO")]
     sparsity: Option<f64>,
     /// How weights are chosen: magnitude, wanda, sparsegpt, ria, or a script with a metric
@@ -74,41 +79,28 @@ fn rounding(word: &str) -> Result<Rounding, String> {
 }
 
 pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliError> {
-    let loaded = scripts::load(&arguments.script, arguments.unit, common.quiet)?;
+    let source = allocation::load(&arguments.script, arguments.unit, common.quiet)?;
     let metric = scripts::load_metric(&arguments.method)?;
     let checkpoint = model::open(&arguments.model, common.quiet)?;
     checkpoint.check_finite()?;
     let tokens = arguments.calibration.windows(&checkpoint)?;
     // With a text, the pruner collects its own statistics on the way; dense ones are for the allocation.
-    let dense = arguments.calibration.stats.is_some() || scripts::needs_statistics(&loaded.script, &metric);
-    let statistics = match dense {
-        true => {
-            let errors = loaded.script.allocates_by(Op::ReconstructionError, &metric);
-            arguments.calibration.statistics(&checkpoint, errors, common.quiet)?
-        }
+    let (script_needs, errors) = match &source {
+        Source::Script(loaded) => (
+            scripts::needs_statistics(&loaded.script, &metric),
+            loaded.script.allocates_by(Op::ReconstructionError, &metric),
+        ),
+        Source::File(..) => (false, false),
+    };
+    let statistics = match arguments.calibration.stats.is_some() || script_needs {
+        true => arguments.calibration.statistics(&checkpoint, errors, common.quiet)?,
         false => None,
     };
-    let mut data = checkpoint.data()?;
-    if let Some(statistics) = &statistics {
-        statistics.attach(&mut data);
-    }
+    let Decided { allocation, unit, script, own_metric } =
+        decide(source, arguments, &metric, &checkpoint, statistics.as_ref(), common.quiet)?;
     // A script's own metric says how its weights are chosen, unless the method is said.
-    let target = match (arguments.sparsity, arguments.pattern) {
-        (Some(sparsity), _) => sparsity,
-        (None, Pattern::Fixed { n, m }) => n as f64 / m as f64,
-        (None, _) => return Err(CliError::NoSparsity),
-    };
-    let known = statistics.as_ref().map(Statistics::cache);
-    let request = Request {
-        metric: &metric,
-        unit: arguments.unit,
-        target,
-        bounds: Bounds::default(),
-        reductions: known.as_ref(),
-    };
-    let outcome = eval::allocated(&loaded, &data, request, common.quiet)?;
-    let method = match (arguments.method.as_str(), &loaded.script.metric) {
-        ("wanda", Some(metric)) => Method::Metric(metric.clone()),
+    let method = match (arguments.method.as_str(), own_metric) {
+        ("wanda", Some(metric)) => Method::Metric(metric),
         ("magnitude", _) => Method::Magnitude,
         ("wanda", None) => Method::Wanda,
         ("sparsegpt", _) => Method::SPARSE_GPT,
@@ -120,7 +112,7 @@ pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliE
         pattern: arguments.pattern,
         rounding: arguments.rounding,
         propagation: arguments.propagate,
-        unit: outcome.unit,
+        unit,
         tokens: tokens.as_ref(),
         statistics: statistics.as_ref(),
         seed: tokens.as_ref().map(|_| arguments.calibration.seed),
@@ -128,18 +120,10 @@ pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliE
         interrupt: Some(writing.flag()),
         ..Options::new(method)
     };
-    let folder = prune::Output {
-        folder: &arguments.out,
-        force: arguments.force,
-        script: Some(ScriptSource {
-            name: loaded.name.clone(),
-            text: loaded.source.clone(),
-            hash: canonical::hash(&loaded.script),
-        }),
-    };
+    let folder = prune::Output { folder: &arguments.out, force: arguments.force, script };
     let blocks = checkpoint.config().blocks as f64;
     let bar = Progress::new("pruning", common.quiet);
-    let report = prune::prune(&checkpoint, &outcome.allocation, &options, folder, &mut |done| {
+    let report = prune::prune(&checkpoint, &allocation, &options, folder, &mut |done| {
         bar.at(done as f64 / blocks);
     })?;
     drop(writing);
@@ -150,4 +134,65 @@ pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliE
         Format::Text => output::print(&report::pruned::text(&report, &arguments.out))?,
     }
     Ok(Outcome::Fine)
+}
+
+/// What a script or an allocation file decides.
+struct Decided {
+    allocation: Allocation,
+    unit: UnitKind,
+    /// What is written down of the script.
+    script: Option<ScriptSource>,
+    /// The script's own metric.
+    own_metric: Option<Metric>,
+}
+
+/// Evaluates a script, or takes an allocation file's ratios.
+fn decide(
+    source: Source,
+    arguments: &Arguments,
+    metric: &Metric,
+    checkpoint: &Checkpoint,
+    statistics: Option<&Statistics>,
+    quiet: bool,
+) -> Result<Decided, CliError> {
+    let loaded = match source {
+        Source::Script(loaded) => loaded,
+        Source::File(file, name) => {
+            let sparsity = match arguments.pattern {
+                // The pattern's sparsity is not the file's, and only the linears' names count.
+                Pattern::Fixed { .. } => None,
+                _ => arguments.sparsity,
+            };
+            let allocation = allocation::of_model(&file, &name, checkpoint, sparsity, quiet)?;
+            return Ok(Decided { allocation, unit: file.unit(), script: None, own_metric: None });
+        }
+    };
+    let target = match (arguments.sparsity, arguments.pattern) {
+        (Some(sparsity), _) => sparsity,
+        (None, Pattern::Fixed { n, m }) => n as f64 / m as f64,
+        (None, _) => return Err(CliError::NoSparsity),
+    };
+    let mut data = checkpoint.data()?;
+    if let Some(statistics) = statistics {
+        statistics.attach(&mut data);
+    }
+    let known = statistics.map(Statistics::cache);
+    let request = Request {
+        metric,
+        unit: arguments.unit,
+        target,
+        bounds: Bounds::default(),
+        reductions: known.as_ref(),
+    };
+    let outcome = eval::allocated(&loaded, &data, request, quiet)?;
+    Ok(Decided {
+        allocation: outcome.allocation,
+        unit: outcome.unit,
+        script: Some(ScriptSource {
+            name: loaded.name.clone(),
+            text: loaded.source.clone(),
+            hash: canonical::hash(&loaded.script),
+        }),
+        own_metric: loaded.script.metric.clone(),
+    })
 }

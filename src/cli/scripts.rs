@@ -34,17 +34,32 @@ impl Loaded {
 /// # Errors
 /// Fails when there is none, or it has errors; warnings are shown unless `quiet`.
 pub(super) fn load(name: &str, unit: Option<UnitKind>, quiet: bool) -> Result<Loaded, CliError> {
-    let input = match published::find(name) {
+    check_input(read(name)?, unit, quiet)
+}
+
+/// Reads a file, standard input for `-`, or the published script of a name.
+///
+/// # Errors
+/// Fails when there is none.
+pub(super) fn read(name: &str) -> Result<Input, CliError> {
+    match published::find(name) {
         // A folder of that name is no script: `--out owl` makes one.
         Some(script) if !Path::new(name).exists() || Path::new(name).is_dir() => {
-            Input { name: script.name.to_owned(), path: None, bytes: script.source.as_bytes().to_vec() }
+            Ok(Input { name: script.name.to_owned(), path: None, bytes: script.source.as_bytes().to_vec() })
         }
-        _ if name == "-" || Path::new(name).exists() => Input::read(Path::new(name))?,
+        _ if name == "-" || Path::new(name).exists() => Input::read(Path::new(name)),
         _ => {
             let similar = output::similar(name, PUBLISHED.iter().map(|script| script.name));
-            return Err(CliError::NoScript { name: name.to_owned(), similar });
+            Err(CliError::NoScript { name: name.to_owned(), similar })
         }
-    };
+    }
+}
+
+/// Checks what was read as a script.
+///
+/// # Errors
+/// Fails when it has errors; warnings are shown unless `quiet`.
+pub(super) fn check_input(input: Input, unit: Option<UnitKind>, quiet: bool) -> Result<Loaded, CliError> {
     let checked = check_bytes(&input.bytes, Options { unit });
     let source = input.text().into_owned();
     let diagnostics: Vec<Diagnostic> = checked.problems.iter().map(|problem| problem.diagnostic()).collect();

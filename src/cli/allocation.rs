@@ -1,0 +1,90 @@
+//! What decides the ratios of a command: a script, or an allocation file made before.
+
+use super::input::Input;
+use super::scripts::{self, Loaded};
+use super::{CliError, output};
+use crate::allocate::Allocation;
+use crate::exchange::{AllocationFile, ExchangeError, Module};
+use crate::lang::types::UnitKind;
+use crate::model::Checkpoint;
+use crate::prune::{Pattern, shares};
+
+/// A script, or ratios that are decided already.
+pub(super) enum Source {
+    /// A script, to be evaluated.
+    Script(Box<Loaded>),
+    /// An allocation file, and its name.
+    File(Box<AllocationFile>, String),
+}
+
+/// Loads a script as [`scripts::load`] does, or an allocation file, which is told by its content.
+///
+/// # Errors
+/// As [`scripts::load`]; also when the allocation file contradicts itself, or another unit is asked of it.
+pub(super) fn load(name: &str, unit: Option<UnitKind>, quiet: bool) -> Result<Source, CliError> {
+    let input = scripts::read(name)?;
+    match input.is_json() {
+        true => {
+            let name = input.name.clone();
+            Ok(Source::File(Box::new(read(input, unit)?), name))
+        }
+        false => Ok(Source::Script(Box::new(scripts::check_input(input, unit, quiet)?))),
+    }
+}
+
+/// Reads an allocation file.
+///
+/// # Errors
+/// When it is none, contradicts itself, or has another unit than is asked for.
+pub(super) fn read(input: Input, unit: Option<UnitKind>) -> Result<AllocationFile, CliError> {
+    let file = AllocationFile::read(&input.bytes).map_err(named(&input.name))?;
+    match unit {
+        Some(asked) if asked != file.unit() => {
+            Err(CliError::DecidedUnit { name: input.name, unit: file.unit(), asked })
+        }
+        _ => Ok(file),
+    }
+}
+
+/// Returns an allocation file's allocation, once it is one of the model's linears.
+///
+/// # Errors
+/// When it is not, or `sparsity` is not its own. Weights other than it was made for are worth a warning, unless `quiet`.
+pub(super) fn of_model(
+    file: &AllocationFile,
+    name: &str,
+    checkpoint: &Checkpoint,
+    sparsity: Option<f64>,
+    quiet: bool,
+) -> Result<Allocation, CliError> {
+    if let Some(asked) = sparsity
+        && asked != file.target
+    {
+        return Err(CliError::DecidedSparsity { name: name.to_owned(), target: file.target, asked });
+    }
+    let allocation = file.allocation();
+    shares(checkpoint.linears(), &allocation, Pattern::Unstructured)?;
+    if let Some(model) = &file.model
+        && !quiet
+        && model.fingerprint != checkpoint.fingerprint()
+    {
+        output::message("warning: the allocation was made for other weights of the same shapes\n");
+    }
+    Ok(allocation)
+}
+
+/// Returns a model's linears, as formats name them.
+pub(super) fn modules(checkpoint: &Checkpoint) -> Vec<Module> {
+    let module = |linear: &crate::model::Linear| Module {
+        name: linear.module.clone(),
+        block: linear.block,
+        parameters: linear.rows as u64 * linear.columns as u64,
+    };
+    checkpoint.linears().iter().map(module).collect()
+}
+
+/// Returns what makes an error of a file name the file.
+pub(super) fn named(name: &str) -> impl FnOnce(ExchangeError) -> CliError {
+    let name = name.to_owned();
+    move |cause| CliError::Exchange { name, cause: Box::new(cause) }
+}

@@ -1,0 +1,97 @@
+//! AlphaPruning's metric: `data/MODEL/alpha_peak.npy`, float64, one value for each linear.
+//!
+//! The tool takes the mean `q` of each block's values and maps it to `s = eta (1 - e + 2 e (q - min) / (max - min))`, where `eta`
+//! meets the budget by parameters (AlphaPruning, NeurIPS 2024, arXiv 2410.10912, released code, `block_wise`). With the ratios
+//! themselves as the metric and `e = (max s - min s) / (max s + min s)`, that gives the ratios back.
+
+use super::modules::{Module, Ratios, one_for_each_block, shares};
+use super::{ExchangeError, Format};
+use crate::allocate::Allocation;
+use crate::allocate::mean_sparsity;
+
+/// A metric, and the `epsilon` with which it gives an allocation's ratios.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Metric {
+    /// One value for each linear, in the model's order.
+    pub values: Vec<f64>,
+    /// What `--epsilon` must be.
+    pub epsilon: f64,
+}
+
+/// Returns the metric that AlphaPruning maps to an allocation's ratios.
+///
+/// # Errors
+/// When the linears of a block have several ratios, or all blocks have one.
+pub fn metric(allocation: &Allocation) -> Result<Metric, ExchangeError> {
+    let shares = shares(allocation)?;
+    let blocks = one_for_each_block(&shares, Format::AlphaPruning)?;
+    let (least, most) = range(&blocks);
+    if least >= most {
+        return Err(ExchangeError::Uniform { ratio: least });
+    }
+    let epsilon = (most - least) / (most + least);
+    Ok(Metric { values: shares.iter().map(|share| share.sparsity).collect(), epsilon })
+}
+
+/// Maps a metric, one value for each linear, to a ratio for each block, as AlphaPruning does.
+///
+/// Without `epsilon` the values are ratios themselves; without `target` the ratios' mean by parameters is what it is.
+///
+/// # Errors
+/// When the values are not as many as the linears, are all equal or not finite, or are no ratios and there is no `epsilon`.
+pub fn read(
+    values: &[f64],
+    epsilon: Option<f64>,
+    target: Option<f64>,
+    modules: &[Module],
+) -> Result<Ratios, ExchangeError> {
+    let wrong = |problem: &str| ExchangeError::malformed(Format::AlphaPruning, problem);
+    let of_modules: Vec<&[Module]> = modules.chunk_by(|a, b| a.block == b.block).collect();
+    if values.len() != modules.len() {
+        let (found, blocks, linears) = (values.len(), of_modules.len(), modules.len());
+        return Err(ExchangeError::Count { found, blocks, linears });
+    }
+    if values.iter().any(|value| !value.is_finite()) {
+        return Err(wrong("a value is not finite"));
+    }
+    let mut rest = values;
+    let metric: Vec<f64> = of_modules
+        .iter()
+        .map(|block| {
+            let (of_block, others) = rest.split_at(block.len());
+            rest = others;
+            // Moved by the first, so that the mean of equal values is exactly theirs.
+            of_block[0] + of_block.iter().map(|value| value - of_block[0]).sum::<f64>() / block.len() as f64
+        })
+        .collect();
+    let Some(epsilon) = epsilon else {
+        return match metric.iter().all(|value| (0.0..=1.0).contains(value)) {
+            true => Ok(Ratios::Blocks(metric)),
+            false => Err(ExchangeError::Missing {
+                format: Format::AlphaPruning.name(),
+                what: "how its metric becomes ratios",
+                option: "--epsilon",
+            }),
+        };
+    };
+    let target = target.ok_or(ExchangeError::Missing {
+        format: Format::AlphaPruning.name(),
+        what: "the sparsity",
+        option: "--sparsity",
+    })?;
+    let (least, most) = range(&metric);
+    if least >= most {
+        return Err(wrong("all values are equal, and its mapping divides by their range"));
+    }
+    let factor = |value: &f64| 1.0 - epsilon + 2.0 * epsilon * (value - least) / (most - least);
+    let factors: Vec<f64> = metric.iter().map(factor).collect();
+    let parameters: Vec<u64> =
+        of_modules.iter().map(|block| block.iter().map(|module| module.parameters).sum()).collect();
+    let eta = target / mean_sparsity(&factors, &parameters)?;
+    Ok(Ratios::Blocks(factors.iter().map(|factor| eta * factor).collect()))
+}
+
+fn range(values: &[f64]) -> (f64, f64) {
+    let least = values.iter().copied().fold(f64::INFINITY, f64::min);
+    (least, values.iter().copied().fold(f64::NEG_INFINITY, f64::max))
+}

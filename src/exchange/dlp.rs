@@ -1,0 +1,35 @@
+//! DLP's ratios: a JSON list with the share that each block *keeps*.
+//!
+//! Its files are `ratios/MODEL_sparsity_0.7_alpha_0.15.json` (DLP, ICML 2025, arXiv 2505.23807, released code).
+
+use super::modules::{Module, Ratios, one_for_each_block, shares};
+use super::{ExchangeError, Format};
+use crate::allocate::Allocation;
+
+/// Returns the list of an allocation's keep ratios, one for each block.
+///
+/// # Errors
+/// When the linears of a block have several ratios.
+pub fn write(allocation: &Allocation) -> Result<String, ExchangeError> {
+    let keep = one_for_each_block(&shares(allocation)?, Format::Dlp)?;
+    let keep: Vec<String> = keep.iter().map(|sparsity| format!("{:?}", 1.0 - sparsity)).collect();
+    Ok(format!("[{}]\n", keep.join(", ")))
+}
+
+/// Reads a list of keep ratios, one for each of the model's blocks.
+///
+/// # Errors
+/// When it is no list of numbers, or not of as many as the model has blocks.
+pub fn read(text: &str, modules: &[Module]) -> Result<Ratios, ExchangeError> {
+    let keep: Vec<f64> = serde_json::from_str(text)
+        .map_err(|error| ExchangeError::malformed(Format::Dlp, format!("{error}")))?;
+    let sparsity = keep.iter().map(|keep| 1.0 - keep).collect();
+    match Ratios::by_count(sparsity, modules)? {
+        blocks @ Ratios::Blocks(_) => Ok(blocks),
+        Ratios::Linears(values) => {
+            let problem =
+                format!("it has {} ratios, one for each linear, and not for each block", values.len());
+            Err(ExchangeError::malformed(Format::Dlp, problem))
+        }
+    }
+}

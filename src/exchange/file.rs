@@ -1,0 +1,146 @@
+//! allot's own allocation file: what every unit and every linear loses, and what the ratios were made of.
+
+use serde::{Deserialize, Serialize};
+
+use super::{ExchangeError, Format};
+use crate::allocate::{Allocation, UnitAllocation, pruned_total};
+use crate::lang::types::UnitKind;
+
+/// How far a ratio of whole weights may be from the unit's own, in weights: one, and rounding.
+const ROUNDING: f64 = 1.0 + 1e-6;
+
+/// An allocation as a file, in JSON.
+///
+/// What `allot eval --format json` prints is one, without `model` and `calibration`. Keys that are not known are passed over.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AllocationFile {
+    /// The script's file or name, or the file that the ratios were read from.
+    pub script: String,
+    /// The hash that names the script's formula.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hash: Option<String>,
+    /// What got one ratio: `block` or `projection`.
+    pub unit: String,
+    /// The sparsity asked for.
+    pub target: f64,
+    /// The sparsity that whole weights realise.
+    #[serde(default)]
+    pub achieved: f64,
+    /// How many weights there are.
+    #[serde(default, rename = "params")]
+    pub parameters: u64,
+    /// How many of them are pruned.
+    #[serde(default)]
+    pub pruned: u64,
+    /// Whether the importances were noise, so that the ratios are uniform.
+    #[serde(default)]
+    pub noise: bool,
+    /// The model that the allocation was made for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<ModelName>,
+    /// What the statistics were collected on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<CalibrationName>,
+    /// The units, in the model's order.
+    pub units: Vec<UnitAllocation>,
+}
+
+/// Names the model of an allocation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelName {
+    /// The family's name for people.
+    pub architecture: String,
+    /// The fingerprint of its weights, as `allot inspect` shows it.
+    pub fingerprint: String,
+}
+
+/// Names the text that statistics were collected on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CalibrationName {
+    /// SHA-256 of the text or the ids.
+    pub source: String,
+    /// How many windows there were.
+    pub samples: usize,
+    /// How many tokens a window has.
+    pub length: usize,
+    /// What the windows were drawn by.
+    pub seed: u64,
+}
+
+impl AllocationFile {
+    /// Returns the file of an allocation that a script, or another file, of this name gave.
+    pub fn new(allocation: &Allocation, unit: UnitKind, script: &str, hash: Option<String>) -> Self {
+        Self {
+            script: script.to_owned(),
+            hash,
+            unit: unit.name().to_owned(),
+            target: allocation.target,
+            achieved: allocation.achieved(),
+            parameters: allocation.parameters(),
+            pruned: allocation.pruned(),
+            noise: allocation.noise,
+            model: None,
+            calibration: None,
+            units: allocation.units.clone(),
+        }
+    }
+
+    /// Reads a file, and checks that its numbers agree.
+    ///
+    /// # Errors
+    /// When it is no such JSON, or contradicts itself.
+    pub fn read(content: &[u8]) -> Result<Self, ExchangeError> {
+        let file: Self = serde_json::from_slice(content)
+            .map_err(|error| ExchangeError::malformed(Format::Json, error.to_string()))?;
+        file.check()?;
+        Ok(file)
+    }
+
+    /// Returns the allocation.
+    pub fn allocation(&self) -> Allocation {
+        Allocation { target: self.target, noise: self.noise, units: self.units.clone() }
+    }
+
+    /// Returns what got one ratio.
+    pub fn unit(&self) -> UnitKind {
+        UnitKind::ALL.into_iter().find(|unit| unit.name() == self.unit).unwrap_or_default()
+    }
+
+    fn check(&self) -> Result<(), ExchangeError> {
+        let wrong = |problem: String| Err(ExchangeError::Inconsistent { problem });
+        if !UnitKind::ALL.iter().any(|unit| unit.name() == self.unit) {
+            return wrong(format!("its unit is `{}`, and the units are `block` and `projection`", self.unit));
+        }
+        let sum = |counts: Vec<u64>| counts.into_iter().try_fold(0_u64, u64::checked_add);
+        for unit in &self.units {
+            let name = &unit.name;
+            if !(0.0..=1.0).contains(&unit.sparsity) {
+                return Err(ExchangeError::Ratio { module: name.clone(), ratio: unit.sparsity });
+            }
+            if let Some(part) = unit.projections.iter().find(|part| part.pruned > part.parameters) {
+                return wrong(format!("{} loses {} of {} weights", part.name, part.pruned, part.parameters));
+            }
+            let parameters = sum(unit.projections.iter().map(|part| part.parameters).collect());
+            let pruned = sum(unit.projections.iter().map(|part| part.pruned).collect());
+            if (parameters, pruned) != (Some(unit.parameters), Some(unit.pruned)) {
+                return wrong(format!("the projections of {name} do not add up to it"));
+            }
+            if (unit.sparsity * unit.parameters as f64 - unit.pruned as f64).abs() > ROUNDING {
+                return wrong(format!(
+                    "{name} loses {} of {} weights, which is not its sparsity, {}",
+                    unit.pruned, unit.parameters, unit.sparsity
+                ));
+            }
+        }
+        let parameters = sum(self.units.iter().map(|unit| unit.parameters).collect());
+        let pruned = sum(self.units.iter().map(|unit| unit.pruned).collect());
+        let (Some(parameters), Some(pruned)) = (parameters, pruned) else {
+            return wrong("it counts more than 2^64 weights".to_owned());
+        };
+        let wanted = pruned_total(self.target, parameters)?;
+        if pruned != wanted {
+            return wrong(format!("its units lose {pruned} weights, and its target is {wanted}"));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,228 @@
+//! What formats name: a model's linears, its blocks, and the ratio of each.
+
+use super::ExchangeError;
+use crate::allocate::Bounds;
+use crate::allocate::{Allocation, Projection, Proposal, Unit, budget, mean_sparsity};
+use crate::lang::types::UnitKind;
+
+/// One linear of a model, which other tools know by name or by place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Module {
+    /// Its name, such as `model.layers.0.self_attn.q_proj`.
+    pub name: String,
+    /// The block that it belongs to, from 0.
+    pub block: usize,
+    /// How many weights it has.
+    pub parameters: u64,
+}
+
+/// A linear of an allocation with its ratio.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Share {
+    pub(super) module: Module,
+    /// The sparsity of its unit, before whole weights.
+    pub(super) sparsity: f64,
+}
+
+/// A module's name, taken apart at its block's number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place<'a> {
+    /// What comes before the number, with the point: `model.layers.`.
+    pub(super) before: &'a str,
+    /// The number.
+    pub(super) block: usize,
+    /// What comes after it, without the point: `self_attn.q_proj`.
+    pub(super) below: &'a str,
+}
+
+/// Takes a module's name apart.
+pub(super) fn place(name: &str) -> Result<Place<'_>, ExchangeError> {
+    let found = name.find("layers.").and_then(|at| {
+        let (before, rest) = name.split_at(at + "layers.".len());
+        let (number, below) = rest.split_once('.')?;
+        Some(Place { before, block: number.parse().ok()?, below })
+    });
+    found.ok_or_else(|| ExchangeError::NoBlock { module: name.to_owned() })
+}
+
+/// Returns an allocation's linears with their ratios, in its order, which is the model's.
+pub(super) fn shares(allocation: &Allocation) -> Result<Vec<Share>, ExchangeError> {
+    let mut shares = Vec::new();
+    for unit in &allocation.units {
+        for projection in &unit.projections {
+            let block = place(&projection.name)?.block;
+            let module = Module { name: projection.name.clone(), block, parameters: projection.parameters };
+            shares.push(Share { module, sparsity: unit.sparsity });
+        }
+    }
+    Ok(shares)
+}
+
+/// Returns the linears of each block, in order.
+fn blocks<T>(all: &[T], block: impl Fn(&T) -> usize) -> Vec<&[T]> {
+    all.chunk_by(|a, b| block(a) == block(b)).collect()
+}
+
+/// Returns one ratio for each block, or nothing when a block has several.
+pub(super) fn of_blocks(shares: &[Share]) -> Option<Vec<f64>> {
+    let each = |block: &&[Share]| block.iter().all(|share| share.sparsity == block[0].sparsity);
+    let blocks = blocks(shares, |share| share.module.block);
+    blocks.iter().all(each).then(|| blocks.iter().map(|block| block[0].sparsity).collect())
+}
+
+/// Returns one ratio for each block.
+///
+/// # Errors
+/// When the linears of a block have several.
+pub(super) fn one_for_each_block(shares: &[Share], format: super::Format) -> Result<Vec<f64>, ExchangeError> {
+    if let Some(ratios) = of_blocks(shares) {
+        return Ok(ratios);
+    }
+    let differ = |pair: &&[Share]| {
+        pair[0].module.block == pair[1].module.block && pair[0].sparsity != pair[1].sparsity
+    };
+    match shares.windows(2).find(differ) {
+        Some([first, second]) => Err(ExchangeError::Unequal {
+            format: format.name(),
+            block: first.module.block,
+            first: first.module.name.clone(),
+            first_ratio: first.sparsity,
+            second: second.module.name.clone(),
+            second_ratio: second.sparsity,
+        }),
+        _ => Ok(Vec::new()),
+    }
+}
+
+/// The ratios that a file holds: one for each block, or one for each linear.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Ratios {
+    /// One for each block.
+    Blocks(Vec<f64>),
+    /// One for each linear.
+    Linears(Vec<f64>),
+}
+
+impl Ratios {
+    /// Returns values as one for each block or for each linear, whichever the model has as many of.
+    ///
+    /// # Errors
+    /// When it has as many of neither.
+    pub(super) fn by_count(values: Vec<f64>, modules: &[Module]) -> Result<Self, ExchangeError> {
+        let (blocks, linears) = (blocks(modules, |module| module.block).len(), modules.len());
+        match values.len() {
+            found if found == blocks => Ok(Self::Blocks(values)),
+            found if found == linears => Ok(Self::Linears(values)),
+            found => Err(ExchangeError::Count { found, blocks, linears }),
+        }
+    }
+}
+
+/// An allocation that was read, and how far its ratios had to be moved.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Imported {
+    /// The allocation, on an exact budget.
+    pub allocation: Allocation,
+    /// What gets one ratio: the block, where all of its linears have the same.
+    pub unit: UnitKind,
+    /// The mean sparsity of the ratios as they were read, by parameters.
+    pub read: f64,
+}
+
+/// Returns the allocation of ratios that were read, for a model of these linears, in `named_modules()` order.
+///
+/// The target is `target`, or else the ratios' mean by parameters, to 12 decimals. Ratios that miss it are moved onto the budget by
+/// one addend, within 0 and 1.
+///
+/// # Errors
+/// When the number of ratios is not the model's, or one is not between 0 and 1, or the target is none.
+pub fn allocation(
+    modules: &[Module],
+    ratios: &Ratios,
+    target: Option<f64>,
+) -> Result<Imported, ExchangeError> {
+    let blocks = blocks(modules, |module| module.block);
+    let (found, values, as_blocks) = match ratios {
+        Ratios::Blocks(values) => (values.len() == blocks.len(), values, true),
+        Ratios::Linears(values) => (values.len() == modules.len(), values, false),
+    };
+    if !found {
+        let found = values.len();
+        return Err(ExchangeError::Count { found, blocks: blocks.len(), linears: modules.len() });
+    }
+    let name = |index: usize| match as_blocks {
+        true => format!("block {index}"),
+        false => modules[index].name.clone(),
+    };
+    if let Some(index) = values.iter().position(|ratio| !(0.0..=1.0).contains(ratio)) {
+        return Err(ExchangeError::Ratio { module: name(index), ratio: values[index] });
+    }
+    // Linears of one block with one ratio are that block.
+    let (unit, values) = match as_blocks {
+        true => (UnitKind::Block, values.clone()),
+        false => match grouped(modules, values) {
+            Some(values) => (UnitKind::Block, values),
+            None => (UnitKind::Projection, values.clone()),
+        },
+    };
+    let projection =
+        |module: &Module| Projection { name: module.name.clone(), parameters: module.parameters };
+    let units: Vec<Unit> = match unit {
+        UnitKind::Block => {
+            let unit = |block: &&[Module]| Unit {
+                name: format!("block {}", block[0].block),
+                projections: block.iter().map(projection).collect(),
+            };
+            blocks.iter().map(unit).collect()
+        }
+        UnitKind::Projection => {
+            let unit =
+                |module: &Module| Unit { name: module.name.clone(), projections: vec![projection(module)] };
+            modules.iter().map(unit).collect()
+        }
+    };
+    let parameters: Vec<u64> = units.iter().map(Unit::parameters).collect();
+    let read = mean_sparsity(&values, &parameters)?;
+    let target = target.unwrap_or((read * 1e12).round() / 1e12);
+    let sparsity = budget(&Proposal::Sparsity(values), &parameters, target, Bounds::default())?;
+    let allocation = Allocation::new(target, &units, None, &sparsity)?;
+    Ok(Imported { allocation, unit, read })
+}
+
+/// Returns one ratio for each block where its linears all have the same.
+fn grouped(modules: &[Module], values: &[f64]) -> Option<Vec<f64>> {
+    let mut start = 0;
+    let mut ratios = Vec::new();
+    for block in blocks(modules, |module| module.block) {
+        let of_block = values.get(start..start + block.len())?;
+        let first = of_block.first()?;
+        if of_block.iter().any(|ratio| ratio != first) {
+            return None;
+        }
+        ratios.push(*first);
+        start += block.len();
+    }
+    Some(ratios)
+}
+
+/// Returns ratios by name in the model's order.
+///
+/// # Errors
+/// When a linear has none or two, or one is of another model.
+pub(super) fn by_name(named: Vec<(String, f64)>, modules: &[Module]) -> Result<Ratios, ExchangeError> {
+    let mut ratios = std::collections::BTreeMap::new();
+    for (name, ratio) in named {
+        if ratios.insert(name.clone(), ratio).is_some() {
+            return Err(ExchangeError::Twice { module: name });
+        }
+    }
+    let mut values = Vec::with_capacity(modules.len());
+    for module in modules {
+        let ratio = ratios.remove(&module.name);
+        values.push(ratio.ok_or_else(|| ExchangeError::NoRatio { module: module.name.clone() })?);
+    }
+    match ratios.pop_first() {
+        Some((module, _)) => Err(ExchangeError::NoSuchModule { module }),
+        None => Ok(Ratios::Linears(values)),
+    }
+}

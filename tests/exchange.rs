@@ -1,0 +1,272 @@
+//! Allocations in other tools' formats, and back.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use allot::allocate::{Allocation, Projection, Unit};
+use allot::exchange::{AllocationFile, Module, csv, dlp, evopress, llm_compressor, modules};
+use allot::lang::published::PUBLISHED;
+use allot::lang::types::UnitKind;
+use proptest::prelude::*;
+use serde_json::Value;
+use tempfile::TempDir;
+
+const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/tiny-stories-12l");
+
+fn allot(place: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_allot"));
+    command.current_dir(place).args(arguments).stdin(Stdio::null()).output().expect("the binary runs")
+}
+
+fn run(place: &Path, arguments: &[&str]) -> Vec<u8> {
+    let output = allot(place, arguments);
+    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    output.stdout
+}
+
+/// Returns a folder with the statistics of the bundled model in it.
+fn place() -> TempDir {
+    let place = TempDir::new().expect("a folder");
+    let text = format!("{MODEL}/text/calibration.jsonl");
+    let arguments = ["stats", MODEL, "--text", &text, "--length", "64", "--samples", "8", "--gradients"];
+    run(place.path(), &[&arguments[..], &["--reconstruction-error", "--out", "s.safetensors"]].concat());
+    place
+}
+
+fn exported(place: &Path, script: &str, form: &str, more: &[&str]) -> PathBuf {
+    let file = place.join(format!("{script}.{form}"));
+    let name = file.display().to_string();
+    let arguments = ["export", script, "--to", form, "--model", MODEL, "--sparsity", "0.7", "-o", &name];
+    run(place, &[&arguments[..], &["--stats", "s.safetensors"], more].concat());
+    file
+}
+
+/// Returns how many weights each linear loses in an allocation file.
+fn pruned(file: &Path) -> Vec<(String, u64)> {
+    let data: Value = serde_json::from_slice(&fs::read(file).expect("readable")).expect("JSON");
+    let units = data["units"].as_array().expect("units").clone();
+    units
+        .iter()
+        .flat_map(|unit| unit["projections"].as_array().expect("projections").clone())
+        .map(|it| (it["name"].as_str().expect("a name").to_owned(), it["pruned"].as_u64().expect("a count")))
+        .collect()
+}
+
+#[test]
+fn what_is_exported_comes_back() {
+    let place = place();
+    let place = place.path();
+    for (script, forms) in [
+        ("owl", &["json", "csv", "llm-compressor", "evopress", "dlp", "alphapruning"][..]),
+        ("lsa_projection", &["json", "csv", "llm-compressor", "evopress"][..]),
+    ] {
+        let asked = pruned(&exported(place, script, "json", &[]));
+        let total: u64 = asked.iter().map(|(_, pruned)| pruned).sum();
+        for form in forms {
+            let step: &[&str] = if *form == "evopress" { &["--weights-diff", "318"] } else { &[] };
+            let file = exported(place, script, form, step).display().to_string();
+            let back = place.join(format!("{script}-{form}.back.json"));
+            let (from, to) = (file.as_str(), back.display().to_string());
+            let mut arguments = vec!["import", from, "--model", MODEL, "-o", &to];
+            // What the file does not say has to be said.
+            if *form == "evopress" {
+                arguments.extend(["--sparsity", "0.7"]);
+            }
+            arguments.extend(step);
+            let output = allot(place, &arguments);
+            let message = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert_eq!(output.status.code(), Some(0), "{script} {form}: {message}");
+            let found = pruned(&back);
+            assert_eq!(found.iter().map(|(_, pruned)| pruned).sum::<u64>(), total, "{script} {form}");
+            for ((name, asked), (other, found)) in asked.iter().zip(&found) {
+                assert_eq!(name, other);
+                // EvoPress' levels are coarse; the others hold the ratio to a weight.
+                let most = if *form == "evopress" { 400 } else { 1 };
+                assert!(asked.abs_diff(*found) <= most, "{script} {form} {name}: {asked} and {found}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_forms_are_what_their_tools_read() {
+    let place = place();
+    for form in ["csv", "llm-compressor", "evopress", "dlp"] {
+        let text = fs::read_to_string(exported(place.path(), "owl", form, &[])).expect("text");
+        insta::assert_snapshot!(form, text.lines().take(24).collect::<Vec<_>>().join("\n"));
+    }
+    let recipe = exported(place.path(), "lsa_projection", "llm-compressor", &["--modifier", "sparsegpt"]);
+    insta::assert_snapshot!("llm-compressor_by_projection", fs::read_to_string(recipe).expect("text"));
+    let metric = fs::read(exported(place.path(), "owl", "alphapruning", &[])).expect("readable");
+    assert_eq!(&metric[..8], b"\x93NUMPY\x01\x00");
+    assert_eq!(metric.len() % 64, (8 * 84) % 64);
+}
+
+#[test]
+fn an_allocation_file_is_pruned_and_measured_like_its_script() {
+    let place = place();
+    let place = place.path();
+    let file = exported(place, "owl", "json", &[]).display().to_string();
+    let text = format!("{MODEL}/text/report.jsonl");
+    let measured = ["--text", &text, "--length", "64", "--limit", "8", "--format", "json"];
+    let prune = |script: &str, out: &str| {
+        let arguments = ["prune", MODEL, script, "--stats", "s.safetensors", "--out", out, "--quiet"];
+        let sparsity: &[&str] = if script == "owl" { &["--sparsity", "0.7"] } else { &[] };
+        run(place, &[&arguments[..], sparsity].concat());
+        let folder = place.join(out).display().to_string();
+        run(place, &[&["ppl", &folder][..], &measured].concat())
+    };
+    let by_script = prune("owl", "by-script");
+    assert_eq!(prune(&file, "by-file"), by_script);
+    let in_memory = ["ppl", MODEL, "--allocation", &file, "--stats", "s.safetensors"];
+    let in_memory = run(place, &[&in_memory[..], &measured].concat());
+    let perplexity = |bytes: &[u8]| -> f64 {
+        let data: Value = serde_json::from_slice(bytes).expect("JSON");
+        data["perplexity"].as_f64().expect("a number")
+    };
+    // The same masks; only the order of sums may differ.
+    assert!((perplexity(&in_memory) / perplexity(&by_script) - 1.0).abs() < 1e-5);
+}
+
+#[test]
+fn what_a_format_cannot_hold_is_refused() {
+    let place = place();
+    let refused = |arguments: &[&str]| {
+        let output = allot(place.path(), arguments);
+        assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stdout));
+        String::from_utf8(output.stderr).expect("UTF-8")
+    };
+    let shared = ["--model", MODEL, "--sparsity", "0.7", "--stats", "s.safetensors"];
+    let error = refused(&[&["export", "lsa_projection", "--to", "dlp"][..], &shared].concat());
+    assert!(error.contains("one ratio for each block"), "{error}");
+    let error = refused(&["export", "owl", "--to", "csv"]);
+    assert!(error.contains("--model"), "{error}");
+    fs::write(place.path().join("few.json"), "[0.3, 0.3]").expect("a file");
+    let error = refused(&["import", "few.json", "--from", "dlp", "--model", MODEL]);
+    assert!(error.contains("12") && error.contains('2'), "{error}");
+    fs::write(place.path().join("torn.json"), "{\"units\": [").expect("a file");
+    let error = refused(&["eval", MODEL, "torn.json"]);
+    assert!(error.contains("torn.json"), "{error}");
+}
+
+/// An allocation of blocks of any sizes.
+fn allocations() -> impl Strategy<Value = (Vec<Module>, Allocation)> {
+    let block = (prop::collection::vec(64_u64..4000, 3), 0.05_f64..0.95);
+    prop::collection::vec(block, 1..6).prop_map(|blocks| {
+        let names = ["self_attn.q_proj", "mlp.up_proj", "mlp.down_proj"];
+        let units: Vec<Unit> = blocks
+            .iter()
+            .enumerate()
+            .map(|(block, (sizes, _))| Unit {
+                name: format!("block {block}"),
+                projections: names
+                    .iter()
+                    .zip(sizes)
+                    .map(|(name, parameters)| Projection {
+                        name: format!("model.layers.{block}.{name}"),
+                        parameters: *parameters,
+                    })
+                    .collect(),
+            })
+            .collect();
+        let sparsity: Vec<f64> = blocks.iter().map(|(_, sparsity)| *sparsity).collect();
+        let sizes: Vec<u64> = units.iter().map(Unit::parameters).collect();
+        let target = allot::allocate::mean_sparsity(&sparsity, &sizes).expect("a mean");
+        let modules = units
+            .iter()
+            .enumerate()
+            .flat_map(|(block, unit)| unit.projections.iter().map(move |it| (block, it)))
+            .map(|(block, it)| Module { name: it.name.clone(), block, parameters: it.parameters })
+            .collect();
+        (modules, Allocation::new(target, &units, None, &sparsity).expect("an allocation"))
+    })
+}
+
+proptest! {
+    #[test]
+    fn every_format_gives_back_its_ratios((modules, allocation) in allocations()) {
+        let total = allocation.pruned();
+        let file = AllocationFile::new(&allocation, UnitKind::Block, "owl", None);
+        let json = serde_json::to_vec(&file).expect("JSON");
+        let back = AllocationFile::read(&json).expect("a file").allocation();
+        for (unit, other) in allocation.units.iter().zip(&back.units) {
+            prop_assert_eq!((&unit.name, &unit.projections), (&other.name, &other.projections));
+            // A reader of JSON numbers may be off by the last bit.
+            prop_assert!((unit.sparsity - other.sparsity).abs() < 1e-15);
+        }
+        let ratios = [
+            csv::read(&csv::write(&allocation).expect("a table"), &modules),
+            dlp::read(&dlp::write(&allocation).expect("a list"), &modules),
+            llm_compressor::read(
+                &llm_compressor::write(&allocation, llm_compressor::Modifier::Wanda).expect("a recipe"),
+                &modules,
+            ),
+        ];
+        for ratios in ratios {
+            let back = modules::allocation(&modules, &ratios.expect("ratios"), Some(allocation.target));
+            prop_assert!(back.expect("an allocation").allocation.pruned().abs_diff(total) <= 1);
+        }
+        let levels = evopress::levels(&allocation, None, evopress::LEVELS);
+        if let Ok(levels) = levels {
+            let sum: i64 = levels.text().lines().filter_map(|it| it.rsplit_once(": ")?.1.parse::<i64>().ok()).sum();
+            prop_assert_eq!(sum, 0);
+        }
+    }
+}
+
+/// The function that is exported is run by Python, where there is NumPy, and gives allot's ratios.
+#[test]
+fn the_numpy_function_gives_the_same_ratios() {
+    let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let probe = Command::new(&python).args(["-c", "import numpy, safetensors"]).output();
+    if !probe.is_ok_and(|output| output.status.success()) {
+        println!("skipped: {python} has no numpy and safetensors; set PYTHON to one that has");
+        return;
+    }
+    let place = place();
+    let place = place.path();
+    let mut compared = 0;
+    for script in PUBLISHED {
+        let file = place.join(format!("{}.py", script.name)).display().to_string();
+        let output = allot(place, &["export", script.name, "--to", "numpy", "-o", &file]);
+        if output.status.code() != Some(0) {
+            println!("{}: {}", script.name, String::from_utf8_lossy(&output.stderr));
+            continue;
+        }
+        let asked = exported(place, script.name, "json", &[]);
+        let check = format!(
+            "import json, sys, importlib.util\n\
+             from safetensors.numpy import load_file\n\
+             spec = importlib.util.spec_from_file_location('exported', {file:?})\n\
+             module = importlib.util.module_from_spec(spec)\n\
+             spec.loader.exec_module(module)\n\
+             found = load_file({model:?})\n\
+             stats = load_file({stats:?})\n\
+             names = json.loads({names:?})\n\
+             weights = {{name: found[name + '.weight'] for name in names}}\n\
+             rows = {{name: stats['second_moment.' + name] for name in names}}\n\
+             json.dump(module.allocate(weights, rows, 0.7), sys.stdout)\n",
+            model = format!("{MODEL}/model.safetensors"),
+            stats = place.join("s.safetensors").display().to_string(),
+            names = serde_json::to_string(&pruned(&asked).iter().map(|it| &it.0).collect::<Vec<_>>())
+                .expect("JSON"),
+        );
+        let output = Command::new(&python).args(["-c", &check]).output().expect("python runs");
+        assert!(output.status.success(), "{}: {}", script.name, String::from_utf8_lossy(&output.stderr));
+        let found: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let data: Value = serde_json::from_slice(&fs::read(&asked).expect("readable")).expect("JSON");
+        for unit in data["units"].as_array().expect("units") {
+            let ratio = unit["sparsity"].as_f64().expect("a ratio");
+            for projection in unit["projections"].as_array().expect("projections") {
+                let name = projection["name"].as_str().expect("a name");
+                let theirs = found["sparsity"][name].as_f64().expect("a ratio");
+                assert!((ratio - theirs).abs() < 1e-9, "{} {name}: {ratio} and {theirs}", script.name);
+                assert_eq!(found["pruned"][name], projection["pruned"], "{} {name}", script.name);
+            }
+        }
+        compared += 1;
+    }
+    println!("{compared} scripts give the same ratios");
+    assert!(compared >= 11);
+}
