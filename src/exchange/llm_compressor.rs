@@ -173,6 +173,9 @@ impl Places {
     }
 }
 
+/// Says whether a target of a recipe names a module.
+type Target = Box<dyn Fn(&str) -> bool>;
+
 /// Returns whether targets match all blocks or all linears.
 fn matched(targets: &[String], modules: &[Module]) -> Result<Places, ExchangeError> {
     let mut blocks: Vec<String> = Vec::new();
@@ -181,7 +184,7 @@ fn matched(targets: &[String], modules: &[Module]) -> Result<Places, ExchangeErr
         blocks.push(format!("{}{}", place.before, place.block));
     }
     blocks.dedup();
-    let mut matches: Vec<Box<dyn Fn(&str) -> bool>> = Vec::new();
+    let mut matches: Vec<Target> = Vec::new();
     for target in targets {
         match target.strip_prefix("re:") {
             Some(pattern) => {
