@@ -17,7 +17,7 @@ const UNNOTICED: f64 = 1e-6;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   allot import ratios.json --model MODEL -o allocation.json
-  allot import recipe.yaml --model MODEL | allot eval MODEL -
+  allot import recipe.yaml --from llm-compressor --model MODEL -o allocation.json
   allot import levels.txt --model MODEL --sparsity 0.7 --weights-diff 1000000 -o allocation.json
   allot import alpha_peak.npy --model MODEL --sparsity 0.7 --epsilon 0.2 -o allocation.json
 
