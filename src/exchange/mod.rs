@@ -77,12 +77,3 @@ impl std::fmt::Display for Format {
         f.write_str(self.name())
     }
 }
-
-/// A file in a format of text, and what its reader has to be told beside.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Text {
-    /// What the file holds.
-    pub text: String,
-    /// What the tool that reads it has to be told, as a sentence; `None` when the file says all.
-    pub note: Option<String>,
-}

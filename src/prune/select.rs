@@ -16,14 +16,6 @@ const LARGE: usize = 1 << 18;
 /// Groups up to this size are ranked by comparing all pairs, which needs no branches.
 const SMALL_GROUP: usize = 16;
 
-/// Slices from this size on are selected in by way of a sample.
-const BRACKETED: usize = 2048;
-
-/// How many scores a sample has, at least, and how many of them lie on either side of where the threshold is thought to be: four
-/// standard deviations of a random sample's median.
-const SAMPLE: usize = 512;
-const MARGIN: usize = 46;
-
 /// Returns a whole number whose order is that of the scores: it compares without branches. `-0` is made `0`.
 #[inline(always)]
 fn key(score: f32) -> u32 {
@@ -148,48 +140,13 @@ pub(super) fn mark_least(scores: &[f32], count: usize, keys: &mut Vec<u32>, mark
     let Some(last) = count.min(scores.len()).checked_sub(1) else {
         return;
     };
-    let (threshold, equal) = match bracketed(scores, last, keys) {
-        Some(found) => found,
-        None => {
-            keys.clear();
-            keys.extend(scores.iter().map(|it| key(*it)));
-            threshold_at(keys, last)
-        }
-    };
-    mark_up_to(scores.iter().map(|it| key(*it)), threshold, equal, marks);
-}
-
-/// Returns the key at `place` of the sorted keys, and how many keys up to that place are equal to it.
-fn threshold_at(keys: &mut [u32], place: usize) -> (u32, usize) {
-    let (below, threshold, _) = keys.select_nth_unstable(place);
+    keys.clear();
+    keys.extend(scores.iter().map(|it| key(*it)));
+    let (below, threshold, _) = keys.select_nth_unstable(last);
     let threshold = *threshold;
     // What selection put before the threshold is below it or equal to it.
-    (threshold, 1 + below.iter().filter(|key| **key == threshold).count())
-}
-
-/// As [`threshold_at`] of a wide slice, by looking closely only at the scores that a sample says are near: in the manner of
-/// Floyd and Rivest (1975). `None` when the slice is narrow, or the sample was not like the whole; `near` is room to work in.
-fn bracketed(scores: &[f32], place: usize, near: &mut Vec<u32>) -> Option<(u32, usize)> {
-    if scores.len() < BRACKETED {
-        return None;
-    }
-    near.clear();
-    near.extend(scores.iter().step_by(scores.len() / SAMPLE).map(|it| key(*it)));
-    near.sort_unstable();
-    let middle = place * near.len() / scores.len();
-    let low = middle.checked_sub(MARGIN).map_or(0, |it| near[it]);
-    let high = near.get(middle + MARGIN).copied().unwrap_or(u32::MAX);
-    // Every key is written, and kept only where the next one does not fall on it: no branch to mispredict.
-    near.resize(scores.len(), 0);
-    let (mut below, mut count) = (0, 0);
-    for score in scores {
-        let key = key(*score);
-        below += usize::from(key < low);
-        near[count] = key;
-        count += usize::from(key.wrapping_sub(low) <= high - low);
-    }
-    let place = place.checked_sub(below).filter(|place| *place < count)?;
-    Some(threshold_at(&mut near[..count], place))
+    let equal = 1 + below.iter().filter(|key| **key == threshold).count();
+    mark_up_to(scores.iter().map(|it| key(*it)), threshold, equal, marks);
 }
 
 /// Marks the `count` least scores of a small group.
