@@ -110,8 +110,10 @@ fn what_was_measured_is_not_measured_again() {
     run(place.path(), &with("0.6,0.7"));
     assert_eq!(fs::read(folder.join("comparison.json")).expect("data"), whole);
 
-    let error = fails(place.path(), &[&with("0.6")[..], &["--method", "magnitude"]].concat());
-    assert!(error.contains("something else"), "{error}");
+    for other in [["--method", "magnitude"], ["--seed", "1"]] {
+        let error = fails(place.path(), &[&with("0.6")[..], &other].concat());
+        assert!(error.contains("something else"), "{error}");
+    }
 }
 
 #[test]

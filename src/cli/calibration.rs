@@ -7,6 +7,8 @@ use candle_core::Device;
 use super::CliError;
 use super::progress::Progress;
 use super::text::bytes;
+use crate::lang::ops::Op;
+use crate::lang::program::{Metric, Script};
 use crate::model::Checkpoint;
 use crate::stats::{CalibrationOptions, Reconstruction, Source, Statistics, Tokens, calibrate_with};
 
@@ -51,32 +53,52 @@ impl CalibrationArguments {
         Ok(Some(source.draw(checkpoint, self.samples, self.length, self.seed)?))
     }
 
-    /// Returns the dense model's statistics, or `None` when neither a file nor a text was given; of a text also the reconstruction
-    /// errors, where they are needed.
+    /// Returns the dense model's statistics where scripts use any, `metric` being their score unless they have their own, or a file
+    /// was given; `None` when neither a file nor a text was given. Of a text also the reconstruction errors are collected, where they
+    /// are used.
     ///
     /// # Errors
     /// Fails when the file or the text cannot be used with the model.
     pub(super) fn statistics(
         &self,
         checkpoint: &Checkpoint,
-        reconstruction: bool,
+        scripts: &[&Script],
+        metric: &Metric,
         quiet: bool,
     ) -> Result<Option<Statistics>, CliError> {
+        let used = |op: Op| scripts.iter().any(|script| script.allocates_by(op, metric));
+        // A file is of use even to scripts that need none: it may hold what their reductions give.
         if let Some(path) = &self.stats {
             return Ok(Some(Statistics::load(path, checkpoint)?));
         }
+        if !Op::COLLECTED.into_iter().any(used) {
+            return Ok(None);
+        }
         let Some(tokens) = self.windows(checkpoint)? else { return Ok(None) };
-        let blocks = checkpoint.config().blocks as f64;
-        let bar = Progress::new("calibrating", quiet);
         let options = CalibrationOptions {
-            reconstruction: reconstruction.then(Reconstruction::default),
+            reconstruction: used(Op::ReconstructionError).then(Reconstruction::default),
             memory: self.memory,
             ..CalibrationOptions::default()
         };
-        let mut progress = |done| bar.at(done as f64 / blocks);
-        let statistics =
-            calibrate_with(checkpoint, &tokens, self.seed, &Device::Cpu, options, &mut progress)?;
-        bar.done();
-        Ok(Some(statistics))
+        Ok(Some(calibrated(checkpoint, &tokens, self.seed, options, quiet)?))
     }
+}
+
+/// Collects statistics on windows of a text, with a progress bar.
+///
+/// # Errors
+/// Fails when the windows do not fit the model, or the memory does not suffice.
+pub(super) fn calibrated(
+    checkpoint: &Checkpoint,
+    tokens: &Tokens,
+    seed: u64,
+    options: CalibrationOptions,
+    quiet: bool,
+) -> Result<Statistics, CliError> {
+    let blocks = checkpoint.config().blocks as f64;
+    let bar = Progress::new("calibrating", quiet);
+    let mut progress = |done| bar.at(done as f64 / blocks);
+    let statistics = calibrate_with(checkpoint, tokens, seed, &Device::Cpu, options, &mut progress)?;
+    bar.done();
+    Ok(statistics)
 }

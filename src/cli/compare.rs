@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::interrupt::Deferred;
 use super::progress::Progress;
 use super::search::{Objective, Texts};
 use super::{CliError, Common, Format, Outcome, output, scripts};
-use crate::compare::entrant::{Entrant, programs};
+use crate::compare::entrant::{Decider, Entrant, programs};
+use crate::compare::folder::{Folder, Identity};
 use crate::compare::ground::Ground;
 use crate::compare::run::{CompareError, Plan, compare};
 use crate::compare::summary::{Comparison, Timings};
@@ -18,16 +19,10 @@ use crate::lang::published::{self, PUBLISHED};
 use crate::lang::types::UnitKind;
 use crate::prune::{Method, Pattern, Propagation};
 use crate::report::{TableOptions, compare as tables};
-use crate::search::settings::{Prepared, Settings};
+use crate::search::settings::Settings;
 use crate::search::space::SpaceOptions;
-use crate::search::store::{Journal, Memory, Store};
+use crate::search::store::{Memory, Store};
 use crate::search::summary::Measure;
-
-/// The files of a comparison's folder.
-const IDENTITY: &str = "identity.json";
-const JOURNAL: &str = "journal.jsonl";
-const COMPARISON: &str = "comparison.json";
-const TIMINGS: &str = "timings.json";
 
 /// Compares ways to allocate on a model: one table of perplexities, and the ratios of each
 #[derive(Debug, clap::Args)]
@@ -91,21 +86,30 @@ enum TableForm {
 
 pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliError> {
     let metric = scripts::load_metric(&arguments.method)?;
+    let method = Method::named(&arguments.method).unwrap_or_else(|| Method::Metric(metric.clone()));
+    if matches!(method, Method::SparseGpt { .. }) && arguments.propagate == Propagation::Dense {
+        return Err(CompareError::SparseGptDense.into());
+    }
     let plan = plan(arguments, common.quiet)?;
     let settings = settings(arguments, &plan, &metric, common.quiet)?;
     let writing = Deferred::begin();
-    let folder = arguments.out.clone().unwrap_or_default();
     let bar = Progress::new("preparing", common.quiet);
-    let prepared = settings.open(&folder, Some(writing.flag()), &mut |_, share| bar.at(share))?;
+    let out = arguments.out.clone().unwrap_or_default();
+    let prepared = settings.open(&out, Some(writing.flag()), &mut |_, share| bar.at(share))?;
     bar.done();
-    let mut store: Box<dyn Store> = match &arguments.out {
-        None => Box::new(Memory::default()),
-        Some(folder) => {
-            enter(folder, &Identity::new(arguments, &settings, &prepared))?;
-            Box::new(Journal::open(&folder.join(JOURNAL))?)
+    let (folder, mut store): (_, Box<dyn Store>) = match &arguments.out {
+        None => (None, Box::new(Memory::default())),
+        Some(path) => {
+            let (folder, journal) = Folder::enter(path, &Identity::new(&prepared, &arguments.method))?;
+            (Some(folder), Box::new(journal))
         }
     };
-    let mut ground = ground(arguments, &settings, &metric, prepared)?;
+    let mut ground = Ground {
+        evaluator: prepared.evaluator,
+        method,
+        propagation: arguments.propagate,
+        calibrated: prepared.calibrated,
+    };
     let bar = Progress::new("comparing", common.quiet);
     let result = compare(&plan, &mut ground, store.as_mut(), &mut |done, all, name| {
         bar.at(done as f64 / all.max(1) as f64);
@@ -113,13 +117,13 @@ pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliE
     });
     bar.done();
     let (mut comparison, mut timings) = result?;
-    if let Some(folder) = &arguments.out {
-        earlier(folder, &comparison, &mut timings);
+    if let Some(folder) = &folder {
+        folder.restore(&comparison, &mut timings);
     }
     if arguments.scripts.is_empty() {
-        sort(&mut comparison, &mut timings);
+        comparison.sort(&mut timings);
     }
-    if let Some(folder) = &arguments.out {
+    if let Some(folder) = &folder {
         write(folder, &comparison, &timings)?;
     }
     drop(writing);
@@ -136,8 +140,8 @@ pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliE
             output::print(&tables::text(&comparison, &timings, &options))?;
         }
     }
-    if let Some(folder) = arguments.out.as_ref().filter(|_| !common.quiet) {
-        output::message(&format!("the page is {}\n", folder.join(tables::PAGE).display()));
+    if let Some(folder) = folder.filter(|_| !common.quiet) {
+        output::message(&format!("the page is {}\n", folder.file(tables::PAGE).display()));
     }
     Ok(Outcome::Fine)
 }
@@ -195,7 +199,6 @@ fn label(name: &str) -> String {
 }
 
 fn settings(arguments: &Arguments, plan: &Plan, metric: &Metric, quiet: bool) -> Result<Settings, CliError> {
-    use crate::compare::entrant::Decider;
     let searches = plan.entrants.iter().any(|it| matches!(it.decider, Decider::Program(_)));
     let mut texts = arguments.texts.settings_with(arguments.seed, !searches)?;
     texts.reconstruction |= plan.entrants.iter().any(|it| it.uses(metric, Op::ReconstructionError));
@@ -213,125 +216,10 @@ fn settings(arguments: &Arguments, plan: &Plan, metric: &Metric, quiet: bool) ->
     super::search::base(&arguments.model, target, &objective, texts, SpaceOptions::default(), quiet)
 }
 
-fn ground(
-    arguments: &Arguments,
-    settings: &Settings,
-    metric: &Metric,
-    prepared: Prepared,
-) -> Result<Ground, CliError> {
-    let checkpoint = prepared.evaluator.subjects[0].checkpoint();
-    let texts = &settings.texts;
-    let calibration = match &texts.calibration {
-        Some(source) => Some(source.draw(checkpoint, texts.samples, texts.length, texts.seed)?),
-        None => None,
-    };
-    let method = match arguments.method.as_str() {
-        "magnitude" => Method::Magnitude,
-        "wanda" => Method::Wanda,
-        "sparsegpt" => Method::SPARSE_GPT,
-        "ria" => Method::RIA,
-        _ => Method::Metric(metric.clone()),
-    };
-    if arguments.method == "sparsegpt" && arguments.propagate == Propagation::Dense {
-        return Err(CliError::SparseGptDense);
-    }
-    Ok(Ground {
-        evaluator: prepared.evaluator,
-        method,
-        propagation: arguments.propagate,
-        calibration,
-        calibrated: prepared.calibrated,
-    })
-}
-
-/// What the measurements in a folder were made with: others may not be mixed with them.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Identity(Vec<(String, String)>);
-
-impl Identity {
-    fn new(arguments: &Arguments, settings: &Settings, prepared: &Prepared) -> Self {
-        let mut parts = prepared.identities.clone();
-        let texts = &settings.texts;
-        let rest = [
-            ("the method", format!("{} {}", arguments.method, settings.metric.trim())),
-            ("the pattern", settings.pattern.clone()),
-            ("the calibration", format!("{} samples of {}", texts.samples, texts.length)),
-        ];
-        parts.extend(rest.map(|(what, value)| (what.to_owned(), value)));
-        Self(parts)
-    }
-}
-
-/// Enters a comparison's folder, which is made where there is none.
-fn enter(folder: &Path, identity: &Identity) -> Result<(), CliError> {
-    let path = folder.join(IDENTITY);
-    match std::fs::read(&path) {
-        Ok(bytes) => {
-            let before: Option<Identity> = serde_json::from_slice(&bytes).ok();
-            let changed = |before: &Identity| {
-                let pairs = identity.0.iter().zip(&before.0);
-                pairs.clone().find(|(now, then)| now != then).map(|(now, _)| now.0.clone())
-            };
-            match before {
-                Some(before) if before == *identity => Ok(()),
-                before => Err(CliError::OtherComparison {
-                    folder: folder.to_owned(),
-                    what: before.as_ref().and_then(changed).unwrap_or_else(|| "the texts".to_owned()),
-                }),
-            }
-        }
-        Err(_) => {
-            if std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some()) {
-                return Err(CliError::NotAComparison { folder: folder.to_owned() });
-            }
-            let failed = |cause| CliError::Write { path: folder.to_owned(), cause };
-            std::fs::create_dir_all(folder).map_err(failed)?;
-            output::write_file(&path, serde_json::to_string_pretty(identity)?.as_bytes())
-        }
-    }
-}
-
-/// A row's seconds, as they are kept.
-#[derive(Serialize, Deserialize)]
-struct Timed {
-    name: String,
-    unit: String,
-    sparsities: Vec<f64>,
-    seconds: f64,
-}
-
-/// Takes the seconds that rows took when they were first measured: going on is faster, and says nothing.
-fn earlier(folder: &Path, comparison: &Comparison, timings: &mut Timings) {
-    let Ok(bytes) = std::fs::read(folder.join(TIMINGS)) else { return };
-    let known: Vec<Timed> = serde_json::from_slice(&bytes).unwrap_or_default();
-    for (row, seconds) in comparison.rows.iter().zip(timings) {
-        let same = |it: &&Timed| {
-            it.name == row.name && it.unit == row.unit && it.sparsities == comparison.sparsities
-        };
-        if let Some(known) = known.iter().find(same) {
-            *seconds = known.seconds.max(*seconds);
-        }
-    }
-}
-
-/// Puts the rows in order, the least perplexities last.
-fn sort(comparison: &mut Comparison, timings: &mut Timings) {
-    let mut rows: Vec<_> = std::mem::take(&mut comparison.rows).into_iter().zip(timings.drain(..)).collect();
-    rows.sort_by(|(a, _), (b, _)| b.mean_loss().total_cmp(&a.mean_loss()));
-    (comparison.rows, *timings) = rows.into_iter().unzip();
-}
-
-fn write(folder: &Path, comparison: &Comparison, timings: &Timings) -> Result<(), CliError> {
-    let timed = comparison.rows.iter().zip(timings).map(|(row, seconds)| Timed {
-        name: row.name.clone(),
-        unit: row.unit.to_owned(),
-        sparsities: comparison.sparsities.clone(),
-        seconds: *seconds,
-    });
-    let timed: Vec<Timed> = timed.collect();
-    let file = |name: &str, text: &str| output::write_file(&folder.join(name), text.as_bytes());
-    file(COMPARISON, &(serde_json::to_string_pretty(comparison)? + "\n"))?;
-    file(TIMINGS, &(serde_json::to_string_pretty(&timed)? + "\n"))?;
+/// Writes a comparison into its folder: as data, as tables, as figures and as a page.
+fn write(folder: &Folder, comparison: &Comparison, timings: &Timings) -> Result<(), CliError> {
+    folder.keep(comparison, timings)?;
+    let file = |name: &str, text: &str| output::write_file(&folder.file(name), text.as_bytes());
     file("table.md", &tables::markdown(comparison, timings))?;
     file("table.tex", &tables::latex(comparison))?;
     file("perplexity.svg", &tables::perplexity_figure(comparison))?;
@@ -343,7 +231,7 @@ impl From<CompareError> for CliError {
     fn from(error: CompareError) -> Self {
         match error {
             CompareError::Search(error) => Self::Search(error),
-            CompareError::Interrupted => Self::Interrupted(CompareError::Interrupted.to_string()),
+            error => Self::Compare(error),
         }
     }
 }

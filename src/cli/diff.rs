@@ -9,11 +9,9 @@ use super::{CliError, Common, Format, Outcome, eval, model, output, scripts};
 use crate::allocate::Bounds;
 use crate::allocate::script::Request;
 use crate::lang::difference::{Difference, differences};
-use crate::lang::ops::Op;
 use crate::lang::types::UnitKind;
 use crate::report::TableOptions;
 use crate::report::difference::{self, SideBySide};
-use crate::stats::Statistics;
 
 /// Shows how two scripts differ: their formulas, and on a model their ratios
 #[derive(Debug, clap::Args)]
@@ -89,31 +87,14 @@ fn ratios(
     let metric = scripts::load_metric(&arguments.method)?;
     let checkpoint = model::open(folder, common.quiet)?;
     checkpoint.check_finite()?;
-    let used = arguments.calibration.stats.is_some()
-        || loaded.iter().any(|it| scripts::needs_statistics(&it.script, &metric));
-    let statistics = match used {
-        true => {
-            let errors = |it: &scripts::Loaded| it.script.allocates_by(Op::ReconstructionError, &metric);
-            arguments.calibration.statistics(&checkpoint, loaded.iter().any(errors), common.quiet)?
-        }
-        false => None,
-    };
-    let mut data = checkpoint.data()?;
-    if let Some(statistics) = &statistics {
-        statistics.attach(&mut data);
-    }
-    let known = statistics.as_ref().map(Statistics::cache);
-    let request = Request {
-        metric: &metric,
-        unit: arguments.unit,
-        target,
-        bounds: Bounds::default(),
-        reductions: known.as_ref(),
-    };
-    let mut allocations = Vec::with_capacity(2);
-    for script in loaded {
-        allocations.push(eval::allocated(script, &data, request, common.quiet)?.allocation);
-    }
+    let scripts = [&loaded[0].script, &loaded[1].script];
+    let statistics = arguments.calibration.statistics(&checkpoint, &scripts, &metric, common.quiet)?;
+    let [first, second] = eval::on_model(&checkpoint, statistics.as_ref(), |data, reductions| {
+        let bounds = Bounds::default();
+        let request = Request { metric: &metric, unit: arguments.unit, target, bounds, reductions };
+        let allocation = |it| eval::allocated(it, data, request, common.quiet).map(|it| it.allocation);
+        Ok([allocation(&loaded[0])?, allocation(&loaded[1])?])
+    })?;
     let names = [loaded[0].name.clone(), loaded[1].name.clone()];
-    Ok(SideBySide::new(names, &allocations[0], &allocations[1]))
+    Ok(SideBySide::new(names, &first, &second))
 }

@@ -8,10 +8,11 @@ use super::{CliError, Common, Format, Outcome, model, output, scripts};
 use crate::allocate::script::{self, Note, Request, ScriptError, allocate};
 use crate::allocate::{Allocation, Bounds};
 use crate::exchange::AllocationFile;
+use crate::interpret::cache::Reductions;
 use crate::interpret::data::ModelData;
 use crate::lang::canonical;
-use crate::lang::ops::Op;
 use crate::lang::types::UnitKind;
+use crate::model::Checkpoint;
 use crate::report::{self, TableOptions};
 use crate::stats::Statistics;
 
@@ -64,30 +65,19 @@ pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliE
     let bounds = Bounds::new(arguments.least, arguments.most)?;
     let checkpoint = model::open(&arguments.model, common.quiet)?;
     checkpoint.check_finite()?;
-    // A file is of use even to scripts that need none: it may hold what their reductions give.
-    let used = arguments.calibration.stats.is_some() || scripts::needs_statistics(&loaded.script, &metric);
-    let statistics = match used {
-        true => {
-            let errors = loaded.script.allocates_by(Op::ReconstructionError, &metric);
-            arguments.calibration.statistics(&checkpoint, errors, common.quiet)?
-        }
-        false => None,
-    };
-    let mut data = checkpoint.data()?;
-    if let Some(statistics) = &statistics {
-        statistics.attach(&mut data);
-    }
-    let known = statistics.as_ref().map(Statistics::cache);
-    let request =
-        Request { metric: &metric, unit: arguments.unit, target, bounds, reductions: known.as_ref() };
-    let outcome = allocated(&loaded, &data, request, common.quiet)?;
+    let scripts = [&loaded.script];
+    let statistics = arguments.calibration.statistics(&checkpoint, &scripts, &metric, common.quiet)?;
+    let outcome = on_model(&checkpoint, statistics.as_ref(), |data, reductions| {
+        let request = Request { metric: &metric, unit: arguments.unit, target, bounds, reductions };
+        allocated(&loaded, data, request, common.quiet)
+    })?;
     draw(arguments, &outcome.allocation, &loaded.name)?;
     match common.format {
-        Format::Json => output::print_json(&report::data::AllocationData::new(
+        Format::Json => output::print_json(&AllocationFile::new(
             &outcome.allocation,
-            &loaded.name,
-            &canonical::hash(&loaded.script),
             outcome.unit,
+            &loaded.name,
+            Some(canonical::hash(&loaded.script)),
         ))?,
         Format::Text => print_table(&outcome.allocation)?,
     }
@@ -122,6 +112,22 @@ fn print_table(allocation: &Allocation) -> Result<(), CliError> {
     let options =
         TableOptions { width: output::width(), color: output::styled(&std::io::stdout()), ascii: false };
     output::print(&report::allocation_table(allocation, &options))
+}
+
+/// Runs something on a model's weights with statistics beside them, and with what their file says that reductions give.
+///
+/// # Errors
+/// Fails when the weights cannot be read, or what is run does.
+pub(super) fn on_model<T>(
+    checkpoint: &Checkpoint,
+    statistics: Option<&Statistics>,
+    run: impl FnOnce(&ModelData<'_>, Option<&Reductions>) -> Result<T, CliError>,
+) -> Result<T, CliError> {
+    let mut data = checkpoint.data()?;
+    if let Some(statistics) = statistics {
+        statistics.attach(&mut data);
+    }
+    run(&data, statistics.map(Statistics::cache).as_ref())
 }
 
 /// Allocates by a script, with what there is to say of it on standard error unless `quiet`.

@@ -11,10 +11,8 @@ use super::{CliError, Common, Format, Outcome, eval, model, output, scripts};
 use crate::allocate::Bounds;
 use crate::allocate::script::Request;
 use crate::exchange::{AllocationFile, alphapruning, csv, dlp, evopress, file, llm_compressor, npy, numpy};
-use crate::lang::ops::Op;
 use crate::lang::types::UnitKind;
 use crate::lang::{canonical, dsa, latex, print};
-use crate::stats::Statistics;
 
 /// Writes a script, or the allocation that it gives on a model, in another tool's form
 #[derive(Debug, clap::Args)]
@@ -240,27 +238,13 @@ fn decided(
     let metric = scripts::load_metric(&arguments.method)?;
     let checkpoint = model::open(model, common.quiet)?;
     checkpoint.check_finite()?;
-    let used = arguments.calibration.stats.is_some() || scripts::needs_statistics(&loaded.script, &metric);
-    let statistics = match used {
-        true => {
-            let errors = loaded.script.allocates_by(Op::ReconstructionError, &metric);
-            arguments.calibration.statistics(&checkpoint, errors, common.quiet)?
-        }
-        false => None,
-    };
-    let mut data = checkpoint.data()?;
-    if let Some(statistics) = &statistics {
-        statistics.attach(&mut data);
-    }
-    let known = statistics.as_ref().map(Statistics::cache);
-    let request = Request {
-        metric: &metric,
-        unit: arguments.unit,
-        target,
-        bounds: Bounds::default(),
-        reductions: known.as_ref(),
-    };
-    let outcome = eval::allocated(loaded, &data, request, common.quiet)?;
+    let scripts = [&loaded.script];
+    let statistics = arguments.calibration.statistics(&checkpoint, &scripts, &metric, common.quiet)?;
+    let outcome = eval::on_model(&checkpoint, statistics.as_ref(), |data, reductions| {
+        let bounds = Bounds::default();
+        let request = Request { metric: &metric, unit: arguments.unit, target, bounds, reductions };
+        eval::allocated(loaded, data, request, common.quiet)
+    })?;
     let hash = Some(canonical::hash(&loaded.script));
     let file = AllocationFile {
         model: Some(file::ModelName {

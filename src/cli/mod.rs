@@ -35,6 +35,7 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 pub use output::CliError;
 
+use crate::compare::run::CompareError;
 use crate::prune::PruneError;
 use crate::search::error::SearchError;
 
@@ -138,7 +139,7 @@ pub fn main() -> ExitCode {
             output::message(&format!("{error}\n"));
             ExitCode::from(interrupt::EXIT_CODE)
         }
-        Err(error @ CliError::Interrupted(_)) => {
+        Err(error @ CliError::Compare(CompareError::Interrupted)) => {
             output::message(&format!("{error}\n"));
             ExitCode::from(interrupt::EXIT_CODE)
         }

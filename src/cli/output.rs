@@ -52,26 +52,9 @@ pub enum CliError {
         /// Which.
         name: &'static str,
     },
-    /// Something asked a command to stop, which says how to go on.
-    #[error("{0}")]
-    Interrupted(String),
-    /// A folder holds a comparison of something else.
-    #[error("{} holds a comparison with something else: {what} differs; choose another `--out`", folder.display())]
-    OtherComparison {
-        /// The folder.
-        folder: PathBuf,
-        /// What differs.
-        what: String,
-    },
-    /// A folder that is no comparison's, and not empty.
-    #[error("{} is not empty, and no comparison; choose another `--out`", folder.display())]
-    NotAComparison {
-        /// The folder.
-        folder: PathBuf,
-    },
-    /// SparseGPT has no masks that dense statistics give.
-    #[error("SparseGPT changes weights block by block: leave `--propagate` at `pruned`")]
-    SparseGptDense,
+    /// A comparison cannot go on.
+    #[error(transparent)]
+    Compare(crate::compare::run::CompareError),
     /// A model cannot be pruned.
     #[error(transparent)]
     Prune(#[from] crate::prune::PruneError),

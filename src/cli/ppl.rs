@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use candle_core::Device;
 
+use super::calibration::calibrated;
 use super::input::Input;
 use super::progress::Progress;
 use super::text::{TextArguments, bytes};
@@ -12,7 +13,7 @@ use crate::measure::{perplexity, perplexity_of};
 use crate::model::{Checkpoint, Decoder};
 use crate::prune::{Method, Options, Propagation, prune_in_memory};
 use crate::report::number::grouped;
-use crate::stats::{CalibrationOptions, Statistics, calibrate_with};
+use crate::stats::{CalibrationOptions, Statistics};
 
 /// Measures perplexity: the text is joined, tokenised, and cut into windows that do not overlap
 #[derive(Debug, clap::Args)]
@@ -105,12 +106,9 @@ fn pruned(
     let name = input.name.clone();
     let file = allocation::read(input, None)?;
     let decided = allocation::of_model(&file, &name, checkpoint, None, quiet)?;
-    let method = match arguments.method.as_str() {
-        "wanda" => Method::Wanda,
-        "magnitude" => Method::Magnitude,
-        "ria" => Method::RIA,
-        "sparsegpt" => Method::SPARSE_GPT,
-        other => Method::Metric(scripts::load_metric(other)?),
+    let method = match Method::named(&arguments.method) {
+        Some(method) => method,
+        None => Method::Metric(scripts::load_metric(&arguments.method)?),
     };
     let statistics = match (&arguments.stats, arguments.calibration.is_empty()) {
         (Some(path), _) => Some(Statistics::load(path, checkpoint)?),
@@ -118,14 +116,8 @@ fn pruned(
         (None, false) => {
             let texts = crate::stats::Source::Text(arguments.calibration.clone());
             let tokens = texts.draw(checkpoint, arguments.samples, arguments.length, arguments.seed)?;
-            let blocks = checkpoint.config().blocks as f64;
-            let bar = Progress::new("calibrating", quiet);
             let options = CalibrationOptions { memory: arguments.memory, ..CalibrationOptions::default() };
-            let mut progress = |done| bar.at(done as f64 / blocks);
-            let statistics =
-                calibrate_with(checkpoint, &tokens, arguments.seed, &Device::Cpu, options, &mut progress)?;
-            bar.done();
-            Some(statistics)
+            Some(calibrated(checkpoint, &tokens, arguments.seed, options, quiet)?)
         }
     };
     let options = Options {

@@ -10,8 +10,7 @@ use super::{CliError, Common, Format, Outcome, eval, model, output, scripts};
 use crate::allocate::script::Request;
 use crate::allocate::{Allocation, Bounds};
 use crate::lang::canonical;
-use crate::lang::ops::Op;
-use crate::lang::program::Metric;
+use crate::lang::program::{Metric, Script};
 use crate::lang::types::UnitKind;
 use crate::model::Checkpoint;
 use crate::prune::{self, Method, Options, Pattern, Propagation, Rounding, ScriptSource};
@@ -85,27 +84,18 @@ pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliE
     checkpoint.check_finite()?;
     let tokens = arguments.calibration.windows(&checkpoint)?;
     // With a text, the pruner collects its own statistics on the way; dense ones are for the allocation.
-    let (script_needs, errors) = match &source {
-        Source::Script(loaded) => (
-            scripts::needs_statistics(&loaded.script, &metric),
-            loaded.script.allocates_by(Op::ReconstructionError, &metric),
-        ),
-        Source::File(..) => (false, false),
+    let scripts: Vec<&Script> = match &source {
+        Source::Script(loaded) => vec![&loaded.script],
+        Source::File(..) => Vec::new(),
     };
-    let statistics = match arguments.calibration.stats.is_some() || script_needs {
-        true => arguments.calibration.statistics(&checkpoint, errors, common.quiet)?,
-        false => None,
-    };
+    let statistics = arguments.calibration.statistics(&checkpoint, &scripts, &metric, common.quiet)?;
     let Decided { allocation, unit, script, own_metric } =
         decide(source, arguments, &metric, &checkpoint, statistics.as_ref(), common.quiet)?;
     // A script's own metric says how its weights are chosen, unless the method is said.
-    let method = match (arguments.method.as_str(), own_metric) {
-        ("wanda", Some(metric)) => Method::Metric(metric),
-        ("magnitude", _) => Method::Magnitude,
-        ("wanda", None) => Method::Wanda,
-        ("sparsegpt", _) => Method::SPARSE_GPT,
-        ("ria", _) => Method::RIA,
-        _ => Method::Metric(metric.clone()),
+    let method = match (Method::named(&arguments.method), own_metric) {
+        (Some(Method::Wanda), Some(metric)) => Method::Metric(metric),
+        (Some(method), _) => method,
+        (None, _) => Method::Metric(metric),
     };
     let writing = Deferred::begin();
     let options = Options {
@@ -172,19 +162,11 @@ fn decide(
         (None, Pattern::Fixed { n, m }) => n as f64 / m as f64,
         (None, _) => return Err(CliError::NoSparsity),
     };
-    let mut data = checkpoint.data()?;
-    if let Some(statistics) = statistics {
-        statistics.attach(&mut data);
-    }
-    let known = statistics.map(Statistics::cache);
-    let request = Request {
-        metric,
-        unit: arguments.unit,
-        target,
-        bounds: Bounds::default(),
-        reductions: known.as_ref(),
-    };
-    let outcome = eval::allocated(&loaded, &data, request, quiet)?;
+    let outcome = eval::on_model(checkpoint, statistics, |data, reductions| {
+        let bounds = Bounds::default();
+        let request = Request { metric, unit: arguments.unit, target, bounds, reductions };
+        eval::allocated(&loaded, data, request, quiet)
+    })?;
     Ok(Decided {
         allocation: outcome.allocation,
         unit: outcome.unit,

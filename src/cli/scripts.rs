@@ -6,7 +6,6 @@ use super::input::Input;
 use super::{CliError, output};
 use crate::lang::check::{Options, check_bytes};
 use crate::lang::diagnostic::Diagnostic;
-use crate::lang::ops::Op;
 use crate::lang::program::{Metric, Script};
 use crate::lang::published::{self, PUBLISHED};
 use crate::lang::types::UnitKind;
@@ -86,11 +85,4 @@ pub(super) fn load_metric(name: &str) -> Result<Metric, CliError> {
     let loaded = load(script, None, true)?;
     let metric = loaded.script.metric.ok_or(CliError::NoMetric { name: loaded.name })?;
     Ok(Metric { per: metric.per, score: metric.score.without_spans() })
-}
-
-/// Returns whether an allocation uses more than a model's weights, with `metric` for its score unless it has its own.
-pub(super) fn needs_statistics(script: &Script, metric: &Metric) -> bool {
-    [Op::InputNorm, Op::HessianDiagonal, Op::Gradient, Op::ReconstructionError]
-        .into_iter()
-        .any(|op| script.allocates_by(op, metric))
 }

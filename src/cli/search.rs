@@ -10,6 +10,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::interrupt::Deferred;
 use super::progress::Progress;
 use super::{CliError, Common, Outcome, model, scripts};
+use crate::prune::Method;
 use crate::search::error::SearchError;
 use crate::search::run::{self, JOURNAL, State};
 use crate::search::settings::{Settings, TextSettings, metric_script};
@@ -275,12 +276,14 @@ pub(super) fn base(
         version: env!("CARGO_PKG_VERSION").to_owned(),
         models,
         targets,
-        method: match objective.method.as_str() {
-            named @ ("magnitude" | "wanda" | "ria") => named.to_owned(),
+        method: match Method::named(&objective.method) {
             // What SparseGPT allots by is Wanda's score.
-            "sparsegpt" => "wanda".to_owned(),
-            _ => "metric".to_owned(),
-        },
+            Some(Method::SparseGpt { .. }) => Method::Wanda,
+            Some(method) => method,
+            None => Method::Metric(metric.clone()),
+        }
+        .name()
+        .to_owned(),
         metric: metric_script(&metric),
         pattern: objective.pattern.to_string(),
         measure: objective.measure,

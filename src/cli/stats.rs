@@ -13,8 +13,7 @@ use crate::lang::types::UnitKind;
 use crate::model::Checkpoint;
 use crate::report::number;
 use crate::stats::{
-    CalibrationOptions, RECONSTRUCTION_GROUP, Reconstruction, Source, Statistics, calibrate_with,
-    gradients_within, spectra,
+    CalibrationOptions, RECONSTRUCTION_GROUP, Reconstruction, Source, Statistics, gradients_within, spectra,
 };
 
 /// Collects a model's statistics on a text: what scripts and pruning methods use beside the weights
@@ -181,13 +180,10 @@ fn calibrated(
         let [needed, allowed] = [needed, allowed].map(number::bytes);
         return Err(CliError::Memory { needed, allowed });
     }
-    let blocks = checkpoint.config().blocks as f64;
-    let bar = Progress::new("calibrating", common.quiet);
-    let mut progress = |done| bar.at(done as f64 / blocks);
     let mut statistics =
-        calibrate_with(checkpoint, &tokens, arguments.seed, &Device::Cpu, options, &mut progress)?;
-    bar.done();
+        super::calibration::calibrated(checkpoint, &tokens, arguments.seed, options, common.quiet)?;
     if arguments.gradients {
+        let blocks = checkpoint.config().blocks as f64;
         let bar = Progress::new("gradients", common.quiet);
         let collected = gradients_within(checkpoint, &tokens, &Device::Cpu, arguments.memory, &mut |done| {
             bar.at(done as f64 / (2.0 * blocks));

@@ -1,7 +1,5 @@
 //! Where entrants are compared: the model with its texts, pruned in one way for all.
 
-use std::sync::atomic::AtomicBool;
-
 use super::run::CompareError;
 use crate::allocate::Allocation;
 use crate::allocate::Bounds;
@@ -16,7 +14,6 @@ use crate::search::evaluator::{Evaluator, Setting, Task};
 use crate::search::settings::Calibrated;
 use crate::search::store::{Key, Store};
 use crate::search::subject::Split;
-use crate::stats::Tokens;
 
 /// The model with its texts, and how it is pruned.
 #[derive(Debug)]
@@ -27,9 +24,7 @@ pub struct Ground {
     pub method: Method,
     /// What later blocks see of the pruning.
     pub propagation: Propagation,
-    /// The calibration text, which propagation through pruned blocks reads again.
-    pub calibration: Option<Tokens>,
-    /// What the calibration took.
+    /// What the calibration took, and its text, which propagation through pruned blocks reads again.
     pub calibrated: Calibrated,
 }
 
@@ -105,9 +100,9 @@ impl Ground {
             pattern: self.evaluator.pattern,
             propagation: self.propagation,
             unit,
-            tokens: self.calibration.as_ref(),
+            tokens: self.calibrated.text.as_ref(),
             statistics: subject.statistics(),
-            interrupt: self.evaluator.interrupt.map(|flag: &'static AtomicBool| flag),
+            interrupt: self.evaluator.interrupt,
             ..Options::new(self.method.clone())
         };
         let (decoder, _) = prune_in_memory(subject.checkpoint(), allocation, &options, &mut |_| {})?;

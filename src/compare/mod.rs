@@ -5,6 +5,7 @@
 //! was measured.
 
 pub mod entrant;
+pub mod folder;
 pub mod ground;
 pub mod run;
 pub mod summary;

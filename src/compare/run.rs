@@ -1,5 +1,6 @@
 //! A whole comparison: every entrant at every sparsity.
 
+use std::path::PathBuf;
 use std::time::Instant;
 
 use thiserror::Error;
@@ -41,6 +42,23 @@ pub enum CompareError {
     /// Something asked it to stop.
     #[error("stopped; the same command with the same `--out` goes on where this one stopped")]
     Interrupted,
+    /// A folder holds a comparison of something else.
+    #[error("{} holds a comparison with something else: {what} differs; choose another `--out`", folder.display())]
+    Other {
+        /// The folder.
+        folder: PathBuf,
+        /// What differs.
+        what: String,
+    },
+    /// A folder that is no comparison's, and not empty.
+    #[error("{} is not empty, and no comparison; choose another `--out`", folder.display())]
+    NotAComparison {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// SparseGPT has no masks that dense statistics give.
+    #[error("SparseGPT changes weights block by block: leave `--propagate` at `pruned`")]
+    SparseGptDense,
     /// The model cannot be searched or measured.
     #[error(transparent)]
     Search(Box<SearchError>),
@@ -137,17 +155,18 @@ impl<'a> Entry<'a> {
     fn new(entrant: &'a Entrant, unit: Option<UnitKind>, ground: &Ground) -> Self {
         let calibrated = &ground.calibrated;
         let uses = |statistic| entrant.uses(&ground.evaluator.metric, statistic);
-        let moments = [Op::InputNorm, Op::HessianDiagonal, Op::ReconstructionError].into_iter().any(uses);
+        let moments = Op::COLLECTED.into_iter().filter(|op| *op != Op::Gradient).any(uses);
         let gradients = uses(Op::Gradient);
+        let read = calibrated.text.as_ref().map_or(0, |text| text.ids().len() as u64);
         let own = match &entrant.decider {
             Decider::Script(script) => unit.or(script.unit).unwrap_or_default(),
             Decider::Program(searcher) => searcher.unit(),
         };
         let row = Row {
             name: entrant.name.clone(),
-            unit: own.name(),
+            unit: own,
             unit_asked: unit.is_some(),
-            tokens: calibrated.tokens * (u64::from(moments) + u64::from(gradients)),
+            tokens: read * (u64::from(moments) + u64::from(gradients)),
             evaluations: 0,
             cells: Vec::new(),
         };
@@ -175,8 +194,7 @@ impl<'a> Entry<'a> {
             Ok(allocation) => allocation,
             Err(problem) => return Ok(CellResult::Problem(problem)),
         };
-        let unit = UnitKind::ALL.into_iter().find(|unit| unit.name() == self.row.unit).unwrap_or_default();
-        let (allotted, losses) = ground.losses(&allocation, unit, store)?;
+        let (allotted, losses) = ground.losses(&allocation, self.row.unit, store)?;
         let checkpoint = ground.evaluator.subjects[0].checkpoint();
         Ok(CellResult::Measured {
             damage: Damage::mean(&losses),

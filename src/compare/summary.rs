@@ -1,8 +1,13 @@
 //! What a comparison found: all that its tables and figures are made of.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
+use crate::lang::types::UnitKind;
 use crate::search::summary::{Damage, Ratios};
+
+fn by_name<S: Serializer>(unit: &UnitKind, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(unit.name())
+}
 
 /// Ways to allocate on one model, each at several sparsities.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -34,8 +39,9 @@ pub struct Comparison {
 pub struct Row {
     /// What tables call it.
     pub name: String,
-    /// What gets one ratio: `block` or `projection`.
-    pub unit: &'static str,
+    /// What gets one ratio, by name.
+    #[serde(serialize_with = "by_name")]
+    pub unit: UnitKind,
     /// Whether the unit was asked for, beside others.
     #[serde(skip)]
     pub unit_asked: bool,
@@ -101,6 +107,15 @@ impl Row {
         let sum: f64 = losses.sum();
         let mean = sum / self.cells.len().max(1) as f64;
         if mean.is_nan() { f64::INFINITY } else { mean }
+    }
+}
+
+impl Comparison {
+    /// Puts the rows in order, and their timings with them: the least perplexities last.
+    pub fn sort(&mut self, timings: &mut Timings) {
+        let mut rows: Vec<_> = std::mem::take(&mut self.rows).into_iter().zip(timings.drain(..)).collect();
+        rows.sort_by(|(a, _), (b, _)| b.mean_loss().total_cmp(&a.mean_loss()));
+        (self.rows, *timings) = rows.into_iter().unzip();
     }
 }
 

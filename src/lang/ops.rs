@@ -215,6 +215,10 @@ impl fmt::Display for Setting {
 }
 
 impl Op {
+    /// The terminals that stand for statistics: a calibration pass has to have collected them.
+    pub const COLLECTED: [Self; 4] =
+        [Self::InputNorm, Self::HessianDiagonal, Self::Gradient, Self::ReconstructionError];
+
     /// Returns the operator's row of the catalogue.
     pub fn info(self) -> &'static Operator {
         &CATALOGUE[self as usize]

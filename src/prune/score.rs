@@ -38,6 +38,11 @@ impl Method {
     /// RIA as its published code runs by default.
     pub const RIA: Self = Self::Ria { power: 0.5, per: Group::Matrix };
 
+    /// Returns the method that `--method` calls by a name, as published; `None` for the name of a script.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Magnitude, Self::Wanda, Self::SPARSE_GPT, Self::RIA].into_iter().find(|it| it.name() == name)
+    }
+
     /// Returns the name that `--method` takes; a metric is called `metric`.
     pub const fn name(&self) -> &'static str {
         match self {

@@ -34,6 +34,15 @@ impl Axis {
         }
     }
 
+    /// Returns an axis in percent around shares of 1, at least a few points wide so that rounding does not look large; `None` when
+    /// none of them is finite.
+    pub(super) fn percent(shares: impl Iterator<Item = f64> + Clone) -> Option<Self> {
+        let shares = shares.filter(|share| share.is_finite()).map(|share| 100.0 * share);
+        let (low, high) = (shares.clone().reduce(f64::min)?, shares.reduce(f64::max)?);
+        let margin = (0.05 * (high - low)).max((4.0 - (high - low)) / 2.0);
+        Some(Self::over((low - margin).max(0.0), (high + margin).min(100.0), 5))
+    }
+
     /// Returns where a value lies, from 0 at the least to 1 at the most.
     pub(super) fn position(&self, value: f64) -> f64 {
         ((value - self.least) / (self.most - self.least)).clamp(0.0, 1.0)

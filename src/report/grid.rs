@@ -1,13 +1,12 @@
 //! A table that can be shown in a terminal, in Markdown and in HTML.
 
-use comfy_table::{Attribute, Cell, CellAlignment, LineStyle, Table, TableStyle, presets};
+use comfy_table::{Attribute, Cell};
 
 use crate::report::TableOptions;
 use crate::report::number::{shortened, truncated};
 use crate::report::svg::escaped;
+use crate::report::table::{GAP, align, bare};
 
-/// What separates two columns in a terminal.
-const GAP: usize = 2;
 /// The fewest characters that a column which gives way keeps.
 const LEAST: usize = 12;
 
@@ -56,14 +55,7 @@ impl Grid {
     /// Returns the table for a terminal, a star behind what is best; ends with a new line.
     pub(super) fn text(&self, options: &TableOptions) -> String {
         let grid = self.fitted(options);
-        let mut table = Table::new();
-        let rule = if options.ascii { '-' } else { '─' };
-        table.load_style(TableStyle { header_separator: LineStyle::none().fill(rule), ..presets::NOTHING });
-        if options.color {
-            table.enforce_styling();
-        } else {
-            table.force_no_tty();
-        }
+        let mut table = bare(options);
         table.set_header(grid.head.iter().map(|title| Cell::new(title).add_attribute(Attribute::Bold)));
         let strong = |field: &Field| match field.best {
             true => Cell::new(&field.text).add_attribute(Attribute::Bold),
@@ -72,12 +64,7 @@ impl Grid {
         for line in &grid.rows {
             table.add_row(line.cells.iter().map(strong));
         }
-        let count = table.column_count();
-        for (index, column) in table.column_iter_mut().enumerate() {
-            column.set_padding((0, if index + 1 < count { GAP as u16 } else { 0 }));
-            let number = self.numbers.get(index).is_some_and(|number| *number);
-            column.set_cell_alignment(if number { CellAlignment::Right } else { CellAlignment::Left });
-        }
+        align(&mut table, |index| self.numbers.get(index).is_some_and(|number| *number));
         table.trim_fmt() + "\n"
     }
 

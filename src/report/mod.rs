@@ -7,7 +7,6 @@ mod axis;
 pub mod catalogue;
 mod chart;
 pub mod compare;
-pub mod data;
 pub mod diagnostic;
 pub mod difference;
 pub mod figure;

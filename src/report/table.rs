@@ -24,7 +24,7 @@ impl Default for TableOptions {
 }
 
 /// What separates two columns.
-const GAP: usize = 2;
+pub(super) const GAP: usize = 2;
 /// The longest and the shortest bar worth drawing.
 const BAR: std::ops::RangeInclusive<usize> = 8..=40;
 /// The fewest characters that still tell one module's name from another's.
@@ -41,15 +41,7 @@ pub fn allocation_table(allocation: &Allocation, options: &TableOptions) -> Stri
     let ellipsis = if options.ascii { ".." } else { "…" };
     let bars = BarStyle::new(options.ascii);
 
-    let mut table = Table::new();
-    let rule = if options.ascii { '-' } else { '─' };
-    table.load_style(TableStyle { header_separator: LineStyle::none().fill(rule), ..presets::NOTHING });
-    if options.color {
-        table.enforce_styling();
-    } else {
-        table.force_no_tty();
-    }
-
+    let mut table = bare(options);
     let inner = layout.bar.unwrap_or(0).saturating_sub("0%".len());
     let scale = format!("0%{:>inner$}", "100%");
     table.set_header(layout.row(
@@ -74,11 +66,7 @@ pub fn allocation_table(allocation: &Allocation, options: &TableOptions) -> Stri
         table.add_row(row);
     }
     let count = table.column_count();
-    for (index, column) in table.column_iter_mut().enumerate() {
-        column.set_padding((0, if index + 1 < count { GAP as u16 } else { 0 }));
-        let number = index > 0 && !(layout.bar.is_some() && index + 1 == count);
-        column.set_cell_alignment(if number { CellAlignment::Right } else { CellAlignment::Left });
-    }
+    align(&mut table, |index| index > 0 && !(layout.bar.is_some() && index + 1 == count));
 
     let mut text = table.trim_fmt();
     text.push('\n');
@@ -87,6 +75,29 @@ pub fn allocation_table(allocation: &Allocation, options: &TableOptions) -> Stri
         text.push('\n');
     }
     text
+}
+
+/// Returns an empty table whose head is underlined, and that has no other lines.
+pub(super) fn bare(options: &TableOptions) -> Table {
+    let mut table = Table::new();
+    let rule = if options.ascii { '-' } else { '─' };
+    table.load_style(TableStyle { header_separator: LineStyle::none().fill(rule), ..presets::NOTHING });
+    if options.color {
+        table.enforce_styling();
+    } else {
+        table.force_no_tty();
+    }
+    table
+}
+
+/// Sets a table's columns apart, those with numbers to their right.
+pub(super) fn align(table: &mut Table, is_number: impl Fn(usize) -> bool) {
+    let count = table.column_count();
+    for (index, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, if index + 1 < count { GAP as u16 } else { 0 }));
+        let side = if is_number(index) { CellAlignment::Right } else { CellAlignment::Left };
+        column.set_cell_alignment(side);
+    }
 }
 
 /// Which columns there are, and how wide those of variable width.

@@ -196,12 +196,7 @@ impl Settings {
     }
 
     fn method(&self, metric: &Metric) -> Method {
-        match self.method.as_str() {
-            "magnitude" => Method::Magnitude,
-            "wanda" => Method::Wanda,
-            "ria" => Method::RIA,
-            _ => Method::Metric(metric.clone()),
-        }
+        Method::named(&self.method).unwrap_or_else(|| Method::Metric(metric.clone()))
     }
 
     fn statistics(
@@ -224,7 +219,6 @@ impl Settings {
         let Some(source) = &texts.calibration else { return Ok(None) };
         let tokens = source.draw(checkpoint, texts.samples, texts.length, texts.seed)?;
         identities.push(("the calibration text".to_owned(), tokens.hash().to_owned()));
-        calibrated.tokens += tokens.ids().len() as u64;
         let blocks = checkpoint.config().blocks as f64;
         let begun = Instant::now();
         let options = CalibrationOptions {
@@ -243,6 +237,7 @@ impl Settings {
             statistics.add_gradients(collected);
             calibrated.gradient_seconds += begun.elapsed().as_secs_f64();
         }
+        calibrated.text.get_or_insert(tokens);
         Ok(Some(statistics))
     }
 
@@ -283,14 +278,14 @@ pub struct Prepared {
     pub calibrated: Calibrated,
 }
 
-/// What collecting statistics took, over all models; nothing where they came from a file.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+/// What collecting statistics took; nothing where they came from a file.
+#[derive(Clone, Debug, Default)]
 pub struct Calibrated {
-    /// How many tokens were read, by each pass.
-    pub tokens: u64,
-    /// How many seconds the inputs' statistics took.
+    /// The windows that the first model read, in each pass.
+    pub text: Option<Tokens>,
+    /// How many seconds the inputs' statistics took, over all models.
     pub seconds: f64,
-    /// How many seconds the gradients took.
+    /// How many seconds the gradients took, over all models.
     pub gradient_seconds: f64,
 }
 
@@ -300,7 +295,7 @@ impl Prepared {
     /// # Errors
     /// When a model cannot be read.
     pub fn collected(&self) -> Result<Vec<Op>, SearchError> {
-        let mut collected = vec![Op::InputNorm, Op::HessianDiagonal, Op::Gradient, Op::ReconstructionError];
+        let mut collected = Op::COLLECTED.to_vec();
         for subject in &self.evaluator.subjects {
             let data = subject.data()?;
             collected.retain(|op| {

@@ -295,13 +295,12 @@ fn operators(options: &SpaceOptions) -> Result<Vec<Op>, SpaceError> {
             return Err(SpaceError::NotInSpace { name: name.clone(), kind: options.kind });
         }
     }
-    let needs = [Op::InputNorm, Op::HessianDiagonal, Op::Gradient, Op::ReconstructionError];
     let named = |list: &[String], op: Op| list.iter().any(|name| name == op.name());
     Ok(CATALOGUE
         .iter()
         .map(|row| row.op)
         .filter(|op| takes_part(*op))
-        .filter(|op| !needs.contains(op) || named(&options.collected, *op))
+        .filter(|op| !Op::COLLECTED.contains(op) || named(&options.collected, *op))
         .filter(|op| options.only.is_empty() || named(&options.only, *op))
         .filter(|op| !named(&options.without, *op))
         .collect())

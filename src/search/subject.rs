@@ -1,5 +1,6 @@
 //! A model under search: dense statistics, ranks and predictions, computed once for all candidates.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use candle_core::{Device, Storage, Tensor};
@@ -10,7 +11,7 @@ use crate::interpret::cache::Reductions;
 use crate::interpret::data::ModelData;
 use crate::lang::types::UnitKind;
 use crate::measure::{Reference, WindowLoss};
-use crate::model::{Block, Checkpoint, Decoder, ModelError, no_tap};
+use crate::model::{Block, Checkpoint, Decoder, Head, ModelError, no_tap};
 use crate::prune::{Method, Pattern, PruneError, Share, dense_scores};
 use crate::stats::{Statistics, Tokens};
 
@@ -182,17 +183,9 @@ impl Subject {
         shares: &[Share],
         windows: Range<usize>,
     ) -> Result<Vec<WindowLoss>, SearchError> {
-        let Some(reference) = self.reference(split) else {
-            return Ok(Vec::new());
-        };
-        let mut hidden = reference.embedded(windows.clone())?;
-        for index in 0..self.decoder.blocks.len() {
-            let block = self.pruned_block(index, shares)?;
-            for batch in &mut hidden {
-                *batch = block.forward(batch, reference.angles(), &mut no_tap())?;
-            }
-        }
-        Ok(reference.losses(&self.decoder.head, windows, &hidden)?)
+        let blocks =
+            (0..self.decoder.blocks.len()).map(|index| self.pruned_block(index, shares).map(Cow::Owned));
+        self.losses_through(blocks, &self.decoder.head, split, windows)
     }
 
     /// Returns the losses of some windows of a text under a copy of the model that was pruned elsewhere, `[windows]`.
@@ -205,16 +198,29 @@ impl Subject {
         split: Split,
         windows: Range<usize>,
     ) -> Result<Vec<WindowLoss>, SearchError> {
+        let blocks = pruned.blocks.iter().map(|block| Ok(Cow::Borrowed(block)));
+        self.losses_through(blocks, &pruned.head, split, windows)
+    }
+
+    /// Runs some windows of a text through blocks, one at a time, and a head.
+    fn losses_through<'a>(
+        &self,
+        blocks: impl Iterator<Item = Result<Cow<'a, Block>, SearchError>>,
+        head: &Head,
+        split: Split,
+        windows: Range<usize>,
+    ) -> Result<Vec<WindowLoss>, SearchError> {
         let Some(reference) = self.reference(split) else {
             return Ok(Vec::new());
         };
         let mut hidden = reference.embedded(windows.clone())?;
-        for block in &pruned.blocks {
+        for block in blocks {
+            let block = block?;
             for batch in &mut hidden {
                 *batch = block.forward(batch, reference.angles(), &mut no_tap())?;
             }
         }
-        Ok(reference.losses(&pruned.head, windows, &hidden)?)
+        Ok(reference.losses(head, windows, &hidden)?)
     }
 }
 

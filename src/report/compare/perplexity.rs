@@ -6,7 +6,7 @@ use std::fmt::Write;
 use super::style::{class, open};
 use super::table::{caption, label, number};
 use crate::compare::summary::{Comparison, Row};
-use crate::report::axis::{Axis, LogAxis};
+use crate::report::axis::LogAxis;
 use crate::report::chart::{Frame, line, log_ticks};
 use crate::report::number::{percent, plain_percent};
 use crate::report::svg::text;
@@ -109,12 +109,4 @@ fn tip(row: &Row) -> String {
         Some(format!("{} at {}", number(cell.damage()?.perplexity), percent(cell.target, 0)))
     });
     format!("{}: {}", label(row), cells.collect::<Vec<_>>().join(", "))
-}
-
-/// Returns the axis around some ratios, in percent.
-pub(super) fn percent_axis(shares: impl Iterator<Item = f64> + Clone) -> Option<Axis> {
-    let shares = shares.filter(|share| share.is_finite()).map(|share| 100.0 * share);
-    let (low, high) = (shares.clone().reduce(f64::min)?, shares.reduce(f64::max)?);
-    let margin = (0.05 * (high - low)).max((4.0 - (high - low)) / 2.0);
-    Some(Axis::over((low - margin).max(0.0), (high + margin).min(100.0), 5))
 }

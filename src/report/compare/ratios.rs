@@ -3,11 +3,10 @@
 
 use std::fmt::Write;
 
-use super::perplexity::percent_axis;
 use super::style::{class, open};
 use super::table::{caption, label};
 use crate::compare::summary::{Cell, Comparison};
-use crate::report::axis::label_stride;
+use crate::report::axis::{Axis, label_stride};
 use crate::report::chart::{Frame, line};
 use crate::report::number::{percent, plain_percent, shortened};
 use crate::report::svg::text;
@@ -22,7 +21,7 @@ pub fn figure(comparison: &Comparison) -> String {
     let mut svg = open(width, head + PANEL.1 * rows as f64 + 10.0, &caption(comparison));
     let cells = comparison.rows.iter().flat_map(|row| &row.cells).filter_map(Cell::ratios);
     let shares = cells.flat_map(|it| it.blocks.iter().copied()).chain(comparison.sparsities.iter().copied());
-    let Some(axis) = percent_axis(shares) else {
+    let Some(axis) = Axis::percent(shares) else {
         svg.push_str("</svg>\n");
         return svg;
     };

@@ -1,6 +1,6 @@
 //! What the figures of a comparison share: a style sheet of literal values, light and dark, and how lines are told apart.
 
-/// Nine hues that differ for most readers, each used with whole and with dashed lines.
+/// Hues that differ for most readers, each used with whole and with dashed lines.
 const HUES: usize = 8;
 
 /// The style sheet; colours are literal, because renderers that know no media queries then still show the light ones.

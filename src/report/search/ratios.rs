@@ -20,12 +20,7 @@ pub(super) fn blocks(summary: &Summary) -> Option<String> {
     let drawn = |it: &&Ratios| !it.blocks.is_empty() && it.blocks.iter().all(|share| share.is_finite());
     let ratios: Vec<&Ratios> = summary.ratios.iter().filter(drawn).collect();
     let count = ratios.iter().map(|it| it.blocks.len()).max()?;
-    let all = || {
-        ratios.iter().flat_map(|it| &it.blocks).filter(|share| share.is_finite()).map(|share| 100.0 * share)
-    };
-    let (low, high) = (all().reduce(f64::min)?, all().reduce(f64::max)?);
-    let margin = (0.05 * (high - low)).max((4.0 - (high - low)) / 2.0);
-    let axis = Axis::over((low - margin).max(0.0), (high + margin).min(100.0), 5);
+    let axis = Axis::percent(ratios.iter().flat_map(|it| it.blocks.iter().copied()))?;
 
     // The winner is drawn last, so that it lies above what it is compared with.
     let legend: Vec<(String, String)> = ratios
