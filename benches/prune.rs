@@ -7,7 +7,8 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use allot::lang::types::Group;
-use allot::prune::{InverseFactor, Rounding, Share, least, score, sparsegpt};
+use allot::prune::score::WandaRows;
+use allot::prune::{InverseFactor, Rounding, Share, least, least_of_rows, score, sparsegpt};
 use criterion::{Criterion, criterion_group, criterion_main};
 use faer::linalg::solvers::{DenseSolveCore, Llt};
 use faer::{Mat, Side};
@@ -53,7 +54,15 @@ fn wanda(criterion: &mut Criterion) {
     let share = Share { sparsity: 0.7, pruned: (rows * count) as u64, group: None };
     let mut group = criterion.benchmark_group(format!("wanda_{rows}x{columns}"));
     group.sample_size(10).measurement_time(Duration::from_secs(10));
+    let shape = [rows, columns];
     group.bench_function("selection", |bencher| {
+        bencher.iter(|| {
+            let scores = WandaRows::new(black_box(&weights), &moments);
+            let score = |row: usize, row_scores: &mut [f32]| scores.write(row, row_scores);
+            black_box(least_of_rows(shape, score, share, Rounding::Exact))
+        });
+    });
+    group.bench_function("selection_of_all_scores", |bencher| {
         bencher.iter(|| {
             let scores = score::wanda(black_box(&weights), &moments);
             black_box(least(&scores, columns, Group::Row, share, Rounding::Exact))

@@ -6,7 +6,7 @@ use std::path::Path;
 use allot::lang::types::Group;
 use allot::model::{Checkpoint, TensorFiles, widen};
 use allot::prune::select::{least_in_groups, least_in_rows, least_of_all, up_to_nth};
-use allot::prune::{Mask, Pattern, Rounding, Share, least, score, shares};
+use allot::prune::{Mask, Pattern, Rounding, Share, least, least_of_rows, score, shares};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -158,6 +158,23 @@ proptest! {
         let count = (columns as f64 * part) as usize;
         let rows: Vec<bool> = scores.chunks(columns).flat_map(|it| by_sorting(it, count)).collect();
         prop_assert_eq!(least_in_rows(&scores, columns, |_| count), rows);
+    }
+
+    #[test]
+    fn rows_scored_one_at_a_time_get_the_marks_of_all_scores(
+        (columns, scores) in scores(),
+        part in 0.0_f64..=1.0,
+    ) {
+        let shape = [scores.len() / columns, columns];
+        let pruned = (scores.len() as f64 * part) as u64;
+        let write = |row: usize, into: &mut [f32]| into.copy_from_slice(&scores[row * columns..][..columns]);
+        for rounding in [Rounding::Exact, Rounding::Reference] {
+            for group in [None, Some((2, 4)), Some((9, 20))] {
+                let share = Share { sparsity: part, pruned, group };
+                let of_all = least(&scores, columns, Group::Row, share, rounding);
+                prop_assert_eq!(least_of_rows(shape, write, share, rounding), of_all);
+            }
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use candle_core::Tensor;
 use half::slice::HalfFloatSliceExt;
@@ -12,9 +13,9 @@ use super::error::PruneError;
 use super::factor::{InverseFactor, MOST_DAMPING};
 use super::mask::Mask;
 use super::options::{Needs, Options, across_units};
-use super::pattern::{Share, least, shares};
+use super::pattern::{Rounding, Share, least, least_of_rows, shares};
 use super::report::LinearReport;
-use super::score::{self, Method, Propagation};
+use super::score::{self, Method, Propagation, WandaRows};
 use super::sparsegpt::prune_columns;
 use crate::allocate::Allocation;
 use crate::interpret::data::{LinearData, ModelData, Values};
@@ -206,9 +207,13 @@ fn prune_linear(
         return Ok(Pruned { weight: narrow(checkpoint, linear, weights, &stored)?, mask, damping });
     }
     let moments = || second_moment(linear, inputs, options.statistics);
+    if let (Method::Wanda, None) = (&options.method, &scores) {
+        let mask = wanda_mask(linear, &weights, &moments()?, share, options.rounding)?;
+        drop(weights);
+        return Ok(Pruned { weight: mask.apply(&stored), mask, damping: None });
+    }
     let scores = match (&options.method, scores) {
         (_, Some(scores)) => scores,
-        (Method::Wanda, _) => score::wanda(&weights, &moments()?),
         (Method::Ria { power, .. }, _) => score::relative_importance(&weights, &moments()?, *power),
         _ => score::magnitude(&weights),
     };
@@ -217,6 +222,30 @@ fn prune_linear(
     score::check(&linear.module, &scores, linear.columns)?;
     let mask = least(&scores, linear.columns, options.method.per(), share, options.rounding);
     Ok(Pruned { weight: mask.apply(&stored), mask, damping: None })
+}
+
+/// Chooses by Wanda's scores, which are never held for more than a few rows.
+fn wanda_mask(
+    linear: &Linear,
+    weights: &[f32],
+    moments: &[f32],
+    share: Share,
+    rounding: Rounding,
+) -> Result<Mask, PruneError> {
+    let rows = WandaRows::new(weights, moments);
+    let not_a_number = AtomicBool::new(false);
+    let score = |row: usize, scores: &mut [f32]| {
+        rows.write(row, scores);
+        if scores.iter().any(|it| it.is_nan()) {
+            not_a_number.store(true, Ordering::Relaxed);
+        }
+    };
+    let mask = least_of_rows([linear.rows, linear.columns], score, share, rounding);
+    if not_a_number.into_inner() {
+        // Where it is, all scores tell.
+        score::check(&linear.module, &score::wanda(weights, moments), linear.columns)?;
+    }
+    Ok(mask)
 }
 
 /// Returns the factor of a linear's input, which all linears that share the input share.

@@ -203,18 +203,38 @@ pub fn least(scores: &[f32], columns: usize, per: Group, share: Share, rounding:
     let rows = scores.len().checked_div(columns).unwrap_or(0);
     let marks = match (share.group, per, rounding) {
         (Some((n, m)), _, _) => least_in_groups(scores, columns, m, |width| in_group(rounding, n, m, width)),
-        (None, Group::Row, Rounding::Exact) => {
-            let count = |row: usize| pruned_in_row(row as u64, rows as u64, share.pruned);
-            least_in_rows(scores, columns, |row| count(row) as usize)
-        }
-        (None, Group::Row, Rounding::Reference) => {
-            let count = place(columns, share.sparsity);
-            least_in_rows(scores, columns, |_| count)
+        (None, Group::Row, _) => {
+            least_in_rows(scores, columns, |row| in_row([rows, columns], row, share, rounding))
         }
         (None, Group::Matrix, Rounding::Exact) => least_of_all(scores, share.pruned as usize),
         (None, Group::Matrix, Rounding::Reference) => up_to_nth(scores, place(scores.len(), share.sparsity)),
     };
     super::Mask::new(columns, marks)
+}
+
+/// Returns what [`least`] does within rows, of scores that `score(row, scores)` writes a row at a time.
+///
+/// The scores of the whole matrix are never held, which is both faster and a matrix in f32 less of memory.
+pub fn least_of_rows(
+    shape: [usize; 2],
+    score: impl Fn(usize, &mut [f32]) + Sync,
+    share: Share,
+    rounding: Rounding,
+) -> super::Mask {
+    use super::select::{least_in_scored_groups, least_in_scored_rows};
+    let marks = match share.group {
+        Some((n, m)) => least_in_scored_groups(shape, m, score, |width| in_group(rounding, n, m, width)),
+        None => least_in_scored_rows(shape, score, |row| in_row(shape, row, share, rounding)),
+    };
+    super::Mask::new(shape[1], marks)
+}
+
+/// Returns how many weights of a row are pruned.
+fn in_row([rows, columns]: [usize; 2], row: usize, share: Share, rounding: Rounding) -> usize {
+    match rounding {
+        Rounding::Exact => pruned_in_row(row as u64, rows as u64, share.pruned) as usize,
+        Rounding::Reference => place(columns, share.sparsity),
+    }
 }
 
 /// Returns `int(count * sparsity)`, as Python computes it.

@@ -81,21 +81,37 @@ pub fn magnitude(weights: &[f32]) -> Vec<f32> {
     weights.par_iter().map(|weight| weight.abs()).collect()
 }
 
-/// Returns `abs(weight) * input_norm`, `[rows, columns]`.
-///
-/// `second_moment` is `[columns]`: the mean over samples of the sum over tokens of x squared.
+/// Wanda's scores of one linear, `abs(weight) * input_norm`, of which each row is computed on its own.
 ///
 /// # Source
 /// Wanda (arXiv 2306.11695, equation 1), rounded to f32 as its code rounds.
-pub fn wanda(weights: &[f32], second_moment: &[f32]) -> Vec<f32> {
-    let norms: Vec<f32> = second_moment.iter().map(|it| it.sqrt()).collect();
-    let mut scores = vec![0.0; weights.len()];
-    let width = norms.len().max(1);
-    scores.par_chunks_mut(width).zip(weights.par_chunks(width)).for_each(|(scores, weights)| {
-        for ((score, weight), norm) in scores.iter_mut().zip(weights).zip(&norms) {
+pub struct WandaRows<'a> {
+    weights: &'a [f32],
+    norms: Vec<f32>,
+}
+
+impl<'a> WandaRows<'a> {
+    /// Takes weights, `[rows, columns]`, and `second_moment`, `[columns]`: the mean over samples of the sum over tokens of x
+    /// squared.
+    pub fn new(weights: &'a [f32], second_moment: &[f32]) -> Self {
+        Self { weights, norms: second_moment.iter().map(|it| it.sqrt()).collect() }
+    }
+
+    /// Writes the scores of a row, `[columns]`.
+    pub fn write(&self, row: usize, scores: &mut [f32]) {
+        let weights = &self.weights[row * self.norms.len()..];
+        for ((score, weight), norm) in scores.iter_mut().zip(weights).zip(&self.norms) {
             *score = weight.abs() * norm;
         }
-    });
+    }
+}
+
+/// Returns the scores of [`WandaRows`] of all rows, `[rows, columns]`.
+pub fn wanda(weights: &[f32], second_moment: &[f32]) -> Vec<f32> {
+    let rows = WandaRows::new(weights, second_moment);
+    let mut scores = vec![0.0; weights.len()];
+    let width = second_moment.len().max(1);
+    scores.par_chunks_mut(width).enumerate().for_each(|(row, scores)| rows.write(row, scores));
     scores
 }
 

@@ -41,6 +41,19 @@ pub fn least_in_rows(scores: &[f32], columns: usize, count: impl Fn(usize) -> us
     marks
 }
 
+/// Marks the `count(row)` least scores of each row, which `score(row, scores)` writes.
+///
+/// Marks are those of [`least_in_rows`], but no more scores exist at a time than each thread works on.
+pub fn least_in_scored_rows(
+    [rows, columns]: [usize; 2],
+    score: impl Fn(usize, &mut [f32]) + Sync,
+    count: impl Fn(usize) -> usize + Sync,
+) -> Vec<bool> {
+    in_scored_rows([rows, columns], score, |row, scores, keys, marks| {
+        mark_least(scores, count(row), keys, marks);
+    })
+}
+
 /// Marks the `count(width)` least scores of each group of `size` consecutive columns, where `width` is the group's.
 ///
 /// `scores` is `[rows, columns]`; only the last group of a row may be narrower than `size`.
@@ -51,11 +64,42 @@ pub fn least_in_groups(
     count: impl Fn(usize) -> usize + Sync,
 ) -> Vec<bool> {
     let mut marks = vec![false; scores.len()];
-    let (width, size) = (columns.max(1), size.max(1));
+    let width = columns.max(1);
     marks.par_chunks_mut(width).zip(scores.par_chunks(width)).for_each(|(marks, scores)| {
-        let mut keys = Vec::new();
-        for (marks, scores) in marks.chunks_mut(size).zip(scores.chunks(size)) {
-            mark_least_of_group(scores, count(scores.len()), &mut keys, marks);
+        mark_least_of_groups(scores, size, &count, &mut Vec::new(), marks);
+    });
+    marks
+}
+
+/// Marks the `count(width)` least scores of each group of `size` consecutive columns, of rows that `score(row, scores)` writes.
+///
+/// Marks are those of [`least_in_groups`], but no more scores exist at a time than each thread works on.
+pub fn least_in_scored_groups(
+    [rows, columns]: [usize; 2],
+    size: usize,
+    score: impl Fn(usize, &mut [f32]) + Sync,
+    count: impl Fn(usize) -> usize + Sync,
+) -> Vec<bool> {
+    in_scored_rows([rows, columns], score, |_, scores, keys, marks| {
+        mark_least_of_groups(scores, size, &count, keys, marks);
+    })
+}
+
+/// Scores each row and has `mark(row, scores, keys, marks)` mark it, where `keys` is room to work in.
+fn in_scored_rows(
+    [rows, columns]: [usize; 2],
+    score: impl Fn(usize, &mut [f32]) + Sync,
+    mark: impl Fn(usize, &[f32], &mut Vec<u32>, &mut [bool]) + Sync,
+) -> Vec<bool> {
+    let width = columns.max(1);
+    let mut marks = vec![false; rows * columns];
+    let at_once = (CHUNK / width).max(1);
+    marks.par_chunks_mut(at_once * width).enumerate().for_each(|(chunk, marks)| {
+        let (mut scores, mut keys) = (vec![0.0; width], Vec::with_capacity(width));
+        for (row, marks) in marks.chunks_mut(width).enumerate() {
+            let row = chunk * at_once + row;
+            score(row, &mut scores);
+            mark(row, &scores, &mut keys, marks);
         }
     });
     marks
@@ -85,12 +129,11 @@ pub fn least_of_all(scores: &[f32], count: usize) -> Vec<bool> {
             taken
         })
         .collect();
-    marks.par_chunks_mut(CHUNK).zip(scores.par_chunks(CHUNK)).zip(taken).for_each(
-        |((marks, scores), left)| {
-            let keys = scores.iter().map(|it| key(*it));
-            mark_up_to(keys, threshold, left, marks);
-        },
-    );
+    marks
+        .par_chunks_mut(CHUNK)
+        .zip(scores.par_chunks(CHUNK))
+        .zip(taken)
+        .for_each(|((marks, scores), left)| mark_up_to(scores, threshold, left, marks));
     marks
 }
 
@@ -146,7 +189,20 @@ pub(super) fn mark_least(scores: &[f32], count: usize, keys: &mut Vec<u32>, mark
     let threshold = *threshold;
     // What selection put before the threshold is below it or equal to it.
     let equal = 1 + below.iter().filter(|key| **key == threshold).count();
-    mark_up_to(scores.iter().map(|it| key(*it)), threshold, equal, marks);
+    mark_up_to(scores, threshold, equal, marks);
+}
+
+/// Marks the `count(width)` least scores of each group of a row.
+fn mark_least_of_groups(
+    scores: &[f32],
+    size: usize,
+    count: impl Fn(usize) -> usize,
+    keys: &mut Vec<u32>,
+    marks: &mut [bool],
+) {
+    for (marks, scores) in marks.chunks_mut(size.max(1)).zip(scores.chunks(size.max(1))) {
+        mark_least_of_group(scores, count(scores.len()), keys, marks);
+    }
 }
 
 /// Marks the `count` least scores of a small group.
@@ -163,10 +219,15 @@ pub(super) fn mark_least_of_group(scores: &[f32], count: usize, keys: &mut Vec<u
 }
 
 /// Marks the keys below the threshold, and the first `left` of those at it.
-fn mark_up_to(keys: impl Iterator<Item = u32>, threshold: u32, mut left: usize, marks: &mut [bool]) {
-    for (mark, key) in marks.iter_mut().zip(keys) {
-        let taken = key == threshold && left > 0;
-        left -= usize::from(taken);
-        *mark = key < threshold || taken;
+fn mark_up_to(scores: &[f32], threshold: u32, left: usize, marks: &mut [bool]) {
+    // Marking all at the threshold needs no order, so many are done at a time; then the last marks too many go.
+    let mut at_threshold = 0;
+    for (mark, score) in marks.iter_mut().zip(scores) {
+        let key = key(*score);
+        *mark = key <= threshold;
+        at_threshold += u32::from(key == threshold);
     }
+    let surplus = (at_threshold as usize).saturating_sub(left);
+    let ties = marks.iter_mut().zip(scores).rev().filter(|(_, score)| key(**score) == threshold);
+    ties.take(surplus).for_each(|(mark, _)| *mark = false);
 }
