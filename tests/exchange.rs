@@ -145,6 +145,16 @@ fn what_a_format_cannot_hold_is_refused() {
     fs::write(place.path().join("few.json"), "[0.3, 0.3]").expect("a file");
     let error = refused(&["import", "few.json", "--from", "dlp", "--model", MODEL]);
     assert!(error.contains("12") && error.contains('2'), "{error}");
+    let recipe = fs::read_to_string(exported(place.path(), "owl", "llm-compressor", &[])).expect("text");
+    let sparsity = recipe.find("      mask_structure").expect("a modifier");
+    let with_ignore =
+        |ignored: &str| format!("{}      ignore: [{ignored}]\n{}", &recipe[..sparsity], &recipe[sparsity..]);
+    let import = ["import", "recipe.yaml", "--from", "llm-compressor", "--model", MODEL];
+    fs::write(place.path().join("recipe.yaml"), with_ignore("lm_head")).expect("a file");
+    run(place.path(), &import);
+    fs::write(place.path().join("recipe.yaml"), with_ignore("\"re:.*down_proj\"")).expect("a file");
+    let error = refused(&import);
+    assert!(error.contains("`ignore` leaves out model.layers.0.mlp.down_proj"), "{error}");
     fs::write(place.path().join("torn.json"), "{\"units\": [").expect("a file");
     let error = refused(&["eval", MODEL, "torn.json"]);
     assert!(error.contains("torn.json"), "{error}");

@@ -97,7 +97,8 @@ fn quoted(text: &str) -> String {
 /// them, or by names. One number is the ratio of all.
 ///
 /// # Errors
-/// When it is no YAML, no key ends with `_modifiers` or holds a `sparsity`, or the targets or the list are not the model's.
+/// When it is no YAML, no key ends with `_modifiers` or holds a `sparsity`, the targets or the list are not the model's, or a
+/// linear of the model is ignored.
 pub fn read(text: &str, modules: &[Module]) -> Result<Ratios, ExchangeError> {
     let wrong = |problem: String| ExchangeError::malformed(Format::LlmCompressor, problem);
     let documents = YamlLoader::load_from_str(text).map_err(|error| wrong(error.to_string()))?;
@@ -107,6 +108,17 @@ pub fn read(text: &str, modules: &[Module]) -> Result<Ratios, ExchangeError> {
     })?;
     let targets = texts(&modifier["targets"]);
     let places = matched(&targets, modules)?;
+    let ignored = texts(&modifier["ignore"]);
+    let matches = matchers(&ignored)?;
+    let is_ignored = |module: &&Module| {
+        ignored.iter().any(|it| it == "Linear") || matches.iter().any(|matches| matches(&module.name))
+    };
+    if let Some(module) = modules.iter().find(is_ignored) {
+        return Err(wrong(format!(
+            "its `ignore` leaves out {}, and an allocation has a ratio for every linear; take it out of `ignore`, or give the linears their ratios one by one",
+            module.name
+        )));
+    }
     let number = |value: &Yaml| value.as_f64().or_else(|| value.as_i64().map(|whole| whole as f64));
     let sparsity = &modifier["sparsity"];
     let values: Option<Vec<f64>> = match (number(sparsity), sparsity.as_vec()) {
@@ -176,6 +188,22 @@ impl Places {
 /// Says whether a target of a recipe names a module.
 type Target = Box<dyn Fn(&str) -> bool>;
 
+/// Returns what says whether each of some targets names a module.
+fn matchers(targets: &[String]) -> Result<Vec<Target>, ExchangeError> {
+    let matcher = |target: &String| -> Result<Target, ExchangeError> {
+        let Some(pattern) = target.strip_prefix("re:") else {
+            let target = target.clone();
+            return Ok(Box::new(move |name| name == target));
+        };
+        // `re.match` begins at the name's beginning and may end anywhere.
+        let regex = Regex::new(&format!("^(?:{pattern})")).map_err(|error| {
+            ExchangeError::malformed(Format::LlmCompressor, format!("the target `{target}`: {error}"))
+        })?;
+        Ok(Box::new(move |name| regex.is_match(name).unwrap_or(false)))
+    };
+    targets.iter().map(matcher).collect()
+}
+
 /// Returns whether targets match all blocks or all linears.
 fn matched(targets: &[String], modules: &[Module]) -> Result<Places, ExchangeError> {
     let mut blocks: Vec<String> = Vec::new();
@@ -184,22 +212,7 @@ fn matched(targets: &[String], modules: &[Module]) -> Result<Places, ExchangeErr
         blocks.push(format!("{}{}", place.before, place.block));
     }
     blocks.dedup();
-    let mut matches: Vec<Target> = Vec::new();
-    for target in targets {
-        match target.strip_prefix("re:") {
-            Some(pattern) => {
-                // `re.match` begins at the name's beginning and may end anywhere.
-                let regex = Regex::new(&format!("^(?:{pattern})")).map_err(|error| {
-                    ExchangeError::malformed(Format::LlmCompressor, format!("the target `{target}`: {error}"))
-                })?;
-                matches.push(Box::new(move |name| regex.is_match(name).unwrap_or(false)));
-            }
-            None => {
-                let target = target.clone();
-                matches.push(Box::new(move |name| name == target));
-            }
-        }
-    }
+    let matches = matchers(targets)?;
     let count = |names: &mut dyn Iterator<Item = &str>| {
         names.filter(|name| matches.iter().any(|matches| matches(name))).count()
     };
