@@ -264,8 +264,9 @@ fn reconstruction_errors_and_ratios_are_those_of_lsa() {
                     let beta = record["params"]["beta"].as_f64().unwrap();
                     (format!("neg(reconstruction_error) |> scale(lambda = {beta})"), &record["s_per_block"])
                 }
-                "lsa_projection_lsac" => {
-                    (published::find("lsa_projection").unwrap().source.to_owned(), &record["s_per_linear"])
+                mode @ ("lsa_projection_lsac" | "lsa_attn_ffn_groups_blkb") => {
+                    let name = if mode == "lsa_projection_lsac" { "lsa_projection" } else { "lsa_groups" };
+                    (published::find(name).unwrap().source.to_owned(), &record["s_per_linear"])
                 }
                 _ => continue,
             };
@@ -285,7 +286,7 @@ fn reconstruction_errors_and_ratios_are_those_of_lsa() {
             compared += 1;
         }
     }
-    assert_eq!(compared, 16);
+    assert_eq!(compared, 20);
 }
 
 #[test]

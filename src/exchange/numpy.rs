@@ -219,7 +219,10 @@ impl Writer<'_> {
             }
             (Class::Normaliser | Class::Layerwise, Some(x)) => {
                 let x = self.layer(x)?;
-                let settings: String = parameters.iter().map(|setting| format!(", {setting}")).collect();
+                let mut settings: String = parameters.iter().map(|setting| format!(", {setting}")).collect();
+                if op == Op::BlockMean {
+                    settings = format!(", {}", self.named(of_unit("u.block")));
+                }
                 let code = format!("{}({x}{settings})", layerwise(op)?);
                 self.named(code)
             }
@@ -356,6 +359,7 @@ fn layerwise(op: Op) -> Result<&'static str, ExchangeError> {
         Op::Ranks => "ranks_of",
         Op::Center => "center",
         Op::Smooth => "smooth",
+        Op::BlockMean => "block_mean",
         Op::CumulativeSum => "np.cumsum",
         Op::Difference => "diff",
         Op::Clip => "clip",

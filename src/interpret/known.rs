@@ -140,7 +140,7 @@ impl Known {
     /// Computes a step for all units at once.
     fn step(&mut self, plan: &Plan<'_>, context: Context<'_>, id: StepId) {
         if let StepKind::Layerwise(op, parameters, x) = &plan.steps[id].kind {
-            self.layers[id] = layerwise(*op, parameters, &self.layers[*x]);
+            self.layers[id] = layerwise(*op, parameters, &self.layers[*x], &self.units);
         } else if plan.steps[id].of_type != Type::Matrix {
             for unit in 0..self.units.len() {
                 let value = Overlay::new(self, unit).step(plan, context, id);

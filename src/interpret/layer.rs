@@ -1,13 +1,17 @@
 //! The layer stage: operators across units, on vectors of one number for each.
 
+use std::collections::BTreeMap;
+
 use super::reduce::{mean, ranks};
+use super::units::Unit;
 use crate::lang::ops::{Op, Setting};
 use crate::lang::scalar::divide;
 
 /// Returns the value of a normaliser or layer operator, `[units]`, of values `x`, `[units]`.
 ///
+/// `units` says which block each value is of.
 /// Values that are not finite give values that are not; where they first appear is for the caller to say.
-pub fn layerwise(op: Op, parameters: &[Setting], x: &[f64]) -> Vec<f64> {
+pub fn layerwise(op: Op, parameters: &[Setting], x: &[f64], units: &[Unit]) -> Vec<f64> {
     let n = x.len() as f64;
     let number = |index: usize| parameters.get(index).and_then(|setting| setting.number()).unwrap_or(0.0);
     let mean = mean(x);
@@ -47,6 +51,15 @@ pub fn layerwise(op: Op, parameters: &[Setting], x: &[f64]) -> Vec<f64> {
         Op::Difference => {
             let before = std::iter::once(x.first()).chain(x.iter().map(Some)).flatten();
             x.iter().zip(before).map(|(x, before)| x - before).collect()
+        }
+        Op::BlockMean => {
+            let mut of_block: BTreeMap<usize, (f64, f64)> = BTreeMap::new();
+            for (x, unit) in x.iter().zip(units) {
+                let (sum, count) = of_block.entry(unit.block).or_default();
+                (*sum, *count) = (*sum + x, *count + 1.0);
+            }
+            let mean = |unit: &Unit| of_block.get(&unit.block).map_or(f64::NAN, |(sum, count)| sum / count);
+            units.iter().map(mean).collect()
         }
         Op::Clip => {
             let (low, high) = (number(0), number(1));

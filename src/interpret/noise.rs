@@ -78,7 +78,7 @@ fn moved(plan: &Plan<'_>, known: &Known, stage: &[StepId], copy: u8) -> Vec<f64>
                     })
                     .collect()
             }
-            StepKind::Layerwise(op, parameters, x) => layerwise(*op, parameters, of(x)),
+            StepKind::Layerwise(op, parameters, x) => layerwise(*op, parameters, of(x), known.units()),
             _ => known.layer(*id).to_vec(),
         };
         values.push(next);

@@ -41,6 +41,7 @@ published![
     "er_plus_as_coded",
     "global",
     "lsa",
+    "lsa_groups",
     "lsa_projection",
     "magnitude",
     "owl",

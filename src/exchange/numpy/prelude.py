@@ -305,6 +305,10 @@ def smooth(x, window):
     return np.array([x[max(i - reach, 0):i + reach + 1].mean() for i in range(x.size)])
 
 
+def block_mean(x, blocks):
+    return np.array([x[blocks == block].mean() for block in blocks])
+
+
 def diff(x):
     return np.concatenate([[0.0], np.diff(x)])
 

@@ -471,6 +471,13 @@ catalogue! {
         example: "diff(mean(score)) |> scale",
         stages: [], full: true,
     }
+    BlockMean "block_mean" "The mean over the units of a block" {
+        class: Class::Layerwise, notation: Notation::Call, operands: ["x"], parameters: [],
+        definition: "The mean of the values of all units of the unit's block; x itself where each block is one unit. Of some projections: block_mean(attention * x) / block_mean(attention).",
+        latex: "\\overline{#1}_{\\mathrm{block}}", source: "arithmetic",
+        example: "unit projection\nmean(score) - block_mean(mean(score)) |> scale",
+        stages: [], full: false,
+    }
     Clip "clip" "The value, kept within bounds" {
         class: Class::Layerwise, notation: Notation::Call, operands: ["x"], parameters: [parameter("lo", ANY, None, "the lower bound"), parameter("hi", ANY, None, "the upper bound")],
         definition: "min(max(x, lo), hi); lo must not exceed hi.",
