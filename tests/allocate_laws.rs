@@ -191,6 +191,15 @@ proptest! {
 }
 
 #[test]
+fn a_factor_that_ends_where_a_huge_value_is_full_keeps_it_full() {
+    for small in [5.0, 1e-300] {
+        let proposal = Proposal::RelativeSparsity(vec![small, -f64::MAX, f64::MAX]);
+        let sparsity = budget(&proposal, &[26, 26, 52], 0.5, Bounds::default()).unwrap();
+        assert!(sparsity[0] < 1e-12 && sparsity[1] == 0.0 && sparsity[2] == 1.0, "{sparsity:?}");
+    }
+}
+
+#[test]
 fn one_unit_gets_the_target() {
     for target in [0.0, 0.3, 0.7, 1.0] {
         for proposal in proposals(&[f64::MAX], &[12_345], target, 0.1) {

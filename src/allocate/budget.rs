@@ -235,6 +235,14 @@ impl Curve<'_> {
             ])
             .collect();
         self.advance(&mut state, (wanted - given.value()) / slope.value());
+        // Where the piece begins, the unit that has just reached the upper bound names the state: next to a far larger value the
+        // level of the first free one may be nothing but 0, of which a factor makes no other level.
+        let beginning = saturated.checked_sub(1).map(|last| self.values[order[last]]);
+        if let Some(start) = beginning.map(|value| State { value, level: self.upper })
+            && state.level <= self.level(value, start)
+        {
+            return self.levels(start);
+        }
         // Then what rounding left over, now with the clamp.
         for _ in 0..2 {
             let missing = wanted - self.weights(state);
