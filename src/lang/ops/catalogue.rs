@@ -474,7 +474,7 @@ catalogue! {
     BlockMean "block_mean" "The mean over the units of a block" {
         class: Class::Layerwise, notation: Notation::Call, operands: ["x"], parameters: [],
         definition: "The mean of the values of all units of the unit's block; x itself where each block is one unit. Of some projections: block_mean(attention * x) / block_mean(attention).",
-        latex: "\\overline{#1}_{\\mathrm{block}}", source: "arithmetic",
+        latex: "\\operatorname{blockmean}(#1)", source: "arithmetic",
         example: "unit projection\nmean(score) - block_mean(mean(score)) |> scale",
         stages: [], full: false,
     }
