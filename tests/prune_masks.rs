@@ -5,8 +5,8 @@ use std::path::Path;
 
 use allot::lang::types::Group;
 use allot::model::{Checkpoint, TensorFiles, widen};
-use allot::prune::select::{least_in_groups, least_in_rows, least_of_all, up_to_nth};
-use allot::prune::{Mask, Pattern, Rounding, Share, least, least_of_rows, score, shares};
+use allot::prune::select::{least_in_groups, least_in_rows, least_of_all, rows_of, up_to_nth};
+use allot::prune::{Mask, Pattern, Rounding, Share, least, score, shares};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -122,19 +122,20 @@ fn scores() -> impl Strategy<Value = (usize, Vec<f32>)> {
 proptest! {
     #[test]
     fn selection_marks_what_a_stable_sort_puts_first((columns, scores) in scores(), part in 0.0_f64..1.01) {
+        let shape = [scores.len() / columns, columns];
         let count = (scores.len() as f64 * part) as usize;
         prop_assert_eq!(least_of_all(&scores, count), by_sorting(&scores, count));
         let of_row = |row: usize| (row * 7 + count) % (columns + 1);
         let rows: Vec<bool> =
             scores.chunks(columns).enumerate().flat_map(|(row, it)| by_sorting(it, of_row(row))).collect();
-        prop_assert_eq!(least_in_rows(&scores, columns, of_row), rows);
+        prop_assert_eq!(least_in_rows(shape, rows_of(&scores, columns), of_row), rows);
         for size in [2, 4, 8, 20] {
             let groups: Vec<bool> = scores
                 .chunks(columns)
                 .flat_map(|row| row.chunks(size))
                 .flat_map(|group| by_sorting(group, size / 2))
                 .collect();
-            prop_assert_eq!(least_in_groups(&scores, columns, size, |_| size / 2), groups);
+            prop_assert_eq!(least_in_groups(shape, size, rows_of(&scores, columns), |_| size / 2), groups);
         }
         let marked = up_to_nth(&scores, count);
         prop_assert!(marked.iter().filter(|it| **it).count() > count.min(scores.len() - 1));
@@ -157,24 +158,7 @@ proptest! {
             .collect();
         let count = (columns as f64 * part) as usize;
         let rows: Vec<bool> = scores.chunks(columns).flat_map(|it| by_sorting(it, count)).collect();
-        prop_assert_eq!(least_in_rows(&scores, columns, |_| count), rows);
-    }
-
-    #[test]
-    fn rows_scored_one_at_a_time_get_the_marks_of_all_scores(
-        (columns, scores) in scores(),
-        part in 0.0_f64..=1.0,
-    ) {
-        let shape = [scores.len() / columns, columns];
-        let pruned = (scores.len() as f64 * part) as u64;
-        let write = |row: usize, into: &mut [f32]| into.copy_from_slice(&scores[row * columns..][..columns]);
-        for rounding in [Rounding::Exact, Rounding::Reference] {
-            for group in [None, Some((2, 4)), Some((9, 20))] {
-                let share = Share { sparsity: part, pruned, group };
-                let of_all = least(&scores, columns, Group::Row, share, rounding);
-                prop_assert_eq!(least_of_rows(shape, write, share, rounding), of_all);
-            }
-        }
+        prop_assert_eq!(least_in_rows([4, columns], rows_of(&scores, columns), |_| count), rows);
     }
 
     #[test]

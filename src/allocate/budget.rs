@@ -203,15 +203,14 @@ impl Curve<'_> {
             Movement::Factor if self.lower == 0.0 => order.len(),
             _ => below(self.lower).max(saturated),
         };
+        // The piece begins where the last of the saturated units reaches the upper bound.
+        let beginning =
+            saturated.checked_sub(1).map(|last| State { value: self.values[order[last]], level: self.upper });
         let free = &order[saturated..released];
         let Some(&first) = free.first() else {
             // A flat piece: some units at the upper bound, the others at the lower one.
-            let (unit, level) = match saturated.checked_sub(1) {
-                Some(last) => (order[last], self.upper),
-                None => (order[0], self.lower),
-            };
-            let value = self.values[unit];
-            return self.levels(State { value, level });
+            let none_saturated = State { value: self.values[order[0]], level: self.lower };
+            return self.levels(beginning.unwrap_or(none_saturated));
         };
 
         // What the free units move by when the first of them moves by 1.
@@ -235,13 +234,12 @@ impl Curve<'_> {
             ])
             .collect();
         self.advance(&mut state, (wanted - given.value()) / slope.value());
-        // Where the piece begins, the unit that has just reached the upper bound names the state: next to a far larger value the
-        // level of the first free one may be nothing but 0, of which a factor makes no other level.
-        let beginning = saturated.checked_sub(1).map(|last| self.values[order[last]]);
-        if let Some(start) = beginning.map(|value| State { value, level: self.upper })
-            && state.level <= self.level(value, start)
+        // At its beginning the saturated unit names the state: next to a far larger value the level of the first free one may be 0,
+        // of which a factor makes no other level.
+        if let Some(beginning) = beginning
+            && state.level <= self.level(value, beginning)
         {
-            return self.levels(start);
+            return self.levels(beginning);
         }
         // Then what rounding left over, now with the clamp.
         for _ in 0..2 {

@@ -115,7 +115,7 @@ pub fn read(text: &str, modules: &[Module]) -> Result<Ratios, ExchangeError> {
     };
     if let Some(module) = modules.iter().find(is_ignored) {
         return Err(wrong(format!(
-            "its `ignore` leaves out {}, and an allocation has a ratio for every linear; take it out of `ignore`, or give the linears their ratios one by one",
+            "its `ignore` leaves out {}, and an allocation has a ratio for every linear; take it out of `ignore`, or give each linear its own ratio, and that one 0",
             module.name
         )));
     }

@@ -218,12 +218,12 @@ impl Writer<'_> {
                 self.named(code)
             }
             (Class::Normaliser | Class::Layerwise, Some(x)) => {
-                let x = self.layer(x)?;
-                let mut settings: String = parameters.iter().map(|setting| format!(", {setting}")).collect();
+                let mut arguments = vec![self.layer(x)?];
+                arguments.extend(parameters.iter().map(ToString::to_string));
                 if op == Op::BlockMean {
-                    settings = format!(", {}", self.named(of_unit("u.block")));
+                    arguments.push(self.named(of_unit("u.block")));
                 }
-                let code = format!("{}({x}{settings})", layerwise(op)?);
+                let code = format!("{}({})", layerwise(op)?, arguments.join(", "));
                 self.named(code)
             }
             (Class::Reduction, Some(x)) => {

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use serde::Serialize;
 
 use super::error::PruneError;
+use super::select;
 use crate::allocate::{Allocation, pruned_in_row};
 use crate::lang::types::Group;
 use crate::model::Linear;
@@ -199,32 +200,31 @@ pub(crate) fn in_group(rounding: Rounding, n: usize, m: usize, width: usize) -> 
 ///
 /// A pattern's groups lie within rows, so with one it does not matter what a ratio is applied to.
 pub fn least(scores: &[f32], columns: usize, per: Group, share: Share, rounding: Rounding) -> super::Mask {
-    use super::select::{least_in_groups, least_in_rows, least_of_all, up_to_nth};
     let rows = scores.len().checked_div(columns).unwrap_or(0);
     let marks = match (share.group, per, rounding) {
-        (Some((n, m)), _, _) => least_in_groups(scores, columns, m, |width| in_group(rounding, n, m, width)),
-        (None, Group::Row, _) => {
-            least_in_rows(scores, columns, |row| in_row([rows, columns], row, share, rounding))
+        (Some(_), _, _) | (None, Group::Row, _) => {
+            return least_of_rows([rows, columns], select::rows_of(scores, columns), share, rounding);
         }
-        (None, Group::Matrix, Rounding::Exact) => least_of_all(scores, share.pruned as usize),
-        (None, Group::Matrix, Rounding::Reference) => up_to_nth(scores, place(scores.len(), share.sparsity)),
+        (None, Group::Matrix, Rounding::Exact) => select::least_of_all(scores, share.pruned as usize),
+        (None, Group::Matrix, Rounding::Reference) => {
+            select::up_to_nth(scores, place(scores.len(), share.sparsity))
+        }
     };
     super::Mask::new(columns, marks)
 }
 
 /// Returns what [`least`] does within rows, of scores that `score(row, scores)` writes a row at a time.
 ///
-/// The scores of the whole matrix are never held, which is both faster and a matrix in f32 less of memory.
+/// `shape` is `[rows, columns]`. The scores of the whole matrix are never held, which saves both time and a matrix in f32.
 pub fn least_of_rows(
     shape: [usize; 2],
     score: impl Fn(usize, &mut [f32]) + Sync,
     share: Share,
     rounding: Rounding,
 ) -> super::Mask {
-    use super::select::{least_in_scored_groups, least_in_scored_rows};
     let marks = match share.group {
-        Some((n, m)) => least_in_scored_groups(shape, m, score, |width| in_group(rounding, n, m, width)),
-        None => least_in_scored_rows(shape, score, |row| in_row(shape, row, share, rounding)),
+        Some((n, m)) => select::least_in_groups(shape, m, score, |width| in_group(rounding, n, m, width)),
+        None => select::least_in_rows(shape, score, |row| in_row(shape, row, share, rounding)),
     };
     super::Mask::new(shape[1], marks)
 }

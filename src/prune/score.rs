@@ -99,7 +99,7 @@ impl<'a> WandaRows<'a> {
 
     /// Writes the scores of a row, `[columns]`.
     pub fn write(&self, row: usize, scores: &mut [f32]) {
-        let weights = &self.weights[row * self.norms.len()..];
+        let weights = self.weights.get(row * self.norms.len()..).unwrap_or_default();
         for ((score, weight), norm) in scores.iter_mut().zip(weights).zip(&self.norms) {
             *score = weight.abs() * norm;
         }

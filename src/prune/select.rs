@@ -22,71 +22,45 @@ fn key(score: f32) -> u32 {
     ordered_bits(score + 0.0)
 }
 
-/// Marks the `count(row)` least scores of each row.
-///
-/// `scores` is `[rows, columns]`. A count beyond the columns marks the whole row.
-pub fn least_in_rows(scores: &[f32], columns: usize, count: impl Fn(usize) -> usize + Sync) -> Vec<bool> {
-    let mut marks = vec![false; scores.len()];
-    let width = columns.max(1);
-    let rows = (CHUNK / width).max(1);
-    marks.par_chunks_mut(rows * width).zip(scores.par_chunks(rows * width)).enumerate().for_each(
-        |(chunk, (marks, scores))| {
-            let mut keys = Vec::with_capacity(width);
-            let pairs = marks.chunks_mut(width).zip(scores.chunks(width));
-            for (row, (marks, scores)) in pairs.enumerate() {
-                mark_least(scores, count(chunk * rows + row), &mut keys, marks);
-            }
-        },
-    );
-    marks
+/// Returns what writes a row of scores, `[rows, columns]`, for those who take scores a row at a time.
+pub fn rows_of(scores: &[f32], columns: usize) -> impl Fn(usize, &mut [f32]) + Sync {
+    move |row, into| {
+        into.iter_mut()
+            .zip(scores.get(row * columns..).unwrap_or_default())
+            .for_each(|(into, score)| *into = *score)
+    }
 }
 
 /// Marks the `count(row)` least scores of each row, which `score(row, scores)` writes.
 ///
-/// Marks are those of [`least_in_rows`], but no more scores exist at a time than each thread works on.
-pub fn least_in_scored_rows(
-    [rows, columns]: [usize; 2],
+/// No more scores exist at a time than each thread works on. A count beyond the columns marks the whole row.
+pub fn least_in_rows(
+    shape: [usize; 2],
     score: impl Fn(usize, &mut [f32]) + Sync,
     count: impl Fn(usize) -> usize + Sync,
 ) -> Vec<bool> {
-    in_scored_rows([rows, columns], score, |row, scores, keys, marks| {
-        mark_least(scores, count(row), keys, marks);
-    })
+    row_by_row(shape, score, |row, scores, keys, marks| mark_least(scores, count(row), keys, marks))
 }
 
 /// Marks the `count(width)` least scores of each group of `size` consecutive columns, where `width` is the group's.
 ///
-/// `scores` is `[rows, columns]`; only the last group of a row may be narrower than `size`.
+/// `score(row, scores)` writes the scores of a row; only the last group of a row may be narrower than `size`.
 pub fn least_in_groups(
-    scores: &[f32],
-    columns: usize,
-    size: usize,
-    count: impl Fn(usize) -> usize + Sync,
-) -> Vec<bool> {
-    let mut marks = vec![false; scores.len()];
-    let width = columns.max(1);
-    marks.par_chunks_mut(width).zip(scores.par_chunks(width)).for_each(|(marks, scores)| {
-        mark_least_of_groups(scores, size, &count, &mut Vec::new(), marks);
-    });
-    marks
-}
-
-/// Marks the `count(width)` least scores of each group of `size` consecutive columns, of rows that `score(row, scores)` writes.
-///
-/// Marks are those of [`least_in_groups`], but no more scores exist at a time than each thread works on.
-pub fn least_in_scored_groups(
-    [rows, columns]: [usize; 2],
+    shape: [usize; 2],
     size: usize,
     score: impl Fn(usize, &mut [f32]) + Sync,
     count: impl Fn(usize) -> usize + Sync,
 ) -> Vec<bool> {
-    in_scored_rows([rows, columns], score, |_, scores, keys, marks| {
-        mark_least_of_groups(scores, size, &count, keys, marks);
+    let size = size.max(1);
+    row_by_row(shape, score, |_, scores, keys, marks| {
+        for (marks, scores) in marks.chunks_mut(size).zip(scores.chunks(size)) {
+            mark_least_of_group(scores, count(scores.len()), keys, marks);
+        }
     })
 }
 
 /// Scores each row and has `mark(row, scores, keys, marks)` mark it, where `keys` is room to work in.
-fn in_scored_rows(
+fn row_by_row(
     [rows, columns]: [usize; 2],
     score: impl Fn(usize, &mut [f32]) + Sync,
     mark: impl Fn(usize, &[f32], &mut Vec<u32>, &mut [bool]) + Sync,
@@ -190,19 +164,6 @@ pub(super) fn mark_least(scores: &[f32], count: usize, keys: &mut Vec<u32>, mark
     // What selection put before the threshold is below it or equal to it.
     let equal = 1 + below.iter().filter(|key| **key == threshold).count();
     mark_up_to(scores, threshold, equal, marks);
-}
-
-/// Marks the `count(width)` least scores of each group of a row.
-fn mark_least_of_groups(
-    scores: &[f32],
-    size: usize,
-    count: impl Fn(usize) -> usize,
-    keys: &mut Vec<u32>,
-    marks: &mut [bool],
-) {
-    for (marks, scores) in marks.chunks_mut(size.max(1)).zip(scores.chunks(size.max(1))) {
-        mark_least_of_group(scores, count(scores.len()), keys, marks);
-    }
 }
 
 /// Marks the `count` least scores of a small group.
