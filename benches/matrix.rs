@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use std::hint::black_box;
 use std::time::Instant;
 
-use allot::interpret::data::{LinearData, ModelData, Values};
+use allot::interpret::data::{Home, LinearData, ModelData, Values};
 use allot::interpret::evaluate::{Context, evaluate};
 use allot::lang::check::{Options, check};
 use allot::lang::program::Expr;
@@ -127,7 +127,7 @@ impl Bench {
                 }
             }
         }
-        ModelData { blocks: self.blocks, linears }
+        ModelData { blocks: self.blocks, linears, home: Home::default() }
     }
 
     fn streams(&self) {
@@ -217,7 +217,8 @@ fn spectra(turns: usize) {
         reconstruction_error: None,
     };
     println!("\nspectra of linears of 512 x 512 and 512 x 1408");
-    let model = ModelData { blocks: 1, linears: vec![linear(512, 512), linear(512, 1408)] };
+    let linears = vec![linear(512, 512), linear(512, 1408)];
+    let model = ModelData { blocks: 1, linears, home: Home::default() };
     for text in SPECTRAL {
         let ours = (0..turns).map(|_| timed(|| run(&[text], &model))).fold(f64::INFINITY, f64::min);
         println!("{text:34} {:8.0} ms", ours * 1e3);

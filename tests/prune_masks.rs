@@ -5,7 +5,7 @@ use std::path::Path;
 
 use allot::lang::types::Group;
 use allot::model::{Checkpoint, TensorFiles, widen};
-use allot::prune::select::{least_in_groups, least_in_rows, least_of_all, rows_of, up_to_nth};
+use allot::interpret::select::{least_in_groups, least_in_rows, least_of_all, rows_of, up_to_nth};
 use allot::prune::{Mask, Pattern, Rounding, Share, least, score, shares};
 use proptest::prelude::*;
 use serde_json::Value;

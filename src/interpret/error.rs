@@ -1,5 +1,6 @@
 //! Why a script has no value on a model.
 
+use super::engine::EngineError;
 use crate::lang::diagnostic::Diagnostic;
 use crate::lang::ops::Op;
 use crate::lang::span::Span;
@@ -49,6 +50,9 @@ pub enum InterpretError {
         /// The linear.
         linear: String,
     },
+    /// The device that evaluates could not.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
 }
 
 /// Where a value that is not finite first appears, and from what.

@@ -157,7 +157,7 @@ impl Known {
         let buffers = !read.again.is_empty() || read.rounds.iter().any(|(round, _)| round.buffers());
         let large = self.units.iter().any(|unit| unit.parameters > LARGE_UNIT);
         let one = |unit: usize| self.unit(plan, context, read, unit);
-        let results: Vec<Result<OfUnit, InterpretError>> = if buffers && large {
+        let results: Vec<Result<OfUnit, InterpretError>> = if (buffers && large) || !context.model.home.engine.backend().units_side_by_side() {
             (0..self.units.len()).map(one).collect()
         } else {
             (0..self.units.len()).into_par_iter().map(one).collect()
@@ -244,7 +244,8 @@ impl<'k> Overlay<'k> {
     fn run(&mut self, plan: &Plan<'_>, context: Context<'_>, rounds: &[Round]) -> Result<(), InterpretError> {
         for round in rounds {
             let of_unit = (&self.known.units[self.unit], self.unit);
-            let values = round.run(plan, context.model, of_unit, self)?;
+            let backend = context.model.home.engine.backend();
+            let values = round.run(plan, context.model, of_unit, self, backend)?;
             self.local.extend(round.reductions().iter().copied().zip(values));
         }
         Ok(())

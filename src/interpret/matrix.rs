@@ -8,24 +8,24 @@
 
 mod blame;
 mod frame;
+mod processor;
 mod program;
 mod threshold;
 mod whole;
 
-use rayon::prelude::*;
-
 use super::data::ModelData;
+use super::engine::{Backend, EngineError};
 use super::error::InterpretError;
 use super::plan::{Over, Plan, StepId, StepKind};
 use super::reduce::Reduced;
-use super::tally::{Collected, Tally};
+use super::tally::Tally;
 use super::units::Unit;
-use super::vector;
 use crate::lang::types::Type;
 
 pub(super) use blame::{NotFiniteWeight, first_not_finite};
-use frame::Frame;
-use program::Program;
+pub(super) use frame::Frame;
+pub(super) use processor::{Processor, centre};
+pub(super) use program::Program;
 pub(super) use threshold::removed_by_threshold;
 use whole::Whole;
 
@@ -34,8 +34,6 @@ const TASK: usize = 1 << 16;
 /// The most tasks that a unit's linears are cut into, each linear's last apart: enough for all cores, and few enough for
 /// what they collect to be small.
 const TASKS: u64 = 64;
-/// How many tasks are looked at for the centre of moments.
-const SAMPLED_TASKS: usize = 16;
 
 /// The value of a step that there is not one of for each weight, in one unit.
 #[derive(Clone, Debug)]
@@ -60,11 +58,19 @@ pub(super) trait Lookup: Sync {
 
 /// A piece of a linear: some rows.
 #[derive(Clone, Debug)]
-struct Task {
+pub(super) struct Task {
     /// The linear's place in the unit.
-    place: usize,
-    linear: usize,
-    rows: std::ops::Range<usize>,
+    pub(super) place: usize,
+    pub(super) linear: usize,
+    pub(super) rows: std::ops::Range<usize>,
+}
+
+/// A program on some of a unit's weights.
+#[derive(Clone, Copy)]
+pub(super) struct Stage<'a> {
+    pub(super) program: &'a Program,
+    pub(super) frame: &'a Frame<'a>,
+    pub(super) tasks: &'a [Task],
 }
 
 /// The reductions that share a read of a unit's weights, ready to run on any unit.
@@ -137,18 +143,21 @@ impl Round {
     /// Computes the reductions on the `index`-th unit.
     ///
     /// # Errors
-    /// Fails when a spectrum cannot be computed.
+    /// Fails when a spectrum cannot be computed, or as the device does.
     pub(super) fn run(
         &self,
         plan: &Plan<'_>,
         model: &ModelData<'_>,
         (unit, index): (&Unit, usize),
         known: &impl Lookup,
+        backend: &dyn Backend,
     ) -> Result<Vec<UnitValue>, InterpretError> {
         let mut values: Vec<Option<UnitValue>> = vec![None; self.reductions.len()];
         if !self.tallies.is_empty() {
             let frame = Frame::new(&self.program, model, unit, index, known);
-            let totals = self.sweep(&frame, &tasks(model, unit));
+            let tasks = tasks(model, unit);
+            let stage = Stage { program: &self.program, frame: &frame, tasks: &tasks };
+            let totals = backend.collect(&stage, &self.tallies, &self.takers)?;
             for (place, tally) in self.made_of.iter().enumerate() {
                 if let (Some(tally), StepKind::Reduce(reduction, ..)) =
                     (tally, &plan.steps[self.reductions[place]].kind)
@@ -158,66 +167,10 @@ impl Round {
             }
         }
         for whole in &self.wholes {
-            whole.run(plan, model, (unit, index), &self.reductions, known, &mut values)?;
+            whole.run(plan, model, (unit, index), &self.reductions, known, backend, &mut values)?;
         }
         let nothing = || UnitValue::One(Reduced { value: f64::NAN, ..Reduced::default() });
         Ok(values.into_iter().map(|value| value.unwrap_or_else(nothing)).collect())
-    }
-
-    /// Reads a unit's weights once, and returns what each tally collected.
-    fn sweep(&self, frame: &Frame<'_>, tasks: &[Task]) -> Vec<Collected> {
-        let centres = self.centres(frame, tasks);
-        let nothing = || -> Vec<Collected> {
-            self.tallies.iter().zip(&centres).map(|(tally, centre)| Collected::new(*tally, *centre)).collect()
-        };
-        let of_task = |task: &Task| {
-            let mut collected = nothing();
-            let mut registers = self.program.registers();
-            for (index, chunk) in frame.chunks(task).enumerate() {
-                self.program.run(frame, &chunk, &mut registers, |root, values| {
-                    for taker in &self.takers[root] {
-                        collected[*taker].add(values);
-                        // A sample is enough to know how large the terms of a sum are.
-                        if index == 0 {
-                            collected[*taker].add_sample(values);
-                        }
-                    }
-                });
-            }
-            collected
-        };
-        let parts: Vec<Vec<Collected>> = tasks.par_iter().map(of_task).collect();
-        let mut totals = nothing();
-        for part in &parts {
-            for (total, part) in totals.iter_mut().zip(part) {
-                total.merge(part);
-            }
-        }
-        totals
-    }
-
-    /// Returns about which value each tally takes its moments: the mean of a sample, so that what is left when squares are
-    /// subtracted keeps its digits.
-    fn centres(&self, frame: &Frame<'_>, tasks: &[Task]) -> Vec<f64> {
-        if !self.tallies.iter().any(|tally| tally.needs_centre()) {
-            return vec![0.0; self.tallies.len()];
-        }
-        let mut sums = vec![(0.0, 0); self.tallies.len()];
-        let mut registers = self.program.registers();
-        for task in tasks.iter().step_by(tasks.len().div_ceil(SAMPLED_TASKS).max(1)) {
-            for chunk in frame.chunks(task).take(1) {
-                self.program.run(frame, &chunk, &mut registers, |root, values| {
-                    for taker in self.takers[root].iter().filter(|taker| self.tallies[**taker].needs_centre())
-                    {
-                        sums[*taker].0 += vector::sum(values);
-                        sums[*taker].1 += values.len();
-                    }
-                });
-            }
-        }
-        let centre =
-            |(sum, count): (f64, usize)| if count > 0 && sum.is_finite() { sum / count as f64 } else { 0.0 };
-        sums.into_iter().map(centre).collect()
     }
 }
 
@@ -236,6 +189,9 @@ fn tally_of(plan: &Plan<'_>, step: StepId) -> Option<(Tally, StepId)> {
 }
 
 /// Returns a step's values in one linear of a unit, `[rows, columns]`.
+///
+/// # Errors
+/// Fails as the device does.
 pub(super) fn values(
     plan: &Plan<'_>,
     model: &ModelData<'_>,
@@ -243,11 +199,12 @@ pub(super) fn values(
     linear: usize,
     step: StepId,
     known: &impl Lookup,
-) -> Vec<f32> {
+    backend: &dyn Backend,
+) -> Result<Vec<f32>, EngineError> {
     let program = Program::new(plan, &[step]);
     let frame = Frame::new(&program, model, unit, index, known);
     let tasks: Vec<Task> = tasks(model, unit).into_iter().filter(|task| task.linear == linear).collect();
-    whole::fill(&program, &frame, &tasks)
+    backend.values(&Stage { program: &program, frame: &frame, tasks: &tasks })
 }
 
 /// Returns a unit's tasks, in order.

@@ -6,6 +6,7 @@
 
 pub mod cache;
 pub mod data;
+pub mod engine;
 pub mod error;
 pub mod evaluate;
 mod finite;
@@ -15,6 +16,7 @@ pub mod matrix;
 pub mod noise;
 pub mod plan;
 pub mod reduce;
+pub mod select;
 pub mod spectral;
 mod tally;
 mod terminal;

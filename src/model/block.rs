@@ -8,7 +8,6 @@ use super::activation::Activation;
 use super::architecture::{Norm as NormKind, Role};
 use super::attention::Attention;
 use super::checkpoint::Checkpoint;
-use super::config::Config;
 use super::error::ModelError;
 use super::in_place::add;
 use super::layout::{Linear, Site};
@@ -59,7 +58,7 @@ impl Norm {
     }
 }
 
-/// A block linear with its weights in f32.
+/// A block linear with its weights on a device.
 #[derive(Clone, Debug)]
 pub struct LoadedLinear {
     /// What it is.
@@ -80,7 +79,7 @@ impl LoadedLinear {
         })
     }
 
-    /// Returns the weight, f32 `[rows, columns]`.
+    /// Returns the weight, `[rows, columns]`.
     pub fn weight(&self) -> &Tensor {
         &self.weight
     }
@@ -125,13 +124,14 @@ impl Angles {
     ///
     /// # Errors
     /// When the device has no room.
-    pub fn new(config: &Config, length: usize, device: &Device) -> Result<Self, ModelError> {
-        let Some(rotary) = &config.rotary else {
+    pub fn new(checkpoint: &Checkpoint, length: usize, device: &Device) -> Result<Self, ModelError> {
+        let Some(rotary) = &checkpoint.config().rotary else {
             return Ok(Self(None));
         };
         let (cosines, sines) = rotary.table(length);
         let shape = (length, rotary.size / 2);
-        Ok(Self(Some((Tensor::from_vec(cosines, shape, device)?, Tensor::from_vec(sines, shape, device)?))))
+        let table = |values| checkpoint.working(values, shape, device);
+        Ok(Self(Some((table(cosines)?, table(sines)?))))
     }
 
     /// Rotates `[samples, length, heads, head_size]`; channels beyond the rotated ones pass through.
@@ -157,7 +157,7 @@ impl Angles {
     }
 }
 
-/// One block with its weights in f32 on a device.
+/// One block with its weights on a device, in the type in which its checkpoint's decoders compute.
 #[derive(Clone, Debug)]
 pub struct Block {
     index: usize,
@@ -173,7 +173,7 @@ pub struct Block {
 }
 
 impl Block {
-    /// Loads block `index`, widening its weights to f32.
+    /// Loads block `index`.
     ///
     /// # Errors
     /// When a tensor cannot be read, or the device has no room.
@@ -181,7 +181,7 @@ impl Block {
         Self::read(checkpoint, index, device, false)
     }
 
-    /// Loads block `index` and gives its mapped pages back, as streaming does: only the f32 copy stays in memory.
+    /// Loads block `index` and gives its mapped pages back, as streaming does: only the loaded copy stays in memory.
     ///
     /// # Errors
     /// As [`Block::load`].

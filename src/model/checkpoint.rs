@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use candle_core::{DType, Device};
 use rayon::prelude::*;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -12,12 +13,36 @@ use super::config::Config;
 use super::error::ModelError;
 use super::files::TensorFiles;
 use super::layout::{Layout, Linear};
-use crate::interpret::data::{LinearData, ModelData, Values};
+use crate::interpret::data::{Home, LinearData, ModelData, Values};
+use crate::interpret::engine::Engine;
 
 /// A model folder, memory-mapped; cloning shares the map.
 #[derive(Clone, Debug)]
 pub struct Checkpoint {
     shared: Arc<Shared>,
+    engine: Engine,
+    precision: Precision,
+}
+
+/// The type in which a decoder computes. Statistics, scores and losses are f32 or wider in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// 32-bit floats, whatever type the weights are stored in.
+    #[default]
+    F32,
+    /// Brain floats, which a GPU multiplies several times as fast; a processor does not compute in them.
+    Bf16,
+}
+
+impl Precision {
+    /// Returns candle's name of the type.
+    pub const fn dtype(self) -> DType {
+        match self {
+            Self::F32 => DType::F32,
+            Self::Bf16 => DType::BF16,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -103,7 +128,38 @@ impl Checkpoint {
         let config = Config::read(folder)?;
         let files = TensorFiles::open_folder(folder)?;
         let layout = Layout::find(&config, &files)?;
-        Ok(Self { shared: Arc::new(Shared { config, files, layout }) })
+        Ok(Self {
+            shared: Arc::new(Shared { config, files, layout }),
+            engine: Engine::Cpu,
+            precision: Precision::F32,
+        })
+    }
+
+    /// Returns the same checkpoint, whose decoders run and whose scripts are evaluated on an engine.
+    ///
+    /// # Errors
+    /// When a processor is to compute in another type than f32.
+    pub fn on(mut self, engine: Engine, precision: Precision) -> Result<Self, ModelError> {
+        if engine.device().is_cpu() && precision != Precision::F32 {
+            return Err(ModelError::Precision);
+        }
+        (self.engine, self.precision) = (engine, precision);
+        Ok(self)
+    }
+
+    /// Returns where decoders run and scripts are evaluated.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Returns where tensors are loaded to.
+    pub fn device(&self) -> Device {
+        self.engine.device()
+    }
+
+    /// Returns the type in which decoders compute.
+    pub fn precision(&self) -> Precision {
+        self.precision
     }
 
     /// Returns the configuration.
@@ -164,7 +220,11 @@ impl Checkpoint {
                 reconstruction_error: None,
             })
         });
-        Ok(ModelData { blocks: self.config().blocks, linears: linears.collect::<Result<_, ModelError>>()? })
+        Ok(ModelData {
+            blocks: self.config().blocks,
+            linears: linears.collect::<Result<_, ModelError>>()?,
+            home: Home { engine: self.engine.clone(), weights: Vec::new() },
+        })
     }
 
     /// Reads every tensor of the language model and reports the first number that is NaN or infinite.

@@ -1,6 +1,6 @@
 //! The whole decoder: embedding, blocks, head. Each part also loads alone, for streaming.
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 
 use super::Site;
 use super::block::{Angles, Block, Norm};
@@ -50,7 +50,7 @@ impl Embedding {
             rows.iter_mut().for_each(|value| *value *= scale);
         }
         let shape = (samples, length, config.embedding);
-        let mut hidden = Tensor::from_vec(rows, shape, &self.device)?;
+        let mut hidden = self.checkpoint.working(rows, shape, &self.device)?;
         if let Some(project) = &self.project {
             hidden = hidden.broadcast_matmul(&project.t()?)?;
         }
@@ -60,7 +60,7 @@ impl Embedding {
             }
             let places: Vec<u32> = (0..length).map(|place| (place + offset) as u32).collect();
             let table = self.checkpoint.rows(name, &places)?;
-            let table = Tensor::from_vec(table, (length, config.hidden), &self.device)?;
+            let table = self.checkpoint.working(table, (length, config.hidden), &self.device)?;
             hidden = hidden.broadcast_add(&table)?;
         }
         Ok(hidden)
@@ -77,7 +77,7 @@ pub struct Head {
 }
 
 impl Head {
-    /// Loads the last norm and the output embedding, widened to f32.
+    /// Loads the last norm and the output embedding.
     ///
     /// # Errors
     /// When a tensor cannot be read, or the device has no room.
@@ -102,7 +102,7 @@ impl Head {
         self.weight.dims().first().copied().unwrap_or(0)
     }
 
-    /// Returns the logits `[positions, vocabulary]` of hidden states `[positions, hidden]`.
+    /// Returns the logits, f32 `[positions, vocabulary]`, of hidden states `[positions, hidden]`.
     ///
     /// # Errors
     /// When a tensor operation fails.
@@ -119,7 +119,7 @@ impl Head {
             Some(project) => hidden.matmul(&project.t()?)?,
             None => hidden,
         };
-        let logits = hidden.matmul(&self.weight.t()?)?;
+        let logits = hidden.matmul(&self.weight.t()?)?.to_dtype(DType::F32)?;
         match self.softcap {
             Some(cap) => softcap(logits, cap),
             None => Ok(logits),
@@ -127,7 +127,7 @@ impl Head {
     }
 }
 
-/// A decoder held in memory as f32.
+/// A decoder held in memory, in the type in which its checkpoint's decoders compute.
 #[derive(Clone, Debug)]
 pub struct Decoder {
     checkpoint: Checkpoint,
@@ -141,7 +141,7 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// Loads a whole checkpoint onto `device`, widened to f32.
+    /// Loads a whole checkpoint onto `device`.
     ///
     /// # Errors
     /// When a tensor cannot be read, or the device has no room.
@@ -172,7 +172,7 @@ impl Decoder {
     /// # Errors
     /// When the device has no room.
     pub fn angles(&self, length: usize) -> Result<Angles, ModelError> {
-        Angles::new(self.checkpoint.config(), length, &self.device)
+        Angles::new(&self.checkpoint, length, &self.device)
     }
 
     /// Returns the last hidden states `[samples, length, hidden]` of samples of `length` tokens one after the other.

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::interpret::engine::EngineError;
+
 /// Says why a model cannot be read or run: which file, which tensor, and what to do.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -204,6 +206,14 @@ pub enum ModelError {
         /// What is wrong, and what to do.
         problem: String,
     },
+    /// A processor was asked to compute in a type that it does not compute in.
+    #[error(
+        "a processor computes in f32 only; use --device cuda for --precision bf16, or leave --precision out"
+    )]
+    Precision,
+    /// A device could not do its work.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
     /// A tensor operation failed, as when a device has no memory left.
     #[error("{place}: {source}")]
     Compute {

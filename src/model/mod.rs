@@ -26,7 +26,7 @@ mod write;
 pub use activation::Activation;
 pub use block::{Angles, Block, LoadedLinear, Tap, no_tap};
 pub(crate) use checkpoint::hexadecimal;
-pub use checkpoint::{Checkpoint, LinearSummary, Summary, first_not_finite};
+pub use checkpoint::{Checkpoint, LinearSummary, Precision, Summary, first_not_finite};
 pub use config::Config;
 pub use decoder::{Decoder, DecoderTap, Embedding, Head};
 pub use error::ModelError;

@@ -1,10 +1,10 @@
-//! Tensors of a checkpoint, widened to f32 on a device.
+//! Tensors of a checkpoint on a device, in the type that its decoders compute in.
 
-use candle_core::{Device, Tensor};
+use candle_core::{Device, Shape, Tensor};
 use half::slice::HalfFloatSliceExt;
 use rayon::prelude::*;
 
-use super::checkpoint::Checkpoint;
+use super::checkpoint::{Checkpoint, Precision};
 use super::error::ModelError;
 use crate::interpret::data::Values;
 
@@ -27,14 +27,31 @@ fn in_chunks<T: Sync>(all: &[T], convert: impl Fn(&[T], &mut [f32]) + Sync) -> V
 }
 
 impl Checkpoint {
-    /// Returns the tensor `name` in f32 on `device`.
+    /// Returns the tensor `name` on `device`, in the type in which the checkpoint's decoders compute.
     ///
     /// # Errors
     /// When there is none, its type is not a float of 16 or 32 bits, or the device has no room.
     pub fn tensor(&self, name: &str, device: &Device) -> Result<Tensor, ModelError> {
         let shape = self.files().tensor(name)?.shape;
-        let values = widen(&self.files().values(name)?);
-        Tensor::from_vec(values, shape, device).map_err(ModelError::at(name))
+        let loaded = match (self.files().values(name)?, self.precision()) {
+            // As it lies: neither widened nor rounded.
+            (Values::Bf16(all), Precision::Bf16) => Tensor::from_slice(&all, shape, device),
+            (values, _) => self.working(widen(&values), shape, device),
+        };
+        loaded.map_err(ModelError::at(name))
+    }
+
+    /// Returns numbers as a tensor on `device`, in the type in which the checkpoint's decoders compute.
+    ///
+    /// # Errors
+    /// When there are not as many as the shape says, or the device has no room.
+    pub fn working(
+        &self,
+        values: Vec<f32>,
+        shape: impl Into<Shape>,
+        device: &Device,
+    ) -> candle_core::Result<Tensor> {
+        Tensor::from_vec(values, shape.into(), device)?.to_dtype(self.precision().dtype())
     }
 
     /// Returns rows of the matrix `name` in f32, one after the other.

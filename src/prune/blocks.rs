@@ -18,7 +18,7 @@ use super::report::LinearReport;
 use super::score::{self, Method, Propagation, WandaRows};
 use super::sparsegpt::prune_columns;
 use crate::allocate::Allocation;
-use crate::interpret::data::{LinearData, ModelData, Values};
+use crate::interpret::data::{Home, LinearData, ModelData, Values};
 use crate::interpret::error::InterpretError;
 use crate::interpret::evaluate::{Context, Scores};
 use crate::model::{Block, Checkpoint, Linear, ModelError, Site, first_not_finite, no_tap, widen};
@@ -91,11 +91,11 @@ pub(super) fn prune_checked(
     keep: &mut Keep<'_>,
     progress: &mut dyn FnMut(usize),
 ) -> Result<Vec<LinearReport>, PruneError> {
-    let blocks = checkpoint.config().blocks;
+    let (blocks, device) = (checkpoint.config().blocks, checkpoint.device());
     let mut activations = match options.tokens.filter(|_| options.runs_model()) {
         Some(tokens) => {
             let room = room(checkpoint, tokens, options.memory, collected_bytes(checkpoint, options));
-            Some(Activations::embed(checkpoint, tokens, &options.device, room)?)
+            Some(Activations::embed(checkpoint, tokens, &device, room)?)
         }
         None => None,
     };
@@ -106,7 +106,7 @@ pub(super) fn prune_checked(
         let mut block = None;
         let mut inputs = Inputs::default();
         if let Some(activations) = &mut activations {
-            let loaded = Block::stream(checkpoint, index, &options.device)?;
+            let loaded = Block::stream(checkpoint, index, &device)?;
             inputs = collect(checkpoint, activations, &loaded, options)?;
             // The last block's output is nobody's input.
             let advances = options.propagation == Propagation::Pruned && index + 1 < blocks;
@@ -132,7 +132,7 @@ pub(super) fn prune_checked(
             let pruned = prune_linear(checkpoint, linear, share, &mut inputs, scores.transpose()?, options)?;
             if let Some(target) = block.as_mut().and_then(|it| it.linears_mut().get_mut(position)) {
                 let shape = (linear.rows, linear.columns);
-                let weight = Tensor::from_vec(widen(&pruned.weight), shape, &options.device);
+                let weight = checkpoint.working(widen(&pruned.weight), shape, &device);
                 target.set_weight(weight.map_err(ModelError::at(&linear.module))?)?;
             }
             reports.push(LinearReport::new(linear, share, &pruned));
@@ -298,7 +298,10 @@ fn metric_data<'a>(
     };
     let first = linears.iter().position(|linear| linear.block == block).unwrap_or(0);
     let data = linears.iter().map(|linear| linear_data(checkpoint, linear, inputs, options.statistics));
-    Ok((ModelData { blocks: checkpoint.config().blocks, linears: data.collect::<Result<_, _>>()? }, first))
+    let home = Home { engine: checkpoint.engine().clone(), weights: Vec::new() };
+    let data =
+        ModelData { blocks: checkpoint.config().blocks, linears: data.collect::<Result<_, _>>()?, home };
+    Ok((data, first))
 }
 
 /// Says on which linear a metric has no value.

@@ -15,7 +15,6 @@ mod report;
 mod run;
 mod save;
 pub mod score;
-pub mod select;
 pub mod sparsegpt;
 
 pub use blocks::{Keep, Pruned, prune_blocks};
@@ -25,7 +24,7 @@ pub use factor::InverseFactor;
 pub use mask::Mask;
 pub use options::Options;
 pub(crate) use pattern::in_group;
-pub use pattern::{Pattern, Rounding, Share, least, least_of_rows, shares};
+pub use pattern::{Pattern, Rounding, Share, least, least_of_rows, shares, wanted};
 pub use report::{Calibration, LinearReport, Report, ScriptSource};
 pub use run::{Output, prune, prune_in_memory};
 pub use save::{PROVENANCE, PrunedFolder, check_target};

@@ -2,8 +2,6 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use candle_core::Device;
-
 use super::error::PruneError;
 use super::pattern::{Pattern, Rounding};
 use super::score::{Method, Propagation};
@@ -31,8 +29,6 @@ pub struct Options<'a> {
     pub statistics: Option<&'a Statistics>,
     /// The seed that chose the tokens, to be written down.
     pub seed: Option<u64>,
-    /// Where blocks run.
-    pub device: Device,
     /// How many bytes the work may take before hidden states go to a scratch file; `None` for what is free.
     pub memory: Option<u64>,
     /// Set by another thread, or a signal, to stop at the next linear or file and leave nothing behind.
@@ -51,7 +47,6 @@ impl Options<'_> {
             tokens: None,
             statistics: None,
             seed: None,
-            device: Device::Cpu,
             memory: None,
             interrupt: None,
         }

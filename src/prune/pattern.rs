@@ -7,8 +7,9 @@ use std::str::FromStr;
 use serde::Serialize;
 
 use super::error::PruneError;
-use super::select;
 use crate::allocate::{Allocation, pruned_in_row};
+use crate::interpret::engine::Least;
+use crate::interpret::select;
 use crate::lang::types::Group;
 use crate::model::Linear;
 
@@ -196,21 +197,29 @@ pub(crate) fn in_group(rounding: Rounding, n: usize, m: usize, width: usize) -> 
     }
 }
 
-/// Returns the marks of the least scores of one linear, `[rows, columns]`, true where a weight is pruned.
+/// Returns which of a linear's least scores are marked, `shape` being its `[rows, columns]`.
 ///
 /// A pattern's groups lie within rows, so with one it does not matter what a ratio is applied to.
+pub fn wanted(shape: [usize; 2], per: Group, share: Share, rounding: Rounding) -> Least {
+    let [rows, columns] = shape;
+    match (share.group, per, rounding) {
+        (Some((n, m)), ..) => Least::OfGroups {
+            size: m,
+            count: in_group(rounding, n, m, m),
+            last: in_group(rounding, n, m, columns % m.max(1)),
+        },
+        (None, Group::Row, _) => {
+            Least::OfRows((0..rows).map(|row| in_row(shape, row, share, rounding) as u32).collect())
+        }
+        (None, Group::Matrix, Rounding::Exact) => Least::OfAll(share.pruned as usize),
+        (None, Group::Matrix, Rounding::Reference) => Least::UpTo(place(rows * columns, share.sparsity)),
+    }
+}
+
+/// Returns the marks of the least scores of one linear, `[rows, columns]`, true where a weight is pruned.
 pub fn least(scores: &[f32], columns: usize, per: Group, share: Share, rounding: Rounding) -> super::Mask {
-    let rows = scores.len().checked_div(columns).unwrap_or(0);
-    let marks = match (share.group, per, rounding) {
-        (Some(_), _, _) | (None, Group::Row, _) => {
-            return least_of_rows([rows, columns], select::rows_of(scores, columns), share, rounding);
-        }
-        (None, Group::Matrix, Rounding::Exact) => select::least_of_all(scores, share.pruned as usize),
-        (None, Group::Matrix, Rounding::Reference) => {
-            select::up_to_nth(scores, place(scores.len(), share.sparsity))
-        }
-    };
-    super::Mask::new(columns, marks)
+    let shape = [scores.len().checked_div(columns).unwrap_or(0), columns];
+    super::Mask::new(columns, select::least(scores, shape, &wanted(shape, per, share, rounding)))
 }
 
 /// Returns what [`least`] does within rows, of scores that `score(row, scores)` writes a row at a time.
@@ -222,11 +231,8 @@ pub fn least_of_rows(
     share: Share,
     rounding: Rounding,
 ) -> super::Mask {
-    let marks = match share.group {
-        Some((n, m)) => select::least_in_groups(shape, m, score, |width| in_group(rounding, n, m, width)),
-        None => select::least_in_rows(shape, score, |row| in_row(shape, row, share, rounding)),
-    };
-    super::Mask::new(shape[1], marks)
+    let wanted = wanted(shape, Group::Row, share, rounding);
+    super::Mask::new(shape[1], select::least_by_row(shape, score, &wanted))
 }
 
 /// Returns how many weights of a row are pruned.

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use candle_core::Tensor;
 
 use super::blocks::{Pruned, check_weights, prune_blocks, prune_checked};
 use super::error::PruneError;
@@ -63,12 +62,13 @@ pub fn prune_in_memory(
     options: &Options<'_>,
     progress: &mut dyn FnMut(usize),
 ) -> Result<(Decoder, Report), PruneError> {
-    let mut decoder = Decoder::load(checkpoint, &options.device)?;
+    let device = checkpoint.device();
+    let mut decoder = Decoder::load(checkpoint, &device)?;
     let mut keep = |linear: &Linear, pruned: Pruned| {
         let linears = decoder.blocks[linear.block].linears_mut();
         if let Some(target) = linears.iter_mut().find(|it| it.linear.module == linear.module) {
             let shape = (linear.rows, linear.columns);
-            let weight = Tensor::from_vec(widen(&pruned.weight), shape, &options.device);
+            let weight = checkpoint.working(widen(&pruned.weight), shape, &device);
             target.set_weight(weight.map_err(ModelError::at(&linear.module))?)?;
         }
         Ok(())

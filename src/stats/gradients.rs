@@ -47,7 +47,7 @@ pub fn gradients_within(
         return Err(ModelError::Window { length });
     }
     let blocks = checkpoint.config().blocks;
-    let angles = Angles::new(checkpoint.config(), length, device)?;
+    let angles = Angles::new(checkpoint, length, device)?;
     let embedding = Embedding::load(checkpoint, device)?;
     let linears = checkpoint.linears().iter().map(|it| 4 * (it.rows * it.columns) as u64).sum::<u64>();
     // A block's gradients and their squares stand beside it, and what was collected of all.

@@ -64,7 +64,7 @@ impl Activations {
             states.push(embedding.run(tokens.part(from..samples.min(from + step)), length)?)?;
         }
         checkpoint.files().release(&checkpoint.layout().embedding);
-        Ok(Self { states, angles: Angles::new(checkpoint.config(), length, device)? })
+        Ok(Self { states, angles: Angles::new(checkpoint, length, device)? })
     }
 
     /// Returns the hidden states, in batches `[samples, length, hidden]`, one after the other.

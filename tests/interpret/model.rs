@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use allot::interpret::data::{LinearData, ModelData, ProjectionKind, Values};
+use allot::interpret::data::{Home, LinearData, ModelData, ProjectionKind, Values};
 use allot::interpret::error::InterpretError;
 use allot::interpret::evaluate::{Context, Importance, Scores, evaluate};
 use allot::lang::check::{Options, check};
@@ -75,7 +75,7 @@ pub fn model(blocks: usize, shapes: &[(usize, usize)], stored: Stored, seed: u64
             });
         }
     }
-    ModelData { blocks, linears }
+    ModelData { blocks, linears, home: Home::default() }
 }
 
 pub fn store(values: Vec<f32>, stored: Stored) -> Values<'static> {

@@ -10,31 +10,31 @@ use crate::interpret::vector::Operand;
 
 /// A piece of a linear that is computed at once: whole rows, or a part of one.
 #[derive(Clone, Debug)]
-pub(super) struct Chunk {
-    pub(super) linear: usize,
+pub(in crate::interpret) struct Chunk {
+    pub(in crate::interpret) linear: usize,
     /// The linear's place in its unit.
-    pub(super) place: usize,
-    pub(super) row: usize,
-    pub(super) rows: usize,
-    pub(super) column: usize,
+    pub(in crate::interpret) place: usize,
+    pub(in crate::interpret) row: usize,
+    pub(in crate::interpret) rows: usize,
+    pub(in crate::interpret) column: usize,
     /// How many weights.
-    pub(super) length: usize,
+    pub(in crate::interpret) length: usize,
 }
 
 /// What a program's instructions take on one unit.
-pub(super) struct Frame<'a> {
-    pub(super) model: &'a ModelData<'a>,
+pub(in crate::interpret) struct Frame<'a> {
+    pub(in crate::interpret) model: &'a ModelData<'a>,
     scalars: Vec<f32>,
     /// For each input vector and each of the unit's linears, the vector, repeated to fill a chunk of whole rows.
     inputs: Vec<Vec<Vec<f32>>>,
     outputs: Vec<Vec<Vec<f32>>>,
     /// For each step of ranks and each of the unit's linears, the ranks.
-    pub(super) ranks: Vec<Vec<&'a [f32]>>,
+    pub(in crate::interpret) ranks: Vec<Vec<&'a [f32]>>,
 }
 
 impl<'a> Frame<'a> {
     /// Gathers what a program takes on the `index`-th unit.
-    pub(super) fn new(
+    pub(in crate::interpret) fn new(
         program: &Program,
         model: &'a ModelData<'a>,
         unit: &Unit,
@@ -62,7 +62,7 @@ impl<'a> Frame<'a> {
     }
 
     /// Cuts a task into chunks.
-    pub(super) fn chunks(&self, task: &Task) -> impl Iterator<Item = Chunk> + use<> {
+    pub(in crate::interpret) fn chunks(&self, task: &Task) -> impl Iterator<Item = Chunk> + use<> {
         let (linear, place) = (task.linear, task.place);
         let columns = self.model.linears[linear].columns;
         let Range { start, end } = task.rows;
@@ -78,7 +78,7 @@ impl<'a> Frame<'a> {
     }
 
     /// Returns an instruction's operand; `rows` holds it where it must be laid out first.
-    pub(super) fn operand<'r>(
+    pub(in crate::interpret) fn operand<'r>(
         &'r self,
         source: Source,
         chunk: &Chunk,

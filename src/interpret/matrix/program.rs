@@ -8,31 +8,31 @@ use crate::lang::ops::Op;
 use crate::lang::types::Type;
 
 /// The most weights in a chunk: a few registers of this size fit the first cache.
-pub(super) const CHUNK: usize = 1024;
+pub(in crate::interpret) const CHUNK: usize = 1024;
 
 /// The instructions that compute some steps, the *roots*, a chunk at a time.
 ///
 /// An instruction computes a step into a register. A root is given away as soon as it is known, and a register is used
 /// again once nothing needs its step any more: the fewer there are, the more of them stay in the first cache.
-pub(super) struct Program {
+pub(in crate::interpret) struct Program {
     acts: Vec<Act>,
     registers: usize,
     reads_weight: bool,
     /// The steps that instructions take numbers, vectors and ranks from, each once.
-    pub(super) scalars: Vec<StepId>,
-    pub(super) inputs: Vec<StepId>,
-    pub(super) outputs: Vec<StepId>,
-    pub(super) ranks: Vec<StepId>,
+    pub(in crate::interpret) scalars: Vec<StepId>,
+    pub(in crate::interpret) inputs: Vec<StepId>,
+    pub(in crate::interpret) outputs: Vec<StepId>,
+    pub(in crate::interpret) ranks: Vec<StepId>,
 }
 
-enum Act {
+pub(in crate::interpret) enum Act {
     /// Computes into a register.
     Compute(Instruction, usize),
     /// Gives away the root of this place.
     Give(usize, Source),
 }
 
-enum Instruction {
+pub(in crate::interpret) enum Instruction {
     Gradient,
     Ranks(usize),
     Unary(Unary, Source),
@@ -42,7 +42,7 @@ enum Instruction {
 
 /// Where an operand is, by its place among those of its kind.
 #[derive(Clone, Copy)]
-pub(super) enum Source {
+pub(in crate::interpret) enum Source {
     Weight,
     Register(usize),
     Scalar(usize),
@@ -51,7 +51,7 @@ pub(super) enum Source {
 }
 
 /// What a program computes in; one for each thread.
-pub(super) struct Registers {
+pub(in crate::interpret) struct Registers {
     slots: Vec<Vec<f32>>,
     /// The chunk's weights, where they are stored in another type.
     widened: Vec<f32>,
@@ -61,7 +61,7 @@ pub(super) struct Registers {
 
 impl Program {
     /// Compiles the chains that give `roots`, steps of type `Matrix` in ascending order.
-    pub(super) fn new(plan: &Plan<'_>, roots: &[StepId]) -> Self {
+    pub(in crate::interpret) fn new(plan: &Plan<'_>, roots: &[StepId]) -> Self {
         let steps = plan.matrix_steps_of(roots);
         let index_of = |step: StepId| steps.binary_search(&step).ok();
         // Ranks are read, not computed here.
@@ -152,7 +152,7 @@ impl Program {
     }
 
     /// Returns registers to compute in.
-    pub(super) fn registers(&self) -> Registers {
+    pub(in crate::interpret) fn registers(&self) -> Registers {
         Registers {
             slots: vec![vec![0.0; CHUNK]; self.registers],
             widened: vec![0.0; CHUNK],
@@ -161,7 +161,7 @@ impl Program {
     }
 
     /// Computes a chunk, giving each root's values away under its place among the roots.
-    pub(super) fn run(
+    pub(in crate::interpret) fn run(
         &self,
         frame: &Frame<'_>,
         chunk: &Chunk,

@@ -4,13 +4,15 @@ use rayon::prelude::*;
 
 use super::frame::Frame;
 use super::program::Program;
-use super::{Lookup, Task, UnitValue, tasks};
+use super::{Lookup, Stage, Task, UnitValue, tasks};
 use crate::interpret::data::{LinearData, ModelData};
+use crate::interpret::engine::Backend;
 use crate::interpret::error::InterpretError;
 use crate::interpret::plan::{Over, Plan, Reduction, StepId, StepKind};
 use crate::interpret::reduce::{self, Reduced};
 use crate::interpret::spectral;
 use crate::interpret::units::Unit;
+use crate::interpret::vector::Histogram;
 
 /// A linear with more weights than this is buffered alone.
 const LARGE_LINEAR: usize = 1 << 22;
@@ -43,7 +45,7 @@ impl Whole {
     /// Computes the reductions on a unit, putting each into its place among `values`.
     ///
     /// # Errors
-    /// Fails when a spectrum cannot be computed.
+    /// Fails when a spectrum cannot be computed, or as the device does.
     pub(super) fn run(
         &self,
         plan: &Plan<'_>,
@@ -51,16 +53,29 @@ impl Whole {
         (unit, index): (&Unit, usize),
         reductions: &[StepId],
         known: &impl Lookup,
+        backend: &dyn Backend,
         values: &mut [Option<UnitValue>],
     ) -> Result<(), InterpretError> {
         let frame = Frame::new(&self.program, model, unit, index, known);
         let tasks = tasks(model, unit);
         if !self.within_linears.is_empty() {
-            self.within_linears(plan, unit, reductions, (&frame, &tasks), values)?;
+            self.within_linears(plan, unit, reductions, (&frame, &tasks), backend, values)?;
         }
-        if !self.of_unit.is_empty() {
-            let mut all = fill(&self.program, &frame, &tasks);
-            for place in &self.of_unit {
+        let stage = Stage { program: &self.program, frame: &frame, tasks: &tasks };
+        let mut left: Vec<usize> = Vec::new();
+        for place in &self.of_unit {
+            match &plan.steps[reductions[*place]].kind {
+                StepKind::Reduce(reduction @ (Reduction::Median | Reduction::Quantile(_)), ..)
+                    if backend.counts() =>
+                {
+                    values[*place] = Some(UnitValue::One(counted(*reduction, &stage, backend)?));
+                }
+                _ => left.push(*place),
+            }
+        }
+        if !left.is_empty() {
+            let mut all = backend.values(&stage)?;
+            for place in &left {
                 values[*place] = Some(match &plan.steps[reductions[*place]].kind {
                     StepKind::Reduce(reduction, ..) => UnitValue::One(reduce::reduce(*reduction, &mut all)),
                     _ => {
@@ -95,19 +110,20 @@ impl Whole {
         unit: &Unit,
         reductions: &[StepId],
         (frame, tasks): (&Frame<'_>, &[Task]),
+        backend: &dyn Backend,
         values: &mut [Option<UnitValue>],
     ) -> Result<(), InterpretError> {
         let kinds: Vec<&StepKind> =
             self.within_linears.iter().map(|place| &plan.steps[reductions[*place]].kind).collect();
         let of_linear = |(place, linear): (usize, &usize)| -> Result<Vec<Within>, InterpretError> {
             let tasks: Vec<Task> = tasks.iter().filter(|task| task.place == place).cloned().collect();
-            let values = fill(&self.program, frame, &tasks);
+            let values = backend.values(&Stage { program: &self.program, frame, tasks: &tasks })?;
             kinds.iter().map(|kind| within(kind, &frame.model.linears[*linear], &values)).collect()
         };
         // Spectra take one core each, so linears go side by side; anything else has work for all cores in one linear.
         let large = unit.linears.iter().any(|linear| size(&frame.model.linears[*linear]) > LARGE_LINEAR);
         let spectral = kinds.iter().any(|kind| matches!(kind, StepKind::MatrixReduce(..)));
-        let found: Vec<Vec<Within>> = if large && !spectral {
+        let found: Vec<Vec<Within>> = if (large && !spectral) || !backend.units_side_by_side() {
             unit.linears.iter().enumerate().map(of_linear).collect::<Result<_, _>>()?
         } else {
             unit.linears.par_iter().enumerate().map(of_linear).collect::<Result<_, _>>()?
@@ -159,28 +175,33 @@ fn within(kind: &StepKind, linear: &LinearData<'_>, values: &[f32]) -> Result<Wi
     })
 }
 
-/// Returns the values of a program's only root in some tasks, one task after another.
-pub(super) fn fill(program: &Program, frame: &Frame<'_>, tasks: &[Task]) -> Vec<f32> {
-    let length = |task: &Task| task.rows.len() * frame.model.linears[task.linear].columns;
-    let mut values = vec![0.0; tasks.iter().map(length).sum()];
-    let mut pieces: Vec<(&Task, &mut [f32])> = Vec::with_capacity(tasks.len());
-    let mut rest = values.as_mut_slice();
-    for task in tasks {
-        let (piece, after) = rest.split_at_mut(length(task));
-        pieces.push((task, piece));
-        rest = after;
-    }
-    pieces.into_par_iter().for_each(|(task, piece)| {
-        let mut registers = program.registers();
-        let mut offset = 0;
-        for chunk in frame.chunks(task) {
-            program.run(frame, &chunk, &mut registers, |_, values| {
-                piece[offset..offset + values.len()].copy_from_slice(values);
-            });
-            offset += chunk.length;
+/// Returns an order statistic of a stage's values, found by counting.
+fn counted(
+    reduction: Reduction,
+    stage: &Stage<'_>,
+    backend: &dyn Backend,
+) -> Result<Reduced, InterpretError> {
+    let (coarse, nan) = backend.histogram(stage, None)?;
+    let place = match reduction {
+        Reduction::Quantile(p) => p * coarse.count().saturating_sub(1) as f64,
+        _ => (coarse.count().saturating_sub(1) / 2) as f64,
+    };
+    let mut fine: Option<(u16, Histogram)> = None;
+    let mut at = |rank: u64| -> Result<Option<f64>, InterpretError> {
+        let Some((upper, rank)) = coarse.locate(rank) else { return Ok(None) };
+        if fine.as_ref().is_none_or(|(known, _)| *known != upper) {
+            fine = Some((upper, backend.histogram(stage, Some(upper))?.0));
         }
-    });
-    values
+        Ok(fine.as_ref().and_then(|(_, fine)| fine.value(rank)).map(f64::from))
+    };
+    let below = place.floor();
+    let value = match (at(below as u64)?, at(below as u64 + 1)?) {
+        _ if nan => f64::NAN,
+        (Some(low), Some(high)) => low + (high - low) * (place - below),
+        (Some(low), None) => low,
+        _ => f64::NAN,
+    };
+    Ok(Reduced { value, magnitude: value.abs(), alternative: None })
 }
 
 fn size(linear: &LinearData<'_>) -> usize {

@@ -5,7 +5,8 @@
 
 use rayon::prelude::*;
 
-use crate::interpret::vector::{Histogram, from_ordered_bits, ordered_bits};
+use super::engine::Least;
+use super::vector::{Histogram, from_ordered_bits, ordered_bits};
 
 /// Numbers that one thread looks at on its own.
 const CHUNK: usize = 1 << 16;
@@ -20,6 +21,33 @@ const SMALL_GROUP: usize = 16;
 #[inline(always)]
 fn key(score: f32) -> u32 {
     ordered_bits(score + 0.0)
+}
+
+/// Marks the least scores of a matrix, `[rows, columns]`.
+pub fn least(scores: &[f32], shape: [usize; 2], wanted: &Least) -> Vec<bool> {
+    match wanted {
+        Least::OfAll(count) => least_of_all(scores, *count),
+        Least::UpTo(place) => up_to_nth(scores, *place),
+        Least::OfRows(_) | Least::OfGroups { .. } => least_by_row(shape, rows_of(scores, shape[1]), wanted),
+    }
+}
+
+/// Marks the least scores of rows or groups, which `score(row, scores)` writes a row at a time; nothing of what is wanted of a
+/// whole matrix.
+pub fn least_by_row(
+    shape: [usize; 2],
+    score: impl Fn(usize, &mut [f32]) + Sync,
+    wanted: &Least,
+) -> Vec<bool> {
+    match wanted {
+        Least::OfRows(counts) => {
+            least_in_rows(shape, score, |row| counts.get(row).copied().unwrap_or(0) as usize)
+        }
+        Least::OfGroups { size, count, last } => {
+            least_in_groups(shape, *size, score, |width| if width == *size { *count } else { *last })
+        }
+        Least::OfAll(_) | Least::UpTo(_) => vec![false; shape[0] * shape[1]],
+    }
 }
 
 /// Returns what writes a row of scores, `[rows, columns]`, for those who take scores a row at a time.
@@ -153,7 +181,7 @@ fn count(scores: &[f32], empty: impl Fn() -> Histogram + Sync) -> Histogram {
 }
 
 /// Marks the `count` least scores of a slice; `keys` is room to work in.
-pub(super) fn mark_least(scores: &[f32], count: usize, keys: &mut Vec<u32>, marks: &mut [bool]) {
+fn mark_least(scores: &[f32], count: usize, keys: &mut Vec<u32>, marks: &mut [bool]) {
     let Some(last) = count.min(scores.len()).checked_sub(1) else {
         return;
     };
@@ -167,7 +195,7 @@ pub(super) fn mark_least(scores: &[f32], count: usize, keys: &mut Vec<u32>, mark
 }
 
 /// Marks the `count` least scores of a small group.
-pub(super) fn mark_least_of_group(scores: &[f32], count: usize, keys: &mut Vec<u32>, marks: &mut [bool]) {
+pub(crate) fn mark_least_of_group(scores: &[f32], count: usize, keys: &mut Vec<u32>, marks: &mut [bool]) {
     if scores.len() > SMALL_GROUP {
         return mark_least(scores, count, keys, marks);
     }
