@@ -24,6 +24,9 @@ pub enum Engine {
     /// On an NVIDIA GPU.
     #[cfg(feature = "cuda")]
     Cuda(std::sync::Arc<Cuda>),
+    /// On the processor, as a GPU would.
+    #[cfg(test)]
+    Emulated(std::sync::Arc<super::cuda::Gpu<super::cuda::Emulation>>),
 }
 
 /// The processor, for those who need a reference that outlives them.
@@ -150,6 +153,8 @@ impl Engine {
     pub fn device(&self) -> Device {
         match self {
             Self::Cpu => Device::Cpu,
+            #[cfg(test)]
+            Self::Emulated(_) => Device::Cpu,
             #[cfg(feature = "cuda")]
             Self::Cuda(cuda) => cuda.device(),
         }
@@ -159,6 +164,8 @@ impl Engine {
     pub fn gpu(&self) -> Option<String> {
         match self {
             Self::Cpu => None,
+            #[cfg(test)]
+            Self::Emulated(_) => None,
             #[cfg(feature = "cuda")]
             Self::Cuda(cuda) => Some(cuda.name()),
         }
@@ -168,6 +175,8 @@ impl Engine {
     pub fn memory(&self) -> Option<(u64, u64)> {
         match self {
             Self::Cpu => None,
+            #[cfg(test)]
+            Self::Emulated(_) => None,
             #[cfg(feature = "cuda")]
             Self::Cuda(cuda) => cuda.memory(),
         }
@@ -184,6 +193,8 @@ impl Engine {
     pub(in crate::interpret) fn backend(&self) -> &dyn Backend {
         match self {
             Self::Cpu => &Processor,
+            #[cfg(test)]
+            Self::Emulated(gpu) => gpu.as_ref(),
             #[cfg(feature = "cuda")]
             Self::Cuda(cuda) => cuda.as_ref(),
         }

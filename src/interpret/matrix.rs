@@ -24,8 +24,12 @@ use crate::lang::types::Type;
 
 pub(super) use blame::{NotFiniteWeight, first_not_finite};
 pub(super) use frame::Frame;
-pub(super) use processor::{Processor, centre};
+pub(super) use processor::Processor;
+#[cfg(any(feature = "cuda", test))]
+pub(super) use processor::centre;
 pub(super) use program::Program;
+#[cfg(any(feature = "cuda", test))]
+pub(super) use program::{Act, Instruction, Source};
 pub(super) use threshold::removed_by_threshold;
 use whole::Whole;
 

@@ -5,6 +5,8 @@
 //! one number for each unit ([`layer`]). What reductions gave can be kept ([`cache`]). [`noise`] tells signal from rounding.
 
 pub mod cache;
+#[cfg(any(feature = "cuda", test))]
+mod cuda;
 pub mod data;
 pub mod engine;
 pub mod error;

@@ -161,6 +161,34 @@ impl Collected {
         }
     }
 
+    /// Returns what was collected elsewhere: how many values, and the tally's numbers in the order in which kernels write them.
+    #[cfg(any(feature = "cuda", test))]
+    pub(super) fn of_numbers(tally: Tally, centre: f64, count: u64, numbers: &[f64]) -> Self {
+        let at = |place: usize| numbers.get(place).copied().unwrap_or(0.0);
+        let mut collected = Self { count, ..Self::new(tally, centre) };
+        match tally {
+            Tally::Extremes => collected.widen(at(0) as f32, at(1) as f32),
+            Tally::Probabilities => (collected.sums.first, collected.zeros) = (at(0), at(1) as u64),
+            Tally::Factors => {
+                (collected.sums.first, collected.negatives, collected.zeros) =
+                    (at(0), at(1) as u64, at(2) as u64);
+            }
+            _ => {
+                collected.sums =
+                    Moments { first: at(0), second: at(1), third: at(2), fourth: at(3) };
+            }
+        }
+        collected
+    }
+
+    /// Says how large the terms of a sample are in all, and how many they are.
+    #[cfg(any(feature = "cuda", test))]
+    pub(super) fn set_sample(&mut self, size: f64, count: u64) {
+        if matches!(self.tally, Tally::Sum(_)) {
+            self.sample = (size, count);
+        }
+    }
+
     /// Adds what another has collected for the same tally, about the same centre.
     pub(super) fn merge(&mut self, other: &Self) {
         self.count += other.count;

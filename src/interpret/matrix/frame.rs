@@ -61,6 +61,17 @@ impl<'a> Frame<'a> {
         }
     }
 
+    /// Returns, of one of the unit's linears, the numbers that instructions take: scalars, then each vector of inputs, then each
+    /// of outputs.
+    #[cfg(any(feature = "cuda", test))]
+    pub(in crate::interpret) fn numbers(&self, place: usize, columns: usize) -> Vec<f32> {
+        let mut numbers = self.scalars.clone();
+        // Vectors of inputs are repeated here; once is enough.
+        numbers.extend(self.inputs.iter().flat_map(|step| step[place].iter().take(columns)));
+        numbers.extend(self.outputs.iter().flat_map(|step| &step[place]));
+        numbers
+    }
+
     /// Cuts a task into chunks.
     pub(in crate::interpret) fn chunks(&self, task: &Task) -> impl Iterator<Item = Chunk> + use<> {
         let (linear, place) = (task.linear, task.place);

@@ -15,9 +15,9 @@ pub(in crate::interpret) const CHUNK: usize = 1024;
 /// An instruction computes a step into a register. A root is given away as soon as it is known, and a register is used
 /// again once nothing needs its step any more: the fewer there are, the more of them stay in the first cache.
 pub(in crate::interpret) struct Program {
-    acts: Vec<Act>,
-    registers: usize,
-    reads_weight: bool,
+    pub(in crate::interpret) acts: Vec<Act>,
+    pub(in crate::interpret) registers: usize,
+    pub(in crate::interpret) reads_weight: bool,
     /// The steps that instructions take numbers, vectors and ranks from, each once.
     pub(in crate::interpret) scalars: Vec<StepId>,
     pub(in crate::interpret) inputs: Vec<StepId>,

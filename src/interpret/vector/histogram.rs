@@ -75,6 +75,14 @@ impl Histogram {
         }
     }
 
+    /// Adds what was counted elsewhere, by digit.
+    #[cfg(any(feature = "cuda", test))]
+    pub(crate) fn add_counts(&mut self, counts: &[u32]) {
+        for (total, count) in self.counts.iter_mut().zip(counts) {
+            *total += u64::from(*count);
+        }
+    }
+
     /// Adds the counts of another histogram of the same kind.
     pub fn merge(&mut self, other: &Self) {
         for (count, other) in self.counts.iter_mut().zip(&other.counts) {

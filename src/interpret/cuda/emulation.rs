@@ -1,0 +1,140 @@
+//! Kernels run as C++ on the processor, for tests where there is no GPU.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Mutex;
+
+use candle_core::{DType, Device, Tensor};
+
+use super::gpu::{Argument, Launcher};
+use crate::interpret::engine::EngineError;
+
+/// Compiles and runs kernels with the system's C++ compiler.
+#[derive(Debug)]
+pub(in crate::interpret) struct Emulation {
+    folder: tempfile::TempDir,
+    /// Programs by what they were compiled from.
+    programs: Mutex<BTreeMap<String, PathBuf>>,
+}
+
+impl Emulation {
+    /// Returns an emulation, or `None` where there is no C++ compiler.
+    pub(super) fn new() -> Option<Self> {
+        let found = Command::new("c++").arg("--version").output().is_ok_and(|output| output.status.success());
+        let usable = found && cfg!(all(target_os = "linux", target_arch = "x86_64"));
+        Some(Self { folder: tempfile::tempdir().ok().filter(|_| usable)?, programs: Mutex::default() })
+    }
+
+    fn compiled(&self, main: String) -> PathBuf {
+        let mut programs = self.programs.lock().expect("no test panicked here");
+        if let Some(program) = programs.get(&main) {
+            return program.clone();
+        }
+        let path = self.folder.path().join(format!("kernel{}", programs.len()));
+        let code = path.with_extension("cpp");
+        fs::write(&code, &main).expect("the code is written");
+        let output = Command::new("c++")
+            .args(["-std=c++17", "-O1", "-w", "-ffp-contract=off", "-o"])
+            .args([&path, &code])
+            .output()
+            .expect("the compiler runs");
+        assert!(output.status.success(), "{}\n{main}", String::from_utf8_lossy(&output.stderr));
+        programs.insert(main, path.clone());
+        path
+    }
+}
+
+impl Launcher for Emulation {
+    fn device(&self) -> Device {
+        Device::Cpu
+    }
+
+    fn room(&self, _what: &str, _bytes: u64) -> Result<(), EngineError> {
+        Ok(())
+    }
+
+    fn launch(
+        &self,
+        text: &str,
+        kernel: &'static str,
+        blocks: u32,
+        arguments: &[Argument<'_>],
+        outs: &[(DType, usize)],
+    ) -> Result<Vec<Tensor>, EngineError> {
+        let mut data: Vec<u8> = Vec::new();
+        let (mut names, mut numbers, mut count) = (Vec::new(), Vec::new(), 0);
+        let mut add = |bytes: &[u8], count: &mut usize| {
+            data.extend((bytes.len() as u64).to_le_bytes());
+            data.extend_from_slice(bytes);
+            *count += 1;
+            *count - 1
+        };
+        let mut places = BTreeMap::new();
+        for argument in arguments {
+            names.push(match argument {
+                Argument::Tensor(tensor) => format!("Any{{buffers[{}].data()}}", add(&bytes(tensor), &mut count)),
+                Argument::U32(_) | Argument::U64(_) => {
+                    numbers.push(match argument {
+                        Argument::U32(number) => u64::from(*number),
+                        Argument::U64(number) => *number,
+                        _ => 0,
+                    });
+                    format!("numbers[{}]", numbers.len() - 1)
+                }
+                Argument::Out(out) => {
+                    places.insert(*out, names.len());
+                    String::new()
+                }
+            });
+        }
+        let inputs = count;
+        for (out, (dtype, length)) in outs.iter().enumerate() {
+            let buffer = add(&vec![0; dtype.size_in_bytes() * length], &mut count);
+            if let Some(place) = places.get(&out) {
+                names[*place] = format!("Any{{buffers[{buffer}].data()}}");
+            }
+        }
+        let main = format!(
+            "{}\n{text}\nstatic uint64_t numbers[16];
+int main(int count, char** arguments) {{
+    for (int i = 0; i + 4 < count; i++) numbers[i] = std::strtoull(arguments[i + 4], nullptr, 10);
+    read_buffers(arguments[1], {count});
+    emulate(std::strtoul(arguments[3], nullptr, 10), [] {{ {kernel}({}); }});
+    write_buffers(arguments[2], {inputs});
+}}\n",
+            include_str!("emulate.h"),
+            names.join(", "),
+        );
+        let program = self.compiled(main);
+        let [from, to] = ["in", "out"].map(|name| self.folder.path().join(name));
+        fs::write(&from, data).expect("the arguments are written");
+        let status = Command::new(program)
+            .args([&from, &to])
+            .arg(blocks.to_string())
+            .args(numbers.iter().map(u64::to_string))
+            .status()
+            .expect("the kernel runs");
+        assert!(status.success(), "{kernel} ended with {status}");
+        let written = fs::read(&to).expect("the results are read");
+        let mut rest = written.as_slice();
+        let tensor = |(dtype, length): &(DType, usize)| {
+            let (here, after) = rest.split_at(dtype.size_in_bytes() * length);
+            rest = after;
+            Ok(Tensor::from_raw_buffer(here, *dtype, &[*length], &Device::Cpu)?)
+        };
+        outs.iter().map(tensor).collect()
+    }
+}
+
+fn bytes(tensor: &Tensor) -> Vec<u8> {
+    let tensor = tensor.flatten_all().expect("a tensor");
+    match tensor.dtype() {
+        DType::F32 => bytemuck::cast_slice(&tensor.to_vec1::<f32>().expect("singles")).to_vec(),
+        DType::F16 => bytemuck::cast_slice(&tensor.to_vec1::<half::f16>().expect("halves")).to_vec(),
+        DType::BF16 => bytemuck::cast_slice(&tensor.to_vec1::<half::bf16>().expect("halves")).to_vec(),
+        DType::U32 => bytemuck::cast_slice(&tensor.to_vec1::<u32>().expect("whole numbers")).to_vec(),
+        other => panic!("no kernel takes {other:?}"),
+    }
+}
