@@ -69,7 +69,8 @@ fn evaluator() -> Evaluator {
         controls: Vec::new(),
         identities: Vec::new(),
     };
-    settings.open(Path::new("."), None, &mut |_, _| {}).expect("the bundled model opens").evaluator
+    let on = (&allot::interpret::engine::CPU, allot::model::Precision::F32);
+    settings.open(Path::new("."), on, None, &mut |_, _| {}).expect("the bundled model opens").evaluator
 }
 
 /// Calibrates, prunes and measures one allocation with nothing kept from any other: the plain loop.

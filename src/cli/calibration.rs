@@ -2,8 +2,6 @@
 
 use std::path::PathBuf;
 
-use candle_core::Device;
-
 use super::CliError;
 use super::progress::Progress;
 use super::text::bytes;
@@ -98,7 +96,7 @@ pub(super) fn calibrated(
     let blocks = checkpoint.config().blocks as f64;
     let bar = Progress::new("calibrating", quiet);
     let mut progress = |done| bar.at(done as f64 / blocks);
-    let statistics = calibrate_with(checkpoint, tokens, seed, &Device::Cpu, options, &mut progress)?;
+    let statistics = calibrate_with(checkpoint, tokens, seed, &checkpoint.device(), options, &mut progress)?;
     bar.done();
     Ok(statistics)
 }

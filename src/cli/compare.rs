@@ -95,7 +95,13 @@ pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliE
     let writing = Deferred::begin();
     let bar = Progress::new("preparing", common.quiet);
     let out = arguments.out.clone().unwrap_or_default();
-    let prepared = settings.open(&out, Some(writing.flag()), &mut |_, share| bar.at(share))?;
+    let engine = common.device.engine().map_err(crate::model::ModelError::from)?;
+    let prepared = settings.open(
+        &out,
+        (&engine, common.device.precision()),
+        Some(writing.flag()),
+        &mut |_, share| bar.at(share),
+    )?;
     bar.done();
     let (folder, mut store): (_, Box<dyn Store>) = match &arguments.out {
         None => (None, Box::new(Memory::default())),

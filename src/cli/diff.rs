@@ -85,7 +85,7 @@ fn ratios(
     common: Common,
 ) -> Result<SideBySide, CliError> {
     let metric = scripts::load_metric(&arguments.method)?;
-    let checkpoint = model::open(folder, common.quiet)?;
+    let checkpoint = model::open(folder, common)?;
     checkpoint.check_finite()?;
     let scripts = [&loaded[0].script, &loaded[1].script];
     let statistics = arguments.calibration.statistics(&checkpoint, &scripts, &metric, common.quiet)?;

@@ -63,7 +63,7 @@ pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliE
     let target = arguments.sparsity.ok_or(CliError::NoSparsity)?;
     let metric = scripts::load_metric(&arguments.method)?;
     let bounds = Bounds::new(arguments.least, arguments.most)?;
-    let checkpoint = model::open(&arguments.model, common.quiet)?;
+    let checkpoint = model::open(&arguments.model, common)?;
     checkpoint.check_finite()?;
     let scripts = [&loaded.script];
     let statistics = arguments.calibration.statistics(&checkpoint, &scripts, &metric, common.quiet)?;
@@ -91,7 +91,7 @@ fn show_file(
     arguments: &Arguments,
     common: Common,
 ) -> Result<Outcome, CliError> {
-    let checkpoint = model::open(&arguments.model, common.quiet)?;
+    let checkpoint = model::open(&arguments.model, common)?;
     let allocation = allocation::of_model(file, name, &checkpoint, arguments.sparsity, common.quiet)?;
     draw(arguments, &allocation, name)?;
     match common.format {

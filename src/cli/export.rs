@@ -220,7 +220,7 @@ fn decided(
         Source::File(file, name) => {
             match &arguments.model {
                 Some(model) => {
-                    let checkpoint = model::open(model, common.quiet)?;
+                    let checkpoint = model::open(model, common)?;
                     allocation::of_model(file, name, &checkpoint, arguments.sparsity, common.quiet)?;
                 }
                 None if arguments.sparsity.is_some_and(|asked| asked != file.target) => {
@@ -236,7 +236,7 @@ fn decided(
     let model = arguments.model.as_ref().ok_or(CliError::NoModel)?;
     let target = arguments.sparsity.ok_or(CliError::NoSparsity)?;
     let metric = scripts::load_metric(&arguments.method)?;
-    let checkpoint = model::open(model, common.quiet)?;
+    let checkpoint = model::open(model, common)?;
     checkpoint.check_finite()?;
     let scripts = [&loaded.script];
     let statistics = arguments.calibration.statistics(&checkpoint, &scripts, &metric, common.quiet)?;

@@ -57,7 +57,7 @@ pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliE
     let path = &arguments.file;
     let name = path.display().to_string();
     let content = std::fs::read(path).map_err(|cause| CliError::Read { path: path.clone(), cause })?;
-    let checkpoint = model::open(&arguments.model, common.quiet)?;
+    let checkpoint = model::open(&arguments.model, common)?;
     let format = arguments
         .from
         .or_else(|| Format::guess(&content))

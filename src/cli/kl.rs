@@ -2,8 +2,6 @@
 
 use std::path::PathBuf;
 
-use candle_core::Device;
-
 use super::progress::Progress;
 use super::text::{TextArguments, bytes};
 use super::{CliError, Common, Format, Outcome, model, output};
@@ -35,14 +33,14 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliError> {
-    let dense = model::open(&arguments.dense, common.quiet)?;
-    let other = model::open(&arguments.other, common.quiet)?;
+    let dense = model::open(&arguments.dense, common)?;
+    let other = model::open(&arguments.other, common)?;
     dense.check_finite()?;
     other.check_finite()?;
     let tokens = arguments.text.source().windows(&dense, arguments.length, arguments.limit)?;
     let bar = Progress::new("divergence", common.quiet);
     let measured =
-        divergence_of(&dense, &other, &tokens, &Device::Cpu, arguments.memory, &mut |share, value| {
+        divergence_of(&dense, &other, &tokens, &dense.device(), arguments.memory, &mut |share, value| {
             bar.at(share);
             if let Some(value) = value {
                 bar.value(value);

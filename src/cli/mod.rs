@@ -4,6 +4,7 @@ mod allocation;
 mod calibration;
 mod check;
 mod compare;
+mod device;
 mod diff;
 mod enumerate;
 mod eval;
@@ -59,6 +60,8 @@ struct Common {
     /// Writes results only, no messages and no progress
     #[arg(long, short, global = true)]
     quiet: bool,
+    #[command(flatten)]
+    device: device::DeviceArguments,
 }
 
 /// How results are written.

@@ -2,17 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
-use super::CliError;
 use super::interrupt::Resumable;
 use super::progress::Progress;
+use super::{CliError, Common};
 use crate::model::{Checkpoint, hub};
 
 /// Opens a model: a folder, or the hub's model of that id, which is downloaded first where it is not in the cache.
 ///
 /// # Errors
-/// Fails when there is no such model, or it is not as it must be.
-pub(super) fn open(model: &Path, quiet: bool) -> Result<Checkpoint, CliError> {
-    Ok(Checkpoint::open(folder(model, quiet)?)?)
+/// Fails when there is no such model, it is not as it must be, or the command's device cannot be used.
+pub(super) fn open(model: &Path, common: Common) -> Result<Checkpoint, CliError> {
+    common.device.place(Checkpoint::open(folder(model, common.quiet)?)?)
 }
 
 /// Returns a model's folder, which is in the hub's cache where an id was given.

@@ -2,8 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use candle_core::Device;
-
 use super::calibration::calibrated;
 use super::input::Input;
 use super::progress::Progress;
@@ -58,7 +56,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliError> {
-    let checkpoint = model::open(&arguments.model, common.quiet)?;
+    let checkpoint = model::open(&arguments.model, common)?;
     checkpoint.check_finite()?;
     let tokens = arguments.text.source().windows(&checkpoint, arguments.length, arguments.limit)?;
     let pruned = match &arguments.allocation {
@@ -74,12 +72,18 @@ pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliE
                 bar.value(value);
             })?
         }
-        None => perplexity_of(&checkpoint, &tokens, &Device::Cpu, arguments.memory, &mut |share, value| {
-            bar.at(share);
-            if let Some(value) = value {
-                bar.value(value);
-            }
-        })?,
+        None => perplexity_of(
+            &checkpoint,
+            &tokens,
+            &checkpoint.device(),
+            arguments.memory,
+            &mut |share, value| {
+                bar.at(share);
+                if let Some(value) = value {
+                    bar.value(value);
+                }
+            },
+        )?,
     };
     bar.done();
     match common.format {

@@ -80,7 +80,7 @@ fn rounding(word: &str) -> Result<Rounding, String> {
 pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliError> {
     let source = allocation::load(&arguments.script, arguments.unit, common.quiet)?;
     let metric = scripts::load_metric(&arguments.method)?;
-    let checkpoint = model::open(&arguments.model, common.quiet)?;
+    let checkpoint = model::open(&arguments.model, common)?;
     checkpoint.check_finite()?;
     let tokens = arguments.calibration.windows(&checkpoint)?;
     // With a text, the pruner collects its own statistics on the way; dense ones are for the allocation.

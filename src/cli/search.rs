@@ -311,7 +311,13 @@ fn work(mut settings: Settings, folder: &Path, resumed: bool, common: Common) ->
     // What is wrong with the space shows before any model is read.
     Space::new(&settings.space).map_err(SearchError::from)?;
     let bar = Progress::new("preparing", common.quiet);
-    let prepared = settings.open(folder, Some(writing.flag()), &mut |_, share| bar.at(share))?;
+    let engine = common.device.engine().map_err(crate::model::ModelError::from)?;
+    let prepared = settings.open(
+        folder,
+        (&engine, common.device.precision()),
+        Some(writing.flag()),
+        &mut |_, share| bar.at(share),
+    )?;
     bar.done();
     if resumed {
         settings.check(folder, &prepared.identities)?;

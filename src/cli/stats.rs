@@ -2,8 +2,6 @@
 
 use std::path::PathBuf;
 
-use candle_core::Device;
-
 use super::interrupt::Deferred;
 use super::progress::Progress;
 use super::text::bytes;
@@ -105,7 +103,7 @@ pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliE
     if arguments.out.exists() && !arguments.force {
         return Err(CliError::Exists { path: arguments.out.clone() });
     }
-    let checkpoint = model::open(&arguments.model, common.quiet)?;
+    let checkpoint = model::open(&arguments.model, common)?;
     checkpoint.check_finite()?;
     // Before the long work: what is wrong with a script is known at once.
     let load = |name: &String| scripts::load(name, arguments.unit, common.quiet);
@@ -185,9 +183,10 @@ fn calibrated(
     if arguments.gradients {
         let blocks = checkpoint.config().blocks as f64;
         let bar = Progress::new("gradients", common.quiet);
-        let collected = gradients_within(checkpoint, &tokens, &Device::Cpu, arguments.memory, &mut |done| {
-            bar.at(done as f64 / (2.0 * blocks));
-        })?;
+        let collected =
+            gradients_within(checkpoint, &tokens, &checkpoint.device(), arguments.memory, &mut |done| {
+                bar.at(done as f64 / (2.0 * blocks));
+            })?;
         bar.done();
         statistics.add_gradients(collected);
     }

@@ -54,7 +54,9 @@ pub enum EngineError {
         problem: String,
     },
     /// Something does not fit into the GPU's memory.
-    #[error("the GPU has no room for {what}: {needed} bytes are needed and {free} of {total} are free\n  = help: {help}")]
+    #[error(
+        "the GPU has no room for {what}: {needed} bytes are needed and {free} of {total} are free\n  = help: {help}"
+    )]
     OutOfMemory {
         /// What was to be put there.
         what: String,

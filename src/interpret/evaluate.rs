@@ -166,8 +166,7 @@ impl<'a> Scores<'a> {
         let known = self.known.with_ranks(&self.plan, self.context, index)?;
         let root = self.plan.roots[0];
         let (of_unit, backend) = ((&units[index], index), self.context.model.home.engine.backend());
-        let values =
-            matrix::values(&self.plan, self.context.model, of_unit, linear, root, &known, backend)?;
+        let values = matrix::values(&self.plan, self.context.model, of_unit, linear, root, &known, backend)?;
         if values.iter().any(|x| !x.is_finite()) {
             return Err(finite::blame_weights(&self.plan, &self.known, self.context, root, self.expr, index));
         }

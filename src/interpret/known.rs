@@ -157,11 +157,12 @@ impl Known {
         let buffers = !read.again.is_empty() || read.rounds.iter().any(|(round, _)| round.buffers());
         let large = self.units.iter().any(|unit| unit.parameters > LARGE_UNIT);
         let one = |unit: usize| self.unit(plan, context, read, unit);
-        let results: Vec<Result<OfUnit, InterpretError>> = if (buffers && large) || !context.model.home.engine.backend().units_side_by_side() {
-            (0..self.units.len()).map(one).collect()
-        } else {
-            (0..self.units.len()).into_par_iter().map(one).collect()
-        };
+        let results: Vec<Result<OfUnit, InterpretError>> =
+            if (buffers && large) || !context.model.home.engine.backend().units_side_by_side() {
+                (0..self.units.len()).map(one).collect()
+            } else {
+                (0..self.units.len()).into_par_iter().map(one).collect()
+            };
         for (unit, values) in results.into_iter().enumerate() {
             for (step, value) in values? {
                 self.keep(plan, unit, step, value);

@@ -174,8 +174,7 @@ impl Collected {
                     (at(0), at(1) as u64, at(2) as u64);
             }
             _ => {
-                collected.sums =
-                    Moments { first: at(0), second: at(1), third: at(2), fourth: at(3) };
+                collected.sums = Moments { first: at(0), second: at(1), third: at(2), fourth: at(3) };
             }
         }
         collected

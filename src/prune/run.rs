@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-
 use super::blocks::{Pruned, check_weights, prune_blocks, prune_checked};
 use super::error::PruneError;
 use super::options::Options;

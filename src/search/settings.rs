@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use candle_core::Device;
 use serde::{Deserialize, Serialize};
 
 use super::enumerate::Grid;
@@ -14,11 +13,12 @@ use super::evaluator::{Evaluator, Setting};
 use super::space::SpaceOptions;
 use super::subject::{Subject, Texts};
 use super::summary::{Measure, Searcher};
+use crate::interpret::engine::Engine;
 use crate::lang::check::{Options as CheckOptions, check};
 use crate::lang::ops::Op;
 use crate::lang::print;
 use crate::lang::program::{Expr, Metric, Script};
-use crate::model::{Checkpoint, ModelError, write_beside};
+use crate::model::{Checkpoint, ModelError, Precision, write_beside};
 use crate::prune::{Method, Pattern};
 use crate::stats::{
     CalibrationOptions, Reconstruction, Source, Statistics, StatisticsError, Tokens, calibrate_with,
@@ -125,13 +125,14 @@ impl Settings {
 
     /// Opens models and texts, calibrates, ranks all weights and runs the dense models: all that is done once.
     ///
-    /// `note` is called with what is being done and the share that is done.
+    /// Everything runs on an engine, the models in a precision. `note` is called with what is being done and the share that is done.
     ///
     /// # Errors
     /// When a model or a text cannot be used, or the method needs statistics that there are not.
     pub fn open(
         &self,
         folder: &Path,
+        (engine, precision): (&Engine, Precision),
         interrupt: Option<&'static AtomicBool>,
         note: &mut Note<'_>,
     ) -> Result<Prepared, SearchError> {
@@ -141,8 +142,12 @@ impl Settings {
         let mut subjects = Vec::with_capacity(self.models.len());
         let mut identities = Vec::new();
         let mut calibrated = Calibrated::default();
+        if let Some(gpu) = engine.gpu() {
+            // Its losses are not a processor's to the last digit, and a search that goes on compares them.
+            identities.push(("the device".to_owned(), format!("{gpu} in {precision:?}")));
+        }
         for (place, model) in self.models.iter().enumerate() {
-            let checkpoint = Checkpoint::open(model)?;
+            let checkpoint = Checkpoint::open(model)?.on(engine.clone(), precision)?;
             checkpoint.check_finite()?;
             identities.push((format!("the model {}", model.display()), checkpoint.fingerprint()));
             let statistics = self.statistics(&checkpoint, place, &mut identities, &mut calibrated, note)?;
@@ -227,11 +232,11 @@ impl Settings {
         };
         let mut progress = |done| note("calibrating", done as f64 / blocks);
         let mut statistics =
-            calibrate_with(checkpoint, &tokens, texts.seed, &Device::Cpu, options, &mut progress)?;
+            calibrate_with(checkpoint, &tokens, texts.seed, &checkpoint.device(), options, &mut progress)?;
         calibrated.seconds += begun.elapsed().as_secs_f64();
         if texts.gradients {
             let begun = Instant::now();
-            let collected = gradients(checkpoint, &tokens, &Device::Cpu, &mut |done| {
+            let collected = gradients(checkpoint, &tokens, &checkpoint.device(), &mut |done| {
                 note("collecting gradients", done as f64 / (2.0 * blocks));
             })?;
             statistics.add_gradients(collected);

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use candle_core::{Device, Storage, Tensor};
+use candle_core::{Storage, Tensor};
 
 use super::error::SearchError;
 use super::ranks::Ranks;
@@ -73,7 +73,7 @@ impl Subject {
         pattern: Pattern,
         texts: &Texts,
     ) -> Result<Self, SearchError> {
-        let decoder = Decoder::load(checkpoint, &Device::Cpu)?;
+        let decoder = Decoder::load(checkpoint, &checkpoint.device())?;
         let group = match pattern {
             Pattern::Unstructured => None,
             Pattern::Fixed { m, .. } | Pattern::Mixed { m } => Some(m),
@@ -164,7 +164,7 @@ impl Subject {
                 shares.get(place).ok_or_else(|| PruneError::NotAllocated { module: module.clone() })?;
             let shape = (linear.linear.rows, linear.linear.columns);
             let masked = with_numbers(linear.weight(), |weights| self.ranks[place].masked(weights, *share))
-                .and_then(|masked| Tensor::from_vec(masked, shape, &Device::Cpu))
+                .and_then(|masked| Tensor::from_vec(masked, shape, self.decoder.device()))
                 .map_err(ModelError::at(&module))?;
             linear.set_weight(masked)?;
         }

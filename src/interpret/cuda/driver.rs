@@ -78,11 +78,7 @@ impl Driver {
     }
 
     /// Returns a kernel, compiled unless it was before; a text is known by its hash.
-    fn function(
-        &self,
-        text: &str,
-        kernel: &'static str,
-    ) -> Result<CudaFunction, EngineError> {
+    fn function(&self, text: &str, kernel: &'static str) -> Result<CudaFunction, EngineError> {
         let module = format!("allot-{}", hexadecimal(&Sha256::digest(text.as_bytes())));
         let _one = self.compiling.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         // What is loaded already needs no code.
@@ -96,7 +92,8 @@ impl Driver {
         let compiled = compile_ptx_with_opts(text, options)
             .map_err(|error| EngineError::Failed { what: kernel, problem: error.to_string() })?;
         let loaded = self.cuda.get_or_load_custom_func(kernel, &module, &compiled.to_src());
-        let loaded = loaded.map_err(|error| EngineError::Failed { what: kernel, problem: error.to_string() })?;
+        let loaded =
+            loaded.map_err(|error| EngineError::Failed { what: kernel, problem: error.to_string() })?;
         Ok(loaded.into_cuda_function())
     }
 }
@@ -155,8 +152,7 @@ impl Launcher for Driver {
                 Value::Short(number) => builder.arg(number),
             };
         }
-        let config =
-            LaunchConfig { grid_dim: (blocks, 1, 1), block_dim: (256, 1, 1), shared_mem_bytes: 0 };
+        let config = LaunchConfig { grid_dim: (blocks, 1, 1), block_dim: (256, 1, 1), shared_mem_bytes: 0 };
         // SAFETY: the arguments are those that the kernel's text declares, every buffer is as long as its shape says, and all
         // of them were made on this stream, which frees them in order.
         unsafe { builder.launch(config) }

@@ -13,7 +13,7 @@ use crate::interpret::engine::EngineError;
 
 /// Compiles and runs kernels with the system's C++ compiler.
 #[derive(Debug)]
-pub(in crate::interpret) struct Emulation {
+pub struct Emulation {
     folder: tempfile::TempDir,
     /// Programs by what they were compiled from.
     programs: Mutex<BTreeMap<String, PathBuf>>,
@@ -21,7 +21,7 @@ pub(in crate::interpret) struct Emulation {
 
 impl Emulation {
     /// Returns an emulation, or `None` where there is no C++ compiler.
-    pub(super) fn new() -> Option<Self> {
+    pub(in crate::interpret) fn new() -> Option<Self> {
         let found = Command::new("c++").arg("--version").output().is_ok_and(|output| output.status.success());
         let usable = found && cfg!(all(target_os = "linux", target_arch = "x86_64"));
         Some(Self { folder: tempfile::tempdir().ok().filter(|_| usable)?, programs: Mutex::default() })
@@ -74,7 +74,9 @@ impl Launcher for Emulation {
         let mut places = BTreeMap::new();
         for argument in arguments {
             names.push(match argument {
-                Argument::Tensor(tensor) => format!("Any{{buffers[{}].data()}}", add(&bytes(tensor), &mut count)),
+                Argument::Tensor(tensor) => {
+                    format!("Any{{buffers[{}].data()}}", add(&bytes(tensor), &mut count))
+                }
                 Argument::U32(_) | Argument::U64(_) => {
                     numbers.push(match argument {
                         Argument::U32(number) => u64::from(*number),

@@ -24,16 +24,19 @@ const SAMPLES: u64 = 64;
 const DIGITS: usize = 1 << 16;
 
 /// What a kernel takes.
-pub(super) enum Argument<'a> {
+pub enum Argument<'a> {
+    /// The numbers of a tensor.
     Tensor(&'a Tensor),
+    /// A whole number.
     U32(u32),
+    /// A large one.
     U64(u64),
     /// One of the tensors that the kernel writes.
     Out(usize),
 }
 
 /// What runs kernels.
-pub(super) trait Launcher: fmt::Debug + Send + Sync {
+pub trait Launcher: fmt::Debug + Send + Sync {
     /// Returns where tensors lie.
     fn device(&self) -> Device;
 
@@ -340,8 +343,11 @@ impl<L: Launcher> Backend for Gpu<L> {
             let sums: Vec<f64> = sums[0].to_vec1()?;
             let mut of_fields = sums.chunks(blocks);
             for (place, fields) in fields.iter().enumerate() {
-                let numbers: Vec<f64> =
-                    fields.iter().zip(of_fields.by_ref()).map(|(combine, of)| combined(*combine, of)).collect();
+                let numbers: Vec<f64> = fields
+                    .iter()
+                    .zip(of_fields.by_ref())
+                    .map(|(combine, of)| combined(*combine, of))
+                    .collect();
                 let centre = f64::from(centres[place]);
                 totals[place].merge(&Collected::of_numbers(tallies[place], centre, placed.size(), &numbers));
             }
@@ -366,12 +372,18 @@ impl<L: Launcher> Backend for Gpu<L> {
         let mut total = upper.map_or_else(Histogram::coarse, Histogram::fine);
         let mut nan = false;
         let option = upper.map_or(DIGITS as u32, u32::from);
-        self.of_values(stage, "histogram", option, |_, _| (DType::U32, DIGITS + 1), |written| {
-            let counts: Vec<u32> = written.to_vec1()?;
-            total.add_counts(&counts[..DIGITS]);
-            nan |= counts[DIGITS] != 0;
-            Ok(())
-        })?;
+        self.of_values(
+            stage,
+            "histogram",
+            option,
+            |_, _| (DType::U32, DIGITS + 1),
+            |written| {
+                let counts: Vec<u32> = written.to_vec1()?;
+                total.add_counts(&counts[..DIGITS]);
+                nan |= counts[DIGITS] != 0;
+                Ok(())
+            },
+        )?;
         Ok((total, nan))
     }
 

@@ -102,7 +102,9 @@ pub(super) fn collecting(
         let with = combine_name(*combine);
         let _ = writeln!(text, "        total{field} = {with}(total{field}, (double)part{field});");
     }
-    text.push_str("    }\n    __device__ __forceinline__ void add(const Values& values, const float* centres) {\n");
+    text.push_str(
+        "    }\n    __device__ __forceinline__ void add(const Values& values, const float* centres) {\n",
+    );
     let mut last = usize::MAX;
     for (field, (place, term, combine)) in all.iter().enumerate() {
         if *place != last {
@@ -289,7 +291,9 @@ fn begin(program: &Program) -> String {
         Source::Weight => "w".to_owned(),
         Source::Register(register) => format!("r{register}"),
         Source::Scalar(scalar) => format!("numbers[{scalar}]"),
-        Source::Input(input) => format!("numbers[{} + (u64){input} * columns + column]", program.scalars.len()),
+        Source::Input(input) => {
+            format!("numbers[{} + (u64){input} * columns + column]", program.scalars.len())
+        }
         Source::Output(output) => format!(
             "numbers[{} + (u64){} * columns + (u64){output} * rows + row]",
             program.scalars.len(),
