@@ -239,7 +239,7 @@ fn the_hessian_agrees_with_the_published_code() {
         if site == linear.site { hessian.add(input) } else { Ok(()) }
     };
     activations.observe(&block, &mut tap).unwrap();
-    let got = hessian.finish();
+    let got = hessian.finish().expect("a Hessian");
     let want = widen(&published.weights.values(&format!("hessian/{}", linear.module)).unwrap());
     let scale = want.iter().map(|it| it.abs()).fold(0.0, f32::max);
     let worst = got.iter().zip(&want).map(|(got, want)| (got - want).abs() / scale).fold(0.0, f32::max);

@@ -211,7 +211,7 @@ fn the_hessian_agrees_with_sparsegpt_and_its_diagonal_with_the_second_moments() 
             _ => Ok(()),
         })
         .unwrap();
-    let hessian = hessian.finish();
+    let hessian = hessian.finish().expect("a Hessian");
     let file = folder.join("prune_sparsegpt_weights.safetensors");
     let want = TensorFiles::open_file(&file).unwrap();
     let name = "model.layers.0.self_attn.q_proj";

@@ -5,8 +5,9 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::loss::{Logits, in_slices, predicting, row_divergence};
+use super::on_device;
 use super::perplexity::{check, last_activations};
-use crate::model::{Checkpoint, Decoder, Head, ModelError, free_memory};
+use crate::model::{Checkpoint, Decoder, Head, ModelError};
 use crate::stats::{Tokens, batch_samples, room};
 
 /// The mean divergence of one model's predictions from another's.
@@ -79,7 +80,7 @@ pub fn divergence_streamed(
     Ok(finish(tokens, windows))
 }
 
-/// Measures two checkpoints, in memory when the weights of both in f32 fit into `memory` bytes (`None` for what is free), else one
+/// Measures two checkpoints, in memory when the weights of both fit into `memory` bytes (`None` for what is free), else one
 /// block at a time; `progress` is called with the share of the work that is done, and the mean so far where it is known.
 ///
 /// # Errors
@@ -92,7 +93,7 @@ pub fn divergence_of(
     memory: Option<u64>,
     progress: &mut dyn FnMut(f64, Option<f64>),
 ) -> Result<Divergence, ModelError> {
-    let limit = memory.or_else(free_memory).unwrap_or(u64::MAX);
+    let limit = memory.or_else(|| dense.free_memory()).unwrap_or(u64::MAX);
     if dense.resident_bytes().saturating_add(other.resident_bytes()) <= limit {
         let (dense, other) = (Decoder::load(dense, device)?, Decoder::load(other, device)?);
         let all = tokens.samples() as f64;
@@ -114,8 +115,12 @@ fn of_windows([dense, other]: [&Head; 2], hidden: [Tensor; 2]) -> Result<Vec<f64
     in_slices(&dense_hidden, dense.vocabulary(), |start, slice| {
         let count = slice.dim(0)?;
         let other_slice = other_hidden.narrow(0, start, count)?;
-        let dense_logits = Logits::read(&dense.run(slice)?)?;
-        let other_logits = Logits::read(&other.run(&other_slice)?)?;
+        let (dense_logits, other_logits) = (dense.run(slice)?, other.run(&other_slice)?);
+        if !dense_logits.device().is_cpu() {
+            positions.extend(on_device::divergences(&dense_logits, &other_logits)?);
+            return Ok(());
+        }
+        let (dense_logits, other_logits) = (Logits::read(&dense_logits)?, Logits::read(&other_logits)?);
         let rows = dense_logits.rows().zip(other_logits.rows());
         positions.par_extend(rows.map(|(dense, other)| row_divergence(dense, other)));
         Ok(())

@@ -3,6 +3,7 @@
 use candle_core::{Storage, Tensor};
 use rayon::prelude::*;
 
+use super::on_device;
 use crate::model::{Head, ModelError, sum_exponentials};
 
 /// Logits that are held at a time, in numbers.
@@ -39,7 +40,9 @@ pub(super) fn in_slices(
     mut part: impl FnMut(usize, &Tensor) -> Result<(), ModelError>,
 ) -> Result<(), ModelError> {
     let positions = hidden.dim(0)?;
-    let step = (LOGITS / vocabulary.max(1)).max(1);
+    // A GPU wants more to do at a time, and has the room.
+    let logits = if hidden.device().is_cpu() { LOGITS } else { LOGITS << 5 };
+    let step = (logits / vocabulary.max(1)).max(1);
     for from in (0..positions).step_by(step) {
         part(from, &hidden.narrow(0, from, step.min(positions - from))?)?;
     }
@@ -71,8 +74,7 @@ pub(super) fn losses(head: &Head, hidden: &Tensor, targets: &[u32]) -> Result<Ve
             losses.par_extend(rows.zip(targets).map(|(row, id)| row_loss(row, *id)));
         } else {
             drop(storage);
-            let read = Logits::read(&logits)?;
-            losses.par_extend(read.rows().zip(targets).map(|(row, id)| row_loss(row, *id)));
+            losses.extend(on_device::losses(&logits, targets)?);
         }
         Ok(())
     })?;

@@ -3,6 +3,7 @@
 mod divergence;
 mod loss;
 mod norms;
+mod on_device;
 pub mod paired;
 mod perplexity;
 mod reference;

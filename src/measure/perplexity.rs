@@ -4,7 +4,7 @@ use candle_core::{Device, Tensor};
 use serde::Serialize;
 
 use super::loss::{losses, predicting, targets};
-use crate::model::{Block, Checkpoint, Decoder, Head, ModelError, free_memory, no_tap};
+use crate::model::{Block, Checkpoint, Decoder, Head, ModelError, no_tap};
 use crate::stats::{Activations, Tokens, batch_samples, room};
 
 /// How well a model predicts a text.
@@ -135,7 +135,7 @@ pub(super) fn last_activations(
     Ok(activations)
 }
 
-/// Measures a checkpoint, in memory when its weights in f32 fit into `memory` bytes, else one block at a time; `progress` is
+/// Measures a checkpoint, in memory when its weights fit into `memory` bytes, else one block at a time; `progress` is
 /// called with the share of the work that is done, and the perplexity so far where it is known.
 ///
 /// Without a limit it takes what is free, and streams nothing where the system does not say.
@@ -149,7 +149,7 @@ pub fn perplexity_of(
     memory: Option<u64>,
     progress: &mut dyn FnMut(f64, Option<f64>),
 ) -> Result<Perplexity, ModelError> {
-    let memory = memory.or_else(free_memory).unwrap_or(u64::MAX);
+    let memory = memory.or_else(|| checkpoint.free_memory()).unwrap_or(u64::MAX);
     if checkpoint.resident_bytes() <= memory {
         let decoder = Decoder::load(checkpoint, device)?;
         let all = tokens.samples() as f64;

@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::loss::{Logits, in_slices, predicting, row_divergence, row_loss, row_losses, targets};
+use super::on_device;
 use super::perplexity::check;
 use crate::model::{Angles, Decoder, Head, ModelError};
 use crate::stats::{Tokens, batch_samples};
@@ -56,7 +57,8 @@ impl Reference {
         let (samples, length) = (tokens.samples(), tokens.length());
         let step = batch_samples(length);
         let vocabulary = decoder.head.vocabulary();
-        let fits = samples.saturating_mul(length).saturating_mul(vocabulary).saturating_mul(4) <= most;
+        let fits = samples.saturating_mul(length).saturating_mul(vocabulary).saturating_mul(4) <= most
+            && decoder.device().is_cpu();
         let (mut embedded, mut kept, mut losses) = (Vec::new(), Vec::new(), Vec::new());
         let (mut probabilities, mut entropies) = (Vec::new(), Vec::new());
         for from in (0..samples).step_by(step) {
@@ -66,7 +68,12 @@ impl Reference {
             let targets = targets(ids, length);
             let mut positions: Vec<f64> = Vec::with_capacity(targets.len());
             in_slices(&hidden, vocabulary, |start, slice| {
-                let logits = Logits::read(&decoder.head.run(slice)?)?;
+                let logits = decoder.head.run(slice)?;
+                if !logits.device().is_cpu() {
+                    positions.extend(on_device::losses(&logits, &targets[start..])?);
+                    return Ok(());
+                }
+                let logits = Logits::read(&logits)?;
                 let rows = logits.rows().zip(&targets[start..]);
                 positions.par_extend(rows.map(|(row, target)| row_loss(row, *target)));
                 if fits {
@@ -146,7 +153,13 @@ impl Reference {
             };
             let mut positions: Vec<(f64, f64)> = Vec::with_capacity(targets.len());
             in_slices(&hidden, head.vocabulary(), |start, slice| {
-                let logits = Logits::read(&head.run(slice)?)?;
+                let logits = head.run(slice)?;
+                if let (Some(dense), false) = (&dense, logits.device().is_cpu()) {
+                    let dense = head.run(&dense.narrow(0, start, slice.dim(0)?)?)?;
+                    positions.extend(on_device::both(&dense, &logits, &targets[start..])?);
+                    return Ok(());
+                }
+                let logits = Logits::read(&logits)?;
                 let rows = logits.rows().zip(&targets[start..]);
                 match (&self.dense, &dense) {
                     (Dense::Probabilities(probabilities, entropies), _) => {

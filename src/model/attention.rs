@@ -64,7 +64,7 @@ impl Attention {
             if let Some(cap) = self.softcap {
                 scores = ((scores / cap)?.tanh()? * cap)?;
             }
-            let scores = scores.broadcast_add(&self.mask(rows, &seen, queries.device())?)?;
+            let scores = scores.broadcast_add(&self.mask(rows, &seen, &queries)?)?;
             let shares = candle_nn::ops::softmax(&scores, D::Minus1)?;
             parts.push(shares.matmul(&values.narrow(2, seen.start, seen.len())?.contiguous()?)?);
         }
@@ -80,18 +80,20 @@ impl Attention {
         start..position + 1
     }
 
-    fn mask(&self, rows: Range<usize>, seen: &Range<usize>, device: &candle_core::Device) -> Result<Tensor> {
+    /// Returns 0 where a query sees a key, and minus infinity elsewhere, `[rows, seen]`, made on the device.
+    fn mask(&self, rows: Range<usize>, seen: &Range<usize>, like: &Tensor) -> Result<Tensor> {
+        let device = like.device();
         let shape = (rows.len(), seen.len());
-        let mask: Vec<f32> = rows
-            .flat_map(|row| {
-                let visible = self.seen(row);
-                seen.clone().map(move |column| match visible.contains(&column) {
-                    true => 0.0,
-                    false => f32::NEG_INFINITY,
-                })
-            })
-            .collect();
-        Tensor::from_vec(mask, shape, device)
+        let queries = Tensor::arange(rows.start as u32, rows.end as u32, device)?.unsqueeze(1)?;
+        let keys = Tensor::arange(seen.start as u32, seen.end as u32, device)?.unsqueeze(0)?;
+        let mut visible = keys.broadcast_le(&queries)?;
+        if let Some(window) = self.window {
+            let reach = keys.to_dtype(DType::F32)?.affine(1.0, window as f64)?;
+            let near = reach.broadcast_gt(&queries.to_dtype(DType::F32)?)?;
+            visible = (visible * near)?;
+        }
+        let (zeros, far) = (Tensor::zeros(shape, DType::F32, device)?, f32::NEG_INFINITY);
+        visible.where_cond(&zeros, &Tensor::full(far, shape, device)?)?.to_dtype(like.dtype())
     }
 
     /// Fills the output rows `rows` of one sample, head by head.

@@ -13,6 +13,7 @@ use super::config::Config;
 use super::error::ModelError;
 use super::files::TensorFiles;
 use super::layout::{Layout, Linear};
+use super::memory::free_memory;
 use crate::interpret::data::{Home, LinearData, ModelData, Values};
 use crate::interpret::engine::Engine;
 
@@ -276,23 +277,37 @@ impl Checkpoint {
         hexadecimal(&hash.finalize())
     }
 
-    /// Returns how many bytes the decoder's weights take in f32.
+    /// Returns how many bytes of the engine's memory can be had, where the system says; of a GPU's own, an eighth is left for
+    /// what blocks compute on the way.
+    pub fn free_memory(&self) -> Option<u64> {
+        match self.engine.memory() {
+            Some((free, _)) => Some(free - free / 8),
+            None => free_memory(),
+        }
+    }
+
+    /// Returns how many bytes a number of a decoder takes.
+    fn number_bytes(&self) -> u64 {
+        self.precision.dtype().size_in_bytes() as u64
+    }
+
+    /// Returns how many bytes the decoder's weights take in its precision.
     pub fn resident_bytes(&self) -> u64 {
         let numbers: usize = self.linears().iter().map(|it| it.rows * it.columns).sum();
-        4 * numbers as u64 + self.head_bytes()
+        self.number_bytes() * numbers as u64 + self.head_bytes()
     }
 
-    /// Returns how many bytes the largest block's linears take in f32, which is what streaming holds at a time.
+    /// Returns how many bytes the largest block's linears take in that precision, which is what streaming holds at a time.
     pub fn block_bytes(&self) -> u64 {
         let block =
-            |index| self.block_linears(index).iter().map(|it| 4 * (it.rows * it.columns) as u64).sum();
-        (0..self.config().blocks).map(block).max().unwrap_or(0)
+            |index| self.block_linears(index).iter().map(|it| (it.rows * it.columns) as u64).sum::<u64>();
+        self.number_bytes() * (0..self.config().blocks).map(block).max().unwrap_or(0)
     }
 
-    /// Returns how many bytes the output embedding takes in f32; the token embedding stays on the disk, tied or not.
+    /// Returns how many bytes the output embedding takes in that precision; the token embedding stays on the disk, tied or not.
     pub fn head_bytes(&self) -> u64 {
         let head = self.files().tensor(&self.layout().head);
-        head.map_or(0, |head| 4 * head.shape.iter().product::<usize>() as u64)
+        head.map_or(0, |head| self.number_bytes() * head.shape.iter().product::<usize>() as u64)
     }
 
     /// Returns the facts that `allot inspect` shows; reads every block linear once, to count zeros.

@@ -33,7 +33,6 @@ pub use error::ModelError;
 pub(crate) use exponential::sum_exponentials;
 pub use files::{StoredTensor, TensorFiles};
 pub use layout::{Layout, Linear, Site};
-pub use memory::free_memory;
 pub(crate) use product::{Goal, product};
 pub use tokenizer::Tokenizer;
 pub use weights::widen;

@@ -12,6 +12,7 @@ use rayon::prelude::*;
 use super::error::PruneError;
 use super::factor::{InverseFactor, MOST_DAMPING};
 use super::mask::Mask;
+use super::on_device;
 use super::options::{Needs, Options, across_units};
 use super::pattern::{Rounding, Share, least, least_of_rows, shares};
 use super::report::LinearReport;
@@ -202,11 +203,21 @@ fn prune_linear(
     let mut weights = widen(&stored);
     if let Method::SparseGpt { damping } = options.method {
         let factor = factor(linear, inputs, damping)?;
+        if on_device::applies(&checkpoint.device()) {
+            let damping = Some(factor.damping());
+            let (weights, mask) =
+                on_device::prune_columns(checkpoint.engine(), weights, factor, share, options.rounding)?;
+            return Ok(Pruned { weight: narrow(checkpoint, linear, weights, &stored)?, mask, damping });
+        }
         let mask = prune_columns(&mut weights, factor, share, options.rounding);
         let damping = Some(factor.damping());
         return Ok(Pruned { weight: narrow(checkpoint, linear, weights, &stored)?, mask, damping });
     }
     let moments = || second_moment(linear, inputs, options.statistics);
+    if on_device::applies(&checkpoint.device()) {
+        let mask = mask_on_device(checkpoint, linear, weights, (moments, scores), share, options)?;
+        return Ok(Pruned { weight: mask.apply(&stored), mask, damping: None });
+    }
     if let (Method::Wanda, None) = (&options.method, &scores) {
         let mask = wanda_mask(linear, &weights, &moments()?, share, options.rounding)?;
         drop(weights);
@@ -222,6 +233,45 @@ fn prune_linear(
     score::check(&linear.module, &scores, linear.columns)?;
     let mask = least(&scores, linear.columns, options.method.per(), share, options.rounding);
     Ok(Pruned { weight: mask.apply(&stored), mask, damping: None })
+}
+
+/// Chooses on another device than the processor, by a metric's scores or those of the method.
+fn mask_on_device(
+    checkpoint: &Checkpoint,
+    linear: &Linear,
+    weights: Vec<f32>,
+    (moments, scores): (impl Fn() -> Result<Vec<f32>, PruneError>, Option<Vec<f32>>),
+    share: Share,
+    options: &Options<'_>,
+) -> Result<Mask, PruneError> {
+    let at = |error: ModelError| error.inside(&linear.module);
+    let (shape, device) = ((linear.rows, linear.columns), checkpoint.device());
+    let moments = match (&scores, options.method.needs()) {
+        (None, Needs::Moments) => Some(moments()?),
+        _ => None,
+    };
+    let scores = match scores {
+        Some(scores) => {
+            Some(Tensor::from_vec(scores, shape, &device).map_err(ModelError::at(&linear.module))?)
+        }
+        None => {
+            let weight = Tensor::from_vec(weights, shape, &device).map_err(ModelError::at(&linear.module))?;
+            on_device::scores(&options.method, &weight, moments.as_deref()).map_err(at)?
+        }
+    };
+    let Some(scores) = scores else {
+        return Err(PruneError::NeedsActivations { method: options.method.name().to_owned() });
+    };
+    let total =
+        scores.sum_all().and_then(|it| it.to_scalar::<f32>()).map_err(ModelError::at(&linear.module))?;
+    if total.is_nan() {
+        let scores: Vec<f32> =
+            scores.flatten_all().and_then(|it| it.to_vec1()).map_err(ModelError::at(&linear.module))?;
+        score::check(&linear.module, &scores, linear.columns)?;
+    }
+    let (engine, per) = (checkpoint.engine(), options.method.per());
+    let marks = on_device::marks(engine, &scores, per, share, options.rounding).map_err(at)?;
+    Ok(on_device::mask(&marks).map_err(at)?)
 }
 
 /// Chooses by Wanda's scores, which are never held for more than a few rows.
@@ -256,7 +306,7 @@ fn factor<'a>(
 ) -> Result<&'a InverseFactor, PruneError> {
     let module = || linear.module.clone();
     if let Some(hessian) = inputs.hessians.remove(&linear.site) {
-        let hessian = hessian.finish();
+        let hessian = hessian.finish()?;
         if !hessian.par_iter().all(|it| it.is_finite()) {
             return Err(PruneError::Activations { module: module() });
         }

@@ -9,6 +9,7 @@ mod dense;
 mod error;
 mod factor;
 mod mask;
+pub mod on_device;
 mod options;
 mod pattern;
 mod report;

@@ -129,7 +129,7 @@ fn slopes(
             let presence: Vec<f32> = (gradient * linear.weight())
                 .and_then(|it| it.flatten_all()?.to_vec1())
                 .map_err(ModelError::from)?;
-            let by_rank = subject.ranks()[place].sums(&presence, RATES - 1);
+            let by_rank = subject.ranks(place)?.sums(&presence, RATES - 1);
             // A rate removes all ranks below it.
             let mut sum = 0.0;
             let below = by_rank.into_iter().map(|presence| {

@@ -8,11 +8,12 @@ use candle_core::{Storage, Tensor};
 use super::error::SearchError;
 use super::ranks::Ranks;
 use crate::interpret::cache::Reductions;
-use crate::interpret::data::ModelData;
-use crate::lang::types::UnitKind;
+use crate::interpret::data::{LinearData, ModelData, Values};
+use crate::interpret::engine::EngineError;
+use crate::lang::types::{Group, UnitKind};
 use crate::measure::{Reference, WindowLoss};
-use crate::model::{Block, Checkpoint, Decoder, Head, ModelError, no_tap};
-use crate::prune::{Method, Pattern, PruneError, Share, dense_scores};
+use crate::model::{Block, Checkpoint, Decoder, Head, ModelError, Precision, no_tap};
+use crate::prune::{Method, Pattern, PruneError, Rounding, Share, dense_scores, on_device};
 use crate::stats::{Statistics, Tokens};
 
 /// The texts of a search, which are never mixed.
@@ -48,13 +49,24 @@ impl Split {
     }
 }
 
+/// In which order the weights of every linear go, `[linears]`.
+#[derive(Debug)]
+enum Order {
+    /// On a processor: the ranks, for which the scores were sorted once.
+    Ranks(Vec<Ranks>),
+    /// On a GPU: the scores, among which it counts each time.
+    Scores(Vec<Tensor>),
+}
+
 /// A model, ready to be pruned and measured many times.
 #[derive(Debug)]
 pub struct Subject {
     checkpoint: Checkpoint,
     statistics: Option<Statistics>,
     decoder: Decoder,
-    ranks: Vec<Ranks>,
+    order: Order,
+    group: Option<usize>,
+    per: Group,
     reductions: Reductions,
     fitness: Reference,
     selection: Option<Reference>,
@@ -73,19 +85,29 @@ impl Subject {
         pattern: Pattern,
         texts: &Texts,
     ) -> Result<Self, SearchError> {
+        fits(checkpoint)?;
         let decoder = Decoder::load(checkpoint, &checkpoint.device())?;
         let group = match pattern {
             Pattern::Unstructured => None,
             Pattern::Fixed { m, .. } | Pattern::Mixed { m } => Some(m),
         };
         let linears = checkpoint.linears();
+        let device = checkpoint.device();
         let mut ranks = Vec::with_capacity(linears.len());
+        let mut kept = Vec::new();
         let unit = UnitKind::default();
         // Scores do not depend on the target: a metric cannot know it.
         dense_scores::<SearchError>(checkpoint, statistics.as_ref(), method, unit, 0.5, |index, scores| {
-            ranks.push(Ranks::new(&scores, linears[index].columns, method.per(), group));
+            let linear = &linears[index];
+            if on_device::applies(&device) {
+                let scores = Tensor::from_vec(scores, (linear.rows, linear.columns), &device);
+                kept.push(scores.map_err(ModelError::at(&linear.module))?);
+            } else {
+                ranks.push(Ranks::new(&scores, linear.columns, method.per(), group));
+            }
             Ok(())
         })?;
+        let order = if on_device::applies(&device) { Order::Scores(kept) } else { Order::Ranks(ranks) };
         let reference = |tokens: &Tokens| Reference::new(&decoder, tokens);
         Ok(Self {
             fitness: reference(&texts.fitness)?,
@@ -94,7 +116,9 @@ impl Subject {
             checkpoint: checkpoint.clone(),
             statistics,
             decoder,
-            ranks,
+            order,
+            group,
+            per: method.per(),
             reductions: Reductions::new(),
         })
     }
@@ -112,6 +136,15 @@ impl Subject {
         let mut data = self.checkpoint.data()?;
         if let Some(statistics) = &self.statistics {
             statistics.attach(&mut data);
+        }
+        // Where the decoder holds the very numbers that are stored, scripts are evaluated on those.
+        let exact = |linear: &LinearData<'_>| match linear.weight {
+            Values::F32(_) | Values::F16(_) => self.checkpoint.precision() == Precision::F32,
+            Values::Bf16(_) => true,
+        };
+        if on_device::applies(self.decoder.device()) && data.linears.iter().all(exact) {
+            let linears = self.decoder.blocks.iter().flat_map(|block| block.linears());
+            data.home.weights = linears.map(|linear| linear.weight().clone()).collect();
         }
         Ok(data)
     }
@@ -147,9 +180,21 @@ impl Subject {
         before(block)..before(block + 1)
     }
 
-    /// Returns the ranks of the weights of every linear, `[linears]`.
-    pub fn ranks(&self) -> &[Ranks] {
-        &self.ranks
+    /// Returns the ranks of a linear's weights, by its place among the model's.
+    ///
+    /// # Errors
+    /// When scores cannot be fetched from their device.
+    pub fn ranks(&self, place: usize) -> Result<Cow<'_, Ranks>, SearchError> {
+        match &self.order {
+            Order::Ranks(ranks) => Ok(Cow::Borrowed(&ranks[place])),
+            Order::Scores(scores) => {
+                let scores = &scores[place];
+                let columns = scores.dim(1).map_err(ModelError::from)?;
+                let scores: Vec<f32> =
+                    scores.flatten_all().and_then(|it| it.to_vec1()).map_err(ModelError::from)?;
+                Ok(Cow::Owned(Ranks::new(&scores, columns, self.per, self.group)))
+            }
+        }
     }
 
     /// Returns a block whose linears have lost their shares, `[linears of the model]`.
@@ -163,9 +208,18 @@ impl Subject {
             let share =
                 shares.get(place).ok_or_else(|| PruneError::NotAllocated { module: module.clone() })?;
             let shape = (linear.linear.rows, linear.linear.columns);
-            let masked = with_numbers(linear.weight(), |weights| self.ranks[place].masked(weights, *share))
-                .and_then(|masked| Tensor::from_vec(masked, shape, self.decoder.device()))
-                .map_err(ModelError::at(&module))?;
+            let masked = match &self.order {
+                Order::Ranks(ranks) => {
+                    with_numbers(linear.weight(), |weights| ranks[place].masked(weights, *share))
+                        .and_then(|masked| Tensor::from_vec(masked, shape, self.decoder.device()))
+                        .map_err(ModelError::at(&module))?
+                }
+                Order::Scores(scores) => {
+                    let engine = self.checkpoint.engine();
+                    let marks = on_device::marks(engine, &scores[place], self.per, *share, Rounding::Exact)?;
+                    on_device::masked(linear.weight(), &marks)?
+                }
+            };
             linear.set_weight(masked)?;
         }
         Ok(block)
@@ -222,6 +276,28 @@ impl Subject {
         }
         Ok(reference.losses(head, windows, &hidden)?)
     }
+}
+
+/// Refuses a model that a GPU has no room for beside the scores of all its weights.
+fn fits(checkpoint: &Checkpoint) -> Result<(), SearchError> {
+    let (Some((free, total)), Some(usable)) = (checkpoint.engine().memory(), checkpoint.free_memory()) else {
+        return Ok(());
+    };
+    let weights: u64 = checkpoint.linears().iter().map(|it| (it.rows * it.columns) as u64).sum();
+    let needed = checkpoint.resident_bytes() + 4 * weights;
+    if needed <= usable {
+        return Ok(());
+    }
+    let at_bf16 = usable / 6;
+    Err(SearchError::Model(ModelError::Engine(EngineError::OutOfMemory {
+        what: "the model and the scores of its weights, which a search keeps there".to_owned(),
+        needed,
+        free,
+        total,
+        help: format!(
+            "with --precision bf16 a model of about {at_bf16} weights would fit; a larger one is searched on the processor"
+        ),
+    })))
 }
 
 /// Calls `use_them` with a tensor's numbers, which are not copied where they lie in a row in memory.

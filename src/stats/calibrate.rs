@@ -108,8 +108,10 @@ pub fn calibrate_with(
             }
             moments.add(site, input)
         })?;
-        let mut hessians: BTreeMap<Site, Vec<f32>> =
-            hessians.into_iter().map(|(site, hessian)| (site, hessian.finish())).collect();
+        let mut hessians: BTreeMap<Site, Vec<f32>> = hessians
+            .into_iter()
+            .map(|(site, hessian)| Ok((site, hessian.finish()?)))
+            .collect::<Result<_, ModelError>>()?;
         let mut errors = BTreeMap::new();
         if let Some(how) = options.reconstruction {
             for linear in checkpoint.block_linears(index) {

@@ -1,6 +1,6 @@
 //! The Hessian of a linear's output error, which SparseGPT inverts.
 
-use candle_core::{Storage, Tensor};
+use candle_core::{DType, Storage, Tensor};
 
 use crate::model::{Goal, ModelError, product};
 
@@ -10,12 +10,14 @@ pub struct Hessian {
     samples: usize,
     columns: usize,
     sum: Vec<f32>,
+    /// The sum of what lies on another device, there.
+    elsewhere: Option<Tensor>,
 }
 
 impl Hessian {
     /// Returns an empty sum for inputs of `columns` channels; it takes `4 * columns * columns` bytes.
     pub fn new(columns: usize) -> Self {
-        Self { samples: 0, columns, sum: vec![0.0; columns * columns] }
+        Self { samples: 0, columns, sum: vec![0.0; columns * columns], elsewhere: None }
     }
 
     /// Adds one batch `[samples, length, columns]`.
@@ -40,17 +42,26 @@ impl Hessian {
             return Ok(());
         }
         drop(storage);
-        let squares: Vec<f32> = flat.t()?.matmul(&flat)?.flatten_all()?.to_vec1()?;
-        for (sum, add) in self.sum.iter_mut().zip(squares) {
-            *sum += add;
-        }
+        let flat = flat.to_dtype(DType::F32)?;
+        let squares = flat.t()?.matmul(&flat)?;
+        self.elsewhere = Some(match self.elsewhere.take() {
+            Some(sum) => (sum + squares)?,
+            None => squares,
+        });
         Ok(())
     }
 
     /// Returns 2 / samples * sum of x x^T, `[columns, columns]` row-major, as SparseGPT defines it.
-    pub fn finish(mut self) -> Vec<f32> {
+    ///
+    /// # Errors
+    /// When it cannot be fetched from the device.
+    pub fn finish(mut self) -> Result<Vec<f32>, ModelError> {
+        if let Some(elsewhere) = &self.elsewhere {
+            let all: Vec<f32> = elsewhere.flatten_all()?.to_vec1()?;
+            self.sum.iter_mut().zip(all).for_each(|(sum, add)| *sum += add);
+        }
         let scale = 2.0 / self.samples.max(1) as f32;
         self.sum.iter_mut().for_each(|value| *value *= scale);
-        self.sum
+        Ok(self.sum)
     }
 }

@@ -57,7 +57,7 @@ fn partial_sums(input: &Tensor, columns: usize) -> Result<Vec<Vec<f64>>, ModelEr
     }
     drop(storage);
     // Elsewhere the sums of each sample are taken on the device, and only they come back.
-    let sums = input.sqr()?.sum(1)?.to_dtype(DType::F64)?;
+    let sums = input.to_dtype(DType::F32)?.sqr()?.sum(1)?.to_dtype(DType::F64)?;
     Ok(sums.to_vec2()?)
 }
 

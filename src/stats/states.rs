@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use candle_core::{Device, Storage, Tensor};
+use candle_core::{DType, Device, Storage, Tensor};
 
 use crate::model::ModelError;
 
@@ -33,6 +33,8 @@ struct Scratch {
 #[derive(Debug)]
 struct Batch {
     start: u64,
+    /// What it is in memory; the file has f32, which holds any of them.
+    dtype: DType,
     shape: Vec<usize>,
 }
 
@@ -65,7 +67,7 @@ impl States {
             Store::Memory(batches) => batches.push(batch),
             Store::Scratch(scratch) => {
                 let end = scratch.batches.last().map_or(0, Batch::end);
-                let added = Batch { start: end, shape: batch.dims().to_vec() };
+                let added = Batch { start: end, dtype: batch.dtype(), shape: batch.dims().to_vec() };
                 scratch.write(&added, &batch)?;
                 scratch.batches.push(added);
             }
@@ -126,7 +128,7 @@ impl Scratch {
             (Storage::Cpu(cpu), Some((start, end))) => write(&cpu.as_slice::<f32>()?[start..end]),
             _ => {
                 drop(storage);
-                write(&tensor.flatten_all()?.to_vec1()?)
+                write(&tensor.flatten_all()?.to_dtype(DType::F32)?.to_vec1()?)
             }
         };
         written.map_err(failed(&self.folder))
@@ -138,7 +140,7 @@ impl Scratch {
         file.seek(SeekFrom::Start(batch.start))
             .and_then(|_| file.read_exact(bytemuck::cast_slice_mut(&mut values)))
             .map_err(failed(&self.folder))?;
-        Ok(Tensor::from_vec(values, batch.shape.as_slice(), &self.device)?)
+        Ok(Tensor::from_vec(values, batch.shape.as_slice(), &self.device)?.to_dtype(batch.dtype)?)
     }
 }
 

@@ -4,7 +4,7 @@ use candle_core::{Device, Tensor};
 
 use super::states::States;
 use super::tokens::Tokens;
-use crate::model::{Angles, Block, Checkpoint, Embedding, ModelError, Tap, free_memory};
+use crate::model::{Angles, Block, Checkpoint, Embedding, ModelError, Tap};
 
 /// Tokens that go through a block together: enough to keep every core busy, few enough for their intermediate results to be small.
 const BATCH_TOKENS: usize = 2048;
@@ -26,7 +26,7 @@ pub fn room(checkpoint: &Checkpoint, tokens: &Tokens, memory: Option<u64>, besid
     // Queries, keys, values and two copies; gate, up and what is between.
     let between = 4 * batch as u64 * (8 * config.hidden + 3 * config.intermediate) as u64;
     let taken = checkpoint.block_bytes().max(checkpoint.head_bytes()) + between + beside;
-    memory.or_else(free_memory).map_or(u64::MAX, |memory| memory.saturating_sub(taken))
+    memory.or_else(|| checkpoint.free_memory()).map_or(u64::MAX, |memory| memory.saturating_sub(taken))
 }
 
 /// Returns how many bytes the hidden states of all tokens take before one block.

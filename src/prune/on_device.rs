@@ -1,0 +1,268 @@
+//! Scores, masks and SparseGPT by tensor operations, for devices on which weights need not come back in between.
+//!
+//! The processor has kernels of its own for all of it; these run on any device, so the tests compare both on a processor.
+
+use candle_core::{D, DType, Device, Tensor};
+
+use super::factor::InverseFactor;
+use super::mask::Mask;
+use super::pattern::{Rounding, Share, in_group, place, wanted};
+use super::score::Method;
+use crate::interpret::engine::{Engine, Least};
+use crate::model::ModelError;
+
+/// Columns that are chosen together, as published.
+const BLOCK: usize = 128;
+
+/// Returns a method's scores, f32 `[rows, columns]`, of weights of that shape and `second_moment`, `[columns]`; `None` for a
+/// metric, whose scores the interpreter gives.
+///
+/// SparseGPT's are Wanda's, as where a model is pruned many times from dense statistics.
+///
+/// # Errors
+/// When a tensor operation fails.
+pub fn scores(
+    method: &Method,
+    weight: &Tensor,
+    second_moment: Option<&[f32]>,
+) -> Result<Option<Tensor>, ModelError> {
+    let size = weight.to_dtype(DType::F32)?.abs()?;
+    let norms = |power: f32| -> Result<Option<Tensor>, ModelError> {
+        let Some(moments) = second_moment else { return Ok(None) };
+        let norms: Vec<f32> = moments.iter().map(|it| it.sqrt()).collect();
+        let norms = norms.into_iter().map(|it| if power == 1.0 { it } else { it.powf(power) });
+        let norms: Vec<f32> = norms.collect();
+        Ok(Some(Tensor::new(norms, weight.device())?))
+    };
+    Ok(match method {
+        Method::Metric(_) => None,
+        Method::Magnitude => Some(size),
+        Method::Wanda | Method::SparseGpt { .. } => match norms(1.0)? {
+            Some(norms) => Some(size.broadcast_mul(&norms)?),
+            None => None,
+        },
+        Method::Ria { power, .. } => match norms(*power)? {
+            Some(norms) => {
+                let shares = (share(&size, 0)? + share(&size, 1)?)?;
+                Some(shares.broadcast_mul(&norms)?)
+            }
+            None => None,
+        },
+    })
+}
+
+/// Returns each number's share of its sum along a dimension; where the sum is 0, so is the share.
+fn share(size: &Tensor, dimension: usize) -> candle_core::Result<Tensor> {
+    let sums = size.sum_keepdim(dimension)?;
+    // Where a sum of magnitudes is 0, all of them are.
+    let safe = (&sums + sums.eq(0.0)?.to_dtype(DType::F32)?)?;
+    size.broadcast_div(&safe)
+}
+
+/// Returns marks of the least scores, u8 `[rows, columns]`, 1 where a weight is pruned; `per` as in [`least`](super::least).
+///
+/// # Errors
+/// When a tensor operation fails.
+pub fn marks(
+    engine: &Engine,
+    scores: &Tensor,
+    per: crate::lang::types::Group,
+    share: Share,
+    rounding: Rounding,
+) -> Result<Tensor, ModelError> {
+    let (rows, columns) = scores.dims2()?;
+    Ok(engine.least(scores, &wanted([rows, columns], per, share, rounding))?)
+}
+
+/// Returns a weight with 0 where it is marked.
+///
+/// # Errors
+/// When a tensor operation fails.
+pub fn masked(weight: &Tensor, marks: &Tensor) -> Result<Tensor, ModelError> {
+    Ok(marks.where_cond(&weight.zeros_like()?, weight)?)
+}
+
+/// Fetches marks from a device.
+///
+/// # Errors
+/// When a tensor operation fails.
+pub fn mask(marks: &Tensor) -> Result<Mask, ModelError> {
+    let (_, columns) = marks.dims2()?;
+    let marks: Vec<u8> = marks.flatten_all()?.to_vec1()?;
+    Ok(Mask::new(columns, marks.into_iter().map(|it| it != 0).collect()))
+}
+
+/// Prunes weights `[rows, columns]` as [`prune_columns`](super::prune_columns) does, on the engine's device.
+///
+/// # Errors
+/// When a tensor operation fails.
+///
+/// # Source
+/// SparseGPT (arXiv 2301.00774), algorithm 1.
+pub fn prune_columns(
+    engine: &Engine,
+    weights: Vec<f32>,
+    factor: &InverseFactor,
+    share: Share,
+    rounding: Rounding,
+) -> Result<(Vec<f32>, Mask), ModelError> {
+    let device = engine.device();
+    let columns = factor.columns().max(1);
+    let rows = weights.len() / columns;
+    let upper = Tensor::from_slice(factor.upper(), (columns, columns), &device)?;
+    let alive: Vec<f32> = factor.dead().iter().map(|dead| f32::from(u8::from(!dead))).collect();
+    let alive = Tensor::from_vec(alive, (1, columns), &device)?;
+    let diagonal: Vec<f32> = (0..columns).map(|it| factor.upper()[it * columns + it]).collect();
+    // What a weight's square is multiplied by: nothing where the input never was anything but 0.
+    let worth = Tensor::from_slice(&diagonal, (1, columns), &device)?.sqr()?.recip()?;
+    let mut left = Tensor::from_vec(weights, (rows, columns), &device)?;
+    if rounding == Rounding::Reference {
+        left = left.broadcast_mul(&alive)?;
+    }
+    let window = share.group.map_or(BLOCK, |(_, m)| (BLOCK / m * m).max(m));
+    let (mut kept, mut marked) = (Vec::new(), Vec::new());
+    for from in (0..columns).step_by(window) {
+        let width = window.min(columns - from);
+        let part = left.narrow(1, 0, width)?.contiguous()?;
+        let score = |weights: &Tensor, first: usize| -> candle_core::Result<Tensor> {
+            let count = weights.dim(1)?;
+            let worth = worth.narrow(1, from + first, count)?;
+            let scores = weights.sqr()?.broadcast_mul(&worth)?;
+            let alive = alive.narrow(1, from + first, count)?.broadcast_as(scores.shape())?;
+            alive.gt(0.5)?.where_cond(&scores, &scores.zeros_like()?)
+        };
+        let whole = match share.group {
+            Some(_) => None,
+            None => {
+                let wanted = match rounding {
+                    Rounding::Exact => {
+                        let up_to =
+                            |column: usize| column as u128 * u128::from(share.pruned) / columns as u128;
+                        Least::OfAll((up_to(from + width) - up_to(from)) as usize)
+                    }
+                    Rounding::Reference => Least::UpTo(place(rows * width, share.sparsity)),
+                };
+                Some(engine.least(&score(&part, 0)?, &wanted)?)
+            }
+        };
+        let inner = upper.narrow(0, from, width)?.narrow(1, from, width)?.contiguous()?;
+        let mut errors = Vec::with_capacity(width);
+        let mut rest = part;
+        let mut of_group: Option<(usize, Tensor)> = None;
+        for column in 0..width {
+            if let Some((n, m)) = share.group.filter(|(_, m)| column.is_multiple_of(*m)) {
+                let size = m.min(width - column);
+                let count = in_group(rounding, n, m, size);
+                let scores = score(&rest.narrow(1, 0, size)?.contiguous()?, column)?;
+                let wanted = Least::OfGroups { size, count, last: count };
+                of_group = Some((column, engine.least(&scores, &wanted)?));
+            }
+            let marks = match (&whole, &of_group) {
+                (Some(marks), _) => marks.narrow(1, column, 1)?,
+                (None, Some((first, marks))) => marks.narrow(1, column - first, 1)?,
+                (None, None) => Tensor::zeros((rows, 1), DType::U8, &device)?,
+            }
+            .contiguous()?;
+            let own = rest.narrow(1, 0, 1)?.contiguous()?;
+            let zero = own.zeros_like()?;
+            let error = (marks.where_cond(&own, &zero)? / f64::from(diagonal[from + column]))?;
+            kept.push(marks.where_cond(&zero, &own)?);
+            if column + 1 < width {
+                let row = inner.narrow(0, column, 1)?.narrow(1, column + 1, width - column - 1)?;
+                let behind = rest.narrow(1, 1, width - column - 1)?;
+                rest = (behind - error.broadcast_mul(&row.broadcast_as((rows, width - column - 1))?)?)?;
+            }
+            errors.push(error);
+            marked.push(marks);
+        }
+        let behind = columns - from - width;
+        if behind > 0 {
+            let errors = Tensor::cat(&errors, 1)?;
+            let outer = upper.narrow(0, from, width)?.narrow(1, from + width, behind)?.contiguous()?;
+            left = (left.narrow(1, width, behind)? - errors.matmul(&outer)?)?;
+        }
+    }
+    let weights = Tensor::cat(&kept, D::Minus1)?.flatten_all()?.to_vec1()?;
+    Ok((weights, mask(&Tensor::cat(&marked, D::Minus1)?)?))
+}
+
+/// Returns whether work on a device goes by tensor operations: everywhere but on the processor.
+pub fn applies(device: &Device) -> bool {
+    !device.is_cpu()
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::rngs::ChaCha8Rng;
+    use rand::{RngExt, SeedableRng};
+
+    use super::*;
+    use crate::lang::types::Group;
+    use crate::prune::{least, score};
+
+    fn numbers(count: usize, seed: u64) -> Vec<f32> {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        (0..count).map(|_| random.random::<f32>() + random.random::<f32>() - 1.0).collect()
+    }
+
+    fn shares(rows: usize, columns: usize) -> [Share; 3] {
+        let pruned = (rows * columns * 3 / 5) as u64;
+        [None, Some((2, 4)), Some((5, 8))].map(|group| Share { sparsity: 0.6, pruned, group })
+    }
+
+    #[test]
+    fn masks_are_the_processors() {
+        let (rows, columns) = (13, 50);
+        let weights = numbers(rows * columns, 1);
+        let moments: Vec<f32> = numbers(columns, 2).iter().map(|it| it.abs()).collect();
+        let weight = Tensor::from_slice(&weights, (rows, columns), &Device::Cpu).expect("a weight");
+        for method in [Method::Magnitude, Method::Wanda, Method::RIA] {
+            let expected = match method {
+                Method::Magnitude => score::magnitude(&weights),
+                Method::Wanda => score::wanda(&weights, &moments),
+                _ => score::relative_importance(&weights, &moments, 0.5),
+            };
+            let found = scores(&method, &weight, Some(&moments)).expect("scores").expect("scores");
+            for share in shares(rows, columns) {
+                for rounding in [Rounding::Exact, Rounding::Reference] {
+                    for per in [Group::Row, Group::Matrix] {
+                        let marks = marks(&Engine::Cpu, &found, per, share, rounding).expect("marks");
+                        let found = mask(&marks).expect("a mask");
+                        assert_eq!(found, least(&expected, columns, per, share, rounding), "{method:?}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn sparsegpt_is_the_processors() {
+        let (rows, columns) = (9, 150);
+        let inputs = numbers(400 * columns, 3);
+        let mut hessian = vec![0f32; columns * columns];
+        for input in inputs.chunks(columns) {
+            for (row, line) in hessian.chunks_mut(columns).enumerate() {
+                line.iter_mut().zip(input).for_each(|(sum, x)| *sum += input[row] * x);
+            }
+        }
+        // A channel that never was anything but 0.
+        for place in 0..columns {
+            hessian[7 * columns + place] = 0.0;
+            hessian[place * columns + 7] = 0.0;
+        }
+        let factor = InverseFactor::new(hessian, columns, 0.01).expect("a factor");
+        for share in shares(rows, columns) {
+            for rounding in [Rounding::Exact, Rounding::Reference] {
+                let mut expected = numbers(rows * columns, 4);
+                let mask = crate::prune::sparsegpt::prune_columns(&mut expected, &factor, share, rounding);
+                let weights = numbers(rows * columns, 4);
+                let (found, marks) =
+                    prune_columns(&Engine::Cpu, weights, &factor, share, rounding).expect("pruned");
+                assert_eq!(marks, mask, "{share:?}, {rounding:?}");
+                for (found, expected) in found.iter().zip(&expected) {
+                    assert!((found - expected).abs() < 1e-4, "{found} and {expected}");
+                }
+            }
+        }
+    }
+}
