@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Result, Write};
 use std::path::Path;
 
-use half::f16;
+use half::{bf16, f16};
 use serde_json::json;
 
 /// The shape of a LLaMA.
@@ -56,7 +56,18 @@ impl Shape {
     }
 
     /// Writes the folder, in f16.
+    #[allow(dead_code, reason = "a GPU's bench writes bf16")]
     pub fn write(&self, folder: &Path) -> Result<()> {
+        self.write_as(folder, ("F16", "float16"), |number| f16::from_f32(number).to_bits())
+    }
+
+    /// Writes the folder, in bf16.
+    #[allow(dead_code, reason = "a processor's benches write f16")]
+    pub fn write_bf16(&self, folder: &Path) -> Result<()> {
+        self.write_as(folder, ("BF16", "bfloat16"), |number| bf16::from_f32(number).to_bits())
+    }
+
+    fn write_as(&self, folder: &Path, names: (&str, &str), bits: impl Fn(f32) -> u16) -> Result<()> {
         let config = json!({
             "architectures": ["LlamaForCausalLM"],
             "model_type": "llama",
@@ -71,14 +82,14 @@ impl Shape {
             "hidden_act": "silu",
             "rope_theta": 10000.0,
             "tie_word_embeddings": false,
-            "torch_dtype": "float16",
+            "torch_dtype": names.1,
         });
         fs::write(folder.join("config.json"), config.to_string())?;
         let mut header = serde_json::Map::new();
         let mut offset = 0;
         for (name, shape) in self.tensors() {
             let end = offset + 2 * shape.iter().product::<usize>();
-            header.insert(name, json!({ "dtype": "F16", "shape": shape, "data_offsets": [offset, end] }));
+            header.insert(name, json!({ "dtype": names.0, "shape": shape, "data_offsets": [offset, end] }));
             offset = end;
         }
         let mut file = BufWriter::new(File::create(folder.join("model.safetensors"))?);
@@ -93,9 +104,9 @@ impl Shape {
             let rows = shape.iter().product::<usize>() / columns;
             let scale = 1.0 / (columns as f32).sqrt();
             for _ in 0..rows {
-                let row: Vec<f16> = match shape.len() {
-                    1 => vec![f16::ONE; columns],
-                    _ => (0..columns).map(|_| f16::from_f32(scale * number(&mut state))).collect(),
+                let row: Vec<u16> = match shape.len() {
+                    1 => vec![bits(1.0); columns],
+                    _ => (0..columns).map(|_| bits(scale * number(&mut state))).collect(),
                 };
                 file.write_all(bytemuck::cast_slice(&row))?;
             }

@@ -56,8 +56,8 @@ pub(super) enum PrecisionName {
 /// Where work is done, as every command takes it.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(super) struct DeviceArguments {
-    /// Where the heavy work is done: cpu, or cuda:N in a build with the feature `cuda`
-    #[arg(long, global = true, default_value_t, value_name = "cpu|cuda[:N]")]
+    /// Where the heavy work is done: cpu, or cuda or cuda:N in a build with the feature `cuda`
+    #[arg(long, global = true, default_value_t)]
     device: DeviceName,
     /// The type in which a model computes
     #[arg(long, global = true, value_enum, default_value_t)]

@@ -215,7 +215,7 @@ pub enum ModelError {
     #[error(transparent)]
     Engine(#[from] EngineError),
     /// A tensor operation failed, as when a device has no memory left.
-    #[error("{place}: {source}")]
+    #[error("{place}: {source}{}", room_help(source))]
     Compute {
         /// Where in the model: a block, the embedding, the head.
         place: String,
@@ -246,6 +246,17 @@ impl ModelError {
     pub fn at(place: impl Into<String>) -> impl FnOnce(candle_core::Error) -> Self {
         let place = place.into();
         move |source| Self::Compute { place, source }
+    }
+}
+
+/// Says what to do when a device's memory is full.
+fn room_help(source: &candle_core::Error) -> &'static str {
+    match source.to_string().contains("OUT_OF_MEMORY") {
+        true => {
+            "\n  = help: the GPU's memory is full; --memory BYTES streams the model block by block where a command has it, \
+             --precision bf16 halves what it takes, and shorter or fewer windows take less beside it"
+        }
+        false => "",
     }
 }
 

@@ -4,7 +4,7 @@
 //! passes straight through: how much a weight's absence changes the block's output moves the rates that would remove it. Blocks are
 //! done one after the other, and each of them meets the target, so it is among its projections that the method allocates.
 
-use candle_core::{Tensor, Var};
+use candle_core::{DType, Tensor, Var};
 
 use super::archive::Archive;
 use super::error::SearchError;
@@ -127,7 +127,7 @@ fn slopes(
             let Some(gradient) = gradients.get(variable) else { return Ok(vec![0.0; RATES]) };
             // What the loss would change by if the mask let a weight through a little more, by the weight's rank.
             let presence: Vec<f32> = (gradient * linear.weight())
-                .and_then(|it| it.flatten_all()?.to_vec1())
+                .and_then(|it| it.flatten_all()?.to_dtype(DType::F32)?.to_vec1())
                 .map_err(ModelError::from)?;
             let by_rank = subject.ranks(place)?.sums(&presence, RATES - 1);
             // A rate removes all ranks below it.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use candle_core::{Device, Tensor, Var};
+use candle_core::{DType, Device, Tensor, Var};
 
 use super::states::States;
 use super::stream::{room, state_bytes};
@@ -127,7 +127,7 @@ fn through_block(
     let mut roots = BTreeMap::new();
     for ((module, _), sum) in variables.into_iter().zip(sums) {
         if let Some(sum) = sum {
-            roots.insert(module, sum.sqrt()?.flatten_all()?.to_vec1()?);
+            roots.insert(module, sum.sqrt()?.flatten_all()?.to_dtype(DType::F32)?.to_vec1()?);
         }
     }
     Ok(roots)

@@ -18,7 +18,9 @@ pub fn reference(name: &str) -> Option<PathBuf> {
 
 /// Returns the model folder that comes with the project.
 pub fn bundled() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/tiny-stories-12l")
+    // Executables that were built on another machine are told.
+    let told = std::env::var_os("ALLOT_BUNDLED").map(PathBuf::from);
+    told.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/tiny-stories-12l"))
 }
 
 /// Returns a copy of a model folder whose config.json is the file `config` of the original.

@@ -1,0 +1,219 @@
+//! A GPU's figures beside the ceilings of the same run: reductions against a copy, perplexity against a matrix product, and
+//! the seconds that a candidate of a search takes.
+//!
+//!     cargo bench --features cuda --bench gpu [-- --quick]
+//!
+//! Models are generated in a temporary folder (LLaMA's shapes, random weights: only speed counts): 1 B parameters for
+//! perplexity, and 7 B for the search, 13.5 GB on disk; `--quick` takes small ones, which shows that it runs. Without a GPU it says so
+//! and measures nothing. Goals: reductions at 70 % of a copy's bytes a second, perplexity in bf16 at 40 % of the product's
+//! operations a second, 2 seconds a candidate on 16 windows of 2048 tokens.
+
+use std::error::Error;
+use std::hint::black_box;
+use std::time::Instant;
+
+use allot::allocate::Bounds;
+use allot::allocate::script::{Request, allocate};
+use allot::interpret::data::{Home, LinearData, ModelData, Values};
+use allot::interpret::engine::Engine;
+use allot::interpret::evaluate::{Context, evaluate};
+use allot::lang::check::{Options, check};
+use allot::lang::published::script;
+use allot::lang::types::UnitKind;
+use allot::model::{Checkpoint, Decoder, Precision};
+use allot::prune::{Method, Pattern, shares};
+use allot::search::subject::{Split, Subject, Texts};
+use allot::stats::Tokens;
+use candle_core::{DType, Device, Tensor};
+use half::bf16;
+
+mod generated;
+use generated::Shape;
+
+/// Twenty typical reductions, all known after one round.
+const TWENTY: [&str; 20] = [
+    "mean(score)",
+    "std(score)",
+    "var(score)",
+    "max(score)",
+    "min(score)",
+    "l1(weight)",
+    "l2(weight)",
+    "mean(log(score))",
+    "var(abslog(weight))",
+    "kurtosis(weight)",
+    "geomean(score)",
+    "entropy(score)",
+    "mean(score > 0.5)",
+    "mean(sqrt(score))",
+    "mean(sigmoid(score))",
+    "mean(tanh(score))",
+    "mean(square(score))",
+    "mean(exp(-score))",
+    "std(tanh(weight))",
+    "mean(softplus(weight))",
+];
+
+/// Sums and extremes of the weight alone, which take little arithmetic: what memory bounds.
+const PLAIN: [&str; 4] = ["mean(weight)", "l1(weight)", "max(weight)", "l2(weight)"];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let engine = match Engine::cuda(0) {
+        Ok(engine) => engine,
+        Err(error) => {
+            println!("nothing is measured: {error}");
+            return Ok(());
+        }
+    };
+    let quick = std::env::args().any(|argument| argument == "--quick");
+    println!("{}", engine.gpu().unwrap_or_default());
+    let device = engine.device();
+    let copy = copy_rate(&device, if quick { 1 << 26 } else { 1 << 31 })?;
+    println!("copy: {:.0} GB/s, read and written", copy / 1e9);
+    let product = product_rate(&device, if quick { 2048 } else { 8192 })?;
+    println!("matrix product in bf16: {:.0} TFLOP/s", product / 1e12);
+    for (what, texts) in [("4 plain reductions", &PLAIN[..]), ("20 reductions", &TWENTY[..])] {
+        let rate = reduction_rate(&engine, texts, if quick { 2 } else { 32 })?;
+        println!("{what} of bf16: {:.0} GB/s, {:.0} % of the copy", rate / 1e9, 100.0 * rate / copy);
+    }
+    perplexity(&engine, product, quick)?;
+    search(&engine, quick)
+}
+
+/// Returns the least seconds of several turns; the device is waited for.
+fn least(
+    device: &Device,
+    turns: usize,
+    mut work: impl FnMut() -> Result<(), Box<dyn Error>>,
+) -> Result<f64, Box<dyn Error>> {
+    let mut least = f64::INFINITY;
+    work()?;
+    device.synchronize()?;
+    for _ in 0..turns {
+        let start = Instant::now();
+        work()?;
+        device.synchronize()?;
+        least = least.min(start.elapsed().as_secs_f64());
+    }
+    Ok(least)
+}
+
+fn copy_rate(device: &Device, bytes: usize) -> Result<f64, Box<dyn Error>> {
+    let from = Tensor::zeros(bytes / 4, DType::F32, device)?;
+    let seconds = least(device, 5, || {
+        black_box(from.copy()?);
+        Ok(())
+    })?;
+    Ok(2.0 * bytes as f64 / seconds)
+}
+
+fn product_rate(device: &Device, size: usize) -> Result<f64, Box<dyn Error>> {
+    let a = Tensor::randn(0f32, 1.0, (size, size), device)?.to_dtype(DType::BF16)?;
+    let seconds = least(device, 5, || {
+        black_box(a.matmul(&a)?);
+        Ok(())
+    })?;
+    Ok(2.0 * (size as f64).powi(3) / seconds)
+}
+
+/// Returns the bytes of weights a second that reductions go through, the weights lying on the device.
+fn reduction_rate(engine: &Engine, texts: &[&str], linears: usize) -> Result<f64, Box<dyn Error>> {
+    let (rows, columns) = (11_008, 8192);
+    let values: Vec<bf16> =
+        (0..rows * columns).map(|it| bf16::from_f32(((it * 7919) % 2001) as f32 / 1e4 - 0.1)).collect();
+    let resident = Tensor::from_slice(&values, (rows, columns), &engine.device())?;
+    let norms: Vec<f32> = (0..columns).map(|it| 0.5 + (it % 7) as f32).collect();
+    let linear = |index: usize| LinearData {
+        name: format!("linear.{index}"),
+        block: index,
+        kinds: [1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+        rows,
+        columns,
+        weight: Values::Bf16(values.as_slice().into()),
+        second_moment: Some(norms.as_slice().into()),
+        hessian_diagonal: None,
+        gradient: None,
+        reconstruction_error: None,
+    };
+    let weights = (0..linears).map(|_| resident.copy()).collect::<Result<Vec<_>, _>>()?;
+    let home = Home { engine: engine.clone(), weights };
+    let model = ModelData { blocks: linears, linears: (0..linears).map(linear).collect(), home };
+    let expression = |text: &str| {
+        let source = format!("metric abs(weight) * input_norm\n{text} |> scale");
+        let script = check(&source, Options::default()).script?;
+        let importance = script.allocator()?.importance.cloned();
+        Some((importance?, script.metric?.score))
+    };
+    let parsed: Option<Vec<_>> = texts.iter().map(|text| expression(text)).collect();
+    let parsed = parsed.ok_or("a reduction does not check")?;
+    let expressions: Vec<_> = parsed.iter().map(|(importance, _)| importance).collect();
+    let metric = &parsed[0].1;
+    let context = Context { model: &model, unit: UnitKind::Block, metric, target: 0.5, reductions: None };
+    let seconds = least(&engine.device(), 3, || {
+        for result in evaluate(&expressions, context) {
+            black_box(result?);
+        }
+        Ok(())
+    })?;
+    Ok((2 * linears * rows * columns) as f64 / seconds)
+}
+
+fn tokens(samples: usize, length: usize, vocabulary: usize) -> Result<Tokens, Box<dyn Error>> {
+    let ids = (0..samples * length).map(|it| (it * 7919 % vocabulary) as u32).collect();
+    Ok(Tokens::new(ids, length)?)
+}
+
+fn perplexity(engine: &Engine, product: f64, quick: bool) -> Result<(), Box<dyn Error>> {
+    let shape = match quick {
+        true => Shape { blocks: 2, hidden: 512, mlp: 1408, heads: 8, vocabulary: 4096 },
+        false => Shape { blocks: 20, hidden: 2048, mlp: 5632, heads: 16, vocabulary: 32_000 },
+    };
+    let folder = tempfile::tempdir()?;
+    shape.write_bf16(folder.path())?;
+    let checkpoint = Checkpoint::open(folder.path())?.on(engine.clone(), Precision::Bf16)?;
+    let decoder = Decoder::load(&checkpoint, &engine.device())?;
+    let tokens = tokens(if quick { 4 } else { 32 }, 2048, shape.vocabulary)?;
+    let seconds = least(&engine.device(), 2, || {
+        black_box(allot::measure::perplexity(&decoder, &tokens, &mut |_, _| ())?);
+        Ok(())
+    })?;
+    let operations = 2.0 * shape.products() as f64 * tokens.ids().len() as f64;
+    println!(
+        "perplexity in bf16, {:.2} B products a token: {:.0} tokens/s, {:.0} % of the matrix product",
+        shape.products() as f64 / 1e9,
+        tokens.ids().len() as f64 / seconds,
+        100.0 * operations / seconds / product
+    );
+    Ok(())
+}
+
+fn search(engine: &Engine, quick: bool) -> Result<(), Box<dyn Error>> {
+    let shape = match quick {
+        true => Shape { blocks: 2, hidden: 512, mlp: 1408, heads: 8, vocabulary: 4096 },
+        false => Shape { blocks: 32, hidden: 4096, mlp: 11_008, heads: 32, vocabulary: 32_000 },
+    };
+    let folder = tempfile::tempdir()?;
+    shape.write_bf16(folder.path())?;
+    let checkpoint = Checkpoint::open(folder.path())?.on(engine.clone(), Precision::Bf16)?;
+    let texts = Texts { fitness: tokens(16, 2048, shape.vocabulary)?, selection: None, report: None };
+    let start = Instant::now();
+    let subject = Subject::new(&checkpoint, None, &Method::Magnitude, Pattern::Unstructured, &texts)?;
+    println!("search: {:.0} s to begin", start.elapsed().as_secs_f64());
+    let metric = script("magnitude").and_then(|script| script.metric).ok_or("no metric")?;
+    let data = subject.data()?;
+    let mut turn = 0;
+    let seconds = least(&engine.device(), 3, || {
+        // Another formula each time, so that its kernel is compiled and its reductions are computed.
+        turn += 1;
+        let text = format!("metric abs(weight)\nmean(sqrt(score + 0.{turn})) |> scale");
+        let script = check(&text, Options::default()).script.ok_or("it checks")?;
+        let request =
+            Request { metric: &metric, unit: None, target: 0.5, bounds: Bounds::default(), reductions: None };
+        let outcome = allocate(&script, &data, request)?;
+        let shares = shares(checkpoint.linears(), &outcome.allocation, Pattern::Unstructured)?;
+        black_box(subject.losses(Split::Fitness, &shares, 0..16)?);
+        Ok(())
+    })?;
+    println!("search: {seconds:.2} s a candidate on 16 windows of 2048 tokens, evaluation included");
+    Ok(())
+}
