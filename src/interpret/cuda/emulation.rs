@@ -27,11 +27,16 @@ impl Emulation {
         Some(Self { folder: tempfile::tempdir().ok().filter(|_| usable)?, programs: Mutex::default() })
     }
 
-    fn compiled(&self, main: String) -> PathBuf {
+    fn compiled(&self, text: &str, main: String) -> PathBuf {
         let mut programs = self.programs.lock().expect("no test panicked here");
         if let Some(program) = programs.get(&main) {
             return program.clone();
         }
+        // With the feature, what a GPU would be given has to compile for it as well.
+        #[cfg(feature = "cuda")]
+        super::driver::check(text);
+        #[cfg(not(feature = "cuda"))]
+        let _ = text;
         let path = self.folder.path().join(format!("kernel{}", programs.len()));
         let code = path.with_extension("cpp");
         fs::write(&code, &main).expect("the code is written");
@@ -109,7 +114,7 @@ int main(int count, char** arguments) {{
             include_str!("emulate.h"),
             names.join(", "),
         );
-        let program = self.compiled(main);
+        let program = self.compiled(text, main);
         let [from, to] = ["in", "out"].map(|name| self.folder.path().join(name));
         fs::write(&from, data).expect("the arguments are written");
         let status = Command::new(program)
