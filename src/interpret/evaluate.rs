@@ -128,8 +128,7 @@ pub fn removed_by_threshold(
     let root = plan.roots[0];
     finite::check(&plan, &known, context, root, expr)?;
     let of_unit = |unit| known.with_ranks(&plan, context, unit);
-    let backend = context.model.home.engine.backend();
-    matrix::removed_by_threshold(&plan, context.model, known.units(), root, &of_unit, backend, count)?
+    matrix::removed_by_threshold(&plan, context.model, known.units(), root, &of_unit, count)?
         .map_err(|unit| finite::blame_weights(&plan, &known, context, root, expr, unit))
 }
 
@@ -165,8 +164,8 @@ impl<'a> Scores<'a> {
         };
         let known = self.known.with_ranks(&self.plan, self.context, index)?;
         let root = self.plan.roots[0];
-        let (of_unit, backend) = ((&units[index], index), self.context.model.home.engine.backend());
-        let values = matrix::values(&self.plan, self.context.model, of_unit, linear, root, &known, backend)?;
+        let of_unit = (&units[index], index);
+        let values = matrix::values(&self.plan, self.context.model, of_unit, linear, root, &known)?;
         if values.iter().any(|x| !x.is_finite()) {
             return Err(finite::blame_weights(&self.plan, &self.known, self.context, root, self.expr, index));
         }

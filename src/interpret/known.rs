@@ -245,8 +245,7 @@ impl<'k> Overlay<'k> {
     fn run(&mut self, plan: &Plan<'_>, context: Context<'_>, rounds: &[Round]) -> Result<(), InterpretError> {
         for round in rounds {
             let of_unit = (&self.known.units[self.unit], self.unit);
-            let backend = context.model.home.engine.backend();
-            let values = round.run(plan, context.model, of_unit, self, backend)?;
+            let values = round.run(plan, context.model, of_unit, self)?;
             self.local.extend(round.reductions().iter().copied().zip(values));
         }
         Ok(())

@@ -14,7 +14,7 @@ mod threshold;
 mod whole;
 
 use super::data::ModelData;
-use super::engine::{Backend, EngineError};
+use super::engine::EngineError;
 use super::error::InterpretError;
 use super::plan::{Over, Plan, StepId, StepKind};
 use super::reduce::Reduced;
@@ -154,14 +154,13 @@ impl Round {
         model: &ModelData<'_>,
         (unit, index): (&Unit, usize),
         known: &impl Lookup,
-        backend: &dyn Backend,
     ) -> Result<Vec<UnitValue>, InterpretError> {
         let mut values: Vec<Option<UnitValue>> = vec![None; self.reductions.len()];
         if !self.tallies.is_empty() {
             let frame = Frame::new(&self.program, model, unit, index, known);
             let tasks = tasks(model, unit);
             let stage = Stage { program: &self.program, frame: &frame, tasks: &tasks };
-            let totals = backend.collect(&stage, &self.tallies, &self.takers)?;
+            let totals = model.home.engine.backend().collect(&stage, &self.tallies, &self.takers)?;
             for (place, tally) in self.made_of.iter().enumerate() {
                 if let (Some(tally), StepKind::Reduce(reduction, ..)) =
                     (tally, &plan.steps[self.reductions[place]].kind)
@@ -171,7 +170,7 @@ impl Round {
             }
         }
         for whole in &self.wholes {
-            whole.run(plan, model, (unit, index), &self.reductions, known, backend, &mut values)?;
+            whole.run(plan, model, (unit, index), &self.reductions, known, &mut values)?;
         }
         let nothing = || UnitValue::One(Reduced { value: f64::NAN, ..Reduced::default() });
         Ok(values.into_iter().map(|value| value.unwrap_or_else(nothing)).collect())
@@ -203,12 +202,11 @@ pub(super) fn values(
     linear: usize,
     step: StepId,
     known: &impl Lookup,
-    backend: &dyn Backend,
 ) -> Result<Vec<f32>, EngineError> {
     let program = Program::new(plan, &[step]);
     let frame = Frame::new(&program, model, unit, index, known);
     let tasks: Vec<Task> = tasks(model, unit).into_iter().filter(|task| task.linear == linear).collect();
-    backend.values(&Stage { program: &program, frame: &frame, tasks: &tasks })
+    model.home.engine.backend().values(&Stage { program: &program, frame: &frame, tasks: &tasks })
 }
 
 /// Returns a unit's tasks, in order.

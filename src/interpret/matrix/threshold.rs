@@ -23,13 +23,12 @@ pub(in crate::interpret) fn removed_by_threshold<K: Lookup>(
     units: &[Unit],
     step: StepId,
     known: &impl Fn(usize) -> Result<K, InterpretError>,
-    backend: &dyn Backend,
     count: u64,
 ) -> Result<Result<Vec<u64>, usize>, InterpretError> {
     let nothing = vec![0; model.linears.len()];
     let Some(last) = count.checked_sub(1) else { return Ok(Ok(nothing)) };
     let program = Program::new(plan, &[step]);
-    let sweep = Sweep { program: &program, model, units, known, backend };
+    let sweep = Sweep { program: &program, model, units, known, backend: model.home.engine.backend() };
     let (coarse, bad) = sweep.histogram(None)?;
     if let Some(unit) = bad {
         return Ok(Err(unit));

@@ -53,13 +53,13 @@ impl Whole {
         (unit, index): (&Unit, usize),
         reductions: &[StepId],
         known: &impl Lookup,
-        backend: &dyn Backend,
         values: &mut [Option<UnitValue>],
     ) -> Result<(), InterpretError> {
+        let backend = model.home.engine.backend();
         let frame = Frame::new(&self.program, model, unit, index, known);
         let tasks = tasks(model, unit);
         if !self.within_linears.is_empty() {
-            self.within_linears(plan, unit, reductions, (&frame, &tasks), backend, values)?;
+            self.within_linears(plan, unit, reductions, (&frame, &tasks), values)?;
         }
         let stage = Stage { program: &self.program, frame: &frame, tasks: &tasks };
         let mut left: Vec<usize> = Vec::new();
@@ -110,9 +110,9 @@ impl Whole {
         unit: &Unit,
         reductions: &[StepId],
         (frame, tasks): (&Frame<'_>, &[Task]),
-        backend: &dyn Backend,
         values: &mut [Option<UnitValue>],
     ) -> Result<(), InterpretError> {
+        let backend = frame.model.home.engine.backend();
         let kinds: Vec<&StepKind> =
             self.within_linears.iter().map(|place| &plan.steps[reductions[*place]].kind).collect();
         let of_linear = |(place, linear): (usize, &usize)| -> Result<Vec<Within>, InterpretError> {
