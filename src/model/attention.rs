@@ -65,7 +65,11 @@ impl Attention {
                 scores = ((scores / cap)?.tanh()? * cap)?;
             }
             let scores = scores.broadcast_add(&self.mask(rows, &seen, &queries)?)?;
-            let shares = candle_nn::ops::softmax(&scores, D::Minus1)?;
+            // The fused one has no gradient.
+            let shares = match scores.track_op() {
+                true => candle_nn::ops::softmax(&scores, D::Minus1)?,
+                false => candle_nn::ops::softmax_last_dim(&scores)?,
+            };
             parts.push(shares.matmul(&values.narrow(2, seen.start, seen.len())?.contiguous()?)?);
         }
         Tensor::cat(&parts, 2)?.transpose(1, 2)?.reshape((samples, length, heads * size))
