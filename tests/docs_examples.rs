@@ -22,7 +22,7 @@ use allot::lang::check::{Options, check};
 use allot::lang::diagnostic::{Diagnostic, Severity};
 use allot::lang::ops::CATALOGUE;
 use allot::lang::problem::Problem;
-use allot::report::diagnostic::render;
+use allot::lang::render::render;
 use support::book::{self, Block, Page};
 
 /// What else a block may be tagged with: it is shown and not run.

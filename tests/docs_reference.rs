@@ -12,8 +12,8 @@ use allot::lang::diagnostic::{Diagnostic, Severity};
 use allot::lang::ops::{CATALOGUE, Class, Notation, Operator, Stage};
 use allot::lang::problem::Problem;
 use allot::lang::types::Type;
-use allot::report::{catalogue, diagnostic::render};
 use allot::search::space::VARIATIONS;
+use allot::{lang::render::render, report::catalogue};
 use support::book;
 
 /// What every page here begins with: it is not edited by hand.

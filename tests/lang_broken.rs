@@ -2,7 +2,7 @@
 
 use allot::lang::check::{Options, check_bytes};
 use allot::lang::problem::Problem;
-use allot::report::diagnostic::render;
+use allot::lang::render::render;
 
 #[test]
 fn every_mistake_is_explained() {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use allot::lang::check::{Checked, MAX_PROBLEMS, Options, check, check_bytes};
 use allot::lang::format::format;
 use allot::lang::problem::Problem;
-use allot::report::diagnostic::render;
+use allot::lang::render::render;
 
 /// How long a check and a format may take in the dev profile, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);

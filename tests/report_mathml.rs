@@ -6,11 +6,11 @@ use std::fmt::Write as _;
 
 use allot::lang::check::{Options, check};
 use allot::lang::latex;
+use allot::lang::mathml::mathml;
 use allot::lang::ops::{CATALOGUE, Class, Op, Setting};
 use allot::lang::program::{Expr, Script};
 use allot::lang::published::PUBLISHED;
 use allot::lang::types::{Type, UnitKind};
-use allot::report::mathml::mathml;
 use support::markup::balance;
 
 fn read(source: &str) -> Script {

@@ -5,7 +5,7 @@
 use allot::lang::check::{Options, check_bytes};
 use allot::lang::problem::Problem;
 use allot::lang::types::{Type, UnitKind};
-use allot::report::diagnostic::render;
+use allot::lang::render::render;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

@@ -7,7 +7,7 @@ use super::{CliError, Common, Format, Outcome, output, scripts};
 use crate::lang::check::{Options, check_bytes};
 use crate::lang::diagnostic::{Diagnostic, Severity};
 use crate::lang::types::UnitKind;
-use crate::report;
+use crate::{lang, report};
 
 /// Checks scripts: syntax, names, arguments and types
 #[derive(Debug, clap::Args)]
@@ -48,7 +48,7 @@ pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliE
         match common.format {
             Format::Text => {
                 let styled = output::styled(&std::io::stdout());
-                output::print(&report::diagnostic::render(&diagnostics, &input.name, &text, styled))?;
+                output::print(&lang::render::render(&diagnostics, &input.name, &text, styled))?;
             }
             Format::Json => {
                 data.extend(diagnostics.iter().map(|diagnostic| diagnostic.to_data(&input.name, &text)));

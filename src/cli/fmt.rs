@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use super::input::Input;
 use super::{CliError, Common, Outcome, output};
+use crate::lang;
 use crate::lang::format::format;
 use crate::lang::problem::Problem;
-use crate::report;
 
 /// Puts scripts into the standard layout, in place
 #[derive(Debug, clap::Args)]
@@ -37,7 +37,7 @@ pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliE
             Err(problems) => {
                 let diagnostics: Vec<_> = problems.iter().map(Problem::diagnostic).collect();
                 let styled = output::styled(&std::io::stderr());
-                output::message(&report::diagnostic::render(&diagnostics, &input.name, &text, styled));
+                output::message(&lang::render::render(&diagnostics, &input.name, &text, styled));
                 outcome = Outcome::Found;
                 continue;
             }

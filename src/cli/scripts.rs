@@ -4,12 +4,12 @@ use std::path::Path;
 
 use super::input::Input;
 use super::{CliError, output};
+use crate::lang;
 use crate::lang::check::{Options, check_bytes};
 use crate::lang::diagnostic::Diagnostic;
 use crate::lang::program::{Metric, Script};
 use crate::lang::published::{self, PUBLISHED};
 use crate::lang::types::UnitKind;
-use crate::report;
 
 /// A checked script and where it came from.
 pub(super) struct Loaded {
@@ -24,7 +24,7 @@ pub(super) struct Loaded {
 impl Loaded {
     /// Returns diagnostics under the script's code, for standard error.
     pub(super) fn render(&self, diagnostics: &[Diagnostic]) -> String {
-        report::diagnostic::render(diagnostics, &self.name, &self.source, output::styled(&std::io::stderr()))
+        lang::render::render(diagnostics, &self.name, &self.source, output::styled(&std::io::stderr()))
     }
 }
 
@@ -62,8 +62,7 @@ pub(super) fn check_input(input: Input, unit: Option<UnitKind>, quiet: bool) -> 
     let checked = check_bytes(&input.bytes, Options { unit });
     let source = input.text().into_owned();
     let diagnostics: Vec<Diagnostic> = checked.problems.iter().map(|problem| problem.diagnostic()).collect();
-    let shown =
-        report::diagnostic::render(&diagnostics, &input.name, &source, output::styled(&std::io::stderr()));
+    let shown = lang::render::render(&diagnostics, &input.name, &source, output::styled(&std::io::stderr()));
     match checked.script {
         None => Err(CliError::Diagnosed(shown)),
         Some(script) => {

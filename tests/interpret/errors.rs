@@ -3,8 +3,8 @@
 use allot::interpret::data::{ModelData, Values};
 use allot::interpret::error::InterpretError;
 use allot::interpret::evaluate::{Scores, evaluate, removed_by_threshold};
+use allot::lang::render::render;
 use allot::lang::types::UnitKind;
-use allot::report::diagnostic::render;
 
 use crate::model::{Stored, context, evaluate_all, importance, matrix, model, script, wanda};
 

@@ -2,10 +2,10 @@
 
 use crate::lang::check::{Options, check};
 use crate::lang::latex;
+use crate::lang::mathml::mathml;
 use crate::lang::ops::{Class, Op, Setting};
 use crate::lang::print;
 use crate::lang::program::{BuildError, Expr, ExprKind, Metric, Script};
-use crate::report::mathml::mathml;
 use crate::report::number::significant;
 use crate::search::summary::Formula;
 

@@ -1,7 +1,7 @@
 //! The rows of the catalogue, in the order in which they are listed.
 
 use super::{COMPARISON, Class, Domain, Notation, Operator, POWER, PRODUCT, Parameter, SUM, Setting, Stage};
-use crate::lang::types::Type;
+use crate::types::Type;
 
 const fn parameter(
     name: &'static str,

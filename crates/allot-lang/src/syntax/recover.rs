@@ -3,8 +3,8 @@
 //! A script has no strings, so `#` always begins a comment and brackets always nest: a scan of the characters is enough
 //! to find where statements end and which parenthesis has no partner.
 
-use crate::lang::problem::Problem;
-use crate::lang::span::Span;
+use crate::problem::Problem;
+use crate::span::Span;
 
 use super::MAX_DEPTH;
 

@@ -1,12 +1,12 @@
 //! Expressions: names, operators, pipelines.
 
 use super::{Checker, arguments, similar};
-use crate::lang::ops::{CATALOGUE, Class, Op, Setting};
-use crate::lang::problem::Problem;
-use crate::lang::program::{BuildError, Expr};
-use crate::lang::span::Span;
-use crate::lang::syntax::{self, Node, NodeKind, Stage, StageKind};
-use crate::lang::types::{Type, UnitKind};
+use crate::ops::{CATALOGUE, Class, Op, Setting};
+use crate::problem::Problem;
+use crate::program::{BuildError, Expr};
+use crate::span::Span;
+use crate::syntax::{self, Node, NodeKind, Stage, StageKind};
+use crate::types::{Type, UnitKind};
 
 /// How many of a script's own names one that is unknown is compared with, the last ones.
 const MOST_COMPARED: usize = 1000;

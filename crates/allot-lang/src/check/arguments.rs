@@ -2,13 +2,13 @@
 
 use super::expression::Place;
 use super::{Checker, not_a_word, similar};
-use crate::lang::canonical;
-use crate::lang::ops::{CATALOGUE, Domain, Notation, Op, Parameter, Setting};
-use crate::lang::problem::Problem;
-use crate::lang::program::Expr;
-use crate::lang::span::Span;
-use crate::lang::syntax::{Argument, Name, NodeKind};
-use crate::lang::types::Type;
+use crate::canonical;
+use crate::ops::{CATALOGUE, Domain, Notation, Op, Parameter, Setting};
+use crate::problem::Problem;
+use crate::program::Expr;
+use crate::span::Span;
+use crate::syntax::{Argument, Name, NodeKind};
+use crate::types::Type;
 
 /// What a pipeline brings in as the first operand.
 pub(super) struct Piped {

@@ -1,8 +1,8 @@
 //! Phrases that the words for several problems share.
 
-use crate::lang::diagnostic::Diagnostic;
-use crate::lang::ops::{Class, Notation, Op};
-use crate::lang::types::Type;
+use crate::diagnostic::Diagnostic;
+use crate::ops::{Class, Notation, Op};
+use crate::types::Type;
 
 /// The longest text that a message quotes, in characters.
 const LONGEST_QUOTE: usize = 100;
@@ -142,7 +142,7 @@ pub(super) fn did_you_mean(diagnostic: Diagnostic, similar: &[String]) -> Diagno
     }
 }
 
-pub(in crate::lang) fn alternatives(words: &[&str]) -> String {
+pub(crate) fn alternatives(words: &[&str]) -> String {
     match words {
         [] => String::new(),
         [one] => (*one).to_owned(),

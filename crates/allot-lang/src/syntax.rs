@@ -24,7 +24,7 @@ mod grammar {
     #![allow(missing_docs, reason = "the rules are documented in the grammar's file")]
 
     #[derive(pest_derive::Parser)]
-    #[grammar = "../grammar/allot.pest"]
+    #[grammar = "../../../grammar/allot.pest"]
     pub struct Grammar;
 }
 

@@ -1,7 +1,7 @@
 //! The syntax tree.
 
-use crate::lang::ops::Op;
-use crate::lang::span::Span;
+use crate::ops::Op;
+use crate::span::Span;
 
 /// A parsed script.
 #[derive(Clone, Debug, Default)]

@@ -61,7 +61,7 @@ fn head(expr: &Expr) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lang::check::{Options, check};
+    use crate::check::{Options, check};
 
     fn between(first: &str, second: &str) -> Vec<(String, String)> {
         let read = |text: &str| {

@@ -2,10 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::lang::program::Expr;
-use crate::lang::span::Span;
-use crate::lang::syntax::{StatementKind, Tree};
-use crate::lang::types::Type;
+use crate::program::Expr;
+use crate::span::Span;
+use crate::syntax::{StatementKind, Tree};
+use crate::types::Type;
 
 /// A name that a `let` binds.
 pub(super) struct Binding {

@@ -6,8 +6,6 @@
 use std::iter::Peekable;
 use std::str::Chars;
 
-use super::svg::escaped;
-
 /// Commands that stand for an identifier.
 const IDENTIFIERS: [(&str, &str); 6] =
     [("alpha", "α"), ("beta", "β"), ("epsilon", "ε"), ("lambda", "λ"), ("sigma", "σ"), ("Delta", "Δ")];
@@ -319,4 +317,22 @@ fn attach(base: &mut Atom, kind: char, script: &str) -> Option<()> {
         _ => format!("<msub>{}{script}</msub>", base.markup),
     };
     Some(())
+}
+
+/// Returns text that is safe between tags and in attributes; what XML 1.0 cannot hold becomes U+FFFD.
+pub fn escaped(content: &str) -> String {
+    let mut safe = String::with_capacity(content.len());
+    for character in content.chars() {
+        match character {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            '\'' => safe.push_str("&apos;"),
+            '\t' | '\n' | '\r' => safe.push(' '),
+            '\0'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => safe.push('\u{fffd}'),
+            _ => safe.push(character),
+        }
+    }
+    safe
 }

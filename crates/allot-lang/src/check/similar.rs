@@ -62,7 +62,7 @@ pub fn similar<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Vec
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lang::ops::Op;
+    use crate::ops::Op;
 
     #[test]
     fn names_from_elsewhere_lead_to_operators() {

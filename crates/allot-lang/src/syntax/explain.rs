@@ -4,9 +4,9 @@ use pest::error::{Error, ErrorVariant, InputLocation};
 
 use super::grammar::Rule;
 use super::recover::{self, KEYWORDS, is_word};
-use crate::lang::ops::{Notation, Op};
-use crate::lang::problem::Problem;
-use crate::lang::span::Span;
+use crate::ops::{Notation, Op};
+use crate::problem::Problem;
+use crate::span::Span;
 
 /// The longest token that a message quotes, in characters.
 const LONGEST_TOKEN: usize = 40;

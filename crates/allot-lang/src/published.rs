@@ -23,7 +23,7 @@ macro_rules! published {
     ($($name:literal),* $(,)?) => {
         /// Every published script, by name.
         pub static PUBLISHED: &[Published] = &[
-            $(Published { name: $name, source: include_str!(concat!("../../examples/", $name, ".allot")) },)*
+            $(Published { name: $name, source: include_str!(concat!("../../../examples/", $name, ".allot")) },)*
         ];
     };
 }

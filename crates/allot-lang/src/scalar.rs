@@ -148,7 +148,7 @@ fn binary(op: Op, x: f64, y: f64) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lang::ops::{CATALOGUE, Class};
+    use crate::ops::{CATALOGUE, Class};
 
     #[test]
     fn every_elementwise_operator_has_a_value() {

@@ -5,10 +5,10 @@ use super::phrases::{
     alternatives, counted, did_you_mean, instead, listed, number_help, quoted, required, shortened,
     signature, takes, type_help, typed, written,
 };
-use crate::lang::diagnostic::Diagnostic;
-use crate::lang::ops::{Class, Op};
-use crate::lang::syntax::{MAX_DEPTH, MAX_SIZE};
-use crate::lang::types::{Type, UnitKind};
+use crate::diagnostic::Diagnostic;
+use crate::ops::{Class, Op};
+use crate::syntax::{MAX_DEPTH, MAX_SIZE};
+use crate::types::{Type, UnitKind};
 
 impl Problem {
     /// Puts the problem into words.

@@ -1,10 +1,10 @@
 //! Typed holes: what fits where a script says `?`.
 
 use super::Checker;
-use crate::lang::ops::{CATALOGUE, Class, Notation, Op, Operator};
-use crate::lang::problem::{Problem, alternatives};
-use crate::lang::span::Span;
-use crate::lang::types::{Type, UnitKind};
+use crate::ops::{CATALOGUE, Class, Notation, Op, Operator};
+use crate::problem::{Problem, alternatives};
+use crate::span::Span;
+use crate::types::{Type, UnitKind};
 
 /// How many of a script's own names are listed, the last ones.
 const MOST_BINDINGS: usize = 20;
