@@ -75,7 +75,7 @@ fn evaluator() -> Evaluator {
 
 /// Calibrates, prunes and measures one allocation with nothing kept from any other: the plain loop.
 fn from_scratch(checkpoint: &Checkpoint, dense: &Decoder) -> f64 {
-    let calibration = text("calibration").draw(checkpoint, SAMPLES, LENGTH, 0).expect("tokens");
+    let calibration = text("calibration").draw(checkpoint, SAMPLES, Some(LENGTH), 0).expect("tokens");
     let statistics = calibrate(checkpoint, &calibration, 0, &Device::Cpu, &mut |_| {}).expect("statistics");
     let mut data = checkpoint.data().expect("weights");
     statistics.attach(&mut data);
@@ -91,7 +91,7 @@ fn from_scratch(checkpoint: &Checkpoint, dense: &Decoder) -> f64 {
     };
     let (pruned, _) =
         prune_in_memory(checkpoint, &allocation, &options, &mut |_| {}).expect("a pruned model");
-    let tokens = text("fitness").windows(checkpoint, LENGTH, Some(SAMPLES)).expect("tokens");
+    let tokens = text("fitness").windows(checkpoint, Some(LENGTH), Some(SAMPLES)).expect("tokens");
     divergence(dense, &pruned, &tokens, &mut |_, _| {}).expect("a divergence").divergence
 }
 
@@ -99,7 +99,7 @@ fn one(criterion: &mut Criterion) {
     let evaluator = evaluator();
     let checkpoint = evaluator.subjects[0].checkpoint().clone();
     let dense = Decoder::load(&checkpoint, &Device::Cpu).expect("the model loads");
-    let tokens = text("fitness").windows(&checkpoint, LENGTH, Some(SAMPLES)).expect("tokens");
+    let tokens = text("fitness").windows(&checkpoint, Some(LENGTH), Some(SAMPLES)).expect("tokens");
     println!(
         "One candidate, {SAMPLES} windows of {LENGTH}: goal, an evaluation within 1.15x of its forward pass"
     );

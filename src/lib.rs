@@ -13,4 +13,5 @@ pub mod model;
 pub mod prune;
 pub mod report;
 pub mod search;
+pub mod session;
 pub mod stats;

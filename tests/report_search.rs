@@ -28,6 +28,16 @@ fn winner(name: &str, script: &str, size: usize, loss: f64) -> Winner {
     }
 }
 
+/// Returns commands as a search prints them.
+fn commands() -> Vec<String> {
+    [
+        "allot eval MODEL best.allot --sparsity 0.7 --text c.jsonl",
+        "allot prune 'my <model>' best.allot --out pruned",
+    ]
+    .map(str::to_owned)
+    .to_vec()
+}
+
 /// Returns a run of ten candidates that gets better by steps; every third is stopped early, and one is off the scale.
 fn run(searcher: Searcher, seed: u64, best: Winner) -> RunSummary {
     let loss = |evaluation: usize| match evaluation {
@@ -203,7 +213,7 @@ fn a_mean_over_seeds_comes_with_its_spread_and_a_single_seed_with_none() {
 
 #[test]
 fn parts_of_the_page() {
-    let page = html(&summary());
+    let page = html(&summary(), &commands());
     insta::assert_snapshot!("page_head", part(&page, "<header>", "</header>"));
     insta::assert_snapshot!("page_curve", part(&page, "<h2 id=\"curve\">", "</section>"));
     insta::assert_snapshot!("page_table", part(&page, "<h2 id=\"table\">", "</section>"));
@@ -236,7 +246,7 @@ fn pages_are_well_formed_and_fetch_nothing() {
         ("broken", broken),
         ("all the same", still),
     ] {
-        let page = html(&summary);
+        let page = html(&summary, &commands());
         balance(&page).unwrap_or_else(|problem| panic!("{name}: {problem}"));
         for fetched in
             ["http:", "https:", "src=", "href=", "url(", "@import", "<script", "<link", "<iframe", "<object"]
@@ -253,7 +263,7 @@ fn pages_are_well_formed_and_fetch_nothing() {
 
 #[test]
 fn ids_of_a_page_are_its_own() {
-    let page = html(&summary());
+    let page = html(&summary(), &commands());
     let mut ids: Vec<&str> = page.split(" id=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
     let all = ids.len();
     ids.sort_unstable();
@@ -281,7 +291,7 @@ fn names_and_scripts_cannot_break_out_of_the_page() {
             formula.script = hostile.to_owned();
         }
     }
-    let page = html(&summary);
+    let page = html(&summary, &commands());
     balance(&page).unwrap_or_else(|problem| panic!("{problem}"));
     assert!(!page.contains("<img"), "a name became an element");
     assert_eq!(page.matches("</style>").count(), 1, "a name ended the style sheet");
@@ -289,7 +299,7 @@ fn names_and_scripts_cannot_break_out_of_the_page() {
 
 #[test]
 fn contrast_is_enough_in_light_and_dark() {
-    let page = html(&bare());
+    let page = html(&bare(), &[]);
     let style = part(&page, "<style>", "</style>");
     let (light, dark) = style.split_once("prefers-color-scheme: dark").expect("the page has a dark form");
     for scheme in [light, dark] {

@@ -1,18 +1,17 @@
 //! What decides the ratios of a command: a script, or an allocation file made before.
 
+use super::CliError;
 use super::input::Input;
-use super::scripts::{self, Loaded};
-use super::{CliError, output};
-use crate::allocate::Allocation;
+use super::scripts;
 use crate::exchange::{AllocationFile, ExchangeError, Module};
 use crate::lang::types::UnitKind;
 use crate::model::Checkpoint;
-use crate::prune::{Pattern, shares};
+use crate::session::LoadedScript;
 
 /// A script, or ratios that are decided already.
 pub(super) enum Source {
     /// A script, to be evaluated.
-    Script(Box<Loaded>),
+    Script(Box<LoadedScript>),
     /// An allocation file, and its name.
     File(Box<AllocationFile>, String),
 }
@@ -28,7 +27,7 @@ pub(super) fn load(name: &str, unit: Option<UnitKind>, quiet: bool) -> Result<So
             let name = input.name.clone();
             Ok(Source::File(Box::new(read(input, unit)?), name))
         }
-        false => Ok(Source::Script(Box::new(scripts::check_input(input, unit, quiet)?))),
+        false => Ok(Source::Script(Box::new(scripts::check_input(&input, unit, quiet)?))),
     }
 }
 
@@ -44,33 +43,6 @@ pub(super) fn read(input: Input, unit: Option<UnitKind>) -> Result<AllocationFil
         }
         _ => Ok(file),
     }
-}
-
-/// Returns an allocation file's allocation, once it is one of the model's linears.
-///
-/// # Errors
-/// When it is not, or `sparsity` is not its own. Weights other than it was made for are worth a warning, unless `quiet`.
-pub(super) fn of_model(
-    file: &AllocationFile,
-    name: &str,
-    checkpoint: &Checkpoint,
-    sparsity: Option<f64>,
-    quiet: bool,
-) -> Result<Allocation, CliError> {
-    if let Some(asked) = sparsity
-        && asked != file.target
-    {
-        return Err(CliError::DecidedSparsity { name: name.to_owned(), target: file.target, asked });
-    }
-    let allocation = file.allocation();
-    shares(checkpoint.linears(), &allocation, Pattern::Unstructured)?;
-    if let Some(model) = &file.model
-        && !quiet
-        && model.fingerprint != checkpoint.fingerprint()
-    {
-        output::message("warning: the allocation was made for other weights of the same shapes\n");
-    }
-    Ok(allocation)
 }
 
 /// Returns a model's linears, as formats name them.

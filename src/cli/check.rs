@@ -35,7 +35,7 @@ pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliE
     let mut outcome = Outcome::Fine;
     let mut data = Vec::new();
     let mut plans = Vec::new();
-    let metric = scripts::load_metric(&arguments.method)?;
+    let metric = scripts::scoring(&arguments.method)?.metric;
     for path in &arguments.files {
         let input = Input::read(path)?;
         let checked = check_bytes(&input.bytes, Options { unit: arguments.unit });

@@ -23,6 +23,7 @@ use crate::search::settings::Settings;
 use crate::search::space::SpaceOptions;
 use crate::search::store::{Memory, Store};
 use crate::search::summary::Measure;
+use crate::session::Scoring;
 
 /// Compares ways to allocate on a model: one table of perplexities, and the ratios of each
 #[derive(Debug, clap::Args)]
@@ -85,8 +86,7 @@ enum TableForm {
 }
 
 pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliError> {
-    let metric = scripts::load_metric(&arguments.method)?;
-    let method = Method::named(&arguments.method).unwrap_or_else(|| Method::Metric(metric.clone()));
+    let Scoring { method, metric } = scripts::scoring(&arguments.method)?;
     if matches!(method, Method::SparseGpt { .. }) && arguments.propagate == Propagation::Dense {
         return Err(CompareError::SparseGptDense.into());
     }
@@ -219,6 +219,7 @@ fn settings(arguments: &Arguments, plan: &Plan, metric: &Metric, quiet: bool) ->
         pattern: arguments.pattern,
     };
     let target = plan.sparsities.first().copied().unwrap_or(0.5);
+    let texts = (texts, arguments.texts.length);
     super::search::base(&arguments.model, target, &objective, texts, SpaceOptions::default(), quiet)
 }
 

@@ -5,13 +5,12 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::calibration::CalibrationArguments;
-use super::{CliError, Common, Format, Outcome, eval, model, output, scripts};
-use crate::allocate::Bounds;
-use crate::allocate::script::Request;
+use super::{CliError, Common, Format, Outcome, model, output, scripts};
 use crate::lang::difference::{Difference, differences};
 use crate::lang::types::UnitKind;
 use crate::report::TableOptions;
 use crate::report::difference::{self, SideBySide};
+use crate::session::{AllocationOptions, LoadedScript};
 
 /// Shows how two scripts differ: their formulas, and on a model their ratios
 #[derive(Debug, clap::Args)]
@@ -79,22 +78,19 @@ pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliE
 
 fn ratios(
     arguments: &Arguments,
-    loaded: &[scripts::Loaded; 2],
+    loaded: &[LoadedScript; 2],
     folder: &std::path::Path,
-    target: f64,
+    sparsity: f64,
     common: Common,
 ) -> Result<SideBySide, CliError> {
-    let metric = scripts::load_metric(&arguments.method)?;
-    let checkpoint = model::open(folder, common)?;
-    checkpoint.check_finite()?;
-    let scripts = [&loaded[0].script, &loaded[1].script];
-    let statistics = arguments.calibration.statistics(&checkpoint, &scripts, &metric, common.quiet)?;
-    let [first, second] = eval::on_model(&checkpoint, statistics.as_ref(), |data, reductions| {
-        let bounds = Bounds::default();
-        let request = Request { metric: &metric, unit: arguments.unit, target, bounds, reductions };
-        let allocation = |it| eval::allocated(it, data, request, common.quiet).map(|it| it.allocation);
-        Ok([allocation(&loaded[0])?, allocation(&loaded[1])?])
-    })?;
+    let scoring = scripts::scoring(&arguments.method)?;
+    let mut session = arguments.calibration.session(model::open(folder, common)?, common.quiet)?;
+    let options = AllocationOptions {
+        scoring: Some(&scoring),
+        unit: arguments.unit,
+        ..AllocationOptions::at(sparsity)
+    };
+    let outcomes = session.allocate_all(&[&loaded[0], &loaded[1]], &options)?;
     let names = [loaded[0].name.clone(), loaded[1].name.clone()];
-    Ok(SideBySide::new(names, &first, &second))
+    Ok(SideBySide::new(names, &outcomes[0].allocation, &outcomes[1].allocation))
 }

@@ -48,6 +48,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliError> {
     let texts = arguments.texts.settings(0)?;
     let space = arguments.space.options();
+    let texts = (texts, arguments.texts.length);
     let mut settings =
         search::base(&arguments.model, arguments.sparsity, &arguments.objective, texts, space, common.quiet)?;
     settings.enumeration =

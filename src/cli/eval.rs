@@ -4,17 +4,14 @@ use std::path::PathBuf;
 
 use super::allocation::{self, Source};
 use super::calibration::CalibrationArguments;
+use super::progress::watch;
 use super::{CliError, Common, Format, Outcome, model, output, scripts};
-use crate::allocate::script::{self, Note, Request, ScriptError, allocate};
 use crate::allocate::{Allocation, Bounds};
 use crate::exchange::AllocationFile;
-use crate::interpret::cache::Reductions;
-use crate::interpret::data::ModelData;
 use crate::lang::canonical;
 use crate::lang::types::UnitKind;
-use crate::model::Checkpoint;
 use crate::report::{self, TableOptions};
-use crate::stats::Statistics;
+use crate::session::{AllocationOptions, Session};
 
 /// Evaluates a script on a model: importance and sparsity of each unit
 #[derive(Debug, clap::Args)]
@@ -60,17 +57,13 @@ pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliE
         Source::Script(loaded) => *loaded,
         Source::File(file, name) => return show_file(&file, &name, arguments, common),
     };
-    let target = arguments.sparsity.ok_or(CliError::NoSparsity)?;
-    let metric = scripts::load_metric(&arguments.method)?;
+    let sparsity = arguments.sparsity.ok_or(CliError::NoSparsity)?;
+    let scoring = scripts::scoring(&arguments.method)?;
     let bounds = Bounds::new(arguments.least, arguments.most)?;
     let checkpoint = model::open(&arguments.model, common)?;
-    checkpoint.check_finite()?;
-    let scripts = [&loaded.script];
-    let statistics = arguments.calibration.statistics(&checkpoint, &scripts, &metric, common.quiet)?;
-    let outcome = on_model(&checkpoint, statistics.as_ref(), |data, reductions| {
-        let request = Request { metric: &metric, unit: arguments.unit, target, bounds, reductions };
-        allocated(&loaded, data, request, common.quiet)
-    })?;
+    let mut session = arguments.calibration.session(checkpoint, common.quiet)?;
+    let options = AllocationOptions { sparsity, scoring: Some(&scoring), unit: arguments.unit, bounds };
+    let outcome = session.allocate(&loaded, &options)?;
     draw(arguments, &outcome.allocation, &loaded.name)?;
     match common.format {
         Format::Json => output::print_json(&AllocationFile::new(
@@ -92,7 +85,8 @@ fn show_file(
     common: Common,
 ) -> Result<Outcome, CliError> {
     let checkpoint = model::open(&arguments.model, common)?;
-    let allocation = allocation::of_model(file, name, &checkpoint, arguments.sparsity, common.quiet)?;
+    let session = Session::of(checkpoint).watched(watch(common.quiet));
+    let allocation = session.decided(file, name, arguments.sparsity)?;
     draw(arguments, &allocation, name)?;
     match common.format {
         Format::Json => output::print_json(file)?,
@@ -112,41 +106,4 @@ fn print_table(allocation: &Allocation) -> Result<(), CliError> {
     let options =
         TableOptions { width: output::width(), color: output::styled(&std::io::stdout()), ascii: false };
     output::print(&report::allocation_table(allocation, &options))
-}
-
-/// Runs something on a model's weights with statistics beside them, and with what their file says that reductions give.
-///
-/// # Errors
-/// Fails when the weights cannot be read, or what is run does.
-pub(super) fn on_model<T>(
-    checkpoint: &Checkpoint,
-    statistics: Option<&Statistics>,
-    run: impl FnOnce(&ModelData<'_>, Option<&Reductions>) -> Result<T, CliError>,
-) -> Result<T, CliError> {
-    let mut data = checkpoint.data()?;
-    if let Some(statistics) = statistics {
-        statistics.attach(&mut data);
-    }
-    run(&data, statistics.map(Statistics::cache).as_ref())
-}
-
-/// Allocates by a script, with what there is to say of it on standard error unless `quiet`.
-///
-/// # Errors
-/// Fails when the script has no allocation on the model; errors in its text are shown under the code.
-pub(super) fn allocated(
-    loaded: &scripts::Loaded,
-    data: &ModelData<'_>,
-    request: Request<'_>,
-    quiet: bool,
-) -> Result<script::Outcome, CliError> {
-    let outcome = allocate(&loaded.script, data, request).map_err(|error| match &error {
-        ScriptError::Interpret(cause) => CliError::Diagnosed(loaded.render(&[cause.diagnostic()])),
-        _ => CliError::Script(error),
-    })?;
-    for note in outcome.notes.iter().filter(|_| !quiet) {
-        let kind = if matches!(note, Note::UnitOverridden { .. }) { "note" } else { "warning" };
-        output::message(&format!("{kind}: {note}\n"));
-    }
-    Ok(outcome)
 }

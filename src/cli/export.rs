@@ -7,12 +7,12 @@ use clap::ValueEnum;
 
 use super::allocation::{self, Source, named};
 use super::calibration::CalibrationArguments;
-use super::{CliError, Common, Format, Outcome, eval, model, output, scripts};
-use crate::allocate::Bounds;
-use crate::allocate::script::Request;
+use super::progress::watch;
+use super::{CliError, Common, Format, Outcome, model, output, scripts};
 use crate::exchange::{AllocationFile, alphapruning, csv, dlp, evopress, file, llm_compressor, npy, numpy};
 use crate::lang::types::UnitKind;
 use crate::lang::{canonical, dsa, latex, print};
+use crate::session::{AllocationOptions, Session};
 
 /// Writes a script, or the allocation that it gives on a model, in another tool's form
 #[derive(Debug, clap::Args)]
@@ -129,7 +129,7 @@ pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliE
                 Form::Latex => latex::script(script),
                 Form::Dsa => format!("{}\n", dsa::export(script).ok_or(CliError::NoGraphString)?),
                 Form::Numpy => {
-                    let metric = scripts::load_metric(&arguments.method)?;
+                    let metric = scripts::scoring(&arguments.method)?.metric;
                     numpy::write(script, &loaded.name, &metric, arguments.unit)
                         .map_err(named(&loaded.name))?
                 }
@@ -220,8 +220,8 @@ fn decided(
         Source::File(file, name) => {
             match &arguments.model {
                 Some(model) => {
-                    let checkpoint = model::open(model, common)?;
-                    allocation::of_model(file, name, &checkpoint, arguments.sparsity, common.quiet)?;
+                    let session = Session::of(model::open(model, common)?).watched(watch(common.quiet));
+                    session.decided(file, name, arguments.sparsity)?;
                 }
                 None if arguments.sparsity.is_some_and(|asked| asked != file.target) => {
                     let (target, asked) = (file.target, arguments.sparsity.unwrap_or(file.target));
@@ -234,24 +234,23 @@ fn decided(
         Source::Script(loaded) => loaded,
     };
     let model = arguments.model.as_ref().ok_or(CliError::NoModel)?;
-    let target = arguments.sparsity.ok_or(CliError::NoSparsity)?;
-    let metric = scripts::load_metric(&arguments.method)?;
-    let checkpoint = model::open(model, common)?;
-    checkpoint.check_finite()?;
-    let scripts = [&loaded.script];
-    let statistics = arguments.calibration.statistics(&checkpoint, &scripts, &metric, common.quiet)?;
-    let outcome = eval::on_model(&checkpoint, statistics.as_ref(), |data, reductions| {
-        let bounds = Bounds::default();
-        let request = Request { metric: &metric, unit: arguments.unit, target, bounds, reductions };
-        eval::allocated(loaded, data, request, common.quiet)
-    })?;
+    let sparsity = arguments.sparsity.ok_or(CliError::NoSparsity)?;
+    let scoring = scripts::scoring(&arguments.method)?;
+    let mut session = arguments.calibration.session(model::open(model, common)?, common.quiet)?;
+    let options = AllocationOptions {
+        scoring: Some(&scoring),
+        unit: arguments.unit,
+        ..AllocationOptions::at(sparsity)
+    };
+    let outcome = session.allocate(loaded, &options)?;
+    let (checkpoint, statistics) = (session.checkpoint(), session.at_hand());
     let hash = Some(canonical::hash(&loaded.script));
     let file = AllocationFile {
         model: Some(file::ModelName {
             architecture: checkpoint.config().architecture.title.to_owned(),
             fingerprint: checkpoint.fingerprint(),
         }),
-        calibration: statistics.as_ref().map(|statistics| file::CalibrationName {
+        calibration: statistics.map(|statistics| file::CalibrationName {
             source: statistics.provenance.source.clone(),
             samples: statistics.provenance.samples,
             length: statistics.provenance.length,

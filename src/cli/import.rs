@@ -3,12 +3,14 @@
 use std::path::PathBuf;
 
 use super::allocation::{modules, named};
+use super::progress::watch;
 use super::{CliError, Common, Outcome, model, output};
 use crate::exchange::{
     AllocationFile, ExchangeError, Format, alphapruning, csv, dlp, evopress, file, llm_compressor,
     modules::allocation, npy,
 };
 use crate::report::number::percent;
+use crate::session::Session;
 
 /// How far a file's ratios may be from the sparsity asked for without a word.
 const UNNOTICED: f64 = 1e-6;
@@ -65,7 +67,8 @@ pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliE
     let imported = match format {
         Format::Json => {
             let file = AllocationFile::read(&content).map_err(named(&name))?;
-            super::allocation::of_model(&file, &name, &checkpoint, arguments.sparsity, common.quiet)?;
+            let session = Session::of(checkpoint.clone()).watched(watch(common.quiet));
+            session.decided(&file, &name, arguments.sparsity)?;
             file
         }
         _ => {

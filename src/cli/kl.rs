@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use super::progress::Progress;
+use super::progress::watch;
 use super::text::{TextArguments, bytes};
 use super::{CliError, Common, Format, Outcome, model, output};
-use crate::measure::divergence_of;
 use crate::report::number::grouped;
+use crate::session::Session;
 
 /// Measures the mean divergence KL(dense || other) of a model's predictions from the dense model's
 #[derive(Debug, clap::Args)]
@@ -20,9 +20,9 @@ pub(super) struct Arguments {
     other: PathBuf,
     #[command(flatten)]
     text: TextArguments,
-    /// How many tokens a window has; ready ids have their own
-    #[arg(long, default_value_t = 2048)]
-    length: usize,
+    /// How many tokens a window of the text has (default: 2048, or the model's context where that is shorter)
+    #[arg(long)]
+    length: Option<usize>,
     /// The most windows that are measured
     #[arg(long)]
     limit: Option<usize>,
@@ -35,18 +35,9 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliError> {
     let dense = model::open(&arguments.dense, common)?;
     let other = model::open(&arguments.other, common)?;
-    dense.check_finite()?;
-    other.check_finite()?;
-    let tokens = arguments.text.source().windows(&dense, arguments.length, arguments.limit)?;
-    let bar = Progress::new("divergence", common.quiet);
-    let measured =
-        divergence_of(&dense, &other, &tokens, &dense.device(), arguments.memory, &mut |share, value| {
-            bar.at(share);
-            if let Some(value) = value {
-                bar.value(value);
-            }
-        })?;
-    bar.done();
+    let (dense, other) = (Session::of(dense).watched(watch(common.quiet)), Session::of(other));
+    let (source, memory) = (arguments.text.source(), arguments.memory);
+    let measured = dense.divergence(&other, &source, arguments.length, arguments.limit, memory)?;
     match common.format {
         Format::Json => output::print_json(&measured)?,
         Format::Text => output::print(&format!(

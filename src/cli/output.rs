@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use crate::lang::render::render;
 use crate::search::error::SearchError;
+use crate::session::SessionError;
 
 /// Why a command fails.
 #[derive(Debug, thiserror::Error)]
@@ -167,6 +169,29 @@ pub enum CliError {
     /// A value cannot be written as JSON.
     #[error("cannot write JSON: {0}")]
     Json(#[from] serde_json::Error),
+}
+
+impl From<SessionError> for CliError {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::Read { path, cause } => Self::Read { path, cause },
+            SessionError::Diagnosed { name, text, diagnostics } => {
+                Self::Diagnosed(render(&diagnostics, &name, &text, styled(&std::io::stderr())))
+            }
+            SessionError::NoScript { name, similar } => Self::NoScript { name, similar },
+            SessionError::NoMetric { name } => Self::NoMetric { name },
+            SessionError::DecidedSparsity { name, target, asked } => {
+                Self::DecidedSparsity { name, target, asked }
+            }
+            SessionError::DecidedUnit { name, unit, asked } => Self::DecidedUnit { name, unit, asked },
+            SessionError::Exchange { name, cause } => Self::Exchange { name, cause },
+            SessionError::Model(error) => Self::Model(error),
+            SessionError::Text(error) => Self::Text(error),
+            SessionError::Statistics(error) => Self::Statistics(error),
+            SessionError::Script(error) => Self::Script(error),
+            SessionError::Prune(error) => Self::Prune(error),
+        }
+    }
 }
 
 impl From<SearchError> for CliError {

@@ -2,16 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use super::calibration::calibrated;
 use super::input::Input;
-use super::progress::Progress;
+use super::progress::watch;
 use super::text::{TextArguments, bytes};
 use super::{CliError, Common, Format, Outcome, allocation, model, output, scripts};
-use crate::measure::{perplexity, perplexity_of};
-use crate::model::{Checkpoint, Decoder};
-use crate::prune::{Method, Options, Propagation, prune_in_memory};
+use crate::measure::Perplexity;
+use crate::model::Checkpoint;
+use crate::prune::Propagation;
 use crate::report::number::grouped;
-use crate::stats::{CalibrationOptions, Statistics};
+use crate::session::{Calibration, PruneOptions, Session};
+use crate::stats::Source;
 
 /// Measures perplexity: the text is joined, tokenised, and cut into windows that do not overlap
 #[derive(Debug, clap::Args)]
@@ -25,9 +25,9 @@ pub(super) struct Arguments {
     model: PathBuf,
     #[command(flatten)]
     text: TextArguments,
-    /// How many tokens a window has; ready ids have their own
-    #[arg(long, default_value_t = 2048)]
-    length: usize,
+    /// How many tokens a window of the text has (default: 2048, or the model's context where that is shorter)
+    #[arg(long)]
+    length: Option<usize>,
     /// The most windows that are measured
     #[arg(long)]
     limit: Option<usize>,
@@ -57,35 +57,16 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliError> {
     let checkpoint = model::open(&arguments.model, common)?;
-    checkpoint.check_finite()?;
-    let tokens = arguments.text.source().windows(&checkpoint, arguments.length, arguments.limit)?;
-    let pruned = match &arguments.allocation {
-        Some(path) => Some(pruned(arguments, path, &checkpoint, common.quiet)?),
-        None => None,
-    };
-    let bar = Progress::new("perplexity", common.quiet);
-    let measured = match pruned {
-        Some(decoder) => {
-            let windows = tokens.samples().max(1) as f64;
-            perplexity(&decoder, &tokens, &mut |done, value| {
-                bar.at(done as f64 / windows);
-                bar.value(value);
-            })?
-        }
-        None => perplexity_of(
-            &checkpoint,
-            &tokens,
-            &checkpoint.device(),
+    let source = arguments.text.source();
+    let measured = match &arguments.allocation {
+        Some(path) => pruned(arguments, path, checkpoint, &source, common.quiet)?,
+        None => Session::of(checkpoint).watched(watch(common.quiet)).perplexity(
+            &source,
+            arguments.length,
+            arguments.limit,
             arguments.memory,
-            &mut |share, value| {
-                bar.at(share);
-                if let Some(value) = value {
-                    bar.value(value);
-                }
-            },
         )?,
     };
-    bar.done();
     match common.format {
         Format::Json => output::print_json(&measured)?,
         Format::Text => output::print(&format!(
@@ -99,41 +80,37 @@ pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliE
     Ok(Outcome::Fine)
 }
 
-/// Prunes a model in memory by an allocation file, with the dense model's statistics.
+/// Measures a model that is pruned in memory by an allocation file, with the dense model's statistics.
 fn pruned(
     arguments: &Arguments,
     path: &Path,
-    checkpoint: &Checkpoint,
+    checkpoint: Checkpoint,
+    source: &Source,
     quiet: bool,
-) -> Result<Decoder, CliError> {
+) -> Result<Perplexity, CliError> {
     let input = Input::read(path)?;
     let name = input.name.clone();
     let file = allocation::read(input, None)?;
-    let decided = allocation::of_model(&file, &name, checkpoint, None, quiet)?;
-    let method = match Method::named(&arguments.method) {
-        Some(method) => method,
-        None => Method::Metric(scripts::load_metric(&arguments.method)?),
+    // What is wrong with the text shows before the work.
+    let tokens = source.windows(&checkpoint, arguments.length, arguments.limit)?;
+    let session = Session::of(checkpoint).watched(watch(quiet));
+    let mut session = match (&arguments.stats, arguments.calibration.is_empty()) {
+        (Some(path), _) => session.with_statistics(path)?,
+        (None, true) => session,
+        (None, false) => session.calibrated(Calibration {
+            samples: arguments.samples,
+            length: arguments.length,
+            seed: arguments.seed,
+            memory: arguments.memory,
+            ..Calibration::of(Source::Text(arguments.calibration.clone()))
+        }),
     };
-    let statistics = match (&arguments.stats, arguments.calibration.is_empty()) {
-        (Some(path), _) => Some(Statistics::load(path, checkpoint)?),
-        (None, true) => None,
-        (None, false) => {
-            let texts = crate::stats::Source::Text(arguments.calibration.clone());
-            let tokens = texts.draw(checkpoint, arguments.samples, arguments.length, arguments.seed)?;
-            let options = CalibrationOptions { memory: arguments.memory, ..CalibrationOptions::default() };
-            Some(calibrated(checkpoint, &tokens, arguments.seed, options, quiet)?)
-        }
-    };
-    let options = Options {
+    let allocation = session.decided(&file, &name, None)?;
+    let options = PruneOptions {
         propagation: Propagation::Dense,
         unit: file.unit(),
-        statistics: statistics.as_ref(),
-        ..Options::new(method)
+        ..PruneOptions::of(scripts::scoring(&arguments.method)?.method)
     };
-    let blocks = checkpoint.config().blocks as f64;
-    let bar = Progress::new("pruning", quiet);
-    let (decoder, _) =
-        prune_in_memory(checkpoint, &decided, &options, &mut |done| bar.at(done as f64 / blocks))?;
-    bar.done();
-    Ok(decoder)
+    let (decoder, _) = session.prune_in_memory(&allocation, &options)?;
+    Ok(session.perplexity_of(&decoder, &tokens)?)
 }

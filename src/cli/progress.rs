@@ -1,8 +1,12 @@
 //! Progress on standard error, when it is a terminal.
 
 use std::io::IsTerminal;
+use std::sync::{Mutex, PoisonError};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::output;
+use crate::session::{Event, Phase};
 
 /// A bar from 0 to 1000 thousandths; hidden where nobody looks.
 pub(super) struct Progress(ProgressBar);
@@ -39,5 +43,38 @@ impl Progress {
     /// Removes the bar.
     pub(super) fn done(&self) {
         self.0.finish_and_clear();
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.done();
+    }
+}
+
+/// Returns what shows a session's events on standard error: a bar for each piece of work, and notes.
+pub(super) fn watch(quiet: bool) -> impl Fn(Event<'_>) + Send + Sync + 'static {
+    let shown: Mutex<Option<(Phase, Progress)>> = Mutex::new(None);
+    move |event| {
+        let mut shown = shown.lock().unwrap_or_else(PoisonError::into_inner);
+        match event {
+            _ if quiet => {}
+            Event::Progress { share: 1.0.., .. } => *shown = None,
+            Event::Progress { phase, share, value } => {
+                if !matches!(&*shown, Some((current, _)) if *current == phase) {
+                    *shown = None;
+                }
+                let (_, bar) = shown.get_or_insert_with(|| (phase, Progress::new(phase.name(), quiet)));
+                bar.at(share);
+                if let Some(value) = value {
+                    bar.value(value);
+                }
+            }
+            Event::Note(note) => {
+                *shown = None;
+                let kind = if note.is_warning() { "warning" } else { "note" };
+                output::message(&format!("{kind}: {note}\n"));
+            }
+        }
     }
 }

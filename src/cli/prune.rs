@@ -5,17 +5,13 @@ use std::path::PathBuf;
 use super::allocation::{self, Source};
 use super::calibration::CalibrationArguments;
 use super::interrupt::Deferred;
-use super::progress::Progress;
-use super::{CliError, Common, Format, Outcome, eval, model, output, scripts};
-use crate::allocate::script::Request;
-use crate::allocate::{Allocation, Bounds};
+use super::{CliError, Common, Format, Outcome, model, output};
+use crate::allocate::Allocation;
 use crate::lang::canonical;
-use crate::lang::program::{Metric, Script};
 use crate::lang::types::UnitKind;
-use crate::model::Checkpoint;
-use crate::prune::{self, Method, Options, Pattern, Propagation, Rounding, ScriptSource};
+use crate::prune::{Pattern, Propagation, Rounding, ScriptSource};
 use crate::report;
-use crate::stats::Statistics;
+use crate::session::{AllocationOptions, PruneOptions, Scoring, Session};
 
 /// Prunes a model: a script says how much each part loses, a method which weights
 #[derive(Debug, clap::Args)]
@@ -36,9 +32,10 @@ pub(super) struct Arguments {
     /// (a fixed pattern such as `2:4` has its own, and so has an allocation file)
     #[arg(long, short, value_name = "RATIO")]
     sparsity: Option<f64>,
-    /// How weights are chosen: magnitude, wanda, sparsegpt, ria, or a script with a metric
-    #[arg(long, default_value = "wanda")]
-    method: String,
+    /// How weights are chosen: magnitude, wanda, sparsegpt, ria, or a script with a metric (default: by the script's own metric
+    /// where it has one, else wanda)
+    #[arg(long)]
+    method: Option<String>,
     #[command(flatten)]
     calibration: CalibrationArguments,
     /// The allocation unit, instead of the script's own: block or projection
@@ -79,45 +76,24 @@ fn rounding(word: &str) -> Result<Rounding, String> {
 
 pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliError> {
     let source = allocation::load(&arguments.script, arguments.unit, common.quiet)?;
-    let metric = scripts::load_metric(&arguments.method)?;
-    let checkpoint = model::open(&arguments.model, common)?;
-    checkpoint.check_finite()?;
-    let tokens = arguments.calibration.windows(&checkpoint)?;
-    // With a text, the pruner collects its own statistics on the way; dense ones are for the allocation.
-    let scripts: Vec<&Script> = match &source {
-        Source::Script(loaded) => vec![&loaded.script],
-        Source::File(..) => Vec::new(),
+    let name = arguments.method.as_deref();
+    let scoring = match &source {
+        Source::Script(loaded) => Scoring::chosen(name, Some(&loaded.script))?,
+        Source::File(..) => Scoring::chosen(name, None)?,
     };
-    let statistics = arguments.calibration.statistics(&checkpoint, &scripts, &metric, common.quiet)?;
-    let Decided { allocation, unit, script, own_metric } =
-        decide(source, arguments, &metric, &checkpoint, statistics.as_ref(), common.quiet)?;
-    // A script's own metric says how its weights are chosen, unless the method is said.
-    let method = match (Method::named(&arguments.method), own_metric) {
-        (Some(Method::Wanda), Some(metric)) => Method::Metric(metric),
-        (Some(method), _) => method,
-        (None, _) => Method::Metric(metric),
-    };
+    let mut session = arguments.calibration.session(model::open(&arguments.model, common)?, common.quiet)?;
+    let Decided { allocation, unit, script } = decide(&source, arguments, &scoring, &mut session)?;
     let writing = Deferred::begin();
-    let options = Options {
+    let options = PruneOptions {
         pattern: arguments.pattern,
         rounding: arguments.rounding,
         propagation: arguments.propagate,
         unit,
-        tokens: tokens.as_ref(),
-        statistics: statistics.as_ref(),
-        seed: tokens.as_ref().map(|_| arguments.calibration.seed),
-        memory: arguments.calibration.memory,
         interrupt: Some(writing.flag()),
-        ..Options::new(method)
+        ..PruneOptions::of(scoring.method)
     };
-    let folder = prune::Output { folder: &arguments.out, force: arguments.force, script };
-    let blocks = checkpoint.config().blocks as f64;
-    let bar = Progress::new("pruning", common.quiet);
-    let report = prune::prune(&checkpoint, &allocation, &options, folder, &mut |done| {
-        bar.at(done as f64 / blocks);
-    })?;
+    let report = session.prune(&allocation, &options, &arguments.out, arguments.force, script)?;
     drop(writing);
-    bar.done();
     match common.format {
         Format::Json => output::print_json(&report)?,
         Format::Text if common.quiet => {}
@@ -132,18 +108,14 @@ struct Decided {
     unit: UnitKind,
     /// What is written down of the script.
     script: Option<ScriptSource>,
-    /// The script's own metric.
-    own_metric: Option<Metric>,
 }
 
 /// Evaluates a script, or takes an allocation file's ratios.
 fn decide(
-    source: Source,
+    source: &Source,
     arguments: &Arguments,
-    metric: &Metric,
-    checkpoint: &Checkpoint,
-    statistics: Option<&Statistics>,
-    quiet: bool,
+    scoring: &Scoring,
+    session: &mut Session,
 ) -> Result<Decided, CliError> {
     let loaded = match source {
         Source::Script(loaded) => loaded,
@@ -153,28 +125,25 @@ fn decide(
                 Pattern::Fixed { .. } => None,
                 _ => arguments.sparsity,
             };
-            let allocation = allocation::of_model(&file, &name, checkpoint, sparsity, quiet)?;
-            return Ok(Decided { allocation, unit: file.unit(), script: None, own_metric: None });
+            let allocation = session.decided(file, name, sparsity)?;
+            return Ok(Decided { allocation, unit: file.unit(), script: None });
         }
     };
-    let target = match (arguments.sparsity, arguments.pattern) {
+    let sparsity = match (arguments.sparsity, arguments.pattern) {
         (Some(sparsity), _) => sparsity,
         (None, Pattern::Fixed { n, m }) => n as f64 / m as f64,
         (None, _) => return Err(CliError::NoSparsity),
     };
-    let outcome = eval::on_model(checkpoint, statistics, |data, reductions| {
-        let bounds = Bounds::default();
-        let request = Request { metric, unit: arguments.unit, target, bounds, reductions };
-        eval::allocated(&loaded, data, request, quiet)
-    })?;
+    let options =
+        AllocationOptions { scoring: Some(scoring), unit: arguments.unit, ..AllocationOptions::at(sparsity) };
+    let outcome = session.allocate(loaded, &options)?;
     Ok(Decided {
         allocation: outcome.allocation,
         unit: outcome.unit,
         script: Some(ScriptSource {
             name: loaded.name.clone(),
-            text: loaded.source.clone(),
+            text: loaded.text.clone(),
             hash: canonical::hash(&loaded.script),
         }),
-        own_metric: loaded.script.metric.clone(),
     })
 }

@@ -10,6 +10,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::interrupt::Deferred;
 use super::progress::Progress;
 use super::{CliError, Common, Outcome, model, scripts};
+use crate::lang::ops::Op;
+use crate::model::Checkpoint;
 use crate::prune::Method;
 use crate::search::error::SearchError;
 use crate::search::run::{self, JOURNAL, State};
@@ -17,7 +19,8 @@ use crate::search::settings::{Settings, TextSettings, metric_script};
 use crate::search::space::{Space, SpaceOptions};
 use crate::search::store::Journal;
 use crate::search::summary::{Measure, Searcher};
-use crate::stats::Source;
+use crate::session::{Needs, Scoring};
+use crate::stats::{Source, WINDOW_LENGTH, window_length};
 
 /// The texts of a search, in the order in which they are read.
 const TEXTS: [&str; 4] = ["calibration", "fitness", "selection", "report"];
@@ -132,9 +135,9 @@ pub(super) struct Texts {
     /// Also collects each linear's reconstruction error (LSA), for the terminal `reconstruction_error`
     #[arg(long)]
     reconstruction_error: bool,
-    /// How many tokens a window has; ready ids have their own
-    #[arg(long, default_value_t = 2048)]
-    length: usize,
+    /// How many tokens a window of the texts has (default: 2048, or the models' context where that is shorter)
+    #[arg(long)]
+    pub(super) length: Option<usize>,
     /// How many windows are drawn from the calibration text, or taken of its ready ids
     #[arg(long, default_value_t = 128)]
     samples: usize,
@@ -182,7 +185,8 @@ impl Texts {
             reconstruction: self.reconstruction_error,
             samples: self.samples,
             seed,
-            length: self.length,
+            // Until the models are known, whose context it may not exceed.
+            length: self.length.unwrap_or(WINDOW_LENGTH),
             fitness: fitness.ok_or(CliError::NoText { name: "fitness" })?,
             selection,
             report,
@@ -231,9 +235,15 @@ pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliE
     };
     let texts = arguments.texts.settings(arguments.seed)?;
     let space = arguments.space.options();
-    let mut settings = base(dense, sparsity, &arguments.objective, texts, space, common.quiet)?;
+    let length = arguments.texts.length;
+    let mut settings = base(dense, sparsity, &arguments.objective, (texts, length), space, common.quiet)?;
     for name in &arguments.include {
-        settings.include.push(scripts::load(name, None, common.quiet)?.source);
+        let loaded = scripts::load(name, None, common.quiet)?;
+        let needs =
+            Needs::of_scripts([&loaded.script], &scripts::scoring(&arguments.objective.method)?.metric);
+        settings.texts.reconstruction |= needs.has(Op::ReconstructionError);
+        settings.texts.gradients |= needs.has(Op::Gradient);
+        settings.include.push(loaded.text);
     }
     settings.evaluations = arguments.evaluations;
     settings.seeds = (arguments.seed..arguments.seed.saturating_add(arguments.seeds)).collect();
@@ -256,11 +266,14 @@ pub(super) fn base(
     dense: &Path,
     target: f64,
     objective: &Objective,
-    texts: TextSettings,
+    (mut texts, length): (TextSettings, Option<usize>),
     space: SpaceOptions,
     quiet: bool,
 ) -> Result<Settings, CliError> {
-    let metric = scripts::load_metric(&objective.method)?;
+    let Scoring { method, metric } = scripts::scoring(&objective.method)?;
+    let needs = Needs::of_method(&method);
+    texts.reconstruction |= needs.has(Op::ReconstructionError);
+    texts.gradients |= needs.has(Op::Gradient);
     let mut models = vec![absolute(&model::folder(dense, quiet)?)?];
     let mut targets = vec![(0, target)];
     for also in &objective.also {
@@ -272,15 +285,18 @@ pub(super) fn base(
             }
         }
     }
+    for model in &models {
+        let fits = window_length(length, &Checkpoint::open(model)?)?;
+        texts.length = fits.min(length.unwrap_or(texts.length));
+    }
     Ok(Settings {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         models,
         targets,
-        method: match Method::named(&objective.method) {
+        method: match method {
             // What SparseGPT allots by is Wanda's score.
-            Some(Method::SparseGpt { .. }) => Method::Wanda,
-            Some(method) => method,
-            None => Method::Metric(metric.clone()),
+            Method::SparseGpt { .. } => Method::Wanda,
+            method => method,
         }
         .name()
         .to_owned(),
@@ -308,8 +324,9 @@ pub(super) fn begin(settings: Settings, folder: &Path, common: Common) -> Result
 
 fn work(mut settings: Settings, folder: &Path, resumed: bool, common: Common) -> Result<Outcome, CliError> {
     let writing = Deferred::begin();
-    // What is wrong with the space shows before any model is read.
-    Space::new(&settings.space).map_err(SearchError::from)?;
+    // What is wrong with the space shows before any model is read, as if every statistic were collected.
+    let collected = Op::COLLECTED.map(|op| op.name().to_owned()).to_vec();
+    Space::new(&SpaceOptions { collected, ..settings.space.clone() }).map_err(SearchError::from)?;
     let bar = Progress::new("preparing", common.quiet);
     let engine = common.device.engine().map_err(crate::model::ModelError::from)?;
     let prepared = settings.open(
@@ -335,7 +352,7 @@ fn work(mut settings: Settings, folder: &Path, resumed: bool, common: Common) ->
     let summary = result?;
     run::write(folder, &summary)?;
     drop(writing);
-    super::show::found(&summary, folder, common)?;
+    super::show::found(&summary, &settings, folder, common)?;
     Ok(Outcome::Fine)
 }
 

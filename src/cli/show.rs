@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{CliError, Common, Format, Outcome, output};
 use crate::report::{TableOptions, search as tables};
 use crate::search::run;
+use crate::search::settings::Settings;
 use crate::search::summary::Summary;
 
 /// The file of a run's folder that holds what it found as a page.
@@ -44,15 +45,28 @@ pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliE
 ///
 /// # Errors
 /// When the page cannot be written, or standard output fails.
-pub(super) fn found(summary: &Summary, folder: &Path, common: Common) -> Result<(), CliError> {
-    output::write_file(&folder.join(REPORT), tables::html(summary).as_bytes())?;
+pub(super) fn found(
+    summary: &Summary,
+    settings: &Settings,
+    folder: &Path,
+    common: Common,
+) -> Result<(), CliError> {
+    let beside = tables::commands(settings, run::BEST, "pruned");
+    output::write_file(&folder.join(REPORT), tables::html(summary, &beside).as_bytes())?;
     match common.format {
         Format::Json => output::print_json(summary)?,
         Format::Text => output::print(&tables::text(summary, &options()))?,
     }
     if !common.quiet {
-        let folder = folder.display();
-        output::message(&format!("the script is {folder}/{}, the picture {folder}/{REPORT}\n", run::BEST));
+        let best = folder.join(run::BEST);
+        output::message(&format!(
+            "the script is {}, the picture {}; to prune by it as the search did:\n",
+            best.display(),
+            folder.join(REPORT).display()
+        ));
+        for command in tables::commands(settings, &best.display().to_string(), "PRUNED") {
+            output::message(&format!("  {command}\n"));
+        }
     }
     Ok(())
 }

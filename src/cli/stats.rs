@@ -5,13 +5,15 @@ use std::path::PathBuf;
 use super::interrupt::Deferred;
 use super::progress::Progress;
 use super::text::bytes;
-use super::{CliError, Common, Format, Outcome, eval, model, output, scripts};
-use crate::allocate::{Bounds, script::Request};
+use super::{CliError, Common, Format, Outcome, model, output, scripts};
+use crate::lang::ops::Op;
 use crate::lang::types::UnitKind;
 use crate::model::Checkpoint;
 use crate::report::number;
+use crate::session::{AllocationOptions, Needs, Session};
 use crate::stats::{
-    CalibrationOptions, RECONSTRUCTION_GROUP, Reconstruction, Source, Statistics, gradients_within, spectra,
+    CalibrationOptions, RECONSTRUCTION_GROUP, Reconstruction, Source, Statistics, calibrate_with,
+    gradients_within, spectra,
 };
 
 /// Collects a model's statistics on a text: what scripts and pruning methods use beside the weights
@@ -36,9 +38,9 @@ pub(super) struct Arguments {
     /// How many windows are drawn from the text, or taken of the ready ids
     #[arg(long, default_value_t = 128)]
     samples: usize,
-    /// How many tokens a window has; ready ids have their own
-    #[arg(long, default_value_t = 2048)]
-    length: usize,
+    /// How many tokens a window of the text has (default: 2048, or the model's context where that is shorter)
+    #[arg(long)]
+    length: Option<usize>,
     /// What the windows are drawn by
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -84,21 +86,6 @@ pub(super) struct Arguments {
     force: bool,
 }
 
-impl Arguments {
-    /// Returns about how many bytes the work takes whatever is done: a block's weights, and what is collected.
-    fn needed_bytes(&self, checkpoint: &Checkpoint, options: CalibrationOptions) -> u64 {
-        let block = checkpoint.block_bytes();
-        let gradients = match self.gradients {
-            true => {
-                2 * block
-                    + 2 * checkpoint.linears().iter().map(|it| 4 * (it.rows * it.columns) as u64).sum::<u64>()
-            }
-            false => 0,
-        };
-        block + options.collected_bytes(checkpoint) + gradients
-    }
-}
-
 pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliError> {
     if arguments.out.exists() && !arguments.force {
         return Err(CliError::Exists { path: arguments.out.clone() });
@@ -108,10 +95,11 @@ pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliE
     // Before the long work: what is wrong with a script is known at once.
     let load = |name: &String| scripts::load(name, arguments.unit, common.quiet);
     let asked = arguments.reductions.iter().map(load).collect::<Result<Vec<_>, _>>()?;
-    let metric = scripts::load_metric(&arguments.method)?;
+    let scoring = scripts::scoring(&arguments.method)?;
+    let needs = Needs::of_scripts(asked.iter().map(|it| &it.script), &scoring.metric);
     let mut statistics = match &arguments.stats {
         Some(path) => Statistics::load(path, &checkpoint)?,
-        None => calibrated(arguments, &checkpoint, common)?,
+        None => calibrated(arguments, &needs, &checkpoint, common)?,
     };
     let blocks = checkpoint.config().blocks as f64;
     if arguments.spectra {
@@ -121,21 +109,14 @@ pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliE
         statistics.add_spectra(collected);
     }
     if !asked.is_empty() {
-        // Beside what the file holds already.
-        let reductions = statistics.cache();
-        let request = Request {
-            metric: &metric,
+        let options = AllocationOptions {
+            scoring: Some(&scoring),
             unit: arguments.unit,
-            target: arguments.sparsity,
-            bounds: Bounds::default(),
-            reductions: Some(&reductions),
+            ..AllocationOptions::at(arguments.sparsity)
         };
-        let data = statistics.data(&checkpoint)?;
-        for script in &asked {
-            eval::allocated(script, &data, request, true)?;
-        }
-        drop(data);
-        statistics.set_reductions(&reductions);
+        let mut session = Session::of(checkpoint.clone()).with(statistics);
+        session.keep_reductions(&asked.iter().collect::<Vec<_>>(), &options)?;
+        statistics = session.into_statistics().unwrap_or_default();
     }
     let writing = Deferred::begin();
     statistics.save(&arguments.out)?;
@@ -154,9 +135,10 @@ pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliE
     Ok(Outcome::Fine)
 }
 
-/// Calibrates on a text, gradients included if they are asked for.
+/// Calibrates on a text, with what is asked for and what scripts need.
 fn calibrated(
     arguments: &Arguments,
+    needs: &Needs,
     checkpoint: &Checkpoint,
     common: Common,
 ) -> Result<Statistics, CliError> {
@@ -165,30 +147,41 @@ fn calibrated(
         None => Source::Text(arguments.text.clone()),
     };
     let tokens = source.draw(checkpoint, arguments.samples, arguments.length, arguments.seed)?;
+    let reconstruction = arguments.reconstruction_error || needs.has(Op::ReconstructionError);
     let options = CalibrationOptions {
         hessians: arguments.hessians,
-        reconstruction: arguments.reconstruction_error.then_some(Reconstruction {
+        reconstruction: reconstruction.then_some(Reconstruction {
             group: arguments.reconstruction_group,
             as_coded: arguments.reconstruction_as_coded,
         }),
         memory: arguments.memory,
     };
-    let needed = arguments.needed_bytes(checkpoint, options);
+    let gradients = arguments.gradients || needs.has(Op::Gradient);
+    let needed = needed_bytes(checkpoint, options, gradients);
     if let Some(allowed) = arguments.memory.filter(|allowed| needed > *allowed) {
         let [needed, allowed] = [needed, allowed].map(number::bytes);
         return Err(CliError::Memory { needed, allowed });
     }
-    let mut statistics =
-        super::calibration::calibrated(checkpoint, &tokens, arguments.seed, options, common.quiet)?;
-    if arguments.gradients {
-        let blocks = checkpoint.config().blocks as f64;
+    let blocks = checkpoint.config().blocks as f64;
+    let (device, seed) = (checkpoint.device(), arguments.seed);
+    let bar = Progress::new("calibrating", common.quiet);
+    let mut progress = |done| bar.at(done as f64 / blocks);
+    let mut statistics = calibrate_with(checkpoint, &tokens, seed, &device, options, &mut progress)?;
+    bar.done();
+    if gradients {
         let bar = Progress::new("gradients", common.quiet);
-        let collected =
-            gradients_within(checkpoint, &tokens, &checkpoint.device(), arguments.memory, &mut |done| {
-                bar.at(done as f64 / (2.0 * blocks));
-            })?;
+        let mut progress = |done| bar.at(done as f64 / (2.0 * blocks));
+        let collected = gradients_within(checkpoint, &tokens, &device, arguments.memory, &mut progress)?;
         bar.done();
         statistics.add_gradients(collected);
     }
     Ok(statistics)
+}
+
+/// Returns about how many bytes the work takes whatever is done: a block's weights, and what is collected.
+fn needed_bytes(checkpoint: &Checkpoint, options: CalibrationOptions, gradients: bool) -> u64 {
+    let block = checkpoint.block_bytes();
+    let weights = checkpoint.linears().iter().map(|it| 4 * (it.rows * it.columns) as u64).sum::<u64>();
+    let gradients = if gradients { 2 * block + 2 * weights } else { 0 };
+    block + options.collected_bytes(checkpoint) + gradients
 }

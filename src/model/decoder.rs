@@ -35,7 +35,7 @@ impl Embedding {
     /// Returns the hidden states `[samples, length, hidden]` of `ids`, which hold samples of `length` tokens one after the other.
     ///
     /// # Errors
-    /// When an id is outside the vocabulary, or the length beyond the learned positions.
+    /// When an id is outside the vocabulary, or a sample longer than the model's context.
     pub fn run(&self, ids: &[u32], length: usize) -> Result<Tensor, ModelError> {
         self.embed(ids, length).map_err(|error| error.inside("embedding"))
     }
@@ -43,6 +43,9 @@ impl Embedding {
     fn embed(&self, ids: &[u32], length: usize) -> Result<Tensor, ModelError> {
         let config = self.checkpoint.config();
         let layout = self.checkpoint.layout();
+        if length > config.positions {
+            return Err(ModelError::Length { length, longest: config.positions });
+        }
         let samples = ids.len().checked_div(length).unwrap_or(0);
         let mut rows = self.checkpoint.rows(&layout.embedding, ids)?;
         if config.embedding_scale != 1.0 {
@@ -55,9 +58,6 @@ impl Embedding {
             hidden = hidden.broadcast_matmul(&project.t()?)?;
         }
         if let Some((name, offset)) = &layout.positions {
-            if length > config.positions {
-                return Err(ModelError::Length { length, longest: config.positions });
-            }
             let places: Vec<u32> = (0..length).map(|place| (place + offset) as u32).collect();
             let table = self.checkpoint.rows(name, &places)?;
             let table = self.checkpoint.working(table, (length, config.hidden), &self.device)?;

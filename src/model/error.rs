@@ -182,9 +182,9 @@ pub enum ModelError {
         /// The vocabulary's size.
         vocabulary: usize,
     },
-    /// A sequence is longer than the model's learned positions.
+    /// A sequence is longer than the model's context.
     #[error(
-        "a sequence of {length} tokens is longer than the model's {longest} positions; use a length of at most {longest}"
+        "a sequence of {length} tokens is longer than the model's context of {longest}; use windows of at most {longest} tokens"
     )]
     Length {
         /// The sequence's length in tokens.

@@ -375,14 +375,26 @@ fn linear_data<'a>(
         rows: linear.rows,
         columns: linear.columns,
         weight: checkpoint.weight(linear)?,
+        hessian_diagonal: match (&collected, dense) {
+            (Some(moments), _) => Some(doubled(moments)),
+            (None, Some(dense)) => match (&dense.hessian_diagonal, &dense.second_moment) {
+                (Some(diagonal), _) => Some(Cow::Borrowed(diagonal.as_slice())),
+                (None, moments) => moments.as_deref().map(doubled),
+            },
+            (None, None) => None,
+        },
         second_moment: match collected {
             Some(collected) => Some(Cow::Owned(collected)),
             None => dense.and_then(|it| it.second_moment.as_deref()).map(Cow::Borrowed),
         },
-        hessian_diagonal: dense.and_then(|it| it.hessian_diagonal.as_deref()).map(Cow::Borrowed),
         gradient: dense.and_then(|it| it.gradient.as_ref()).map(borrowed),
         reconstruction_error: dense.and_then(|it| it.reconstruction_error).map(f64::from),
     })
+}
+
+/// Returns the diagonal of the Hessian, 2 / samples * sum of x x^T, from the second moments.
+fn doubled<'a>(moments: &[f32]) -> Cow<'a, [f32]> {
+    moments.iter().map(|it| 2.0 * it).collect()
 }
 
 fn borrowed<'a>(values: &'a Values<'static>) -> Values<'a> {

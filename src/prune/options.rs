@@ -103,7 +103,12 @@ impl Method {
             Self::Magnitude => Needs::Weights,
             Self::Wanda | Self::Ria { .. } => Needs::Moments,
             Self::SparseGpt { .. } => Needs::Hessian,
-            Self::Metric(metric) if metric.score.uses(Op::InputNorm) => Needs::Moments,
+            // The Hessian's diagonal is twice the second moments.
+            Self::Metric(metric)
+                if metric.score.uses(Op::InputNorm) || metric.score.uses(Op::HessianDiagonal) =>
+            {
+                Needs::Moments
+            }
             Self::Metric(_) => Needs::Weights,
         }
     }

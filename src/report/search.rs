@@ -12,6 +12,8 @@ mod page;
 mod ratios;
 mod rows;
 mod text;
+mod usage;
 
 pub use page::html;
 pub use text::{front, markdown, text};
+pub use usage::commands;

@@ -37,8 +37,7 @@ pub fn file(summary: &Summary, winner: &Winner) -> Option<String> {
     say(format!("Weights are chosen by {}, from dense statistics.", summary.method));
     say(format!("Search: {evaluations} evaluations, seeds {}.", seeds.join(", ")));
     if formula.script.contains(Op::Gradient.name()) {
-        say("It uses gradients: collect them with `allot stats MODEL --text FILE --gradients --out STATS`."
-            .to_owned());
+        say("It uses gradients, which commands collect on the calibration text (`--text`).".to_owned());
     }
     let chosen = match winner.selection {
         Some(selection) => format!("; on the selection text {}", shown(summary, selection)),

@@ -222,7 +222,7 @@ impl Settings {
             return Ok(Some(statistics));
         }
         let Some(source) = &texts.calibration else { return Ok(None) };
-        let tokens = source.draw(checkpoint, texts.samples, texts.length, texts.seed)?;
+        let tokens = source.draw(checkpoint, texts.samples, Some(texts.length), texts.seed)?;
         identities.push(("the calibration text".to_owned(), tokens.hash().to_owned()));
         let blocks = checkpoint.config().blocks as f64;
         let begun = Instant::now();
@@ -254,7 +254,7 @@ impl Settings {
         let texts = &self.texts;
         let mut windows =
             |what: &str, source: &Source, limit: Option<usize>| -> Result<Tokens, SearchError> {
-                let tokens = source.windows(checkpoint, texts.length, limit)?;
+                let tokens = source.windows(checkpoint, Some(texts.length), limit)?;
                 identities.push((format!("the {what} text"), tokens.hash().to_owned()));
                 Ok(tokens)
             };

@@ -22,7 +22,7 @@ pub use gradients::{GRADIENT_SCALE, gradients, gradients_within};
 pub use hessian::Hessian;
 pub use moments::SecondMoments;
 pub use reconstruction::{RECONSTRUCTION_GROUP, Reconstruction, reconstruction_error};
-pub use source::Source;
+pub use source::{Source, WINDOW_LENGTH, window_length};
 pub use spectra::spectra;
 pub use stream::{Activations, batch_samples, room};
 pub use text::{Text, TextError};

@@ -6,7 +6,25 @@ use serde::{Deserialize, Serialize};
 
 use super::text::{Text, TextError};
 use super::tokens::Tokens;
-use crate::model::{Checkpoint, Tokenizer};
+use crate::model::{Checkpoint, ModelError, Tokenizer};
+
+/// The length of a window, in tokens, where nobody says another and the model's context is not shorter: the field's.
+pub const WINDOW_LENGTH: usize = 2048;
+
+/// Returns how many tokens a window of text has: the length that was asked for, or [`WINDOW_LENGTH`], or the model's context where
+/// that is shorter.
+///
+/// # Errors
+/// When the length that was asked for is longer than the model's context: positions that the model was not trained on give
+/// losses that mean nothing.
+pub fn window_length(asked: Option<usize>, checkpoint: &Checkpoint) -> Result<usize, ModelError> {
+    let longest = checkpoint.config().positions;
+    match asked {
+        None => Ok(WINDOW_LENGTH.min(longest)),
+        Some(length) if length > longest => Err(ModelError::Length { length, longest }),
+        Some(length) => Ok(length),
+    }
+}
 
 /// What a command was told to read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,45 +37,56 @@ pub enum Source {
 }
 
 impl Source {
-    /// Returns windows to calibrate on: `samples` drawn from a text, or the first `samples` of ready ids.
+    /// Returns windows to calibrate on: `samples` drawn from a text, or the first `samples` of ready ids, which have a length of
+    /// their own.
     ///
     /// # Errors
-    /// As [`Tokens::draw`] and [`Tokens::read`].
+    /// As [`window_length`], [`Tokens::draw`] and [`Tokens::read`].
     pub fn draw(
         &self,
         checkpoint: &Checkpoint,
         samples: usize,
-        length: usize,
+        length: Option<usize>,
         seed: u64,
     ) -> Result<Tokens, TextError> {
         match self {
             Self::Text(paths) => {
+                let length = window_length(length, checkpoint)?;
                 let tokenizer = Tokenizer::open(checkpoint)?;
                 Tokens::draw(&Text::read(paths)?, &tokenizer, samples, length, seed)
             }
-            Self::Tokens(argument) => Ok(Tokens::read(argument, checkpoint)?.first(samples)),
+            Self::Tokens(argument) => Ok(ready(argument, checkpoint)?.first(samples)),
         }
     }
 
-    /// Returns windows to measure with: a text's, one after the other, or ready ids; at most `limit` of them.
+    /// Returns windows to measure with: a text's, one after the other, or ready ids, which have a length of their own; at most
+    /// `limit` of them.
     ///
     /// # Errors
-    /// As [`Tokens::windows`] and [`Tokens::read`].
+    /// As [`window_length`], [`Tokens::windows`] and [`Tokens::read`].
     pub fn windows(
         &self,
         checkpoint: &Checkpoint,
-        length: usize,
+        length: Option<usize>,
         limit: Option<usize>,
     ) -> Result<Tokens, TextError> {
         match self {
             Self::Text(paths) => {
+                let length = window_length(length, checkpoint)?;
                 let tokenizer = Tokenizer::open(checkpoint)?;
                 Tokens::windows(&Text::read(paths)?, &tokenizer, length, limit)
             }
             Self::Tokens(argument) => {
-                let tokens = Tokens::read(argument, checkpoint)?;
+                let tokens = ready(argument, checkpoint)?;
                 Ok(limit.map_or_else(|| tokens.clone(), |limit| tokens.first(limit)))
             }
         }
     }
+}
+
+/// Reads ready ids whose windows fit the model's context.
+fn ready(argument: &str, checkpoint: &Checkpoint) -> Result<Tokens, TextError> {
+    let tokens = Tokens::read(argument, checkpoint)?;
+    window_length(Some(tokens.length()), checkpoint)?;
+    Ok(tokens)
 }

@@ -20,11 +20,11 @@ const STYLE: &str = include_str!("../style.css");
 /// The size up to which a formula of the front is shown at once.
 const SHORT: usize = 12;
 
-/// Returns what a search found as one HTML page.
+/// Returns what a search found as one HTML page. `commands` are those that use it, in the folder that holds the page.
 ///
 /// It needs no network and no script, follows the reader's choice of light or dark, and fits a phone. Charts have descriptions and
 /// their numbers stand in tables. The same summary gives the same bytes. Names and formulas are escaped.
-pub fn html(summary: &Summary) -> String {
+pub fn html(summary: &Summary, commands: &[String]) -> String {
     let title = title(summary);
     let mut out = format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n\
@@ -65,7 +65,7 @@ pub fn html(summary: &Summary) -> String {
         hits,
         &spent(summary).html("Spent by each searcher, over its seeds"),
     );
-    out.push_str(&again(summary));
+    out.push_str(&again(summary, commands));
     out.push_str("</main>\n</body>\n</html>\n");
     out
 }
@@ -298,24 +298,19 @@ fn allocation(formula: &Formula) -> String {
 }
 
 /// Returns how to use the function, and how to do the search again.
-fn again(summary: &Summary) -> String {
-    let method = match summary.method.split_whitespace().count() {
-        1 => format!(" --method {}", summary.method.trim()),
-        _ => String::new(),
-    };
-    let target = summary.settings.first().map_or(0.5, |it| it.target);
+fn again(summary: &Summary, commands: &[String]) -> String {
+    let commands: Vec<&str> =
+        commands.iter().map(String::as_str).chain(["allot search --resume ."]).collect();
     format!(
         "<section aria-labelledby=\"again\">\n<h2 id=\"again\">Use it, and do it again</h2>\n\
-         <p>RUN is the folder in which this page was written, MODEL any model's folder.</p>\n\
+         <p>In the folder that holds this page, these commands evaluate the function, prune the model by it as the search did, and \
+         measure what is left on the report text: the perplexity is the one in the table above. For another model, put its folder in \
+         the place of this one.</p>\n\
          <pre tabindex=\"0\"><code>{}</code></pre>\n\
-         <p><code>settings.json</code> in RUN holds every setting of this search, its seeds among them, and the hashes of the models \
-         and texts that it read; the journal beside it holds every measurement. With allot {}, the same settings on the same kind of \
+         <p><code>settings.json</code> beside it holds every setting of this search, its seeds among them, and the hashes of the \
+         models and texts that it read; the journal holds every measurement. With allot {}, the same settings on the same kind of \
          CPU give this page again, byte for byte.</p>\n</section>\n",
-        lines(&format!(
-            "allot eval MODEL RUN/best.allot --sparsity {target}\n\
-             allot prune MODEL RUN/best.allot --sparsity {target}{method} --out PRUNED\n\
-             allot search --resume RUN"
-        )),
+        lines(&commands.join("\n")),
         escaped(&summary.version)
     )
 }

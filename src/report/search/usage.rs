@@ -1,0 +1,91 @@
+//! The commands that use what a search found, as a shell takes them.
+
+use std::path::Path;
+
+use crate::prune::{Method, Pattern};
+use crate::search::settings::Settings;
+use crate::stats::Source;
+
+/// Returns the commands that evaluate the script `script`, prune the first model by it into the folder `out`, and measure the
+/// result on the report text: with the search's own texts and options, so that they give what its table says.
+pub fn commands(settings: &Settings, script: &str, out: &str) -> Vec<String> {
+    let (Some(model), Some((_, target))) = (settings.models.first(), settings.targets.first()) else {
+        return Vec::new();
+    };
+    let (model, script, out) = (quoted(&model.display().to_string()), quoted(script), quoted(out));
+    let calibration = match (&settings.texts.statistics, &settings.texts.calibration) {
+        (Some(file), _) => format!(" --stats {}", path(file)),
+        (None, Some(source)) => {
+            let (samples, seed) = (settings.texts.samples, settings.texts.seed);
+            let length = length_of(source, settings.texts.length);
+            format!("{}{length} --samples {samples} --seed {seed}", text(source))
+        }
+        (None, None) => String::new(),
+    };
+    let method = match Method::named(&settings.method) {
+        Some(method) => format!(" --method {}", method.name()),
+        // The script carries its metric.
+        None => String::new(),
+    };
+    let pattern = match settings.pattern.parse() {
+        Ok(Pattern::Unstructured) | Err(_) => String::new(),
+        Ok(_) => format!(" --pattern {}", settings.pattern),
+    };
+    let mut commands = vec![
+        format!("allot eval {model} {script} --sparsity {target}{calibration}"),
+        format!(
+            "allot prune {model} {script} --sparsity {target}{method}{pattern}{calibration} --propagate dense --out {out}"
+        ),
+    ];
+    if let Some(source) = &settings.texts.report {
+        let limit = settings.texts.report_windows.map_or_else(String::new, |it| format!(" --limit {it}"));
+        let length = length_of(source, settings.texts.length);
+        commands.push(format!("allot ppl {out}{}{length}{limit}", text(source)));
+    }
+    commands
+}
+
+/// Returns the options that name a text.
+fn text(source: &Source) -> String {
+    match source {
+        Source::Text(files) => {
+            let files: Vec<String> = files.iter().map(|file| path(file)).collect();
+            format!(" --text {}", files.join(" "))
+        }
+        Source::Tokens(ids) => format!(" --tokens {}", quoted(ids)),
+    }
+}
+
+/// Returns the option of a text's windows; ready ids have a length of their own.
+fn length_of(source: &Source, length: usize) -> String {
+    match source {
+        Source::Text(_) => format!(" --length {length}"),
+        Source::Tokens(_) => String::new(),
+    }
+}
+
+fn path(path: &Path) -> String {
+    quoted(&path.display().to_string())
+}
+
+/// Returns a word as a shell takes it: in quotes where it holds anything that a shell reads.
+fn quoted(word: &str) -> String {
+    let plain = |character: char| character.is_ascii_alphanumeric() || "/._-:+=@%,".contains(character);
+    match !word.is_empty() && word.chars().all(plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', "'\\''")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_that_a_shell_would_read_are_quoted() {
+        assert_eq!(quoted("/data/c4-1.jsonl:ids"), "/data/c4-1.jsonl:ids");
+        assert_eq!(quoted("my model"), "'my model'");
+        assert_eq!(quoted("it's"), "'it'\\''s'");
+        assert_eq!(quoted(""), "''");
+    }
+}

@@ -1,0 +1,102 @@
+//! Why a session cannot do what it was asked for.
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use crate::allocate::script::ScriptError;
+use crate::exchange::ExchangeError;
+use crate::lang::diagnostic::Diagnostic;
+use crate::lang::render::render;
+use crate::lang::types::UnitKind;
+use crate::model::ModelError;
+use crate::prune::PruneError;
+use crate::stats::{StatisticsError, TextError};
+
+/// Says why a session cannot do what it was asked for.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SessionError {
+    /// A file cannot be read.
+    #[error("cannot read {}: {cause}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        cause: std::io::Error,
+    },
+    /// A script has errors, or no value on the model.
+    #[error("{}", render(diagnostics, name, text, false).trim_end())]
+    Diagnosed {
+        /// The script's file or name.
+        name: String,
+        /// Its text.
+        text: String,
+        /// What is wrong, with places in the text.
+        diagnostics: Vec<Diagnostic>,
+    },
+    /// A script that is neither a file nor a published one.
+    #[error("there is no file `{name}` and no published script of that name{}", did_you_mean(similar))]
+    NoScript {
+        /// What was asked for.
+        name: String,
+        /// Published scripts of similar names.
+        similar: Vec<String>,
+    },
+    /// A pruning method is a script with a metric, and this one has none.
+    #[error("`{name}` has no `metric`, so it cannot say how weights are scored; try `wanda` or `magnitude`")]
+    NoMetric {
+        /// The script's name.
+        name: String,
+    },
+    /// An allocation file has another sparsity than is asked for.
+    #[error("{name} has a sparsity of {target}, and not {asked}")]
+    DecidedSparsity {
+        /// The file.
+        name: String,
+        /// Its sparsity.
+        target: f64,
+        /// The one asked for.
+        asked: f64,
+    },
+    /// An allocation file has other units than are asked for.
+    #[error("{name} has one ratio for each {unit}, and not for each {asked}")]
+    DecidedUnit {
+        /// The file.
+        name: String,
+        /// Its unit.
+        unit: UnitKind,
+        /// The one asked for.
+        asked: UnitKind,
+    },
+    /// An allocation file cannot be used.
+    #[error("{name}: {cause}")]
+    Exchange {
+        /// The file.
+        name: String,
+        /// Why.
+        cause: Box<ExchangeError>,
+    },
+    /// A model cannot be read or run.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// A text cannot be read, or does not fit the model.
+    #[error(transparent)]
+    Text(#[from] TextError),
+    /// A statistics file cannot be used.
+    #[error(transparent)]
+    Statistics(#[from] StatisticsError),
+    /// A script has no allocation on the model, for a reason that is not in its text.
+    #[error(transparent)]
+    Script(#[from] ScriptError),
+    /// The model cannot be pruned.
+    #[error(transparent)]
+    Prune(#[from] PruneError),
+}
+
+fn did_you_mean(similar: &[String]) -> String {
+    match similar.is_empty() {
+        true => String::new(),
+        false => format!("; did you mean `{}`?", similar.join("`, `")),
+    }
+}

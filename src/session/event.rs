@@ -1,0 +1,87 @@
+//! What a session tells while it works.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::allocate::script;
+use crate::lang::ops::Op;
+
+/// Takes what a session tells; it may be called from any thread.
+pub type Watch = Arc<dyn Fn(Event<'_>) + Send + Sync>;
+
+/// What a session tells.
+#[derive(Clone, Copy, Debug)]
+pub enum Event<'a> {
+    /// How far a piece of work is.
+    Progress {
+        /// The work.
+        phase: Phase,
+        /// The share that is done, from 0 to 1.
+        share: f64,
+        /// The value that is measured, as far as it is known.
+        value: Option<f64>,
+    },
+    /// Something that the user should know.
+    Note(&'a Note),
+}
+
+/// A piece of work that takes long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Statistics of the linears' inputs are collected.
+    Calibrating,
+    /// Squared gradients are collected.
+    Gradients,
+    /// Weights are pruned.
+    Pruning,
+    /// Perplexity is measured.
+    Perplexity,
+    /// The divergence from another model is measured.
+    Divergence,
+}
+
+impl Phase {
+    /// Returns what a progress bar calls it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Calibrating => "calibrating",
+            Self::Gradients => "gradients",
+            Self::Pruning => "pruning",
+            Self::Perplexity => "perplexity",
+            Self::Divergence => "divergence",
+        }
+    }
+}
+
+/// Something that the user should know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// About an allocation.
+    Allocation(script::Note),
+    /// A statistic beyond the linears' inputs is collected, because a script or a method uses it.
+    Collecting(Op),
+    /// The allocation file was made for other weights of the same shapes.
+    OtherWeights,
+}
+
+impl Note {
+    /// Returns whether the result may not be what the user expects.
+    pub const fn is_warning(&self) -> bool {
+        match self {
+            Self::Allocation(script::Note::Noise | script::Note::Constant) | Self::OtherWeights => true,
+            Self::Allocation(script::Note::UnitOverridden { .. }) | Self::Collecting(_) => false,
+        }
+    }
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Allocation(note) => note.fmt(f),
+            Self::Collecting(op) => {
+                write!(f, "`{}` is used, so it is collected on the calibration text", op.name())
+            }
+            Self::OtherWeights => f.write_str("the allocation was made for other weights of the same shapes"),
+        }
+    }
+}

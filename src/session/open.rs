@@ -1,0 +1,379 @@
+//! A model with its statistics, and allocations on it.
+
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use super::calibration::Calibration;
+use super::error::SessionError;
+use super::event::{Event, Note, Phase, Watch};
+use super::needs::Needs;
+use super::scoring::Scoring;
+use super::script::LoadedScript;
+use crate::allocate::script::{Outcome, Request, ScriptError, allocate};
+use crate::allocate::{Allocation, Bounds};
+use crate::exchange::AllocationFile;
+use crate::interpret::cache::Reductions;
+use crate::lang::ops::Op;
+use crate::lang::types::UnitKind;
+use crate::measure::{Divergence, Perplexity, divergence_of, perplexity, perplexity_of};
+use crate::model::{Checkpoint, Decoder};
+use crate::prune::{Pattern, shares};
+use crate::stats::{
+    CalibrationOptions, Reconstruction, Source, Statistics, Tokens, calibrate_with, gradients_within,
+    window_length,
+};
+
+/// A model, its statistics, and what is done with both.
+pub struct Session {
+    checkpoint: Checkpoint,
+    /// Set once every weight is known to be finite.
+    finite: OnceLock<()>,
+    calibration: Option<Calibration>,
+    /// The windows of the calibration, once they are drawn.
+    tokens: Option<Tokens>,
+    statistics: Option<Statistics>,
+    /// What the statistics were collected for; `None` where they come from a file, which is taken as it is.
+    collected: Option<Needs>,
+    watch: Option<Watch>,
+}
+
+/// What an allocation is asked to be.
+#[derive(Clone, Debug)]
+pub struct AllocationOptions<'a> {
+    /// The share of all weights in the blocks' linears that is to be pruned, from 0 to 1.
+    pub sparsity: f64,
+    /// What `score` stands for in a script without a metric of its own; `None` for Wanda's.
+    pub scoring: Option<&'a Scoring>,
+    /// The allocation unit, instead of the script's own.
+    pub unit: Option<UnitKind>,
+    /// Between which sparsities each unit must stay.
+    pub bounds: Bounds,
+}
+
+impl AllocationOptions<'_> {
+    /// Returns the options of a sparsity, with all else as the script says.
+    pub fn at(sparsity: f64) -> Self {
+        Self { sparsity, scoring: None, unit: None, bounds: Bounds::default() }
+    }
+}
+
+impl Session {
+    /// Opens a model's folder, as Hugging Face lays it out, on the processor.
+    ///
+    /// # Errors
+    /// When there is no such model, or it is not as it must be.
+    pub fn open(folder: impl AsRef<Path>) -> Result<Self, SessionError> {
+        Ok(Self::of(Checkpoint::open(folder.as_ref())?))
+    }
+
+    /// Takes an open model, on whatever device it is.
+    pub fn of(checkpoint: Checkpoint) -> Self {
+        Self {
+            checkpoint,
+            finite: OnceLock::new(),
+            calibration: None,
+            tokens: None,
+            statistics: None,
+            collected: None,
+            watch: None,
+        }
+    }
+
+    /// Refuses weights that are not finite, whose results would mean nothing; they are looked at once.
+    fn check_finite(&self) -> Result<(), SessionError> {
+        if self.finite.get().is_none() {
+            self.checkpoint.check_finite()?;
+            let _ = self.finite.set(());
+        }
+        Ok(())
+    }
+
+    /// Collects statistics on these windows, as soon as something needs them.
+    #[must_use]
+    pub fn calibrated(mut self, calibration: Calibration) -> Self {
+        self.calibration = Some(calibration);
+        self.tokens = None;
+        self
+    }
+
+    /// Takes statistics from a file that [`Statistics::save`] wrote.
+    ///
+    /// # Errors
+    /// When the file is corrupt, or another model's.
+    pub fn with_statistics(mut self, file: impl AsRef<Path>) -> Result<Self, SessionError> {
+        self.statistics = Some(Statistics::load(file.as_ref(), &self.checkpoint)?);
+        self.collected = None;
+        Ok(self)
+    }
+
+    /// Tells progress and notes to `watch`.
+    #[must_use]
+    pub fn watched(mut self, watch: impl Fn(Event<'_>) + Send + Sync + 'static) -> Self {
+        self.watch = Some(Arc::new(watch));
+        self
+    }
+
+    /// Returns the model.
+    pub fn checkpoint(&self) -> &Checkpoint {
+        &self.checkpoint
+    }
+
+    /// Returns the windows of the calibration, where there is one.
+    ///
+    /// # Errors
+    /// As [`Calibration::draw`].
+    pub fn tokens(&mut self) -> Result<Option<&Tokens>, SessionError> {
+        if let (None, Some(calibration)) = (&self.tokens, &self.calibration) {
+            self.tokens = Some(calibration.draw(&self.checkpoint)?);
+        }
+        Ok(self.tokens.as_ref())
+    }
+
+    /// Returns the model's statistics: those of the file, else what is needed and maybe more, collected on the calibration text.
+    /// `None` where nothing is needed, or there is neither a file nor a text.
+    ///
+    /// # Errors
+    /// When the windows do not fit the model, or the memory does not suffice.
+    pub fn statistics(&mut self, needs: &Needs) -> Result<Option<&Statistics>, SessionError> {
+        self.collect(needs)?;
+        Ok(self.statistics.as_ref())
+    }
+
+    /// Collects what is needed and not at hand.
+    fn collect(&mut self, needs: &Needs) -> Result<(), SessionError> {
+        let from_file = self.statistics.is_some() && self.collected.is_none();
+        let at_hand = self.collected.as_ref().is_some_and(|collected| collected.cover(needs));
+        if from_file || at_hand || needs.is_empty() || self.tokens()?.is_none() {
+            return Ok(());
+        }
+        self.check_finite()?;
+        let Some(calibration) = &self.calibration else { return Ok(()) };
+        let Some(tokens) = &self.tokens else { return Ok(()) };
+        let (seed, memory) = (calibration.seed, calibration.memory);
+        let needs = needs.clone().and(self.collected.take().unwrap_or_default());
+        for op in needs.clone().beyond_inputs().terminals() {
+            self.note(Note::Collecting(op));
+        }
+        let blocks = self.checkpoint.config().blocks as f64;
+        let device = self.checkpoint.device();
+        let options = CalibrationOptions {
+            reconstruction: needs.has(Op::ReconstructionError).then(Reconstruction::default),
+            memory,
+            ..CalibrationOptions::default()
+        };
+        let mut progress = |done| self.progress(Phase::Calibrating, done as f64 / blocks, None);
+        let mut statistics = calibrate_with(&self.checkpoint, tokens, seed, &device, options, &mut progress)?;
+        if needs.has(Op::Gradient) {
+            let mut progress = |done| self.progress(Phase::Gradients, done as f64 / (2.0 * blocks), None);
+            let gradients = gradients_within(&self.checkpoint, tokens, &device, memory, &mut progress)?;
+            statistics.add_gradients(gradients);
+        }
+        self.statistics = Some(statistics);
+        self.collected = Some(needs);
+        Ok(())
+    }
+
+    /// Returns what a script gives on the model: importance and sparsity of each unit. What the script needs is collected first.
+    ///
+    /// # Errors
+    /// When the script has no allocation or no value on the model, with the place in its text where that shows.
+    pub fn allocate(
+        &mut self,
+        script: &LoadedScript,
+        options: &AllocationOptions<'_>,
+    ) -> Result<Outcome, SessionError> {
+        let mut outcomes = self.allocate_all(&[script], options)?;
+        outcomes.pop().ok_or(SessionError::Script(ScriptError::NoAllocation))
+    }
+
+    /// Returns what each of some scripts gives, from statistics that are collected once for all of them.
+    ///
+    /// # Errors
+    /// As [`Session::allocate`], with the first script that has no value.
+    pub fn allocate_all(
+        &mut self,
+        scripts: &[&LoadedScript],
+        options: &AllocationOptions<'_>,
+    ) -> Result<Vec<Outcome>, SessionError> {
+        Ok(self.evaluate(scripts, options)?.0)
+    }
+
+    /// Does what [`Session::allocate_all`] does, and returns what the reductions gave as well.
+    fn evaluate(
+        &mut self,
+        scripts: &[&LoadedScript],
+        options: &AllocationOptions<'_>,
+    ) -> Result<(Vec<Outcome>, Option<Reductions>), SessionError> {
+        let wanda;
+        let scoring = match options.scoring {
+            Some(scoring) => scoring,
+            None => {
+                wanda = Scoring::wanda()?;
+                &wanda
+            }
+        };
+        self.check_finite()?;
+        self.collect(&Needs::of_scripts(scripts.iter().map(|it| &it.script), &scoring.metric))?;
+        let mut data = self.checkpoint.data()?;
+        if let Some(statistics) = &self.statistics {
+            statistics.attach(&mut data);
+        }
+        let reductions = self.statistics.as_ref().map(Statistics::cache);
+        let request = Request {
+            metric: &scoring.metric,
+            unit: options.unit,
+            target: options.sparsity,
+            bounds: options.bounds,
+            reductions: reductions.as_ref(),
+        };
+        let mut outcomes = Vec::with_capacity(scripts.len());
+        for loaded in scripts {
+            let outcome = allocate(&loaded.script, &data, request).map_err(|error| match &error {
+                ScriptError::Interpret(cause) => SessionError::Diagnosed {
+                    name: loaded.name.clone(),
+                    text: loaded.text.clone(),
+                    diagnostics: vec![cause.diagnostic()],
+                },
+                _ => SessionError::Script(error),
+            })?;
+            outcome.notes.iter().for_each(|note| self.note(Note::Allocation(*note)));
+            outcomes.push(outcome);
+        }
+        drop(data);
+        Ok((outcomes, reductions))
+    }
+
+    /// Returns an allocation file's allocation, once it is one of the model's linears.
+    ///
+    /// # Errors
+    /// When it is another model's, or `sparsity` is not its own.
+    pub fn decided(
+        &self,
+        file: &AllocationFile,
+        name: &str,
+        sparsity: Option<f64>,
+    ) -> Result<Allocation, SessionError> {
+        if let Some(asked) = sparsity.filter(|asked| *asked != file.target) {
+            return Err(SessionError::DecidedSparsity { name: name.to_owned(), target: file.target, asked });
+        }
+        let allocation = file.allocation();
+        shares(self.checkpoint.linears(), &allocation, Pattern::Unstructured)?;
+        if file.model.as_ref().is_some_and(|model| model.fingerprint != self.checkpoint.fingerprint()) {
+            self.note(Note::OtherWeights);
+        }
+        Ok(allocation)
+    }
+
+    /// Measures the perplexity of a text, in windows of `length` tokens that do not overlap, at most `limit` of them.
+    ///
+    /// The default length is 2048, or the model's context where that is shorter. `memory` is how many bytes the weights may take
+    /// before the model streams block by block; `None` for what is free.
+    ///
+    /// # Errors
+    /// When the text cannot be read, is shorter than a window, or a window is longer than the model's context.
+    pub fn perplexity(
+        &self,
+        source: &Source,
+        length: Option<usize>,
+        limit: Option<usize>,
+        memory: Option<u64>,
+    ) -> Result<Perplexity, SessionError> {
+        self.check_finite()?;
+        let tokens = source.windows(&self.checkpoint, length, limit)?;
+        let mut progress = |share, value| self.progress(Phase::Perplexity, share, value);
+        Ok(perplexity_of(&self.checkpoint, &tokens, &self.checkpoint.device(), memory, &mut progress)?)
+    }
+
+    /// Measures the perplexity of a decoder, such as [`Session::prune_in_memory`] returns, on windows of tokens.
+    ///
+    /// # Errors
+    /// When the windows do not fit the model.
+    pub fn perplexity_of(&self, decoder: &Decoder, tokens: &Tokens) -> Result<Perplexity, SessionError> {
+        let windows = tokens.samples().max(1) as f64;
+        Ok(perplexity(decoder, tokens, &mut |done, value| {
+            self.progress(Phase::Perplexity, done as f64 / windows, Some(value));
+        })?)
+    }
+
+    /// Measures the mean divergence KL(this || other) of another model's predictions from this one's, in nats, as
+    /// [`Session::perplexity`] reads a text.
+    ///
+    /// # Errors
+    /// As [`Session::perplexity`], for both models.
+    pub fn divergence(
+        &self,
+        other: &Self,
+        source: &Source,
+        length: Option<usize>,
+        limit: Option<usize>,
+        memory: Option<u64>,
+    ) -> Result<Divergence, SessionError> {
+        self.check_finite()?;
+        other.check_finite()?;
+        let [here, there] = [&self.checkpoint, &other.checkpoint].map(|it| window_length(length, it));
+        let tokens = source.windows(&self.checkpoint, Some(here?.min(there?)), limit)?;
+        window_length(Some(tokens.length()), &other.checkpoint)?;
+        let mut progress = |share, value| self.progress(Phase::Divergence, share, value);
+        let device = self.checkpoint.device();
+        Ok(divergence_of(&self.checkpoint, &other.checkpoint, &tokens, &device, memory, &mut progress)?)
+    }
+
+    /// Takes statistics that were collected before.
+    #[must_use]
+    pub fn with(mut self, statistics: Statistics) -> Self {
+        self.statistics = Some(statistics);
+        self.collected = None;
+        self
+    }
+
+    /// Keeps what the reductions of some scripts give in the statistics, so that later evaluations with these need not read the
+    /// weights for them.
+    ///
+    /// # Errors
+    /// As [`Session::allocate_all`].
+    pub fn keep_reductions(
+        &mut self,
+        scripts: &[&LoadedScript],
+        options: &AllocationOptions<'_>,
+    ) -> Result<(), SessionError> {
+        let watch = self.watch.take();
+        let kept = self.evaluate(scripts, options);
+        self.watch = watch;
+        let (_, Some(reductions)) = kept? else { return Ok(()) };
+        if let Some(statistics) = &mut self.statistics {
+            statistics.set_reductions(&reductions);
+        }
+        Ok(())
+    }
+
+    /// Returns the statistics, and ends the session.
+    pub fn into_statistics(self) -> Option<Statistics> {
+        self.statistics
+    }
+
+    /// Returns the statistics that are at hand, without collecting any.
+    pub fn at_hand(&self) -> Option<&Statistics> {
+        self.statistics.as_ref()
+    }
+
+    /// Returns the windows that are drawn, without drawing any.
+    pub(super) fn drawn(&self) -> Option<&Tokens> {
+        self.tokens.as_ref()
+    }
+
+    pub(super) fn calibration(&self) -> Option<&Calibration> {
+        self.calibration.as_ref()
+    }
+
+    pub(super) fn progress(&self, phase: Phase, share: f64, value: Option<f64>) {
+        if let Some(watch) = &self.watch {
+            watch(Event::Progress { phase, share, value });
+        }
+    }
+
+    pub(super) fn note(&self, note: Note) {
+        if let Some(watch) = &self.watch {
+            watch(Event::Note(&note));
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Scripts by name, file or text, checked.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use super::error::SessionError;
+use crate::lang::check::similar::similar;
+use crate::lang::check::{Options, check_bytes};
+use crate::lang::diagnostic::Diagnostic;
+use crate::lang::program::Script;
+use crate::lang::published::{self, PUBLISHED};
+use crate::lang::syntax::MAX_BYTES;
+use crate::lang::types::UnitKind;
+
+/// A checked script and where it came from.
+#[derive(Clone, Debug)]
+pub struct LoadedScript {
+    /// Its file, or the name of a published one.
+    pub name: String,
+    /// Its text.
+    pub text: String,
+    /// What it says.
+    pub script: Script,
+    /// What is worth a warning in its text.
+    pub warnings: Vec<Diagnostic>,
+}
+
+impl LoadedScript {
+    /// Returns the published script of a name, such as `owl`.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn published(name: &str) -> Result<Self, SessionError> {
+        match published::find(name) {
+            Some(found) => Self::check(found.name, found.source.as_bytes(), None),
+            None => Err(Self::none(name)),
+        }
+    }
+
+    /// Returns the published script of a name, or reads the script in a file.
+    ///
+    /// A file goes before a published script of its name; a folder does not, since `--out owl` makes one.
+    ///
+    /// # Errors
+    /// When there is neither, the file cannot be read, or the script has errors.
+    pub fn open(name: &str) -> Result<Self, SessionError> {
+        let path = Path::new(name);
+        if !path.exists() || (path.is_dir() && published::find(name).is_some()) {
+            return Self::published(name);
+        }
+        let mut bytes = Vec::new();
+        File::open(path)
+            .and_then(|file| file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes))
+            .map_err(|cause| SessionError::Read { path: path.to_owned(), cause })?;
+        Self::check(name, &bytes, None)
+    }
+
+    /// Checks a script's text. `name` stands for it in messages; `unit` is the allocation unit that it will be used with, where that
+    /// is not its own.
+    ///
+    /// # Errors
+    /// When it has errors.
+    pub fn check(name: &str, text: &[u8], unit: Option<UnitKind>) -> Result<Self, SessionError> {
+        let checked = check_bytes(text, Options { unit });
+        let diagnostics: Vec<Diagnostic> =
+            checked.problems.iter().map(|problem| problem.diagnostic()).collect();
+        let (name, text) = (name.to_owned(), String::from_utf8_lossy(text).into_owned());
+        match checked.script {
+            Some(script) => Ok(Self { name, text, script, warnings: diagnostics }),
+            None => Err(SessionError::Diagnosed { name, text, diagnostics }),
+        }
+    }
+
+    /// Returns the error of a name that no script has.
+    pub fn none(name: &str) -> SessionError {
+        let similar = similar(name, PUBLISHED.iter().map(|script| script.name));
+        SessionError::NoScript { name: name.to_owned(), similar }
+    }
+}
