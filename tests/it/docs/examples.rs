@@ -35,7 +35,7 @@ fn code_blocks_do_what_pages_say() {
     });
     assert!(
         failures.is_empty(),
-        "{}\n\nIf the new output is right, rewrite it: ALLOT_UPDATE_DOCS=1 cargo test --test docs_examples",
+        "{}\n\nIf the new output is right, rewrite it: ALLOT_UPDATE_DOCS=1 cargo test --test it docs::examples",
         failures.join("\n\n")
     );
 }

@@ -1,6 +1,6 @@
 //! The book's reference is made from the code: operators, command line, diagnostics, statistics file, grammar.
 //!
-//! `ALLOT_UPDATE_DOCS=1 cargo test --test docs_reference` writes the pages again.
+//! `ALLOT_UPDATE_DOCS=1 cargo test --test it docs::reference` writes the pages again.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -15,8 +15,8 @@ use allot::search::space::VARIATIONS;
 use allot::{lang::render::render, report::catalogue};
 
 /// What every page here begins with: it is not edited by hand.
-const MADE: &str = "<!-- Made by tests/docs_reference.rs from the code. To change it, change the code, then run \
-                    `ALLOT_UPDATE_DOCS=1 cargo test --test docs_reference`. -->\n";
+const MADE: &str = "<!-- Made by tests/it/docs/reference.rs from the code. To change it, change the code, then run \
+                    `ALLOT_UPDATE_DOCS=1 cargo test --test it docs::reference`. -->\n";
 
 #[test]
 fn operators() {
@@ -61,7 +61,7 @@ fn keep(path: &str, text: &str) {
     if let Some((line, is, should)) = book::first_difference(&committed, &text) {
         panic!(
             "{path} is behind the code, from line {line} on.\nIt says:        {is}\nIt should say:  {should}\n\
-             Write it again with `ALLOT_UPDATE_DOCS=1 cargo test --test docs_reference`, and look at the difference."
+             Write it again with `ALLOT_UPDATE_DOCS=1 cargo test --test it docs::reference`, and look at the difference."
         );
     }
 }
@@ -328,7 +328,7 @@ fn diagnostics_page() -> String {
     assert_eq!(
         codes,
         ["needs-projection", "no-value", "not-collected", "not-finite"],
-        "the codes of src/interpret/error.rs changed: write the table in tests/docs_reference.rs again"
+        "the codes of src/interpret/error.rs changed: write the table in tests/it/docs/reference.rs again"
     );
     out
 }
