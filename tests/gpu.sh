@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Compares a GPU with the processor, and prints a table: ratios, masks, statistics, perplexity, divergence.
 #   tests/gpu.sh                 builds with the feature `cuda`, which takes CUDA's compiler, and runs
-#   tests/gpu.sh FOLDER          runs what was built elsewhere: FOLDER has the test `gpu`, and where figures are wanted the
+#   tests/gpu.sh FOLDER          runs what was built elsewhere: FOLDER has the tests, `it`, and where figures are wanted the
 #                                benchmark `gpu_bench`; both from the project's own folder
 # What to put into FOLDER:
-#   cargo test --release --features cuda --test gpu --no-run        the executable that it names, as FOLDER/gpu
+#   cargo test --release --features cuda --test it --no-run         the executable that it names, as FOLDER/it
 #   cargo bench --features cuda --bench gpu --no-run                the same, as FOLDER/gpu_bench
 set -euo pipefail
 here=$(cd "$(dirname "$0")/.." && pwd)
@@ -20,8 +20,8 @@ for library in libcublas.so.13 libcurand.so.10 libcudart.so.13 libnvrtc.so.13; d
 done
 export LD_LIBRARY_PATH=${LD_LIBRARY_PATH:-}
 if [ $# -gt 0 ]; then
-    ALLOT_BUNDLED=$here/examples/tiny-stories-12l "$1/gpu" --nocapture
+    ALLOT_BUNDLED=$here/examples/tiny-stories-12l "$1/it" gpu:: --nocapture
     if [ -x "$1/gpu_bench" ]; then "$1/gpu_bench" --bench; fi
 else
-    cargo test --release --features cuda --test gpu -- --nocapture
+    cargo test --release --features cuda --test it gpu:: -- --nocapture
 fi

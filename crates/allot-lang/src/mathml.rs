@@ -1,6 +1,6 @@
 //! The LaTeX of formulas as MathML, which browsers typeset without a network.
 //!
-//! It reads the part of LaTeX that the catalogue's templates use (`tests/report_mathml.rs` converts all of them), so that a
+//! It reads the part of LaTeX that the catalogue's templates use (`tests/it/lang/mathml.rs` converts all of them), so that a
 //! formula's look is still written once, in its operators' rows.
 
 use std::iter::Peekable;

@@ -1,0 +1,352 @@
+//! Every code block of the book does what the page says.
+//!
+//! | block | what is tested |
+//! |---|---|
+//! | `allot` | the script checks, with nothing to say of it |
+//! | `allot,error` or `allot,warning` | it has a problem, shown in the `text` block that follows, if one does |
+//! | `allot,file=NAME` | also: the page's later commands find it as NAME |
+//! | `console` | each `$ ` line runs in a shell, and prints the lines below it; a line `...` stands for any lines |
+//! | `text`, `sh`, `pest` | nothing: shown, not run |
+//!
+//! A page's commands run one after the other in a folder of their own, in which `model/` is the bundled model and `text/`
+//! its text. `ALLOT_UPDATE_DOCS=1` rewrites what commands and diagnostics print, where no `...` stands.
+#![cfg(unix)]
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::support::book::{self, Block, Page};
+use allot::lang::check::{Options, check};
+use allot::lang::diagnostic::{Diagnostic, Severity};
+use allot::lang::ops::CATALOGUE;
+use allot::lang::problem::Problem;
+use allot::lang::render::render;
+
+/// What else a block may be tagged with: it is shown and not run.
+const SHOWN: [&str; 3] = ["text", "sh", "pest"];
+
+#[test]
+fn code_blocks_do_what_pages_say() {
+    let pages = book::pages();
+    let failures: Vec<String> = std::thread::scope(|scope| {
+        let threads: Vec<_> = pages.iter().map(|page| scope.spawn(|| test_page(page))).collect();
+        threads.into_iter().flat_map(|thread| thread.join().expect("no page panics")).collect()
+    });
+    assert!(
+        failures.is_empty(),
+        "{}\n\nIf the new output is right, rewrite it: ALLOT_UPDATE_DOCS=1 cargo test --test it docs::examples",
+        failures.join("\n\n")
+    );
+}
+
+/// Tests a page, and returns what is wrong with it.
+fn test_page(page: &Page) -> Vec<String> {
+    let folder = tempfile::TempDir::new().expect("a folder can be made");
+    let model = book::root("examples/tiny-stories-12l");
+    link(&model, &folder.path().join("model"));
+    link(&model.join("text"), &folder.path().join("text"));
+    let blocks = book::blocks(&page.text);
+    let mut failures = Vec::new();
+    let mut replacements = Vec::new();
+    for (index, block) in blocks.iter().enumerate() {
+        let result = match block.tags.first().map_or("", String::as_str) {
+            "allot" => {
+                let shown = blocks.get(index + 1).filter(|next| {
+                    // Nothing but a blank line between the two.
+                    next.is("text") && next.lines.start <= block.lines.end + 3
+                });
+                test_script(block, shown, folder.path())
+            }
+            "console" => test_commands(block, folder.path()),
+            tag if SHOWN.contains(&tag) => Ok(None),
+            tag => Err(format!("a block is tagged `{tag}`, which no test knows")),
+        };
+        match result {
+            Ok(None) => {}
+            Ok(Some((lines, now))) if book::updating() => replacements.push((lines, now)),
+            Ok(Some((lines, now))) => {
+                let said: String = page.text.lines().collect::<Vec<_>>()[lines.clone()].join("\n");
+                failures.push(format!(
+                    "docs/{}:{}: the page says\n{said}\nand it is\n{now}",
+                    page.name,
+                    lines.start + 1
+                ));
+            }
+            Err(problem) => failures.push(format!("docs/{}:{}: {problem}", page.name, block.lines.start + 1)),
+        }
+    }
+    if !replacements.is_empty() {
+        let text = book::replaced(&page.text, &replacements);
+        fs::write(&page.path, text).expect("pages can be written");
+    }
+    failures
+}
+
+/// What a block should say instead, and where.
+type Correction = Option<(std::ops::Range<usize>, String)>;
+
+fn test_script(block: &Block, shown: Option<&Block>, folder: &Path) -> Result<Correction, String> {
+    let name = block.setting("file").unwrap_or("my.allot");
+    if block.setting("file").is_some() {
+        fs::write(folder.join(name), &block.text).map_err(|error| error.to_string())?;
+    }
+    let problems = check(&block.text, Options::default()).problems;
+    let diagnostics: Vec<Diagnostic> = problems.iter().map(Problem::diagnostic).collect();
+    let text = render(&diagnostics, name, &block.text, false);
+    let expected = match () {
+        () if block.is("error") => Some(Severity::Error),
+        () if block.is("warning") => Some(Severity::Warning),
+        () => None,
+    };
+    let found = diagnostics.iter().map(|diagnostic| diagnostic.severity).min();
+    if found != expected {
+        return Err(format!("expected {expected:?} of the script, found {found:?}\n{text}"));
+    }
+    Ok(match shown {
+        Some(shown) if expected.is_some() && !same(shown.text.trim_end(), text.trim_end()) => {
+            Some((shown.lines.clone(), format!("{}\n", text.trim_end())))
+        }
+        _ => None,
+    })
+}
+
+fn test_commands(block: &Block, folder: &Path) -> Result<Correction, String> {
+    let mut now = String::new();
+    let mut differs = false;
+    for (command, expected) in commands(&block.text) {
+        let output = run(&command, folder)?;
+        now.push_str(&format!("$ {command}\n"));
+        if same(&expected, &output) {
+            now.push_str(&expected);
+        } else if expected.lines().any(|line| line.trim() == "...") {
+            return Err(format!("`{command}` prints\n{output}\nwhich does not fit\n{expected}"));
+        } else {
+            differs = true;
+            now.push_str(&output);
+        }
+    }
+    Ok(differs.then(|| (block.lines.clone(), now)))
+}
+
+/// Splits a block into commands and what they are to print.
+fn commands(text: &str) -> Vec<(String, String)> {
+    let mut commands: Vec<(String, String)> = Vec::new();
+    for line in text.lines() {
+        match (line.strip_prefix("$ "), commands.last_mut()) {
+            (Some(command), _) => commands.push((command.to_owned(), String::new())),
+            (None, Some((_, expected))) => {
+                expected.push_str(line);
+                expected.push('\n');
+            }
+            (None, None) => panic!("a block begins with `{line}`, which is no command"),
+        }
+    }
+    commands
+}
+
+/// Runs a line in a shell that knows `allot`, and returns all that it prints.
+fn run(line: &str, folder: &Path) -> Result<String, String> {
+    let binary = Path::new(env!("CARGO_BIN_EXE_allot")).parent().unwrap_or(Path::new("."));
+    let path = format!("{}:{}", binary.display(), std::env::var("PATH").unwrap_or_default());
+    let output = Command::new("sh")
+        .args(["-c", &format!("exec 2>&1\n{line}")])
+        .current_dir(folder)
+        .env("PATH", path)
+        .env("COLUMNS", "100")
+        .env("NO_COLOR", "1")
+        .output()
+        .map_err(|error| format!("no shell runs: {error}"))?;
+    let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
+    if !text.is_empty() && !text.ends_with('\n') {
+        text.push('\n');
+    }
+    match output.status.code() {
+        Some(0..=2) if !text.contains("panicked at") => Ok(text),
+        _ => Err(format!("`{line}` ends with {}:\n{text}", output.status)),
+    }
+}
+
+/// Returns whether an output is what a page shows, where a line `...` stands for any lines.
+fn same(expected: &str, output: &str) -> bool {
+    let expected: Vec<&str> = expected.trim_end().lines().collect();
+    let output: Vec<&str> = output.trim_end().lines().collect();
+    fits(&expected, &output)
+}
+
+fn fits(expected: &[&str], output: &[&str]) -> bool {
+    match expected {
+        [] => output.is_empty(),
+        [dots, rest @ ..] if dots.trim() == "..." => {
+            (0..=output.len()).any(|skipped| fits(rest, &output[skipped..]))
+        }
+        [line, rest @ ..] => {
+            output.first().is_some_and(|first| same_line(line, first) && fits(rest, &output[1..]))
+        }
+    }
+}
+
+/// Returns whether two lines are equal but for the last digit shown of decimal numbers, which other processors may round
+/// otherwise, and for the length of bars.
+fn same_line(expected: &str, output: &str) -> bool {
+    let words = |line: &str| -> Vec<String> {
+        let bars = |character: char| "█▉▊▋▌▍▎▏╎".contains(character);
+        line.replace(bars, " ").split_whitespace().map(str::to_owned).collect()
+    };
+    let (expected, output) = (words(expected), words(output));
+    expected.len() == output.len() && expected.iter().zip(&output).all(|(a, b)| a == b || nearly(a, b))
+}
+
+fn nearly(a: &str, b: &str) -> bool {
+    let trimmed = |word: &str| word.trim_end_matches([',', '%', ')']).to_owned();
+    let (a, b) = (trimmed(a), trimmed(b));
+    let decimals = |word: &str| word.split_once('.').map(|(_, decimals)| decimals.len() as i32);
+    let (Some(of_a), Some(of_b), Ok(x), Ok(y)) =
+        (decimals(&a), decimals(&b), a.parse::<f64>(), b.parse::<f64>())
+    else {
+        return false;
+    };
+    let last_digit = 10_f64.powi(-of_a.min(of_b));
+    (x - y).abs() <= (1.5 * last_digit).max(1e-5 * x.abs())
+}
+
+fn link(target: &Path, at: &Path) {
+    std::os::unix::fs::symlink(target, at).expect("a link can be made");
+}
+
+#[test]
+fn examples_of_the_catalogue_check() {
+    for row in CATALOGUE {
+        let problems = check(row.example, Options::default()).problems;
+        let diagnostics: Vec<Diagnostic> = problems.iter().map(Problem::diagnostic).collect();
+        assert!(
+            diagnostics.is_empty(),
+            "the example of `{}` in the catalogue:\n{}",
+            row.name,
+            render(&diagnostics, row.name, row.example, false)
+        );
+    }
+}
+
+#[test]
+fn scripts_of_the_examples_folder_check_and_are_in_the_standard_layout() {
+    for entry in fs::read_dir(book::root("examples")).expect("examples/ can be read") {
+        let path = entry.expect("examples/ can be read").path();
+        if path.extension().is_some_and(|ending| ending == "allot") {
+            let source = fs::read_to_string(&path).expect("scripts are UTF-8");
+            assert!(
+                check(&source, Options::default()).problems.is_empty(),
+                "{} has problems",
+                path.display()
+            );
+            let formatted = allot::lang::format::format(&source).expect("the script parses");
+            assert_eq!(formatted, source, "{} is not in the standard layout", path.display());
+        }
+    }
+}
+
+/// The README's indented blocks: scripts check, diagnostics are what a script of that text gives, the first command runs.
+#[test]
+fn the_readme_is_true() {
+    let readme = book::read("README.md");
+    let blocks = indented_blocks(&readme);
+    let (mut commands, mut scripts, mut diagnosed) = (0, 0, 0);
+    for block in &blocks {
+        if let Some(line) = block.lines().find_map(|line| line.strip_prefix("cargo run --release -- ")) {
+            commands += 1;
+            let folder = tempfile::TempDir::new().expect("a folder can be made");
+            link(&book::root("examples"), &folder.path().join("examples"));
+            // A few evaluations say as much of the arguments as 500.
+            let quick = format!("allot {line} --samples 2 --windows 4 --evaluations 20");
+            let output = run(&quick, folder.path()).expect("the command runs");
+            for row in ["dense", "uniform", "owl", "discovered"] {
+                assert!(output.contains(row), "the README's command prints\n{output}");
+            }
+            for file in ["best.allot", "report.html"] {
+                assert!(
+                    folder.path().join("run").join(file).exists(),
+                    "the README's command leaves no {file}"
+                );
+            }
+        } else if block.starts_with("error[") {
+            diagnosed += 1;
+            let source: String = block
+                .lines()
+                .filter_map(|line| line.split_once(" | "))
+                .filter(|(number, _)| number.trim().parse::<u32>().is_ok())
+                .map(|(_, code)| format!("{code}\n"))
+                .collect();
+            let problems = check(&source, Options::default()).problems;
+            let diagnostics: Vec<Diagnostic> = problems.iter().map(Problem::diagnostic).collect();
+            let text = render(&diagnostics, "my.allot", &source, false);
+            assert!(
+                text.trim_end()
+                    .lines()
+                    .zip(block.trim_end().lines())
+                    .all(|(a, b)| a.trim_end() == b.trim_end()),
+                "the README shows\n{block}\nand the diagnostic is\n{text}"
+            );
+        } else {
+            scripts += 1;
+            let problems = check(block, Options::default()).problems;
+            assert!(problems.is_empty(), "a script of the README has problems:\n{block}");
+        }
+    }
+    assert!(commands >= 1 && scripts >= 1 && diagnosed >= 1, "{blocks:#?}");
+}
+
+fn indented_blocks(text: &str) -> Vec<String> {
+    let mut blocks: Vec<String> = vec![String::new()];
+    for line in text.lines() {
+        match line.strip_prefix("    ") {
+            Some(code) => {
+                if let Some(block) = blocks.last_mut() {
+                    block.push_str(code);
+                    block.push('\n');
+                }
+            }
+            None => blocks.push(String::new()),
+        }
+    }
+    blocks.retain(|block| !block.is_empty());
+    blocks
+}
+
+/// The examples in `--help` name arguments that exist.
+#[test]
+fn examples_in_the_help_parse() {
+    let command = allot::cli::command();
+    let mut seen = 0;
+    for subcommand in command.get_subcommands() {
+        let help = subcommand.get_after_help().map(ToString::to_string).unwrap_or_default();
+        for line in help.lines().filter(|line| line.starts_with("  ")) {
+            let words = words(line.split(" > ").next().unwrap_or(line));
+            let Some(start) = words.iter().position(|word| word == "allot") else { continue };
+            let parsed = allot::cli::command().try_get_matches_from(&words[start..]);
+            assert!(
+                parsed.is_ok(),
+                "`{}` in `allot {} --help`: {parsed:?}",
+                line.trim(),
+                subcommand.get_name()
+            );
+            seen += 1;
+        }
+    }
+    assert!(seen >= 20, "only {seen} examples were found");
+}
+
+/// Splits a line as a shell does, as far as single quotes go.
+fn words(line: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut quoted = false;
+    for character in line.trim().chars() {
+        match (character, words.last_mut()) {
+            ('\'', _) => quoted = !quoted,
+            (' ', _) if !quoted => words.push(String::new()),
+            (character, Some(word)) => word.push(character),
+            _ => {}
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}

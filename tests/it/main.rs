@@ -1,0 +1,66 @@
+//! What the library and the command promise, in one binary: a folder for each behaviour, and in `support` what they share.
+
+mod allocate {
+    mod laws;
+}
+mod cli {
+    mod bad_input;
+    mod commands;
+    mod diff;
+}
+mod compare;
+mod docs {
+    mod architecture;
+    mod examples;
+    mod reference;
+}
+mod exchange;
+mod gpu;
+mod interpret {
+    mod cache;
+    mod dsa;
+    mod errors;
+    mod laws;
+    mod noise;
+    mod published;
+    mod reference;
+}
+mod lang {
+    mod alone;
+    mod broken;
+    mod commands;
+    mod dsa;
+    mod latex;
+    mod laws;
+    mod limits;
+    mod mathml;
+}
+mod measure {
+    mod perplexity;
+}
+mod model {
+    mod candle;
+    mod decoder;
+    mod hub;
+    mod reading;
+}
+mod prune {
+    mod blocks;
+    mod masks;
+    mod methods;
+    mod saving;
+}
+mod report {
+    mod search;
+    mod text;
+}
+mod search {
+    mod neuroal;
+    mod run;
+    mod space;
+    mod variation;
+}
+mod stats {
+    mod calibration;
+}
+mod support;

@@ -1,0 +1,9 @@
+//! What several tests share.
+
+pub mod allocation;
+pub mod book;
+pub mod data;
+pub mod markup;
+pub mod models;
+pub mod programs;
+pub mod reference;
