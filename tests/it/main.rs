@@ -7,6 +7,7 @@ mod cli {
     mod bad_input;
     mod commands;
     mod diff;
+    mod main_job;
 }
 mod compare;
 mod docs {
