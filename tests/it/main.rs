@@ -15,6 +15,7 @@ mod docs {
     mod examples;
     mod reference;
 }
+mod examples;
 mod exchange;
 mod gpu;
 mod interpret {

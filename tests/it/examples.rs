@@ -1,0 +1,40 @@
+//! The programs of `examples/` that use the library do what they say.
+
+use std::path::Path;
+use std::process::Command;
+
+use tempfile::TempDir;
+
+/// Runs an example from the repository's root, as its first lines say, and returns what it prints.
+fn run(example: &str, arguments: &[&str]) -> String {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["run", "--quiet", "--example", example, "--"]).args(arguments);
+    let output = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("cargo runs");
+    assert!(output.status.success(), "{example}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("examples print UTF-8")
+}
+
+#[test]
+fn ratios_meet_the_budget() {
+    let printed = run("ratios", &[]);
+    assert_eq!(printed.lines().count(), 13, "{printed}");
+    assert!(printed.contains("block 11"), "{printed}");
+    assert!(printed.ends_with("all        0.7000\n"), "{printed}");
+    let magnitude = "examples/tiny-stories-12l/text/calibration.jsonl";
+    let printed = run("ratios", &["examples/tiny-stories-12l", magnitude, "uniform", "0.25"]);
+    assert!(printed.lines().all(|line| line.ends_with(" 0.2500")), "{printed}");
+}
+
+#[test]
+fn a_pruned_folder_is_written_and_measured() {
+    let folder = TempDir::new().expect("a folder");
+    let pruned = folder.path().join("pruned");
+    let printed = run("pruned_folder", &[pruned.to_str().expect("UTF-8")]);
+    assert!(printed.contains("of 1216512 weights pruned"), "{printed}");
+    let perplexity = |name: &str| -> f64 {
+        let line = printed.lines().find(|line| line.starts_with(name)).expect("a line");
+        line.rsplit(' ').next().and_then(|it| it.parse().ok()).expect("a number")
+    };
+    assert!(perplexity("dense") < perplexity("pruned"), "{printed}");
+    assert!(Path::new(&pruned).join("allot.json").exists());
+}
