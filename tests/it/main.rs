@@ -17,6 +17,13 @@ mod docs {
 }
 mod exchange;
 mod gpu;
+mod house {
+    mod alone;
+    mod arrows;
+    mod circles;
+    mod functions;
+    mod source;
+}
 mod interpret {
     mod cache;
     mod dsa;
@@ -27,7 +34,6 @@ mod interpret {
     mod reference;
 }
 mod lang {
-    mod alone;
     mod broken;
     mod commands;
     mod dsa;
