@@ -18,6 +18,13 @@ mod docs {
 mod examples;
 mod exchange;
 mod gpu;
+mod house {
+    mod alone;
+    mod arrows;
+    mod circles;
+    mod functions;
+    mod source;
+}
 mod interpret {
     mod cache;
     mod dsa;
@@ -28,7 +35,6 @@ mod interpret {
     mod reference;
 }
 mod lang {
-    mod alone;
     mod broken;
     mod commands;
     mod dsa;

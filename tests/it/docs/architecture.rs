@@ -1,82 +1,13 @@
 //! What the book says of the code's layout is so.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
 
 use crate::support::book;
 
-/// Paths in the book that stand for a reader's own files, not for the repository's.
-const FOLDERS: [&str; 8] = ["src/", "tests/", "examples/", "grammar/", "benches/", "fuzz/", "docs/", ".ci/"];
-
-#[test]
-fn modules_use_no_more_than_the_table_says() {
-    let allowed = table();
-    let modules: BTreeSet<String> = book::read("src/lib.rs")
-        .lines()
-        .filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'))
-        .map(str::to_owned)
-        .collect();
-    assert_eq!(
-        allowed.keys().cloned().collect::<BTreeSet<_>>(),
-        modules,
-        "the table of docs/architecture.md and src/lib.rs name different modules"
-    );
-    for (module, may_use) in &allowed {
-        let mut used: BTreeMap<String, String> = BTreeMap::new();
-        uses(&book::root("src").join(module), &modules, &mut used);
-        used.remove(module);
-        for (other, file) in &used {
-            assert!(
-                may_use.contains(other) || may_use.contains("all of them"),
-                "{file} uses `crate::{other}`, and docs/architecture.md does not let `{module}` use it"
-            );
-        }
-        for other in may_use.iter().filter(|other| *other != "all of them") {
-            assert!(
-                used.contains_key(other),
-                "docs/architecture.md lets `{module}` use `{other}`, and it does not: take it out of the table"
-            );
-        }
-    }
-}
-
-/// Returns which modules each module may use, as the page's table has it.
-fn table() -> BTreeMap<String, BTreeSet<String>> {
-    let page = book::read("docs/architecture.md");
-    let (_, table) = page.split_once("| module |").expect("docs/architecture.md has a table of modules");
-    let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
-    rows.map(|row| {
-        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
-        let names = |cell: &str| -> BTreeSet<String> {
-            let names = cell.split(',').map(|name| name.trim().trim_matches('`').to_owned());
-            names.filter(|name| !name.is_empty()).collect()
-        };
-        (cells[0].trim_matches('`').to_owned(), names(cells.get(2).copied().unwrap_or_default()))
-    })
-    .collect()
-}
-
-/// Collects which modules a module's files use, and where.
-fn uses(folder: &Path, modules: &BTreeSet<String>, used: &mut BTreeMap<String, String>) {
-    for entry in fs::read_dir(folder).expect("a module is a folder") {
-        let path = entry.expect("a folder can be read").path();
-        if path.is_dir() {
-            uses(&path, modules, used);
-            continue;
-        }
-        let text = fs::read_to_string(&path).expect("sources are UTF-8");
-        for part in text.split("crate::").skip(1) {
-            let name: String = part
-                .chars()
-                .take_while(|character| character.is_alphanumeric() || *character == '_')
-                .collect();
-            if modules.contains(&name) {
-                used.entry(name).or_insert_with(|| path.display().to_string());
-            }
-        }
-    }
-}
+/// What a path in the book begins with that is the repository's, not a reader's.
+const FOLDERS: [&str; 9] =
+    ["crates/", "src/", "tests/", "examples/", "grammar/", "benches/", "fuzz/", "docs/", ".ci/"];
 
 #[test]
 fn every_path_and_link_leads_somewhere() {

@@ -1,0 +1,66 @@
+//! Crates that stand alone: they reach neither files nor devices nor the network, and use no library that does.
+
+use super::source::{Source, Target};
+use crate::support::book;
+
+/// Modules of the standard library that reach outside the program.
+const OUTSIDE: [&str; 6] = ["fs", "net", "process", "env", "io", "thread"];
+
+/// Libraries that know tensors, models, files or a terminal.
+const LIBRARIES: [&str; 16] = [
+    "candle-core",
+    "candle-nn",
+    "clap",
+    "comfy-table",
+    "fancy-regex",
+    "hf-hub",
+    "indicatif",
+    "memmap2",
+    "rand",
+    "safetensors",
+    "serde_json",
+    "signal-hook",
+    "tempfile",
+    "tokenizers",
+    "ureq",
+    "yaml-rust2",
+];
+
+#[test]
+fn the_language_knows_no_tensors_files_or_models() {
+    assert_alone("allot-lang");
+}
+
+/// Fails where a package in `crates/` reaches outside.
+fn assert_alone(name: &str) {
+    let manifest = book::read(&format!("crates/{name}/Cargo.toml"));
+    for library in LIBRARIES {
+        let named = manifest.lines().any(|line| line.split(['.', ' ', '=']).next() == Some(library));
+        assert!(!named, "{name} depends on {library}");
+    }
+    let source = Source::get();
+    let root = source.roots[&name.replace('-', "_")];
+    let mut seen = 0;
+    for file in &source.files {
+        for used in file.uses.iter().filter(|used| source.root(used.module) == root) {
+            seen += 1;
+            let outside =
+                used.path[0] == "std" && used.path.get(1).is_some_and(|it| OUTSIDE.contains(&it.as_str()));
+            let path = used.path.join("::");
+            assert!(!outside, "{}:{}: `{path}` reaches outside the program", file.path, used.line);
+            // What it names of this project is its own, or another crate's that stands alone.
+            if let Some(Target::Module(module) | Target::Item(module)) =
+                source.resolve(used.module, &used.path)
+            {
+                let other = source.root(module);
+                assert!(
+                    other != source.roots["allot"],
+                    "{}:{}: `{path}` is of the root package",
+                    file.path,
+                    used.line
+                );
+            }
+        }
+    }
+    assert!(seen > 1000, "{name} is read");
+}

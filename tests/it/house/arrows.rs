@@ -1,0 +1,142 @@
+//! The tables of docs/architecture.md say which crate and which module uses which, and so does the code.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::source::{Source, Target, packages};
+use crate::support::book;
+
+/// Names, and for each which others it may use, or uses and where.
+type Table = BTreeMap<String, BTreeSet<String>>;
+type Used = BTreeMap<String, BTreeMap<String, String>>;
+
+/// The modules that the table of modules has rows for, with their names there.
+type Parts = BTreeMap<usize, String>;
+
+#[test]
+fn crates_use_what_the_table_says() {
+    let table = table("| crate |");
+    let mut used = Used::new();
+    for (name, folder) in packages() {
+        let manifest = format!("{folder}Cargo.toml");
+        let text = book::read(&manifest);
+        let (_, rest) =
+            text.split_once("\n[dependencies]\n").unwrap_or_else(|| panic!("{manifest} has dependencies"));
+        let lines = rest.lines().take_while(|line| !line.starts_with('['));
+        let names = lines.filter_map(|line| line.split(['.', ' ', '=']).next());
+        let ours = names.filter(|name| name.starts_with("allot-"));
+        used.insert(name, ours.map(|other| (other.to_owned(), manifest.clone())).collect());
+    }
+    compare(&table, &used);
+}
+
+#[test]
+fn modules_use_no_more_than_the_table_says() {
+    let source = Source::get();
+    let parts = parts(source);
+    let mut used: Used = parts.values().map(|name| (name.clone(), BTreeMap::new())).collect();
+    for file in &source.files {
+        for path in &file.uses {
+            let there = top(source, &parts, path.module, &path.path);
+            let (Some(here), Some(there)) = (part(source, &parts, path.module), there) else { continue };
+            if here != there {
+                let of_here = used.entry(here).or_default();
+                of_here.entry(there).or_insert_with(|| format!("{}:{}", file.path, path.line));
+            }
+        }
+    }
+    compare(&table("| module |"), &used);
+}
+
+/// Fails unless a table says what is so.
+fn compare(table: &Table, used: &Used) {
+    assert_eq!(
+        table.keys().collect::<BTreeSet<_>>(),
+        used.keys().collect::<BTreeSet<_>>(),
+        "a table of docs/architecture.md and the code name different modules or crates"
+    );
+    for (name, may_use) in table {
+        for (other, place) in &used[name] {
+            assert!(
+                may_use.contains(other) || may_use.contains("all of them"),
+                "{place} uses `{other}`, and docs/architecture.md does not let `{name}` use it"
+            );
+        }
+        for other in may_use.iter().filter(|other| *other != "all of them") {
+            assert!(
+                used[name].contains_key(other),
+                "docs/architecture.md lets `{name}` use `{other}`, and it does not: take it out of the table"
+            );
+        }
+    }
+}
+
+/// Returns which others each row may use, as the page's table with this heading has it.
+fn table(heading: &str) -> Table {
+    let page = book::read("docs/architecture.md");
+    let (_, table) =
+        page.split_once(heading).unwrap_or_else(|| panic!("docs/architecture.md has a table {heading}"));
+    let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
+    rows.map(|row| {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let names = |cell: &str| -> BTreeSet<String> {
+            let names = cell.split(',').map(|name| name.trim().trim_matches('`').to_owned());
+            names.filter(|name| !name.is_empty()).collect()
+        };
+        (cells[0].trim_matches('`').to_owned(), names(cells.get(2).copied().unwrap_or_default()))
+    })
+    .collect()
+}
+
+/// Returns the modules that the table has rows for, with the names that the root package gives them: the modules below each
+/// package's root, or the whole package where it is passed on as one.
+fn parts(source: &Source) -> Parts {
+    let own = source.roots["allot"];
+    let mut parts = BTreeMap::new();
+    for (name, &root) in &source.roots {
+        let alias = source
+            .names(own)
+            .find(|name| source.resolve(own, &[(*name).to_owned()]) == Some(Target::Module(root)));
+        match alias {
+            Some(alias) => {
+                parts.insert(root, alias.to_owned());
+            }
+            None => parts.extend(source.children(root)),
+        }
+        assert!(!parts.is_empty(), "{name} has modules");
+    }
+    parts
+}
+
+/// Returns which row of the table a module belongs to.
+fn part(source: &Source, parts: &Parts, module: usize) -> Option<String> {
+    let mut at = Some(module);
+    while let Some(module) = at {
+        if let Some(name) = parts.get(&module) {
+            return Some(name.clone());
+        }
+        at = source.modules[module].parent;
+    }
+    None
+}
+
+/// Returns which row of the table a path names, where it goes by the root of a package.
+fn top(source: &Source, parts: &Parts, module: usize, path: &[String]) -> Option<String> {
+    let first = path.first()?;
+    let (mut at, mut rest) = match first.as_str() {
+        "crate" | "$crate" => (source.root(module), &path[1..]),
+        "super" => (module, path),
+        name => (*source.roots.get(name)?, &path[1..]),
+    };
+    while rest.first().is_some_and(|name| name == "super") {
+        at = source.modules[at].parent?;
+        rest = &rest[1..];
+    }
+    if source.modules[at].parent.is_some() {
+        // Only the names below a root are rows.
+        return part(source, parts, at);
+    }
+    let Some(name) = rest.first() else { return part(source, parts, at) };
+    match source.resolve(at, std::slice::from_ref(name))? {
+        Target::Module(module) | Target::Item(module) => part(source, parts, module),
+    }
+}
