@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use candle_core::{Device, Tensor};
 
 use super::Hessian;
-use super::file::{LinearStatistics, Provenance, Statistics};
 use super::moments::SecondMoments;
 use super::reconstruction::{Reconstruction, reconstruction_error};
+use super::statistics::{LinearStatistics, Provenance, Statistics};
 use super::stream::{Activations, room};
 use super::tokens::Tokens;
 use crate::model::{Block, Checkpoint, ModelError, Site, widen};

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use hf_hub::api::sync::{ApiBuilder, ApiError, ApiRepo};
 use hf_hub::{Cache, Repo};
 
-use super::Progress;
+use super::progress::Progress;
 use crate::model::error::ModelError;
 use crate::model::files::{INDEX, SINGLE, shards};
 
