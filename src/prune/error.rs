@@ -154,3 +154,13 @@ pub enum PruneError {
     #[error("interrupted; nothing was left behind")]
     Interrupted,
 }
+
+impl PruneError {
+    /// Returns the error with the place in the model where a tensor operation failed, if it has none yet.
+    pub(super) fn inside(self, at: &str) -> Self {
+        match self {
+            Self::Model(error) => Self::Model(error.inside(at)),
+            other => other,
+        }
+    }
+}

@@ -2,53 +2,51 @@
 //!
 //! The processor has kernels of its own for all of it; these run on any device, so the tests compare both on a processor.
 
+use std::borrow::Cow;
+
 use candle_core::{D, DType, Device, Tensor};
 
+use super::error::PruneError;
 use super::factor::InverseFactor;
 use super::mask::Mask;
 use super::pattern::{Rounding, Share, in_group, place, wanted};
-use super::score::Method;
+use super::score::Formula;
 use crate::interpret::engine::{Engine, Least};
+use crate::lang::types::Group;
 use crate::model::ModelError;
 
 /// Columns that are chosen together, as published.
 const BLOCK: usize = 128;
 
-/// Returns a method's scores, f32 `[rows, columns]`, of weights of that shape and `second_moment`, `[columns]`; `None` for a
-/// metric, whose scores the interpreter gives.
-///
-/// SparseGPT's are Wanda's, as where a model is pruned many times from dense statistics.
+/// Returns a formula's scores, f32 `[rows, columns]`, of weights of that shape; `second_moment`, `[columns]`, is asked for only
+/// where the formula uses it.
 ///
 /// # Errors
-/// When a tensor operation fails.
-pub fn scores(
-    method: &Method,
+/// When a tensor operation fails, or what `second_moment` fails with.
+pub fn scores<'a>(
+    formula: Formula,
     weight: &Tensor,
-    second_moment: Option<&[f32]>,
-) -> Result<Option<Tensor>, ModelError> {
-    let size = weight.to_dtype(DType::F32)?.abs()?;
-    let norms = |power: f32| -> Result<Option<Tensor>, ModelError> {
-        let Some(moments) = second_moment else { return Ok(None) };
-        let norms: Vec<f32> = moments.iter().map(|it| it.sqrt()).collect();
-        let norms = norms.into_iter().map(|it| if power == 1.0 { it } else { it.powf(power) });
-        let norms: Vec<f32> = norms.collect();
-        Ok(Some(Tensor::new(norms, weight.device())?))
+    second_moment: impl FnOnce() -> Result<Cow<'a, [f32]>, PruneError>,
+) -> Result<Tensor, PruneError> {
+    let tensor = |error| PruneError::Model(ModelError::from(error));
+    let size = weight.to_dtype(DType::F32).and_then(|it| it.abs()).map_err(tensor)?;
+    let scored = match formula {
+        Formula::Magnitude => Ok(size),
+        Formula::Wanda => {
+            let norms: Vec<f32> = second_moment()?.iter().map(|it| it.sqrt()).collect();
+            Tensor::new(norms, weight.device()).and_then(|norms| size.broadcast_mul(&norms))
+        }
+        Formula::Ria { power } => {
+            let norms: Vec<f32> = second_moment()?.iter().map(|it| it.sqrt().powf(power)).collect();
+            relative_importance(&size, norms)
+        }
     };
-    Ok(match method {
-        Method::Metric(_) => None,
-        Method::Magnitude => Some(size),
-        Method::Wanda | Method::SparseGpt { .. } => match norms(1.0)? {
-            Some(norms) => Some(size.broadcast_mul(&norms)?),
-            None => None,
-        },
-        Method::Ria { power, .. } => match norms(*power)? {
-            Some(norms) => {
-                let shares = (share(&size, 0)? + share(&size, 1)?)?;
-                Some(shares.broadcast_mul(&norms)?)
-            }
-            None => None,
-        },
-    })
+    scored.map_err(tensor)
+}
+
+fn relative_importance(size: &Tensor, norms: Vec<f32>) -> candle_core::Result<Tensor> {
+    let norms = Tensor::new(norms, size.device())?;
+    (share(size, 0)? + share(size, 1)?)?.broadcast_mul(&norms)
 }
 
 /// Returns each number's share of its sum along a dimension; where the sum is 0, so is the share.
@@ -66,7 +64,7 @@ fn share(size: &Tensor, dimension: usize) -> candle_core::Result<Tensor> {
 pub fn marks(
     engine: &Engine,
     scores: &Tensor,
-    per: crate::lang::types::Group,
+    per: Group,
     share: Share,
     rounding: Rounding,
 ) -> Result<Tensor, ModelError> {
@@ -197,8 +195,7 @@ mod tests {
     use rand::{RngExt, SeedableRng};
 
     use super::*;
-    use crate::lang::types::Group;
-    use crate::prune::{least, score};
+    use crate::prune::least;
 
     fn numbers(count: usize, seed: u64) -> Vec<f32> {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
@@ -216,19 +213,16 @@ mod tests {
         let weights = numbers(rows * columns, 1);
         let moments: Vec<f32> = numbers(columns, 2).iter().map(|it| it.abs()).collect();
         let weight = Tensor::from_slice(&weights, (rows, columns), &Device::Cpu).expect("a weight");
-        for method in [Method::Magnitude, Method::Wanda, Method::RIA] {
-            let expected = match method {
-                Method::Magnitude => score::magnitude(&weights),
-                Method::Wanda => score::wanda(&weights, &moments),
-                _ => score::relative_importance(&weights, &moments, 0.5),
-            };
-            let found = scores(&method, &weight, Some(&moments)).expect("scores").expect("scores");
+        for formula in [Formula::Magnitude, Formula::Wanda, Formula::Ria { power: 0.5 }] {
+            let moments = || Ok(Cow::Borrowed(moments.as_slice()));
+            let expected = formula.scores(&weights, moments).expect("scores");
+            let found = scores(formula, &weight, moments).expect("scores");
             for share in shares(rows, columns) {
                 for rounding in [Rounding::Exact, Rounding::Reference] {
                     for per in [Group::Row, Group::Matrix] {
                         let marks = marks(&Engine::Cpu, &found, per, share, rounding).expect("marks");
                         let found = mask(&marks).expect("a mask");
-                        assert_eq!(found, least(&expected, columns, per, share, rounding), "{method:?}");
+                        assert_eq!(found, least(&expected, columns, per, share, rounding), "{formula:?}");
                     }
                 }
             }

@@ -1,13 +1,11 @@
-//! What a user may choose, and what a method needs for it.
+//! What a user may choose.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::error::PruneError;
+use super::method::{Method, Needs, Propagation, across_units};
 use super::pattern::{Pattern, Rounding};
-use super::score::{Method, Propagation};
-use crate::lang::ops::{Class, Op};
-use crate::lang::program::Expr;
-use crate::lang::types::{Type, UnitKind};
+use crate::lang::types::UnitKind;
 use crate::stats::{Statistics, Tokens};
 
 /// How a model is pruned; the allocation says how much of it where.
@@ -84,44 +82,4 @@ impl Options<'_> {
             _ => Ok(()),
         }
     }
-}
-
-/// What has to be known of a linear's input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Needs {
-    /// Nothing.
-    Weights,
-    /// Its second moments.
-    Moments,
-    /// Its Hessian.
-    Hessian,
-}
-
-impl Method {
-    pub(super) fn needs(&self) -> Needs {
-        match self {
-            Self::Magnitude => Needs::Weights,
-            Self::Wanda | Self::Ria { .. } => Needs::Moments,
-            Self::SparseGpt { .. } => Needs::Hessian,
-            Self::Metric(metric) if metric.score.uses(Op::InputNorm) => Needs::Moments,
-            Self::Metric(_) => Needs::Weights,
-        }
-    }
-}
-
-/// Returns an operator that compares units with each other, if there is one.
-pub(super) fn across_units(expr: &Expr) -> Option<Op> {
-    let mut found = None;
-    expr.walk(&mut |part| {
-        let Some(op) = part.op() else { return };
-        let compares = match op.info().class {
-            Class::Layerwise => true,
-            Class::Normaliser => part.of_type() == Type::Layer,
-            _ => false,
-        };
-        if compares {
-            found.get_or_insert(op);
-        }
-    });
-    found
 }
