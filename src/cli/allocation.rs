@@ -39,8 +39,8 @@ pub(super) fn load(name: &str, unit: Option<UnitKind>, quiet: bool) -> Result<So
 pub(super) fn read(input: Input, unit: Option<UnitKind>) -> Result<AllocationFile, CliError> {
     let file = AllocationFile::read(&input.bytes).map_err(named(&input.name))?;
     match unit {
-        Some(asked) if asked != file.unit() => {
-            Err(CliError::DecidedUnit { name: input.name, unit: file.unit(), asked })
+        Some(asked) if asked != file.unit => {
+            Err(CliError::DecidedUnit { name: input.name, unit: file.unit, asked })
         }
         _ => Ok(file),
     }

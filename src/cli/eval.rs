@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::allocation::{self, Source};
 use super::calibration::CalibrationArguments;
-use super::{CliError, Common, Format, Outcome, model, output, scripts};
+use super::{CliError, Common, Format, Outcome, help, model, output, scripts};
 use crate::allocate::script::{self, Note, Request, ScriptError, allocate};
 use crate::allocate::{Allocation, Bounds};
 use crate::exchange::AllocationFile;
@@ -141,7 +141,7 @@ pub(super) fn allocated(
     quiet: bool,
 ) -> Result<script::Outcome, CliError> {
     let outcome = allocate(&loaded.script, data, request).map_err(|error| match &error {
-        ScriptError::Interpret(cause) => CliError::Diagnosed(loaded.render(&[cause.diagnostic()])),
+        ScriptError::Interpret(cause) => CliError::Diagnosed(loaded.render(&[help::diagnostic(cause)])),
         _ => CliError::Script(error),
     })?;
     for note in outcome.notes.iter().filter(|_| !quiet) {

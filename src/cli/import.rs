@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::allocation::{modules, named};
 use super::{CliError, Common, Outcome, model, output};
 use crate::exchange::{
-    AllocationFile, ExchangeError, Format, alphapruning, csv, dlp, evopress, file, llm_compressor,
+    AllocationFile, ExchangeError, Format, Unsaid, alphapruning, csv, dlp, evopress, file, llm_compressor,
     modules::allocation, npy,
 };
 use crate::report::number::percent;
@@ -106,15 +106,14 @@ fn ratios(
 ) -> Result<crate::exchange::modules::Imported, ExchangeError> {
     let modules = modules(checkpoint);
     let text = String::from_utf8_lossy(content);
-    let missing = |what, option| ExchangeError::Missing { format: format.name(), what, option };
+    let missing = |what| ExchangeError::Missing { format: format.name(), what };
     let ratios = match format {
         Format::AlphaPruning => {
             alphapruning::read(&npy::read(content)?, arguments.epsilon, arguments.sparsity, &modules)?
         }
         Format::EvoPress => {
-            let target = arguments.sparsity.ok_or(missing("the sparsity of level 0", "--sparsity"))?;
-            let step =
-                arguments.weights_diff.ok_or(missing("how many weights a level is", "--weights-diff"))?;
+            let target = arguments.sparsity.ok_or(missing(Unsaid::LevelSparsity))?;
+            let step = arguments.weights_diff.ok_or(missing(Unsaid::LevelStep))?;
             evopress::read(&text, target, step, &modules)?
         }
         Format::Dlp => dlp::read(&text, &modules)?,

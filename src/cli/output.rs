@@ -36,7 +36,7 @@ pub enum CliError {
     #[error("{0}")]
     Diagnosed(String),
     /// A file that would be overwritten.
-    #[error("{} exists already; pass --force to overwrite it", path.display())]
+    #[error("{} exists already", path.display())]
     Exists {
         /// The file.
         path: PathBuf,
@@ -45,9 +45,7 @@ pub enum CliError {
     #[error(transparent)]
     Search(Box<SearchError>),
     /// A text that a search needs.
-    #[error(
-        "there is no {name} text: pass `--{name} FILE`, or `--texts FOLDER` with a file {name}.jsonl in it"
-    )]
+    #[error("there is no {name} text")]
     NoText {
         /// Which.
         name: &'static str,
@@ -60,7 +58,7 @@ pub enum CliError {
     Prune(#[from] crate::prune::PruneError),
     /// Nothing says how much is to be pruned.
     #[error(
-        "pass `--sparsity RATIO`: only a fixed pattern such as `2:4`, or an allocation file, has a sparsity of its own"
+        "no sparsity is given: only a fixed pattern such as `2:4`, or an allocation file, has a sparsity of its own"
     )]
     NoSparsity,
     /// Another tool's file, or an allocation for one, is not as it must be.
@@ -72,24 +70,22 @@ pub enum CliError {
         cause: Box<crate::exchange::ExchangeError>,
     },
     /// A file whose content is of no known format.
-    #[error("{} looks like a file of none of the formats; say which with `--from`", path.display())]
+    #[error("{} looks like a file of none of the formats", path.display())]
     UnknownFormat {
         /// The file.
         path: PathBuf,
     },
     /// Ratios are asked for, and there is no model to have them.
-    #[error("pass `--model MODEL` and `--sparsity RATIO`: a script gives ratios on a model only")]
+    #[error("no model is given: a script gives ratios on a model only")]
     NoModel,
     /// A script is asked for, and there are only ratios.
-    #[error(
-        "{name} is an allocation file: it has ratios and no script; export it to json, csv, llm-compressor, evopress, dlp or alphapruning"
-    )]
+    #[error("{name} is an allocation file: it has ratios and no script")]
     NoScriptInFile {
         /// The file.
         name: String,
     },
     /// An allocation file is to have another sparsity than it has.
-    #[error("{name} has a sparsity of {target}, and not {asked}; leave out `--sparsity`")]
+    #[error("{name} has a sparsity of {target}, and not {asked}")]
     DecidedSparsity {
         /// The file.
         name: String,
@@ -99,7 +95,7 @@ pub enum CliError {
         asked: f64,
     },
     /// An allocation file is to have other units than it has.
-    #[error("{name} has one ratio for each {unit}, and not for each {asked}; leave out `--unit`")]
+    #[error("{name} has one ratio for each {unit}, and not for each {asked}")]
     DecidedUnit {
         /// The file.
         name: String,
@@ -109,11 +105,11 @@ pub enum CliError {
         asked: crate::lang::types::UnitKind,
     },
     /// Bytes that are no text would go to a terminal.
-    #[error("this form is no text: pass `--output FILE`")]
+    #[error("this form is not text, and is not printed to a terminal")]
     BinaryOutput,
     /// A calibration would take more memory than it may.
     #[error(
-        "this takes about {needed} of memory even with activations in a scratch file, and may take {allowed}; leave out `--hessians` or `--gradients`, or allow more with `--memory`"
+        "this takes about {needed} of memory even with activations in a scratch file, and may take {allowed}"
     )]
     Memory {
         /// What it takes.
@@ -125,7 +121,7 @@ pub enum CliError {
     #[error(transparent)]
     Text(#[from] crate::stats::TextError),
     /// A script that is neither a file nor a published one.
-    #[error("there is no file `{name}` and no published script of that name{}", suggestion(similar))]
+    #[error("there is no file `{name}` and no published script of that name")]
     NoScript {
         /// What was asked for.
         name: String,
@@ -133,7 +129,7 @@ pub enum CliError {
         similar: Vec<String>,
     },
     /// An operator that does not exist.
-    #[error("there is no operator `{name}`{}; `allot ops --all` lists all", suggestion(similar))]
+    #[error("there is no operator `{name}`")]
     NoOperator {
         /// What was asked for.
         name: String,
@@ -141,7 +137,7 @@ pub enum CliError {
         similar: Vec<String>,
     },
     /// A script for `--method` that has no metric.
-    #[error("`{name}` has no `metric`, so it cannot say how weights are scored; try `wanda` or `magnitude`")]
+    #[error("`{name}` has no `metric`, so it cannot say how weights are scored")]
     NoMetric {
         /// The script's name.
         name: String,
@@ -175,13 +171,6 @@ impl From<SearchError> for CliError {
     }
 }
 
-fn suggestion(similar: &[String]) -> String {
-    match similar.is_empty() {
-        true => String::new(),
-        false => format!("; did you mean `{}`?", similar.join("`, `")),
-    }
-}
-
 /// Prints to standard output.
 ///
 /// # Errors
@@ -205,12 +194,6 @@ pub(super) fn print_json(value: &impl Serialize) -> Result<(), CliError> {
 /// Prints a message to standard error; that nobody reads it is no failure.
 pub(super) fn message(text: &str) {
     let _ = write!(std::io::stderr().lock(), "{text}");
-}
-
-/// Prints a failure to standard error, with what it follows from.
-pub(super) fn error(error: &CliError) {
-    let label = if styled(&std::io::stderr()) { "\u{1b}[1;31merror\u{1b}[0m" } else { "error" };
-    message(&format!("{label}: {error}\n"));
 }
 
 /// Returns whether a stream shows colours: a terminal, unless NO_COLOR is set.

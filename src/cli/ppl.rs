@@ -126,7 +126,7 @@ fn pruned(
     };
     let options = Options {
         propagation: Propagation::Dense,
-        unit: file.unit(),
+        unit: file.unit,
         statistics: statistics.as_ref(),
         ..Options::new(method)
     };

@@ -154,7 +154,7 @@ fn decide(
                 _ => arguments.sparsity,
             };
             let allocation = allocation::of_model(&file, &name, checkpoint, sparsity, quiet)?;
-            return Ok(Decided { allocation, unit: file.unit(), script: None, own_metric: None });
+            return Ok(Decided { allocation, unit: file.unit, script: None, own_metric: None });
         }
     };
     let target = match (arguments.sparsity, arguments.pattern) {

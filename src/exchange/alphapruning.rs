@@ -5,7 +5,7 @@
 //! themselves as the metric and `e = (max s - min s) / (max s + min s)`, that gives the ratios back.
 
 use super::modules::{Module, Ratios, one_for_each_block, shares};
-use super::{ExchangeError, Format};
+use super::{ExchangeError, Format, Unsaid};
 use crate::allocate::Allocation;
 use crate::allocate::mean_sparsity;
 
@@ -67,18 +67,13 @@ pub fn read(
     let Some(epsilon) = epsilon else {
         return match metric.iter().all(|value| (0.0..=1.0).contains(value)) {
             true => Ok(Ratios::Blocks(metric)),
-            false => Err(ExchangeError::Missing {
-                format: Format::AlphaPruning.name(),
-                what: "how its metric becomes ratios",
-                option: "--epsilon",
-            }),
+            false => {
+                Err(ExchangeError::Missing { format: Format::AlphaPruning.name(), what: Unsaid::Mapping })
+            }
         };
     };
-    let target = target.ok_or(ExchangeError::Missing {
-        format: Format::AlphaPruning.name(),
-        what: "the sparsity",
-        option: "--sparsity",
-    })?;
+    let target = target
+        .ok_or(ExchangeError::Missing { format: Format::AlphaPruning.name(), what: Unsaid::Sparsity })?;
     let (least, most) = range(&metric);
     if least >= most {
         return Err(wrong("all values are equal, and its mapping divides by their range"));

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use fancy_regex::Regex;
 use yaml_rust2::{Yaml, YamlLoader};
 
-use super::modules::{Module, Ratios, Share, of_blocks, place, shares};
+use super::modules::{LinearRatio, Module, Ratios, of_blocks, place, shares};
 use super::{ExchangeError, Format};
 use crate::allocate::Allocation;
 
@@ -62,7 +62,7 @@ pub fn write(allocation: &Allocation, modifier: Modifier) -> Result<String, Exch
 }
 
 /// Returns the pattern of what comes before a block's number, which all modules share.
-fn before(shares: &[Share]) -> Result<String, ExchangeError> {
+fn before(shares: &[LinearRatio]) -> Result<String, ExchangeError> {
     let Some(first) = shares.first() else { return Ok(String::new()) };
     let before = place(&first.module.name)?.before;
     for share in shares {
@@ -75,7 +75,7 @@ fn before(shares: &[Share]) -> Result<String, ExchangeError> {
 }
 
 /// Returns the patterns of what comes after a block's number, each once.
-fn below(shares: &[Share]) -> Result<Vec<String>, ExchangeError> {
+fn below(shares: &[LinearRatio]) -> Result<Vec<String>, ExchangeError> {
     let mut all = Vec::new();
     for share in shares {
         let below = fancy_regex::escape(place(&share.module.name)?.below).into_owned();

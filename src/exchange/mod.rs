@@ -17,7 +17,7 @@ pub mod modules;
 pub mod npy;
 pub mod numpy;
 
-pub use error::ExchangeError;
+pub use error::{ExchangeError, Unsaid};
 pub use file::AllocationFile;
 pub use format::Format;
 pub use modules::Module;

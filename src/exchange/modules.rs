@@ -1,6 +1,6 @@
 //! What formats name: a model's linears, its blocks, and the ratio of each.
 
-use super::ExchangeError;
+use super::{ExchangeError, Format};
 use crate::allocate::Bounds;
 use crate::allocate::{Allocation, Projection, Proposal, Unit, budget, mean_sparsity};
 use crate::lang::types::UnitKind;
@@ -18,7 +18,7 @@ pub struct Module {
 
 /// A linear of an allocation with its ratio.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Share {
+pub(super) struct LinearRatio {
     pub(super) module: Module,
     /// The sparsity of its unit, before whole weights.
     pub(super) sparsity: f64,
@@ -46,13 +46,13 @@ pub(super) fn place(name: &str) -> Result<Place<'_>, ExchangeError> {
 }
 
 /// Returns an allocation's linears with their ratios, in its order, which is the model's.
-pub(super) fn shares(allocation: &Allocation) -> Result<Vec<Share>, ExchangeError> {
+pub(super) fn shares(allocation: &Allocation) -> Result<Vec<LinearRatio>, ExchangeError> {
     let mut shares = Vec::new();
     for unit in &allocation.units {
         for projection in &unit.projections {
             let block = place(&projection.name)?.block;
             let module = Module { name: projection.name.clone(), block, parameters: projection.parameters };
-            shares.push(Share { module, sparsity: unit.sparsity });
+            shares.push(LinearRatio { module, sparsity: unit.sparsity });
         }
     }
     Ok(shares)
@@ -64,8 +64,8 @@ fn blocks<T>(all: &[T], block: impl Fn(&T) -> usize) -> Vec<&[T]> {
 }
 
 /// Returns one ratio for each block, or nothing when a block has several.
-pub(super) fn of_blocks(shares: &[Share]) -> Option<Vec<f64>> {
-    let each = |block: &&[Share]| block.iter().all(|share| share.sparsity == block[0].sparsity);
+pub(super) fn of_blocks(shares: &[LinearRatio]) -> Option<Vec<f64>> {
+    let each = |block: &&[LinearRatio]| block.iter().all(|share| share.sparsity == block[0].sparsity);
     let blocks = blocks(shares, |share| share.module.block);
     blocks.iter().all(each).then(|| blocks.iter().map(|block| block[0].sparsity).collect())
 }
@@ -74,11 +74,11 @@ pub(super) fn of_blocks(shares: &[Share]) -> Option<Vec<f64>> {
 ///
 /// # Errors
 /// When the linears of a block have several.
-pub(super) fn one_for_each_block(shares: &[Share], format: super::Format) -> Result<Vec<f64>, ExchangeError> {
+pub(super) fn one_for_each_block(shares: &[LinearRatio], format: Format) -> Result<Vec<f64>, ExchangeError> {
     if let Some(ratios) = of_blocks(shares) {
         return Ok(ratios);
     }
-    let differ = |pair: &&[Share]| {
+    let differ = |pair: &&[LinearRatio]| {
         pair[0].module.block == pair[1].module.block && pair[0].sparsity != pair[1].sparsity
     };
     match shares.windows(2).find(differ) {

@@ -214,10 +214,8 @@ fn read_heads(keys: &Keys<'_>, architecture: &Architecture) -> Result<(usize, us
 
 fn read_blocks(keys: &Keys<'_>, default: usize) -> Result<usize, ModelError> {
     match keys.count(&["num_hidden_layers"], default, LARGEST_COUNT)? {
-        blocks if blocks > MOST_BLOCKS => Err(keys.wrong(
-            "num_hidden_layers",
-            format!("is {blocks}; no model has more than {MOST_BLOCKS} blocks"),
-        )),
+        blocks if blocks > MOST_BLOCKS => Err(keys
+            .wrong("num_hidden_layers", format!("is {blocks}; no model has more than {MOST_BLOCKS} blocks"))),
         blocks => Ok(blocks),
     }
 }

@@ -1,10 +1,11 @@
 //! What a user may choose.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use super::error::PruneError;
 use super::method::{Method, Needs, Propagation, across_units};
 use super::pattern::{Pattern, Rounding};
+use crate::interrupt;
 use crate::lang::types::UnitKind;
 use crate::stats::{Statistics, Tokens};
 
@@ -52,10 +53,7 @@ impl Options<'_> {
 
     /// Fails when something asked to stop.
     pub(super) fn go_on(&self) -> Result<(), PruneError> {
-        match self.interrupt {
-            Some(flag) if flag.load(Ordering::Relaxed) => Err(PruneError::Interrupted),
-            _ => Ok(()),
-        }
+        Ok(interrupt::check(self.interrupt)?)
     }
 
     /// Returns whether hidden states have to go through the model.

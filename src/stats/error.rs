@@ -14,7 +14,7 @@ pub enum StatisticsError {
     #[error(transparent)]
     File(#[from] ModelError),
     /// The file is a safetensors file of another kind.
-    #[error("{} is not a statistics file ({problem}); make one with `allot stats`", path.display())]
+    #[error("{} is not a statistics file ({problem})", path.display())]
     Kind {
         /// The file.
         path: PathBuf,
@@ -22,7 +22,7 @@ pub enum StatisticsError {
         problem: String,
     },
     /// The statistics were collected on other weights.
-    #[error("{} was made from another model or other weights than {}; make it again with `allot stats`", path.display(), model.display())]
+    #[error("{} was made from another model or other weights than {}", path.display(), model.display())]
     Stale {
         /// The file.
         path: PathBuf,
@@ -40,7 +40,7 @@ pub enum StatisticsError {
         model: PathBuf,
     },
     /// A linear of the model has no second moments.
-    #[error("{} has no `{tensor}`; it is incomplete, make it again with `allot stats`", path.display())]
+    #[error("{} has no `{tensor}`; it is incomplete", path.display())]
     Missing {
         /// The file.
         path: PathBuf,
@@ -48,7 +48,7 @@ pub enum StatisticsError {
         tensor: String,
     },
     /// A value is one that the statistic cannot have.
-    #[error("{}: `{tensor}` holds {value} at {index}, and must be finite, and not negative outside a Hessian; make it again with `allot stats`", path.display())]
+    #[error("{}: `{tensor}` holds {value} at {index}, and must be finite, and not negative outside a Hessian", path.display())]
     Value {
         /// The file.
         path: PathBuf,

@@ -6,7 +6,9 @@
 #[cfg(feature = "hub")]
 mod download;
 mod fetch;
+mod problem;
 mod progress;
 
 pub use fetch::{fetch, in_cache};
+pub use problem::DownloadProblem;
 pub use progress::Progress;
