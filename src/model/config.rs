@@ -302,7 +302,7 @@ fn read_rotary(keys: &Keys<'_>, head_size: usize, positions: usize) -> Result<Ro
         Some(kind) => kind,
         None => inner.text("type")?.unwrap_or("default"),
     };
-    let original = either("original_max_position_embeddings")?;
+    let original = either("original_max_position_embeddings")?.unwrap_or(positions as f64);
     let scaling = match kind {
         "default" => Scaling::None,
         "linear" => Scaling::Linear { factor: inner.positive("factor")? },
@@ -313,22 +313,8 @@ fn read_rotary(keys: &Keys<'_>, head_size: usize, positions: usize) -> Result<Ro
             original: inner.positive("original_max_position_embeddings")?,
         },
         "longrope" | "su" => {
-            let original = original.unwrap_or(positions as f64);
-            let factor = match inner.number("factor")? {
-                Some(factor) if !keys.has("original_max_position_embeddings") => factor,
-                _ => positions as f64 / original,
-            };
-            let attention = match inner.number("attention_factor")? {
-                Some(attention) => attention,
-                None if factor <= 1.0 => 1.0,
-                None => (1.0 + factor.ln() / original.ln()).sqrt(),
-            };
-            Scaling::Long {
-                short: inner.numbers("short_factor", size / 2)?,
-                long: inner.numbers("long_factor", size / 2)?,
-                original: original as usize,
-                attention,
-            }
+            let extended = keys.has("original_max_position_embeddings");
+            read_long_scaling(&inner, size, positions, original, extended)?
         }
         other => {
             return Err(keys.wrong(
@@ -338,4 +324,30 @@ fn read_rotary(keys: &Keys<'_>, head_size: usize, positions: usize) -> Result<Ro
         }
     };
     Ok(Rotary { theta, size, scaling })
+}
+
+/// Reads the factors of `longrope`, of a model that was trained on `original` positions; `extended` says that the configuration
+/// itself says so, and not its rotary part.
+fn read_long_scaling(
+    inner: &Keys<'_>,
+    size: usize,
+    positions: usize,
+    original: f64,
+    extended: bool,
+) -> Result<Scaling, ModelError> {
+    let factor = match inner.number("factor")? {
+        Some(factor) if !extended => factor,
+        _ => positions as f64 / original,
+    };
+    let attention = match inner.number("attention_factor")? {
+        Some(attention) => attention,
+        None if factor <= 1.0 => 1.0,
+        None => (1.0 + factor.ln() / original.ln()).sqrt(),
+    };
+    Ok(Scaling::Long {
+        short: inner.numbers("short_factor", size / 2)?,
+        long: inner.numbers("long_factor", size / 2)?,
+        original: original as usize,
+        attention,
+    })
 }
