@@ -3,10 +3,10 @@
 use super::input::Input;
 use super::scripts::{self, Loaded};
 use super::{CliError, output};
-use crate::allocate::Allocation;
-use crate::exchange::{AllocationFile, ExchangeError, Module};
+use crate::allocate::{Allocation, Projection, Unit};
+use crate::exchange::{AllocationFile, ExchangeError};
 use crate::lang::types::UnitKind;
-use crate::model::Checkpoint;
+use crate::model::{Checkpoint, Linear};
 use crate::prune::{Pattern, shares};
 
 /// A script, or ratios that are decided already.
@@ -73,14 +73,17 @@ pub(super) fn of_model(
     Ok(allocation)
 }
 
-/// Returns a model's linears, as formats name them.
-pub(super) fn modules(checkpoint: &Checkpoint) -> Vec<Module> {
-    let module = |linear: &crate::model::Linear| Module {
+/// Returns a model's blocks and the linears in them, as formats name them.
+pub(super) fn blocks(checkpoint: &Checkpoint) -> Vec<Unit> {
+    let projection = |linear: &Linear| Projection {
         name: linear.module.clone(),
-        block: linear.block,
         parameters: linear.rows as u64 * linear.columns as u64,
     };
-    checkpoint.linears().iter().map(module).collect()
+    let block = |block| Unit {
+        name: format!("block {block}"),
+        projections: checkpoint.block_linears(block).iter().map(projection).collect(),
+    };
+    (0..checkpoint.config().blocks).map(block).collect()
 }
 
 /// Returns what makes an error of a file name the file.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::allocation::{modules, named};
+use super::allocation::{blocks, named};
 use super::{CliError, Common, Outcome, model, output};
 use crate::exchange::{
     AllocationFile, ExchangeError, Format, Unsaid, alphapruning, csv, dlp, evopress, file, llm_compressor,
@@ -104,21 +104,21 @@ fn ratios(
     content: &[u8],
     checkpoint: &crate::model::Checkpoint,
 ) -> Result<crate::exchange::modules::Imported, ExchangeError> {
-    let modules = modules(checkpoint);
+    let blocks = blocks(checkpoint);
     let text = String::from_utf8_lossy(content);
     let missing = |what| ExchangeError::Missing { format: format.name(), what };
     let ratios = match format {
         Format::AlphaPruning => {
-            alphapruning::read(&npy::read(content)?, arguments.epsilon, arguments.sparsity, &modules)?
+            alphapruning::read(&npy::read(content)?, arguments.epsilon, arguments.sparsity, &blocks)?
         }
         Format::EvoPress => {
             let target = arguments.sparsity.ok_or(missing(Unsaid::LevelSparsity))?;
             let step = arguments.weights_diff.ok_or(missing(Unsaid::LevelStep))?;
-            evopress::read(&text, target, step, &modules)?
+            evopress::read(&text, target, step, &blocks)?
         }
-        Format::Dlp => dlp::read(&text, &modules)?,
-        Format::LlmCompressor => llm_compressor::read(&text, &modules)?,
-        Format::Csv | Format::Json => csv::read(&text, &modules)?,
+        Format::Dlp => dlp::read(&text, &blocks)?,
+        Format::LlmCompressor => llm_compressor::read(&text, &blocks)?,
+        Format::Csv | Format::Json => csv::read(&text, &blocks)?,
     };
-    allocation(&modules, &ratios, arguments.sparsity)
+    allocation(&blocks, &ratios, arguments.sparsity)
 }

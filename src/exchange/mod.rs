@@ -1,7 +1,7 @@
 //! Allocations in the formats of other tools, and back: one file for each format.
 //!
 //! Writers take an [`Allocation`](crate::allocate::Allocation) and nothing else: the modules' names say what belongs to which block.
-//! Readers give ratios for the model's [`Module`]s, which [`modules::allocation`] puts on an exact budget. [`numpy`] alone takes a
+//! Readers give ratios for a model's blocks and the linears in them, which [`modules::allocation`] puts on an exact budget. [`numpy`] alone takes a
 //! script: what it writes computes the ratios.
 
 pub mod alphapruning;
@@ -20,4 +20,3 @@ pub mod numpy;
 pub use error::{ExchangeError, Unsaid};
 pub use file::AllocationFile;
 pub use format::Format;
-pub use modules::Module;
