@@ -32,6 +32,7 @@ pub mod cli;
 pub mod compare;
 pub mod exchange;
 pub mod interpret;
+pub mod interrupt;
 pub use allot_lang as lang;
 pub mod measure;
 pub mod model;

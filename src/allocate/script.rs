@@ -73,7 +73,7 @@ impl std::fmt::Display for Note {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum ScriptError {
     /// The script is only a metric: a pruning method.
-    #[error("the script has a metric and no allocation: it is a pruning method, for `--method`")]
+    #[error("the script has a metric and no allocation: it is a pruning method")]
     NoAllocation,
     /// The importances cannot be computed.
     #[error(transparent)]

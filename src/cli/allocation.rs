@@ -3,9 +3,10 @@
 use super::CliError;
 use super::input::Input;
 use super::scripts;
-use crate::exchange::{AllocationFile, ExchangeError, Module};
+use crate::allocate::{Projection, Unit};
+use crate::exchange::{AllocationFile, ExchangeError};
 use crate::lang::types::UnitKind;
-use crate::model::Checkpoint;
+use crate::model::{Checkpoint, Linear};
 use crate::session::LoadedScript;
 
 /// A script, or ratios that are decided already.
@@ -38,21 +39,24 @@ pub(super) fn load(name: &str, unit: Option<UnitKind>, quiet: bool) -> Result<So
 pub(super) fn read(input: Input, unit: Option<UnitKind>) -> Result<AllocationFile, CliError> {
     let file = AllocationFile::read(&input.bytes).map_err(named(&input.name))?;
     match unit {
-        Some(asked) if asked != file.unit() => {
-            Err(CliError::DecidedUnit { name: input.name, unit: file.unit(), asked })
+        Some(asked) if asked != file.unit => {
+            Err(CliError::DecidedUnit { name: input.name, unit: file.unit, asked })
         }
         _ => Ok(file),
     }
 }
 
-/// Returns a model's linears, as formats name them.
-pub(super) fn modules(checkpoint: &Checkpoint) -> Vec<Module> {
-    let module = |linear: &crate::model::Linear| Module {
+/// Returns a model's blocks and the linears in them, as formats name them.
+pub(super) fn blocks(checkpoint: &Checkpoint) -> Vec<Unit> {
+    let projection = |linear: &Linear| Projection {
         name: linear.module.clone(),
-        block: linear.block,
         parameters: linear.rows as u64 * linear.columns as u64,
     };
-    checkpoint.linears().iter().map(module).collect()
+    let block = |block| Unit {
+        name: format!("block {block}"),
+        projections: checkpoint.block_linears(block).iter().map(projection).collect(),
+    };
+    (0..checkpoint.config().blocks).map(block).collect()
 }
 
 /// Returns what makes an error of a file name the file.

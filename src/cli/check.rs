@@ -7,6 +7,7 @@ use super::{CliError, Common, Format, Outcome, output, scripts};
 use crate::lang::check::{Options, check_bytes};
 use crate::lang::diagnostic::{Diagnostic, Severity};
 use crate::lang::types::UnitKind;
+use crate::session::metric_of;
 use crate::{lang, report};
 
 /// Checks scripts: syntax, names, arguments and types
@@ -35,7 +36,7 @@ pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliE
     let mut outcome = Outcome::Fine;
     let mut data = Vec::new();
     let mut plans = Vec::new();
-    let metric = scripts::scoring(&arguments.method)?.metric;
+    let metric = metric_of(&scripts::method(&arguments.method)?)?;
     for path in &arguments.files {
         let input = Input::read(path)?;
         let checked = check_bytes(&input.bytes, Options { unit: arguments.unit });

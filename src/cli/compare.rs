@@ -23,7 +23,7 @@ use crate::search::settings::Settings;
 use crate::search::space::SpaceOptions;
 use crate::search::store::{Memory, Store};
 use crate::search::summary::Measure;
-use crate::session::Scoring;
+use crate::session::metric_of;
 
 /// Compares ways to allocate on a model: one table of perplexities, and the ratios of each
 #[derive(Debug, clap::Args)]
@@ -86,7 +86,8 @@ enum TableForm {
 }
 
 pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliError> {
-    let Scoring { method, metric } = scripts::scoring(&arguments.method)?;
+    let method = scripts::method(&arguments.method)?;
+    let metric = metric_of(&method)?;
     if matches!(method, Method::SparseGpt { .. }) && arguments.propagate == Propagation::Dense {
         return Err(CompareError::SparseGptDense.into());
     }

@@ -83,13 +83,10 @@ fn ratios(
     sparsity: f64,
     common: Common,
 ) -> Result<SideBySide, CliError> {
-    let scoring = scripts::scoring(&arguments.method)?;
+    let method = scripts::method(&arguments.method)?;
     let mut session = arguments.calibration.session(model::open(folder, common)?, common.quiet)?;
-    let options = AllocationOptions {
-        scoring: Some(&scoring),
-        unit: arguments.unit,
-        ..AllocationOptions::at(sparsity)
-    };
+    let options =
+        AllocationOptions { method: &method, unit: arguments.unit, ..AllocationOptions::at(sparsity) };
     let outcomes = session.allocate_all(&[&loaded[0], &loaded[1]], &options)?;
     let names = [loaded[0].name.clone(), loaded[1].name.clone()];
     Ok(SideBySide::new(names, &outcomes[0].allocation, &outcomes[1].allocation))

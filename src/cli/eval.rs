@@ -58,11 +58,11 @@ pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliE
         Source::File(file, name) => return show_file(&file, &name, arguments, common),
     };
     let sparsity = arguments.sparsity.ok_or(CliError::NoSparsity)?;
-    let scoring = scripts::scoring(&arguments.method)?;
+    let method = scripts::method(&arguments.method)?;
     let bounds = Bounds::new(arguments.least, arguments.most)?;
     let checkpoint = model::open(&arguments.model, common)?;
     let mut session = arguments.calibration.session(checkpoint, common.quiet)?;
-    let options = AllocationOptions { sparsity, scoring: Some(&scoring), unit: arguments.unit, bounds };
+    let options = AllocationOptions { sparsity, method: &method, unit: arguments.unit, bounds };
     let outcome = session.allocate(&loaded, &options)?;
     draw(arguments, &outcome.allocation, &loaded.name)?;
     match common.format {

@@ -12,7 +12,7 @@ use super::{CliError, Common, Format, Outcome, model, output, scripts};
 use crate::exchange::{AllocationFile, alphapruning, csv, dlp, evopress, file, llm_compressor, npy, numpy};
 use crate::lang::types::UnitKind;
 use crate::lang::{canonical, dsa, latex, print};
-use crate::session::{AllocationOptions, Session};
+use crate::session::{AllocationOptions, Session, metric_of};
 
 /// Writes a script, or the allocation that it gives on a model, in another tool's form
 #[derive(Debug, clap::Args)]
@@ -129,7 +129,7 @@ pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliE
                 Form::Latex => latex::script(script),
                 Form::Dsa => format!("{}\n", dsa::export(script).ok_or(CliError::NoGraphString)?),
                 Form::Numpy => {
-                    let metric = scripts::scoring(&arguments.method)?.metric;
+                    let metric = metric_of(&scripts::method(&arguments.method)?)?;
                     numpy::write(script, &loaded.name, &metric, arguments.unit)
                         .map_err(named(&loaded.name))?
                 }
@@ -235,13 +235,10 @@ fn decided(
     };
     let model = arguments.model.as_ref().ok_or(CliError::NoModel)?;
     let sparsity = arguments.sparsity.ok_or(CliError::NoSparsity)?;
-    let scoring = scripts::scoring(&arguments.method)?;
+    let method = scripts::method(&arguments.method)?;
     let mut session = arguments.calibration.session(model::open(model, common)?, common.quiet)?;
-    let options = AllocationOptions {
-        scoring: Some(&scoring),
-        unit: arguments.unit,
-        ..AllocationOptions::at(sparsity)
-    };
+    let options =
+        AllocationOptions { method: &method, unit: arguments.unit, ..AllocationOptions::at(sparsity) };
     let outcome = session.allocate(loaded, &options)?;
     let (checkpoint, statistics) = (session.checkpoint(), session.at_hand());
     let hash = Some(canonical::hash(&loaded.script));

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use super::allocation::{modules, named};
+use super::allocation::{blocks, named};
 use super::progress::watch;
 use super::{CliError, Common, Outcome, model, output};
 use crate::exchange::{
-    AllocationFile, ExchangeError, Format, alphapruning, csv, dlp, evopress, file, llm_compressor,
+    AllocationFile, ExchangeError, Format, Unsaid, alphapruning, csv, dlp, evopress, file, llm_compressor,
     modules::allocation, npy,
 };
 use crate::report::number::percent;
@@ -107,22 +107,21 @@ fn ratios(
     content: &[u8],
     checkpoint: &crate::model::Checkpoint,
 ) -> Result<crate::exchange::modules::Imported, ExchangeError> {
-    let modules = modules(checkpoint);
+    let blocks = blocks(checkpoint);
     let text = String::from_utf8_lossy(content);
-    let missing = |what, option| ExchangeError::Missing { format: format.name(), what, option };
+    let missing = |what| ExchangeError::Missing { format: format.name(), what };
     let ratios = match format {
         Format::AlphaPruning => {
-            alphapruning::read(&npy::read(content)?, arguments.epsilon, arguments.sparsity, &modules)?
+            alphapruning::read(&npy::read(content)?, arguments.epsilon, arguments.sparsity, &blocks)?
         }
         Format::EvoPress => {
-            let target = arguments.sparsity.ok_or(missing("the sparsity of level 0", "--sparsity"))?;
-            let step =
-                arguments.weights_diff.ok_or(missing("how many weights a level is", "--weights-diff"))?;
-            evopress::read(&text, target, step, &modules)?
+            let target = arguments.sparsity.ok_or(missing(Unsaid::LevelSparsity))?;
+            let step = arguments.weights_diff.ok_or(missing(Unsaid::LevelStep))?;
+            evopress::read(&text, target, step, &blocks)?
         }
-        Format::Dlp => dlp::read(&text, &modules)?,
-        Format::LlmCompressor => llm_compressor::read(&text, &modules)?,
-        Format::Csv | Format::Json => csv::read(&text, &modules)?,
+        Format::Dlp => dlp::read(&text, &blocks)?,
+        Format::LlmCompressor => llm_compressor::read(&text, &blocks)?,
+        Format::Csv | Format::Json => csv::read(&text, &blocks)?,
     };
-    allocation(&modules, &ratios, arguments.sparsity)
+    allocation(&blocks, &ratios, arguments.sparsity)
 }

@@ -11,6 +11,7 @@ mod eval;
 mod explain;
 mod export;
 mod fmt;
+mod help;
 mod import;
 mod import_dsa;
 mod input;
@@ -36,9 +37,7 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 pub use output::CliError;
 
-use crate::compare::run::CompareError;
-use crate::prune::PruneError;
-use crate::search::error::SearchError;
+use crate::interrupt::Interrupted;
 
 /// A small typed language for sparsity allocation functions, and the tools around it.
 #[derive(Debug, Parser)]
@@ -134,16 +133,8 @@ pub fn main() -> ExitCode {
         Ok(Outcome::Fine) => ExitCode::SUCCESS,
         Ok(Outcome::Found) => ExitCode::from(1),
         Err(CliError::BrokenPipe) => ExitCode::SUCCESS,
-        Err(CliError::Prune(error @ PruneError::Interrupted)) => {
-            output::message(&format!("{error}\n"));
-            ExitCode::from(interrupt::EXIT_CODE)
-        }
-        Err(CliError::Search(error)) if matches!(*error, SearchError::Interrupted { .. }) => {
-            output::message(&format!("{error}\n"));
-            ExitCode::from(interrupt::EXIT_CODE)
-        }
-        Err(error @ CliError::Compare(CompareError::Interrupted)) => {
-            output::message(&format!("{error}\n"));
+        Err(error) if is_interrupted(&error) => {
+            output::message(&help::explained(&error));
             ExitCode::from(interrupt::EXIT_CODE)
         }
         Err(CliError::Diagnosed(text)) => {
@@ -151,10 +142,16 @@ pub fn main() -> ExitCode {
             ExitCode::from(2)
         }
         Err(error) => {
-            output::error(&error);
+            help::report(&error);
             ExitCode::from(2)
         }
     }
+}
+
+/// Returns whether an error is, or follows from, somebody's asking the work to stop.
+fn is_interrupted(error: &CliError) -> bool {
+    let mut causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
+    causes.any(|cause| cause.is::<Interrupted>())
 }
 
 /// Keeps candle's own threads from waiting in a loop: the work that pays runs on rayon's, which sleep.

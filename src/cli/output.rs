@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::help;
 use crate::lang::render::render;
 use crate::search::error::SearchError;
 use crate::session::SessionError;
@@ -38,7 +39,7 @@ pub enum CliError {
     #[error("{0}")]
     Diagnosed(String),
     /// A file that would be overwritten.
-    #[error("{} exists already; pass --force to overwrite it", path.display())]
+    #[error("{} exists already", path.display())]
     Exists {
         /// The file.
         path: PathBuf,
@@ -47,9 +48,7 @@ pub enum CliError {
     #[error(transparent)]
     Search(Box<SearchError>),
     /// A text that a search needs.
-    #[error(
-        "there is no {name} text: pass `--{name} FILE`, or `--texts FOLDER` with a file {name}.jsonl in it"
-    )]
+    #[error("there is no {name} text")]
     NoText {
         /// Which.
         name: &'static str,
@@ -62,7 +61,7 @@ pub enum CliError {
     Prune(#[from] crate::prune::PruneError),
     /// Nothing says how much is to be pruned.
     #[error(
-        "pass `--sparsity RATIO`: only a fixed pattern such as `2:4`, or an allocation file, has a sparsity of its own"
+        "no sparsity is given: only a fixed pattern such as `2:4`, or an allocation file, has a sparsity of its own"
     )]
     NoSparsity,
     /// Another tool's file, or an allocation for one, is not as it must be.
@@ -74,24 +73,22 @@ pub enum CliError {
         cause: Box<crate::exchange::ExchangeError>,
     },
     /// A file whose content is of no known format.
-    #[error("{} looks like a file of none of the formats; say which with `--from`", path.display())]
+    #[error("{} looks like a file of none of the formats", path.display())]
     UnknownFormat {
         /// The file.
         path: PathBuf,
     },
     /// Ratios are asked for, and there is no model to have them.
-    #[error("pass `--model MODEL` and `--sparsity RATIO`: a script gives ratios on a model only")]
+    #[error("no model is given: a script gives ratios on a model only")]
     NoModel,
     /// A script is asked for, and there are only ratios.
-    #[error(
-        "{name} is an allocation file: it has ratios and no script; export it to json, csv, llm-compressor, evopress, dlp or alphapruning"
-    )]
+    #[error("{name} is an allocation file: it has ratios and no script")]
     NoScriptInFile {
         /// The file.
         name: String,
     },
     /// An allocation file is to have another sparsity than it has.
-    #[error("{name} has a sparsity of {target}, and not {asked}; leave out `--sparsity`")]
+    #[error("{name} has a sparsity of {target}, and not {asked}")]
     DecidedSparsity {
         /// The file.
         name: String,
@@ -101,7 +98,7 @@ pub enum CliError {
         asked: f64,
     },
     /// An allocation file is to have other units than it has.
-    #[error("{name} has one ratio for each {unit}, and not for each {asked}; leave out `--unit`")]
+    #[error("{name} has one ratio for each {unit}, and not for each {asked}")]
     DecidedUnit {
         /// The file.
         name: String,
@@ -111,11 +108,11 @@ pub enum CliError {
         asked: crate::lang::types::UnitKind,
     },
     /// Bytes that are no text would go to a terminal.
-    #[error("this form is no text: pass `--output FILE`")]
+    #[error("this form is not text, and is not printed to a terminal")]
     BinaryOutput,
     /// A calibration would take more memory than it may.
     #[error(
-        "this takes about {needed} of memory even with activations in a scratch file, and may take {allowed}; leave out `--hessians` or `--gradients`, or allow more with `--memory`"
+        "this takes about {needed} of memory even with activations in a scratch file, and may take {allowed}"
     )]
     Memory {
         /// What it takes.
@@ -127,7 +124,7 @@ pub enum CliError {
     #[error(transparent)]
     Text(#[from] crate::stats::TextError),
     /// A script that is neither a file nor a published one.
-    #[error("there is no file `{name}` and no published script of that name{}", suggestion(similar))]
+    #[error("there is no file `{name}` and no published script of that name")]
     NoScript {
         /// What was asked for.
         name: String,
@@ -135,7 +132,7 @@ pub enum CliError {
         similar: Vec<String>,
     },
     /// An operator that does not exist.
-    #[error("there is no operator `{name}`{}; `allot ops --all` lists all", suggestion(similar))]
+    #[error("there is no operator `{name}`")]
     NoOperator {
         /// What was asked for.
         name: String,
@@ -143,7 +140,7 @@ pub enum CliError {
         similar: Vec<String>,
     },
     /// A script for `--method` that has no metric.
-    #[error("`{name}` has no `metric`, so it cannot say how weights are scored; try `wanda` or `magnitude`")]
+    #[error("`{name}` has no `metric`, so it cannot say how weights are scored")]
     NoMetric {
         /// The script's name.
         name: String,
@@ -178,6 +175,10 @@ impl From<SessionError> for CliError {
             SessionError::Diagnosed { name, text, diagnostics } => {
                 Self::Diagnosed(render(&diagnostics, &name, &text, styled(&std::io::stderr())))
             }
+            SessionError::NoValue { name, text, cause } => {
+                let diagnostics = [help::diagnostic(&cause)];
+                Self::Diagnosed(render(&diagnostics, &name, &text, styled(&std::io::stderr())))
+            }
             SessionError::NoScript { name, similar } => Self::NoScript { name, similar },
             SessionError::NoMetric { name } => Self::NoMetric { name },
             SessionError::DecidedSparsity { name, target, asked } => {
@@ -197,13 +198,6 @@ impl From<SessionError> for CliError {
 impl From<SearchError> for CliError {
     fn from(error: SearchError) -> Self {
         Self::Search(Box::new(error))
-    }
-}
-
-fn suggestion(similar: &[String]) -> String {
-    match similar.is_empty() {
-        true => String::new(),
-        false => format!("; did you mean `{}`?", similar.join("`, `")),
     }
 }
 
@@ -230,12 +224,6 @@ pub(super) fn print_json(value: &impl Serialize) -> Result<(), CliError> {
 /// Prints a message to standard error; that nobody reads it is no failure.
 pub(super) fn message(text: &str) {
     let _ = write!(std::io::stderr().lock(), "{text}");
-}
-
-/// Prints a failure to standard error, with what it follows from.
-pub(super) fn error(error: &CliError) {
-    let label = if styled(&std::io::stderr()) { "\u{1b}[1;31merror\u{1b}[0m" } else { "error" };
-    message(&format!("{label}: {error}\n"));
 }
 
 /// Returns whether a stream shows colours: a terminal, unless NO_COLOR is set.

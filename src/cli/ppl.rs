@@ -108,8 +108,8 @@ fn pruned(
     let allocation = session.decided(&file, &name, None)?;
     let options = PruneOptions {
         propagation: Propagation::Dense,
-        unit: file.unit(),
-        ..PruneOptions::of(scripts::scoring(&arguments.method)?.method)
+        unit: file.unit,
+        ..PruneOptions::of(scripts::method(&arguments.method)?)
     };
     let (decoder, _) = session.prune_in_memory(&allocation, &options)?;
     Ok(session.perplexity_of(&decoder, &tokens)?)

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use super::allocation::{self, Source};
 use super::calibration::CalibrationArguments;
 use super::interrupt::Deferred;
-use super::{CliError, Common, Format, Outcome, model, output};
+use super::{CliError, Common, Format, Outcome, model, output, scripts};
 use crate::allocate::Allocation;
 use crate::lang::canonical;
 use crate::lang::types::UnitKind;
-use crate::prune::{Pattern, Propagation, Rounding, ScriptSource};
+use crate::prune::{Method, Pattern, Propagation, Rounding, ScriptSource};
 use crate::report;
-use crate::session::{AllocationOptions, PruneOptions, Scoring, Session};
+use crate::session::{AllocationOptions, PruneOptions, Session, chosen_method};
 
 /// Prunes a model: a script says how much each part loses, a method which weights
 #[derive(Debug, clap::Args)]
@@ -77,12 +77,13 @@ fn rounding(word: &str) -> Result<Rounding, String> {
 pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliError> {
     let source = allocation::load(&arguments.script, arguments.unit, common.quiet)?;
     let name = arguments.method.as_deref();
-    let scoring = match &source {
-        Source::Script(loaded) => Scoring::chosen(name, Some(&loaded.script))?,
-        Source::File(..) => Scoring::chosen(name, None)?,
+    let method = match (&source, name) {
+        (_, Some(name)) => scripts::method(name)?,
+        (Source::Script(loaded), None) => chosen_method(None, Some(&loaded.script))?,
+        (Source::File(..), None) => chosen_method(None, None)?,
     };
     let mut session = arguments.calibration.session(model::open(&arguments.model, common)?, common.quiet)?;
-    let Decided { allocation, unit, script } = decide(&source, arguments, &scoring, &mut session)?;
+    let Decided { allocation, unit, script } = decide(&source, arguments, &method, &mut session)?;
     let writing = Deferred::begin();
     let options = PruneOptions {
         pattern: arguments.pattern,
@@ -90,7 +91,7 @@ pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliE
         propagation: arguments.propagate,
         unit,
         interrupt: Some(writing.flag()),
-        ..PruneOptions::of(scoring.method)
+        ..PruneOptions::of(method)
     };
     let report = session.prune(&allocation, &options, &arguments.out, arguments.force, script)?;
     drop(writing);
@@ -114,7 +115,7 @@ struct Decided {
 fn decide(
     source: &Source,
     arguments: &Arguments,
-    scoring: &Scoring,
+    method: &Method,
     session: &mut Session,
 ) -> Result<Decided, CliError> {
     let loaded = match source {
@@ -126,7 +127,7 @@ fn decide(
                 _ => arguments.sparsity,
             };
             let allocation = session.decided(file, name, sparsity)?;
-            return Ok(Decided { allocation, unit: file.unit(), script: None });
+            return Ok(Decided { allocation, unit: file.unit, script: None });
         }
     };
     let sparsity = match (arguments.sparsity, arguments.pattern) {
@@ -134,8 +135,7 @@ fn decide(
         (None, Pattern::Fixed { n, m }) => n as f64 / m as f64,
         (None, _) => return Err(CliError::NoSparsity),
     };
-    let options =
-        AllocationOptions { scoring: Some(scoring), unit: arguments.unit, ..AllocationOptions::at(sparsity) };
+    let options = AllocationOptions { method, unit: arguments.unit, ..AllocationOptions::at(sparsity) };
     let outcome = session.allocate(loaded, &options)?;
     Ok(Decided {
         allocation: outcome.allocation,

@@ -7,7 +7,8 @@ use super::{CliError, output};
 use crate::lang::published;
 use crate::lang::render::render;
 use crate::lang::types::UnitKind;
-use crate::session::{LoadedScript, Scoring};
+use crate::prune::Method;
+use crate::session::{LoadedScript, method_of, named_method};
 
 /// Loads a script: a file, `-` for standard input, or the name of a published one.
 ///
@@ -49,13 +50,13 @@ pub(super) fn check_input(
     Ok(loaded)
 }
 
-/// Returns how weights are scored and chosen, as `--method` names it: a published method, or a script with a metric.
+/// Returns the pruning method that `--method` names: a published one, or a script with a metric.
 ///
 /// # Errors
 /// As [`load`]; also when the script has no metric.
-pub(super) fn scoring(name: &str) -> Result<Scoring, CliError> {
+pub(super) fn method(name: &str) -> Result<Method, CliError> {
     match name {
-        "-" => Ok(Scoring::of(load(name, None, true)?)?),
-        _ => Ok(Scoring::named(name)?),
+        "-" => Ok(method_of(&load(name, None, true)?)?),
+        _ => Ok(named_method(name)?),
     }
 }

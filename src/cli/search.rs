@@ -19,7 +19,7 @@ use crate::search::settings::{Settings, TextSettings, metric_script};
 use crate::search::space::{Space, SpaceOptions};
 use crate::search::store::Journal;
 use crate::search::summary::{Measure, Searcher};
-use crate::session::{Needs, Scoring};
+use crate::session::{Needs, metric_of};
 use crate::stats::{Source, WINDOW_LENGTH, window_length};
 
 /// The texts of a search, in the order in which they are read.
@@ -240,7 +240,7 @@ pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliE
     for name in &arguments.include {
         let loaded = scripts::load(name, None, common.quiet)?;
         let needs =
-            Needs::of_scripts([&loaded.script], &scripts::scoring(&arguments.objective.method)?.metric);
+            Needs::of_scripts([&loaded.script], &metric_of(&scripts::method(&arguments.objective.method)?)?);
         settings.texts.reconstruction |= needs.has(Op::ReconstructionError);
         settings.texts.gradients |= needs.has(Op::Gradient);
         settings.include.push(loaded.text);
@@ -270,7 +270,8 @@ pub(super) fn base(
     space: SpaceOptions,
     quiet: bool,
 ) -> Result<Settings, CliError> {
-    let Scoring { method, metric } = scripts::scoring(&objective.method)?;
+    let method = scripts::method(&objective.method)?;
+    let metric = metric_of(&method)?;
     let needs = Needs::of_method(&method);
     texts.reconstruction |= needs.has(Op::ReconstructionError);
     texts.gradients |= needs.has(Op::Gradient);

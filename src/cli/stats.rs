@@ -10,7 +10,7 @@ use crate::lang::ops::Op;
 use crate::lang::types::UnitKind;
 use crate::model::Checkpoint;
 use crate::report::number;
-use crate::session::{AllocationOptions, Needs, Session};
+use crate::session::{AllocationOptions, Needs, Session, metric_of};
 use crate::stats::{
     CalibrationOptions, RECONSTRUCTION_GROUP, Reconstruction, Source, Statistics, calibrate_with,
     gradients_within, spectra,
@@ -95,8 +95,8 @@ pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliE
     // Before the long work: what is wrong with a script is known at once.
     let load = |name: &String| scripts::load(name, arguments.unit, common.quiet);
     let asked = arguments.reductions.iter().map(load).collect::<Result<Vec<_>, _>>()?;
-    let scoring = scripts::scoring(&arguments.method)?;
-    let needs = Needs::of_scripts(asked.iter().map(|it| &it.script), &scoring.metric);
+    let method = scripts::method(&arguments.method)?;
+    let needs = Needs::of_scripts(asked.iter().map(|it| &it.script), &metric_of(&method)?);
     let mut statistics = match &arguments.stats {
         Some(path) => Statistics::load(path, &checkpoint)?,
         None => calibrated(arguments, &needs, &checkpoint, common)?,
@@ -110,7 +110,7 @@ pub(super) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliE
     }
     if !asked.is_empty() {
         let options = AllocationOptions {
-            scoring: Some(&scoring),
+            method: &method,
             unit: arguments.unit,
             ..AllocationOptions::at(arguments.sparsity)
         };

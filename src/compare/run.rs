@@ -10,6 +10,7 @@ use super::ground::Ground;
 use super::summary::{Cell, CellResult, Comparison, Row, Timings};
 use crate::allocate::Allocation;
 use crate::interpret::cache::Reductions;
+use crate::interrupt::Interrupted;
 use crate::lang::ops::Op;
 use crate::lang::types::UnitKind;
 use crate::model::ModelError;
@@ -40,10 +41,10 @@ pub struct Plan {
 #[derive(Debug, Error)]
 pub enum CompareError {
     /// Something asked it to stop.
-    #[error("stopped; the same command with the same `--out` goes on where this one stopped")]
-    Interrupted,
+    #[error("stopped")]
+    Interrupted(#[source] Interrupted),
     /// A folder holds a comparison of something else.
-    #[error("{} holds a comparison with something else: {what} differs; choose another `--out`", folder.display())]
+    #[error("{} holds a comparison with something else: {what} differs", folder.display())]
     Other {
         /// The folder.
         folder: PathBuf,
@@ -51,13 +52,13 @@ pub enum CompareError {
         what: String,
     },
     /// A folder that is no comparison's, and not empty.
-    #[error("{} is not empty, and no comparison; choose another `--out`", folder.display())]
+    #[error("{} is not empty, and not a comparison", folder.display())]
     NotAComparison {
         /// The folder.
         folder: PathBuf,
     },
     /// SparseGPT has no masks that dense statistics give.
-    #[error("SparseGPT changes weights block by block: leave `--propagate` at `pruned`")]
+    #[error("SparseGPT changes weights block by block, which the dense model's statistics do not show")]
     SparseGptDense,
     /// The model cannot be searched or measured.
     #[error(transparent)]
@@ -67,8 +68,8 @@ pub enum CompareError {
 impl From<SearchError> for CompareError {
     fn from(error: SearchError) -> Self {
         match error {
-            SearchError::Interrupted { .. } | SearchError::Prune(PruneError::Interrupted) => {
-                Self::Interrupted
+            SearchError::Interrupted { cause, .. } | SearchError::Prune(PruneError::Interrupted(cause)) => {
+                Self::Interrupted(cause)
             }
             error => Self::Search(Box::new(error)),
         }

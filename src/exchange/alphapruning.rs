@@ -4,10 +4,9 @@
 //! meets the budget by parameters (AlphaPruning, NeurIPS 2024, arXiv 2410.10912, released code, `block_wise`). With the ratios
 //! themselves as the metric and `e = (max s - min s) / (max s + min s)`, that gives the ratios back.
 
-use super::modules::{Module, Ratios, one_for_each_block, shares};
-use super::{ExchangeError, Format};
-use crate::allocate::Allocation;
-use crate::allocate::mean_sparsity;
+use super::modules::{Ratios, linear_ratios, linears, one_for_each_block};
+use super::{ExchangeError, Format, Unsaid};
+use crate::allocate::{Allocation, Unit, mean_sparsity};
 
 /// A metric, and the `epsilon` with which it gives an allocation's ratios.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,14 +22,14 @@ pub struct Metric {
 /// # Errors
 /// When the linears of a block have several ratios, or all blocks have one.
 pub fn metric(allocation: &Allocation) -> Result<Metric, ExchangeError> {
-    let shares = shares(allocation)?;
-    let blocks = one_for_each_block(&shares, Format::AlphaPruning)?;
+    let ratios = linear_ratios(allocation)?;
+    let blocks = one_for_each_block(&ratios, Format::AlphaPruning)?;
     let (least, most) = range(&blocks);
     if least >= most {
         return Err(ExchangeError::Uniform { ratio: least });
     }
     let epsilon = (most - least) / (most + least);
-    Ok(Metric { values: shares.iter().map(|share| share.sparsity).collect(), epsilon })
+    Ok(Metric { values: ratios.iter().map(|linear| linear.sparsity).collect(), epsilon })
 }
 
 /// Maps a metric, one value for each linear, to a ratio for each block, as AlphaPruning does.
@@ -43,50 +42,45 @@ pub fn read(
     values: &[f64],
     epsilon: Option<f64>,
     target: Option<f64>,
-    modules: &[Module],
+    blocks: &[Unit],
 ) -> Result<Ratios, ExchangeError> {
     let wrong = |problem: &str| ExchangeError::malformed(Format::AlphaPruning, problem);
-    let of_modules: Vec<&[Module]> = modules.chunk_by(|a, b| a.block == b.block).collect();
-    if values.len() != modules.len() {
-        let (found, blocks, linears) = (values.len(), of_modules.len(), modules.len());
+    let linears = linears(blocks).count();
+    if values.len() != linears {
+        let (found, blocks) = (values.len(), blocks.len());
         return Err(ExchangeError::Count { found, blocks, linears });
     }
     if values.iter().any(|value| !value.is_finite()) {
         return Err(wrong("a value is not finite"));
     }
     let mut rest = values;
-    let metric: Vec<f64> = of_modules
+    let metric: Vec<f64> = blocks
         .iter()
         .map(|block| {
-            let (of_block, others) = rest.split_at(block.len());
+            let size = block.projections.len();
+            let (of_block, others) = rest.split_at(size);
             rest = others;
             // Moved by the first, so that the mean of equal values is exactly theirs.
-            of_block[0] + of_block.iter().map(|value| value - of_block[0]).sum::<f64>() / block.len() as f64
+            of_block[0] + of_block.iter().map(|value| value - of_block[0]).sum::<f64>() / size as f64
         })
         .collect();
     let Some(epsilon) = epsilon else {
         return match metric.iter().all(|value| (0.0..=1.0).contains(value)) {
             true => Ok(Ratios::Blocks(metric)),
-            false => Err(ExchangeError::Missing {
-                format: Format::AlphaPruning.name(),
-                what: "how its metric becomes ratios",
-                option: "--epsilon",
-            }),
+            false => {
+                Err(ExchangeError::Missing { format: Format::AlphaPruning.name(), what: Unsaid::Mapping })
+            }
         };
     };
-    let target = target.ok_or(ExchangeError::Missing {
-        format: Format::AlphaPruning.name(),
-        what: "the sparsity",
-        option: "--sparsity",
-    })?;
+    let target = target
+        .ok_or(ExchangeError::Missing { format: Format::AlphaPruning.name(), what: Unsaid::Sparsity })?;
     let (least, most) = range(&metric);
     if least >= most {
         return Err(wrong("all values are equal, and its mapping divides by their range"));
     }
     let factor = |value: &f64| 1.0 - epsilon + 2.0 * epsilon * (value - least) / (most - least);
     let factors: Vec<f64> = metric.iter().map(factor).collect();
-    let parameters: Vec<u64> =
-        of_modules.iter().map(|block| block.iter().map(|module| module.parameters).sum()).collect();
+    let parameters: Vec<u64> = blocks.iter().map(Unit::parameters).collect();
     let eta = target / mean_sparsity(&factors, &parameters)?;
     Ok(Ratios::Blocks(factors.iter().map(|factor| eta * factor).collect()))
 }

@@ -4,9 +4,9 @@
 
 use std::fmt::Write as _;
 
-use super::modules::{self, Module, Ratios, shares};
+use super::modules::{LinearRatio, Ratios, by_name, linear_ratios};
 use super::{ExchangeError, Format};
-use crate::allocate::Allocation;
+use crate::allocate::{Allocation, Unit};
 
 /// Returns the table of an allocation, with a header.
 ///
@@ -15,10 +15,10 @@ use crate::allocate::Allocation;
 pub fn write(allocation: &Allocation) -> Result<String, ExchangeError> {
     let mut text = "module,block,parameters,pruned,sparsity\n".to_owned();
     let pruned = allocation.units.iter().flat_map(|unit| &unit.projections).map(|it| it.pruned);
-    for (share, pruned) in shares(allocation)?.iter().zip(pruned) {
-        let Module { name, block, parameters } = &share.module;
+    for (linear, pruned) in linear_ratios(allocation)?.iter().zip(pruned) {
+        let LinearRatio { name, block, parameters, sparsity } = linear;
         // Writing to a string does not fail.
-        let _ = writeln!(text, "{name},{block},{parameters},{pruned},{}", share.sparsity);
+        let _ = writeln!(text, "{name},{block},{parameters},{pruned},{sparsity}");
     }
     Ok(text)
 }
@@ -33,7 +33,7 @@ pub(super) fn is_header(line: &str) -> bool {
 ///
 /// # Errors
 /// When there is no such header, a line has no such cells, or the modules are not the model's.
-pub fn read(text: &str, modules: &[Module]) -> Result<Ratios, ExchangeError> {
+pub fn read(text: &str, blocks: &[Unit]) -> Result<Ratios, ExchangeError> {
     let wrong = |problem: String| ExchangeError::malformed(Format::Csv, problem);
     let mut lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     let header = lines.next().map_or("", |(_, line)| line);
@@ -50,5 +50,5 @@ pub fn read(text: &str, modules: &[Module]) -> Result<Ratios, ExchangeError> {
         };
         named.push(((*name).to_owned(), ratio));
     }
-    modules::by_name(named, modules)
+    by_name(named, blocks)
 }

@@ -1,15 +1,18 @@
 //! Why an allocation does not fit a format, or a file gives no allocation.
 
+use std::fmt;
+
+use super::format::Format;
 use crate::allocate::AllocationError;
 use crate::lang::types::Type;
 
-/// Says why an allocation cannot be written or read: which format, what is wrong, and what to do.
+/// Says why an allocation cannot be written or read: which format, what is wrong.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExchangeError {
     /// The format has one ratio for each block, and a block of the allocation has several.
     #[error(
-        "{format} holds one ratio for each block, and in block {block} {first} loses {first_ratio} and {second} {second_ratio}; export it with `--unit block`, or to llm-compressor, evopress, json or csv"
+        "{format} holds one ratio for each block, and in block {block} {first} loses {first_ratio} and {second} {second_ratio}"
     )]
     Unequal {
         /// The format.
@@ -40,10 +43,7 @@ pub enum ExchangeError {
         first: String,
     },
     /// A level beyond the levels of the database.
-    #[error(
-        "{module} needs level {level}, and there are levels from -{most} to {most}; use `--levels {}`, or `--weights-diff {least}` or more",
-        level.unsigned_abs()
-    )]
+    #[error("{module} needs level {level}, and there are levels from -{most} to {most}")]
     Level {
         /// The linear.
         module: String,
@@ -56,7 +56,7 @@ pub enum ExchangeError {
     },
     /// No levels add up to 0 within their bounds.
     #[error(
-        "no levels of {step} weights add up to 0 with every linear between none and all of its weights pruned; use a smaller `--weights-diff`"
+        "no levels of {step} weights add up to 0 with every linear between none and all of its weights pruned"
     )]
     NoLevels {
         /// The weights of one level.
@@ -71,9 +71,7 @@ pub enum ExchangeError {
         sum: i64,
     },
     /// A ratio for every unit is the same, which the tool cannot take.
-    #[error(
-        "all ratios are {ratio}, and AlphaPruning's mapping divides by their range, which is 0; use its uniform sparsity instead"
-    )]
+    #[error("all ratios are {ratio}, and AlphaPruning's mapping divides by their range, which is 0")]
     Uniform {
         /// The ratio.
         ratio: f64,
@@ -87,14 +85,12 @@ pub enum ExchangeError {
         problem: String,
     },
     /// The file does not say something that is needed.
-    #[error("a file of {format} does not say {what}; pass `{option}`")]
+    #[error("a file of {format} does not say {what}")]
     Missing {
         /// The format.
         format: &'static str,
         /// What it does not say.
-        what: &'static str,
-        /// The option that says it.
-        option: &'static str,
+        what: Unsaid,
     },
     /// A file has another number of values than the model needs.
     #[error("the file has {found} ratios, and the model has {blocks} blocks and {linears} linears in them")]
@@ -113,7 +109,7 @@ pub enum ExchangeError {
         module: String,
     },
     /// A file names a linear twice.
-    #[error("the file names {module} twice; take one out")]
+    #[error("the file names {module} twice")]
     Twice {
         /// The linear.
         module: String,
@@ -133,7 +129,7 @@ pub enum ExchangeError {
         ratio: f64,
     },
     /// An allocation file contradicts itself.
-    #[error("the allocation file contradicts itself: {problem}; it was changed by hand, so make it again")]
+    #[error("the allocation file contradicts itself: {problem}; it was changed by hand")]
     Inconsistent {
         /// How.
         problem: String,
@@ -178,9 +174,33 @@ pub enum ExchangeError {
     },
 }
 
+/// What a file does not say, and the format has no place for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unsaid {
+    /// The sparsity.
+    Sparsity,
+    /// EvoPress: the sparsity at level 0.
+    LevelSparsity,
+    /// EvoPress: how many weights a level is.
+    LevelStep,
+    /// AlphaPruning: how its metric becomes ratios.
+    Mapping,
+}
+
+impl fmt::Display for Unsaid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sparsity => "the sparsity",
+            Self::LevelSparsity => "the sparsity of level 0",
+            Self::LevelStep => "how many weights a level is",
+            Self::Mapping => "how its metric becomes ratios",
+        })
+    }
+}
+
 impl ExchangeError {
     /// Returns the error of a file that is not in a format.
-    pub(super) fn malformed(format: super::Format, problem: impl Into<String>) -> Self {
+    pub(super) fn malformed(format: Format, problem: impl Into<String>) -> Self {
         Self::Malformed { format: format.name(), problem: problem.into() }
     }
 }

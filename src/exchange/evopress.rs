@@ -5,9 +5,9 @@
 
 use std::fmt::Write as _;
 
-use super::modules::{self, Module, Ratios, shares};
+use super::modules::{Ratios, by_name, linear_ratios, linears};
 use super::{ExchangeError, Format};
-use crate::allocate::Allocation;
+use crate::allocate::{Allocation, Projection, Unit};
 
 /// How many levels a database has above its sparsity, and below it, when nothing else is said: as in the released code.
 pub const LEVELS: u32 = 8;
@@ -41,11 +41,11 @@ impl Levels {
 /// # Errors
 /// When a linear needs a level beyond `most` at the step that was given, or no levels add up to 0.
 pub fn levels(allocation: &Allocation, step: Option<u64>, most: u32) -> Result<Levels, ExchangeError> {
-    let shares = shares(allocation)?;
+    let ratios = linear_ratios(allocation)?;
     // How many weights more than its share of the target each linear loses.
-    let more: Vec<f64> = shares
+    let more: Vec<f64> = ratios
         .iter()
-        .map(|share| (share.sparsity - allocation.target) * share.module.parameters as f64)
+        .map(|linear| (linear.sparsity - allocation.target) * linear.parameters as f64)
         .collect();
     let widest = more.iter().fold(0.0, |widest: f64, more| widest.max(more.abs()));
     let least = ((widest / f64::from(most.max(1))).ceil() as u64).max(1);
@@ -54,20 +54,20 @@ pub fn levels(allocation: &Allocation, step: Option<u64>, most: u32) -> Result<L
     let beyond = quotas.iter().position(|quota| quota.abs().round() > f64::from(most));
     if let Some(index) = beyond {
         let level = quotas[index].round() as i64;
-        let module = shares[index].module.name.clone();
+        let module = ratios[index].name.clone();
         return Err(ExchangeError::Level { module, level, most, least });
     }
-    let bounds: Vec<(i64, i64)> = shares
+    let bounds: Vec<(i64, i64)> = ratios
         .iter()
-        .map(|share| {
-            let each = share.module.parameters as f64 / step as f64;
+        .map(|linear| {
+            let each = linear.parameters as f64 / step as f64;
             let down = (allocation.target * each).floor() as i64;
             let up = ((1.0 - allocation.target) * each).floor() as i64;
             ((-down).max(-i64::from(most)), up.min(i64::from(most)))
         })
         .collect();
     let levels = balanced(&quotas, &bounds).ok_or(ExchangeError::NoLevels { step })?;
-    let names = shares.into_iter().map(|share| share.module.name);
+    let names = ratios.into_iter().map(|linear| linear.name);
     Ok(Levels { levels: names.zip(levels).collect(), step })
 }
 
@@ -108,7 +108,7 @@ fn level(line: &str) -> Option<(&str, i64)> {
 ///
 /// # Errors
 /// When a line is none, the modules are not the model's, the levels do not add up to 0, or one prunes less than none or more than all.
-pub fn read(text: &str, target: f64, step: u64, modules: &[Module]) -> Result<Ratios, ExchangeError> {
+pub fn read(text: &str, target: f64, step: u64, blocks: &[Unit]) -> Result<Ratios, ExchangeError> {
     let mut named = Vec::new();
     let mut sum = 0_i64;
     for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
@@ -119,11 +119,12 @@ pub fn read(text: &str, target: f64, step: u64, modules: &[Module]) -> Result<Ra
         sum = sum.saturating_add(level);
         named.push((name.to_owned(), level as f64));
     }
-    let levels = modules::by_name(named, modules)?;
+    let levels = by_name(named, blocks)?;
     if sum != 0 {
         return Err(ExchangeError::LevelSum { sum });
     }
     let Ratios::Linears(levels) = levels else { return Ok(levels) };
-    let ratio = |(level, module): (&f64, &Module)| target + level * step as f64 / module.parameters as f64;
-    Ok(Ratios::Linears(levels.iter().zip(modules).map(ratio).collect()))
+    let ratio =
+        |(level, linear): (&f64, &Projection)| target + level * step as f64 / linear.parameters as f64;
+    Ok(Ratios::Linears(levels.iter().zip(linears(blocks)).map(ratio).collect()))
 }

@@ -20,7 +20,8 @@ pub struct AllocationFile {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hash: Option<String>,
     /// What got one ratio: `block` or `projection`.
-    pub unit: String,
+    #[serde(with = "unit_name")]
+    pub unit: UnitKind,
     /// The sparsity asked for.
     pub target: f64,
     /// The sparsity that whole weights realise.
@@ -73,7 +74,7 @@ impl AllocationFile {
         Self {
             script: script.to_owned(),
             hash,
-            unit: unit.name().to_owned(),
+            unit,
             target: allocation.target,
             achieved: allocation.achieved(),
             parameters: allocation.parameters(),
@@ -101,16 +102,8 @@ impl AllocationFile {
         Allocation { target: self.target, noise: self.noise, units: self.units.clone() }
     }
 
-    /// Returns what got one ratio.
-    pub fn unit(&self) -> UnitKind {
-        UnitKind::ALL.into_iter().find(|unit| unit.name() == self.unit).unwrap_or_default()
-    }
-
     fn check(&self) -> Result<(), ExchangeError> {
         let wrong = |problem: String| Err(ExchangeError::Inconsistent { problem });
-        if !UnitKind::ALL.iter().any(|unit| unit.name() == self.unit) {
-            return wrong(format!("its unit is `{}`, and the units are `block` and `projection`", self.unit));
-        }
         let sum = |counts: Vec<u64>| counts.into_iter().try_fold(0_u64, u64::checked_add);
         for unit in &self.units {
             let name = &unit.name;
@@ -142,5 +135,24 @@ impl AllocationFile {
             return wrong(format!("its units lose {pruned} weights, and its target is {wanted}"));
         }
         Ok(())
+    }
+}
+
+/// A unit by its name.
+mod unit_name {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    use crate::lang::types::UnitKind;
+
+    pub(super) fn serialize<S: Serializer>(unit: &UnitKind, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(unit.name())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<UnitKind, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        let unit = UnitKind::ALL.into_iter().find(|unit| unit.name() == name);
+        unit.ok_or_else(|| {
+            D::Error::custom(format!("its unit is `{name}`, and the units are `block` and `projection`"))
+        })
     }
 }

@@ -8,9 +8,9 @@ use std::fmt::Write as _;
 use fancy_regex::Regex;
 use yaml_rust2::{Yaml, YamlLoader};
 
-use super::modules::{Module, Ratios, Share, of_blocks, place, shares};
+use super::modules::{LinearRatio, Ratios, linear_ratios, linears, of_blocks, place};
 use super::{ExchangeError, Format};
-use crate::allocate::Allocation;
+use crate::allocate::{Allocation, Projection, Unit};
 
 /// The method by which llm-compressor chooses weights.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,12 +37,12 @@ impl Modifier {
 /// # Errors
 /// When modules' names do not begin alike, or say nothing of their block.
 pub fn write(allocation: &Allocation, modifier: Modifier) -> Result<String, ExchangeError> {
-    let shares = shares(allocation)?;
-    let (ratios, targets) = match of_blocks(&shares) {
-        Some(blocks) => (blocks, format!("re:{}\\d+$", before(&shares)?)),
+    let linears = linear_ratios(allocation)?;
+    let (ratios, targets) = match of_blocks(&linears) {
+        Some(blocks) => (blocks, format!("re:{}\\d+$", before(&linears)?)),
         None => {
-            let pattern = format!("re:{}\\d+\\.({})$", before(&shares)?, below(&shares)?.join("|"));
-            (shares.iter().map(|share| share.sparsity).collect(), pattern)
+            let pattern = format!("re:{}\\d+\\.({})$", before(&linears)?, below(&linears)?.join("|"));
+            (linears.iter().map(|linear| linear.sparsity).collect(), pattern)
         }
     };
     let ratios: Vec<String> = ratios.iter().map(|ratio| format!("{ratio:?}")).collect();
@@ -62,12 +62,12 @@ pub fn write(allocation: &Allocation, modifier: Modifier) -> Result<String, Exch
 }
 
 /// Returns the pattern of what comes before a block's number, which all modules share.
-fn before(shares: &[Share]) -> Result<String, ExchangeError> {
-    let Some(first) = shares.first() else { return Ok(String::new()) };
-    let before = place(&first.module.name)?.before;
-    for share in shares {
-        if place(&share.module.name)?.before != before {
-            let (module, first) = (share.module.name.clone(), first.module.name.clone());
+fn before(linears: &[LinearRatio]) -> Result<String, ExchangeError> {
+    let Some(first) = linears.first() else { return Ok(String::new()) };
+    let before = place(&first.name)?.before;
+    for linear in linears {
+        if place(&linear.name)?.before != before {
+            let (module, first) = (linear.name.clone(), first.name.clone());
             return Err(ExchangeError::OtherPrefix { module, first });
         }
     }
@@ -75,10 +75,10 @@ fn before(shares: &[Share]) -> Result<String, ExchangeError> {
 }
 
 /// Returns the patterns of what comes after a block's number, each once.
-fn below(shares: &[Share]) -> Result<Vec<String>, ExchangeError> {
+fn below(linears: &[LinearRatio]) -> Result<Vec<String>, ExchangeError> {
     let mut all = Vec::new();
-    for share in shares {
-        let below = fancy_regex::escape(place(&share.module.name)?.below).into_owned();
+    for linear in linears {
+        let below = fancy_regex::escape(place(&linear.name)?.below).into_owned();
         if !all.contains(&below) {
             all.push(below);
         }
@@ -99,7 +99,7 @@ fn quoted(text: &str) -> String {
 /// # Errors
 /// When it is no YAML, no key ends with `_modifiers` or holds a `sparsity`, the targets or the list are not the model's, or a
 /// linear of the model is ignored.
-pub fn read(text: &str, modules: &[Module]) -> Result<Ratios, ExchangeError> {
+pub fn read(text: &str, blocks: &[Unit]) -> Result<Ratios, ExchangeError> {
     let wrong = |problem: String| ExchangeError::malformed(Format::LlmCompressor, problem);
     let documents = YamlLoader::load_from_str(text).map_err(|error| wrong(error.to_string()))?;
     let recipe = documents.first().ok_or_else(|| wrong("it is empty".to_owned()))?;
@@ -107,16 +107,16 @@ pub fn read(text: &str, modules: &[Module]) -> Result<Ratios, ExchangeError> {
         wrong("no stage, a key ending in `_stage`, has modifiers, a key ending in `_modifiers`, with a `sparsity`".to_owned())
     })?;
     let targets = texts(&modifier["targets"]);
-    let places = matched(&targets, modules)?;
+    let places = matched(&targets, blocks)?;
     let ignored = texts(&modifier["ignore"]);
     let matches = matchers(&ignored)?;
-    let is_ignored = |module: &&Module| {
-        ignored.iter().any(|it| it == "Linear") || matches.iter().any(|matches| matches(&module.name))
+    let is_ignored = |linear: &&Projection| {
+        ignored.iter().any(|it| it == "Linear") || matches.iter().any(|matches| matches(&linear.name))
     };
-    if let Some(module) = modules.iter().find(is_ignored) {
+    if let Some(linear) = linears(blocks).find(is_ignored) {
         return Err(wrong(format!(
             "its `ignore` leaves out {}, and an allocation has a ratio for every linear; take it out of `ignore`, or give each linear its own ratio, and that one 0",
-            module.name
+            linear.name
         )));
     }
     let number = |value: &Yaml| value.as_f64().or_else(|| value.as_i64().map(|whole| whole as f64));
@@ -205,10 +205,11 @@ fn matchers(targets: &[String]) -> Result<Vec<Target>, ExchangeError> {
 }
 
 /// Returns whether targets match all blocks or all linears.
-fn matched(targets: &[String], modules: &[Module]) -> Result<Places, ExchangeError> {
+fn matched(targets: &[String], blocks: &[Unit]) -> Result<Places, ExchangeError> {
+    let linears: Vec<&str> = linears(blocks).map(|linear| linear.name.as_str()).collect();
     let mut blocks: Vec<String> = Vec::new();
-    for module in modules {
-        let place = place(&module.name)?;
+    for linear in &linears {
+        let place = place(linear)?;
         blocks.push(format!("{}{}", place.before, place.block));
     }
     blocks.dedup();
@@ -217,16 +218,16 @@ fn matched(targets: &[String], modules: &[Module]) -> Result<Places, ExchangeErr
         names.filter(|name| matches.iter().any(|matches| matches(name))).count()
     };
     let of_blocks = count(&mut blocks.iter().map(String::as_str));
-    let of_linears = count(&mut modules.iter().map(|module| module.name.as_str()));
+    let of_linears = count(&mut linears.iter().copied());
     match (of_blocks, of_linears) {
         (all, 0) if all == blocks.len() => Ok(Places::Blocks(all)),
-        (0, all) if all == modules.len() => Ok(Places::Linears(all)),
+        (0, all) if all == linears.len() => Ok(Places::Linears(all)),
         _ => Err(ExchangeError::Targets {
             targets: targets.join("`, `"),
             blocks: of_blocks,
             all_blocks: blocks.len(),
             linears: of_linears,
-            all_linears: modules.len(),
+            all_linears: linears.len(),
         }),
     }
 }

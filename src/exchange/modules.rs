@@ -1,25 +1,18 @@
 //! What formats name: a model's linears, its blocks, and the ratio of each.
 
-use super::ExchangeError;
-use crate::allocate::Bounds;
-use crate::allocate::{Allocation, Projection, Proposal, Unit, budget, mean_sparsity};
+use super::{ExchangeError, Format};
+use crate::allocate::{Allocation, Bounds, Projection, Proposal, Unit, budget, mean_sparsity};
 use crate::lang::types::UnitKind;
-
-/// One linear of a model, which other tools know by name or by place.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Module {
-    /// Its name, such as `model.layers.0.self_attn.q_proj`.
-    pub name: String,
-    /// The block that it belongs to, from 0.
-    pub block: usize,
-    /// How many weights it has.
-    pub parameters: u64,
-}
 
 /// A linear of an allocation with its ratio.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Share {
-    pub(super) module: Module,
+pub(super) struct LinearRatio {
+    /// Its name, such as `model.layers.0.self_attn.q_proj`.
+    pub(super) name: String,
+    /// The block that it belongs to, from 0.
+    pub(super) block: usize,
+    /// How many weights it has.
+    pub(super) parameters: u64,
     /// The sparsity of its unit, before whole weights.
     pub(super) sparsity: f64,
 }
@@ -46,48 +39,51 @@ pub(super) fn place(name: &str) -> Result<Place<'_>, ExchangeError> {
 }
 
 /// Returns an allocation's linears with their ratios, in its order, which is the model's.
-pub(super) fn shares(allocation: &Allocation) -> Result<Vec<Share>, ExchangeError> {
-    let mut shares = Vec::new();
+pub(super) fn linear_ratios(allocation: &Allocation) -> Result<Vec<LinearRatio>, ExchangeError> {
+    let mut ratios = Vec::new();
     for unit in &allocation.units {
-        for projection in &unit.projections {
-            let block = place(&projection.name)?.block;
-            let module = Module { name: projection.name.clone(), block, parameters: projection.parameters };
-            shares.push(Share { module, sparsity: unit.sparsity });
+        for linear in &unit.projections {
+            ratios.push(LinearRatio {
+                name: linear.name.clone(),
+                block: place(&linear.name)?.block,
+                parameters: linear.parameters,
+                sparsity: unit.sparsity,
+            });
         }
     }
-    Ok(shares)
+    Ok(ratios)
 }
 
-/// Returns the linears of each block, in order.
-fn blocks<T>(all: &[T], block: impl Fn(&T) -> usize) -> Vec<&[T]> {
-    all.chunk_by(|a, b| block(a) == block(b)).collect()
+/// Returns the linears of a model's blocks, in `named_modules()` order.
+pub(super) fn linears(blocks: &[Unit]) -> impl Iterator<Item = &Projection> {
+    blocks.iter().flat_map(|block| &block.projections)
 }
 
 /// Returns one ratio for each block, or nothing when a block has several.
-pub(super) fn of_blocks(shares: &[Share]) -> Option<Vec<f64>> {
-    let each = |block: &&[Share]| block.iter().all(|share| share.sparsity == block[0].sparsity);
-    let blocks = blocks(shares, |share| share.module.block);
-    blocks.iter().all(each).then(|| blocks.iter().map(|block| block[0].sparsity).collect())
+pub(super) fn of_blocks(ratios: &[LinearRatio]) -> Option<Vec<f64>> {
+    let of_block = |block: &[LinearRatio]| {
+        block.iter().all(|linear| linear.sparsity == block[0].sparsity).then_some(block[0].sparsity)
+    };
+    ratios.chunk_by(|a, b| a.block == b.block).map(of_block).collect()
 }
 
 /// Returns one ratio for each block.
 ///
 /// # Errors
 /// When the linears of a block have several.
-pub(super) fn one_for_each_block(shares: &[Share], format: super::Format) -> Result<Vec<f64>, ExchangeError> {
-    if let Some(ratios) = of_blocks(shares) {
-        return Ok(ratios);
+pub(super) fn one_for_each_block(ratios: &[LinearRatio], format: Format) -> Result<Vec<f64>, ExchangeError> {
+    if let Some(of_blocks) = of_blocks(ratios) {
+        return Ok(of_blocks);
     }
-    let differ = |pair: &&[Share]| {
-        pair[0].module.block == pair[1].module.block && pair[0].sparsity != pair[1].sparsity
-    };
-    match shares.windows(2).find(differ) {
+    let differ =
+        |pair: &&[LinearRatio]| pair[0].block == pair[1].block && pair[0].sparsity != pair[1].sparsity;
+    match ratios.windows(2).find(differ) {
         Some([first, second]) => Err(ExchangeError::Unequal {
             format: format.name(),
-            block: first.module.block,
-            first: first.module.name.clone(),
+            block: first.block,
+            first: first.name.clone(),
             first_ratio: first.sparsity,
-            second: second.module.name.clone(),
+            second: second.name.clone(),
             second_ratio: second.sparsity,
         }),
         _ => Ok(Vec::new()),
@@ -108,8 +104,8 @@ impl Ratios {
     ///
     /// # Errors
     /// When it has as many of neither.
-    pub(super) fn by_count(values: Vec<f64>, modules: &[Module]) -> Result<Self, ExchangeError> {
-        let (blocks, linears) = (blocks(modules, |module| module.block).len(), modules.len());
+    pub(super) fn by_count(values: Vec<f64>, blocks: &[Unit]) -> Result<Self, ExchangeError> {
+        let (blocks, linears) = (blocks.len(), linears(blocks).count());
         match values.len() {
             found if found == blocks => Ok(Self::Blocks(values)),
             found if found == linears => Ok(Self::Linears(values)),
@@ -129,56 +125,39 @@ pub struct Imported {
     pub read: f64,
 }
 
-/// Returns the allocation of ratios that were read, for a model of these linears, in `named_modules()` order.
+/// Returns the allocation of ratios that were read, for a model of these blocks, whose linears are in `named_modules()` order.
 ///
 /// The target is `target`, or else the ratios' mean by parameters, to 12 decimals. Ratios that miss it are moved onto the budget by
 /// one addend, within 0 and 1.
 ///
 /// # Errors
 /// When the number of ratios is not the model's, or one is not between 0 and 1, or the target is none.
-pub fn allocation(
-    modules: &[Module],
-    ratios: &Ratios,
-    target: Option<f64>,
-) -> Result<Imported, ExchangeError> {
-    let blocks = blocks(modules, |module| module.block);
-    let (found, values, as_blocks) = match ratios {
-        Ratios::Blocks(values) => (values.len() == blocks.len(), values, true),
-        Ratios::Linears(values) => (values.len() == modules.len(), values, false),
+pub fn allocation(blocks: &[Unit], ratios: &Ratios, target: Option<f64>) -> Result<Imported, ExchangeError> {
+    let (values, names): (_, Vec<&str>) = match ratios {
+        Ratios::Blocks(values) => (values, blocks.iter().map(|block| block.name.as_str()).collect()),
+        Ratios::Linears(values) => (values, linears(blocks).map(|linear| linear.name.as_str()).collect()),
     };
-    if !found {
-        let found = values.len();
-        return Err(ExchangeError::Count { found, blocks: blocks.len(), linears: modules.len() });
+    if values.len() != names.len() {
+        let (found, linears) = (values.len(), linears(blocks).count());
+        return Err(ExchangeError::Count { found, blocks: blocks.len(), linears });
     }
-    let name = |index: usize| match as_blocks {
-        true => format!("block {index}"),
-        false => modules[index].name.clone(),
-    };
     if let Some(index) = values.iter().position(|ratio| !(0.0..=1.0).contains(ratio)) {
-        return Err(ExchangeError::Ratio { module: name(index), ratio: values[index] });
+        return Err(ExchangeError::Ratio { module: names[index].to_owned(), ratio: values[index] });
     }
     // Linears of one block with one ratio are that block.
-    let (unit, values) = match as_blocks {
-        true => (UnitKind::Block, values.clone()),
-        false => match grouped(modules, values) {
+    let (unit, values) = match ratios {
+        Ratios::Blocks(values) => (UnitKind::Block, values.clone()),
+        Ratios::Linears(values) => match grouped(blocks, values) {
             Some(values) => (UnitKind::Block, values),
             None => (UnitKind::Projection, values.clone()),
         },
     };
-    let projection =
-        |module: &Module| Projection { name: module.name.clone(), parameters: module.parameters };
     let units: Vec<Unit> = match unit {
-        UnitKind::Block => {
-            let unit = |block: &&[Module]| Unit {
-                name: format!("block {}", block[0].block),
-                projections: block.iter().map(projection).collect(),
-            };
-            blocks.iter().map(unit).collect()
-        }
+        UnitKind::Block => blocks.to_vec(),
         UnitKind::Projection => {
             let unit =
-                |module: &Module| Unit { name: module.name.clone(), projections: vec![projection(module)] };
-            modules.iter().map(unit).collect()
+                |linear: &Projection| Unit { name: linear.name.clone(), projections: vec![linear.clone()] };
+            linears(blocks).map(unit).collect()
         }
     };
     let parameters: Vec<u64> = units.iter().map(Unit::parameters).collect();
@@ -190,17 +169,17 @@ pub fn allocation(
 }
 
 /// Returns one ratio for each block where its linears all have the same.
-fn grouped(modules: &[Module], values: &[f64]) -> Option<Vec<f64>> {
+fn grouped(blocks: &[Unit], values: &[f64]) -> Option<Vec<f64>> {
     let mut start = 0;
     let mut ratios = Vec::new();
-    for block in blocks(modules, |module| module.block) {
-        let of_block = values.get(start..start + block.len())?;
+    for block in blocks {
+        let of_block = values.get(start..start + block.projections.len())?;
         let first = of_block.first()?;
         if of_block.iter().any(|ratio| ratio != first) {
             return None;
         }
         ratios.push(*first);
-        start += block.len();
+        start += block.projections.len();
     }
     Some(ratios)
 }
@@ -209,17 +188,17 @@ fn grouped(modules: &[Module], values: &[f64]) -> Option<Vec<f64>> {
 ///
 /// # Errors
 /// When a linear has none or two, or one is of another model.
-pub(super) fn by_name(named: Vec<(String, f64)>, modules: &[Module]) -> Result<Ratios, ExchangeError> {
+pub(super) fn by_name(named: Vec<(String, f64)>, blocks: &[Unit]) -> Result<Ratios, ExchangeError> {
     let mut ratios = std::collections::BTreeMap::new();
     for (name, ratio) in named {
         if ratios.insert(name.clone(), ratio).is_some() {
             return Err(ExchangeError::Twice { module: name });
         }
     }
-    let mut values = Vec::with_capacity(modules.len());
-    for module in modules {
-        let ratio = ratios.remove(&module.name);
-        values.push(ratio.ok_or_else(|| ExchangeError::NoRatio { module: module.name.clone() })?);
+    let mut values = Vec::new();
+    for linear in linears(blocks) {
+        let ratio = ratios.remove(&linear.name);
+        values.push(ratio.ok_or_else(|| ExchangeError::NoRatio { module: linear.name.clone() })?);
     }
     match ratios.pop_first() {
         Some((module, _)) => Err(ExchangeError::NoSuchModule { module }),

@@ -36,17 +36,13 @@ pub static CPU: Engine = Engine::Cpu;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EngineError {
     /// This build has no support for GPUs.
-    #[error(
-        "this build of allot knows no GPU, so it has no device `{asked}`\n  = help: build it with `cargo build --release --features cuda`, or leave `--device` out"
-    )]
+    #[error("this build of allot knows no GPU, so it has no device `{asked}`")]
     NotBuilt {
         /// What was asked for.
         asked: String,
     },
     /// There is no such GPU, or its driver does not answer.
-    #[error(
-        "the GPU {ordinal} cannot be used: {problem}\n  = help: `nvidia-smi` lists the GPUs and their driver; --device cuda:N takes the N-th, from 0"
-    )]
+    #[error("the GPU {ordinal} cannot be used: {problem}")]
     NoDevice {
         /// Its number, from 0.
         ordinal: usize,
@@ -54,9 +50,7 @@ pub enum EngineError {
         problem: String,
     },
     /// Something does not fit into the GPU's memory.
-    #[error(
-        "the GPU has no room for {what}: {needed} bytes are needed and {free} of {total} are free\n  = help: {help}"
-    )]
+    #[error("the GPU has no room for {what}: {needed} bytes are needed and {free} of {total} are free")]
     OutOfMemory {
         /// What was to be put there.
         what: String,
@@ -67,7 +61,7 @@ pub enum EngineError {
         /// How many there are.
         total: u64,
         /// What would fit.
-        help: String,
+        fits: Fits,
     },
     /// A kernel could not be compiled or run.
     #[error("the GPU could not run {what}: {problem}")]
@@ -80,6 +74,15 @@ pub enum EngineError {
     /// A tensor operation of a device failed.
     #[error("{0}")]
     Tensor(String),
+}
+
+/// What would fit into a GPU's memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fits {
+    /// A linear of so many weights of 16 bits.
+    Linear(u64),
+    /// A model of about so many weights, computed in brain floats.
+    Model(u64),
 }
 
 impl From<candle_core::Error> for EngineError {

@@ -87,18 +87,11 @@ impl InterpretError {
                 let name = op.name();
                 let diagnostic =
                     Diagnostic::error("not-collected", format!("there are no statistics for `{name}`"));
-                let diagnostic = at(diagnostic, *span, format!("not collected for {linear}"));
-                match op {
-                    Op::InputNorm => diagnostic
-                        .help("collect it with `allot stats MODEL --text FILE --out STATS`, and pass `--stats STATS`")
-                        .help("or score weights without it: `--method magnitude`"),
-                    _ => diagnostic.help(format!("the statistics file has no `{name}`; collect it with `allot stats`")),
-                }
+                at(diagnostic, *span, format!("not collected for {linear}"))
             }
             Self::NeedsProjection { span, .. } => {
                 let diagnostic = Diagnostic::error("needs-projection", self.to_string());
                 at(diagnostic, *span, "defined for projections only".to_owned())
-                    .help("evaluate with `--unit projection`")
             }
             _ => Diagnostic::error("no-value", self.to_string()),
         }

@@ -1,9 +1,7 @@
-//! The function between an MLP's two layers, fused with the product of gate and up.
+//! The function between an MLP's two layers.
 
 use candle_core::{Result, Tensor};
 use serde::Serialize;
-
-use super::in_place::{InPlace, runs_in_place};
 
 /// The function between an MLP's two layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -39,16 +37,5 @@ impl Activation {
             Self::GeluTanh => input.gelu(),
             Self::Relu => input.relu(),
         }
-    }
-
-    /// Returns the activation of `gate` times `up`; on a CPU in place of `gate`, because an MLP's middle is the largest tensor
-    /// of a block.
-    pub(super) fn gated(self, gate: Tensor, up: &Tensor) -> Result<Tensor> {
-        if !runs_in_place(&gate, up) {
-            return self.run(&gate)? * up;
-        }
-        let (gate, up) = (gate.contiguous()?, up.contiguous()?);
-        gate.inplace_op2(&up, &InPlace::Gated(self))?;
-        Ok(gate)
     }
 }

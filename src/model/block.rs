@@ -9,7 +9,7 @@ use super::architecture::{Norm as NormKind, Role};
 use super::attention::Attention;
 use super::checkpoint::Checkpoint;
 use super::error::ModelError;
-use super::in_place::add;
+use super::in_place::{self, add};
 use super::layout::{Linear, Site};
 use crate::interpret::data::ProjectionKind;
 
@@ -327,11 +327,11 @@ impl Block {
             let width = both.dim(2)? / 2;
             let gate = both.narrow(2, 0, width)?;
             let up = both.narrow(2, width, width)?;
-            return Ok(self.activation.gated(gate, &up)?);
+            return Ok(in_place::gated(self.activation, gate, &up)?);
         }
         let up = self.linear(ProjectionKind::Up)?.run(input)?;
         match self.fused(Role::One(ProjectionKind::Gate)) {
-            Some(gate) => Ok(self.activation.gated(gate.run(input)?, &up)?),
+            Some(gate) => Ok(in_place::gated(self.activation, gate.run(input)?, &up)?),
             None => Ok(self.activation.run(&up)?),
         }
     }

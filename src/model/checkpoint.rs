@@ -1,19 +1,19 @@
 //! A model folder that has been opened and checked: its configuration, its tensors, its block linears.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use candle_core::{DType, Device};
-use rayon::prelude::*;
-use serde::Serialize;
+use candle_core::Device;
 use sha2::{Digest, Sha256};
 
 use super::config::Config;
 use super::error::ModelError;
 use super::files::TensorFiles;
+use super::hexadecimal::hexadecimal;
 use super::layout::{Layout, Linear};
 use super::memory::free_memory;
+use super::numbers::first_not_finite;
+use super::precision::Precision;
 use crate::interpret::data::{Home, LinearData, ModelData, Values};
 use crate::interpret::engine::Engine;
 
@@ -25,96 +25,11 @@ pub struct Checkpoint {
     precision: Precision,
 }
 
-/// The type in which a decoder computes. Statistics, scores and losses are f32 or wider in any case.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Precision {
-    /// 32-bit floats, whatever type the weights are stored in.
-    #[default]
-    F32,
-    /// Brain floats, which a GPU multiplies several times as fast; a processor does not compute in them.
-    Bf16,
-}
-
-impl Precision {
-    /// Returns candle's name of the type.
-    pub const fn dtype(self) -> DType {
-        match self {
-            Self::F32 => DType::F32,
-            Self::Bf16 => DType::BF16,
-        }
-    }
-}
-
 #[derive(Debug)]
 struct Shared {
     config: Config,
     files: TensorFiles,
     layout: Layout,
-}
-
-/// What `allot inspect` shows about a model.
-#[derive(Clone, Debug, Serialize)]
-pub struct Summary {
-    /// The family's name for people.
-    pub architecture: String,
-    /// `model_type` of the language model's configuration.
-    pub model_type: String,
-    /// How many blocks there are.
-    pub blocks: usize,
-    /// The width of the residual stream.
-    pub hidden: usize,
-    /// The width between an MLP's two layers.
-    pub intermediate: usize,
-    /// Query heads.
-    pub heads: usize,
-    /// Key and value heads.
-    pub key_value_heads: usize,
-    /// The width of a head.
-    pub head_size: usize,
-    /// How many tokens there are.
-    pub vocabulary: usize,
-    /// The longest context in tokens.
-    pub positions: usize,
-    /// Whether the output embedding is the input embedding.
-    pub tied: bool,
-    /// Parameters in all files.
-    pub parameters: u64,
-    /// Parameters in block linears: those that can be pruned.
-    pub block_parameters: u64,
-    /// Weights of block linears that are zero already.
-    pub zeros: u64,
-    /// Bytes on disk by stored type, such as `F16`.
-    pub bytes_by_type: BTreeMap<String, u64>,
-    /// Bytes of all tensors on disk.
-    pub bytes: u64,
-    /// Bytes in memory when all weights are held as f32.
-    pub resident_bytes: u64,
-    /// Bytes of the largest block's linears as f32, what streaming holds at a time.
-    pub block_bytes: u64,
-    /// How many files hold the weights.
-    pub files: usize,
-    /// The fingerprint that statistics files are checked against.
-    pub fingerprint: String,
-    /// The block linears, in `named_modules()` order.
-    pub linears: Vec<LinearSummary>,
-}
-
-/// One block linear, as `allot inspect` shows it.
-#[derive(Clone, Debug, Serialize)]
-pub struct LinearSummary {
-    /// The module's name.
-    pub module: String,
-    /// The block it belongs to, from 0.
-    pub block: usize,
-    /// Output channels.
-    pub rows: usize,
-    /// Input channels.
-    pub columns: usize,
-    /// The stored type, such as `F16`.
-    pub dtype: String,
-    /// Whether it has a bias.
-    pub bias: bool,
 }
 
 impl Checkpoint {
@@ -202,25 +117,31 @@ impl Checkpoint {
         self.files().values(&linear.weight)
     }
 
+    /// Returns what the interpreter reads of one linear, without statistics.
+    ///
+    /// # Errors
+    /// When `linear` is another model's.
+    pub fn linear_data(&self, linear: &Linear) -> Result<LinearData<'_>, ModelError> {
+        Ok(LinearData {
+            name: linear.module.clone(),
+            block: linear.block,
+            kinds: linear.kinds,
+            rows: linear.rows,
+            columns: linear.columns,
+            weight: self.weight(linear)?,
+            second_moment: None,
+            hessian_diagonal: None,
+            gradient: None,
+            reconstruction_error: None,
+        })
+    }
+
     /// Returns what the interpreter reads, without statistics; `Statistics::attach` adds those.
     ///
     /// # Errors
     /// None for a checkpoint that opened; the type leaves room for other stores.
     pub fn data(&self) -> Result<ModelData<'_>, ModelError> {
-        let linears = self.linears().iter().map(|linear| {
-            Ok(LinearData {
-                name: linear.module.clone(),
-                block: linear.block,
-                kinds: linear.kinds,
-                rows: linear.rows,
-                columns: linear.columns,
-                weight: self.weight(linear)?,
-                second_moment: None,
-                hessian_diagonal: None,
-                gradient: None,
-                reconstruction_error: None,
-            })
-        });
+        let linears = self.linears().iter().map(|linear| self.linear_data(linear));
         Ok(ModelData {
             blocks: self.config().blocks,
             linears: linears.collect::<Result<_, ModelError>>()?,
@@ -309,64 +230,6 @@ impl Checkpoint {
         let head = self.files().tensor(&self.layout().head);
         head.map_or(0, |head| self.number_bytes() * head.shape.iter().product::<usize>() as u64)
     }
-
-    /// Returns the facts that `allot inspect` shows; reads every block linear once, to count zeros.
-    ///
-    /// # Errors
-    /// None for a checkpoint that opened.
-    pub fn summary(&self) -> Result<Summary, ModelError> {
-        let config = self.config();
-        let mut bytes_by_type = BTreeMap::new();
-        let mut parameters = 0;
-        for name in self.files().names() {
-            let tensor = self.files().tensor(name)?;
-            *bytes_by_type.entry(format!("{:?}", tensor.dtype)).or_insert(0) += tensor.bytes.len() as u64;
-            parameters += tensor.shape.iter().product::<usize>() as u64;
-        }
-        let linears: Vec<LinearSummary> = self
-            .linears()
-            .iter()
-            .map(|linear| {
-                Ok(LinearSummary {
-                    module: linear.module.clone(),
-                    block: linear.block,
-                    rows: linear.rows,
-                    columns: linear.columns,
-                    dtype: format!("{:?}", self.files().tensor(&linear.weight)?.dtype),
-                    bias: linear.bias.is_some(),
-                })
-            })
-            .collect::<Result<_, ModelError>>()?;
-        let zeros = self
-            .linears()
-            .par_iter()
-            .map(|linear| self.weight(linear).map(|values| count_zeros(&values)))
-            .sum::<Result<u64, ModelError>>()?;
-        let size = |linear: &Linear| (linear.rows * linear.columns) as u64;
-        Ok(Summary {
-            architecture: config.architecture.title.to_owned(),
-            model_type: config.architecture.model_type.to_owned(),
-            blocks: config.blocks,
-            hidden: config.hidden,
-            intermediate: config.intermediate,
-            heads: config.heads,
-            key_value_heads: config.key_value_heads,
-            head_size: config.head_size,
-            vocabulary: config.vocabulary,
-            positions: config.positions,
-            tied: config.tied,
-            parameters,
-            block_parameters: self.linears().iter().map(size).sum(),
-            zeros,
-            bytes: bytes_by_type.values().sum(),
-            bytes_by_type,
-            resident_bytes: self.resident_bytes(),
-            block_bytes: self.block_bytes(),
-            files: self.files().paths().count(),
-            fingerprint: self.fingerprint(),
-            linears,
-        })
-    }
 }
 
 /// Returns a number's position, one index for each dimension.
@@ -382,27 +245,4 @@ fn position(mut at: usize, shape: &[usize]) -> Vec<usize> {
         .collect();
     indices.reverse();
     indices
-}
-
-/// Returns the index of the first number that is NaN or infinite.
-pub fn first_not_finite(values: &Values<'_>) -> Option<usize> {
-    match values {
-        Values::F32(all) => all.par_iter().position_first(|it| !it.is_finite()),
-        Values::F16(all) => all.par_iter().position_first(|it| !it.is_finite()),
-        Values::Bf16(all) => all.par_iter().position_first(|it| !it.is_finite()),
-    }
-}
-
-fn count_zeros(values: &Values<'_>) -> u64 {
-    let count = match values {
-        Values::F32(all) => all.iter().filter(|it| **it == 0.0).count(),
-        Values::F16(all) => all.iter().filter(|it| it.to_bits() << 1 == 0).count(),
-        Values::Bf16(all) => all.iter().filter(|it| it.to_bits() << 1 == 0).count(),
-    };
-    count as u64
-}
-
-/// Returns bytes as lower-case hexadecimal digits.
-pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -123,22 +123,9 @@ impl Config {
         let defaults = &architecture.defaults;
         let count = |names: &[&str], default| keys.count(names, default, LARGEST_COUNT);
         let hidden = count(&["hidden_size"], defaults.hidden)?;
-        let heads = count(&["num_attention_heads"], defaults.heads)?;
-        let key_value_heads = count(&["num_key_value_heads"], defaults.key_value_heads.unwrap_or(heads))?;
-        if !heads.is_multiple_of(key_value_heads) {
-            return Err(keys.wrong(
-                "num_key_value_heads",
-                format!("is {key_value_heads}, which does not divide the {heads} attention heads"),
-            ));
-        }
+        let (heads, key_value_heads) = read_heads(keys, &architecture)?;
         let head_size = count(&["head_dim"], defaults.head_size.unwrap_or(hidden / heads))?;
-        let blocks = count(&["num_hidden_layers"], defaults.blocks)?;
-        if blocks > MOST_BLOCKS {
-            return Err(keys.wrong(
-                "num_hidden_layers",
-                format!("is {blocks}; no model has more than {MOST_BLOCKS} blocks"),
-            ));
-        }
+        let blocks = read_blocks(keys, defaults.blocks)?;
         let positions = count(&["max_position_embeddings"], defaults.positions)?;
         let epsilon = keys
             .number("rms_norm_eps")?
@@ -208,6 +195,29 @@ fn find(path: &Path, model_type: Option<&str>, class: Option<&str>) -> Result<Ar
         found: model_type.or(class).unwrap_or("(none named)").to_owned(),
         supported: Architecture::supported(),
     })
+}
+
+/// Returns how many query heads there are, and how many key and value heads.
+fn read_heads(keys: &Keys<'_>, architecture: &Architecture) -> Result<(usize, usize), ModelError> {
+    let defaults = &architecture.defaults;
+    let heads = keys.count(&["num_attention_heads"], defaults.heads, LARGEST_COUNT)?;
+    let default = defaults.key_value_heads.unwrap_or(heads);
+    let key_value_heads = keys.count(&["num_key_value_heads"], default, LARGEST_COUNT)?;
+    match heads.is_multiple_of(key_value_heads) {
+        true => Ok((heads, key_value_heads)),
+        false => Err(keys.wrong(
+            "num_key_value_heads",
+            format!("is {key_value_heads}, which does not divide the {heads} attention heads"),
+        )),
+    }
+}
+
+fn read_blocks(keys: &Keys<'_>, default: usize) -> Result<usize, ModelError> {
+    match keys.count(&["num_hidden_layers"], default, LARGEST_COUNT)? {
+        blocks if blocks > MOST_BLOCKS => Err(keys
+            .wrong("num_hidden_layers", format!("is {blocks}; no model has more than {MOST_BLOCKS} blocks"))),
+        blocks => Ok(blocks),
+    }
 }
 
 fn read_bias(keys: &Keys<'_>, bias: Bias) -> Result<bool, ModelError> {
@@ -292,7 +302,7 @@ fn read_rotary(keys: &Keys<'_>, head_size: usize, positions: usize) -> Result<Ro
         Some(kind) => kind,
         None => inner.text("type")?.unwrap_or("default"),
     };
-    let original = either("original_max_position_embeddings")?;
+    let original = either("original_max_position_embeddings")?.unwrap_or(positions as f64);
     let scaling = match kind {
         "default" => Scaling::None,
         "linear" => Scaling::Linear { factor: inner.positive("factor")? },
@@ -303,22 +313,8 @@ fn read_rotary(keys: &Keys<'_>, head_size: usize, positions: usize) -> Result<Ro
             original: inner.positive("original_max_position_embeddings")?,
         },
         "longrope" | "su" => {
-            let original = original.unwrap_or(positions as f64);
-            let factor = match inner.number("factor")? {
-                Some(factor) if !keys.has("original_max_position_embeddings") => factor,
-                _ => positions as f64 / original,
-            };
-            let attention = match inner.number("attention_factor")? {
-                Some(attention) => attention,
-                None if factor <= 1.0 => 1.0,
-                None => (1.0 + factor.ln() / original.ln()).sqrt(),
-            };
-            Scaling::Long {
-                short: inner.numbers("short_factor", size / 2)?,
-                long: inner.numbers("long_factor", size / 2)?,
-                original: original as usize,
-                attention,
-            }
+            let extended = keys.has("original_max_position_embeddings");
+            read_long_scaling(&inner, size, positions, original, extended)?
         }
         other => {
             return Err(keys.wrong(
@@ -328,4 +324,30 @@ fn read_rotary(keys: &Keys<'_>, head_size: usize, positions: usize) -> Result<Ro
         }
     };
     Ok(Rotary { theta, size, scaling })
+}
+
+/// Reads the factors of `longrope`, of a model that was trained on `original` positions; `extended` says that the configuration
+/// itself says so, and not its rotary part.
+fn read_long_scaling(
+    inner: &Keys<'_>,
+    size: usize,
+    positions: usize,
+    original: f64,
+    extended: bool,
+) -> Result<Scaling, ModelError> {
+    let factor = match inner.number("factor")? {
+        Some(factor) if !extended => factor,
+        _ => positions as f64 / original,
+    };
+    let attention = match inner.number("attention_factor")? {
+        Some(attention) => attention,
+        None if factor <= 1.0 => 1.0,
+        None => (1.0 + factor.ln() / original.ln()).sqrt(),
+    };
+    Ok(Scaling::Long {
+        short: inner.numbers("short_factor", size / 2)?,
+        long: inner.numbers("long_factor", size / 2)?,
+        original: original as usize,
+        attention,
+    })
 }

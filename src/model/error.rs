@@ -1,18 +1,20 @@
-//! What can be wrong with a model folder, and what to do about it.
+//! What can be wrong with a model folder.
 
 use std::io;
 use std::path::PathBuf;
 
 use thiserror::Error;
 
+use super::hub::DownloadProblem;
+use super::out_of_memory::is_out_of_memory;
 use crate::interpret::engine::EngineError;
 
-/// Says why a model cannot be read or run: which file, which tensor, and what to do.
+/// Says why a model cannot be read or run: which file, which tensor.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ModelError {
     /// A file or folder cannot be read.
-    #[error("cannot read {}: {source}{}", path.display(), read_help(source))]
+    #[error("cannot read {}: {source}", path.display())]
     Read {
         /// The file or folder.
         path: PathBuf,
@@ -20,7 +22,7 @@ pub enum ModelError {
         source: io::Error,
     },
     /// The model is neither a folder nor in the hub's local cache, and nothing may be downloaded.
-    #[error("there is no folder {id}, and no model of that id in {}; {}", cache.display(), not_cached_help(id))]
+    #[error("there is no folder {id}, and no model of that id in {}", cache.display())]
     NotCached {
         /// The model's id.
         id: String,
@@ -32,11 +34,11 @@ pub enum ModelError {
     Download {
         /// The model's id.
         id: String,
-        /// Why, and what to do.
-        problem: String,
+        /// Why.
+        problem: DownloadProblem,
     },
     /// The folder holds no `config.json`.
-    #[error("{} is not a model folder: it holds no config.json; give the folder with config.json and *.safetensors", folder.display())]
+    #[error("{} is not a model folder: it holds no config.json", folder.display())]
     NoConfig {
         /// The folder.
         folder: PathBuf,
@@ -63,7 +65,7 @@ pub enum ModelError {
     },
     /// The folder holds no safetensors.
     #[error("{} holds neither model.safetensors nor model.safetensors.index.json{}", folder.display(),
-        if *pickled { "; it has PyTorch pickles (*.bin): save the model again with `safe_serialization=True`" } else { "; is the download complete?" })]
+        if *pickled { "; it has PyTorch pickles (*.bin)" } else { "" })]
     NoWeights {
         /// The folder.
         folder: PathBuf,
@@ -71,7 +73,7 @@ pub enum ModelError {
         pickled: bool,
     },
     /// A safetensors file ends before its data do.
-    #[error("{} is truncated: it needs {needed} bytes and has {found}; get it again", path.display())]
+    #[error("{} is truncated: it needs {needed} bytes and has {found}", path.display())]
     Truncated {
         /// The file.
         path: PathBuf,
@@ -81,7 +83,7 @@ pub enum ModelError {
         found: u64,
     },
     /// A safetensors file states a header that is longer than the file or than any real header.
-    #[error("{} states a header of {header} bytes in a file of {file}; it is corrupt or not a safetensors file: get it again", path.display())]
+    #[error("{} states a header of {header} bytes in a file of {file}; it is corrupt or not a safetensors file", path.display())]
     HeaderSize {
         /// The file.
         path: PathBuf,
@@ -91,7 +93,7 @@ pub enum ModelError {
         file: u64,
     },
     /// A safetensors header or a shard index is not what the format says.
-    #[error("{} is corrupt: {problem}; get it again", path.display())]
+    #[error("{} is corrupt: {problem}", path.display())]
     Header {
         /// The file.
         path: PathBuf,
@@ -99,7 +101,7 @@ pub enum ModelError {
         problem: String,
     },
     /// The index names a shard that is not there.
-    #[error("{} names the shard {shard}, which is not in that folder; download the missing file", index.display())]
+    #[error("{} names the shard {shard}, which is not in that folder", index.display())]
     MissingShard {
         /// The index file.
         index: PathBuf,
@@ -115,7 +117,7 @@ pub enum ModelError {
         tensor: String,
     },
     /// A tensor's shape is not the one that the configuration gives.
-    #[error("{}: `{tensor}` has shape {found:?}, and config.json makes it {expected:?}; use the config.json that came with these weights", path.display())]
+    #[error("{}: `{tensor}` has shape {found:?}, and config.json makes it {expected:?}", path.display())]
     Shape {
         /// The file.
         path: PathBuf,
@@ -127,7 +129,7 @@ pub enum ModelError {
         found: Vec<usize>,
     },
     /// A tensor is stored in a type that is not a float of 16 or 32 bits.
-    #[error("{}: `{tensor}` is stored as {found}; weights must be F32, F16 or BF16 (a quantised model has to be dequantised first)", path.display())]
+    #[error("{}: `{tensor}` is stored as {found}; weights must be F32, F16 or BF16", path.display())]
     DataType {
         /// The file.
         path: PathBuf,
@@ -137,7 +139,7 @@ pub enum ModelError {
         found: String,
     },
     /// A weight is NaN or infinite.
-    #[error("{}: `{tensor}` holds {value} at {index:?}; the checkpoint is damaged, use another copy", path.display())]
+    #[error("{}: `{tensor}` holds {value} at {index:?}; the checkpoint is damaged", path.display())]
     NotFinite {
         /// The file.
         path: PathBuf,
@@ -149,7 +151,7 @@ pub enum ModelError {
         value: f32,
     },
     /// The eigenvalues of a weight's Gram matrix do not converge.
-    #[error("{}: `{tensor}` has no spectrum: its eigenvalues do not converge; is the checkpoint damaged?", folder.display())]
+    #[error("{}: `{tensor}` has no spectrum: its eigenvalues do not converge", folder.display())]
     Spectrum {
         /// The model's folder.
         folder: PathBuf,
@@ -157,7 +159,7 @@ pub enum ModelError {
         tensor: String,
     },
     /// A file cannot be written.
-    #[error("cannot write {}: {source}{}", path.display(), write_help(source))]
+    #[error("cannot write {}: {source}{}", path.display(), left(source))]
     Write {
         /// The file.
         path: PathBuf,
@@ -165,7 +167,7 @@ pub enum ModelError {
         source: io::Error,
     },
     /// Hidden states do not fit in memory, and the scratch file that they go to instead cannot be used.
-    #[error("activations do not fit in memory, and a scratch file for them in {} cannot be used: {source}; free some space there, set TMPDIR to a folder with more, allow more with `--memory`, or take fewer samples", folder.display())]
+    #[error("activations do not fit in memory, and a scratch file for them in {} cannot be used: {source}", folder.display())]
     Scratch {
         /// The folder of the scratch file.
         folder: PathBuf,
@@ -183,9 +185,7 @@ pub enum ModelError {
         vocabulary: usize,
     },
     /// A sequence is longer than the model's context.
-    #[error(
-        "a sequence of {length} tokens is longer than the model's context of {longest}; use windows of at most {longest} tokens"
-    )]
+    #[error("a sequence of {length} tokens is longer than the model's context of {longest}")]
     Length {
         /// The sequence's length in tokens.
         length: usize,
@@ -193,7 +193,7 @@ pub enum ModelError {
         longest: usize,
     },
     /// A window is too short to predict anything.
-    #[error("a window of {length} tokens predicts nothing; use a length of at least 2")]
+    #[error("a window of {length} tokens predicts nothing")]
     Window {
         /// The window's length in tokens.
         length: usize,
@@ -203,24 +203,56 @@ pub enum ModelError {
     Tokenizer {
         /// The tokenizer's file.
         path: PathBuf,
-        /// What is wrong, and what to do.
-        problem: String,
+        /// What is wrong.
+        problem: TokenizerProblem,
     },
     /// A processor was asked to compute in a type that it does not compute in.
-    #[error(
-        "a processor computes in f32 only; use --device cuda for --precision bf16, or leave --precision out"
-    )]
+    #[error("a processor computes in f32 only")]
     Precision,
     /// A device could not do its work.
     #[error(transparent)]
     Engine(#[from] EngineError),
     /// A tensor operation failed, as when a device has no memory left.
-    #[error("{place}: {source}{}", room_help(source))]
+    #[error("{place}: {source}")]
     Compute {
         /// Where in the model: a block, the embedding, the head.
         place: String,
         /// What candle says.
         source: candle_core::Error,
+    },
+}
+
+/// What is wrong with a tokenizer.
+#[derive(Debug, Error)]
+pub enum TokenizerProblem {
+    /// The folder has none.
+    #[error("there is no such file")]
+    Missing,
+    /// The file cannot be read.
+    #[error("cannot be read ({0})")]
+    Unreadable(String),
+    /// It has ids that the model does not have.
+    #[error(
+        "has token ids up to {largest}, and the model a vocabulary of {vocabulary}; it is another model's tokenizer"
+    )]
+    Ids {
+        /// The largest id.
+        largest: u32,
+        /// How many tokens the model has.
+        vocabulary: usize,
+    },
+    /// It has no way to write the text.
+    #[error("cannot tokenise the text ({0})")]
+    Text(String),
+    /// It writes the text with a token that the model does not have.
+    #[error(
+        "writes the text with token {id}, and the model has a vocabulary of {vocabulary}; it is another model's tokenizer"
+    )]
+    Id {
+        /// The token.
+        id: u32,
+        /// How many tokens the model has.
+        vocabulary: usize,
     },
 }
 
@@ -247,45 +279,21 @@ impl ModelError {
         let place = place.into();
         move |source| Self::Compute { place, source }
     }
-}
 
-/// Says what to do when a device's memory is full.
-fn room_help(source: &candle_core::Error) -> &'static str {
-    match source.to_string().contains("OUT_OF_MEMORY") {
-        true => {
-            "\n  = help: the GPU's memory is full; --memory BYTES streams the model block by block where a command has it, \
-             --precision bf16 halves what it takes, and shorter or fewer windows take less beside it"
+    /// Returns whether a device ran out of memory.
+    pub fn is_out_of_memory(&self) -> bool {
+        match self {
+            Self::Engine(EngineError::OutOfMemory { .. }) => true,
+            Self::Compute { source, .. } => is_out_of_memory(source),
+            _ => false,
         }
-        false => "",
     }
 }
 
-fn not_cached_help(id: &str) -> String {
-    match cfg!(feature = "hub") {
-        true => format!("unset HF_HUB_OFFLINE to download it, run `hf download {id}`, or give a folder"),
-        false => format!(
-            "run `hf download {id}`, or give a folder (this allot was built without the feature `hub`)"
-        ),
-    }
-}
-
-fn write_help(source: &io::Error) -> &'static str {
+/// Says what a failed write left behind, where that is in doubt.
+fn left(source: &io::Error) -> &'static str {
     match source.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            "; free some space, nothing was left behind"
-        }
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            "; choose a folder that you may write to"
-        }
-        io::ErrorKind::NotFound => "; make the folder first",
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::NotFound => "",
         _ => "; nothing was left behind",
-    }
-}
-
-fn read_help(source: &io::Error) -> &'static str {
-    match source.kind() {
-        io::ErrorKind::NotFound => "; check the path",
-        io::ErrorKind::PermissionDenied => "; check its permissions",
-        _ => "",
     }
 }

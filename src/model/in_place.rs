@@ -15,7 +15,7 @@ const CHUNK: usize = 1 << 14;
 
 /// What becomes of the first operand.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum InPlace {
+enum InPlace {
     /// The activation of the first, times the second.
     Gated(Activation),
     /// first + second.
@@ -23,8 +23,19 @@ pub(super) enum InPlace {
 }
 
 /// Returns whether both tensors are on a CPU and nobody wants a gradient, which these steps do not have.
-pub(super) fn runs_in_place(first: &Tensor, second: &Tensor) -> bool {
+fn runs_in_place(first: &Tensor, second: &Tensor) -> bool {
     first.device().is_cpu() && !first.track_op() && !second.track_op()
+}
+
+/// Returns the activation of `gate` times `up`; on a CPU in place of `gate`, because an MLP's middle is the largest tensor
+/// of a block.
+pub(super) fn gated(activation: Activation, gate: Tensor, up: &Tensor) -> Result<Tensor> {
+    if !runs_in_place(&gate, up) {
+        return activation.run(&gate)? * up;
+    }
+    let (gate, up) = (gate.contiguous()?, up.contiguous()?);
+    gate.inplace_op2(&up, &InPlace::Gated(activation))?;
+    Ok(gate)
 }
 
 /// Returns the sum of a fresh tensor, which is overwritten where that is possible, and another of its shape.

@@ -1,6 +1,10 @@
 //! Hugging Face folders on disk, and a decoder that lets you tap the input of every linear.
 //!
 //! [`Checkpoint::open`] checks a folder and maps its weights; [`Checkpoint::data`] hands them to the interpreter.
+//!
+//! The decoder's heavy work runs on rayon's threads. What is left to candle runs on candle's own, which wait for work in a loop:
+//! with `CANDLE_NUM_THREADS=1` in the environment before the first tensor operation they do not get in rayon's way. The library
+//! sets nothing in its process; the command does that when it starts.
 
 mod activation;
 pub mod architecture;
@@ -12,28 +16,37 @@ mod decoder;
 mod error;
 mod exponential;
 mod files;
+mod hexadecimal;
 pub mod hub;
 mod in_place;
 mod keys;
 mod layout;
 mod memory;
+mod numbers;
+mod out_of_memory;
+mod precision;
 mod product;
 pub mod rotary;
+mod summary;
 mod tokenizer;
 mod weights;
 mod write;
 
 pub use activation::Activation;
 pub use block::{Angles, Block, LoadedLinear, Tap, no_tap};
-pub(crate) use checkpoint::hexadecimal;
-pub use checkpoint::{Checkpoint, LinearSummary, Precision, Summary, first_not_finite};
+pub use checkpoint::Checkpoint;
 pub use config::Config;
 pub use decoder::{Decoder, DecoderTap, Embedding, Head};
-pub use error::ModelError;
+pub use error::{ModelError, TokenizerProblem};
 pub(crate) use exponential::sum_exponentials;
 pub use files::{StoredTensor, TensorFiles};
+pub(crate) use hexadecimal::hexadecimal;
 pub use layout::{Layout, Linear, Site};
+pub(crate) use numbers::count_zeros;
+pub use numbers::first_not_finite;
+pub use precision::Precision;
 pub(crate) use product::{Goal, product};
+pub use summary::{LinearSummary, Summary};
 pub use tokenizer::Tokenizer;
 pub use weights::widen;
 pub use write::write_beside;

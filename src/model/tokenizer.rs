@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::checkpoint::Checkpoint;
-use super::error::ModelError;
+use super::error::{ModelError, TokenizerProblem};
 
 /// A model's tokenizer, as transformers runs it.
 #[derive(Clone, Debug)]
@@ -20,24 +20,22 @@ impl Tokenizer {
     /// When there is none, it cannot be read, or it has ids that the model's embedding does not.
     pub fn open(checkpoint: &Checkpoint) -> Result<Self, ModelError> {
         let path = checkpoint.folder().join("tokenizer.json");
-        let wrong = |problem: String| ModelError::Tokenizer { path: path.clone(), problem };
+        let wrong = |problem| ModelError::Tokenizer { path: path.clone(), problem };
         if !path.is_file() {
-            return Err(wrong(
-                "there is no such file; put the model's tokenizer.json there, or give ready token ids with `--tokens`".to_owned(),
-            ));
+            return Err(wrong(TokenizerProblem::Missing));
         }
         let mut inner = tokenizers::Tokenizer::from_file(&path)
-            .map_err(|error| wrong(format!("cannot be read ({error}); get it again")))?;
+            .map_err(|error| wrong(TokenizerProblem::Unreadable(error.to_string())))?;
         // Some files carry the settings of their last training run; a long text must come back whole.
-        inner.with_truncation(None).map_err(|error| wrong(error.to_string()))?;
+        inner
+            .with_truncation(None)
+            .map_err(|error| wrong(TokenizerProblem::Unreadable(error.to_string())))?;
         inner.with_padding(None);
         // Added tokens may lie beyond: some fine-tuned models add a padding token that no text contains.
         let largest = inner.get_vocab(false).into_values().max().unwrap_or(0);
         let vocabulary = checkpoint.config().vocabulary;
         if largest as usize >= vocabulary {
-            return Err(wrong(format!(
-                "has token ids up to {largest}, and the model a vocabulary of {vocabulary}; it is another model's tokenizer"
-            )));
+            return Err(wrong(TokenizerProblem::Ids { largest, vocabulary }));
         }
         Ok(Self { path, vocabulary, inner })
     }
@@ -51,14 +49,11 @@ impl Tokenizer {
         let encoding = self
             .inner
             .encode_fast(text, true)
-            .map_err(|error| wrong(format!("cannot tokenise the text ({error})")))?;
+            .map_err(|error| wrong(TokenizerProblem::Text(error.to_string())))?;
         let ids = encoding.get_ids();
         match ids.iter().find(|id| **id as usize >= self.vocabulary) {
             None => Ok(ids.to_vec()),
-            Some(id) => Err(wrong(format!(
-                "writes the text with token {id}, and the model has a vocabulary of {}; it is another model's tokenizer",
-                self.vocabulary
-            ))),
+            Some(&id) => Err(wrong(TokenizerProblem::Id { id, vocabulary: self.vocabulary })),
         }
     }
 

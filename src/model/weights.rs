@@ -4,8 +4,9 @@ use candle_core::{Device, Shape, Tensor};
 use half::slice::HalfFloatSliceExt;
 use rayon::prelude::*;
 
-use super::checkpoint::{Checkpoint, Precision};
+use super::checkpoint::Checkpoint;
 use super::error::ModelError;
+use super::precision::Precision;
 use crate::interpret::data::Values;
 
 /// Numbers that one thread widens at a time.

@@ -1,8 +1,10 @@
 //! Scores from the dense model's statistics, for those who prune one model many times.
 
+use std::borrow::Cow;
+
 use super::error::PruneError;
-use super::score::{self, Method};
-use crate::interpret::evaluate::{Context, Scores};
+use super::method::Method;
+use super::scorer::Scorer;
 use crate::lang::types::UnitKind;
 use crate::model::{Checkpoint, widen};
 use crate::stats::Statistics;
@@ -25,29 +27,15 @@ pub fn dense_scores<E: From<PruneError>>(
     if let Some(statistics) = statistics {
         statistics.attach(&mut data);
     }
-    let no_value =
-        |module: &str, source| PruneError::Metric { module: module.to_owned(), source: Box::new(source) };
-    let metric = match method {
-        Method::Metric(metric) => {
-            let context = Context { model: &data, unit, metric: &metric.score, target, reductions: None };
-            Some(Scores::new(&metric.score, context).map_err(|error| no_value("the model", error))?)
-        }
-        _ => None,
-    };
+    let scorer = Scorer::new(method, &data, unit, target, "the model")?;
     for (index, linear) in checkpoint.linears().iter().enumerate() {
-        let weights = || Ok::<_, PruneError>(widen(&checkpoint.weight(linear)?));
+        let weight = checkpoint.weight(linear).map_err(PruneError::from)?;
         let moments = || {
             let found = statistics.and_then(|it| it.linears.get(&linear.module)?.second_moment.as_deref());
-            found.ok_or_else(|| PruneError::NeedsActivations { method: method.name().to_owned() })
+            let missing = || PruneError::NeedsActivations { method: method.name().to_owned() };
+            found.map(Cow::Borrowed).ok_or_else(missing)
         };
-        let scores = match (&metric, method) {
-            (Some(metric), _) => metric.linear(index).map_err(|error| no_value(&linear.module, error))?,
-            (None, Method::Wanda | Method::SparseGpt { .. }) => score::wanda(&weights()?, moments()?),
-            (None, Method::Ria { power, .. }) => score::relative_importance(&weights()?, moments()?, *power),
-            (None, _) => score::magnitude(&weights()?),
-        };
-        score::check(&linear.module, &scores, linear.columns)?;
-        each(index, scores)?;
+        each(index, scorer.scores(linear, index, || widen(&weight), moments)?)?;
     }
     Ok(())
 }

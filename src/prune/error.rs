@@ -1,13 +1,14 @@
-//! What can keep a model from being pruned, and what to do about it.
+//! What can keep a model from being pruned.
 
 use std::path::PathBuf;
 
 use thiserror::Error;
 
 use crate::interpret::error::InterpretError;
+use crate::interrupt::Interrupted;
 use crate::model::ModelError;
 
-/// Says why a model cannot be pruned or saved: which file, which linear, and what to do.
+/// Says why a model cannot be pruned or saved: which file, which linear.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum PruneError {
@@ -15,23 +16,19 @@ pub enum PruneError {
     #[error(transparent)]
     Model(#[from] ModelError),
     /// The allocation says nothing of a linear.
-    #[error("the allocation has no ratio for {module}; make it for this model")]
+    #[error("the allocation has no ratio for {module}")]
     NotAllocated {
         /// The linear.
         module: String,
     },
     /// The allocation has a ratio for a linear that the model does not have.
-    #[error(
-        "the allocation has a ratio for {module}, which this model does not have; make it for this model"
-    )]
+    #[error("the allocation has a ratio for {module}, which this model does not have")]
     NoSuchLinear {
         /// The linear.
         module: String,
     },
     /// The allocation was made for a linear of another size.
-    #[error(
-        "the allocation is for {allocated} weights of {module}, which has {found}; make it for this model"
-    )]
+    #[error("the allocation is for {allocated} weights of {module}, which has {found}")]
     OtherSize {
         /// The linear.
         module: String,
@@ -52,16 +49,14 @@ pub enum PruneError {
     },
     /// The method needs activations, and there is neither a text nor a statistics file.
     #[error(
-        "{method} scores weights by their inputs; give a calibration text, token ids, or a statistics file"
+        "{method} scores weights by their inputs, and there is neither a calibration text nor a statistics file"
     )]
     NeedsActivations {
         /// The method.
         method: String,
     },
     /// The method needs Hessians, which statistics files do not hold.
-    #[error(
-        "{method} needs the model's inputs themselves, which no statistics file holds; give a calibration text or token ids"
-    )]
+    #[error("{method} needs the model's inputs themselves, which no statistics file holds")]
     NeedsTokens {
         /// The method.
         method: String,
@@ -76,7 +71,7 @@ pub enum PruneError {
     },
     /// A metric compares units, and only one block's statistics are known at a time.
     #[error(
-        "`{operator}` compares units with each other, and with pruned activations only one block is known at a time; use `--propagate dense` with a statistics file, or a metric without it"
+        "`{operator}` compares units with each other, and with pruned activations only one block is known at a time"
     )]
     AcrossUnits {
         /// The operator.
@@ -84,7 +79,7 @@ pub enum PruneError {
     },
     /// A score is not a number.
     #[error(
-        "the score of {module} at row {row}, column {column} is {value}; earlier blocks may be pruned so far that activations overflow: prune less, or keep activations dense"
+        "the score of {module} at row {row}, column {column} is {value}; earlier blocks may be pruned so far that activations overflow"
     )]
     Score {
         /// The linear.
@@ -97,17 +92,13 @@ pub enum PruneError {
         value: f32,
     },
     /// Activations are so large that their squares overflow.
-    #[error(
-        "the inputs of {module} overflow; earlier blocks may be pruned too far: prune less, or keep activations dense"
-    )]
+    #[error("the inputs of {module} overflow; earlier blocks may be pruned too far")]
     Activations {
         /// The linear.
         module: String,
     },
     /// A Hessian stays singular whatever is added to its diagonal.
-    #[error(
-        "the Hessian of {module} has no Cholesky factor even with {damping} of its mean diagonal added; use more or other calibration text"
-    )]
+    #[error("the Hessian of {module} has no Cholesky factor even with {damping} of its mean diagonal added")]
     Singular {
         /// The linear.
         module: String,
@@ -115,7 +106,7 @@ pub enum PruneError {
         damping: f64,
     },
     /// An updated weight does not fit the type that the model stores.
-    #[error("{}: `{tensor}` would hold {value} at row {row}, column {column}, which {dtype} cannot store; prune less, use more calibration text or more damping", path.display())]
+    #[error("{}: `{tensor}` would hold {value} at row {row}, column {column}, which {dtype} cannot store", path.display())]
     Overflow {
         /// The file that holds the dense tensor.
         path: PathBuf,
@@ -131,19 +122,19 @@ pub enum PruneError {
         value: f32,
     },
     /// Something is in the place of the folder to be written.
-    #[error("{} is already there; give another name, or replace it with `--force`", path.display())]
+    #[error("{} is already there", path.display())]
     Exists {
         /// The folder.
         path: PathBuf,
     },
     /// The folder to be replaced was not written by allot.
-    #[error("{} holds no allot.json, so it is not a folder that allot wrote, and is not replaced; remove it yourself or give another name", path.display())]
+    #[error("{} holds no allot.json, so it is not a folder that allot wrote, and is not replaced", path.display())]
     NotOurs {
         /// The folder.
         path: PathBuf,
     },
     /// The folder to be written is, holds, or lies in the model that is read.
-    #[error("{} is, holds, or lies inside the model {}, which is still needed; give a folder beside it", path.display(), model.display())]
+    #[error("{} is, holds, or lies inside the model {}, which is still needed", path.display(), model.display())]
     Overlaps {
         /// The folder.
         path: PathBuf,
@@ -152,5 +143,15 @@ pub enum PruneError {
     },
     /// Something asked to stop.
     #[error("interrupted; nothing was left behind")]
-    Interrupted,
+    Interrupted(#[from] Interrupted),
+}
+
+impl PruneError {
+    /// Returns the error with the place in the model where a tensor operation failed, if it has none yet.
+    pub(super) fn inside(self, at: &str) -> Self {
+        match self {
+            Self::Model(error) => Self::Model(error.inside(at)),
+            other => other,
+        }
+    }
 }

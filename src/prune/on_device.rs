@@ -2,53 +2,51 @@
 //!
 //! The processor has kernels of its own for all of it; these run on any device, so the tests compare both on a processor.
 
+use std::borrow::Cow;
+
 use candle_core::{D, DType, Device, Tensor};
 
+use super::error::PruneError;
 use super::factor::InverseFactor;
 use super::mask::Mask;
 use super::pattern::{Rounding, Share, in_group, place, wanted};
-use super::score::Method;
+use super::score::Formula;
 use crate::interpret::engine::{Engine, Least};
+use crate::lang::types::Group;
 use crate::model::ModelError;
 
 /// Columns that are chosen together, as published.
 const BLOCK: usize = 128;
 
-/// Returns a method's scores, f32 `[rows, columns]`, of weights of that shape and `second_moment`, `[columns]`; `None` for a
-/// metric, whose scores the interpreter gives.
-///
-/// SparseGPT's are Wanda's, as where a model is pruned many times from dense statistics.
+/// Returns a formula's scores, f32 `[rows, columns]`, of weights of that shape; `second_moment`, `[columns]`, is asked for only
+/// where the formula uses it.
 ///
 /// # Errors
-/// When a tensor operation fails.
-pub fn scores(
-    method: &Method,
+/// When a tensor operation fails, or what `second_moment` fails with.
+pub fn scores<'a>(
+    formula: Formula,
     weight: &Tensor,
-    second_moment: Option<&[f32]>,
-) -> Result<Option<Tensor>, ModelError> {
-    let size = weight.to_dtype(DType::F32)?.abs()?;
-    let norms = |power: f32| -> Result<Option<Tensor>, ModelError> {
-        let Some(moments) = second_moment else { return Ok(None) };
-        let norms: Vec<f32> = moments.iter().map(|it| it.sqrt()).collect();
-        let norms = norms.into_iter().map(|it| if power == 1.0 { it } else { it.powf(power) });
-        let norms: Vec<f32> = norms.collect();
-        Ok(Some(Tensor::new(norms, weight.device())?))
+    second_moment: impl FnOnce() -> Result<Cow<'a, [f32]>, PruneError>,
+) -> Result<Tensor, PruneError> {
+    let tensor = |error| PruneError::Model(ModelError::from(error));
+    let size = weight.to_dtype(DType::F32).and_then(|it| it.abs()).map_err(tensor)?;
+    let scored = match formula {
+        Formula::Magnitude => Ok(size),
+        Formula::Wanda => {
+            let norms: Vec<f32> = second_moment()?.iter().map(|it| it.sqrt()).collect();
+            Tensor::new(norms, weight.device()).and_then(|norms| size.broadcast_mul(&norms))
+        }
+        Formula::Ria { power } => {
+            let norms: Vec<f32> = second_moment()?.iter().map(|it| it.sqrt().powf(power)).collect();
+            relative_importance(&size, norms)
+        }
     };
-    Ok(match method {
-        Method::Metric(_) => None,
-        Method::Magnitude => Some(size),
-        Method::Wanda | Method::SparseGpt { .. } => match norms(1.0)? {
-            Some(norms) => Some(size.broadcast_mul(&norms)?),
-            None => None,
-        },
-        Method::Ria { power, .. } => match norms(*power)? {
-            Some(norms) => {
-                let shares = (share(&size, 0)? + share(&size, 1)?)?;
-                Some(shares.broadcast_mul(&norms)?)
-            }
-            None => None,
-        },
-    })
+    scored.map_err(tensor)
+}
+
+fn relative_importance(size: &Tensor, norms: Vec<f32>) -> candle_core::Result<Tensor> {
+    let norms = Tensor::new(norms, size.device())?;
+    (share(size, 0)? + share(size, 1)?)?.broadcast_mul(&norms)
 }
 
 /// Returns each number's share of its sum along a dimension; where the sum is 0, so is the share.
@@ -66,7 +64,7 @@ fn share(size: &Tensor, dimension: usize) -> candle_core::Result<Tensor> {
 pub fn marks(
     engine: &Engine,
     scores: &Tensor,
-    per: crate::lang::types::Group,
+    per: Group,
     share: Share,
     rounding: Rounding,
 ) -> Result<Tensor, ModelError> {
@@ -113,26 +111,25 @@ pub fn prune_columns(
     let alive: Vec<f32> = factor.dead().iter().map(|dead| f32::from(u8::from(!dead))).collect();
     let alive = Tensor::from_vec(alive, (1, columns), &device)?;
     let diagonal: Vec<f32> = (0..columns).map(|it| factor.upper()[it * columns + it]).collect();
-    // What a weight's square is multiplied by: nothing where the input never was anything but 0.
     let worth = Tensor::from_slice(&diagonal, (1, columns), &device)?.sqr()?.recip()?;
     let mut left = Tensor::from_vec(weights, (rows, columns), &device)?;
     if rounding == Rounding::Reference {
         left = left.broadcast_mul(&alive)?;
     }
-    let window = share.group.map_or(BLOCK, |(_, m)| (BLOCK / m * m).max(m));
+    let block = share.group.map_or(BLOCK, |(_, m)| (BLOCK / m * m).max(m));
     let (mut kept, mut marked) = (Vec::new(), Vec::new());
-    for from in (0..columns).step_by(window) {
-        let width = window.min(columns - from);
-        let part = left.narrow(1, 0, width)?.contiguous()?;
-        let score = |weights: &Tensor, first: usize| -> candle_core::Result<Tensor> {
-            let count = weights.dim(1)?;
-            let worth = worth.narrow(1, from + first, count)?;
-            let scores = weights.sqr()?.broadcast_mul(&worth)?;
-            let alive = alive.narrow(1, from + first, count)?.broadcast_as(scores.shape())?;
-            alive.gt(0.5)?.where_cond(&scores, &scores.zeros_like()?)
+    for from in (0..columns).step_by(block) {
+        let width = block.min(columns - from);
+        let window = Window {
+            engine,
+            worth: worth.narrow(1, from, width)?,
+            alive: alive.narrow(1, from, width)?,
+            upper: upper.narrow(0, from, width)?.narrow(1, from, width)?.contiguous()?,
+            diagonal: &diagonal[from..from + width],
         };
-        let whole = match share.group {
-            Some(_) => None,
+        let part = left.narrow(1, 0, width)?.contiguous()?;
+        let chosen = match share.group {
+            Some((n, m)) => Chosen::OfGroups { n, m },
             None => {
                 let wanted = match rounding {
                     Rounding::Exact => {
@@ -142,48 +139,98 @@ pub fn prune_columns(
                     }
                     Rounding::Reference => Least::UpTo(place(rows * width, share.sparsity)),
                 };
-                Some(engine.least(&score(&part, 0)?, &wanted)?)
+                Chosen::Already(engine.least(&window.score(&part, 0)?, &wanted)?)
             }
         };
-        let inner = upper.narrow(0, from, width)?.narrow(1, from, width)?.contiguous()?;
-        let mut errors = Vec::with_capacity(width);
-        let mut rest = part;
-        let mut of_group: Option<(usize, Tensor)> = None;
-        for column in 0..width {
-            if let Some((n, m)) = share.group.filter(|(_, m)| column.is_multiple_of(*m)) {
-                let size = m.min(width - column);
-                let count = in_group(rounding, n, m, size);
-                let scores = score(&rest.narrow(1, 0, size)?.contiguous()?, column)?;
-                let wanted = Least::OfGroups { size, count, last: count };
-                of_group = Some((column, engine.least(&scores, &wanted)?));
-            }
-            let marks = match (&whole, &of_group) {
-                (Some(marks), _) => marks.narrow(1, column, 1)?,
-                (None, Some((first, marks))) => marks.narrow(1, column - first, 1)?,
-                (None, None) => Tensor::zeros((rows, 1), DType::U8, &device)?,
-            }
-            .contiguous()?;
-            let own = rest.narrow(1, 0, 1)?.contiguous()?;
-            let zero = own.zeros_like()?;
-            let error = (marks.where_cond(&own, &zero)? / f64::from(diagonal[from + column]))?;
-            kept.push(marks.where_cond(&zero, &own)?);
-            if column + 1 < width {
-                let row = inner.narrow(0, column, 1)?.narrow(1, column + 1, width - column - 1)?;
-                let behind = rest.narrow(1, 1, width - column - 1)?;
-                rest = (behind - error.broadcast_mul(&row.broadcast_as((rows, width - column - 1))?)?)?;
-            }
-            errors.push(error);
-            marked.push(marks);
-        }
+        let corrected = window.correct(part, chosen, rounding)?;
+        kept.extend(corrected.kept);
+        marked.extend(corrected.marks);
         let behind = columns - from - width;
         if behind > 0 {
-            let errors = Tensor::cat(&errors, 1)?;
+            let errors = Tensor::cat(&corrected.errors, 1)?;
             let outer = upper.narrow(0, from, width)?.narrow(1, from + width, behind)?.contiguous()?;
             left = (left.narrow(1, width, behind)? - errors.matmul(&outer)?)?;
         }
     }
     let weights = Tensor::cat(&kept, D::Minus1)?.flatten_all()?.to_vec1()?;
     Ok((weights, mask(&Tensor::cat(&marked, D::Minus1)?)?))
+}
+
+/// The columns that are being pruned, and what the inverse Hessian says of them.
+struct Window<'a> {
+    engine: &'a Engine,
+    /// What a weight's square is multiplied by, `[1, width]`.
+    worth: Tensor,
+    /// 1 where an input ever was anything but 0, `[1, width]`; weights of the others are worth nothing.
+    alive: Tensor,
+    /// The part of U between these columns, `[width, width]`.
+    upper: Tensor,
+    diagonal: &'a [f32],
+}
+
+/// Which weights of a window are pruned.
+enum Chosen {
+    /// Those marked, u8 `[rows, width]`.
+    Already(Tensor),
+    /// `n` of every `m` columns, chosen when the columns before them are done.
+    OfGroups { n: usize, m: usize },
+}
+
+/// The columns of a window when they are done, `[rows, 1]` each.
+struct Corrected {
+    /// The weights.
+    kept: Vec<Tensor>,
+    /// The marks, u8.
+    marks: Vec<Tensor>,
+    /// What the columns behind the window have to make up for.
+    errors: Vec<Tensor>,
+}
+
+impl Window<'_> {
+    /// Returns how much weights matter, `[rows, count]`, of the columns from `first` of the window on.
+    fn score(&self, weights: &Tensor, first: usize) -> candle_core::Result<Tensor> {
+        let count = weights.dim(1)?;
+        let scores = weights.sqr()?.broadcast_mul(&self.worth.narrow(1, first, count)?)?;
+        let alive = self.alive.narrow(1, first, count)?.broadcast_as(scores.shape())?;
+        alive.gt(0.5)?.where_cond(&scores, &scores.zeros_like()?)
+    }
+
+    /// Zeroes what is chosen, column by column, and corrects the columns behind within the window.
+    fn correct(&self, part: Tensor, chosen: Chosen, rounding: Rounding) -> Result<Corrected, ModelError> {
+        let (rows, width) = part.dims2()?;
+        let (mut kept, mut marks, mut errors) = (Vec::new(), Vec::new(), Vec::with_capacity(width));
+        let mut rest = part;
+        // Marks, and the column of the window that is their first.
+        let (mut chosen, groups) = match chosen {
+            Chosen::Already(marks) => ((marks, 0), None),
+            Chosen::OfGroups { n, m } => {
+                ((Tensor::zeros((rows, width), DType::U8, rest.device())?, 0), Some((n, m)))
+            }
+        };
+        for column in 0..width {
+            if let Some((n, m)) = groups.filter(|(_, m)| column.is_multiple_of(*m)) {
+                let size = m.min(width - column);
+                let count = in_group(rounding, n, m, size);
+                let scores = self.score(&rest.narrow(1, 0, size)?.contiguous()?, column)?;
+                let wanted = Least::OfGroups { size, count, last: count };
+                chosen = (self.engine.least(&scores, &wanted)?, column);
+            }
+            let mark = chosen.0.narrow(1, column - chosen.1, 1)?.contiguous()?;
+            let own = rest.narrow(1, 0, 1)?.contiguous()?;
+            let zero = own.zeros_like()?;
+            let error = (mark.where_cond(&own, &zero)? / f64::from(self.diagonal[column]))?;
+            kept.push(mark.where_cond(&zero, &own)?);
+            let behind = width - column - 1;
+            if behind > 0 {
+                let row = self.upper.narrow(0, column, 1)?.narrow(1, column + 1, behind)?;
+                let moved = error.broadcast_mul(&row.broadcast_as((rows, behind))?)?;
+                rest = (rest.narrow(1, 1, behind)? - moved)?;
+            }
+            errors.push(error);
+            marks.push(mark);
+        }
+        Ok(Corrected { kept, marks, errors })
+    }
 }
 
 /// Returns whether work on a device goes by tensor operations: everywhere but on the processor.
@@ -197,8 +244,7 @@ mod tests {
     use rand::{RngExt, SeedableRng};
 
     use super::*;
-    use crate::lang::types::Group;
-    use crate::prune::{least, score};
+    use crate::prune::least;
 
     fn numbers(count: usize, seed: u64) -> Vec<f32> {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
@@ -216,19 +262,16 @@ mod tests {
         let weights = numbers(rows * columns, 1);
         let moments: Vec<f32> = numbers(columns, 2).iter().map(|it| it.abs()).collect();
         let weight = Tensor::from_slice(&weights, (rows, columns), &Device::Cpu).expect("a weight");
-        for method in [Method::Magnitude, Method::Wanda, Method::RIA] {
-            let expected = match method {
-                Method::Magnitude => score::magnitude(&weights),
-                Method::Wanda => score::wanda(&weights, &moments),
-                _ => score::relative_importance(&weights, &moments, 0.5),
-            };
-            let found = scores(&method, &weight, Some(&moments)).expect("scores").expect("scores");
+        for formula in [Formula::Magnitude, Formula::Wanda, Formula::Ria { power: 0.5 }] {
+            let moments = || Ok(Cow::Borrowed(moments.as_slice()));
+            let expected = formula.scores(&weights, moments).expect("scores");
+            let found = scores(formula, &weight, moments).expect("scores");
             for share in shares(rows, columns) {
                 for rounding in [Rounding::Exact, Rounding::Reference] {
                     for per in [Group::Row, Group::Matrix] {
                         let marks = marks(&Engine::Cpu, &found, per, share, rounding).expect("marks");
                         let found = mask(&marks).expect("a mask");
-                        assert_eq!(found, least(&expected, columns, per, share, rounding), "{method:?}");
+                        assert_eq!(found, least(&expected, columns, per, share, rounding), "{formula:?}");
                     }
                 }
             }

@@ -1,13 +1,12 @@
-//! What a user may choose, and what a method needs for it.
+//! What a user may choose.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use super::error::PruneError;
+use super::method::{Method, Needs, Propagation, across_units};
 use super::pattern::{Pattern, Rounding};
-use super::score::{Method, Propagation};
-use crate::lang::ops::{Class, Op};
-use crate::lang::program::Expr;
-use crate::lang::types::{Type, UnitKind};
+use crate::interrupt;
+use crate::lang::types::UnitKind;
 use crate::stats::{Statistics, Tokens};
 
 /// How a model is pruned; the allocation says how much of it where.
@@ -54,10 +53,7 @@ impl Options<'_> {
 
     /// Fails when something asked to stop.
     pub(super) fn go_on(&self) -> Result<(), PruneError> {
-        match self.interrupt {
-            Some(flag) if flag.load(Ordering::Relaxed) => Err(PruneError::Interrupted),
-            _ => Ok(()),
-        }
+        Ok(interrupt::check(self.interrupt)?)
     }
 
     /// Returns whether hidden states have to go through the model.
@@ -84,49 +80,4 @@ impl Options<'_> {
             _ => Ok(()),
         }
     }
-}
-
-/// What has to be known of a linear's input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Needs {
-    /// Nothing.
-    Weights,
-    /// Its second moments.
-    Moments,
-    /// Its Hessian.
-    Hessian,
-}
-
-impl Method {
-    pub(super) fn needs(&self) -> Needs {
-        match self {
-            Self::Magnitude => Needs::Weights,
-            Self::Wanda | Self::Ria { .. } => Needs::Moments,
-            Self::SparseGpt { .. } => Needs::Hessian,
-            // The Hessian's diagonal is twice the second moments.
-            Self::Metric(metric)
-                if metric.score.uses(Op::InputNorm) || metric.score.uses(Op::HessianDiagonal) =>
-            {
-                Needs::Moments
-            }
-            Self::Metric(_) => Needs::Weights,
-        }
-    }
-}
-
-/// Returns an operator that compares units with each other, if there is one.
-pub(super) fn across_units(expr: &Expr) -> Option<Op> {
-    let mut found = None;
-    expr.walk(&mut |part| {
-        let Some(op) = part.op() else { return };
-        let compares = match op.info().class {
-            Class::Layerwise => true,
-            Class::Normaliser => part.of_type() == Type::Layer,
-            _ => false,
-        };
-        if compares {
-            found.get_or_insert(op);
-        }
-    });
-    found
 }

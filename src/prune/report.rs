@@ -2,14 +2,13 @@
 
 use serde::Serialize;
 
-use super::blocks::Pruned;
+use super::linear::Pruned;
+use super::method::{Method, MethodKind, Needs, Propagation};
 use super::options::Options;
 use super::pattern::{Pattern, Rounding, Share};
-use super::score::{Method, Propagation};
 use crate::allocate::Allocation;
-use crate::interpret::data::Values;
 use crate::lang::print;
-use crate::model::{Checkpoint, Linear};
+use crate::model::{Checkpoint, Linear, count_zeros};
 
 /// The script that decided the ratios.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -77,7 +76,7 @@ impl LinearReport {
             columns: linear.columns,
             asked: share.pruned,
             pruned: count,
-            zeros: zeros(&pruned.weight),
+            zeros: count_zeros(&pruned.weight),
             sparsity: count as f64 / parameters as f64,
             group: share.group.map(|(n, m)| format!("{n}:{m}")),
             damping: pruned.damping,
@@ -96,7 +95,7 @@ pub struct Report {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub script: Option<ScriptSource>,
     /// How weights were chosen.
-    pub method: String,
+    pub method: MethodKind,
     /// The metric's expression, when the method is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metric: Option<String>,
@@ -149,7 +148,7 @@ impl Report {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             model: checkpoint.fingerprint(),
             script,
-            method: options.method.name().to_owned(),
+            method: options.method.kind(),
             metric: match &options.method {
                 Method::Metric(metric) => {
                     Some(format!("metric(per = {}) {}", metric.per, print::expr(&metric.score)))
@@ -185,7 +184,7 @@ fn calibration(options: &Options<'_>) -> Option<Calibration> {
             seed: options.seed,
         });
     }
-    let needed = options.method.needs() != super::options::Needs::Weights;
+    let needed = options.method.needs() != Needs::Weights;
     options.statistics.filter(|_| needed).map(|statistics| Calibration {
         samples: statistics.provenance.samples,
         length: statistics.provenance.length,
@@ -215,13 +214,4 @@ fn notes(options: &Options<'_>, linears: &[LinearReport], pruned: u64, asked: u6
         notes.push(format!("{difference} weights {side} than asked for were pruned, by {why}"));
     }
     notes
-}
-
-fn zeros(values: &Values<'_>) -> u64 {
-    let count = match values {
-        Values::F32(all) => all.iter().filter(|it| **it == 0.0).count(),
-        Values::F16(all) => all.iter().filter(|it| it.to_bits() << 1 == 0).count(),
-        Values::Bf16(all) => all.iter().filter(|it| it.to_bits() << 1 == 0).count(),
-    };
-    count as u64
 }

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use super::blocks::{Pruned, check_weights, prune_blocks, prune_checked};
+use super::blocks::{check_weights, prune_blocks, prune_checked};
 use super::error::PruneError;
+use super::linear::Pruned;
 use super::options::Options;
 use super::pattern::shares;
 use super::report::{Report, ScriptSource};

@@ -1,79 +1,42 @@
 //! How much each weight of a linear matters: the least are pruned.
 
+use std::borrow::Cow;
+
 use rayon::prelude::*;
-use serde::Serialize;
 
 use super::error::PruneError;
-use crate::lang::program::Metric;
-use crate::lang::types::Group;
 
-/// How weights are chosen, and what happens to those that stay.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Method {
-    /// `abs(weight)`, over the whole matrix.
+/// A score that is a formula of a weight, its linear's other weights, and the norm of its input.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Formula {
+    /// [`magnitude`].
     Magnitude,
-    /// `abs(weight) * input_norm`, within rows (Sun et al., ICLR 2024, arXiv 2306.11695).
+    /// [`wanda`].
     Wanda,
-    /// Optimal brain surgeon column by column: what stays makes up for what goes (Frantar and Alistarh, ICML 2023, arXiv
-    /// 2301.00774).
-    SparseGpt {
-        /// The share of the Hessian's mean diagonal that is added to its diagonal; 0.01 as published.
-        damping: f64,
-    },
-    /// Relative importance and activations (Zhang et al., ICLR 2024): see [`relative_importance`].
+    /// [`relative_importance`].
     Ria {
-        /// The power of the input norm; 0.5 as published.
+        /// The power of the input norm.
         power: f32,
-        /// The group over which a ratio is applied: the published code's default is the matrix, the paper's rows.
-        per: Group,
     },
-    /// Any `metric` of the language.
-    Metric(Metric),
 }
 
-impl Method {
-    /// SparseGPT with its published damping.
-    pub const SPARSE_GPT: Self = Self::SparseGpt { damping: 0.01 };
-
-    /// RIA as its published code runs by default.
-    pub const RIA: Self = Self::Ria { power: 0.5, per: Group::Matrix };
-
-    /// Returns the method that `--method` calls by a name, as published; `None` for the name of a script.
-    pub fn named(name: &str) -> Option<Self> {
-        [Self::Magnitude, Self::Wanda, Self::SPARSE_GPT, Self::RIA].into_iter().find(|it| it.name() == name)
+impl Formula {
+    /// Returns the scores of weights, `[rows, columns]`, on the processor; `second_moment`, `[columns]`, is asked for only where
+    /// the formula uses it.
+    ///
+    /// # Errors
+    /// What `second_moment` fails with.
+    pub fn scores<'a>(
+        self,
+        weights: &[f32],
+        second_moment: impl FnOnce() -> Result<Cow<'a, [f32]>, PruneError>,
+    ) -> Result<Vec<f32>, PruneError> {
+        Ok(match self {
+            Self::Magnitude => magnitude(weights),
+            Self::Wanda => wanda(weights, &second_moment()?),
+            Self::Ria { power } => relative_importance(weights, &second_moment()?, power),
+        })
     }
-
-    /// Returns the name that `--method` takes; a metric is called `metric`.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Magnitude => "magnitude",
-            Self::Wanda => "wanda",
-            Self::SparseGpt { .. } => "sparsegpt",
-            Self::Ria { .. } => "ria",
-            Self::Metric(_) => "metric",
-        }
-    }
-
-    /// Returns the group over which a ratio is applied, where the pattern leaves that open.
-    pub const fn per(&self) -> Group {
-        match self {
-            Self::Magnitude | Self::SparseGpt { .. } => Group::Matrix,
-            Self::Wanda => Group::Row,
-            Self::Ria { per, .. } => *per,
-            Self::Metric(metric) => metric.per,
-        }
-    }
-}
-
-/// Whether later blocks see what pruning did to earlier ones.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Propagation {
-    /// Each block's statistics are collected behind the pruned blocks, as published.
-    #[default]
-    Pruned,
-    /// All statistics are the dense model's.
-    Dense,
 }
 
 /// Returns `abs(weight)`, `[rows, columns]`.

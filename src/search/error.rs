@@ -1,4 +1,4 @@
-//! What can keep a search from going on, and what to do about it.
+//! What can keep a search from going on.
 
 use std::path::PathBuf;
 
@@ -7,19 +7,23 @@ use thiserror::Error;
 use super::space::SpaceError;
 use crate::allocate::AllocationError;
 use crate::allocate::script::ScriptError;
+use crate::interrupt::Interrupted;
 use crate::model::ModelError;
 use crate::prune::PruneError;
 use crate::stats::{StatisticsError, TextError};
 
-/// Says why a search stops: which file, which line, and what to do.
+/// Says why a search stops: which file, which line.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum SearchError {
     /// Something asked it to stop; all that was measured is in the journal.
-    #[error("stopped; go on with `allot search --resume {}`", folder.display())]
+    #[error("stopped")]
     Interrupted {
         /// The run's folder.
         folder: PathBuf,
+        /// What stopped it.
+        #[source]
+        cause: Interrupted,
     },
     /// A file or tensor cannot be read, written or run through the model.
     #[error(transparent)]
@@ -43,7 +47,7 @@ pub enum SearchError {
     #[error(transparent)]
     Script(Box<ScriptError>),
     /// The run's folder exists already.
-    #[error("{} exists already; go on with `allot search --resume {}`, or choose another `--out`", folder.display(), folder.display())]
+    #[error("{} exists already", folder.display())]
     Exists {
         /// The folder.
         folder: PathBuf,
@@ -59,7 +63,7 @@ pub enum SearchError {
         problem: String,
     },
     /// The journal has a line that cannot be understood, before its last.
-    #[error("{}:{line}: {problem}; the journal was changed: restore it, or begin a new run", path.display())]
+    #[error("{}:{line}: {problem}; the journal was changed", path.display())]
     Journal {
         /// The journal.
         path: PathBuf,
@@ -75,7 +79,7 @@ pub enum SearchError {
         folder: PathBuf,
     },
     /// The model or a text is no longer what the run began with.
-    #[error("{what} changed since {} began: it had {before} and now has {now}; restore it, or begin a new run", folder.display())]
+    #[error("{what} changed since {} began: it had {before} and now has {now}", folder.display())]
     Changed {
         /// What changed.
         what: String,
@@ -87,9 +91,7 @@ pub enum SearchError {
         now: String,
     },
     /// An enumeration has too many formulas.
-    #[error(
-        "there are more than {most} formulas; leave out operators (`--without`, `--only`), or take a smaller `--max-size` or grid"
-    )]
+    #[error("there are more than {most} formulas")]
     TooMany {
         /// How many there may be.
         most: usize,
@@ -103,9 +105,7 @@ pub enum SearchError {
         problem: &'static str,
     },
     /// Pruning to the target leaves a model that cannot be told from others.
-    #[error(
-        "uniform sparsity of {target} gives a divergence of {loss} on the fitness text; choose another sparsity"
-    )]
+    #[error("uniform sparsity of {target} gives a divergence of {loss} on the fitness text")]
     Degenerate {
         /// The target.
         target: f64,

@@ -12,6 +12,7 @@ use super::subject::{Split, Subject};
 use super::summary::Measure;
 use crate::allocate::script::{Outcome, Request, ScriptError, allocate_all};
 use crate::allocate::{Allocation, Bounds};
+use crate::interrupt::Interrupted;
 use crate::lang::print;
 use crate::lang::program::{Metric, Script};
 use crate::measure::WindowLoss;
@@ -168,7 +169,7 @@ impl Evaluator {
     /// With the run's folder, which says how to go on.
     pub fn go_on(&self) -> Result<(), SearchError> {
         match self.stopped() {
-            true => Err(SearchError::Interrupted { folder: self.folder.clone() }),
+            true => Err(SearchError::Interrupted { folder: self.folder.clone(), cause: Interrupted }),
             false => Ok(()),
         }
     }
@@ -232,7 +233,9 @@ impl Evaluator {
                 while let Some(result) = waiting.remove(&next) {
                     let task = &tasks[missing[next]];
                     let kept = match result {
-                        None => Err(SearchError::Interrupted { folder: self.folder.clone() }),
+                        None => {
+                            Err(SearchError::Interrupted { folder: self.folder.clone(), cause: Interrupted })
+                        }
                         Some(result) => result.and_then(|losses| {
                             store.keep(key(task), losses.clone())?;
                             Ok(losses)

@@ -79,7 +79,7 @@ impl Default for SpaceOptions {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum SpaceError {
     /// An operator that does not exist.
-    #[error("there is no operator `{name}`{}; `allot ops --all` lists all", hint(similar))]
+    #[error("there is no operator `{name}`")]
     NoOperator {
         /// What was asked for.
         name: String,
@@ -104,23 +104,13 @@ pub enum SpaceError {
         missing: &'static str,
     },
     /// The greatest size is less than any formula's.
-    #[error(
-        "the smallest formula has {least} operators and constants, and at most {most} are allowed; allow {least} \
-         with `--max-size`"
-    )]
+    #[error("the smallest formula has {least} operators and constants, and at most {most} are allowed")]
     TooSmall {
         /// The size of the smallest formula.
         least: usize,
         /// The greatest size that was asked for.
         most: usize,
     },
-}
-
-fn hint(similar: &[String]) -> String {
-    match similar.is_empty() {
-        true => String::new(),
-        false => format!("; did you mean `{}`?", similar.join("`, `")),
-    }
 }
 
 /// A space of allocation formulas.

@@ -9,7 +9,7 @@ use super::error::SearchError;
 use super::ranks::Ranks;
 use crate::interpret::cache::Reductions;
 use crate::interpret::data::{LinearData, ModelData, Values};
-use crate::interpret::engine::EngineError;
+use crate::interpret::engine::{EngineError, Fits};
 use crate::lang::types::{Group, UnitKind};
 use crate::measure::{Reference, WindowLoss};
 use crate::model::{Block, Checkpoint, Decoder, Head, ModelError, Precision, no_tap};
@@ -288,15 +288,12 @@ fn fits(checkpoint: &Checkpoint) -> Result<(), SearchError> {
     if needed <= usable {
         return Ok(());
     }
-    let at_bf16 = usable / 6;
     Err(SearchError::Model(ModelError::Engine(EngineError::OutOfMemory {
         what: "the model and the scores of its weights, which a search keeps there".to_owned(),
         needed,
         free,
         total,
-        help: format!(
-            "with --precision bf16 a model of about {at_bf16} weights would fit; a larger one is searched on the processor"
-        ),
+        fits: Fits::Model(usable / 6),
     })))
 }
 

@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use crate::allocate::script::ScriptError;
 use crate::exchange::ExchangeError;
+use crate::interpret::error::InterpretError;
 use crate::lang::diagnostic::Diagnostic;
 use crate::lang::render::render;
 use crate::lang::types::UnitKind;
@@ -25,7 +26,7 @@ pub enum SessionError {
         /// Why.
         cause: std::io::Error,
     },
-    /// A script has errors, or no value on the model.
+    /// A script has errors.
     #[error("{}", render(diagnostics, name, text, false).trim_end())]
     Diagnosed {
         /// The script's file or name.
@@ -35,8 +36,18 @@ pub enum SessionError {
         /// What is wrong, with places in the text.
         diagnostics: Vec<Diagnostic>,
     },
+    /// A script has no value on the model.
+    #[error("{}", render(&[cause.diagnostic()], name, text, false).trim_end())]
+    NoValue {
+        /// The script's file or name.
+        name: String,
+        /// Its text.
+        text: String,
+        /// Why, with places in the text.
+        cause: Box<InterpretError>,
+    },
     /// A script that is neither a file nor a published one.
-    #[error("there is no file `{name}` and no published script of that name{}", did_you_mean(similar))]
+    #[error("there is no file `{name}` and no published script of that name")]
     NoScript {
         /// What was asked for.
         name: String,
@@ -44,7 +55,7 @@ pub enum SessionError {
         similar: Vec<String>,
     },
     /// A pruning method is a script with a metric, and this one has none.
-    #[error("`{name}` has no `metric`, so it cannot say how weights are scored; try `wanda` or `magnitude`")]
+    #[error("`{name}` has no `metric`, so it cannot say how weights are scored")]
     NoMetric {
         /// The script's name.
         name: String,
@@ -92,11 +103,4 @@ pub enum SessionError {
     /// The model cannot be pruned.
     #[error(transparent)]
     Prune(#[from] PruneError),
-}
-
-fn did_you_mean(similar: &[String]) -> String {
-    match similar.is_empty() {
-        true => String::new(),
-        false => format!("; did you mean `{}`?", similar.join("`, `")),
-    }
 }

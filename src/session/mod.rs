@@ -6,17 +6,17 @@
 mod calibration;
 mod error;
 mod event;
+mod method;
 mod needs;
 mod open;
 mod prune;
-mod scoring;
 mod script;
 
 pub use calibration::Calibration;
 pub use error::SessionError;
 pub use event::{Event, Note, Phase, Watch};
+pub use method::{chosen_method, method_of, metric_of, named_method};
 pub use needs::Needs;
 pub use open::{AllocationOptions, Session};
 pub use prune::PruneOptions;
-pub use scoring::Scoring;
 pub use script::LoadedScript;

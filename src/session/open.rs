@@ -6,8 +6,8 @@ use std::sync::{Arc, OnceLock};
 use super::calibration::Calibration;
 use super::error::SessionError;
 use super::event::{Event, Note, Phase, Watch};
+use super::method::metric_of;
 use super::needs::Needs;
-use super::scoring::Scoring;
 use super::script::LoadedScript;
 use crate::allocate::script::{Outcome, Request, ScriptError, allocate};
 use crate::allocate::{Allocation, Bounds};
@@ -17,7 +17,7 @@ use crate::lang::ops::Op;
 use crate::lang::types::UnitKind;
 use crate::measure::{Divergence, Perplexity, divergence_of, perplexity, perplexity_of};
 use crate::model::{Checkpoint, Decoder};
-use crate::prune::{Pattern, shares};
+use crate::prune::{Method, Pattern, shares};
 use crate::stats::{
     CalibrationOptions, Reconstruction, Source, Statistics, Tokens, calibrate_with, gradients_within,
     window_length,
@@ -42,8 +42,8 @@ pub struct Session {
 pub struct AllocationOptions<'a> {
     /// The share of all weights in the blocks' linears that is to be pruned, from 0 to 1.
     pub sparsity: f64,
-    /// What `score` stands for in a script without a metric of its own; `None` for Wanda's.
-    pub scoring: Option<&'a Scoring>,
+    /// The method whose scores `score` stands for in a script without a metric of its own.
+    pub method: &'a Method,
     /// The allocation unit, instead of the script's own.
     pub unit: Option<UnitKind>,
     /// Between which sparsities each unit must stay.
@@ -51,9 +51,9 @@ pub struct AllocationOptions<'a> {
 }
 
 impl AllocationOptions<'_> {
-    /// Returns the options of a sparsity, with all else as the script says.
+    /// Returns the options of a sparsity, with all else as the script says, and Wanda's scores where it does not.
     pub fn at(sparsity: f64) -> Self {
-        Self { sparsity, scoring: None, unit: None, bounds: Bounds::default() }
+        Self { sparsity, method: &Method::Wanda, unit: None, bounds: Bounds::default() }
     }
 }
 
@@ -204,23 +204,16 @@ impl Session {
         scripts: &[&LoadedScript],
         options: &AllocationOptions<'_>,
     ) -> Result<(Vec<Outcome>, Option<Reductions>), SessionError> {
-        let wanda;
-        let scoring = match options.scoring {
-            Some(scoring) => scoring,
-            None => {
-                wanda = Scoring::wanda()?;
-                &wanda
-            }
-        };
+        let metric = metric_of(options.method)?;
         self.check_finite()?;
-        self.collect(&Needs::of_scripts(scripts.iter().map(|it| &it.script), &scoring.metric))?;
+        self.collect(&Needs::of_scripts(scripts.iter().map(|it| &it.script), &metric))?;
         let mut data = self.checkpoint.data()?;
         if let Some(statistics) = &self.statistics {
             statistics.attach(&mut data);
         }
         let reductions = self.statistics.as_ref().map(Statistics::cache);
         let request = Request {
-            metric: &scoring.metric,
+            metric: &metric,
             unit: options.unit,
             target: options.sparsity,
             bounds: options.bounds,
@@ -229,10 +222,10 @@ impl Session {
         let mut outcomes = Vec::with_capacity(scripts.len());
         for loaded in scripts {
             let outcome = allocate(&loaded.script, &data, request).map_err(|error| match &error {
-                ScriptError::Interpret(cause) => SessionError::Diagnosed {
+                ScriptError::Interpret(cause) => SessionError::NoValue {
                     name: loaded.name.clone(),
                     text: loaded.text.clone(),
-                    diagnostics: vec![cause.diagnostic()],
+                    cause: Box::new(cause.clone()),
                 },
                 _ => SessionError::Script(error),
             })?;

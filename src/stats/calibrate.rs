@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use candle_core::{Device, Tensor};
 
 use super::Hessian;
-use super::file::{LinearStatistics, Provenance, Statistics};
 use super::moments::SecondMoments;
 use super::reconstruction::{Reconstruction, reconstruction_error};
+use super::statistics::{LinearStatistics, Provenance, Statistics};
 use super::stream::{Activations, room};
 use super::tokens::Tokens;
 use crate::model::{Block, Checkpoint, ModelError, Site, widen};
@@ -96,42 +96,54 @@ pub fn calibrate_with(
     let mut activations = Activations::embed(checkpoint, tokens, device, room)?;
     for index in 0..checkpoint.config().blocks {
         let block = Block::stream(checkpoint, index, device)?;
-        let mut moments = SecondMoments::default();
-        let mut hessians = BTreeMap::new();
-        let needed = options.hessians || options.reconstruction.is_some();
-        for linear in checkpoint.block_linears(index).iter().filter(|_| needed) {
-            hessians.entry(linear.site).or_insert_with(|| Hessian::new(linear.columns));
-        }
-        activations.advance(&block, &mut |site: Site, input: &Tensor| {
-            if let Some(hessian) = hessians.get_mut(&site) {
-                hessian.add(input)?;
-            }
-            moments.add(site, input)
-        })?;
-        let mut hessians: BTreeMap<Site, Vec<f32>> = hessians
-            .into_iter()
-            .map(|(site, hessian)| Ok((site, hessian.finish()?)))
-            .collect::<Result<_, ModelError>>()?;
-        let mut errors = BTreeMap::new();
-        if let Some(how) = options.reconstruction {
-            for linear in checkpoint.block_linears(index) {
-                let Some(hessian) = hessians.get(&linear.site) else { continue };
-                let weights = widen(&checkpoint.weight(linear)?);
-                let error = reconstruction_error(&weights, linear.columns, hessian, how);
-                errors.insert(&linear.module, error as f32);
-            }
-        }
-        for linear in checkpoint.block_linears(index) {
-            let collected = LinearStatistics {
-                second_moment: moments.mean(linear.site),
-                // Of linears that read the same input, the first keeps it.
-                hessian: hessians.remove(&linear.site).filter(|_| options.hessians),
-                reconstruction_error: errors.get(&linear.module).copied(),
-                ..LinearStatistics::default()
-            };
-            statistics.linears.insert(linear.module.clone(), collected);
-        }
+        statistics.linears.extend(calibrate_block(checkpoint, &mut activations, &block, options)?);
         progress(index + 1);
     }
     Ok(statistics)
+}
+
+/// Collects what `options` ask for of one block, and takes the hidden states through it.
+fn calibrate_block(
+    checkpoint: &Checkpoint,
+    activations: &mut Activations,
+    block: &Block,
+    options: CalibrationOptions,
+) -> Result<Vec<(String, LinearStatistics)>, ModelError> {
+    let linears = checkpoint.block_linears(block.index());
+    let mut moments = SecondMoments::default();
+    let mut hessians = BTreeMap::new();
+    let needed = options.hessians || options.reconstruction.is_some();
+    for linear in linears.iter().filter(|_| needed) {
+        hessians.entry(linear.site).or_insert_with(|| Hessian::new(linear.columns));
+    }
+    activations.advance(block, &mut |site: Site, input: &Tensor| {
+        if let Some(hessian) = hessians.get_mut(&site) {
+            hessian.add(input)?;
+        }
+        moments.add(site, input)
+    })?;
+    let mut hessians: BTreeMap<Site, Vec<f32>> = hessians
+        .into_iter()
+        .map(|(site, hessian)| Ok((site, hessian.finish()?)))
+        .collect::<Result<_, ModelError>>()?;
+    let mut errors = BTreeMap::new();
+    if let Some(how) = options.reconstruction {
+        for linear in linears {
+            let Some(hessian) = hessians.get(&linear.site) else { continue };
+            let weights = widen(&checkpoint.weight(linear)?);
+            let error = reconstruction_error(&weights, linear.columns, hessian, how);
+            errors.insert(&linear.module, error as f32);
+        }
+    }
+    let collected = linears.iter().map(|linear| {
+        let collected = LinearStatistics {
+            second_moment: moments.mean(linear.site),
+            // Of linears that read the same input, the first keeps it.
+            hessian: hessians.remove(&linear.site).filter(|_| options.hessians),
+            reconstruction_error: errors.get(&linear.module).copied(),
+            ..LinearStatistics::default()
+        };
+        (linear.module.clone(), collected)
+    });
+    Ok(collected.collect())
 }

@@ -3,6 +3,7 @@
 //! [`Text`] and [`Tokens`] say what the model reads, [`Activations`] takes it through the blocks, [`calibrate`] collects.
 
 mod calibrate;
+mod error;
 mod file;
 mod gradients;
 mod hessian;
@@ -12,18 +13,20 @@ mod reductions;
 mod source;
 mod spectra;
 mod states;
+mod statistics;
 mod stream;
 mod text;
 mod tokens;
 
 pub use calibrate::{CalibrationOptions, calibrate, calibrate_with};
-pub use file::{LinearStatistics, Provenance, Statistics, StatisticsError};
+pub use error::StatisticsError;
 pub use gradients::{GRADIENT_SCALE, gradients, gradients_within};
 pub use hessian::Hessian;
 pub use moments::SecondMoments;
 pub use reconstruction::{RECONSTRUCTION_GROUP, Reconstruction, reconstruction_error};
 pub use source::{Source, WINDOW_LENGTH, window_length};
 pub use spectra::spectra;
+pub use statistics::{LinearStatistics, Provenance, Statistics, hessian_diagonal};
 pub use stream::{Activations, batch_samples, room};
 pub use text::{Text, TextError};
 pub use tokens::Tokens;

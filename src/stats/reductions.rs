@@ -7,7 +7,8 @@ use std::sync::Arc;
 use safetensors::{Dtype, tensor::TensorView};
 use sha2::{Digest as _, Sha256};
 
-use super::file::{LinearStatistics, Provenance, Statistics, StatisticsError};
+use super::error::StatisticsError;
+use super::statistics::{LinearStatistics, Provenance, Statistics};
 use crate::interpret::cache::{Key, Reductions, Results, engine};
 use crate::interpret::data::Values;
 use crate::interpret::reduce::Reduced;

@@ -28,7 +28,7 @@ pub enum TextError {
     #[error(transparent)]
     Model(#[from] ModelError),
     /// The file is not UTF-8.
-    #[error("{} is not UTF-8 text: byte {at} fits no character; convert it first", path.display())]
+    #[error("{} is not UTF-8 text: byte {at} fits no character", path.display())]
     Encoding {
         /// The file.
         path: PathBuf,
@@ -52,7 +52,7 @@ pub enum TextError {
         path: PathBuf,
     },
     /// There are fewer tokens than one window has.
-    #[error("{} gives {tokens} tokens, fewer than one window of {length}; use a longer text or a smaller `--length`", path.display())]
+    #[error("{} gives {tokens} tokens, fewer than one window of {length}", path.display())]
     Short {
         /// The file.
         path: PathBuf,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use allot::allocate::{Allocation, Projection, Unit};
-use allot::exchange::{AllocationFile, Module, csv, dlp, evopress, llm_compressor, modules};
+use allot::exchange::{AllocationFile, csv, dlp, evopress, llm_compressor, modules};
 use allot::lang::published::PUBLISHED;
 use allot::lang::types::UnitKind;
 use proptest::prelude::*;
@@ -161,7 +161,7 @@ fn what_a_format_cannot_hold_is_refused() {
 }
 
 /// An allocation of blocks of any sizes.
-fn allocations() -> impl Strategy<Value = (Vec<Module>, Allocation)> {
+fn allocations() -> impl Strategy<Value = (Vec<Unit>, Allocation)> {
     let block = (prop::collection::vec(64_u64..4000, 3), 0.05_f64..0.95);
     prop::collection::vec(block, 1..6).prop_map(|blocks| {
         let names = ["self_attn.q_proj", "mlp.up_proj", "mlp.down_proj"];
@@ -183,19 +183,14 @@ fn allocations() -> impl Strategy<Value = (Vec<Module>, Allocation)> {
         let sparsity: Vec<f64> = blocks.iter().map(|(_, sparsity)| *sparsity).collect();
         let sizes: Vec<u64> = units.iter().map(Unit::parameters).collect();
         let target = allot::allocate::mean_sparsity(&sparsity, &sizes).expect("a mean");
-        let modules = units
-            .iter()
-            .enumerate()
-            .flat_map(|(block, unit)| unit.projections.iter().map(move |it| (block, it)))
-            .map(|(block, it)| Module { name: it.name.clone(), block, parameters: it.parameters })
-            .collect();
-        (modules, Allocation::new(target, &units, None, &sparsity).expect("an allocation"))
+        let allocation = Allocation::new(target, &units, None, &sparsity).expect("an allocation");
+        (units, allocation)
     })
 }
 
 proptest! {
     #[test]
-    fn every_format_gives_back_its_ratios((modules, allocation) in allocations()) {
+    fn every_format_gives_back_its_ratios((blocks, allocation) in allocations()) {
         let total = allocation.pruned();
         let file = AllocationFile::new(&allocation, UnitKind::Block, "owl", None);
         let json = serde_json::to_vec(&file).expect("JSON");
@@ -206,15 +201,15 @@ proptest! {
             prop_assert!((unit.sparsity - other.sparsity).abs() < 1e-15);
         }
         let ratios = [
-            csv::read(&csv::write(&allocation).expect("a table"), &modules),
-            dlp::read(&dlp::write(&allocation).expect("a list"), &modules),
+            csv::read(&csv::write(&allocation).expect("a table"), &blocks),
+            dlp::read(&dlp::write(&allocation).expect("a list"), &blocks),
             llm_compressor::read(
                 &llm_compressor::write(&allocation, llm_compressor::Modifier::Wanda).expect("a recipe"),
-                &modules,
+                &blocks,
             ),
         ];
         for ratios in ratios {
-            let back = modules::allocation(&modules, &ratios.expect("ratios"), Some(allocation.target));
+            let back = modules::allocation(&blocks, &ratios.expect("ratios"), Some(allocation.target));
             prop_assert!(back.expect("an allocation").allocation.pruned().abs_diff(total) <= 1);
         }
         let levels = evopress::levels(&allocation, None, evopress::LEVELS);

@@ -11,7 +11,7 @@ use half::{bf16, f16};
 use sha2::{Digest, Sha256};
 
 use super::gpu::{Argument, Gpu, Launcher};
-use crate::interpret::engine::EngineError;
+use crate::interpret::engine::{EngineError, Fits};
 
 /// Bytes of the device that are left for what kernels take beside the weights.
 const SPARE: u64 = 256 << 20;
@@ -111,15 +111,13 @@ impl Launcher for Driver {
         if bytes.saturating_add(SPARE) <= free {
             return Ok(());
         }
-        let fits = free.saturating_sub(SPARE) / 2;
+        let fits = Fits::Linear(free.saturating_sub(SPARE) / 2);
         Err(EngineError::OutOfMemory {
             what: format!("the weights of {what}"),
             needed: bytes,
             free,
             total,
-            help: format!(
-                "a linear of {fits} weights of 16 bits would fit; end what else runs on this GPU, or leave --device out"
-            ),
+            fits,
         })
     }
 

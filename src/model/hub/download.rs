@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use hf_hub::api::sync::{ApiBuilder, ApiError, ApiRepo};
 use hf_hub::{Cache, Repo};
 
-use super::Progress;
+use super::problem::DownloadProblem;
+use super::progress::Progress;
 use crate::model::error::ModelError;
 use crate::model::files::{INDEX, SINGLE, shards};
 
@@ -37,10 +38,11 @@ pub(super) fn download(
     id: &str,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<PathBuf, ModelError> {
-    let failed = |problem: String| ModelError::Download { id: id.to_owned(), problem };
-    let api = |error| failed(explain(&error, cache));
+    let failed = |problem| ModelError::Download { id: id.to_owned(), problem };
+    let api = |error| failed(explain(error, cache));
     // The client wants a path that does not depend on where it is read from.
-    let path = std::path::absolute(cache).map_err(|error| failed(error.to_string()))?;
+    let path = std::path::absolute(cache)
+        .map_err(|cause| failed(DownloadProblem::Cache { cache: cache.to_owned(), cause }))?;
     let (cache, repo) = (Cache::new(path), Repo::model(id.to_owned()));
     let mut builder =
         ApiBuilder::from_cache(cache.clone()).with_user_agent("allot", env!("CARGO_PKG_VERSION"));
@@ -61,7 +63,7 @@ pub(super) fn download(
         }
         match path.is_file() {
             true => Ok(path),
-            false => Err(failed("it was changed meanwhile; run the command again".to_owned())),
+            false => Err(failed(DownloadProblem::Changed)),
         }
     };
     if has(INDEX) {
@@ -75,9 +77,7 @@ pub(super) fn download(
     } else if has(SINGLE) {
         get(SINGLE)?;
     } else {
-        return Err(failed(
-            "the hub has no safetensors of it, and other forms of weights are not read".to_owned(),
-        ));
+        return Err(failed(DownloadProblem::NoSafetensors));
     }
     for name in CARRIED {
         if has(name) {
@@ -117,26 +117,21 @@ fn set(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// Says what went wrong, and what to do.
-fn explain(error: &ApiError, cache: &Path) -> String {
+/// Says what went wrong.
+fn explain(error: ApiError, cache: &Path) -> DownloadProblem {
     match error {
-        ApiError::RequestError(cause) => match &**cause {
-            ureq::Error::StatusCode(401 | 403) => {
-                "the hub does not show it; check the id, or, if it is gated, ask for access on its page and set HF_TOKEN"
-                    .to_owned()
-            }
-            ureq::Error::StatusCode(404) => "the hub has no such model; check the id".to_owned(),
-            ureq::Error::StatusCode(status) => format!("the hub answers with status {status}; try again later"),
-            cause => format!("{cause}; without a network give a folder, or copy the model into {}", cache.display()),
+        ApiError::RequestError(cause) => match &*cause {
+            ureq::Error::StatusCode(401 | 403) => DownloadProblem::Refused,
+            ureq::Error::StatusCode(404) => DownloadProblem::NoSuchModel,
+            ureq::Error::StatusCode(status) => DownloadProblem::Status(*status),
+            cause => DownloadProblem::Unreachable { cause: cause.to_string(), cache: cache.to_owned() },
         },
-        ApiError::IoError(cause) if is_of_disk(cause) => {
-            format!("cannot write to {}: {cause}; set HF_HOME to a folder with room that you may write to", cache.display())
+        ApiError::IoError(cause) if is_of_disk(&cause) => {
+            DownloadProblem::Cache { cache: cache.to_owned(), cause }
         }
-        ApiError::IoError(cause) => format!("{cause}; run the command again, it goes on from what is here"),
-        ApiError::LockAcquisition(path) => {
-            format!("another process is downloading it, and holds {}; wait for it", path.display())
-        }
-        other => format!("the hub answers in a way that is not understood ({other})"),
+        ApiError::IoError(cause) => DownloadProblem::Broken(cause),
+        ApiError::LockAcquisition(path) => DownloadProblem::Locked(path),
+        other => DownloadProblem::Answer(other.to_string()),
     }
 }
 

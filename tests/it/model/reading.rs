@@ -243,7 +243,7 @@ fn a_tokenizer_of_another_model_is_refused() {
     expect(&error.to_string(), &["tokenizer.json", "5000", "2048"]);
     fs::remove_file(&path).unwrap();
     let error = Tokenizer::open(&checkpoint).unwrap_err();
-    expect(&error.to_string(), &["tokenizer.json", "--tokens"]);
+    expect(&error.to_string(), &["tokenizer.json", "no such file"]);
 }
 
 #[test]
@@ -264,7 +264,7 @@ fn texts_that_cannot_be_used_say_why() {
     let tokenizer = Tokenizer::open(&checkpoint).unwrap();
     let text = read(&write("e.txt", b"Once upon a time")).unwrap();
     let short = Tokens::windows(&text, &tokenizer, 128, None).unwrap_err();
-    expect(&short.to_string(), &["e.txt gives 5 tokens", "window of 128", "--length"]);
+    expect(&short.to_string(), &["e.txt gives 5 tokens", "window of 128"]);
     let short = Tokens::draw(&text, &tokenizer, 2, 128, 0).unwrap_err();
     expect(&short.to_string(), &["5 tokens"]);
     let missing = Tokens::read("nowhere.safetensors:ids", &checkpoint).unwrap_err();
@@ -308,7 +308,7 @@ fn statistics_of_another_model_or_with_impossible_values_are_refused() {
         changed
     };
     let error = refusal(&change(&|it| it[5] = -1.0)).to_string();
-    expect(&error, &["statistics.safetensors", module, "-1 at 5", "allot stats"]);
+    expect(&error, &["statistics.safetensors", module, "-1 at 5", "not negative"]);
     let error = refusal(&change(&|it| it[6] = f32::NAN)).to_string();
     expect(&error, &[module, "NaN at 6"]);
     let error = refusal(&change(&|it| it.truncate(3))).to_string();
@@ -325,14 +325,14 @@ fn statistics_of_another_model_or_with_impossible_values_are_refused() {
     assert!(matches!(refusal(&stale), StatisticsError::Stale { .. }));
     let model = bundled().join("model.safetensors");
     let error = Statistics::load(&model, &checkpoint).unwrap_err();
-    expect(&error.to_string(), &["not a statistics file", "allot stats"]);
+    expect(&error.to_string(), &["not a statistics file"]);
 }
 
 #[test]
 fn a_file_that_cannot_be_written_leaves_nothing_behind() {
     let folder = TempDir::new().unwrap();
     let error = Statistics::default().save(&folder.path().join("no/such/file")).unwrap_err();
-    expect(&error.to_string(), &["cannot write", "make the folder first"]);
+    expect(&error.to_string(), &["cannot write"]);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 

@@ -165,7 +165,7 @@ fn whatever_goes_wrong_nothing_is_left_behind() {
     let stopped = save_with(&dense, &folder, false, &options, &mut |blocks| {
         stop.store(blocks == 5, Ordering::Relaxed);
     });
-    assert!(matches!(stopped, Err(PruneError::Interrupted)));
+    assert!(matches!(stopped, Err(PruneError::Interrupted(_))));
     // A weight that is not a number, in the last linear: found before any work.
     let model = copy();
     let weight = dense.linears().last().unwrap();

@@ -1,39 +1,17 @@
-//! Models of the Hugging Face hub by their id: from its local cache, and into it.
-//!
-//! The cache is what `huggingface_hub` and the `hf` command fill: `models--OWNER--NAME/snapshots/REVISION`, with the
-//! revision of each branch in `refs`. What it does not hold is downloaded, unless the feature `hub` was left out.
-
-#[cfg(feature = "hub")]
-mod download;
+//! Finds a model's folder: where it is given, in the cache, or by a download.
 
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::error::ModelError;
-use super::files::{INDEX, SINGLE, shards};
-
-/// How far the download of a file is.
-#[derive(Clone, Copy, Debug)]
-pub struct Progress<'a> {
-    /// The file's name in the model's folder.
-    pub file: &'a str,
-    /// The bytes that are here.
-    pub done: u64,
-    /// The bytes that it has.
-    pub bytes: u64,
-}
+#[cfg(feature = "hub")]
+use super::download;
+use super::progress::Progress;
+use crate::model::error::ModelError;
+use crate::model::files::{INDEX, SINGLE, shards};
 
 /// Returns the folder of a model: `model` itself where it exists or is no id, else the snapshot of the id `OWNER/NAME` in the
-/// hub's cache, into which it is downloaded first where it is not there.
-///
-/// # Errors
-/// As [`fetch`].
-pub fn model_folder(model: &Path) -> Result<PathBuf, ModelError> {
-    fetch(model, &mut |_| ())
-}
-
-/// Does what [`model_folder`] does, and calls `progress` while a file is downloaded.
+/// hub's cache, into which it is downloaded first where it is not there; calls `progress` while a file is downloaded.
 ///
 /// Only what allot reads or carries along is downloaded: config, tokenizer, safetensors and their index. A file is in the snapshot
 /// when it is whole; what an interrupted download has got is kept in the cache, and the next one goes on from there.

@@ -1,0 +1,114 @@
+//! What the linears of one block read, collected on the way through the model.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use candle_core::Tensor;
+use rayon::prelude::*;
+
+use super::error::PruneError;
+use super::factor::{InverseFactor, MOST_DAMPING};
+use super::method::{MethodKind, Needs, Propagation};
+use super::options::Options;
+use crate::model::{Block, Checkpoint, Linear, Site};
+use crate::stats::{Activations, Hessian, SecondMoments, Statistics};
+
+/// What was collected of one block's inputs.
+#[derive(Default)]
+pub(super) struct Inputs {
+    moments: Option<SecondMoments>,
+    hessians: BTreeMap<Site, Hessian>,
+    factors: BTreeMap<Site, InverseFactor>,
+}
+
+impl Inputs {
+    /// Collects what a block's linears read; with dense propagation the hidden states move on in the same pass.
+    ///
+    /// # Errors
+    /// When the block cannot be run.
+    pub(super) fn collect(
+        checkpoint: &Checkpoint,
+        activations: &mut Activations,
+        block: &Block,
+        options: &Options<'_>,
+    ) -> Result<Self, PruneError> {
+        let mut inputs = Self::default();
+        let mut moments = SecondMoments::default();
+        let needs = options.method.needs();
+        if needs == Needs::Hessian {
+            for linear in checkpoint.block_linears(block.index()) {
+                inputs.hessians.entry(linear.site).or_insert_with(|| Hessian::new(linear.columns));
+            }
+        }
+        let hessians = &mut inputs.hessians;
+        let mut tap = |site: Site, input: &Tensor| match hessians.get_mut(&site) {
+            Some(hessian) => hessian.add(input),
+            None => moments.add(site, input),
+        };
+        match options.propagation {
+            Propagation::Pruned => activations.observe(block, &mut tap)?,
+            Propagation::Dense => activations.advance(block, &mut tap)?,
+        }
+        if needs == Needs::Moments {
+            inputs.moments = Some(moments);
+        }
+        Ok(inputs)
+    }
+
+    /// Returns the factor of a linear's input, which all linears that share the input share.
+    ///
+    /// # Errors
+    /// When no Hessian was collected, or it has no factor.
+    pub(super) fn factor(&mut self, linear: &Linear, damping: f64) -> Result<&InverseFactor, PruneError> {
+        let module = || linear.module.clone();
+        if let Some(hessian) = self.hessians.remove(&linear.site) {
+            let hessian = hessian.finish()?;
+            if !hessian.par_iter().all(|it| it.is_finite()) {
+                return Err(PruneError::Activations { module: module() });
+            }
+            let factor = InverseFactor::new(hessian, linear.columns, damping)
+                .ok_or_else(|| PruneError::Singular { module: module(), damping: MOST_DAMPING })?;
+            // The factors of sites that are done are not needed again.
+            self.factors.clear();
+            self.factors.insert(linear.site, factor);
+        }
+        let method = MethodKind::SparseGpt.name();
+        self.factors.get(&linear.site).ok_or_else(|| PruneError::NeedsTokens { method: method.to_owned() })
+    }
+
+    /// Returns a linear's second moments, `[columns]`, where they were collected.
+    pub(super) fn collected_moment(&self, linear: &Linear) -> Option<Vec<f32>> {
+        self.moments.as_ref()?.mean(linear.site)
+    }
+
+    /// Returns a linear's second moments, `[columns]`: those just collected, else the dense model's.
+    ///
+    /// # Errors
+    /// When there are none.
+    pub(super) fn second_moment<'a>(
+        &self,
+        linear: &Linear,
+        statistics: Option<&'a Statistics>,
+    ) -> Result<Cow<'a, [f32]>, PruneError> {
+        if let Some(collected) = self.collected_moment(linear) {
+            return Ok(Cow::Owned(collected));
+        }
+        let dense = statistics.and_then(|it| it.linears.get(&linear.module)?.second_moment.as_deref());
+        dense
+            .map(Cow::Borrowed)
+            .ok_or_else(|| PruneError::NeedsActivations { method: format!("the score of {}", linear.module) })
+    }
+}
+
+/// Returns about how many bytes a block's collected inputs take: Hessians of every site, and the widest one's factor.
+pub(super) fn collected_bytes(checkpoint: &Checkpoint, options: &Options<'_>) -> u64 {
+    if options.method.needs() != Needs::Hessian {
+        return 0;
+    }
+    let mut sites: Vec<_> =
+        checkpoint.block_linears(0).iter().map(|it| (it.site, it.columns as u64)).collect();
+    sites.sort_unstable();
+    sites.dedup();
+    let widest = sites.iter().map(|(_, columns)| *columns).max().unwrap_or(0);
+    4 * (sites.iter().map(|(_, columns)| columns * columns).sum::<u64>() + 2 * widest * widest)
+}

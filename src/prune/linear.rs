@@ -1,0 +1,195 @@
+//! One linear: its weights to a mask, and what is left of them.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use candle_core::Tensor;
+use half::slice::HalfFloatSliceExt;
+use half::{bf16, f16};
+
+use super::error::PruneError;
+use super::factor::InverseFactor;
+use super::inputs::Inputs;
+use super::mask::Mask;
+use super::method::Method;
+use super::on_device;
+use super::options::Options;
+use super::pattern::{Rounding, Share, least, least_of_rows};
+use super::score::{self, Formula, WandaRows};
+use super::scorer::Scorer;
+use super::sparsegpt::prune_columns;
+use crate::interpret::data::Values;
+use crate::model::{Checkpoint, Linear, ModelError, first_not_finite, widen};
+
+/// One pruned linear.
+#[derive(Clone, Debug)]
+pub struct Pruned {
+    /// Which weights were pruned.
+    pub mask: Mask,
+    /// All weights, `[rows, columns]`, in the type that the model stores.
+    pub weight: Values<'static>,
+    /// The share of the Hessian's mean diagonal that was added (SparseGPT).
+    pub damping: Option<f64>,
+}
+
+/// What prunes the linears of a block.
+pub(super) struct LinearPruner<'a> {
+    /// The dense model.
+    pub(super) checkpoint: &'a Checkpoint,
+    /// How it is pruned.
+    pub(super) options: &'a Options<'a>,
+    /// What scores weights, where the method is not SparseGPT.
+    pub(super) scorer: &'a Scorer<'a>,
+}
+
+impl LinearPruner<'_> {
+    /// Prunes one linear, `place` being its place in a metric's data.
+    ///
+    /// # Errors
+    /// When a score or a corrected weight is not a finite number, or the method lacks what it needs.
+    pub(super) fn prune(
+        &self,
+        linear: &Linear,
+        place: usize,
+        share: Share,
+        inputs: &mut Inputs,
+    ) -> Result<Pruned, PruneError> {
+        let stored = self.checkpoint.weight(linear)?;
+        if let Method::SparseGpt { damping } = self.options.method {
+            return self.correct(linear, &stored, share, inputs.factor(linear, damping)?);
+        }
+        let mask = match on_device::applies(&self.checkpoint.device()) {
+            true => self.mask_on_device(linear, place, &stored, share, inputs)?,
+            false => self.mask(linear, place, &stored, share, inputs)?,
+        };
+        Ok(Pruned { weight: mask.apply(&stored), mask, damping: None })
+    }
+
+    /// Prunes column by column, and corrects what stays.
+    fn correct(
+        &self,
+        linear: &Linear,
+        stored: &Values<'_>,
+        share: Share,
+        factor: &InverseFactor,
+    ) -> Result<Pruned, PruneError> {
+        let (checkpoint, rounding) = (self.checkpoint, self.options.rounding);
+        let mut weights = widen(stored);
+        let mask;
+        if on_device::applies(&checkpoint.device()) {
+            (weights, mask) =
+                on_device::prune_columns(checkpoint.engine(), weights, factor, share, rounding)?;
+        } else {
+            mask = prune_columns(&mut weights, factor, share, rounding);
+        }
+        let weight = narrow(checkpoint, linear, weights, stored)?;
+        Ok(Pruned { weight, mask, damping: Some(factor.damping()) })
+    }
+
+    /// Chooses on the processor.
+    fn mask(
+        &self,
+        linear: &Linear,
+        place: usize,
+        stored: &Values<'_>,
+        share: Share,
+        inputs: &Inputs,
+    ) -> Result<Mask, PruneError> {
+        let (per, rounding) = (self.options.method.per(), self.options.rounding);
+        let moments = || inputs.second_moment(linear, self.options.statistics);
+        if let Scorer::Formula(Formula::Wanda) = self.scorer {
+            return wanda_mask(linear, &widen(stored), &moments()?, share, rounding);
+        }
+        let scores = self.scorer.scores(linear, place, || widen(stored), moments)?;
+        Ok(least(&scores, linear.columns, per, share, rounding))
+    }
+
+    /// Chooses on another device than the processor.
+    fn mask_on_device(
+        &self,
+        linear: &Linear,
+        place: usize,
+        stored: &Values<'_>,
+        share: Share,
+        inputs: &Inputs,
+    ) -> Result<Mask, PruneError> {
+        let at = |error: candle_core::Error| ModelError::at(&linear.module)(error);
+        let (shape, device) = ((linear.rows, linear.columns), self.checkpoint.device());
+        let moments = || inputs.second_moment(linear, self.options.statistics);
+        let scores = match self.scorer {
+            Scorer::Formula(formula) => {
+                let weight = Tensor::from_vec(widen(stored), shape, &device).map_err(at)?;
+                on_device::scores(*formula, &weight, moments).map_err(|error| error.inside(&linear.module))?
+            }
+            Scorer::Metric(_) => {
+                let scores = self.scorer.scores(linear, place, || widen(stored), moments)?;
+                Tensor::from_vec(scores, shape, &device).map_err(at)?
+            }
+        };
+        let total = scores.sum_all().and_then(|it| it.to_scalar::<f32>()).map_err(at)?;
+        if total.is_nan() {
+            let scores: Vec<f32> = scores.flatten_all().and_then(|it| it.to_vec1()).map_err(at)?;
+            score::check(&linear.module, &scores, linear.columns)?;
+        }
+        let inside = |error: ModelError| error.inside(&linear.module);
+        let (engine, per) = (self.checkpoint.engine(), self.options.method.per());
+        let marks = on_device::marks(engine, &scores, per, share, self.options.rounding).map_err(inside)?;
+        Ok(on_device::mask(&marks).map_err(inside)?)
+    }
+}
+
+/// Chooses by Wanda's scores, which are never held for more than a few rows.
+fn wanda_mask(
+    linear: &Linear,
+    weights: &[f32],
+    moments: &[f32],
+    share: Share,
+    rounding: Rounding,
+) -> Result<Mask, PruneError> {
+    let rows = WandaRows::new(weights, moments);
+    let not_a_number = AtomicBool::new(false);
+    let score = |row: usize, scores: &mut [f32]| {
+        rows.write(row, scores);
+        if scores.iter().any(|it| it.is_nan()) {
+            not_a_number.store(true, Ordering::Relaxed);
+        }
+    };
+    let mask = least_of_rows([linear.rows, linear.columns], score, share, rounding);
+    if not_a_number.into_inner() {
+        // Where it is, all scores tell.
+        score::check(&linear.module, &score::wanda(weights, moments), linear.columns)?;
+    }
+    Ok(mask)
+}
+
+/// Rounds updated weights to the type that the model stores.
+fn narrow(
+    checkpoint: &Checkpoint,
+    linear: &Linear,
+    weights: Vec<f32>,
+    stored: &Values<'_>,
+) -> Result<Values<'static>, PruneError> {
+    let (narrowed, dtype) = match stored {
+        Values::F32(_) => (Values::F32(weights.into()), "F32"),
+        Values::F16(_) => {
+            let mut to = vec![f16::ZERO; weights.len()];
+            to.convert_from_f32_slice(&weights);
+            (Values::F16(to.into()), "F16")
+        }
+        Values::Bf16(_) => {
+            let mut to = vec![bf16::ZERO; weights.len()];
+            to.convert_from_f32_slice(&weights);
+            (Values::Bf16(to.into()), "BF16")
+        }
+    };
+    let Some(at) = first_not_finite(&narrowed) else {
+        return Ok(narrowed);
+    };
+    Err(PruneError::Overflow {
+        path: checkpoint.files().tensor(&linear.weight)?.path.to_owned(),
+        tensor: linear.weight.clone(),
+        dtype,
+        row: at / linear.columns,
+        column: at % linear.columns,
+        value: narrowed.get(at),
+    })
+}

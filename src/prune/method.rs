@@ -1,0 +1,204 @@
+//! The methods of pruning: what each is called, and what it needs.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::score::Formula;
+use crate::lang::ops::{Class, Op};
+use crate::lang::program::{Expr, Metric, Script};
+use crate::lang::published;
+use crate::lang::types::{Group, Type};
+
+/// How weights are chosen, and what happens to those that stay.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Method {
+    /// `abs(weight)`, over the whole matrix.
+    Magnitude,
+    /// `abs(weight) * input_norm`, within rows (Sun et al., ICLR 2024, arXiv 2306.11695).
+    Wanda,
+    /// Optimal brain surgeon column by column: what stays makes up for what goes (Frantar and Alistarh, ICML 2023, arXiv
+    /// 2301.00774).
+    SparseGpt {
+        /// The share of the Hessian's mean diagonal that is added to its diagonal; 0.01 as published.
+        damping: f64,
+    },
+    /// Relative importance and activations (Zhang et al., ICLR 2024): see [`Formula::Ria`].
+    Ria {
+        /// The power of the input norm; 0.5 as published.
+        power: f32,
+        /// The group over which a ratio is applied: the published code's default is the matrix, the paper's rows.
+        per: Group,
+    },
+    /// Any `metric` of the language.
+    Metric(Metric),
+}
+
+impl Method {
+    /// SparseGPT with its published damping.
+    pub const SPARSE_GPT: Self = Self::SparseGpt { damping: 0.01 };
+
+    /// RIA as its published code runs by default.
+    pub const RIA: Self = Self::Ria { power: 0.5, per: Group::Matrix };
+
+    /// Returns the method that `--method` calls by a name, as published; `None` for the name of a script.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Magnitude, Self::Wanda, Self::SPARSE_GPT, Self::RIA].into_iter().find(|it| it.name() == name)
+    }
+
+    /// Returns the method that a script's metric is, or `None` when the script has no metric.
+    pub fn from_script(script: &Script) -> Option<Self> {
+        let metric = script.metric.as_ref()?;
+        Some(Self::Metric(Metric { per: metric.per, score: metric.score.without_spans() }))
+    }
+
+    /// Returns which method it is, without its parameters.
+    pub const fn kind(&self) -> MethodKind {
+        match self {
+            Self::Magnitude => MethodKind::Magnitude,
+            Self::Wanda => MethodKind::Wanda,
+            Self::SparseGpt { .. } => MethodKind::SparseGpt,
+            Self::Ria { .. } => MethodKind::Ria,
+            Self::Metric(_) => MethodKind::Metric,
+        }
+    }
+
+    /// Returns the name of its kind.
+    pub const fn name(&self) -> &'static str {
+        self.kind().name()
+    }
+
+    /// Returns the metric that stands for `score` in allocations made for this method.
+    ///
+    /// It is that of the published script of the method's name. SparseGPT's own scores come up only while it prunes; what
+    /// allocations go by is Wanda's (OWL, DSA). `None` when that script is not among the published ones.
+    pub fn metric(&self) -> Option<Metric> {
+        let kind = match self {
+            Self::Metric(metric) => return Some(metric.clone()),
+            Self::SparseGpt { .. } => MethodKind::Wanda,
+            Self::Magnitude | Self::Wanda | Self::Ria { .. } => self.kind(),
+        };
+        published::script(kind.name())?.metric
+    }
+
+    /// Returns what scores weights where the dense model alone decides.
+    ///
+    /// SparseGPT's formula is Wanda's, as where a model is pruned many times from dense statistics.
+    pub const fn scoring(&self) -> Scoring<'_> {
+        match self {
+            Self::Magnitude => Scoring::Formula(Formula::Magnitude),
+            Self::Wanda | Self::SparseGpt { .. } => Scoring::Formula(Formula::Wanda),
+            Self::Ria { power, .. } => Scoring::Formula(Formula::Ria { power: *power }),
+            Self::Metric(metric) => Scoring::Metric(metric),
+        }
+    }
+
+    /// Returns what has to be known of a linear's input.
+    pub(super) fn needs(&self) -> Needs {
+        match self {
+            Self::Magnitude => Needs::Weights,
+            Self::Wanda | Self::Ria { .. } => Needs::Moments,
+            Self::SparseGpt { .. } => Needs::Hessian,
+            // The Hessian's diagonal is twice the second moments.
+            Self::Metric(metric)
+                if metric.score.uses(Op::InputNorm) || metric.score.uses(Op::HessianDiagonal) =>
+            {
+                Needs::Moments
+            }
+            Self::Metric(_) => Needs::Weights,
+        }
+    }
+
+    /// Returns the group over which a ratio is applied, where the pattern leaves that open.
+    pub const fn per(&self) -> Group {
+        match self {
+            Self::Magnitude | Self::SparseGpt { .. } => Group::Matrix,
+            Self::Wanda => Group::Row,
+            Self::Ria { per, .. } => *per,
+            Self::Metric(metric) => metric.per,
+        }
+    }
+}
+
+/// Which method it is, without its parameters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MethodKind {
+    /// [`Method::Magnitude`].
+    Magnitude,
+    /// [`Method::Wanda`].
+    Wanda,
+    /// [`Method::SparseGpt`].
+    SparseGpt,
+    /// [`Method::Ria`].
+    Ria,
+    /// [`Method::Metric`].
+    Metric,
+}
+
+impl MethodKind {
+    /// Returns the name that files and commands use.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Magnitude => "magnitude",
+            Self::Wanda => "wanda",
+            Self::SparseGpt => "sparsegpt",
+            Self::Ria => "ria",
+            Self::Metric => "metric",
+        }
+    }
+}
+
+impl fmt::Display for MethodKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What scores the weights of a linear.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Scoring<'a> {
+    /// A formula of the linear's own weights and inputs.
+    Formula(Formula),
+    /// A metric, which the interpreter evaluates.
+    Metric(&'a Metric),
+}
+
+/// Whether later blocks see what pruning did to earlier ones.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Propagation {
+    /// Each block's statistics are collected behind the pruned blocks, as published.
+    #[default]
+    Pruned,
+    /// All statistics are the dense model's.
+    Dense,
+}
+
+/// What has to be known of a linear's input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Needs {
+    /// Nothing.
+    Weights,
+    /// Its second moments.
+    Moments,
+    /// Its Hessian.
+    Hessian,
+}
+
+/// Returns an operator that compares units with each other, if there is one.
+pub(super) fn across_units(expr: &Expr) -> Option<Op> {
+    let mut found = None;
+    expr.walk(&mut |part| {
+        let Some(op) = part.op() else { return };
+        let compares = match op.info().class {
+            Class::Layerwise => true,
+            Class::Normaliser => part.of_type() == Type::Layer,
+            _ => false,
+        };
+        if compares {
+            found.get_or_insert(op);
+        }
+    });
+    found
+}

@@ -1,0 +1,109 @@
+//! The scores of a linear's weights by any method: by a formula, or by a metric that the interpreter evaluates.
+
+use std::borrow::Cow;
+
+use super::error::PruneError;
+use super::inputs::Inputs;
+use super::method::{Method, Scoring, across_units};
+use super::options::Options;
+use super::score::{self, Formula};
+use crate::interpret::data::{Home, LinearData, ModelData};
+use crate::interpret::error::InterpretError;
+use crate::interpret::evaluate::{Context, Scores};
+use crate::lang::types::UnitKind;
+use crate::model::{Checkpoint, Linear};
+use crate::stats::hessian_diagonal;
+
+/// What scores weights, one linear at a time.
+pub(super) enum Scorer<'a> {
+    /// A formula of a linear's own weights and inputs.
+    Formula(Formula),
+    /// A metric, on the data that it was prepared for.
+    Metric(Box<Scores<'a>>),
+}
+
+impl<'a> Scorer<'a> {
+    /// Prepares a method's scores; a metric is evaluated on `data`, and its reductions reduce `unit`.
+    ///
+    /// # Errors
+    /// When a metric has no value; the error then names `place`.
+    pub(super) fn new(
+        method: &'a Method,
+        data: &'a ModelData<'a>,
+        unit: UnitKind,
+        target: f64,
+        place: &str,
+    ) -> Result<Self, PruneError> {
+        match method.scoring() {
+            Scoring::Formula(formula) => Ok(Self::Formula(formula)),
+            Scoring::Metric(metric) => {
+                let score = &metric.score;
+                let context = Context { model: data, unit, metric: score, target, reductions: None };
+                let scores = Scores::new(score, context).map_err(|source| no_value(place, source))?;
+                Ok(Self::Metric(Box::new(scores)))
+            }
+        }
+    }
+
+    /// Returns the scores of a linear's weights, `[rows, columns]`, on the processor.
+    ///
+    /// `place` is the linear's place in a metric's data. `weights` and `second_moment` are asked for where the scores use them.
+    ///
+    /// # Errors
+    /// When a metric has no value, a score is not a number, or what `second_moment` fails with.
+    pub(super) fn scores<'b>(
+        &self,
+        linear: &Linear,
+        place: usize,
+        weights: impl FnOnce() -> Vec<f32>,
+        second_moment: impl FnOnce() -> Result<Cow<'b, [f32]>, PruneError>,
+    ) -> Result<Vec<f32>, PruneError> {
+        let scores = match self {
+            Self::Formula(formula) => formula.scores(&weights(), second_moment)?,
+            Self::Metric(scores) => {
+                scores.linear(place).map_err(|source| no_value(&linear.module, source))?
+            }
+        };
+        score::check(&linear.module, &scores, linear.columns)?;
+        Ok(scores)
+    }
+}
+
+/// Says on which linear a metric has no value.
+fn no_value(module: &str, source: InterpretError) -> PruneError {
+    PruneError::Metric { module: module.to_owned(), source: Box::new(source) }
+}
+
+/// Returns what a metric is evaluated on for a block, and where the block's linears begin in it; nothing for other methods.
+///
+/// It is the block alone, unless the metric compares units with each other.
+///
+/// # Errors
+/// When a weight cannot be read.
+pub(super) fn metric_data<'a>(
+    checkpoint: &'a Checkpoint,
+    block: usize,
+    inputs: &Inputs,
+    options: &Options<'a>,
+) -> Result<(ModelData<'a>, usize), PruneError> {
+    let linears = match options.method.scoring() {
+        Scoring::Metric(metric) if across_units(&metric.score).is_some() => checkpoint.linears(),
+        Scoring::Metric(_) => checkpoint.block_linears(block),
+        Scoring::Formula(_) => &[],
+    };
+    let first = linears.iter().position(|linear| linear.block == block).unwrap_or(0);
+    let data = |linear: &Linear| -> Result<LinearData<'a>, PruneError> {
+        let mut data = checkpoint.linear_data(linear)?;
+        if let Some(statistics) = options.statistics {
+            statistics.attach_to(&mut data);
+        }
+        if let Some(collected) = inputs.collected_moment(linear) {
+            data.hessian_diagonal = Some(hessian_diagonal(&collected).into());
+            data.second_moment = Some(collected.into());
+        }
+        Ok(data)
+    };
+    let home = Home { engine: checkpoint.engine().clone(), weights: Vec::new() };
+    let linears = linears.iter().map(data).collect::<Result<_, _>>()?;
+    Ok((ModelData { blocks: checkpoint.config().blocks, linears, home }, first))
+}

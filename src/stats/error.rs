@@ -1,0 +1,62 @@
+//! Why statistics cannot be read or used.
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use crate::model::ModelError;
+
+/// Says why statistics cannot be read or used.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StatisticsError {
+    /// The file itself cannot be read or written.
+    #[error(transparent)]
+    File(#[from] ModelError),
+    /// The file is a safetensors file of another kind.
+    #[error("{} is not a statistics file ({problem})", path.display())]
+    Kind {
+        /// The file.
+        path: PathBuf,
+        /// What is missing or wrong.
+        problem: String,
+    },
+    /// The statistics were collected on other weights.
+    #[error("{} was made from another model or other weights than {}", path.display(), model.display())]
+    Stale {
+        /// The file.
+        path: PathBuf,
+        /// The model's folder.
+        model: PathBuf,
+    },
+    /// The file has a statistic for a module that the model does not have.
+    #[error("{}: `{tensor}` belongs to no linear of {}; the statistics are another model's", path.display(), model.display())]
+    Unknown {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// The model's folder.
+        model: PathBuf,
+    },
+    /// A linear of the model has no second moments.
+    #[error("{} has no `{tensor}`; it is incomplete", path.display())]
+    Missing {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+    },
+    /// A value is one that the statistic cannot have.
+    #[error("{}: `{tensor}` holds {value} at {index}, and must be finite, and not negative outside a Hessian", path.display())]
+    Value {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// The position of the first such value, row-major.
+        index: usize,
+        /// The value.
+        value: f32,
+    },
+}

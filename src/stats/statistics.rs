@@ -1,0 +1,129 @@
+//! What is known of a model's linears: how it was collected, and what was.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::interpret::cache::Results;
+use crate::interpret::data::{LinearData, ModelData, Values};
+use crate::model::{Checkpoint, Linear, ModelError};
+
+/// How statistics were made.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// How many sequences were read.
+    pub samples: usize,
+    /// How many tokens each has.
+    pub length: usize,
+    /// How many tokens that is in all.
+    pub tokens: usize,
+    /// The seed that chose the sequences.
+    pub seed: u64,
+    /// SHA-256 of the text or token file.
+    pub source: String,
+    /// The fingerprint of the model's weights ([`Checkpoint::fingerprint`]).
+    pub model: String,
+    /// The version of allot that wrote the file.
+    pub version: String,
+    /// SHA-256 of what reductions were computed from and by, where there are any: version, processor, weights, statistics. Results with another are passed over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reductions: Option<String>,
+}
+
+/// What was collected for one linear.
+#[derive(Clone, Debug, Default)]
+pub struct LinearStatistics {
+    /// The mean over samples of the sum over tokens of x squared, `[columns]`.
+    pub second_moment: Option<Vec<f32>>,
+    /// The diagonal of the Hessian of the output error, `[columns]`.
+    pub hessian_diagonal: Option<Vec<f32>>,
+    /// The Hessian of the output error, `[columns, columns]`; of linears that read the same input, the first one's.
+    pub hessian: Option<Vec<f32>>,
+    /// The root of the summed squared gradients, `[rows, columns]`.
+    pub gradient: Option<Values<'static>>,
+    /// The least error of a linear reconstruction when half of each row is removed (LSA).
+    pub reconstruction_error: Option<f32>,
+    /// The squares of the weight's singular values, ascending.
+    pub spectrum: Option<Vec<f32>>,
+}
+
+/// Statistics of a model's block linears, by module name.
+#[derive(Clone, Debug, Default)]
+pub struct Statistics {
+    /// How they were made.
+    pub provenance: Provenance,
+    /// What was collected, by module name.
+    pub linears: BTreeMap<String, LinearStatistics>,
+    /// What reductions gave, for each unit; [`Statistics::set_reductions`] sets it, [`Statistics::cache`] makes use of it.
+    pub reductions: Results,
+}
+
+impl Statistics {
+    /// Adds what [`gradients`](super::gradients) returned.
+    pub fn add_gradients(&mut self, gradients: BTreeMap<String, Vec<f32>>) {
+        for (module, gradient) in gradients {
+            let linear = self.linears.entry(module).or_default();
+            linear.gradient = Some(Values::F32(Cow::Owned(gradient)));
+        }
+    }
+
+    /// Adds what [`spectra`](super::spectra) returned.
+    pub fn add_spectra(&mut self, spectra: BTreeMap<String, Vec<f32>>) {
+        for (module, spectrum) in spectra {
+            self.linears.entry(module).or_default().spectrum = Some(spectrum);
+        }
+    }
+
+    /// Returns the Hessian of what a linear reads, `[columns, columns]`, wherever it is kept.
+    pub fn hessian(&self, checkpoint: &Checkpoint, linear: &Linear) -> Option<&[f32]> {
+        let sharers = checkpoint.block_linears(linear.block).iter().filter(|it| it.site == linear.site);
+        let mut found = sharers.filter_map(|it| self.linears.get(&it.module)?.hessian.as_deref());
+        found.next()
+    }
+
+    /// Returns the model's weights with these statistics beside them, as the interpreter reads them.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::data`].
+    pub fn data<'a>(&'a self, checkpoint: &'a Checkpoint) -> Result<ModelData<'a>, ModelError> {
+        let mut data = checkpoint.data()?;
+        self.attach(&mut data);
+        Ok(data)
+    }
+
+    /// Adds these statistics to the linears of the same names.
+    pub fn attach<'a>(&'a self, data: &mut ModelData<'a>) {
+        for linear in &mut data.linears {
+            self.attach_to(linear);
+        }
+    }
+
+    /// Adds what was collected of the linear of the same name, if anything was.
+    pub fn attach_to<'a>(&'a self, linear: &mut LinearData<'a>) {
+        let Some(found) = self.linears.get(&linear.name) else { return };
+        linear.second_moment = found.second_moment.as_deref().map(Cow::Borrowed);
+        linear.hessian_diagonal = match (&found.hessian_diagonal, &found.second_moment) {
+            (Some(collected), _) => Some(Cow::Borrowed(collected)),
+            (None, Some(moments)) => Some(hessian_diagonal(moments).into()),
+            (None, None) => None,
+        };
+        linear.gradient = found.gradient.as_ref().map(borrow);
+        linear.reconstruction_error = found.reconstruction_error.map(f64::from);
+    }
+}
+
+/// Returns the diagonal of the Hessian of a linear's output error from the second moments of its input, both `[columns]`.
+///
+/// The Hessian is 2 / samples * sum of x x^T, so its diagonal is twice the second moments.
+pub fn hessian_diagonal(second_moment: &[f32]) -> Vec<f32> {
+    second_moment.iter().map(|it| 2.0 * it).collect()
+}
+
+fn borrow<'a>(values: &'a Values<'static>) -> Values<'a> {
+    match values {
+        Values::F32(all) => Values::F32(Cow::Borrowed(all)),
+        Values::F16(all) => Values::F16(Cow::Borrowed(all)),
+        Values::Bf16(all) => Values::Bf16(Cow::Borrowed(all)),
+    }
+}
