@@ -88,7 +88,7 @@ impl InterpretError {
                 let diagnostic =
                     Diagnostic::error("not-collected", format!("there are no statistics for `{name}`"));
                 let diagnostic = at(diagnostic, *span, format!("not collected for {linear}"));
-                match op {
+                match *op {
                     Op::InputNorm => diagnostic
                         .help("collect it with `allot stats MODEL --text FILE --out STATS`, and pass `--stats STATS`")
                         .help("or score weights without it: `--method magnitude`"),

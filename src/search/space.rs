@@ -312,7 +312,7 @@ fn allowed(operators: &[Op], without: &[String]) -> Vec<Op> {
     // The direction.
     allowed.push(Op::Negate);
     for op in operators {
-        allowed.extend_from_slice(match op {
+        allowed.extend_from_slice(match *op {
             Op::Greater => &[Op::Less],
             Op::GreaterEqual => &[Op::LessEqual],
             Op::Add => &[Op::Subtract],

@@ -5,7 +5,7 @@
 //! 1 - minmax of it in a window of lambda 0.08, and replaces NaN by 0 and infinity by -1 on the way: an imported script
 //! says all of this in the language.
 
-use super::ops::{Op, Setting};
+use super::ops::{Allocator, Op, Setting};
 use super::program::{BuildError, Expr, Script};
 use super::types::{Type, UnitKind};
 
@@ -205,7 +205,10 @@ fn build(before: &[Op], reduction: Option<Op>, after: &[Op]) -> Result<Script, B
 /// not look for it. Returns `None` when the script is no such formula.
 pub fn export(script: &Script) -> Option<String> {
     let allocator = script.allocator()?;
-    if allocator.op != Op::Scale || script.metric.is_some() || script.unit == Some(UnitKind::Projection) {
+    if allocator.op != Allocator::Scale
+        || script.metric.is_some()
+        || script.unit == Some(UnitKind::Projection)
+    {
         return None;
     }
     let chain = chain(descend(descend(allocator.importance?, Op::Negate)?, Op::DsaSanitize)?)?;

@@ -13,6 +13,7 @@ pub mod dsa;
 pub mod format;
 pub mod latex;
 pub mod mathml;
+pub mod number;
 pub mod ops;
 pub mod print;
 pub mod problem;

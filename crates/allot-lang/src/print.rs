@@ -1,16 +1,8 @@
 //! Typed program to text: `parse(print(program)) == program`, always.
 
+use super::number::number;
 use super::ops::{self, Class, Notation, Op, Parameter, Setting};
 use super::program::{Expr, ExprKind, Script};
-
-/// Returns a number as it is written in scripts: the shortest decimal that reads back as the same value.
-pub fn number(value: f64) -> String {
-    let text = format!("{value:?}");
-    match text.strip_suffix(".0") {
-        Some(whole) => whole.to_owned(),
-        None => text,
-    }
-}
 
 /// Returns a script's text, one statement a line, with a new line at its end.
 pub fn script(script: &Script) -> String {
@@ -55,7 +47,7 @@ fn write(expr: &Expr, precedence: u8, out: &mut String) {
         ExprKind::Call { op, operands, parameters } => match (op.info().notation, &operands[..]) {
             (Notation::Name, _) => out.push_str(op.name()),
             (Notation::Infix { symbol, precedence: own }, [left, right]) => {
-                let (left_least, right_least) = sides(own);
+                let (left_least, right_least) = ops::sides(own);
                 parenthesised(own < precedence, out, |out| {
                     write(left, left_least, out);
                     out.push_str(&format!(" {symbol} "));
@@ -70,15 +62,6 @@ fn write(expr: &Expr, precedence: u8, out: &mut String) {
             }
             _ => out.push_str(&call(*op, operands, parameters)),
         },
-    }
-}
-
-/// Returns how tightly the operands to the left and right of an infix operator must bind to go without parentheses.
-pub(super) const fn sides(precedence: u8) -> (u8, u8) {
-    match precedence {
-        ops::COMPARISON => (precedence + 1, precedence + 1),
-        ops::POWER => (precedence + 1, precedence),
-        _ => (precedence, precedence + 1),
     }
 }
 

@@ -1,8 +1,8 @@
 //! Typed programs: what the checker makes of a script, and what search grows and varies.
 
-use super::ops::{Class, Op, Setting};
+use super::ops::{self, Op, Setting};
 use super::span::Span;
-use super::types::{Group, Type, UnitKind};
+use super::types::{Group, Over, Type, UnitKind};
 
 /// A typed expression.
 ///
@@ -75,7 +75,12 @@ impl Expr {
     ///
     /// # Errors
     /// Fails when operands or parameters do not fit the operator's row of the catalogue.
-    pub fn call(op: Op, operands: Vec<Self>, parameters: Vec<Setting>) -> Result<Self, BuildError> {
+    pub fn call(
+        op: impl Into<Op>,
+        operands: Vec<Self>,
+        parameters: Vec<Setting>,
+    ) -> Result<Self, BuildError> {
+        let op = op.into();
         let row = op.info();
         if operands.len() != row.operands.len() {
             return Err(BuildError::OperandCount { op, expected: row.operands.len(), found: operands.len() });
@@ -103,7 +108,8 @@ impl Expr {
     ///
     /// # Errors
     /// As [`Expr::call`]; also when a parameter has no default.
-    pub fn apply(op: Op, operands: Vec<Self>) -> Result<Self, BuildError> {
+    pub fn apply(op: impl Into<Op>, operands: Vec<Self>) -> Result<Self, BuildError> {
+        let op = op.into();
         let defaults = op.info().parameters.iter().map_while(|parameter| parameter.default).collect();
         Self::call(op, operands, defaults)
     }
@@ -175,8 +181,8 @@ impl Expr {
         }
     }
 
-    /// Returns what a reduction reduces: `unit`, `inputs` or `outputs`; `None` for any other expression.
-    pub fn over(&self) -> Option<&'static str> {
+    /// Returns what a reduction reduces; `None` for any other expression.
+    pub fn over(&self) -> Option<Over> {
         self.op().and_then(|op| over(op, self.parameters()))
     }
 
@@ -198,9 +204,19 @@ impl Expr {
         visit(self);
     }
 
+    /// Returns whether the expression is made of numbers alone.
+    pub fn is_constant(&self) -> bool {
+        !self.uses_any(Op::is_terminal)
+    }
+
     /// Returns whether `op` occurs in the expression.
     pub fn uses(&self, op: Op) -> bool {
-        self.op() == Some(op) || self.operands().iter().any(|operand| operand.uses(op))
+        self.uses_any(|here| here == op)
+    }
+
+    /// Returns whether an operator that `wanted` accepts occurs in the expression.
+    pub fn uses_any(&self, wanted: impl Fn(Op) -> bool + Copy) -> bool {
+        self.op().is_some_and(wanted) || self.operands().iter().any(|operand| operand.uses_any(wanted))
     }
 
     /// Returns the expression with every operand replaced by what `replace` makes of it, types checked anew.
@@ -236,14 +252,12 @@ impl PartialEq for Expr {
     }
 }
 
-fn over(op: Op, parameters: &[Setting]) -> Option<&'static str> {
-    let row = op.info();
-    if row.class != Class::Reduction {
-        return None;
-    }
-    let place = row.parameters.iter().position(|parameter| parameter.name == "over")?;
+/// Returns what an operator with these parameters reduces; `None` unless it is a reduction.
+pub(super) fn over(op: Op, parameters: &[Setting]) -> Option<Over> {
+    let Op::Reduction(reduction) = op else { return None };
+    let place = reduction.info().parameters.iter().position(|parameter| parameter.name == "over")?;
     match parameters.get(place) {
-        Some(Setting::Word(word)) => Some(word),
+        Some(Setting::Word(word)) => Over::ALL.into_iter().find(|over| over.name() == *word),
         _ => None,
     }
 }
@@ -270,9 +284,9 @@ pub struct Script {
 
 /// The outermost operator of an allocation, taken apart.
 #[derive(Clone, Copy, Debug)]
-pub struct Allocator<'a> {
+pub struct Allocating<'a> {
     /// The allocator.
-    pub op: Op,
+    pub op: ops::Allocator,
     /// What it allocates by; `None` for those that take nothing.
     pub importance: Option<&'a Expr>,
     /// Its parameters.
@@ -289,10 +303,11 @@ impl Script {
     }
 
     /// Returns the allocation's outermost operator and what it is applied to.
-    pub fn allocator(&self) -> Option<Allocator<'_>> {
+    pub fn allocator(&self) -> Option<Allocating<'_>> {
         let allocation = self.allocation.as_ref()?;
-        Some(Allocator {
-            op: allocation.op()?,
+        let Some(Op::Allocator(op)) = allocation.op() else { return None };
+        Some(Allocating {
+            op,
             importance: allocation.operands().first(),
             parameters: allocation.parameters(),
         })

@@ -26,7 +26,7 @@ pub(super) fn takes_part(op: Op) -> bool {
 /// Returns whether chains can be built.
 pub(super) fn can_reduce(operators: &[Op]) -> bool {
     operators.iter().any(|op| op.info().stages.contains(&Stage::Reduce))
-        && operators.iter().any(|op| matches!(op, Op::Score | Op::Weight))
+        && operators.iter().any(|op| matches!(*op, Op::Score | Op::Weight))
 }
 
 /// A chain, taken apart.
@@ -52,7 +52,7 @@ impl Chain {
             ops.push(expr.op()?);
             expr = operand;
         }
-        let start = expr.op().filter(|op| matches!(op, Op::Score | Op::Weight))?;
+        let start = expr.op().filter(|op| matches!(*op, Op::Score | Op::Weight))?;
         let reduction = reduction?;
         let mut after: Vec<Op> = ops[..reduction].to_vec();
         let reversed = after.first() == Some(&Op::Negate);
@@ -130,7 +130,7 @@ impl Space {
 
     /// Returns what chains begin with, the score first.
     fn starts(&self) -> Vec<Op> {
-        self.operators().iter().copied().filter(|op| matches!(op, Op::Score | Op::Weight)).collect()
+        self.operators().iter().copied().filter(|op| matches!(*op, Op::Score | Op::Weight)).collect()
     }
 
     fn draw_start(&self, random: &mut ChaCha8Rng) -> Option<Op> {

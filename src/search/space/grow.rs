@@ -7,7 +7,7 @@ use super::productions::{Production, Productions};
 use super::{Space, digits};
 use crate::lang::ops::{Class, Domain, Op, Operator, Parameter, Setting};
 use crate::lang::program::{Expr, Script};
-use crate::lang::types::{Type, UnitKind};
+use crate::lang::types::{Over, Type, UnitKind};
 
 /// The depths of importances that are drawn in turn.
 const LEAST_DEPTH: u64 = 2;
@@ -222,11 +222,11 @@ pub(super) fn constant(random: &mut ChaCha8Rng) -> f64 {
 }
 
 /// Draws all parameters of an operator; `over` is given.
-pub(super) fn settings(random: &mut ChaCha8Rng, row: &Operator, over: Option<&'static str>) -> Vec<Setting> {
+pub(super) fn settings(random: &mut ChaCha8Rng, row: &Operator, over: Option<Over>) -> Vec<Setting> {
     row.parameters
         .iter()
         .map(|parameter| match (parameter.name, over) {
-            ("over", Some(word)) => Setting::Word(word),
+            ("over", Some(over)) => Setting::Word(over.name()),
             ("over", None) => parameter.default.unwrap_or(Setting::Word("unit")),
             _ => setting(random, parameter),
         })

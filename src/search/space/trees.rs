@@ -3,7 +3,7 @@
 use super::{Space, tidy};
 use crate::lang::ops::{Class, Domain, Op, Setting};
 use crate::lang::program::{Expr, Script};
-use crate::lang::types::{Type, UnitKind};
+use crate::lang::types::{Over, Type, UnitKind};
 
 impl Space {
     /// Returns every formula up to the space's greatest size, with constants and allocator parameters from grids; `None` when
@@ -96,11 +96,11 @@ fn choices(types: &[Type], size: usize, by_size: &[[Vec<Expr>; 5]]) -> Vec<Vec<E
 }
 
 /// Returns the parameters that a call may have: its defaults, or the grid's constants where there is none.
-fn parameters(op: Op, over: Option<&'static str>, constants: &[f64]) -> Vec<Vec<Setting>> {
+fn parameters(op: Op, over: Option<Over>, constants: &[f64]) -> Vec<Vec<Setting>> {
     let mut all: Vec<Vec<Setting>> = vec![Vec::new()];
     for parameter in op.info().parameters {
         let settings: Vec<Setting> = match (parameter.name, over, parameter.default, parameter.domain) {
-            ("over", Some(word), ..) => vec![Setting::Word(word)],
+            ("over", Some(over), ..) => vec![Setting::Word(over.name())],
             (_, _, Some(default), _) => vec![default],
             (_, _, None, Domain::Word(words)) => words.iter().map(|word| Setting::Word(word)).collect(),
             (_, _, None, domain) => {

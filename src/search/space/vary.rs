@@ -323,7 +323,7 @@ impl Space {
         let old = parent.allocator()?;
         let importance = old.importance?;
         let takes = |op: Op| matches!(op.info().class, Class::Allocator(Some(of_type)) if of_type == importance.of_type());
-        let new = self.draw_allocator(random, |op| op != old.op && takes(op))?;
+        let new = self.draw_allocator(random, |op| op != old.op.into() && takes(op))?;
         let importance = self.positive(random, new, importance.clone())?;
         let allocation = Expr::call(new, vec![importance], settings(random, new.info(), None)).ok()?;
         Some(Script { allocation: Some(allocation), ..parent.clone() })

@@ -202,7 +202,8 @@ fn evaluate(expr: &Expr, terminals: &HashMap<Op, f64>) -> f64 {
         return *value;
     }
     let operands: Vec<f64> = expr.operands().iter().map(|operand| evaluate(operand, terminals)).collect();
-    scalar::apply(op, &operands).expect("the operator is elementwise")
+    let Op::Elementwise(op) = op else { panic!("{} is not elementwise", op.name()) };
+    scalar::apply(op, &operands).expect("it has its operands")
 }
 
 fn has_exp_of_log(expr: &Expr) -> bool {

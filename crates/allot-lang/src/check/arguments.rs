@@ -3,7 +3,7 @@
 use super::expression::Place;
 use super::{Checker, not_a_word, similar};
 use crate::canonical;
-use crate::ops::{CATALOGUE, Domain, Notation, Op, Parameter, Setting};
+use crate::ops::{CATALOGUE, Domain, Need, Notation, Op, Parameter, Setting};
 use crate::problem::Problem;
 use crate::program::Expr;
 use crate::span::Span;
@@ -119,10 +119,7 @@ impl Checker {
         if !complete {
             return None;
         }
-        if op == Op::Clip
-            && let [Setting::Number(low), Setting::Number(high)] = parameters[..]
-            && low > high
-        {
+        if op.needs(Need::Ascending) && !are_ascending(&parameters) {
             let span = Span::new(name.span.start, span.end);
             return self.report(Problem::BoundsReversed { op, span });
         }
@@ -224,7 +221,7 @@ impl Checker {
         }
         let expr = self.expr(&argument.value)?;
         let found = expr.of_type();
-        if found != Type::Number || expr.uses(Op::Target) {
+        if found != Type::Number || !expr.is_constant() {
             return self.report(Problem::NotConstant { op, parameter: parameter.name, span, found });
         }
         let Some(value) = canonical::constant(&expr) else {
@@ -237,4 +234,10 @@ impl Checker {
             self.report(outside(setting.to_string()))
         }
     }
+}
+
+/// Returns whether no number among parameters is greater than the next.
+fn are_ascending(parameters: &[Setting]) -> bool {
+    let numbers: Vec<f64> = parameters.iter().filter_map(|parameter| parameter.number()).collect();
+    numbers.is_sorted()
 }

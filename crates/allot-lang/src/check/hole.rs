@@ -1,7 +1,7 @@
 //! Typed holes: what fits where a script says `?`.
 
 use super::Checker;
-use crate::ops::{CATALOGUE, Class, Notation, Op, Operator};
+use crate::ops::{CATALOGUE, Class, Need, Notation, Op, Operator};
 use crate::problem::{Problem, alternatives};
 use crate::span::Span;
 use crate::types::{Type, UnitKind};
@@ -48,7 +48,7 @@ impl Checker {
             push(&mut fits, "reductions, with `over`", rows.map(written).collect());
         }
         let names: Vec<&str> = types.iter().map(|of_type| of_type.with_article()).collect();
-        let wanted = match types == Op::Add.accepts() {
+        let wanted = match types == Type::SHAPES {
             true => format!("{wanted} of any shape"),
             false => format!("{wanted}: {}", alternatives(&names)),
         };
@@ -63,7 +63,7 @@ impl Checker {
             let widens = row.class == Class::Elementwise && row.operands.len() > 1;
             let shapes = |out: &Type| input.join(*out) == Some(*out) && next.accepts().contains(out);
             match row.op.result_type(&vec![input; row.operands.len()], None) {
-                Ok(out) => next.accepts().contains(&out) || (widens && Op::Add.accepts().iter().any(shapes)),
+                Ok(out) => next.accepts().contains(&out) || (widens && Type::SHAPES.iter().any(shapes)),
                 Err(_) => false,
             }
         };
@@ -84,11 +84,11 @@ impl Checker {
         let projection = self.unit == Some(UnitKind::Projection);
         let in_metric = self.in_metric;
         CATALOGUE.iter().filter(move |row| {
-            let fits = match row.op {
-                Op::FanIn | Op::FanOut => projection,
-                Op::Score => !in_metric,
-                _ => true,
-            };
+            let fits = row.needs.iter().all(|need| match need {
+                Need::Projections => projection,
+                Need::Metric => !in_metric,
+                Need::Ascending => true,
+            });
             row.full && fits
         })
     }
