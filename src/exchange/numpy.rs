@@ -11,7 +11,7 @@ use super::ExchangeError;
 use crate::lang::canonical;
 use crate::lang::number::number as written;
 use crate::lang::ops::{
-    Allocator, Elementwise, Layerwise, MatrixReduction, Normaliser, Op, Reduction, Setting, Terminal,
+    Allocator, Elementwise, Layerwise, MatrixReduction, Normaliser, Op, ParameterValue, Reduction, Terminal,
 };
 use crate::lang::print;
 use crate::lang::program::{Expr, ExprKind, Metric, Script};
@@ -446,7 +446,7 @@ const fn layer_operator(op: Layerwise) -> &'static str {
 }
 
 /// Returns the code of a reduction of `x`.
-fn reduction(op: Reduction, parameters: &[Setting], x: &str) -> Result<String, ExchangeError> {
+fn reduction(op: Reduction, parameters: &[ParameterValue], x: &str) -> Result<String, ExchangeError> {
     let name = match op {
         Reduction::Mean => "mean",
         Reduction::Sum => "total",
@@ -473,7 +473,7 @@ fn reduction(op: Reduction, parameters: &[Setting], x: &str) -> Result<String, E
 }
 
 /// Returns the function of an operator on one matrix.
-fn whole_matrix(op: MatrixReduction, parameters: &[Setting]) -> Result<&'static str, ExchangeError> {
+fn whole_matrix(op: MatrixReduction, parameters: &[ParameterValue]) -> Result<&'static str, ExchangeError> {
     Ok(match op {
         MatrixReduction::MatrixRank => "matrix_rank",
         MatrixReduction::StableRank => "stable_rank",
@@ -483,8 +483,8 @@ fn whole_matrix(op: MatrixReduction, parameters: &[Setting]) -> Result<&'static 
         MatrixReduction::DsaGram => "dsa_gram",
         MatrixReduction::DsaDiagonal => "dsa_diagonal",
         MatrixReduction::AlphaHill => match parameters.first() {
-            Some(Setting::Word("mid")) => "alpha_mid",
-            Some(Setting::Word("peak_as_coded")) => "lambda x: alpha_peak(x, True)",
+            Some(ParameterValue::Word("mid")) => "alpha_mid",
+            Some(ParameterValue::Word("peak_as_coded")) => "lambda x: alpha_peak(x, True)",
             _ => "alpha_peak",
         },
         MatrixReduction::DsaDeterminant => return Err(no_code(op.name())),

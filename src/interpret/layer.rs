@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use super::plan::AcrossUnits;
 use super::reduce::{mean, ranks};
 use super::units::Unit;
-use crate::lang::ops::{Layerwise, Normaliser, Setting};
+use crate::lang::ops::{Layerwise, Normaliser, ParameterValue};
 use crate::lang::scalar::divide;
 
 /// Returns the value of a normaliser or layer operator, `[units]`, of values `x`, `[units]`.
 ///
 /// `units` says which block each value is of.
 /// Values that are not finite give values that are not; where they first appear is for the caller to say.
-pub fn layerwise(op: AcrossUnits, parameters: &[Setting], x: &[f64], units: &[Unit]) -> Vec<f64> {
+pub fn layerwise(op: AcrossUnits, parameters: &[ParameterValue], x: &[f64], units: &[Unit]) -> Vec<f64> {
     match op {
         AcrossUnits::Normaliser(op) => normalised(op, x),
         AcrossUnits::Layerwise(op) => of_layers(op, parameters, x, units),
@@ -42,7 +42,7 @@ fn normalised(op: Normaliser, x: &[f64]) -> Vec<f64> {
     }
 }
 
-fn of_layers(op: Layerwise, parameters: &[Setting], x: &[f64], units: &[Unit]) -> Vec<f64> {
+fn of_layers(op: Layerwise, parameters: &[ParameterValue], x: &[f64], units: &[Unit]) -> Vec<f64> {
     let number = |index: usize| parameters.get(index).and_then(|setting| setting.number()).unwrap_or(0.0);
     match op {
         Layerwise::Smooth => {

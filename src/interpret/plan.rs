@@ -7,7 +7,7 @@
 
 mod planner;
 
-use crate::lang::ops::{Elementwise, Layerwise, MatrixReduction, Normaliser, Setting, Terminal};
+use crate::lang::ops::{Elementwise, Layerwise, MatrixReduction, Normaliser, ParameterValue, Terminal};
 use crate::lang::program::Expr;
 use crate::lang::types::{Over, Type};
 
@@ -68,11 +68,11 @@ pub enum StepKind {
     /// A reduction of a unit's values, or within each linear.
     Reduce(Reduction, Over, StepId),
     /// An operator on each linear's matrix, and the mean over the unit's linears.
-    MatrixReduce(MatrixReduction, Vec<Setting>, StepId),
+    MatrixReduce(MatrixReduction, Vec<ParameterValue>, StepId),
     /// The ranks of a unit's values among themselves.
     Ranks(StepId),
     /// An operator on the values of all units.
-    Layerwise(AcrossUnits, Vec<Setting>, StepId),
+    Layerwise(AcrossUnits, Vec<ParameterValue>, StepId),
 }
 
 /// An operator on the values of all units.

@@ -8,12 +8,12 @@ use std::sync::Once;
 use faer::linalg::matmul::triangular::{BlockStructure, matmul};
 use faer::{Accum, Mat, MatRef, Par, Side};
 
-use crate::lang::ops::{MatrixReduction, Setting};
+use crate::lang::ops::{MatrixReduction, ParameterValue};
 
 /// Returns a matrix operator's value on one matrix, `[rows, columns]`; `None` when its spectrum cannot be computed.
 pub(super) fn value(
     op: MatrixReduction,
-    parameters: &[Setting],
+    parameters: &[ParameterValue],
     values: &[f32],
     rows: usize,
     columns: usize,
@@ -51,8 +51,8 @@ pub(super) fn value(
             if greatest == 0.0 { 0.0 } else { squares() / greatest }
         }),
         MatrixReduction::AlphaHill => of_spectrum(&|eigenvalues, _| match parameters.first() {
-            Some(Setting::Word("mid")) => alpha_mid(eigenvalues),
-            Some(Setting::Word("peak_as_coded")) => alpha_peak(eigenvalues, true),
+            Some(ParameterValue::Word("mid")) => alpha_mid(eigenvalues),
+            Some(ParameterValue::Word("peak_as_coded")) => alpha_peak(eigenvalues, true),
             _ => alpha_peak(eigenvalues, false),
         }),
     }

@@ -1,7 +1,7 @@
 //! Typed program to LaTeX, for papers.
 
 use super::number::number;
-use super::ops::{self, Notation, Op, Setting};
+use super::ops::{self, Notation, Op, ParameterValue};
 use super::program::{Expr, ExprKind, Script};
 use super::types::Over;
 
@@ -160,8 +160,8 @@ fn filled(expr: &Expr, operands: &[String]) -> String {
         match (place, parameter) {
             (Some(operand), _) => out.push_str(operand),
             (None, Some(index)) => match expr.parameters().get(index) {
-                Some(Setting::Number(value)) => out.push_str(&scientific(&number(*value))),
-                Some(Setting::Word(word)) => out.push_str(&word.replace('_', "\\_")),
+                Some(ParameterValue::Number(value)) => out.push_str(&scientific(&number(*value))),
+                Some(ParameterValue::Word(word)) => out.push_str(&word.replace('_', "\\_")),
                 None => {}
             },
             (None, None) => {}

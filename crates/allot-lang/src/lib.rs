@@ -9,7 +9,6 @@ pub mod canonical;
 pub mod check;
 pub mod diagnostic;
 pub mod difference;
-pub mod dsa;
 pub mod format;
 pub mod latex;
 pub mod mathml;

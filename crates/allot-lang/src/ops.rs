@@ -14,6 +14,6 @@ pub use catalogue::{
     Allocator, CATALOGUE, Elementwise, Layerwise, MatrixReduction, Normaliser, Op, Operator, Reduction,
     Terminal,
 };
-pub use class::{Class, Need, Stage};
+pub use class::{Class, DsaStage, Need};
 pub use notation::{COMPARISON, NEGATION, Notation, POWER, PRODUCT, SUM, sides};
-pub use parameter::{Domain, Parameter, Setting};
+pub use parameter::{Domain, Parameter, ParameterValue};

@@ -1,7 +1,7 @@
 //! Typed program to text: `parse(print(program)) == program`, always.
 
 use super::number::number;
-use super::ops::{self, Class, Notation, Op, Parameter, Setting};
+use super::ops::{self, Class, Notation, Op, Parameter, ParameterValue};
 use super::program::{Expr, ExprKind, Script};
 
 /// Returns a script's text, one statement a line, with a new line at its end.
@@ -75,7 +75,7 @@ fn parenthesised(needed: bool, out: &mut String, inside: impl FnOnce(&mut String
     }
 }
 
-fn call(op: Op, operands: &[Expr], parameters: &[Setting]) -> String {
+fn call(op: Op, operands: &[Expr], parameters: &[ParameterValue]) -> String {
     let row = op.info();
     let mut arguments: Vec<String> = operands.iter().map(expr).collect();
     arguments.extend(
@@ -93,6 +93,6 @@ fn call(op: Op, operands: &[Expr], parameters: &[Setting]) -> String {
 }
 
 /// Returns whether a parameter is written: one at its default is silent, but an allocator's always speaks.
-pub(super) fn is_shown(class: Class, parameter: &Parameter, setting: Setting) -> bool {
+pub(super) fn is_shown(class: Class, parameter: &Parameter, setting: ParameterValue) -> bool {
     matches!(class, Class::Allocator(_)) || parameter.default != Some(setting)
 }

@@ -1,6 +1,6 @@
 //! Typed programs: what the checker makes of a script, and what search grows and varies.
 
-use super::ops::{self, Op, Setting};
+use super::ops::{self, Op, ParameterValue};
 use super::span::Span;
 use super::types::{Group, Over, Type, UnitKind};
 
@@ -28,7 +28,7 @@ pub enum ExprKind {
         /// Its operands.
         operands: Vec<Expr>,
         /// Its parameters, defaults filled in.
-        parameters: Vec<Setting>,
+        parameters: Vec<ParameterValue>,
     },
 }
 
@@ -78,7 +78,7 @@ impl Expr {
     pub fn call(
         op: impl Into<Op>,
         operands: Vec<Self>,
-        parameters: Vec<Setting>,
+        parameters: Vec<ParameterValue>,
     ) -> Result<Self, BuildError> {
         let op = op.into();
         let row = op.info();
@@ -166,7 +166,7 @@ impl Expr {
     }
 
     /// Returns the parameters; a constant has none.
-    pub fn parameters(&self) -> &[Setting] {
+    pub fn parameters(&self) -> &[ParameterValue] {
         match &self.kind {
             ExprKind::Number(_) => &[],
             ExprKind::Call { parameters, .. } => parameters,
@@ -253,11 +253,11 @@ impl PartialEq for Expr {
 }
 
 /// Returns what an operator with these parameters reduces; `None` unless it is a reduction.
-pub(super) fn over(op: Op, parameters: &[Setting]) -> Option<Over> {
+pub(super) fn over(op: Op, parameters: &[ParameterValue]) -> Option<Over> {
     let Op::Reduction(reduction) = op else { return None };
     let place = reduction.info().parameters.iter().position(|parameter| parameter.name == "over")?;
     match parameters.get(place) {
-        Some(Setting::Word(word)) => Over::ALL.into_iter().find(|over| over.name() == *word),
+        Some(ParameterValue::Word(word)) => Over::ALL.into_iter().find(|over| over.name() == *word),
         _ => None,
     }
 }
@@ -290,7 +290,7 @@ pub struct Allocating<'a> {
     /// What it allocates by; `None` for those that take nothing.
     pub importance: Option<&'a Expr>,
     /// Its parameters.
-    pub parameters: &'a [Setting],
+    pub parameters: &'a [ParameterValue],
 }
 
 impl Script {

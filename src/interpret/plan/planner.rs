@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use sha2::{Digest as _, Sha256};
 
 use super::{AcrossUnits, Digest, Need, Plan, Reduction, Step, StepId, StepKind, uses};
-use crate::lang::ops::{self, Elementwise, Normaliser, Op, Setting, Terminal};
+use crate::lang::ops::{self, Elementwise, Normaliser, Op, ParameterValue, Terminal};
 use crate::lang::program::{Expr, ExprKind};
 use crate::lang::types::{Over, Type};
 
@@ -200,7 +200,7 @@ impl<'a> Planner<'a> {
     fn reduction(
         &mut self,
         op: ops::Reduction,
-        parameters: &[Setting],
+        parameters: &[ParameterValue],
         over: Over,
         x: StepId,
         origin: &'a Expr,

@@ -8,7 +8,7 @@ use rand::rngs::ChaCha8Rng;
 use super::grow::{draw, setting, settings};
 use super::productions::Production;
 use super::{ATTEMPTS, Space, SpaceKind, digits, tidy};
-use crate::lang::ops::{Class, Domain, Op, Setting};
+use crate::lang::ops::{Class, Domain, Op, ParameterValue};
 use crate::lang::program::{Expr, Script};
 use crate::lang::types::{Type, UnitKind};
 
@@ -397,7 +397,7 @@ fn constants(random: &mut ChaCha8Rng, expr: &Expr, deviation: f64) -> Option<Exp
 }
 
 /// Returns the parameters of a call with one of them moved.
-fn moved_parameter(random: &mut ChaCha8Rng, call: &Expr) -> Option<Vec<Setting>> {
+fn moved_parameter(random: &mut ChaCha8Rng, call: &Expr) -> Option<Vec<ParameterValue>> {
     let row = call.op()?.info();
     let mut parameters = call.parameters().to_vec();
     let numbers: Vec<usize> =
@@ -406,7 +406,7 @@ fn moved_parameter(random: &mut ChaCha8Rng, call: &Expr) -> Option<Vec<Setting>>
     let value = parameters[place].number()?;
     parameters[place] = match row.parameters[place].domain {
         Domain::Real(low, high) => {
-            Setting::Number(digits(moved(random, value).clamp(low, high)).clamp(low, high))
+            ParameterValue::Number(digits(moved(random, value).clamp(low, high)).clamp(low, high))
         }
         _ => setting(random, &row.parameters[place]),
     };

@@ -1,7 +1,7 @@
 //! Expressions: names, operators, pipelines.
 
 use super::{Checker, arguments, similar};
-use crate::ops::{CATALOGUE, Need, Op, Setting};
+use crate::ops::{CATALOGUE, Need, Op, ParameterValue};
 use crate::problem::Problem;
 use crate::program::{self, BuildError, Expr};
 use crate::span::Span;
@@ -147,7 +147,7 @@ impl Checker {
         &mut self,
         op: Op,
         operands: Vec<Expr>,
-        parameters: Vec<Setting>,
+        parameters: Vec<ParameterValue>,
         name: Span,
         span: Span,
         place: impl Fn(usize) -> Place,

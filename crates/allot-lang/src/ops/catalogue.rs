@@ -1,9 +1,9 @@
 //! The one table of operators: [`CATALOGUE`] in the order in which they are listed, and, made from the same rows, [`Op`] and an
 //! enum for each class.
 
-use super::class::{Class, Need, Stage};
+use super::class::{Class, DsaStage, Need};
 use super::notation::{COMPARISON, Notation, POWER, PRODUCT, SUM};
-use super::parameter::{Domain, Parameter, Setting};
+use super::parameter::{Domain, Parameter, ParameterValue};
 use crate::types::{Over, Type};
 
 /// One row of the catalogue: everything that is to be known of an operator but its implementation.
@@ -34,7 +34,7 @@ pub struct Operator {
     /// A script that uses it.
     pub example: &'static str,
     /// The stages of the `dsa` search space that it takes part in.
-    pub stages: &'static [Stage],
+    pub stages: &'static [DsaStage],
     /// Whether the `full` search space and typed holes offer it.
     pub full: bool,
 }
@@ -42,7 +42,7 @@ pub struct Operator {
 const fn parameter(
     name: &'static str,
     domain: Domain,
-    default: Option<Setting>,
+    default: Option<ParameterValue>,
     summary: &'static str,
 ) -> Parameter {
     Parameter { name, domain, default, summary }
@@ -55,7 +55,7 @@ const ANY: Domain = Domain::Real(-f64::MAX, f64::MAX);
 const OVER: Parameter = parameter(
     "over",
     Domain::Word(&[Over::Unit.name(), Over::Inputs.name(), Over::Outputs.name()]),
-    Some(Setting::Word(Over::Unit.name())),
+    Some(ParameterValue::Word(Over::Unit.name())),
     "what is reduced: the unit, or the inputs of each output, or the outputs of each input",
 );
 
@@ -279,42 +279,42 @@ catalogue! {
             definition: "|x|.",
             latex: "\\left|#1\\right|", source: "DSA, released operators",
             example: "mean(abs(weight)) |> scale",
-            stages: [Stage::PreProcess, Stage::PostProcess], full: true,
+            stages: [DsaStage::PreProcess, DsaStage::PostProcess], full: true,
         }
         SquareRoot "sqrt" "The square root; 0 for a negative" {
             notation: Notation::Call, operands: ["x"], parameters: [],
             definition: "The root of x, and 0 where x < 0.",
             latex: "\\sqrt{#1}", source: "DSA, table of operators",
             example: "mean(sqrt(score)) |> scale",
-            stages: [Stage::PreProcess, Stage::Transform, Stage::PostProcess], full: true,
+            stages: [DsaStage::PreProcess, DsaStage::Transform, DsaStage::PostProcess], full: true,
         }
         Square "square" "The square" {
             notation: Notation::Call, operands: ["x"], parameters: [],
             definition: "x * x.",
             latex: "{#1}^{2}", source: "DSA, released operators (POW)",
             example: "mean(square(score)) |> scale",
-            stages: [Stage::PreProcess], full: true,
+            stages: [DsaStage::PreProcess], full: true,
         }
         Exponential "exp" "e to the power x" {
             notation: Notation::Call, operands: ["x"], parameters: [],
             definition: "e ^ x; an error where it leaves the range of the arithmetic (f32 for weights, f64 for units).",
             latex: "\\exp(#1)", source: "DSA, released operators",
             example: "mean(exp(score)) |> scale",
-            stages: [Stage::PreProcess, Stage::PostProcess], full: true,
+            stages: [DsaStage::PreProcess, DsaStage::PostProcess], full: true,
         }
         Logarithm "log" "The natural logarithm; 0 for what has none" {
             notation: Notation::Call, operands: ["x"], parameters: [],
             definition: "ln x, and 0 where x <= 0.",
             latex: "\\ln(#1)", source: "DSA, released operators, protected as in its LOG without the 1e-6",
             example: "mean(log(score)) |> scale",
-            stages: [Stage::PreProcess, Stage::PostProcess], full: true,
+            stages: [DsaStage::PreProcess, DsaStage::PostProcess], full: true,
         }
         AbsoluteLogarithm "abslog" "The natural logarithm of the absolute value; 0 at 0" {
             notation: Notation::Call, operands: ["x"], parameters: [],
             definition: "ln |x|, and 0 where x is 0.",
             latex: "\\ln\\left|#1\\right|", source: "DSA, released operators (ABSLOG)",
             example: "var(abslog(score)) |> scale",
-            stages: [Stage::PreProcess], full: true,
+            stages: [DsaStage::PreProcess], full: true,
         }
         Reciprocal "reciprocal" "One over x; 0 at 0" {
             notation: Notation::Call, operands: ["x"], parameters: [],
@@ -328,63 +328,63 @@ catalogue! {
             definition: "1 / (1 + e^-x).",
             latex: "\\sigma(#1)", source: "DSA, released operators",
             example: "mean(sigmoid(score)) |> scale",
-            stages: [Stage::PreProcess, Stage::Transform, Stage::PostProcess], full: true,
+            stages: [DsaStage::PreProcess, DsaStage::Transform, DsaStage::PostProcess], full: true,
         }
         HyperbolicTangent "tanh" "The hyperbolic tangent" {
             notation: Notation::Call, operands: ["x"], parameters: [],
             definition: "tanh x.",
             latex: "\\tanh(#1)", source: "DSA, released operators",
             example: "mean(tanh(score)) |> scale",
-            stages: [Stage::PreProcess, Stage::PostProcess], full: true,
+            stages: [DsaStage::PreProcess, DsaStage::PostProcess], full: true,
         }
         Softplus "softplus" "A smooth relu" {
             notation: Notation::Call, operands: ["x"], parameters: [],
             definition: "ln(1 + e^x), computed without overflow; x itself where x > 20.",
             latex: "\\operatorname{softplus}(#1)", source: "DSA, released operators",
             example: "softplus(mean(score)) |> scale",
-            stages: [Stage::PostProcess], full: true,
+            stages: [DsaStage::PostProcess], full: true,
         }
         Sine "sin" "The sine" {
             notation: Notation::Call, operands: ["x"], parameters: [],
             definition: "sin x, in radians.",
             latex: "\\sin(#1)", source: "DSA, released operators",
             example: "sin(mean(score)) |> scale",
-            stages: [Stage::Transform, Stage::PostProcess], full: true,
+            stages: [DsaStage::Transform, DsaStage::PostProcess], full: true,
         }
         Cosine "cos" "The cosine" {
             notation: Notation::Call, operands: ["x"], parameters: [],
             definition: "cos x, in radians.",
             latex: "\\cos(#1)", source: "DSA, released operators",
             example: "cos(mean(score)) |> scale",
-            stages: [Stage::Transform, Stage::PostProcess], full: true,
+            stages: [DsaStage::Transform, DsaStage::PostProcess], full: true,
         }
         Tangent "tan" "The tangent" {
             notation: Notation::Call, operands: ["x"], parameters: [],
             definition: "tan x, in radians.",
             latex: "\\tan(#1)", source: "DSA, released operators",
             example: "tan(mean(score)) |> scale",
-            stages: [Stage::PostProcess], full: true,
+            stages: [DsaStage::PostProcess], full: true,
         }
         ArcSine "asin" "The inverse sine, of x clamped to [-1, 1]" {
             notation: Notation::Call, operands: ["x"], parameters: [],
             definition: "asin(min(max(x, -1), 1)).",
             latex: "\\arcsin(#1)", source: "DSA, released operators, clamped",
             example: "asin(tanh(mean(score))) |> scale",
-            stages: [Stage::PostProcess], full: true,
+            stages: [DsaStage::PostProcess], full: true,
         }
         ArcCosine "acos" "The inverse cosine, of x clamped to [-1, 1]" {
             notation: Notation::Call, operands: ["x"], parameters: [],
             definition: "acos(min(max(x, -1), 1)).",
             latex: "\\arccos(#1)", source: "DSA, released operators, clamped",
             example: "acos(tanh(mean(score))) |> scale",
-            stages: [Stage::PostProcess], full: true,
+            stages: [DsaStage::PostProcess], full: true,
         }
         ArcTangent "atan" "The inverse tangent" {
             notation: Notation::Call, operands: ["x"], parameters: [],
             definition: "atan x.",
             latex: "\\arctan(#1)", source: "DSA, released operators",
             example: "atan(var(score)) |> scale",
-            stages: [Stage::PostProcess], full: true,
+            stages: [DsaStage::PostProcess], full: true,
         }
         Rectify "relu" "x where it is positive, else 0" {
             notation: Notation::Call, operands: ["x"], parameters: [],
@@ -402,28 +402,28 @@ catalogue! {
             definition: "(x - mean) / std, with n in the variance; 0 where std is 0. The values are the unit's for a Matrix, Input or Output, and the units' for a Layer.",
             latex: "\\operatorname{zscore}(#1)", source: "DSA, table of operators (there named l2_norm)",
             example: "mean(zscore(score) > 2) |> scale",
-            stages: [Stage::PreProcess], full: true,
+            stages: [DsaStage::PreProcess], full: true,
         }
         MinMax "minmax" "The place between the least and the greatest value, from 0 to 1" {
             notation: Notation::Call, operands: ["x"], parameters: [],
             definition: "(x - min) / (max - min); 0 where all values are equal. The values are the unit's for a Matrix, Input or Output, and the units' for a Layer.",
             latex: "\\operatorname{minmax}(#1)", source: "DSA, released operators (MMS)",
             example: "minmax(mean(score)) + depth |> scale",
-            stages: [Stage::PreProcess], full: true,
+            stages: [DsaStage::PreProcess], full: true,
         }
         Softmax "softmax" "Positive shares that sum to 1" {
             notation: Notation::Call, operands: ["x"], parameters: [],
             definition: "e^(x - max) / sum of e^(x - max). The values are the unit's for a Matrix, Input or Output, and the units' for a Layer.",
             latex: "\\operatorname{softmax}(#1)", source: "DSA, table of operators",
             example: "log(mean(abs(score))) |> softmax |> scale",
-            stages: [Stage::PreProcess], full: true,
+            stages: [DsaStage::PreProcess], full: true,
         }
         Ranks "ranks" "The rank from 0 (least) to 1 (greatest)" {
             notation: Notation::Call, operands: ["x"], parameters: [],
             definition: "The number of lesser values plus half the number of other equal ones, over n - 1; 0 for a single value. The values are the unit's for a Matrix, Input or Output, and the units' for a Layer.",
             latex: "\\operatorname{ranks}(#1)", source: "DSA, table of operators (rank)",
             example: "ranks(mean(score)) |> scale",
-            stages: [Stage::Transform], full: true,
+            stages: [DsaStage::Transform], full: true,
         }
         Center "center" "The distance from the mean" {
             notation: Notation::Call, operands: ["x"], parameters: [],
@@ -441,7 +441,7 @@ catalogue! {
             definition: "The sum over n.",
             latex: "\\operatorname{mean}(#1)", source: "DSA, released operators",
             example: "mean(score) |> scale",
-            stages: [Stage::Reduce], full: true,
+            stages: [DsaStage::Reduce], full: true,
         }
         Sum "sum" "The sum" {
             notation: Notation::Call, operands: ["x"], parameters: [OVER],
@@ -455,14 +455,14 @@ catalogue! {
             definition: "The root of the variance, with n (not n - 1).",
             latex: "\\operatorname{std}(#1)", source: "DSA, released operators",
             example: "std(score) |> scale",
-            stages: [Stage::Reduce], full: true,
+            stages: [DsaStage::Reduce], full: true,
         }
         Variance "var" "The variance" {
             notation: Notation::Call, operands: ["x"], parameters: [OVER],
             definition: "The mean squared distance from the mean, with n (not n - 1).",
             latex: "\\operatorname{var}(#1)", source: "DSA, released operators",
             example: "var(score) |> scale",
-            stages: [Stage::Reduce], full: true,
+            stages: [DsaStage::Reduce], full: true,
         }
         Min "min" "The least value" {
             notation: Notation::Call, operands: ["x"], parameters: [OVER],
@@ -497,28 +497,28 @@ catalogue! {
             definition: "The sum of |x|.",
             latex: "\\sum \\left|#1\\right|", source: "arithmetic (DSA's L1_NORM is mean(abs(x)))",
             example: "l1(weight) / params |> scale",
-            stages: [Stage::Reduce], full: true,
+            stages: [DsaStage::Reduce], full: true,
         }
         L2 "l2" "The root of the sum of squares" {
             notation: Notation::Call, operands: ["x"], parameters: [OVER],
             definition: "The root of the sum of x squared (the Frobenius norm of all of the unit's values).",
             latex: "\\left\\lVert #1 \\right\\rVert_F", source: "DSA, released operators (FROBENIUS_NORM)",
             example: "l2(weight) |> scale",
-            stages: [Stage::Reduce], full: true,
+            stages: [DsaStage::Reduce], full: true,
         }
         GeometricMean "geomean" "The geometric mean, through the protected logarithm" {
             notation: Notation::Call, operands: ["x"], parameters: [OVER],
             definition: "exp(mean(log(x))), where log x is 0 for x <= 0.",
             latex: "\\operatorname{geomean}(#1)", source: "DSA, table of operators",
             example: "geomean(score) |> scale",
-            stages: [Stage::Reduce], full: true,
+            stages: [DsaStage::Reduce], full: true,
         }
         Entropy "entropy" "The sum of -x ln x, of x as it is" {
             notation: Notation::Call, operands: ["x"], parameters: [OVER],
             definition: "-sum of x ln x, where ln x is 0 for x <= 0; x is not normalised.",
             latex: "-\\sum #1 \\ln #1", source: "DSA, table of operators",
             example: "entropy(score / sum(score)) |> scale",
-            stages: [Stage::Reduce], full: true,
+            stages: [DsaStage::Reduce], full: true,
         }
         Kurtosis "kurtosis" "The fourth standardised moment" {
             notation: Notation::Call, operands: ["x"], parameters: [OVER],
@@ -543,7 +543,7 @@ catalogue! {
             definition: "The number of singular values above the greatest singular value times 2^-23 times the longer side.",
             latex: "\\operatorname{rank}(#1)", source: "DSA, released operators (RANK)",
             example: "unit projection\nmatrix_rank(weight) / minimum(fan_in, fan_out) |> scale",
-            stages: [Stage::Reduce], full: true,
+            stages: [DsaStage::Reduce], full: true,
         }
         StableRank "stable_rank" "The squared Frobenius norm over the squared spectral norm" {
             notation: Notation::Call, operands: ["x"], parameters: [],
@@ -564,10 +564,10 @@ catalogue! {
             definition: "The sum of the logarithms of the singular values above the greatest singular value times 2^-23 times the longer side: ln |det| of a square matrix of full rank.",
             latex: "\\ln\\left|\\det #1\\right|", source: "DSA, released operators (SLOGDET)",
             example: "logdet(weight) |> scale",
-            stages: [Stage::Reduce], full: true,
+            stages: [DsaStage::Reduce], full: true,
         }
         AlphaHill "alpha_hill" "The exponent of the power law that the squared singular values follow in their tail" {
-            notation: Notation::Call, operands: ["x"], parameters: [parameter("fit", Domain::Word(&["peak", "mid", "peak_as_coded"]), Some(Setting::Word("peak")), "how the tail's lower end is found")],
+            notation: Notation::Call, operands: ["x"], parameters: [parameter("fit", Domain::Word(&["peak", "mid", "peak_as_coded"]), Some(ParameterValue::Word("peak")), "how the tail's lower end is found")],
             definition: "The eigenvalues are the squared singular values, ascending. `mid`: the Hill estimate above the eigenvalue at place floor(N / 2). `peak`: x is the left edge of the fullest of 100 bins of log10 of the eigenvalues; among the eigenvalues from 0.95 x to 1.5 x as the lower end, the fit with the least Kolmogorov-Smirnov distance. `peak_as_coded`: the same without the lower limit, as in the released code, which compares a logarithm with an eigenvalue. A fit is 1 + n / (sum of ln e_i - n ln e_min); 0 where there is none.",
             latex: "\\alpha_{\\text{#fit}}(#1)", source: "AlphaPruning, section 3 and its released code",
             example: "neg(alpha_hill(weight)) |> rescale(epsilon = 0.2)",
@@ -578,14 +578,14 @@ catalogue! {
             definition: "The mean over all pairs of rows, each with itself included, of Pearson's correlation; a row without variance correlates 0 with all.",
             latex: "\\operatorname{corref}(#1)", source: "DSA, table of operators; as torch.corrcoef in its released code",
             example: "corref(weight) |> scale",
-            stages: [Stage::Reduce], full: true,
+            stages: [DsaStage::Reduce], full: true,
         }
     }
 
     // Layer operators: across the units, in the model's order.
     Layerwise {
         Smooth "smooth" "The moving average" {
-            notation: Notation::Call, operands: ["x"], parameters: [parameter("window", Domain::Odd(1, 999), Some(Setting::Number(3.0)), "how many units, an odd number")],
+            notation: Notation::Call, operands: ["x"], parameters: [parameter("window", Domain::Odd(1, 999), Some(ParameterValue::Number(3.0)), "how many units, an odd number")],
             definition: "The mean over the window of units centred on each; at the ends the window is cut off.",
             latex: "\\operatorname{smooth}_{#window}(#1)", source: "arithmetic",
             example: "mean(score) |> smooth(window = 3) |> scale",
@@ -625,14 +625,14 @@ catalogue! {
     // Allocators: high importance keeps more.
     Allocator {
         Scale "scale" "Density that follows the importance within a window" {
-            takes: Some(Type::Layer), notation: Notation::Call, operands: ["x"], parameters: [parameter("lambda", Domain::Real(0.0, 1.0), Some(Setting::Number(0.08)), "half the width of the window of densities")],
+            takes: Some(Type::Layer), notation: Notation::Call, operands: ["x"], parameters: [parameter("lambda", Domain::Real(0.0, 1.0), Some(ParameterValue::Number(0.08)), "half the width of the window of densities")],
             definition: "keep = 1 - T + 2 lambda (z - mean z), where z is minmax of the importance and its mean is weighted by parameters; then the exact budget, by a shift and clamp to [0, 1]. Equal importances give uniform.",
             latex: "\\operatorname{scale}_{\\lambda = #lambda}(#1)", source: "OWL, DLP and DSA, as coded (the papers say +-lambda)",
             example: "mean(score > 5 * mean(score)) |> scale(lambda = 0.08)",
             stages: [], full: true,
         }
         Rescale "rescale" "Sparsity in proportion to a factor in [1 - epsilon, 1 + epsilon]" {
-            takes: Some(Type::Layer), notation: Notation::Call, operands: ["x"], parameters: [parameter("epsilon", Domain::Real(0.0, 1.0), Some(Setting::Number(0.2)), "the greatest relative departure")],
+            takes: Some(Type::Layer), notation: Notation::Call, operands: ["x"], parameters: [parameter("epsilon", Domain::Real(0.0, 1.0), Some(ParameterValue::Number(0.2)), "the greatest relative departure")],
             definition: "sparsity = eta (1 + epsilon - 2 epsilon z), where z is minmax of the importance and eta meets the budget; clamped to [0, 1]. Equal importances give uniform.",
             latex: "\\operatorname{rescale}_{\\epsilon = #epsilon}(#1)", source: "AlphaPruning, formula 3 (with the importance turned round)",
             example: "neg(alpha_hill(weight)) |> rescale(epsilon = 0.2)",

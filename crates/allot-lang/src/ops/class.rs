@@ -49,7 +49,7 @@ pub enum Need {
 
 /// A stage of the `dsa` search space (DSA, section 3: pre-process, reduce, transform, post-process).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Stage {
+pub enum DsaStage {
     /// Acts on element scores.
     PreProcess,
     /// Turns a unit's scores into one number.

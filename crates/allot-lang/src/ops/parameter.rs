@@ -12,7 +12,7 @@ pub struct Parameter {
     /// Which values it takes.
     pub domain: Domain,
     /// Its value when the script is silent; without one it must be given.
-    pub default: Option<Setting>,
+    pub default: Option<ParameterValue>,
     /// One line that says what it sets.
     pub summary: &'static str,
 }
@@ -32,16 +32,16 @@ pub enum Domain {
 
 impl Domain {
     /// Returns whether the domain holds `setting`.
-    pub fn holds(self, setting: Setting) -> bool {
+    pub fn holds(self, setting: ParameterValue) -> bool {
         match (self, setting) {
-            (Self::Real(low, high), Setting::Number(value)) => (low..=high).contains(&value),
-            (Self::Whole(low, high), Setting::Number(value)) => {
+            (Self::Real(low, high), ParameterValue::Number(value)) => (low..=high).contains(&value),
+            (Self::Whole(low, high), ParameterValue::Number(value)) => {
                 value.fract() == 0.0 && (f64::from(low)..=f64::from(high)).contains(&value)
             }
-            (Self::Odd(low, high), Setting::Number(value)) => {
+            (Self::Odd(low, high), ParameterValue::Number(value)) => {
                 value.rem_euclid(2.0) == 1.0 && (f64::from(low)..=f64::from(high)).contains(&value)
             }
-            (Self::Word(words), Setting::Word(word)) => words.contains(&word),
+            (Self::Word(words), ParameterValue::Word(word)) => words.contains(&word),
             _ => false,
         }
     }
@@ -72,14 +72,14 @@ impl fmt::Display for Domain {
 
 /// The value of a parameter.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Setting {
+pub enum ParameterValue {
     /// A number.
     Number(f64),
     /// One of the words of the parameter's domain.
     Word(&'static str),
 }
 
-impl Setting {
+impl ParameterValue {
     /// Returns the number, or `None` for a word.
     pub const fn number(self) -> Option<f64> {
         match self {
@@ -89,7 +89,7 @@ impl Setting {
     }
 }
 
-impl fmt::Display for Setting {
+impl fmt::Display for ParameterValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Number(value) => f.write_str(&number(*value)),

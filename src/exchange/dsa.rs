@@ -5,9 +5,9 @@
 //! 1 - minmax of it in a window of lambda 0.08, and replaces NaN by 0 and infinity by -1 on the way: an imported script
 //! says all of this in the language.
 
-use super::ops::{Allocator, Op, Setting};
-use super::program::{BuildError, Expr, Script};
-use super::types::{Type, UnitKind};
+use crate::lang::ops::{Allocator, Op, ParameterValue};
+use crate::lang::program::{BuildError, Expr, Script};
+use crate::lang::types::{Type, UnitKind};
 
 /// A slot of a graph string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -195,7 +195,7 @@ fn build(before: &[Op], reduction: Option<Op>, after: &[Op]) -> Result<Script, B
     }
     expr = Expr::apply(Op::DsaSanitize, vec![expr])?;
     let keep = Expr::apply(Op::Negate, vec![expr])?;
-    let allocation = Expr::call(Op::Scale, vec![keep], vec![Setting::Number(LAMBDA)])?;
+    let allocation = Expr::call(Op::Scale, vec![keep], vec![ParameterValue::Number(LAMBDA)])?;
     Ok(Script { metric: None, unit: None, allocation: Some(allocation) })
 }
 
