@@ -190,7 +190,7 @@ fn build(before: &[Op], reduction: Option<Op>, after: &[Op]) -> Result<Script, B
         expr = Expr::apply(*op, vec![expr])?;
     }
     // What is not one number by now, the engine averages.
-    if expr.of_type() == Type::Matrix {
+    if expr.ty() == Type::Matrix {
         expr = Expr::apply(Op::Mean, vec![expr])?;
     }
     expr = Expr::apply(Op::DsaSanitize, vec![expr])?;
@@ -212,10 +212,10 @@ pub fn export(script: &Script) -> Option<String> {
         return None;
     }
     let chain = chain(descend(descend(allocator.importance?, Op::Negate)?, Op::DsaSanitize)?)?;
-    let (ops, of_types): (Vec<Op>, Vec<Type>) = chain.into_iter().unzip();
+    let (ops, types): (Vec<Op>, Vec<Type>) = chain.into_iter().unzip();
     // The reduction is the first that is a Layer; the mean that the engine takes by itself is in no slot, and then the
     // border between the other slots may be anywhere.
-    let reduction = of_types.iter().position(|of_type| *of_type == Type::Layer)?;
+    let reduction = types.iter().position(|ty| *ty == Type::Layer)?;
     let named = (&ops[..reduction], Some(ops[reduction]), &ops[reduction + 1..]);
     let unnamed = (0..=reduction).rev().map(|border| (&ops[..border], None, &ops[border..reduction]));
     let (before, reduction, after) =
@@ -239,7 +239,7 @@ pub fn export(script: &Script) -> Option<String> {
 fn chain(mut expr: &Expr) -> Option<Vec<(Op, Type)>> {
     let mut chain = Vec::new();
     while expr.op()? != Op::Score {
-        chain.push((expr.op()?, expr.of_type()));
+        chain.push((expr.op()?, expr.ty()));
         let [operand] = expr.operands() else { return None };
         expr = operand;
     }

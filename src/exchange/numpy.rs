@@ -199,8 +199,7 @@ impl Writer<'_> {
             ExprKind::Number(value) => return Ok(literal(*value)),
             ExprKind::Call { op, operands, parameters } => (*op, operands, parameters),
         };
-        let x =
-            || operands.first().ok_or(ExchangeError::OperatorOf { operator: op.name(), of: expr.of_type() });
+        let x = || operands.first().ok_or(ExchangeError::OperatorOf { operator: op.name(), of: expr.ty() });
         Ok(match op {
             Op::Terminal(op) => self.terminal_of_units(op)?,
             Op::Elementwise(op) => {
@@ -235,7 +234,7 @@ impl Writer<'_> {
                 self.named(code)
             }
             Op::Allocator(op) => {
-                return Err(ExchangeError::OperatorOf { operator: op.name(), of: expr.of_type() });
+                return Err(ExchangeError::OperatorOf { operator: op.name(), of: expr.ty() });
             }
         })
     }
@@ -271,10 +270,10 @@ impl Writer<'_> {
 
     /// Returns the code of a value that has several numbers in each unit, for the unit `u`.
     fn part(&mut self, expr: &Expr) -> Result<String, ExchangeError> {
-        if matches!(expr.of_type(), Type::Number) {
+        if matches!(expr.ty(), Type::Number) {
             return self.layer(expr);
         }
-        if expr.of_type() == Type::Layer {
+        if expr.ty() == Type::Layer {
             let code = self.layer(expr)?;
             let name = if code.starts_with('v') { code } else { self.named(code) };
             return Ok(format!("{name}[u.index]"));
@@ -283,13 +282,13 @@ impl Writer<'_> {
             ExprKind::Number(value) => return Ok(literal(*value)),
             ExprKind::Call { op, operands, parameters } => (*op, operands, parameters),
         };
-        let refused = ExchangeError::OperatorOf { operator: op.name(), of: expr.of_type() };
+        let refused = ExchangeError::OperatorOf { operator: op.name(), of: expr.ty() };
         Ok(match (op, operands.first()) {
             (Op::Terminal(op), _) => self.terminal_of_unit(op)?,
             (Op::Elementwise(op), _) => {
                 let operands =
                     operands.iter().map(|operand| self.part(operand)).collect::<Result<Vec<_>, _>>()?;
-                let precision = if expr.of_type() == Type::Matrix { "matrix" } else { "channels" };
+                let precision = if expr.ty() == Type::Matrix { "matrix" } else { "channels" };
                 format!("{precision}({}, {})", function(op), operands.join(", "))
             }
             (Op::Normaliser(op), Some(x)) => {

@@ -10,7 +10,7 @@ use super::types::{Group, Over, Type, UnitKind};
 #[derive(Clone, Debug)]
 pub struct Expr {
     kind: ExprKind,
-    of_type: Type,
+    ty: Type,
     span: Option<Span>,
     size: usize,
     depth: usize,
@@ -68,7 +68,7 @@ pub enum BuildError {
 impl Expr {
     /// Returns a constant, which has to be finite for a script to be able to say it.
     pub const fn number(value: f64) -> Self {
-        Self { kind: ExprKind::Number(value), of_type: Type::Number, span: None, size: 1, depth: 1 }
+        Self { kind: ExprKind::Number(value), ty: Type::Number, span: None, size: 1, depth: 1 }
     }
 
     /// Returns an operator applied to operands, with all of its parameters.
@@ -95,13 +95,15 @@ impl Expr {
         if parameters.len() > row.parameters.len() {
             return Err(BuildError::Parameter { op, index: row.parameters.len() });
         }
-        let types: Vec<Type> = operands.iter().map(Self::of_type).collect();
-        let of_type = op
-            .result_type(&types, over(op, &parameters))
-            .map_err(|index| BuildError::OperandType { op, index, found: types[index] })?;
+        let types: Vec<Type> = operands.iter().map(Self::ty).collect();
+        let ty = op.result_type(&types, over(op, &parameters)).map_err(|index| BuildError::OperandType {
+            op,
+            index,
+            found: types[index],
+        })?;
         let size = operands.iter().fold(1_usize, |size, operand| size.saturating_add(operand.size));
         let depth = 1 + operands.iter().map(|operand| operand.depth).max().unwrap_or(0);
-        Ok(Self { kind: ExprKind::Call { op, operands, parameters }, of_type, span: None, size, depth })
+        Ok(Self { kind: ExprKind::Call { op, operands, parameters }, ty, span: None, size, depth })
     }
 
     /// Returns an operator applied to operands, with its parameters' defaults.
@@ -140,8 +142,8 @@ impl Expr {
     }
 
     /// Returns the expression's type.
-    pub const fn of_type(&self) -> Type {
-        self.of_type
+    pub const fn ty(&self) -> Type {
+        self.ty
     }
 
     /// Returns where the expression stands in its script, if it came from one.

@@ -35,7 +35,7 @@ impl<'a> Planner<'a> {
             return self.expr(self.metric);
         }
         let operands: Vec<StepId> = operands.iter().map(|operand| self.expr(operand)).collect();
-        let of_type = expr.of_type();
+        let of_type = expr.ty();
         let x = match (op, operands.first()) {
             (Op::Terminal(op), _) => return self.whole(StepKind::Terminal(op), of_type, expr),
             (Op::Elementwise(op), _) => return self.elementwise(op, &operands, expr),

@@ -46,7 +46,7 @@ impl Chain {
         let mut ops = Vec::new();
         let mut reduction = None;
         while let [operand] = expr.operands() {
-            if expr.of_type() == Type::Layer && operand.of_type() == Type::Matrix {
+            if expr.ty() == Type::Layer && operand.ty() == Type::Matrix {
                 reduction = Some(ops.len());
             }
             ops.push(expr.op()?);

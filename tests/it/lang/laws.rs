@@ -83,7 +83,7 @@ proptest! {
     ) {
         let normal = canonical::expr(&expr);
         // That a constant is broadcast does not matter to any value, but a type is part of what fits where.
-        prop_assert_eq!(normal.of_type(), expr.of_type(), "{}", print::expr(&expr));
+        prop_assert_eq!(normal.ty(), expr.ty(), "{}", print::expr(&expr));
         // `exp(log(x))` is x to a rounding error only, which what is around it can blow up to any size.
         prop_assume!(!has_exp_of_log(&expr));
         let terminals = terminals(&values);

@@ -24,7 +24,7 @@ fn assert_sound(space: &Space, script: &Script) -> Result<(), TestCaseError> {
     let text = print::script(script);
     prop_assert!(space.holds(script), "{text}");
     let allocation = script.allocation.as_ref().expect("an allocation");
-    prop_assert_eq!(allocation.of_type(), Type::Sparsity);
+    prop_assert_eq!(allocation.ty(), Type::Sparsity);
     let checked = check(&text, Options::default()).script;
     prop_assert_eq!(checked.as_ref(), Some(script), "{}", text);
     Ok(())

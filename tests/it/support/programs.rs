@@ -126,7 +126,7 @@ impl<'a> Builder<'a> {
         let operands = self.operands(row, wanted, depth.saturating_sub(1));
         let parameters = self.parameters(row, wanted);
         let expr = Expr::call(row.op, operands, parameters).expect("the program is well-typed");
-        assert_eq!(expr.of_type(), wanted);
+        assert_eq!(expr.ty(), wanted);
         expr
     }
 

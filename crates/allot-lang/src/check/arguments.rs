@@ -225,7 +225,7 @@ impl Checker {
             };
         }
         let expr = self.expr(&argument.value)?;
-        let found = expr.of_type();
+        let found = expr.ty();
         if found != Type::Number || !expr.is_constant() {
             return self.report(Problem::NotConstant { op, parameter: parameter.name, span, found });
         }

@@ -78,7 +78,7 @@ impl Checker {
     ) -> Option<Expr> {
         match &stage.kind {
             StageKind::Hole => {
-                let input = input?.of_type();
+                let input = input?.ty();
                 self.hole_as_stage(stage.span, input, next)
             }
             StageKind::Operator { name, arguments } => {
@@ -153,7 +153,7 @@ impl Checker {
         place: impl Fn(usize) -> Place,
     ) -> Option<Expr> {
         let found: Vec<(Type, Option<Op>)> =
-            operands.iter().map(|operand| (operand.of_type(), operand.op())).collect();
+            operands.iter().map(|operand| (operand.ty(), operand.op())).collect();
         let over = program::over(op, &parameters);
         match Expr::call(op, operands, parameters) {
             Ok(expr) if expr.depth() > syntax::MAX_DEPTH => self.report_once(Problem::TooDeep { span }),

@@ -24,18 +24,18 @@ impl Checker {
     pub(super) fn hole<T>(&mut self, span: Span, types: &[Type], wanted: &str) -> Option<T> {
         let mut fits = Vec::new();
         let bindings = self.scope.last(MOST_BINDINGS);
-        let bindings = bindings.into_iter().filter(|(_, of_type)| types.contains(of_type));
+        let bindings = bindings.into_iter().filter(|(_, ty)| types.contains(ty));
         let terminals = self
             .offered()
-            .filter(|row| matches!(row.class, Class::Terminal(of_type) if types.contains(&of_type)))
+            .filter(|row| matches!(row.class, Class::Terminal(ty) if types.contains(&ty)))
             .map(|row| row.name);
         let values = bindings.map(|(name, _)| name).chain(terminals).collect();
         push(&mut fits, "values", values);
         let results = |row: &Operator| match row.class {
             Class::Allocator(_) => types.contains(&Type::Sparsity),
             Class::Reduction | Class::MatrixReduction | Class::Layerwise => types.contains(&Type::Layer),
-            Class::Normaliser => types.iter().any(|of_type| row.op.accepts().contains(of_type)),
-            Class::Elementwise => types.iter().any(|of_type| *of_type != Type::Sparsity),
+            Class::Normaliser => types.iter().any(|ty| row.op.accepts().contains(ty)),
+            Class::Elementwise => types.iter().any(|ty| *ty != Type::Sparsity),
             Class::Terminal(_) => false,
         };
         for (heading, class) in CLASSES {
@@ -47,7 +47,7 @@ impl Checker {
             let rows = self.offered().filter(|row| row.class == Class::Reduction);
             push(&mut fits, "reductions, with `over`", rows.map(written).collect());
         }
-        let names: Vec<&str> = types.iter().map(|of_type| of_type.with_article()).collect();
+        let names: Vec<&str> = types.iter().map(|ty| ty.with_article()).collect();
         let wanted = match types == Type::SHAPES {
             true => format!("{wanted} of any shape"),
             false => format!("{wanted}: {}", alternatives(&names)),
