@@ -15,7 +15,7 @@ fuzz_target!(|bytes: &[u8]| {
         let diagnostics: Vec<_> = checked.problems.iter().map(Problem::diagnostic).collect();
         assert!(checked.script.is_some() || !diagnostics.is_empty());
         if let Some(allocation) = checked.script.and_then(|script| script.allocation) {
-            assert_eq!(allocation.of_type(), Type::Sparsity);
+            assert_eq!(allocation.ty(), Type::Sparsity);
         }
         let _ = render(&diagnostics, "script.allot", &source, false);
         for diagnostic in &diagnostics {

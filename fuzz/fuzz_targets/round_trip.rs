@@ -5,7 +5,8 @@
 use allot::lang::check::{Options, check};
 use allot::lang::program::Script;
 use allot::lang::types::UnitKind;
-use allot::lang::{canonical, dsa, format, latex, print};
+use allot::exchange::dsa;
+use allot::lang::{canonical, format, latex, print};
 use libfuzzer_sys::fuzz_target;
 
 const OPTIONS: Options = Options { unit: Some(UnitKind::Projection) };

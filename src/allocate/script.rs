@@ -7,7 +7,7 @@ use crate::interpret::data::ModelData;
 use crate::interpret::error::InterpretError;
 use crate::interpret::evaluate::{Context, Importance, evaluate, removed_by_threshold};
 use crate::interpret::units;
-use crate::lang::ops::Op;
+use crate::lang::ops::Allocator;
 use crate::lang::program::{Expr, Metric, Script};
 use crate::lang::types::{Group, UnitKind};
 
@@ -163,7 +163,7 @@ pub fn allocate_all(
 /// Returns the expression of type `Layer` that a script allocates by.
 fn importance_of(script: &Script) -> Option<&Expr> {
     let allocator = script.allocator()?;
-    allocator.importance.filter(|_| allocator.op != Op::Global)
+    allocator.importance.filter(|_| allocator.op != Allocator::Global)
 }
 
 fn finish(
@@ -204,14 +204,14 @@ fn finish(
     let values = importance.as_ref().map(|importance| importance.values.as_slice());
     let proposal = match (allocator.op, values) {
         (_, Some(_)) if noise => uniform(parameters.len(), request.target),
-        (Op::Scale, Some(values)) => scale(values, &parameters, request.target, number(0)),
-        (Op::Rescale, Some(values)) => rescale(values, &parameters, request.target, number(0)),
-        (Op::Proportional, Some(values)) => proportional(values, &parameters, request.target),
-        (Op::Ramp, _) => {
+        (Allocator::Scale, Some(values)) => scale(values, &parameters, request.target, number(0)),
+        (Allocator::Rescale, Some(values)) => rescale(values, &parameters, request.target, number(0)),
+        (Allocator::Proportional, Some(values)) => proportional(values, &parameters, request.target),
+        (Allocator::Ramp, _) => {
             let positions: Vec<f64> = of_model.iter().map(|unit| unit.block as f64).collect();
             ramp(&positions, request.target, number(0))
         }
-        (Op::Global, _) => {
+        (Allocator::Global, _) => {
             let count = pruned_total(request.target, total).map_err(failed)?;
             let expr = allocator.importance.ok_or(ScriptError::NoAllocation)?;
             let removed = removed_by_threshold(expr, context, count)?;
@@ -221,13 +221,20 @@ fn finish(
             };
             Ok(Proposal::Sparsity(of_model.iter().map(of_unit).collect()))
         }
-        _ => uniform(parameters.len(), request.target),
+        // `uniform` takes no importance, and the others always have one.
+        (Allocator::Uniform, _) | (Allocator::Scale | Allocator::Rescale | Allocator::Proportional, None) => {
+            uniform(parameters.len(), request.target)
+        }
     }
     .map_err(failed)?;
     let target = match allocator.op {
         // Whole weights meet the target as nearly as they can, and here they come first.
-        Op::Global => super::mean_sparsity(proposal.values(), &parameters).map_err(failed)?,
-        _ => request.target,
+        Allocator::Global => super::mean_sparsity(proposal.values(), &parameters).map_err(failed)?,
+        Allocator::Scale
+        | Allocator::Rescale
+        | Allocator::Proportional
+        | Allocator::Ramp
+        | Allocator::Uniform => request.target,
     };
     let sparsity = budget(&proposal, &parameters, target, request.bounds).map_err(failed)?;
     let mut allocation = Allocation::new(request.target, &named, values, &sparsity).map_err(failed)?;

@@ -9,9 +9,10 @@ use super::allocation::{self, Source, named};
 use super::calibration::CalibrationArguments;
 use super::progress::watch;
 use super::{CliError, Common, Format, Outcome, model, output, scripts};
+use crate::exchange::dsa;
 use crate::exchange::{AllocationFile, alphapruning, csv, dlp, evopress, file, llm_compressor, npy, numpy};
 use crate::lang::types::UnitKind;
-use crate::lang::{canonical, dsa, latex, print};
+use crate::lang::{canonical, latex, print};
 use crate::session::{AllocationOptions, Session, metric_of};
 
 /// Writes a script, or the allocation that it gives on a model, in another tool's form

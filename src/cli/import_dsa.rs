@@ -1,7 +1,8 @@
 //! `allot import-dsa`: a graph string of DSA's released engine as a script.
 
 use super::{CliError, Common, Format, Outcome, output};
-use crate::lang::{canonical, dsa, print};
+use crate::exchange::dsa;
+use crate::lang::{canonical, print};
 
 /// Turns a graph string of DSA's released engine into a script
 #[derive(Debug, clap::Args)]

@@ -159,7 +159,7 @@ pub enum CliError {
     Script(#[from] crate::allocate::script::ScriptError),
     /// A graph string cannot be read.
     #[error(transparent)]
-    GraphString(#[from] crate::lang::dsa::ImportError),
+    GraphString(#[from] crate::exchange::dsa::ImportError),
     /// A script cannot be written in another form.
     #[error("the script is not a formula of DSA's released engine, so it has no graph string")]
     NoGraphString,

@@ -9,7 +9,10 @@ use std::fmt::Write as _;
 
 use super::ExchangeError;
 use crate::lang::canonical;
-use crate::lang::ops::{Class, Op, Setting};
+use crate::lang::number::number as written;
+use crate::lang::ops::{
+    Allocator, Elementwise, Layerwise, MatrixReduction, Normaliser, Op, ParameterValue, Reduction, Terminal,
+};
 use crate::lang::print;
 use crate::lang::program::{Expr, ExprKind, Metric, Script};
 use crate::lang::types::{Type, UnitKind};
@@ -35,50 +38,50 @@ pub fn write(
     let number =
         |index: usize| allocator.parameters.get(index).and_then(|setting| setting.number()).unwrap_or(0.0);
     let importance = match allocator.importance {
-        Some(expr) if allocator.op == Op::Global => writer.part(expr)?,
+        Some(expr) if allocator.op == Allocator::Global => writer.part(expr)?,
         Some(expr) => writer.layer(expr)?,
         None => String::new(),
     };
-    let lambda = print::number(number(0));
+    let lambda = written(number(0));
     let uniform = "np.full(len(units), float(target))";
     // What is proposed for each unit, and how it is moved onto the budget.
     let (proposal, movement) = match allocator.op {
-        Op::Scale => (
+        Allocator::Scale => (
             format!(
                 "z = minmax(importance)\n    proposed = target - 2 * {lambda} * (z - (z * parameters).sum() / parameters.sum())"
             ),
             "shift_onto_budget(proposed, parameters, target)",
         ),
-        Op::Rescale => (
+        Allocator::Rescale => (
             format!(
                 "proposed = (1 + {lambda}) - 2 * {lambda} * minmax(importance)\n    if importance.min() == importance.max():\n        proposed = {uniform}"
             ),
             "scale_onto_budget(proposed, parameters, target)",
         ),
-        Op::Proportional => (
+        Allocator::Proportional => (
             format!("proposed = importance if importance.max() > 0 else {uniform}"),
             "1 - scale_onto_budget(proposed, parameters, 1 - target)",
         ),
-        Op::Ramp => (
+        Allocator::Ramp => (
             format!(
                 "positions = np.array([unit().block for unit in units], dtype=np.float64)\n    proposed = target + {lambda} * (positions - positions.max() / 2)"
             ),
             "shift_onto_budget(proposed, parameters, target)",
         ),
-        Op::Global => (
+        Allocator::Global => (
             format!(
                 "values = [together({importance}) for u in (unit() for unit in units)]\n    of = np.concatenate([np.full(value.size, index) for index, value in enumerate(values)])\n    removed = np.argsort(np.concatenate(values), kind=\"stable\")[:round_half_up(target * of.size)]\n    proposed = np.bincount(of[removed], minlength=len(units)) / parameters"
             ),
             "proposed",
         ),
-        _ => (format!("proposed = {uniform}"), "proposed"),
+        Allocator::Uniform => (format!("proposed = {uniform}"), "proposed"),
     };
     let mut body = String::new();
     // Writing to a string does not fail.
     for (place, code) in writer.layers.iter().enumerate() {
         let _ = writeln!(body, "    v{place} = {code}");
     }
-    if allocator.importance.is_some() && allocator.op != Op::Global {
+    if allocator.importance.is_some() && allocator.op != Allocator::Global {
         let _ = writeln!(body, "    importance = {importance} + np.zeros(len(units))");
     }
     let _ = writeln!(body, "    {proposal}\n    ratios = {movement}");
@@ -196,56 +199,81 @@ impl Writer<'_> {
             ExprKind::Number(value) => return Ok(literal(*value)),
             ExprKind::Call { op, operands, parameters } => (*op, operands, parameters),
         };
-        let of_unit = |value: &str| format!("layer(units, lambda u: {value})");
-        Ok(match (op.info().class, operands.first()) {
-            (Class::Terminal(_), _) => match op {
-                Op::Target => "float(target)".to_owned(),
-                Op::Parameters => "parameters.astype(np.float64)".to_owned(),
-                Op::Depth => {
-                    let blocks = self.named(of_unit("u.block"));
-                    format!("({blocks} / max({blocks}.max(), 1.0))")
-                }
-                Op::FanIn => self.named(of_unit("u.weight[0].shape[1]")),
-                Op::FanOut => self.named(of_unit("u.weight[0].shape[0]")),
-                _ => return Err(unavailable(op)),
-            },
-            (Class::Elementwise, _) => {
+        let x = || operands.first().ok_or(ExchangeError::OperatorOf { operator: op.name(), of: expr.ty() });
+        Ok(match op {
+            Op::Terminal(op) => self.terminal_of_units(op)?,
+            Op::Elementwise(op) => {
                 let operands =
                     operands.iter().map(|operand| self.layer(operand)).collect::<Result<Vec<_>, _>>()?;
                 // Protected operators look at dtypes, which a number of Python has none of.
                 let operands = operands.iter().map(|code| format!("np.float64({code})"));
-                let code = format!("{}({})", function(op)?, operands.collect::<Vec<_>>().join(", "));
+                let code = format!("{}({})", function(op), operands.collect::<Vec<_>>().join(", "));
                 self.named(code)
             }
-            (Class::Normaliser | Class::Layerwise, Some(x)) => {
-                let mut arguments = vec![self.layer(x)?];
+            Op::Normaliser(op) => {
+                let code = format!("{}({})", normaliser(op), self.layer(x()?)?);
+                self.named(code)
+            }
+            Op::Layerwise(op) => {
+                let mut arguments = vec![self.layer(x()?)?];
                 arguments.extend(parameters.iter().map(ToString::to_string));
-                if op == Op::BlockMean {
-                    arguments.push(self.named(of_unit("u.block")));
+                if op == Layerwise::BlockMean {
+                    arguments.push(self.named(of_units("u.block")));
                 }
-                let code = format!("{}({})", layerwise(op)?, arguments.join(", "));
+                let code = format!("{}({})", layer_operator(op), arguments.join(", "));
                 self.named(code)
             }
-            (Class::Reduction, Some(x)) => {
-                let x = self.part(x)?;
-                let code = of_unit(&reduction(op, parameters, &x)?);
+            Op::Reduction(op) => {
+                let x = self.part(x()?)?;
+                let code = of_units(&reduction(op, parameters, &x)?);
                 self.named(code)
             }
-            (Class::MatrixReduction, Some(x)) => {
-                let x = self.part(x)?;
-                let code = of_unit(&format!("each_linear({}, {x})", whole_matrix(op, parameters)?));
+            Op::MatrixReduction(op) => {
+                let x = self.part(x()?)?;
+                let code = of_units(&format!("each_linear({}, {x})", whole_matrix(op, parameters)?));
                 self.named(code)
             }
-            _ => return Err(ExchangeError::OperatorOf { operator: op.name(), of: expr.of_type() }),
+            Op::Allocator(op) => {
+                return Err(ExchangeError::OperatorOf { operator: op.name(), of: expr.ty() });
+            }
+        })
+    }
+
+    /// Returns the code of a terminal that is one number, or one for each unit.
+    fn terminal_of_units(&mut self, op: Terminal) -> Result<String, ExchangeError> {
+        Ok(match op {
+            Terminal::Target => "float(target)".to_owned(),
+            Terminal::Parameters => "parameters.astype(np.float64)".to_owned(),
+            Terminal::Depth => {
+                let blocks = self.named(of_units("u.block"));
+                format!("({blocks} / max({blocks}.max(), 1.0))")
+            }
+            Terminal::FanIn => self.named(of_units("u.weight[0].shape[1]")),
+            Terminal::FanOut => self.named(of_units("u.weight[0].shape[0]")),
+            Terminal::Score
+            | Terminal::Weight
+            | Terminal::InputNorm
+            | Terminal::Gradient
+            | Terminal::HessianDiagonal
+            | Terminal::ReconstructionError
+            | Terminal::Attention
+            | Terminal::Mlp
+            | Terminal::Query
+            | Terminal::Key
+            | Terminal::Value
+            | Terminal::Out
+            | Terminal::Gate
+            | Terminal::Up
+            | Terminal::Down => return Err(unavailable(op)),
         })
     }
 
     /// Returns the code of a value that has several numbers in each unit, for the unit `u`.
     fn part(&mut self, expr: &Expr) -> Result<String, ExchangeError> {
-        if matches!(expr.of_type(), Type::Number) {
+        if matches!(expr.ty(), Type::Number) {
             return self.layer(expr);
         }
-        if expr.of_type() == Type::Layer {
+        if expr.ty() == Type::Layer {
             let code = self.layer(expr)?;
             let name = if code.starts_with('v') { code } else { self.named(code) };
             return Ok(format!("{name}[u.index]"));
@@ -254,40 +282,69 @@ impl Writer<'_> {
             ExprKind::Number(value) => return Ok(literal(*value)),
             ExprKind::Call { op, operands, parameters } => (*op, operands, parameters),
         };
-        let metric = self.metric;
-        Ok(match (op.info().class, operands.first()) {
-            (Class::Terminal(_), _) => match op {
-                Op::Score => self.part(&metric.score)?,
-                Op::Weight => "u.weight".to_owned(),
-                Op::InputNorm => "u.input_norm".to_owned(),
-                _ => return Err(unavailable(op)),
-            },
-            (Class::Elementwise, _) => {
+        let refused = ExchangeError::OperatorOf { operator: op.name(), of: expr.ty() };
+        Ok(match (op, operands.first()) {
+            (Op::Terminal(op), _) => self.terminal_of_unit(op)?,
+            (Op::Elementwise(op), _) => {
                 let operands =
                     operands.iter().map(|operand| self.part(operand)).collect::<Result<Vec<_>, _>>()?;
-                let precision = if expr.of_type() == Type::Matrix { "matrix" } else { "channels" };
-                format!("{precision}({}, {})", function(op)?, operands.join(", "))
+                let precision = if expr.ty() == Type::Matrix { "matrix" } else { "channels" };
+                format!("{precision}({}, {})", function(op), operands.join(", "))
             }
-            (Class::Normaliser, Some(x)) => {
+            (Op::Normaliser(op), Some(x)) => {
                 let x = self.part(x)?;
                 match op {
-                    Op::ZScore => format!("unit_zscore({x})"),
-                    Op::DsaNormalize => format!("unit_normalize({x})"),
-                    Op::MinMax => format!("unit_minmax({x})"),
-                    Op::DsaMinMax => format!("unit_minmax({x}, 1e-9)"),
-                    Op::Softmax => format!("unit_softmax({x})"),
-                    Op::Center => format!("unit_center({x})"),
-                    _ => format!("unit_ranks({x})"),
+                    Normaliser::ZScore => format!("unit_zscore({x})"),
+                    Normaliser::DsaNormalize => format!("unit_normalize({x})"),
+                    Normaliser::MinMax => format!("unit_minmax({x})"),
+                    Normaliser::DsaMinMax => format!("unit_minmax({x}, 1e-9)"),
+                    Normaliser::Softmax => format!("unit_softmax({x})"),
+                    Normaliser::Center => format!("unit_center({x})"),
+                    Normaliser::Ranks => format!("unit_ranks({x})"),
                 }
             }
-            (Class::Reduction, Some(x)) => {
+            (Op::Reduction(op), Some(x)) => {
                 let x = self.part(x)?;
                 let code = reduction(op, parameters, "x")?;
                 format!("over_{}(lambda x: {code}, {x})", expr.over().unwrap_or_default())
             }
-            _ => return Err(ExchangeError::OperatorOf { operator: op.name(), of: expr.of_type() }),
+            // These give one number for each unit, or the allocation.
+            (Op::MatrixReduction(_) | Op::Layerwise(_) | Op::Allocator(_), _) => return Err(refused),
+            (Op::Normaliser(_) | Op::Reduction(_), None) => return Err(refused),
         })
     }
+
+    /// Returns the code of a terminal that has several numbers in each unit, for the unit `u`.
+    fn terminal_of_unit(&mut self, op: Terminal) -> Result<String, ExchangeError> {
+        let metric = self.metric;
+        Ok(match op {
+            Terminal::Score => self.part(&metric.score)?,
+            Terminal::Weight => "u.weight".to_owned(),
+            Terminal::InputNorm => "u.input_norm".to_owned(),
+            Terminal::Gradient
+            | Terminal::HessianDiagonal
+            | Terminal::ReconstructionError
+            | Terminal::Depth
+            | Terminal::Parameters
+            | Terminal::FanIn
+            | Terminal::FanOut
+            | Terminal::Attention
+            | Terminal::Mlp
+            | Terminal::Query
+            | Terminal::Key
+            | Terminal::Value
+            | Terminal::Out
+            | Terminal::Gate
+            | Terminal::Up
+            | Terminal::Down
+            | Terminal::Target => return Err(unavailable(op)),
+        })
+    }
+}
+
+/// Returns the code of what a value of a unit `u` gives for each.
+fn of_units(value: &str) -> String {
+    format!("layer(units, lambda u: {value})")
 }
 
 /// Returns a number as Python reads it back to the same value.
@@ -296,123 +353,143 @@ fn literal(value: f64) -> String {
     if value < 0.0 { format!("({text})") } else { text }
 }
 
-fn unavailable(op: Op) -> ExchangeError {
+fn unavailable(op: Terminal) -> ExchangeError {
     let why = match op {
-        Op::Gradient | Op::HessianDiagonal | Op::ReconstructionError => {
+        Terminal::Gradient | Terminal::HessianDiagonal | Terminal::ReconstructionError => {
             "the function takes weights and the norms of inputs, and this is collected besides"
         }
-        _ => "the function does not know what kind of projection a module is",
+        Terminal::Score
+        | Terminal::Weight
+        | Terminal::InputNorm
+        | Terminal::Depth
+        | Terminal::Parameters
+        | Terminal::FanIn
+        | Terminal::FanOut
+        | Terminal::Attention
+        | Terminal::Mlp
+        | Terminal::Query
+        | Terminal::Key
+        | Terminal::Value
+        | Terminal::Out
+        | Terminal::Gate
+        | Terminal::Up
+        | Terminal::Down
+        | Terminal::Target => "the function does not know what kind of projection a module is",
     };
     ExchangeError::Operator { operator: op.name(), why }
 }
 
 /// Returns the function of an elementwise operator.
-fn function(op: Op) -> Result<&'static str, ExchangeError> {
-    Ok(match op {
-        Op::Add => "np.add",
-        Op::Subtract => "np.subtract",
-        Op::Multiply => "np.multiply",
-        Op::Divide => "divide",
-        Op::Power => "power",
-        Op::Less => "less",
-        Op::LessEqual => "less_equal",
-        Op::Greater => "greater",
-        Op::GreaterEqual => "greater_equal",
-        Op::Minimum => "np.minimum",
-        Op::Maximum => "np.maximum",
-        Op::Where => "where",
-        Op::Negate => "np.negative",
-        Op::Absolute => "np.abs",
-        Op::SquareRoot => "sqrt",
-        Op::Square => "np.square",
-        Op::Exponential => "np.exp",
-        Op::Logarithm => "log",
-        Op::AbsoluteLogarithm => "abslog",
-        Op::Reciprocal => "reciprocal",
-        Op::Sigmoid => "sigmoid",
-        Op::HyperbolicTangent => "np.tanh",
-        Op::Softplus => "softplus",
-        Op::Sine => "np.sin",
-        Op::Cosine => "np.cos",
-        Op::Tangent => "np.tan",
-        Op::ArcSine => "asin",
-        Op::ArcCosine => "acos",
-        Op::ArcTangent => "np.arctan",
-        Op::Rectify => "relu",
-        Op::DsaLog => "dsa_log",
-        Op::DsaLn => "np.log",
-        Op::DsaAsin => "np.arcsin",
-        Op::DsaAcos => "np.arccos",
-        Op::DsaSanitize => "sanitize",
-        _ => return Err(no_code(op)),
-    })
+const fn function(op: Elementwise) -> &'static str {
+    match op {
+        Elementwise::Add => "np.add",
+        Elementwise::Subtract => "np.subtract",
+        Elementwise::Multiply => "np.multiply",
+        Elementwise::Divide => "divide",
+        Elementwise::Power => "power",
+        Elementwise::Less => "less",
+        Elementwise::LessEqual => "less_equal",
+        Elementwise::Greater => "greater",
+        Elementwise::GreaterEqual => "greater_equal",
+        Elementwise::Minimum => "np.minimum",
+        Elementwise::Maximum => "np.maximum",
+        Elementwise::Where => "where",
+        Elementwise::Negate => "np.negative",
+        Elementwise::Absolute => "np.abs",
+        Elementwise::SquareRoot => "sqrt",
+        Elementwise::Square => "np.square",
+        Elementwise::Exponential => "np.exp",
+        Elementwise::Logarithm => "log",
+        Elementwise::AbsoluteLogarithm => "abslog",
+        Elementwise::Reciprocal => "reciprocal",
+        Elementwise::Sigmoid => "sigmoid",
+        Elementwise::HyperbolicTangent => "np.tanh",
+        Elementwise::Softplus => "softplus",
+        Elementwise::Sine => "np.sin",
+        Elementwise::Cosine => "np.cos",
+        Elementwise::Tangent => "np.tan",
+        Elementwise::ArcSine => "asin",
+        Elementwise::ArcCosine => "acos",
+        Elementwise::ArcTangent => "np.arctan",
+        Elementwise::Rectify => "relu",
+        Elementwise::DsaLog => "dsa_log",
+        Elementwise::DsaLn => "np.log",
+        Elementwise::DsaAsin => "np.arcsin",
+        Elementwise::DsaAcos => "np.arccos",
+        Elementwise::DsaSanitize => "sanitize",
+    }
 }
 
-/// Returns the function of a normaliser or layer operator across units.
-fn layerwise(op: Op) -> Result<&'static str, ExchangeError> {
-    Ok(match op {
-        Op::ZScore => "zscore",
-        Op::DsaNormalize => "dsa_normalize",
-        Op::MinMax => "minmax",
-        Op::DsaMinMax => "dsa_minmax",
-        Op::Softmax => "softmax",
-        Op::Ranks => "ranks_of",
-        Op::Center => "center",
-        Op::Smooth => "smooth",
-        Op::BlockMean => "block_mean",
-        Op::CumulativeSum => "np.cumsum",
-        Op::Difference => "diff",
-        Op::Clip => "clip",
-        _ => return Err(no_code(op)),
-    })
+/// Returns the function of a normaliser across units.
+const fn normaliser(op: Normaliser) -> &'static str {
+    match op {
+        Normaliser::ZScore => "zscore",
+        Normaliser::DsaNormalize => "dsa_normalize",
+        Normaliser::MinMax => "minmax",
+        Normaliser::DsaMinMax => "dsa_minmax",
+        Normaliser::Softmax => "softmax",
+        Normaliser::Ranks => "ranks_of",
+        Normaliser::Center => "center",
+    }
+}
+
+/// Returns the function of a layer operator.
+const fn layer_operator(op: Layerwise) -> &'static str {
+    match op {
+        Layerwise::Smooth => "smooth",
+        Layerwise::BlockMean => "block_mean",
+        Layerwise::CumulativeSum => "np.cumsum",
+        Layerwise::Difference => "diff",
+        Layerwise::Clip => "clip",
+    }
 }
 
 /// Returns the code of a reduction of `x`.
-fn reduction(op: Op, parameters: &[Setting], x: &str) -> Result<String, ExchangeError> {
+fn reduction(op: Reduction, parameters: &[ParameterValue], x: &str) -> Result<String, ExchangeError> {
     let name = match op {
-        Op::Mean => "mean",
-        Op::Sum => "total",
-        Op::StandardDeviation => "std",
-        Op::Variance => "var",
-        Op::Min => "least",
-        Op::Max => "greatest",
-        Op::Median => "median",
-        Op::Quantile => {
+        Reduction::Mean => "mean",
+        Reduction::Sum => "total",
+        Reduction::StandardDeviation => "std",
+        Reduction::Variance => "var",
+        Reduction::Min => "least",
+        Reduction::Max => "greatest",
+        Reduction::Median => "median",
+        Reduction::Quantile => {
             let p = parameters.first().and_then(|setting| setting.number()).unwrap_or(0.5);
             return Ok(format!("quantile({x}, {})", literal(p)));
         }
-        Op::L1 => "l1",
-        Op::L2 => "l2",
-        Op::GeometricMean => "geomean",
-        Op::Entropy => "entropy",
-        Op::Kurtosis => "kurtosis",
-        Op::Gini => "gini",
-        Op::DsaVariance => "dsa_var",
-        Op::DsaStandardDeviation => "dsa_std",
-        _ => return Err(no_code(op)),
+        Reduction::L1 => "l1",
+        Reduction::L2 => "l2",
+        Reduction::GeometricMean => "geomean",
+        Reduction::Entropy => "entropy",
+        Reduction::Kurtosis => "kurtosis",
+        Reduction::Gini => "gini",
+        Reduction::DsaVariance => "dsa_var",
+        Reduction::DsaStandardDeviation => "dsa_std",
+        Reduction::DsaEntropy | Reduction::DsaGeometricMean => return Err(no_code(op.name())),
     };
     Ok(format!("{name}({x})"))
 }
 
 /// Returns the function of an operator on one matrix.
-fn whole_matrix(op: Op, parameters: &[Setting]) -> Result<&'static str, ExchangeError> {
+fn whole_matrix(op: MatrixReduction, parameters: &[ParameterValue]) -> Result<&'static str, ExchangeError> {
     Ok(match op {
-        Op::MatrixRank => "matrix_rank",
-        Op::StableRank => "stable_rank",
-        Op::SpectralNorm => "spectral_norm",
-        Op::LogDeterminant => "logdet",
-        Op::CorrelationOfRows => "corref",
-        Op::DsaGram => "dsa_gram",
-        Op::DsaDiagonal => "dsa_diagonal",
-        Op::AlphaHill => match parameters.first() {
-            Some(Setting::Word("mid")) => "alpha_mid",
-            Some(Setting::Word("peak_as_coded")) => "lambda x: alpha_peak(x, True)",
+        MatrixReduction::MatrixRank => "matrix_rank",
+        MatrixReduction::StableRank => "stable_rank",
+        MatrixReduction::SpectralNorm => "spectral_norm",
+        MatrixReduction::LogDeterminant => "logdet",
+        MatrixReduction::CorrelationOfRows => "corref",
+        MatrixReduction::DsaGram => "dsa_gram",
+        MatrixReduction::DsaDiagonal => "dsa_diagonal",
+        MatrixReduction::AlphaHill => match parameters.first() {
+            Some(ParameterValue::Word("mid")) => "alpha_mid",
+            Some(ParameterValue::Word("peak_as_coded")) => "lambda x: alpha_peak(x, True)",
             _ => "alpha_peak",
         },
-        _ => return Err(no_code(op)),
+        MatrixReduction::DsaDeterminant => return Err(no_code(op.name())),
     })
 }
 
-fn no_code(op: Op) -> ExchangeError {
-    ExchangeError::Operator { operator: op.name(), why: "there is no code for it here" }
+const fn no_code(operator: &'static str) -> ExchangeError {
+    ExchangeError::Operator { operator, why: "there is no code for it here" }
 }

@@ -14,7 +14,7 @@ use super::finite;
 use super::known::Known;
 use super::plan::{Need, Plan, StepId, StepKind};
 use super::reduce::Reduced;
-use crate::lang::ops::Op;
+use crate::lang::ops::{Elementwise, Terminal};
 use crate::lang::types::{Type, UnitKind};
 
 /// Names a reduction: SHA-256 of what it computes with the metric for the score, the allocation unit, and the target where it
@@ -89,7 +89,7 @@ impl Reductions {
             // What is given was sound when it was kept.
             sound.push(match (step.need, &step.kind) {
                 (Need::Given | Need::Unused, _) => true,
-                (_, StepKind::Map(Op::DsaSanitize, _)) => finite::is_finite(plan, known, id),
+                (_, StepKind::Map(Elementwise::DsaSanitize, _)) => finite::is_finite(plan, known, id),
                 _ => plan.uses(id).iter().all(|used| sound[*used]) && finite::is_finite(plan, known, id),
             });
         }
@@ -160,7 +160,7 @@ fn keys(plan: &Plan<'_>, context: Context<'_>) -> Vec<(StepId, Key)> {
     let mut of_target: Vec<bool> = Vec::with_capacity(plan.steps.len());
     let mut keys = Vec::new();
     for (id, step) in plan.steps.iter().enumerate() {
-        let own = step.kind == StepKind::Terminal(Op::Target);
+        let own = step.kind == StepKind::Terminal(Terminal::Target);
         of_target.push(own || plan.uses(id).iter().any(|used| of_target[*used]));
         if is_kept(&step.kind, step.of_type) {
             let mut hash = Sha256::new_with_prefix(step.digest);

@@ -13,7 +13,7 @@ use super::plan::{Need, Plan, Step, StepId, StepKind};
 use super::reduce::{self, Reduced};
 use super::terminal::{self, one};
 use super::units::{self, Unit};
-use crate::lang::ops::Op;
+use crate::lang::ops::Elementwise;
 use crate::lang::scalar;
 use crate::lang::types::Type;
 
@@ -293,7 +293,14 @@ impl<'k> Overlay<'k> {
     }
 
     /// Applies an elementwise operator to the channels of a linear.
-    fn map(&self, plan: &Plan<'_>, op: Op, operands: &[StepId], place: usize, linear: usize) -> Vec<f64> {
+    fn map(
+        &self,
+        plan: &Plan<'_>,
+        op: Elementwise,
+        operands: &[StepId],
+        place: usize,
+        linear: usize,
+    ) -> Vec<f64> {
         let vectors: Vec<Result<&[f64], f64>> = operands
             .iter()
             .map(|operand| match plan.steps[*operand].of_type {

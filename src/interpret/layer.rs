@@ -2,37 +2,50 @@
 
 use std::collections::BTreeMap;
 
+use super::plan::AcrossUnits;
 use super::reduce::{mean, ranks};
 use super::units::Unit;
-use crate::lang::ops::{Op, Setting};
+use crate::lang::ops::{Layerwise, Normaliser, ParameterValue};
 use crate::lang::scalar::divide;
 
 /// Returns the value of a normaliser or layer operator, `[units]`, of values `x`, `[units]`.
 ///
 /// `units` says which block each value is of.
 /// Values that are not finite give values that are not; where they first appear is for the caller to say.
-pub fn layerwise(op: Op, parameters: &[Setting], x: &[f64], units: &[Unit]) -> Vec<f64> {
+pub fn layerwise(op: AcrossUnits, parameters: &[ParameterValue], x: &[f64], units: &[Unit]) -> Vec<f64> {
+    match op {
+        AcrossUnits::Normaliser(op) => normalised(op, x),
+        AcrossUnits::Layerwise(op) => of_layers(op, parameters, x, units),
+    }
+}
+
+fn normalised(op: Normaliser, x: &[f64]) -> Vec<f64> {
     let n = x.len() as f64;
-    let number = |index: usize| parameters.get(index).and_then(|setting| setting.number()).unwrap_or(0.0);
     let mean = mean(x);
     let least = x.iter().copied().fold(f64::INFINITY, lesser);
     let greatest = x.iter().copied().fold(f64::NEG_INFINITY, greater);
     let squares = x.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>();
     let scaled = |offset: f64, divisor: f64| x.iter().map(|x| divide(x - offset, divisor)).collect();
     match op {
-        Op::ZScore => scaled(mean, (squares / n).sqrt()),
-        Op::DsaNormalize if x.len() < 2 => vec![0.0; x.len()],
-        Op::DsaNormalize => scaled(mean, (squares / (n - 1.0)).sqrt()),
-        Op::MinMax => scaled(least, greatest - least),
-        Op::DsaMinMax => scaled(least, greatest - least + 1e-9),
-        Op::Softmax => {
+        Normaliser::ZScore => scaled(mean, (squares / n).sqrt()),
+        Normaliser::DsaNormalize if x.len() < 2 => vec![0.0; x.len()],
+        Normaliser::DsaNormalize => scaled(mean, (squares / (n - 1.0)).sqrt()),
+        Normaliser::MinMax => scaled(least, greatest - least),
+        Normaliser::DsaMinMax => scaled(least, greatest - least + 1e-9),
+        Normaliser::Softmax => {
             let powers: Vec<f64> = x.iter().map(|x| (x - greatest).exp()).collect();
             let sum = powers.iter().sum::<f64>();
             powers.into_iter().map(|power| power / sum).collect()
         }
-        Op::Ranks => ranks(x),
-        Op::Center => x.iter().map(|x| x - mean).collect(),
-        Op::Smooth => {
+        Normaliser::Ranks => ranks(x),
+        Normaliser::Center => x.iter().map(|x| x - mean).collect(),
+    }
+}
+
+fn of_layers(op: Layerwise, parameters: &[ParameterValue], x: &[f64], units: &[Unit]) -> Vec<f64> {
+    let number = |index: usize| parameters.get(index).and_then(|setting| setting.number()).unwrap_or(0.0);
+    match op {
+        Layerwise::Smooth => {
             let reach = (number(0) as usize) / 2;
             (0..x.len())
                 .map(|index| {
@@ -41,18 +54,18 @@ pub fn layerwise(op: Op, parameters: &[Setting], x: &[f64], units: &[Unit]) -> V
                 })
                 .collect()
         }
-        Op::CumulativeSum => x
+        Layerwise::CumulativeSum => x
             .iter()
             .scan(0.0, |sum, x| {
                 *sum += x;
                 Some(*sum)
             })
             .collect(),
-        Op::Difference => {
+        Layerwise::Difference => {
             let before = std::iter::once(x.first()).chain(x.iter().map(Some)).flatten();
             x.iter().zip(before).map(|(x, before)| x - before).collect()
         }
-        Op::BlockMean => {
+        Layerwise::BlockMean => {
             let mut of_block: BTreeMap<usize, (f64, f64)> = BTreeMap::new();
             for (x, unit) in x.iter().zip(units) {
                 let (sum, count) = of_block.entry(unit.block).or_default();
@@ -61,12 +74,10 @@ pub fn layerwise(op: Op, parameters: &[Setting], x: &[f64], units: &[Unit]) -> V
             let mean = |unit: &Unit| of_block.get(&unit.block).map_or(f64::NAN, |(sum, count)| sum / count);
             units.iter().map(mean).collect()
         }
-        Op::Clip => {
+        Layerwise::Clip => {
             let (low, high) = (number(0), number(1));
             x.iter().map(|x| if x.is_nan() { *x } else { x.max(low).min(high) }).collect()
         }
-        // The planner sends nothing else here.
-        _ => vec![f64::NAN; x.len()],
     }
 }
 

@@ -16,11 +16,11 @@ mod whole;
 use super::data::ModelData;
 use super::engine::EngineError;
 use super::error::InterpretError;
-use super::plan::{Over, Plan, StepId, StepKind};
+use super::plan::{Plan, StepId, StepKind};
 use super::reduce::Reduced;
 use super::tally::Tally;
 use super::units::Unit;
-use crate::lang::types::Type;
+use crate::lang::types::{Over, Type};
 
 pub(super) use blame::{NotFiniteWeight, first_not_finite};
 pub(super) use frame::Frame;

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use super::known::Known;
 use super::layer::layerwise;
 use super::plan::{Digest, Plan, StepId, StepKind};
-use crate::lang::ops::Op;
+use crate::lang::ops::Elementwise;
 use crate::lang::scalar;
 
 /// How many copies are looked at.
@@ -70,7 +70,7 @@ fn moved(plan: &Plan<'_>, known: &Known, stage: &[StepId], copy: u8) -> Vec<f64>
                         for (here, operand) in here.iter_mut().zip(&operands) {
                             *here = operand.get(unit).copied().unwrap_or(f64::NAN);
                         }
-                        if *op == Op::DsaSanitize {
+                        if *op == Elementwise::DsaSanitize {
                             // Rounding to f32 loses up to half of its last digit.
                             here[0] += sign(&step.digest, unit, copy) * half_unit(here[0] as f32);
                         }

@@ -7,9 +7,9 @@
 
 mod planner;
 
-use crate::lang::ops::{Op, Setting};
+use crate::lang::ops::{Elementwise, Layerwise, MatrixReduction, Normaliser, ParameterValue, Terminal};
 use crate::lang::program::Expr;
-use crate::lang::types::Type;
+use crate::lang::types::{Over, Type};
 
 /// The place of a step in its plan.
 pub type StepId = usize;
@@ -62,17 +62,36 @@ pub enum StepKind {
     /// A constant.
     Number(f64),
     /// A terminal; the target included, the score not: it is its metric.
-    Terminal(Op),
+    Terminal(Terminal),
     /// An elementwise operator.
-    Map(Op, Vec<StepId>),
+    Map(Elementwise, Vec<StepId>),
     /// A reduction of a unit's values, or within each linear.
     Reduce(Reduction, Over, StepId),
     /// An operator on each linear's matrix, and the mean over the unit's linears.
-    MatrixReduce(Op, Vec<Setting>, StepId),
+    MatrixReduce(MatrixReduction, Vec<ParameterValue>, StepId),
     /// The ranks of a unit's values among themselves.
     Ranks(StepId),
     /// An operator on the values of all units.
-    Layerwise(Op, Vec<Setting>, StepId),
+    Layerwise(AcrossUnits, Vec<ParameterValue>, StepId),
+}
+
+/// An operator on the values of all units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AcrossUnits {
+    /// A normaliser, of one number for each unit.
+    Normaliser(Normaliser),
+    /// A layer operator.
+    Layerwise(Layerwise),
+}
+
+impl AcrossUnits {
+    /// Returns the operator's name in scripts.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Normaliser(op) => op.name(),
+            Self::Layerwise(op) => op.name(),
+        }
+    }
 }
 
 /// What a reduction collects.
@@ -125,17 +144,6 @@ impl Reduction {
     pub const fn needs_all_values(self) -> bool {
         matches!(self, Self::Quantile(_) | Self::Median | Self::Gini)
     }
-}
-
-/// What a reduction reduces.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Over {
-    /// All values of the unit.
-    Unit,
-    /// The inputs of each output.
-    Inputs,
-    /// The outputs of each input.
-    Outputs,
 }
 
 impl<'a> Plan<'a> {
@@ -221,7 +229,7 @@ impl<'a> Plan<'a> {
     /// Returns the steps whose values must be finite for a root to have a value, in order: what the root is made of, but for
     /// what `dsa::sanitize` stands before.
     pub fn must_be_finite(&self, root: StepId) -> Vec<StepId> {
-        self.below(root, |step| !matches!(step.kind, StepKind::Map(Op::DsaSanitize, _)))
+        self.below(root, |step| !matches!(step.kind, StepKind::Map(Elementwise::DsaSanitize, _)))
     }
 
     /// Returns the steps that a root is made of, itself included, in order; `descend` says whether to look below a step.

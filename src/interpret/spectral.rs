@@ -8,12 +8,12 @@ use std::sync::Once;
 use faer::linalg::matmul::triangular::{BlockStructure, matmul};
 use faer::{Accum, Mat, MatRef, Par, Side};
 
-use crate::lang::ops::{Op, Setting};
+use crate::lang::ops::{MatrixReduction, ParameterValue};
 
 /// Returns a matrix operator's value on one matrix, `[rows, columns]`; `None` when its spectrum cannot be computed.
 pub(super) fn value(
-    op: Op,
-    parameters: &[Setting],
+    op: MatrixReduction,
+    parameters: &[ParameterValue],
     values: &[f32],
     rows: usize,
     columns: usize,
@@ -21,37 +21,46 @@ pub(super) fn value(
     if values.is_empty() {
         return Some(f64::NAN);
     }
+    // What is made of the squared singular values, ascending, and the greatest of them.
+    let of_spectrum = |of: &dyn Fn(&[f64], f64) -> f64| {
+        if values.iter().any(|x| !x.is_finite()) {
+            return Some(f64::NAN);
+        }
+        let eigenvalues = squared_singular_values(values, rows, columns)?;
+        Some(of(&eigenvalues, eigenvalues.last().copied().unwrap_or(0.0)))
+    };
+    let tolerance = |greatest: f64| greatest.sqrt() * f64::from(f32::EPSILON) * rows.max(columns) as f64;
     match op {
-        Op::CorrelationOfRows => return Some(correlation(values, rows, columns)),
-        Op::DsaGram => return Some(mean_gram(values, rows, columns)),
-        Op::DsaDiagonal => {
+        MatrixReduction::CorrelationOfRows => Some(correlation(values, rows, columns)),
+        MatrixReduction::DsaGram => Some(mean_gram(values, rows, columns)),
+        MatrixReduction::DsaDiagonal => {
             let side = rows.min(columns);
             let sum: f64 = (0..side).map(|index| f64::from(values[index * columns + index])).sum();
-            return Some(sum / side as f64);
+            Some(sum / side as f64)
         }
-        Op::DsaDeterminant => return Some(determinant(values, rows, columns)),
-        _ => {}
+        MatrixReduction::DsaDeterminant => Some(determinant(values, rows, columns)),
+        MatrixReduction::MatrixRank => {
+            of_spectrum(&|eigenvalues, greatest| above(eigenvalues, tolerance(greatest)).count() as f64)
+        }
+        MatrixReduction::LogDeterminant => {
+            of_spectrum(&|eigenvalues, greatest| above(eigenvalues, tolerance(greatest)).map(f64::ln).sum())
+        }
+        MatrixReduction::SpectralNorm => of_spectrum(&|_, greatest| greatest.sqrt()),
+        MatrixReduction::StableRank => of_spectrum(&|_, greatest| {
+            let squares = || values.iter().map(|x| f64::from(*x) * f64::from(*x)).sum::<f64>();
+            if greatest == 0.0 { 0.0 } else { squares() / greatest }
+        }),
+        MatrixReduction::AlphaHill => of_spectrum(&|eigenvalues, _| match parameters.first() {
+            Some(ParameterValue::Word("mid")) => alpha_mid(eigenvalues),
+            Some(ParameterValue::Word("peak_as_coded")) => alpha_peak(eigenvalues, true),
+            _ => alpha_peak(eigenvalues, false),
+        }),
     }
-    if values.iter().any(|x| !x.is_finite()) {
-        return Some(f64::NAN);
-    }
-    let eigenvalues = squared_singular_values(values, rows, columns)?;
-    let greatest = eigenvalues.last().copied().unwrap_or(0.0);
-    let tolerance = greatest.sqrt() * f64::from(f32::EPSILON) * rows.max(columns) as f64;
-    let above = eigenvalues.iter().map(|value| value.sqrt()).filter(|value| *value > tolerance);
-    Some(match op {
-        Op::MatrixRank => above.count() as f64,
-        Op::LogDeterminant => above.map(f64::ln).sum(),
-        Op::SpectralNorm => greatest.sqrt(),
-        Op::StableRank if greatest == 0.0 => 0.0,
-        Op::StableRank => values.iter().map(|x| f64::from(*x) * f64::from(*x)).sum::<f64>() / greatest,
-        Op::AlphaHill => match parameters.first() {
-            Some(Setting::Word("mid")) => alpha_mid(&eigenvalues),
-            Some(Setting::Word("peak_as_coded")) => alpha_peak(&eigenvalues, true),
-            _ => alpha_peak(&eigenvalues, false),
-        },
-        _ => f64::NAN,
-    })
+}
+
+/// Returns the singular values above a tolerance, of their squares.
+fn above(eigenvalues: &[f64], tolerance: f64) -> impl Iterator<Item = f64> {
+    eigenvalues.iter().map(|value| value.sqrt()).filter(move |value| *value > tolerance)
 }
 
 /// Makes faer compute on the calling thread, so that its sums do not depend on the number of threads; linears run side by

@@ -5,8 +5,8 @@
 
 use super::plan::Reduction;
 use super::reduce::Reduced;
-use super::vector::{self, Moments, Unary};
-use crate::lang::ops::Op;
+use super::vector::{self, Kernel, Moments, Unary};
+use crate::lang::ops::Elementwise;
 
 /// The least probability that torch's entropy takes the logarithm of: 2^-23.
 const LEAST_PROBABILITY: f64 = f32::EPSILON as f64;
@@ -56,9 +56,9 @@ impl Tally {
     }
 
     /// Returns the tally that gives over x what this one gives over `op` of x, so that `op`'s values need not be stored.
-    pub(super) fn through(self, op: Op) -> Option<Self> {
-        let Self::Sum(function) = self else { return None };
-        Some(Self::Sum(Some(match (function, Unary::of(op)?) {
+    pub(super) fn through(self, op: Elementwise) -> Option<Self> {
+        let (Self::Sum(function), Kernel::Unary(op)) = (self, Kernel::of(op)) else { return None };
+        Some(Self::Sum(Some(match (function, op) {
             (None, op) if vector::fuses_with_sum(op) => op,
             (Some(Unary::Abs | Unary::Square | Unary::AbsLog), Unary::Abs | Unary::Neg) => function?,
             (Some(Unary::Log), Unary::Abs) => Unary::AbsLog,

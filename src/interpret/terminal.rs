@@ -6,7 +6,7 @@ use super::evaluate::Context;
 use super::matrix::UnitValue;
 use super::reduce::Reduced;
 use super::units::Unit;
-use crate::lang::ops::Op;
+use crate::lang::ops::{Need, Op, Terminal};
 use crate::lang::program::Expr;
 use crate::lang::span::Span;
 use crate::lang::types::UnitKind;
@@ -20,28 +20,28 @@ pub(super) fn check(expr: &Expr, context: Context<'_>) -> Result<(), InterpretEr
     if context.model.linears.is_empty() {
         return Err(InterpretError::NoLinears);
     }
-    let mut terminals: Vec<(Op, Option<Span>)> = Vec::new();
-    let mut add = |op: Op, span: Option<Span>| {
+    let mut terminals: Vec<(Terminal, Option<Span>)> = Vec::new();
+    let mut add = |op: Terminal, span: Option<Span>| {
         if terminals.iter().all(|(known, _)| *known != op) {
             terminals.push((op, span));
         }
     };
     expr.walk(&mut |expr| {
-        if let (Some(op), []) = (expr.op(), expr.operands()) {
+        if let Some(Op::Terminal(op)) = expr.op() {
             add(op, expr.span());
         }
     });
     if let Some(score) = find_score(expr) {
         // What stands in the metric has no place in the script; its score has.
         context.metric.walk(&mut |expr| {
-            if let (Some(op), []) = (expr.op(), expr.operands()) {
+            if let Some(Op::Terminal(op)) = expr.op() {
                 add(op, expr.span().or(score.span()));
             }
         });
     }
     for (op, span) in terminals {
-        if matches!(op, Op::FanIn | Op::FanOut) && context.unit == UnitKind::Block {
-            return Err(InterpretError::NeedsProjection { op, span });
+        if Op::from(op).needs(Need::Projections) && context.unit == UnitKind::Block {
+            return Err(InterpretError::NeedsProjection { op: op.into(), span });
         }
         for linear in &context.model.linears {
             check_linear(op, span, linear)?;
@@ -62,16 +62,33 @@ pub(super) fn score_span(expr: &Expr) -> Option<Span> {
     find_score(expr).and_then(Expr::span)
 }
 
-fn check_linear(op: Op, span: Option<Span>, linear: &LinearData<'_>) -> Result<(), InterpretError> {
+fn check_linear(op: Terminal, span: Option<Span>, linear: &LinearData<'_>) -> Result<(), InterpretError> {
     let weights = linear.rows * linear.columns;
     let (found, expected) = match op {
-        Op::Weight => (Some(linear.weight.len()), weights),
-        Op::Gradient => (linear.gradient.as_ref().map(|values| values.len()), weights),
-        Op::InputNorm => (linear.second_moment.as_ref().map(|values| values.len()), linear.columns),
-        Op::HessianDiagonal => (linear.hessian_diagonal.as_ref().map(|values| values.len()), linear.columns),
-        Op::ReconstructionError => (linear.reconstruction_error.map(|_| 1), 1),
-        _ => return Ok(()),
+        Terminal::Weight => (Some(linear.weight.len()), weights),
+        Terminal::Gradient => (linear.gradient.as_ref().map(|values| values.len()), weights),
+        Terminal::InputNorm => (linear.second_moment.as_ref().map(|values| values.len()), linear.columns),
+        Terminal::HessianDiagonal => {
+            (linear.hessian_diagonal.as_ref().map(|values| values.len()), linear.columns)
+        }
+        Terminal::ReconstructionError => (linear.reconstruction_error.map(|_| 1), 1),
+        Terminal::Score
+        | Terminal::Depth
+        | Terminal::Parameters
+        | Terminal::FanIn
+        | Terminal::FanOut
+        | Terminal::Attention
+        | Terminal::Mlp
+        | Terminal::Query
+        | Terminal::Key
+        | Terminal::Value
+        | Terminal::Out
+        | Terminal::Gate
+        | Terminal::Up
+        | Terminal::Down
+        | Terminal::Target => return Ok(()),
     };
+    let op = Op::from(op);
     let name = || linear.name.clone();
     match found {
         None => Err(InterpretError::NotCollected { op, span, linear: name() }),
@@ -83,45 +100,46 @@ fn check_linear(op: Op, span: Option<Span>, linear: &LinearData<'_>) -> Result<(
 }
 
 /// Returns the value of a terminal that there is not one of for each weight, and that [`check`] let pass.
-pub(super) fn value(op: Op, context: Context<'_>, unit: &Unit) -> UnitValue {
+pub(super) fn value(op: Terminal, context: Context<'_>, unit: &Unit) -> UnitValue {
     use ProjectionKind::{Down, Gate, Key, Out, Query, Up, Value};
     let model = context.model;
     let linears = || unit.linears.iter().map(|linear| &model.linears[*linear]);
     let first =
         |size: fn(&LinearData<'_>) -> usize| linears().next().map_or(f64::NAN, |linear| size(linear) as f64);
     let number = match op {
-        Op::InputNorm => {
+        Terminal::InputNorm => {
             return channels(model, unit, |linear| match &linear.second_moment {
                 Some(moments) => moments.iter().map(|x| f64::from(*x).sqrt()).collect(),
                 None => Vec::new(),
             });
         }
-        Op::HessianDiagonal => {
+        Terminal::HessianDiagonal => {
             return channels(model, unit, |linear| match &linear.hessian_diagonal {
                 Some(diagonal) => diagonal.iter().map(|x| f64::from(*x)).collect(),
                 None => Vec::new(),
             });
         }
-        Op::Target => context.target,
-        Op::Depth if model.blocks <= 1 => 0.0,
-        Op::Depth => unit.block as f64 / (model.blocks - 1) as f64,
-        Op::Parameters => unit.parameters as f64,
-        Op::FanIn => first(|linear| linear.columns),
-        Op::FanOut => first(|linear| linear.rows),
-        Op::Attention => unit.share(&[Query, Key, Value, Out]),
-        Op::Mlp => unit.share(&[Gate, Up, Down]),
-        Op::Query => unit.share(&[Query]),
-        Op::Key => unit.share(&[Key]),
-        Op::Value => unit.share(&[Value]),
-        Op::Out => unit.share(&[Out]),
-        Op::Gate => unit.share(&[Gate]),
-        Op::Up => unit.share(&[Up]),
-        Op::Down => unit.share(&[Down]),
-        Op::ReconstructionError => {
+        Terminal::Target => context.target,
+        Terminal::Depth if model.blocks <= 1 => 0.0,
+        Terminal::Depth => unit.block as f64 / (model.blocks - 1) as f64,
+        Terminal::Parameters => unit.parameters as f64,
+        Terminal::FanIn => first(|linear| linear.columns),
+        Terminal::FanOut => first(|linear| linear.rows),
+        Terminal::Attention => unit.share(&[Query, Key, Value, Out]),
+        Terminal::Mlp => unit.share(&[Gate, Up, Down]),
+        Terminal::Query => unit.share(&[Query]),
+        Terminal::Key => unit.share(&[Key]),
+        Terminal::Value => unit.share(&[Value]),
+        Terminal::Out => unit.share(&[Out]),
+        Terminal::Gate => unit.share(&[Gate]),
+        Terminal::Up => unit.share(&[Up]),
+        Terminal::Down => unit.share(&[Down]),
+        Terminal::ReconstructionError => {
             let errors = linears().map(|linear| linear.reconstruction_error.unwrap_or(f64::NAN));
             errors.sum::<f64>() / unit.linears.len() as f64
         }
-        _ => f64::NAN,
+        // There is one of these for each weight.
+        Terminal::Score | Terminal::Weight | Terminal::Gradient => f64::NAN,
     };
     one(number)
 }

@@ -193,7 +193,7 @@ pub(super) fn across_units(expr: &Expr) -> Option<Op> {
         let Some(op) = part.op() else { return };
         let compares = match op.info().class {
             Class::Layerwise => true,
-            Class::Normaliser => part.of_type() == Type::Layer,
+            Class::Normaliser => part.ty() == Type::Layer,
             _ => false,
         };
         if compares {

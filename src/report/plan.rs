@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use crate::interpret::plan::{Over, Plan, StepKind};
+use crate::interpret::plan::{Plan, StepKind};
 use crate::lang::print;
 use crate::lang::program::{Metric, Script};
-use crate::lang::types::Type;
+use crate::lang::types::{Over, Type};
 
 /// What the evaluation of a script reads and keeps.
 #[derive(Clone, Debug, Serialize)]

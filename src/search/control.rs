@@ -9,7 +9,7 @@ use super::neuroal::search_neuroal;
 use super::proposals::{Proposal, Proposals, begin, measure_new};
 use super::space::Space;
 use super::summary::Searcher;
-use crate::lang::ops::{Op, Setting};
+use crate::lang::ops::{Op, ParameterValue};
 use crate::lang::program::{Expr, Script};
 use crate::lang::types::UnitKind;
 
@@ -77,7 +77,7 @@ pub fn search_ramps(lab: &mut Lab<'_>) -> Result<Archive, SearchError> {
     let ramps = (-SLOPES / 2..=SLOPES / 2).filter_map(|step| {
         // Four digits are enough to tell slopes apart, and read well.
         let beta = (steepest * step as f64 / (SLOPES / 2) as f64 * 1e4).trunc() / 1e4;
-        let ramp = Expr::call(Op::Ramp, Vec::new(), vec![Setting::Number(beta)]).ok()?;
+        let ramp = Expr::call(Op::Ramp, Vec::new(), vec![ParameterValue::Number(beta)]).ok()?;
         Some(Proposal::new(Script { metric: None, unit: Some(UnitKind::Block), allocation: Some(ramp) }))
     });
     let mut proposals = Proposals::new(0);

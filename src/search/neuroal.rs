@@ -14,7 +14,7 @@ use super::error::SearchError;
 use super::evaluator::Evaluator;
 use super::lab::Lab;
 use super::subject::{Split, Subject};
-use crate::lang::ops::{Op, Setting};
+use crate::lang::ops::{Op, ParameterValue};
 use crate::lang::program::{BuildError, Expr, Script};
 use crate::lang::types::UnitKind;
 use crate::measure::norm_divergence;
@@ -96,7 +96,7 @@ fn ramp(lambda: f64) -> Result<Script, BuildError> {
     let depth = Expr::call(Op::Depth, Vec::new(), Vec::new())?;
     // The affine map keeps more of what matters more, and the first blocks do here.
     let importance = Expr::call(Op::Negate, vec![depth], Vec::new())?;
-    let allocation = Expr::call(Op::Scale, vec![importance], vec![Setting::Number(lambda)])?;
+    let allocation = Expr::call(Op::Scale, vec![importance], vec![ParameterValue::Number(lambda)])?;
     let script = Script { metric: None, unit: Some(UnitKind::Block), allocation: Some(allocation) };
     Ok(canonical_form(&script).0)
 }

@@ -304,7 +304,7 @@ impl Prepared {
         for subject in &self.evaluator.subjects {
             let data = subject.data()?;
             collected.retain(|op| {
-                data.linears.iter().all(|linear| match op {
+                data.linears.iter().all(|linear| match *op {
                     Op::InputNorm => linear.second_moment.is_some(),
                     Op::HessianDiagonal => linear.hessian_diagonal.is_some(),
                     Op::Gradient => linear.gradient.is_some(),

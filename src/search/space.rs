@@ -14,7 +14,7 @@ use productions::Productions;
 
 use crate::lang::canonical;
 use crate::lang::check::similar::similar;
-use crate::lang::ops::{CATALOGUE, Class, Op, Setting};
+use crate::lang::ops::{CATALOGUE, Class, Op, ParameterValue};
 use crate::lang::program::{Expr, Script};
 use crate::lang::types::UnitKind;
 
@@ -302,7 +302,7 @@ fn allowed(operators: &[Op], without: &[String]) -> Vec<Op> {
     // The direction.
     allowed.push(Op::Negate);
     for op in operators {
-        allowed.extend_from_slice(match op {
+        allowed.extend_from_slice(match *op {
             Op::Greater => &[Op::Less],
             Op::GreaterEqual => &[Op::LessEqual],
             Op::Add => &[Op::Subtract],
@@ -330,8 +330,8 @@ fn rounded(expr: &Expr) -> Option<Expr> {
     let Some(op) = expr.op() else { return Some(Expr::number(digits(expr.as_number()?))) };
     let operands = expr.operands().iter().map(rounded).collect::<Option<Vec<Expr>>>()?;
     let parameters = expr.parameters().iter().map(|setting| match setting {
-        Setting::Number(value) => Setting::Number(digits(*value)),
-        Setting::Word(word) => Setting::Word(word),
+        ParameterValue::Number(value) => ParameterValue::Number(digits(*value)),
+        ParameterValue::Word(word) => ParameterValue::Word(word),
     });
     Expr::call(op, operands, parameters.collect()).ok()
 }

@@ -5,7 +5,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::ops::{Class, Op};
+use super::ops::Op;
 use super::print;
 use super::program::{BuildError, Expr, Metric, Script};
 use super::scalar;
@@ -14,10 +14,11 @@ use super::scalar;
 pub fn constant(expr: &Expr) -> Option<f64> {
     match expr.op() {
         None => expr.as_number(),
-        Some(op) => {
+        Some(Op::Elementwise(op)) => {
             let operands: Vec<f64> = expr.operands().iter().map(constant).collect::<Option<_>>()?;
             scalar::apply(op, &operands).filter(|value| value.is_finite())
         }
+        Some(_) => None,
     }
 }
 
@@ -46,27 +47,17 @@ pub fn expr(given: &Expr) -> Expr {
 
 /// Returns the hash that names a script: SHA-256 of its normal form's text, in hexadecimal.
 pub fn hash(of: &Script) -> String {
-    hash_text(&print::script(&script(of)))
-}
-
-/// Returns the hash that names an expression, as [`hash`].
-pub fn hash_expr(of: &Expr) -> String {
-    hash_text(&print::expr(&expr(of)))
-}
-
-fn hash_text(text: &str) -> String {
+    let text = print::script(&script(of));
     Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Returns what one rule makes of an expression whose operands are in normal form; `None` when none applies.
 fn step(expr: &Expr) -> Option<Expr> {
     let op = expr.op()?;
-    if op.info().class != Class::Elementwise {
+    if !matches!(op, Op::Elementwise(_)) {
         return None;
     }
-    if !expr.operands().is_empty()
-        && let Some(value) = constant(expr)
-    {
+    if let Some(value) = constant(expr) {
         return Some(Expr::number(value));
     }
     match expr.operands() {

@@ -186,7 +186,7 @@ impl Checker {
         };
         if !statements.iter().any(says_something) {
             let end = last.span.end.min(source.len());
-            let last_binding = self.scope.last(1).pop().map(|(name, of_type)| (name.to_owned(), of_type));
+            let last_binding = self.scope.last(1).pop().map(|(name, ty)| (name.to_owned(), ty));
             self.problems.push(Problem::NoValue { at: Span::new(end, end), last_binding });
         }
     }
@@ -207,8 +207,8 @@ impl Checker {
         };
         self.in_metric = false;
         let expr = expr?;
-        if expr.of_type() != Type::Matrix {
-            return self.report(Problem::MetricNotMatrix { found: expr.of_type(), span: score.span });
+        if expr.ty() != Type::Matrix {
+            return self.report(Problem::MetricNotMatrix { found: expr.ty(), span: score.span });
         }
         Some(Metric { per, score: expr })
     }
@@ -280,7 +280,7 @@ impl Checker {
             return self.hole(node.span, &[Type::Sparsity], "an allocation");
         }
         let expr = self.expr(node)?;
-        match expr.of_type() {
+        match expr.ty() {
             Type::Sparsity => Some(expr),
             found => self.report(Problem::NotAnAllocation { found, span: node.span }),
         }

@@ -1,8 +1,9 @@
 //! Typed program to LaTeX, for papers.
 
-use super::ops::{self, Notation, Op, Setting};
-use super::print::{number, sides};
+use super::number::number;
+use super::ops::{self, Notation, Op, ParameterValue};
 use super::program::{Expr, ExprKind, Script};
+use super::types::Over;
 
 /// Returns a script as LaTeX: an `align*` with a line for the metric, if there is one, and one for the allocation.
 pub fn script(script: &Script) -> String {
@@ -89,10 +90,7 @@ impl Parts {
             },
             ExprKind::Call { op, operands, .. } => {
                 let (own, first, others) = binding(*op);
-                let (own, first) = match expr.over() {
-                    Some("inputs" | "outputs") => (ops::POWER, first),
-                    _ => (own, first),
-                };
+                let own = if expr.over().is_some_and(Over::is_within_linears) { ops::POWER } else { own };
                 let mut size = 1;
                 let mut texts = Vec::with_capacity(operands.len());
                 for (index, operand) in operands.iter().enumerate() {
@@ -136,7 +134,7 @@ fn binding(op: Op) -> (u8, u8, u8) {
         Op::HessianDiagonal => (ops::POWER, 0, 0),
         _ => match op.info().notation {
             Notation::Infix { precedence, .. } => {
-                let (left, right) = sides(precedence);
+                let (left, right) = ops::sides(precedence);
                 (precedence, left, right)
             }
             Notation::Name => (ATOM, 0, 0),
@@ -162,8 +160,8 @@ fn filled(expr: &Expr, operands: &[String]) -> String {
         match (place, parameter) {
             (Some(operand), _) => out.push_str(operand),
             (None, Some(index)) => match expr.parameters().get(index) {
-                Some(Setting::Number(value)) => out.push_str(&scientific(&number(*value))),
-                Some(Setting::Word(word)) => out.push_str(&word.replace('_', "\\_")),
+                Some(ParameterValue::Number(value)) => out.push_str(&scientific(&number(*value))),
+                Some(ParameterValue::Word(word)) => out.push_str(&word.replace('_', "\\_")),
                 None => {}
             },
             (None, None) => {}
@@ -171,7 +169,7 @@ fn filled(expr: &Expr, operands: &[String]) -> String {
     }
     out.push_str(rest);
     match expr.over() {
-        Some(over @ ("inputs" | "outputs")) => format!("\\left.{out}\\right|_{{\\text{{{over}}}}}"),
+        Some(over) if over.is_within_linears() => format!("\\left.{out}\\right|_{{\\text{{{over}}}}}"),
         _ => out,
     }
 }

@@ -1,16 +1,8 @@
 //! Typed program to text: `parse(print(program)) == program`, always.
 
-use super::ops::{self, Class, Notation, Op, Parameter, Setting};
+use super::number::number;
+use super::ops::{self, Class, Notation, Op, Parameter, ParameterValue};
 use super::program::{Expr, ExprKind, Script};
-
-/// Returns a number as it is written in scripts: the shortest decimal that reads back as the same value.
-pub fn number(value: f64) -> String {
-    let text = format!("{value:?}");
-    match text.strip_suffix(".0") {
-        Some(whole) => whole.to_owned(),
-        None => text,
-    }
-}
 
 /// Returns a script's text, one statement a line, with a new line at its end.
 pub fn script(script: &Script) -> String {
@@ -55,7 +47,7 @@ fn write(expr: &Expr, precedence: u8, out: &mut String) {
         ExprKind::Call { op, operands, parameters } => match (op.info().notation, &operands[..]) {
             (Notation::Name, _) => out.push_str(op.name()),
             (Notation::Infix { symbol, precedence: own }, [left, right]) => {
-                let (left_least, right_least) = sides(own);
+                let (left_least, right_least) = ops::sides(own);
                 parenthesised(own < precedence, out, |out| {
                     write(left, left_least, out);
                     out.push_str(&format!(" {symbol} "));
@@ -73,15 +65,6 @@ fn write(expr: &Expr, precedence: u8, out: &mut String) {
     }
 }
 
-/// Returns how tightly the operands to the left and right of an infix operator must bind to go without parentheses.
-pub(super) const fn sides(precedence: u8) -> (u8, u8) {
-    match precedence {
-        ops::COMPARISON => (precedence + 1, precedence + 1),
-        ops::POWER => (precedence + 1, precedence),
-        _ => (precedence, precedence + 1),
-    }
-}
-
 fn parenthesised(needed: bool, out: &mut String, inside: impl FnOnce(&mut String)) {
     if needed {
         out.push('(');
@@ -92,7 +75,7 @@ fn parenthesised(needed: bool, out: &mut String, inside: impl FnOnce(&mut String
     }
 }
 
-fn call(op: Op, operands: &[Expr], parameters: &[Setting]) -> String {
+fn call(op: Op, operands: &[Expr], parameters: &[ParameterValue]) -> String {
     let row = op.info();
     let mut arguments: Vec<String> = operands.iter().map(expr).collect();
     arguments.extend(
@@ -110,6 +93,6 @@ fn call(op: Op, operands: &[Expr], parameters: &[Setting]) -> String {
 }
 
 /// Returns whether a parameter is written: one at its default is silent, but an allocator's always speaks.
-pub(super) fn is_shown(class: Class, parameter: &Parameter, setting: Setting) -> bool {
+pub(super) fn is_shown(class: Class, parameter: &Parameter, setting: ParameterValue) -> bool {
     matches!(class, Class::Allocator(_)) || parameter.default != Some(setting)
 }

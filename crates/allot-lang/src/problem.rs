@@ -5,7 +5,7 @@ mod words;
 
 use super::ops::{Domain, Op};
 use super::span::Span;
-use super::types::{Group, Type, UnitKind};
+use super::types::{Group, Over, Type, UnitKind};
 
 pub(super) use phrases::alternatives;
 
@@ -82,9 +82,9 @@ pub enum Problem {
     /// Bounds the wrong way round.
     BoundsReversed { op: Op, span: Span },
     /// An operand of a type that does not fit.
-    WrongType { op: Op, operand: usize, found: Type, span: Span, name: Span, over: Option<&'static str> },
+    WrongType { op: Op, operand: usize, found: Type, span: Span, name: Span, over: Option<Over> },
     /// A pipeline's stage that does not take what comes in.
-    WrongStage { op: Op, found: Type, stage: Span, input: Span, over: Option<&'static str> },
+    WrongStage { op: Op, found: Type, stage: Span, input: Span, over: Option<Over> },
     /// A script that ends in something else than a `Sparsity`.
     NotAnAllocation { found: Type, span: Span },
     /// An allocation used as an operand.

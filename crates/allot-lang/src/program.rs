@@ -1,8 +1,8 @@
 //! Typed programs: what the checker makes of a script, and what search grows and varies.
 
-use super::ops::{Class, Op, Setting};
+use super::ops::{self, Op, ParameterValue};
 use super::span::Span;
-use super::types::{Group, Type, UnitKind};
+use super::types::{Group, Over, Type, UnitKind};
 
 /// A typed expression.
 ///
@@ -10,7 +10,7 @@ use super::types::{Group, Type, UnitKind};
 #[derive(Clone, Debug)]
 pub struct Expr {
     kind: ExprKind,
-    of_type: Type,
+    ty: Type,
     span: Option<Span>,
     size: usize,
     depth: usize,
@@ -28,7 +28,7 @@ pub enum ExprKind {
         /// Its operands.
         operands: Vec<Expr>,
         /// Its parameters, defaults filled in.
-        parameters: Vec<Setting>,
+        parameters: Vec<ParameterValue>,
     },
 }
 
@@ -68,14 +68,19 @@ pub enum BuildError {
 impl Expr {
     /// Returns a constant, which has to be finite for a script to be able to say it.
     pub const fn number(value: f64) -> Self {
-        Self { kind: ExprKind::Number(value), of_type: Type::Number, span: None, size: 1, depth: 1 }
+        Self { kind: ExprKind::Number(value), ty: Type::Number, span: None, size: 1, depth: 1 }
     }
 
     /// Returns an operator applied to operands, with all of its parameters.
     ///
     /// # Errors
     /// Fails when operands or parameters do not fit the operator's row of the catalogue.
-    pub fn call(op: Op, operands: Vec<Self>, parameters: Vec<Setting>) -> Result<Self, BuildError> {
+    pub fn call(
+        op: impl Into<Op>,
+        operands: Vec<Self>,
+        parameters: Vec<ParameterValue>,
+    ) -> Result<Self, BuildError> {
+        let op = op.into();
         let row = op.info();
         if operands.len() != row.operands.len() {
             return Err(BuildError::OperandCount { op, expected: row.operands.len(), found: operands.len() });
@@ -90,20 +95,23 @@ impl Expr {
         if parameters.len() > row.parameters.len() {
             return Err(BuildError::Parameter { op, index: row.parameters.len() });
         }
-        let types: Vec<Type> = operands.iter().map(Self::of_type).collect();
-        let of_type = op
-            .result_type(&types, over(op, &parameters))
-            .map_err(|index| BuildError::OperandType { op, index, found: types[index] })?;
+        let types: Vec<Type> = operands.iter().map(Self::ty).collect();
+        let ty = op.result_type(&types, over(op, &parameters)).map_err(|index| BuildError::OperandType {
+            op,
+            index,
+            found: types[index],
+        })?;
         let size = operands.iter().fold(1_usize, |size, operand| size.saturating_add(operand.size));
         let depth = 1 + operands.iter().map(|operand| operand.depth).max().unwrap_or(0);
-        Ok(Self { kind: ExprKind::Call { op, operands, parameters }, of_type, span: None, size, depth })
+        Ok(Self { kind: ExprKind::Call { op, operands, parameters }, ty, span: None, size, depth })
     }
 
     /// Returns an operator applied to operands, with its parameters' defaults.
     ///
     /// # Errors
     /// As [`Expr::call`]; also when a parameter has no default.
-    pub fn apply(op: Op, operands: Vec<Self>) -> Result<Self, BuildError> {
+    pub fn apply(op: impl Into<Op>, operands: Vec<Self>) -> Result<Self, BuildError> {
+        let op = op.into();
         let defaults = op.info().parameters.iter().map_while(|parameter| parameter.default).collect();
         Self::call(op, operands, defaults)
     }
@@ -134,8 +142,8 @@ impl Expr {
     }
 
     /// Returns the expression's type.
-    pub const fn of_type(&self) -> Type {
-        self.of_type
+    pub const fn ty(&self) -> Type {
+        self.ty
     }
 
     /// Returns where the expression stands in its script, if it came from one.
@@ -160,7 +168,7 @@ impl Expr {
     }
 
     /// Returns the parameters; a constant has none.
-    pub fn parameters(&self) -> &[Setting] {
+    pub fn parameters(&self) -> &[ParameterValue] {
         match &self.kind {
             ExprKind::Number(_) => &[],
             ExprKind::Call { parameters, .. } => parameters,
@@ -175,8 +183,8 @@ impl Expr {
         }
     }
 
-    /// Returns what a reduction reduces: `unit`, `inputs` or `outputs`; `None` for any other expression.
-    pub fn over(&self) -> Option<&'static str> {
+    /// Returns what a reduction reduces; `None` for any other expression.
+    pub fn over(&self) -> Option<Over> {
         self.op().and_then(|op| over(op, self.parameters()))
     }
 
@@ -198,9 +206,19 @@ impl Expr {
         visit(self);
     }
 
+    /// Returns whether the expression is made of numbers alone.
+    pub fn is_constant(&self) -> bool {
+        !self.uses_any(Op::is_terminal)
+    }
+
     /// Returns whether `op` occurs in the expression.
     pub fn uses(&self, op: Op) -> bool {
-        self.op() == Some(op) || self.operands().iter().any(|operand| operand.uses(op))
+        self.uses_any(|here| here == op)
+    }
+
+    /// Returns whether an operator that `wanted` accepts occurs in the expression.
+    pub fn uses_any(&self, wanted: impl Fn(Op) -> bool + Copy) -> bool {
+        self.op().is_some_and(wanted) || self.operands().iter().any(|operand| operand.uses_any(wanted))
     }
 
     /// Returns the expression with every operand replaced by what `replace` makes of it, types checked anew.
@@ -236,14 +254,12 @@ impl PartialEq for Expr {
     }
 }
 
-fn over(op: Op, parameters: &[Setting]) -> Option<&'static str> {
-    let row = op.info();
-    if row.class != Class::Reduction {
-        return None;
-    }
-    let place = row.parameters.iter().position(|parameter| parameter.name == "over")?;
+/// Returns what an operator with these parameters reduces; `None` unless it is a reduction.
+pub(super) fn over(op: Op, parameters: &[ParameterValue]) -> Option<Over> {
+    let Op::Reduction(reduction) = op else { return None };
+    let place = reduction.info().parameters.iter().position(|parameter| parameter.name == "over")?;
     match parameters.get(place) {
-        Some(Setting::Word(word)) => Some(word),
+        Some(ParameterValue::Word(word)) => Over::ALL.into_iter().find(|over| over.name() == *word),
         _ => None,
     }
 }
@@ -270,13 +286,13 @@ pub struct Script {
 
 /// The outermost operator of an allocation, taken apart.
 #[derive(Clone, Copy, Debug)]
-pub struct Allocator<'a> {
+pub struct Allocating<'a> {
     /// The allocator.
-    pub op: Op,
+    pub op: ops::Allocator,
     /// What it allocates by; `None` for those that take nothing.
     pub importance: Option<&'a Expr>,
     /// Its parameters.
-    pub parameters: &'a [Setting],
+    pub parameters: &'a [ParameterValue],
 }
 
 impl Script {
@@ -289,10 +305,11 @@ impl Script {
     }
 
     /// Returns the allocation's outermost operator and what it is applied to.
-    pub fn allocator(&self) -> Option<Allocator<'_>> {
+    pub fn allocator(&self) -> Option<Allocating<'_>> {
         let allocation = self.allocation.as_ref()?;
-        Some(Allocator {
-            op: allocation.op()?,
+        let Some(Op::Allocator(op)) = allocation.op() else { return None };
+        Some(Allocating {
+            op,
             importance: allocation.operands().first(),
             parameters: allocation.parameters(),
         })

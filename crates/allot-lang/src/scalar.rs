@@ -1,19 +1,58 @@
 //! Elementwise operators on single numbers, in f64: their definitions, which every other back end is tested against.
 
-use super::ops::Op;
+use super::ops::Elementwise;
 
-/// Returns the value of an elementwise operator, or `None` for an operator that is not elementwise or for operands of
-/// another number than it takes.
+/// Returns the value of an elementwise operator, or `None` for operands of another number than it takes.
 ///
 /// NaN is never absorbed: what has a NaN operand is NaN, but for `where`, which needs only its condition and the branch
 /// that it takes, and `dsa::sanitize`.
-pub fn apply(op: Op, operands: &[f64]) -> Option<f64> {
-    match *operands {
-        [x] => unary(op, x),
-        [x, y] => binary(op, x, y),
-        [condition, x, y] if op == Op::Where => Some(choose(condition, x, y)),
-        _ => None,
+pub fn apply(op: Elementwise, operands: &[f64]) -> Option<f64> {
+    if operands.len() != op.info().operands.len() {
+        return None;
     }
+    let operand = |place: usize| operands.get(place).copied().unwrap_or(f64::NAN);
+    let (x, y) = (operand(0), operand(1));
+    let clamped = |x: f64| if x.is_nan() { x } else { x.clamp(-1.0, 1.0) };
+    let nan = x.is_nan() || y.is_nan();
+    let truth = |holds: bool| if nan { f64::NAN } else { f64::from(u8::from(holds)) };
+    Some(match op {
+        Elementwise::Add => x + y,
+        Elementwise::Subtract => x - y,
+        Elementwise::Multiply => x * y,
+        Elementwise::Divide => divide(x, y),
+        Elementwise::Power => power(x, y),
+        Elementwise::Less => truth(x < y),
+        Elementwise::LessEqual => truth(x <= y),
+        Elementwise::Greater => truth(x > y),
+        Elementwise::GreaterEqual => truth(x >= y),
+        Elementwise::Minimum | Elementwise::Maximum if nan => f64::NAN,
+        Elementwise::Minimum => x.min(y),
+        Elementwise::Maximum => x.max(y),
+        Elementwise::Where => choose(x, y, operand(2)),
+        Elementwise::Negate => -x,
+        Elementwise::Absolute => x.abs(),
+        Elementwise::SquareRoot => root(x),
+        Elementwise::Square => x * x,
+        Elementwise::Exponential => x.exp(),
+        Elementwise::Logarithm => log(x),
+        Elementwise::AbsoluteLogarithm => log(x.abs()),
+        Elementwise::Reciprocal => divide(1.0, x),
+        Elementwise::Sigmoid => sigmoid(x),
+        Elementwise::HyperbolicTangent => x.tanh(),
+        Elementwise::Softplus => softplus(x),
+        Elementwise::Sine => x.sin(),
+        Elementwise::Cosine => x.cos(),
+        Elementwise::Tangent => x.tan(),
+        Elementwise::ArcSine => clamped(x).asin(),
+        Elementwise::ArcCosine => clamped(x).acos(),
+        Elementwise::ArcTangent => x.atan(),
+        Elementwise::Rectify => rectify(x),
+        Elementwise::DsaLog => dsa_log(x),
+        Elementwise::DsaLn => x.ln(),
+        Elementwise::DsaAsin => x.asin(),
+        Elementwise::DsaAcos => x.acos(),
+        Elementwise::DsaSanitize => sanitize(x),
+    })
 }
 
 /// Returns `x` where the condition is not 0, else `y`; NaN where the condition is.
@@ -54,62 +93,30 @@ pub fn power(x: f64, y: f64) -> f64 {
     }
 }
 
-fn unary(op: Op, x: f64) -> Option<f64> {
-    let clamped = |x: f64| if x.is_nan() { x } else { x.clamp(-1.0, 1.0) };
-    Some(match op {
-        Op::Negate => -x,
-        Op::Absolute => x.abs(),
-        Op::SquareRoot => {
-            if x < 0.0 {
-                0.0
-            } else {
-                x.sqrt()
-            }
-        }
-        Op::Square => x * x,
-        Op::Exponential => x.exp(),
-        Op::Logarithm => log(x),
-        Op::AbsoluteLogarithm => log(x.abs()),
-        Op::Reciprocal => divide(1.0, x),
-        Op::Sigmoid => {
-            if x >= 0.0 {
-                1.0 / (1.0 + (-x).exp())
-            } else {
-                let e = x.exp();
-                e / (1.0 + e)
-            }
-        }
-        Op::HyperbolicTangent => x.tanh(),
-        Op::Softplus => {
-            if x > 20.0 {
-                x
-            } else {
-                x.exp().ln_1p()
-            }
-        }
-        Op::Sine => x.sin(),
-        Op::Cosine => x.cos(),
-        Op::Tangent => x.tan(),
-        Op::ArcSine => clamped(x).asin(),
-        Op::ArcCosine => clamped(x).acos(),
-        Op::ArcTangent => x.atan(),
-        Op::Rectify => {
-            if x < 0.0 {
-                0.0
-            } else {
-                x
-            }
-        }
-        Op::DsaLog => {
-            let x = if x <= 0.0 { 1.0 } else { x };
-            (x + 1e-6).ln()
-        }
-        Op::DsaLn => x.ln(),
-        Op::DsaAsin => x.asin(),
-        Op::DsaAcos => x.acos(),
-        Op::DsaSanitize => sanitize(x),
-        _ => return None,
-    })
+fn root(x: f64) -> f64 {
+    if x < 0.0 { 0.0 } else { x.sqrt() }
+}
+
+fn sigmoid(x: f64) -> f64 {
+    if x >= 0.0 {
+        1.0 / (1.0 + (-x).exp())
+    } else {
+        let e = x.exp();
+        e / (1.0 + e)
+    }
+}
+
+fn softplus(x: f64) -> f64 {
+    if x > 20.0 { x } else { x.exp().ln_1p() }
+}
+
+fn rectify(x: f64) -> f64 {
+    if x < 0.0 { 0.0 } else { x }
+}
+
+fn dsa_log(x: f64) -> f64 {
+    let x = if x <= 0.0 { 1.0 } else { x };
+    (x + 1e-6).ln()
 }
 
 /// Returns the value rounded to f32, 0 for NaN and -1 for infinity, as DSA's engine returns importances.
@@ -124,59 +131,37 @@ pub fn sanitize(x: f64) -> f64 {
     }
 }
 
-fn binary(op: Op, x: f64, y: f64) -> Option<f64> {
-    let nan = x.is_nan() || y.is_nan();
-    let truth = |holds: bool| if nan { f64::NAN } else { f64::from(u8::from(holds)) };
-    Some(match op {
-        Op::Add => x + y,
-        Op::Subtract => x - y,
-        Op::Multiply => x * y,
-        Op::Divide => divide(x, y),
-        Op::Power => power(x, y),
-        Op::Less => truth(x < y),
-        Op::LessEqual => truth(x <= y),
-        Op::Greater => truth(x > y),
-        Op::GreaterEqual => truth(x >= y),
-        Op::Minimum if nan => f64::NAN,
-        Op::Maximum if nan => f64::NAN,
-        Op::Minimum => x.min(y),
-        Op::Maximum => x.max(y),
-        _ => return None,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::{CATALOGUE, Class};
 
     #[test]
     fn every_elementwise_operator_has_a_value() {
-        for row in CATALOGUE {
-            let value = apply(row.op, &vec![0.5; row.operands.len()]);
-            assert_eq!(value.is_some(), row.class == Class::Elementwise, "{}", row.name);
+        for op in Elementwise::ALL {
+            let value = apply(*op, &vec![0.5; op.info().operands.len()]);
+            assert!(value.is_some(), "{}", op.name());
         }
     }
 
     #[test]
     fn protected_cases_are_as_documented() {
         for (op, operands, expected) in [
-            (Op::Divide, vec![3.0, 0.0], 0.0),
-            (Op::Divide, vec![0.0, 0.0], 0.0),
-            (Op::Power, vec![0.0, -1.0], 0.0),
-            (Op::Power, vec![-8.0, 1.0 / 3.0], 0.0),
-            (Op::Power, vec![-2.0, 3.0], -8.0),
-            (Op::Power, vec![0.0, 0.0], 1.0),
-            (Op::Logarithm, vec![-1.0], 0.0),
-            (Op::Logarithm, vec![0.0], 0.0),
-            (Op::AbsoluteLogarithm, vec![0.0], 0.0),
-            (Op::AbsoluteLogarithm, vec![-1.0], 0.0),
-            (Op::SquareRoot, vec![-4.0], 0.0),
-            (Op::Reciprocal, vec![0.0], 0.0),
-            (Op::ArcSine, vec![7.0], std::f64::consts::FRAC_PI_2),
-            (Op::Where, vec![0.0, 1.0, f64::NAN], f64::NAN),
-            (Op::DsaSanitize, vec![f64::NAN], 0.0),
-            (Op::DsaSanitize, vec![1e39], -1.0),
+            (Elementwise::Divide, vec![3.0, 0.0], 0.0),
+            (Elementwise::Divide, vec![0.0, 0.0], 0.0),
+            (Elementwise::Power, vec![0.0, -1.0], 0.0),
+            (Elementwise::Power, vec![-8.0, 1.0 / 3.0], 0.0),
+            (Elementwise::Power, vec![-2.0, 3.0], -8.0),
+            (Elementwise::Power, vec![0.0, 0.0], 1.0),
+            (Elementwise::Logarithm, vec![-1.0], 0.0),
+            (Elementwise::Logarithm, vec![0.0], 0.0),
+            (Elementwise::AbsoluteLogarithm, vec![0.0], 0.0),
+            (Elementwise::AbsoluteLogarithm, vec![-1.0], 0.0),
+            (Elementwise::SquareRoot, vec![-4.0], 0.0),
+            (Elementwise::Reciprocal, vec![0.0], 0.0),
+            (Elementwise::ArcSine, vec![7.0], std::f64::consts::FRAC_PI_2),
+            (Elementwise::Where, vec![0.0, 1.0, f64::NAN], f64::NAN),
+            (Elementwise::DsaSanitize, vec![f64::NAN], 0.0),
+            (Elementwise::DsaSanitize, vec![1e39], -1.0),
         ] {
             let value = apply(op, &operands).unwrap_or(f64::NAN);
             assert!(
@@ -188,10 +173,9 @@ mod tests {
 
     #[test]
     fn no_operator_absorbs_a_nan() {
-        for row in CATALOGUE.iter().filter(|row| row.op != Op::DsaSanitize) {
-            if let Some(value) = apply(row.op, &vec![f64::NAN; row.operands.len()]) {
-                assert!(value.is_nan(), "{}", row.name);
-            }
+        for op in Elementwise::ALL.iter().filter(|op| **op != Elementwise::DsaSanitize) {
+            let value = apply(*op, &vec![f64::NAN; op.info().operands.len()]);
+            assert!(value.is_some_and(f64::is_nan), "{}", op.name());
         }
     }
 }

@@ -23,6 +23,9 @@ pub enum Type {
 }
 
 impl Type {
+    /// The five shapes, in order: what broadcasts.
+    pub const SHAPES: [Self; 5] = [Self::Number, Self::Layer, Self::Input, Self::Output, Self::Matrix];
+
     /// Returns the name as it is written in messages and documentation.
     pub const fn name(self) -> &'static str {
         match self {
@@ -129,6 +132,43 @@ impl Group {
 }
 
 impl fmt::Display for Group {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What a reduction reduces.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Over {
+    /// All values of the unit.
+    #[default]
+    Unit,
+    /// The inputs of each output.
+    Inputs,
+    /// The outputs of each input.
+    Outputs,
+}
+
+impl Over {
+    /// Every kind, in order.
+    pub const ALL: [Self; 3] = [Self::Unit, Self::Inputs, Self::Outputs];
+
+    /// Returns the word that a script uses for it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unit => "unit",
+            Self::Inputs => "inputs",
+            Self::Outputs => "outputs",
+        }
+    }
+
+    /// Returns whether the reduction is within each linear.
+    pub const fn is_within_linears(self) -> bool {
+        !matches!(self, Self::Unit)
+    }
+}
+
+impl fmt::Display for Over {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }

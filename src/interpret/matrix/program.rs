@@ -3,8 +3,8 @@
 use super::frame::{Chunk, Frame};
 use crate::interpret::data::Values;
 use crate::interpret::plan::{Plan, StepId, StepKind};
-use crate::interpret::vector::{self, Binary, Operand, Unary};
-use crate::lang::ops::Op;
+use crate::interpret::vector::{self, Binary, Kernel, Operand, Unary};
+use crate::lang::ops::Terminal;
 use crate::lang::types::Type;
 
 /// The most weights in a chunk: a few registers of this size fit the first cache.
@@ -128,17 +128,21 @@ impl Program {
 
     /// Returns the instruction that computes a step; `None` for the weight, which is there already.
     fn instruction(&mut self, step: StepId, kind: &StepKind, sources: &[Source]) -> Option<Instruction> {
+        let source = |place: usize| sources.get(place).copied();
         Some(match kind {
-            StepKind::Terminal(Op::Gradient) => Instruction::Gradient,
+            StepKind::Terminal(Terminal::Gradient) => Instruction::Gradient,
             StepKind::Ranks(_) => Instruction::Ranks(place_in(&mut self.ranks, step)),
-            StepKind::Map(op, _) => match (sources, Unary::of(*op), Binary::of(*op)) {
-                ([x], Some(op), _) => Instruction::Unary(op, *x),
-                ([x, y], _, Some(op)) => Instruction::Binary(op, *x, *y),
-                ([condition, x, y], ..) => Instruction::Select(*condition, *x, *y),
-                // Every elementwise operator is an instruction.
-                _ => return None,
+            StepKind::Map(op, _) => match Kernel::of(*op) {
+                Kernel::Unary(op) => Instruction::Unary(op, source(0)?),
+                Kernel::Binary(op) => Instruction::Binary(op, source(0)?, source(1)?),
+                Kernel::Select => Instruction::Select(source(0)?, source(1)?, source(2)?),
             },
-            _ => return None,
+            // No other step has one value for each weight.
+            StepKind::Terminal(_)
+            | StepKind::Number(_)
+            | StepKind::Reduce(..)
+            | StepKind::MatrixReduce(..)
+            | StepKind::Layerwise(..) => return None,
         })
     }
 

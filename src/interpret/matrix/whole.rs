@@ -8,11 +8,12 @@ use super::{Lookup, Stage, Task, UnitValue, tasks};
 use crate::interpret::data::{LinearData, ModelData};
 use crate::interpret::engine::Backend;
 use crate::interpret::error::InterpretError;
-use crate::interpret::plan::{Over, Plan, Reduction, StepId, StepKind};
+use crate::interpret::plan::{Plan, Reduction, StepId, StepKind};
 use crate::interpret::reduce::{self, Reduced};
 use crate::interpret::spectral;
 use crate::interpret::units::Unit;
 use crate::interpret::vector::Histogram;
+use crate::lang::types::Over;
 
 /// A linear with more weights than this is buffered alone.
 const LARGE_LINEAR: usize = 1 << 22;

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use sha2::{Digest as _, Sha256};
 
-use super::{Digest, Need, Over, Plan, Reduction, Step, StepId, StepKind, uses};
-use crate::lang::ops::{Class, Op, Setting};
+use super::{AcrossUnits, Digest, Need, Plan, Reduction, Step, StepId, StepKind, uses};
+use crate::lang::ops::{self, Elementwise, Normaliser, Op, ParameterValue, Terminal};
 use crate::lang::program::{Expr, ExprKind};
-use crate::lang::types::Type;
+use crate::lang::types::{Over, Type};
 
 /// Plans expressions together; see [`Plan::new`].
 pub(super) fn plan<'a>(expressions: impl IntoIterator<Item = &'a Expr>, metric: &'a Expr) -> Plan<'a> {
@@ -35,30 +35,30 @@ impl<'a> Planner<'a> {
             return self.expr(self.metric);
         }
         let operands: Vec<StepId> = operands.iter().map(|operand| self.expr(operand)).collect();
-        let of_type = expr.of_type();
-        match (op.info().class, &operands[..]) {
-            (Class::Terminal(of_type), _) => self.whole(StepKind::Terminal(op), of_type, expr),
-            (Class::Elementwise, _) => self.elementwise(op, &operands, expr),
-            (Class::Normaliser, &[x]) if of_type == Type::Layer => {
+        let of_type = expr.ty();
+        let x = match (op, operands.first()) {
+            (Op::Terminal(op), _) => return self.whole(StepKind::Terminal(op), of_type, expr),
+            (Op::Elementwise(op), _) => return self.elementwise(op, &operands, expr),
+            (_, Some(x)) => *x,
+            // An allocator without an importance: there is nothing to plan.
+            (_, None) => return self.whole(StepKind::Number(f64::NAN), Type::Number, expr),
+        };
+        match op {
+            Op::Normaliser(op) if of_type == Type::Layer => {
+                let op = AcrossUnits::Normaliser(op);
                 self.whole(StepKind::Layerwise(op, Vec::new(), x), of_type, expr)
             }
-            (Class::Normaliser, &[x]) => self.normaliser(op, x, expr),
-            (Class::Reduction, &[x]) => {
-                let over = match expr.over() {
-                    Some("inputs") => Over::Inputs,
-                    Some("outputs") => Over::Outputs,
-                    _ => Over::Unit,
-                };
-                self.reduction(op, parameters, over, x, expr)
-            }
-            (Class::MatrixReduction, &[x]) => {
+            Op::Normaliser(op) => self.normaliser(op, x, expr),
+            Op::Reduction(op) => self.reduction(op, parameters, expr.over().unwrap_or_default(), x, expr),
+            Op::MatrixReduction(op) => {
                 self.whole(StepKind::MatrixReduce(op, parameters.clone(), x), Type::Layer, expr)
             }
-            (Class::Layerwise, &[x]) => {
+            Op::Layerwise(op) => {
+                let op = AcrossUnits::Layerwise(op);
                 self.whole(StepKind::Layerwise(op, parameters.clone(), x), Type::Layer, expr)
             }
             // An allocator is no step: the plan is of its operand, and the checker lets none stand inside.
-            _ => self.whole(StepKind::Map(op, operands), of_type, expr),
+            Op::Allocator(_) | Op::Terminal(_) | Op::Elementwise(_) => x,
         }
     }
 
@@ -66,17 +66,19 @@ impl<'a> Planner<'a> {
     ///
     /// `abs(x) * y` with y >= 0 has the digits of `abs(x * y)`, and there many operators absorb it: the logarithm of a
     /// Wanda score is then one pass over the product, whose sign nobody needs to remove.
-    fn elementwise(&mut self, op: Op, operands: &[StepId], origin: &'a Expr) -> StepId {
+    fn elementwise(&mut self, op: Elementwise, operands: &[StepId], origin: &'a Expr) -> StepId {
         if self.type_of(operands) != Type::Matrix {
             return self.map(op, operands, origin);
         }
         match *operands {
             [x] => match (op, self.absolute_of(x)) {
-                (Op::Absolute | Op::Square | Op::AbsoluteLogarithm, Some(x)) => self.map(op, &[x], origin),
-                (Op::Logarithm, Some(x)) => self.map(Op::AbsoluteLogarithm, &[x], origin),
+                (Elementwise::Absolute | Elementwise::Square | Elementwise::AbsoluteLogarithm, Some(x)) => {
+                    self.map(op, &[x], origin)
+                }
+                (Elementwise::Logarithm, Some(x)) => self.map(Elementwise::AbsoluteLogarithm, &[x], origin),
                 _ => self.map(op, operands, origin),
             },
-            [x, y] if matches!(op, Op::Multiply | Op::Divide) => {
+            [x, y] if matches!(op, Elementwise::Multiply | Elementwise::Divide) => {
                 let inner = match (self.absolute_of(x), self.absolute_of(y)) {
                     (Some(x), Some(y)) => Some([x, y]),
                     (Some(x), None) if self.is_not_negative(y) => Some([x, y]),
@@ -87,7 +89,7 @@ impl<'a> Planner<'a> {
                     Some(inner) => {
                         let kind = StepKind::Map(op, inner.to_vec());
                         let signed = self.part(kind, Type::Matrix, origin);
-                        self.map(Op::Absolute, &[signed], origin)
+                        self.map(Elementwise::Absolute, &[signed], origin)
                     }
                     None => self.map(op, operands, origin),
                 }
@@ -99,7 +101,7 @@ impl<'a> Planner<'a> {
     /// Returns the step of type `Matrix` whose absolute value a step is.
     fn absolute_of(&self, step: StepId) -> Option<StepId> {
         match &self.steps[step].kind {
-            StepKind::Map(Op::Absolute, operands) if self.type_of(operands) == Type::Matrix => {
+            StepKind::Map(Elementwise::Absolute, operands) if self.type_of(operands) == Type::Matrix => {
                 operands.first().copied()
             }
             _ => None,
@@ -110,11 +112,17 @@ impl<'a> Planner<'a> {
     fn is_not_negative(&self, step: StepId) -> bool {
         match &self.steps[step].kind {
             StepKind::Number(value) => value.is_sign_positive(),
-            StepKind::Terminal(Op::InputNorm | Op::Parameters | Op::FanIn | Op::FanOut) => true,
-            StepKind::Map(Op::Absolute | Op::Square | Op::Exponential | Op::Sigmoid, _) => true,
-            StepKind::Map(Op::Add | Op::Multiply | Op::Divide | Op::SquareRoot, operands) => {
-                operands.iter().all(|operand| self.is_not_negative(*operand))
-            }
+            StepKind::Terminal(
+                Terminal::InputNorm | Terminal::Parameters | Terminal::FanIn | Terminal::FanOut,
+            ) => true,
+            StepKind::Map(
+                Elementwise::Absolute | Elementwise::Square | Elementwise::Exponential | Elementwise::Sigmoid,
+                _,
+            ) => true,
+            StepKind::Map(
+                Elementwise::Add | Elementwise::Multiply | Elementwise::Divide | Elementwise::SquareRoot,
+                operands,
+            ) => operands.iter().all(|operand| self.is_not_negative(*operand)),
             StepKind::Reduce(Reduction::L1 | Reduction::L2 | Reduction::Variance, ..) => true,
             StepKind::Reduce(Reduction::StandardDeviation | Reduction::GeometricMean, ..) => true,
             StepKind::Reduce(
@@ -133,12 +141,12 @@ impl<'a> Planner<'a> {
     }
 
     /// Adds an elementwise operator whose value is the origin's.
-    fn map(&mut self, op: Op, operands: &[StepId], origin: &'a Expr) -> StepId {
+    fn map(&mut self, op: Elementwise, operands: &[StepId], origin: &'a Expr) -> StepId {
         self.whole(StepKind::Map(op, operands.to_vec()), self.type_of(operands), origin)
     }
 
     /// Adds an elementwise operator that the origin's value is computed with.
-    fn map_part(&mut self, op: Op, operands: &[StepId], origin: &'a Expr) -> StepId {
+    fn map_part(&mut self, op: Elementwise, operands: &[StepId], origin: &'a Expr) -> StepId {
         self.part(StepKind::Map(op, operands.to_vec()), self.type_of(operands), origin)
     }
 
@@ -147,41 +155,42 @@ impl<'a> Planner<'a> {
         self.part(StepKind::Reduce(reduction, Over::Unit, x), Type::Layer, origin)
     }
 
-    fn normaliser(&mut self, op: Op, x: StepId, origin: &'a Expr) -> StepId {
+    fn normaliser(&mut self, op: Normaliser, x: StepId, origin: &'a Expr) -> StepId {
         match op {
-            Op::ZScore | Op::DsaNormalize => {
+            Normaliser::ZScore | Normaliser::DsaNormalize => {
                 let mean = self.reduce_part(Reduction::Mean, x, origin);
-                let deviation = match op {
-                    Op::ZScore => Reduction::StandardDeviation,
-                    _ => Reduction::NormalisingDeviation,
+                let deviation = if op == Normaliser::ZScore {
+                    Reduction::StandardDeviation
+                } else {
+                    Reduction::NormalisingDeviation
                 };
                 let deviation = self.reduce_part(deviation, x, origin);
-                let centred = self.map_part(Op::Subtract, &[x, mean], origin);
-                self.map(Op::Divide, &[centred, deviation], origin)
+                let centred = self.map_part(Elementwise::Subtract, &[x, mean], origin);
+                self.map(Elementwise::Divide, &[centred, deviation], origin)
             }
-            Op::MinMax | Op::DsaMinMax => {
+            Normaliser::MinMax | Normaliser::DsaMinMax => {
                 let least = self.reduce_part(Reduction::Min, x, origin);
                 let greatest = self.reduce_part(Reduction::Max, x, origin);
-                let mut range = self.map_part(Op::Subtract, &[greatest, least], origin);
-                if op == Op::DsaMinMax {
+                let mut range = self.map_part(Elementwise::Subtract, &[greatest, least], origin);
+                if op == Normaliser::DsaMinMax {
                     let little = self.part(StepKind::Number(1e-9), Type::Number, origin);
-                    range = self.map_part(Op::Add, &[range, little], origin);
+                    range = self.map_part(Elementwise::Add, &[range, little], origin);
                 }
-                let above = self.map_part(Op::Subtract, &[x, least], origin);
-                self.map(Op::Divide, &[above, range], origin)
+                let above = self.map_part(Elementwise::Subtract, &[x, least], origin);
+                self.map(Elementwise::Divide, &[above, range], origin)
             }
-            Op::Softmax => {
+            Normaliser::Softmax => {
                 let greatest = self.reduce_part(Reduction::Max, x, origin);
-                let below = self.map_part(Op::Subtract, &[x, greatest], origin);
-                let power = self.map_part(Op::Exponential, &[below], origin);
+                let below = self.map_part(Elementwise::Subtract, &[x, greatest], origin);
+                let power = self.map_part(Elementwise::Exponential, &[below], origin);
                 let sum = self.reduce_part(Reduction::Sum, power, origin);
-                self.map(Op::Divide, &[power, sum], origin)
+                self.map(Elementwise::Divide, &[power, sum], origin)
             }
-            Op::Center => {
+            Normaliser::Center => {
                 let mean = self.reduce_part(Reduction::Mean, x, origin);
-                self.map(Op::Subtract, &[x, mean], origin)
+                self.map(Elementwise::Subtract, &[x, mean], origin)
             }
-            _ => {
+            Normaliser::Ranks => {
                 let of_type = self.steps[x].of_type;
                 self.whole(StepKind::Ranks(x), of_type, origin)
             }
@@ -190,36 +199,36 @@ impl<'a> Planner<'a> {
 
     fn reduction(
         &mut self,
-        op: Op,
-        parameters: &[Setting],
+        op: ops::Reduction,
+        parameters: &[ParameterValue],
         over: Over,
         x: StepId,
         origin: &'a Expr,
     ) -> StepId {
         let reduction = match op {
-            Op::Mean => Reduction::Mean,
-            Op::Sum => Reduction::Sum,
-            Op::Variance => Reduction::Variance,
-            Op::StandardDeviation => Reduction::StandardDeviation,
-            Op::Min => Reduction::Min,
-            Op::Max => Reduction::Max,
-            Op::Median => Reduction::Median,
-            Op::Quantile => {
+            ops::Reduction::Mean => Reduction::Mean,
+            ops::Reduction::Sum => Reduction::Sum,
+            ops::Reduction::Variance => Reduction::Variance,
+            ops::Reduction::StandardDeviation => Reduction::StandardDeviation,
+            ops::Reduction::Min => Reduction::Min,
+            ops::Reduction::Max => Reduction::Max,
+            ops::Reduction::Median => Reduction::Median,
+            ops::Reduction::Quantile => {
                 Reduction::Quantile(parameters.first().and_then(|setting| setting.number()).unwrap_or(0.5))
             }
-            Op::L1 => Reduction::L1,
-            Op::L2 => Reduction::L2,
-            Op::GeometricMean => Reduction::GeometricMean,
-            Op::Entropy => Reduction::Entropy,
-            Op::Kurtosis => Reduction::Kurtosis,
-            Op::Gini => Reduction::Gini,
-            Op::DsaVariance => Reduction::SampleVariance,
-            Op::DsaStandardDeviation => Reduction::SampleDeviation,
-            Op::DsaGeometricMean => Reduction::Product,
-            _ => {
-                // dsa::entropy, the catalogue's last reduction: of shares of the sum.
+            ops::Reduction::L1 => Reduction::L1,
+            ops::Reduction::L2 => Reduction::L2,
+            ops::Reduction::GeometricMean => Reduction::GeometricMean,
+            ops::Reduction::Entropy => Reduction::Entropy,
+            ops::Reduction::Kurtosis => Reduction::Kurtosis,
+            ops::Reduction::Gini => Reduction::Gini,
+            ops::Reduction::DsaVariance => Reduction::SampleVariance,
+            ops::Reduction::DsaStandardDeviation => Reduction::SampleDeviation,
+            ops::Reduction::DsaGeometricMean => Reduction::Product,
+            ops::Reduction::DsaEntropy => {
+                // Of shares of the sum.
                 let sum = self.reduce_part(Reduction::SumNotNegative, x, origin);
-                let share = self.map_part(Op::Divide, &[x, sum], origin);
+                let share = self.map_part(Elementwise::Divide, &[x, sum], origin);
                 let kind = StepKind::Reduce(Reduction::ClampedEntropy, Over::Unit, share);
                 return self.whole(kind, Type::Layer, origin);
             }
@@ -269,7 +278,7 @@ impl<'a> Planner<'a> {
         let mut operands: Vec<&Digest> =
             uses(kind).into_iter().map(|used| &self.steps[used].digest).collect();
         // A sum and a product have the same digits with their operands swapped.
-        if matches!(kind, StepKind::Map(Op::Add | Op::Multiply, _)) {
+        if matches!(kind, StepKind::Map(Elementwise::Add | Elementwise::Multiply, _)) {
             operands.sort_unstable();
         }
         let mut hash = Sha256::new();

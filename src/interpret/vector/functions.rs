@@ -2,42 +2,77 @@
 //!
 //! What each gives for every input is defined by [`scalar`], in double precision.
 
-use crate::lang::ops::Op;
+use crate::lang::ops::Elementwise;
 use crate::lang::scalar;
 
 macro_rules! instructions {
-    ($(#[$doc:meta])* $name:ident: $($instruction:ident = $op:ident,)*) => {
-        $(#[$doc])*
+    (
+        Unary { $($unary:ident = $of_one:ident,)* }
+        Binary { $($binary:ident = $of_two:ident,)* }
+        Select { $of_three:ident }
+    ) => {
+        /// The elementwise operators of one operand.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum $name {
-            $(#[doc = concat!("[`Op::", stringify!($op), "`].")] $instruction,)*
+        pub enum Unary {
+            $(#[doc = concat!("[`Elementwise::", stringify!($of_one), "`].")] $unary,)*
         }
 
-        impl $name {
+        /// The elementwise operators of two operands.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Binary {
+            $(#[doc = concat!("[`Elementwise::", stringify!($of_two), "`].")] $binary,)*
+        }
+
+        impl Unary {
             /// Every instruction, in order.
-            pub const ALL: &[Self] = &[$(Self::$instruction,)*];
+            pub const ALL: &[Self] = &[$(Self::$unary,)*];
 
             /// Returns the operator that the instruction computes.
-            pub const fn op(self) -> Op {
+            pub const fn op(self) -> Elementwise {
                 match self {
-                    $(Self::$instruction => Op::$op,)*
+                    $(Self::$unary => Elementwise::$of_one,)*
                 }
             }
+        }
 
-            /// Returns the instruction that computes an operator, or `None` for one of another kind.
-            pub const fn of(op: Op) -> Option<Self> {
+        impl Binary {
+            /// Every instruction, in order.
+            pub const ALL: &[Self] = &[$(Self::$binary,)*];
+
+            /// Returns the operator that the instruction computes.
+            pub const fn op(self) -> Elementwise {
+                match self {
+                    $(Self::$binary => Elementwise::$of_two,)*
+                }
+            }
+        }
+
+        impl Kernel {
+            /// Returns what computes an operator.
+            pub const fn of(op: Elementwise) -> Self {
                 match op {
-                    $(Op::$op => Some(Self::$instruction),)*
-                    _ => None,
+                    $(Elementwise::$of_one => Self::Unary(Unary::$unary),)*
+                    $(Elementwise::$of_two => Self::Binary(Binary::$binary),)*
+                    Elementwise::$of_three => Self::Select,
                 }
             }
         }
     };
 }
 
+/// What computes an elementwise operator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kernel {
+    /// Of one operand.
+    Unary(Unary),
+    /// Of two.
+    Binary(Binary),
+    /// The choice between two operands by a third, the first.
+    Select,
+}
+
 instructions! {
-    /// The elementwise operators of one operand.
-    Unary:
+    Unary {
     Neg = Negate,
     Abs = Absolute,
     Sqrt = SquareRoot,
@@ -61,11 +96,8 @@ instructions! {
     RawAsin = DsaAsin,
     RawAcos = DsaAcos,
     Sanitize = DsaSanitize,
-}
-
-instructions! {
-    /// The elementwise operators of two operands.
-    Binary:
+    }
+    Binary {
     Add = Add,
     Sub = Subtract,
     Mul = Multiply,
@@ -77,6 +109,8 @@ instructions! {
     LessEqual = LessEqual,
     Greater = Greater,
     GreaterEqual = GreaterEqual,
+    }
+    Select { Where }
 }
 
 impl Unary {
@@ -96,15 +130,16 @@ impl Binary {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lang::ops::{CATALOGUE, Class};
 
     #[test]
-    fn every_elementwise_operator_is_an_instruction() {
-        for row in CATALOGUE.iter().filter(|row| row.class == Class::Elementwise && row.op != Op::Where) {
-            match row.operands.len() {
-                1 => assert_eq!(Unary::of(row.op).map(Unary::op), Some(row.op)),
-                _ => assert_eq!(Binary::of(row.op).map(Binary::op), Some(row.op)),
-            }
+    fn every_elementwise_operator_is_an_instruction_of_its_operands() {
+        for op in Elementwise::ALL {
+            let (computed, operands) = match Kernel::of(*op) {
+                Kernel::Unary(instruction) => (instruction.op(), 1),
+                Kernel::Binary(instruction) => (instruction.op(), 2),
+                Kernel::Select => (Elementwise::Where, 3),
+            };
+            assert_eq!((computed, operands), (*op, op.info().operands.len()));
         }
     }
 }

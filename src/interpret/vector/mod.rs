@@ -26,7 +26,7 @@ pub use accumulate::{
 };
 pub use arithmetic::{Operand, binary, binary_in_place, select};
 pub use elementwise::{fuses_with_sum, sum_unary, unary, unary_in_place};
-pub use functions::{Binary, Unary};
+pub use functions::{Binary, Kernel, Unary};
 pub use histogram::{Histogram, from_ordered_bits, ordered_bits};
 pub use logarithm::sum_log;
 pub use select::{median, quantile, select_nth};

@@ -3,7 +3,7 @@
 use crate::lang::check::{Options, check};
 use crate::lang::latex;
 use crate::lang::mathml::mathml;
-use crate::lang::ops::{Class, Op, Setting};
+use crate::lang::ops::{Class, Op, ParameterValue};
 use crate::lang::print;
 use crate::lang::program::{BuildError, Expr, ExprKind, Metric, Script};
 use crate::report::number::significant;
@@ -97,7 +97,7 @@ fn rounded(expr: &Expr) -> Result<Expr, BuildError> {
         ExprKind::Call { op, operands, parameters } => {
             let operands = operands.iter().map(rounded).collect::<Result<_, _>>()?;
             let parameters = parameters.iter().map(|setting| match setting {
-                Setting::Number(value) => Setting::Number(short(*value)),
+                ParameterValue::Number(value) => ParameterValue::Number(short(*value)),
                 word => *word,
             });
             Expr::call(*op, operands, parameters.collect())

@@ -6,13 +6,13 @@ use rand::rngs::ChaCha8Rng;
 use super::grow::{draw, settings};
 use super::vary::Variation;
 use super::{Space, tidy};
-use crate::lang::ops::{Class, Op, Stage};
+use crate::lang::ops::{Class, DsaStage, Op};
 use crate::lang::program::{Expr, Script};
 use crate::lang::types::{Type, UnitKind};
 
 /// The stages with the most operators that each may have.
-const MOST: [(Stage, usize); 4] =
-    [(Stage::PreProcess, 2), (Stage::Reduce, 1), (Stage::Transform, 1), (Stage::PostProcess, 2)];
+const MOST: [(DsaStage, usize); 4] =
+    [(DsaStage::PreProcess, 2), (DsaStage::Reduce, 1), (DsaStage::Transform, 1), (DsaStage::PostProcess, 2)];
 
 /// The size of the smallest formula: an allocator, a reduction and what it reduces.
 pub(super) const LEAST_SIZE: usize = 3;
@@ -25,8 +25,8 @@ pub(super) fn takes_part(op: Op) -> bool {
 
 /// Returns whether chains can be built.
 pub(super) fn can_reduce(operators: &[Op]) -> bool {
-    operators.iter().any(|op| op.info().stages.contains(&Stage::Reduce))
-        && operators.iter().any(|op| matches!(op, Op::Score | Op::Weight))
+    operators.iter().any(|op| op.info().stages.contains(&DsaStage::Reduce))
+        && operators.iter().any(|op| matches!(*op, Op::Score | Op::Weight))
 }
 
 /// A chain, taken apart.
@@ -46,13 +46,13 @@ impl Chain {
         let mut ops = Vec::new();
         let mut reduction = None;
         while let [operand] = expr.operands() {
-            if expr.of_type() == Type::Layer && operand.of_type() == Type::Matrix {
+            if expr.ty() == Type::Layer && operand.ty() == Type::Matrix {
                 reduction = Some(ops.len());
             }
             ops.push(expr.op()?);
             expr = operand;
         }
-        let start = expr.op().filter(|op| matches!(op, Op::Score | Op::Weight))?;
+        let start = expr.op().filter(|op| matches!(*op, Op::Score | Op::Weight))?;
         let reduction = reduction?;
         let mut after: Vec<Op> = ops[..reduction].to_vec();
         let reversed = after.first() == Some(&Op::Negate);
@@ -66,18 +66,18 @@ impl Chain {
 
     /// Returns whether the operators stand in their stages, and no stage has too many.
     pub(super) fn fits(&self) -> bool {
-        let is = |op: &Op, stage: Stage| op.info().stages.contains(&stage);
+        let is = |op: &Op, stage: DsaStage| op.info().stages.contains(&stage);
         let [(_, before), _, (_, transforms), (_, posts)] = MOST;
         // The first of those after the reduction may be the transform; all others post-process.
         let transformed =
-            usize::from(transforms > 0 && self.after.first().is_some_and(|op| is(op, Stage::Transform)));
+            usize::from(transforms > 0 && self.after.first().is_some_and(|op| is(op, DsaStage::Transform)));
         let posted = |from: usize| {
             self.after[from..].len() <= posts
-                && self.after[from..].iter().all(|op| is(op, Stage::PostProcess))
+                && self.after[from..].iter().all(|op| is(op, DsaStage::PostProcess))
         };
         self.before.len() <= before
-            && self.before.iter().all(|op| is(op, Stage::PreProcess))
-            && is(&self.reduction, Stage::Reduce)
+            && self.before.iter().all(|op| is(op, DsaStage::PreProcess))
+            && is(&self.reduction, DsaStage::Reduce)
             && (posted(0) || (transformed == 1 && posted(1)))
     }
 
@@ -94,7 +94,7 @@ impl Chain {
 
 impl Space {
     /// Returns the operators of a stage.
-    pub(super) fn of_stage(&self, stage: Stage) -> Vec<Op> {
+    pub(super) fn of_stage(&self, stage: DsaStage) -> Vec<Op> {
         let of_stage = |op: &&Op| op.info().stages.contains(&stage);
         // Ranks, eigenvalues and determinants of every matrix take longer than all else together.
         self.operators().iter().filter(of_stage).copied().collect()
@@ -102,7 +102,7 @@ impl Space {
 
     /// Draws a chain.
     pub(super) fn chain(&self, random: &mut ChaCha8Rng, unit: UnitKind) -> Option<Script> {
-        let mut some = |stage: Stage, most: usize| {
+        let mut some = |stage: DsaStage, most: usize| {
             let choices = self.of_stage(stage);
             let count = random.random_range(0..=most as u64);
             (0..count)
@@ -122,7 +122,7 @@ impl Space {
 
     /// Draws one of the smallest allocations of the `dsa` space.
     pub(super) fn smallest_chain(&self, random: &mut ChaCha8Rng) -> Option<Expr> {
-        let reduction = *draw(random, &self.of_stage(Stage::Reduce), |op| frequency(*op))?;
+        let reduction = *draw(random, &self.of_stage(DsaStage::Reduce), |op| frequency(*op))?;
         let start = self.draw_start(random)?;
         let chain = Chain { start, before: Vec::new(), reduction, after: Vec::new(), reversed: false };
         self.allot_by(random, &chain)
@@ -130,7 +130,7 @@ impl Space {
 
     /// Returns what chains begin with, the score first.
     fn starts(&self) -> Vec<Op> {
-        self.operators().iter().copied().filter(|op| matches!(op, Op::Score | Op::Weight)).collect()
+        self.operators().iter().copied().filter(|op| matches!(*op, Op::Score | Op::Weight)).collect()
     }
 
     fn draw_start(&self, random: &mut ChaCha8Rng) -> Option<Op> {
@@ -167,23 +167,25 @@ impl Space {
                 let all = chain.before.len() + 1 + chain.after.len();
                 let place = random.random_range(0..all as u64) as usize;
                 let before = chain.before.len();
-                let (slot, stages): (&mut Op, &[Stage]) = match place {
-                    _ if place < before => (&mut chain.before[place], &[Stage::PreProcess]),
-                    _ if place == before => (&mut chain.reduction, &[Stage::Reduce]),
-                    _ => (&mut chain.after[place - before - 1], &[Stage::Transform, Stage::PostProcess]),
+                let (slot, stages): (&mut Op, &[DsaStage]) = match place {
+                    _ if place < before => (&mut chain.before[place], &[DsaStage::PreProcess]),
+                    _ if place == before => (&mut chain.reduction, &[DsaStage::Reduce]),
+                    _ => {
+                        (&mut chain.after[place - before - 1], &[DsaStage::Transform, DsaStage::PostProcess])
+                    }
                 };
                 let choices: Vec<Op> = stages.iter().flat_map(|stage| self.of_stage(*stage)).collect();
                 *slot = *draw(random, &choices, |op| frequency(*op))?;
             }
             Variation::StageInsertion => match random.random_bool(0.5) {
                 true => {
-                    let op = *draw(random, &self.of_stage(Stage::PreProcess), |op| frequency(*op))?;
+                    let op = *draw(random, &self.of_stage(DsaStage::PreProcess), |op| frequency(*op))?;
                     let place = random.random_range(0..=chain.before.len() as u64) as usize;
                     chain.before.insert(place, op);
                 }
                 false => {
                     let choices =
-                        [self.of_stage(Stage::Transform), self.of_stage(Stage::PostProcess)].concat();
+                        [self.of_stage(DsaStage::Transform), self.of_stage(DsaStage::PostProcess)].concat();
                     let op = *draw(random, &choices, |op| frequency(*op))?;
                     let place = random.random_range(0..=chain.after.len() as u64) as usize;
                     chain.after.insert(place, op);
@@ -218,9 +220,9 @@ impl Space {
         let Some(start) = self.starts().first().copied() else { return Vec::new() };
         let none = || std::iter::once(None);
         let before: Vec<Option<Op>> =
-            none().chain(self.of_stage(Stage::PreProcess).into_iter().map(Some)).collect();
-        let mut last = self.of_stage(Stage::Transform);
-        last.extend(self.of_stage(Stage::PostProcess));
+            none().chain(self.of_stage(DsaStage::PreProcess).into_iter().map(Some)).collect();
+        let mut last = self.of_stage(DsaStage::Transform);
+        last.extend(self.of_stage(DsaStage::PostProcess));
         last.sort();
         last.dedup();
         let after: Vec<Option<Op>> = none().chain(last.into_iter().map(Some)).collect();
@@ -228,7 +230,7 @@ impl Space {
         for unit in &self.units {
             for (before, reduction, after) in before.iter().flat_map(|before| {
                 let after = &after;
-                self.of_stage(Stage::Reduce)
+                self.of_stage(DsaStage::Reduce)
                     .into_iter()
                     .flat_map(move |reduction| after.iter().map(move |after| (*before, reduction, *after)))
             }) {
@@ -250,8 +252,9 @@ impl Space {
 }
 
 fn script(chain: &Chain, unit: UnitKind, lambda: f64) -> Option<Script> {
-    use crate::lang::ops::Setting;
-    let allocation = Expr::call(Op::Scale, vec![chain.importance()?], vec![Setting::Number(lambda)]).ok()?;
+    use crate::lang::ops::ParameterValue;
+    let allocation =
+        Expr::call(Op::Scale, vec![chain.importance()?], vec![ParameterValue::Number(lambda)]).ok()?;
     Some(Script { metric: None, unit: Some(unit), allocation: Some(allocation) })
 }
 

@@ -5,9 +5,9 @@ use rand::rngs::ChaCha8Rng;
 
 use super::productions::{Production, Productions};
 use super::{Space, digits};
-use crate::lang::ops::{Class, Domain, Op, Operator, Parameter, Setting};
+use crate::lang::ops::{Class, Domain, Op, Operator, Parameter, ParameterValue};
 use crate::lang::program::{Expr, Script};
-use crate::lang::types::{Type, UnitKind};
+use crate::lang::types::{Over, Type, UnitKind};
 
 /// The depths of importances that are drawn in turn.
 const LEAST_DEPTH: u64 = 2;
@@ -222,37 +222,39 @@ pub(super) fn constant(random: &mut ChaCha8Rng) -> f64 {
 }
 
 /// Draws all parameters of an operator; `over` is given.
-pub(super) fn settings(random: &mut ChaCha8Rng, row: &Operator, over: Option<&'static str>) -> Vec<Setting> {
+pub(super) fn settings(random: &mut ChaCha8Rng, row: &Operator, over: Option<Over>) -> Vec<ParameterValue> {
     row.parameters
         .iter()
         .map(|parameter| match (parameter.name, over) {
-            ("over", Some(word)) => Setting::Word(word),
-            ("over", None) => parameter.default.unwrap_or(Setting::Word("unit")),
+            ("over", Some(over)) => ParameterValue::Word(over.name()),
+            ("over", None) => parameter.default.unwrap_or(ParameterValue::Word("unit")),
             _ => setting(random, parameter),
         })
         .collect()
 }
 
 /// Draws a parameter.
-pub(super) fn setting(random: &mut ChaCha8Rng, parameter: &Parameter) -> Setting {
+pub(super) fn setting(random: &mut ChaCha8Rng, parameter: &Parameter) -> ParameterValue {
     match parameter.domain {
-        Domain::Word(words) => Setting::Word(words[random.random_range(0..words.len() as u64) as usize]),
+        Domain::Word(words) => {
+            ParameterValue::Word(words[random.random_range(0..words.len() as u64) as usize])
+        }
         Domain::Whole(low, high) => {
-            Setting::Number(random.random_range(f64::from(low)..=f64::from(high.min(low + 8))).round())
+            ParameterValue::Number(random.random_range(f64::from(low)..=f64::from(high.min(low + 8))).round())
         }
         // Of windows, the narrow ones.
-        Domain::Odd(low, _) => Setting::Number(f64::from(low + 2 * random.random_range(0..4u32))),
+        Domain::Odd(low, _) => ParameterValue::Number(f64::from(low + 2 * random.random_range(0..4u32))),
         Domain::Real(low, high) => {
             let value = match parameter.default {
                 // Around what is usual, by factors.
-                Some(Setting::Number(usual)) if usual > 0.0 => {
+                Some(ParameterValue::Number(usual)) if usual > 0.0 => {
                     usual * (random.random_range(-1.2..1.8f64)).exp()
                 }
                 _ if low == 0.0 && high == 1.0 => random.random_range(0.0..1.0),
                 _ if low == -1.0 && high == 1.0 => random.random_range(-0.05..0.05),
                 _ => constant(random),
             };
-            Setting::Number(digits(value.clamp(low, high)).clamp(low, high))
+            ParameterValue::Number(digits(value.clamp(low, high)).clamp(low, high))
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What can give a value of which type: the catalogue, turned round.
 
-use crate::lang::ops::{Class, Domain, Op};
-use crate::lang::types::{Type, UnitKind};
+use crate::lang::ops::{Class, Op};
+use crate::lang::types::{Over, Type, UnitKind};
 
 /// The shapes that formulas are made of.
 const SHAPES: [Type; 5] = [Type::Number, Type::Layer, Type::Input, Type::Output, Type::Matrix];
@@ -14,7 +14,7 @@ pub(super) struct Production {
     /// The types of its operands.
     pub(super) operands: Vec<Type>,
     /// What a reduction reduces.
-    pub(super) over: Option<&'static str>,
+    pub(super) over: Option<Over>,
     /// How often it is drawn, beside the others.
     pub(super) weight: f64,
     /// The least depth of a tree that it is the root of.
@@ -129,11 +129,11 @@ const fn is_senseless(op: Op, unit: UnitKind) -> bool {
 }
 
 /// Returns what a reduction may reduce.
-fn overs(op: Op) -> Vec<Option<&'static str>> {
+fn overs(op: Op) -> Vec<Option<Over>> {
     let row = op.info();
     let over = row.parameters.iter().find(|parameter| parameter.name == "over");
-    match (row.class, over.map(|it| it.domain)) {
-        (Class::Reduction, Some(Domain::Word(words))) => words.iter().map(|word| Some(*word)).collect(),
+    match (row.class, over) {
+        (Class::Reduction, Some(_)) => Over::ALL.map(Some).to_vec(),
         _ => vec![None],
     }
 }
@@ -153,7 +153,7 @@ fn combinations(operands: usize) -> Vec<Vec<Type>> {
 ///
 /// Formulas that tell units apart are sums and products of what is known of each, so arithmetic on layers is common; a reduction
 /// costs a look at every weight, so what is reduced stays simple.
-fn weight(op: Op, result: Type, operands: &[Type], over: Option<&'static str>) -> f64 {
+fn weight(op: Op, result: Type, operands: &[Type], over: Option<Over>) -> f64 {
     let row = op.info();
     let numbers = operands.iter().filter(|it| **it == Type::Number).count();
     let layers = result == Type::Layer;
@@ -193,7 +193,7 @@ fn weight(op: Op, result: Type, operands: &[Type], over: Option<&'static str>) -
         }
         Class::Normaliser if layers => 0.4,
         Class::Normaliser => 0.1,
-        Class::Reduction if matches!(over, Some("inputs" | "outputs")) => 0.1,
+        Class::Reduction if over.is_some_and(Over::is_within_linears) => 0.1,
         Class::Reduction if operands == [Type::Matrix] => 1.0,
         Class::Reduction => 0.15,
         Class::MatrixReduction => 0.02,

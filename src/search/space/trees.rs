@@ -1,9 +1,9 @@
 //! Every formula of the full space up to a size.
 
 use super::{Space, tidy};
-use crate::lang::ops::{Class, Domain, Op, Setting};
+use crate::lang::ops::{Class, Domain, Op, ParameterValue};
 use crate::lang::program::{Expr, Script};
-use crate::lang::types::{Type, UnitKind};
+use crate::lang::types::{Over, Type, UnitKind};
 
 impl Space {
     /// Returns every formula up to the space's greatest size, with constants and allocator parameters from grids; `None` when
@@ -14,10 +14,10 @@ impl Space {
             let by_size = self.by_size(*unit, constants, most)?;
             for allocator in self.allocators() {
                 let row = allocator.info();
-                let parameters: Vec<Vec<Setting>> = match row.parameters {
+                let parameters: Vec<Vec<ParameterValue>> = match row.parameters {
                     [] => vec![Vec::new()],
                     [one] => {
-                        let settings = windows.iter().map(|window| Setting::Number(*window));
+                        let settings = windows.iter().map(|window| ParameterValue::Number(*window));
                         settings.filter(|it| one.domain.holds(*it)).map(|it| vec![it]).collect()
                     }
                     _ => Vec::new(),
@@ -96,16 +96,21 @@ fn choices(types: &[Type], size: usize, by_size: &[[Vec<Expr>; 5]]) -> Vec<Vec<E
 }
 
 /// Returns the parameters that a call may have: its defaults, or the grid's constants where there is none.
-fn parameters(op: Op, over: Option<&'static str>, constants: &[f64]) -> Vec<Vec<Setting>> {
-    let mut all: Vec<Vec<Setting>> = vec![Vec::new()];
+fn parameters(op: Op, over: Option<Over>, constants: &[f64]) -> Vec<Vec<ParameterValue>> {
+    let mut all: Vec<Vec<ParameterValue>> = vec![Vec::new()];
     for parameter in op.info().parameters {
-        let settings: Vec<Setting> = match (parameter.name, over, parameter.default, parameter.domain) {
-            ("over", Some(word), ..) => vec![Setting::Word(word)],
+        let settings: Vec<ParameterValue> = match (parameter.name, over, parameter.default, parameter.domain)
+        {
+            ("over", Some(over), ..) => vec![ParameterValue::Word(over.name())],
             (_, _, Some(default), _) => vec![default],
-            (_, _, None, Domain::Word(words)) => words.iter().map(|word| Setting::Word(word)).collect(),
-            (_, _, None, domain) => {
-                constants.iter().map(|value| Setting::Number(*value)).filter(|it| domain.holds(*it)).collect()
+            (_, _, None, Domain::Word(words)) => {
+                words.iter().map(|word| ParameterValue::Word(word)).collect()
             }
+            (_, _, None, domain) => constants
+                .iter()
+                .map(|value| ParameterValue::Number(*value))
+                .filter(|it| domain.holds(*it))
+                .collect(),
         };
         all = all
             .iter()

@@ -8,7 +8,7 @@ use rand::rngs::ChaCha8Rng;
 use super::grow::{draw, setting, settings};
 use super::productions::Production;
 use super::{ATTEMPTS, Space, SpaceKind, digits, tidy};
-use crate::lang::ops::{Class, Domain, Op, Setting};
+use crate::lang::ops::{Class, Domain, Op, ParameterValue};
 use crate::lang::program::{Expr, Script};
 use crate::lang::types::{Type, UnitKind};
 
@@ -171,21 +171,21 @@ impl Space {
             Variation::SubtreeCrossover => {
                 let own = node(importance, place?)?;
                 let other = mate.allocator()?.importance?;
-                let of_type = own.of_type();
+                let of_type = own.ty();
                 let inner = random.random_bool(0.9);
-                let suits = |it: &Expr| it.of_type() == of_type && (!inner || it.size() > 1);
+                let suits = |it: &Expr| it.ty() == of_type && (!inner || it.size() > 1);
                 let donor =
-                    pick(random, other, suits).or_else(|| pick(random, other, |it| it.of_type() == of_type));
+                    pick(random, other, suits).or_else(|| pick(random, other, |it| it.ty() == of_type));
                 replaced(importance, place?, node(other, donor?)?.clone())?
             }
             Variation::PointMutation => {
                 let own = node(importance, place?)?;
                 let new = match own.operands() {
-                    [] => productions.leaf(random, own.of_type())?,
+                    [] => productions.leaf(random, own.ty())?,
                     operands => {
-                        let types: Vec<Type> = operands.iter().map(Expr::of_type).collect();
+                        let types: Vec<Type> = operands.iter().map(Expr::ty).collect();
                         let choices: Vec<&Production> = productions
-                            .of(own.of_type())
+                            .of(own.ty())
                             .iter()
                             .filter(|it| {
                                 it.operands == types && it.over == own.over() && Some(it.op) != own.op()
@@ -201,18 +201,18 @@ impl Space {
             Variation::SubtreeMutation => {
                 let own = node(importance, place?)?;
                 let depth = random.random_range(1..=4u64) as usize;
-                let new = productions.grow(random, own.of_type(), depth, false)?;
+                let new = productions.grow(random, own.ty(), depth, false)?;
                 replaced(importance, place?, new)?
             }
             Variation::HoistMutation => {
                 let place = pick(random, importance, |it| it.size() > 2)?;
                 let own = node(importance, place)?;
-                let inner = pick(random, own, |it| it.of_type() == own.of_type() && it.size() < own.size())?;
+                let inner = pick(random, own, |it| it.ty() == own.ty() && it.size() < own.size())?;
                 replaced(importance, place, node(own, inner)?.clone())?
             }
             Variation::ShrinkMutation => {
                 let place = pick(random, importance, |it| it.size() > 1)?;
-                let of_type = node(importance, place)?.of_type();
+                let of_type = node(importance, place)?.ty();
                 replaced(importance, place, productions.leaf(random, of_type)?)?
             }
             Variation::InsertMutation => {
@@ -222,7 +222,7 @@ impl Space {
                 })?
             }
             Variation::TermInsertion => {
-                let layer = |it: &Expr| it.of_type() == Type::Layer;
+                let layer = |it: &Expr| it.ty() == Type::Layer;
                 // At the root as often as anywhere: sums of terms grow there.
                 let place = match random.random_bool(0.5) && layer(importance) {
                     true => 0,
@@ -241,7 +241,7 @@ impl Space {
                 let place = pick(random, importance, |it| it.operands().len() > 1)?;
                 let own = node(importance, place)?;
                 let same: Vec<&Expr> =
-                    own.operands().iter().filter(|operand| operand.of_type() == own.of_type()).collect();
+                    own.operands().iter().filter(|operand| operand.ty() == own.ty()).collect();
                 replaced(importance, place, (*draw(random, &same, |_| 1.0)?).clone())?
             }
             Variation::ConstantMutation => constant(random, importance)?,
@@ -259,9 +259,8 @@ impl Space {
             }
             Variation::StageDeletion => {
                 let whole = |it: &usize| {
-                    node(importance, *it).is_some_and(
-                        |stage| matches!(stage.operands(), [one] if one.of_type() == stage.of_type()),
-                    )
+                    node(importance, *it)
+                        .is_some_and(|stage| matches!(stage.operands(), [one] if one.ty() == stage.ty()))
                 };
                 let stages: Vec<usize> = stages(importance).into_iter().filter(whole).collect();
                 let place = *draw(random, &stages, |_| 1.0)?;
@@ -295,7 +294,7 @@ impl Space {
         unit: UnitKind,
         fits: impl Fn(&Production) -> bool,
     ) -> Option<Expr> {
-        let of_type = own.of_type();
+        let of_type = own.ty();
         let productions = self.of_unit(unit);
         let choices: Vec<&Production> =
             productions.of(of_type).iter().filter(|it| fits(it) && it.operands.contains(&of_type)).collect();
@@ -322,8 +321,9 @@ impl Space {
     fn allocator(&self, random: &mut ChaCha8Rng, parent: &Script) -> Option<Script> {
         let old = parent.allocator()?;
         let importance = old.importance?;
-        let takes = |op: Op| matches!(op.info().class, Class::Allocator(Some(of_type)) if of_type == importance.of_type());
-        let new = self.draw_allocator(random, |op| op != old.op && takes(op))?;
+        let takes =
+            |op: Op| matches!(op.info().class, Class::Allocator(Some(of_type)) if of_type == importance.ty());
+        let new = self.draw_allocator(random, |op| op != old.op.into() && takes(op))?;
         let importance = self.positive(random, new, importance.clone())?;
         let allocation = Expr::call(new, vec![importance], settings(random, new.info(), None)).ok()?;
         Some(Script { allocation: Some(allocation), ..parent.clone() })
@@ -397,7 +397,7 @@ fn constants(random: &mut ChaCha8Rng, expr: &Expr, deviation: f64) -> Option<Exp
 }
 
 /// Returns the parameters of a call with one of them moved.
-fn moved_parameter(random: &mut ChaCha8Rng, call: &Expr) -> Option<Vec<Setting>> {
+fn moved_parameter(random: &mut ChaCha8Rng, call: &Expr) -> Option<Vec<ParameterValue>> {
     let row = call.op()?.info();
     let mut parameters = call.parameters().to_vec();
     let numbers: Vec<usize> =
@@ -406,7 +406,7 @@ fn moved_parameter(random: &mut ChaCha8Rng, call: &Expr) -> Option<Vec<Setting>>
     let value = parameters[place].number()?;
     parameters[place] = match row.parameters[place].domain {
         Domain::Real(low, high) => {
-            Setting::Number(digits(moved(random, value).clamp(low, high)).clamp(low, high))
+            ParameterValue::Number(digits(moved(random, value).clamp(low, high)).clamp(low, high))
         }
         _ => setting(random, &row.parameters[place]),
     };

@@ -8,7 +8,7 @@ use std::fmt::Write;
 use crate::support::book;
 use allot::lang::check::{Options, check};
 use allot::lang::diagnostic::{Diagnostic, Severity};
-use allot::lang::ops::{CATALOGUE, Class, Notation, Operator, Stage};
+use allot::lang::ops::{CATALOGUE, Class, DsaStage, Notation, Operator};
 use allot::lang::problem::Problem;
 use allot::lang::types::Type;
 use allot::search::space::VARIATIONS;
@@ -106,10 +106,10 @@ fn search_page() -> String {
          stages it takes part.\n\n| stage | at most | operators |\n|---|---|---|\n",
     );
     let stages = [
-        (Stage::PreProcess, "pre-process", 2),
-        (Stage::Reduce, "reduce", 1),
-        (Stage::Transform, "transform", 1),
-        (Stage::PostProcess, "post-process", 2),
+        (DsaStage::PreProcess, "pre-process", 2),
+        (DsaStage::Reduce, "reduce", 1),
+        (DsaStage::Transform, "transform", 1),
+        (DsaStage::PostProcess, "post-process", 2),
     ];
     for (stage, name, most) in stages {
         let operators: Vec<String> = CATALOGUE

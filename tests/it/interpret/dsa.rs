@@ -3,8 +3,8 @@
 use crate::support::reference::{TinyStories, furthest, json, number, numbers};
 use allot::allocate::Bounds;
 use allot::allocate::script::{Note, Outcome, Request, ScriptError, allocate_all};
+use allot::exchange::dsa;
 use allot::lang::check::{Options, check};
-use allot::lang::dsa;
 use allot::lang::program::{Metric, Script};
 use allot::lang::published;
 

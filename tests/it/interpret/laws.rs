@@ -3,10 +3,10 @@
 use allot::interpret::error::InterpretError;
 use allot::interpret::evaluate::Importance;
 use allot::lang::canonical;
-use allot::lang::ops::{CATALOGUE, Class, Domain, Op, Operator, Setting};
+use allot::lang::ops::{CATALOGUE, Class, Domain, Op, Operator, ParameterValue};
 use allot::lang::print;
 use allot::lang::program::Expr;
-use allot::lang::types::{Type, UnitKind};
+use allot::lang::types::{Over, Type, UnitKind};
 
 use crate::support::models::{Numbers, Stored, evaluate_all, model};
 
@@ -29,15 +29,15 @@ fn attempt(numbers: &mut Numbers, row: &Operator, of: Type, depth: usize) -> Opt
     {
         return None;
     }
-    let parameters: Vec<Setting> = row
+    let parameters: Vec<ParameterValue> = row
         .parameters
         .iter()
         .map(|parameter| match (parameter.domain, parameter.name) {
-            (Domain::Word(words), _) => Setting::Word(words[numbers.below(words.len())]),
-            (_, "lo") => Setting::Number(-1.0),
-            (_, "window") => Setting::Number(3.0),
-            (_, "p") => Setting::Number([0.0, 0.1, 0.5, 0.93, 1.0][numbers.below(5)]),
-            _ => Setting::Number(1.0),
+            (Domain::Word(words), _) => ParameterValue::Word(words[numbers.below(words.len())]),
+            (_, "lo") => ParameterValue::Number(-1.0),
+            (_, "window") => ParameterValue::Number(3.0),
+            (_, "p") => ParameterValue::Number([0.0, 0.1, 0.5, 0.93, 1.0][numbers.below(5)]),
+            _ => ParameterValue::Number(1.0),
         })
         .collect();
     let types: Vec<Type> = match row.class {
@@ -58,7 +58,9 @@ fn attempt(numbers: &mut Numbers, row: &Operator, of: Type, depth: usize) -> Opt
         Class::MatrixReduction => vec![Type::Matrix],
     };
     let over = match parameters.last() {
-        Some(Setting::Word(word)) if row.class == Class::Reduction => Some(*word),
+        Some(ParameterValue::Word(word)) if row.class == Class::Reduction => {
+            Over::ALL.into_iter().find(|over| over.name() == *word)
+        }
         _ => None,
     };
     if row.op.result_type(&types, over) != Ok(of) {

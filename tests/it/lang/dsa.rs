@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
+use allot::exchange::dsa::{export, import};
 use allot::lang::check::{Options, check};
-use allot::lang::dsa::{export, import};
 use allot::lang::program::Script;
 use allot::lang::{canonical, print};
 use proptest::prelude::*;

@@ -83,7 +83,7 @@ proptest! {
     ) {
         let normal = canonical::expr(&expr);
         // That a constant is broadcast does not matter to any value, but a type is part of what fits where.
-        prop_assert_eq!(normal.of_type(), expr.of_type(), "{}", print::expr(&expr));
+        prop_assert_eq!(normal.ty(), expr.ty(), "{}", print::expr(&expr));
         // `exp(log(x))` is x to a rounding error only, which what is around it can blow up to any size.
         prop_assume!(!has_exp_of_log(&expr));
         let terminals = terminals(&values);
@@ -202,7 +202,8 @@ fn evaluate(expr: &Expr, terminals: &HashMap<Op, f64>) -> f64 {
         return *value;
     }
     let operands: Vec<f64> = expr.operands().iter().map(|operand| evaluate(operand, terminals)).collect();
-    scalar::apply(op, &operands).expect("the operator is elementwise")
+    let Op::Elementwise(op) = op else { panic!("{} is not elementwise", op.name()) };
+    scalar::apply(op, &operands).expect("it has its operands")
 }
 
 fn has_exp_of_log(expr: &Expr) -> bool {

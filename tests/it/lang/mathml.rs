@@ -6,7 +6,7 @@ use crate::support::markup::balance;
 use allot::lang::check::{Options, check};
 use allot::lang::latex;
 use allot::lang::mathml::mathml;
-use allot::lang::ops::{CATALOGUE, Class, Op, Setting};
+use allot::lang::ops::{CATALOGUE, Class, Op, ParameterValue};
 use allot::lang::program::{Expr, Script};
 use allot::lang::published::PUBLISHED;
 use allot::lang::types::{Type, UnitKind};
@@ -40,12 +40,14 @@ fn smallest(op: Op) -> Vec<Expr> {
     let mut parameters = vec![Vec::new()];
     for parameter in row.parameters {
         let settings = match parameter.domain {
-            allot::lang::ops::Domain::Word(words) => words.iter().map(|word| Setting::Word(word)).collect(),
-            _ => vec![parameter.default.unwrap_or(Setting::Number(0.5))],
+            allot::lang::ops::Domain::Word(words) => {
+                words.iter().map(|word| ParameterValue::Word(word)).collect()
+            }
+            _ => vec![parameter.default.unwrap_or(ParameterValue::Number(0.5))],
         };
         parameters = parameters
             .into_iter()
-            .flat_map(|known: Vec<Setting>| {
+            .flat_map(|known: Vec<ParameterValue>| {
                 settings
                     .iter()
                     .map(move |setting| [known.clone(), vec![*setting]].concat())

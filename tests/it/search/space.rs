@@ -24,7 +24,7 @@ fn assert_sound(space: &Space, script: &Script) -> Result<(), TestCaseError> {
     let text = print::script(script);
     prop_assert!(space.holds(script), "{text}");
     let allocation = script.allocation.as_ref().expect("an allocation");
-    prop_assert_eq!(allocation.of_type(), Type::Sparsity);
+    prop_assert_eq!(allocation.ty(), Type::Sparsity);
     let checked = check(&text, Options::default()).script;
     prop_assert_eq!(checked.as_ref(), Some(script), "{}", text);
     Ok(())
@@ -143,11 +143,11 @@ fn the_small_dsa_space_is_what_its_stages_multiply_to() {
         SpaceOptions { kind: SpaceKind::Dsa, units: vec!["block".to_owned()], ..SpaceOptions::default() };
     let space = Space::new(&options).expect("a space");
     let of = |stage| space.operators().iter().filter(|op| op.info().stages.contains(&stage)).count();
-    use allot::lang::ops::Stage;
+    use allot::lang::ops::DsaStage;
     let last = space.operators().iter().filter(|op| {
-        op.info().stages.contains(&Stage::Transform) || op.info().stages.contains(&Stage::PostProcess)
+        op.info().stages.contains(&DsaStage::Transform) || op.info().stages.contains(&DsaStage::PostProcess)
     });
-    let chains = (1 + of(Stage::PreProcess)) * of(Stage::Reduce) * (1 + last.count());
+    let chains = (1 + of(DsaStage::PreProcess)) * of(DsaStage::Reduce) * (1 + last.count());
     let grid = Grid { constants: Vec::new(), windows: vec![0.08] };
     let all = formulas(&space, &grid).expect("formulas");
     // Both directions; canonical forms are fewer, since `abs(abs(x))` and the like are one formula.

@@ -2,7 +2,7 @@
 //!
 //! A stream that ends gives leaves from there on, so that shorter streams give smaller programs and a failing one shrinks.
 
-use allot::lang::ops::{CATALOGUE, Class, Domain, Op, Operator, Setting};
+use allot::lang::ops::{CATALOGUE, Class, Domain, Op, Operator, ParameterValue};
 use allot::lang::program::{Expr, Metric, Script};
 use allot::lang::types::{Group, Type, UnitKind};
 use proptest::prelude::*;
@@ -126,7 +126,7 @@ impl<'a> Builder<'a> {
         let operands = self.operands(row, wanted, depth.saturating_sub(1));
         let parameters = self.parameters(row, wanted);
         let expr = Expr::call(row.op, operands, parameters).expect("the program is well-typed");
-        assert_eq!(expr.of_type(), wanted);
+        assert_eq!(expr.ty(), wanted);
         expr
     }
 
@@ -166,30 +166,33 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn parameters(&mut self, row: &Operator, wanted: Type) -> Vec<Setting> {
-        let mut settings: Vec<Setting> = Vec::new();
+    fn parameters(&mut self, row: &Operator, wanted: Type) -> Vec<ParameterValue> {
+        let mut settings: Vec<ParameterValue> = Vec::new();
         for parameter in row.parameters {
             let setting = match (parameter.name, wanted, parameter.default) {
-                ("over", Type::Input, _) => Setting::Word("outputs"),
-                ("over", Type::Output, _) => Setting::Word("inputs"),
-                ("over", _, _) => Setting::Word("unit"),
+                ("over", Type::Input, _) => ParameterValue::Word("outputs"),
+                ("over", Type::Output, _) => ParameterValue::Word("inputs"),
+                ("over", _, _) => ParameterValue::Word("unit"),
                 (_, _, Some(default)) if self.choose(2) == 0 => default,
                 _ => match parameter.domain {
                     Domain::Real(low, high) => {
                         let number = self.finite().clamp(low, high);
-                        Setting::Number(number)
+                        ParameterValue::Number(number)
                     }
                     Domain::Whole(low, high) => {
                         let span = (high - low).min(20) as usize + 1;
-                        Setting::Number(f64::from(low) + self.choose(span) as f64)
+                        ParameterValue::Number(f64::from(low) + self.choose(span) as f64)
                     }
-                    Domain::Odd(low, _) => Setting::Number(f64::from(low) + 2.0 * self.choose(9) as f64),
-                    Domain::Word(words) => Setting::Word(words[self.choose(words.len())]),
+                    Domain::Odd(low, _) => {
+                        ParameterValue::Number(f64::from(low) + 2.0 * self.choose(9) as f64)
+                    }
+                    Domain::Word(words) => ParameterValue::Word(words[self.choose(words.len())]),
                 },
             };
             settings.push(setting);
         }
-        if let (Op::Clip, [Setting::Number(low), Setting::Number(high)]) = (row.op, &mut settings[..])
+        if let (Op::Clip, [ParameterValue::Number(low), ParameterValue::Number(high)]) =
+            (row.op, &mut settings[..])
             && *low > *high
         {
             std::mem::swap(low, high);

@@ -3,7 +3,7 @@
 use super::expression::Place;
 use super::{Checker, not_a_word, similar};
 use crate::canonical;
-use crate::ops::{CATALOGUE, Domain, Notation, Op, Parameter, Setting};
+use crate::ops::{CATALOGUE, Domain, Need, Notation, Op, Parameter, ParameterValue};
 use crate::problem::Problem;
 use crate::program::Expr;
 use crate::span::Span;
@@ -43,7 +43,7 @@ impl Checker {
         let arguments = arguments.unwrap_or_default();
 
         let mut operands: Vec<Option<Expr>> = Vec::new();
-        let mut settings: Vec<Option<(Option<Setting>, Span)>> = vec![None; row.parameters.len()];
+        let mut settings: Vec<Option<(Option<ParameterValue>, Span)>> = vec![None; row.parameters.len()];
         let mut named: Option<Span> = None;
         let mut complete = true;
         // Once an argument has not found its place, what seems to be missing may be what was meant by it.
@@ -119,10 +119,7 @@ impl Checker {
         if !complete {
             return None;
         }
-        if op == Op::Clip
-            && let [Setting::Number(low), Setting::Number(high)] = parameters[..]
-            && low > high
-        {
+        if op.needs(Need::Ascending) && !are_ascending(&parameters) {
             let span = Span::new(name.span.start, span.end);
             return self.report(Problem::BoundsReversed { op, span });
         }
@@ -172,7 +169,7 @@ impl Checker {
         op: Op,
         given: &Name,
         argument: &Argument,
-        settings: &mut [Option<(Option<Setting>, Span)>],
+        settings: &mut [Option<(Option<ParameterValue>, Span)>],
     ) -> Named {
         let row = op.info();
         let place = row.parameters.iter().position(|parameter| parameter.name == given.text);
@@ -199,7 +196,12 @@ impl Checker {
         }
     }
 
-    fn setting(&mut self, op: Op, parameter: &'static Parameter, argument: &Argument) -> Option<Setting> {
+    fn setting(
+        &mut self,
+        op: Op,
+        parameter: &'static Parameter,
+        argument: &Argument,
+    ) -> Option<ParameterValue> {
         let span = argument.value.span;
         let outside = |found: String| Problem::OutOfDomain {
             op: Some(op),
@@ -218,23 +220,29 @@ impl Checker {
                 _ => None,
             };
             return match word {
-                Some(word) => Some(Setting::Word(word)),
+                Some(word) => Some(ParameterValue::Word(word)),
                 None => self.report(outside(not_a_word(&argument.value))),
             };
         }
         let expr = self.expr(&argument.value)?;
-        let found = expr.of_type();
-        if found != Type::Number || expr.uses(Op::Target) {
+        let found = expr.ty();
+        if found != Type::Number || !expr.is_constant() {
             return self.report(Problem::NotConstant { op, parameter: parameter.name, span, found });
         }
         let Some(value) = canonical::constant(&expr) else {
             return self.report(Problem::NotFinite { op, parameter: parameter.name, span });
         };
-        let setting = Setting::Number(value);
+        let setting = ParameterValue::Number(value);
         if parameter.domain.holds(setting) {
             Some(setting)
         } else {
             self.report(outside(setting.to_string()))
         }
     }
+}
+
+/// Returns whether no number among parameters is greater than the next.
+fn are_ascending(parameters: &[ParameterValue]) -> bool {
+    let numbers: Vec<f64> = parameters.iter().filter_map(|parameter| parameter.number()).collect();
+    numbers.is_sorted()
 }

@@ -1,9 +1,9 @@
 //! Expressions: names, operators, pipelines.
 
 use super::{Checker, arguments, similar};
-use crate::ops::{CATALOGUE, Class, Op, Setting};
+use crate::ops::{CATALOGUE, Need, Op, ParameterValue};
 use crate::problem::Problem;
-use crate::program::{BuildError, Expr};
+use crate::program::{self, BuildError, Expr};
 use crate::span::Span;
 use crate::syntax::{self, Node, NodeKind, Stage, StageKind};
 use crate::types::{Type, UnitKind};
@@ -27,7 +27,7 @@ impl Checker {
         }
         match &node.kind {
             NodeKind::Number(value) => Some(Expr::number(*value).at(node.span)),
-            NodeKind::Hole => self.hole(node.span, Op::Add.accepts(), "a value"),
+            NodeKind::Hole => self.hole(node.span, &Type::SHAPES, "a value"),
             NodeKind::Name(name) => self.name(name, node.span),
             NodeKind::Group(inner) => self.expr(inner),
             NodeKind::Negate { sign, value } => {
@@ -78,12 +78,11 @@ impl Checker {
     ) -> Option<Expr> {
         match &stage.kind {
             StageKind::Hole => {
-                let input = input?.of_type();
+                let input = input?.ty();
                 self.hole_as_stage(stage.span, input, next)
             }
             StageKind::Operator { name, arguments } => {
-                let is_terminal =
-                    Op::find(&name.text).is_some_and(|op| matches!(op.info().class, Class::Terminal(_)));
+                let is_terminal = Op::find(&name.text).is_some_and(Op::is_terminal);
                 if is_terminal || self.scope.use_of(&name.text).is_some() {
                     return self.report(Problem::StageIsValue { name: name.text.clone(), span: name.span });
                 }
@@ -102,13 +101,13 @@ impl Checker {
             }
             self.written_out += value.size();
             let value = value.clone();
-            if self.in_metric && value.uses(Op::Score) {
+            if self.in_metric && value.uses_any(|op| op.needs(Need::Metric)) {
                 return self.report(Problem::ScoreInMetric { span });
             }
             return Some(value);
         }
         let op = match Op::find(name) {
-            Some(op) if matches!(op.info().class, Class::Terminal(_)) => op,
+            Some(op) if op.is_terminal() => op,
             _ if self.scope.is_silent(name) => return None,
             Some(op) => return self.report(Problem::OperatorAsValue { op, span }),
             None => {
@@ -117,10 +116,10 @@ impl Checker {
                 return self.report(Problem::UnknownName { name: name.to_owned(), span, similar, below });
             }
         };
-        if self.in_metric && op == Op::Score {
+        if self.in_metric && op.needs(Need::Metric) {
             return self.report(Problem::ScoreInMetric { span });
         }
-        if matches!(op, Op::FanIn | Op::FanOut) && self.unit != Some(UnitKind::Projection) {
+        if op.needs(Need::Projections) && self.unit != Some(UnitKind::Projection) {
             return match self.unit_in_doubt {
                 true => None,
                 false => self.report_once(Problem::NeedsProjection { op, span, unit: self.unit }),
@@ -131,7 +130,7 @@ impl Checker {
 
     /// Returns the names of values like one that is unknown; of operators, when no value is like it.
     fn similar_values(&self, name: &str) -> Vec<String> {
-        let values = CATALOGUE.iter().filter(|row| matches!(row.class, Class::Terminal(_)));
+        let values = CATALOGUE.iter().filter(|row| row.op.is_terminal());
         let bindings = self.scope.bindings().iter().rev().take(MOST_COMPARED);
         let bindings = bindings.map(|binding| binding.name.as_str());
         let found = similar(name, bindings.chain(values.map(|row| row.name)));
@@ -148,17 +147,14 @@ impl Checker {
         &mut self,
         op: Op,
         operands: Vec<Expr>,
-        parameters: Vec<Setting>,
+        parameters: Vec<ParameterValue>,
         name: Span,
         span: Span,
         place: impl Fn(usize) -> Place,
     ) -> Option<Expr> {
         let found: Vec<(Type, Option<Op>)> =
-            operands.iter().map(|operand| (operand.of_type(), operand.op())).collect();
-        let over = parameters.iter().find_map(|setting| match setting {
-            Setting::Word(word) if op.info().class == Class::Reduction => Some(*word),
-            _ => None,
-        });
+            operands.iter().map(|operand| (operand.ty(), operand.op())).collect();
+        let over = program::over(op, &parameters);
         match Expr::call(op, operands, parameters) {
             Ok(expr) if expr.depth() > syntax::MAX_DEPTH => self.report_once(Problem::TooDeep { span }),
             Ok(expr) if expr.size() > syntax::MAX_SIZE => self.report_once(Problem::TooLarge { span }),

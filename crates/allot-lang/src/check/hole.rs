@@ -1,7 +1,7 @@
 //! Typed holes: what fits where a script says `?`.
 
 use super::Checker;
-use crate::ops::{CATALOGUE, Class, Notation, Op, Operator};
+use crate::ops::{CATALOGUE, Class, Need, Notation, Op, Operator};
 use crate::problem::{Problem, alternatives};
 use crate::span::Span;
 use crate::types::{Type, UnitKind};
@@ -24,18 +24,18 @@ impl Checker {
     pub(super) fn hole<T>(&mut self, span: Span, types: &[Type], wanted: &str) -> Option<T> {
         let mut fits = Vec::new();
         let bindings = self.scope.last(MOST_BINDINGS);
-        let bindings = bindings.into_iter().filter(|(_, of_type)| types.contains(of_type));
+        let bindings = bindings.into_iter().filter(|(_, ty)| types.contains(ty));
         let terminals = self
             .offered()
-            .filter(|row| matches!(row.class, Class::Terminal(of_type) if types.contains(&of_type)))
+            .filter(|row| matches!(row.class, Class::Terminal(ty) if types.contains(&ty)))
             .map(|row| row.name);
         let values = bindings.map(|(name, _)| name).chain(terminals).collect();
         push(&mut fits, "values", values);
         let results = |row: &Operator| match row.class {
             Class::Allocator(_) => types.contains(&Type::Sparsity),
             Class::Reduction | Class::MatrixReduction | Class::Layerwise => types.contains(&Type::Layer),
-            Class::Normaliser => types.iter().any(|of_type| row.op.accepts().contains(of_type)),
-            Class::Elementwise => types.iter().any(|of_type| *of_type != Type::Sparsity),
+            Class::Normaliser => types.iter().any(|ty| row.op.accepts().contains(ty)),
+            Class::Elementwise => types.iter().any(|ty| *ty != Type::Sparsity),
             Class::Terminal(_) => false,
         };
         for (heading, class) in CLASSES {
@@ -47,8 +47,8 @@ impl Checker {
             let rows = self.offered().filter(|row| row.class == Class::Reduction);
             push(&mut fits, "reductions, with `over`", rows.map(written).collect());
         }
-        let names: Vec<&str> = types.iter().map(|of_type| of_type.with_article()).collect();
-        let wanted = match types == Op::Add.accepts() {
+        let names: Vec<&str> = types.iter().map(|ty| ty.with_article()).collect();
+        let wanted = match types == Type::SHAPES {
             true => format!("{wanted} of any shape"),
             false => format!("{wanted}: {}", alternatives(&names)),
         };
@@ -63,7 +63,7 @@ impl Checker {
             let widens = row.class == Class::Elementwise && row.operands.len() > 1;
             let shapes = |out: &Type| input.join(*out) == Some(*out) && next.accepts().contains(out);
             match row.op.result_type(&vec![input; row.operands.len()], None) {
-                Ok(out) => next.accepts().contains(&out) || (widens && Op::Add.accepts().iter().any(shapes)),
+                Ok(out) => next.accepts().contains(&out) || (widens && Type::SHAPES.iter().any(shapes)),
                 Err(_) => false,
             }
         };
@@ -84,11 +84,11 @@ impl Checker {
         let projection = self.unit == Some(UnitKind::Projection);
         let in_metric = self.in_metric;
         CATALOGUE.iter().filter(move |row| {
-            let fits = match row.op {
-                Op::FanIn | Op::FanOut => projection,
-                Op::Score => !in_metric,
-                _ => true,
-            };
+            let fits = row.needs.iter().all(|need| match need {
+                Need::Projections => projection,
+                Need::Metric => !in_metric,
+                Need::Ascending => true,
+            });
             row.full && fits
         })
     }

@@ -77,7 +77,7 @@ impl Scope {
 
     /// Returns the last bindings that have a value, in the order of the script, at most `most`.
     pub(super) fn last(&self, most: usize) -> Vec<(&str, Type)> {
-        let valued = |binding: &Binding| binding.value.as_ref().map(Expr::of_type);
+        let valued = |binding: &Binding| binding.value.as_ref().map(Expr::ty);
         let mut last: Vec<(&str, Type)> = self
             .bindings
             .iter()

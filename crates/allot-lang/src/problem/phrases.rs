@@ -2,7 +2,7 @@
 
 use crate::diagnostic::Diagnostic;
 use crate::ops::{Class, Notation, Op};
-use crate::types::Type;
+use crate::types::{Over, Type};
 
 /// The longest text that a message quotes, in characters.
 const LONGEST_QUOTE: usize = 100;
@@ -84,12 +84,12 @@ pub(super) fn written(op: Op) -> &'static str {
     }
 }
 
-pub(super) fn type_help(diagnostic: Diagnostic, op: Op, found: Type, over: Option<&str>) -> Diagnostic {
+pub(super) fn type_help(diagnostic: Diagnostic, op: Op, found: Type, over: Option<Over>) -> Diagnostic {
     match (op.info().class, found) {
         (Class::Reduction | Class::MatrixReduction, Type::Layer) => {
             diagnostic.help("this is already one value for each unit: leave the reduction out")
         }
-        (Class::Reduction, Type::Input | Type::Output) if over.is_some_and(|over| over != "unit") => {
+        (Class::Reduction, Type::Input | Type::Output) if over.is_some_and(Over::is_within_linears) => {
             diagnostic.help("`over` works within each matrix: leave it out to reduce all values of the unit")
         }
         (Class::MatrixReduction, Type::Input | Type::Output) => {
@@ -111,9 +111,9 @@ pub(super) fn type_help(diagnostic: Diagnostic, op: Op, found: Type, over: Optio
 }
 
 /// Returns what an operator takes, as a clause.
-pub(super) fn takes(op: Op, over: Option<&str>) -> String {
+pub(super) fn takes(op: Op, over: Option<Over>) -> String {
     let (with, types) = match over {
-        Some(over @ ("inputs" | "outputs")) => (format!(" over {over}"), &[Type::Matrix][..]),
+        Some(over) if over.is_within_linears() => (format!(" over {over}"), &[Type::Matrix][..]),
         _ => (String::new(), op.accepts()),
     };
     let names: Vec<&str> = types.iter().map(|shape| shape.with_article()).collect();

@@ -236,7 +236,7 @@ impl Problem {
                     Diagnostic::error("unknown-parameter", format!("`{owner}` has no parameter `{name}`"))
                         .label(*span, "unknown");
                 let diagnostic = did_you_mean(diagnostic, similar);
-                if Op::find(name).is_some_and(|op| matches!(op.info().class, Class::Terminal(_))) {
+                if Op::find(name).is_some_and(Op::is_terminal) {
                     return diagnostic
                         .help("`=` sets a parameter; numbers are compared with `<`, `<=`, `>` and `>=`");
                 }

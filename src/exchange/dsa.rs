@@ -5,9 +5,9 @@
 //! 1 - minmax of it in a window of lambda 0.08, and replaces NaN by 0 and infinity by -1 on the way: an imported script
 //! says all of this in the language.
 
-use super::ops::{Op, Setting};
-use super::program::{BuildError, Expr, Script};
-use super::types::{Type, UnitKind};
+use crate::lang::ops::{Allocator, Op, ParameterValue};
+use crate::lang::program::{BuildError, Expr, Script};
+use crate::lang::types::{Type, UnitKind};
 
 /// A slot of a graph string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -190,12 +190,12 @@ fn build(before: &[Op], reduction: Option<Op>, after: &[Op]) -> Result<Script, B
         expr = Expr::apply(*op, vec![expr])?;
     }
     // What is not one number by now, the engine averages.
-    if expr.of_type() == Type::Matrix {
+    if expr.ty() == Type::Matrix {
         expr = Expr::apply(Op::Mean, vec![expr])?;
     }
     expr = Expr::apply(Op::DsaSanitize, vec![expr])?;
     let keep = Expr::apply(Op::Negate, vec![expr])?;
-    let allocation = Expr::call(Op::Scale, vec![keep], vec![Setting::Number(LAMBDA)])?;
+    let allocation = Expr::call(Op::Scale, vec![keep], vec![ParameterValue::Number(LAMBDA)])?;
     Ok(Script { metric: None, unit: None, allocation: Some(allocation) })
 }
 
@@ -205,14 +205,17 @@ fn build(before: &[Op], reduction: Option<Op>, after: &[Op]) -> Result<Script, B
 /// not look for it. Returns `None` when the script is no such formula.
 pub fn export(script: &Script) -> Option<String> {
     let allocator = script.allocator()?;
-    if allocator.op != Op::Scale || script.metric.is_some() || script.unit == Some(UnitKind::Projection) {
+    if allocator.op != Allocator::Scale
+        || script.metric.is_some()
+        || script.unit == Some(UnitKind::Projection)
+    {
         return None;
     }
     let chain = chain(descend(descend(allocator.importance?, Op::Negate)?, Op::DsaSanitize)?)?;
-    let (ops, of_types): (Vec<Op>, Vec<Type>) = chain.into_iter().unzip();
+    let (ops, types): (Vec<Op>, Vec<Type>) = chain.into_iter().unzip();
     // The reduction is the first that is a Layer; the mean that the engine takes by itself is in no slot, and then the
     // border between the other slots may be anywhere.
-    let reduction = of_types.iter().position(|of_type| *of_type == Type::Layer)?;
+    let reduction = types.iter().position(|ty| *ty == Type::Layer)?;
     let named = (&ops[..reduction], Some(ops[reduction]), &ops[reduction + 1..]);
     let unnamed = (0..=reduction).rev().map(|border| (&ops[..border], None, &ops[border..reduction]));
     let (before, reduction, after) =
@@ -236,7 +239,7 @@ pub fn export(script: &Script) -> Option<String> {
 fn chain(mut expr: &Expr) -> Option<Vec<(Op, Type)>> {
     let mut chain = Vec::new();
     while expr.op()? != Op::Score {
-        chain.push((expr.op()?, expr.of_type()));
+        chain.push((expr.op()?, expr.ty()));
         let [operand] = expr.operands() else { return None };
         expr = operand;
     }

@@ -1,0 +1,61 @@
+//! How operators act on types, and what they need where they stand.
+
+use crate::types::Type;
+
+/// How an operator acts on types.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// A leaf of the given type.
+    Terminal(Type),
+    /// Any shapes to the smallest one that they all broadcast to.
+    Elementwise,
+    /// A `Layer`, `Input`, `Output` or `Matrix` to itself.
+    Normaliser,
+    /// A `Matrix`, `Input` or `Output` to a `Layer`; with `over`, a `Matrix` to an `Output` or `Input`.
+    Reduction,
+    /// A `Matrix` to a `Layer`: once for each linear, then the plain mean over the unit's linears.
+    MatrixReduction,
+    /// A `Layer` to a `Layer`, across the units.
+    Layerwise,
+    /// An importance, or nothing, to a `Sparsity`.
+    Allocator(Option<Type>),
+}
+
+impl Class {
+    /// Returns the heading under which operators of this class are listed.
+    pub const fn heading(self) -> &'static str {
+        match self {
+            Self::Terminal(_) => "Terminals",
+            Self::Elementwise => "Elementwise operators",
+            Self::Normaliser => "Normalisers",
+            Self::Reduction => "Reductions",
+            Self::MatrixReduction => "Matrix reductions",
+            Self::Layerwise => "Layer operators",
+            Self::Allocator(_) => "Allocators",
+        }
+    }
+}
+
+/// What an operator needs where it stands, besides operands whose types fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Units that are projections.
+    Projections,
+    /// A metric that is complete, so no metric can use it.
+    Metric,
+    /// Parameters in ascending order.
+    Ascending,
+}
+
+/// A stage of the `dsa` search space (DSA, section 3: pre-process, reduce, transform, post-process).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DsaStage {
+    /// Acts on element scores.
+    PreProcess,
+    /// Turns a unit's scores into one number.
+    Reduce,
+    /// Acts on a unit's number.
+    Transform,
+    /// Acts on the units' numbers last.
+    PostProcess,
+}
