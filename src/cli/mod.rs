@@ -1,41 +1,21 @@
-//! The command line: arguments in, calls out, nothing computed here. One file for each command.
+//! The command line: arguments in, calls out, nothing computed here. `commands` has one file for each command, `shared` what
+//! several of them use.
 
-mod allocation;
-mod calibration;
-mod check;
-mod compare;
-mod device;
-mod diff;
-mod enumerate;
-mod eval;
-mod explain;
-mod export;
-mod fmt;
-mod help;
-mod import;
-mod import_dsa;
-mod input;
-mod inspect;
-mod interrupt;
-mod kl;
-mod model;
-mod ops;
-mod output;
-mod ppl;
-mod progress;
-mod prune;
-mod scripts;
-mod search;
-mod show;
-mod space;
-mod stats;
-mod text;
+mod commands;
+mod shared;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, Parser, Subcommand};
 
-pub use output::CliError;
+pub use shared::error::CliError;
+
+use commands::{
+    check, compare, diff, enumerate, eval, explain, export, fmt, import, import_dsa, inspect, kl, ops, ppl,
+    prune, search, show, stats,
+};
+use shared::common::{Common, Outcome};
+use shared::{help, interrupt, terminal};
 
 use crate::interrupt::Interrupted;
 
@@ -48,29 +28,6 @@ struct Cli {
     command: Command,
     #[command(flatten)]
     common: Common,
-}
-
-/// What every command takes.
-#[derive(Clone, Copy, Debug, clap::Args)]
-struct Common {
-    /// How results are written
-    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
-    format: Format,
-    /// Writes results only, no messages and no progress
-    #[arg(long, short, global = true)]
-    quiet: bool,
-    #[command(flatten)]
-    device: device::DeviceArguments,
-}
-
-/// How results are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people
-    #[default]
-    Text,
-    /// For programs
-    Json,
 }
 
 #[derive(Debug, Subcommand)]
@@ -93,15 +50,6 @@ enum Command {
     ImportDsa(import_dsa::Arguments),
     Export(export::Arguments),
     Import(import::Arguments),
-}
-
-/// What a command found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Outcome {
-    /// All is well.
-    Fine,
-    /// A check found something.
-    Found,
 }
 
 /// Runs the command that the process's arguments name, and returns the process's exit code.
@@ -134,12 +82,8 @@ pub fn main() -> ExitCode {
         Ok(Outcome::Found) => ExitCode::from(1),
         Err(CliError::BrokenPipe) => ExitCode::SUCCESS,
         Err(error) if is_interrupted(&error) => {
-            output::message(&help::explained(&error));
+            terminal::message(&help::explained(&error));
             ExitCode::from(interrupt::EXIT_CODE)
-        }
-        Err(CliError::Diagnosed(text)) => {
-            output::message(&text);
-            ExitCode::from(2)
         }
         Err(error) => {
             help::report(&error);
@@ -166,13 +110,4 @@ fn sleep_when_idle() {
 /// Returns the description of the command line, from which its reference is made.
 pub fn command() -> clap::Command {
     Cli::command()
-}
-
-/// Reads a kind of allocation unit.
-fn unit(word: &str) -> Result<crate::lang::types::UnitKind, String> {
-    use crate::lang::types::UnitKind;
-    UnitKind::ALL
-        .into_iter()
-        .find(|unit| unit.name() == word)
-        .ok_or_else(|| "the units are `block` and `projection`".to_owned())
 }

@@ -1,0 +1,247 @@
+//! `allot compare`: ways to allocate side by side on one model.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::search::{Objective, Texts};
+use crate::cli::shared::common::{Common, Format, Outcome};
+use crate::cli::shared::error::CliError;
+use crate::cli::shared::interrupt::Deferred;
+use crate::cli::shared::progress::Progress;
+use crate::cli::shared::{output, scripts, terminal};
+use crate::compare::entrant::{Decider, Entrant, programs};
+use crate::compare::folder::{Folder, Identity};
+use crate::compare::ground::Ground;
+use crate::compare::run::{CompareError, Plan, compare};
+use crate::compare::summary::{Comparison, Timings};
+use crate::lang::ops::Op;
+use crate::lang::program::Metric;
+use crate::lang::published::{self, PUBLISHED};
+use crate::lang::types::UnitKind;
+use crate::prune::{Method, Pattern, Propagation};
+use crate::report::{TableOptions, compare as tables};
+use crate::search::settings::Settings;
+use crate::search::space::SpaceOptions;
+use crate::search::store::{Memory, Store};
+use crate::search::summary::Measure;
+use crate::session::metric_of;
+
+/// Compares ways to allocate on a model: one table of perplexities, and the ratios of each
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  allot compare MODEL --sparsity 0.5,0.6,0.7,0.8 --texts MODEL/text --length 256
+  allot compare MODEL uniform owl my.allot evopress-block --sparsity 0.7 --texts TEXTS --out COMPARED
+  allot compare MODEL global er_plus er uniform owl dsa --sparsity 0.65,0.7,0.75,0.8 --texts TEXTS --table latex
+  allot compare MODEL --sparsity 0.7 --calibration c4.jsonl --report wiki.test.raw --method sparsegpt
+
+Without SCRIPTs all published ones are compared, but for those as coded. With --out, what was measured is kept: the same command goes
+on where it was stopped, and one with more scripts or sparsities measures only what is new. The folder then also holds the table as
+Markdown and LaTeX, the figures, and a page, report.html.")]
+pub(in crate::cli) struct Arguments {
+    /// The model's folder, as Hugging Face lays it out, or its id in the hub, `OWNER/NAME`
+    model: PathBuf,
+    /// What decides the ratios: script files, published scripts, or programs: ramp, neuroal, besa, evopress-block,
+    /// evopress-projection
+    #[arg(value_name = "SCRIPT")]
+    scripts: Vec<String>,
+    /// The target sparsities, from 0 to 1
+    #[arg(long, short, value_name = "RATIO", value_delimiter = ',', required = true)]
+    sparsity: Vec<f64>,
+    /// How weights are chosen: wanda, magnitude, sparsegpt, ria, or a script with a metric
+    #[arg(long, default_value = "wanda")]
+    method: String,
+    /// The allocation units that scripts are tried with, instead of their own: block, projection
+    #[arg(long, value_name = "UNIT", value_delimiter = ',', value_parser = crate::cli::shared::values::unit)]
+    unit: Vec<UnitKind>,
+    /// What later blocks see: what `pruned` blocks give, as `allot prune` does, or the `dense` ones, which is faster
+    #[arg(long, default_value = "pruned", value_parser = crate::cli::shared::values::propagation)]
+    propagate: Propagation,
+    /// Where zeros may stand: unstructured, or `n:M` as the allocation has it
+    #[arg(long, default_value = "unstructured")]
+    pattern: Pattern,
+    #[command(flatten)]
+    texts: Texts,
+    /// How many allocations a program measures on the fitness text, at each sparsity
+    #[arg(long, short, default_value_t = 300)]
+    evaluations: usize,
+    /// What programs with chance, and the calibration windows, are drawn by
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// The folder to be written, or to go on with
+    #[arg(long, short)]
+    out: Option<PathBuf>,
+    /// How the table is printed
+    #[arg(long, value_enum, default_value_t = TableForm::Text)]
+    table: TableForm,
+}
+
+/// The forms of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum TableForm {
+    /// For a terminal
+    Text,
+    /// For a page of Markdown
+    Markdown,
+    /// For a paper, with booktabs
+    Latex,
+}
+
+pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliError> {
+    let method = scripts::method(&arguments.method)?;
+    let metric = metric_of(&method)?;
+    if matches!(method, Method::SparseGpt { .. }) && arguments.propagate == Propagation::Dense {
+        return Err(CompareError::SparseGptDense.into());
+    }
+    let plan = plan(arguments, common.quiet)?;
+    let settings = settings(arguments, &plan, &metric, common.quiet)?;
+    let writing = Deferred::begin();
+    let bar = Progress::new("preparing", common.quiet);
+    let out = arguments.out.clone().unwrap_or_default();
+    let engine = common.device.engine().map_err(crate::model::ModelError::from)?;
+    let prepared = settings.open(
+        &out,
+        (&engine, common.device.precision()),
+        Some(writing.flag()),
+        &mut |_, share| bar.at(share),
+    )?;
+    bar.done();
+    let (folder, mut store): (_, Box<dyn Store>) = match &arguments.out {
+        None => (None, Box::new(Memory::default())),
+        Some(path) => {
+            let (folder, journal) = Folder::enter(path, &Identity::new(&prepared, &arguments.method))?;
+            (Some(folder), Box::new(journal))
+        }
+    };
+    let mut ground = Ground {
+        evaluator: prepared.evaluator,
+        method,
+        propagation: arguments.propagate,
+        calibrated: prepared.calibrated,
+    };
+    let bar = Progress::new("comparing", common.quiet);
+    let result = compare(&plan, &mut ground, store.as_mut(), &mut |done, all, name| {
+        bar.at(done as f64 / all.max(1) as f64);
+        bar.says(name);
+    });
+    bar.done();
+    let (mut comparison, mut timings) = result?;
+    if let Some(folder) = &folder {
+        folder.restore(&comparison, &mut timings);
+    }
+    if arguments.scripts.is_empty() {
+        comparison.sort(&mut timings);
+    }
+    if let Some(folder) = &folder {
+        write(folder, &comparison, &timings)?;
+    }
+    drop(writing);
+    match (common.format, arguments.table) {
+        (Format::Json, _) => output::print_json(&Printed { comparison: &comparison, seconds: &timings })?,
+        (Format::Text, TableForm::Markdown) => output::print(&tables::markdown(&comparison, &timings))?,
+        (Format::Text, TableForm::Latex) => output::print(&tables::latex(&comparison))?,
+        (Format::Text, TableForm::Text) => {
+            let options = TableOptions {
+                width: terminal::width(),
+                color: terminal::styled(&std::io::stdout()),
+                ascii: false,
+            };
+            output::print(&tables::text(&comparison, &timings, &options))?;
+        }
+    }
+    if let Some(folder) = folder.filter(|_| !common.quiet) {
+        terminal::message(&format!("the page is {}\n", folder.file(tables::PAGE).display()));
+    }
+    Ok(Outcome::Fine)
+}
+
+/// A comparison as `--format json` prints it.
+#[derive(Serialize)]
+struct Printed<'a> {
+    #[serde(flatten)]
+    comparison: &'a Comparison,
+    /// For each row.
+    seconds: &'a [f64],
+}
+
+/// Returns what is compared with what.
+fn plan(arguments: &Arguments, quiet: bool) -> Result<Plan, CliError> {
+    let mut entrants = Vec::new();
+    let published = PUBLISHED.iter().filter(|it| !it.is_as_coded()).map(|it| it.name.to_owned());
+    let named = match arguments.scripts.is_empty() {
+        false => arguments.scripts.clone(),
+        true => published
+            .filter(|name| published::script(name).is_some_and(|it| it.allocation.is_some()))
+            .collect(),
+    };
+    for name in named {
+        let program = programs().find(|it| it.key() == name).filter(|_| !Path::new(&name).is_file());
+        entrants.push(match program {
+            Some(program) => Entrant::program(program),
+            None => {
+                let loaded = scripts::load(&name, None, quiet)?;
+                Entrant::script(label(&loaded.name), loaded.script)
+            }
+        });
+    }
+    let mut sparsities = arguments.sparsity.clone();
+    sparsities.sort_by(f64::total_cmp);
+    sparsities.dedup();
+    Ok(Plan {
+        entrants,
+        sparsities,
+        units: arguments.unit.clone(),
+        evaluations: arguments.evaluations,
+        seed: arguments.seed,
+    })
+}
+
+/// Returns what a table calls a script: a file by its name alone.
+fn label(name: &str) -> String {
+    let path = Path::new(name);
+    match path.extension() {
+        Some(ending) if ending == "allot" => path.file_stem().unwrap_or(path.as_os_str()),
+        _ => path.as_os_str(),
+    }
+    .to_string_lossy()
+    .into_owned()
+}
+
+fn settings(arguments: &Arguments, plan: &Plan, metric: &Metric, quiet: bool) -> Result<Settings, CliError> {
+    let searches = plan.entrants.iter().any(|it| matches!(it.decider, Decider::Program(_)));
+    let mut texts = arguments.texts.settings_with(arguments.seed, !searches)?;
+    texts.reconstruction |= plan.entrants.iter().any(|it| it.uses(metric, Op::ReconstructionError));
+    texts.gradients = plan.entrants.iter().any(|it| it.uses(metric, Op::Gradient));
+    if texts.report.is_none() {
+        return Err(CliError::NoText { name: "report" });
+    }
+    let objective = Objective {
+        also: Vec::new(),
+        measure: Measure::Kl,
+        method: arguments.method.clone(),
+        pattern: arguments.pattern,
+    };
+    let target = plan.sparsities.first().copied().unwrap_or(0.5);
+    let texts = (texts, arguments.texts.length);
+    super::search::base(&arguments.model, target, &objective, texts, SpaceOptions::default(), quiet)
+}
+
+/// Writes a comparison into its folder: as data, as tables, as figures and as a page.
+fn write(folder: &Folder, comparison: &Comparison, timings: &Timings) -> Result<(), CliError> {
+    folder.keep(comparison, timings)?;
+    let file = |name: &str, text: &str| output::write_file(&folder.file(name), text.as_bytes());
+    file("table.md", &tables::markdown(comparison, timings))?;
+    file("table.tex", &tables::latex(comparison))?;
+    file("perplexity.svg", &tables::perplexity_figure(comparison))?;
+    file("ratios.svg", &tables::ratios_figure(comparison))?;
+    file(tables::PAGE, &tables::html(comparison, timings))
+}
+
+impl From<CompareError> for CliError {
+    fn from(error: CompareError) -> Self {
+        match error {
+            CompareError::Search(error) => Self::Search(error),
+            error => Self::Compare(error),
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! `allot diff`: two allocations side by side.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::cli::shared::calibration::CalibrationArguments;
+use crate::cli::shared::common::{Common, Format, Outcome};
+use crate::cli::shared::error::CliError;
+use crate::cli::shared::{model, output, scripts, terminal};
+use crate::lang::difference::{Difference, differences};
+use crate::lang::types::UnitKind;
+use crate::report::TableOptions;
+use crate::report::difference::{self, SideBySide};
+use crate::session::{AllocationOptions, LoadedScript};
+
+/// Shows how two scripts differ: their formulas, and on a model their ratios
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  allot diff owl my.allot
+  allot diff owl dsa --model MODEL --stats MODEL.stats.safetensors --sparsity 0.7
+  allot diff global RUN/best.allot --model MODEL --text calibration.jsonl --length 256 --sparsity 0.7 --format json
+
+Ratios are compared unit by unit where both scripts have the same unit, and projection by projection otherwise.")]
+pub(in crate::cli) struct Arguments {
+    /// The first script: a file, `-`, or the name of a published one
+    first: String,
+    /// The second script
+    second: String,
+    /// The model on which ratios are compared: a folder, or its id in the hub; without it, the formulas are
+    #[arg(long, value_name = "MODEL", requires = "sparsity")]
+    model: Option<PathBuf>,
+    /// The share of all weights in the blocks' linears that is to be pruned, from 0 to 1
+    #[arg(long, short, value_name = "RATIO", requires = "model")]
+    sparsity: Option<f64>,
+    #[command(flatten)]
+    calibration: CalibrationArguments,
+    /// How weights are scored when a script does not say: wanda, magnitude, ria, sparsegpt or a script with a metric
+    #[arg(long, default_value = "wanda")]
+    method: String,
+    /// The allocation unit, instead of the scripts' own: block or projection
+    #[arg(long, value_parser = crate::cli::shared::values::unit)]
+    unit: Option<UnitKind>,
+}
+
+/// What `--format json` prints.
+#[derive(Serialize)]
+struct Printed<'a> {
+    formulas: &'a [Difference],
+    ratios: Option<&'a SideBySide>,
+}
+
+pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliError> {
+    let load = |name: &str| scripts::load(name, arguments.unit, common.quiet);
+    let loaded = [load(&arguments.first)?, load(&arguments.second)?];
+    let formulas = match (&loaded[0].script.allocation, &loaded[1].script.allocation) {
+        (Some(first), Some(second)) => differences(first, second),
+        _ => return Err(crate::allocate::script::ScriptError::NoAllocation.into()),
+    };
+    let ratios = match (&arguments.model, arguments.sparsity) {
+        (Some(model), Some(sparsity)) => Some(ratios(arguments, &loaded, model, sparsity, common)?),
+        _ => None,
+    };
+    match common.format {
+        Format::Json => output::print_json(&Printed { formulas: &formulas, ratios: ratios.as_ref() })?,
+        Format::Text => {
+            output::print(&difference::formulas(&formulas))?;
+            if let Some(ratios) = &ratios {
+                let options = TableOptions {
+                    width: terminal::width(),
+                    color: terminal::styled(&std::io::stdout()),
+                    ascii: false,
+                };
+                output::print(&format!("\n{}", difference::table(ratios, &options)))?;
+            }
+        }
+    }
+    Ok(Outcome::Fine)
+}
+
+fn ratios(
+    arguments: &Arguments,
+    loaded: &[LoadedScript; 2],
+    folder: &std::path::Path,
+    sparsity: f64,
+    common: Common,
+) -> Result<SideBySide, CliError> {
+    let method = scripts::method(&arguments.method)?;
+    let mut session = arguments.calibration.session(model::open(folder, common)?, common.quiet)?;
+    let options =
+        AllocationOptions { method: &method, unit: arguments.unit, ..AllocationOptions::at(sparsity) };
+    let outcomes = session.allocate_all(&[&loaded[0], &loaded[1]], &options)?;
+    let names = [loaded[0].name.clone(), loaded[1].name.clone()];
+    Ok(SideBySide::new(names, &outcomes[0].allocation, &outcomes[1].allocation))
+}

@@ -1,0 +1,59 @@
+//! `allot enumerate`: measure every formula of a small space.
+
+use std::path::PathBuf;
+
+use super::search;
+use super::search::{Objective, Texts};
+use crate::cli::shared::common::{Common, Outcome};
+use crate::cli::shared::error::CliError;
+use crate::cli::shared::space::SpaceArguments;
+use crate::search::enumerate::Grid;
+
+/// Measures every formula of a small space, so that the true optimum is known
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  allot enumerate MODEL --sparsity 0.7 --space dsa --unit block --texts MODEL/text --length 256 --out RUN
+  allot enumerate MODEL --sparsity 0.7 --max-size 4 --only score,depth,mean,std,gini,scale --texts TEXTS --out RUN
+  allot search --resume RUN
+
+In the `dsa` space formulas have at most one operator before the reduction and one behind it. What is found is shown and kept as by
+`allot search`; formulas that prune the same weights are measured once.")]
+pub(in crate::cli) struct Arguments {
+    /// The model's folder, as Hugging Face lays it out, or its id in the hub, `OWNER/NAME`
+    model: PathBuf,
+    /// The share of all weights in the blocks' linears that is to be pruned, from 0 to 1
+    #[arg(long, short, value_name = "RATIO")]
+    sparsity: f64,
+    /// The folder to be written
+    #[arg(long, short)]
+    out: PathBuf,
+    #[command(flatten)]
+    texts: Texts,
+    #[command(flatten)]
+    objective: Objective,
+    #[command(flatten)]
+    space: SpaceArguments,
+    /// The allocators' parameters
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        value_delimiter = ',',
+        default_value = "0.08",
+        help_heading = "Search space"
+    )]
+    window: Vec<f64>,
+    /// The constants of the full space's formulas
+    #[arg(long, value_name = "NUMBER", value_delimiter = ',', help_heading = "Search space")]
+    constants: Vec<f64>,
+}
+
+pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliError> {
+    let texts = arguments.texts.settings(0)?;
+    let space = arguments.space.options();
+    let texts = (texts, arguments.texts.length);
+    let mut settings =
+        search::base(&arguments.model, arguments.sparsity, &arguments.objective, texts, space, common.quiet)?;
+    settings.enumeration =
+        Some(Grid { constants: arguments.constants.clone(), windows: arguments.window.clone() });
+    search::begin(settings, &arguments.out, common)
+}

@@ -1,0 +1,111 @@
+//! `allot eval`: what a script gives on a model.
+
+use std::path::PathBuf;
+
+use crate::allocate::{Allocation, Bounds};
+use crate::cli::shared::allocation::{self, Source};
+use crate::cli::shared::calibration::CalibrationArguments;
+use crate::cli::shared::common::{Common, Format, Outcome};
+use crate::cli::shared::error::CliError;
+use crate::cli::shared::progress::watch;
+use crate::cli::shared::{model, output, scripts, terminal};
+use crate::exchange::AllocationFile;
+use crate::lang::canonical;
+use crate::lang::types::UnitKind;
+use crate::report::{self, TableOptions};
+use crate::session::{AllocationOptions, Session};
+
+/// Evaluates a script on a model: importance and sparsity of each unit
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  allot eval MODEL owl --stats MODEL.stats.safetensors --sparsity 0.7
+  allot eval MODEL owl --text calibration.jsonl --length 256 --sparsity 0.7
+  allot eval MODEL my.allot --method magnitude --sparsity 0.6 --unit projection
+  allot eval MODEL my.allot --stats S.safetensors --sparsity 0.7 --format json
+  allot eval MODEL my.allot --stats S.safetensors --sparsity 0.7 --figure ratios.svg
+  allot eval MODEL allocation.json
+
+SCRIPT is a file, `-` for standard input, or a published script: atp, dlp, dsa, er, global, owl, uniform, ...")]
+pub(in crate::cli) struct Arguments {
+    /// The model's folder, as Hugging Face lays it out, or its id in the hub, `OWNER/NAME`
+    model: PathBuf,
+    /// The script: a file, `-`, or the name of a published one; or an allocation file in JSON, as `allot export` and `allot
+    /// import` write it
+    script: String,
+    /// The share of all weights in the blocks' linears that is to be pruned, from 0 to 1; an allocation file has its own
+    #[arg(long, short, value_name = "RATIO")]
+    sparsity: Option<f64>,
+    #[command(flatten)]
+    calibration: CalibrationArguments,
+    /// How weights are scored when the script does not say: wanda, magnitude, ria, sparsegpt or a script with a metric
+    #[arg(long, default_value = "wanda")]
+    method: String,
+    /// The allocation unit, instead of the script's own: block or projection
+    #[arg(long, value_parser = crate::cli::shared::values::unit)]
+    unit: Option<UnitKind>,
+    /// The least sparsity of a unit
+    #[arg(long, value_name = "RATIO", default_value_t = 0.0)]
+    least: f64,
+    /// The greatest sparsity of a unit
+    #[arg(long, value_name = "RATIO", default_value_t = 1.0)]
+    most: f64,
+    /// Also writes the figure of ratios and importances there, as SVG
+    #[arg(long, value_name = "FILE.svg")]
+    figure: Option<PathBuf>,
+}
+
+pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliError> {
+    let loaded = match allocation::load(&arguments.script, arguments.unit, common.quiet)? {
+        Source::Script(loaded) => *loaded,
+        Source::File(file, name) => return show_file(&file, &name, arguments, common),
+    };
+    let sparsity = arguments.sparsity.ok_or(CliError::NoSparsity)?;
+    let method = scripts::method(&arguments.method)?;
+    let bounds = Bounds::new(arguments.least, arguments.most)?;
+    let checkpoint = model::open(&arguments.model, common)?;
+    let mut session = arguments.calibration.session(checkpoint, common.quiet)?;
+    let options = AllocationOptions { sparsity, method: &method, unit: arguments.unit, bounds };
+    let outcome = session.allocate(&loaded, &options)?;
+    draw(arguments, &outcome.allocation, &loaded.name)?;
+    match common.format {
+        Format::Json => output::print_json(&AllocationFile::new(
+            &outcome.allocation,
+            outcome.unit,
+            &loaded.name,
+            Some(canonical::hash(&loaded.script)),
+        ))?,
+        Format::Text => print_table(&outcome.allocation)?,
+    }
+    Ok(Outcome::Fine)
+}
+
+/// Shows an allocation file as what a script gives.
+fn show_file(
+    file: &AllocationFile,
+    name: &str,
+    arguments: &Arguments,
+    common: Common,
+) -> Result<Outcome, CliError> {
+    let checkpoint = model::open(&arguments.model, common)?;
+    let session = Session::of(checkpoint).watched(watch(common.quiet));
+    let allocation = session.decided(file, name, arguments.sparsity)?;
+    draw(arguments, &allocation, name)?;
+    match common.format {
+        Format::Json => output::print_json(file)?,
+        Format::Text => print_table(&allocation)?,
+    }
+    Ok(Outcome::Fine)
+}
+
+/// Draws the figure that was asked for.
+fn draw(arguments: &Arguments, allocation: &Allocation, name: &str) -> Result<(), CliError> {
+    let Some(path) = &arguments.figure else { return Ok(()) };
+    let title = format!("{name} at {} sparsity", report::number::percent(allocation.target, 0));
+    output::write_file(path, report::allocation_figure(allocation, &title).as_bytes())
+}
+
+fn print_table(allocation: &Allocation) -> Result<(), CliError> {
+    let options =
+        TableOptions { width: terminal::width(), color: terminal::styled(&std::io::stdout()), ascii: false };
+    output::print(&report::allocation_table(allocation, &options))
+}

@@ -1,0 +1,129 @@
+//! `allot import`: the ratios of another tool's file, as an allocation file.
+
+use std::path::PathBuf;
+
+use crate::cli::shared::allocation::{blocks, named};
+use crate::cli::shared::common::{Common, Outcome};
+use crate::cli::shared::error::CliError;
+use crate::cli::shared::progress::watch;
+use crate::cli::shared::{model, output, terminal};
+use crate::exchange::{
+    AllocationFile, ExchangeError, Format, Unsaid, alphapruning, csv, dlp, evopress, file, llm_compressor,
+    modules::allocation, npy,
+};
+use crate::report::number::percent;
+use crate::session::Session;
+
+/// How far a file's ratios may be from the sparsity asked for without a word.
+const UNNOTICED: f64 = 1e-6;
+
+/// Reads another tool's ratios for a model, and writes an allocation file
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  allot import ratios.json --model MODEL -o allocation.json
+  allot import recipe.yaml --from llm-compressor --model MODEL -o allocation.json
+  allot import levels.txt --model MODEL --sparsity 0.7 --weights-diff 1000000 -o allocation.json
+  allot import alpha_peak.npy --model MODEL --sparsity 0.7 --epsilon 0.2 -o allocation.json
+
+FILE is a recipe of llm-compressor, a level file of EvoPress, DLP's list of keep ratios, AlphaPruning's metric, or a table with the
+columns `module` and `sparsity`.")]
+pub(in crate::cli) struct Arguments {
+    /// The file
+    file: PathBuf,
+    /// The model's folder, as Hugging Face lays it out, or its id in the hub, `OWNER/NAME`
+    #[arg(long)]
+    model: PathBuf,
+    /// The file's format, where its content does not tell
+    #[arg(long, value_parser = format, value_name = "FORMAT")]
+    from: Option<Format>,
+    /// The share of all weights in the blocks' linears that is to be pruned (default: what the file's ratios come to)
+    #[arg(long, short, value_name = "RATIO")]
+    sparsity: Option<f64>,
+    /// evopress: how many weights one level is, as the database was made
+    #[arg(long, value_name = "WEIGHTS")]
+    weights_diff: Option<u64>,
+    /// alphapruning: how far its mapping goes; without it, its values are ratios
+    #[arg(long)]
+    epsilon: Option<f64>,
+    /// The allocation file to be written, instead of standard output
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+fn format(word: &str) -> Result<Format, String> {
+    Format::ALL.into_iter().find(|format| format.name() == word).ok_or_else(|| {
+        let names: Vec<&str> = Format::ALL.iter().map(|format| format.name()).collect();
+        format!("the formats are {}", names.join(", "))
+    })
+}
+
+pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliError> {
+    let path = &arguments.file;
+    let name = path.display().to_string();
+    let content = std::fs::read(path).map_err(|cause| CliError::Read { path: path.clone(), cause })?;
+    let checkpoint = model::open(&arguments.model, common)?;
+    let format = arguments
+        .from
+        .or_else(|| Format::guess(&content))
+        .ok_or_else(|| CliError::UnknownFormat { path: path.clone() })?;
+    let imported = match format {
+        Format::Json => {
+            let file = AllocationFile::read(&content).map_err(named(&name))?;
+            let session = Session::of(checkpoint.clone()).watched(watch(common.quiet));
+            session.decided(&file, &name, arguments.sparsity)?;
+            file
+        }
+        _ => {
+            let imported = ratios(arguments, format, &content, &checkpoint).map_err(named(&name))?;
+            let target = imported.allocation.target;
+            if !common.quiet && (imported.read - target).abs() > UNNOTICED {
+                terminal::message(&format!(
+                    "note: the file's ratios come to {}, and are moved together to {}\n",
+                    percent(imported.read, 4),
+                    percent(target, 4)
+                ));
+            }
+            AllocationFile::new(&imported.allocation, imported.unit, &name, None)
+        }
+    };
+    let file = AllocationFile {
+        model: Some(file::ModelName {
+            architecture: checkpoint.config().architecture.title.to_owned(),
+            fingerprint: checkpoint.fingerprint(),
+        }),
+        ..imported
+    };
+    match &arguments.output {
+        None => output::print_json(&file)?,
+        Some(path) => {
+            output::write_file(path, format!("{}\n", serde_json::to_string_pretty(&file)?).as_bytes())?;
+        }
+    }
+    Ok(Outcome::Fine)
+}
+
+/// Reads a file's ratios, and puts them on the budget.
+fn ratios(
+    arguments: &Arguments,
+    format: Format,
+    content: &[u8],
+    checkpoint: &crate::model::Checkpoint,
+) -> Result<crate::exchange::modules::Imported, ExchangeError> {
+    let blocks = blocks(checkpoint);
+    let text = String::from_utf8_lossy(content);
+    let missing = |what| ExchangeError::Missing { format: format.name(), what };
+    let ratios = match format {
+        Format::AlphaPruning => {
+            alphapruning::read(&npy::read(content)?, arguments.epsilon, arguments.sparsity, &blocks)?
+        }
+        Format::EvoPress => {
+            let target = arguments.sparsity.ok_or(missing(Unsaid::LevelSparsity))?;
+            let step = arguments.weights_diff.ok_or(missing(Unsaid::LevelStep))?;
+            evopress::read(&text, target, step, &blocks)?
+        }
+        Format::Dlp => dlp::read(&text, &blocks)?,
+        Format::LlmCompressor => llm_compressor::read(&text, &blocks)?,
+        Format::Csv | Format::Json => csv::read(&text, &blocks)?,
+    };
+    allocation(&blocks, &ratios, arguments.sparsity)
+}

@@ -1,0 +1,31 @@
+//! `allot import-dsa`: a graph string of DSA's released engine as a script.
+
+use crate::cli::shared::common::{Common, Format, Outcome};
+use crate::cli::shared::error::CliError;
+use crate::cli::shared::output;
+use crate::exchange::dsa;
+use crate::lang::{canonical, print};
+
+/// Turns a graph string of DSA's released engine into a script
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  allot import-dsa 'W:(ABSLOG)-(VAR)-(ATAN,ASIN)-(7)'
+  allot import-dsa 'W:(NO_OP)-(MEAN)-(SIGMOID)' > mean.allot")]
+pub(in crate::cli) struct Arguments {
+    /// The graph string
+    graph: String,
+}
+
+pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliError> {
+    let script = dsa::import(&arguments.graph)?;
+    let text = print::script(&script);
+    match common.format {
+        Format::Text => output::print(&format!("# DSA graph string {}\n{text}", arguments.graph.trim()))?,
+        Format::Json => output::print_json(&serde_json::json!({
+            "graph": arguments.graph.trim(),
+            "script": text,
+            "hash": canonical::hash(&script),
+        }))?,
+    }
+    Ok(Outcome::Fine)
+}

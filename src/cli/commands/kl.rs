@@ -1,0 +1,55 @@
+//! `allot kl`: how far a pruned model's predictions are from the dense model's.
+
+use std::path::PathBuf;
+
+use crate::cli::shared::common::{Common, Format, Outcome};
+use crate::cli::shared::error::CliError;
+use crate::cli::shared::progress::watch;
+use crate::cli::shared::text::TextArguments;
+use crate::cli::shared::values::bytes;
+use crate::cli::shared::{model, output};
+use crate::report::number::grouped;
+use crate::session::Session;
+
+/// Measures the mean divergence KL(dense || other) of a model's predictions from the dense model's
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  allot kl DENSE PRUNED --text selection.jsonl --length 256
+  allot kl DENSE PRUNED --tokens ids.safetensors:fitness_ids --format json")]
+pub(in crate::cli) struct Arguments {
+    /// The dense model's folder
+    dense: PathBuf,
+    /// The other model's folder
+    other: PathBuf,
+    #[command(flatten)]
+    text: TextArguments,
+    /// How many tokens a window of the text has (default: 2048, or the model's context where that is shorter)
+    #[arg(long)]
+    length: Option<usize>,
+    /// The most windows that are measured
+    #[arg(long)]
+    limit: Option<usize>,
+    /// How much memory the weights of both may take; larger models stream block by block, and activations that do not fit
+    /// beside a block go to scratch files in TMPDIR (default: what is free)
+    #[arg(long, value_parser = bytes, value_name = "BYTES")]
+    memory: Option<u64>,
+}
+
+pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliError> {
+    let dense = model::open(&arguments.dense, common)?;
+    let other = model::open(&arguments.other, common)?;
+    let (dense, other) = (Session::of(dense).watched(watch(common.quiet)), Session::of(other));
+    let (source, memory) = (arguments.text.source(), arguments.memory);
+    let measured = dense.divergence(&other, &source, arguments.length, arguments.limit, memory)?;
+    match common.format {
+        Format::Json => output::print_json(&measured)?,
+        Format::Text => output::print(&format!(
+            "divergence {:.6} nats on {} tokens, {} windows of {}\n",
+            measured.divergence,
+            grouped(measured.tokens as u64),
+            measured.windows,
+            measured.length
+        ))?,
+    }
+    Ok(Outcome::Fine)
+}

@@ -1,0 +1,119 @@
+//! `allot ppl`: perplexity by the field's protocol.
+
+use std::path::{Path, PathBuf};
+
+use crate::cli::shared::common::{Common, Format, Outcome};
+use crate::cli::shared::error::CliError;
+use crate::cli::shared::input::Input;
+use crate::cli::shared::progress::watch;
+use crate::cli::shared::text::TextArguments;
+use crate::cli::shared::values::bytes;
+use crate::cli::shared::{allocation, model, output, scripts};
+use crate::measure::Perplexity;
+use crate::model::Checkpoint;
+use crate::prune::Propagation;
+use crate::report::number::grouped;
+use crate::session::{Calibration, PruneOptions, Session};
+use crate::stats::Source;
+
+/// Measures perplexity: the text is joined, tokenised, and cut into windows that do not overlap
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  allot ppl MODEL --text wiki.test.raw
+  allot ppl MODEL --text report.jsonl --length 256 --limit 64 --format json
+  allot ppl MODEL --tokens ids.safetensors:eval_ids
+  allot ppl MODEL --text wiki.test.raw --allocation allocation.json --stats S.safetensors")]
+pub(in crate::cli) struct Arguments {
+    /// The model's folder, as Hugging Face lays it out, or its id in the hub, `OWNER/NAME`
+    model: PathBuf,
+    #[command(flatten)]
+    text: TextArguments,
+    /// How many tokens a window of the text has (default: 2048, or the model's context where that is shorter)
+    #[arg(long)]
+    length: Option<usize>,
+    /// The most windows that are measured
+    #[arg(long)]
+    limit: Option<usize>,
+    /// How much memory the weights may take; a larger model streams block by block, and activations that do not fit beside a
+    /// block go to a scratch file in TMPDIR (default: what is free)
+    #[arg(long, value_parser = bytes, value_name = "BYTES")]
+    memory: Option<u64>,
+    /// Measures the model as it is when pruned by this allocation file, in memory: nothing is written
+    #[arg(long, value_name = "FILE")]
+    allocation: Option<PathBuf>,
+    /// How the allocation's weights are chosen: wanda, magnitude, ria, or a script with a metric
+    #[arg(long, default_value = "wanda", requires = "allocation")]
+    method: String,
+    /// The dense model's statistics, by which weights are chosen: the file that `allot stats` wrote
+    #[arg(long, value_name = "FILE", requires = "allocation")]
+    stats: Option<PathBuf>,
+    /// Collects them on these texts instead: windows of `--length` tokens
+    #[arg(long, value_name = "FILE", num_args = 1.., requires = "allocation", conflicts_with = "stats")]
+    calibration: Vec<PathBuf>,
+    /// How many windows are drawn from the calibration texts
+    #[arg(long, default_value_t = 128, requires = "calibration")]
+    samples: usize,
+    /// What the windows are drawn by
+    #[arg(long, default_value_t = 0, requires = "calibration")]
+    seed: u64,
+}
+
+pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliError> {
+    let checkpoint = model::open(&arguments.model, common)?;
+    let source = arguments.text.source();
+    let measured = match &arguments.allocation {
+        Some(path) => pruned(arguments, path, checkpoint, &source, common.quiet)?,
+        None => Session::of(checkpoint).watched(watch(common.quiet)).perplexity(
+            &source,
+            arguments.length,
+            arguments.limit,
+            arguments.memory,
+        )?,
+    };
+    match common.format {
+        Format::Json => output::print_json(&measured)?,
+        Format::Text => output::print(&format!(
+            "perplexity {:.4} on {} tokens, {} windows of {}\n",
+            measured.perplexity,
+            grouped(measured.tokens as u64),
+            measured.windows,
+            measured.length
+        ))?,
+    }
+    Ok(Outcome::Fine)
+}
+
+/// Measures a model that is pruned in memory by an allocation file, with the dense model's statistics.
+fn pruned(
+    arguments: &Arguments,
+    path: &Path,
+    checkpoint: Checkpoint,
+    source: &Source,
+    quiet: bool,
+) -> Result<Perplexity, CliError> {
+    let input = Input::read(path)?;
+    let name = input.name.clone();
+    let file = allocation::read(input, None)?;
+    // What is wrong with the text shows before the work.
+    let tokens = source.windows(&checkpoint, arguments.length, arguments.limit)?;
+    let session = Session::of(checkpoint).watched(watch(quiet));
+    let mut session = match (&arguments.stats, arguments.calibration.is_empty()) {
+        (Some(path), _) => session.with_statistics(path)?,
+        (None, true) => session,
+        (None, false) => session.calibrated(Calibration {
+            samples: arguments.samples,
+            length: arguments.length,
+            seed: arguments.seed,
+            memory: arguments.memory,
+            ..Calibration::of(Source::Text(arguments.calibration.clone()))
+        }),
+    };
+    let allocation = session.decided(&file, &name, None)?;
+    let options = PruneOptions {
+        propagation: Propagation::Dense,
+        unit: file.unit,
+        ..PruneOptions::of(scripts::method(&arguments.method)?)
+    };
+    let (decoder, _) = session.prune_in_memory(&allocation, &options)?;
+    Ok(session.perplexity_of(&decoder, &tokens)?)
+}

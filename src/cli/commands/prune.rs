@@ -1,0 +1,143 @@
+//! `allot prune`: a pruned model, in a folder of its own.
+
+use std::path::PathBuf;
+
+use crate::allocate::Allocation;
+use crate::cli::shared::allocation::{self, Source};
+use crate::cli::shared::calibration::CalibrationArguments;
+use crate::cli::shared::common::{Common, Format, Outcome};
+use crate::cli::shared::error::CliError;
+use crate::cli::shared::interrupt::Deferred;
+use crate::cli::shared::{model, output, scripts};
+use crate::lang::canonical;
+use crate::lang::types::UnitKind;
+use crate::prune::{Method, Pattern, Propagation, Rounding, ScriptSource};
+use crate::report;
+use crate::session::{AllocationOptions, PruneOptions, Session, chosen_method};
+
+/// Prunes a model: a script says how much each part loses, a method which weights
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  allot prune MODEL --sparsity 0.5 --method magnitude --out PRUNED
+  allot prune MODEL owl --sparsity 0.7 --text calibration.jsonl --length 256 --out PRUNED
+  allot prune MODEL --sparsity 0.5 --pattern 2:4 --stats S.safetensors --propagate dense --out PRUNED
+  allot prune MODEL my.allot --sparsity 0.6 --method sparsegpt --text c4.jsonl --out PRUNED
+  allot prune MODEL allocation.json --text calibration.jsonl --length 256 --out PRUNED")]
+pub(in crate::cli) struct Arguments {
+    /// The model's folder, as Hugging Face lays it out, or its id in the hub, `OWNER/NAME`
+    model: PathBuf,
+    /// The allocation script: a file, `-`, or the name of a published one; or an allocation file in JSON, as `allot export` and
+    /// `allot import` write it
+    #[arg(default_value = "uniform")]
+    script: String,
+    /// The share of all weights in the blocks' linears that is to be pruned, from 0 to 1
+    /// (a fixed pattern such as `2:4` has its own, and so has an allocation file)
+    #[arg(long, short, value_name = "RATIO")]
+    sparsity: Option<f64>,
+    /// How weights are chosen: magnitude, wanda, sparsegpt, ria, or a script with a metric (default: by the script's own metric
+    /// where it has one, else wanda)
+    #[arg(long)]
+    method: Option<String>,
+    #[command(flatten)]
+    calibration: CalibrationArguments,
+    /// The allocation unit, instead of the script's own: block or projection
+    #[arg(long, value_parser = crate::cli::shared::values::unit)]
+    unit: Option<UnitKind>,
+    /// Where zeros may stand: unstructured, N:M (`2:4` prunes two of every four), or `n:M` as the allocation has it
+    #[arg(long, default_value = "unstructured")]
+    pattern: Pattern,
+    /// What later blocks see: what `pruned` blocks give, as published, or the `dense` ones
+    #[arg(long, default_value = "pruned", value_parser = crate::cli::shared::values::propagation)]
+    propagate: Propagation,
+    /// How ratios become whole weights: `exact` counts, or as in the `reference` code
+    #[arg(long, default_value = "exact", value_parser = rounding)]
+    rounding: Rounding,
+    /// The folder to be written
+    #[arg(long, short)]
+    out: PathBuf,
+    /// Replaces the folder if allot wrote it
+    #[arg(long)]
+    force: bool,
+}
+
+fn rounding(word: &str) -> Result<Rounding, String> {
+    match word {
+        "exact" => Ok(Rounding::Exact),
+        "reference" => Ok(Rounding::Reference),
+        _ => Err("write `exact` or `reference`".to_owned()),
+    }
+}
+
+pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliError> {
+    let source = allocation::load(&arguments.script, arguments.unit, common.quiet)?;
+    let name = arguments.method.as_deref();
+    let method = match (&source, name) {
+        (_, Some(name)) => scripts::method(name)?,
+        (Source::Script(loaded), None) => chosen_method(None, Some(&loaded.script))?,
+        (Source::File(..), None) => chosen_method(None, None)?,
+    };
+    let mut session = arguments.calibration.session(model::open(&arguments.model, common)?, common.quiet)?;
+    let Decided { allocation, unit, script } = decide(&source, arguments, &method, &mut session)?;
+    let writing = Deferred::begin();
+    let options = PruneOptions {
+        pattern: arguments.pattern,
+        rounding: arguments.rounding,
+        propagation: arguments.propagate,
+        unit,
+        interrupt: Some(writing.flag()),
+        ..PruneOptions::of(method)
+    };
+    let report = session.prune(&allocation, &options, &arguments.out, arguments.force, script)?;
+    drop(writing);
+    match common.format {
+        Format::Json => output::print_json(&report)?,
+        Format::Text if common.quiet => {}
+        Format::Text => output::print(&report::pruned::text(&report, &arguments.out))?,
+    }
+    Ok(Outcome::Fine)
+}
+
+/// What a script or an allocation file decides.
+struct Decided {
+    allocation: Allocation,
+    unit: UnitKind,
+    /// What is written down of the script.
+    script: Option<ScriptSource>,
+}
+
+/// Evaluates a script, or takes an allocation file's ratios.
+fn decide(
+    source: &Source,
+    arguments: &Arguments,
+    method: &Method,
+    session: &mut Session,
+) -> Result<Decided, CliError> {
+    let loaded = match source {
+        Source::Script(loaded) => loaded,
+        Source::File(file, name) => {
+            let sparsity = match arguments.pattern {
+                // The pattern's sparsity is not the file's, and only the linears' names count.
+                Pattern::Fixed { .. } => None,
+                _ => arguments.sparsity,
+            };
+            let allocation = session.decided(file, name, sparsity)?;
+            return Ok(Decided { allocation, unit: file.unit, script: None });
+        }
+    };
+    let sparsity = match (arguments.sparsity, arguments.pattern) {
+        (Some(sparsity), _) => sparsity,
+        (None, Pattern::Fixed { n, m }) => n as f64 / m as f64,
+        (None, _) => return Err(CliError::NoSparsity),
+    };
+    let options = AllocationOptions { method, unit: arguments.unit, ..AllocationOptions::at(sparsity) };
+    let outcome = session.allocate(loaded, &options)?;
+    Ok(Decided {
+        allocation: outcome.allocation,
+        unit: outcome.unit,
+        script: Some(ScriptSource {
+            name: loaded.name.clone(),
+            text: loaded.text.clone(),
+            hash: canonical::hash(&loaded.script),
+        }),
+    })
+}

@@ -1,0 +1,189 @@
+//! `allot stats`: the calibration pass.
+
+use std::path::PathBuf;
+
+use crate::cli::shared::common::{Common, Format, Outcome};
+use crate::cli::shared::error::CliError;
+use crate::cli::shared::interrupt::Deferred;
+use crate::cli::shared::progress::Progress;
+use crate::cli::shared::values::bytes;
+use crate::cli::shared::{model, output, scripts};
+use crate::lang::ops::Op;
+use crate::lang::types::UnitKind;
+use crate::model::Checkpoint;
+use crate::report::number;
+use crate::session::{AllocationOptions, Needs, Session, metric_of};
+use crate::stats::{
+    CalibrationOptions, RECONSTRUCTION_GROUP, Reconstruction, Source, Statistics, calibrate_with,
+    gradients_within, spectra,
+};
+
+/// Collects a model's statistics on a text: what scripts and pruning methods use beside the weights
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  allot stats MODEL --text calibration.jsonl --out MODEL.stats.safetensors
+  allot stats MODEL --text c4.jsonl --samples 128 --length 2048 --seed 0 --out S.safetensors
+  allot stats MODEL --tokens ids.safetensors:calib_ids --gradients --out S.safetensors
+  allot stats MODEL --stats S.safetensors --reductions owl my.allot --out S.safetensors --force")]
+pub(in crate::cli) struct Arguments {
+    /// The model's folder, as Hugging Face lays it out, or its id in the hub, `OWNER/NAME`
+    model: PathBuf,
+    /// Text files: plain text, or JSONL with a `text` field
+    #[arg(long, value_name = "FILE", num_args = 1.., required_unless_present_any = ["tokens", "stats"])]
+    text: Vec<PathBuf>,
+    /// Ready token ids of shape [samples, length]
+    #[arg(long, value_name = "FILE.safetensors:NAME", conflicts_with = "text")]
+    tokens: Option<String>,
+    /// Adds to the statistics of this file instead of calibrating
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["text", "tokens", "gradients", "hessians", "reconstruction_error"])]
+    stats: Option<PathBuf>,
+    /// How many windows are drawn from the text, or taken of the ready ids
+    #[arg(long, default_value_t = 128)]
+    samples: usize,
+    /// How many tokens a window of the text has (default: 2048, or the model's context where that is shorter)
+    #[arg(long)]
+    length: Option<usize>,
+    /// What the windows are drawn by
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Also collects squared gradients (Pruner-Zero), for the terminal `gradient`
+    #[arg(long)]
+    gradients: bool,
+    /// Also collects the Hessians of the output error (SparseGPT): much space, 4 * columns^2 bytes for each input
+    #[arg(long)]
+    hessians: bool,
+    /// Also collects the least error of each linear's output when half of each row is removed (LSA), for `reconstruction_error`
+    #[arg(long)]
+    reconstruction_error: bool,
+    /// Among how many columns together LSA chooses what goes; 0 for the whole row
+    #[arg(long, value_name = "COLUMNS", default_value_t = RECONSTRUCTION_GROUP, requires = "reconstruction_error")]
+    reconstruction_group: usize,
+    /// Takes half of that number also from linears of fewer columns, as LSA's released code does
+    #[arg(long, requires = "reconstruction_error")]
+    reconstruction_as_coded: bool,
+    /// Also writes the squared singular values of every weight
+    #[arg(long)]
+    spectra: bool,
+    /// Also writes what the reductions of these scripts give, so that evaluations with this file need not read the weights for them
+    #[arg(long, value_name = "SCRIPT", num_args = 1..)]
+    reductions: Vec<String>,
+    /// How weights are scored when those scripts do not say
+    #[arg(long, default_value = "wanda", requires = "reductions")]
+    method: String,
+    /// The allocation unit, instead of those scripts' own: block or projection
+    #[arg(long, value_parser = crate::cli::shared::values::unit, requires = "reductions")]
+    unit: Option<UnitKind>,
+    /// What `target` stands for in those scripts; of use only at this sparsity where it stands in a reduction
+    #[arg(long, short, value_name = "RATIO", default_value_t = 0.5, requires = "reductions")]
+    sparsity: f64,
+    /// How much memory the work may take: activations that do not fit go to a scratch file in TMPDIR, and what cannot be
+    /// done in it is refused at once (default: what is free)
+    #[arg(long, value_parser = bytes, value_name = "BYTES")]
+    memory: Option<u64>,
+    /// The statistics file
+    #[arg(long, short, value_name = "FILE.safetensors")]
+    out: PathBuf,
+    /// Overwrites the statistics file
+    #[arg(long)]
+    force: bool,
+}
+
+pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliError> {
+    if arguments.out.exists() && !arguments.force {
+        return Err(CliError::Exists { path: arguments.out.clone() });
+    }
+    let checkpoint = model::open(&arguments.model, common)?;
+    checkpoint.check_finite()?;
+    // Before the long work: what is wrong with a script is known at once.
+    let load = |name: &String| scripts::load(name, arguments.unit, common.quiet);
+    let asked = arguments.reductions.iter().map(load).collect::<Result<Vec<_>, _>>()?;
+    let method = scripts::method(&arguments.method)?;
+    let needs = Needs::of_scripts(asked.iter().map(|it| &it.script), &metric_of(&method)?);
+    let mut statistics = match &arguments.stats {
+        Some(path) => Statistics::load(path, &checkpoint)?,
+        None => calibrated(arguments, &needs, &checkpoint, common)?,
+    };
+    let blocks = checkpoint.config().blocks as f64;
+    if arguments.spectra {
+        let bar = Progress::new("spectra", common.quiet);
+        let collected = spectra(&checkpoint, &mut |done| bar.at(done as f64 / blocks))?;
+        bar.done();
+        statistics.add_spectra(collected);
+    }
+    if !asked.is_empty() {
+        let options = AllocationOptions {
+            method: &method,
+            unit: arguments.unit,
+            ..AllocationOptions::at(arguments.sparsity)
+        };
+        let mut session = Session::of(checkpoint.clone()).with(statistics);
+        session.keep_reductions(&asked.iter().collect::<Vec<_>>(), &options)?;
+        statistics = session.into_statistics().unwrap_or_default();
+    }
+    let writing = Deferred::begin();
+    statistics.save(&arguments.out)?;
+    drop(writing);
+    match common.format {
+        Format::Json => output::print_json(&statistics.provenance)?,
+        Format::Text if common.quiet => {}
+        Format::Text => output::print(&format!(
+            "statistics of {} linears on {} windows of {} tokens: {}\n",
+            statistics.linears.len(),
+            statistics.provenance.samples,
+            statistics.provenance.length,
+            arguments.out.display()
+        ))?,
+    }
+    Ok(Outcome::Fine)
+}
+
+/// Calibrates on a text, with what is asked for and what scripts need.
+fn calibrated(
+    arguments: &Arguments,
+    needs: &Needs,
+    checkpoint: &Checkpoint,
+    common: Common,
+) -> Result<Statistics, CliError> {
+    let source = match &arguments.tokens {
+        Some(tokens) => Source::Tokens(tokens.clone()),
+        None => Source::Text(arguments.text.clone()),
+    };
+    let tokens = source.draw(checkpoint, arguments.samples, arguments.length, arguments.seed)?;
+    let reconstruction = arguments.reconstruction_error || needs.has(Op::ReconstructionError);
+    let options = CalibrationOptions {
+        hessians: arguments.hessians,
+        reconstruction: reconstruction.then_some(Reconstruction {
+            group: arguments.reconstruction_group,
+            as_coded: arguments.reconstruction_as_coded,
+        }),
+        memory: arguments.memory,
+    };
+    let gradients = arguments.gradients || needs.has(Op::Gradient);
+    let needed = needed_bytes(checkpoint, options, gradients);
+    if let Some(allowed) = arguments.memory.filter(|allowed| needed > *allowed) {
+        let [needed, allowed] = [needed, allowed].map(number::bytes);
+        return Err(CliError::Memory { needed, allowed });
+    }
+    let blocks = checkpoint.config().blocks as f64;
+    let (device, seed) = (checkpoint.device(), arguments.seed);
+    let bar = Progress::new("calibrating", common.quiet);
+    let mut progress = |done| bar.at(done as f64 / blocks);
+    let mut statistics = calibrate_with(checkpoint, &tokens, seed, &device, options, &mut progress)?;
+    bar.done();
+    if gradients {
+        let bar = Progress::new("gradients", common.quiet);
+        let mut progress = |done| bar.at(done as f64 / (2.0 * blocks));
+        let collected = gradients_within(checkpoint, &tokens, &device, arguments.memory, &mut progress)?;
+        bar.done();
+        statistics.add_gradients(collected);
+    }
+    Ok(statistics)
+}
+
+/// Returns about how many bytes the work takes whatever is done: a block's weights, and what is collected.
+fn needed_bytes(checkpoint: &Checkpoint, options: CalibrationOptions, gradients: bool) -> u64 {
+    let block = checkpoint.block_bytes();
+    let weights = checkpoint.linears().iter().map(|it| 4 * (it.rows * it.columns) as u64).sum::<u64>();
+    let gradients = if gradients { 2 * block + 2 * weights } else { 0 };
+    block + options.collected_bytes(checkpoint) + gradients
+}

@@ -1,0 +1,66 @@
+//! What decides the ratios of a command: a script, or an allocation file made before.
+
+use super::error::CliError;
+use super::input::Input;
+use super::scripts;
+use crate::allocate::{Projection, Unit};
+use crate::exchange::{AllocationFile, ExchangeError};
+use crate::lang::types::UnitKind;
+use crate::model::{Checkpoint, Linear};
+use crate::session::LoadedScript;
+
+/// A script, or ratios that are decided already.
+pub(in crate::cli) enum Source {
+    /// A script, to be evaluated.
+    Script(Box<LoadedScript>),
+    /// An allocation file, and its name.
+    File(Box<AllocationFile>, String),
+}
+
+/// Loads a script as [`scripts::load`] does, or an allocation file, which is told by its content.
+///
+/// # Errors
+/// As [`scripts::load`]; also when the allocation file contradicts itself, or another unit is asked of it.
+pub(in crate::cli) fn load(name: &str, unit: Option<UnitKind>, quiet: bool) -> Result<Source, CliError> {
+    let input = scripts::read(name)?;
+    match input.is_json() {
+        true => {
+            let name = input.name.clone();
+            Ok(Source::File(Box::new(read(input, unit)?), name))
+        }
+        false => Ok(Source::Script(Box::new(scripts::check_input(&input, unit, quiet)?))),
+    }
+}
+
+/// Reads an allocation file.
+///
+/// # Errors
+/// When it is none, contradicts itself, or has another unit than is asked for.
+pub(in crate::cli) fn read(input: Input, unit: Option<UnitKind>) -> Result<AllocationFile, CliError> {
+    let file = AllocationFile::read(&input.bytes).map_err(named(&input.name))?;
+    match unit {
+        Some(asked) if asked != file.unit => {
+            Err(CliError::DecidedUnit { name: input.name, unit: file.unit, asked })
+        }
+        _ => Ok(file),
+    }
+}
+
+/// Returns a model's blocks and the linears in them, as formats name them.
+pub(in crate::cli) fn blocks(checkpoint: &Checkpoint) -> Vec<Unit> {
+    let projection = |linear: &Linear| Projection {
+        name: linear.module.clone(),
+        parameters: linear.rows as u64 * linear.columns as u64,
+    };
+    let block = |block| Unit {
+        name: format!("block {block}"),
+        projections: checkpoint.block_linears(block).iter().map(projection).collect(),
+    };
+    (0..checkpoint.config().blocks).map(block).collect()
+}
+
+/// Returns what makes an error of a file name the file.
+pub(in crate::cli) fn named(name: &str) -> impl FnOnce(ExchangeError) -> CliError {
+    let name = name.to_owned();
+    move |cause| CliError::Exchange { name, cause: Box::new(cause) }
+}

@@ -1,0 +1,213 @@
+//! What commands fail with.
+
+use std::path::PathBuf;
+
+use crate::interpret::error::InterpretError;
+use crate::lang::diagnostic::Diagnostic;
+use crate::search::error::SearchError;
+use crate::session::SessionError;
+
+/// Why a command fails.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// A file cannot be read.
+    #[error("cannot read {}: {cause}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        cause: std::io::Error,
+    },
+    /// A file cannot be written.
+    #[error("cannot write {}: {cause}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        cause: std::io::Error,
+    },
+    /// Nobody reads what is printed any more.
+    #[error("the output was closed")]
+    BrokenPipe,
+    /// Standard input or output fails.
+    #[error("cannot use standard input or output: {0}")]
+    Standard(std::io::Error),
+    /// A script has errors.
+    #[error("`{name}` has errors")]
+    Diagnosed {
+        /// The script's file or name.
+        name: String,
+        /// Its text.
+        text: String,
+        /// What is wrong, with places in the text.
+        diagnostics: Vec<Diagnostic>,
+    },
+    /// A script has no value on a model.
+    #[error("`{name}` has no value on the model")]
+    NoValue {
+        /// The script's file or name.
+        name: String,
+        /// Its text.
+        text: String,
+        /// Why, with places in the text.
+        cause: Box<InterpretError>,
+    },
+    /// A file that would be overwritten.
+    #[error("{} exists already", path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A search cannot go on.
+    #[error(transparent)]
+    Search(Box<SearchError>),
+    /// A text that a search needs.
+    #[error("there is no {name} text")]
+    NoText {
+        /// Which.
+        name: &'static str,
+    },
+    /// A comparison cannot go on.
+    #[error(transparent)]
+    Compare(crate::compare::run::CompareError),
+    /// A model cannot be pruned.
+    #[error(transparent)]
+    Prune(#[from] crate::prune::PruneError),
+    /// Nothing says how much is to be pruned.
+    #[error(
+        "no sparsity is given: only a fixed pattern such as `2:4`, or an allocation file, has a sparsity of its own"
+    )]
+    NoSparsity,
+    /// Another tool's file, or an allocation for one, is not as it must be.
+    #[error("{name}: {cause}")]
+    Exchange {
+        /// The file or script.
+        name: String,
+        /// Why.
+        cause: Box<crate::exchange::ExchangeError>,
+    },
+    /// A file whose content is of no known format.
+    #[error("{} looks like a file of none of the formats", path.display())]
+    UnknownFormat {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Ratios are asked for, and there is no model to have them.
+    #[error("no model is given: a script gives ratios on a model only")]
+    NoModel,
+    /// A script is asked for, and there are only ratios.
+    #[error("{name} is an allocation file: it has ratios and no script")]
+    NoScriptInFile {
+        /// The file.
+        name: String,
+    },
+    /// An allocation file is to have another sparsity than it has.
+    #[error("{name} has a sparsity of {target}, and not {asked}")]
+    DecidedSparsity {
+        /// The file.
+        name: String,
+        /// Its sparsity.
+        target: f64,
+        /// The one asked for.
+        asked: f64,
+    },
+    /// An allocation file is to have other units than it has.
+    #[error("{name} has one ratio for each {unit}, and not for each {asked}")]
+    DecidedUnit {
+        /// The file.
+        name: String,
+        /// Its unit.
+        unit: crate::lang::types::UnitKind,
+        /// The one asked for.
+        asked: crate::lang::types::UnitKind,
+    },
+    /// Bytes that are no text would go to a terminal.
+    #[error("this form is not text, and is not printed to a terminal")]
+    BinaryOutput,
+    /// A calibration would take more memory than it may.
+    #[error(
+        "this takes about {needed} of memory even with activations in a scratch file, and may take {allowed}"
+    )]
+    Memory {
+        /// What it takes.
+        needed: String,
+        /// What it may take.
+        allowed: String,
+    },
+    /// A text cannot be read.
+    #[error(transparent)]
+    Text(#[from] crate::stats::TextError),
+    /// A script that is neither a file nor a published one.
+    #[error("there is no file `{name}` and no published script of that name")]
+    NoScript {
+        /// What was asked for.
+        name: String,
+        /// Published scripts of similar names.
+        similar: Vec<String>,
+    },
+    /// An operator that does not exist.
+    #[error("there is no operator `{name}`")]
+    NoOperator {
+        /// What was asked for.
+        name: String,
+        /// Operators of similar names.
+        similar: Vec<String>,
+    },
+    /// A script for `--method` that has no metric.
+    #[error("`{name}` has no `metric`, so it cannot say how weights are scored")]
+    NoMetric {
+        /// The script's name.
+        name: String,
+    },
+    /// A model cannot be read.
+    #[error(transparent)]
+    Model(#[from] crate::model::ModelError),
+    /// A statistics file cannot be read.
+    #[error(transparent)]
+    Statistics(#[from] crate::stats::StatisticsError),
+    /// An allocation cannot be made.
+    #[error(transparent)]
+    Allocation(#[from] crate::allocate::AllocationError),
+    /// A script has no allocation on a model, for a reason that is not in its text.
+    #[error(transparent)]
+    Script(#[from] crate::allocate::script::ScriptError),
+    /// A graph string cannot be read.
+    #[error(transparent)]
+    GraphString(#[from] crate::exchange::dsa::ImportError),
+    /// A script cannot be written in another form.
+    #[error("the script is not a formula of DSA's released engine, so it has no graph string")]
+    NoGraphString,
+    /// A value cannot be written as JSON.
+    #[error("cannot write JSON: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+impl From<SessionError> for CliError {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::Read { path, cause } => Self::Read { path, cause },
+            SessionError::Diagnosed { name, text, diagnostics } => {
+                Self::Diagnosed { name, text, diagnostics }
+            }
+            SessionError::NoValue { name, text, cause } => Self::NoValue { name, text, cause },
+            SessionError::NoScript { name, similar } => Self::NoScript { name, similar },
+            SessionError::NoMetric { name } => Self::NoMetric { name },
+            SessionError::DecidedSparsity { name, target, asked } => {
+                Self::DecidedSparsity { name, target, asked }
+            }
+            SessionError::DecidedUnit { name, unit, asked } => Self::DecidedUnit { name, unit, asked },
+            SessionError::Exchange { name, cause } => Self::Exchange { name, cause },
+            SessionError::Model(error) => Self::Model(error),
+            SessionError::Text(error) => Self::Text(error),
+            SessionError::Statistics(error) => Self::Statistics(error),
+            SessionError::Script(error) => Self::Script(error),
+            SessionError::Prune(error) => Self::Prune(error),
+        }
+    }
+}
+
+impl From<SearchError> for CliError {
+    fn from(error: SearchError) -> Self {
+        Self::Search(Box::new(error))
+    }
+}

@@ -1,0 +1,388 @@
+//! What to do about a failure, on a command line: lines of help by the kind of the error, under its message.
+
+use super::error::CliError;
+use super::terminal;
+use crate::allocate::script::ScriptError;
+use crate::compare::run::CompareError;
+use crate::exchange::{ExchangeError, Unsaid};
+use crate::interpret::engine::{EngineError, Fits};
+use crate::interpret::error::InterpretError;
+use crate::lang::diagnostic::Diagnostic;
+use crate::lang::ops::Op;
+use crate::lang::render::render;
+use crate::model::hub::DownloadProblem;
+use crate::model::{ModelError, TokenizerProblem};
+use crate::prune::PruneError;
+use crate::search::error::SearchError;
+use crate::search::space::SpaceError;
+use crate::stats::{StatisticsError, TextError};
+
+/// Prints a failure to standard error, and what to do about it; what is wrong with a script is shown under its code.
+pub(in crate::cli) fn report(error: &CliError) {
+    let styled = terminal::styled(&std::io::stderr());
+    let shown = match error {
+        CliError::Diagnosed { name, text, diagnostics } => render(diagnostics, name, text, styled),
+        CliError::NoValue { name, text, cause } => render(&[diagnostic(cause)], name, text, styled),
+        _ => format!("{}: {}", label(styled), explained(error)),
+    };
+    terminal::message(&shown);
+}
+
+fn label(styled: bool) -> &'static str {
+    if styled { "\u{1b}[1;31merror\u{1b}[0m" } else { "error" }
+}
+
+/// Returns an error's message, and its help in lines of its own, as they stand under diagnostics.
+pub(in crate::cli) fn explained(error: &CliError) -> String {
+    let mut text = format!("{error}\n");
+    for line in of(error) {
+        text.push_str(&format!("  = help: {line}\n"));
+    }
+    text
+}
+
+/// Returns the diagnostic of a script that has no value on a model, with what to do about it.
+pub(in crate::cli) fn diagnostic(error: &InterpretError) -> Diagnostic {
+    interpret(error).into_iter().fold(error.diagnostic(), |diagnostic, line| diagnostic.help(line))
+}
+
+fn none() -> Vec<String> {
+    Vec::new()
+}
+
+fn one(line: impl Into<String>) -> Vec<String> {
+    vec![line.into()]
+}
+
+fn of(error: &CliError) -> Vec<String> {
+    match error {
+        CliError::Read { cause, .. } => read(cause),
+        CliError::Exists { .. } => one("pass `--force` to overwrite it"),
+        CliError::Search(cause) => search(cause),
+        CliError::NoText { name } => {
+            one(format!("pass `--{name} FILE`, or `--texts FOLDER` with a file {name}.jsonl in it"))
+        }
+        CliError::Compare(cause) => compare(cause),
+        CliError::Prune(cause) => prune(cause),
+        CliError::NoSparsity => one("pass `--sparsity RATIO`"),
+        CliError::Exchange { cause, .. } => exchange(cause),
+        CliError::UnknownFormat { .. } => one("say which it is with `--from FORMAT`"),
+        CliError::NoModel => one("pass `--model MODEL` and `--sparsity RATIO`"),
+        CliError::NoScriptInFile { .. } => {
+            one("export it to json, csv, llm-compressor, evopress, dlp or alphapruning")
+        }
+        CliError::DecidedSparsity { .. } => one("leave out `--sparsity`"),
+        CliError::DecidedUnit { .. } => one("leave out `--unit`"),
+        CliError::BinaryOutput => one("pass `--output FILE`"),
+        CliError::Memory { .. } => {
+            one("leave out `--hessians` or `--gradients`, or allow more with `--memory`")
+        }
+        CliError::Text(cause) => text(cause),
+        CliError::NoScript { similar, .. } => did_you_mean(similar),
+        CliError::NoOperator { similar, .. } => no_operator(similar),
+        CliError::NoMetric { .. } => one("try `wanda` or `magnitude`"),
+        CliError::Model(cause) => model(cause),
+        CliError::Statistics(cause) => statistics(cause),
+        CliError::Script(cause) => script(cause),
+        CliError::Write { .. }
+        | CliError::BrokenPipe
+        | CliError::Standard(_)
+        | CliError::Diagnosed { .. }
+        | CliError::NoValue { .. }
+        | CliError::Allocation(_)
+        | CliError::GraphString(_)
+        | CliError::NoGraphString
+        | CliError::Json(_) => none(),
+    }
+}
+
+fn did_you_mean(similar: &[String]) -> Vec<String> {
+    match similar.is_empty() {
+        true => none(),
+        false => one(format!("did you mean `{}`?", similar.join("`, `"))),
+    }
+}
+
+fn no_operator(similar: &[String]) -> Vec<String> {
+    [did_you_mean(similar), one("`allot ops --all` lists all operators")].concat()
+}
+
+fn read(cause: &std::io::Error) -> Vec<String> {
+    match cause.kind() {
+        std::io::ErrorKind::NotFound => one("check the path"),
+        std::io::ErrorKind::PermissionDenied => one("check its permissions"),
+        _ => none(),
+    }
+}
+
+fn write(cause: &std::io::Error) -> Vec<String> {
+    match cause.kind() {
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => one("free some space"),
+        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
+            one("choose a folder that you may write to")
+        }
+        std::io::ErrorKind::NotFound => one("make the folder first"),
+        _ => none(),
+    }
+}
+
+fn model(error: &ModelError) -> Vec<String> {
+    const AGAIN: &str = "get it again";
+    match error {
+        ModelError::Read { source, .. } => read(source),
+        ModelError::Write { source, .. } => write(source),
+        ModelError::NotCached { id, .. } => match cfg!(feature = "hub") {
+            true => {
+                one(format!("unset HF_HUB_OFFLINE to download it, run `hf download {id}`, or give a folder"))
+            }
+            false => one(format!(
+                "run `hf download {id}`, or give a folder (this allot was built without the feature `hub`)"
+            )),
+        },
+        ModelError::Download { problem, .. } => download(problem),
+        ModelError::NoConfig { .. } => one("give the folder with config.json and *.safetensors"),
+        ModelError::NoWeights { pickled: true, .. } => {
+            one("save the model again with `safe_serialization=True`")
+        }
+        ModelError::NoWeights { pickled: false, .. } => one("check whether the download is complete"),
+        ModelError::Truncated { .. } | ModelError::HeaderSize { .. } | ModelError::Header { .. } => {
+            one(AGAIN)
+        }
+        ModelError::MissingShard { .. } => one("download the missing file"),
+        ModelError::Shape { .. } => one("use the config.json that came with these weights"),
+        ModelError::DataType { .. } => one("dequantise a quantised model first"),
+        ModelError::NotFinite { .. } => one("use another copy"),
+        ModelError::Spectrum { .. } => one("check whether the checkpoint is damaged"),
+        ModelError::Scratch { .. } => one(
+            "free some space there, set TMPDIR to a folder with more, allow more with `--memory`, or take fewer samples",
+        ),
+        ModelError::Length { longest, .. } => one(format!("use a `--length` of at most {longest}")),
+        ModelError::Window { .. } => one("use a `--length` of at least 2"),
+        ModelError::Tokenizer { problem, .. } => match problem {
+            TokenizerProblem::Missing => {
+                one("put the model's tokenizer.json there, or give ready token ids with `--tokens`")
+            }
+            TokenizerProblem::Unreadable(_) => one(AGAIN),
+            TokenizerProblem::Ids { .. } | TokenizerProblem::Text(_) | TokenizerProblem::Id { .. } => none(),
+        },
+        ModelError::Precision => {
+            one("use `--device cuda` for `--precision bf16`, or leave `--precision` out")
+        }
+        ModelError::Engine(cause) => engine(cause),
+        ModelError::Compute { .. } if error.is_out_of_memory() => one(
+            "the GPU's memory is full; `--memory BYTES` streams the model block by block where a command has it, \
+             `--precision bf16` halves what it takes, and shorter or fewer windows take less beside it",
+        ),
+        ModelError::Compute { .. }
+        | ModelError::Config { .. }
+        | ModelError::Architecture { .. }
+        | ModelError::MissingTensor { .. }
+        | ModelError::Token { .. } => none(),
+    }
+}
+
+fn download(problem: &DownloadProblem) -> Vec<String> {
+    match problem {
+        DownloadProblem::Refused => {
+            one("check the id, or, if it is gated, ask for access on its page and set HF_TOKEN")
+        }
+        DownloadProblem::NoSuchModel => one("check the id"),
+        DownloadProblem::Changed => one("run the command again"),
+        DownloadProblem::Status(_) => one("try again later"),
+        DownloadProblem::Unreachable { cache, .. } => {
+            one(format!("without a network give a folder, or copy the model into {}", cache.display()))
+        }
+        DownloadProblem::Cache { .. } => one("set HF_HOME to a folder with room that you may write to"),
+        DownloadProblem::Broken(_) => one("run the command again, it goes on from what is here"),
+        DownloadProblem::Locked(_) => one("wait for it"),
+        DownloadProblem::NoSafetensors | DownloadProblem::Answer(_) => none(),
+    }
+}
+
+fn engine(error: &EngineError) -> Vec<String> {
+    match error {
+        EngineError::NotBuilt { .. } => {
+            one("build it with `cargo build --release --features cuda`, or leave `--device` out")
+        }
+        EngineError::NoDevice { .. } => {
+            one("`nvidia-smi` lists the GPUs and their driver; `--device cuda:N` takes the N-th, from 0")
+        }
+        EngineError::OutOfMemory { fits: Fits::Linear(weights), .. } => one(format!(
+            "a linear of {weights} weights of 16 bits would fit; end what else runs on this GPU, or leave `--device` out"
+        )),
+        EngineError::OutOfMemory { fits: Fits::Model(weights), .. } => one(format!(
+            "with `--precision bf16` a model of about {weights} weights would fit; a larger one is searched on the processor"
+        )),
+        EngineError::Failed { .. } | EngineError::Tensor(_) => none(),
+    }
+}
+
+fn statistics(error: &StatisticsError) -> Vec<String> {
+    match error {
+        StatisticsError::File(cause) => model(cause),
+        StatisticsError::Kind { .. } => one("make one with `allot stats`"),
+        StatisticsError::Stale { .. } | StatisticsError::Missing { .. } | StatisticsError::Value { .. } => {
+            one("make it again with `allot stats`")
+        }
+        StatisticsError::Unknown { .. } => none(),
+    }
+}
+
+fn text(error: &TextError) -> Vec<String> {
+    match error {
+        TextError::Model(cause) => model(cause),
+        TextError::Encoding { .. } => one("convert it to UTF-8 first"),
+        TextError::Short { .. } => one("use a longer text or a smaller `--length`"),
+        TextError::Line { .. }
+        | TextError::Empty { .. }
+        | TextError::Count { .. }
+        | TextError::Ids { .. }
+        | TextError::Id { .. } => none(),
+    }
+}
+
+fn prune(error: &PruneError) -> Vec<String> {
+    const LESS: &str = "prune less, or keep activations dense with `--propagate dense`";
+    match error {
+        PruneError::Model(cause) => model(cause),
+        PruneError::NotAllocated { .. } | PruneError::NoSuchLinear { .. } | PruneError::OtherSize { .. } => {
+            one("make the allocation for this model")
+        }
+        PruneError::NeedsActivations { .. } => one(
+            "give a calibration text with `--text`, token ids with `--tokens`, or a statistics file with `--stats`",
+        ),
+        PruneError::NeedsTokens { .. } => {
+            one("give a calibration text with `--text`, or token ids with `--tokens`")
+        }
+        PruneError::Metric { source, .. } => interpret(source),
+        PruneError::AcrossUnits { .. } => {
+            one("use `--propagate dense` with a statistics file, or a metric without it")
+        }
+        PruneError::Score { .. } | PruneError::Activations { .. } => one(LESS),
+        PruneError::Singular { .. } => one("use more or other calibration text"),
+        PruneError::Overflow { .. } => one("prune less, use more calibration text or more damping"),
+        PruneError::Exists { .. } => one("give another name, or replace it with `--force`"),
+        PruneError::NotOurs { .. } => one("remove it yourself or give another name"),
+        PruneError::Overlaps { .. } => one("give a folder beside it"),
+        PruneError::Pattern { .. } | PruneError::Interrupted(_) => none(),
+    }
+}
+
+fn exchange(error: &ExchangeError) -> Vec<String> {
+    match error {
+        ExchangeError::Unequal { .. } => {
+            one("export it with `--unit block`, or to llm-compressor, evopress, json or csv")
+        }
+        ExchangeError::Level { level, least, .. } => {
+            one(format!("use `--levels {}`, or `--weights-diff {least}` or more", level.unsigned_abs()))
+        }
+        ExchangeError::NoLevels { .. } => one("use a smaller `--weights-diff`"),
+        ExchangeError::Uniform { .. } => one("use its uniform sparsity instead"),
+        ExchangeError::Missing { what, .. } => match what {
+            Unsaid::Sparsity | Unsaid::LevelSparsity => one("pass `--sparsity`"),
+            Unsaid::LevelStep => one("pass `--weights-diff`"),
+            Unsaid::Mapping => one("pass `--epsilon`"),
+        },
+        ExchangeError::Twice { .. } => one("take one out"),
+        ExchangeError::Inconsistent { .. } => one("make it again"),
+        ExchangeError::NoBlock { .. }
+        | ExchangeError::OtherPrefix { .. }
+        | ExchangeError::LevelSum { .. }
+        | ExchangeError::Malformed { .. }
+        | ExchangeError::Count { .. }
+        | ExchangeError::NoRatio { .. }
+        | ExchangeError::NoSuchModule { .. }
+        | ExchangeError::Ratio { .. }
+        | ExchangeError::Targets { .. }
+        | ExchangeError::Allocation(_)
+        | ExchangeError::NoAllocation
+        | ExchangeError::Operator { .. }
+        | ExchangeError::OperatorOf { .. } => none(),
+    }
+}
+
+fn script(error: &ScriptError) -> Vec<String> {
+    match error {
+        ScriptError::NoAllocation => one("give it to `--method`, beside a script with an allocation"),
+        ScriptError::Interpret(cause) => interpret(cause),
+        ScriptError::Allocation { .. } => none(),
+    }
+}
+
+fn interpret(error: &InterpretError) -> Vec<String> {
+    match error {
+        InterpretError::NotCollected { op, .. } => not_collected(*op),
+        InterpretError::NeedsProjection { .. } => one("evaluate with `--unit projection`"),
+        InterpretError::Engine(cause) => engine(cause),
+        InterpretError::NotFinite(_)
+        | InterpretError::WrongLength { .. }
+        | InterpretError::NoLinears
+        | InterpretError::NoSpectrum { .. } => none(),
+    }
+}
+
+/// Returns how a statistic is collected: on a text, or into a statistics file.
+fn not_collected(op: Op) -> Vec<String> {
+    let option = match op {
+        Op::Gradient => " --gradients",
+        Op::ReconstructionError => " --reconstruction-error",
+        _ => "",
+    };
+    let mut lines = vec![
+        "pass a calibration text, `--text FILE`: what the script needs is collected on it".to_owned(),
+        format!(
+            "or collect it once, `allot stats MODEL --text FILE{option} --out STATS`, and pass `--stats STATS`"
+        ),
+    ];
+    if op == Op::InputNorm {
+        lines.push("or score weights without it: `--method magnitude`".to_owned());
+    }
+    lines
+}
+
+fn search(error: &SearchError) -> Vec<String> {
+    const RESTORE: &str = "restore it, or begin a new run";
+    match error {
+        SearchError::Interrupted { folder, .. } => {
+            one(format!("go on with `allot search --resume {}`", folder.display()))
+        }
+        SearchError::Model(cause) => model(cause),
+        SearchError::Prune(cause) => prune(cause),
+        SearchError::Text(cause) => text(cause),
+        SearchError::Statistics(cause) => statistics(cause),
+        SearchError::Space(cause) => space(cause),
+        SearchError::Script(cause) => script(cause),
+        SearchError::Exists { folder } => {
+            one(format!("go on with `allot search --resume {}`, or choose another `--out`", folder.display()))
+        }
+        SearchError::Journal { .. } | SearchError::Changed { .. } => one(RESTORE),
+        SearchError::TooMany { .. } => {
+            one("leave out operators (`--without`, `--only`), or take a smaller `--max-size` or grid")
+        }
+        SearchError::Degenerate { .. } => one("choose another sparsity"),
+        SearchError::Allocation(_)
+        | SearchError::NotARun { .. }
+        | SearchError::Locked { .. }
+        | SearchError::Control { .. } => none(),
+    }
+}
+
+fn space(error: &SpaceError) -> Vec<String> {
+    match error {
+        SpaceError::NoOperator { similar, .. } => no_operator(similar),
+        SpaceError::TooSmall { least, .. } => one(format!("allow {least} with `--max-size`")),
+        SpaceError::NotInSpace { .. } | SpaceError::Units | SpaceError::Empty { .. } => none(),
+    }
+}
+
+fn compare(error: &CompareError) -> Vec<String> {
+    const ELSEWHERE: &str = "choose another `--out`";
+    match error {
+        CompareError::Interrupted(_) => {
+            one("the same command with the same `--out` goes on where this one stopped")
+        }
+        CompareError::Other { .. } | CompareError::NotAComparison { .. } => one(ELSEWHERE),
+        CompareError::SparseGptDense => one("leave `--propagate` at `pruned`"),
+        CompareError::Search(cause) => search(cause),
+    }
+}

@@ -1,0 +1,18 @@
+//! What several commands use: arguments, errors, the terminal.
+
+pub(super) mod allocation;
+pub(super) mod calibration;
+pub(super) mod common;
+pub(super) mod device;
+pub(super) mod error;
+pub(super) mod help;
+pub(super) mod input;
+pub(super) mod interrupt;
+pub(super) mod model;
+pub(super) mod output;
+pub(super) mod progress;
+pub(super) mod scripts;
+pub(super) mod space;
+pub(super) mod terminal;
+pub(super) mod text;
+pub(super) mod values;

@@ -1,0 +1,40 @@
+//! Models by folder or by id, opened for a command.
+
+use std::path::{Path, PathBuf};
+
+use super::common::Common;
+use super::error::CliError;
+use super::interrupt::Resumable;
+use super::progress::Progress;
+use crate::model::{Checkpoint, hub};
+
+/// Opens a model: a folder, or the hub's model of that id, which is downloaded first where it is not in the cache.
+///
+/// # Errors
+/// Fails when there is no such model, it is not as it must be, or the command's device cannot be used.
+pub(in crate::cli) fn open(model: &Path, common: Common) -> Result<Checkpoint, CliError> {
+    common.device.place(Checkpoint::open(folder(model, common.quiet)?)?)
+}
+
+/// Returns a model's folder, which is in the hub's cache where an id was given.
+///
+/// # Errors
+/// Fails when there is no such model, or it cannot be downloaded.
+pub(in crate::cli) fn folder(model: &Path, quiet: bool) -> Result<PathBuf, CliError> {
+    let mut shown: Option<(String, Progress, Resumable)> = None;
+    let folder = hub::fetch(model, &mut |at| {
+        let share = at.done as f64 / at.bytes.max(1) as f64;
+        match &shown {
+            Some((file, bar, _)) if file == at.file => bar.at(share),
+            _ => {
+                let bar = Progress::new(at.file, quiet);
+                bar.at(share);
+                shown = Some((at.file.to_owned(), bar, Resumable::begin()));
+            }
+        }
+    })?;
+    if let Some((_, bar, _)) = shown {
+        bar.done();
+    }
+    Ok(folder)
+}

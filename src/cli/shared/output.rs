@@ -1,0 +1,50 @@
+//! What commands print and write.
+
+use std::io::Write;
+
+use serde::Serialize;
+
+use super::error::CliError;
+use super::interrupt::Deferred;
+
+/// Prints to standard output.
+///
+/// # Errors
+/// Fails when standard output does, with [`CliError::BrokenPipe`] when nobody reads it.
+pub(in crate::cli) fn print(text: &str) -> Result<(), CliError> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|cause| match cause.kind() {
+        std::io::ErrorKind::BrokenPipe => CliError::BrokenPipe,
+        _ => CliError::Standard(cause),
+    })
+}
+
+/// Prints a value as JSON, with a new line at its end.
+///
+/// # Errors
+/// As [`print`].
+pub(in crate::cli) fn print_json(value: &impl Serialize) -> Result<(), CliError> {
+    print(&format!("{}\n", serde_json::to_string_pretty(value)?))
+}
+
+/// Writes a file whole or not at all: beside it first, then in its place.
+///
+/// # Errors
+/// Fails when the file cannot be written; what stood there before is then untouched.
+pub(in crate::cli) fn write_file(path: &std::path::Path, contents: &[u8]) -> Result<(), CliError> {
+    let failed = |cause| CliError::Write { path: path.to_owned(), cause };
+    let _writing = Deferred::begin();
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let mut builder = tempfile::Builder::new();
+    // A temporary file is its owner's alone; a result is readable as any file that the user makes.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut beside = builder.tempfile_in(folder.unwrap_or(std::path::Path::new("."))).map_err(failed)?;
+    beside.write_all(contents).map_err(failed)?;
+    if let Ok(existing) = std::fs::metadata(path) {
+        beside.as_file().set_permissions(existing.permissions()).map_err(failed)?;
+    }
+    beside.as_file().sync_all().map_err(failed)?;
+    beside.persist(path).map_err(|error| failed(error.error))?;
+    Ok(())
+}

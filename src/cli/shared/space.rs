@@ -1,0 +1,45 @@
+//! The space that a search or an enumeration looks in, as commands take it.
+
+use crate::lang::types::UnitKind;
+use crate::search::space::{SpaceKind, SpaceOptions};
+
+/// What candidates are made of.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Search space")]
+pub(in crate::cli) struct SpaceArguments {
+    /// What formulas are built like: any well-typed one (`full`), or chains in DSA's four stages (`dsa`)
+    #[arg(long, default_value = "full", value_parser = kind)]
+    space: SpaceKind,
+    /// The most operators and constants of a formula
+    #[arg(long, default_value_t = SpaceOptions::default().max_size)]
+    max_size: usize,
+    /// The allocation unit, instead of both: block or projection
+    #[arg(long, value_parser = super::values::unit)]
+    unit: Option<UnitKind>,
+    /// Builds formulas of these operators only
+    #[arg(long, value_name = "OPERATOR", value_delimiter = ',')]
+    only: Vec<String>,
+    /// Builds formulas without these operators
+    #[arg(long, value_name = "OPERATOR", value_delimiter = ',')]
+    without: Vec<String>,
+}
+
+impl SpaceArguments {
+    /// Returns the options that the arguments say.
+    pub(in crate::cli) fn options(&self) -> SpaceOptions {
+        let units = self.unit.map_or(UnitKind::ALL.to_vec(), |unit| vec![unit]);
+        SpaceOptions {
+            kind: self.space,
+            max_size: self.max_size,
+            units: units.into_iter().map(|unit| unit.name().to_owned()).collect(),
+            only: self.only.clone(),
+            without: self.without.clone(),
+            ..SpaceOptions::default()
+        }
+    }
+}
+
+fn kind(word: &str) -> Result<SpaceKind, String> {
+    let known = SpaceKind::ALL.into_iter().find(|kind| kind.name() == word);
+    known.ok_or_else(|| "the spaces are `full` and `dsa`".to_owned())
+}

@@ -1,0 +1,27 @@
+//! Text and tokens, as commands take them.
+
+use std::path::PathBuf;
+
+use crate::stats::Source;
+
+/// What a command reads.
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+pub(in crate::cli) struct TextArguments {
+    /// Text files: plain text, or JSONL with a `text` field
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    text: Vec<PathBuf>,
+    /// Ready token ids of shape [samples, length]
+    #[arg(long, value_name = "FILE.safetensors:NAME")]
+    tokens: Option<String>,
+}
+
+impl TextArguments {
+    /// Returns where the tokens come from.
+    pub(in crate::cli) fn source(&self) -> Source {
+        match &self.tokens {
+            Some(tokens) => Source::Tokens(tokens.clone()),
+            None => Source::Text(self.text.clone()),
+        }
+    }
+}
