@@ -6,7 +6,8 @@
 //! | `allot,error` or `allot,warning` | it has a problem, shown in the `text` block that follows, if one does |
 //! | `allot,file=NAME` | also: the page's later commands find it as NAME |
 //! | `console` | each `$ ` line runs in a shell, and prints the lines below it; a line `...` stands for any lines |
-//! | `text`, `sh`, `pest` | nothing: shown, not run |
+//! | `sh` | every `allot` command in it, which would take too long to run, is one that the command line takes |
+//! | `text`, `pest` | nothing: shown, not run |
 //!
 //! A page's commands run one after the other in a folder of their own, in which `model/` is the bundled model and `text/`
 //! its text. `ALLOT_UPDATE_DOCS=1` rewrites what commands and diagnostics print, where no `...` stands.
@@ -24,7 +25,7 @@ use allot::lang::problem::Problem;
 use allot::lang::render::render;
 
 /// What else a block may be tagged with: it is shown and not run.
-const SHOWN: [&str; 3] = ["text", "sh", "pest"];
+const SHOWN: [&str; 2] = ["text", "pest"];
 
 #[test]
 fn code_blocks_do_what_pages_say() {
@@ -59,6 +60,7 @@ fn test_page(page: &Page) -> Vec<String> {
                 test_script(block, shown, folder.path())
             }
             "console" => test_commands(block, folder.path()),
+            "sh" => parse_commands(block),
             tag if SHOWN.contains(&tag) => Ok(None),
             tag => Err(format!("a block is tagged `{tag}`, which no test knows")),
         };
@@ -109,6 +111,21 @@ fn test_script(block: &Block, shown: Option<&Block>, folder: &Path) -> Result<Co
         }
         _ => None,
     })
+}
+
+/// Parses the `allot` commands of a block that is not run; what a shell would put for a variable is a number.
+fn parse_commands(block: &Block) -> Result<Correction, String> {
+    for line in block.text.lines() {
+        let words: Vec<String> = words(line.split('#').next().unwrap_or_default())
+            .into_iter()
+            .map(|word| if word.starts_with('$') { "0.5".to_owned() } else { word })
+            .collect();
+        if words.first().is_some_and(|word| word == "allot") {
+            let parsed = allot::cli::command().try_get_matches_from(&words);
+            parsed.map_err(|error| format!("`{}` is not a command: {error}", line.trim()))?;
+        }
+    }
+    Ok(None)
 }
 
 fn test_commands(block: &Block, folder: &Path) -> Result<Correction, String> {
@@ -310,6 +327,15 @@ fn indented_blocks(text: &str) -> Vec<String> {
     }
     blocks.retain(|block| !block.is_empty());
     blocks
+}
+
+/// A reader of the first guide learns what there is to call by name.
+#[test]
+fn the_first_guide_names_every_published_script() {
+    let page = book::read("docs/guides/first-ratios.md");
+    for script in allot::lang::published::PUBLISHED {
+        assert!(page.contains(&format!("`{}`", script.name)), "{} is not named", script.name);
+    }
 }
 
 /// The examples in `--help` name arguments that exist.
