@@ -54,6 +54,13 @@ fn comments(source: &str) -> Vec<Comment> {
     found
 }
 
+/// A statement's first line, or a stage: the comments that stand in it and before it come first.
+struct Part {
+    /// Where in the source it ends.
+    end: usize,
+    text: String,
+}
+
 struct Writer<'a> {
     source: &'a str,
     /// The comments that are not written yet.
@@ -91,6 +98,31 @@ impl<'a> Writer<'a> {
 
     fn statement(&mut self, statement: &Statement) {
         self.comments_before(statement.span.start);
+        let (parts, broken) = self.parts(statement);
+        // What comes before the statement's first line: comments from inside that line.
+        let first_end = parts.first().map_or(statement.span.end, |part| part.end);
+        let inside = self.take_comments(first_end);
+        let first = inside.first().map_or(statement.span.start, |comment| comment.span.start);
+        self.blank_line(first.min(statement.span.start));
+        for comment in inside {
+            self.out.push_str(comment.span.of(self.source));
+            self.out.push('\n');
+        }
+        let mut previous = None;
+        for part in &parts {
+            if let Some(previous) = previous {
+                self.between(previous, part.end, broken);
+            }
+            previous = Some(part.end);
+            self.out.push_str(&part.text);
+        }
+        self.last = statement.span.end;
+        self.trailing_comment();
+        self.out.push('\n');
+    }
+
+    /// Returns what a statement is written in, and whether its stages stand on lines of their own.
+    fn parts(&self, statement: &Statement) -> (Vec<Part>, bool) {
         let (prefix, value) = match &statement.kind {
             StatementKind::Metric { options, score, .. } => match options[..] {
                 [] => ("metric ".to_owned(), Some(score)),
@@ -100,83 +132,66 @@ impl<'a> Writer<'a> {
             StatementKind::Let { name, value } => (format!("let {} = ", name.text), Some(value)),
             StatementKind::Value(value) => (String::new(), Some(value)),
         };
-        // Each part has the comments that stand in it and before it, and the part itself.
-        let mut parts: Vec<(usize, String)> = Vec::new();
-        let mut broken = false;
-        match value.map(|value| (value, &value.kind)) {
-            None => parts.push((statement.span.end, prefix.clone())),
-            Some((value, NodeKind::Pipeline { first, stages })) => {
-                let head = self.layout(first, 0, prefix.len());
-                parts.push((first.span.end, format!("{prefix}{head}")));
-                for stage in stages {
-                    parts.push((stage.span.end, format!("|> {}", self.stage(stage, INDENT))));
-                }
-                let one_line: usize = parts.iter().map(|(_, text)| text.len() + 1).sum();
-                let newline = stages.iter().scan(first.span.end, |from, stage| {
-                    let between = self.source.get(*from..stage.span.start).unwrap_or_default();
-                    *from = stage.span.end;
-                    Some(between.contains(['\n', '\r']))
-                });
-                broken = newline.fold(false, |any, here| any | here)
-                    || one_line > WIDTH + 1
-                    || parts.iter().any(|(_, text)| text.contains('\n'))
-                    || self.comments.first().is_some_and(|comment| comment.span.start < value.span.end);
-            }
-            Some((value, _)) => {
-                let text = self.layout(value, 0, prefix.len());
-                parts.push((statement.span.end, format!("{prefix}{text}")));
-            }
+        let Some(value) = value else {
+            return (vec![Part { end: statement.span.end, text: prefix }], false);
+        };
+        let NodeKind::Pipeline { first, stages } = &value.kind else {
+            let text = self.layout(value, 0, prefix.len());
+            return (vec![Part { end: statement.span.end, text: format!("{prefix}{text}") }], false);
+        };
+        let head = self.layout(first, 0, prefix.len());
+        let mut parts = vec![Part { end: first.span.end, text: format!("{prefix}{head}") }];
+        for stage in stages {
+            parts.push(Part { end: stage.span.end, text: format!("|> {}", self.stage(stage, INDENT)) });
         }
-        // What comes before the statement's first line: comments from inside that line.
-        let first_end = parts.first().map_or(statement.span.end, |(end, _)| *end);
-        let inside = self.take_comments(first_end);
-        self.blank_line(
-            inside
-                .first()
-                .map_or(statement.span.start, |comment| comment.span.start.min(statement.span.start)),
-        );
-        for comment in inside {
-            self.out.push_str(comment.span.of(self.source));
-            self.out.push('\n');
-        }
-        for (index, (end, text)) in parts.iter().enumerate() {
-            if index > 0 {
-                let mut own_lines = Vec::new();
-                for comment in self.take_comments(*end) {
-                    let previous = parts[index - 1].0;
-                    let between = self.source.get(previous..comment.span.start).unwrap_or_default();
-                    if comment.trailing && !between.contains(['\n', '\r']) && between.trim().is_empty() {
-                        self.out.push_str("  ");
-                        self.out.push_str(comment.span.of(self.source));
-                    } else {
-                        own_lines.push(comment);
-                    }
-                }
-                if broken {
-                    for comment in own_lines {
-                        self.out.push('\n');
-                        self.out.push_str(&" ".repeat(INDENT));
-                        self.out.push_str(comment.span.of(self.source));
-                    }
-                    self.out.push('\n');
-                    self.out.push_str(&" ".repeat(INDENT));
-                } else {
-                    self.out.push(' ');
-                }
-            }
-            self.out.push_str(text);
-        }
-        self.last = statement.span.end;
-        if let Some((comment, rest)) = self.comments.split_first() {
-            let between = self.source.get(self.last..comment.span.start).unwrap_or_default();
-            if comment.trailing && !between.contains(['\n', '\r']) {
-                self.comments = rest;
+        let one_line: usize = parts.iter().map(|part| part.text.len() + 1).sum();
+        let ends = std::iter::once(first.span.end).chain(stages.iter().map(|stage| stage.span.end));
+        let written_broken = stages.iter().zip(ends).any(|(stage, from)| {
+            let between = self.source.get(from..stage.span.start).unwrap_or_default();
+            between.contains(['\n', '\r'])
+        });
+        let broken = written_broken
+            || one_line > WIDTH + 1
+            || parts.iter().any(|part| part.text.contains('\n'))
+            || self.comments.first().is_some_and(|comment| comment.span.start < value.span.end);
+        (parts, broken)
+    }
+
+    /// Writes what stands between a part that ends at `previous` and the next one, which ends at `end`.
+    fn between(&mut self, previous: usize, end: usize, broken: bool) {
+        let mut own_lines = Vec::new();
+        for comment in self.take_comments(end) {
+            let between = self.source.get(previous..comment.span.start).unwrap_or_default();
+            if comment.trailing && !between.contains(['\n', '\r']) && between.trim().is_empty() {
                 self.out.push_str("  ");
                 self.out.push_str(comment.span.of(self.source));
-                self.last = comment.span.end;
+            } else {
+                own_lines.push(comment);
             }
         }
+        if !broken {
+            self.out.push(' ');
+            return;
+        }
+        for comment in own_lines {
+            self.out.push('\n');
+            self.out.push_str(&" ".repeat(INDENT));
+            self.out.push_str(comment.span.of(self.source));
+        }
         self.out.push('\n');
+        self.out.push_str(&" ".repeat(INDENT));
+    }
+
+    /// Writes the comment on the line on which a statement ends.
+    fn trailing_comment(&mut self) {
+        let Some((comment, rest)) = self.comments.split_first() else { return };
+        let between = self.source.get(self.last..comment.span.start).unwrap_or_default();
+        if comment.trailing && !between.contains(['\n', '\r']) {
+            self.comments = rest;
+            self.out.push_str("  ");
+            self.out.push_str(comment.span.of(self.source));
+            self.last = comment.span.end;
+        }
     }
 
     fn stage(&self, stage: &Stage, indent: usize) -> String {

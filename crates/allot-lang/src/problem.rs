@@ -1,13 +1,13 @@
 //! Mistakes in scripts, as values; `problem/words.rs` is the one place where they are put into words.
 
-mod phrases;
+mod hole;
 mod words;
 
 use super::ops::{Domain, Op};
 use super::span::Span;
 use super::types::{Group, Over, Type, UnitKind};
 
-pub(super) use phrases::alternatives;
+pub use hole::{Fit, ValuePlace, Wanted};
 
 /// A mistake in a script.
 #[derive(Clone, Debug, PartialEq)]
@@ -104,7 +104,7 @@ pub enum Problem {
     /// A binding that nothing uses.
     Unused { name: String, span: Span },
     /// A typed hole, and what fits there.
-    Hole { span: Span, wanted: String, fits: Vec<String> },
+    Hole { span: Span, wanted: Wanted, fits: Vec<Fit> },
     /// More problems than are listed.
     Further { span: Span, listed: usize },
 }

@@ -1,31 +1,64 @@
 //! Calls: which argument is which operand or parameter.
 
-use super::expression::Place;
-use super::{Checker, not_a_word, similar};
+use super::checker::{Checker, Piped, Place, not_a_word};
+use super::similar::similar;
 use crate::canonical;
 use crate::ops::{CATALOGUE, Domain, Need, Notation, Op, Parameter, ParameterValue};
-use crate::problem::Problem;
+use crate::problem::{Problem, ValuePlace, Wanted};
 use crate::program::Expr;
 use crate::span::Span;
 use crate::syntax::{Argument, Name, NodeKind};
 use crate::types::Type;
 
-/// What a pipeline brings in as the first operand.
-pub(super) struct Piped {
-    /// Its value; `None` when it has an error.
-    pub(super) value: Option<Expr>,
-    /// Where it stands.
-    pub(super) span: Span,
+/// A call as it is written.
+struct Call<'a> {
+    op: Op,
+    /// Where its name stands, and where all of it does.
+    name: Span,
+    span: Span,
+    /// Where what a pipeline brings in stands.
+    input: Option<Span>,
+    arguments: &'a [Argument],
 }
 
-/// What became of an argument with a name.
-enum Named {
-    /// It set its parameter.
-    Set,
-    /// Its parameter is known, but not set.
-    Wrong,
-    /// There is no such parameter.
-    Nowhere,
+/// What a call's arguments have given so far.
+struct Given {
+    operands: Vec<Option<Expr>>,
+    /// For each parameter, what sets it.
+    parameters: Vec<Option<Set>>,
+    /// The parameter that the next argument without a name sets.
+    next_parameter: usize,
+    named: bool,
+    /// Whether all that was given has a value.
+    complete: bool,
+    /// Once an argument has not found its place, what seems to be missing may be what was meant by it.
+    misplaced: bool,
+}
+
+/// An argument that sets a parameter.
+#[derive(Clone, Copy)]
+struct Set {
+    /// The value; `None` when it has an error.
+    value: Option<ParameterValue>,
+    span: Span,
+}
+
+impl Call<'_> {
+    /// Returns the number of operands that a pipeline brings in.
+    fn piped(&self) -> usize {
+        usize::from(self.input.is_some())
+    }
+
+    /// Returns where the operand of an index stands.
+    fn place(&self, index: usize) -> Place {
+        match (self.input, index.checked_sub(self.piped())) {
+            (Some(input), None) => Place::Input(input),
+            (_, place) => {
+                let argument = place.and_then(|place| self.arguments.get(place));
+                Place::Argument(argument.map_or(self.span, |argument| argument.value.span))
+            }
+        }
+    }
 }
 
 impl Checker {
@@ -38,80 +71,78 @@ impl Checker {
         span: Span,
     ) -> Option<Expr> {
         let op = self.operator(name)?;
-        let row = op.info();
-        let from_pipe = usize::from(piped.is_some());
         let arguments = arguments.unwrap_or_default();
-
-        let mut operands: Vec<Option<Expr>> = Vec::new();
-        let mut settings: Vec<Option<(Option<ParameterValue>, Span)>> = vec![None; row.parameters.len()];
-        let mut named: Option<Span> = None;
-        let mut complete = true;
-        // Once an argument has not found its place, what seems to be missing may be what was meant by it.
-        let mut misplaced = false;
-        let input = piped.as_ref().map(|piped| piped.span);
+        let call =
+            Call { op, name: name.span, span, input: piped.as_ref().map(|piped| piped.span), arguments };
+        let mut given = Given {
+            operands: Vec::new(),
+            parameters: vec![None; op.info().parameters.len()],
+            next_parameter: 0,
+            named: false,
+            complete: true,
+            misplaced: false,
+        };
         if let Some(piped) = piped {
-            if row.operands.is_empty() {
-                let problem = Problem::TooManyArguments {
-                    op,
-                    span: name.span,
-                    piped: true,
-                    given: arguments.len() + 1,
-                };
-                return self.report(problem);
+            if op.info().operands.is_empty() {
+                let given = arguments.len() + 1;
+                return self.report(Problem::TooManyArguments { op, span: name.span, piped: true, given });
             }
-            complete &= piped.value.is_some();
-            operands.push(piped.value);
+            given.complete &= piped.value.is_some();
+            given.operands.push(piped.value);
         }
-        let mut next_parameter = 0;
         for argument in arguments {
-            if let Some(given) = &argument.name {
-                named = Some(given.span);
-                match self.named(op, given, argument, &mut settings) {
-                    Named::Set => {}
-                    Named::Wrong => complete = false,
-                    Named::Nowhere => misplaced = true,
-                }
-                continue;
-            }
-            if named.is_some() {
-                let problem = Problem::PositionalAfterNamed { op, span: argument.span };
-                self.problems.push(problem);
-                self.expr(&argument.value);
-                misplaced = true;
-                continue;
-            }
-            if operands.len() < row.operands.len() {
-                let operand = self.operand(op, operands.len(), argument);
-                complete &= operand.is_some();
-                operands.push(operand);
-            } else if let Some(parameter) = row.parameters.get(next_parameter) {
-                let setting = self.setting(op, parameter, argument);
-                complete &= setting.is_some();
-                settings[next_parameter] = Some((setting, argument.span));
-                next_parameter += 1;
-            } else {
-                let given = arguments.len() + from_pipe;
-                let problem =
-                    Problem::TooManyArguments { op, span: argument.span, piped: from_pipe > 0, given };
-                return self.report(problem);
-            }
+            self.argument(&call, argument, &mut given)?;
         }
-        if misplaced {
-            return None;
+        if given.misplaced { None } else { self.called(&call, given) }
+    }
+
+    /// Finds the place of an argument; `None` when there is none, so that what follows need not be looked at.
+    fn argument(&mut self, call: &Call<'_>, argument: &Argument, given: &mut Given) -> Option<()> {
+        let row = call.op.info();
+        if let Some(name) = &argument.name {
+            given.named = true;
+            self.named(call.op, name, argument, given);
+        } else if given.named {
+            self.problems.push(Problem::PositionalAfterNamed { op: call.op, span: argument.span });
+            self.expr(&argument.value);
+            given.misplaced = true;
+        } else if given.operands.len() < row.operands.len() {
+            let operand = self.operand(call.op, given.operands.len(), argument);
+            given.complete &= operand.is_some();
+            given.operands.push(operand);
+        } else if let Some(parameter) = row.parameters.get(given.next_parameter) {
+            let value = self.parameter(call.op, parameter, argument);
+            given.complete &= value.is_some();
+            given.parameters[given.next_parameter] = Some(Set { value, span: argument.span });
+            given.next_parameter += 1;
+        } else {
+            let piped = call.input.is_some();
+            let given = call.arguments.len() + call.piped();
+            let problem = Problem::TooManyArguments { op: call.op, span: argument.span, piped, given };
+            return self.report(problem);
         }
-        if let Some(operand) = row.operands.get(operands.len()) {
-            let span = if arguments.is_empty() && from_pipe == 0 { span } else { name.span };
+        Some(())
+    }
+
+    /// Returns the call whose arguments all have their places.
+    fn called(&mut self, call: &Call<'_>, given: Given) -> Option<Expr> {
+        let op = call.op;
+        let row = op.info();
+        if let Some(operand) = row.operands.get(given.operands.len()) {
+            let alone = call.arguments.is_empty() && call.input.is_none();
+            let span = if alone { call.span } else { call.name };
             return self.report(Problem::MissingOperand { op, operand, span });
         }
+        let mut complete = given.complete;
         let mut parameters = Vec::with_capacity(row.parameters.len());
-        for (parameter, setting) in row.parameters.iter().zip(settings) {
-            match (setting, parameter.default) {
-                (Some((Some(setting), _)), _) => parameters.push(setting),
-                (Some((None, _)), _) => complete = false,
+        for (parameter, set) in row.parameters.iter().zip(given.parameters) {
+            match (set, parameter.default) {
+                (Some(Set { value: Some(value), .. }), _) => parameters.push(value),
+                (Some(Set { value: None, .. }), _) => complete = false,
                 (None, Some(default)) => parameters.push(default),
                 (None, None) => {
                     let problem =
-                        Problem::MissingParameter { op, parameter: parameter.name, span: name.span };
+                        Problem::MissingParameter { op, parameter: parameter.name, span: call.name };
                     return self.report(problem);
                 }
             }
@@ -120,19 +151,11 @@ impl Checker {
             return None;
         }
         if op.needs(Need::Ascending) && !are_ascending(&parameters) {
-            let span = Span::new(name.span.start, span.end);
+            let span = Span::new(call.name.start, call.span.end);
             return self.report(Problem::BoundsReversed { op, span });
         }
-        let operands: Vec<Expr> = operands.into_iter().collect::<Option<_>>()?;
-        self.build(op, operands, parameters, name.span, span, |index| {
-            match (input, index.checked_sub(from_pipe)) {
-                (Some(input), None) => Place::Input(input),
-                (_, place) => {
-                    let argument = place.and_then(|place| arguments.get(place));
-                    Place::Argument(argument.map_or(span, |argument| argument.value.span))
-                }
-            }
-        })
+        let operands: Vec<Expr> = given.operands.into_iter().collect::<Option<_>>()?;
+        self.build(op, operands, parameters, call.name, call.span, |index| call.place(index))
     }
 
     /// Returns the operator that a call names.
@@ -158,45 +181,39 @@ impl Checker {
     fn operand(&mut self, op: Op, index: usize, argument: &Argument) -> Option<Expr> {
         if let NodeKind::Hole = argument.value.kind {
             let operand = op.info().operands.get(index).copied().unwrap_or_default();
-            let wanted = format!("operand `{operand}` of `{}`", op.name());
-            return self.hole(argument.value.span, op.accepts(), &wanted);
+            return self.hole(argument.value.span, op.accepts(), ValuePlace::Operand { op, operand });
         }
         self.expr(&argument.value)
     }
 
-    fn named(
-        &mut self,
-        op: Op,
-        given: &Name,
-        argument: &Argument,
-        settings: &mut [Option<(Option<ParameterValue>, Span)>],
-    ) -> Named {
+    /// Sets the parameter that an argument names.
+    fn named(&mut self, op: Op, name: &Name, argument: &Argument, given: &mut Given) {
         let row = op.info();
-        let place = row.parameters.iter().position(|parameter| parameter.name == given.text);
-        let name = given.text.clone();
+        let place = row.parameters.iter().position(|parameter| parameter.name == name.text);
+        let text = name.text.clone();
         let Some(place) = place else {
-            let problem = if row.operands.contains(&given.text.as_str()) {
-                Problem::NamedOperand { op, name, span: given.span }
+            let problem = if row.operands.contains(&name.text.as_str()) {
+                Problem::NamedOperand { op, name: text, span: name.span }
             } else {
-                let similar = similar(&name, row.parameters.iter().map(|parameter| parameter.name));
-                Problem::UnknownParameter { op: Some(op), name, span: given.span, similar }
+                let similar = similar(&text, row.parameters.iter().map(|parameter| parameter.name));
+                Problem::UnknownParameter { op: Some(op), name: text, span: name.span, similar }
             };
             self.problems.push(problem);
-            return Named::Nowhere;
+            given.misplaced = true;
+            return;
         };
-        if let Some((_, first)) = settings[place] {
-            self.problems.push(Problem::RepeatedParameter { name, span: argument.span, first });
-            return Named::Wrong;
+        if let Some(Set { span: first, .. }) = given.parameters[place] {
+            self.problems.push(Problem::RepeatedParameter { name: text, span: argument.span, first });
+            given.complete = false;
+            return;
         }
-        let setting = self.setting(op, &row.parameters[place], argument);
-        settings[place] = Some((setting, argument.span));
-        match setting {
-            Some(_) => Named::Set,
-            None => Named::Wrong,
-        }
+        let value = self.parameter(op, &row.parameters[place], argument);
+        given.complete &= value.is_some();
+        given.parameters[place] = Some(Set { value, span: argument.span });
     }
 
-    fn setting(
+    /// Returns the value that an argument gives a parameter.
+    fn parameter(
         &mut self,
         op: Op,
         parameter: &'static Parameter,
@@ -211,8 +228,8 @@ impl Checker {
             found,
         };
         if let NodeKind::Hole = argument.value.kind {
-            let wanted = format!("`{}` of `{}`: {}", parameter.name, op.name(), parameter.domain);
-            return self.report(Problem::Hole { span, wanted, fits: vec![parameter.summary.to_owned()] });
+            let wanted = Wanted::Parameter { op, parameter: parameter.name };
+            return self.report(Problem::Hole { span, wanted, fits: Vec::new() });
         }
         if let Domain::Word(words) = parameter.domain {
             let word = match &argument.value.kind {

@@ -1,8 +1,9 @@
 //! Expressions: names, operators, pipelines.
 
-use super::{Checker, arguments, similar};
+use super::checker::{Checker, Piped, Place};
+use super::similar::similar;
 use crate::ops::{CATALOGUE, Need, Op, ParameterValue};
-use crate::problem::Problem;
+use crate::problem::{Problem, ValuePlace};
 use crate::program::{self, BuildError, Expr};
 use crate::span::Span;
 use crate::syntax::{self, Node, NodeKind, Stage, StageKind};
@@ -10,14 +11,6 @@ use crate::types::{Type, UnitKind};
 
 /// How many of a script's own names one that is unknown is compared with, the last ones.
 const MOST_COMPARED: usize = 1000;
-
-/// Where an operand stands.
-pub(super) enum Place {
-    /// Among the arguments.
-    Argument(Span),
-    /// Before a pipeline's stage.
-    Input(Span),
-}
 
 impl Checker {
     /// Returns the typed expression, or `None` when something in it is wrong and reported.
@@ -27,7 +20,7 @@ impl Checker {
         }
         match &node.kind {
             NodeKind::Number(value) => Some(Expr::number(*value).at(node.span)),
-            NodeKind::Hole => self.hole(node.span, &Type::SHAPES, "a value"),
+            NodeKind::Hole => self.hole(node.span, &Type::SHAPES, ValuePlace::Expression),
             NodeKind::Name(name) => self.name(name, node.span),
             NodeKind::Group(inner) => self.expr(inner),
             NodeKind::Negate { sign, value } => {
@@ -51,9 +44,7 @@ impl Checker {
 
     fn pipeline(&mut self, first: &Node, stages: &[Stage]) -> Option<Expr> {
         let mut value = match (&first.kind, stages.first().and_then(stage_operator)) {
-            (NodeKind::Hole, Some(op)) => {
-                self.hole(first.span, op.accepts(), &format!("what goes into `{}`", op.name()))
-            }
+            (NodeKind::Hole, Some(op)) => self.hole(first.span, op.accepts(), ValuePlace::Input(op)),
             _ => self.expr(first),
         };
         let mut span = first.span;
@@ -87,7 +78,7 @@ impl Checker {
                     return self.report(Problem::StageIsValue { name: name.text.clone(), span: name.span });
                 }
                 let whole = input_span.to(stage.span);
-                let piped = arguments::Piped { value: input, span: input_span };
+                let piped = Piped { value: input, span: input_span };
                 self.call(name, Some(piped), arguments.as_deref(), whole)
             }
         }

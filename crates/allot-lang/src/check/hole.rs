@@ -1,58 +1,34 @@
 //! Typed holes: what fits where a script says `?`.
 
-use super::Checker;
-use crate::ops::{CATALOGUE, Class, Need, Notation, Op, Operator};
-use crate::problem::{Problem, alternatives};
+use super::checker::Checker;
+use crate::ops::{CATALOGUE, Class, Need, Op, Operator};
+use crate::problem::{Fit, Problem, ValuePlace, Wanted};
 use crate::span::Span;
 use crate::types::{Type, UnitKind};
 
 /// How many of a script's own names are listed, the last ones.
 const MOST_BINDINGS: usize = 20;
 
-/// The classes of operators, in the order in which they are offered.
-const CLASSES: [(&str, Class); 6] = [
-    ("allocators", Class::Allocator(None)),
-    ("reductions", Class::Reduction),
-    ("matrix reductions", Class::MatrixReduction),
-    ("layer operators", Class::Layerwise),
-    ("normalisers", Class::Normaliser),
-    ("elementwise", Class::Elementwise),
-];
-
 impl Checker {
     /// Reports a hole that stands for a value of one of some types.
-    pub(super) fn hole<T>(&mut self, span: Span, types: &[Type], wanted: &str) -> Option<T> {
-        let mut fits = Vec::new();
-        let bindings = self.scope.last(MOST_BINDINGS);
-        let bindings = bindings.into_iter().filter(|(_, ty)| types.contains(ty));
-        let terminals = self
-            .offered()
-            .filter(|row| matches!(row.class, Class::Terminal(ty) if types.contains(&ty)))
-            .map(|row| row.name);
-        let values = bindings.map(|(name, _)| name).chain(terminals).collect();
-        push(&mut fits, "values", values);
+    pub(super) fn hole<T>(&mut self, span: Span, types: &'static [Type], place: ValuePlace) -> Option<T> {
+        let bindings = self.scope.last(MOST_BINDINGS).into_iter().filter(|(_, ty)| types.contains(ty));
+        let bindings = bindings.map(|(name, ty)| Fit::Binding { name: name.to_owned(), ty });
         let results = |row: &Operator| match row.class {
+            Class::Terminal(ty) => types.contains(&ty),
             Class::Allocator(_) => types.contains(&Type::Sparsity),
             Class::Reduction | Class::MatrixReduction | Class::Layerwise => types.contains(&Type::Layer),
             Class::Normaliser => types.iter().any(|ty| row.op.accepts().contains(ty)),
             Class::Elementwise => types.iter().any(|ty| *ty != Type::Sparsity),
-            Class::Terminal(_) => false,
         };
-        for (heading, class) in CLASSES {
-            let rows = self.offered().filter(|row| is(row, class) && results(row));
-            push(&mut fits, heading, rows.map(written).collect());
-        }
         let vectors = types.contains(&Type::Input) || types.contains(&Type::Output);
-        if vectors && !types.contains(&Type::Layer) {
-            let rows = self.offered().filter(|row| row.class == Class::Reduction);
-            push(&mut fits, "reductions, with `over`", rows.map(written).collect());
-        }
-        let names: Vec<&str> = types.iter().map(|ty| ty.with_article()).collect();
-        let wanted = match types == Type::SHAPES {
-            true => format!("{wanted} of any shape"),
-            false => format!("{wanted}: {}", alternatives(&names)),
-        };
-        self.report(Problem::Hole { span, wanted, fits })
+        let within_linears = vectors && !types.contains(&Type::Layer);
+        let operators = self.offered().filter_map(|row| match row.class {
+            Class::Reduction if within_linears => Some(Fit::Operator { op: row.op, over: true }),
+            _ => results(row).then_some(Fit::Operator { op: row.op, over: false }),
+        });
+        let fits = bindings.chain(operators).collect();
+        self.report(Problem::Hole { span, wanted: Wanted::Value { place, types }, fits })
     }
 
     /// Reports a hole that stands for a stage, given what comes in and the operator that takes what goes out.
@@ -67,20 +43,16 @@ impl Checker {
                 Err(_) => false,
             }
         };
-        let mut fits = Vec::new();
-        for (heading, class) in CLASSES {
-            let rows = self
-                .offered()
-                .filter(|row| is(row, class) && row.op.accepts().contains(&input) && leads_on(row));
-            push(&mut fits, heading, rows.map(|row| row.name).collect());
-        }
-        let into = next.map_or(String::new(), |next| format!(", and `{}` follows", next.name()));
-        let wanted = format!("{} comes in{into}", input.with_article());
-        self.report(Problem::Hole { span, wanted, fits })
+        let fits = self
+            .offered()
+            .filter(|row| row.op.accepts().contains(&input) && leads_on(row))
+            .map(|row| Fit::Operator { op: row.op, over: false })
+            .collect();
+        self.report(Problem::Hole { span, wanted: Wanted::Stage { input, next }, fits })
     }
 
     /// Returns the operators that are offered where the checker stands.
-    fn offered(&self) -> impl Iterator<Item = &'static Operator> {
+    fn offered(&self) -> impl Iterator<Item = &'static Operator> + use<> {
         let projection = self.unit == Some(UnitKind::Projection);
         let in_metric = self.in_metric;
         CATALOGUE.iter().filter(move |row| {
@@ -91,22 +63,5 @@ impl Checker {
             });
             row.full && fits
         })
-    }
-}
-
-fn is(row: &Operator, class: Class) -> bool {
-    matches!((row.class, class), (Class::Allocator(_), Class::Allocator(_))) || row.class == class
-}
-
-fn written(row: &Operator) -> &'static str {
-    match row.notation {
-        Notation::Infix { symbol, .. } => symbol,
-        _ => row.name,
-    }
-}
-
-fn push(fits: &mut Vec<String>, heading: &str, names: Vec<&str>) {
-    if !names.is_empty() {
-        fits.push(format!("{heading}: {}", names.join(" ")));
     }
 }

@@ -6,7 +6,7 @@
 use crate::problem::Problem;
 use crate::span::Span;
 
-use super::MAX_DEPTH;
+use super::limits::MAX_DEPTH;
 
 /// The words that begin a statement.
 pub(super) const KEYWORDS: [&str; 3] = ["let", "metric", "unit"];

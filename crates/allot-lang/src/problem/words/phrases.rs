@@ -142,7 +142,7 @@ pub(super) fn did_you_mean(diagnostic: Diagnostic, similar: &[String]) -> Diagno
     }
 }
 
-pub(crate) fn alternatives(words: &[&str]) -> String {
+pub(super) fn alternatives(words: &[&str]) -> String {
     match words {
         [] => String::new(),
         [one] => (*one).to_owned(),

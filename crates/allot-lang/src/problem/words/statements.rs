@@ -1,0 +1,52 @@
+//! Words for mistakes about the statements of a script.
+
+use crate::diagnostic::Diagnostic;
+use crate::span::Span;
+use crate::types::{Type, UnitKind};
+
+pub(super) fn empty() -> Diagnostic {
+    Diagnostic::error("empty", "the script is empty")
+        .help("an allocation ends in an allocator, such as `mean(score) |> scale`")
+}
+
+pub(super) fn no_value(at: Span, last_binding: &Option<(String, Type)>) -> Diagnostic {
+    let diagnostic = Diagnostic::error("no-value", "the script has no value")
+        .label(at, "nothing follows the last statement");
+    let ending = match last_binding {
+        Some((name, Type::Sparsity)) => name.clone(),
+        Some((name, Type::Layer)) => format!("{name} |> scale"),
+        Some((name, Type::Input | Type::Output | Type::Matrix)) => {
+            format!("{name} |> mean |> scale")
+        }
+        Some((_, Type::Number)) | None => "mean(score) |> scale".to_owned(),
+    };
+    diagnostic.help(format!("end it with an allocation, such as `{ending}`"))
+}
+
+pub(super) fn value_not_last(span: Span, next: Span, sign: bool) -> Diagnostic {
+    Diagnostic::error("value-not-last", "a script has one value, and it stands last")
+        .label(span, "this value is lost")
+        .label(next, "more follows")
+        .help(match sign {
+            true => "a `-` at the beginning of a line is a sign: to subtract, end the line before with it",
+            false => "name it with `let`, or join the lines with `|>`",
+        })
+}
+
+pub(super) fn repeated(what: &'static str, span: Span, first: Span) -> Diagnostic {
+    Diagnostic::error("repeated-statement", format!("a script has one `{what}`"))
+        .label(span, "a second one")
+        .label(first, "the first")
+        .help("remove one of them")
+}
+
+pub(super) fn unknown_unit(name: &str, span: Span) -> Diagnostic {
+    Diagnostic::error("unknown-unit", format!("there is no unit `{name}`"))
+        .label(span, "unknown")
+        .help(format!("write {}", UnitKind::ALL.map(|unit| format!("`unit {unit}`")).join(" or ")))
+}
+
+pub(super) fn further(span: Span, listed: usize) -> Diagnostic {
+    Diagnostic::error("further", format!("there are more problems than the first {listed}"))
+        .label(span, "further problems from here on")
+}

@@ -1,0 +1,104 @@
+//! Words for mistakes about types.
+
+use super::phrases::{takes, type_help, typed, written};
+use crate::diagnostic::Diagnostic;
+use crate::ops::{Class, Op};
+use crate::span::Span;
+use crate::types::{Over, Type, UnitKind};
+
+pub(super) fn wrong_type(
+    op: Op,
+    operand: usize,
+    found: Type,
+    span: Span,
+    name: Span,
+    over: Option<Over>,
+) -> Diagnostic {
+    let diagnostic = Diagnostic::error(
+        "wrong-type",
+        format!("{}, and its operand is {}", takes(op, over), found.with_article()),
+    )
+    .label(span, typed(found));
+    let diagnostic = match op.info().operands.len() {
+        1 => diagnostic,
+        _ => diagnostic.label(name, format!("operand {} of this", operand + 1)),
+    };
+    type_help(diagnostic, op, found, over)
+}
+
+pub(super) fn wrong_stage(op: Op, found: Type, stage: Span, input: Span, over: Option<Over>) -> Diagnostic {
+    let diagnostic = Diagnostic::error(
+        "wrong-stage",
+        format!("{}, and {} comes in", takes(op, over), found.with_article()),
+    )
+    .label(stage, format!("this stage does not take {}", found.with_article()))
+    .label(input, typed(found));
+    type_help(diagnostic, op, found, over)
+}
+
+pub(super) fn not_an_allocation(found: Type, span: Span) -> Diagnostic {
+    let what = match found {
+        Type::Layer => "a Layer importance",
+        Type::Matrix => "a Matrix of scores",
+        Type::Input => "an Input vector",
+        Type::Output => "an Output vector",
+        Type::Number | Type::Sparsity => "a Number",
+    };
+    let diagnostic = Diagnostic::error(
+        "not-an-allocation",
+        format!("this is {what}, and an allocation must end in Sparsity"),
+    )
+    .label(span, typed(found));
+    match found {
+        Type::Layer => diagnostic.help("add `|> scale`"),
+        Type::Number => diagnostic.help("one number for all units is `uniform()`"),
+        Type::Matrix => diagnostic
+            .help("reduce it to an importance and allocate by that: `|> mean |> scale`")
+            .help("or let one threshold decide for all units: `|> global`"),
+        _ => diagnostic.help("reduce it to an importance and allocate by that: `|> mean |> scale`"),
+    }
+}
+
+pub(super) fn allocation_inside(op: Op, span: Span, by: Op, consumer: Span) -> Diagnostic {
+    Diagnostic::error(
+        "allocation-inside",
+        format!("`{}` makes the allocation, and nothing takes one", op.name()),
+    )
+    .label(consumer, "takes an allocation in")
+    .label(span, "a Sparsity: the budget is met here")
+    .help(match (by.info().class, op.info().class) {
+        (Class::Allocator(_), _) => {
+            format!("keep one of the two: a script ends in one allocator, `{}` or `{}`", op.name(), by.name())
+        }
+        (_, Class::Allocator(None)) => format!("`{}` stands alone: it takes nothing in", op.name()),
+        _ => format!("apply `{}` to the importance, before `{}`", written(by), op.name()),
+    })
+}
+
+pub(super) fn metric_not_matrix(found: Type, span: Span) -> Diagnostic {
+    Diagnostic::error("metric-not-matrix", "a metric scores each weight, so it must be a Matrix")
+        .label(span, typed(found))
+        .help(match found {
+            Type::Sparsity => "end it before the allocator; the allocation stands on a line of its own",
+            _ => "let the weight take part: `abs(weight) * ...`",
+        })
+}
+
+pub(super) fn score_in_metric(span: Span) -> Diagnostic {
+    Diagnostic::error("score-in-metric", "`score` is what the metric defines, so the metric cannot use it")
+        .label(span, "refers to the metric itself")
+        .help("write the score out, such as `abs(weight) * input_norm`")
+}
+
+pub(super) fn needs_projection(op: Op, span: Span, unit: Option<UnitKind>) -> Diagnostic {
+    let why = match unit {
+        Some(_) => "the unit here is the block",
+        None => "the unit is the block unless the script says otherwise",
+    };
+    Diagnostic::error("needs-projection", format!("`{}` is defined for projections only", op.name()))
+        .label(span, why)
+        .help(match unit {
+            Some(_) => "take `unit projection` instead",
+            None => "add the line `unit projection`, or give `--unit projection`",
+        })
+}
