@@ -23,3 +23,4 @@ pub mod scalar;
 pub mod span;
 pub mod syntax;
 pub mod types;
+pub mod word;

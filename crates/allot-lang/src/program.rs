@@ -259,7 +259,7 @@ pub(super) fn over(op: Op, parameters: &[ParameterValue]) -> Option<Over> {
     let Op::Reduction(reduction) = op else { return None };
     let place = reduction.info().parameters.iter().position(|parameter| parameter.name == "over")?;
     match parameters.get(place) {
-        Some(ParameterValue::Word(word)) => Over::ALL.into_iter().find(|over| over.name() == *word),
+        Some(ParameterValue::Word(word)) => word.parse().ok(),
         _ => None,
     }
 }

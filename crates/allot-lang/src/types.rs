@@ -1,6 +1,6 @@
 //! Types: five shapes of values, a lattice under broadcasting, and the type of a finished allocation.
 
-use std::fmt;
+use super::word::by_word;
 
 /// The type of an expression.
 ///
@@ -23,6 +23,10 @@ pub enum Type {
 }
 
 impl Type {
+    /// Every type, in order.
+    pub const ALL: [Self; 6] =
+        [Self::Number, Self::Layer, Self::Input, Self::Output, Self::Matrix, Self::Sparsity];
+
     /// The five shapes, in order: what broadcasts.
     pub const SHAPES: [Self; 5] = [Self::Number, Self::Layer, Self::Input, Self::Output, Self::Matrix];
 
@@ -73,12 +77,6 @@ impl Type {
     }
 }
 
-impl fmt::Display for Type {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
 /// What gets one ratio.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum UnitKind {
@@ -102,12 +100,6 @@ impl UnitKind {
     }
 }
 
-impl fmt::Display for UnitKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
 /// The group of weights within which a pruning ratio is applied.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Group {
@@ -128,12 +120,6 @@ impl Group {
             Self::Row => "row",
             Self::Matrix => "matrix",
         }
-    }
-}
-
-impl fmt::Display for Group {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
     }
 }
 
@@ -168,8 +154,22 @@ impl Over {
     }
 }
 
-impl fmt::Display for Over {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+by_word!(Type, "type");
+by_word!(UnitKind, "unit");
+by_word!(Group, "group");
+by_word!(Over, "`over`");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_read_back() {
+        assert!(Type::ALL.into_iter().all(|ty| ty.name().parse() == Ok(ty)));
+        assert!(UnitKind::ALL.into_iter().all(|unit| unit.name().parse() == Ok(unit)));
+        assert!(Group::ALL.into_iter().all(|group| group.name().parse() == Ok(group)));
+        assert!(Over::ALL.into_iter().all(|over| over.name().parse() == Ok(over)));
+        let error = "head".parse::<UnitKind>().map_err(|error| error.to_string());
+        assert_eq!(error, Err("there is no unit `head`".to_owned()));
     }
 }

@@ -6,7 +6,7 @@ use allot::lang::canonical;
 use allot::lang::ops::{CATALOGUE, Class, Domain, Op, Operator, ParameterValue};
 use allot::lang::print;
 use allot::lang::program::Expr;
-use allot::lang::types::{Over, Type, UnitKind};
+use allot::lang::types::{Type, UnitKind};
 
 use crate::support::models::{Numbers, Stored, evaluate_all, model};
 
@@ -58,9 +58,7 @@ fn attempt(numbers: &mut Numbers, row: &Operator, of: Type, depth: usize) -> Opt
         Class::MatrixReduction => vec![Type::Matrix],
     };
     let over = match parameters.last() {
-        Some(ParameterValue::Word(word)) if row.class == Class::Reduction => {
-            Over::ALL.into_iter().find(|over| over.name() == *word)
-        }
+        Some(ParameterValue::Word(word)) if row.class == Class::Reduction => word.parse().ok(),
         _ => None,
     };
     if row.op.result_type(&types, over) != Ok(of) {

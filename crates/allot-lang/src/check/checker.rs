@@ -36,7 +36,7 @@ impl Checker {
             problems.push(Problem::Further { span: Span::new(at, at), listed: MAX_PROBLEMS });
         }
         let mut named = tree.statements.iter().filter_map(|statement| match &statement.kind {
-            StatementKind::Unit { name } => Some(unit_kind(&name.text)),
+            StatementKind::Unit { name } => Some(name.text.parse::<UnitKind>().ok()),
             _ => None,
         });
         let named = named.next();
@@ -88,10 +88,6 @@ pub(super) struct Piped {
     pub(super) value: Option<Expr>,
     /// Where it stands.
     pub(super) span: Span,
-}
-
-pub(super) fn unit_kind(name: &str) -> Option<UnitKind> {
-    UnitKind::ALL.into_iter().find(|unit| unit.name() == name)
 }
 
 /// Returns what a value is that should be one of some words.

@@ -1,6 +1,6 @@
 //! Statements, and what holds of a script as a whole.
 
-use super::checker::{Checker, MAX_PROBLEMS, not_a_word, unit_kind};
+use super::checker::{Checker, MAX_PROBLEMS, not_a_word};
 use super::similar::similar;
 use crate::ops::Op;
 use crate::problem::{GROUPS, Problem, ValuePlace};
@@ -85,9 +85,9 @@ impl Checker {
     }
 
     fn unit(&mut self, name: &Name) -> Option<UnitKind> {
-        match unit_kind(&name.text) {
-            Some(unit) => Some(unit),
-            None => self.report(Problem::UnknownUnit { name: name.text.clone(), span: name.span }),
+        match name.text.parse() {
+            Ok(unit) => Some(unit),
+            Err(_) => self.report(Problem::UnknownUnit { name: name.text.clone(), span: name.span }),
         }
     }
 
@@ -129,7 +129,7 @@ impl Checker {
                 continue;
             }
             let word = match &option.value.kind {
-                NodeKind::Name(word) => Group::ALL.into_iter().find(|group| group.name() == word),
+                NodeKind::Name(word) => word.parse().ok(),
                 _ => None,
             };
             match word {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::str::FromStr;
 use std::sync::LazyLock;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -9,6 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use super::catalogue::{CATALOGUE, Op, Operator};
 use super::class::Need;
 use super::notation::Notation;
+use crate::word::UnknownWord;
 
 impl Op {
     /// The terminals that stand for statistics: a calibration pass has to have collected them.
@@ -72,6 +74,14 @@ impl fmt::Display for Op {
     }
 }
 
+impl FromStr for Op {
+    type Err = UnknownWord;
+
+    fn from_str(word: &str) -> Result<Self, Self::Err> {
+        Self::find(word).ok_or_else(|| UnknownWord { what: "operator", word: word.to_owned() })
+    }
+}
+
 impl Serialize for Op {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.name())
@@ -80,8 +90,7 @@ impl Serialize for Op {
 
 impl<'de> Deserialize<'de> for Op {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let name = String::deserialize(deserializer)?;
-        Self::find(&name).ok_or_else(|| de::Error::custom(format!("there is no operator `{name}`")))
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
 }
 

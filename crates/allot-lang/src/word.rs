@@ -1,0 +1,45 @@
+//! Types whose values are words: shown, read, stored and sent by them.
+
+/// A word that none of a type's values has.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no {what} `{word}`")]
+pub struct UnknownWord {
+    /// What the word should have been.
+    pub what: &'static str,
+    /// The word.
+    pub word: String,
+}
+
+/// Shows, reads and (de)serialises a type by the words that its `name` gives for `ALL` of its values.
+macro_rules! by_word {
+    ($type:ident, $what:literal) => {
+        impl std::fmt::Display for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.name())
+            }
+        }
+
+        impl std::str::FromStr for $type {
+            type Err = $crate::word::UnknownWord;
+
+            fn from_str(word: &str) -> Result<Self, Self::Err> {
+                let unknown = || $crate::word::UnknownWord { what: $what, word: word.to_owned() };
+                Self::ALL.into_iter().find(|value| value.name() == word).ok_or_else(unknown)
+            }
+        }
+
+        impl serde::Serialize for $type {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.name())
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $type {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let word = <String as serde::Deserialize>::deserialize(deserializer)?;
+                word.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+pub(crate) use by_word;
