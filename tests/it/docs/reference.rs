@@ -348,23 +348,35 @@ fn codes(source: &str) -> Vec<(&str, bool, usize)> {
     codes
 }
 
+/// Where mistakes in scripts are, and the files of their words.
+const PROBLEMS: &str = "crates/allot-lang/src/problem";
+const WORDS: [&str; 7] = ["text", "syntax", "statements", "names", "arguments", "types", "hole"];
+
+fn camel_case(name: &str) -> String {
+    let capital = |word: &str| {
+        let mut characters = word.chars();
+        characters.next().map(|first| first.to_ascii_uppercase().to_string() + characters.as_str())
+    };
+    name.split('_').filter_map(capital).collect()
+}
+
 /// Returns the kinds of problems by code, each with what its variants' lines say.
 fn kinds_of_problems() -> BTreeMap<String, Kind> {
-    let words = book::read("src/lang/problem/words.rs");
-    let problems = book::read("src/lang/problem.rs");
+    // A function for each variant, of its name.
+    let words: String = WORDS.map(|file| book::read(&format!("{PROBLEMS}/words/{file}.rs"))).concat();
+    let problems = book::read(&format!("{PROBLEMS}.rs"));
     let mut kinds: BTreeMap<String, Kind> = BTreeMap::new();
     for (code, warning, at) in codes(&words) {
-        let before = words[..at].rfind("Self::").expect("a code belongs to a variant");
-        let variant: String =
-            words[before + 6..].chars().take_while(|character| character.is_alphanumeric()).collect();
-        let when = variant_line(&problems, &variant);
+        let before = words[..at].rfind("fn ").expect("a code stands in a function");
+        let name = words[before + 3..].split('(').next().unwrap_or_default();
+        let when = variant_line(&problems, &camel_case(name));
         let kind = kinds.entry(code.to_owned()).or_default();
         kind.warning = warning;
         if !kind.when.contains(&when) {
             kind.when.push(when);
         }
     }
-    assert!(kinds.len() > 30, "only {} codes were found in src/lang/problem/words.rs", kinds.len());
+    assert!(kinds.len() > 30, "only {} codes were found in {PROBLEMS}/words", kinds.len());
     kinds
 }
 
