@@ -180,7 +180,7 @@ impl Round {
 /// Returns the tally that a reduction is made of, and the step whose values it adds up.
 fn tally_of(plan: &Plan<'_>, step: StepId) -> Option<(Tally, StepId)> {
     let StepKind::Reduce(reduction, Over::Unit, mut operand) = plan.steps[step].kind else { return None };
-    let mut tally = Tally::of(reduction)?;
+    let mut tally = Tally::of(reduction).ok()?;
     while let StepKind::Map(op, operands) = &plan.steps[operand].kind
         && let [inner] = operands[..]
         && plan.steps[inner].of_type == Type::Matrix

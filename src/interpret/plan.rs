@@ -139,13 +139,6 @@ pub enum Reduction {
     Product,
 }
 
-impl Reduction {
-    /// Returns whether all of a unit's values must be at hand at once.
-    pub const fn needs_all_values(self) -> bool {
-        matches!(self, Self::Quantile(_) | Self::Median | Self::Gini)
-    }
-}
-
 impl<'a> Plan<'a> {
     /// Plans expressions together, so that they share what they have in common, with `metric` for their score.
     pub fn new(expressions: impl IntoIterator<Item = &'a Expr>, metric: &'a Expr) -> Self {

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::plan::Reduction;
-use super::tally::{Collected, Tally};
+use super::tally::{Collected, OrderStatistic, Tally};
 use super::vector;
 use crate::lang::scalar::log;
 
@@ -21,25 +21,26 @@ pub struct Reduced {
 /// Returns the value of a reduction of values that are all at hand, for what adds them up in their order; `None` for order
 /// statistics.
 pub(super) fn tallied(reduction: Reduction, values: &[f32]) -> Option<Reduced> {
-    let tally = Tally::of(reduction)?;
+    Some(added_up(Tally::of(reduction).ok()?, reduction, values))
+}
+
+fn added_up(tally: Tally, reduction: Reduction, values: &[f32]) -> Reduced {
     let mean = if tally.needs_centre() { vector::sum(values) / values.len() as f64 } else { 0.0 };
     let mut collected = Collected::new(tally, if mean.is_finite() { mean } else { 0.0 });
     collected.add(values);
-    Some(collected.finish(reduction))
+    collected.finish(reduction)
 }
 
 /// Returns the value of any reduction of values that are all at hand.
 ///
 /// The values may be reordered, and lose their signs.
 pub(super) fn reduce(reduction: Reduction, values: &mut [f32]) -> Reduced {
-    if let Some(reduced) = tallied(reduction, values) {
-        return reduced;
-    }
-    let value = match reduction {
-        _ if values.iter().any(|x| x.is_nan()) => f64::NAN,
-        Reduction::Median => f64::from(vector::median(values)),
-        Reduction::Quantile(p) => vector::quantile(values, p),
-        _ => gini(values),
+    let value = match Tally::of(reduction) {
+        Ok(tally) => return added_up(tally, reduction, values),
+        Err(_) if values.iter().any(|x| x.is_nan()) => f64::NAN,
+        Err(OrderStatistic::Median) => f64::from(vector::median(values)),
+        Err(OrderStatistic::Quantile(p)) => vector::quantile(values, p),
+        Err(OrderStatistic::Gini) => gini(values),
     };
     Reduced { value, magnitude: value.abs(), alternative: None }
 }

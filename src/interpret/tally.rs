@@ -32,10 +32,28 @@ pub(super) enum Tally {
     Factors,
 }
 
+/// A reduction that needs its values in order.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum OrderStatistic {
+    Median,
+    Quantile(f64),
+    Gini,
+}
+
+impl Reduction {
+    /// Returns whether all of a unit's values must be at hand at once.
+    pub const fn needs_all_values(self) -> bool {
+        Tally::of(self).is_err()
+    }
+}
+
 impl Tally {
-    /// Returns the tally that a reduction is made of; `None` when it needs all values at once.
-    pub(super) const fn of(reduction: Reduction) -> Option<Self> {
-        Some(match reduction {
+    /// Returns the tally that a reduction is made of.
+    ///
+    /// # Errors
+    /// Returns the order statistic that the reduction is instead, which needs all values at once.
+    pub(super) const fn of(reduction: Reduction) -> Result<Self, OrderStatistic> {
+        Ok(match reduction {
             Reduction::Mean | Reduction::Sum => Self::Sum(None),
             Reduction::L1 => Self::Sum(Some(Unary::Abs)),
             Reduction::L2 => Self::Sum(Some(Unary::Square)),
@@ -51,7 +69,9 @@ impl Tally {
             Reduction::SumNotNegative => Self::NotNegative,
             Reduction::ClampedEntropy => Self::Probabilities,
             Reduction::Product => Self::Factors,
-            Reduction::Quantile(_) | Reduction::Median | Reduction::Gini => return None,
+            Reduction::Quantile(p) => return Err(OrderStatistic::Quantile(p)),
+            Reduction::Median => return Err(OrderStatistic::Median),
+            Reduction::Gini => return Err(OrderStatistic::Gini),
         })
     }
 

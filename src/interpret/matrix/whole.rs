@@ -66,10 +66,11 @@ impl Whole {
         let mut left: Vec<usize> = Vec::new();
         for place in &self.of_unit {
             match &plan.steps[reductions[*place]].kind {
-                StepKind::Reduce(reduction @ (Reduction::Median | Reduction::Quantile(_)), ..)
-                    if backend.counts() =>
-                {
-                    values[*place] = Some(UnitValue::One(counted(*reduction, &stage, backend)?));
+                StepKind::Reduce(Reduction::Median, ..) if backend.counts() => {
+                    values[*place] = Some(UnitValue::One(counted(None, &stage, backend)?));
+                }
+                StepKind::Reduce(Reduction::Quantile(p), ..) if backend.counts() => {
+                    values[*place] = Some(UnitValue::One(counted(Some(*p), &stage, backend)?));
                 }
                 _ => left.push(*place),
             }
@@ -172,20 +173,21 @@ fn within(kind: &StepKind, linear: &LinearData<'_>, values: &[f32]) -> Result<Wi
             Within::Number(value.ok_or_else(|| InterpretError::NoSpectrum { linear: linear.name.clone() })?)
         }
         StepKind::Reduce(reduction, ..) => Within::Channels(of_rows(*reduction, values, linear.columns)),
-        _ => Within::Number(f64::NAN),
+        // `add` takes nothing else in.
+        StepKind::Number(_)
+        | StepKind::Terminal(_)
+        | StepKind::Map(..)
+        | StepKind::Ranks(_)
+        | StepKind::Layerwise(..) => Within::Number(f64::NAN),
     })
 }
 
-/// Returns an order statistic of a stage's values, found by counting.
-fn counted(
-    reduction: Reduction,
-    stage: &Stage<'_>,
-    backend: &dyn Backend,
-) -> Result<Reduced, InterpretError> {
+/// Returns a quantile of a stage's values, or without a share their lower median, found by counting.
+fn counted(share: Option<f64>, stage: &Stage<'_>, backend: &dyn Backend) -> Result<Reduced, InterpretError> {
     let (coarse, nan) = backend.histogram(stage, None)?;
-    let place = match reduction {
-        Reduction::Quantile(p) => p * coarse.count().saturating_sub(1) as f64,
-        _ => (coarse.count().saturating_sub(1) / 2) as f64,
+    let place = match share {
+        Some(p) => p * coarse.count().saturating_sub(1) as f64,
+        None => (coarse.count().saturating_sub(1) / 2) as f64,
     };
     let mut fine: Option<(u16, Histogram)> = None;
     let mut at = |rank: u64| -> Result<Option<f64>, InterpretError> {
