@@ -11,11 +11,12 @@ use std::time::Duration;
 
 use allot::allocate::Bounds;
 use allot::allocate::script::{Request, allocate_all};
-use allot::interpret::cache::Reductions;
-use allot::interpret::data::ModelData;
+use allot::data::ModelData;
+use allot::interpret::matrix::Processor;
 use allot::lang::check::{Options, check};
 use allot::lang::program::Script;
 use allot::model::Checkpoint;
+use allot::results::Reductions;
 use criterion::{Criterion, criterion_group, criterion_main};
 
 const REDUCTIONS: [&str; 12] = [
@@ -49,7 +50,14 @@ fn scripts(count: usize) -> Vec<Script> {
 
 fn evaluate(scripts: &[Script], model: &ModelData<'_>, reductions: Option<&Reductions>) -> usize {
     let metric = scripts[0].metric.as_ref().expect("a metric");
-    let request = Request { metric, unit: None, target: 0.7, bounds: Bounds::default(), reductions };
+    let request = Request {
+        metric,
+        unit: None,
+        target: 0.7,
+        bounds: Bounds::default(),
+        reductions,
+        backend: &Processor,
+    };
     let generations = scripts.chunks(GENERATION);
     let of = |generation: &[Script]| {
         let outcomes = allocate_all(&generation.iter().collect::<Vec<_>>(), model, request);

@@ -14,9 +14,10 @@ use std::time::Instant;
 
 use allot::allocate::Bounds;
 use allot::allocate::script::{Request, allocate};
-use allot::interpret::data::{Home, LinearData, ModelData, Values};
-use allot::interpret::engine::Engine;
-use allot::interpret::evaluate::{Context, evaluate};
+use allot::data::{LinearData, ModelData, Values};
+use allot::device::Engine;
+use allot::interpret::context::Context;
+use allot::interpret::evaluate::evaluate;
 use allot::lang::check::{Options, check};
 use allot::lang::published::script;
 use allot::lang::types::UnitKind;
@@ -136,8 +137,8 @@ fn reduction_rate(engine: &Engine, texts: &[&str], linears: usize) -> Result<f64
         reconstruction_error: None,
     };
     let weights = (0..linears).map(|_| resident.copy()).collect::<Result<Vec<_>, _>>()?;
-    let home = Home { engine: engine.clone(), weights };
-    let model = ModelData { blocks: linears, linears: (0..linears).map(linear).collect(), home };
+    let backend = engine.backend(&weights);
+    let model = ModelData { blocks: linears, linears: (0..linears).map(linear).collect() };
     let expression = |text: &str| {
         let source = format!("metric abs(weight) * input_norm\n{text} |> scale");
         let script = check(&source, Options::default()).script?;
@@ -148,7 +149,14 @@ fn reduction_rate(engine: &Engine, texts: &[&str], linears: usize) -> Result<f64
     let parsed = parsed.ok_or("a reduction does not check")?;
     let expressions: Vec<_> = parsed.iter().map(|(importance, _)| importance).collect();
     let metric = &parsed[0].1;
-    let context = Context { model: &model, unit: UnitKind::Block, metric, target: 0.5, reductions: None };
+    let context = Context {
+        model: &model,
+        unit: UnitKind::Block,
+        metric,
+        target: 0.5,
+        reductions: None,
+        backend: &*backend,
+    };
     let seconds = least(&engine.device(), 3, || {
         for result in evaluate(&expressions, context) {
             black_box(result?);
@@ -200,15 +208,21 @@ fn search(engine: &Engine, quick: bool) -> Result<(), Box<dyn Error>> {
     let subject = Subject::new(&checkpoint, None, &Method::Magnitude, Pattern::Unstructured, &texts)?;
     println!("search: {:.0} s to begin", start.elapsed().as_secs_f64());
     let metric = script("magnitude").and_then(|script| script.metric).ok_or("no metric")?;
-    let data = subject.data()?;
+    let (data, backend) = (subject.data()?, subject.backend());
     let mut turn = 0;
     let seconds = least(&engine.device(), 3, || {
         // Another formula each time, so that its kernel is compiled and its reductions are computed.
         turn += 1;
         let text = format!("metric abs(weight)\nmean(sqrt(score + 0.{turn})) |> scale");
         let script = check(&text, Options::default()).script.ok_or("it checks")?;
-        let request =
-            Request { metric: &metric, unit: None, target: 0.5, bounds: Bounds::default(), reductions: None };
+        let request = Request {
+            metric: &metric,
+            unit: None,
+            target: 0.5,
+            bounds: Bounds::default(),
+            reductions: None,
+            backend: &*backend,
+        };
         let outcome = allocate(&script, &data, request)?;
         let shares = shares(checkpoint.linears(), &outcome.allocation, Pattern::Unstructured)?;
         black_box(subject.losses(Split::Fitness, &shares, 0..16)?);

@@ -10,8 +10,10 @@ use std::borrow::Cow;
 use std::hint::black_box;
 use std::time::Instant;
 
-use allot::interpret::data::{Home, LinearData, ModelData, Values};
-use allot::interpret::evaluate::{Context, evaluate};
+use allot::data::{LinearData, ModelData, Values};
+use allot::interpret::context::Context;
+use allot::interpret::evaluate::evaluate;
+use allot::interpret::matrix::Processor;
 use allot::lang::check::{Options, check};
 use allot::lang::program::Expr;
 use allot::lang::types::UnitKind;
@@ -127,7 +129,7 @@ impl Bench {
                 }
             }
         }
-        ModelData { blocks: self.blocks, linears, home: Home::default() }
+        ModelData { blocks: self.blocks, linears }
     }
 
     fn streams(&self) {
@@ -218,7 +220,7 @@ fn spectra(turns: usize) {
     };
     println!("\nspectra of linears of 512 x 512 and 512 x 1408");
     let linears = vec![linear(512, 512), linear(512, 1408)];
-    let model = ModelData { blocks: 1, linears, home: Home::default() };
+    let model = ModelData { blocks: 1, linears };
     for text in SPECTRAL {
         let ours = (0..turns).map(|_| timed(|| run(&[text], &model))).fold(f64::INFINITY, f64::min);
         println!("{text:34} {:8.0} ms", ours * 1e3);
@@ -302,7 +304,14 @@ fn metric() -> Expr {
 fn run(texts: &[&str], model: &ModelData<'_>) -> f64 {
     let expressions: Vec<Expr> = texts.iter().map(|text| importance(text)).collect();
     let metric = metric();
-    let context = Context { model, unit: UnitKind::Block, metric: &metric, target: 0.7, reductions: None };
+    let context = Context {
+        model,
+        unit: UnitKind::Block,
+        metric: &metric,
+        target: 0.7,
+        reductions: None,
+        backend: &Processor,
+    };
     let results = evaluate(&expressions.iter().collect::<Vec<_>>(), context);
     results.into_iter().map(|result| result.expect("a value").values[0]).sum()
 }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use allot::allocate::Bounds;
 use allot::allocate::script::{Request, allocate};
+use allot::interpret::matrix::Processor;
 use allot::lang::published;
 use allot::measure::{divergence, perplexity};
 use allot::model::{Checkpoint, Decoder};
@@ -69,7 +70,7 @@ fn evaluator() -> Evaluator {
         controls: Vec::new(),
         identities: Vec::new(),
     };
-    let on = (&allot::interpret::engine::CPU, allot::model::Precision::F32);
+    let on = (&allot::device::CPU, allot::model::Precision::F32);
     settings.open(Path::new("."), on, None, &mut |_, _| {}).expect("the bundled model opens").evaluator
 }
 
@@ -81,8 +82,14 @@ fn from_scratch(checkpoint: &Checkpoint, dense: &Decoder) -> f64 {
     statistics.attach(&mut data);
     let script = published::script("owl").expect("owl is published");
     let metric = published::script("wanda").and_then(|it| it.metric).expect("wanda is published");
-    let request =
-        Request { metric: &metric, unit: None, target: TARGET, bounds: Bounds::default(), reductions: None };
+    let request = Request {
+        metric: &metric,
+        unit: None,
+        target: TARGET,
+        bounds: Bounds::default(),
+        reductions: None,
+        backend: &Processor,
+    };
     let allocation = allocate(&script, &data, request).expect("an allocation").allocation;
     let options = Options {
         statistics: Some(&statistics),

@@ -6,8 +6,8 @@ use std::borrow::Cow;
 use std::hint::black_box;
 use std::time::Duration;
 
-use allot::interpret::data::Values;
-use allot::interpret::vector::{
+use allot::data::Values;
+use allot::kernels::vector::{
     Binary, Histogram, Operand, Unary, binary, median, min_max, moments2, moments4, sum, sum_unary,
     sum_x_log_x, unary, widen,
 };

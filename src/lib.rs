@@ -26,14 +26,12 @@
 //! `cli` (default) is the command, `report` (in `cli`) tables and pages, `hub` (default) downloads models by their id, `cuda` runs on
 //! NVIDIA's GPUs.
 
-pub mod allocate;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod compare;
+pub mod device;
 pub mod exchange;
-pub mod interpret;
 pub mod interrupt;
-pub use allot_lang as lang;
 pub mod measure;
 pub mod model;
 pub mod prune;
@@ -42,3 +40,6 @@ pub mod report;
 pub mod search;
 pub mod session;
 pub mod stats;
+
+pub use allot_core::{allocate, data, interpret, kernels, results};
+pub use allot_lang as lang;

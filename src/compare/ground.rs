@@ -4,11 +4,11 @@ use super::run::CompareError;
 use crate::allocate::Allocation;
 use crate::allocate::Bounds;
 use crate::allocate::script::{Outcome, Request, ScriptError, allocate};
-use crate::interpret::cache::Reductions;
 use crate::lang::program::Script;
 use crate::lang::types::UnitKind;
 use crate::measure::WindowLoss;
 use crate::prune::{Method, Options, Propagation, prune_in_memory, shares};
+use crate::results::Reductions;
 use crate::search::candidate::{Allotted, Behaviour, Genome};
 use crate::search::evaluator::{Evaluator, Setting, Task};
 use crate::search::settings::Calibrated;
@@ -44,13 +44,15 @@ impl Ground {
         unit: Option<UnitKind>,
         reductions: &Reductions,
     ) -> Result<Result<Outcome, ScriptError>, CompareError> {
-        let data = self.evaluator.subjects[0].data()?;
+        let subject = &self.evaluator.subjects[0];
+        let (data, backend) = (subject.data()?, subject.backend());
         let request = Request {
             metric: &self.evaluator.metric,
             unit,
             target: self.target(),
             bounds: Bounds::default(),
             reductions: Some(reductions),
+            backend: &*backend,
         };
         Ok(allocate(script, &data, request))
     }

@@ -10,17 +10,14 @@ use candle_core::{CudaDevice, DType, Device, Storage, Tensor};
 use half::{bf16, f16};
 use sha2::{Digest, Sha256};
 
-use super::gpu::{Argument, Gpu, Launcher};
-use crate::interpret::engine::{EngineError, Fits};
+use super::error::{EngineError, Fits};
+use super::launcher::{Argument, Launcher};
 
 /// Bytes of the device that are left for what kernels take beside the weights.
 const SPARE: u64 = 256 << 20;
 
-/// A GPU.
-pub type Cuda = Gpu<Driver>;
-
 /// A GPU's driver, and one stream in which everything runs in order.
-pub struct Driver {
+pub(super) struct Driver {
     ordinal: usize,
     cuda: CudaDevice,
     name: String,
@@ -36,12 +33,12 @@ impl fmt::Debug for Driver {
     }
 }
 
-impl Cuda {
+impl Driver {
     /// Opens the `ordinal`-th GPU, from 0.
     ///
     /// # Errors
     /// When the driver or its libraries are not there, or no such GPU is.
-    pub(in crate::interpret) fn open(ordinal: usize) -> Result<Self, EngineError> {
+    pub(super) fn open(ordinal: usize) -> Result<Self, EngineError> {
         // A backtrace may follow the first line.
         let no_device = |problem: &dyn fmt::Display| {
             let problem = problem.to_string().lines().next().unwrap_or_default().to_owned();
@@ -54,30 +51,7 @@ impl Cuda {
         let name = context.name().map_err(|error| no_device(&error))?;
         let (major, minor) = context.compute_capability().map_err(|error| no_device(&error))?;
         let architecture = format!("compute_{major}{minor}");
-        Ok(Self { launcher: Driver { ordinal, cuda, name, architecture, compiling: Mutex::new(()) } })
-    }
-
-    /// Returns the GPU's name.
-    pub(in crate::interpret) fn name(&self) -> String {
-        self.launcher.name.clone()
-    }
-
-    /// Returns how many bytes of its memory are free, and how many there are.
-    pub(in crate::interpret) fn memory(&self) -> Option<(u64, u64)> {
-        self.launcher.memory()
-    }
-
-    /// Returns where tensors lie.
-    pub(in crate::interpret) fn device(&self) -> Device {
-        self.launcher.device()
-    }
-}
-
-impl Driver {
-    fn memory(&self) -> Option<(u64, u64)> {
-        let stream = self.cuda.cuda_stream();
-        let (free, total) = stream.context().mem_get_info().ok()?;
-        Some((free as u64, total as u64))
+        Ok(Self { ordinal, cuda, name, architecture, compiling: Mutex::new(()) })
     }
 
     /// Returns a kernel, compiled unless it was before; a text is known by its hash.
@@ -104,6 +78,16 @@ impl Driver {
 impl Launcher for Driver {
     fn device(&self) -> Device {
         Device::Cuda(self.cuda.clone())
+    }
+
+    fn name(&self) -> Option<String> {
+        Some(self.name.clone())
+    }
+
+    fn memory(&self) -> Option<(u64, u64)> {
+        let stream = self.cuda.cuda_stream();
+        let (free, total) = stream.context().mem_get_info().ok()?;
+        Some((free as u64, total as u64))
     }
 
     fn room(&self, what: &str, bytes: u64) -> Result<(), EngineError> {

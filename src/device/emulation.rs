@@ -8,12 +8,12 @@ use std::sync::Mutex;
 
 use candle_core::{DType, Device, Tensor};
 
-use super::gpu::{Argument, Launcher};
-use crate::interpret::engine::EngineError;
+use super::error::EngineError;
+use super::launcher::{Argument, Launcher};
 
 /// Compiles and runs kernels with the system's C++ compiler.
 #[derive(Debug)]
-pub struct Emulation {
+pub(super) struct Emulation {
     folder: tempfile::TempDir,
     /// Programs by what they were compiled from.
     programs: Mutex<BTreeMap<String, PathBuf>>,
@@ -21,7 +21,7 @@ pub struct Emulation {
 
 impl Emulation {
     /// Returns an emulation, or `None` where there is no C++ compiler.
-    pub(in crate::interpret) fn new() -> Option<Self> {
+    pub(super) fn new() -> Option<Self> {
         let found = Command::new("c++").arg("--version").output().is_ok_and(|output| output.status.success());
         let usable = found && cfg!(all(target_os = "linux", target_arch = "x86_64"));
         Some(Self { folder: tempfile::tempdir().ok().filter(|_| usable)?, programs: Mutex::default() })
@@ -54,6 +54,14 @@ impl Emulation {
 impl Launcher for Emulation {
     fn device(&self) -> Device {
         Device::Cpu
+    }
+
+    fn name(&self) -> Option<String> {
+        None
+    }
+
+    fn memory(&self) -> Option<(u64, u64)> {
+        None
     }
 
     fn room(&self, _what: &str, _bytes: u64) -> Result<(), EngineError> {

@@ -1,21 +1,23 @@
-//! A GPU's side of what differs between devices: kernels made for the formulas at hand, and selection by counting.
+//! Where work is done: on the processor, or on a GPU.
 //!
-//! [`source`] writes kernels, [`gpu`] says which of them run on what and what becomes of their results, and [`driver`], which
-//! only the feature `cuda` builds, has NVRTC compile them and a GPU run them. The tests run the same kernels in an emulation,
-//! as C++ on the processor, so that all but the driver is checked where there is no GPU.
+//! [`Engine`] is the device as a value. [`source`] writes kernels, [`on_gpu`] and [`selection`] say which of them run on what
+//! and what becomes of their results, and a [`Launcher`] runs them: `driver`, which only the feature `cuda` builds, has NVRTC
+//! compile them and a GPU run them. The tests run the same kernels in an emulation, as C++ on the processor, so that all but
+//! the driver is checked where there is no GPU.
 
 #[cfg(feature = "cuda")]
 mod driver;
 #[cfg(test)]
 mod emulation;
-mod gpu;
+mod engine;
+mod error;
+mod launcher;
+mod on_gpu;
+mod selection;
 mod source;
 #[cfg(test)]
 mod tests;
 
-#[cfg(feature = "cuda")]
-pub use driver::Cuda;
-#[cfg(test)]
-pub(super) use emulation::Emulation;
-#[cfg(test)]
-pub(super) use gpu::Gpu;
+pub use engine::{CPU, Engine};
+pub use error::{EngineError, Fits};
+pub use launcher::{Argument, Launcher};

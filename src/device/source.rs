@@ -6,9 +6,9 @@
 
 use std::fmt::Write as _;
 
-use crate::interpret::matrix::{Act, Instruction, Program, Source};
-use crate::interpret::tally::Tally;
-use crate::interpret::vector::{Binary, Unary};
+use crate::interpret::matrix::{Act, Collecting, Instruction, Program, Source};
+use crate::kernels::tally::Tally;
+use crate::kernels::vector::{Binary, Unary};
 
 /// What all kernels are made of.
 const PRELUDE: &str = include_str!("prelude.cu");
@@ -68,8 +68,7 @@ pub(super) fn fields(tally: Tally) -> Vec<(String, Combine)> {
 /// doubles, `[numbers, blocks]`.
 pub(super) fn collecting(
     program: &Program,
-    tallies: &[Tally],
-    takers: &[Vec<usize>],
+    Collecting { tallies, takers }: &Collecting,
     stored: (Stored, Stored),
 ) -> String {
     let mut text = begin(program);

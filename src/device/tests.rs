@@ -9,12 +9,12 @@ use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
 use super::emulation::Emulation;
-use super::gpu::Gpu;
-use crate::interpret::data::{Home, LinearData, ModelData, Values};
-use crate::interpret::engine::{Engine, Least};
-use crate::interpret::evaluate::{Context, Scores, evaluate, removed_by_threshold};
-use crate::interpret::select;
-use crate::interpret::vector::{Binary, Unary};
+use super::engine::Engine;
+use crate::data::{LinearData, ModelData, Values};
+use crate::interpret::context::Context;
+use crate::interpret::evaluate::{Scores, evaluate, removed_by_threshold};
+use crate::kernels::select::{self, Least};
+use crate::kernels::vector::{Binary, Unary};
 use crate::lang::check::{Options, check};
 use crate::lang::program::Expr;
 use crate::lang::types::UnitKind;
@@ -25,11 +25,11 @@ fn emulated() -> Option<Engine> {
     if launcher.is_none() {
         eprintln!("skipped: there is no C++ compiler `c++` here to run kernels with");
     }
-    Some(Engine::Emulated(Arc::new(Gpu { launcher: launcher? })))
+    Some(Engine::Gpu(Arc::new(launcher?)))
 }
 
 /// Two blocks of two linears, whose columns are no whole number of vectors, stored in all three types.
-fn model(engine: &Engine) -> ModelData<'static> {
+fn model() -> ModelData<'static> {
     let mut random = ChaCha8Rng::seed_from_u64(7);
     let mut numbers = |count: usize, scale: f32| -> Vec<f32> {
         (0..count).map(|_| scale * (random.random::<f32>() + random.random::<f32>() - 1.0)).collect()
@@ -59,11 +59,7 @@ fn model(engine: &Engine) -> ModelData<'static> {
             reconstruction_error: None,
         }
     });
-    ModelData {
-        blocks: 2,
-        linears: linears.collect(),
-        home: Home { engine: engine.clone(), weights: Vec::new() },
-    }
+    ModelData { blocks: 2, linears: linears.collect() }
 }
 
 const WANDA: &str = "metric abs(weight) * input_norm";
@@ -86,8 +82,15 @@ fn compare(texts: &[String], engine: &Engine, most: f64) {
     let expressions: Vec<&Expr> = expressions.iter().collect();
     for unit in UnitKind::ALL {
         let on = |engine: &Engine| {
-            let model = model(engine);
-            let context = Context { model: &model, unit, metric: &metric, target: 0.5, reductions: None };
+            let (model, backend) = (model(), engine.backend(&[]));
+            let context = Context {
+                model: &model,
+                unit,
+                metric: &metric,
+                target: 0.5,
+                reductions: None,
+                backend: &*backend,
+            };
             evaluate(&expressions, context)
         };
         for ((text, cpu), gpu) in texts.iter().zip(on(&Engine::Cpu)).zip(on(engine)) {
@@ -172,9 +175,15 @@ fn thresholds_and_scores_agree_with_the_processors() {
     let Some(engine) = emulated() else { return };
     let score = matrix("abs(weight) * input_norm");
     let [cpu, gpu] = [&Engine::Cpu, &engine].map(|engine| {
-        let model = model(engine);
-        let unit = UnitKind::Block;
-        let context = Context { model: &model, unit, metric: &score, target: 0.5, reductions: None };
+        let (model, backend) = (model(), engine.backend(&[]));
+        let context = Context {
+            model: &model,
+            unit: UnitKind::Block,
+            metric: &score,
+            target: 0.5,
+            reductions: None,
+            backend: &*backend,
+        };
         let removed: Vec<Vec<u64>> = [0, 1, 5000, 11_000, 1 << 40]
             .iter()
             .map(|count| removed_by_threshold(&score, context, *count).expect("counts"))

@@ -9,7 +9,7 @@
 //!
 //! Only what no row can say yet, such as a new kind of norm, needs code: `config.rs` reads it, `block.rs` runs it.
 
-use crate::interpret::data::ProjectionKind;
+use crate::data::ProjectionKind;
 
 /// How a block normalises its inputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

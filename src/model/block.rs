@@ -11,7 +11,7 @@ use super::checkpoint::Checkpoint;
 use super::error::ModelError;
 use super::in_place::{self, add};
 use super::layout::{Linear, Site};
-use crate::interpret::data::ProjectionKind;
+use crate::data::ProjectionKind;
 
 /// A function that sees what linears read: called once for each site of a block, with `[samples, length, columns]`.
 pub type Tap<'a> = dyn FnMut(Site, &Tensor) -> Result<(), ModelError> + 'a;

@@ -14,8 +14,8 @@ use super::layout::{Layout, Linear};
 use super::memory::free_memory;
 use super::numbers::first_not_finite;
 use super::precision::Precision;
-use crate::interpret::data::{Home, LinearData, ModelData, Values};
-use crate::interpret::engine::Engine;
+use crate::data::{LinearData, ModelData, Values};
+use crate::device::Engine;
 
 /// A model folder, memory-mapped; cloning shares the map.
 #[derive(Clone, Debug)]
@@ -142,11 +142,8 @@ impl Checkpoint {
     /// None for a checkpoint that opened; the type leaves room for other stores.
     pub fn data(&self) -> Result<ModelData<'_>, ModelError> {
         let linears = self.linears().iter().map(|linear| self.linear_data(linear));
-        Ok(ModelData {
-            blocks: self.config().blocks,
-            linears: linears.collect::<Result<_, ModelError>>()?,
-            home: Home { engine: self.engine.clone(), weights: Vec::new() },
-        })
+        let linears = linears.collect::<Result<_, ModelError>>()?;
+        Ok(ModelData { blocks: self.config().blocks, linears })
     }
 
     /// Reads every tensor of the language model and reports the first number that is NaN or infinite.

@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use super::hub::DownloadProblem;
 use super::out_of_memory::is_out_of_memory;
-use crate::interpret::engine::EngineError;
+use crate::device::EngineError;
 
 /// Says why a model cannot be read or run: which file, which tensor.
 #[derive(Debug, Error)]

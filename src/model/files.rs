@@ -11,7 +11,7 @@ use safetensors::{Dtype, SafeTensors, tensor::Metadata};
 use serde::Deserialize;
 
 use super::error::ModelError;
-use crate::interpret::data::Values;
+use crate::data::Values;
 
 /// The longest header that the format allows, in bytes.
 const LONGEST_HEADER: u64 = 100_000_000;

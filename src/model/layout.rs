@@ -4,7 +4,7 @@ use super::architecture::{Positions, Role};
 use super::config::Config;
 use super::error::ModelError;
 use super::files::TensorFiles;
-use crate::interpret::data::ProjectionKind;
+use crate::data::ProjectionKind;
 
 /// The four places in a block where linears read; those that share an input share a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

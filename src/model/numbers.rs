@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::interpret::data::Values;
+use crate::data::Values;
 
 /// Returns the index of the first number that is NaN or infinite.
 pub fn first_not_finite(values: &Values<'_>) -> Option<usize> {

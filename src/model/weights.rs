@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::checkpoint::Checkpoint;
 use super::error::ModelError;
 use super::precision::Precision;
-use crate::interpret::data::Values;
+use crate::data::Values;
 
 /// Numbers that one thread widens at a time.
 const CHUNK: usize = 1 << 16;

@@ -70,6 +70,7 @@ pub(super) fn prune_checked(
     };
     let mut shares = shares.iter().copied();
     let mut reports = Vec::with_capacity(checkpoint.linears().len());
+    let backend = checkpoint.engine().backend(&[]);
     for index in 0..blocks {
         options.go_on()?;
         let mut block = None;
@@ -84,7 +85,7 @@ pub(super) fn prune_checked(
         let linears = checkpoint.block_linears(index);
         let (data, first) = metric_data(checkpoint, index, &inputs, options)?;
         let named = linears.first().map_or("", |linear| linear.module.as_str());
-        let scorer = Scorer::new(&options.method, &data, options.unit, target, named)?;
+        let scorer = Scorer::new(&options.method, &data, &*backend, options.unit, target, named)?;
         let pruner = LinearPruner { checkpoint, options, scorer: &scorer };
         for (position, linear) in linears.iter().enumerate() {
             options.go_on()?;

@@ -27,7 +27,8 @@ pub fn dense_scores<E: From<PruneError>>(
     if let Some(statistics) = statistics {
         statistics.attach(&mut data);
     }
-    let scorer = Scorer::new(method, &data, unit, target, "the model")?;
+    let backend = checkpoint.engine().backend(&[]);
+    let scorer = Scorer::new(method, &data, &*backend, unit, target, "the model")?;
     for (index, linear) in checkpoint.linears().iter().enumerate() {
         let weight = checkpoint.weight(linear).map_err(PruneError::from)?;
         let moments = || {

@@ -17,7 +17,7 @@ use super::pattern::{Rounding, Share, least, least_of_rows};
 use super::score::{self, Formula, WandaRows};
 use super::scorer::Scorer;
 use super::sparsegpt::prune_columns;
-use crate::interpret::data::Values;
+use crate::data::Values;
 use crate::model::{Checkpoint, Linear, ModelError, first_not_finite, widen};
 
 /// One pruned linear.

@@ -3,7 +3,7 @@
 use half::{bf16, f16};
 use sha2::{Digest, Sha256};
 
-use crate::interpret::data::Values;
+use crate::data::Values;
 use crate::model::hexadecimal;
 
 /// Which weights of one matrix are pruned, row-major.

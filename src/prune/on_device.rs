@@ -11,7 +11,8 @@ use super::factor::InverseFactor;
 use super::mask::Mask;
 use super::pattern::{Rounding, Share, in_group, place, wanted};
 use super::score::Formula;
-use crate::interpret::engine::{Engine, Least};
+use crate::device::Engine;
+use crate::kernels::select::Least;
 use crate::lang::types::Group;
 use crate::model::ModelError;
 

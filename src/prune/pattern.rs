@@ -8,8 +8,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::error::PruneError;
 use crate::allocate::{Allocation, pruned_in_row};
-use crate::interpret::engine::Least;
-use crate::interpret::select;
+use crate::kernels::select;
+use crate::kernels::select::Least;
 use crate::lang::types::Group;
 use crate::model::Linear;
 

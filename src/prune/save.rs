@@ -13,7 +13,7 @@ use serde::Serialize;
 use tempfile::TempDir;
 
 use super::error::PruneError;
-use crate::interpret::data::Values;
+use crate::data::Values;
 use crate::model::{Checkpoint, ModelError};
 
 /// The file that says how a pruned model was made.

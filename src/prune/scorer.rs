@@ -7,9 +7,11 @@ use super::inputs::Inputs;
 use super::method::{Method, Scoring, across_units};
 use super::options::Options;
 use super::score::{self, Formula};
-use crate::interpret::data::{Home, LinearData, ModelData};
+use crate::data::{LinearData, ModelData};
+use crate::interpret::context::Context;
 use crate::interpret::error::InterpretError;
-use crate::interpret::evaluate::{Context, Scores};
+use crate::interpret::evaluate::Scores;
+use crate::interpret::matrix::Backend;
 use crate::lang::types::UnitKind;
 use crate::model::{Checkpoint, Linear};
 use crate::stats::hessian_diagonal;
@@ -23,13 +25,14 @@ pub(super) enum Scorer<'a> {
 }
 
 impl<'a> Scorer<'a> {
-    /// Prepares a method's scores; a metric is evaluated on `data`, and its reductions reduce `unit`.
+    /// Prepares a method's scores; a metric is evaluated on `data` by `backend`, and its reductions reduce `unit`.
     ///
     /// # Errors
     /// When a metric has no value; the error then names `place`.
     pub(super) fn new(
         method: &'a Method,
         data: &'a ModelData<'a>,
+        backend: &'a dyn Backend,
         unit: UnitKind,
         target: f64,
         place: &str,
@@ -38,7 +41,7 @@ impl<'a> Scorer<'a> {
             Scoring::Formula(formula) => Ok(Self::Formula(formula)),
             Scoring::Metric(metric) => {
                 let score = &metric.score;
-                let context = Context { model: data, unit, metric: score, target, reductions: None };
+                let context = Context { model: data, unit, metric: score, target, reductions: None, backend };
                 let scores = Scores::new(score, context).map_err(|source| no_value(place, source))?;
                 Ok(Self::Metric(Box::new(scores)))
             }
@@ -103,7 +106,6 @@ pub(super) fn metric_data<'a>(
         }
         Ok(data)
     };
-    let home = Home { engine: checkpoint.engine().clone(), weights: Vec::new() };
     let linears = linears.iter().map(data).collect::<Result<_, _>>()?;
-    Ok((ModelData { blocks: checkpoint.config().blocks, linears, home }, first))
+    Ok((ModelData { blocks: checkpoint.config().blocks, linears }, first))
 }

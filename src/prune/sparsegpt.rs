@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use super::factor::InverseFactor;
 use super::mask::Mask;
 use super::pattern::{Rounding, Share, in_group, place};
-use crate::interpret::select::{least_of_all, mark_least_of_group, up_to_nth};
+use crate::kernels::select::{least_of_all, mark_least_of_group, up_to_nth};
 use crate::model::{Goal, product};
 
 /// Columns that are chosen together, as published.

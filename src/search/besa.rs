@@ -10,8 +10,7 @@ use super::archive::Archive;
 use super::error::SearchError;
 use super::lab::Lab;
 use super::subject::{Split, Subject};
-use crate::allocate::{Allocation, Bounds, Proposal, Unit, budget, named_units};
-use crate::interpret::units;
+use crate::allocate::{Allocation, Bounds, Proposal, Unit, budget, units};
 use crate::lang::types::UnitKind;
 use crate::model::{Block, ModelError, no_tap};
 use crate::prune::{Pattern, Share};
@@ -47,7 +46,7 @@ pub fn search_besa(lab: &mut Lab<'_>) -> Result<Archive, SearchError> {
     }
     let subject = &evaluator.subjects[setting.subject];
     let data = subject.data()?;
-    let named = named_units(&data, &units::units(&data, UnitKind::Projection));
+    let named = units(&data, UnitKind::Projection);
     let sizes: Vec<u64> = named.iter().map(Unit::parameters).collect();
     let Some(reference) = subject.reference(Split::Fitness) else {
         return Err(SearchError::Control { control: "besa", problem: "there is no fitness text" });

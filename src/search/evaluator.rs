@@ -92,14 +92,15 @@ impl Evaluator {
         scripts: &[&Script],
         setting: Setting,
     ) -> Result<Vec<Result<Outcome, ScriptError>>, SearchError> {
-        let data = self.subjects[setting.subject].data()?;
-        let reductions = Some(self.subjects[setting.subject].reductions());
+        let subject = &self.subjects[setting.subject];
+        let (data, backend) = (subject.data()?, subject.backend());
         let request = Request {
             metric: &self.metric,
             unit: None,
             target: setting.target,
             bounds: Bounds::default(),
-            reductions,
+            reductions: Some(subject.reductions()),
+            backend: &*backend,
         };
         Ok(allocate_all(scripts, &data, request))
     }

@@ -14,8 +14,7 @@ use super::candidate::Candidate;
 use super::error::SearchError;
 use super::lab::Lab;
 use super::proposals::Proposals;
-use crate::allocate::{Allocation, Bounds, Proposal, Unit, budget, named_units};
-use crate::interpret::units;
+use crate::allocate::{Allocation, Bounds, Proposal, Unit, budget, units};
 use crate::lang::types::UnitKind;
 
 /// How many offspring a generation has, and how many of them are measured on the whole text.
@@ -46,7 +45,7 @@ impl Levels {
         let evaluator = lab.evaluator();
         let setting = evaluator.only_setting("evopress")?;
         let data = evaluator.subjects[setting.subject].data()?;
-        let units = named_units(&data, &units::units(&data, kind));
+        let units = units(&data, kind);
         let parameters: Vec<u64> = units.iter().map(Unit::parameters).collect();
         let block = parameters.iter().sum::<u64>() as f64 / data.blocks.max(1) as f64;
         let share = match kind {

@@ -13,7 +13,7 @@ use super::evaluator::{Evaluator, Setting};
 use super::space::SpaceOptions;
 use super::subject::{Subject, Texts};
 use super::summary::{Measure, Searcher};
-use crate::interpret::engine::Engine;
+use crate::device::Engine;
 use crate::lang::check::{Options as CheckOptions, check};
 use crate::lang::ops::Op;
 use crate::lang::print;

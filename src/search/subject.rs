@@ -7,13 +7,14 @@ use candle_core::{Storage, Tensor};
 
 use super::error::SearchError;
 use super::ranks::Ranks;
-use crate::interpret::cache::Reductions;
-use crate::interpret::data::{LinearData, ModelData, Values};
-use crate::interpret::engine::{EngineError, Fits};
+use crate::data::{LinearData, ModelData, Values};
+use crate::device::{EngineError, Fits};
+use crate::interpret::matrix::Backend;
 use crate::lang::types::{Group, UnitKind};
 use crate::measure::{Reference, WindowLoss};
 use crate::model::{Block, Checkpoint, Decoder, Head, ModelError, Precision, no_tap};
 use crate::prune::{Method, Pattern, PruneError, Rounding, Share, dense_scores, on_device};
+use crate::results::Reductions;
 use crate::stats::{Statistics, Tokens};
 
 /// The texts of a search, which are never mixed.
@@ -64,6 +65,8 @@ pub struct Subject {
     checkpoint: Checkpoint,
     statistics: Option<Statistics>,
     decoder: Decoder,
+    /// The weights of all linears where scripts can be evaluated on the decoder's; none elsewhere.
+    resident: Vec<Tensor>,
     order: Order,
     group: Option<usize>,
     per: Group,
@@ -107,6 +110,7 @@ impl Subject {
             }
             Ok(())
         })?;
+        let resident = resident(checkpoint, &decoder)?;
         let order = if on_device::applies(&device) { Order::Scores(kept) } else { Order::Ranks(ranks) };
         let reference = |tokens: &Tokens| Reference::new(&decoder, tokens);
         Ok(Self {
@@ -116,6 +120,7 @@ impl Subject {
             checkpoint: checkpoint.clone(),
             statistics,
             decoder,
+            resident,
             order,
             group,
             per: method.per(),
@@ -137,16 +142,12 @@ impl Subject {
         if let Some(statistics) = &self.statistics {
             statistics.attach(&mut data);
         }
-        // Where the decoder holds the very numbers that are stored, scripts are evaluated on those.
-        let exact = |linear: &LinearData<'_>| match linear.weight {
-            Values::F32(_) | Values::F16(_) => self.checkpoint.precision() == Precision::F32,
-            Values::Bf16(_) => true,
-        };
-        if on_device::applies(self.decoder.device()) && data.linears.iter().all(exact) {
-            let linears = self.decoder.blocks.iter().flat_map(|block| block.linears());
-            data.home.weights = linears.map(|linear| linear.weight().clone()).collect();
-        }
         Ok(data)
+    }
+
+    /// Returns what evaluates scripts on the model's data.
+    pub fn backend(&self) -> Box<dyn Backend + '_> {
+        self.checkpoint.engine().backend(&self.resident)
     }
 
     /// Returns the dense model's statistics, where some were collected.
@@ -305,4 +306,18 @@ pub(super) fn with_numbers<T>(tensor: &Tensor, use_them: impl FnOnce(&[f32]) -> 
     }
     drop(storage);
     Ok(use_them(&tensor.flatten_all()?.to_vec1()?))
+}
+
+/// Returns the decoder's weights of all linears where they lie on a GPU and are the very numbers that are stored, so that
+/// scripts can be evaluated on them; none elsewhere.
+fn resident(checkpoint: &Checkpoint, decoder: &Decoder) -> Result<Vec<Tensor>, ModelError> {
+    let exact = |linear: &LinearData<'_>| match linear.weight {
+        Values::F32(_) | Values::F16(_) => checkpoint.precision() == Precision::F32,
+        Values::Bf16(_) => true,
+    };
+    if !on_device::applies(decoder.device()) || !checkpoint.data()?.linears.iter().all(exact) {
+        return Ok(Vec::new());
+    }
+    let linears = decoder.blocks.iter().flat_map(|block| block.linears());
+    Ok(linears.map(|linear| linear.weight().clone()).collect())
 }

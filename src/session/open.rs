@@ -12,12 +12,12 @@ use super::script::LoadedScript;
 use crate::allocate::script::{Outcome, Request, ScriptError, allocate};
 use crate::allocate::{Allocation, Bounds};
 use crate::exchange::AllocationFile;
-use crate::interpret::cache::Reductions;
 use crate::lang::ops::Op;
 use crate::lang::types::UnitKind;
 use crate::measure::{Divergence, Perplexity, divergence_of, perplexity, perplexity_of};
 use crate::model::{Checkpoint, Decoder};
 use crate::prune::{Method, Pattern, shares};
+use crate::results::Reductions;
 use crate::stats::{
     CalibrationOptions, Reconstruction, Source, Statistics, Tokens, calibrate_with, gradients_within,
     window_length,
@@ -212,12 +212,15 @@ impl Session {
             statistics.attach(&mut data);
         }
         let reductions = self.statistics.as_ref().map(Statistics::cache);
+        let engine = self.checkpoint.engine().clone();
+        let backend = engine.backend(&[]);
         let request = Request {
             metric: &metric,
             unit: options.unit,
             target: options.sparsity,
             bounds: options.bounds,
             reductions: reductions.as_ref(),
+            backend: &*backend,
         };
         let mut outcomes = Vec::with_capacity(scripts.len());
         for loaded in scripts {

@@ -25,7 +25,7 @@ use safetensors::{Dtype, tensor::TensorView};
 use super::error::StatisticsError;
 use super::reductions;
 use super::statistics::{LinearStatistics, Provenance, Statistics};
-use crate::interpret::data::Values;
+use crate::data::Values;
 use crate::model::{Checkpoint, Linear, ModelError, TensorFiles, first_not_finite, widen, write_beside};
 
 const KEY: &str = "allot.statistics";

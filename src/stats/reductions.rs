@@ -9,10 +9,10 @@ use sha2::{Digest as _, Sha256};
 
 use super::error::StatisticsError;
 use super::statistics::{LinearStatistics, Provenance, Statistics};
-use crate::interpret::cache::{Key, Reductions, Results, engine};
-use crate::interpret::data::Values;
-use crate::interpret::reduce::Reduced;
+use crate::data::Values;
+use crate::kernels::reduction::Reduced;
 use crate::model::{TensorFiles, hexadecimal};
+use crate::results::{Key, Reductions, Results, engine};
 
 /// What the names of their tensors begin with.
 const PREFIX: &str = "reduction.";

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
-use crate::interpret::spectral::squared_singular_values;
+use crate::kernels::spectral::squared_singular_values;
 use crate::model::{Checkpoint, ModelError, widen};
 
 /// Returns, for each block linear by module name, the squares of its weight's singular values, ascending.

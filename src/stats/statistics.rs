@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::interpret::cache::Results;
-use crate::interpret::data::{LinearData, ModelData, Values};
+use crate::data::{LinearData, ModelData, Values};
 use crate::model::{Checkpoint, Linear, ModelError};
+use crate::results::Results;
 
 /// How statistics were made.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

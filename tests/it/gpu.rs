@@ -5,7 +5,7 @@
 
 use allot::allocate::Bounds;
 use allot::allocate::script::{Request, allocate};
-use allot::interpret::engine::Engine;
+use allot::device::Engine;
 use allot::lang::program::Metric;
 use allot::lang::published::{PUBLISHED, script};
 use allot::model::{Checkpoint, Decoder, Linear, Precision};
@@ -64,7 +64,15 @@ fn ratios(checkpoint: &Checkpoint, statistics: &Statistics, name: &str, metric: 
     statistics.attach(&mut data);
     let script = script(name)?;
     script.allocation.as_ref()?;
-    let request = Request { metric, unit: None, target: 0.6, bounds: Bounds::default(), reductions: None };
+    let backend = checkpoint.engine().backend(&[]);
+    let request = Request {
+        metric,
+        unit: None,
+        target: 0.6,
+        bounds: Bounds::default(),
+        reductions: None,
+        backend: &*backend,
+    };
     let outcome = allocate(&script, &data, request).unwrap_or_else(|error| panic!("{name}: {error}"));
     Some(outcome.allocation.units.iter().map(|unit| unit.sparsity).collect())
 }

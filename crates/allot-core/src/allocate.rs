@@ -1,6 +1,6 @@
 //! Importances to an exact allocation: a [`Proposal`], the [`budget()`] it is moved onto, and the whole weights that realise it.
 //!
-//! All but [`script`], which evaluates a script on a model first, and [`named_units()`] is arithmetic on vectors with one entry for
+//! All but [`script`], which evaluates a script on a model first, and [`units()`] is arithmetic on vectors with one entry for
 //! each allocation unit, and knows no language, tensors or files:
 //!
 //! 1. an allocator ([`scale`], [`rescale`], [`proportional`], [`ramp`], [`uniform`]) proposes sparsities;
@@ -24,4 +24,4 @@ pub use correlation::rank_correlation;
 pub use error::AllocationError;
 pub use proposal::{Proposal, proportional, ramp, rescale, scale, uniform};
 pub use round::{Counts, pruned_in_row, pruned_per_row, pruned_total, round};
-pub use units::named_units;
+pub use units::units;

@@ -2,10 +2,7 @@
 
 use std::borrow::Cow;
 
-use candle_core::Tensor;
 use half::{bf16, f16};
-
-use super::engine::Engine;
 
 /// Numbers in the type they are stored in, row-major.
 #[derive(Clone, Debug)]
@@ -111,16 +108,4 @@ pub struct ModelData<'a> {
     pub blocks: usize,
     /// Every linear of every block, block by block.
     pub linears: Vec<LinearData<'a>>,
-    /// Where it lives.
-    pub home: Home,
-}
-
-/// Where a model lives, and scripts are evaluated on it.
-#[derive(Clone, Debug, Default)]
-pub struct Home {
-    /// What evaluates.
-    pub engine: Engine,
-    /// The weights of all linears where they lie on the engine's device already, in the type that is stored; or none, and then
-    /// each is copied there when it is needed.
-    pub weights: Vec<Tensor>,
 }

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use clap::ValueEnum;
 
 use super::error::CliError;
-use crate::interpret::engine::{Engine, EngineError};
+use crate::device::{Engine, EngineError};
 use crate::model::{Checkpoint, ModelError, Precision};
 
 /// What `--device` names.

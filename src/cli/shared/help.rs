@@ -4,8 +4,8 @@ use super::error::CliError;
 use super::terminal;
 use crate::allocate::script::ScriptError;
 use crate::compare::run::CompareError;
+use crate::device::{EngineError, Fits};
 use crate::exchange::{ExchangeError, Unsaid};
-use crate::interpret::engine::{EngineError, Fits};
 use crate::interpret::error::InterpretError;
 use crate::lang::diagnostic::Diagnostic;
 use crate::lang::ops::Op;
@@ -313,11 +313,13 @@ fn interpret(error: &InterpretError) -> Vec<String> {
     match error {
         InterpretError::NotCollected { op, .. } => not_collected(*op),
         InterpretError::NeedsProjection { .. } => one("evaluate with `--unit projection`"),
-        InterpretError::Engine(cause) => engine(cause),
+        InterpretError::Backend(cause) => cause.downcast_ref().map_or_else(none, engine),
         InterpretError::NotFinite(_)
         | InterpretError::WrongLength { .. }
         | InterpretError::NoLinears
-        | InterpretError::NoSpectrum { .. } => none(),
+        | InterpretError::NoSpectrum { .. }
+        | InterpretError::NoSuchLinear { .. }
+        | InterpretError::Internal { .. } => none(),
     }
 }
 

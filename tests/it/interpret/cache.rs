@@ -2,12 +2,14 @@
 
 use allot::allocate::Bounds;
 use allot::allocate::script::{Request, allocate_all};
-use allot::interpret::cache::{Hits, Reductions};
-use allot::interpret::data::{ModelData, Values};
+use allot::data::{ModelData, Values};
+use allot::interpret::context::Context;
 use allot::interpret::error::InterpretError;
-use allot::interpret::evaluate::{Context, evaluate};
+use allot::interpret::evaluate::evaluate;
+use allot::interpret::matrix::Processor;
 use allot::lang::program::{Expr, Metric, Script};
 use allot::lang::types::{Group, UnitKind};
+use allot::results::{Hits, Reductions};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
@@ -60,7 +62,14 @@ fn formula(numbers: &mut Numbers) -> Script {
 /// Returns what each script gives, to the last bit.
 fn results(scripts: &[&Script], model: &ModelData<'_>, reductions: Option<&Reductions>) -> Vec<String> {
     let metric = Metric { per: Group::Row, score: wanda() };
-    let request = Request { metric: &metric, unit: None, target: 0.6, bounds: Bounds::default(), reductions };
+    let request = Request {
+        metric: &metric,
+        unit: None,
+        target: 0.6,
+        bounds: Bounds::default(),
+        reductions,
+        backend: &Processor,
+    };
     // The debug format prints the shortest decimals that name a double, and NaN as NaN.
     allocate_all(scripts, model, request).iter().map(|result| format!("{result:?}")).collect()
 }

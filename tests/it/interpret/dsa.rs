@@ -4,6 +4,7 @@ use crate::support::reference::{TinyStories, furthest, json, number, numbers};
 use allot::allocate::Bounds;
 use allot::allocate::script::{Note, Outcome, Request, ScriptError, allocate_all};
 use allot::exchange::dsa;
+use allot::interpret::matrix::Processor;
 use allot::lang::check::{Options, check};
 use allot::lang::program::{Metric, Script};
 use allot::lang::published;
@@ -45,8 +46,14 @@ fn wanda() -> Metric {
 fn outcomes(model: &TinyStories, graphs: &[&str]) -> Vec<Result<Outcome, ScriptError>> {
     let scripts: Vec<Script> = graphs.iter().map(|graph| dsa::import(graph).expect("importable")).collect();
     let metric = wanda();
-    let request =
-        Request { metric: &metric, unit: None, target: 0.7, bounds: Bounds::default(), reductions: None };
+    let request = Request {
+        metric: &metric,
+        unit: None,
+        target: 0.7,
+        bounds: Bounds::default(),
+        reductions: None,
+        backend: &Processor,
+    };
     allocate_all(&scripts.iter().collect::<Vec<_>>(), &model.data(), request)
 }
 

@@ -1,6 +1,6 @@
 //! A value that is not finite is told of with the deepest expression, its unit, and what it comes from.
 
-use allot::interpret::data::{ModelData, Values};
+use allot::data::{ModelData, Values};
 use allot::interpret::error::InterpretError;
 use allot::interpret::evaluate::{Scores, evaluate, removed_by_threshold};
 use allot::lang::render::render;

@@ -1,6 +1,6 @@
 //! What differs by rounding alone says nothing; what differs by more does.
 
-use allot::interpret::data::{ModelData, Values};
+use allot::data::{ModelData, Values};
 use allot::lang::types::UnitKind;
 
 use crate::support::models::{Numbers, Stored, evaluate_one, model};

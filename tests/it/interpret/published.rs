@@ -3,6 +3,7 @@
 use allot::allocate::Bounds;
 use allot::allocate::script::{Request, allocate};
 use allot::interpret::evaluate::removed_by_threshold;
+use allot::interpret::matrix::Processor;
 use allot::lang::program::Metric;
 use allot::lang::published;
 use allot::lang::types::{Group, UnitKind};
@@ -84,8 +85,14 @@ fn published_allocations_are_those_of_the_released_code() {
         if expected.iter().any(|share| *share > 1.0) {
             continue;
         }
-        let request =
-            Request { metric: &metric, unit: None, target, bounds: Bounds::default(), reductions: None };
+        let request = Request {
+            metric: &metric,
+            unit: None,
+            target,
+            bounds: Bounds::default(),
+            reductions: None,
+            backend: &Processor,
+        };
         let outcome = allocate(&script(&source), &data, request).expect("an allocation");
         let found: Vec<f64> = outcome.allocation.units.iter().map(|unit| unit.sparsity).collect();
         let difference = furthest(&found, &expected);

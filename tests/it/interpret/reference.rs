@@ -1,7 +1,7 @@
 //! Every reduction and normaliser against a plain reference in f64.
 
-use allot::interpret::data::{LinearData, ModelData};
-use allot::interpret::units::{Unit, units};
+use allot::data::{LinearData, ModelData};
+use allot::interpret::units::{UnitData, units};
 use allot::lang::types::UnitKind;
 
 use crate::support::models::{Stored, evaluate_one, model, values};
@@ -130,7 +130,7 @@ fn along(reduction: &str, over: &str, linear: &LinearData<'_>, values: &[f64]) -
     }
 }
 
-fn linears<'m>(model: &'m ModelData<'m>, unit: &Unit) -> Vec<&'m LinearData<'m>> {
+fn linears<'m>(model: &'m ModelData<'m>, unit: &UnitData) -> Vec<&'m LinearData<'m>> {
     unit.linears.iter().map(|linear| &model.linears[*linear]).collect()
 }
 

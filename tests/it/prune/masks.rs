@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use allot::interpret::select::{least_in_groups, least_in_rows, least_of_all, rows_of, up_to_nth};
+use allot::kernels::select::{least_in_groups, least_in_rows, least_of_all, rows_of, up_to_nth};
 use allot::lang::types::Group;
 use allot::model::{Checkpoint, TensorFiles, widen};
 use allot::prune::{Mask, Pattern, Rounding, Share, least, score, shares};

@@ -7,6 +7,7 @@ use crate::support::models::{Stored, model, script, wanda};
 use allot::allocate::script::{Request, ScriptError, allocate_all};
 use allot::allocate::{AllocationError, Bounds};
 use allot::interpret::error::InterpretError;
+use allot::interpret::matrix::Processor;
 use allot::lang::check::{Options, check};
 use allot::lang::ops::{CATALOGUE, Class, Op};
 use allot::lang::print;
@@ -112,6 +113,7 @@ proptest! {
         let metric = Metric { per: Group::Row, score: wanda() };
         let request = Request {
             metric: &metric, unit: None, target: 0.6, bounds: Bounds::default(), reductions: None,
+            backend: &Processor,
         };
         let outcomes = allocate_all(&scripts.iter().collect::<Vec<_>>(), &model, request);
         for (script, outcome) in scripts.iter().zip(outcomes) {
@@ -158,8 +160,14 @@ fn with_unit(text: &str, unit: UnitKind) -> Script {
 fn most_formulas_have_a_value() {
     let model = model(4, &[(6, 9), (5, 6), (9, 4), (6, 6), (8, 6), (3, 6), (6, 8)], Stored::F32, 5);
     let metric = Metric { per: Group::Row, score: wanda() };
-    let request =
-        Request { metric: &metric, unit: None, target: 0.6, bounds: Bounds::default(), reductions: None };
+    let request = Request {
+        metric: &metric,
+        unit: None,
+        target: 0.6,
+        bounds: Bounds::default(),
+        reductions: None,
+        backend: &Processor,
+    };
     for kind in SpaceKind::ALL {
         let space = Space::new(&SpaceOptions { kind, ..SpaceOptions::default() }).expect("a space");
         let mut random = ChaCha8Rng::seed_from_u64(7);

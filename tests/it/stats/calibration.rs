@@ -4,12 +4,13 @@ use std::path::PathBuf;
 
 use allot::allocate::Bounds;
 use allot::allocate::script::{Outcome, Request, allocate};
-use allot::interpret::cache::Reductions;
-use allot::interpret::data::{ModelData, Values};
+use allot::data::{ModelData, Values};
+use allot::interpret::matrix::Processor;
 use allot::lang::check::{Options, check};
 use allot::lang::program::Script;
 use allot::lang::published;
 use allot::model::{Block, Checkpoint, Site, TensorFiles, Tokenizer, widen};
+use allot::results::Reductions;
 use allot::stats::{
     Activations, CalibrationOptions, Hessian, Reconstruction, Statistics, Text, Tokens, calibrate,
     calibrate_with, gradients, gradients_within,
@@ -113,7 +114,14 @@ fn scripts_with_reductions() -> Vec<Script> {
 fn allocation(script: &Script, data: &ModelData<'_>, reductions: Option<&Reductions>) -> Outcome {
     let wanda = check(published::find("wanda").expect("published").source, Options::default());
     let metric = wanda.script.and_then(|script| script.metric).expect("a metric");
-    let request = Request { metric: &metric, unit: None, target: 0.6, bounds: Bounds::default(), reductions };
+    let request = Request {
+        metric: &metric,
+        unit: None,
+        target: 0.6,
+        bounds: Bounds::default(),
+        reductions,
+        backend: &Processor,
+    };
     allocate(script, data, request).expect("an allocation")
 }
 
@@ -271,8 +279,14 @@ fn reconstruction_errors_and_ratios_are_those_of_lsa() {
             };
             let script = check(&script, Options::default()).script.unwrap();
             let metric = published::script("wanda").unwrap().metric.unwrap();
-            let request =
-                Request { metric: &metric, unit: None, target, bounds: Bounds::default(), reductions: None };
+            let request = Request {
+                metric: &metric,
+                unit: None,
+                target,
+                bounds: Bounds::default(),
+                reductions: None,
+                backend: &Processor,
+            };
             let outcome = allocate(&script, &data, request).unwrap();
             for (unit, want) in outcome.allocation.units.iter().zip(of(want)) {
                 let found = unit.sparsity;

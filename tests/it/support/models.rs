@@ -2,9 +2,11 @@
 
 use std::borrow::Cow;
 
-use allot::interpret::data::{Home, LinearData, ModelData, ProjectionKind, Values};
+use allot::data::{LinearData, ModelData, ProjectionKind, Values};
+use allot::interpret::context::Context;
 use allot::interpret::error::InterpretError;
-use allot::interpret::evaluate::{Context, Importance, Scores, evaluate};
+use allot::interpret::evaluate::{Importance, Scores, evaluate};
+use allot::interpret::matrix::Processor;
 use allot::lang::check::{Options, check};
 use allot::lang::program::{Expr, Script};
 use allot::lang::types::UnitKind;
@@ -75,7 +77,7 @@ pub fn model(blocks: usize, shapes: &[(usize, usize)], stored: Stored, seed: u64
             });
         }
     }
-    ModelData { blocks, linears, home: Home::default() }
+    ModelData { blocks, linears }
 }
 
 pub fn store(values: Vec<f32>, stored: Stored) -> Values<'static> {
@@ -110,7 +112,7 @@ pub fn matrix(text: &str) -> Expr {
 }
 
 pub fn context<'a>(model: &'a ModelData<'a>, unit: UnitKind, metric: &'a Expr) -> Context<'a> {
-    Context { model, unit, metric, target: 0.6, reductions: None }
+    Context { model, unit, metric, target: 0.6, reductions: None, backend: &Processor }
 }
 
 pub fn evaluate_all(

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use allot::interpret::data::ModelData;
+use allot::data::ModelData;
 use allot::model::Checkpoint;
 
 use super::data::reference;

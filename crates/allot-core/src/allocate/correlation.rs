@@ -1,6 +1,6 @@
 //! How alike two allocations order their parts.
 
-use crate::interpret::reduce::ranks;
+use crate::kernels::reduce::ranks;
 
 /// Returns Spearman's rank correlation of two lists of equal length, ties sharing the mean of their ranks: 1 for the same order,
 /// -1 for the reverse.

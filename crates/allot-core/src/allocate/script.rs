@@ -1,15 +1,21 @@
 //! A script on a model: importances, and the exact allocation that they mean.
 
-use super::{Allocation, AllocationError, Bounds, Proposal, budget, named_units, pruned_total};
-use super::{proportional, ramp, rescale, scale, uniform};
-use crate::interpret::cache::Reductions;
-use crate::interpret::data::ModelData;
+use super::allocation::Allocation;
+use super::budget::{Bounds, budget, mean_sparsity};
+use super::error::AllocationError;
+use super::proposal::{Proposal, proportional, ramp, rescale, scale, uniform};
+use super::round::pruned_total;
+use super::units::named;
+use crate::data::ModelData;
+use crate::interpret::context::Context;
 use crate::interpret::error::InterpretError;
-use crate::interpret::evaluate::{Context, Importance, evaluate, removed_by_threshold};
-use crate::interpret::units;
+use crate::interpret::evaluate::{Importance, evaluate, removed_by_threshold};
+use crate::interpret::matrix::Backend;
+use crate::interpret::units::{self, UnitData};
 use crate::lang::ops::Allocator;
 use crate::lang::program::{Expr, Metric, Script};
 use crate::lang::types::{Group, UnitKind};
+use crate::results::Reductions;
 
 /// What an allocation needs beside the script and the model.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +30,22 @@ pub struct Request<'a> {
     pub bounds: Bounds,
     /// What reductions gave in earlier calls on this model, and where what they give in this one is kept.
     pub reductions: Option<&'a Reductions>,
+    /// Where weights are read; [`Processor`](crate::interpret::matrix::Processor) unless the model lives on a device.
+    pub backend: &'a dyn Backend,
+}
+
+impl<'a> Request<'a> {
+    /// Returns what an evaluation for the request needs.
+    fn context(&self, model: &'a ModelData<'a>, unit: UnitKind, metric: &'a Metric) -> Context<'a> {
+        Context {
+            model,
+            unit,
+            metric: &metric.score,
+            target: self.target,
+            reductions: self.reductions,
+            backend: self.backend,
+        }
+    }
 }
 
 /// An allocation, and what it was made by.
@@ -132,13 +154,7 @@ pub fn allocate_all(
             .filter_map(|other| Some((other, importance_of(scripts[other])?)))
             .collect();
         let expressions: Vec<&Expr> = together.iter().map(|(_, expr)| *expr).collect();
-        let context = Context {
-            model,
-            unit,
-            metric: &metric.score,
-            target: request.target,
-            reductions: request.reductions,
-        };
+        let context = request.context(model, unit, metric);
         for ((other, _), result) in together.iter().zip(evaluate(&expressions, context)) {
             importances[*other] = Some(result);
         }
@@ -148,13 +164,7 @@ pub fn allocate_all(
         .zip(settings)
         .zip(importances)
         .map(|((script, (unit, metric)), importance)| {
-            let context = Context {
-                model,
-                unit,
-                metric: &metric.score,
-                target: request.target,
-                reductions: request.reductions,
-            };
+            let context = request.context(model, unit, metric);
             finish(script, importance.transpose()?, context, metric.per, request)
         })
         .collect()
@@ -179,7 +189,7 @@ fn finish(
     if of_model.is_empty() {
         return Err(InterpretError::NoLinears.into());
     }
-    let named = named_units(model, &of_model);
+    let named: Vec<_> = of_model.iter().map(|unit| named(model, unit)).collect();
     let failed = |error: AllocationError| ScriptError::Allocation {
         unit: unit_of(&error).and_then(|unit| of_model.get(unit)).map(|unit| unit.name.clone()),
         error,
@@ -215,7 +225,7 @@ fn finish(
             let count = pruned_total(request.target, total).map_err(failed)?;
             let expr = allocator.importance.ok_or(ScriptError::NoAllocation)?;
             let removed = removed_by_threshold(expr, context, count)?;
-            let of_unit = |unit: &units::Unit| {
+            let of_unit = |unit: &UnitData| {
                 unit.linears.iter().map(|linear| removed[*linear]).sum::<u64>() as f64
                     / unit.parameters as f64
             };
@@ -229,7 +239,7 @@ fn finish(
     .map_err(failed)?;
     let target = match allocator.op {
         // Whole weights meet the target as nearly as they can, and here they come first.
-        Allocator::Global => super::mean_sparsity(proposal.values(), &parameters).map_err(failed)?,
+        Allocator::Global => mean_sparsity(proposal.values(), &parameters).map_err(failed)?,
         Allocator::Scale
         | Allocator::Rescale
         | Allocator::Proportional

@@ -1,18 +1,21 @@
 //! The units of a model, as allocations name them.
 
 use super::allocation::{Projection, Unit};
-use crate::interpret::data::ModelData;
-use crate::interpret::units;
+use crate::data::ModelData;
+use crate::interpret::units::{self, UnitData};
+use crate::lang::types::UnitKind;
 
-/// Returns units of a model with the names and sizes of their projections, in the same order.
-pub fn named_units(model: &ModelData<'_>, units: &[units::Unit]) -> Vec<Unit> {
-    let of_unit = |unit: &units::Unit| {
-        let linears = unit.linears.iter().map(|linear| &model.linears[*linear]);
-        let projections = linears.map(|linear| Projection {
-            name: linear.name.clone(),
-            parameters: linear.rows as u64 * linear.columns as u64,
-        });
-        Unit { name: unit.name.clone(), projections: projections.collect() }
-    };
-    units.iter().map(of_unit).collect()
+/// Returns a model's units, with the names and sizes of their projections, in the model's order.
+pub fn units(model: &ModelData<'_>, kind: UnitKind) -> Vec<Unit> {
+    units::units(model, kind).iter().map(|unit| named(model, unit)).collect()
+}
+
+/// Returns a unit of a model with the names and sizes of its projections.
+pub(super) fn named(model: &ModelData<'_>, unit: &UnitData) -> Unit {
+    let linears = unit.linears.iter().map(|linear| &model.linears[*linear]);
+    let projections = linears.map(|linear| Projection {
+        name: linear.name.clone(),
+        parameters: linear.rows as u64 * linear.columns as u64,
+    });
+    Unit { name: unit.name.clone(), projections: projections.collect() }
 }

@@ -1,8 +1,10 @@
 //! Why a script has no value on a model.
 
-use super::engine::EngineError;
+use super::matrix::BackendError;
 use crate::lang::diagnostic::Diagnostic;
 use crate::lang::ops::Op;
+use crate::lang::print;
+use crate::lang::program::Expr;
 use crate::lang::span::Span;
 
 /// Why a script has no value on a model.
@@ -50,9 +52,25 @@ pub enum InterpretError {
         /// The linear.
         linear: String,
     },
+    /// There is no linear at a place that was asked for.
+    #[error("there is no linear {linear}: the model has {linears}, counted from 0")]
+    NoSuchLinear {
+        /// The place.
+        linear: usize,
+        /// How many linears there are.
+        linears: usize,
+    },
     /// The device that evaluates could not.
     #[error(transparent)]
-    Engine(#[from] EngineError),
+    Backend(#[from] BackendError),
+    /// A step that should have a value has none.
+    #[error(
+        "`{step}` was given no value: this is a fault in allot, not in the script or the model; please report it"
+    )]
+    Internal {
+        /// The step's expression.
+        step: String,
+    },
 }
 
 /// Where a value that is not finite first appears, and from what.
@@ -75,6 +93,11 @@ pub struct NotFinite {
 }
 
 impl InterpretError {
+    /// Returns the error of a step, known by its expression, that has no value and should have one.
+    pub(super) fn internal(step: &Expr) -> Self {
+        Self::Internal { step: print::expr(step) }
+    }
+
     /// Puts the error into words, with the place in the script where it shows.
     pub fn diagnostic(&self) -> Diagnostic {
         let at = |diagnostic: Diagnostic, span: Option<Span>, text: String| match span {

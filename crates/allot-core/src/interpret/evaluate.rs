@@ -1,32 +1,18 @@
 //! Expressions to values: the way into the interpreter.
 
-use super::cache::Reductions;
-use super::data::ModelData;
+use super::cache;
+use super::context::Context;
 use super::error::InterpretError;
 use super::finite;
-use super::known::Known;
 use super::matrix;
+use super::matrix::Removed;
 use super::noise;
 use super::plan::Plan;
+use super::reads;
+use super::step_values::StepValues;
 use super::terminal;
 use super::units;
 use crate::lang::program::Expr;
-use crate::lang::types::UnitKind;
-
-/// What an evaluation needs beside the expressions.
-#[derive(Clone, Copy, Debug)]
-pub struct Context<'a> {
-    /// The model.
-    pub model: &'a ModelData<'a>,
-    /// What gets one value.
-    pub unit: UnitKind,
-    /// What `score` stands for, a `Matrix`.
-    pub metric: &'a Expr,
-    /// What `target` stands for.
-    pub target: f64,
-    /// What reductions gave in earlier calls on this model, and where what they give in this one is kept.
-    pub reductions: Option<&'a Reductions>,
-}
 
 /// The importances that an expression gives.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,7 +48,10 @@ pub fn evaluate(expressions: &[&Expr], context: Context<'_>) -> Vec<Result<Impor
     let mut values = evaluate_usable(&usable, context).into_iter();
     checked
         .into_iter()
-        .map(|checked| checked.and_then(|()| values.next().unwrap_or(Err(InterpretError::NoLinears))))
+        .zip(expressions)
+        .map(|(checked, expr)| {
+            checked.and_then(|()| values.next().unwrap_or_else(|| Err(InterpretError::internal(expr))))
+        })
         .collect()
 }
 
@@ -73,21 +62,22 @@ fn evaluate_usable(expressions: &[&Expr], context: Context<'_>) -> Vec<Result<Im
     }
     let mut plan = Plan::new(expressions.iter().copied(), context.metric);
     let units = units::units(context.model, context.unit).len();
-    let given = context.reductions.map_or_else(Vec::new, |cache| cache.find(&plan, context, units));
+    let given =
+        context.reductions.map_or_else(Vec::new, |results| cache::find(results, &plan, context, units));
     // Without what is given: to say why something fails, all that it is made of must be at hand.
     let whole = Context { reductions: None, ..context };
     if !given.is_empty() {
         plan.give(|id| given.binary_search_by_key(&id, |(given, _)| *given).is_ok());
     }
-    let known = match Known::complete(&plan, context, &given) {
+    let known = match reads::complete(&plan, context, &given) {
         Ok(known) => known,
         Err(error) if expressions.len() == 1 && given.is_empty() => return vec![Err(error)],
         Err(_) if expressions.len() == 1 => return evaluate_usable(expressions, whole),
         // A spectrum that cannot be computed fails those expressions that need it.
         Err(_) => return expressions.iter().flat_map(|expr| evaluate_usable(&[*expr], context)).collect(),
     };
-    if let Some(cache) = context.reductions {
-        cache.keep(&plan, context, &known);
+    if let Some(results) = context.reductions {
+        cache::keep(results, &plan, context, &known);
     }
     let failed: Vec<&Expr> = plan
         .roots
@@ -104,7 +94,7 @@ fn evaluate_usable(expressions: &[&Expr], context: Context<'_>) -> Vec<Result<Im
             if given.is_empty() {
                 finite::check(&plan, &known, context, *root, expr)?;
             } else if finite::first(&plan, &known, *root).is_some() {
-                return failures.next().unwrap_or(Err(InterpretError::NoLinears));
+                return failures.next().unwrap_or_else(|| Err(InterpretError::internal(expr)));
             }
             let values = known.layer(*root).to_vec();
             Ok(Importance { noise: noise::is_noise(&plan, &known, *root), values })
@@ -124,19 +114,21 @@ pub fn removed_by_threshold(
 ) -> Result<Vec<u64>, InterpretError> {
     terminal::check(expr, context)?;
     let plan = Plan::new([expr], context.metric);
-    let known = Known::compute(&plan, context)?;
+    let known = reads::compute(&plan, context)?;
     let root = plan.roots[0];
     finite::check(&plan, &known, context, root, expr)?;
-    let of_unit = |unit| known.with_ranks(&plan, context, unit);
-    matrix::removed_by_threshold(&plan, context.model, known.units(), root, &of_unit, count)?
-        .map_err(|unit| finite::blame_weights(&plan, &known, context, root, expr, unit))
+    let of_unit = |unit| reads::with_ranks(&known, &plan, context, unit);
+    match matrix::removed_by_threshold(&plan, context, known.units(), root, &of_unit, count)? {
+        Removed::Counts(counts) => Ok(counts),
+        Removed::NotANumber { unit } => Err(finite::blame_weights(&plan, &known, context, root, expr, unit)),
+    }
 }
 
 /// The values of an expression of type `Matrix`, a linear at a time.
 pub struct Scores<'a> {
     expr: &'a Expr,
     plan: Plan<'a>,
-    known: Known,
+    known: StepValues,
     context: Context<'a>,
 }
 
@@ -148,7 +140,7 @@ impl<'a> Scores<'a> {
     pub fn new(expr: &'a Expr, context: Context<'a>) -> Result<Self, InterpretError> {
         terminal::check(expr, context)?;
         let plan = Plan::new([expr], context.metric);
-        let known = Known::compute(&plan, context)?;
+        let known = reads::compute(&plan, context)?;
         finite::check(&plan, &known, context, plan.roots[0], expr)?;
         Ok(Self { expr, plan, known, context })
     }
@@ -159,15 +151,21 @@ impl<'a> Scores<'a> {
     /// Fails on a value that is not finite, or when the model has no such linear.
     pub fn linear(&self, linear: usize) -> Result<Vec<f32>, InterpretError> {
         let units = self.known.units();
-        let Some(index) = units.iter().position(|unit| unit.linears.contains(&linear)) else {
-            return Err(InterpretError::NoLinears);
+        let Some(unit) = units.iter().find(|unit| unit.linears.contains(&linear)) else {
+            return Err(InterpretError::NoSuchLinear { linear, linears: self.context.model.linears.len() });
         };
-        let known = self.known.with_ranks(&self.plan, self.context, index)?;
+        let known = reads::with_ranks(&self.known, &self.plan, self.context, unit.index)?;
         let root = self.plan.roots[0];
-        let of_unit = (&units[index], index);
-        let values = matrix::values(&self.plan, self.context.model, of_unit, linear, root, &known)?;
+        let values = matrix::values(&self.plan, self.context, unit, linear, root, &known)?;
         if values.iter().any(|x| !x.is_finite()) {
-            return Err(finite::blame_weights(&self.plan, &self.known, self.context, root, self.expr, index));
+            return Err(finite::blame_weights(
+                &self.plan,
+                &self.known,
+                self.context,
+                root,
+                self.expr,
+                unit.index,
+            ));
         }
         Ok(values)
     }

@@ -1,14 +1,17 @@
 //! Values that are not finite: which sub-expression gives one first, in which unit, from what.
 
+mod weights;
+
+use super::context::Context;
 use super::error::{InterpretError, NotFinite};
-use super::evaluate::Context;
-use super::known::Known;
-use super::matrix::{self, NotFiniteWeight};
 use super::plan::{Plan, StepId, StepKind};
+use super::reads;
+use super::step_values::StepValues;
 use super::terminal;
 use crate::lang::print;
 use crate::lang::program::Expr;
 use crate::lang::types::Type;
+use weights::NotFiniteWeight;
 
 /// Checks that a root, and what it is made of, is finite where it must be; `expr` is the root's expression.
 ///
@@ -16,7 +19,7 @@ use crate::lang::types::Type;
 /// Fails on the deepest step that is not.
 pub(super) fn check(
     plan: &Plan<'_>,
-    known: &Known,
+    known: &StepValues,
     context: Context<'_>,
     root: StepId,
     expr: &Expr,
@@ -31,17 +34,17 @@ pub(super) fn check(
 }
 
 /// Returns the deepest step that a root is made of, and the first unit, with a value that is not finite where it must be.
-pub(super) fn first(plan: &Plan<'_>, known: &Known, root: StepId) -> Option<(StepId, usize)> {
+pub(super) fn first(plan: &Plan<'_>, known: &StepValues, root: StepId) -> Option<(StepId, usize)> {
     plan.must_be_finite(root).into_iter().find_map(|id| Some((id, in_unit(plan, known, id)?)))
 }
 
 /// Returns whether the values of a step are finite; those that there is one of for each weight are not looked at.
-pub(super) fn is_finite(plan: &Plan<'_>, known: &Known, id: StepId) -> bool {
+pub(super) fn is_finite(plan: &Plan<'_>, known: &StepValues, id: StepId) -> bool {
     in_unit(plan, known, id).is_none()
 }
 
 /// Returns the first unit in which a value of a step is not finite.
-fn in_unit(plan: &Plan<'_>, known: &Known, id: StepId) -> Option<usize> {
+fn in_unit(plan: &Plan<'_>, known: &StepValues, id: StepId) -> Option<usize> {
     match plan.steps[id].of_type {
         Type::Matrix => None,
         Type::Input | Type::Output => known.units().iter().position(|unit| {
@@ -54,7 +57,7 @@ fn in_unit(plan: &Plan<'_>, known: &Known, id: StepId) -> Option<usize> {
 /// Says where the values of a root of type `Matrix` stop being finite in a unit.
 pub(super) fn blame_weights(
     plan: &Plan<'_>,
-    known: &Known,
+    known: &StepValues,
     context: Context<'_>,
     root: StepId,
     expr: &Expr,
@@ -67,7 +70,7 @@ pub(super) fn blame_weights(
 /// Says where a step's value in a unit stops being finite.
 fn blame(
     plan: &Plan<'_>,
-    known: &Known,
+    known: &StepValues,
     context: Context<'_>,
     root: StepId,
     expr: &Expr,
@@ -131,7 +134,7 @@ fn blame(
 /// Returns the weight of a unit at which what a step is made of first stops being finite: below ranks, then below the step.
 fn in_weights(
     plan: &Plan<'_>,
-    known: &Known,
+    known: &StepValues,
     context: Context<'_>,
     root: StepId,
     id: StepId,
@@ -147,10 +150,11 @@ fn in_weights(
     let ranked = below.into_iter().filter(|id| {
         matches!(plan.steps[*id].kind, StepKind::Ranks(_)) && plan.steps[*id].of_type == Type::Matrix
     });
-    let overlay = known.with_ranks(plan, context, unit).ok()?;
+    let of_unit = reads::with_ranks(known, plan, context, unit).ok()?;
     let suspects = plan.must_be_finite(root);
-    let of_unit = (&known.units()[unit], unit);
-    ranked.flat_map(|ranks| plan.uses(ranks)).chain([last]).find_map(|operand| {
-        matrix::first_not_finite(plan, context.model, of_unit, operand, &suspects, &overlay)
-    })
+    let unit = &known.units()[unit];
+    ranked
+        .flat_map(|ranks| plan.uses(ranks))
+        .chain([last])
+        .find_map(|operand| weights::first_not_finite(plan, context, unit, operand, &suspects, &of_unit))
 }

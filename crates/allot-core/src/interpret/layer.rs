@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::plan::AcrossUnits;
-use super::reduce::{mean, ranks};
-use super::units::Unit;
+use super::units::UnitData;
+use crate::kernels::reduce::{mean, ranks};
 use crate::lang::ops::{Layerwise, Normaliser, ParameterValue};
 use crate::lang::scalar::divide;
 
@@ -12,7 +12,7 @@ use crate::lang::scalar::divide;
 ///
 /// `units` says which block each value is of.
 /// Values that are not finite give values that are not; where they first appear is for the caller to say.
-pub fn layerwise(op: AcrossUnits, parameters: &[ParameterValue], x: &[f64], units: &[Unit]) -> Vec<f64> {
+pub fn layerwise(op: AcrossUnits, parameters: &[ParameterValue], x: &[f64], units: &[UnitData]) -> Vec<f64> {
     match op {
         AcrossUnits::Normaliser(op) => normalised(op, x),
         AcrossUnits::Layerwise(op) => of_layers(op, parameters, x, units),
@@ -42,7 +42,7 @@ fn normalised(op: Normaliser, x: &[f64]) -> Vec<f64> {
     }
 }
 
-fn of_layers(op: Layerwise, parameters: &[ParameterValue], x: &[f64], units: &[Unit]) -> Vec<f64> {
+fn of_layers(op: Layerwise, parameters: &[ParameterValue], x: &[f64], units: &[UnitData]) -> Vec<f64> {
     let number = |index: usize| parameters.get(index).and_then(|setting| setting.number()).unwrap_or(0.0);
     match op {
         Layerwise::Smooth => {
@@ -71,7 +71,8 @@ fn of_layers(op: Layerwise, parameters: &[ParameterValue], x: &[f64], units: &[U
                 let (sum, count) = of_block.entry(unit.block).or_default();
                 (*sum, *count) = (*sum + x, *count + 1.0);
             }
-            let mean = |unit: &Unit| of_block.get(&unit.block).map_or(f64::NAN, |(sum, count)| sum / count);
+            let mean =
+                |unit: &UnitData| of_block.get(&unit.block).map_or(f64::NAN, |(sum, count)| sum / count);
             units.iter().map(mean).collect()
         }
         Layerwise::Clip => {

@@ -6,9 +6,9 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::known::Known;
 use super::layer::layerwise;
 use super::plan::{Digest, Plan, StepId, StepKind};
+use super::step_values::StepValues;
 use crate::lang::ops::Elementwise;
 use crate::lang::scalar;
 
@@ -22,7 +22,7 @@ const MOST: f64 = 0.01;
 /// Returns whether a root's values differ by no more than rounding.
 ///
 /// Values that are all equal are no noise: they say that no unit is more important than another.
-pub(super) fn is_noise(plan: &Plan<'_>, known: &Known, root: StepId) -> bool {
+pub(super) fn is_noise(plan: &Plan<'_>, known: &StepValues, root: StepId) -> bool {
     let values = known.layer(root);
     let least = values.iter().copied().fold(f64::INFINITY, f64::min);
     let greatest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -41,7 +41,7 @@ pub(super) fn is_noise(plan: &Plan<'_>, known: &Known, root: StepId) -> bool {
 }
 
 /// Computes the layer stage, whose last step is the root, with its reductions moved; returns the root's values.
-fn moved(plan: &Plan<'_>, known: &Known, stage: &[StepId], copy: u8) -> Vec<f64> {
+fn moved(plan: &Plan<'_>, known: &StepValues, stage: &[StepId], copy: u8) -> Vec<f64> {
     let mut values: Vec<Vec<f64>> = Vec::with_capacity(stage.len());
     for id in stage {
         let of =

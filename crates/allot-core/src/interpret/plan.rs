@@ -7,6 +7,7 @@
 
 mod planner;
 
+use crate::kernels::reduction::Reduction;
 use crate::lang::ops::{Elementwise, Layerwise, MatrixReduction, Normaliser, ParameterValue, Terminal};
 use crate::lang::program::Expr;
 use crate::lang::types::{Over, Type};
@@ -94,57 +95,7 @@ impl AcrossUnits {
     }
 }
 
-/// What a reduction collects.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Reduction {
-    /// The sum over n.
-    Mean,
-    /// The sum.
-    Sum,
-    /// The variance with n.
-    Variance,
-    /// Its root.
-    StandardDeviation,
-    /// The least value.
-    Min,
-    /// The greatest value.
-    Max,
-    /// The value at a share of the sorted values, interpolated.
-    Quantile(f64),
-    /// The lower median.
-    Median,
-    /// The sum of absolute values.
-    L1,
-    /// The root of the sum of squares.
-    L2,
-    /// The geometric mean through the protected logarithm.
-    GeometricMean,
-    /// The sum of -x ln x.
-    Entropy,
-    /// The fourth standardised moment.
-    Kurtosis,
-    /// The Gini coefficient of absolute values.
-    Gini,
-    /// The variance with n - 1.
-    SampleVariance,
-    /// Its root.
-    SampleDeviation,
-    /// Its root for `dsa::normalize`: 0 for a single value, so that the quotient is 0 as well.
-    NormalisingDeviation,
-    /// The sum of what is not negative.
-    SumNotNegative,
-    /// The sum of -p ln of p clamped to [2^-23, 1 - 2^-23], over p >= 0; NaN without any.
-    ClampedEntropy,
-    /// The n-th root of the product, in the range of f32.
-    Product,
-}
-
 impl<'a> Plan<'a> {
-    /// Plans expressions together, so that they share what they have in common, with `metric` for their score.
-    pub fn new(expressions: impl IntoIterator<Item = &'a Expr>, metric: &'a Expr) -> Self {
-        planner::plan(expressions, metric)
-    }
-
     /// Leaves out what need not be computed when the values of some steps are at hand: `given` says of which.
     ///
     /// Steps keep their places; reads and rounds become as few as the rest needs.
@@ -168,7 +119,7 @@ impl<'a> Plan<'a> {
         }
         for id in 0..self.steps.len() {
             let (read, round) = match self.steps[id].need {
-                Need::Computed => planner::place(&self.steps, &self.steps[id].kind),
+                Need::Computed => place(&self.steps, &self.steps[id].kind),
                 Need::Given | Need::Unused => (0, 0),
             };
             (self.steps[id].read, self.steps[id].round) = (read, round);
@@ -268,5 +219,21 @@ fn uses(kind: &StepKind) -> Vec<StepId> {
         | StepKind::MatrixReduce(_, _, operand)
         | StepKind::Ranks(operand)
         | StepKind::Layerwise(_, _, operand) => vec![*operand],
+    }
+}
+
+/// Returns the read of the weights, and the round in it, in which a step that uses earlier ones comes to be known.
+fn place(steps: &[Step<'_>], kind: &StepKind) -> (usize, usize) {
+    let operands = uses(kind);
+    let places = operands.iter().map(|used| (steps[*used].read, steps[*used].round));
+    let (read, round) = places.max().unwrap_or((0, 0));
+    let of_weights = operands.first().is_some_and(|operand| steps[*operand].of_type == Type::Matrix);
+    match kind {
+        StepKind::Reduce(..) | StepKind::MatrixReduce(..) | StepKind::Ranks(_) if of_weights => {
+            (read.max(1), round + 1)
+        }
+        // What mixes the units is known only when all of them have been read.
+        StepKind::Layerwise(..) if read > 0 => (read + 1, 0),
+        _ => (read, round),
     }
 }

@@ -1,11 +1,10 @@
 //! Terminals: what the model and its statistics say, and what of it is missing.
 
-use super::data::{LinearData, ModelData, ProjectionKind};
+use super::context::Context;
 use super::error::InterpretError;
-use super::evaluate::Context;
-use super::matrix::UnitValue;
-use super::reduce::Reduced;
-use super::units::Unit;
+use super::matrix::StepValue;
+use super::units::UnitData;
+use crate::data::{LinearData, ModelData, ProjectionKind};
 use crate::lang::ops::{Need, Op, Terminal};
 use crate::lang::program::Expr;
 use crate::lang::span::Span;
@@ -100,7 +99,7 @@ fn check_linear(op: Terminal, span: Option<Span>, linear: &LinearData<'_>) -> Re
 }
 
 /// Returns the value of a terminal that there is not one of for each weight, and that [`check`] let pass.
-pub(super) fn value(op: Terminal, context: Context<'_>, unit: &Unit) -> UnitValue {
+pub(super) fn value(op: Terminal, context: Context<'_>, unit: &UnitData) -> StepValue {
     use ProjectionKind::{Down, Gate, Key, Out, Query, Up, Value};
     let model = context.model;
     let linears = || unit.linears.iter().map(|linear| &model.linears[*linear]);
@@ -141,14 +140,9 @@ pub(super) fn value(op: Terminal, context: Context<'_>, unit: &Unit) -> UnitValu
         // There is one of these for each weight.
         Terminal::Score | Terminal::Weight | Terminal::Gradient => f64::NAN,
     };
-    one(number)
+    StepValue::one(number)
 }
 
-/// Returns a number that no reduction gave.
-pub(super) fn one(value: f64) -> UnitValue {
-    UnitValue::One(Reduced { value, ..Reduced::default() })
-}
-
-fn channels(model: &ModelData<'_>, unit: &Unit, of: impl Fn(&LinearData<'_>) -> Vec<f64>) -> UnitValue {
-    UnitValue::Channels(unit.linears.iter().map(|linear| of(&model.linears[*linear])).collect())
+fn channels(model: &ModelData<'_>, unit: &UnitData, of: impl Fn(&LinearData<'_>) -> Vec<f64>) -> StepValue {
+    StepValue::Channels(unit.linears.iter().map(|linear| of(&model.linears[*linear])).collect())
 }

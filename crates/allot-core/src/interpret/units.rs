@@ -1,11 +1,13 @@
 //! Allocation units: which linears share one ratio, and what the shape terminals say of them.
 
-use super::data::{ModelData, ProjectionKind};
+use crate::data::{ModelData, ProjectionKind};
 use crate::lang::types::UnitKind;
 
-/// What gets one ratio.
+/// A unit of a model: linears that share one ratio.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Unit {
+pub struct UnitData {
+    /// Its place among the model's units.
+    pub index: usize,
     /// Its name: `block 3`, or the module's name.
     pub name: String,
     /// The block that it is or belongs to.
@@ -18,7 +20,7 @@ pub struct Unit {
     pub kinds: [f64; 7],
 }
 
-impl Unit {
+impl UnitData {
     /// Returns the share of the unit's weights of some kinds.
     pub fn share(&self, kinds: &[ProjectionKind]) -> f64 {
         ProjectionKind::ALL
@@ -31,8 +33,8 @@ impl Unit {
 }
 
 /// Returns a model's units, in the model's order.
-pub fn units(model: &ModelData<'_>, kind: UnitKind) -> Vec<Unit> {
-    let mut units: Vec<Unit> = Vec::new();
+pub fn units(model: &ModelData<'_>, kind: UnitKind) -> Vec<UnitData> {
+    let mut units: Vec<UnitData> = Vec::new();
     for (index, linear) in model.linears.iter().enumerate() {
         let parameters = linear.rows as u64 * linear.columns as u64;
         let joins = kind == UnitKind::Block && units.last().is_some_and(|unit| unit.block == linear.block);
@@ -41,8 +43,14 @@ pub fn units(model: &ModelData<'_>, kind: UnitKind) -> Vec<Unit> {
                 UnitKind::Block => format!("block {}", linear.block),
                 UnitKind::Projection => linear.name.clone(),
             };
-            let (linears, kinds) = (Vec::new(), [0.0; 7]);
-            units.push(Unit { name, block: linear.block, linears, parameters: 0, kinds });
+            units.push(UnitData {
+                index: units.len(),
+                name,
+                block: linear.block,
+                linears: Vec::new(),
+                parameters: 0,
+                kinds: [0.0; 7],
+            });
         }
         if let Some(unit) = units.last_mut() {
             for (sum, share) in unit.kinds.iter_mut().zip(linear.kinds) {

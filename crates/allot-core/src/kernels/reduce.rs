@@ -1,26 +1,14 @@
 //! Reductions of values that are all at hand.
 
-use rayon::prelude::*;
-
-use super::plan::Reduction;
+use super::reduction::{Reduced, Reduction};
 use super::tally::{Collected, OrderStatistic, Tally};
 use super::vector;
 use crate::lang::scalar::log;
-
-/// A reduction's value, and the scale of its rounding errors.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Reduced {
-    /// The value.
-    pub value: f64,
-    /// The mean magnitude of the terms, on the scale of the value.
-    pub magnitude: f64,
-    /// What the value is when the arithmetic's range or the parity of signs falls out otherwise, for products.
-    pub alternative: Option<f64>,
-}
+use crate::threads;
 
 /// Returns the value of a reduction of values that are all at hand, for what adds them up in their order; `None` for order
 /// statistics.
-pub(super) fn tallied(reduction: Reduction, values: &[f32]) -> Option<Reduced> {
+pub fn tallied(reduction: Reduction, values: &[f32]) -> Option<Reduced> {
     Some(added_up(Tally::of(reduction).ok()?, reduction, values))
 }
 
@@ -34,7 +22,7 @@ fn added_up(tally: Tally, reduction: Reduction, values: &[f32]) -> Reduced {
 /// Returns the value of any reduction of values that are all at hand.
 ///
 /// The values may be reordered, and lose their signs.
-pub(super) fn reduce(reduction: Reduction, values: &mut [f32]) -> Reduced {
+pub fn reduce(reduction: Reduction, values: &mut [f32]) -> Reduced {
     let value = match Tally::of(reduction) {
         Ok(tally) => return added_up(tally, reduction, values),
         Err(_) if values.iter().any(|x| x.is_nan()) => f64::NAN,
@@ -46,7 +34,7 @@ pub(super) fn reduce(reduction: Reduction, values: &mut [f32]) -> Reduced {
 }
 
 /// Returns the value of a reduction of values in double precision, in their order.
-pub(super) fn reduce_doubles(reduction: Reduction, values: &[f64]) -> Reduced {
+pub fn reduce_doubles(reduction: Reduction, values: &[f64]) -> Reduced {
     let n = values.len() as f64;
     let sum = |term: &dyn Fn(f64) -> f64| values.iter().map(|x| term(*x)).sum::<f64>();
     let mean = mean(values);
@@ -89,7 +77,7 @@ pub(super) fn reduce_doubles(reduction: Reduction, values: &[f64]) -> Reduced {
 }
 
 /// Returns the mean; of equal values it is exactly theirs, so that their variance is 0.
-pub(super) fn mean(values: &[f64]) -> f64 {
+pub fn mean(values: &[f64]) -> f64 {
     let Some(first) = values.first() else { return f64::NAN };
     first + values.iter().map(|x| x - first).sum::<f64>() / values.len() as f64
 }
@@ -121,7 +109,7 @@ fn gini(values: &mut [f32]) -> f64 {
     for value in values.iter_mut() {
         *value = value.abs();
     }
-    values.par_sort_unstable_by_key(|value| value.to_bits());
+    threads::sort_by_key(values, |value| value.to_bits());
     let doubles = values.iter().map(|x| f64::from(*x));
     gini_of(doubles, values.len())
 }
@@ -150,7 +138,7 @@ pub fn ranks(values: &[f64]) -> Vec<f64> {
         return vec![f64::NAN; values.len()];
     }
     let mut order: Vec<usize> = (0..values.len()).collect();
-    order.par_sort_unstable_by(|a, b| values[*a].total_cmp(&values[*b]).then(a.cmp(b)));
+    threads::sort_by(&mut order, |a, b| values[*a].total_cmp(&values[*b]).then(a.cmp(b)));
     let mut ranks = vec![0.0; values.len()];
     // 0 and -0 are one value, which a total order tells apart.
     share(order.len(), |place| values[order[place]], |place, rank| ranks[order[place]] = rank);
@@ -160,7 +148,7 @@ pub fn ranks(values: &[f64]) -> Vec<f64> {
 /// Returns the ranks of a unit's values, as [`ranks`].
 ///
 /// Allocates 12 bytes for each value, the result's 4 included.
-pub(super) fn ranks_of_singles(values: &[f32]) -> Vec<f32> {
+pub fn ranks_of_singles(values: &[f32]) -> Vec<f32> {
     if u32::try_from(values.len()).is_err() {
         let doubles: Vec<f64> = values.iter().map(|x| f64::from(*x)).collect();
         return ranks(&doubles).into_iter().map(|rank| rank as f32).collect();
@@ -169,12 +157,10 @@ pub(super) fn ranks_of_singles(values: &[f32]) -> Vec<f32> {
         return vec![f32::NAN; values.len()];
     }
     // A value's ordered bits and its place in one whole number: sorting those sorts both, and fast.
-    let mut order: Vec<u64> = values
-        .par_iter()
-        .enumerate()
-        .map(|(place, x)| u64::from(vector::ordered_bits(*x + 0.0)) << 32 | place as u64)
-        .collect();
-    order.par_sort_unstable();
+    let mut order: Vec<u64> = threads::map_range(values.len(), |place| {
+        u64::from(vector::ordered_bits(values[place] + 0.0)) << 32 | place as u64
+    });
+    threads::sort_by(&mut order, u64::cmp);
     let mut ranks = vec![0.0; values.len()];
     let place = |index: usize| (order[index] & u64::from(u32::MAX)) as usize;
     share(order.len(), |index| order[index] >> 32, |index, rank| ranks[place(index)] = rank as f32);

@@ -3,10 +3,28 @@
 //! Callers refuse NaN. Of equal scores, those of the lower index are taken first, as a stable sort would. No result depends
 //! on the number of threads.
 
-use rayon::prelude::*;
-
-use super::engine::Least;
 use super::vector::{Histogram, from_ordered_bits, ordered_bits};
+use crate::threads;
+
+/// Which of the least scores of a matrix are marked; of equal ones, those of the lower index first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Least {
+    /// So many of all.
+    OfAll(usize),
+    /// All that are no larger than the one at this place, from 0, of the sorted scores.
+    UpTo(usize),
+    /// So many of each row.
+    OfRows(Vec<u32>),
+    /// So many of each group of `size` consecutive columns.
+    OfGroups {
+        /// How many columns a group has.
+        size: usize,
+        /// How many of a whole group are marked.
+        count: usize,
+        /// How many of the last group of a row, where that has fewer columns.
+        last: usize,
+    },
+}
 
 /// Numbers that one thread looks at on its own.
 const CHUNK: usize = 1 << 16;
@@ -96,7 +114,7 @@ fn row_by_row(
     let width = columns.max(1);
     let mut marks = vec![false; rows * columns];
     let at_once = (CHUNK / width).max(1);
-    marks.par_chunks_mut(at_once * width).enumerate().for_each(|(chunk, marks)| {
+    threads::for_each_chunk_mut(&mut marks, at_once * width, |chunk, marks| {
         let (mut scores, mut keys) = (vec![0.0; width], Vec::with_capacity(width));
         for (row, marks) in marks.chunks_mut(width).enumerate() {
             let row = chunk * at_once + row;
@@ -114,13 +132,11 @@ pub fn least_of_all(scores: &[f32], count: usize) -> Vec<bool> {
         return marks;
     };
     let threshold = key(nth_least(scores, last));
-    let chunks = scores.par_chunks(CHUNK);
-    let (below, equal): (Vec<usize>, Vec<usize>) = chunks
-        .map(|scores| {
-            let below = scores.iter().filter(|it| key(**it) < threshold).count();
-            (below, scores.iter().filter(|it| key(**it) == threshold).count())
-        })
-        .unzip();
+    let counts = threads::map_chunks(scores, CHUNK, |scores| {
+        let below = scores.iter().filter(|it| key(**it) < threshold).count();
+        (below, scores.iter().filter(|it| key(**it) == threshold).count())
+    });
+    let (below, equal): (Vec<usize>, Vec<usize>) = counts.into_iter().unzip();
     // Of those at the threshold, as many as are still needed, in order.
     let mut left = last + 1 - below.iter().sum::<usize>();
     let taken: Vec<usize> = equal
@@ -131,11 +147,9 @@ pub fn least_of_all(scores: &[f32], count: usize) -> Vec<bool> {
             taken
         })
         .collect();
-    marks
-        .par_chunks_mut(CHUNK)
-        .zip(scores.par_chunks(CHUNK))
-        .zip(taken)
-        .for_each(|((marks, scores), left)| mark_up_to(scores, threshold, left, marks));
+    threads::for_each_chunk_mut(&mut marks, CHUNK, |chunk, marks| {
+        mark_up_to(&scores[chunk * CHUNK..][..marks.len()], threshold, taken[chunk], marks);
+    });
     marks
 }
 
@@ -146,7 +160,7 @@ pub fn up_to_nth(scores: &[f32], place: usize) -> Vec<bool> {
         return vec![true; scores.len()];
     }
     let threshold = nth_least(scores, place);
-    scores.par_iter().map(|score| *score <= threshold).collect()
+    threads::map(scores, |score| *score <= threshold)
 }
 
 /// Returns the score at `place`, from 0, of the sorted scores; of none, NaN.
@@ -167,14 +181,14 @@ pub fn nth_least(scores: &[f32], place: usize) -> f32 {
 
 /// Counts all scores, in one histogram for each core.
 fn count(scores: &[f32], empty: impl Fn() -> Histogram + Sync) -> Histogram {
-    let part = scores.len().div_ceil(rayon::current_num_threads()).max(CHUNK);
-    let parts = scores.par_chunks(part).map(|scores| {
+    let part = scores.len().div_ceil(threads::count()).max(CHUNK);
+    let parts = threads::map_chunks(scores, part, |scores| {
         let mut histogram = empty();
         scores.chunks(CHUNK).for_each(|scores| histogram.add(scores));
         histogram
     });
     // Counts are whole numbers, so the order in which they are added does not matter.
-    parts.reduce(&empty, |mut total, part| {
+    parts.into_iter().fold(empty(), |mut total, part| {
         total.merge(&part);
         total
     })
@@ -195,7 +209,7 @@ fn mark_least(scores: &[f32], count: usize, keys: &mut Vec<u32>, marks: &mut [bo
 }
 
 /// Marks the `count` least scores of a small group.
-pub(crate) fn mark_least_of_group(scores: &[f32], count: usize, keys: &mut Vec<u32>, marks: &mut [bool]) {
+pub fn mark_least_of_group(scores: &[f32], count: usize, keys: &mut Vec<u32>, marks: &mut [bool]) {
     if scores.len() > SMALL_GROUP {
         return mark_least(scores, count, keys, marks);
     }

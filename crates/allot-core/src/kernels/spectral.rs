@@ -1,17 +1,23 @@
 //! Operators on whole matrices: spectra, determinants, correlations.
 //!
 //! Singular values are the roots of the eigenvalues of the smaller Gram matrix, in f64: their squares are exact to about
-//! 1e-16 of the greatest, well below the tolerance at which `matrix_rank` and `logdet` cut.
+//! 1e-16 of the greatest, well below the tolerance at which `matrix_rank` and `logdet` cut. faer
+//! computes on the calling thread, so that its sums do not depend on the number of threads; linears run side by side instead.
 
-use std::sync::Once;
-
+use faer::diag::Diag;
+use faer::dyn_stack::{MemBuffer, MemStack};
+use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch};
+use faer::linalg::lu::partial_pivoting::factor::{lu_in_place, lu_in_place_scratch};
 use faer::linalg::matmul::triangular::{BlockStructure, matmul};
-use faer::{Accum, Mat, MatRef, Par, Side};
+use faer::{Accum, Mat, MatRef, Par, Spec};
 
 use crate::lang::ops::{MatrixReduction, ParameterValue};
 
+/// How faer computes.
+const ONE_THREAD: Par = Par::Seq;
+
 /// Returns a matrix operator's value on one matrix, `[rows, columns]`; `None` when its spectrum cannot be computed.
-pub(super) fn value(
+pub fn value(
     op: MatrixReduction,
     parameters: &[ParameterValue],
     values: &[f32],
@@ -63,16 +69,8 @@ fn above(eigenvalues: &[f64], tolerance: f64) -> impl Iterator<Item = f64> {
     eigenvalues.iter().map(|value| value.sqrt()).filter(move |value| *value > tolerance)
 }
 
-/// Makes faer compute on the calling thread, so that its sums do not depend on the number of threads; linears run side by
-/// side instead.
-fn one_thread() {
-    static SET: Once = Once::new();
-    SET.call_once(|| faer::set_global_parallelism(Par::Seq));
-}
-
 /// Returns the squares of a matrix's singular values, ascending; `None` when they do not converge.
 pub fn squared_singular_values(values: &[f32], rows: usize, columns: usize) -> Option<Vec<f64>> {
-    one_thread();
     let doubles: Vec<f64> = values.iter().map(|x| f64::from(*x)).collect();
     let matrix = MatRef::from_row_major_slice(&doubles, rows, columns);
     let side = rows.min(columns);
@@ -88,14 +86,25 @@ pub fn squared_singular_values(values: &[f32], rows: usize, columns: usize) -> O
         right,
         BlockStructure::Rectangular,
         1.0,
-        Par::Seq,
+        ONE_THREAD,
     );
-    let mut eigenvalues = gram.self_adjoint_eigenvalues(Side::Lower).ok()?;
+    let mut eigenvalues = eigenvalues(gram.as_ref())?;
     for value in &mut eigenvalues {
         *value = value.max(0.0);
     }
     eigenvalues.sort_by(f64::total_cmp);
     Some(eigenvalues)
+}
+
+/// Returns the eigenvalues of a symmetric matrix, of which the lower triangle is read; `None` when they do not converge.
+fn eigenvalues(matrix: MatRef<'_, f64>) -> Option<Vec<f64>> {
+    let side = matrix.nrows();
+    let scratch = self_adjoint_evd_scratch::<f64>(side, ComputeEigenvectors::No, ONE_THREAD, Spec::default());
+    let mut memory = MemBuffer::new(scratch);
+    let mut values = Diag::<f64>::zeros(side);
+    let stack = MemStack::new(&mut memory);
+    self_adjoint_evd(matrix, values.as_mut(), None, ONE_THREAD, stack, Spec::default()).ok()?;
+    Some(values.column_vector().iter().copied().collect())
 }
 
 /// Returns 1 + n / (sum of ln e_i - n ln e_min) over the eigenvalues from `start` on; `None` when that is not defined.
@@ -189,7 +198,18 @@ fn determinant(values: &[f32], rows: usize, columns: usize) -> f64 {
     if rows != columns || values.iter().any(|x| x.is_nan()) {
         return f64::NAN;
     }
-    one_thread();
     let doubles: Vec<f64> = values.iter().map(|x| f64::from(*x)).collect();
-    MatRef::from_row_major_slice(&doubles, rows, columns).determinant()
+    let mut factors = MatRef::from_row_major_slice(&doubles, rows, columns).to_owned();
+    let (mut forward, mut backward) = (vec![0_usize; rows], vec![0_usize; rows]);
+    let scratch = lu_in_place_scratch::<usize, f64>(rows, columns, ONE_THREAD, Spec::default());
+    let mut memory = MemBuffer::new(scratch);
+    let stack = MemStack::new(&mut memory);
+    let (info, _) =
+        lu_in_place(factors.as_mut(), &mut forward, &mut backward, ONE_THREAD, stack, Spec::default());
+    let mut product = 1.0;
+    for index in 0..rows {
+        product *= factors[(index, index)];
+    }
+    // Each exchange of two rows turns the sign.
+    if info.transposition_count % 2 == 0 { product } else { -product }
 }

@@ -3,8 +3,7 @@
 //! Several reductions can be made of one tally: the mean and the sum, the variance and its root. Which tally a reduction
 //! takes never depends on what else is computed, so a script has the same digits alone and among others.
 
-use super::plan::Reduction;
-use super::reduce::Reduced;
+use super::reduction::{Reduced, Reduction};
 use super::vector::{self, Kernel, Moments, Unary};
 use crate::lang::ops::Elementwise;
 
@@ -13,7 +12,7 @@ const LEAST_PROBABILITY: f64 = f32::EPSILON as f64;
 
 /// What is added up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Tally {
+pub enum Tally {
     /// The values, or a function of them that need not be stored.
     Sum(Option<Unary>),
     /// The first two powers of the distance from a centre.
@@ -34,9 +33,12 @@ pub(super) enum Tally {
 
 /// A reduction that needs its values in order.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum OrderStatistic {
+pub enum OrderStatistic {
+    /// The lower median.
     Median,
+    /// The value at a share of the sorted values.
     Quantile(f64),
+    /// The Gini coefficient of absolute values.
     Gini,
 }
 
@@ -52,7 +54,7 @@ impl Tally {
     ///
     /// # Errors
     /// Returns the order statistic that the reduction is instead, which needs all values at once.
-    pub(super) const fn of(reduction: Reduction) -> Result<Self, OrderStatistic> {
+    pub const fn of(reduction: Reduction) -> Result<Self, OrderStatistic> {
         Ok(match reduction {
             Reduction::Mean | Reduction::Sum => Self::Sum(None),
             Reduction::L1 => Self::Sum(Some(Unary::Abs)),
@@ -76,7 +78,7 @@ impl Tally {
     }
 
     /// Returns the tally that gives over x what this one gives over `op` of x, so that `op`'s values need not be stored.
-    pub(super) fn through(self, op: Elementwise) -> Option<Self> {
+    pub fn through(self, op: Elementwise) -> Option<Self> {
         let (Self::Sum(function), Kernel::Unary(op)) = (self, Kernel::of(op)) else { return None };
         Some(Self::Sum(Some(match (function, op) {
             (None, op) if vector::fuses_with_sum(op) => op,
@@ -87,14 +89,14 @@ impl Tally {
     }
 
     /// Returns whether the centre should lie near the values.
-    pub(super) const fn needs_centre(self) -> bool {
+    pub const fn needs_centre(self) -> bool {
         matches!(self, Self::Moments | Self::HighMoments)
     }
 }
 
 /// What a tally has added up so far.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Collected {
+pub struct Collected {
     tally: Tally,
     /// About which value powers are taken.
     centre: f64,
@@ -112,7 +114,7 @@ pub(super) struct Collected {
 
 impl Collected {
     /// Returns a collection of nothing, with powers about `centre`.
-    pub(super) fn new(tally: Tally, centre: f64) -> Self {
+    pub fn new(tally: Tally, centre: f64) -> Self {
         Self {
             tally,
             centre,
@@ -127,7 +129,7 @@ impl Collected {
     }
 
     /// Adds values.
-    pub(super) fn add(&mut self, x: &[f32]) {
+    pub fn add(&mut self, x: &[f32]) {
         self.count += x.len() as u64;
         match self.tally {
             Tally::Sum(None) => self.sums.first += vector::sum(x),
@@ -167,7 +169,7 @@ impl Collected {
 
     /// Adds the magnitudes of values that stand for many: how large the terms of a sum are decides how much rounding
     /// moves it.
-    pub(super) fn add_sample(&mut self, x: &[f32]) {
+    pub fn add_sample(&mut self, x: &[f32]) {
         let Tally::Sum(function) = self.tally else { return };
         let mut terms = [0.0; 256];
         for x in x.chunks(terms.len()) {
@@ -182,8 +184,7 @@ impl Collected {
     }
 
     /// Returns what was collected elsewhere: how many values, and the tally's numbers in the order in which kernels write them.
-    #[cfg(any(feature = "cuda", test))]
-    pub(super) fn of_numbers(tally: Tally, centre: f64, count: u64, numbers: &[f64]) -> Self {
+    pub fn of_numbers(tally: Tally, centre: f64, count: u64, numbers: &[f64]) -> Self {
         let at = |place: usize| numbers.get(place).copied().unwrap_or(0.0);
         let mut collected = Self { count, ..Self::new(tally, centre) };
         match tally {
@@ -201,15 +202,14 @@ impl Collected {
     }
 
     /// Says how large the terms of a sample are in all, and how many they are.
-    #[cfg(any(feature = "cuda", test))]
-    pub(super) fn set_sample(&mut self, size: f64, count: u64) {
+    pub fn set_sample(&mut self, size: f64, count: u64) {
         if matches!(self.tally, Tally::Sum(_)) {
             self.sample = (size, count);
         }
     }
 
     /// Adds what another has collected for the same tally, about the same centre.
-    pub(super) fn merge(&mut self, other: &Self) {
+    pub fn merge(&mut self, other: &Self) {
         self.count += other.count;
         self.sums.merge(&other.sums);
         self.widen(other.least, other.greatest);
@@ -229,7 +229,7 @@ impl Collected {
     }
 
     /// Returns the value of a reduction that this tally is for.
-    pub(super) fn finish(&self, reduction: Reduction) -> Reduced {
+    pub fn finish(&self, reduction: Reduction) -> Reduced {
         let n = self.count as f64;
         let sum = self.sums.first;
         let variance = self.variance();

@@ -14,6 +14,7 @@ mod dispatch;
 mod elementwise;
 mod exponential;
 mod functions;
+mod fused;
 mod histogram;
 mod logarithm;
 mod power;
@@ -21,12 +22,11 @@ mod select;
 mod trigonometric;
 mod widen;
 
-pub use accumulate::{
-    Accumulator, Moments, Wanted, min_max, moments2, moments4, sum, sum_abs, sum_squares, sum_x_log_x,
-};
+pub use accumulate::{Moments, min_max, moments2, moments4, sum, sum_abs, sum_squares};
 pub use arithmetic::{Operand, binary, binary_in_place, select};
-pub use elementwise::{fuses_with_sum, sum_unary, unary, unary_in_place};
+pub use elementwise::{unary, unary_in_place};
 pub use functions::{Binary, Kernel, Unary};
+pub use fused::{fuses_with_sum, sum_unary, sum_x_log_x};
 pub use histogram::{Histogram, from_ordered_bits, ordered_bits};
 pub use logarithm::sum_log;
 pub use select::{median, quantile, select_nth};

@@ -1,41 +1,40 @@
 //! Where a value that is not finite first appears among the weights.
 
-use super::frame::{Chunk, Frame};
-use super::program::Program;
-use super::{Lookup, tasks};
-use crate::interpret::data::ModelData;
+use crate::interpret::context::Context;
+use crate::interpret::matrix::{Chunk, Frame, Lookup, Program, Registers, tasks};
 use crate::interpret::plan::{Plan, StepId};
-use crate::interpret::units::Unit;
+use crate::interpret::units::UnitData;
 use crate::lang::types::Type;
 
 /// A weight at which a step is not finite while what it is computed from is.
-pub(in crate::interpret) struct NotFiniteWeight {
-    pub(in crate::interpret) step: StepId,
-    pub(in crate::interpret) linear: usize,
-    pub(in crate::interpret) row: usize,
-    pub(in crate::interpret) column: usize,
-    pub(in crate::interpret) value: f32,
+pub(super) struct NotFiniteWeight {
+    pub(super) step: StepId,
+    pub(super) linear: usize,
+    pub(super) row: usize,
+    pub(super) column: usize,
+    pub(super) value: f32,
     /// The step's operands and their values there.
-    pub(in crate::interpret) operands: Vec<(StepId, f64)>,
+    pub(super) operands: Vec<(StepId, f64)>,
 }
 
 /// Returns the first weight of a unit at which one of the steps that give `root` is not finite, the deepest such step, or
 /// `None` when the chains are finite everywhere; only `suspects`, ascending, are looked at.
-pub(in crate::interpret) fn first_not_finite(
+pub(super) fn first_not_finite(
     plan: &Plan<'_>,
-    model: &ModelData<'_>,
-    (unit, index): (&Unit, usize),
+    context: Context<'_>,
+    unit: &UnitData,
     root: StepId,
     suspects: &[StepId],
     known: &impl Lookup,
 ) -> Option<NotFiniteWeight> {
     let steps = plan.matrix_steps_of(&[root]);
     let program = Program::new(plan, &steps);
-    let frame = Frame::new(&program, model, unit, index, known);
-    let mut registers = program.registers();
+    let model = context.model;
+    let frame = Frame::new(&program, model, unit, known);
+    let mut registers = Registers::new(&program);
     let mut find = |chunk: &Chunk| {
         let mut found: Option<(StepId, usize, f32)> = None;
-        program.run(&frame, chunk, &mut registers, |root, values| {
+        registers.run(&program, &frame, chunk, |root, values| {
             if found.is_none() && suspects.binary_search(&steps[root]).is_ok() {
                 found = values.iter().position(|x| !x.is_finite()).map(|at| (steps[root], at, values[at]));
             }
@@ -45,14 +44,14 @@ pub(in crate::interpret) fn first_not_finite(
         let place = chunk.row * linear.columns + chunk.column + at;
         let (row, column) = (place / linear.columns, place % linear.columns);
         let mut here = vec![f64::NAN; steps.len()];
-        program.run(&frame, chunk, &mut registers, |root, values| here[root] = f64::from(values[at]));
+        registers.run(&program, &frame, chunk, |root, values| here[root] = f64::from(values[at]));
         let number = |operand: StepId| {
             let channels = || known.channels(operand, chunk.place, chunk.linear);
             match plan.steps[operand].of_type {
                 Type::Matrix => steps.binary_search(&operand).map_or(f64::NAN, |root| here[root]),
                 Type::Input => channels()[column],
                 Type::Output => channels()[row],
-                _ => known.number(operand, index),
+                _ => known.number(operand, unit.index),
             }
         };
         let operands = plan.uses(step).into_iter().map(|operand| (operand, number(operand))).collect();

@@ -1,32 +1,35 @@
 //! Reductions that need all values of a linear or of a unit at once: along channels, order statistics, ranks, spectra.
 
-use rayon::prelude::*;
-
+use super::backend::Backend;
 use super::frame::Frame;
+use super::lookup::{Lookup, StepValue};
 use super::program::Program;
-use super::{Lookup, Stage, Task, UnitValue, tasks};
-use crate::interpret::data::{LinearData, ModelData};
-use crate::interpret::engine::Backend;
+use super::sweep::Sweep;
+use super::task::{Task, tasks};
+use crate::data::LinearData;
+use crate::interpret::context::Context;
 use crate::interpret::error::InterpretError;
-use crate::interpret::plan::{Plan, Reduction, StepId, StepKind};
-use crate::interpret::reduce::{self, Reduced};
-use crate::interpret::spectral;
-use crate::interpret::units::Unit;
-use crate::interpret::vector::Histogram;
+use crate::interpret::plan::{Plan, StepId, StepKind};
+use crate::interpret::units::UnitData;
+use crate::kernels::reduce;
+use crate::kernels::reduction::{Reduced, Reduction};
+use crate::kernels::spectral;
+use crate::kernels::vector::Histogram;
 use crate::lang::types::Over;
+use crate::threads;
 
 /// A linear with more weights than this is buffered alone.
 const LARGE_LINEAR: usize = 1 << 22;
 
 /// The reductions of one round that need the values of one step at hand.
-pub(super) struct Whole {
+pub(super) struct Buffered {
     program: Program,
     /// The reductions, by their place in the round: those within linears, then those of the unit.
     pub(super) within_linears: Vec<usize>,
     pub(super) of_unit: Vec<usize>,
 }
 
-impl Whole {
+impl Buffered {
     /// Prepares the reductions of a step's values.
     pub(super) fn new(plan: &Plan<'_>, operand: StepId) -> Self {
         let program = Program::new(plan, &[operand]);
@@ -50,36 +53,36 @@ impl Whole {
     pub(super) fn run(
         &self,
         plan: &Plan<'_>,
-        model: &ModelData<'_>,
-        (unit, index): (&Unit, usize),
+        context: Context<'_>,
+        unit: &UnitData,
         reductions: &[StepId],
         known: &impl Lookup,
-        values: &mut [Option<UnitValue>],
+        values: &mut [Option<StepValue>],
     ) -> Result<(), InterpretError> {
-        let backend = model.home.engine.backend();
-        let frame = Frame::new(&self.program, model, unit, index, known);
+        let Context { model, backend, .. } = context;
+        let frame = Frame::new(&self.program, model, unit, known);
         let tasks = tasks(model, unit);
+        let sweep = Sweep { program: &self.program, frame: &frame, tasks: &tasks };
         if !self.within_linears.is_empty() {
-            self.within_linears(plan, unit, reductions, (&frame, &tasks), values)?;
+            self.within_linears(plan, backend, unit, reductions, &sweep, values)?;
         }
-        let stage = Stage { program: &self.program, frame: &frame, tasks: &tasks };
         let mut left: Vec<usize> = Vec::new();
         for place in &self.of_unit {
             match &plan.steps[reductions[*place]].kind {
                 StepKind::Reduce(Reduction::Median, ..) if backend.counts() => {
-                    values[*place] = Some(UnitValue::One(counted(None, &stage, backend)?));
+                    values[*place] = Some(StepValue::One(counted(None, &sweep, backend)?));
                 }
                 StepKind::Reduce(Reduction::Quantile(p), ..) if backend.counts() => {
-                    values[*place] = Some(UnitValue::One(counted(Some(*p), &stage, backend)?));
+                    values[*place] = Some(StepValue::One(counted(Some(*p), &sweep, backend)?));
                 }
                 _ => left.push(*place),
             }
         }
         if !left.is_empty() {
-            let mut all = backend.values(&stage)?;
+            let mut all = backend.values(&sweep)?;
             for place in &left {
                 values[*place] = Some(match &plan.steps[reductions[*place]].kind {
-                    StepKind::Reduce(reduction, ..) => UnitValue::One(reduce::reduce(*reduction, &mut all)),
+                    StepKind::Reduce(reduction, ..) => StepValue::One(reduce::reduce(*reduction, &mut all)),
                     _ => {
                         let ranks = reduce::ranks_of_singles(&all);
                         let mut rest = ranks.as_slice();
@@ -88,7 +91,7 @@ impl Whole {
                             rest = after;
                             here.to_vec()
                         });
-                        UnitValue::Weights(linears.collect())
+                        StepValue::Weights(linears.collect())
                     }
                 });
             }
@@ -109,26 +112,28 @@ impl Whole {
     fn within_linears(
         &self,
         plan: &Plan<'_>,
-        unit: &Unit,
+        backend: &dyn Backend,
+        unit: &UnitData,
         reductions: &[StepId],
-        (frame, tasks): (&Frame<'_>, &[Task]),
-        values: &mut [Option<UnitValue>],
+        sweep: &Sweep<'_>,
+        values: &mut [Option<StepValue>],
     ) -> Result<(), InterpretError> {
-        let backend = frame.model.home.engine.backend();
         let kinds: Vec<&StepKind> =
             self.within_linears.iter().map(|place| &plan.steps[reductions[*place]].kind).collect();
-        let of_linear = |(place, linear): (usize, &usize)| -> Result<Vec<Within>, InterpretError> {
-            let tasks: Vec<Task> = tasks.iter().filter(|task| task.place == place).cloned().collect();
-            let values = backend.values(&Stage { program: &self.program, frame, tasks: &tasks })?;
-            kinds.iter().map(|kind| within(kind, &frame.model.linears[*linear], &values)).collect()
+        let linears = &sweep.frame.model.linears;
+        let of_linear = |place: usize| -> Result<Vec<Within>, InterpretError> {
+            let tasks: Vec<Task> = sweep.tasks.iter().filter(|task| task.place == place).cloned().collect();
+            let values = backend.values(&Sweep { tasks: &tasks, ..*sweep })?;
+            kinds.iter().map(|kind| within(kind, &linears[unit.linears[place]], &values)).collect()
         };
         // Spectra take one core each, so linears go side by side; anything else has work for all cores in one linear.
-        let large = unit.linears.iter().any(|linear| size(&frame.model.linears[*linear]) > LARGE_LINEAR);
+        let large = unit.linears.iter().any(|linear| size(&linears[*linear]) > LARGE_LINEAR);
         let spectral = kinds.iter().any(|kind| matches!(kind, StepKind::MatrixReduce(..)));
+        let count = unit.linears.len();
         let found: Vec<Vec<Within>> = if (large && !spectral) || !backend.units_side_by_side() {
-            unit.linears.iter().enumerate().map(of_linear).collect::<Result<_, _>>()?
+            (0..count).map(of_linear).collect::<Result<_, _>>()?
         } else {
-            unit.linears.par_iter().enumerate().map(of_linear).collect::<Result<_, _>>()?
+            threads::map_range(count, of_linear).into_iter().collect::<Result<_, _>>()?
         };
         let mut channels: Vec<Vec<Vec<f64>>> = vec![Vec::new(); kinds.len()];
         let mut sums = vec![(0.0, 0.0); kinds.len()];
@@ -148,9 +153,9 @@ impl Whole {
         for (kind, (channels, (sum, magnitude))) in channels.into_iter().zip(sums).enumerate() {
             values[self.within_linears[kind]] = Some(match kinds[kind] {
                 StepKind::MatrixReduce(..) => {
-                    UnitValue::One(Reduced { value: sum / n, magnitude: magnitude / n, alternative: None })
+                    StepValue::One(Reduced { value: sum / n, magnitude: magnitude / n, alternative: None })
                 }
-                _ => UnitValue::Channels(channels),
+                _ => StepValue::Channels(channels),
             });
         }
         Ok(())
@@ -182,9 +187,9 @@ fn within(kind: &StepKind, linear: &LinearData<'_>, values: &[f32]) -> Result<Wi
     })
 }
 
-/// Returns a quantile of a stage's values, or without a share their lower median, found by counting.
-fn counted(share: Option<f64>, stage: &Stage<'_>, backend: &dyn Backend) -> Result<Reduced, InterpretError> {
-    let (coarse, nan) = backend.histogram(stage, None)?;
+/// Returns a quantile of a sweep's values, or without a share their lower median, found by counting.
+fn counted(share: Option<f64>, sweep: &Sweep<'_>, backend: &dyn Backend) -> Result<Reduced, InterpretError> {
+    let (coarse, nan) = backend.histogram(sweep, None)?;
     let place = match share {
         Some(p) => p * coarse.count().saturating_sub(1) as f64,
         None => (coarse.count().saturating_sub(1) / 2) as f64,
@@ -193,7 +198,7 @@ fn counted(share: Option<f64>, stage: &Stage<'_>, backend: &dyn Backend) -> Resu
     let mut at = |rank: u64| -> Result<Option<f64>, InterpretError> {
         let Some((upper, rank)) = coarse.locate(rank) else { return Ok(None) };
         if fine.as_ref().is_none_or(|(known, _)| *known != upper) {
-            fine = Some((upper, backend.histogram(stage, Some(upper))?.0));
+            fine = Some((upper, backend.histogram(sweep, Some(upper))?.0));
         }
         Ok(fine.as_ref().and_then(|(_, fine)| fine.value(rank)).map(f64::from))
     };
@@ -216,24 +221,22 @@ fn of_rows(reduction: Reduction, values: &[f32], columns: usize) -> Vec<f64> {
         Some(reduced) => reduced.value,
         None => reduce::reduce(reduction, &mut row.to_vec()).value,
     };
-    values.par_chunks(columns.max(1)).map(of_row).collect()
+    threads::map_chunks(values, columns.max(1), of_row)
 }
 
 fn of_columns(reduction: Reduction, values: &[f32], columns: usize) -> Vec<f64> {
     /// How many neighbouring columns are gathered together, so that each line of memory is used whole.
     const STRIP: usize = 16;
     let starts: Vec<usize> = (0..columns).step_by(STRIP).collect();
-    starts
-        .into_par_iter()
-        .flat_map_iter(|start| {
-            let width = STRIP.min(columns - start);
-            let mut strip: Vec<Vec<f32>> = vec![Vec::with_capacity(values.len() / columns.max(1)); width];
-            for row in values.chunks(columns.max(1)) {
-                for (column, value) in strip.iter_mut().zip(&row[start..start + width]) {
-                    column.push(*value);
-                }
+    let of_strip = |start: &usize| -> Vec<f64> {
+        let width = STRIP.min(columns - start);
+        let mut strip: Vec<Vec<f32>> = vec![Vec::with_capacity(values.len() / columns.max(1)); width];
+        for row in values.chunks(columns.max(1)) {
+            for (column, value) in strip.iter_mut().zip(&row[*start..start + width]) {
+                column.push(*value);
             }
-            strip.into_iter().map(move |mut column| reduce::reduce(reduction, &mut column).value)
-        })
-        .collect()
+        }
+        strip.into_iter().map(|mut column| reduce::reduce(reduction, &mut column).value).collect()
+    };
+    threads::map(&starts, of_strip).concat()
 }

@@ -1,44 +1,34 @@
-//! What a program's instructions take on one unit, and the chunks that they run on.
+//! What a program's instructions take on one unit.
 
 use std::ops::Range;
 
-use super::program::{CHUNK, Program, Source};
-use super::{Lookup, Task};
-use crate::interpret::data::ModelData;
-use crate::interpret::units::Unit;
-use crate::interpret::vector::Operand;
-
-/// A piece of a linear that is computed at once: whole rows, or a part of one.
-#[derive(Clone, Debug)]
-pub(in crate::interpret) struct Chunk {
-    pub(in crate::interpret) linear: usize,
-    /// The linear's place in its unit.
-    pub(in crate::interpret) place: usize,
-    pub(in crate::interpret) row: usize,
-    pub(in crate::interpret) rows: usize,
-    pub(in crate::interpret) column: usize,
-    /// How many weights.
-    pub(in crate::interpret) length: usize,
-}
+use super::chunk::{CHUNK, Chunk};
+use super::lookup::Lookup;
+use super::program::{Program, Source};
+use super::task::Task;
+use crate::data::ModelData;
+use crate::interpret::units::UnitData;
+use crate::kernels::vector::Operand;
 
 /// What a program's instructions take on one unit.
-pub(in crate::interpret) struct Frame<'a> {
-    pub(in crate::interpret) model: &'a ModelData<'a>,
+#[derive(Debug)]
+pub struct Frame<'a> {
+    /// The model.
+    pub model: &'a ModelData<'a>,
     scalars: Vec<f32>,
     /// For each input vector and each of the unit's linears, the vector, repeated to fill a chunk of whole rows.
     inputs: Vec<Vec<Vec<f32>>>,
     outputs: Vec<Vec<Vec<f32>>>,
     /// For each step of ranks and each of the unit's linears, the ranks.
-    pub(in crate::interpret) ranks: Vec<Vec<&'a [f32]>>,
+    pub ranks: Vec<Vec<&'a [f32]>>,
 }
 
 impl<'a> Frame<'a> {
-    /// Gathers what a program takes on the `index`-th unit.
+    /// Gathers what a program takes on a unit.
     pub(in crate::interpret) fn new(
         program: &Program,
         model: &'a ModelData<'a>,
-        unit: &Unit,
-        index: usize,
+        unit: &UnitData,
         known: &'a impl Lookup,
     ) -> Self {
         let vectors = |step: usize, repeat: bool| -> Vec<Vec<f32>> {
@@ -54,7 +44,7 @@ impl<'a> Frame<'a> {
         let ranks = |step: usize| (0..unit.linears.len()).map(|place| known.weights(step, place)).collect();
         Self {
             model,
-            scalars: program.scalars.iter().map(|step| narrow(known.number(*step, index))).collect(),
+            scalars: program.scalars.iter().map(|step| narrow(known.number(*step, unit.index))).collect(),
             inputs: program.inputs.iter().map(|step| vectors(*step, true)).collect(),
             outputs: program.outputs.iter().map(|step| vectors(*step, false)).collect(),
             ranks: program.ranks.iter().map(|step| ranks(*step)).collect(),
@@ -63,8 +53,7 @@ impl<'a> Frame<'a> {
 
     /// Returns, of one of the unit's linears, the numbers that instructions take: scalars, then each vector of inputs, then each
     /// of outputs.
-    #[cfg(any(feature = "cuda", test))]
-    pub(in crate::interpret) fn numbers(&self, place: usize, columns: usize) -> Vec<f32> {
+    pub fn numbers(&self, place: usize, columns: usize) -> Vec<f32> {
         let mut numbers = self.scalars.clone();
         // Vectors of inputs are repeated here; once is enough.
         numbers.extend(self.inputs.iter().flat_map(|step| step[place].iter().take(columns)));

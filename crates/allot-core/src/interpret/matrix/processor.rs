@@ -1,20 +1,19 @@
 //! The matrix stage on a processor: tasks on all cores, each in chunks that stay in the first cache.
 
-use candle_core::Tensor;
-use rayon::prelude::*;
-
-use super::{Stage, Task};
-use crate::interpret::engine::{Backend, EngineError, Least};
-use crate::interpret::select;
-use crate::interpret::tally::{Collected, Tally};
-use crate::interpret::vector::{self, Histogram};
+use super::backend::{Backend, BackendError};
+use super::registers::Registers;
+use super::sweep::{Collecting, Sweep};
+use super::task::Task;
+use crate::kernels::tally::Collected;
+use crate::kernels::vector::{self, Histogram};
+use crate::threads;
 
 /// How many tasks are looked at for the centre of moments.
 const SAMPLED_TASKS: usize = 16;
 
 /// The processor's side of what differs between devices.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::interpret) struct Processor;
+pub struct Processor;
 
 impl Backend for Processor {
     fn units_side_by_side(&self) -> bool {
@@ -25,22 +24,18 @@ impl Backend for Processor {
         false
     }
 
-    fn collect(
-        &self,
-        stage: &Stage<'_>,
-        tallies: &[Tally],
-        takers: &[Vec<usize>],
-    ) -> Result<Vec<Collected>, EngineError> {
-        let Stage { program, frame, tasks } = *stage;
-        let centres = centres(stage, tallies, takers);
+    fn collect(&self, sweep: &Sweep<'_>, collecting: &Collecting) -> Result<Vec<Collected>, BackendError> {
+        let Sweep { program, frame, tasks } = *sweep;
+        let Collecting { tallies, takers } = collecting;
+        let centres = centres(sweep, collecting);
         let nothing = || -> Vec<Collected> {
             tallies.iter().zip(&centres).map(|(tally, centre)| Collected::new(*tally, *centre)).collect()
         };
         let of_task = |task: &Task| {
             let mut collected = nothing();
-            let mut registers = program.registers();
+            let mut registers = Registers::new(program);
             for (index, chunk) in frame.chunks(task).enumerate() {
-                program.run(frame, &chunk, &mut registers, |root, values| {
+                registers.run(program, frame, &chunk, |root, values| {
                     for taker in &takers[root] {
                         collected[*taker].add(values);
                         // A sample is enough to know how large the terms of a sum are.
@@ -52,7 +47,7 @@ impl Backend for Processor {
             }
             collected
         };
-        let parts: Vec<Vec<Collected>> = tasks.par_iter().map(of_task).collect();
+        let parts: Vec<Vec<Collected>> = threads::map(tasks, of_task);
         let mut totals = nothing();
         for part in &parts {
             for (total, part) in totals.iter_mut().zip(part) {
@@ -62,8 +57,8 @@ impl Backend for Processor {
         Ok(totals)
     }
 
-    fn values(&self, stage: &Stage<'_>) -> Result<Vec<f32>, EngineError> {
-        let Stage { program, frame, tasks } = *stage;
+    fn values(&self, sweep: &Sweep<'_>) -> Result<Vec<f32>, BackendError> {
+        let Sweep { program, frame, tasks } = *sweep;
         let length = |task: &Task| task.rows.len() * frame.model.linears[task.linear].columns;
         let mut values = vec![0.0; tasks.iter().map(length).sum()];
         let mut pieces: Vec<(&Task, &mut [f32])> = Vec::with_capacity(tasks.len());
@@ -73,11 +68,11 @@ impl Backend for Processor {
             pieces.push((task, piece));
             rest = after;
         }
-        pieces.into_par_iter().for_each(|(task, piece)| {
-            let mut registers = program.registers();
+        threads::for_each(pieces, |(task, piece)| {
+            let mut registers = Registers::new(program);
             let mut offset = 0;
             for chunk in frame.chunks(task) {
-                program.run(frame, &chunk, &mut registers, |_, values| {
+                registers.run(program, frame, &chunk, |_, values| {
                     piece[offset..offset + values.len()].copy_from_slice(values);
                 });
                 offset += chunk.length;
@@ -86,32 +81,24 @@ impl Backend for Processor {
         Ok(values)
     }
 
-    fn histogram(&self, stage: &Stage<'_>, upper: Option<u16>) -> Result<(Histogram, bool), EngineError> {
+    fn histogram(&self, sweep: &Sweep<'_>, upper: Option<u16>) -> Result<(Histogram, bool), BackendError> {
         let empty = || (upper.map_or_else(Histogram::coarse, Histogram::fine), false);
         let look = |values: &[f32], (histogram, nan): &mut (Histogram, bool)| {
             *nan = *nan || values.iter().any(|x| x.is_nan());
             histogram.add(values);
         };
-        Ok(fold(stage, empty, look, |mut total, part| {
+        Ok(fold(sweep, empty, look, |mut total, part| {
             total.0.merge(&part.0);
             (total.0, total.1 || part.1)
         }))
     }
 
-    fn against(&self, stage: &Stage<'_>, threshold: f32) -> Result<(u64, u64), EngineError> {
+    fn against(&self, sweep: &Sweep<'_>, threshold: f32) -> Result<(u64, u64), BackendError> {
         let look = |values: &[f32], (below, equal): &mut (u64, u64)| {
             *below += values.iter().filter(|x| **x < threshold).count() as u64;
             *equal += values.iter().filter(|x| **x == threshold).count() as u64;
         };
-        Ok(fold(stage, || (0, 0), look, |total, part| (total.0 + part.0, total.1 + part.1)))
-    }
-
-    fn least(&self, scores: &Tensor, wanted: &Least) -> Result<Tensor, EngineError> {
-        let shape = scores.dims2()?;
-        let values: Vec<f32> = scores.flatten_all()?.to_vec1()?;
-        let marks = select::least(&values, [shape.0, shape.1], wanted);
-        let marks: Vec<u8> = marks.into_iter().map(u8::from).collect();
-        Ok(Tensor::from_vec(marks, shape, scores.device())?)
+        Ok(fold(sweep, || (0, 0), look, |total, part| (total.0 + part.0, total.1 + part.1)))
     }
 }
 
@@ -119,34 +106,34 @@ impl Backend for Processor {
 ///
 /// What it collects must not depend on an order: counts do not.
 fn fold<T: Send>(
-    stage: &Stage<'_>,
+    sweep: &Sweep<'_>,
     empty: impl Fn() -> T + Sync + Send,
     look: impl Fn(&[f32], &mut T) + Sync + Send,
     merge: impl Fn(T, T) -> T + Sync + Send,
 ) -> T {
-    let Stage { program, frame, tasks } = *stage;
+    let Sweep { program, frame, tasks } = *sweep;
     let of_task = |mut part: T, task: &Task| {
-        let mut registers = program.registers();
+        let mut registers = Registers::new(program);
         for chunk in frame.chunks(task) {
-            program.run(frame, &chunk, &mut registers, |_, values| look(values, &mut part));
+            registers.run(program, frame, &chunk, |_, values| look(values, &mut part));
         }
         part
     };
-    tasks.par_iter().fold(&empty, of_task).reduce(&empty, &merge)
+    threads::fold_unordered(tasks, empty, of_task, merge)
 }
 
 /// Returns about which value each tally takes its moments: the mean of a sample, so that what is left when squares are
 /// subtracted keeps its digits.
-fn centres(stage: &Stage<'_>, tallies: &[Tally], takers: &[Vec<usize>]) -> Vec<f64> {
-    let Stage { program, frame, tasks } = *stage;
+fn centres(sweep: &Sweep<'_>, Collecting { tallies, takers }: &Collecting) -> Vec<f64> {
+    let Sweep { program, frame, tasks } = *sweep;
     if !tallies.iter().any(|tally| tally.needs_centre()) {
         return vec![0.0; tallies.len()];
     }
     let mut sums = vec![(0.0, 0); tallies.len()];
-    let mut registers = program.registers();
+    let mut registers = Registers::new(program);
     for task in tasks.iter().step_by(tasks.len().div_ceil(SAMPLED_TASKS).max(1)) {
         for chunk in frame.chunks(task).take(1) {
-            program.run(frame, &chunk, &mut registers, |root, values| {
+            registers.run(program, frame, &chunk, |root, values| {
                 for taker in takers[root].iter().filter(|taker| tallies[**taker].needs_centre()) {
                     sums[*taker].0 += vector::sum(values);
                     sums[*taker].1 += values.len();
@@ -158,6 +145,6 @@ fn centres(stage: &Stage<'_>, tallies: &[Tally], takers: &[Vec<usize>]) -> Vec<f
 }
 
 /// Returns the mean of a sample, or 0 where there is none.
-pub(in crate::interpret) fn centre(sum: f64, count: u64) -> f64 {
+pub fn centre(sum: f64, count: u64) -> f64 {
     if count > 0 && sum.is_finite() { sum / count as f64 } else { 0.0 }
 }

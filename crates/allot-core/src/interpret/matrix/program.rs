@@ -1,62 +1,69 @@
 //! Elementwise chains as instructions on chunks.
 
-use super::frame::{Chunk, Frame};
-use crate::interpret::data::Values;
 use crate::interpret::plan::{Plan, StepId, StepKind};
-use crate::interpret::vector::{self, Binary, Kernel, Operand, Unary};
+use crate::kernels::vector::{Binary, Kernel, Unary};
 use crate::lang::ops::Terminal;
 use crate::lang::types::Type;
-
-/// The most weights in a chunk: a few registers of this size fit the first cache.
-pub(in crate::interpret) const CHUNK: usize = 1024;
 
 /// The instructions that compute some steps, the *roots*, a chunk at a time.
 ///
 /// An instruction computes a step into a register. A root is given away as soon as it is known, and a register is used
 /// again once nothing needs its step any more: the fewer there are, the more of them stay in the first cache.
-pub(in crate::interpret) struct Program {
-    pub(in crate::interpret) acts: Vec<Act>,
-    pub(in crate::interpret) registers: usize,
-    pub(in crate::interpret) reads_weight: bool,
-    /// The steps that instructions take numbers, vectors and ranks from, each once.
-    pub(in crate::interpret) scalars: Vec<StepId>,
-    pub(in crate::interpret) inputs: Vec<StepId>,
-    pub(in crate::interpret) outputs: Vec<StepId>,
-    pub(in crate::interpret) ranks: Vec<StepId>,
+#[derive(Clone, Debug)]
+pub struct Program {
+    /// What is done, in order.
+    pub acts: Vec<Act>,
+    /// How many registers there are.
+    pub registers: usize,
+    /// Whether an instruction takes the weight, or a root is the weight.
+    pub reads_weight: bool,
+    /// The steps that instructions take numbers from, each once.
+    pub scalars: Vec<StepId>,
+    /// The steps that they take one number for each input from.
+    pub inputs: Vec<StepId>,
+    /// The steps that they take one number for each output from.
+    pub outputs: Vec<StepId>,
+    /// The steps that they take ranks from.
+    pub ranks: Vec<StepId>,
 }
 
-pub(in crate::interpret) enum Act {
+/// One thing that a program does.
+#[derive(Clone, Debug)]
+pub enum Act {
     /// Computes into a register.
     Compute(Instruction, usize),
     /// Gives away the root of this place.
     Give(usize, Source),
 }
 
-pub(in crate::interpret) enum Instruction {
+/// What computes one number for each weight.
+#[derive(Clone, Debug)]
+pub enum Instruction {
+    /// Reads the gradient.
     Gradient,
+    /// Reads ranks, by their step's place among [`Program::ranks`].
     Ranks(usize),
+    /// Computes a function of one operand.
     Unary(Unary, Source),
+    /// Computes a function of two operands.
     Binary(Binary, Source, Source),
+    /// Takes the second operand where the first is not 0, and the third elsewhere.
     Select(Source, Source, Source),
 }
 
 /// Where an operand is, by its place among those of its kind.
-#[derive(Clone, Copy)]
-pub(in crate::interpret) enum Source {
+#[derive(Clone, Copy, Debug)]
+pub enum Source {
+    /// The weight.
     Weight,
+    /// A register.
     Register(usize),
+    /// A number, the same for the whole unit.
     Scalar(usize),
+    /// A number for each input.
     Input(usize),
+    /// A number for each output.
     Output(usize),
-}
-
-/// What a program computes in; one for each thread.
-pub(in crate::interpret) struct Registers {
-    slots: Vec<Vec<f32>>,
-    /// The chunk's weights, where they are stored in another type.
-    widened: Vec<f32>,
-    /// Operands with one value for each output, laid out.
-    rows: [Vec<f32>; 3],
 }
 
 impl Program {
@@ -153,77 +160,6 @@ impl Program {
             Type::Output => Source::Output(place_in(&mut self.outputs, step)),
             _ => Source::Scalar(place_in(&mut self.scalars, step)),
         }
-    }
-
-    /// Returns registers to compute in.
-    pub(in crate::interpret) fn registers(&self) -> Registers {
-        Registers {
-            slots: vec![vec![0.0; CHUNK]; self.registers],
-            widened: vec![0.0; CHUNK],
-            rows: Default::default(),
-        }
-    }
-
-    /// Computes a chunk, giving each root's values away under its place among the roots.
-    pub(in crate::interpret) fn run(
-        &self,
-        frame: &Frame<'_>,
-        chunk: &Chunk,
-        registers: &mut Registers,
-        mut give: impl FnMut(usize, &[f32]),
-    ) {
-        let linear = &frame.model.linears[chunk.linear];
-        let start = chunk.row * linear.columns + chunk.column;
-        let range = start..start + chunk.length;
-        let mut widened = std::mem::take(&mut registers.widened);
-        let weight: &[f32] = match &linear.weight {
-            _ if !self.reads_weight => &[],
-            // Used where they lie.
-            Values::F32(weight) => &weight[range.clone()],
-            weight => {
-                vector::widen(weight, range.clone(), &mut widened[..chunk.length]);
-                &widened[..chunk.length]
-            }
-        };
-        for act in &self.acts {
-            match act {
-                Act::Give(root, Source::Register(register)) => {
-                    give(*root, &registers.slots[*register][..chunk.length]);
-                }
-                Act::Give(root, _) => give(*root, weight),
-                Act::Compute(instruction, register) => {
-                    // An instruction never reads the register that it writes: taking that out leaves the others in place.
-                    let mut out = std::mem::take(&mut registers.slots[*register]);
-                    let values = &mut out[..chunk.length];
-                    let Registers { slots, rows, .. } = registers;
-                    let operand = |source: Source, rows| frame.operand(source, chunk, weight, slots, rows);
-                    let [first, second, third] = rows;
-                    match instruction {
-                        Instruction::Gradient => match &linear.gradient {
-                            Some(gradient) => vector::widen(gradient, range.clone(), values),
-                            None => values.fill(f32::NAN),
-                        },
-                        Instruction::Ranks(place) => {
-                            values.copy_from_slice(&frame.ranks[*place][chunk.place][range.clone()]);
-                        }
-                        Instruction::Unary(op, x) => match operand(*x, first) {
-                            Operand::Slice(x) => vector::unary(*op, x, values),
-                            // No operator of one operand makes a matrix of anything else.
-                            Operand::Scalar(_) => values.fill(f32::NAN),
-                        },
-                        Instruction::Binary(op, x, y) => {
-                            vector::binary(*op, operand(*x, first), operand(*y, second), values);
-                        }
-                        Instruction::Select(condition, x, y) => {
-                            let condition = operand(*condition, first);
-                            vector::select(condition, operand(*x, second), operand(*y, third), values);
-                        }
-                    }
-                    registers.slots[*register] = out;
-                }
-            }
-        }
-        registers.widened = widened;
     }
 }
 

@@ -1,17 +1,29 @@
 //! What one threshold over all units removes, found by counting.
 
 use super::frame::Frame;
+use super::lookup::Lookup;
 use super::program::Program;
-use super::{Lookup, Stage, tasks};
-use crate::interpret::data::ModelData;
-use crate::interpret::engine::Backend;
+use super::sweep::Sweep;
+use super::task::tasks;
+use crate::interpret::context::Context;
 use crate::interpret::error::InterpretError;
 use crate::interpret::plan::{Plan, StepId};
-use crate::interpret::units::Unit;
-use crate::interpret::vector::Histogram;
+use crate::interpret::units::UnitData;
+use crate::kernels::vector::Histogram;
 
-/// Returns, for each linear of the model, how many of its weights are among the `count` least of all values of `step`, or the
-/// first unit in which a value is NaN; of equal values, those of earlier linears are removed first.
+/// What one threshold removes.
+pub(in crate::interpret) enum Removed {
+    /// How many weights of each linear of the model.
+    Counts(Vec<u64>),
+    /// Nothing, for a value is NaN.
+    NotANumber {
+        /// The first unit with one.
+        unit: usize,
+    },
+}
+
+/// Returns, for each linear of the model, how many of its weights are among the `count` least of all values of `step`; of
+/// equal values, those of earlier linears are removed first.
 ///
 /// `known` gives what is known in a unit. Reads the weights three times, and keeps half a megabyte for each thread.
 ///
@@ -19,72 +31,73 @@ use crate::interpret::vector::Histogram;
 /// Fails as `known` and the device do.
 pub(in crate::interpret) fn removed_by_threshold<K: Lookup>(
     plan: &Plan<'_>,
-    model: &ModelData<'_>,
-    units: &[Unit],
+    context: Context<'_>,
+    units: &[UnitData],
     step: StepId,
     known: &impl Fn(usize) -> Result<K, InterpretError>,
     count: u64,
-) -> Result<Result<Vec<u64>, usize>, InterpretError> {
-    let nothing = vec![0; model.linears.len()];
-    let Some(last) = count.checked_sub(1) else { return Ok(Ok(nothing)) };
+) -> Result<Removed, InterpretError> {
+    let linears = &context.model.linears;
+    let nothing = || Removed::Counts(vec![0; linears.len()]);
+    let Some(last) = count.checked_sub(1) else { return Ok(nothing()) };
     let program = Program::new(plan, &[step]);
-    let sweep = Sweep { program: &program, model, units, known, backend: model.home.engine.backend() };
-    let (coarse, bad) = sweep.histogram(None)?;
+    let counter = Counter { program: &program, context, units, known };
+    let (coarse, bad) = counter.histogram(None)?;
     if let Some(unit) = bad {
-        return Ok(Err(unit));
+        return Ok(Removed::NotANumber { unit });
     }
     let Some((upper, rank)) = coarse.locate(last) else {
         // More than there are: all of them.
-        return Ok(Ok(model.linears.iter().map(|linear| (linear.rows * linear.columns) as u64).collect()));
+        let all = linears.iter().map(|linear| (linear.rows * linear.columns) as u64);
+        return Ok(Removed::Counts(all.collect()));
     };
-    let (fine, _) = sweep.histogram(Some(upper))?;
-    let Some(threshold) = fine.value(rank) else { return Ok(Ok(nothing)) };
+    let (fine, _) = counter.histogram(Some(upper))?;
+    let Some(threshold) = fine.value(rank) else { return Ok(nothing()) };
     // Below the threshold all go; of those at it, as many as are still needed, in the model's order.
-    let counts = sweep.against(threshold)?;
+    let counts = counter.against(threshold)?;
     let mut left = count.saturating_sub(counts.iter().map(|(below, _)| below).sum());
     let removed = counts.into_iter().map(|(below, equal)| {
         let taken = left.min(equal);
         left -= taken;
         below + taken
     });
-    Ok(Ok(removed.collect()))
+    Ok(Removed::Counts(removed.collect()))
 }
 
-/// A read of all values of one step.
-struct Sweep<'s, F> {
+/// Counts the values of one step, over all units.
+struct Counter<'s, F> {
     program: &'s Program,
-    model: &'s ModelData<'s>,
-    units: &'s [Unit],
+    context: Context<'s>,
+    units: &'s [UnitData],
     known: &'s F,
-    backend: &'s dyn Backend,
 }
 
-impl<K: Lookup, F: Fn(usize) -> Result<K, InterpretError>> Sweep<'_, F> {
+impl<K: Lookup, F: Fn(usize) -> Result<K, InterpretError>> Counter<'_, F> {
     /// Counts the values, and finds the first unit in which one is NaN.
     fn histogram(&self, upper: Option<u16>) -> Result<(Histogram, Option<usize>), InterpretError> {
         let mut total = upper.map_or_else(Histogram::coarse, Histogram::fine);
         let mut bad = None;
-        for (index, unit) in self.units.iter().enumerate() {
-            let known = (self.known)(index)?;
-            let frame = Frame::new(self.program, self.model, unit, index, &known);
-            let tasks = tasks(self.model, unit);
-            let stage = Stage { program: self.program, frame: &frame, tasks: &tasks };
-            let (part, nan) = self.backend.histogram(&stage, upper)?;
+        for unit in self.units {
+            let known = (self.known)(unit.index)?;
+            let frame = Frame::new(self.program, self.context.model, unit, &known);
+            let tasks = tasks(self.context.model, unit);
+            let sweep = Sweep { program: self.program, frame: &frame, tasks: &tasks };
+            let (part, nan) = self.context.backend.histogram(&sweep, upper)?;
             total.merge(&part);
-            bad = bad.or(nan.then_some(index));
+            bad = bad.or(nan.then_some(unit.index));
         }
         Ok((total, bad))
     }
 
     /// Returns for each linear how many values are below a threshold, and how many are equal to it.
     fn against(&self, threshold: f32) -> Result<Vec<(u64, u64)>, InterpretError> {
-        let mut counts = vec![(0, 0); self.model.linears.len()];
-        for (index, unit) in self.units.iter().enumerate() {
-            let known = (self.known)(index)?;
-            let frame = Frame::new(self.program, self.model, unit, index, &known);
-            for tasks in tasks(self.model, unit).chunk_by(|a, b| a.linear == b.linear) {
-                let stage = Stage { program: self.program, frame: &frame, tasks };
-                counts[tasks[0].linear] = self.backend.against(&stage, threshold)?;
+        let mut counts = vec![(0, 0); self.context.model.linears.len()];
+        for unit in self.units {
+            let known = (self.known)(unit.index)?;
+            let frame = Frame::new(self.program, self.context.model, unit, &known);
+            for tasks in tasks(self.context.model, unit).chunk_by(|a, b| a.linear == b.linear) {
+                let sweep = Sweep { program: self.program, frame: &frame, tasks };
+                counts[tasks[0].linear] = self.context.backend.against(&sweep, threshold)?;
             }
         }
         Ok(counts)

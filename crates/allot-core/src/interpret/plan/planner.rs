@@ -4,16 +4,19 @@ use std::collections::HashMap;
 
 use sha2::{Digest as _, Sha256};
 
-use super::{AcrossUnits, Digest, Need, Plan, Reduction, Step, StepId, StepKind, uses};
+use super::{AcrossUnits, Digest, Need, Plan, Step, StepId, StepKind, place, uses};
+use crate::kernels::reduction::Reduction;
 use crate::lang::ops::{self, Elementwise, Normaliser, Op, ParameterValue, Terminal};
 use crate::lang::program::{Expr, ExprKind};
 use crate::lang::types::{Over, Type};
 
-/// Plans expressions together; see [`Plan::new`].
-pub(super) fn plan<'a>(expressions: impl IntoIterator<Item = &'a Expr>, metric: &'a Expr) -> Plan<'a> {
-    let mut planner = Planner { metric, steps: Vec::new(), parts: Vec::new(), known: HashMap::new() };
-    let roots = expressions.into_iter().map(|expr| planner.expr(expr)).collect();
-    Plan { steps: planner.steps, roots }
+impl<'a> Plan<'a> {
+    /// Plans expressions together, so that they share what they have in common, with `metric` for their score.
+    pub fn new(expressions: impl IntoIterator<Item = &'a Expr>, metric: &'a Expr) -> Self {
+        let mut planner = Planner { metric, steps: Vec::new(), parts: Vec::new(), known: HashMap::new() };
+        let roots = expressions.into_iter().map(|expr| planner.expr(expr)).collect();
+        Self { steps: planner.steps, roots }
+    }
 }
 
 struct Planner<'a> {
@@ -287,21 +290,5 @@ impl<'a> Planner<'a> {
             hash.update(operand);
         }
         hash.finalize().into()
-    }
-}
-
-/// Returns the read of the weights, and the round in it, in which a step that uses earlier ones comes to be known.
-pub(super) fn place(steps: &[Step<'_>], kind: &StepKind) -> (usize, usize) {
-    let operands = uses(kind);
-    let places = operands.iter().map(|used| (steps[*used].read, steps[*used].round));
-    let (read, round) = places.max().unwrap_or((0, 0));
-    let of_weights = operands.first().is_some_and(|operand| steps[*operand].of_type == Type::Matrix);
-    match kind {
-        StepKind::Reduce(..) | StepKind::MatrixReduce(..) | StepKind::Ranks(_) if of_weights => {
-            (read.max(1), round + 1)
-        }
-        // What mixes the units is known only when all of them have been read.
-        StepKind::Layerwise(..) if read > 0 => (read + 1, 0),
-        _ => (read, round),
     }
 }

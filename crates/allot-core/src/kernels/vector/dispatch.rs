@@ -94,14 +94,14 @@ macro_rules! dispatched {
             {
                 #[target_feature(enable = "avx2,fma,f16c")]
                 fn wide($($argument: $type),*) $(-> $result)? {
-                    $body::<$crate::interpret::vector::dispatch::Fused>($($argument),*)
+                    $body::<$crate::kernels::vector::dispatch::Fused>($($argument),*)
                 }
-                if $crate::interpret::vector::dispatch::is_wide() {
+                if $crate::kernels::vector::dispatch::is_wide() {
                     // SAFETY: the processor has every feature that `wide` is compiled for; it was asked just now.
                     return unsafe { wide($($argument),*) };
                 }
             }
-            $body::<$crate::interpret::vector::dispatch::Baseline>($($argument),*)
+            $body::<$crate::kernels::vector::dispatch::Baseline>($($argument),*)
         }
     };
 }

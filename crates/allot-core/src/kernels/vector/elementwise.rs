@@ -1,12 +1,10 @@
-//! The functions of one argument over slices of singles, and their sums.
+//! The functions of one argument over slices of singles.
 
-use super::accumulate::{sum, sum_abs, sum_squares};
 use super::dispatch::{Machine, dispatched};
 use super::exponential::{
     abs_log, dsa_log, exp, log, raw_log, reciprocal, relu, sigmoid, softplus, sqrt, tanh,
 };
 use super::functions::Unary;
-use super::logarithm::sum_log;
 use super::trigonometric::{LARGEST_ANGLE, acos, asin, atan, cos, raw_acos, raw_asin, sin, tan};
 
 /// How many numbers an intermediate result on the stack holds.
@@ -79,35 +77,5 @@ pub fn unary_in_place(op: Unary, values: &mut [f32]) {
         let copy = &mut copy[..block.len()];
         copy.copy_from_slice(block);
         unary(op, copy, block);
-    }
-}
-
-/// Returns whether [`sum_unary`] is faster than computing the numbers and summing them.
-pub const fn fuses_with_sum(op: Unary) -> bool {
-    matches!(
-        op,
-        Unary::Neg | Unary::Abs | Unary::Square | Unary::Log | Unary::AbsLog | Unary::DsaLog | Unary::RawLog
-    )
-}
-
-/// Returns the sum of a function of every number, without storing them.
-///
-/// Logarithms are summed as the logarithm of a product (see [`sum_log`]), which is faster and more exact than [`unary`].
-pub fn sum_unary(op: Unary, x: &[f32]) -> f64 {
-    match op {
-        Unary::Neg => -sum(x),
-        Unary::Abs => sum_abs(x),
-        Unary::Square => sum_squares(x),
-        Unary::Log | Unary::AbsLog | Unary::DsaLog | Unary::RawLog => sum_log(op, x),
-        _ => {
-            let mut results = [0.0; BLOCK];
-            let mut total = 0.0;
-            for block in x.chunks(BLOCK) {
-                let results = &mut results[..block.len()];
-                unary(op, block, results);
-                total += sum(results);
-            }
-            total
-        }
     }
 }

@@ -29,7 +29,7 @@ pub fn from_ordered_bits(ordered: u32) -> f32 {
 /// half, [`fine`](Self::fine) the rest. Threads count apart and [`merge`](Self::merge).
 ///
 /// ```
-/// use allot::interpret::vector::Histogram;
+/// use allot_core::kernels::vector::Histogram;
 ///
 /// let values = [3.0, -1.0, 2.0, 0.5];
 /// let mut coarse = Histogram::coarse();
@@ -76,8 +76,7 @@ impl Histogram {
     }
 
     /// Adds what was counted elsewhere, by digit.
-    #[cfg(any(feature = "cuda", test))]
-    pub(crate) fn add_counts(&mut self, counts: &[u32]) {
+    pub fn add_counts(&mut self, counts: &[u32]) {
         for (total, count) in self.counts.iter_mut().zip(counts) {
             *total += u64::from(*count);
         }

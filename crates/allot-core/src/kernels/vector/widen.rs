@@ -7,7 +7,7 @@ use half::{bf16, f16};
 #[cfg(target_arch = "x86_64")]
 use super::dispatch::is_wide;
 use super::dispatch::{Machine, dispatched};
-use crate::interpret::data::Values;
+use crate::data::Values;
 
 /// Copies a range of stored numbers into `out` as singles, exactly.
 ///

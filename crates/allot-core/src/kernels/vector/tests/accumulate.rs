@@ -78,35 +78,6 @@ fn sums_report_not_a_number_and_infinity() {
     assert_eq!(min_max(&[]), (f32::INFINITY, f32::NEG_INFINITY));
 }
 
-#[test]
-fn an_accumulator_collects_what_is_wanted() {
-    let x = sample(3000);
-    let wanted =
-        Wanted { powers: 4, absolute: true, squares: true, extremes: true, logarithms: true, entropy: true };
-    let mut whole = Accumulator::default();
-    let mut first = Accumulator::default();
-    let mut second = Accumulator::default();
-    whole.add(wanted, &x, 0.1);
-    first.add(wanted, &x[..1024], 0.1);
-    second.add(wanted, &x[1024..], 0.1);
-    first.merge(&second);
-    let near = |a: f64, b: f64| (a - b).abs() <= 1e-12 * a.abs().max(1.0);
-    assert_eq!(first.count, 3000);
-    assert!(near(whole.moments.first, first.moments.first));
-    assert!(near(whole.moments.fourth, first.moments.fourth));
-    assert!(near(whole.absolute, sum_abs(&x)));
-    assert!(near(whole.squares, sum_squares(&x)));
-    assert!(near(whole.logarithms, first.logarithms));
-    assert!(near(whole.entropy, first.entropy));
-    assert_eq!((whole.least, whole.greatest), min_max(&x));
-    assert_eq!((whole.least, whole.greatest), (first.least, first.greatest));
-
-    let mut third = Accumulator::default();
-    third.add(Wanted { powers: 1, extremes: true, ..Wanted::default() }, &[f32::NAN], 0.0);
-    first.merge(&third);
-    assert!(first.least.is_nan() && first.greatest.is_nan() && first.moments.first.is_nan());
-}
-
 proptest! {
     #[test]
     fn sums_do_not_depend_on_who_computes_them(x in prop::collection::vec(-1e3_f32..1e3, 0..200)) {

@@ -6,7 +6,7 @@ use half::{bf16, f16};
 
 use super::super::widen;
 use super::super::widen::widen_f16_anywhere;
-use crate::interpret::data::Values;
+use crate::data::Values;
 
 #[test]
 fn every_half_widens_exactly() {

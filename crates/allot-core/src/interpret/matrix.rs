@@ -1,0 +1,33 @@
+//! The matrix stage: reductions of values that there is one of for each weight.
+//!
+//! A `Round` visits a unit's weights in tasks of whole rows, each task in chunks that stay in the first cache: widen the
+//! weights, run the elementwise chains of all reductions of the round ([`Program`]), and feed what each of them adds up
+//! ([`tally`](crate::kernels::tally)). Tasks run on all cores and are combined in their order, so results do not depend on the number
+//! of threads. Order statistics, ranks, spectra and reductions along channels need all values of a unit or a linear at once:
+//! for those the weights are read again into a buffer, one step after another (`buffered`).
+
+mod backend;
+mod buffered;
+mod chunk;
+mod frame;
+mod lookup;
+mod processor;
+mod program;
+mod registers;
+mod round;
+mod sweep;
+mod task;
+mod threshold;
+
+pub use backend::{Backend, BackendError};
+pub(super) use chunk::Chunk;
+pub use frame::Frame;
+pub(super) use lookup::{Lookup, StepValue};
+pub use processor::{Processor, centre};
+pub use program::{Act, Instruction, Program, Source};
+pub(super) use registers::Registers;
+pub(super) use round::{Round, values};
+pub use sweep::{Collecting, Sweep};
+pub use task::Task;
+pub(super) use task::tasks;
+pub(super) use threshold::{Removed, removed_by_threshold};

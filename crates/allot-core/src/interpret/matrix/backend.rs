@@ -1,0 +1,69 @@
+//! Where the matrix stage runs: the trait that a device implements.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+
+use super::sweep::{Collecting, Sweep};
+use crate::kernels::tally::Collected;
+use crate::kernels::vector::Histogram;
+
+/// What a processor and another device do each in its own way: the matrix stage on one unit.
+pub trait Backend: fmt::Debug + Send + Sync {
+    /// Returns whether units are evaluated side by side.
+    fn units_side_by_side(&self) -> bool;
+
+    /// Returns whether an order statistic is found by counting, without a copy of all values.
+    fn counts(&self) -> bool;
+
+    /// Reads a unit's weights once, and returns what each tally collected, in order.
+    ///
+    /// # Errors
+    /// As the device has them; so do the others.
+    fn collect(&self, sweep: &Sweep<'_>, collecting: &Collecting) -> Result<Vec<Collected>, BackendError>;
+
+    /// Returns the values of a program's only root, one task after another.
+    fn values(&self, sweep: &Sweep<'_>) -> Result<Vec<f32>, BackendError>;
+
+    /// Counts the values of a program's only root by the upper half of their bits, or those of an upper half by the lower;
+    /// says also whether one is NaN.
+    fn histogram(&self, sweep: &Sweep<'_>, upper: Option<u16>) -> Result<(Histogram, bool), BackendError>;
+
+    /// Returns how many values of a program's only root are below a threshold, and how many are equal to it.
+    fn against(&self, sweep: &Sweep<'_>, threshold: f32) -> Result<(u64, u64), BackendError>;
+}
+
+/// Why a device could not do its part of an evaluation: the device's own error.
+#[derive(Clone, Debug)]
+pub struct BackendError(Arc<dyn Error + Send + Sync>);
+
+impl BackendError {
+    /// Wraps a device's error.
+    pub fn new(error: impl Error + Send + Sync + 'static) -> Self {
+        Self(Arc::new(error))
+    }
+
+    /// Returns the device's error, where it is of this type.
+    pub fn downcast_ref<E: Error + 'static>(&self) -> Option<&E> {
+        self.0.downcast_ref()
+    }
+}
+
+impl PartialEq for BackendError {
+    /// Returns whether one is a clone of the other.
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl fmt::Display for BackendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Error for BackendError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source()
+    }
+}

@@ -1,0 +1,89 @@
+//! A program run on the processor, a chunk at a time.
+
+use super::chunk::{CHUNK, Chunk};
+use super::frame::Frame;
+use super::program::{Act, Instruction, Program, Source};
+use crate::data::Values;
+use crate::kernels::vector::{self, Operand};
+
+/// What a program computes in; one for each thread.
+pub(in crate::interpret) struct Registers {
+    slots: Vec<Vec<f32>>,
+    /// The chunk's weights, where they are stored in another type.
+    widened: Vec<f32>,
+    /// Operands with one value for each output, laid out.
+    rows: [Vec<f32>; 3],
+}
+
+impl Registers {
+    /// Returns registers to compute a program in.
+    pub(in crate::interpret) fn new(program: &Program) -> Self {
+        Self {
+            slots: vec![vec![0.0; CHUNK]; program.registers],
+            widened: vec![0.0; CHUNK],
+            rows: Default::default(),
+        }
+    }
+
+    /// Computes a chunk by the program that the registers are for, giving each root's values away under its place among the roots.
+    pub(in crate::interpret) fn run(
+        &mut self,
+        program: &Program,
+        frame: &Frame<'_>,
+        chunk: &Chunk,
+        mut give: impl FnMut(usize, &[f32]),
+    ) {
+        let linear = &frame.model.linears[chunk.linear];
+        let start = chunk.row * linear.columns + chunk.column;
+        let range = start..start + chunk.length;
+        let mut widened = std::mem::take(&mut self.widened);
+        let weight: &[f32] = match &linear.weight {
+            _ if !program.reads_weight => &[],
+            // Used where they lie.
+            Values::F32(weight) => &weight[range.clone()],
+            weight => {
+                vector::widen(weight, range.clone(), &mut widened[..chunk.length]);
+                &widened[..chunk.length]
+            }
+        };
+        for act in &program.acts {
+            match act {
+                Act::Give(root, Source::Register(register)) => {
+                    give(*root, &self.slots[*register][..chunk.length]);
+                }
+                Act::Give(root, _) => give(*root, weight),
+                Act::Compute(instruction, register) => {
+                    // An instruction never reads the register that it writes: taking that out leaves the others in place.
+                    let mut out = std::mem::take(&mut self.slots[*register]);
+                    let values = &mut out[..chunk.length];
+                    let Self { slots, rows, .. } = &mut *self;
+                    let operand = |source: Source, rows| frame.operand(source, chunk, weight, slots, rows);
+                    let [first, second, third] = rows;
+                    match instruction {
+                        Instruction::Gradient => match &linear.gradient {
+                            Some(gradient) => vector::widen(gradient, range.clone(), values),
+                            None => values.fill(f32::NAN),
+                        },
+                        Instruction::Ranks(place) => {
+                            values.copy_from_slice(&frame.ranks[*place][chunk.place][range.clone()]);
+                        }
+                        Instruction::Unary(op, x) => match operand(*x, first) {
+                            Operand::Slice(x) => vector::unary(*op, x, values),
+                            // No operator of one operand makes a matrix of anything else.
+                            Operand::Scalar(_) => values.fill(f32::NAN),
+                        },
+                        Instruction::Binary(op, x, y) => {
+                            vector::binary(*op, operand(*x, first), operand(*y, second), values);
+                        }
+                        Instruction::Select(condition, x, y) => {
+                            let condition = operand(*condition, first);
+                            vector::select(condition, operand(*x, second), operand(*y, third), values);
+                        }
+                    }
+                    self.slots[*register] = out;
+                }
+            }
+        }
+        self.widened = widened;
+    }
+}

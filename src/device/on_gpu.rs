@@ -1,0 +1,340 @@
+//! The matrix stage on a GPU: which kernels run on what, and what becomes of their results.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use candle_core::{DType, Tensor};
+
+use super::error::EngineError;
+use super::launcher::{Argument, BLOCKS, DIGITS, Launcher, THREADS, failed};
+use super::source::{self, Combine, Stored, fields, reads_gradient};
+use crate::data::{LinearData, Values};
+use crate::interpret::matrix::{Backend, BackendError, Collecting, Sweep, Task, centre};
+use crate::kernels::tally::{Collected, Tally};
+use crate::kernels::vector::Histogram;
+
+/// Weights that one thread adds up before its sums become doubles.
+const GROUP: u64 = 32;
+/// The most blocks that look at a sample of a linear.
+const SAMPLES: u64 = 64;
+
+/// A linear of a sweep, as its kernels take it.
+struct Placed {
+    rows: u32,
+    columns: u32,
+    weight: Tensor,
+    gradient: Tensor,
+    stored: (Stored, Stored),
+    numbers: Tensor,
+    ranks: Tensor,
+}
+
+impl Placed {
+    fn size(&self) -> u64 {
+        u64::from(self.rows) * u64::from(self.columns)
+    }
+
+    /// Returns what every kernel of a program takes.
+    fn arguments<'a>(&'a self, centres: &'a Tensor, option: u32) -> [Argument<'a>; 9] {
+        [
+            Argument::Tensor(&self.weight),
+            Argument::Tensor(&self.gradient),
+            Argument::Tensor(&self.numbers),
+            Argument::Tensor(&self.ranks),
+            Argument::U32(self.rows),
+            Argument::U32(self.columns),
+            Argument::Tensor(centres),
+            Argument::U32(option),
+            Argument::Out(0),
+        ]
+    }
+}
+
+/// A linear whose values are added up, and the text of its kernels.
+struct Prepared {
+    text: Rc<str>,
+    placed: Placed,
+}
+
+/// What a sample of a unit's values shows.
+struct Sample {
+    /// For each tally, the sum of what it takes.
+    sums: Vec<f64>,
+    /// For each tally, the sum of its terms' magnitudes.
+    sizes: Vec<f64>,
+    /// How many values were looked at.
+    count: u64,
+}
+
+/// What evaluates on a GPU.
+#[derive(Debug)]
+pub(super) struct OnGpu<'a> {
+    gpu: &'a dyn Launcher,
+    /// The weights of all linears, where they lie on the device already.
+    weights: &'a [Tensor],
+}
+
+impl<'a> OnGpu<'a> {
+    /// Returns what evaluates on a GPU on which these weights lie, or none.
+    pub(super) const fn new(gpu: &'a dyn Launcher, weights: &'a [Tensor]) -> Self {
+        Self { gpu, weights }
+    }
+}
+
+impl OnGpu<'_> {
+    /// Lays out what a sweep's program takes of one linear, whose tasks these are: some whole rows, from the first to the last.
+    fn place(&self, sweep: &Sweep<'_>, tasks: &[Task]) -> Result<Placed, EngineError> {
+        let device = self.gpu.device();
+        let (place, linear) = tasks.first().map_or((0, 0), |task| (task.place, task.linear));
+        let data = &sweep.frame.model.linears[linear];
+        let whole = tasks.iter().map(|task| task.rows.len()).sum::<usize>() == data.rows;
+        if !whole || u32::try_from(data.rows.max(data.columns)).is_err() {
+            return Err(failed("a part of a linear"));
+        }
+        let none = Tensor::zeros(1, DType::F32, &device)?;
+        let (weight, weight_type) = match sweep.program.reads_weight {
+            true => self.weight(linear, data)?,
+            false => (none.clone(), Stored::F32),
+        };
+        let (gradient, gradient_type) = match &data.gradient {
+            Some(gradient) if reads_gradient(sweep.program) => self.upload(gradient, "gradients")?,
+            _ => (none.clone(), Stored::F32),
+        };
+        let mut ranks: Vec<f32> = Vec::new();
+        for step in &sweep.frame.ranks {
+            ranks.extend_from_slice(step[place]);
+        }
+        let vector = |values: Vec<f32>| match values.is_empty() {
+            true => Ok(none.clone()),
+            false => Tensor::new(values, &device),
+        };
+        Ok(Placed {
+            rows: data.rows as u32,
+            columns: data.columns as u32,
+            weight,
+            gradient,
+            stored: (weight_type, gradient_type),
+            numbers: vector(sweep.frame.numbers(place, data.columns))?,
+            ranks: vector(ranks)?,
+        })
+    }
+
+    /// Returns a linear's weights on the device: those that lie there already, or a copy.
+    fn weight(&self, linear: usize, data: &LinearData<'_>) -> Result<(Tensor, Stored), EngineError> {
+        let resident = self.weights.get(linear);
+        match resident.and_then(|it| Some((it, stored(it.dtype())?))) {
+            Some((tensor, stored)) if tensor.elem_count() == data.weight.len() => {
+                Ok((tensor.contiguous()?, stored))
+            }
+            _ => self.upload(&data.weight, &data.name),
+        }
+    }
+
+    fn upload(&self, values: &Values<'_>, what: &str) -> Result<(Tensor, Stored), EngineError> {
+        self.gpu.room(what, (values.len() * values.bytes_per_value()) as u64)?;
+        let device = self.gpu.device();
+        let count = values.len();
+        Ok(match values {
+            Values::F32(all) => (Tensor::from_slice(all, count, &device)?, Stored::F32),
+            Values::F16(all) => (Tensor::from_slice(all, count, &device)?, Stored::F16),
+            Values::Bf16(all) => (Tensor::from_slice(all, count, &device)?, Stored::Bf16),
+        })
+    }
+
+    /// Runs a kernel of a program with one root on each linear of a sweep, and hands what it wrote to `take`.
+    fn of_values(
+        &self,
+        sweep: &Sweep<'_>,
+        kernel: &'static str,
+        option: u32,
+        out: impl Fn(&Placed, u64) -> (DType, usize),
+        mut take: impl FnMut(&Tensor) -> Result<(), EngineError>,
+    ) -> Result<(), EngineError> {
+        let centres = Tensor::zeros(1, DType::F32, &self.gpu.device())?;
+        let mut texts: BTreeMap<u8, String> = BTreeMap::new();
+        for tasks in sweep.tasks.chunk_by(|a, b| a.place == b.place) {
+            let placed = self.place(sweep, tasks)?;
+            if placed.size() == 0 {
+                continue;
+            }
+            let text = texts
+                .entry(kind_of(placed.stored))
+                .or_insert_with(|| source::of_values(sweep.program, placed.stored));
+            let blocks = placed.size().div_ceil(THREADS).clamp(1, BLOCKS);
+            let outs = [out(&placed, blocks)];
+            let arguments = placed.arguments(&centres, option);
+            let written = self.gpu.launch(text, kernel, blocks as u32, &arguments, &outs)?;
+            take(&written[0])?;
+        }
+        Ok(())
+    }
+
+    /// Lays out a sweep's linears, each with the text of its kernels; those without weights are left out.
+    fn linears(&self, sweep: &Sweep<'_>, collecting: &Collecting) -> Result<Vec<Prepared>, EngineError> {
+        let mut texts: BTreeMap<u8, Rc<str>> = BTreeMap::new();
+        let mut linears = Vec::new();
+        for tasks in sweep.tasks.chunk_by(|a, b| a.place == b.place) {
+            let placed = self.place(sweep, tasks)?;
+            if placed.size() > 0 {
+                let text = texts
+                    .entry(kind_of(placed.stored))
+                    .or_insert_with(|| source::collecting(sweep.program, collecting, placed.stored).into());
+                linears.push(Prepared { text: Rc::clone(text), placed });
+            }
+        }
+        Ok(linears)
+    }
+
+    /// Looks at a sample of each linear.
+    fn sample(&self, linears: &[Prepared], collecting: &Collecting) -> Result<Sample, EngineError> {
+        let tallies = collecting.tallies.len();
+        let none = Tensor::zeros(tallies.max(1), DType::F32, &self.gpu.device())?;
+        let mut sample = Sample { sums: vec![0.0; tallies], sizes: vec![0.0; tallies], count: 0 };
+        for Prepared { text, placed } in linears {
+            let apart = placed.size().div_ceil(SAMPLES).max(1024);
+            let blocks = placed.size().div_ceil(apart) as usize;
+            let outs = [(DType::F64, 2 * tallies * blocks)];
+            let arguments = placed.arguments(&none, apart as u32);
+            let written = self.gpu.launch(text, "sample", blocks as u32, &arguments, &outs)?;
+            let written: Vec<f64> = written[0].to_vec1()?;
+            for (tally, written) in written.chunks(2 * blocks).enumerate() {
+                sample.sums[tally] += written[..blocks].iter().sum::<f64>();
+                sample.sizes[tally] += written[blocks..].iter().sum::<f64>();
+            }
+            let looked_at = (0..blocks as u64).map(|block| (placed.size() - block * apart).min(1024));
+            sample.count += looked_at.sum::<u64>();
+        }
+        Ok(sample)
+    }
+
+    /// Adds everything up, about the centres that the sample gives.
+    fn totals(
+        &self,
+        linears: &[Prepared],
+        Collecting { tallies, .. }: &Collecting,
+        sample: &Sample,
+    ) -> Result<Vec<Collected>, EngineError> {
+        // Singles, as the kernel subtracts them; what is made of the sums uses the same numbers.
+        let centre_of = |(tally, sum): (&Tally, &f64)| {
+            if tally.needs_centre() { centre(*sum, sample.count) as f32 } else { 0.0 }
+        };
+        let centres: Vec<f32> = tallies.iter().zip(&sample.sums).map(centre_of).collect();
+        let mut totals: Vec<Collected> = tallies
+            .iter()
+            .zip(&centres)
+            .map(|(tally, centre)| Collected::new(*tally, f64::from(*centre)))
+            .collect();
+        let on_device = match centres.is_empty() {
+            true => Tensor::zeros(1, DType::F32, &self.gpu.device())?,
+            false => Tensor::new(centres.clone(), &self.gpu.device())?,
+        };
+        let fields: Vec<Vec<Combine>> = tallies
+            .iter()
+            .map(|tally| fields(*tally).into_iter().map(|(_, combine)| combine).collect())
+            .collect();
+        let all: usize = fields.iter().map(Vec::len).sum();
+        for Prepared { text, placed } in linears {
+            let blocks = placed.size().div_ceil(THREADS * GROUP).clamp(1, BLOCKS) as usize;
+            let outs = [(DType::F64, all * blocks)];
+            let arguments = placed.arguments(&on_device, 0);
+            let written = self.gpu.launch(text, "collect", blocks as u32, &arguments, &outs)?;
+            let written: Vec<f64> = written[0].to_vec1()?;
+            let mut of_fields = written.chunks(blocks);
+            for (place, fields) in fields.iter().enumerate() {
+                let numbers: Vec<f64> = fields
+                    .iter()
+                    .zip(of_fields.by_ref())
+                    .map(|(combine, of)| combined(*combine, of))
+                    .collect();
+                let centre = f64::from(centres[place]);
+                totals[place].merge(&Collected::of_numbers(tallies[place], centre, placed.size(), &numbers));
+            }
+        }
+        Ok(totals)
+    }
+}
+
+impl Backend for OnGpu<'_> {
+    fn units_side_by_side(&self) -> bool {
+        false
+    }
+
+    fn counts(&self) -> bool {
+        true
+    }
+
+    fn collect(&self, sweep: &Sweep<'_>, collecting: &Collecting) -> Result<Vec<Collected>, BackendError> {
+        let linears = self.linears(sweep, collecting)?;
+        let sample = self.sample(&linears, collecting)?;
+        let mut totals = self.totals(&linears, collecting, &sample)?;
+        for (total, size) in totals.iter_mut().zip(&sample.sizes) {
+            total.set_sample(*size, sample.count);
+        }
+        Ok(totals)
+    }
+
+    fn values(&self, sweep: &Sweep<'_>) -> Result<Vec<f32>, BackendError> {
+        let mut values = Vec::new();
+        let out = |placed: &Placed, _| (DType::F32, placed.size() as usize);
+        self.of_values(sweep, "fill", 0, out, |written| {
+            values.extend(written.to_vec1::<f32>()?);
+            Ok(())
+        })?;
+        Ok(values)
+    }
+
+    fn histogram(&self, sweep: &Sweep<'_>, upper: Option<u16>) -> Result<(Histogram, bool), BackendError> {
+        let mut total = upper.map_or_else(Histogram::coarse, Histogram::fine);
+        let mut nan = false;
+        let option = upper.map_or(DIGITS as u32, u32::from);
+        self.of_values(
+            sweep,
+            "histogram",
+            option,
+            |_, _| (DType::U32, DIGITS + 1),
+            |written| {
+                let counts: Vec<u32> = written.to_vec1()?;
+                total.add_counts(&counts[..DIGITS]);
+                nan |= counts[DIGITS] != 0;
+                Ok(())
+            },
+        )?;
+        Ok((total, nan))
+    }
+
+    fn against(&self, sweep: &Sweep<'_>, threshold: f32) -> Result<(u64, u64), BackendError> {
+        let mut counts = (0, 0);
+        let out = |_: &Placed, blocks: u64| (DType::F64, 2 * blocks as usize);
+        self.of_values(sweep, "against", threshold.to_bits(), out, |written| {
+            let parts: Vec<f64> = written.to_vec1()?;
+            let (below, equal) = parts.split_at(parts.len() / 2);
+            counts.0 += below.iter().sum::<f64>() as u64;
+            counts.1 += equal.iter().sum::<f64>() as u64;
+            Ok(())
+        })?;
+        Ok(counts)
+    }
+}
+
+fn combined(combine: Combine, of_blocks: &[f64]) -> f64 {
+    let nan = of_blocks.iter().any(|x| x.is_nan());
+    match combine {
+        Combine::Plus => of_blocks.iter().sum(),
+        _ if nan => f64::NAN,
+        Combine::Least => of_blocks.iter().copied().fold(f64::INFINITY, f64::min),
+        Combine::Most => of_blocks.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+    }
+}
+
+const fn stored(dtype: DType) -> Option<Stored> {
+    match dtype {
+        DType::F32 => Some(Stored::F32),
+        DType::F16 => Some(Stored::F16),
+        DType::BF16 => Some(Stored::Bf16),
+        _ => None,
+    }
+}
+
+const fn kind_of((weight, gradient): (Stored, Stored)) -> u8 {
+    4 * weight as u8 + gradient as u8
+}
