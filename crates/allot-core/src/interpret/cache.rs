@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use super::context::Context;
 use super::finite;
 use super::plan::{Need, Plan, StepId, StepKind};
-use super::step_values::StepValues;
+use super::step_values::{Given, StepValues};
 use crate::kernels::reduction::Reduced;
 use crate::lang::ops::{Elementwise, Terminal};
 use crate::lang::types::{Type, UnitKind};
@@ -51,9 +51,6 @@ pub(super) fn keep(cache: &Reductions, plan: &Plan<'_>, context: Context<'_>, kn
         .collect();
     cache.results().extend(new);
 }
-
-/// Reductions of a plan whose results are at hand, in order.
-pub(super) type Given = Vec<(StepId, Arc<[Reduced]>)>;
 
 /// Returns whether a step's results are kept.
 const fn is_kept(kind: &StepKind, of_type: Type) -> bool {

@@ -1,12 +1,11 @@
 //! A plan computed, read by read of the weights, and in each read unit by unit.
 
-use super::cache::Given;
 use super::context::Context;
 use super::error::InterpretError;
 use super::layer::layerwise;
 use super::matrix::{Round, StepValue};
 use super::plan::{Need, Plan, Step, StepId, StepKind};
-use super::step_values::StepValues;
+use super::step_values::{Given, StepValues};
 use super::unit_values::UnitValues;
 use super::units;
 use crate::lang::types::Type;

@@ -1,9 +1,14 @@
 //! The values of a plan's steps that are known, in all units.
 
+use std::sync::Arc;
+
 use super::matrix::StepValue;
 use super::plan::{Plan, StepId};
 use super::units::UnitData;
 use crate::kernels::reduction::Reduced;
+
+/// Reductions of a plan whose results are at hand, in order.
+pub(super) type Given = Vec<(StepId, Arc<[Reduced]>)>;
 
 /// The values of a plan's steps that are known, in all units; nothing for steps with a value for each weight.
 pub(super) struct StepValues {
