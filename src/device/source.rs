@@ -84,48 +84,7 @@ pub(super) fn collecting(
             fields(*tally).into_iter().map(move |(term, combine)| (place, term, combine))
         })
         .collect();
-    text.push_str("struct Sums {\n");
-    for field in 0..all.len() {
-        let _ = writeln!(text, "    float part{field};\n    double total{field};");
-    }
-    text.push_str("    __device__ __forceinline__ void begin() {\n");
-    for (field, (_, _, combine)) in all.iter().enumerate() {
-        let _ = writeln!(text, "        total{field} = {};", start_of(*combine));
-    }
-    text.push_str("    }\n    __device__ __forceinline__ void open() {\n");
-    for (field, (_, _, combine)) in all.iter().enumerate() {
-        let _ = writeln!(text, "        part{field} = {};", start_of(*combine));
-    }
-    text.push_str("    }\n    __device__ __forceinline__ void close() {\n");
-    for (field, (_, _, combine)) in all.iter().enumerate() {
-        let with = combine_name(*combine);
-        let _ = writeln!(text, "        total{field} = {with}(total{field}, (double)part{field});");
-    }
-    text.push_str(
-        "    }\n    __device__ __forceinline__ void add(const Values& values, const float* centres) {\n",
-    );
-    let mut last = usize::MAX;
-    for (field, (place, term, combine)) in all.iter().enumerate() {
-        if *place != last {
-            if last != usize::MAX {
-                text.push_str("        }\n");
-            }
-            let _ = writeln!(text, "        {{\n            float x = values.root{};", takes[*place]);
-            if tallies[*place].needs_centre() {
-                let _ = writeln!(text, "            float d = x - centres[{place}];");
-            }
-            last = *place;
-        }
-        let _ = match combine {
-            Combine::Plus => writeln!(text, "            part{field} += {term};"),
-            Combine::Least => writeln!(text, "            part{field} = lesser(part{field}, {term});"),
-            Combine::Most => writeln!(text, "            part{field} = larger(part{field}, {term});"),
-        };
-    }
-    if last != usize::MAX {
-        text.push_str("        }\n");
-    }
-    text.push_str("    }\n};\n\n");
+    sums(&mut text, &all, tallies, &takes);
     let _ = writeln!(
         text,
         "extern \"C\" __global__ void collect({PARAMETERS}) {{
@@ -173,6 +132,53 @@ pub(super) fn collecting(
     text.push_str("}\n\n");
     sampling(&mut text, program, tallies, &takes, stored);
     text
+}
+
+/// Writes what a thread adds up: its numbers, how they begin, and what becomes of a value; `takes` says of which root each tally
+/// takes the values.
+fn sums(text: &mut String, fields: &[(usize, String, Combine)], tallies: &[Tally], takes: &[usize]) {
+    text.push_str("struct Sums {\n");
+    for field in 0..fields.len() {
+        let _ = writeln!(text, "    float part{field};\n    double total{field};");
+    }
+    text.push_str("    __device__ __forceinline__ void begin() {\n");
+    for (field, (_, _, combine)) in fields.iter().enumerate() {
+        let _ = writeln!(text, "        total{field} = {};", start_of(*combine));
+    }
+    text.push_str("    }\n    __device__ __forceinline__ void open() {\n");
+    for (field, (_, _, combine)) in fields.iter().enumerate() {
+        let _ = writeln!(text, "        part{field} = {};", start_of(*combine));
+    }
+    text.push_str("    }\n    __device__ __forceinline__ void close() {\n");
+    for (field, (_, _, combine)) in fields.iter().enumerate() {
+        let with = combine_name(*combine);
+        let _ = writeln!(text, "        total{field} = {with}(total{field}, (double)part{field});");
+    }
+    text.push_str(
+        "    }\n    __device__ __forceinline__ void add(const Values& values, const float* centres) {\n",
+    );
+    let mut last = usize::MAX;
+    for (field, (place, term, combine)) in fields.iter().enumerate() {
+        if *place != last {
+            if last != usize::MAX {
+                text.push_str("        }\n");
+            }
+            let _ = writeln!(text, "        {{\n            float x = values.root{};", takes[*place]);
+            if tallies[*place].needs_centre() {
+                let _ = writeln!(text, "            float d = x - centres[{place}];");
+            }
+            last = *place;
+        }
+        let _ = match combine {
+            Combine::Plus => writeln!(text, "            part{field} += {term};"),
+            Combine::Least => writeln!(text, "            part{field} = lesser(part{field}, {term});"),
+            Combine::Most => writeln!(text, "            part{field} = larger(part{field}, {term});"),
+        };
+    }
+    if last != usize::MAX {
+        text.push_str("        }\n");
+    }
+    text.push_str("    }\n};\n\n");
 }
 
 /// Writes the kernel that looks at a sample: 1024 weights a block, `option` weights apart.

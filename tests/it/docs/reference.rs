@@ -321,14 +321,14 @@ fn diagnostics_page() -> String {
          | `needs-projection` | A terminal that only projections have is evaluated with blocks as units. |\n\
          | `no-value` | The model cannot be evaluated: no linears, a statistic of the wrong length, a spectrum that does not converge. |\n",
     );
-    let evaluation = book::read("src/interpret/error.rs");
+    let evaluation = book::read("crates/allot-core/src/interpret/error.rs");
     let mut codes: Vec<&str> = codes(&evaluation).into_iter().map(|(code, _, _)| code).collect();
     codes.sort_unstable();
     codes.dedup();
     assert_eq!(
         codes,
         ["needs-projection", "no-value", "not-collected", "not-finite"],
-        "the codes of src/interpret/error.rs changed: write the table in tests/it/docs/reference.rs again"
+        "the codes of crates/allot-core/src/interpret/error.rs changed: write the table in tests/it/docs/reference.rs again"
     );
     out
 }

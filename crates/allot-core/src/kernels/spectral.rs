@@ -1,8 +1,9 @@
 //! Operators on whole matrices: spectra, determinants, correlations.
 //!
 //! Singular values are the roots of the eigenvalues of the smaller Gram matrix, in f64: their squares are exact to about
-//! 1e-16 of the greatest, well below the tolerance at which `matrix_rank` and `logdet` cut. faer
-//! computes on the calling thread, so that its sums do not depend on the number of threads; linears run side by side instead.
+//! 1e-16 of the greatest, well below the tolerance at which `matrix_rank` and `logdet` cut.
+//! faer computes on the calling thread, so that its sums do not depend on the number of threads; linears run side by side
+//! instead.
 
 use faer::diag::Diag;
 use faer::dyn_stack::{MemBuffer, MemStack};

@@ -9,7 +9,7 @@ use super::task::{Task, tasks};
 use crate::data::LinearData;
 use crate::interpret::context::Context;
 use crate::interpret::error::InterpretError;
-use crate::interpret::plan::{Plan, StepId, StepKind};
+use crate::interpret::plan::{Plan, Step, StepId, StepKind};
 use crate::interpret::units::UnitData;
 use crate::kernels::reduce;
 use crate::kernels::reduction::{Reduced, Reduction};
@@ -124,7 +124,12 @@ impl Buffered {
         let of_linear = |place: usize| -> Result<Vec<Within>, InterpretError> {
             let tasks: Vec<Task> = sweep.tasks.iter().filter(|task| task.place == place).cloned().collect();
             let values = backend.values(&Sweep { tasks: &tasks, ..*sweep })?;
-            kinds.iter().map(|kind| within(kind, &linears[unit.linears[place]], &values)).collect()
+            let linear = &linears[unit.linears[place]];
+            self.within_linears
+                .iter()
+                .map(|place| &plan.steps[reductions[*place]])
+                .map(|step| within(step, linear, &values))
+                .collect()
         };
         // Spectra take one core each, so linears go side by side; anything else has work for all cores in one linear.
         let large = unit.linears.iter().any(|linear| size(&linears[*linear]) > LARGE_LINEAR);
@@ -168,8 +173,8 @@ enum Within {
     Channels(Vec<f64>),
 }
 
-fn within(kind: &StepKind, linear: &LinearData<'_>, values: &[f32]) -> Result<Within, InterpretError> {
-    Ok(match kind {
+fn within(step: &Step<'_>, linear: &LinearData<'_>, values: &[f32]) -> Result<Within, InterpretError> {
+    Ok(match &step.kind {
         StepKind::Reduce(reduction, Over::Outputs, _) => {
             Within::Channels(of_columns(*reduction, values, linear.columns))
         }
@@ -183,7 +188,7 @@ fn within(kind: &StepKind, linear: &LinearData<'_>, values: &[f32]) -> Result<Wi
         | StepKind::Terminal(_)
         | StepKind::Map(..)
         | StepKind::Ranks(_)
-        | StepKind::Layerwise(..) => Within::Number(f64::NAN),
+        | StepKind::Layerwise(..) => return Err(InterpretError::internal(step.origin)),
     })
 }
 
