@@ -50,14 +50,6 @@ const KNOWN: &[&[&str]] = &[
     &["src/cli/interrupt.rs", "src/cli/output.rs"],
     &["src/compare/ground.rs", "src/compare/run.rs"],
     &[
-        "src/exchange/csv.rs",
-        "src/exchange/error.rs",
-        "src/exchange/evopress.rs",
-        "src/exchange/mod.rs",
-        "src/exchange/modules.rs",
-        "src/exchange/npy.rs",
-    ],
-    &[
         "src/interpret/cache.rs",
         "src/interpret/evaluate.rs",
         "src/interpret/finite.rs",
@@ -88,8 +80,6 @@ const KNOWN: &[&[&str]] = &[
         "src/interpret/vector/elementwise.rs",
         "src/interpret/vector/logarithm.rs",
     ],
-    &["src/model/activation.rs", "src/model/in_place.rs"],
-    &["src/prune/blocks.rs", "src/prune/report.rs"],
     &["src/search/archive.rs", "src/search/lab.rs"],
     &[
         "src/search/space.rs",
@@ -97,7 +87,6 @@ const KNOWN: &[&[&str]] = &[
         "src/search/space/grow.rs",
         "src/search/space/vary.rs",
     ],
-    &["src/stats/file.rs", "src/stats/reductions.rs"],
 ];
 
 /// Files, and for each that it needs why: the line and the path that names it.
