@@ -14,7 +14,7 @@ use crate::lang::ops::{
     Allocator, Elementwise, Layerwise, MatrixReduction, Normaliser, Op, ParameterValue, Reduction, Terminal,
 };
 use crate::lang::print;
-use crate::lang::program::{Expr, ExprKind, Metric, Script};
+use crate::lang::program::{Allocating, Expr, ExprKind, Metric, Script};
 use crate::lang::types::{Type, UnitKind};
 
 const PRELUDE: &str = include_str!("numpy/prelude.py");
@@ -35,17 +35,41 @@ pub fn write(
     let unit = unit.or(script.unit).unwrap_or_default();
     let metric = script.metric.as_ref().unwrap_or(metric);
     let mut writer = Writer { metric, layers: Vec::new(), known: BTreeMap::new() };
-    let number =
-        |index: usize| allocator.parameters.get(index).and_then(|setting| setting.number()).unwrap_or(0.0);
     let importance = match allocator.importance {
         Some(expr) if allocator.op == Allocator::Global => writer.part(expr)?,
         Some(expr) => writer.layer(expr)?,
         None => String::new(),
     };
-    let lambda = written(number(0));
+    let (proposal, movement) = proposal(&allocator, &importance);
+    let mut body = String::new();
+    // Writing to a string does not fail.
+    for (place, code) in writer.layers.iter().enumerate() {
+        let _ = writeln!(body, "    v{place} = {code}");
+    }
+    if allocator.importance.is_some() && allocator.op != Allocator::Global {
+        let _ = writeln!(body, "    importance = {importance} + np.zeros(len(units))");
+    }
+    let _ = writeln!(body, "    {proposal}\n    ratios = {movement}");
+    let main = format!(
+        "def allocate(weights, scaler_row, target):\n{}    units = units_of(weights, scaler_row, {})\n    parameters = np.array([unit().parameters for unit in units])\n{body}{}",
+        docstring(script, metric, unit),
+        if unit == UnitKind::Block { "True" } else { "False" },
+        ENDING,
+    );
+    let helpers = helpers(&main);
+    Ok(format!(
+        "\"\"\"`{name}` as a function of NumPy, written by allot {}.\"\"\"\n\nimport re\n\nimport numpy as np\n\n\n{helpers}{main}",
+        env!("CARGO_PKG_VERSION"),
+    ))
+}
+
+/// Returns the code of what is proposed for each unit, and of how that is moved onto the budget; `importance` is the code of the
+/// allocator's importance.
+fn proposal(allocator: &Allocating<'_>, importance: &str) -> (String, &'static str) {
+    let lambda = allocator.parameters.first().and_then(|setting| setting.number()).unwrap_or(0.0);
+    let lambda = written(lambda);
     let uniform = "np.full(len(units), float(target))";
-    // What is proposed for each unit, and how it is moved onto the budget.
-    let (proposal, movement) = match allocator.op {
+    match allocator.op {
         Allocator::Scale => (
             format!(
                 "z = minmax(importance)\n    proposed = target - 2 * {lambda} * (z - (z * parameters).sum() / parameters.sum())"
@@ -75,27 +99,7 @@ pub fn write(
             "proposed",
         ),
         Allocator::Uniform => (format!("proposed = {uniform}"), "proposed"),
-    };
-    let mut body = String::new();
-    // Writing to a string does not fail.
-    for (place, code) in writer.layers.iter().enumerate() {
-        let _ = writeln!(body, "    v{place} = {code}");
     }
-    if allocator.importance.is_some() && allocator.op != Allocator::Global {
-        let _ = writeln!(body, "    importance = {importance} + np.zeros(len(units))");
-    }
-    let _ = writeln!(body, "    {proposal}\n    ratios = {movement}");
-    let main = format!(
-        "def allocate(weights, scaler_row, target):\n{}    units = units_of(weights, scaler_row, {})\n    parameters = np.array([unit().parameters for unit in units])\n{body}{}",
-        docstring(script, metric, unit),
-        if unit == UnitKind::Block { "True" } else { "False" },
-        ENDING,
-    );
-    let helpers = helpers(&main);
-    Ok(format!(
-        "\"\"\"`{name}` as a function of NumPy, written by allot {}.\"\"\"\n\nimport re\n\nimport numpy as np\n\n\n{helpers}{main}",
-        env!("CARGO_PKG_VERSION"),
-    ))
 }
 
 /// Whole weights, and the result by module.

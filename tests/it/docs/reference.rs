@@ -441,7 +441,8 @@ fn statistics_page() -> String {
          many or too few is refused.\n\n\
          ## Provenance\n\n| key | what |\n|---|---|\n"
     );
-    let (_, fields) = source.split_once("pub struct Provenance {").expect("the provenance is a struct");
+    let types = book::read("src/stats/statistics.rs");
+    let (_, fields) = types.split_once("pub struct Provenance {").expect("the provenance is a struct");
     let (fields, _) = fields.split_once("\n}").expect("a struct ends");
     let mut text = String::new();
     for line in fields.lines().map(str::trim) {

@@ -8,66 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::source::{Source, UseKind};
 
 /// Circles that are still there. This list may only become shorter.
-const KNOWN: &[&[&str]] = &[
-    &[
-        "crates/allot-lang/src/check.rs",
-        "crates/allot-lang/src/check/arguments.rs",
-        "crates/allot-lang/src/check/expression.rs",
-    ],
-    &[
-        "crates/allot-lang/src/ops.rs",
-        "crates/allot-lang/src/ops/catalogue.rs",
-        "crates/allot-lang/src/print.rs",
-        "crates/allot-lang/src/program.rs",
-    ],
-    &[
-        "crates/allot-lang/src/syntax.rs",
-        "crates/allot-lang/src/syntax/explain.rs",
-        "crates/allot-lang/src/syntax/recover.rs",
-    ],
-    &[
-        "src/cli/check.rs",
-        "src/cli/compare.rs",
-        "src/cli/diff.rs",
-        "src/cli/enumerate.rs",
-        "src/cli/eval.rs",
-        "src/cli/explain.rs",
-        "src/cli/export.rs",
-        "src/cli/fmt.rs",
-        "src/cli/import.rs",
-        "src/cli/import_dsa.rs",
-        "src/cli/inspect.rs",
-        "src/cli/kl.rs",
-        "src/cli/mod.rs",
-        "src/cli/model.rs",
-        "src/cli/ops.rs",
-        "src/cli/ppl.rs",
-        "src/cli/prune.rs",
-        "src/cli/search.rs",
-        "src/cli/show.rs",
-        "src/cli/stats.rs",
-    ],
-    &["src/cli/interrupt.rs", "src/cli/output.rs"],
-    &["src/compare/ground.rs", "src/compare/run.rs"],
-    &[
-        "src/exchange/csv.rs",
-        "src/exchange/error.rs",
-        "src/exchange/evopress.rs",
-        "src/exchange/mod.rs",
-        "src/exchange/modules.rs",
-        "src/exchange/npy.rs",
-    ],
-    &["src/model/activation.rs", "src/model/in_place.rs"],
-    &["src/prune/blocks.rs", "src/prune/report.rs"],
-    &["src/search/archive.rs", "src/search/lab.rs"],
-    &[
-        "src/search/space.rs",
-        "src/search/space/dsa.rs",
-        "src/search/space/grow.rs",
-        "src/search/space/vary.rs",
-    ],
-    &["src/stats/file.rs", "src/stats/reductions.rs"],
-];
+const KNOWN: &[&[&str]] = &[];
 
 /// Files, and for each that it needs why: the line and the path that names it.
 type Arrows = BTreeMap<String, BTreeMap<String, String>>;
