@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::source::{Source, Target, packages};
 use crate::support::book;
+use crate::support::source::{Source, Target, packages};
 
 /// Names, and for each which others it may use, or uses and where.
 type Table = BTreeMap<String, BTreeSet<String>>;
