@@ -350,8 +350,8 @@ fn codes(source: &str) -> Vec<(&str, bool, usize)> {
 
 /// Returns the kinds of problems by code, each with what its variants' lines say.
 fn kinds_of_problems() -> BTreeMap<String, Kind> {
-    let words = book::read("src/lang/problem/words.rs");
-    let problems = book::read("src/lang/problem.rs");
+    let words = book::read("crates/allot-lang/src/problem/words.rs");
+    let problems = book::read("crates/allot-lang/src/problem.rs");
     let mut kinds: BTreeMap<String, Kind> = BTreeMap::new();
     for (code, warning, at) in codes(&words) {
         let before = words[..at].rfind("Self::").expect("a code belongs to a variant");
@@ -364,7 +364,7 @@ fn kinds_of_problems() -> BTreeMap<String, Kind> {
             kind.when.push(when);
         }
     }
-    assert!(kinds.len() > 30, "only {} codes were found in src/lang/problem/words.rs", kinds.len());
+    assert!(kinds.len() > 30, "only {} codes were found in crates/allot-lang/src/problem/words.rs", kinds.len());
     kinds
 }
 

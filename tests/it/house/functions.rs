@@ -18,7 +18,6 @@ const KNOWN: &[(&str, &str)] = &[
     ("crates/allot-lang/src/format.rs", "statement"),
     ("crates/allot-lang/src/problem/words.rs", "words"),
     ("src/interpret/cuda/source.rs", "collecting"),
-    ("src/prune/on_device.rs", "prune_columns"),
     ("src/search/space/vary.rs", "vary_tree"),
 ];
 
