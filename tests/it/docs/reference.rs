@@ -364,7 +364,11 @@ fn kinds_of_problems() -> BTreeMap<String, Kind> {
             kind.when.push(when);
         }
     }
-    assert!(kinds.len() > 30, "only {} codes were found in crates/allot-lang/src/problem/words.rs", kinds.len());
+    assert!(
+        kinds.len() > 30,
+        "only {} codes were found in crates/allot-lang/src/problem/words.rs",
+        kinds.len()
+    );
     kinds
 }
 
