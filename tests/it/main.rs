@@ -23,7 +23,6 @@ mod house {
     mod arrows;
     mod circles;
     mod functions;
-    mod source;
 }
 mod interpret {
     mod cache;

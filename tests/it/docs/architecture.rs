@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use crate::support::book;
+use crate::support::{book, source};
 
 /// What a path in the book begins with that is the repository's, not a reader's.
 const FOLDERS: [&str; 9] =
@@ -31,10 +31,40 @@ fn every_path_and_link_leads_somewhere() {
                 );
             }
         }
-        for path in text.split('`').filter(|code| FOLDERS.iter().any(|folder| code.starts_with(folder))) {
-            let plain = !path.contains([' ', '\n', '*', '<']);
-            assert!(!plain || book::root(path).exists(), "{name} names {path}, which is not there");
+        assert_named_paths_exist(name, text);
+        // A test is named by its binary and, where only a part of it is to run, by its module.
+        for named in text.split("--test ").skip(1) {
+            let words: Vec<&str> = named.split([' ', '`', '\n']).collect();
+            let part = words.get(1).filter(|word| word.contains("::")).copied().unwrap_or_default();
+            let path = format!("tests/{}/{}", words[0], part.replace("::", "/"));
+            let path = path.trim_end_matches('/');
+            let there = book::root(path).exists() || book::root(&format!("{path}.rs")).exists();
+            assert!(there, "{name} names the test `{} {part}`, and there is no {path}", words[0]);
         }
+    }
+}
+
+#[test]
+fn every_path_in_a_comment_leads_somewhere() {
+    let mut paths = source::paths();
+    paths.extend(["benches/gpu.rs", "fuzz/README.md", "tests/gpu.sh", "tests/it/gpu.rs"].map(str::to_owned));
+    for path in paths {
+        let comments: Vec<String> = book::read(&path)
+            .lines()
+            .filter(|line| !path.ends_with(".rs") || line.trim_start().starts_with("//"))
+            .map(str::to_owned)
+            .collect();
+        assert_named_paths_exist(&path, &comments.join("\n"));
+    }
+}
+
+/// Fails unless the repository's paths that a text names, as code, exist.
+fn assert_named_paths_exist(name: &str, text: &str) {
+    for path in text.split('`').filter(|code| FOLDERS.iter().any(|folder| code.starts_with(folder))) {
+        let plain = !path.contains([' ', '\n', '*', '<']);
+        // What fuzzing finds is not kept.
+        let made = path.starts_with("fuzz/artifacts");
+        assert!(!plain || made || book::root(path).exists(), "{name} names {path}, which is not there");
     }
 }
 

@@ -1,7 +1,7 @@
 //! Crates that stand alone: they reach neither files nor devices nor the network, and use no library that does.
 
-use super::source::{Source, Target};
 use crate::support::book;
+use crate::support::source::{Source, Target};
 
 /// Modules of the standard library that reach outside the program.
 const OUTSIDE: [&str; 6] = ["fs", "net", "process", "env", "io", "thread"];

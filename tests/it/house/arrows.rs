@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::source::{Source, Target, packages};
 use crate::support::book;
+use crate::support::source::{Source, Target, packages};
 
 /// Names, and for each which others it may use, or uses and where.
 type Table = BTreeMap<String, BTreeSet<String>>;
@@ -54,20 +54,20 @@ fn compare(table: &Table, used: &Used) {
         used.keys().collect::<BTreeSet<_>>(),
         "a table of docs/architecture.md and the code name different modules or crates"
     );
+    let mut wrong = Vec::new();
     for (name, may_use) in table {
         for (other, place) in &used[name] {
-            assert!(
-                may_use.contains(other) || may_use.contains("all of them"),
-                "{place} uses `{other}`, and docs/architecture.md does not let `{name}` use it"
-            );
+            if !may_use.contains(other) && !may_use.contains("all of them") {
+                wrong.push(format!("{place} uses `{other}`, which the table does not let `{name}` use"));
+            }
         }
         for other in may_use.iter().filter(|other| *other != "all of them") {
-            assert!(
-                used[name].contains_key(other),
-                "docs/architecture.md lets `{name}` use `{other}`, and it does not: take it out of the table"
-            );
+            if !used[name].contains_key(other) {
+                wrong.push(format!("`{name}` does not use `{other}`: take it out of the table"));
+            }
         }
     }
+    assert!(wrong.is_empty(), "docs/architecture.md and the code disagree:\n{}", wrong.join("\n"));
 }
 
 /// Returns which others each row may use, as the page's table with this heading has it.

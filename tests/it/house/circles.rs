@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::source::{Source, UseKind};
+use crate::support::source::{Source, UseKind};
 
 /// Circles that are still there. This list may only become shorter.
 const KNOWN: &[&[&str]] = &[];

@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
-use super::source;
-use crate::support::book;
+use crate::support::{book, source};
 
 /// The most lines of a function, from `fn` to the closing brace.
 const MOST: usize = 80;

@@ -7,3 +7,4 @@ pub mod markup;
 pub mod models;
 pub mod programs;
 pub mod reference;
+pub mod source;

@@ -1,4 +1,4 @@
-//! The project's own code as modules, names and the paths between them, so that the tests of this folder can ask what uses what.
+//! The project's own code as modules, names and the paths between them, so that tests can ask what uses what.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -9,7 +9,7 @@ use proc_macro2::{TokenStream, TokenTree};
 use syn::visit::{self, Visit};
 use syn::{Attribute, Item, UseTree, Visibility};
 
-use crate::support::book;
+use super::book;
 
 /// The code of the packages, tests left out.
 pub struct Source {
