@@ -300,7 +300,7 @@ fn texts_that_cannot_be_used() {
         place.readers_refuse(parts);
     }
     fs::remove_file(place.path("text.jsonl")).expect("removed");
-    place.readers_refuse(&["cannot read text.jsonl"]);
+    place.readers_refuse(&["cannot read text.jsonl", "check the path"]);
     place.write("ids.safetensors", place.read("model/model.safetensors"));
     for (tokens, parts) in [
         (format!("ids.safetensors:{TENSOR}"), &["ids.safetensors", TENSOR, "token ids"][..]),

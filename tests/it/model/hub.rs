@@ -136,7 +136,8 @@ fn allot(hub: &str, home: &Path, model: &str) -> Output {
 fn refuses(output: &Output, parts: &[&str]) {
     let message = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{message}");
-    assert!(message.starts_with("error: ") && message.lines().count() == 1, "{message}");
+    assert!(message.starts_with("error: "), "{message}");
+    assert!(message.lines().skip(1).all(|line| line.starts_with("  = help: ")), "{message}");
     for part in parts {
         assert!(message.contains(part), "no `{part}` in: {message}");
     }

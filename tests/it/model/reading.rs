@@ -111,12 +111,12 @@ fn module_names_and_their_order_are_those_of_named_modules() {
 fn a_folder_that_is_no_model_is_refused() {
     let empty = TempDir::new().unwrap();
     expect(&refusal(empty.path()), &["not a model folder", "config.json"]);
-    expect(&refusal(&empty.path().join("nowhere")), &["cannot read", "nowhere", "check the path"]);
+    expect(&refusal(&empty.path().join("nowhere")), &["cannot read", "nowhere"]);
     let bare = copy();
     fs::remove_file(bare.path().join("model.safetensors")).unwrap();
     expect(&refusal(bare.path()), &["neither model.safetensors nor"]);
     fs::write(bare.path().join("pytorch_model.bin"), "x").unwrap();
-    expect(&refusal(bare.path()), &["PyTorch pickles", "safe_serialization"]);
+    expect(&refusal(bare.path()), &["PyTorch pickles"]);
 }
 
 #[test]
@@ -259,7 +259,7 @@ fn texts_that_cannot_be_used_say_why() {
     expect(&read(&write("b.txt", b"ab\xff")).unwrap_err(), &["b.txt", "byte 2"]);
     let lines = b"{\"text\": \"x\"}\n{\"body\": 1}\n";
     expect(&read(&write("c.jsonl", lines)).unwrap_err(), &["c.jsonl:2", "text"]);
-    expect(&read(&folder.path().join("d")).unwrap_err(), &["cannot read", "check the path"]);
+    expect(&read(&folder.path().join("d")).unwrap_err(), &["cannot read"]);
     let checkpoint = Checkpoint::open(bundled()).unwrap();
     let tokenizer = Tokenizer::open(&checkpoint).unwrap();
     let text = read(&write("e.txt", b"Once upon a time")).unwrap();
