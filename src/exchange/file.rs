@@ -20,7 +20,6 @@ pub struct AllocationFile {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hash: Option<String>,
     /// What got one ratio: `block` or `projection`.
-    #[serde(with = "unit_name")]
     pub unit: UnitKind,
     /// The sparsity asked for.
     pub target: f64,
@@ -135,24 +134,5 @@ impl AllocationFile {
             return wrong(format!("its units lose {pruned} weights, and its target is {wanted}"));
         }
         Ok(())
-    }
-}
-
-/// A unit by its name.
-mod unit_name {
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    use crate::lang::types::UnitKind;
-
-    pub(super) fn serialize<S: Serializer>(unit: &UnitKind, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(unit.name())
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<UnitKind, D::Error> {
-        let name = String::deserialize(deserializer)?;
-        let unit = UnitKind::ALL.into_iter().find(|unit| unit.name() == name);
-        unit.ok_or_else(|| {
-            D::Error::custom(format!("its unit is `{name}`, and the units are `block` and `projection`"))
-        })
     }
 }
