@@ -23,8 +23,8 @@ use allot::lang::published::script;
 use allot::lang::types::UnitKind;
 use allot::model::{Checkpoint, Decoder, Precision};
 use allot::prune::{Method, Pattern, shares};
-use allot::search::subject::{Split, Subject, Texts};
 use allot::stats::Tokens;
+use allot::trial::subject::{Split, Subject, Texts};
 use candle_core::{DType, Device, Tensor};
 use half::bf16;
 

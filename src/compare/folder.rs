@@ -9,8 +9,8 @@ use super::run::CompareError;
 use super::summary::{Comparison, Timings};
 use crate::lang::print;
 use crate::model::{ModelError, write_beside};
-use crate::search::settings::Prepared;
-use crate::search::store::Journal;
+use crate::trial::prepare::Prepared;
+use crate::trial::store::Journal;
 
 const IDENTITY: &str = "identity.json";
 const JOURNAL: &str = "journal.jsonl";

@@ -9,11 +9,11 @@ use crate::lang::types::UnitKind;
 use crate::measure::WindowLoss;
 use crate::prune::{Method, Options, Propagation, prune_in_memory, shares};
 use crate::results::Reductions;
-use crate::search::candidate::{Allotted, Behaviour, Genome};
-use crate::search::evaluator::{Evaluator, Setting, Task};
-use crate::search::settings::Calibrated;
-use crate::search::store::{Key, Store};
-use crate::search::subject::Split;
+use crate::trial::candidate::{Allotted, Behaviour, Genome};
+use crate::trial::evaluator::{Evaluator, Setting, Task};
+use crate::trial::prepare::Calibrated;
+use crate::trial::store::{Key, Store};
+use crate::trial::subject::Split;
 
 /// The model with its texts, and how it is pruned.
 #[derive(Debug)]

@@ -15,12 +15,12 @@ use crate::lang::types::UnitKind;
 use crate::model::ModelError;
 use crate::prune::{Propagation, PruneError};
 use crate::results::Reductions;
-use crate::search::control::search_by;
 use crate::search::error::SearchError;
-use crate::search::lab::{Budget, Lab, uniform_losses};
-use crate::search::store::Store;
-use crate::search::subject::Split;
+use crate::search::random::search_by;
 use crate::search::summary::{Damage, Ratios, Searcher};
+use crate::trial::race::{Budget, Lab, uniform_losses};
+use crate::trial::store::Store;
+use crate::trial::subject::Split;
 
 /// What is compared with what.
 #[derive(Clone, Debug)]

@@ -2,14 +2,13 @@
 
 mod divergence;
 mod loss;
-mod norms;
 mod on_device;
 pub mod paired;
 mod perplexity;
 mod reference;
 
+pub use crate::trial::norms::norm_divergence;
 pub use divergence::{Divergence, divergence, divergence_of, divergence_streamed};
 pub use loss::{Logits, row_divergence, row_loss};
-pub use norms::norm_divergence;
 pub use perplexity::{Perplexity, perplexity, perplexity_of, perplexity_streamed};
 pub use reference::{Reference, WindowLoss};

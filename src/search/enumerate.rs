@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::archive::Archive;
 use super::error::SearchError;
-use super::lab::Lab;
-use super::proposals::{Proposal, Proposals, measure_new};
 use super::space::{Space, SpaceKind};
 use crate::lang::canonical;
 use crate::lang::program::Script;
+use crate::trial::archive::Archive;
+use crate::trial::formulas::{Proposal, Proposals, measure_new};
+use crate::trial::race::Lab;
 
 /// How many formulas are allotted at a time, and so share reads of the weights.
 const BATCH: usize = 256;

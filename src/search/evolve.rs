@@ -9,15 +9,15 @@ use std::collections::BTreeMap;
 
 use rand::RngExt;
 
-use super::archive::{Archive, Individual};
-use super::candidate::{Behaviour, Candidate};
 use super::error::SearchError;
-use super::lab::Lab;
-use super::proposals::{Proposal, Proposals, begin, race};
 use super::space::Space;
 use crate::lang::ops::Op;
 use crate::lang::program::{Expr, Script};
 use crate::lang::types::UnitKind;
+use crate::trial::archive::{Archive, Individual};
+use crate::trial::candidate::{Behaviour, Candidate};
+use crate::trial::formulas::{Proposal, Proposals, begin, race};
+use crate::trial::race::Lab;
 
 /// How many formulas of different behaviour an island holds, and how many of them may differ in constants alone.
 const ISLAND: usize = 32;

@@ -5,24 +5,24 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::archive::Archive;
-use super::candidate::{Candidate, canonical_form};
-use super::control::{search_by, search_randomly};
 use super::enumerate::enumerate;
 use super::error::SearchError;
-use super::evaluator::Evaluator;
 use super::evolve::evolve;
-use super::finish::{Done, Finish, summarise};
-use super::lab::{Budget, Lab, uniform_losses};
-use super::script;
-use super::settings::Settings;
+use super::finals::{Done, Finish, summarise};
+use super::random::{search_by, search_randomly};
 use super::space::Space;
-use super::store::Store;
 use super::summary::{RunSummary, Searcher, Spent, Summary};
 use crate::lang::check::{Options, check};
 use crate::lang::program::Script;
 use crate::lang::published::{self, PUBLISHED};
 use crate::model::{ModelError, write_beside};
+use crate::report::search::script;
+use crate::trial::archive::Archive;
+use crate::trial::candidate::{Candidate, canonical_form};
+use crate::trial::evaluator::Evaluator;
+use crate::trial::prepare::Settings;
+use crate::trial::race::{Budget, Lab, uniform_losses};
+use crate::trial::store::Store;
 
 /// The files of a run's folder, beside its settings.
 pub const JOURNAL: &str = "journal.jsonl";

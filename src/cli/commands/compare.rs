@@ -21,11 +21,11 @@ use crate::lang::published::{self, PUBLISHED};
 use crate::lang::types::UnitKind;
 use crate::prune::{Method, Pattern, Propagation};
 use crate::report::{TableOptions, compare as tables};
-use crate::search::settings::Settings;
 use crate::search::space::SpaceOptions;
-use crate::search::store::{Memory, Store};
 use crate::search::summary::Measure;
 use crate::session::metric_of;
+use crate::trial::prepare::Settings;
+use crate::trial::store::{Memory, Store};
 
 /// Compares ways to allocate on a model: one table of perplexities, and the ratios of each
 #[derive(Debug, clap::Args)]

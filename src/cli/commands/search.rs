@@ -17,12 +17,12 @@ use crate::model::Checkpoint;
 use crate::prune::Method;
 use crate::search::error::SearchError;
 use crate::search::run::{self, JOURNAL, State};
-use crate::search::settings::{Settings, TextSettings, metric_script};
 use crate::search::space::{Space, SpaceOptions};
-use crate::search::store::Journal;
 use crate::search::summary::{Measure, Searcher};
 use crate::session::{Needs, metric_of};
 use crate::stats::{Source, WINDOW_LENGTH, window_length};
+use crate::trial::prepare::{Settings, TextSettings, metric_script};
+use crate::trial::store::Journal;
 
 /// The texts of a search, in the order in which they are read.
 const TEXTS: [&str; 4] = ["calibration", "fitness", "selection", "report"];

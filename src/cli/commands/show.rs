@@ -8,8 +8,8 @@ use crate::cli::shared::output;
 use crate::cli::shared::terminal;
 use crate::report::{TableOptions, search as tables};
 use crate::search::run;
-use crate::search::settings::Settings;
 use crate::search::summary::Summary;
+use crate::trial::prepare::Settings;
 
 /// The file of a run's folder that holds what it found as a page.
 const REPORT: &str = "report.html";

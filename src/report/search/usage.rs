@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use crate::prune::{Method, Pattern};
-use crate::search::settings::Settings;
 use crate::stats::Source;
+use crate::trial::prepare::Settings;
 
 /// Returns the commands that evaluate the script `script`, prune the first model by it into the folder `out`, and measure the
 /// result on the report text: with the search's own texts and options, so that they give what its table says.

@@ -5,7 +5,6 @@ use std::ops::Range;
 
 use candle_core::{Storage, Tensor};
 
-use super::error::SearchError;
 use super::ranks::Ranks;
 use crate::data::{LinearData, ModelData, Values};
 use crate::device::{EngineError, Fits};
@@ -15,6 +14,7 @@ use crate::measure::{Reference, WindowLoss};
 use crate::model::{Block, Checkpoint, Decoder, Head, ModelError, Precision, no_tap};
 use crate::prune::{Method, Pattern, PruneError, Rounding, Share, dense_scores, on_device};
 use crate::results::Reductions;
+use crate::search::error::SearchError;
 use crate::stats::{Statistics, Tokens};
 
 /// The texts of a search, which are never mixed.

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use super::archive::Archive;
 use super::candidate::{Behaviour, Candidate};
-use super::error::SearchError;
 use super::evaluator::{Evaluator, Task};
 use super::store::{Losses, Store};
 use super::subject::Split;
-use super::summary::{Measure, Point, Spent};
 use crate::measure::paired::signed_rank;
+use crate::search::error::SearchError;
+use crate::search::summary::{Measure, Point, Spent};
 
 /// The p-value of Wilcoxon's test at which a candidate that loses to the reference is given up. With the four windows of a first
 /// stage it is reached by losing on all of them.

@@ -1,13 +1,6 @@
 //! The end of a search: the best candidates are ranked again on the selection text, and the report text is read once.
 
-use super::archive::{Archive, Individual};
-use super::candidate::Candidate;
 use super::error::SearchError;
-use super::evaluator::{Evaluator, Task};
-use super::lab::objective;
-use super::script;
-use super::store::{Losses, Store};
-use super::subject::Split;
 use super::summary::{
     Comparison, Damage, Formula, Ratios, RunSummary, Searcher, SettingSummary, Summary, Winner,
 };
@@ -15,6 +8,13 @@ use crate::lang::canonical;
 use crate::lang::latex;
 use crate::lang::program::Script;
 use crate::measure::paired::{bootstrap_interval, signed_rank};
+use crate::report::search::script;
+use crate::trial::archive::{Archive, Individual};
+use crate::trial::candidate::Candidate;
+use crate::trial::evaluator::{Evaluator, Task};
+use crate::trial::race::objective;
+use crate::trial::store::{Losses, Store};
+use crate::trial::subject::Split;
 
 /// How many candidates are ranked again on the selection text, beside the front.
 const HALL: usize = 16;

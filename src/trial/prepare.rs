@@ -7,12 +7,8 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use super::enumerate::Grid;
-use super::error::SearchError;
 use super::evaluator::{Evaluator, Setting};
-use super::space::SpaceOptions;
 use super::subject::{Subject, Texts};
-use super::summary::{Measure, Searcher};
 use crate::device::Engine;
 use crate::lang::check::{Options as CheckOptions, check};
 use crate::lang::ops::Op;
@@ -20,6 +16,10 @@ use crate::lang::print;
 use crate::lang::program::{Expr, Metric, Script};
 use crate::model::{Checkpoint, ModelError, Precision, write_beside};
 use crate::prune::{Method, Pattern};
+use crate::search::enumerate::Grid;
+use crate::search::error::SearchError;
+use crate::search::space::SpaceOptions;
+use crate::search::summary::{Measure, Searcher};
 use crate::stats::{
     CalibrationOptions, Reconstruction, Source, Statistics, StatisticsError, Tokens, calibrate_with,
     gradients,

@@ -6,14 +6,14 @@
 
 use candle_core::{DType, Tensor, Var};
 
-use super::archive::Archive;
-use super::error::SearchError;
-use super::lab::Lab;
-use super::subject::{Split, Subject};
 use crate::allocate::{Allocation, Bounds, Proposal, Unit, budget, units};
 use crate::lang::types::UnitKind;
 use crate::model::{Block, ModelError, no_tap};
 use crate::prune::{Pattern, Share};
+use crate::search::error::SearchError;
+use crate::trial::archive::Archive;
+use crate::trial::race::Lab;
+use crate::trial::subject::{Split, Subject};
 
 /// Candidate rates: 0, 0.01, and so on to 1.
 const RATES: usize = 101;

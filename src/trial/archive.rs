@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::candidate::{Behaviour, Candidate};
-use super::lab::Measured;
+use super::race::Measured;
 
 /// A measured candidate.
 #[derive(Clone, Debug)]

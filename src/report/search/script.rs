@@ -1,10 +1,10 @@
 //! Discovered formulas as scripts that a person reads, edits and uses like any other.
 
-use super::summary::{Damage, Measure, Summary, Winner};
 use crate::lang::format;
 use crate::lang::ops::Op;
 use crate::lang::print;
 use crate::lang::program::Script;
+use crate::search::summary::{Damage, Measure, Summary, Winner};
 
 /// Returns a script's text in the standard layout.
 pub fn text(script: &Script) -> String {
@@ -19,7 +19,7 @@ pub fn file(summary: &Summary, winner: &Winner) -> Option<String> {
     let formula = winner.formula.as_ref()?;
     let mut text = String::new();
     let mut say = |line: String| text.push_str(&format!("# {line}\n"));
-    let at = |setting: &super::summary::SettingSummary| {
+    let at = |setting: &crate::search::summary::SettingSummary| {
         format!("{} at {} % sparsity", setting.model, percent(setting.target))
     };
     let settings: Vec<String> = summary.settings.iter().map(at).collect();

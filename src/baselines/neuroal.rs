@@ -8,17 +8,17 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::archive::Archive;
-use super::candidate::{Candidate, canonical_form};
-use super::error::SearchError;
-use super::evaluator::Evaluator;
-use super::lab::Lab;
-use super::subject::{Split, Subject};
 use crate::lang::ops::{Op, ParameterValue};
 use crate::lang::program::{BuildError, Expr, Script};
 use crate::lang::types::UnitKind;
 use crate::measure::norm_divergence;
 use crate::prune::Share;
+use crate::search::error::SearchError;
+use crate::trial::archive::Archive;
+use crate::trial::candidate::{Candidate, canonical_form};
+use crate::trial::evaluator::Evaluator;
+use crate::trial::race::Lab;
+use crate::trial::subject::{Split, Subject};
 
 /// The lambdas that are tried; from a sparsity of 0.8 on the last one is left out.
 pub const LAMBDAS: [f64; 14] =

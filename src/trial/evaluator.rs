@@ -6,10 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 
 use super::candidate::{Allotted, Behaviour, Candidate, Genome};
-use super::error::SearchError;
 use super::store::{Key, Losses, Store};
 use super::subject::{Split, Subject};
-use super::summary::Measure;
 use crate::allocate::script::{Outcome, Request, ScriptError, allocate_all};
 use crate::allocate::{Allocation, Bounds};
 use crate::interrupt::Interrupted;
@@ -17,6 +15,8 @@ use crate::lang::print;
 use crate::lang::program::{Metric, Script};
 use crate::measure::WindowLoss;
 use crate::prune::{Pattern, Share, shares};
+use crate::search::error::SearchError;
+use crate::search::summary::Measure;
 
 /// A model at a sparsity.
 #[derive(Clone, Copy, Debug, PartialEq)]

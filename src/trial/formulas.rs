@@ -7,35 +7,35 @@ use rand::rngs::ChaCha8Rng;
 
 use super::archive::Archive;
 use super::candidate::{Behaviour, Candidate, canonical_form};
-use super::credit::Credit;
-use super::error::SearchError;
-use super::lab::Lab;
-use super::space::Variation;
+use super::race::Lab;
 use crate::lang::program::Script;
+use crate::search::error::SearchError;
+use crate::search::space::Variation;
+use crate::search::variation_credit::Credit;
 
 /// A formula that is proposed.
-pub(super) struct Proposal {
-    pub(super) script: Script,
+pub(crate) struct Proposal {
+    pub(crate) script: Script,
     /// The published script that it is.
-    pub(super) published: Option<&'static str>,
+    pub(crate) published: Option<&'static str>,
     /// The variation that made it, and the loss of its parent.
-    pub(super) origin: Option<(Variation, f64)>,
+    pub(crate) origin: Option<(Variation, f64)>,
 }
 
 impl Proposal {
     /// Proposes a formula that has no parent.
-    pub(super) const fn new(script: Script) -> Self {
+    pub(crate) const fn new(script: Script) -> Self {
         Self { script, published: None, origin: None }
     }
 
     /// Proposes a formula that a search begins with.
-    pub(super) fn seed((script, published): &(Script, Option<&'static str>)) -> Self {
+    pub(crate) fn seed((script, published): &(Script, Option<&'static str>)) -> Self {
         Self { script: script.clone(), published: *published, origin: None }
     }
 }
 
 /// Makes proposals, and sorts out those that are known.
-pub(super) struct Proposals {
+pub(crate) struct Proposals {
     seed: u64,
     made: u64,
     formulas: BTreeSet<String>,
@@ -44,17 +44,17 @@ pub(super) struct Proposals {
 }
 
 impl Proposals {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self { seed, made: 0, formulas: BTreeSet::new(), origins: BTreeMap::new(), credit: Credit::new() }
     }
 
     /// Returns by what the weights of variations are multiplied now.
-    pub(super) fn factors(&self) -> Vec<f64> {
+    pub(crate) fn factors(&self) -> Vec<f64> {
         self.credit.factors()
     }
 
     /// Returns the stream that the next proposal draws from.
-    pub(super) fn random(&mut self) -> ChaCha8Rng {
+    pub(crate) fn random(&mut self) -> ChaCha8Rng {
         let mut random = ChaCha8Rng::seed_from_u64(self.seed);
         random.set_stream(self.made);
         self.made += 1;
@@ -62,7 +62,7 @@ impl Proposals {
     }
 
     /// Returns, of some proposals, the candidates of new behaviour; those of a known one meet it in the archive.
-    pub(super) fn sort(
+    pub(crate) fn sort(
         &mut self,
         lab: &mut Lab<'_>,
         archive: &mut Archive,
@@ -112,7 +112,7 @@ impl Proposals {
 ///
 /// # Errors
 /// As [`Lab::race`].
-pub(super) fn begin(
+pub(crate) fn begin(
     lab: &mut Lab<'_>,
     seeds: &[(Script, Option<&'static str>)],
     seed: u64,
@@ -128,7 +128,7 @@ pub(super) fn begin(
 ///
 /// # Errors
 /// As [`Lab::race`].
-pub(super) fn measure_new(
+pub(crate) fn measure_new(
     lab: &mut Lab<'_>,
     proposals: &mut Proposals,
     archive: &mut Archive,
@@ -142,7 +142,7 @@ pub(super) fn measure_new(
 }
 
 /// Measures candidates, and adds them to the archive.
-pub(super) fn race(
+pub(crate) fn race(
     lab: &mut Lab<'_>,
     proposals: &mut Proposals,
     archive: &mut Archive,

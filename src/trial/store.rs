@@ -13,10 +13,10 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::candidate::Behaviour;
-use super::error::SearchError;
 use super::subject::Split;
 use crate::measure::WindowLoss;
 use crate::model::ModelError;
+use crate::search::error::SearchError;
 
 /// The losses of some windows at every setting, `[settings][windows]`.
 pub type Losses = Vec<Vec<WindowLoss>>;

@@ -1,17 +1,17 @@
 //! Controls that spend a search's budget on formulas without evolving them, and the programs that stand beside scripts.
 
-use super::archive::Archive;
-use super::besa::search_besa;
 use super::error::SearchError;
-use super::lab::Lab;
-use super::levels::search_levels;
-use super::neuroal::search_neuroal;
-use super::proposals::{Proposal, Proposals, begin, measure_new};
 use super::space::Space;
 use super::summary::Searcher;
+use crate::baselines::besa::search_besa;
+use crate::baselines::levels::search_levels;
+use crate::baselines::neuroal::search_neuroal;
 use crate::lang::ops::{Op, ParameterValue};
 use crate::lang::program::{Expr, Script};
 use crate::lang::types::UnitKind;
+use crate::trial::archive::Archive;
+use crate::trial::formulas::{Proposal, Proposals, begin, measure_new};
+use crate::trial::race::Lab;
 
 /// How many random formulas are proposed at a time, and after how many batches without a new one the search ends.
 const BATCH: usize = 32;

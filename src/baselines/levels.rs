@@ -9,13 +9,13 @@ use std::collections::BTreeSet;
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 
-use super::archive::Archive;
-use super::candidate::Candidate;
-use super::error::SearchError;
-use super::lab::Lab;
-use super::proposals::Proposals;
 use crate::allocate::{Allocation, Bounds, Proposal, Unit, budget, units};
 use crate::lang::types::UnitKind;
+use crate::search::error::SearchError;
+use crate::trial::archive::Archive;
+use crate::trial::candidate::Candidate;
+use crate::trial::formulas::Proposals;
+use crate::trial::race::Lab;
 
 /// How many offspring a generation has, and how many of them are measured on the whole text.
 const OFFSPRING: usize = 16;
