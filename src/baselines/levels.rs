@@ -9,13 +9,13 @@ use std::collections::BTreeSet;
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 
+use super::error::{BaselineError, Obstacle};
 use crate::allocate::{Allocation, Bounds, Proposal, Unit, budget, units};
 use crate::lang::types::UnitKind;
-use crate::search::error::SearchError;
 use crate::trial::archive::Archive;
 use crate::trial::candidate::Candidate;
-use crate::trial::formulas::Proposals;
-use crate::trial::race::Lab;
+use crate::trial::race::Race;
+use crate::trial::streams::Streams;
 
 /// How many offspring a generation has, and how many of them are measured on the whole text.
 const OFFSPRING: usize = 16;
@@ -41,10 +41,11 @@ struct Levels {
 }
 
 impl Levels {
-    fn new(lab: &Lab<'_>, kind: UnitKind) -> Result<Self, SearchError> {
-        let evaluator = lab.evaluator();
-        let setting = evaluator.only_setting("evopress")?;
-        let data = evaluator.subjects[setting.subject].data()?;
+    fn new(race: &Race<'_>, kind: UnitKind) -> Result<Self, BaselineError> {
+        let evaluator = race.evaluator();
+        let several = BaselineError::Control { control: "evopress", obstacle: Obstacle::SeveralTargets };
+        let target = evaluator.only_target().ok_or(several)?;
+        let data = evaluator.subject(target)?.data()?;
         let units = units(&data, kind);
         let parameters: Vec<u64> = units.iter().map(Unit::parameters).collect();
         let block = parameters.iter().sum::<u64>() as f64 / data.blocks.max(1) as f64;
@@ -52,7 +53,7 @@ impl Levels {
             UnitKind::Block => BLOCK_STEP,
             UnitKind::Projection => PROJECTION_STEP,
         };
-        Ok(Self { step: (block * share).max(1.0), target: setting.target, units, parameters })
+        Ok(Self { step: (block * share).max(1.0), target: target.sparsity, units, parameters })
     }
 
     /// Returns the sparsity of a unit at a level.
@@ -60,12 +61,12 @@ impl Levels {
         self.target + level as f64 * self.step / self.parameters[unit] as f64
     }
 
-    fn candidate(&self, lab: &Lab<'_>, levels: &[i64]) -> Result<Candidate, SearchError> {
+    fn candidate(&self, race: &Race<'_>, levels: &[i64]) -> Result<Candidate, BaselineError> {
         let proposed = levels.iter().enumerate().map(|(unit, level)| self.sparsity(unit, *level)).collect();
         let sparsity =
             budget(&Proposal::Sparsity(proposed), &self.parameters, self.target, Bounds::default())?;
         let allocation = Allocation::new(self.target, &self.units, None, &sparsity)?;
-        lab.evaluator().free_candidate(allocation)
+        Ok(race.evaluator().free_candidate(allocation)?)
     }
 
     /// Returns levels with up to three flips, each of which raises one unit and lowers another.
@@ -86,62 +87,92 @@ impl Levels {
     }
 }
 
+/// Offspring that are new, each with its levels.
+struct Offspring {
+    candidates: Vec<Candidate>,
+    levels: Vec<Vec<i64>>,
+}
+
+/// Levels on their way: the best so far, and what was tried.
+struct Climb {
+    space: Levels,
+    streams: Streams,
+    seen: BTreeSet<Vec<i64>>,
+    parent: Vec<i64>,
+    best: Candidate,
+}
+
 /// Searches levels for each unit of a kind, from uniform, until the budget is spent.
 ///
 /// # Errors
-/// When there are several settings; as [`Lab::race`].
-pub fn search_levels(lab: &mut Lab<'_>, kind: UnitKind, seed: u64) -> Result<Archive, SearchError> {
-    let space = Levels::new(lab, kind)?;
+/// When there are several targets; as [`Race::run`].
+pub fn search_levels(race: &mut Race<'_>, kind: UnitKind, seed: u64) -> Result<Archive, BaselineError> {
+    let mut climb = Climb::begin(race, kind, seed)?;
+    while race.left() > 0 && climb.generation(race)? {}
     let mut archive = Archive::default();
-    let mut proposals = Proposals::new(seed);
-    let mut parent = vec![0; space.units.len()];
-    let mut best = space.candidate(lab, &parent)?;
-    lab.spent.proposals += 1;
-    lab.race(&[&best], None)?;
-    let mut seen = BTreeSet::from([parent.clone()]);
-    while lab.left() > 0 {
-        let mut offspring: Vec<Candidate> = Vec::new();
-        let mut levels_of: Vec<Vec<i64>> = Vec::new();
+    if let Some(measured) = race.known(&climb.best.allotted.behaviour) {
+        archive.add(climb.best, measured.loss, measured.full);
+    }
+    Ok(archive)
+}
+
+impl Climb {
+    /// Measures uniform sparsity.
+    fn begin(race: &mut Race<'_>, kind: UnitKind, seed: u64) -> Result<Self, BaselineError> {
+        let space = Levels::new(race, kind)?;
+        let parent = vec![0; space.units.len()];
+        let best = space.candidate(race, &parent)?;
+        race.count_proposals(1);
+        race.run(&[&best], None)?;
+        let seen = BTreeSet::from([parent.clone()]);
+        Ok(Self { space, streams: Streams::new(seed), seen, parent, best })
+    }
+
+    /// Makes and measures one generation; returns whether there were any new offspring.
+    fn generation(&mut self, race: &mut Race<'_>) -> Result<bool, BaselineError> {
+        let offspring = self.offspring(race)?;
+        if offspring.candidates.is_empty() {
+            return Ok(false);
+        }
+        let borrowed: Vec<&Candidate> = offspring.candidates.iter().collect();
+        let count = race.halve(&borrowed, SURVIVORS, Some(&self.best.allotted.behaviour))?;
+        for (candidate, levels) in offspring.candidates.into_iter().zip(offspring.levels).take(count) {
+            let loss =
+                |it: &Candidate| race.known(&it.allotted.behaviour).filter(|it| it.full).map(|it| it.loss);
+            if let (Some(own), Some(so_far)) = (loss(&candidate), loss(&self.best))
+                && own < so_far
+            {
+                self.parent = levels;
+                self.best = candidate;
+            }
+        }
+        Ok(true)
+    }
+
+    /// Returns new offspring of the best so far.
+    fn offspring(&mut self, race: &mut Race<'_>) -> Result<Offspring, BaselineError> {
+        let mut offspring = Offspring { candidates: Vec::new(), levels: Vec::new() };
         for _ in 0..ATTEMPTS {
-            let levels = space.flipped(&parent, &mut proposals.random());
-            lab.spent.proposals += 1;
-            if !seen.insert(levels.clone()) {
-                lab.spent.known_formulas += 1;
+            let levels = self.space.flipped(&self.parent, &mut self.streams.next_stream());
+            race.count_proposals(1);
+            if !self.seen.insert(levels.clone()) {
+                race.count_known_formula();
                 continue;
             }
-            let candidate = space.candidate(lab, &levels)?;
+            let candidate = self.space.candidate(race, &levels)?;
             let behaviour = &candidate.allotted.behaviour;
-            let known = lab.known(behaviour).is_some()
-                || offspring.iter().any(|it| it.allotted.behaviour == *behaviour);
-            match known {
-                true => lab.spent.known_behaviours += 1,
-                false => {
-                    offspring.push(candidate);
-                    levels_of.push(levels);
-                }
+            let known = race.known(behaviour).is_some()
+                || offspring.candidates.iter().any(|it| it.allotted.behaviour == *behaviour);
+            if known {
+                race.count_known_behaviour();
+            } else {
+                offspring.candidates.push(candidate);
+                offspring.levels.push(levels);
             }
-            if offspring.len() == OFFSPRING {
+            if offspring.candidates.len() == OFFSPRING {
                 break;
             }
         }
-        if offspring.is_empty() {
-            break;
-        }
-        let borrowed: Vec<&Candidate> = offspring.iter().collect();
-        let count = lab.halve(&borrowed, SURVIVORS, Some(&best.allotted.behaviour.clone()))?;
-        for (candidate, levels) in offspring.into_iter().zip(levels_of).take(count) {
-            let loss =
-                |it: &Candidate| lab.known(&it.allotted.behaviour).filter(|it| it.full).map(|it| it.loss);
-            if let (Some(own), Some(so_far)) = (loss(&candidate), loss(&best))
-                && own < so_far
-            {
-                parent = levels;
-                best = candidate;
-            }
-        }
+        Ok(offspring)
     }
-    if let Some(measured) = lab.known(&best.allotted.behaviour) {
-        archive.add(best, measured);
-    }
-    Ok(archive)
 }

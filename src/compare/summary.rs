@@ -3,7 +3,8 @@
 use serde::{Serialize, Serializer};
 
 use crate::lang::types::UnitKind;
-use crate::search::summary::{Damage, Ratios};
+use crate::trial::loss::Damage;
+use crate::trial::ratios::RealisedRatios;
 
 fn by_name<S: Serializer>(unit: &UnitKind, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(unit.name())
@@ -75,7 +76,7 @@ pub enum CellResult {
         /// The share of all weights that went.
         achieved: f64,
         /// The ratios that were realised.
-        ratios: Ratios,
+        ratios: RealisedRatios,
     },
     /// It has no value on the model at this sparsity: why.
     Problem(String),
@@ -91,7 +92,7 @@ impl Cell {
     }
 
     /// Returns the ratios, where there is an allocation.
-    pub const fn ratios(&self) -> Option<&Ratios> {
+    pub const fn ratios(&self) -> Option<&RealisedRatios> {
         match &self.result {
             CellResult::Measured { ratios, .. } => Some(ratios),
             CellResult::Problem(_) => None,

@@ -7,7 +7,6 @@ pub mod paired;
 mod perplexity;
 mod reference;
 
-pub use crate::trial::norms::norm_divergence;
 pub use divergence::{Divergence, divergence, divergence_of, divergence_streamed};
 pub use loss::{Logits, row_divergence, row_loss};
 pub use perplexity::{Perplexity, perplexity, perplexity_of, perplexity_streamed};

@@ -1,15 +1,18 @@
 //! The search: evolving allocation functions.
 //!
 //! [`run::run`] is the way in: for each seed it evolves formulas ([`evolve`](mod@evolve)) of a [`space`] and runs the controls
-//! ([`random`], [`baselines`](crate::baselines)); all of them measure in a [`race`](crate::trial::race). [`finals`] ranks the best
-//! again, and reads the report text once.
+//! ([`random`] formulas and [`baselines`](crate::baselines)); all of them measure in a [`race`](crate::trial::race). The finals rank
+//! the best again, and read the report text once. A run lives in a [`folder`].
 
 pub mod enumerate;
 pub mod error;
 pub mod evolve;
 mod finals;
+pub mod folder;
 pub mod random;
 pub mod run;
+pub mod searcher;
+pub mod settings;
 pub mod space;
 pub mod summary;
-pub(crate) mod variation_credit;
+mod variation_credit;

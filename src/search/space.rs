@@ -2,6 +2,7 @@
 
 mod dsa;
 mod grow;
+mod names;
 mod productions;
 mod trees;
 mod vary;
@@ -53,13 +54,17 @@ pub struct SpaceOptions {
     /// The most operators and constants of an allocation, its allocator included.
     pub max_size: usize,
     /// The allocation units that formulas may have.
-    pub units: Vec<String>,
-    /// The operators that formulas may have, by name; all of the space's when there are none.
-    pub only: Vec<String>,
-    /// Operators that formulas may not have, by name.
-    pub without: Vec<String>,
-    /// The terminals whose statistics were collected, of those that need any, by name.
-    pub collected: Vec<String>,
+    #[serde(with = "names")]
+    pub units: Vec<UnitKind>,
+    /// The operators that formulas may have; all of the space's when there are none.
+    #[serde(with = "names")]
+    pub only: Vec<Op>,
+    /// Operators that formulas may not have.
+    #[serde(with = "names")]
+    pub without: Vec<Op>,
+    /// The terminals whose statistics were collected, of those that need any.
+    #[serde(with = "names")]
+    pub collected: Vec<Op>,
 }
 
 impl Default for SpaceOptions {
@@ -67,10 +72,10 @@ impl Default for SpaceOptions {
         Self {
             kind: SpaceKind::default(),
             max_size: 40,
-            units: UnitKind::ALL.map(|unit| unit.name().to_owned()).to_vec(),
+            units: UnitKind::ALL.to_vec(),
             only: Vec::new(),
             without: Vec::new(),
-            collected: vec![Op::InputNorm.name().to_owned()],
+            collected: vec![Op::InputNorm],
         }
     }
 }
@@ -90,11 +95,11 @@ pub enum SpaceError {
     #[error("`{name}` takes no part in the `{}` space", kind.name())]
     NotInSpace {
         /// The operator.
-        name: String,
+        name: &'static str,
         /// The space.
         kind: SpaceKind,
     },
-    /// A unit that does not exist, or none.
+    /// A unit twice, or none.
     #[error("the units are `block` and `projection`, and at least one is needed")]
     Units,
     /// No allocation can be built from what is left.
@@ -133,12 +138,10 @@ impl Space {
     /// Returns the space of some options.
     ///
     /// # Errors
-    /// When an operator or a unit does not exist, or too few are left to build an allocation of the greatest size.
+    /// When an operator takes no part in the space, there is no unit, or too few operators are left to build an allocation of the greatest size.
     pub fn new(options: &SpaceOptions) -> Result<Self, SpaceError> {
-        let units: Vec<UnitKind> = UnitKind::ALL
-            .into_iter()
-            .filter(|unit| options.units.iter().any(|name| name == unit.name()))
-            .collect();
+        let units: Vec<UnitKind> =
+            UnitKind::ALL.into_iter().filter(|unit| options.units.contains(unit)).collect();
         if units.is_empty() || units.len() != options.units.len() {
             return Err(SpaceError::Units);
         }
@@ -270,34 +273,40 @@ impl Space {
     }
 }
 
+/// Returns the operator of a name.
+///
+/// # Errors
+/// When there is none.
+pub fn operator(name: &str) -> Result<Op, SpaceError> {
+    Op::find(name).ok_or_else(|| {
+        let similar = similar(name, CATALOGUE.iter().map(|row| row.name));
+        SpaceError::NoOperator { name: name.to_owned(), similar }
+    })
+}
+
 /// Returns the operators of some options, in the catalogue's order.
 fn operators(options: &SpaceOptions) -> Result<Vec<Op>, SpaceError> {
     let takes_part = |op: Op| match options.kind {
         SpaceKind::Full => op.info().full,
         SpaceKind::Dsa => dsa::takes_part(op),
     };
-    for name in options.only.iter().chain(&options.without) {
-        let Some(op) = Op::find(name) else {
-            let similar = similar(name, CATALOGUE.iter().map(|row| row.name));
-            return Err(SpaceError::NoOperator { name: name.clone(), similar });
-        };
-        if !takes_part(op) {
-            return Err(SpaceError::NotInSpace { name: name.clone(), kind: options.kind });
+    for op in options.only.iter().chain(&options.without) {
+        if !takes_part(*op) {
+            return Err(SpaceError::NotInSpace { name: op.name(), kind: options.kind });
         }
     }
-    let named = |list: &[String], op: Op| list.iter().any(|name| name == op.name());
     Ok(CATALOGUE
         .iter()
         .map(|row| row.op)
         .filter(|op| takes_part(*op))
-        .filter(|op| !Op::COLLECTED.contains(op) || named(&options.collected, *op))
-        .filter(|op| options.only.is_empty() || named(&options.only, *op))
-        .filter(|op| !named(&options.without, *op))
+        .filter(|op| !Op::COLLECTED.contains(op) || options.collected.contains(op))
+        .filter(|op| options.only.is_empty() || options.only.contains(op))
+        .filter(|op| !options.without.contains(op))
         .collect())
 }
 
 /// Returns what may stand in formulas of some operators: they, and what canonical forms make of them.
-fn allowed(operators: &[Op], without: &[String]) -> Vec<Op> {
+fn allowed(operators: &[Op], without: &[Op]) -> Vec<Op> {
     let mut allowed = operators.to_vec();
     // The direction.
     allowed.push(Op::Negate);
@@ -315,7 +324,7 @@ fn allowed(operators: &[Op], without: &[String]) -> Vec<Op> {
     }
     allowed.sort();
     allowed.dedup();
-    allowed.retain(|op| !without.iter().any(|name| name == op.name()));
+    allowed.retain(|op| !without.contains(op));
     allowed
 }
 

@@ -5,19 +5,19 @@ use super::space::{VARIATIONS, Variation};
 /// How often each variation was tried, and how often the child was better than its parent.
 ///
 /// Variations that help now are drawn more often: probability matching (Fialho, 2010), around the table's weights.
-pub(crate) struct Credit {
+pub(super) struct VariationCredit {
     tried: Vec<f64>,
     helped: Vec<f64>,
 }
 
-impl Credit {
-    pub(crate) fn new() -> Self {
+impl VariationCredit {
+    pub(super) fn new() -> Self {
         // A few imagined trials, so that the first real ones do not decide.
         Self { tried: vec![10.0; VARIATIONS.len()], helped: vec![2.0; VARIATIONS.len()] }
     }
 
     /// Notes that a variation was tried, and whether it helped.
-    pub(crate) fn add(&mut self, variation: Variation, helped: bool) {
+    pub(super) fn add(&mut self, variation: Variation, helped: bool) {
         let place = variation as usize;
         // What was long ago counts less.
         self.tried[place] = 0.98 * self.tried[place] + 1.0;
@@ -25,7 +25,7 @@ impl Credit {
     }
 
     /// Returns by what each variation's weight is multiplied; never so little that it dies out.
-    pub(crate) fn factors(&self) -> Vec<f64> {
+    pub(super) fn factors(&self) -> Vec<f64> {
         let rates: Vec<f64> =
             self.helped.iter().zip(&self.tried).map(|(helped, tried)| helped / tried).collect();
         let mean = (rates.iter().sum::<f64>() / rates.len() as f64).max(1e-9);
