@@ -9,7 +9,7 @@ use super::summary::{Cell, CellResult, Comparison, Row, Timings};
 use crate::allocate::Allocation;
 use crate::baselines;
 use crate::baselines::program::Program;
-use crate::interrupt::Interrupted;
+use crate::interpret::cache::Reductions;
 use crate::lang::ops::Op;
 use crate::lang::types::UnitKind;
 use crate::prune::Propagation;

@@ -17,7 +17,6 @@ use super::target::Target;
 use super::text::Split;
 use crate::allocate::script::{Outcome, Request, ScriptError, allocate_all};
 use crate::allocate::{Allocation, Bounds};
-use crate::interrupt::Interrupted;
 use crate::lang::print;
 use crate::lang::program::{Metric, Script};
 use crate::measure::Reference;
