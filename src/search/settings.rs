@@ -84,3 +84,37 @@ impl Settings {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::prune::{Method, Pattern};
+    use crate::stats::Source;
+    use crate::trial::loss::Measure;
+
+    /// Settings as allot 0.1.0 writes them.
+    const KEPT: &str = concat!(
+        r#"{"version":"0.1.0","models":["/m"],"targets":[[0,0.7],[0,0.5]],"method":"wanda","#,
+        r#""metric":"metric(per = row) abs(weight) * input_norm\n","pattern":"n:4","measure":"perplexity","#,
+        r#""texts":{"calibration":{"text":["/c.jsonl"]},"statistics":null,"gradients":true,"reconstruction":false,"#,
+        r#""samples":16,"seed":0,"length":64,"fitness":{"tokens":"/t.safetensors:ids"},"selection":null,"report":null,"#,
+        r#""windows":8,"report_windows":null},"#,
+        r#""space":{"kind":"dsa","max_size":40,"units":["block","projection"],"only":["score","mean"],"without":[],"#,
+        r#""collected":["input_norm","hessian_diag"]},"#,
+        r#""include":["uniform()"],"enumeration":{"constants":[],"windows":[0.1]},"evaluations":18446744073709551615,"#,
+        r#""seeds":[0,1],"controls":["random","evopress-block"],"identities":[["the model /m","a04"]]}"#,
+    );
+
+    #[test]
+    fn settings_are_kept_as_they_always_were() {
+        let settings: Settings = serde_json::from_str(KEPT).expect("settings");
+        assert_eq!(serde_json::to_string(&settings).expect("data"), KEPT);
+        let trial = &settings.trial;
+        assert_eq!((trial.targets[1].subject, trial.targets[1].sparsity), (0, 0.5));
+        assert_eq!(
+            (&trial.ranking.method, trial.pattern, trial.measure),
+            (&Method::Wanda, Pattern::Mixed { m: 4 }, Measure::Perplexity)
+        );
+        assert!(matches!(&trial.texts.fitness, Source::Tokens(ids) if ids.tensor.as_deref() == Some("ids")));
+    }
+}

@@ -23,7 +23,7 @@ use crate::search::searcher::Searcher;
 use crate::search::settings::Settings;
 use crate::search::space::{Space, SpaceOptions};
 use crate::session::{Needs, metric_of};
-use crate::stats::{Source, WINDOW_LENGTH, window_length};
+use crate::stats::{Source, TokenFile, WINDOW_LENGTH, window_length};
 use crate::trial::loss::Measure;
 use crate::trial::ranking::Ranking;
 use crate::trial::settings::{TextSettings, TrialSettings};
@@ -219,7 +219,8 @@ impl Texts {
 fn source(given: &str) -> Result<Source, CliError> {
     match given.rsplit_once(':') {
         Some((file, name)) if file.ends_with(".safetensors") => {
-            Ok(Source::Tokens(format!("{}:{name}", absolute(Path::new(file))?.display())))
+            let (file, tensor) = (absolute(Path::new(file))?, Some(name.to_owned()));
+            Ok(Source::Tokens(TokenFile { file, tensor }))
         }
         _ => Ok(Source::Text(vec![absolute(Path::new(given))?])),
     }

@@ -54,7 +54,7 @@ fn text(source: &Source) -> String {
             let files: Vec<String> = files.iter().map(|file| path(file)).collect();
             format!(" --text {}", files.join(" "))
         }
-        Source::Tokens(ids) => format!(" --tokens {}", quoted(ids)),
+        Source::Tokens(ids) => format!(" --tokens {}", quoted(&ids.to_string())),
     }
 }
 
