@@ -12,7 +12,6 @@ use crate::baselines::program::Program;
 use crate::interpret::cache::Reductions;
 use crate::lang::ops::Op;
 use crate::lang::types::UnitKind;
-use crate::prune::Propagation;
 use crate::results::Reductions;
 use crate::trial::loss::Damage;
 use crate::trial::objective::Objective;
@@ -76,11 +75,8 @@ pub fn compare(
         version: env!("CARGO_PKG_VERSION").to_owned(),
         model: folder.file_name().unwrap_or(folder.as_os_str()).to_string_lossy().into_owned(),
         method: ground.method.name().to_owned(),
-        pattern: ground.evaluator.pattern.to_string(),
-        propagation: match ground.propagation {
-            Propagation::Pruned => "pruned",
-            Propagation::Dense => "dense",
-        },
+        pattern: ground.evaluator.pattern,
+        propagation: ground.propagation,
         windows: report.map_or(0, |it| it.windows()),
         length: report.map_or(0, |it| it.tokens().length()),
         dense_perplexity: report.map_or(f64::NAN, |it| it.perplexity()),

@@ -3,6 +3,7 @@
 use serde::{Serialize, Serializer};
 
 use crate::lang::types::UnitKind;
+use crate::prune::{Pattern, Propagation};
 use crate::trial::loss::Damage;
 use crate::trial::ratios::RealisedRatios;
 
@@ -20,9 +21,9 @@ pub struct Comparison {
     /// How weights are chosen: the pruning method's name, or its metric.
     pub method: String,
     /// Where zeros may stand.
-    pub pattern: String,
-    /// What later blocks saw of the pruning: `pruned` or `dense`.
-    pub propagation: &'static str,
+    pub pattern: Pattern,
+    /// What later blocks saw of the pruning.
+    pub propagation: Propagation,
     /// How many windows the report text has.
     pub windows: usize,
     /// How many tokens each of them has.
