@@ -9,7 +9,6 @@ use super::summary::{Cell, CellResult, Comparison, Row, Timings};
 use crate::allocate::Allocation;
 use crate::baselines;
 use crate::baselines::program::Program;
-use crate::interpret::cache::Reductions;
 use crate::lang::ops::Op;
 use crate::lang::types::UnitKind;
 use crate::results::Reductions;

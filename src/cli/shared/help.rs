@@ -5,6 +5,7 @@ use super::terminal;
 use crate::allocate::script::ScriptError;
 use crate::baselines::error::BaselineError;
 use crate::compare::error::CompareError;
+use crate::device::{EngineError, Fits};
 use crate::exchange::{ExchangeError, Unsaid};
 use crate::interpret::error::InterpretError;
 use crate::lang::diagnostic::Diagnostic;
