@@ -2,7 +2,7 @@
 
 use super::error::SearchError;
 use super::searcher::Searcher;
-use super::summary::{ControlComparison, Formula, RunSummary, SettingSummary, Summary, Winner, WinnerName};
+use super::summary::{ControlComparison, Formula, RunSummary, Summary, TargetSummary, Winner, WinnerName};
 use crate::lang::program::Script;
 use crate::lang::{canonical, format, latex, print};
 use crate::measure::paired::{bootstrap_interval, signed_rank};
@@ -199,12 +199,12 @@ fn front(finals: &mut Finals<'_>, mut finalists: Vec<&Finalist>) -> Result<Vec<W
 }
 
 /// Returns what is said of each target.
-fn settings(evaluator: &Evaluator, objective: &Objective) -> Result<Vec<SettingSummary>, SearchError> {
+fn settings(evaluator: &Evaluator, objective: &Objective) -> Result<Vec<TargetSummary>, SearchError> {
     let targets = evaluator.targets.iter().zip(objective.uniform());
     let summary = |(target, uniform): (&Target, &f64)| {
         let subject = evaluator.subject(*target)?;
         let folder = subject.checkpoint().folder();
-        Ok(SettingSummary {
+        Ok(TargetSummary {
             model: folder.file_name().unwrap_or(folder.as_os_str()).to_string_lossy().into_owned(),
             target: target.sparsity,
             dense_perplexity: subject.reference(Split::Report).map_or(f64::NAN, |it| it.perplexity()),

@@ -11,7 +11,7 @@ use crate::trial::spent::{Point, Spent};
 
 /// A model at a sparsity that candidates are measured at.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct SettingSummary {
+pub struct TargetSummary {
     /// The model folder's name.
     pub model: String,
     /// The target sparsity.
@@ -136,7 +136,7 @@ pub struct Summary {
     /// The measure of the fitness.
     pub measure: Measure,
     /// The settings; the first is the main one.
-    pub settings: Vec<SettingSummary>,
+    pub settings: Vec<TargetSummary>,
     /// The searches and controls, by searcher and seed.
     pub runs: Vec<RunSummary>,
     /// The winner of all searches: the one that the selection text chose.

@@ -60,6 +60,11 @@ pub(super) fn marginals(
 }
 
 impl Entrances {
+    /// Forgets what was kept.
+    pub(super) fn clear(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Entrance::default();
+    }
+
     /// Returns a window at a block behind the pruned ones.
     fn window(
         &self,

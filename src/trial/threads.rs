@@ -46,6 +46,9 @@ impl Threads {
 
 impl Measurer for Threads {
     fn measure(&self, tasks: &[Task], receive: &mut Receiver<'_>) -> Result<(), TrialError> {
+        if !tasks.iter().any(|task| matches!(task, Task::Marginals(_))) {
+            self.entrances.clear();
+        }
         let (sender, receiver) = mpsc::channel();
         std::thread::scope(|scope| {
             scope.spawn(move || {

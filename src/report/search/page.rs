@@ -83,7 +83,7 @@ fn section(out: &mut String, id: &str, title: &str, text: &str, content: &str) {
 
 /// Returns the settings in a few words.
 fn title(summary: &Summary) -> String {
-    let place = |setting: &crate::search::summary::SettingSummary| {
+    let place = |setting: &crate::search::summary::TargetSummary| {
         format!("{} at {} sparsity", setting.model, plain_percent(setting.target))
     };
     summary.settings.iter().map(place).collect::<Vec<_>>().join(", ")

@@ -1,7 +1,7 @@
 //! Discovered formulas as scripts that a person reads, edits and uses like any other.
 
 use crate::lang::ops::Op;
-use crate::search::summary::{SettingSummary, Summary, Winner, WinnerName};
+use crate::search::summary::{Summary, TargetSummary, Winner, WinnerName};
 use crate::trial::loss::{Damage, Measure};
 
 /// Returns the file of a discovered formula: how it was found and what was measured, as comments, and the script.
@@ -11,8 +11,7 @@ pub fn file(summary: &Summary, winner: &Winner) -> Option<String> {
     let formula = winner.formula.as_ref()?;
     let mut text = String::new();
     let mut say = |line: String| text.push_str(&format!("# {line}\n"));
-    let at =
-        |setting: &SettingSummary| format!("{} at {} % sparsity", setting.model, percent(setting.target));
+    let at = |setting: &TargetSummary| format!("{} at {} % sparsity", setting.model, percent(setting.target));
     let settings: Vec<String> = summary.settings.iter().map(at).collect();
     match &winner.name {
         WinnerName::Discovered => {

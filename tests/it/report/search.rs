@@ -5,7 +5,7 @@ use allot::baselines::program::Program;
 use allot::report::TableOptions;
 use allot::report::search::{front, html, markdown, text};
 use allot::search::searcher::Searcher;
-use allot::search::summary::{ControlComparison, Formula, RunSummary, SettingSummary, Summary, Winner};
+use allot::search::summary::{ControlComparison, Formula, RunSummary, Summary, TargetSummary, Winner};
 use allot::trial::loss::{Damage, Measure};
 use allot::trial::ratios::RealisedRatios;
 use allot::trial::spent::{Point, Spent};
@@ -75,7 +75,7 @@ fn summary() -> Summary {
         version: "0.1.0".to_owned(),
         method: "wanda".to_owned(),
         measure: Measure::Kl,
-        settings: vec![SettingSummary {
+        settings: vec![TargetSummary {
             model: "tiny".to_owned(),
             target: 0.7,
             dense_perplexity: 17.0,
@@ -130,7 +130,7 @@ fn summary() -> Summary {
 /// Returns the search with a second setting, by shares of uniform's loss.
 fn two_settings() -> Summary {
     let mut summary = summary();
-    let second = SettingSummary { model: "other".to_owned(), target: 0.6, ..summary.settings[0].clone() };
+    let second = TargetSummary { model: "other".to_owned(), target: 0.6, ..summary.settings[0].clone() };
     summary.settings.push(second);
     let relative = |winner: &mut Winner| {
         winner.fitness = (winner.fitness / 1.1).ln();
