@@ -23,8 +23,10 @@ use allot::lang::published::script;
 use allot::lang::types::UnitKind;
 use allot::model::{Checkpoint, Decoder, Precision};
 use allot::prune::{Method, Pattern, shares};
-use allot::search::subject::{Split, Subject, Texts};
 use allot::stats::Tokens;
+use allot::trial::cancel::Cancel;
+use allot::trial::subject::Subject;
+use allot::trial::text::{Split, Texts};
 use candle_core::{DType, Device, Tensor};
 use half::bf16;
 
@@ -205,7 +207,8 @@ fn search(engine: &Engine, quick: bool) -> Result<(), Box<dyn Error>> {
     let checkpoint = Checkpoint::open(folder.path())?.on(engine.clone(), Precision::Bf16)?;
     let texts = Texts { fitness: tokens(16, 2048, shape.vocabulary)?, selection: None, report: None };
     let start = Instant::now();
-    let subject = Subject::new(&checkpoint, None, &Method::Magnitude, Pattern::Unstructured, &texts)?;
+    let (method, cancel) = (Method::Magnitude, Cancel::default());
+    let subject = Subject::new(&checkpoint, None, &method, Pattern::Unstructured, &texts, &cancel)?;
     println!("search: {:.0} s to begin", start.elapsed().as_secs_f64());
     let metric = script("magnitude").and_then(|script| script.metric).ok_or("no metric")?;
     let (data, backend) = (subject.data()?, subject.backend());

@@ -13,16 +13,21 @@ use allot::interpret::matrix::Processor;
 use allot::lang::published;
 use allot::measure::{divergence, perplexity};
 use allot::model::{Checkpoint, Decoder};
-use allot::prune::{Method, Options, Propagation, prune_in_memory};
-use allot::search::evaluator::{Evaluator, Task};
+use allot::prune::{Method, Options, Pattern, Propagation, prune_in_memory};
 use allot::search::evolve::evolve;
-use allot::search::lab::{Budget, Lab, uniform_losses};
-use allot::search::settings::{Settings, TextSettings, metric_script};
 use allot::search::space::{Space, SpaceOptions};
-use allot::search::store::Memory;
-use allot::search::subject::Split;
-use allot::search::summary::Measure;
 use allot::stats::{Source, calibrate};
+use allot::trial::cancel::Cancel;
+use allot::trial::evaluator::{Evaluation, Evaluator};
+use allot::trial::loss::Measure;
+use allot::trial::objective::Objective;
+use allot::trial::prepare::{Placement, prepare};
+use allot::trial::race::{Budget, Race};
+use allot::trial::ranking::Ranking;
+use allot::trial::settings::{TextSettings, TrialSettings};
+use allot::trial::store::Memory;
+use allot::trial::target::Target;
+use allot::trial::text::Split;
 use candle_core::Device;
 use criterion::{Criterion, criterion_group, criterion_main};
 
@@ -40,13 +45,11 @@ fn text(name: &str) -> Source {
 
 fn evaluator() -> Evaluator {
     let wanda = published::script("wanda").and_then(|it| it.metric).expect("wanda is published");
-    let settings = Settings {
-        version: String::new(),
+    let settings = TrialSettings {
         models: vec![model()],
-        targets: vec![(0, TARGET)],
-        method: "wanda".to_owned(),
-        metric: metric_script(&wanda),
-        pattern: "unstructured".to_owned(),
+        targets: vec![Target { subject: 0, sparsity: TARGET }],
+        ranking: Ranking { method: Method::Wanda, metric: wanda },
+        pattern: Pattern::Unstructured,
         measure: Measure::Kl,
         texts: TextSettings {
             calibration: Some(text("calibration")),
@@ -62,16 +65,10 @@ fn evaluator() -> Evaluator {
             windows: SAMPLES,
             report_windows: None,
         },
-        space: SpaceOptions::default(),
-        include: Vec::new(),
-        enumeration: None,
-        evaluations: 0,
-        seeds: Vec::new(),
-        controls: Vec::new(),
-        identities: Vec::new(),
     };
-    let on = (&allot::device::CPU, allot::model::Precision::F32);
-    settings.open(Path::new("."), on, None, &mut |_, _| {}).expect("the bundled model opens").evaluator
+    let (engine, precision) = (&allot::device::CPU, allot::model::Precision::F32);
+    let prepared = prepare(&settings, Placement { engine, precision }, Cancel::default(), &mut |_, _| {});
+    prepared.expect("the bundled model opens").evaluator
 }
 
 /// Calibrates, prunes and measures one allocation with nothing kept from any other: the plain loop.
@@ -104,7 +101,7 @@ fn from_scratch(checkpoint: &Checkpoint, dense: &Decoder) -> f64 {
 
 fn one(criterion: &mut Criterion) {
     let evaluator = evaluator();
-    let checkpoint = evaluator.subjects[0].checkpoint().clone();
+    let checkpoint = evaluator.subjects.first().checkpoint().clone();
     let dense = Decoder::load(&checkpoint, &Device::Cpu).expect("the model loads");
     let tokens = text("fitness").windows(&checkpoint, Some(LENGTH), Some(SAMPLES)).expect("tokens");
     println!(
@@ -119,8 +116,8 @@ fn one(criterion: &mut Criterion) {
     });
     group.bench_function("evaluation", |bencher| {
         bencher.iter(|| {
-            let task = Task { allotted: &allotted, split: Split::Fitness, windows: 0..SAMPLES };
-            black_box(evaluator.measure(&[task], &mut Memory::default()).expect("it runs"))
+            let evaluation = Evaluation { allotted: &allotted, split: Split::Fitness, windows: 0..SAMPLES };
+            black_box(evaluator.measure(&[evaluation], &mut Memory::default()).expect("it runs"))
         });
     });
     group.bench_function("from_scratch", |bencher| {
@@ -136,7 +133,7 @@ fn whole(_: &mut Criterion) {
         "A search of {evaluations} evaluations: goal, 50x per proposed candidate of calibrating, pruning and measuring it"
     );
     let evaluator = evaluator();
-    let checkpoint = evaluator.subjects[0].checkpoint().clone();
+    let checkpoint = evaluator.subjects.first().checkpoint().clone();
     let dense = Decoder::load(&checkpoint, &Device::Cpu).expect("the model loads");
     let loops = 5;
     let begun = Instant::now();
@@ -147,14 +144,14 @@ fn whole(_: &mut Criterion) {
     for kind in allot::search::space::SpaceKind::ALL {
         let space = Space::new(&SpaceOptions { kind, ..SpaceOptions::default() }).expect("a space");
         let mut store = Memory::default();
-        let uniform = uniform_losses(&evaluator, &mut store).expect("losses");
+        let objective = Objective::new(&evaluator, &mut store).expect("losses");
         let budget = Budget { evaluations, tokens: u64::MAX };
         let mut observer = |_: &_, _| {};
-        let mut lab = Lab::new(&evaluator, &mut store, &uniform, budget, &mut observer);
+        let mut race = Race::new(&evaluator, &mut store, &objective, budget, &mut observer);
         let begun = Instant::now();
-        evolve(&mut lab, &space, &[], 0).expect("it searches");
+        evolve(&mut race, &space, &[], 0).expect("it searches");
         let seconds = begun.elapsed().as_secs_f64();
-        let spent = &lab.spent;
+        let spent = race.spent();
         println!(
             "{} space: {:.1} evaluations/s, {:.1} proposals/s; from scratch {:.2}/s; {:.1}x per evaluation, {:.1}x per proposal",
             kind.name(),

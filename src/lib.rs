@@ -26,6 +26,7 @@
 //! `cli` (default) is the command, `report` (in `cli`) tables and pages, `hub` (default) downloads models by their id, `cuda` runs on
 //! NVIDIA's GPUs.
 
+pub mod baselines;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod compare;
@@ -40,6 +41,7 @@ pub mod report;
 pub mod search;
 pub mod session;
 pub mod stats;
+pub mod trial;
 
 pub use allot_core::{allocate, data, interpret, kernels, results};
 pub use allot_lang as lang;

@@ -1,9 +1,9 @@
 //! What is compared: scripts and programs that decide how much each unit loses.
 
+use crate::baselines::program::Program;
 use crate::lang::ops::Op;
 use crate::lang::program::{Metric, Script};
 use crate::lang::types::UnitKind;
-use crate::search::summary::Searcher;
 
 /// Something that decides the ratios.
 #[derive(Clone, Debug)]
@@ -20,7 +20,7 @@ pub enum Decider {
     /// By a script.
     Script(Box<Script>),
     /// By a program that measures on the fitness text.
-    Program(Searcher),
+    Program(Program),
 }
 
 impl Entrant {
@@ -30,8 +30,8 @@ impl Entrant {
     }
 
     /// Returns an entrant that is a program.
-    pub fn program(searcher: Searcher) -> Self {
-        Self { name: searcher.key().to_owned(), decider: Decider::Program(searcher) }
+    pub fn program(program: Program) -> Self {
+        Self { name: program.key().to_owned(), decider: Decider::Program(program) }
     }
 
     /// Returns the units that it is compared with: its own, or `asked`; a program has none to choose.
@@ -50,9 +50,4 @@ impl Entrant {
             Decider::Program(_) => metric.score.uses(statistic),
         }
     }
-}
-
-/// Returns the programs that can be named beside scripts, in the order of tables.
-pub fn programs() -> impl Iterator<Item = Searcher> {
-    Searcher::ALL.into_iter().filter(|searcher| searcher.is_program())
 }

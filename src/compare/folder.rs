@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::run::CompareError;
+use super::error::CompareError;
 use super::summary::{Comparison, Timings};
 use crate::lang::print;
 use crate::model::{ModelError, write_beside};
-use crate::search::settings::Prepared;
-use crate::search::store::Journal;
+use crate::trial::prepare::Prepared;
+use crate::trial::store::Journal;
 
 const IDENTITY: &str = "identity.json";
 const JOURNAL: &str = "journal.jsonl";
@@ -32,7 +32,7 @@ impl Identity {
     pub fn new(prepared: &Prepared, method: &str) -> Self {
         let evaluator = &prepared.evaluator;
         let metric = print::expr(&evaluator.metric.score);
-        let calibration = evaluator.subjects.first().and_then(|subject| subject.statistics());
+        let calibration = evaluator.subjects.first().statistics();
         let calibration = calibration.map_or_else(String::new, |it| {
             let made = &it.provenance;
             format!("{} windows of {}, seed {}", made.samples, made.length, made.seed)

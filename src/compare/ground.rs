@@ -1,6 +1,6 @@
 //! Where entrants are compared: the model with its texts, pruned in one way for all.
 
-use super::run::CompareError;
+use super::error::CompareError;
 use crate::allocate::Allocation;
 use crate::allocate::Bounds;
 use crate::allocate::script::{Outcome, Request, ScriptError, allocate};
@@ -8,17 +8,19 @@ use crate::lang::program::Script;
 use crate::lang::types::UnitKind;
 use crate::measure::WindowLoss;
 use crate::prune::{Method, Options, Propagation, prune_in_memory, shares};
-use crate::results::Reductions;
-use crate::search::candidate::{Allotted, Behaviour, Genome};
-use crate::search::evaluator::{Evaluator, Setting, Task};
-use crate::search::settings::Calibrated;
-use crate::search::store::{Key, Store};
-use crate::search::subject::Split;
+use crate::trial::behaviour::{Allotted, Behaviour};
+use crate::trial::candidate::Genome;
+use crate::trial::evaluator::{Evaluation, Evaluator};
+use crate::trial::prepare::Calibrated;
+use crate::trial::store::{MeasurementKey, Store};
+use crate::trial::subject::Subject;
+use crate::trial::target::Target;
+use crate::trial::text::Split;
 
 /// The model with its texts, and how it is pruned.
 #[derive(Debug)]
 pub struct Ground {
-    /// What measures; its one setting is the sparsity at hand.
+    /// What measures; its one target is the sparsity at hand.
     pub evaluator: Evaluator,
     /// The pruning method.
     pub method: Method,
@@ -30,8 +32,13 @@ pub struct Ground {
 
 impl Ground {
     /// Goes to another target sparsity.
-    pub fn set_target(&mut self, target: f64) {
-        self.evaluator.settings = vec![Setting { subject: 0, target }];
+    pub fn set_target(&mut self, sparsity: f64) {
+        self.evaluator.targets = vec![Target { subject: 0, sparsity }];
+    }
+
+    /// Returns the model.
+    pub fn subject(&self) -> &Subject {
+        self.evaluator.subjects.first()
     }
 
     /// Returns what a script allocates at the target, with a cache of reductions of its own.
@@ -44,7 +51,7 @@ impl Ground {
         unit: Option<UnitKind>,
         reductions: &Reductions,
     ) -> Result<Result<Outcome, ScriptError>, CompareError> {
-        let subject = &self.evaluator.subjects[0];
+        let subject = self.subject();
         let (data, backend) = (subject.data()?, subject.backend());
         let request = Request {
             metric: &self.evaluator.metric,
@@ -71,7 +78,7 @@ impl Ground {
     }
 
     fn target(&self) -> f64 {
-        self.evaluator.settings.first().map_or(f64::NAN, |setting| setting.target)
+        self.evaluator.targets.first().map_or(f64::NAN, |target| target.sparsity)
     }
 
     /// Prunes by an allocation, and returns the losses of the report text's windows; what the store knows is not done again.
@@ -87,14 +94,14 @@ impl Ground {
         let allotted = self.evaluator.allotted(std::slice::from_ref(allocation))?;
         let windows = 0..self.evaluator.windows(Split::Report);
         if self.propagation == Propagation::Dense {
-            let task = Task { allotted: &allotted, split: Split::Report, windows };
-            let losses = self.evaluator.measure(&[task], store)?.pop().unwrap_or_default();
+            let evaluation = Evaluation { allotted: &allotted, split: Split::Report, windows };
+            let losses = self.evaluator.measure(&[evaluation], store)?.pop().unwrap_or_default();
             return Ok((allotted, losses.into_iter().next().unwrap_or_default()));
         }
-        let subject = &self.evaluator.subjects[0];
+        let subject = self.subject();
         let shares = vec![shares(subject.checkpoint().linears(), allocation, self.evaluator.pattern)?];
         let rule = format!("{} {} propagated", self.method.name(), allotted.behaviour.name());
-        let key = Key::new(Split::Report, &Behaviour::new(&rule, &shares), windows.clone());
+        let key = MeasurementKey::new(Split::Report, &Behaviour::new(&rule, &shares), windows.clone());
         if let Some(known) = store.find(&key) {
             return Ok((allotted, known.into_iter().next().unwrap_or_default()));
         }
@@ -104,7 +111,7 @@ impl Ground {
             unit,
             tokens: self.calibrated.text.as_ref(),
             statistics: subject.statistics(),
-            interrupt: self.evaluator.interrupt,
+            interrupt: self.evaluator.cancel.flag(),
             ..Options::new(self.method.clone())
         };
         let (decoder, _) = prune_in_memory(subject.checkpoint(), allocation, &options, &mut |_| {})?;

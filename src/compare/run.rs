@@ -1,30 +1,27 @@
 //! A whole comparison: every entrant at every sparsity.
 
-use std::path::PathBuf;
 use std::time::Instant;
 
-use thiserror::Error;
-
 use super::entrant::{Decider, Entrant};
+use super::error::CompareError;
 use super::ground::Ground;
 use super::summary::{Cell, CellResult, Comparison, Row, Timings};
 use crate::allocate::Allocation;
-use crate::interrupt::Interrupted;
+use crate::baselines;
+use crate::baselines::program::Program;
 use crate::lang::ops::Op;
 use crate::lang::types::UnitKind;
-use crate::model::ModelError;
-use crate::prune::{Propagation, PruneError};
 use crate::results::Reductions;
-use crate::search::control::search_by;
-use crate::search::error::SearchError;
-use crate::search::lab::{Budget, Lab, uniform_losses};
-use crate::search::store::Store;
-use crate::search::subject::Split;
-use crate::search::summary::{Damage, Ratios, Searcher};
+use crate::trial::loss::Damage;
+use crate::trial::objective::Objective;
+use crate::trial::race::{Budget, Race};
+use crate::trial::ratios::RealisedRatios;
+use crate::trial::store::Store;
+use crate::trial::text::Split;
 
 /// What is compared with what.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub struct ComparisonPlan {
     /// What decides the ratios.
     pub entrants: Vec<Entrant>,
     /// The target sparsities, ascending.
@@ -37,57 +34,6 @@ pub struct Plan {
     pub seed: u64,
 }
 
-/// Why there is no comparison.
-#[derive(Debug, Error)]
-pub enum CompareError {
-    /// Something asked it to stop.
-    #[error("stopped")]
-    Interrupted(#[source] Interrupted),
-    /// A folder holds a comparison of something else.
-    #[error("{} holds a comparison with something else: {what} differs", folder.display())]
-    Other {
-        /// The folder.
-        folder: PathBuf,
-        /// What differs.
-        what: String,
-    },
-    /// A folder that is no comparison's, and not empty.
-    #[error("{} is not empty, and not a comparison", folder.display())]
-    NotAComparison {
-        /// The folder.
-        folder: PathBuf,
-    },
-    /// SparseGPT has no masks that dense statistics give.
-    #[error("SparseGPT changes weights block by block, which the dense model's statistics do not show")]
-    SparseGptDense,
-    /// The model cannot be searched or measured.
-    #[error(transparent)]
-    Search(Box<SearchError>),
-}
-
-impl From<SearchError> for CompareError {
-    fn from(error: SearchError) -> Self {
-        match error {
-            SearchError::Interrupted { cause, .. } | SearchError::Prune(PruneError::Interrupted(cause)) => {
-                Self::Interrupted(cause)
-            }
-            error => Self::Search(Box::new(error)),
-        }
-    }
-}
-
-impl From<PruneError> for CompareError {
-    fn from(error: PruneError) -> Self {
-        SearchError::from(error).into()
-    }
-}
-
-impl From<ModelError> for CompareError {
-    fn from(error: ModelError) -> Self {
-        SearchError::from(error).into()
-    }
-}
-
 /// Tells how a comparison goes: how many of how many cells are done, and at what it works.
 pub type Watch<'a> = dyn FnMut(usize, usize, &str) + 'a;
 
@@ -98,7 +44,7 @@ pub type Watch<'a> = dyn FnMut(usize, usize, &str) + 'a;
 /// # Errors
 /// When the model cannot be pruned or run, the store cannot be written, or something asked to stop.
 pub fn compare(
-    plan: &Plan,
+    plan: &ComparisonPlan,
     ground: &mut Ground,
     store: &mut dyn Store,
     watch: &mut Watch<'_>,
@@ -121,18 +67,15 @@ pub fn compare(
         timings.push(entry.seconds);
         rows.push(entry.row);
     }
-    let subject = &ground.evaluator.subjects[0];
+    let subject = ground.subject();
     let report = subject.reference(Split::Report);
     let folder = subject.checkpoint().folder();
     let comparison = Comparison {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         model: folder.file_name().unwrap_or(folder.as_os_str()).to_string_lossy().into_owned(),
         method: ground.method.name().to_owned(),
-        pattern: ground.evaluator.pattern.to_string(),
-        propagation: match ground.propagation {
-            Propagation::Pruned => "pruned",
-            Propagation::Dense => "dense",
-        },
+        pattern: ground.evaluator.pattern,
+        propagation: ground.propagation,
         windows: report.map_or(0, |it| it.windows()),
         length: report.map_or(0, |it| it.tokens().length()),
         dense_perplexity: report.map_or(f64::NAN, |it| it.perplexity()),
@@ -161,7 +104,7 @@ impl<'a> Entry<'a> {
         let read = calibrated.text.as_ref().map_or(0, |text| text.ids().len() as u64);
         let own = match &entrant.decider {
             Decider::Script(script) => unit.or(script.unit).unwrap_or_default(),
-            Decider::Program(searcher) => searcher.unit(),
+            Decider::Program(program) => program.unit(),
         };
         let row = Row {
             name: entrant.name.clone(),
@@ -178,7 +121,7 @@ impl<'a> Entry<'a> {
 
     fn cell(
         &mut self,
-        plan: &Plan,
+        plan: &ComparisonPlan,
         ground: &Ground,
         store: &mut dyn Store,
     ) -> Result<CellResult, CompareError> {
@@ -188,7 +131,7 @@ impl<'a> Entry<'a> {
                 Ok(outcome) => Ok(outcome.allocation),
                 Err(error) => Err(error.to_string()),
             },
-            Decider::Program(searcher) => self.program(*searcher, plan, ground, store)?,
+            Decider::Program(program) => self.program(*program, plan, ground, store)?,
         };
         self.seconds += begun.elapsed().as_secs_f64();
         let allocation = match decided {
@@ -196,30 +139,31 @@ impl<'a> Entry<'a> {
             Err(problem) => return Ok(CellResult::Problem(problem)),
         };
         let (allotted, losses) = ground.losses(&allocation, self.row.unit, store)?;
-        let checkpoint = ground.evaluator.subjects[0].checkpoint();
+        let checkpoint = ground.subject().checkpoint();
+        let shares = allotted.shares.first().map(Vec::as_slice).unwrap_or_default();
         Ok(CellResult::Measured {
             damage: Damage::mean(&losses),
             achieved: allocation.achieved(),
-            ratios: Ratios::new(&self.row.name, checkpoint, &allotted.shares[0]),
+            ratios: RealisedRatios::new(&self.row.name, checkpoint, shares),
         })
     }
 
     /// Runs a program at the target; the inner result fails when it has no answer.
     fn program(
         &mut self,
-        searcher: Searcher,
-        plan: &Plan,
+        program: Program,
+        plan: &ComparisonPlan,
         ground: &Ground,
         store: &mut dyn Store,
     ) -> Result<Result<Allocation, String>, CompareError> {
         let evaluator = &ground.evaluator;
-        let uniform = uniform_losses(evaluator, store)?;
+        let objective = Objective::new(evaluator, store)?;
         let budget = Budget { evaluations: plan.evaluations, tokens: u64::MAX };
         let mut observer = |_: &_, _: f64| {};
-        let mut lab = Lab::new(evaluator, store, &uniform, budget, &mut observer);
-        let archive = search_by(searcher, &mut lab, plan.seed)?;
-        self.row.tokens += lab.spent.tokens;
-        self.row.evaluations += lab.spent.evaluations;
+        let mut race = Race::new(evaluator, store, &objective, budget, &mut observer);
+        let archive = baselines::run::run(program, &mut race, plan.seed)?;
+        self.row.tokens += race.spent().tokens;
+        self.row.evaluations += race.spent().evaluations;
         let best = archive.ranked().into_iter().find(|it| it.full).cloned();
         match best {
             Some(best) => Ok(ground.allocation_of(&best.candidate.genome)?.map_err(|it| it.to_string())),

@@ -3,7 +3,9 @@
 use serde::{Serialize, Serializer};
 
 use crate::lang::types::UnitKind;
-use crate::search::summary::{Damage, Ratios};
+use crate::prune::{Pattern, Propagation};
+use crate::trial::loss::Damage;
+use crate::trial::ratios::RealisedRatios;
 
 fn by_name<S: Serializer>(unit: &UnitKind, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(unit.name())
@@ -19,9 +21,9 @@ pub struct Comparison {
     /// How weights are chosen: the pruning method's name, or its metric.
     pub method: String,
     /// Where zeros may stand.
-    pub pattern: String,
-    /// What later blocks saw of the pruning: `pruned` or `dense`.
-    pub propagation: &'static str,
+    pub pattern: Pattern,
+    /// What later blocks saw of the pruning.
+    pub propagation: Propagation,
     /// How many windows the report text has.
     pub windows: usize,
     /// How many tokens each of them has.
@@ -75,7 +77,7 @@ pub enum CellResult {
         /// The share of all weights that went.
         achieved: f64,
         /// The ratios that were realised.
-        ratios: Ratios,
+        ratios: RealisedRatios,
     },
     /// It has no value on the model at this sparsity: why.
     Problem(String),
@@ -91,7 +93,7 @@ impl Cell {
     }
 
     /// Returns the ratios, where there is an allocation.
-    pub const fn ratios(&self) -> Option<&Ratios> {
+    pub const fn ratios(&self) -> Option<&RealisedRatios> {
         match &self.result {
             CellResult::Measured { ratios, .. } => Some(ratios),
             CellResult::Problem(_) => None,

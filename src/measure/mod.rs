@@ -2,7 +2,6 @@
 
 mod divergence;
 mod loss;
-mod norms;
 mod on_device;
 pub mod paired;
 mod perplexity;
@@ -10,6 +9,5 @@ mod reference;
 
 pub use divergence::{Divergence, divergence, divergence_of, divergence_streamed};
 pub use loss::{Logits, row_divergence, row_loss};
-pub use norms::norm_divergence;
 pub use perplexity::{Perplexity, perplexity, perplexity_of, perplexity_streamed};
 pub use reference::{Reference, WindowLoss};

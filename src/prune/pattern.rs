@@ -93,7 +93,7 @@ pub enum Rounding {
 }
 
 /// What one linear loses.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Share {
     /// The ratio on budget, before whole weights.
     pub sparsity: f64,

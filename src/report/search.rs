@@ -11,6 +11,7 @@ mod loss;
 mod page;
 mod ratios;
 mod rows;
+pub mod script;
 mod text;
 mod usage;
 

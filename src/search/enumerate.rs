@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::archive::Archive;
 use super::error::SearchError;
-use super::lab::Lab;
-use super::proposals::{Proposal, Proposals, measure_new};
 use super::space::{Space, SpaceKind};
 use crate::lang::canonical;
 use crate::lang::program::Script;
+use crate::trial::archive::Archive;
+use crate::trial::contest::Contest;
+use crate::trial::race::Race;
 
 /// How many formulas are allotted at a time, and so share reads of the weights.
 const BATCH: usize = 256;
@@ -48,14 +48,12 @@ pub fn formulas(space: &Space, grid: &Grid) -> Result<Vec<Script>, SearchError> 
 /// Measures every formula of a space, each behaviour once, on the whole fitness text.
 ///
 /// # Errors
-/// As [`formulas`] and [`Lab::race`].
-pub fn enumerate(lab: &mut Lab<'_>, space: &Space, grid: &Grid) -> Result<Archive, SearchError> {
-    let mut proposals = Proposals::new(0);
-    let mut archive = Archive::default();
+/// As [`formulas`] and [`Race::run`].
+pub fn enumerate(race: &mut Race<'_>, space: &Space, grid: &Grid) -> Result<Archive, SearchError> {
     let formulas = formulas(space, grid)?;
+    let mut contest = Contest::new(race, 0);
     for batch in formulas.chunks(BATCH) {
-        let proposed = batch.iter().map(|script| Proposal::new(script.clone())).collect();
-        measure_new(lab, &mut proposals, &mut archive, proposed, None)?;
+        contest.measure_new(batch.iter().cloned().map(Into::into).collect(), None)?;
     }
-    Ok(archive)
+    Ok(contest.end())
 }

@@ -5,12 +5,10 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use super::space::SpaceError;
-use crate::allocate::AllocationError;
-use crate::allocate::script::ScriptError;
+use crate::baselines::error::BaselineError;
 use crate::interrupt::Interrupted;
 use crate::model::ModelError;
-use crate::prune::PruneError;
-use crate::stats::{StatisticsError, TextError};
+use crate::trial::error::TrialError;
 
 /// Says why a search stops: which file, which line.
 #[derive(Debug, Error)]
@@ -18,34 +16,19 @@ use crate::stats::{StatisticsError, TextError};
 pub enum SearchError {
     /// Something asked it to stop; all that was measured is in the journal.
     #[error("stopped")]
-    Interrupted {
-        /// The run's folder.
-        folder: PathBuf,
-        /// What stopped it.
-        #[source]
-        cause: Interrupted,
-    },
-    /// A file or tensor cannot be read, written or run through the model.
+    Interrupted(#[source] Interrupted),
+    /// A model or a text cannot be read, or a candidate cannot be measured.
     #[error(transparent)]
-    Model(#[from] ModelError),
-    /// Weights cannot be scored or shared out.
+    Trial(TrialError),
+    /// A control cannot run.
     #[error(transparent)]
-    Prune(#[from] PruneError),
-    /// A text cannot be read.
-    #[error(transparent)]
-    Text(#[from] TextError),
-    /// An allocation cannot be made.
-    #[error(transparent)]
-    Allocation(#[from] AllocationError),
-    /// A statistics file cannot be used.
-    #[error(transparent)]
-    Statistics(Box<StatisticsError>),
+    Control(BaselineError),
     /// There is no such search space.
     #[error(transparent)]
     Space(#[from] SpaceError),
-    /// A script that has to have a value has none.
-    #[error(transparent)]
-    Script(Box<ScriptError>),
+    /// No formula has a value on the model.
+    #[error("the control `evolution` cannot run here: no formula has a value on the model")]
+    NoFormula,
     /// The run's folder exists already.
     #[error("{} exists already", folder.display())]
     Exists {
@@ -61,22 +44,6 @@ pub enum SearchError {
         file: &'static str,
         /// What is wrong.
         problem: String,
-    },
-    /// The journal has a line that cannot be understood, before its last.
-    #[error("{}:{line}: {problem}; the journal was changed", path.display())]
-    Journal {
-        /// The journal.
-        path: PathBuf,
-        /// The line, from 1.
-        line: usize,
-        /// What is wrong.
-        problem: String,
-    },
-    /// Another process has the run open.
-    #[error("another process is working on {}", folder.display())]
-    Locked {
-        /// The run's folder.
-        folder: PathBuf,
     },
     /// The model or a text is no longer what the run began with.
     #[error("{what} changed since {} began: it had {before} and now has {now}", folder.display())]
@@ -96,20 +63,28 @@ pub enum SearchError {
         /// How many there may be.
         most: usize,
     },
-    /// A control needs what the settings do not have.
-    #[error("the control `{control}` cannot run here: {problem}")]
-    Control {
-        /// The control.
-        control: &'static str,
-        /// Why.
-        problem: &'static str,
-    },
-    /// Pruning to the target leaves a model that cannot be told from others.
-    #[error("uniform sparsity of {target} gives a divergence of {loss} on the fitness text")]
-    Degenerate {
-        /// The target.
-        target: f64,
-        /// The loss.
-        loss: f64,
-    },
+}
+
+impl From<TrialError> for SearchError {
+    fn from(error: TrialError) -> Self {
+        match error {
+            TrialError::Interrupted(cause) => Self::Interrupted(cause),
+            error => Self::Trial(error),
+        }
+    }
+}
+
+impl From<BaselineError> for SearchError {
+    fn from(error: BaselineError) -> Self {
+        match error {
+            BaselineError::Trial(error) => error.into(),
+            error => Self::Control(error),
+        }
+    }
+}
+
+impl From<ModelError> for SearchError {
+    fn from(error: ModelError) -> Self {
+        Self::Trial(error.into())
+    }
 }

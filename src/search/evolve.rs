@@ -8,16 +8,19 @@
 use std::collections::BTreeMap;
 
 use rand::RngExt;
+use rand::rngs::ChaCha8Rng;
 
-use super::archive::{Archive, Individual};
-use super::candidate::{Behaviour, Candidate};
 use super::error::SearchError;
-use super::lab::Lab;
-use super::proposals::{Proposal, Proposals, begin, race};
-use super::space::Space;
+use super::space::{Space, Variation};
+use super::variation_credit::VariationCredit;
 use crate::lang::ops::Op;
 use crate::lang::program::{Expr, Script};
 use crate::lang::types::UnitKind;
+use crate::trial::archive::{Archive, Individual};
+use crate::trial::behaviour::Behaviour;
+use crate::trial::candidate::Candidate;
+use crate::trial::contest::{Contest, ProposedFormula};
+use crate::trial::race::Race;
 
 /// How many formulas of different behaviour an island holds, and how many of them may differ in constants alone.
 const ISLAND: usize = 32;
@@ -49,85 +52,123 @@ const EXHAUSTED: usize = 20;
 /// Evolves formulas of a space from published seeds and random ones, until the budget is spent or nothing new is found.
 ///
 /// # Errors
-/// As [`Lab::race`].
+/// As [`Race::run`].
 pub fn evolve(
-    lab: &mut Lab<'_>,
+    race: &mut Race<'_>,
     space: &Space,
-    seeds: &[(Script, Option<&'static str>)],
+    seeds: &[ProposedFormula],
     seed: u64,
 ) -> Result<Archive, SearchError> {
-    let (mut proposals, mut archive) = begin(lab, seeds, seed)?;
+    let contest = Contest::with_seeds(race, seeds, seed)?;
+    let mut evolution =
+        Evolution { contest, space, credit: VariationCredit::new(), origins: BTreeMap::new() };
     let mut idle = 0;
-    while lab.left() > 0 && idle < EXHAUSTED {
-        let before = lab.spent.evaluations;
-        let ranked = archive.ranked();
-        let best = ranked.first().and_then(|it| it.candidate.genome.script()).and_then(|script| script.unit);
-        let islands = space.units().len();
-        let equal = (lab.spent.evaluations as f64) < EQUAL * lab.budget().evaluations as f64;
-        for unit in space.units() {
-            let share = match equal || islands == 1 {
-                true => OFFSPRING / islands,
-                false if best == Some(*unit) => FAVOURED,
-                false => OFFSPRING - FAVOURED,
-            };
-            generation(lab, &mut proposals, space, &mut archive, *unit, share)?;
+    while evolution.contest.race().left() > 0 && idle < EXHAUSTED {
+        let before = evolution.contest.race().spent().evaluations;
+        for (unit, wanted) in evolution.islands() {
+            evolution.generation(unit, wanted)?;
         }
-        idle = if lab.spent.evaluations == before { idle + 1 } else { 0 };
+        let fresh = evolution.contest.race().spent().evaluations != before;
+        idle = if fresh { 0 } else { idle + 1 };
     }
-    Ok(archive)
+    Ok(evolution.contest.end())
 }
 
-/// Makes and measures one generation of an island.
-fn generation(
-    lab: &mut Lab<'_>,
-    proposals: &mut Proposals,
-    space: &Space,
-    archive: &mut Archive,
-    unit: UnitKind,
-    wanted: usize,
-) -> Result<(), SearchError> {
-    let wanted = wanted.min(lab.left());
-    let island = survivors(archive, unit, lab.unit_of_loss());
-    let mut fresh: Vec<Candidate> = Vec::new();
-    for _ in 0..BATCHES {
-        let proposed = propose(proposals, space, archive, &island, unit, wanted - fresh.len());
-        for candidate in proposals.sort(lab, archive, proposed)? {
-            let behaviour = &candidate.allotted.behaviour;
-            match fresh.iter().any(|it| it.allotted.behaviour == *behaviour) {
-                true => lab.spent.known_behaviours += 1,
-                false => fresh.push(candidate),
+/// The variation that made a formula, and the loss of its parent.
+#[derive(Clone, Copy, Debug)]
+struct Origin {
+    variation: Variation,
+    parent_loss: f64,
+}
+
+/// A formula that is proposed, and where it comes from; one without a parent has no origin.
+struct Offspring {
+    formula: ProposedFormula,
+    origin: Option<Origin>,
+}
+
+/// A population on its way.
+struct Evolution<'c, 'r> {
+    contest: Contest<'c, 'r>,
+    space: &'c Space,
+    credit: VariationCredit,
+    /// Where candidates come from that wait to be measured.
+    origins: BTreeMap<Behaviour, Origin>,
+}
+
+impl Evolution<'_, '_> {
+    /// Returns the islands, each with how many new behaviours its next generation is to have.
+    fn islands(&self) -> Vec<(UnitKind, usize)> {
+        let race = self.contest.race();
+        let ranked = self.contest.archive().ranked();
+        let best = ranked.first().and_then(|it| it.candidate.genome.script()).and_then(|script| script.unit);
+        let units = self.space.units();
+        let equal = (race.spent().evaluations as f64) < EQUAL * race.budget().evaluations as f64;
+        let wanted = |unit: &UnitKind| match equal || units.len() == 1 {
+            true => OFFSPRING / units.len(),
+            false if best == Some(*unit) => FAVOURED,
+            false => OFFSPRING - FAVOURED,
+        };
+        units.iter().map(|unit| (*unit, wanted(unit))).collect()
+    }
+
+    /// Makes and measures one generation of an island.
+    fn generation(&mut self, unit: UnitKind, wanted: usize) -> Result<(), SearchError> {
+        let race = self.contest.race();
+        let wanted = wanted.min(race.left());
+        let island = survivors(self.contest.archive(), unit, race.unit_of_loss());
+        let mut fresh: Vec<Candidate> = Vec::new();
+        for _ in 0..BATCHES {
+            let proposed = self.propose(&island, unit, wanted - fresh.len());
+            for candidate in self.sort(proposed)? {
+                let behaviour = &candidate.allotted.behaviour;
+                match fresh.iter().any(|it| it.allotted.behaviour == *behaviour) {
+                    true => self.contest.count_known_behaviour(),
+                    false => fresh.push(candidate),
+                }
+            }
+            if fresh.len() >= wanted {
+                break;
             }
         }
-        if fresh.len() >= wanted {
-            break;
+        let reference = reference(self.contest.archive(), &island);
+        for (behaviour, loss) in self.contest.measure(fresh, reference.as_ref())? {
+            if let Some(Origin { variation, parent_loss }) = self.origins.remove(&behaviour) {
+                self.credit.add(variation, loss < parent_loss);
+            }
         }
+        Ok(())
     }
-    let reference = reference(archive, &island);
-    race(lab, proposals, archive, fresh, reference.as_ref())
-}
 
-/// Returns one batch of proposals for an island: random formulas while it is small, else variations of its members.
-fn propose(
-    proposals: &mut Proposals,
-    space: &Space,
-    archive: &Archive,
-    island: &[Behaviour],
-    unit: UnitKind,
-    count: usize,
-) -> Vec<Proposal> {
-    let of = |behaviour: &Behaviour| {
-        let parent = archive.get(behaviour)?;
-        Some((parent.candidate.genome.script()?, parent.loss))
-    };
-    let factors = proposals.factors();
-    let front: Vec<(&Script, f64)> =
-        archive.front().into_iter().filter_map(|it| Some((it.candidate.genome.script()?, it.loss))).collect();
-    let young = island.len() < ISLAND;
-    (0..count)
-        .map(|_| {
-            let mut random = proposals.random();
+    /// Returns the candidates of new behaviour among some offspring, and remembers where they come from.
+    fn sort(&mut self, proposed: Vec<Offspring>) -> Result<Vec<Candidate>, SearchError> {
+        let (formulas, origins): (Vec<_>, Vec<_>) =
+            proposed.into_iter().map(|it| (it.formula, it.origin)).unzip();
+        let mut candidates = Vec::new();
+        for fresh in self.contest.sort(formulas)? {
+            if let Some(origin) = origins[fresh.proposal] {
+                self.origins.insert(fresh.candidate.allotted.behaviour.clone(), origin);
+            }
+            candidates.push(fresh.candidate);
+        }
+        Ok(candidates)
+    }
+
+    /// Returns one batch of proposals for an island: random formulas while it is small, else variations of its members.
+    fn propose(&mut self, island: &[Behaviour], unit: UnitKind, count: usize) -> Vec<Offspring> {
+        let streams: Vec<ChaCha8Rng> = (0..count).map(|_| self.contest.random()).collect();
+        let archive = self.contest.archive();
+        let front: Vec<(&Script, f64)> = archive.front().into_iter().filter_map(parent).collect();
+        let of_island = |behaviour: &Behaviour| parent(archive.get(behaviour)?);
+        let factors = self.credit.factors();
+        let young = island.len() < ISLAND;
+        let random_of = |random: &mut ChaCha8Rng| Offspring {
+            formula: self.space.random_of(random, unit).into(),
+            origin: None,
+        };
+        let offspring = |mut random: ChaCha8Rng| {
             if island.is_empty() || (young && random.random_bool(0.5)) {
-                return Proposal::new(space.random_of(&mut random, unit));
+                return random_of(&mut random);
             }
             let mut parent = |from_front: f64| {
                 if !front.is_empty() && random.random_bool(from_front) {
@@ -135,17 +176,24 @@ fn propose(
                 }
                 // The island is ranked, so the least place drawn is the best.
                 let draws = (0..TOURNAMENT).map(|_| random.random_range(0..island.len() as u64) as usize);
-                draws.min().and_then(|place| of(&island[place]))
+                draws.min().and_then(|place| of_island(&island[place]))
             };
             match (parent(0.0), parent(FROM_FRONT)) {
-                (Some((parent, loss)), Some((mate, _))) => {
-                    let (script, variation) = space.vary(&mut random, parent, mate, &factors);
-                    Proposal { script, published: None, origin: variation.map(|it| (it, loss)) }
+                (Some((parent, parent_loss)), Some((mate, _))) => {
+                    let (script, variation) = self.space.vary(&mut random, parent, mate, &factors);
+                    let origin = variation.map(|variation| Origin { variation, parent_loss });
+                    Offspring { formula: script.into(), origin }
                 }
-                _ => Proposal::new(space.random_of(&mut random, unit)),
+                _ => random_of(&mut random),
             }
-        })
-        .collect()
+        };
+        streams.into_iter().map(offspring).collect()
+    }
+}
+
+/// Returns an individual's formula and loss, where it can be a parent.
+fn parent(individual: &Individual) -> Option<(&Script, f64)> {
+    Some((individual.candidate.genome.script()?, individual.loss))
 }
 
 /// Returns the behaviours of a unit that go on, the best first.

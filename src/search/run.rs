@@ -1,37 +1,26 @@
-//! A whole run: searches and controls for every seed, and the files that they leave in its folder.
+//! A whole run: searches and controls for every seed.
 
-use std::fs;
-use std::path::Path;
-
-use serde::Serialize;
-
-use super::archive::Archive;
-use super::candidate::{Candidate, canonical_form};
-use super::control::{search_by, search_randomly};
 use super::enumerate::enumerate;
 use super::error::SearchError;
-use super::evaluator::Evaluator;
 use super::evolve::evolve;
-use super::finish::{Done, Finish, summarise};
-use super::lab::{Budget, Lab, uniform_losses};
-use super::script;
+use super::finals::{Done, Finals, summarise};
+use super::random::search_randomly;
+use super::searcher::Searcher;
 use super::settings::Settings;
 use super::space::Space;
-use super::store::Store;
-use super::summary::{RunSummary, Searcher, Spent, Summary};
+use super::summary::{RunSummary, Summary, Winner, WinnerName};
+use crate::baselines;
 use crate::lang::check::{Options, check};
 use crate::lang::program::Script;
 use crate::lang::published::{self, PUBLISHED};
-use crate::model::{ModelError, write_beside};
-
-/// The files of a run's folder, beside its settings.
-pub const JOURNAL: &str = "journal.jsonl";
-/// What was found, as data.
-pub const SUMMARY: &str = "summary.json";
-/// The winning script.
-pub const BEST: &str = "best.allot";
-/// The folder of the Pareto front's scripts.
-pub const FRONT: &str = "front";
+use crate::trial::archive::Archive;
+use crate::trial::candidate::{Candidate, canonical_form};
+use crate::trial::contest::ProposedFormula;
+use crate::trial::evaluator::Evaluator;
+use crate::trial::objective::Objective;
+use crate::trial::race::{Budget, Race};
+use crate::trial::spent::Spent;
+use crate::trial::store::Store;
 
 /// Where a run is.
 #[derive(Clone, Copy, Debug)]
@@ -69,40 +58,24 @@ pub fn run(
     store: &mut dyn Store,
     watch: &mut Watch<'_>,
 ) -> Result<Summary, SearchError> {
-    let uniform = uniform_losses(evaluator, store)?;
+    let objective = Objective::new(evaluator, store)?;
     let seeds = seeds(settings, space);
-    let mut done: Vec<Done> = Vec::new();
     let plan = plan(settings);
+    let mut done: Vec<Done> = Vec::new();
     for (index, (searcher, seed)) in plan.iter().copied().enumerate() {
-        // A control spends as many tokens as the search of its seed did.
-        let spent = |it: &&Done| it.run.searcher.is_search() && it.run.seed == seed;
-        let budget = match (searcher, done.iter().find(spent)) {
-            (Searcher::Enumeration, _) => Budget { evaluations: usize::MAX, tokens: u64::MAX },
-            (Searcher::Evolution, _) | (_, None) => {
-                Budget { evaluations: settings.evaluations, tokens: u64::MAX }
-            }
-            (_, Some(search)) => Budget { evaluations: usize::MAX, tokens: search.run.spent.tokens },
-        };
+        let budget = budget(settings, searcher, seed, &done);
         let evaluations = budget.evaluations.min(settings.evaluations);
         let mut observer = |spent: &Spent, best: f64| {
             watch(State { searcher, seed, done: index, all: plan.len(), spent, evaluations, best });
         };
-        let mut lab = Lab::new(evaluator, store, &uniform, budget, &mut observer);
-        let archive: Archive = match searcher {
-            Searcher::Evolution => evolve(&mut lab, space, &seeds, seed)?,
-            Searcher::Enumeration => match &settings.enumeration {
-                Some(grid) => enumerate(&mut lab, space, grid)?,
-                None => Archive::default(),
-            },
-            Searcher::Random => search_randomly(&mut lab, space, &seeds, seed)?,
-            program => search_by(program, &mut lab, seed)?,
-        };
-        let (spent, points) = (lab.spent.clone(), std::mem::take(&mut lab.points));
-        let finalists = Finish { evaluator, store, uniform: &uniform }.finalists(&archive)?;
+        let mut race = Race::new(evaluator, store, &objective, budget, &mut observer);
+        let archive = search(searcher, seed, &mut race, settings, space, &seeds)?;
+        let (spent, points) = race.end();
+        let finalists = Finals { evaluator, store, objective: &objective }.finalists(&archive)?;
         let Some(best) = finalists.first() else { continue };
         // The report text is read when all is decided; until then there is no damage to tell of.
-        let best = super::summary::Winner {
-            name: searcher.name().to_owned(),
+        let best = Winner {
+            name: WinnerName::Best(searcher),
             formula: None,
             fitness: best.fitness,
             selection: best.selection,
@@ -110,14 +83,46 @@ pub fn run(
         };
         done.push(Done { run: RunSummary { searcher, seed, spent, points, best }, finalists });
     }
-    let mut finish = Finish { evaluator, store, uniform: &uniform };
+    let mut finals = Finals { evaluator, store, objective: &objective };
     for it in &mut done {
         if let Some(best) = it.finalists.first() {
-            it.run.best = finish.winner(it.run.searcher.name(), best)?;
+            it.run.best = finals.winner(WinnerName::Best(it.run.searcher), best)?;
         }
     }
     let published = published(evaluator)?;
-    summarise(&mut finish, &settings.method, &done, &published)
+    summarise(&mut finals, settings.trial.ranking.method.name(), &done, &published)
+}
+
+/// Returns what a searcher may spend: a control as many tokens as the search of its seed did.
+fn budget(settings: &Settings, searcher: Searcher, seed: u64, done: &[Done]) -> Budget {
+    let search = done.iter().find(|it| it.run.searcher.is_search() && it.run.seed == seed);
+    match (searcher, search) {
+        (Searcher::Enumeration, _) => Budget { evaluations: usize::MAX, tokens: u64::MAX },
+        (Searcher::Evolution, _) | (_, None) => {
+            Budget { evaluations: settings.evaluations, tokens: u64::MAX }
+        }
+        (_, Some(search)) => Budget { evaluations: usize::MAX, tokens: search.run.spent.tokens },
+    }
+}
+
+/// Runs one search or control.
+fn search(
+    searcher: Searcher,
+    seed: u64,
+    race: &mut Race<'_>,
+    settings: &Settings,
+    space: &Space,
+    seeds: &[ProposedFormula],
+) -> Result<Archive, SearchError> {
+    match searcher {
+        Searcher::Evolution => evolve(race, space, seeds, seed),
+        Searcher::Enumeration => match &settings.enumeration {
+            Some(grid) => enumerate(race, space, grid),
+            None => Ok(Archive::default()),
+        },
+        Searcher::Random => search_randomly(race, space, seeds, seed),
+        Searcher::Program(program) => Ok(baselines::run::run(program, race, seed)?),
+    }
 }
 
 /// Returns what is run: for every seed the search and its controls; a control without chance once.
@@ -127,7 +132,7 @@ fn plan(settings: &Settings) -> Vec<(Searcher, u64)> {
     }
     let mut plan = Vec::new();
     for (index, seed) in settings.seeds.iter().enumerate() {
-        for searcher in Searcher::ALL {
+        for searcher in Searcher::all() {
             let wanted = searcher == Searcher::Evolution || settings.controls.contains(&searcher);
             if wanted && (index == 0 || searcher.has_chance()) {
                 plan.push((searcher, *seed));
@@ -138,14 +143,17 @@ fn plan(settings: &Settings) -> Vec<(Searcher, u64)> {
 }
 
 /// Returns the allocations with which a population begins: the published ones, and those that the settings include.
-fn seeds(settings: &Settings, space: &Space) -> Vec<(Script, Option<&'static str>)> {
+fn seeds(settings: &Settings, space: &Space) -> Vec<ProposedFormula> {
     let known = PUBLISHED.iter().filter_map(|it| Some((published::script(it.name)?, Some(it.name))));
     let included = settings.include.iter().filter_map(|text| {
         let script = check(text, Options::default()).script?;
         let allocation = script.allocation.map(|it| it.without_spans());
         Some((Script { metric: None, unit: script.unit, allocation }, None))
     });
-    known.chain(included).filter_map(|(script, name)| Some((space.adapt(&script)?, name))).collect()
+    let adapted = |(script, published): (Script, Option<&'static str>)| {
+        Some(ProposedFormula { script: space.adapt(&script)?, published })
+    };
+    known.chain(included).filter_map(adapted).collect()
 }
 
 /// Returns the published allocations that have a value on the models, each with its own unit.
@@ -164,44 +172,4 @@ fn published(evaluator: &Evaluator) -> Result<Vec<Candidate>, SearchError> {
     Ok(candidates
         .filter_map(|(candidate, name)| Some(Candidate { published: Some(name), ..candidate? }))
         .collect())
-}
-
-/// Writes what a run found into its folder: the winner, the front, and all of it as data.
-///
-/// # Errors
-/// When a file cannot be written; what was there before is then whole.
-pub fn write(folder: &Path, summary: &Summary) -> Result<(), SearchError> {
-    let data = |path: &Path, bytes: &[u8]| write_beside(path, |file| std::io::Write::write_all(file, bytes));
-    if let Some(text) = script::file(summary, &summary.best) {
-        data(&folder.join(BEST), text.as_bytes())?;
-    }
-    let front = folder.join(FRONT);
-    let failed = |source| ModelError::Write { path: front.clone(), source };
-    if front.exists() {
-        fs::remove_dir_all(&front).map_err(failed)?;
-    }
-    fs::create_dir_all(&front).map_err(failed)?;
-    for winner in &summary.front {
-        if let (Some(text), Some(formula)) = (script::file(summary, winner), &winner.formula) {
-            data(&front.join(format!("{:03}.allot", formula.size)), text.as_bytes())?;
-        }
-    }
-    Ok(data(&folder.join(SUMMARY), &json(summary)?)?)
-}
-
-/// Reads what a run found.
-///
-/// # Errors
-/// When the folder is not a run's, or the run is not finished.
-pub fn read(folder: &Path) -> Result<Summary, SearchError> {
-    let wrong = |problem: String| SearchError::NotARun { folder: folder.to_owned(), file: SUMMARY, problem };
-    let bytes = fs::read(folder.join(SUMMARY)).map_err(|error| wrong(error.to_string()))?;
-    serde_json::from_slice(&bytes).map_err(|error| wrong(error.to_string()))
-}
-
-fn json(value: &impl Serialize) -> Result<Vec<u8>, SearchError> {
-    let mut bytes = serde_json::to_vec_pretty(value)
-        .map_err(|error| ModelError::Write { path: SUMMARY.into(), source: error.into() })?;
-    bytes.push(b'\n');
-    Ok(bytes)
 }

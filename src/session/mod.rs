@@ -12,6 +12,7 @@ mod open;
 mod prune;
 mod script;
 
+pub use crate::prune::Scoring;
 pub use calibration::Calibration;
 pub use error::SessionError;
 pub use event::{Event, Note, Phase, Watch};

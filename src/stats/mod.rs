@@ -29,4 +29,4 @@ pub use spectra::spectra;
 pub use statistics::{LinearStatistics, Provenance, Statistics, hessian_diagonal};
 pub use stream::{Activations, batch_samples, room};
 pub use text::{Text, TextError};
-pub use tokens::Tokens;
+pub use tokens::{TokenFile, Tokens};

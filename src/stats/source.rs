@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::text::{Text, TextError};
-use super::tokens::Tokens;
+use super::tokens::{TokenFile, Tokens};
 use crate::model::{Checkpoint, ModelError, Tokenizer};
 
 /// The length of a window, in tokens, where nobody says another and the model's context is not shorter: the field's.
@@ -32,8 +32,8 @@ pub fn window_length(asked: Option<usize>, checkpoint: &Checkpoint) -> Result<us
 pub enum Source {
     /// Text files, tokenised with the model's tokenizer.
     Text(Vec<PathBuf>),
-    /// Ready token ids, `FILE.safetensors:NAME`, which are taken as they are: their windows have the length they have.
-    Tokens(String),
+    /// Ready token ids, which are taken as they are: their windows have the length they have.
+    Tokens(TokenFile),
 }
 
 impl Source {
@@ -41,7 +41,7 @@ impl Source {
     /// their own.
     ///
     /// # Errors
-    /// As [`window_length`], [`Tokens::draw`] and [`Tokens::read`].
+    /// As [`window_length`], [`Tokens::draw`] and [`Tokens::read_from`].
     pub fn draw(
         &self,
         checkpoint: &Checkpoint,
@@ -55,7 +55,7 @@ impl Source {
                 let tokenizer = Tokenizer::open(checkpoint)?;
                 Tokens::draw(&Text::read(paths)?, &tokenizer, samples, length, seed)
             }
-            Self::Tokens(argument) => Ok(ready(argument, checkpoint)?.first(samples)),
+            Self::Tokens(ids) => Ok(ready(ids, checkpoint)?.first(samples)),
         }
     }
 
@@ -63,7 +63,7 @@ impl Source {
     /// `limit` of them.
     ///
     /// # Errors
-    /// As [`window_length`], [`Tokens::windows`] and [`Tokens::read`].
+    /// As [`window_length`], [`Tokens::windows`] and [`Tokens::read_from`].
     pub fn windows(
         &self,
         checkpoint: &Checkpoint,
@@ -76,8 +76,8 @@ impl Source {
                 let tokenizer = Tokenizer::open(checkpoint)?;
                 Tokens::windows(&Text::read(paths)?, &tokenizer, length, limit)
             }
-            Self::Tokens(argument) => {
-                let tokens = ready(argument, checkpoint)?;
+            Self::Tokens(ids) => {
+                let tokens = ready(ids, checkpoint)?;
                 Ok(limit.map_or_else(|| tokens.clone(), |limit| tokens.first(limit)))
             }
         }
@@ -85,8 +85,8 @@ impl Source {
 }
 
 /// Reads ready ids whose windows fit the model's context.
-fn ready(argument: &str, checkpoint: &Checkpoint) -> Result<Tokens, TextError> {
-    let tokens = Tokens::read(argument, checkpoint)?;
+fn ready(ids: &TokenFile, checkpoint: &Checkpoint) -> Result<Tokens, TextError> {
+    let tokens = Tokens::read_from(ids, checkpoint)?;
     window_length(Some(tokens.length()), checkpoint)?;
     Ok(tokens)
 }

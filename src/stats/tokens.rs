@@ -1,5 +1,6 @@
 //! Token ids in equal windows: what a model reads.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use rand::rngs::ChaCha8Rng;
@@ -7,10 +8,53 @@ use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rayon::prelude::*;
 use safetensors::Dtype;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::text::{Text, TextError};
 use crate::model::{Checkpoint, ModelError, TensorFiles, Tokenizer, hexadecimal};
+
+/// Where ready token ids lie: a file of tensors, and the tensor in it; as data, `FILE:NAME`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", from = "String")]
+pub struct TokenFile {
+    /// The file.
+    pub file: PathBuf,
+    /// The tensor; `input_ids` where none is named.
+    pub tensor: Option<String>,
+}
+
+impl fmt::Display for TokenFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.tensor {
+            Some(tensor) => write!(f, "{}:{tensor}", self.file.display()),
+            None => write!(f, "{}", self.file.display()),
+        }
+    }
+}
+
+impl From<&str> for TokenFile {
+    fn from(argument: &str) -> Self {
+        match argument.rsplit_once(':') {
+            Some((file, tensor)) if !tensor.contains(['/', '\\']) => {
+                Self { file: file.into(), tensor: Some(tensor.to_owned()) }
+            }
+            _ => Self { file: argument.into(), tensor: None },
+        }
+    }
+}
+
+impl From<String> for TokenFile {
+    fn from(argument: String) -> Self {
+        argument.as_str().into()
+    }
+}
+
+impl From<TokenFile> for String {
+    fn from(ids: TokenFile) -> Self {
+        ids.to_string()
+    }
+}
 
 /// Windows of token ids, `[samples, length]`, one after the other.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,15 +78,21 @@ impl Tokens {
         Ok(Self { ids, length, hash: hexadecimal(&hash.finalize()) })
     }
 
-    /// Reads ready ids from `FILE.safetensors:NAME`, integers of shape `[samples, length]`.
+    /// Reads ready ids as a command names them, `FILE.safetensors:NAME`.
+    ///
+    /// # Errors
+    /// As [`Tokens::read_from`].
+    pub fn read(argument: &str, checkpoint: &Checkpoint) -> Result<Self, TextError> {
+        Self::read_from(&argument.into(), checkpoint)
+    }
+
+    /// Reads ready ids, integers of shape `[samples, length]`.
     ///
     /// # Errors
     /// When the file cannot be read, the tensor is not there or of another kind, or an id is not in the vocabulary.
-    pub fn read(argument: &str, checkpoint: &Checkpoint) -> Result<Self, TextError> {
-        let (path, name) = match argument.rsplit_once(':') {
-            Some((path, name)) if !name.contains(['/', '\\']) => (Path::new(path), name),
-            _ => (Path::new(argument), "input_ids"),
-        };
+    pub fn read_from(ids: &TokenFile, checkpoint: &Checkpoint) -> Result<Self, TextError> {
+        let path = ids.file.as_path();
+        let name = ids.tensor.as_deref().unwrap_or("input_ids");
         let files = TensorFiles::open_file(path)?;
         let tensor = files.tensor(name)?;
         let wide = match tensor.dtype {

@@ -4,16 +4,18 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::search::{Objective, Texts};
+use super::search::{Objective, Texts, TrialPlace};
+use crate::baselines::program::Program;
 use crate::cli::shared::common::{Common, Format, Outcome};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::interrupt::Deferred;
 use crate::cli::shared::progress::Progress;
-use crate::cli::shared::{output, scripts, terminal};
-use crate::compare::entrant::{Decider, Entrant, programs};
+use crate::cli::shared::{output, preparation, scripts, terminal};
+use crate::compare::entrant::{Decider, Entrant};
+use crate::compare::error::CompareError;
 use crate::compare::folder::{Folder, Identity};
 use crate::compare::ground::Ground;
-use crate::compare::run::{CompareError, Plan, compare};
+use crate::compare::run::{ComparisonPlan, compare};
 use crate::compare::summary::{Comparison, Timings};
 use crate::lang::ops::Op;
 use crate::lang::program::Metric;
@@ -21,11 +23,10 @@ use crate::lang::published::{self, PUBLISHED};
 use crate::lang::types::UnitKind;
 use crate::prune::{Method, Pattern, Propagation};
 use crate::report::{TableOptions, compare as tables};
-use crate::search::settings::Settings;
-use crate::search::space::SpaceOptions;
-use crate::search::store::{Memory, Store};
-use crate::search::summary::Measure;
 use crate::session::metric_of;
+use crate::trial::loss::Measure;
+use crate::trial::settings::TrialSettings;
+use crate::trial::store::{Memory, Store};
 
 /// Compares ways to allocate on a model: one table of perplexities, and the ratios of each
 #[derive(Debug, clap::Args)]
@@ -95,17 +96,8 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Outco
     }
     let plan = plan(arguments, common.quiet)?;
     let settings = settings(arguments, &plan, &metric, common.quiet)?;
+    let prepared = preparation::prepared(&settings, common)?;
     let writing = Deferred::begin();
-    let bar = Progress::new("preparing", common.quiet);
-    let out = arguments.out.clone().unwrap_or_default();
-    let engine = common.device.engine().map_err(crate::model::ModelError::from)?;
-    let prepared = settings.open(
-        &out,
-        (&engine, common.device.precision()),
-        Some(writing.flag()),
-        &mut |_, share| bar.at(share),
-    )?;
-    bar.done();
     let (folder, mut store): (_, Box<dyn Store>) = match &arguments.out {
         None => (None, Box::new(Memory::default())),
         Some(path) => {
@@ -136,23 +128,30 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Outco
         write(folder, &comparison, &timings)?;
     }
     drop(writing);
-    match (common.format, arguments.table) {
-        (Format::Json, _) => output::print_json(&Printed { comparison: &comparison, seconds: &timings })?,
-        (Format::Text, TableForm::Markdown) => output::print(&tables::markdown(&comparison, &timings))?,
-        (Format::Text, TableForm::Latex) => output::print(&tables::latex(&comparison))?,
-        (Format::Text, TableForm::Text) => {
-            let options = TableOptions {
-                width: terminal::width(),
-                color: terminal::styled(&std::io::stdout()),
-                ascii: false,
-            };
-            output::print(&tables::text(&comparison, &timings, &options))?;
-        }
-    }
+    print(&comparison, &timings, arguments.table, common.format)?;
     if let Some(folder) = folder.filter(|_| !common.quiet) {
         terminal::message(&format!("the page is {}\n", folder.file(tables::PAGE).display()));
     }
     Ok(Outcome::Fine)
+}
+
+/// Prints a comparison in the form that was asked for.
+fn print(
+    comparison: &Comparison,
+    timings: &Timings,
+    table: TableForm,
+    format: Format,
+) -> Result<(), CliError> {
+    match (format, table) {
+        (Format::Json, _) => output::print_json(&Printed { comparison, seconds: timings }),
+        (Format::Text, TableForm::Markdown) => output::print(&tables::markdown(comparison, timings)),
+        (Format::Text, TableForm::Latex) => output::print(&tables::latex(comparison)),
+        (Format::Text, TableForm::Text) => {
+            let color = terminal::styled(&std::io::stdout());
+            let options = TableOptions { width: terminal::width(), color, ascii: false };
+            output::print(&tables::text(comparison, timings, &options))
+        }
+    }
 }
 
 /// A comparison as `--format json` prints it.
@@ -165,7 +164,7 @@ struct Printed<'a> {
 }
 
 /// Returns what is compared with what.
-fn plan(arguments: &Arguments, quiet: bool) -> Result<Plan, CliError> {
+fn plan(arguments: &Arguments, quiet: bool) -> Result<ComparisonPlan, CliError> {
     let mut entrants = Vec::new();
     let published = PUBLISHED.iter().filter(|it| !it.is_as_coded()).map(|it| it.name.to_owned());
     let named = match arguments.scripts.is_empty() {
@@ -175,7 +174,8 @@ fn plan(arguments: &Arguments, quiet: bool) -> Result<Plan, CliError> {
             .collect(),
     };
     for name in named {
-        let program = programs().find(|it| it.key() == name).filter(|_| !Path::new(&name).is_file());
+        let program =
+            Program::ALL.into_iter().find(|it| it.key() == name).filter(|_| !Path::new(&name).is_file());
         entrants.push(match program {
             Some(program) => Entrant::program(program),
             None => {
@@ -187,7 +187,7 @@ fn plan(arguments: &Arguments, quiet: bool) -> Result<Plan, CliError> {
     let mut sparsities = arguments.sparsity.clone();
     sparsities.sort_by(f64::total_cmp);
     sparsities.dedup();
-    Ok(Plan {
+    Ok(ComparisonPlan {
         entrants,
         sparsities,
         units: arguments.unit.clone(),
@@ -207,23 +207,30 @@ fn label(name: &str) -> String {
     .into_owned()
 }
 
-fn settings(arguments: &Arguments, plan: &Plan, metric: &Metric, quiet: bool) -> Result<Settings, CliError> {
+/// Returns which model and texts are compared on.
+fn settings(
+    arguments: &Arguments,
+    plan: &ComparisonPlan,
+    metric: &Metric,
+    quiet: bool,
+) -> Result<TrialSettings, CliError> {
     let searches = plan.entrants.iter().any(|it| matches!(it.decider, Decider::Program(_)));
     let mut texts = arguments.texts.settings_with(arguments.seed, !searches)?;
-    texts.reconstruction |= plan.entrants.iter().any(|it| it.uses(metric, Op::ReconstructionError));
-    texts.gradients = plan.entrants.iter().any(|it| it.uses(metric, Op::Gradient));
+    let uses = |statistic| plan.entrants.iter().any(|it| it.uses(metric, statistic));
+    texts.reconstruction |= uses(Op::ReconstructionError);
+    texts.gradients = uses(Op::Gradient);
     if texts.report.is_none() {
         return Err(CliError::NoText { name: "report" });
     }
+    let sparsity = plan.sparsities.first().copied().unwrap_or(0.5);
     let objective = Objective {
         also: Vec::new(),
         measure: Measure::Kl,
         method: arguments.method.clone(),
         pattern: arguments.pattern,
     };
-    let target = plan.sparsities.first().copied().unwrap_or(0.5);
-    let texts = (texts, arguments.texts.length);
-    super::search::base(&arguments.model, target, &objective, texts, SpaceOptions::default(), quiet)
+    let place = TrialPlace { model: &arguments.model, sparsity, length: arguments.texts.length };
+    super::search::trial(place, &objective, texts, quiet)
 }
 
 /// Writes a comparison into its folder: as data, as tables, as figures and as a page.
@@ -235,13 +242,4 @@ fn write(folder: &Folder, comparison: &Comparison, timings: &Timings) -> Result<
     file("perplexity.svg", &tables::perplexity_figure(comparison))?;
     file("ratios.svg", &tables::ratios_figure(comparison))?;
     file(tables::PAGE, &tables::html(comparison, timings))
-}
-
-impl From<CompareError> for CliError {
-    fn from(error: CompareError) -> Self {
-        match error {
-            CompareError::Search(error) => Self::Search(error),
-            error => Self::Compare(error),
-        }
-    }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::search;
-use super::search::{Objective, Texts};
+use super::search::{Objective, Texts, TrialPlace};
 use crate::cli::shared::common::{Common, Outcome};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::space::SpaceArguments;
@@ -49,10 +49,10 @@ pub(in crate::cli) struct Arguments {
 
 pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliError> {
     let texts = arguments.texts.settings(0)?;
-    let space = arguments.space.options();
-    let texts = (texts, arguments.texts.length);
-    let mut settings =
-        search::base(&arguments.model, arguments.sparsity, &arguments.objective, texts, space, common.quiet)?;
+    let space = arguments.space.options()?;
+    let place =
+        TrialPlace { model: &arguments.model, sparsity: arguments.sparsity, length: arguments.texts.length };
+    let mut settings = search::base(place, &arguments.objective, texts, space, common.quiet)?;
     settings.enumeration =
         Some(Grid { constants: arguments.constants.clone(), windows: arguments.window.clone() });
     search::begin(settings, &arguments.out, common)

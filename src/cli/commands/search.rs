@@ -7,22 +7,28 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::baselines::program::Program;
 use crate::cli::shared::common::{Common, Outcome};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::interrupt::Deferred;
-use crate::cli::shared::progress::Progress;
-use crate::cli::shared::{model, scripts};
+use crate::cli::shared::{model, preparation, scripts};
 use crate::lang::ops::Op;
 use crate::model::Checkpoint;
 use crate::prune::Method;
+use crate::report::search::script;
 use crate::search::error::SearchError;
-use crate::search::run::{self, JOURNAL, State};
-use crate::search::settings::{Settings, TextSettings, metric_script};
+use crate::search::folder::{self, JOURNAL};
+use crate::search::run::{self, State};
+use crate::search::searcher::Searcher;
+use crate::search::settings::Settings;
 use crate::search::space::{Space, SpaceOptions};
-use crate::search::store::Journal;
-use crate::search::summary::{Measure, Searcher};
 use crate::session::{Needs, metric_of};
-use crate::stats::{Source, WINDOW_LENGTH, window_length};
+use crate::stats::{Source, TokenFile, WINDOW_LENGTH, window_length};
+use crate::trial::loss::Measure;
+use crate::trial::ranking::Ranking;
+use crate::trial::settings::{TextSettings, TrialSettings};
+use crate::trial::store::Journal;
+use crate::trial::target::Target;
 
 /// The texts of a search, in the order in which they are read.
 const TEXTS: [&str; 4] = ["calibration", "fitness", "selection", "report"];
@@ -213,7 +219,8 @@ impl Texts {
 fn source(given: &str) -> Result<Source, CliError> {
     match given.rsplit_once(':') {
         Some((file, name)) if file.ends_with(".safetensors") => {
-            Ok(Source::Tokens(format!("{}:{name}", absolute(Path::new(file))?.display())))
+            let (file, tensor) = (absolute(Path::new(file))?, Some(name.to_owned()));
+            Ok(Source::Tokens(TokenFile { file, tensor }))
         }
         _ => Ok(Source::Text(vec![absolute(Path::new(given))?])),
     }
@@ -240,28 +247,41 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Outco
         return Err(CliError::NoSparsity);
     };
     let texts = arguments.texts.settings(arguments.seed)?;
-    let space = arguments.space.options();
-    let length = arguments.texts.length;
-    let mut settings = base(dense, sparsity, &arguments.objective, (texts, length), space, common.quiet)?;
+    let space = arguments.space.options()?;
+    let place = TrialPlace { model: dense, sparsity, length: arguments.texts.length };
+    let mut settings = base(place, &arguments.objective, texts, space, common.quiet)?;
     for name in &arguments.include {
         let loaded = scripts::load(name, None, common.quiet)?;
         let needs =
             Needs::of_scripts([&loaded.script], &metric_of(&scripts::method(&arguments.objective.method)?)?);
-        settings.texts.reconstruction |= needs.has(Op::ReconstructionError);
-        settings.texts.gradients |= needs.has(Op::Gradient);
+        settings.trial.texts.reconstruction |= needs.has(Op::ReconstructionError);
+        settings.trial.texts.gradients |= needs.has(Op::Gradient);
         settings.include.push(loaded.text);
     }
     settings.evaluations = arguments.evaluations;
     settings.seeds = (arguments.seed..arguments.seed.saturating_add(arguments.seeds)).collect();
     let controls = arguments.control.iter().flat_map(|control| match control {
         Control::Random => vec![Searcher::Random],
-        Control::Ramp => vec![Searcher::Ramp],
-        Control::Neuroal => vec![Searcher::Neuroal],
-        Control::Besa => vec![Searcher::Besa],
-        Control::Evopress => vec![Searcher::EvopressBlock, Searcher::EvopressProjection],
+        Control::Ramp => vec![Searcher::Program(Program::Ramp)],
+        Control::Neuroal => vec![Searcher::Program(Program::Neuroal)],
+        Control::Besa => vec![Searcher::Program(Program::Besa)],
+        Control::Evopress => {
+            [Program::EvopressBlock, Program::EvopressProjection].map(Searcher::Program).to_vec()
+        }
     });
     settings.controls = controls.collect();
     begin(settings, out, common)
+}
+
+/// Where candidates are measured, as arguments say it.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::cli) struct TrialPlace<'a> {
+    /// The main model's folder, or its id.
+    pub(in crate::cli) model: &'a Path,
+    /// The main target sparsity.
+    pub(in crate::cli) sparsity: f64,
+    /// How many tokens a window has, where that is said.
+    pub(in crate::cli) length: Option<usize>,
 }
 
 /// Returns the settings of a new run with one seed and no control.
@@ -269,48 +289,15 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Outco
 /// # Errors
 /// Fails when a model or the method's script cannot be found.
 pub(in crate::cli) fn base(
-    dense: &Path,
-    target: f64,
+    place: TrialPlace<'_>,
     objective: &Objective,
-    (mut texts, length): (TextSettings, Option<usize>),
+    texts: TextSettings,
     space: SpaceOptions,
     quiet: bool,
 ) -> Result<Settings, CliError> {
-    let method = scripts::method(&objective.method)?;
-    let metric = metric_of(&method)?;
-    let needs = Needs::of_method(&method);
-    texts.reconstruction |= needs.has(Op::ReconstructionError);
-    texts.gradients |= needs.has(Op::Gradient);
-    let mut models = vec![absolute(&model::folder(dense, quiet)?)?];
-    let mut targets = vec![(0, target)];
-    for also in &objective.also {
-        match also.parse::<f64>() {
-            Ok(other) => targets.push((0, other)),
-            Err(_) => {
-                models.push(absolute(&model::folder(Path::new(also), quiet)?)?);
-                targets.push((models.len() - 1, target));
-            }
-        }
-    }
-    for model in &models {
-        let fits = window_length(length, &Checkpoint::open(model)?)?;
-        texts.length = fits.min(length.unwrap_or(texts.length));
-    }
     Ok(Settings {
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        models,
-        targets,
-        method: match method {
-            // What SparseGPT allots by is Wanda's score.
-            Method::SparseGpt { .. } => Method::Wanda,
-            method => method,
-        }
-        .name()
-        .to_owned(),
-        metric: metric_script(&metric),
-        pattern: objective.pattern.to_string(),
-        measure: objective.measure,
-        texts,
+        trial: trial(place, objective, texts, quiet)?,
         space,
         include: Vec::new(),
         enumeration: None,
@@ -319,6 +306,46 @@ pub(in crate::cli) fn base(
         controls: Vec::new(),
         identities: Vec::new(),
     })
+}
+
+/// Returns which models and texts candidates are measured on.
+///
+/// # Errors
+/// Fails when a model or the method's script cannot be found.
+pub(in crate::cli) fn trial(
+    place: TrialPlace<'_>,
+    objective: &Objective,
+    mut texts: TextSettings,
+    quiet: bool,
+) -> Result<TrialSettings, CliError> {
+    let method = scripts::method(&objective.method)?;
+    let metric = metric_of(&method)?;
+    let needs = Needs::of_method(&method);
+    texts.reconstruction |= needs.has(Op::ReconstructionError);
+    texts.gradients |= needs.has(Op::Gradient);
+    let method = match method {
+        // What SparseGPT allots by is Wanda's score.
+        Method::SparseGpt { .. } => Method::Wanda,
+        method => method,
+    };
+    let mut models = vec![absolute(&model::folder(place.model, quiet)?)?];
+    let mut targets = vec![Target { subject: 0, sparsity: place.sparsity }];
+    for also in &objective.also {
+        match also.parse::<f64>() {
+            Ok(sparsity) => targets.push(Target { subject: 0, sparsity }),
+            Err(_) => {
+                models.push(absolute(&model::folder(Path::new(also), quiet)?)?);
+                targets.push(Target { subject: models.len() - 1, sparsity: place.sparsity });
+            }
+        }
+    }
+    for model in &models {
+        let fits = window_length(place.length, &Checkpoint::open(model)?)?;
+        texts.length = fits.min(place.length.unwrap_or(texts.length));
+    }
+    let ranking = Ranking { method, metric };
+    let (pattern, measure) = (objective.pattern, objective.measure);
+    Ok(TrialSettings { models, targets, ranking, pattern, measure, texts })
 }
 
 /// Begins a run in a new folder, and does all of it.
@@ -330,24 +357,20 @@ pub(in crate::cli) fn begin(settings: Settings, folder: &Path, common: Common) -
 }
 
 fn work(mut settings: Settings, folder: &Path, resumed: bool, common: Common) -> Result<Outcome, CliError> {
-    let writing = Deferred::begin();
     // What is wrong with the space shows before any model is read, as if every statistic were collected.
-    let collected = Op::COLLECTED.map(|op| op.name().to_owned()).to_vec();
+    let collected = Op::COLLECTED.to_vec();
     Space::new(&SpaceOptions { collected, ..settings.space.clone() }).map_err(SearchError::from)?;
-    let bar = Progress::new("preparing", common.quiet);
-    let engine = common.device.engine().map_err(crate::model::ModelError::from)?;
-    let prepared = settings.open(
-        folder,
-        (&engine, common.device.precision()),
-        Some(writing.flag()),
-        &mut |_, share| bar.at(share),
-    )?;
-    bar.done();
+    let stopped = |error: SearchError| match error {
+        SearchError::Interrupted(cause) => CliError::Stopped { folder: folder.to_owned(), cause },
+        error => error.into(),
+    };
+    let prepared = preparation::prepared(&settings.trial, common)?;
+    let writing = Deferred::begin();
     if resumed {
         settings.check(folder, &prepared.identities)?;
     } else {
         settings.identities.clone_from(&prepared.identities);
-        settings.space.collected = prepared.collected()?.iter().map(|op| op.name().to_owned()).collect();
+        settings.space.collected = prepared.collected()?;
         settings.begin(folder)?;
     }
     let space = Space::new(&settings.space).map_err(SearchError::from)?;
@@ -356,8 +379,8 @@ fn work(mut settings: Settings, folder: &Path, resumed: bool, common: Common) ->
     let result =
         run::run(&settings, &space, &prepared.evaluator, &mut journal, &mut |state| line.show(&state));
     line.bar.finish_and_clear();
-    let summary = result?;
-    run::write(folder, &summary)?;
+    let summary = result.map_err(stopped)?;
+    folder::write(folder, &summary, &|winner| script::file(&summary, winner))?;
     drop(writing);
     super::show::found(&summary, &settings, folder, common)?;
     Ok(Outcome::Fine)

@@ -7,7 +7,7 @@ use crate::cli::shared::error::CliError;
 use crate::cli::shared::output;
 use crate::cli::shared::terminal;
 use crate::report::{TableOptions, search as tables};
-use crate::search::run;
+use crate::search::folder;
 use crate::search::settings::Settings;
 use crate::search::summary::Summary;
 
@@ -33,7 +33,7 @@ pub(in crate::cli) struct Arguments {
 }
 
 pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliError> {
-    let summary = run::read(&arguments.run)?;
+    let summary = folder::read(&arguments.run)?;
     match (arguments.front, common.format) {
         (true, Format::Json) => output::print_json(&summary.front)?,
         (false, Format::Json) => output::print_json(&summary)?,
@@ -54,14 +54,14 @@ pub(in crate::cli) fn found(
     folder: &Path,
     common: Common,
 ) -> Result<(), CliError> {
-    let beside = tables::commands(settings, run::BEST, "pruned");
+    let beside = tables::commands(settings, folder::BEST, "pruned");
     output::write_file(&folder.join(REPORT), tables::html(summary, &beside).as_bytes())?;
     match common.format {
         Format::Json => output::print_json(summary)?,
         Format::Text => output::print(&tables::text(summary, &options()))?,
     }
     if !common.quiet {
-        let best = folder.join(run::BEST);
+        let best = folder.join(folder::BEST);
         terminal::message(&format!(
             "the script is {}, the picture {}; to prune by it as the search did:\n",
             best.display(),

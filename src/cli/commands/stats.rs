@@ -145,7 +145,7 @@ fn calibrated(
     common: Common,
 ) -> Result<Statistics, CliError> {
     let source = match &arguments.tokens {
-        Some(tokens) => Source::Tokens(tokens.clone()),
+        Some(tokens) => Source::Tokens(tokens.as_str().into()),
         None => Source::Text(arguments.text.clone()),
     };
     let tokens = source.draw(checkpoint, arguments.samples, arguments.length, arguments.seed)?;

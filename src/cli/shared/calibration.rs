@@ -40,7 +40,7 @@ impl CalibrationArguments {
     /// Returns where statistics are collected, or `None` when no text was given.
     pub(in crate::cli) fn calibration(&self) -> Option<Calibration> {
         let source = match (&self.tokens, self.text.is_empty()) {
-            (Some(tokens), _) => Source::Tokens(tokens.clone()),
+            (Some(tokens), _) => Source::Tokens(tokens.as_str().into()),
             (None, false) => Source::Text(self.text.clone()),
             (None, true) => return None,
         };

@@ -61,6 +61,18 @@ pub enum CliError {
     /// A search cannot go on.
     #[error(transparent)]
     Search(Box<SearchError>),
+    /// Models and texts cannot be prepared, or a candidate cannot be measured.
+    #[error(transparent)]
+    Trial(#[from] crate::trial::error::TrialError),
+    /// A search was stopped, and can go on.
+    #[error("stopped")]
+    Stopped {
+        /// The run's folder.
+        folder: PathBuf,
+        /// What stopped it.
+        #[source]
+        cause: crate::interrupt::Interrupted,
+    },
     /// A text that a search needs.
     #[error("there is no {name} text")]
     NoText {
@@ -69,7 +81,7 @@ pub enum CliError {
     },
     /// A comparison cannot go on.
     #[error(transparent)]
-    Compare(crate::compare::run::CompareError),
+    Compare(#[from] crate::compare::error::CompareError),
     /// A model cannot be pruned.
     #[error(transparent)]
     Prune(#[from] crate::prune::PruneError),

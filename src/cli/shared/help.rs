@@ -3,7 +3,8 @@
 use super::error::CliError;
 use super::terminal;
 use crate::allocate::script::ScriptError;
-use crate::compare::run::CompareError;
+use crate::baselines::error::BaselineError;
+use crate::compare::error::CompareError;
 use crate::device::{EngineError, Fits};
 use crate::exchange::{ExchangeError, Unsaid};
 use crate::interpret::error::InterpretError;
@@ -16,6 +17,7 @@ use crate::prune::PruneError;
 use crate::search::error::SearchError;
 use crate::search::space::SpaceError;
 use crate::stats::{StatisticsError, TextError};
+use crate::trial::error::TrialError;
 
 /// Prints a failure to standard error, and what to do about it; what is wrong with a script is shown under its code.
 pub(in crate::cli) fn report(error: &CliError) {
@@ -59,6 +61,10 @@ fn of(error: &CliError) -> Vec<String> {
         CliError::Read { cause, .. } => read(cause),
         CliError::Exists { .. } => one("pass `--force` to overwrite it"),
         CliError::Search(cause) => search(cause),
+        CliError::Trial(cause) => trial(cause),
+        CliError::Stopped { folder, .. } => {
+            one(format!("go on with `allot search --resume {}`", folder.display()))
+        }
         CliError::NoText { name } => {
             one(format!("pass `--{name} FILE`, or `--texts FOLDER` with a file {name}.jsonl in it"))
         }
@@ -342,30 +348,48 @@ fn not_collected(op: Op) -> Vec<String> {
     lines
 }
 
-fn search(error: &SearchError) -> Vec<String> {
-    const RESTORE: &str = "restore it, or begin a new run";
+const RESTORE: &str = "restore it, or begin a new run";
+
+fn trial(error: &TrialError) -> Vec<String> {
     match error {
-        SearchError::Interrupted { folder, .. } => {
-            one(format!("go on with `allot search --resume {}`", folder.display()))
-        }
-        SearchError::Model(cause) => model(cause),
-        SearchError::Prune(cause) => prune(cause),
-        SearchError::Text(cause) => text(cause),
-        SearchError::Statistics(cause) => statistics(cause),
+        TrialError::Model(cause) => model(cause),
+        TrialError::Prune(cause) => prune(cause),
+        TrialError::Text(cause) => text(cause),
+        TrialError::Statistics(cause) => statistics(cause),
+        TrialError::Script(cause) => script(cause),
+        TrialError::Journal { .. } => one(RESTORE),
+        TrialError::Degenerate { .. } => one("choose another sparsity"),
+        TrialError::Interrupted(_)
+        | TrialError::Allocation(_)
+        | TrialError::NoSubject { .. }
+        | TrialError::NoBlock { .. }
+        | TrialError::Locked { .. }
+        | TrialError::NotPublished { .. }
+        | TrialError::OtherAnswer
+        | TrialError::AnswersMissing { .. } => none(),
+    }
+}
+
+fn baseline(error: &BaselineError) -> Vec<String> {
+    match error {
+        BaselineError::Trial(cause) => trial(cause),
+        BaselineError::Control { .. } => none(),
+    }
+}
+
+fn search(error: &SearchError) -> Vec<String> {
+    match error {
+        SearchError::Trial(cause) => trial(cause),
+        SearchError::Control(cause) => baseline(cause),
         SearchError::Space(cause) => space(cause),
-        SearchError::Script(cause) => script(cause),
         SearchError::Exists { folder } => {
             one(format!("go on with `allot search --resume {}`, or choose another `--out`", folder.display()))
         }
-        SearchError::Journal { .. } | SearchError::Changed { .. } => one(RESTORE),
+        SearchError::Changed { .. } => one(RESTORE),
         SearchError::TooMany { .. } => {
             one("leave out operators (`--without`, `--only`), or take a smaller `--max-size` or grid")
         }
-        SearchError::Degenerate { .. } => one("choose another sparsity"),
-        SearchError::Allocation(_)
-        | SearchError::NotARun { .. }
-        | SearchError::Locked { .. }
-        | SearchError::Control { .. } => none(),
+        SearchError::Interrupted(_) | SearchError::NoFormula | SearchError::NotARun { .. } => none(),
     }
 }
 
@@ -385,6 +409,7 @@ fn compare(error: &CompareError) -> Vec<String> {
         }
         CompareError::Other { .. } | CompareError::NotAComparison { .. } => one(ELSEWHERE),
         CompareError::SparseGptDense => one("leave `--propagate` at `pruned`"),
-        CompareError::Search(cause) => search(cause),
+        CompareError::Trial(cause) => trial(cause),
+        CompareError::Program(cause) => baseline(cause),
     }
 }

@@ -34,7 +34,19 @@ impl Deferred {
 
     /// Returns the flag that says whether the work is to stop.
     pub(in crate::cli) fn flag(&self) -> &'static AtomicBool {
-        &ASKED
+        flag()
+    }
+}
+
+/// Returns the flag that says whether the process was asked to stop, for work that will hold a [`Deferred`] later.
+pub(in crate::cli) fn flag() -> &'static AtomicBool {
+    &ASKED
+}
+
+/// Waits for the process to end: who sees the flag set, and writes nothing, is ended by the thread that set it.
+pub(in crate::cli) fn end() -> ! {
+    loop {
+        std::thread::sleep(EACH);
     }
 }
 

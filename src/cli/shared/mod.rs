@@ -10,6 +10,7 @@ pub(super) mod input;
 pub(super) mod interrupt;
 pub(super) mod model;
 pub(super) mod output;
+pub(super) mod preparation;
 pub(super) mod progress;
 pub(super) mod scripts;
 pub(super) mod space;

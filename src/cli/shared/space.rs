@@ -1,7 +1,8 @@
 //! The space that a search or an enumeration looks in, as commands take it.
 
 use crate::lang::types::UnitKind;
-use crate::search::space::{SpaceKind, SpaceOptions};
+use crate::search::error::SearchError;
+use crate::search::space::{SpaceKind, SpaceOptions, operator};
 
 /// What candidates are made of.
 #[derive(Debug, clap::Args)]
@@ -26,16 +27,19 @@ pub(in crate::cli) struct SpaceArguments {
 
 impl SpaceArguments {
     /// Returns the options that the arguments say.
-    pub(in crate::cli) fn options(&self) -> SpaceOptions {
-        let units = self.unit.map_or(UnitKind::ALL.to_vec(), |unit| vec![unit]);
-        SpaceOptions {
+    ///
+    /// # Errors
+    /// When an operator does not exist.
+    pub(in crate::cli) fn options(&self) -> Result<SpaceOptions, SearchError> {
+        let operators = |names: &[String]| names.iter().map(|name| operator(name)).collect::<Result<_, _>>();
+        Ok(SpaceOptions {
             kind: self.space,
             max_size: self.max_size,
-            units: units.into_iter().map(|unit| unit.name().to_owned()).collect(),
-            only: self.only.clone(),
-            without: self.without.clone(),
+            units: self.unit.map_or(UnitKind::ALL.to_vec(), |unit| vec![unit]),
+            only: operators(&self.only)?,
+            without: operators(&self.without)?,
             ..SpaceOptions::default()
-        }
+        })
     }
 }
 

@@ -20,7 +20,7 @@ impl TextArguments {
     /// Returns where the tokens come from.
     pub(in crate::cli) fn source(&self) -> Source {
         match &self.tokens {
-            Some(tokens) => Source::Tokens(tokens.clone()),
+            Some(tokens) => Source::Tokens(tokens.as_str().into()),
             None => Source::Text(self.text.clone()),
         }
     }

@@ -1,6 +1,7 @@
 //! The table of a comparison: perplexities by sparsity, and what it took to decide.
 
 use crate::compare::summary::{Cell, CellResult, Comparison, Row};
+use crate::prune::{Pattern, Propagation};
 use crate::report::TableOptions;
 use crate::report::grid::{Field, Flexible, Grid, Line};
 use crate::report::number::{grouped, plain_percent, significant};
@@ -37,13 +38,13 @@ pub(super) const COST: &str = "tokens, seconds: until the ratios were decided, a
 
 /// Returns what was compared, in one sentence.
 pub(super) fn caption(comparison: &Comparison) -> String {
-    let pattern = match comparison.pattern.as_str() {
-        "unstructured" => String::new(),
+    let pattern = match comparison.pattern {
+        Pattern::Unstructured => String::new(),
         pattern => format!(" {pattern}"),
     };
     let seen = match comparison.propagation {
-        "pruned" => "later blocks calibrated behind pruned ones",
-        _ => "masks from dense statistics",
+        Propagation::Pruned => "later blocks calibrated behind pruned ones",
+        Propagation::Dense => "masks from dense statistics",
     };
     format!(
         "Perplexity of {}, pruned by {}{pattern}, {seen}, on {} windows of {} tokens; dense: {:.2}",

@@ -6,7 +6,8 @@ use crate::report::axis::{Axis, LogAxis};
 use crate::report::chart::{self, Frame, log_ticks};
 use crate::report::number::{grouped, significant};
 use crate::report::svg::escaped;
-use crate::search::summary::{RunSummary, Searcher, Summary};
+use crate::search::searcher::Searcher;
+use crate::search::summary::{RunSummary, Summary};
 
 /// The curve of the search and of its controls.
 pub(super) struct Curve<'a> {

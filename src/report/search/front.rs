@@ -64,7 +64,7 @@ fn mark(scale: LossScale, winner: &Winner, formula: bool) -> Option<Mark> {
     let loss = scale.shown(deciding(winner));
     let line = formula::line(found);
     let tip = format!("{}: size {}, {}: {line}", winner.name, found.size, scale.text(deciding(winner)));
-    let label = if formula { line } else { winner.name.clone() };
+    let label = if formula { line } else { winner.name.to_string() };
     (loss.is_finite() && loss > 0.0).then_some(Mark { size: found.size as f64, loss, label, tip })
 }
 

@@ -1,7 +1,8 @@
 //! Losses as people read them: divergences in nats, perplexities, or shares of what uniform sparsity loses.
 
 use crate::report::number::significant;
-use crate::search::summary::{Measure, Summary, Winner};
+use crate::search::summary::{Summary, Winner};
+use crate::trial::loss::Measure;
 
 /// How a summary's losses are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

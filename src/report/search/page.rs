@@ -12,7 +12,8 @@ use crate::lang::mathml::mathml;
 use crate::report::grid::Grid;
 use crate::report::number::{percent, plain_percent};
 use crate::report::svg::escaped;
-use crate::search::summary::{Damage, Formula, Summary, Winner};
+use crate::search::summary::{Formula, Summary, Winner, WinnerName};
+use crate::trial::loss::Damage;
 
 /// The page's style sheet.
 const STYLE: &str = include_str!("../style.css");
@@ -82,7 +83,7 @@ fn section(out: &mut String, id: &str, title: &str, text: &str, content: &str) {
 
 /// Returns the settings in a few words.
 fn title(summary: &Summary) -> String {
-    let place = |setting: &crate::search::summary::SettingSummary| {
+    let place = |setting: &crate::search::summary::TargetSummary| {
         format!("{} at {} sparsity", setting.model, plain_percent(setting.target))
     };
     summary.settings.iter().map(place).collect::<Vec<_>>().join(", ")
@@ -168,8 +169,7 @@ fn lines(text: &str) -> String {
 
 /// Returns the numbers that matter most, each with what to hold it against.
 fn figures(summary: &Summary) -> String {
-    let published = |name: &str| summary.published.iter().find(|it| it.name == name);
-    let uniform = published("uniform");
+    let uniform = summary.published("uniform");
     let mut cards: Vec<(String, String, String)> = Vec::new();
     let several = summary.settings.len() > 1;
     let of = |winner: Option<&Winner>, place: usize, what: fn(&Damage) -> f64| {
@@ -270,7 +270,7 @@ fn formulas(summary: &Summary) -> String {
     for winner in &summary.front {
         let Some(formula) = &winner.formula else { continue };
         let unit = Reading::of(formula).map_or_else(String::new, |it| format!(", per {}", it.unit()));
-        let name = if winner.name == "discovered" {
+        let name = if winner.name == WinnerName::Discovered {
             String::new()
         } else {
             format!(", published as {}", winner.name)

@@ -7,7 +7,8 @@ use crate::report::chart::{self, Frame};
 use crate::report::grid::{Field, Flexible, Grid, Line};
 use crate::report::number::percent;
 use crate::report::svg::{escaped, text};
-use crate::search::summary::{Ratios, Summary};
+use crate::search::summary::Summary;
+use crate::trial::ratios::RealisedRatios;
 
 /// The least difference within a block, as a share, that makes a map of projections worth drawing: more than rounding to whole weights.
 const VARIES: f64 = 0.005;
@@ -17,8 +18,9 @@ const STRONGEST: f64 = 0.6;
 
 /// Returns the chart of the ratios per block, with its legend and its numbers; nothing when there are none.
 pub(super) fn blocks(summary: &Summary) -> Option<String> {
-    let drawn = |it: &&Ratios| !it.blocks.is_empty() && it.blocks.iter().all(|share| share.is_finite());
-    let ratios: Vec<&Ratios> = summary.ratios.iter().filter(drawn).collect();
+    let drawn =
+        |it: &&RealisedRatios| !it.blocks.is_empty() && it.blocks.iter().all(|share| share.is_finite());
+    let ratios: Vec<&RealisedRatios> = summary.ratios.iter().filter(drawn).collect();
     let count = ratios.iter().map(|it| it.blocks.len()).max()?;
     let axis = Axis::percent(ratios.iter().flat_map(|it| it.blocks.iter().copied()))?;
 
@@ -88,14 +90,15 @@ fn marker(svg: &mut String, place: usize, x: f64, y: f64, tip: &str) {
     };
 }
 
-fn spoken(ratios: &Ratios) -> String {
+fn spoken(ratios: &RealisedRatios) -> String {
     let shares: Vec<String> = ratios.blocks.iter().map(|share| percent(*share, 1)).collect();
     format!("{}: {}.", ratios.name, shares.join(", "))
 }
 
-fn numbers(ratios: &[&Ratios], count: usize) -> String {
+fn numbers(ratios: &[&RealisedRatios], count: usize) -> String {
     let rows = (0..count).map(|block| {
-        let share = |it: &&Ratios| it.blocks.get(block).map_or_else(String::new, |share| percent(*share, 2));
+        let share =
+            |it: &&RealisedRatios| it.blocks.get(block).map_or_else(String::new, |share| percent(*share, 2));
         let cells = std::iter::once(block.to_string()).chain(ratios.iter().map(share));
         Line { class: "block", cells: cells.map(Field::new).collect() }
     });
@@ -117,7 +120,7 @@ struct Map {
 
 impl Map {
     /// Reads blocks and kinds from the modules' names; `None` when one has no block in it.
-    fn new(ratios: &Ratios) -> Option<Self> {
+    fn new(ratios: &RealisedRatios) -> Option<Self> {
         let mut map = Self { kinds: Vec::new(), blocks: 0 };
         for (module, share) in &ratios.projections {
             let mut parts = module.split('.').skip_while(|part| part.parse::<usize>().is_err());

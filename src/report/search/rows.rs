@@ -1,8 +1,11 @@
 //! What a search's tables say, before it is known where they are shown.
 
 use super::loss::{LossScale, deciding_text};
+use crate::baselines::program::Program;
 use crate::report::number::{grouped, plain_percent};
-use crate::search::summary::{Comparison, Measure, RunSummary, Searcher, Summary, Winner};
+use crate::search::searcher::Searcher;
+use crate::search::summary::{ControlComparison, RunSummary, Summary, Winner};
+use crate::trial::loss::Measure;
 
 /// What kind of allocation a row is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,8 +139,11 @@ fn rows(summary: &Summary, reported: bool) -> Vec<Row> {
         let (name, size) = ("dense model".to_owned(), String::new());
         rows.push(Row { kind: RowKind::Dense, name, size, values: values.collect(), best: Vec::new() });
     }
-    let mut published: Vec<Row> =
-        summary.published.iter().map(|it| row(RowKind::Published, &it.name, size(it), &[it])).collect();
+    let mut published: Vec<Row> = summary
+        .published
+        .iter()
+        .map(|it| row(RowKind::Published, &it.name.to_string(), size(it), &[it]))
+        .collect();
     let first = |row: &Row| row.values.first().copied().flatten().map_or(f64::INFINITY, |it| it.mean);
     published.sort_by(|a, b| first(b).total_cmp(&first(a)));
     rows.extend(published);
@@ -220,8 +226,8 @@ fn sizes(summary: &Summary, searcher: Searcher, winners: &[&Winner]) -> String {
 pub(super) fn free_levels(summary: &Summary, searcher: Searcher) -> Option<usize> {
     let parts = summary.ratios.first()?;
     match searcher {
-        Searcher::EvopressBlock => Some(parts.blocks.len()),
-        Searcher::EvopressProjection => Some(parts.projections.len()),
+        Searcher::Program(Program::EvopressBlock) => Some(parts.blocks.len()),
+        Searcher::Program(Program::EvopressProjection) => Some(parts.projections.len()),
         _ => None,
     }
 }
@@ -276,7 +282,7 @@ pub(super) fn spent(summary: &Summary) -> Vec<SpentRow> {
 }
 
 /// Returns a comparison's difference, interval and p-value as text.
-pub(super) fn compared(comparison: &Comparison) -> [String; 3] {
+pub(super) fn compared(comparison: &ControlComparison) -> [String; 3] {
     let (low, high) = comparison.interval;
     let p = comparison.p_value;
     let p = match p {

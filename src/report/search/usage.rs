@@ -9,9 +9,11 @@ use crate::stats::Source;
 /// Returns the commands that evaluate the script `script`, prune the first model by it into the folder `out`, and measure the
 /// result on the report text: with the search's own texts and options, so that they give what its table says.
 pub fn commands(settings: &Settings, script: &str, out: &str) -> Vec<String> {
-    let (Some(model), Some((_, target))) = (settings.models.first(), settings.targets.first()) else {
+    let settings = &settings.trial;
+    let (Some(model), Some(target)) = (settings.models.first(), settings.targets.first()) else {
         return Vec::new();
     };
+    let target = target.sparsity;
     let (model, script, out) = (quoted(&model.display().to_string()), quoted(script), quoted(out));
     let calibration = match (&settings.texts.statistics, &settings.texts.calibration) {
         (Some(file), _) => format!(" --stats {}", path(file)),
@@ -22,14 +24,14 @@ pub fn commands(settings: &Settings, script: &str, out: &str) -> Vec<String> {
         }
         (None, None) => String::new(),
     };
-    let method = match Method::named(&settings.method) {
-        Some(method) => format!(" --method {}", method.name()),
+    let method = match &settings.ranking.method {
         // The script carries its metric.
-        None => String::new(),
+        Method::Metric(_) => String::new(),
+        method => format!(" --method {}", method.name()),
     };
-    let pattern = match settings.pattern.parse() {
-        Ok(Pattern::Unstructured) | Err(_) => String::new(),
-        Ok(_) => format!(" --pattern {}", settings.pattern),
+    let pattern = match settings.pattern {
+        Pattern::Unstructured => String::new(),
+        pattern => format!(" --pattern {pattern}"),
     };
     let mut commands = vec![
         format!("allot eval {model} {script} --sparsity {target}{calibration}"),
@@ -52,7 +54,7 @@ fn text(source: &Source) -> String {
             let files: Vec<String> = files.iter().map(|file| path(file)).collect();
             format!(" --text {}", files.join(" "))
         }
-        Source::Tokens(ids) => format!(" --tokens {}", quoted(ids)),
+        Source::Tokens(ids) => format!(" --tokens {}", quoted(&ids.to_string())),
     }
 }
 

@@ -1,96 +1,16 @@
-//! The `dsa` space: chains in the paper's four stages, pre-process, reduce, transform and post-process (DSA, section 3).
+//! The `dsa` space: how chains are drawn, varied and listed.
 
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 
+use super::chain::{Chain, MOST};
+use super::definition::Space;
 use super::grow::{draw, settings};
-use super::vary::Variation;
-use super::{Space, tidy};
-use crate::lang::ops::{Class, DsaStage, Op};
+use super::tidy::tidy;
+use super::variations::Variation;
+use crate::lang::ops::{Class, DsaStage, Op, ParameterValue};
 use crate::lang::program::{Expr, Script};
 use crate::lang::types::{Type, UnitKind};
-
-/// The stages with the most operators that each may have.
-const MOST: [(DsaStage, usize); 4] =
-    [(DsaStage::PreProcess, 2), (DsaStage::Reduce, 1), (DsaStage::Transform, 1), (DsaStage::PostProcess, 2)];
-
-/// The size of the smallest formula: an allocator, a reduction and what it reduces.
-pub(super) const LEAST_SIZE: usize = 3;
-
-/// Returns whether an operator takes part: in a stage, as what a chain begins with, or as the allocator at its end.
-pub(super) fn takes_part(op: Op) -> bool {
-    let row = op.info();
-    !row.stages.is_empty() || matches!(op, Op::Score | Op::Weight | Op::Scale)
-}
-
-/// Returns whether chains can be built.
-pub(super) fn can_reduce(operators: &[Op]) -> bool {
-    operators.iter().any(|op| op.info().stages.contains(&DsaStage::Reduce))
-        && operators.iter().any(|op| matches!(*op, Op::Score | Op::Weight))
-}
-
-/// A chain, taken apart.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Chain {
-    pub(super) start: Op,
-    pub(super) before: Vec<Op>,
-    pub(super) reduction: Op,
-    pub(super) after: Vec<Op>,
-    pub(super) reversed: bool,
-}
-
-impl Chain {
-    /// Takes a script apart; `None` when its importance is no chain.
-    pub(super) fn read(script: &Script) -> Option<Self> {
-        let mut expr = script.allocator()?.importance?;
-        let mut ops = Vec::new();
-        let mut reduction = None;
-        while let [operand] = expr.operands() {
-            if expr.ty() == Type::Layer && operand.ty() == Type::Matrix {
-                reduction = Some(ops.len());
-            }
-            ops.push(expr.op()?);
-            expr = operand;
-        }
-        let start = expr.op().filter(|op| matches!(*op, Op::Score | Op::Weight))?;
-        let reduction = reduction?;
-        let mut after: Vec<Op> = ops[..reduction].to_vec();
-        let reversed = after.first() == Some(&Op::Negate);
-        if reversed {
-            after.remove(0);
-        }
-        after.reverse();
-        let before = ops[reduction + 1..].iter().rev().copied().collect();
-        Some(Self { start, before, reduction: ops[reduction], after, reversed })
-    }
-
-    /// Returns whether the operators stand in their stages, and no stage has too many.
-    pub(super) fn fits(&self) -> bool {
-        let is = |op: &Op, stage: DsaStage| op.info().stages.contains(&stage);
-        let [(_, before), _, (_, transforms), (_, posts)] = MOST;
-        // The first of those after the reduction may be the transform; all others post-process.
-        let transformed =
-            usize::from(transforms > 0 && self.after.first().is_some_and(|op| is(op, DsaStage::Transform)));
-        let posted = |from: usize| {
-            self.after[from..].len() <= posts
-                && self.after[from..].iter().all(|op| is(op, DsaStage::PostProcess))
-        };
-        self.before.len() <= before
-            && self.before.iter().all(|op| is(op, DsaStage::PreProcess))
-            && is(&self.reduction, DsaStage::Reduce)
-            && (posted(0) || (transformed == 1 && posted(1)))
-    }
-
-    /// Returns the importance.
-    pub(super) fn importance(&self) -> Option<Expr> {
-        let mut expr = Expr::apply(self.start, Vec::new()).ok()?;
-        let all = self.before.iter().chain([&self.reduction]).chain(&self.after);
-        for op in all.chain(self.reversed.then_some(&Op::Negate)) {
-            expr = Expr::apply(*op, vec![expr]).ok()?;
-        }
-        Some(expr)
-    }
-}
 
 impl Space {
     /// Returns the operators of a stage.
@@ -152,66 +72,61 @@ impl Space {
         parent: &Script,
         mate: &Script,
     ) -> Option<Script> {
-        let mut chain = Chain::read(parent)?;
-        match variation {
-            Variation::StageCrossover => {
-                let mate = Chain::read(mate)?;
-                // Where the mate's stages begin: at its reduction, or behind it.
-                match random.random_range(0..3u32) {
-                    0 => chain = Chain { start: chain.start, before: chain.before, ..mate },
-                    1 => chain = Chain { after: mate.after, reversed: mate.reversed, ..chain },
-                    _ => chain.reduction = mate.reduction,
-                }
-            }
-            Variation::PointMutation => {
-                let all = chain.before.len() + 1 + chain.after.len();
-                let place = random.random_range(0..all as u64) as usize;
-                let before = chain.before.len();
-                let (slot, stages): (&mut Op, &[DsaStage]) = match place {
-                    _ if place < before => (&mut chain.before[place], &[DsaStage::PreProcess]),
-                    _ if place == before => (&mut chain.reduction, &[DsaStage::Reduce]),
-                    _ => {
-                        (&mut chain.after[place - before - 1], &[DsaStage::Transform, DsaStage::PostProcess])
-                    }
-                };
-                let choices: Vec<Op> = stages.iter().flat_map(|stage| self.of_stage(*stage)).collect();
-                *slot = *draw(random, &choices, |op| frequency(*op))?;
-            }
-            Variation::StageInsertion => match random.random_bool(0.5) {
-                true => {
-                    let op = *draw(random, &self.of_stage(DsaStage::PreProcess), |op| frequency(*op))?;
-                    let place = random.random_range(0..=chain.before.len() as u64) as usize;
-                    chain.before.insert(place, op);
-                }
-                false => {
-                    let choices =
-                        [self.of_stage(DsaStage::Transform), self.of_stage(DsaStage::PostProcess)].concat();
-                    let op = *draw(random, &choices, |op| frequency(*op))?;
-                    let place = random.random_range(0..=chain.after.len() as u64) as usize;
-                    chain.after.insert(place, op);
-                }
-            },
-            Variation::StageDeletion => {
-                let all = chain.before.len() + chain.after.len();
-                let place = random.random_range(0..all.max(1) as u64) as usize;
-                match place < chain.before.len() {
-                    true => drop(chain.before.remove(place)),
-                    false if all > 0 => drop(chain.after.remove(place - chain.before.len())),
-                    false => return None,
-                }
-            }
-            Variation::StageSwap => {
-                let stages = if random.random_bool(0.5) { &mut chain.before } else { &mut chain.after };
-                let last = stages.len().checked_sub(1).filter(|last| *last > 0)?;
-                let place = random.random_range(0..last as u64) as usize;
-                stages.swap(place, place + 1);
-            }
-            _ => return None,
-        }
+        let chain = Chain::read(parent)?;
+        let varied = match variation {
+            Variation::StageCrossover => crossed(random, chain, Chain::read(mate)?),
+            Variation::PointMutation => self.with_other_operator(random, chain)?,
+            Variation::StageInsertion => self.longer(random, chain)?,
+            Variation::StageDeletion => shorter(random, chain)?,
+            Variation::StageSwap => swapped(random, chain)?,
+            Variation::SubtreeCrossover
+            | Variation::SubtreeMutation
+            | Variation::HoistMutation
+            | Variation::ShrinkMutation
+            | Variation::InsertMutation
+            | Variation::TermInsertion
+            | Variation::DeleteMutation
+            | Variation::ConstantMutation
+            | Variation::ConstantsMutation
+            | Variation::AllocatorMutation
+            | Variation::WindowMutation
+            | Variation::DirectionMutation
+            | Variation::UnitMutation => return None,
+        };
         let allocator = parent.allocator()?;
         let allocation =
-            Expr::call(allocator.op, vec![chain.importance()?], allocator.parameters.to_vec()).ok()?;
+            Expr::call(allocator.op, vec![varied.importance()?], allocator.parameters.to_vec()).ok()?;
         Some(Script { allocation: Some(allocation), ..parent.clone() })
+    }
+
+    /// Puts another operator of its stage in the place of one.
+    fn with_other_operator(&self, random: &mut ChaCha8Rng, mut chain: Chain) -> Option<Chain> {
+        let all = chain.before.len() + 1 + chain.after.len();
+        let place = random.random_range(0..all as u64) as usize;
+        let before = chain.before.len();
+        let (slot, stages): (&mut Op, &[DsaStage]) = match place {
+            _ if place < before => (&mut chain.before[place], &[DsaStage::PreProcess]),
+            _ if place == before => (&mut chain.reduction, &[DsaStage::Reduce]),
+            _ => (&mut chain.after[place - before - 1], &[DsaStage::Transform, DsaStage::PostProcess]),
+        };
+        let choices: Vec<Op> = stages.iter().flat_map(|stage| self.of_stage(*stage)).collect();
+        *slot = *draw(random, &choices, |op| frequency(*op))?;
+        Some(chain)
+    }
+
+    /// Puts an operator before the reduction, or behind it.
+    fn longer(&self, random: &mut ChaCha8Rng, mut chain: Chain) -> Option<Chain> {
+        let (stages, choices) = match random.random_bool(0.5) {
+            true => (&mut chain.before, self.of_stage(DsaStage::PreProcess)),
+            false => {
+                let behind = [self.of_stage(DsaStage::Transform), self.of_stage(DsaStage::PostProcess)];
+                (&mut chain.after, behind.concat())
+            }
+        };
+        let op = *draw(random, &choices, |op| frequency(*op))?;
+        let place = random.random_range(0..=stages.len() as u64) as usize;
+        stages.insert(place, op);
+        Some(chain)
     }
 
     /// Returns every chain with at most one pre-process operator and at most one after the reduction, of every unit, direction
@@ -251,8 +166,40 @@ impl Space {
     }
 }
 
+/// Takes the mate's stages from its reduction on, or behind it, or its reduction alone.
+fn crossed(random: &mut ChaCha8Rng, chain: Chain, mate: Chain) -> Chain {
+    match random.random_range(0..3u32) {
+        0 => Chain { start: chain.start, before: chain.before, ..mate },
+        1 => Chain { after: mate.after, reversed: mate.reversed, ..chain },
+        _ => Chain { reduction: mate.reduction, ..chain },
+    }
+}
+
+/// Takes an operator out; `None` when there is none beside the reduction.
+fn shorter(random: &mut ChaCha8Rng, mut chain: Chain) -> Option<Chain> {
+    let before = chain.before.len();
+    let all = before + chain.after.len();
+    let place = random.random_range(0..all.max(1) as u64) as usize;
+    if place < before {
+        chain.before.remove(place);
+    } else if all > 0 {
+        chain.after.remove(place - before);
+    } else {
+        return None;
+    }
+    Some(chain)
+}
+
+/// Swaps two neighbours before the reduction, or behind it; `None` when there are none.
+fn swapped(random: &mut ChaCha8Rng, mut chain: Chain) -> Option<Chain> {
+    let stages = if random.random_bool(0.5) { &mut chain.before } else { &mut chain.after };
+    let last = stages.len().checked_sub(1).filter(|last| *last > 0)?;
+    let place = random.random_range(0..last as u64) as usize;
+    stages.swap(place, place + 1);
+    Some(chain)
+}
+
 fn script(chain: &Chain, unit: UnitKind, lambda: f64) -> Option<Script> {
-    use crate::lang::ops::ParameterValue;
     let allocation =
         Expr::call(Op::Scale, vec![chain.importance()?], vec![ParameterValue::Number(lambda)]).ok()?;
     Some(Script { metric: None, unit: Some(unit), allocation: Some(allocation) })

@@ -3,8 +3,9 @@
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 
+use super::definition::Space;
 use super::productions::{Production, Productions};
-use super::{Space, digits};
+use super::tidy::digits;
 use crate::lang::ops::{Class, Domain, Op, Operator, Parameter, ParameterValue};
 use crate::lang::program::{Expr, Script};
 use crate::lang::types::{Over, Type, UnitKind};

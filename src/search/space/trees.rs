@@ -1,6 +1,7 @@
 //! Every formula of the full space up to a size.
 
-use super::{Space, tidy};
+use super::definition::Space;
+use super::tidy::tidy;
 use crate::lang::ops::{Class, Domain, Op, ParameterValue};
 use crate::lang::program::{Expr, Script};
 use crate::lang::types::{Over, Type, UnitKind};

@@ -1,12 +1,14 @@
 //! What people see of a search: text, Markdown and one page that needs no network.
 
 use crate::support::markup::balance;
+use allot::baselines::program::Program;
 use allot::report::TableOptions;
 use allot::report::search::{front, html, markdown, text};
-use allot::search::summary::{
-    Comparison, Damage, Formula, Measure, Point, Ratios, RunSummary, Searcher, SettingSummary, Spent,
-    Summary, Winner,
-};
+use allot::search::searcher::Searcher;
+use allot::search::summary::{ControlComparison, Formula, RunSummary, Summary, TargetSummary, Winner};
+use allot::trial::loss::{Damage, Measure};
+use allot::trial::ratios::RealisedRatios;
+use allot::trial::spent::{Point, Spent};
 
 const METRIC: &str = "metric(per = row) abs(weight) * input_norm\n";
 
@@ -18,7 +20,7 @@ fn winner(name: &str, script: &str, size: usize, loss: f64) -> Winner {
         hash: "5981559d989b17c4".to_owned(),
     };
     Winner {
-        name: name.to_owned(),
+        name: name.into(),
         formula: (size > 0).then_some(formula),
         fitness: loss,
         selection: Some(1.01 * loss),
@@ -56,12 +58,12 @@ fn run(searcher: Searcher, seed: u64, best: Winner) -> RunSummary {
     RunSummary { searcher, seed, spent, points: points.collect(), best }
 }
 
-fn ratios(name: &str, blocks: [f64; 3], spread: f64) -> Ratios {
+fn ratios(name: &str, blocks: [f64; 3], spread: f64) -> RealisedRatios {
     let kinds = [("self_attn.q_proj", -1.0), ("self_attn.v_proj", -0.5), ("mlp.down_proj", 1.0)];
     let projections = blocks.iter().enumerate().flat_map(|(block, share)| {
         kinds.map(|(kind, side)| (format!("model.layers.{block}.{kind}"), share + side * spread))
     });
-    Ratios { name: name.to_owned(), blocks: blocks.to_vec(), projections: projections.collect() }
+    RealisedRatios { name: name.to_owned(), blocks: blocks.to_vec(), projections: projections.collect() }
 }
 
 /// Returns two seeds of a search with three controls, on a model of three blocks.
@@ -73,7 +75,7 @@ fn summary() -> Summary {
         version: "0.1.0".to_owned(),
         method: "wanda".to_owned(),
         measure: Measure::Kl,
-        settings: vec![SettingSummary {
+        settings: vec![TargetSummary {
             model: "tiny".to_owned(),
             target: 0.7,
             dense_perplexity: 17.0,
@@ -84,8 +86,16 @@ fn summary() -> Summary {
             run(Searcher::Evolution, 1, winner("evolution", short, 6, 0.75)),
             run(Searcher::Random, 0, winner("random formulas", short, 6, 0.85)),
             run(Searcher::Random, 1, winner("random formulas", "softmax(depth) |> scale", 3, 0.9)),
-            run(Searcher::Ramp, 0, winner("depth ramp, best slope", "ramp(beta = 0.02)", 1, 0.9)),
-            run(Searcher::EvopressProjection, 0, winner("EvoPress-style, per projection", "", 0, 0.8)),
+            run(
+                Searcher::Program(Program::Ramp),
+                0,
+                winner("depth ramp, best slope", "ramp(beta = 0.02)", 1, 0.9),
+            ),
+            run(
+                Searcher::Program(Program::EvopressProjection),
+                0,
+                winner("EvoPress-style, per projection", "", 0, 0.8),
+            ),
         ],
         best: best.clone(),
         front: vec![winner("atp", "ramp(beta = 0.01)", 1, 0.92), winner("discovered", short, 6, 0.75), best],
@@ -101,13 +111,18 @@ fn summary() -> Summary {
             ratios("uniform", [0.7, 0.7, 0.7], 0.0),
         ],
         comparisons: vec![
-            Comparison {
+            ControlComparison {
                 control: Searcher::Random,
                 difference: -0.0523,
                 interval: (-0.061, -0.0431),
                 p_value: 0.00031,
             },
-            Comparison { control: Searcher::Ramp, difference: 0.01, interval: (-0.02, 0.04), p_value: 3e-9 },
+            ControlComparison {
+                control: Searcher::Program(Program::Ramp),
+                difference: 0.01,
+                interval: (-0.02, 0.04),
+                p_value: 3e-9,
+            },
         ],
     }
 }
@@ -115,7 +130,7 @@ fn summary() -> Summary {
 /// Returns the search with a second setting, by shares of uniform's loss.
 fn two_settings() -> Summary {
     let mut summary = summary();
-    let second = SettingSummary { model: "other".to_owned(), target: 0.6, ..summary.settings[0].clone() };
+    let second = TargetSummary { model: "other".to_owned(), target: 0.6, ..summary.settings[0].clone() };
     summary.settings.push(second);
     let relative = |winner: &mut Winner| {
         winner.fitness = (winner.fitness / 1.1).ln();
@@ -284,7 +299,7 @@ fn names_and_scripts_cannot_break_out_of_the_page() {
     summary.ratios[0].name = hostile.to_owned();
     summary.ratios[0].projections[0].0 = format!("model.layers.0.{hostile}");
     for winner in summary.front.iter_mut().chain(&mut summary.published).chain([&mut summary.best]) {
-        winner.name = hostile.to_owned();
+        winner.name = hostile.into();
         if let Some(formula) = &mut winner.formula {
             formula.script = hostile.to_owned();
         }

@@ -1,20 +1,25 @@
 //! NeuroAL's block step against its released code.
 
-use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::support::data::{bundled, reference};
 use crate::support::reference::{furthest, json, number, numbers};
 use allot::allocate::scale;
+use allot::baselines::neuroal::{LAMBDAS, WINDOWS, measured_ramps};
 use allot::lang::published;
 use allot::lang::types::Group;
-use allot::measure::norm_divergence;
 use allot::model::{Checkpoint, Decoder};
 use allot::prune::{Method, Pattern, Rounding, Share, least, score};
-use allot::search::evaluator::{Evaluator, Setting};
-use allot::search::neuroal::{LAMBDAS, WINDOWS, trials};
-use allot::search::subject::{Subject, Texts};
-use allot::search::summary::Measure;
 use allot::stats::{SecondMoments, Tokens, calibrate};
+use allot::trial::cancel::Cancel;
+use allot::trial::evaluator::Evaluator;
+use allot::trial::loss::Measure;
+use allot::trial::norms::norm_divergence;
+use allot::trial::subject::Subject;
+use allot::trial::subjects::Subjects;
+use allot::trial::target::Target;
+use allot::trial::text::Texts;
+use allot::trial::threads::Threads;
 use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 use serde_json::Value;
@@ -104,15 +109,23 @@ fn by_the_published_protocol_divergences_are_the_published_ones() {
 fn evaluator(checkpoint: &Checkpoint, calibration: &Tokens) -> Evaluator {
     let texts = Texts { fitness: calibration.clone(), selection: None, report: None };
     let statistics = calibrate(checkpoint, calibration, 0, &Device::Cpu, &mut |_| ()).expect("statistics");
-    let subject = Subject::new(checkpoint, Some(statistics), &Method::Wanda, Pattern::Unstructured, &texts);
+    let subject = Subject::new(
+        checkpoint,
+        Some(statistics),
+        &Method::Wanda,
+        Pattern::Unstructured,
+        &texts,
+        &Cancel::default(),
+    );
+    let subjects = Arc::new(Subjects::from(subject.expect("a subject")));
     Evaluator {
-        subjects: vec![subject.expect("a subject")],
-        settings: Vec::new(),
+        measurer: Box::new(Threads::new(Arc::clone(&subjects), Cancel::default())),
+        subjects,
+        targets: Vec::new(),
         metric: published::script("wanda").and_then(|it| it.metric).expect("a metric"),
         pattern: Pattern::Unstructured,
         measure: Measure::Kl,
-        folder: PathBuf::new(),
-        interrupt: None,
+        cancel: Cancel::default(),
     }
 }
 
@@ -121,30 +134,30 @@ fn the_searchs_masks_give_the_same_ramps_and_nearly_the_same_divergences() {
     let Some((records, checkpoint, tokens)) = records() else { return };
     let mut evaluator = evaluator(&checkpoint, &tokens);
     for record in &records {
-        let setting = Setting { subject: 0, target: number(&record["S"]) };
-        let target = setting.target;
-        evaluator.settings = vec![setting];
-        let trials = trials(&evaluator).expect("trials");
+        let at = Target { subject: 0, sparsity: number(&record["S"]) };
+        let target = at.sparsity;
+        evaluator.targets = vec![at];
+        let ramps = measured_ramps(&evaluator).expect("ramps");
         let grid = numbers(&record["lambda_grid"]);
-        assert_eq!(trials.iter().map(|it| it.lambda).collect::<Vec<_>>(), grid);
+        assert_eq!(ramps.iter().map(|it| it.lambda).collect::<Vec<_>>(), grid);
         let lambda = number(&record["params"]["best_lambda"]);
-        let published = trials.iter().find(|it| it.lambda == lambda).expect("a lambda of the grid");
+        let published = ramps.iter().find(|it| it.lambda == lambda).expect("a lambda of the grid");
         let script = published.candidate.genome.script().expect("a formula");
-        let outcome = evaluator.allocate(&[script], setting).expect("the model can be read").remove(0);
+        let outcome = evaluator.allocate(&[script], at).expect("the model can be read").remove(0);
         let units = outcome.expect("an allocation").allocation.units;
         let sparsity: Vec<f64> = units.iter().map(|unit| unit.sparsity).collect();
         assert!(furthest(&sparsity, &numbers(&record["s_per_block"])) < 1e-6, "at {target}: {sparsity:?}");
-        for (trial, want) in trials.iter().zip(numbers(&record["neuroal_value"])) {
+        for (ramp, want) in ramps.iter().zip(numbers(&record["neuroal_value"])) {
             // Ratios that empty a whole block are not clamped here, so it leaves nothing to compare.
-            let emptied = target == 0.8 && trial.lambda == 0.2;
-            let near = (trial.divergence / want - 1.0).abs() < 0.17;
-            assert!(near != emptied, "{target} {}: {} for {want}", trial.lambda, trial.divergence);
+            let emptied = target == 0.8 && ramp.lambda == 0.2;
+            let near = (ramp.divergence / want - 1.0).abs() < 0.17;
+            assert!(near != emptied, "{target} {}: {} for {want}", ramp.lambda, ramp.divergence);
         }
         // Masks come from dense statistics and rows are not rounded down, which moves a divergence by some percent: more than what
         // tells the best lambdas apart. So the choice is the published one at 0.8 only, and elsewhere one that is hardly better.
-        let choice = chosen(trials.iter().map(|it| (it.lambda, it.divergence)));
+        let choice = chosen(ramps.iter().map(|it| (it.lambda, it.divergence)));
         assert_eq!(choice == lambda, target == 0.8, "{choice} for {lambda} at {target}");
-        let least = trials.iter().map(|it| it.divergence).fold(f64::INFINITY, f64::min);
+        let least = ramps.iter().map(|it| it.divergence).fold(f64::INFINITY, f64::min);
         assert!(published.divergence < 1.03 * least, "{} for {least} at {target}", published.divergence);
     }
 }

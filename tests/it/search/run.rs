@@ -8,8 +8,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use allot::search::run;
-use allot::search::summary::{Searcher, Winner};
+use allot::baselines::program::Program;
+use allot::search::folder;
+use allot::search::searcher::Searcher;
+use allot::search::summary::Winner;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -197,7 +199,7 @@ fn ctrl_c_stops_and_says_how_to_go_on() {
 fn what_is_found_is_a_script_like_any_other() {
     let place = Place::new();
     place.run(place.search("run", &[]));
-    let summary = run::read(&place.path("run")).expect("a summary");
+    let summary = folder::read(&place.path("run")).expect("a summary");
     let best = place.path("run").join("best.allot");
     let best = best.to_str().expect("UTF-8");
     place.run(place.allot(&["check", best]));
@@ -236,7 +238,7 @@ fn what_is_found_is_a_script_like_any_other() {
 fn searches_and_controls_spend_the_same_tokens() {
     let place = Place::new();
     place.run(place.search("run", &["--seeds", "2", "--control", "random", "--control", "evopress"]));
-    let summary = run::read(&place.path("run")).expect("a summary");
+    let summary = folder::read(&place.path("run")).expect("a summary");
     for seed in 0..2 {
         let of = |searcher| {
             summary.runs.iter().find(|it| it.searcher == searcher && it.seed == seed).expect("a run")
@@ -244,7 +246,8 @@ fn searches_and_controls_spend_the_same_tokens() {
         let search = of(Searcher::Evolution);
         assert_eq!(search.spent.evaluations, 40);
         assert_eq!(search.points.len(), 40);
-        for control in [Searcher::Random, Searcher::EvopressBlock, Searcher::EvopressProjection] {
+        let levels = [Program::EvopressBlock, Program::EvopressProjection].map(Searcher::Program);
+        for control in [Searcher::Random].into_iter().chain(levels) {
             let control = of(control);
             // Up to the batch that was begun before the last token was spent.
             assert!(control.spent.tokens >= search.spent.tokens, "{control:?}");
@@ -287,9 +290,9 @@ fn a_search_without_selection_and_report_can_be_shown() {
 fn several_settings_share_one_function() {
     let place = Place::new();
     place.run(place.search("run", &["--also", "0.5"]));
-    let summary = run::read(&place.path("run")).expect("a summary");
+    let summary = folder::read(&place.path("run")).expect("a summary");
     assert_eq!(summary.settings.iter().map(|it| it.target).collect::<Vec<_>>(), [0.7, 0.5]);
-    let uniform = summary.published.iter().find(|it| it.name == "uniform").expect("uniform");
+    let uniform = summary.published("uniform").expect("uniform");
     assert!(uniform.fitness.abs() < 1e-12, "uniform is what losses are divided by: {}", uniform.fitness);
     assert!(summary.best.fitness < 0.0);
     assert_eq!(summary.best.report.len(), 2);
@@ -305,7 +308,7 @@ fn a_small_space_is_measured_whole() {
     arguments.extend(["--max-size", "4", "--unit", "block", "--only", "score,depth,mean,std,sqrt,neg,scale"]);
     arguments.extend(["--window", "0.1,0.2"]);
     place.run(place.allot(&arguments));
-    let summary = run::read(&place.path("all")).expect("a summary");
+    let summary = folder::read(&place.path("all")).expect("a summary");
     let spent = &summary.runs[0].spent;
     assert_eq!(spent.evaluations, spent.full_evaluations);
     assert_eq!(spent.proposals, spent.evaluations + spent.known_behaviours + spent.invalid);

@@ -10,7 +10,7 @@ use allot::lang::program::Script;
 use allot::lang::published::{self, PUBLISHED};
 use allot::lang::types::{Type, UnitKind};
 use allot::search::enumerate::{Grid, formulas};
-use allot::search::space::{Space, SpaceKind, SpaceOptions, VARIATIONS};
+use allot::search::space::{Space, SpaceKind, SpaceOptions, VARIATIONS, operator};
 use proptest::prelude::*;
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
@@ -111,12 +111,13 @@ fn random_formulas_differ() {
 fn operators_are_switched_on_and_off() {
     let mut random = ChaCha8Rng::seed_from_u64(3);
     let without = SpaceOptions {
-        without: vec!["scale".to_owned(), "square".to_owned()],
-        units: vec!["block".to_owned()],
+        without: vec![Op::Scale, Op::Square],
+        units: vec![UnitKind::Block],
         ..SpaceOptions::default()
     };
     let space = Space::new(&without).expect("a space");
-    let only = ["score", "mean", "add", "depth", "rescale"].map(str::to_owned).to_vec();
+    let only = ["score", "mean", "add", "depth", "rescale"];
+    let only = only.map(|name| operator(name).expect("an operator")).to_vec();
     let small = Space::new(&SpaceOptions { only, ..SpaceOptions::default() }).expect("a space");
     for _ in 0..300 {
         let script = space.random(&mut random);
@@ -140,7 +141,7 @@ fn statistics_that_were_not_collected_are_not_asked_for() {
 #[test]
 fn the_small_dsa_space_is_what_its_stages_multiply_to() {
     let options =
-        SpaceOptions { kind: SpaceKind::Dsa, units: vec!["block".to_owned()], ..SpaceOptions::default() };
+        SpaceOptions { kind: SpaceKind::Dsa, units: vec![UnitKind::Block], ..SpaceOptions::default() };
     let space = Space::new(&options).expect("a space");
     let of = |stage| space.operators().iter().filter(|op| op.info().stages.contains(&stage)).count();
     use allot::lang::ops::DsaStage;
@@ -163,9 +164,9 @@ fn the_small_dsa_space_is_what_its_stages_multiply_to() {
 fn trees_are_enumerated_up_to_their_size() {
     let options = SpaceOptions {
         max_size: 5,
-        units: vec!["block".to_owned()],
+        units: vec![UnitKind::Block],
         only: ["score", "depth", "mean", "sqrt", "add", "multiply", "scale", "uniform"]
-            .map(str::to_owned)
+            .map(|name| operator(name).expect("an operator"))
             .to_vec(),
         ..SpaceOptions::default()
     };

@@ -14,7 +14,7 @@ use allot::lang::print;
 use allot::lang::program::{Metric, Script};
 use allot::lang::types::{Group, UnitKind};
 use allot::search::enumerate::{Grid, formulas};
-use allot::search::space::{Space, SpaceError, SpaceKind, SpaceOptions, VARIATIONS, Variation};
+use allot::search::space::{Space, SpaceError, SpaceKind, SpaceOptions, VARIATIONS, Variation, operator};
 use proptest::prelude::*;
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
@@ -23,12 +23,12 @@ use rand::rngs::ChaCha8Rng;
 const OF_CANONICAL_FORMS: [Op; 8] =
     [Op::Less, Op::LessEqual, Op::Negate, Op::Reciprocal, Op::Square, Op::SquareRoot, Op::Add, Op::Subtract];
 
-fn names(ops: &[&str]) -> Vec<String> {
-    ops.iter().map(|name| (*name).to_owned()).collect()
+fn operators(names: &[&str]) -> Vec<Op> {
+    names.iter().map(|name| operator(name).expect("an operator")).collect()
 }
 
 fn only(ops: &[&str], max_size: usize) -> SpaceOptions {
-    SpaceOptions { only: names(ops), max_size, ..SpaceOptions::default() }
+    SpaceOptions { only: operators(ops), max_size, ..SpaceOptions::default() }
 }
 
 /// Returns the operators of a formula.
@@ -56,12 +56,12 @@ fn family(space: &Space, seed: u64, generations: usize) -> Vec<Script> {
 }
 
 /// Returns those of the space's operators that `chosen` takes, with what no formula can do without.
-fn subset(kind: SpaceKind, chosen: &[bool]) -> Vec<String> {
+fn subset(kind: SpaceKind, chosen: &[bool]) -> Vec<Op> {
     let all = Space::new(&SpaceOptions { kind, ..SpaceOptions::default() }).expect("the whole space");
     let named = all.operators().iter().zip(chosen.iter().cycle()).filter(|(_, chosen)| **chosen);
-    let mut names: BTreeSet<String> = named.map(|(op, _)| op.name().to_owned()).collect();
-    names.extend(["score", "mean", "scale"].map(str::to_owned));
-    names.into_iter().collect()
+    let mut ops: BTreeSet<Op> = named.map(|(op, _)| *op).collect();
+    ops.extend(operators(&["score", "mean", "scale"]));
+    ops.into_iter().collect()
 }
 
 proptest! {
@@ -79,7 +79,7 @@ proptest! {
         for script in family(&space, seed, 6) {
             for op in ops(&script) {
                 prop_assert!(
-                    only.iter().any(|name| name == op.name()) || OF_CANONICAL_FORMS.contains(&op),
+                    only.contains(&op) || OF_CANONICAL_FORMS.contains(&op),
                     "{} is not among {only:?}, in\n{}", op.name(), print::script(&script)
                 );
             }
@@ -265,7 +265,8 @@ fn a_random_formula_in_the_place_of_a_variation_keeps_the_unit() {
 fn the_enumerated_chains_are_those_of_the_space() {
     let grid = Grid { constants: Vec::new(), windows: vec![0.08] };
     let of = |ops: &[&str], max_size| {
-        let options = SpaceOptions { kind: SpaceKind::Dsa, units: names(&["block"]), ..only(ops, max_size) };
+        let options =
+            SpaceOptions { kind: SpaceKind::Dsa, units: vec![UnitKind::Block], ..only(ops, max_size) };
         let space = Space::new(&options).expect("a space");
         let all = formulas(&space, &grid).expect("formulas");
         for script in &all {
@@ -289,7 +290,7 @@ fn the_enumerated_chains_are_those_of_the_space() {
 #[test]
 fn every_operator_of_the_full_space_is_drawn() {
     let options = SpaceOptions {
-        collected: names(&["input_norm", "hessian_diag", "gradient", "reconstruction_error"]),
+        collected: operators(&["input_norm", "hessian_diag", "gradient", "reconstruction_error"]),
         ..SpaceOptions::default()
     };
     let space = Space::new(&options).expect("a space");

@@ -96,7 +96,7 @@ impl Ranks {
         sums
     }
 
-    fn by_row<T: Place>(
+    fn by_row<T: RankNumber>(
         &self,
         places: &[T],
         group: Option<usize>,
@@ -135,26 +135,26 @@ impl Ranks {
     }
 }
 
-/// A place among the sorted scores of a group.
-trait Place: Copy + PartialOrd + Send + Sync {
+/// A number that holds a place among the sorted scores of a group.
+trait RankNumber: Copy + PartialOrd + Send + Sync {
     /// Returns the place `place`, which fits.
     fn new(place: u64) -> Self;
 }
 
-impl Place for u16 {
+impl RankNumber for u16 {
     fn new(place: u64) -> Self {
         place as Self
     }
 }
 
-impl Place for u32 {
+impl RankNumber for u32 {
     fn new(place: u64) -> Self {
         place as Self
     }
 }
 
 /// Copies the weights that are not among the first `pruned` of their group; the others stay 0.
-fn keep<T: Place>(masked: &mut [f32], weights: &[f32], places: &[T], pruned: T) {
+fn keep<T: RankNumber>(masked: &mut [f32], weights: &[f32], places: &[T], pruned: T) {
     for ((masked, weight), place) in masked.iter_mut().zip(weights).zip(places) {
         *masked = if *place < pruned { 0.0 } else { *weight };
     }

@@ -4,16 +4,18 @@
 //! passes straight through: how much a weight's absence changes the block's output moves the rates that would remove it. Blocks are
 //! done one after the other, and each of them meets the target, so it is among its projections that the method allocates.
 
-use candle_core::{DType, Tensor, Var};
-
-use super::archive::Archive;
-use super::error::SearchError;
-use super::lab::Lab;
-use super::subject::{Split, Subject};
+use super::error::{BaselineError, Obstacle};
 use crate::allocate::{Allocation, Bounds, Proposal, Unit, budget, units};
 use crate::lang::types::UnitKind;
-use crate::model::{Block, ModelError, no_tap};
 use crate::prune::{Pattern, Share};
+use crate::trial::archive::Archive;
+use crate::trial::error::TrialError;
+use crate::trial::measurer::{Differentiated, MarginalTask, PrunedModel, ask};
+use crate::trial::race::Race;
+use crate::trial::text::Split;
+
+/// What commands call the program.
+const NAME: &str = "besa";
 
 /// Candidate rates: 0, 0.01, and so on to 1.
 const RATES: usize = 101;
@@ -32,112 +34,74 @@ const MISS: f64 = 5.0;
 /// they are used up. Tokens are whole passes through the model, a backward pass counted as two.
 ///
 /// # Errors
-/// When there are several settings, a pattern is asked for, a model cannot run, or something asked to stop.
+/// When there are several targets, a pattern is asked for, a model cannot run, or something asked to stop.
 ///
 /// # Source
 /// BESA (ICLR 2024, arXiv 2402.16880), block-wise, with one rate for each projection. It differs in three ways: masks are made of the
 /// dense model's scores, Adam takes Prodigy's place, and the distribution is a softmax without the code's sigmoid before it, which
 /// would keep the mean from reaching high sparsities. At the end each block is moved exactly onto the target.
-pub fn search_besa(lab: &mut Lab<'_>) -> Result<Archive, SearchError> {
-    let evaluator = lab.evaluator();
-    let setting = evaluator.only_setting("besa")?;
+pub fn search_besa(race: &mut Race<'_>) -> Result<Archive, BaselineError> {
+    let evaluator = race.evaluator();
+    let obstacle = |obstacle| BaselineError::Control { control: NAME, obstacle };
+    let target = evaluator.only_target().ok_or(obstacle(Obstacle::SeveralTargets))?;
     if evaluator.pattern != Pattern::Unstructured {
-        return Err(SearchError::Control { control: "besa", problem: "it knows no patterns" });
+        return Err(obstacle(Obstacle::Pattern));
     }
-    let subject = &evaluator.subjects[setting.subject];
+    let subject = evaluator.subject(target)?;
+    let reference = subject.reference(Split::Fitness).ok_or(obstacle(Obstacle::NoFitnessText))?;
+    let count = reference.windows();
     let data = subject.data()?;
     let named = units(&data, UnitKind::Projection);
     let sizes: Vec<u64> = named.iter().map(Unit::parameters).collect();
-    let Some(reference) = subject.reference(Split::Fitness) else {
-        return Err(SearchError::Control { control: "besa", problem: "there is no fitness text" });
-    };
-    let count = reference.windows();
-    let mut dense = Vec::with_capacity(count);
-    for window in 0..count {
-        dense.extend(reference.embedded(window..window + 1)?);
-    }
-    let mut pruned = dense.clone();
     let mut shares: Vec<Share> = sizes.iter().map(|_| share(0.0, 0)).collect();
-    for (index, block) in subject.blocks().iter().enumerate() {
-        for hidden in &mut dense {
-            *hidden = block.forward(hidden, reference.angles(), &mut no_tap())?;
-        }
-        let places = subject.linears_of(index);
+    for block in 0..subject.blocks().len() {
+        let places = subject.linears_of(block);
         let parameters = &sizes[places.clone()];
-        let mut rates = Rates::new(parameters, setting.target);
+        let mut rates = Rates::new(parameters, target.sparsity);
         for step in 0..STEPS {
-            evaluator.go_on()?;
+            evaluator.cancel.check().map_err(TrialError::from)?;
             for (place, sparsity) in places.clone().zip(rates.sparsities()) {
                 shares[place] = share(sparsity, sizes[place]);
             }
             let window = step % count;
-            let masked = subject.pruned_block(index, &shares)?;
-            let forward = |block: &Block| block.forward(&pruned[window], reference.angles(), &mut no_tap());
-            let slopes = slopes(subject, index, masked, forward, &dense[window])?;
-            rates.descend(&slopes, setting.target);
+            let task = MarginalTask {
+                model: PrunedModel { subject: target.subject, shares: shares.clone() },
+                split: Split::Fitness,
+                windows: window..window + 1,
+                error: Differentiated::BlockError { block },
+                parts: RATES - 1,
+            };
+            let marginals = ask(evaluator.measurer.as_ref(), [task])?;
+            let of_window = marginals.into_iter().flatten().next().unwrap_or_default();
+            let slopes: Vec<Vec<f64>> = of_window.iter().map(|worth| slopes(worth)).collect();
+            rates.descend(&slopes, target.sparsity);
         }
         let proposal = Proposal::Sparsity(rates.sparsities().collect());
-        let sparsities = budget(&proposal, parameters, setting.target, Bounds::default())?;
+        let sparsities = budget(&proposal, parameters, target.sparsity, Bounds::default())?;
         for (place, sparsity) in places.zip(sparsities) {
             shares[place] = share(sparsity, sizes[place]);
         }
-        let masked = subject.pruned_block(index, &shares)?;
-        for hidden in &mut pruned {
-            *hidden = masked.forward(hidden, reference.angles(), &mut no_tap())?;
-        }
     }
-    lab.spend((3 * STEPS + 2 * count) as u64 * reference.tokens().length() as u64);
+    race.spend((3 * STEPS + 2 * count) as u64 * reference.tokens().length() as u64);
     let sparsities: Vec<f64> = shares.iter().map(|share| share.sparsity).collect();
-    let allocation = Allocation::new(setting.target, &named, None, &sparsities)?;
-    lab.conclude(evaluator.free_candidate(allocation)?)
+    let allocation = Allocation::new(target.sparsity, &named, None, &sparsities)?;
+    Ok(race.conclude(evaluator.free_candidate(allocation)?)?)
 }
 
 fn share(sparsity: f64, parameters: u64) -> Share {
     Share { sparsity, pruned: (sparsity * parameters as f64).round() as u64, group: None }
 }
 
-/// Returns, for each of a block's linears, how the reconstruction error changes when the weights up to each rate are removed,
-/// `[linears][rates]`.
-fn slopes(
-    subject: &Subject,
-    index: usize,
-    mut block: Block,
-    forward: impl Fn(&Block) -> Result<Tensor, ModelError>,
-    target: &Tensor,
-) -> Result<Vec<Vec<f64>>, SearchError> {
-    let mut variables = Vec::new();
-    for linear in block.linears_mut() {
-        let variable = Var::from_tensor(linear.weight()).map_err(ModelError::from)?;
-        linear.set_weight(variable.as_tensor().clone())?;
-        variables.push(variable);
-    }
-    let output = forward(&block)?;
-    let gradients = (|| {
-        let error = (output - target)?.sqr()?.sum_all()?;
-        (error / target.sqr()?.sum_all()?)?.backward()
-    })()
-    .map_err(ModelError::from)?;
-    let dense = &subject.blocks()[index];
-    variables
-        .iter()
-        .zip(dense.linears())
-        .zip(subject.linears_of(index))
-        .map(|((variable, linear), place)| {
-            let Some(gradient) = gradients.get(variable) else { return Ok(vec![0.0; RATES]) };
-            // What the loss would change by if the mask let a weight through a little more, by the weight's rank.
-            let presence: Vec<f32> = (gradient * linear.weight())
-                .and_then(|it| it.flatten_all()?.to_dtype(DType::F32)?.to_vec1())
-                .map_err(ModelError::from)?;
-            let by_rank = subject.ranks(place)?.sums(&presence, RATES - 1);
-            // A rate removes all ranks below it.
-            let mut sum = 0.0;
-            let below = by_rank.into_iter().map(|presence| {
-                sum -= presence;
-                sum
-            });
-            Ok(std::iter::once(0.0).chain(below).collect())
-        })
-        .collect()
+/// Returns how the error changes when the weights up to each rate are removed, `[rates]`, of what the weights between two rates are
+/// worth.
+fn slopes(worth: &[f64]) -> Vec<f64> {
+    // A rate removes all ranks below it.
+    let mut sum = 0.0;
+    let below = worth.iter().map(|presence| {
+        sum -= presence;
+        sum
+    });
+    std::iter::once(0.0).chain(below).collect()
 }
 
 /// The distributions over rates of a block's projections, as logits, with Adam's moments.

@@ -5,12 +5,12 @@ use super::space::{VARIATIONS, Variation};
 /// How often each variation was tried, and how often the child was better than its parent.
 ///
 /// Variations that help now are drawn more often: probability matching (Fialho, 2010), around the table's weights.
-pub(super) struct Credit {
+pub(super) struct VariationCredit {
     tried: Vec<f64>,
     helped: Vec<f64>,
 }
 
-impl Credit {
+impl VariationCredit {
     pub(super) fn new() -> Self {
         // A few imagined trials, so that the first real ones do not decide.
         Self { tried: vec![10.0; VARIATIONS.len()], helped: vec![2.0; VARIATIONS.len()] }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::candidate::{Behaviour, Candidate};
-use super::lab::Measured;
+use super::behaviour::Behaviour;
+use super::candidate::Candidate;
 
 /// A measured candidate.
 #[derive(Clone, Debug)]
@@ -35,9 +35,8 @@ pub struct Archive {
 }
 
 impl Archive {
-    /// Adds a candidate with what was measured of it.
-    pub fn add(&mut self, candidate: Candidate, measured: &Measured) {
-        let (loss, full) = (measured.loss, measured.full);
+    /// Adds a candidate with its loss on the fitness text; `full` says whether it was measured on the whole text.
+    pub fn add(&mut self, candidate: Candidate, loss: f64, full: bool) {
         let behaviour = candidate.allotted.behaviour.clone();
         self.individuals.insert(behaviour, Individual { candidate, loss, full });
     }

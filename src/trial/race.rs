@@ -1,14 +1,17 @@
-//! Where one search measures its candidates: few windows first, more for those that hold their own.
+//! A race of candidates: few windows first, more for those that hold their own.
 
 use std::collections::BTreeMap;
 
 use super::archive::Archive;
-use super::candidate::{Behaviour, Candidate};
-use super::error::SearchError;
-use super::evaluator::{Evaluator, Task};
-use super::store::{Losses, Store};
-use super::subject::Split;
-use super::summary::{Measure, Point, Spent};
+use super::behaviour::Behaviour;
+use super::candidate::Candidate;
+use super::error::TrialError;
+use super::evaluator::{Evaluation, Evaluator};
+use super::loss::Losses;
+use super::objective::Objective;
+use super::spent::{Point, Spent};
+use super::store::Store;
+use super::text::Split;
 use crate::measure::paired::signed_rank;
 
 /// The p-value of Wilcoxon's test at which a candidate that loses to the reference is given up. With the four windows of a first
@@ -40,35 +43,33 @@ pub struct Measured {
 /// Tells how a search goes.
 pub type Observer<'a> = dyn FnMut(&Spent, f64) + 'a;
 
-/// Measures the candidates of one search within its budget.
-pub struct Lab<'a> {
+/// Measures the candidates of one search, or of one program, within its budget.
+pub struct Race<'a> {
     evaluator: &'a Evaluator,
     store: &'a mut dyn Store,
-    /// The loss of uniform sparsity at each setting.
-    uniform: &'a [f64],
+    objective: &'a Objective,
     budget: Budget,
     observer: &'a mut Observer<'a>,
-    /// What was spent so far.
-    pub spent: Spent,
+    spent: Spent,
     /// The candidates measured so far, in order.
-    pub points: Vec<Point>,
+    points: Vec<Point>,
     measured: BTreeMap<Behaviour, Measured>,
     best: f64,
 }
 
-impl<'a> Lab<'a> {
-    /// Begins with nothing spent; `uniform` is the loss of uniform sparsity at each setting.
+impl<'a> Race<'a> {
+    /// Begins with nothing spent.
     pub fn new(
         evaluator: &'a Evaluator,
         store: &'a mut dyn Store,
-        uniform: &'a [f64],
+        objective: &'a Objective,
         budget: Budget,
         observer: &'a mut Observer<'a>,
     ) -> Self {
         Self {
             evaluator,
             store,
-            uniform,
+            objective,
             budget,
             observer,
             spent: Spent::default(),
@@ -88,12 +89,39 @@ impl<'a> Lab<'a> {
         self.budget
     }
 
-    /// Returns what a loss is large or small against: uniform's at one setting, 1 for the logarithms at several.
+    /// Returns what a loss is large or small against: uniform's at one target, 1 for the logarithms at several.
     pub fn unit_of_loss(&self) -> f64 {
-        match self.uniform {
-            [one] => *one,
-            _ => 1.0,
-        }
+        self.objective.unit()
+    }
+
+    /// Returns what was spent so far.
+    pub fn spent(&self) -> &Spent {
+        &self.spent
+    }
+
+    /// Ends the race: returns what was spent, and the candidates that were measured, in order.
+    pub fn end(self) -> (Spent, Vec<Point>) {
+        (self.spent, self.points)
+    }
+
+    /// Counts proposals.
+    pub fn count_proposals(&mut self, count: usize) {
+        self.spent.proposals += count;
+    }
+
+    /// Counts a proposal whose formula is known.
+    pub fn count_known_formula(&mut self) {
+        self.spent.known_formulas += 1;
+    }
+
+    /// Counts a proposal that has no value on the models.
+    pub fn count_invalid(&mut self) {
+        self.spent.invalid += 1;
+    }
+
+    /// Counts a proposal whose allocation is known.
+    pub fn count_known_behaviour(&mut self) {
+        self.spent.known_behaviours += 1;
     }
 
     /// Returns how many more allocations may be measured.
@@ -116,21 +144,22 @@ impl<'a> Lab<'a> {
     ///
     /// # Errors
     /// As [`Evaluator::measure`].
-    pub fn race(
+    pub fn run(
         &mut self,
         candidates: &[&Candidate],
         reference: Option<&Behaviour>,
-    ) -> Result<usize, SearchError> {
+    ) -> Result<usize, TrialError> {
         let reference = reference.and_then(|it| self.measured.get(it)).filter(|it| it.full).cloned();
         let stages = self.stages();
         self.stage_by_stage(
             &candidates[..candidates.len().min(self.left())],
             &stages,
-            |lab, racing, to| {
+            |race, racing, to| {
                 let Some(reference) = &reference else { return Vec::new() };
                 let worse = |place: &usize| {
-                    let losses = &lab.measured[&candidates[*place].allotted.behaviour].losses;
-                    signed_rank(&lab.differences(losses, &reference.losses, to)).greater <= GIVEN_UP
+                    let losses = &race.measured[&candidates[*place].allotted.behaviour].losses;
+                    signed_rank(&race.objective.differences(losses, &reference.losses, to)).greater
+                        <= GIVEN_UP
                 };
                 racing.iter().copied().filter(worse).collect()
             },
@@ -147,7 +176,7 @@ impl<'a> Lab<'a> {
         candidates: &[&Candidate],
         survivors: usize,
         reference: Option<&Behaviour>,
-    ) -> Result<usize, SearchError> {
+    ) -> Result<usize, TrialError> {
         let reference = reference.and_then(|it| self.measured.get(it)).filter(|it| it.full).cloned();
         let all = self.evaluator.windows(Split::Fitness);
         let first = self.stages().first().copied().unwrap_or(all);
@@ -155,10 +184,10 @@ impl<'a> Lab<'a> {
         self.stage_by_stage(
             &candidates[..candidates.len().min(self.left())],
             &stages,
-            |lab, racing, to| {
+            |race, racing, to| {
                 let loss = |place: &usize| {
-                    let losses = &lab.measured[&candidates[*place].allotted.behaviour].losses;
-                    lab.objective(losses, to)
+                    let losses = &race.measured[&candidates[*place].allotted.behaviour].losses;
+                    race.objective.value(losses, to)
                 };
                 let mut order: Vec<usize> = racing.to_vec();
                 order.sort_by(|a, b| loss(a).total_cmp(&loss(b)).then(a.cmp(b)));
@@ -178,12 +207,12 @@ impl<'a> Lab<'a> {
     ///
     /// # Errors
     /// As [`Evaluator::measure`].
-    pub fn conclude(&mut self, candidate: Candidate) -> Result<Archive, SearchError> {
+    pub fn conclude(&mut self, candidate: Candidate) -> Result<Archive, TrialError> {
         let stages = [self.evaluator.windows(Split::Fitness)];
         self.stage_by_stage(&[&candidate], &stages, |_, _, _| Vec::new(), None)?;
         let mut archive = Archive::default();
         if let Some(measured) = self.measured.get(&candidate.allotted.behaviour) {
-            archive.add(candidate, measured);
+            archive.add(candidate, measured.loss, measured.full);
         }
         Ok(archive)
     }
@@ -195,22 +224,22 @@ impl<'a> Lab<'a> {
         stages: &[usize],
         give_up: impl Fn(&Self, &[usize], usize) -> Vec<usize>,
         reference: Option<&Measured>,
-    ) -> Result<usize, SearchError> {
+    ) -> Result<usize, TrialError> {
         let mut racing: Vec<usize> = (0..candidates.len()).collect();
-        let settings = self.evaluator.settings.len();
+        let targets = self.evaluator.targets.len();
         for candidate in candidates {
-            let unknown = Measured { losses: vec![Vec::new(); settings], loss: f64::NAN, full: false };
+            let unknown = Measured { losses: vec![Vec::new(); targets], loss: f64::NAN, full: false };
             self.measured.insert(candidate.allotted.behaviour.clone(), unknown);
         }
         let mut from = 0;
         for (stage, to) in stages.iter().copied().enumerate() {
-            let task = |place: &usize| Task {
+            let evaluation = |place: &usize| Evaluation {
                 allotted: &candidates[*place].allotted,
                 split: Split::Fitness,
                 windows: from..to,
             };
-            let tasks: Vec<Task<'_>> = racing.iter().map(task).collect();
-            let results = self.evaluator.measure(&tasks, self.store)?;
+            let evaluations: Vec<Evaluation<'_>> = racing.iter().map(evaluation).collect();
+            let results = self.evaluator.measure(&evaluations, self.store)?;
             self.spent.tokens += self.evaluator.tokens(Split::Fitness, to - from) * racing.len() as u64;
             for (place, losses) in racing.iter().zip(results) {
                 let behaviour = &candidates[*place].allotted.behaviour;
@@ -249,9 +278,9 @@ impl<'a> Lab<'a> {
     fn settle(&mut self, candidate: &Candidate, to: usize, reference: Option<&Measured>) {
         let full = to == self.evaluator.windows(Split::Fitness);
         let Some(measured) = self.measured.get(&candidate.allotted.behaviour) else { return };
-        let own = self.objective(&measured.losses, to);
+        let own = self.objective.value(&measured.losses, to);
         let loss = match reference {
-            Some(reference) if !full => reference.loss + own - self.objective(&reference.losses, to),
+            Some(reference) if !full => reference.loss + own - self.objective.value(&reference.losses, to),
             _ => own,
         };
         if full && loss < self.best {
@@ -273,70 +302,4 @@ impl<'a> Lab<'a> {
         stages.dedup();
         stages
     }
-
-    /// Returns the loss over the first `windows` windows: the mean at one setting; at several, the mean over settings of the
-    /// logarithm of the loss over uniform's.
-    fn objective(&self, losses: &Losses, windows: usize) -> f64 {
-        objective(self.evaluator, self.uniform, losses, windows)
-    }
-
-    /// Returns how much worse one allocation is than another on each window, in units of uniform's loss.
-    fn differences(&self, losses: &Losses, reference: &Losses, windows: usize) -> Vec<f64> {
-        let at = |window: usize| {
-            let of_setting = |((own, other), uniform): ((&Vec<_>, &Vec<_>), &f64)| {
-                (self.evaluator.loss(&own[window]) - self.evaluator.loss(&other[window])) / uniform
-            };
-            losses.iter().zip(reference).zip(self.uniform).map(of_setting).sum::<f64>()
-        };
-        (0..windows).map(at).collect()
-    }
-}
-
-/// Returns the loss over the first `windows` windows, `losses` being `[settings][windows]`.
-pub fn objective(evaluator: &Evaluator, uniform: &[f64], losses: &Losses, windows: usize) -> f64 {
-    let mean = |setting: &Vec<_>| {
-        setting.iter().take(windows).map(|it| evaluator.loss(it)).sum::<f64>() / windows.max(1) as f64
-    };
-    let value = match losses.as_slice() {
-        [one] => mean(one),
-        several => {
-            let relative =
-                several.iter().zip(uniform).map(|(setting, uniform)| (mean(setting) / uniform).ln());
-            relative.sum::<f64>() / several.len().max(1) as f64
-        }
-    };
-    // A model that pruning has destroyed is as bad as can be, whatever its arithmetic gives.
-    if value.is_nan() { f64::INFINITY } else { value }
-}
-
-/// Returns the loss of uniform sparsity at each setting, on the whole fitness text.
-///
-/// # Errors
-/// When it is so small, or so large, that candidates cannot be told apart; as [`Evaluator::measure`].
-pub fn uniform_losses(evaluator: &Evaluator, store: &mut dyn Store) -> Result<Vec<f64>, SearchError> {
-    let uniform = crate::lang::published::script("uniform");
-    let script =
-        uniform.ok_or(SearchError::Control { control: "uniform", problem: "it is not published" })?;
-    let allotted = evaluator.allot(&[&script])?;
-    let allotted: Vec<_> = allotted
-        .into_iter()
-        .collect::<Result<_, _>>()
-        .map_err(|error| SearchError::Script(Box::new(error)))?;
-    let windows = evaluator.windows(Split::Fitness);
-    let tasks: Vec<Task<'_>> = allotted
-        .iter()
-        .map(|allotted| Task { allotted, split: Split::Fitness, windows: 0..windows })
-        .collect();
-    let losses = evaluator.measure(&tasks, store)?.pop().unwrap_or_default();
-    let mut means = Vec::with_capacity(losses.len());
-    for (setting, losses) in evaluator.settings.iter().zip(&losses) {
-        let sum = losses.iter().map(|it| evaluator.loss(it)).sum::<f64>();
-        let loss = sum / losses.len().max(1) as f64;
-        let flat = matches!(evaluator.measure, Measure::Kl) && loss <= 1e-9;
-        if !loss.is_finite() || flat {
-            return Err(SearchError::Degenerate { target: setting.target, loss });
-        }
-        means.push(loss);
-    }
-    Ok(means)
 }

@@ -1,5 +1,8 @@
 //! The nodes of an expression, by their place in preorder.
 
+use rand::rngs::ChaCha8Rng;
+
+use super::grow::draw;
 use crate::lang::program::Expr;
 
 /// Returns all nodes, each before its operands.
@@ -56,6 +59,13 @@ pub(super) fn stages(expr: &Expr) -> Vec<usize> {
         current = first;
     }
     places
+}
+
+/// Draws a node that `fits`.
+pub(super) fn pick(random: &mut ChaCha8Rng, expr: &Expr, fits: impl Fn(&Expr) -> bool) -> Option<usize> {
+    let places: Vec<usize> =
+        nodes(expr).iter().enumerate().filter(|(_, it)| fits(it)).map(|(place, _)| place).collect();
+    draw(random, &places, |_| 1.0).copied()
 }
 
 #[cfg(test)]

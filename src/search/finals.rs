@@ -1,23 +1,26 @@
 //! The end of a search: the best candidates are ranked again on the selection text, and the report text is read once.
 
-use super::archive::{Archive, Individual};
-use super::candidate::Candidate;
 use super::error::SearchError;
-use super::evaluator::{Evaluator, Task};
-use super::lab::objective;
-use super::script;
-use super::store::{Losses, Store};
-use super::subject::Split;
-use super::summary::{
-    Comparison, Damage, Formula, Ratios, RunSummary, Searcher, SettingSummary, Summary, Winner,
-};
-use crate::lang::canonical;
-use crate::lang::latex;
+use super::searcher::Searcher;
+use super::summary::{ControlComparison, Formula, RunSummary, Summary, TargetSummary, Winner, WinnerName};
 use crate::lang::program::Script;
+use crate::lang::{canonical, format, latex, print};
 use crate::measure::paired::{bootstrap_interval, signed_rank};
+use crate::trial::archive::{Archive, Individual};
+use crate::trial::candidate::Candidate;
+use crate::trial::evaluator::{Evaluation, Evaluator};
+use crate::trial::loss::{Damage, Losses};
+use crate::trial::objective::Objective;
+use crate::trial::ratios::RealisedRatios;
+use crate::trial::store::Store;
+use crate::trial::target::Target;
+use crate::trial::text::Split;
 
 /// How many candidates are ranked again on the selection text, beside the front.
 const HALL: usize = 16;
+
+/// The published allocations whose ratios are shown beside the winner's.
+const PICTURED: [&str; 2] = ["owl", "uniform"];
 
 /// A candidate with its losses on the texts that choose.
 #[derive(Clone, Debug)]
@@ -35,13 +38,13 @@ impl Finalist {
 }
 
 /// Measures the texts that candidates are not searched on.
-pub(super) struct Finish<'a> {
+pub(super) struct Finals<'a> {
     pub(super) evaluator: &'a Evaluator,
     pub(super) store: &'a mut dyn Store,
-    pub(super) uniform: &'a [f64],
+    pub(super) objective: &'a Objective,
 }
 
-impl Finish<'_> {
+impl Finals<'_> {
     /// Returns the candidates of an archive that may win, the best on the selection text first.
     pub(super) fn finalists(&mut self, archive: &Archive) -> Result<Vec<Finalist>, SearchError> {
         let mut hall: Vec<&Individual> =
@@ -76,11 +79,11 @@ impl Finish<'_> {
     }
 
     /// Returns a finalist with its damage on the report text, which is read here and nowhere else.
-    pub(super) fn winner(&mut self, name: &str, finalist: &Finalist) -> Result<Winner, SearchError> {
+    pub(super) fn winner(&mut self, name: WinnerName, finalist: &Finalist) -> Result<Winner, SearchError> {
         let losses = self.losses(Split::Report, std::slice::from_ref(&finalist.candidate))?;
         let report = losses.first().filter(|_| self.evaluator.windows(Split::Report) > 0);
         Ok(Winner {
-            name: name.to_owned(),
+            name,
             formula: finalist.candidate.genome.script().map(|script| formula(self.evaluator, script)),
             fitness: finalist.fitness,
             selection: finalist.selection,
@@ -96,15 +99,15 @@ impl Finish<'_> {
         if windows == 0 {
             return Ok(vec![Losses::new(); candidates.len()]);
         }
-        let task = |candidate: &Candidate| candidate.allotted.clone();
-        let allotted: Vec<_> = candidates.iter().map(task).collect();
-        let tasks: Vec<Task<'_>> =
-            allotted.iter().map(|allotted| Task { allotted, split, windows: 0..windows }).collect();
-        self.evaluator.measure(&tasks, self.store)
+        let evaluations: Vec<Evaluation<'_>> = candidates
+            .iter()
+            .map(|it| Evaluation { allotted: &it.allotted, split, windows: 0..windows })
+            .collect();
+        Ok(self.evaluator.measure(&evaluations, self.store)?)
     }
 
     fn loss(&self, split: Split, losses: &Losses) -> f64 {
-        objective(self.evaluator, self.uniform, losses, self.evaluator.windows(split))
+        self.objective.value(losses, self.evaluator.windows(split))
     }
 }
 
@@ -116,11 +119,17 @@ fn same(a: &Individual, b: &Individual) -> bool {
 fn formula(evaluator: &Evaluator, of: &Script) -> Formula {
     let complete = Script { metric: Some(evaluator.metric.clone()), ..of.clone() };
     Formula {
-        script: script::text(&complete),
+        script: script_text(&complete),
         latex: of.allocation.as_ref().map(latex::expr).unwrap_or_default(),
         size: of.allocation.as_ref().map_or(0, |it| it.size()),
         hash: canonical::hash(&complete),
     }
+}
+
+/// Returns a script's text in the standard layout.
+fn script_text(script: &Script) -> String {
+    let plain = print::script(script);
+    format::format(&plain).unwrap_or(plain)
 }
 
 /// One search or control that is done.
@@ -131,83 +140,95 @@ pub(super) struct Done {
 
 /// Puts together what all searches found.
 pub(super) fn summarise(
-    finish: &mut Finish<'_>,
+    finals: &mut Finals<'_>,
     method: &str,
     done: &[Done],
     published: &[Candidate],
 ) -> Result<Summary, SearchError> {
-    let evaluator = finish.evaluator;
+    let evaluator = finals.evaluator;
     let evolved = || done.iter().filter(|it| it.run.searcher.is_search());
     let mut all: Vec<&Finalist> = evolved().flat_map(|it| &it.finalists).collect();
     all.sort_by(|a, b| a.deciding().total_cmp(&b.deciding()));
     let Some(best) = all.first().copied() else {
-        return Err(SearchError::Control {
-            control: "evolution",
-            problem: "no formula has a value on the model",
-        });
+        return Err(SearchError::NoFormula);
     };
-    // Sorted by loss before, so that the first of each size is its best.
-    let mut by_size = all.clone();
-    by_size.sort_by_key(|it| it.candidate.genome.size());
-    let mut front: Vec<Winner> = Vec::new();
-    let mut least = f64::INFINITY;
-    for finalist in by_size {
-        if finalist.deciding() < least {
-            least = finalist.deciding();
-            front.push(finish.winner(finalist.candidate.published.unwrap_or("discovered"), finalist)?);
-        }
-    }
-    let winner = finish.winner("discovered", best)?;
+    let front = front(finals, all.clone())?;
+    let winner = finals.winner(WinnerName::Discovered, best)?;
     let mut known = Vec::new();
-    let mut pictured = vec![("discovered".to_owned(), best.candidate.clone())];
+    let mut pictured = vec![(WinnerName::Discovered.to_string(), &best.candidate)];
     for candidate in published {
-        let name = candidate.published.unwrap_or("published");
-        let finalists = finish.ranked(vec![candidate.clone()])?;
-        known.push(finish.winner(name, &finalists[0])?);
-        if ["owl", "uniform"].contains(&name) {
-            pictured.push((name.to_owned(), candidate.clone()));
+        let Some(name) = candidate.published else { continue };
+        let Some(finalist) = finals.ranked(vec![candidate.clone()])?.into_iter().next() else { continue };
+        known.push(finals.winner(WinnerName::Published(name.to_owned()), &finalist)?);
+        if PICTURED.contains(&name) {
+            pictured.push((name.to_owned(), candidate));
         }
     }
     known.sort_by(|a, b| deciding(a).total_cmp(&deciding(b)));
-    let uniform = finish.uniform;
-    let settings = evaluator.settings.iter().zip(uniform).map(|(setting, uniform)| {
-        let subject = &evaluator.subjects[setting.subject];
-        let folder = subject.checkpoint().folder();
-        SettingSummary {
-            model: folder.file_name().unwrap_or(folder.as_os_str()).to_string_lossy().into_owned(),
-            target: setting.target,
-            dense_perplexity: subject.reference(Split::Report).map_or(f64::NAN, |it| it.perplexity()),
-            uniform_loss: *uniform,
-        }
-    });
-    let settings = settings.collect();
+    let ratios = pictured.iter().map(|(name, candidate)| ratios(evaluator, name, candidate));
     Ok(Summary {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         method: method.to_owned(),
         measure: evaluator.measure,
-        settings,
+        settings: settings(evaluator, finals.objective)?,
         runs: done.iter().map(|it| it.run.clone()).collect(),
         best: winner,
         front,
         published: known,
-        ratios: pictured.iter().map(|(name, candidate)| ratios(evaluator, name, candidate)).collect(),
-        comparisons: comparisons(finish, done)?,
+        ratios: ratios.collect::<Result<_, _>>()?,
+        comparisons: comparisons(finals, done)?,
     })
+}
+
+/// Returns the finalists that are better than every smaller one, by size; `finalists` are sorted, the best first.
+fn front(finals: &mut Finals<'_>, mut finalists: Vec<&Finalist>) -> Result<Vec<Winner>, SearchError> {
+    // Sorted by loss before, so that the first of each size is its best.
+    finalists.sort_by_key(|it| it.candidate.genome.size());
+    let mut front: Vec<Winner> = Vec::new();
+    let mut least = f64::INFINITY;
+    for finalist in finalists {
+        if finalist.deciding() < least {
+            least = finalist.deciding();
+            let published = finalist.candidate.published;
+            let name =
+                published.map_or(WinnerName::Discovered, |name| WinnerName::Published(name.to_owned()));
+            front.push(finals.winner(name, finalist)?);
+        }
+    }
+    Ok(front)
+}
+
+/// Returns what is said of each target.
+fn settings(evaluator: &Evaluator, objective: &Objective) -> Result<Vec<TargetSummary>, SearchError> {
+    let targets = evaluator.targets.iter().zip(objective.uniform());
+    let summary = |(target, uniform): (&Target, &f64)| {
+        let subject = evaluator.subject(*target)?;
+        let folder = subject.checkpoint().folder();
+        Ok(TargetSummary {
+            model: folder.file_name().unwrap_or(folder.as_os_str()).to_string_lossy().into_owned(),
+            target: target.sparsity,
+            dense_perplexity: subject.reference(Split::Report).map_or(f64::NAN, |it| it.perplexity()),
+            uniform_loss: *uniform,
+        })
+    };
+    targets.map(summary).collect()
 }
 
 fn deciding(winner: &Winner) -> f64 {
     winner.selection.unwrap_or(winner.fitness)
 }
 
-/// Returns the realised ratios of a candidate at the first setting.
-fn ratios(evaluator: &Evaluator, name: &str, candidate: &Candidate) -> Ratios {
-    let subject = &evaluator.subjects[evaluator.settings[0].subject];
-    Ratios::new(name, subject.checkpoint(), &candidate.allotted.shares[0])
+/// Returns the realised ratios of a candidate at the first target.
+fn ratios(evaluator: &Evaluator, name: &str, candidate: &Candidate) -> Result<RealisedRatios, SearchError> {
+    let place = evaluator.targets.first().map_or(0, |it| it.subject);
+    let checkpoint = evaluator.subjects.get(place)?.checkpoint();
+    let shares = candidate.allotted.shares.first().map(Vec::as_slice).unwrap_or_default();
+    Ok(RealisedRatios::new(name, checkpoint, shares))
 }
 
 /// Compares the best of each search with the best of each control, window by window of the report text.
-fn comparisons(finish: &mut Finish<'_>, done: &[Done]) -> Result<Vec<Comparison>, SearchError> {
-    let evaluator = finish.evaluator;
+fn comparisons(finals: &mut Finals<'_>, done: &[Done]) -> Result<Vec<ControlComparison>, SearchError> {
+    let evaluator = finals.evaluator;
     if evaluator.windows(Split::Report) == 0 {
         return Ok(Vec::new());
     }
@@ -215,15 +236,15 @@ fn comparisons(finish: &mut Finish<'_>, done: &[Done]) -> Result<Vec<Comparison>
         let mut found = Vec::new();
         for it in done.iter().filter(|it| it.run.searcher == searcher) {
             let Some(best) = it.finalists.first() else { continue };
-            let losses = finish.losses(Split::Report, std::slice::from_ref(&best.candidate))?;
+            let losses = finals.losses(Split::Report, std::slice::from_ref(&best.candidate))?;
             let main = losses.first().and_then(|it| it.first()).cloned().unwrap_or_default();
-            found.push((it.run.seed, main.iter().map(|it| evaluator.loss(it)).collect()));
+            found.push((it.run.seed, main.iter().map(|it| evaluator.measure.of(it)).collect()));
         }
         Ok(found)
     };
     let evolved = of(Searcher::Evolution)?;
     let mut comparisons = Vec::new();
-    for control in Searcher::ALL.into_iter().filter(|it| !it.is_search()) {
+    for control in Searcher::all().filter(|it| !it.is_search()) {
         let controls = of(control)?;
         let groups: Vec<Vec<f64>> = evolved
             .iter()
@@ -237,7 +258,7 @@ fn comparisons(finish: &mut Finish<'_>, done: &[Done]) -> Result<Vec<Comparison>
         let means: Vec<f64> = (0..windows)
             .map(|window| groups.iter().map(|group| group[window]).sum::<f64>() / groups.len() as f64)
             .collect();
-        comparisons.push(Comparison {
+        comparisons.push(ControlComparison {
             control,
             difference: means.iter().sum::<f64>() / means.len().max(1) as f64,
             interval: bootstrap_interval(&groups, 0),

@@ -12,18 +12,16 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::candidate::Behaviour;
-use super::error::SearchError;
-use super::subject::Split;
+use super::behaviour::Behaviour;
+use super::error::TrialError;
+use super::loss::Losses;
+use super::text::Split;
 use crate::measure::WindowLoss;
 use crate::model::ModelError;
 
-/// The losses of some windows at every setting, `[settings][windows]`.
-pub type Losses = Vec<Vec<WindowLoss>>;
-
 /// What names a measurement.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Key {
+pub struct MeasurementKey {
     /// Which text was read.
     pub split: Split,
     /// What was pruned.
@@ -34,7 +32,7 @@ pub struct Key {
     pub to: usize,
 }
 
-impl Key {
+impl MeasurementKey {
     /// Names the measurement of an allocation on some windows of a text.
     pub fn new(split: Split, behaviour: &Behaviour, windows: Range<usize>) -> Self {
         Self { split, behaviour: behaviour.clone(), from: windows.start, to: windows.end }
@@ -46,27 +44,27 @@ impl Key {
 /// A database can stand in for the journal when several machines search.
 pub trait Store {
     /// Returns a measurement, if it was made.
-    fn find(&self, key: &Key) -> Option<Losses>;
+    fn find(&self, key: &MeasurementKey) -> Option<Losses>;
 
     /// Keeps a measurement for good: when this returns, it survives the process.
     ///
     /// # Errors
     /// When it cannot be written; then nothing of it is kept.
-    fn keep(&mut self, key: Key, losses: Losses) -> Result<(), SearchError>;
+    fn keep(&mut self, key: MeasurementKey, losses: Losses) -> Result<(), TrialError>;
 }
 
 /// A store in memory, which ends with the process.
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
-    known: BTreeMap<Key, Losses>,
+    known: BTreeMap<MeasurementKey, Losses>,
 }
 
 impl Store for Memory {
-    fn find(&self, key: &Key) -> Option<Losses> {
+    fn find(&self, key: &MeasurementKey) -> Option<Losses> {
         self.known.get(key).cloned()
     }
 
-    fn keep(&mut self, key: Key, losses: Losses) -> Result<(), SearchError> {
+    fn keep(&mut self, key: MeasurementKey, losses: Losses) -> Result<(), TrialError> {
         self.known.insert(key, losses);
         Ok(())
     }
@@ -79,36 +77,35 @@ struct Line {
     behaviour: String,
     from: usize,
     to: usize,
-    /// `[settings][windows]`: divergence and loss, as text, because a reader of JSON numbers may be off by the last bit.
+    /// `[targets][windows]`: divergence and loss, as text, because a reader of JSON numbers may be off by the last bit.
     losses: Vec<Vec<[String; 2]>>,
 }
 
 impl Line {
-    fn new(key: &Key, losses: &Losses) -> Self {
+    fn new(key: &MeasurementKey, losses: &Losses) -> Self {
         let text = |loss: &WindowLoss| [format!("{:?}", loss.kl), format!("{:?}", loss.nll)];
         Self {
             text: key.split.name().to_owned(),
             behaviour: key.behaviour.name().to_owned(),
             from: key.from,
             to: key.to,
-            losses: losses.iter().map(|setting| setting.iter().map(text).collect()).collect(),
+            losses: losses.iter().map(|target| target.iter().map(text).collect()).collect(),
         }
     }
 
-    fn read(bytes: &[u8]) -> Result<(Key, Losses), String> {
+    fn read(bytes: &[u8]) -> Result<(MeasurementKey, Losses), String> {
         let line: Self = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-        let splits = [Split::Fitness, Split::Selection, Split::Report];
-        let split = splits.into_iter().find(|split| split.name() == line.text);
+        let split = Split::ALL.into_iter().find(|split| split.name() == line.text);
         let split = split.ok_or_else(|| format!("there is no text `{}`", line.text))?;
         let number = |text: &str| text.parse::<f64>().map_err(|error| format!("`{text}`: {error}"));
         let loss = |[kl, nll]: &[String; 2]| Ok(WindowLoss { kl: number(kl)?, nll: number(nll)? });
         let losses = line
             .losses
             .iter()
-            .map(|setting| setting.iter().map(loss).collect())
+            .map(|target| target.iter().map(loss).collect())
             .collect::<Result<_, String>>()?;
         let behaviour = Behaviour::named(line.behaviour);
-        Ok((Key { split, behaviour, from: line.from, to: line.to }, losses))
+        Ok((MeasurementKey { split, behaviour, from: line.from, to: line.to }, losses))
     }
 }
 
@@ -126,7 +123,7 @@ impl Journal {
     ///
     /// # Errors
     /// When another process has it open, it cannot be read or written, or a line before the last cannot be understood.
-    pub fn open(path: &Path) -> Result<Self, SearchError> {
+    pub fn open(path: &Path) -> Result<Self, TrialError> {
         let failed = |source| ModelError::Write { path: path.to_owned(), source };
         let mut file = OpenOptions::new()
             .read(true)
@@ -138,7 +135,7 @@ impl Journal {
         match file.try_lock() {
             Err(TryLockError::WouldBlock) => {
                 let folder = path.parent().unwrap_or(path).to_owned();
-                return Err(SearchError::Locked { folder });
+                return Err(TrialError::Locked { folder });
             }
             // A file system without locks is no reason not to search.
             Err(TryLockError::Error(_)) | Ok(()) => {}
@@ -150,7 +147,7 @@ impl Journal {
         let mut known = Memory::default();
         for (number, line) in bytes[..whole].split_inclusive(|byte| *byte == b'\n').enumerate() {
             let wrong =
-                |problem: String| SearchError::Journal { path: path.to_owned(), line: number + 1, problem };
+                |problem: String| TrialError::Journal { path: path.to_owned(), line: number + 1, problem };
             let (key, losses) = Line::read(line).map_err(wrong)?;
             known.keep(key, losses)?;
         }
@@ -171,11 +168,11 @@ impl Journal {
 }
 
 impl Store for Journal {
-    fn find(&self, key: &Key) -> Option<Losses> {
+    fn find(&self, key: &MeasurementKey) -> Option<Losses> {
         self.known.find(key)
     }
 
-    fn keep(&mut self, key: Key, losses: Losses) -> Result<(), SearchError> {
+    fn keep(&mut self, key: MeasurementKey, losses: Losses) -> Result<(), TrialError> {
         let line = Line::new(&key, &losses);
         let failed = |source| ModelError::Write { path: self.path.clone(), source };
         let mut bytes = serde_json::to_vec(&line).map_err(|error| failed(error.into()))?;

@@ -6,19 +6,19 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
-
-use super::archive::Archive;
-use super::candidate::{Candidate, canonical_form};
-use super::error::SearchError;
-use super::evaluator::Evaluator;
-use super::lab::Lab;
-use super::subject::{Split, Subject};
+use super::error::{BaselineError, Obstacle};
 use crate::lang::ops::{Op, ParameterValue};
 use crate::lang::program::{BuildError, Expr, Script};
 use crate::lang::types::UnitKind;
-use crate::measure::norm_divergence;
-use crate::prune::Share;
+use crate::trial::archive::Archive;
+use crate::trial::candidate::{Candidate, canonical_form};
+use crate::trial::evaluator::Evaluator;
+use crate::trial::measurer::{NormTask, PrunedModel, ask};
+use crate::trial::race::Race;
+use crate::trial::text::Split;
+
+/// What commands call the program.
+const NAME: &str = "neuroal";
 
 /// The lambdas that are tried; from a sparsity of 0.8 on the last one is left out.
 pub const LAMBDAS: [f64; 14] =
@@ -27,14 +27,14 @@ pub const LAMBDAS: [f64; 14] =
 /// How many windows the model reads for each lambda.
 pub const WINDOWS: usize = 8;
 
-/// One lambda, and what it does.
+/// The ramp of one lambda, and what it does.
 #[derive(Clone, Debug)]
-pub struct Trial {
+pub struct MeasuredRamp {
     /// The affine map's lambda.
     pub lambda: f64,
     /// The ramp.
     pub candidate: Candidate,
-    /// The sum over blocks of [`norm_divergence`].
+    /// The sum over blocks of [`norm_divergence`](crate::trial::norms::norm_divergence).
     pub divergence: f64,
 }
 
@@ -45,50 +45,56 @@ pub struct Trial {
 /// the fitness text. Each lambda's tokens count twice, since they go through the dense blocks as well.
 ///
 /// # Errors
-/// When there are several settings, no ramp has a divergence, a model cannot run, or something asked to stop.
+/// When there are several targets, no ramp has a divergence, a model cannot run, or something asked to stop.
 ///
 /// # Source
 /// NeuroAL (TMLR 2025, arXiv 2411.07066), block step, as coded.
-pub fn search_neuroal(lab: &mut Lab<'_>) -> Result<Archive, SearchError> {
-    let evaluator = lab.evaluator();
-    let trials = trials(evaluator)?;
-    lab.spent.proposals += trials.len();
-    lab.spend(2 * trials.len() as u64 * evaluator.tokens(Split::Fitness, windows(evaluator).len()));
-    let best = trials
+pub fn search_neuroal(race: &mut Race<'_>) -> Result<Archive, BaselineError> {
+    let evaluator = race.evaluator();
+    let ramps = measured_ramps(evaluator)?;
+    race.count_proposals(ramps.len());
+    race.spend(2 * ramps.len() as u64 * evaluator.tokens(Split::Fitness, windows(evaluator).len()));
+    let best = ramps
         .into_iter()
-        .filter(|trial| trial.divergence.is_finite())
+        .filter(|ramp| ramp.divergence.is_finite())
         .min_by(|a, b| a.divergence.total_cmp(&b.divergence));
     match best {
-        Some(best) => lab.conclude(best.candidate),
-        None => Err(SearchError::Control { control: "neuroal", problem: "no ramp leaves activations" }),
+        Some(best) => Ok(race.conclude(best.candidate)?),
+        None => Err(BaselineError::Control { control: NAME, obstacle: Obstacle::NoActivations }),
     }
 }
 
-/// Tries each lambda, in order.
+/// Measures the divergence of each lambda's ramp, in order.
 ///
 /// # Errors
 /// As [`search_neuroal`].
-pub fn trials(evaluator: &Evaluator) -> Result<Vec<Trial>, SearchError> {
-    let setting = evaluator.only_setting("neuroal")?;
-    let subject = &evaluator.subjects[setting.subject];
-    let lambdas = &LAMBDAS[..LAMBDAS.len() - usize::from(setting.target >= 0.8)];
-    let ramps: Vec<Script> =
-        lambdas.iter().map(|lambda| ramp(*lambda)).collect::<Result<_, _>>().map_err(|_| {
-            SearchError::Control { control: "neuroal", problem: "the language has no such ramp" }
-        })?;
+pub fn measured_ramps(evaluator: &Evaluator) -> Result<Vec<MeasuredRamp>, BaselineError> {
+    let obstacle = |obstacle| BaselineError::Control { control: NAME, obstacle };
+    let target = evaluator.only_target().ok_or(obstacle(Obstacle::SeveralTargets))?;
+    let lambdas = &LAMBDAS[..LAMBDAS.len() - usize::from(target.sparsity >= 0.8)];
+    let ramps = lambdas.iter().map(|lambda| ramp(*lambda)).collect::<Result<Vec<Script>, _>>();
+    let ramps = ramps.map_err(|_| obstacle(Obstacle::NoFormula))?;
     let candidates = lambdas.iter().zip(evaluator.candidates(ramps)?);
     let candidates: Vec<(f64, Candidate)> =
         candidates.filter_map(|(lambda, candidate)| Some((*lambda, candidate?))).collect();
     let windows = windows(evaluator);
-    candidates
-        .into_par_iter()
-        .map(|(lambda, candidate)| {
-            evaluator.go_on()?;
-            let shares = candidate.allotted.shares.first().map(Vec::as_slice).unwrap_or_default();
-            let divergence = divergence(subject, shares, windows.clone())?;
-            Ok(Trial { lambda, candidate, divergence })
+    let questions = candidates.iter().map(|(_, candidate)| NormTask {
+        model: PrunedModel {
+            subject: target.subject,
+            shares: candidate.allotted.shares.first().cloned().unwrap_or_default(),
+        },
+        split: Split::Fitness,
+        windows: windows.clone(),
+    });
+    let divergences = ask(evaluator.measurer.as_ref(), questions)?;
+    let ramps = candidates.into_iter().zip(divergences);
+    Ok(ramps
+        .map(|((lambda, candidate), of_blocks)| MeasuredRamp {
+            lambda,
+            candidate,
+            divergence: of_blocks.iter().sum(),
         })
-        .collect()
+        .collect())
 }
 
 /// Returns the ramp along which blocks lose 2 lambda more from the first to the last.
@@ -103,16 +109,4 @@ fn ramp(lambda: f64) -> Result<Script, BuildError> {
 
 fn windows(evaluator: &Evaluator) -> Range<usize> {
     0..evaluator.windows(Split::Fitness).min(WINDOWS)
-}
-
-/// Returns the sum of the blocks' divergences, each block behind those that are pruned.
-fn divergence(subject: &Subject, shares: &[Share], windows: Range<usize>) -> Result<f64, SearchError> {
-    let Some(reference) = subject.reference(Split::Fitness) else { return Ok(f64::NAN) };
-    let mut hidden = reference.embedded(windows)?;
-    let mut sum = 0.0;
-    for (index, dense) in subject.blocks().iter().enumerate() {
-        let pruned = subject.pruned_block(index, shares)?;
-        sum += norm_divergence(dense, &pruned, &mut hidden, reference.angles())?;
-    }
-    Ok(sum)
 }

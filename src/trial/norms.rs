@@ -2,8 +2,32 @@
 
 use candle_core::Tensor;
 
+use super::cancel::Cancel;
+use super::error::TrialError;
+use super::measurer::NormTask;
+use super::subject::Subject;
 use crate::model::{Angles, Block, ModelError, Site};
 use crate::stats::SecondMoments;
+
+/// Returns the divergence of each block, `[blocks]`, each block behind those that are pruned.
+///
+/// # Errors
+/// When a linear has no share, a tensor operation fails, or something asked to stop.
+pub(super) fn divergences(
+    subject: &Subject,
+    task: &NormTask,
+    cancel: &Cancel,
+) -> Result<Vec<f64>, TrialError> {
+    let Some(reference) = subject.reference(task.split) else { return Ok(Vec::new()) };
+    let mut hidden = reference.embedded(task.windows.clone())?;
+    let mut divergences = Vec::with_capacity(subject.blocks().len());
+    for (index, dense) in subject.blocks().iter().enumerate() {
+        cancel.check()?;
+        let pruned = subject.pruned_block(index, &task.model.shares)?;
+        divergences.push(norm_divergence(dense, &pruned, &mut hidden, reference.angles())?);
+    }
+    Ok(divergences)
+}
 
 /// Returns how far the input norms of a pruned block's linears are from the dense block's, and replaces its inputs by what the
 /// pruned block makes of them.

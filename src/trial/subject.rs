@@ -1,54 +1,22 @@
-//! A model under search: dense statistics, ranks and predictions, computed once for all candidates.
+//! A model under trial: dense statistics, ranks and predictions, computed once for all candidates.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
 use candle_core::{Storage, Tensor};
 
-use super::error::SearchError;
+use super::cancel::Cancel;
+use super::error::TrialError;
 use super::ranks::Ranks;
+use super::text::{Split, Texts};
 use crate::data::{LinearData, ModelData, Values};
 use crate::device::{EngineError, Fits};
-use crate::interpret::matrix::Backend;
 use crate::lang::types::{Group, UnitKind};
 use crate::measure::{Reference, WindowLoss};
 use crate::model::{Block, Checkpoint, Decoder, Head, ModelError, Precision, no_tap};
 use crate::prune::{Method, Pattern, PruneError, Rounding, Share, dense_scores, on_device};
 use crate::results::Reductions;
 use crate::stats::{Statistics, Tokens};
-
-/// The texts of a search, which are never mixed.
-#[derive(Clone, Debug)]
-pub struct Texts {
-    /// What candidates are measured on.
-    pub fitness: Tokens,
-    /// What the best of them are ranked by again; without one, the fitness text decides.
-    pub selection: Option<Tokens>,
-    /// What is measured once, at the end; without one, there are no figures of it.
-    pub report: Option<Tokens>,
-}
-
-/// One of a search's texts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Split {
-    /// The fitness text.
-    Fitness,
-    /// The selection text.
-    Selection,
-    /// The report text.
-    Report,
-}
-
-impl Split {
-    /// Returns the name that the journal uses.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Fitness => "fitness",
-            Self::Selection => "selection",
-            Self::Report => "report",
-        }
-    }
-}
 
 /// In which order the weights of every linear go, `[linears]`.
 #[derive(Debug)]
@@ -80,14 +48,16 @@ impl Subject {
     /// Ranks a model's weights by a method's scores, and runs the dense model on the texts.
     ///
     /// # Errors
-    /// When the method needs statistics that there are not, the texts do not fit the model, or the device has no room.
+    /// When the method needs statistics that there are not, the texts do not fit the model, the device has no room, or something
+    /// asked to stop.
     pub fn new(
         checkpoint: &Checkpoint,
         statistics: Option<Statistics>,
         method: &Method,
         pattern: Pattern,
         texts: &Texts,
-    ) -> Result<Self, SearchError> {
+        cancel: &Cancel,
+    ) -> Result<Self, TrialError> {
         fits(checkpoint)?;
         let decoder = Decoder::load(checkpoint, &checkpoint.device())?;
         let group = match pattern {
@@ -100,7 +70,8 @@ impl Subject {
         let mut kept = Vec::new();
         let unit = UnitKind::default();
         // Scores do not depend on the target: a metric cannot know it.
-        dense_scores::<SearchError>(checkpoint, statistics.as_ref(), method, unit, 0.5, |index, scores| {
+        dense_scores::<TrialError>(checkpoint, statistics.as_ref(), method, unit, 0.5, |index, scores| {
+            cancel.check()?;
             let linear = &linears[index];
             if on_device::applies(&device) {
                 let scores = Tensor::from_vec(scores, (linear.rows, linear.columns), &device);
@@ -112,7 +83,10 @@ impl Subject {
         })?;
         let resident = resident(checkpoint, &decoder)?;
         let order = if on_device::applies(&device) { Order::Scores(kept) } else { Order::Ranks(ranks) };
-        let reference = |tokens: &Tokens| Reference::new(&decoder, tokens);
+        let reference = |tokens: &Tokens| -> Result<Reference, TrialError> {
+            cancel.check()?;
+            Ok(Reference::new(&decoder, tokens)?)
+        };
         Ok(Self {
             fitness: reference(&texts.fitness)?,
             selection: texts.selection.as_ref().map(reference).transpose()?,
@@ -174,10 +148,19 @@ impl Subject {
         &self.decoder.blocks
     }
 
+    /// Returns a block of the dense model.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn block(&self, index: usize) -> Result<&Block, TrialError> {
+        let blocks = self.decoder.blocks.len();
+        self.decoder.blocks.get(index).ok_or(TrialError::NoBlock { block: index, blocks })
+    }
+
     /// Returns the places of a block's linears among the model's.
     pub fn linears_of(&self, block: usize) -> Range<usize> {
         let before =
-            |end: usize| self.decoder.blocks[..end].iter().map(|it| it.linears().len()).sum::<usize>();
+            |end: usize| self.decoder.blocks.iter().take(end).map(|it| it.linears().len()).sum::<usize>();
         before(block)..before(block + 1)
     }
 
@@ -185,7 +168,7 @@ impl Subject {
     ///
     /// # Errors
     /// When scores cannot be fetched from their device.
-    pub fn ranks(&self, place: usize) -> Result<Cow<'_, Ranks>, SearchError> {
+    pub fn ranks(&self, place: usize) -> Result<Cow<'_, Ranks>, TrialError> {
         match &self.order {
             Order::Ranks(ranks) => Ok(Cow::Borrowed(&ranks[place])),
             Order::Scores(scores) => {
@@ -202,8 +185,8 @@ impl Subject {
     ///
     /// # Errors
     /// When a linear has no share, or a tensor operation fails.
-    pub fn pruned_block(&self, index: usize, shares: &[Share]) -> Result<Block, SearchError> {
-        let mut block = self.decoder.blocks[index].clone();
+    pub fn pruned_block(&self, index: usize, shares: &[Share]) -> Result<Block, TrialError> {
+        let mut block = self.block(index)?.clone();
         for (linear, place) in block.linears_mut().iter_mut().zip(self.linears_of(index)) {
             let module = linear.linear.module.clone();
             let share =
@@ -237,7 +220,7 @@ impl Subject {
         split: Split,
         shares: &[Share],
         windows: Range<usize>,
-    ) -> Result<Vec<WindowLoss>, SearchError> {
+    ) -> Result<Vec<WindowLoss>, TrialError> {
         let blocks =
             (0..self.decoder.blocks.len()).map(|index| self.pruned_block(index, shares).map(Cow::Owned));
         self.losses_through(blocks, &self.decoder.head, split, windows)
@@ -252,7 +235,7 @@ impl Subject {
         pruned: &Decoder,
         split: Split,
         windows: Range<usize>,
-    ) -> Result<Vec<WindowLoss>, SearchError> {
+    ) -> Result<Vec<WindowLoss>, TrialError> {
         let blocks = pruned.blocks.iter().map(|block| Ok(Cow::Borrowed(block)));
         self.losses_through(blocks, &pruned.head, split, windows)
     }
@@ -260,11 +243,11 @@ impl Subject {
     /// Runs some windows of a text through blocks, one at a time, and a head.
     fn losses_through<'a>(
         &self,
-        blocks: impl Iterator<Item = Result<Cow<'a, Block>, SearchError>>,
+        blocks: impl Iterator<Item = Result<Cow<'a, Block>, TrialError>>,
         head: &Head,
         split: Split,
         windows: Range<usize>,
-    ) -> Result<Vec<WindowLoss>, SearchError> {
+    ) -> Result<Vec<WindowLoss>, TrialError> {
         let Some(reference) = self.reference(split) else {
             return Ok(Vec::new());
         };
@@ -280,7 +263,7 @@ impl Subject {
 }
 
 /// Refuses a model that a GPU has no room for beside the scores of all its weights.
-fn fits(checkpoint: &Checkpoint) -> Result<(), SearchError> {
+fn fits(checkpoint: &Checkpoint) -> Result<(), TrialError> {
     let (Some((free, total)), Some(usable)) = (checkpoint.engine().memory(), checkpoint.free_memory()) else {
         return Ok(());
     };
@@ -289,7 +272,7 @@ fn fits(checkpoint: &Checkpoint) -> Result<(), SearchError> {
     if needed <= usable {
         return Ok(());
     }
-    Err(SearchError::Model(ModelError::Engine(EngineError::OutOfMemory {
+    Err(TrialError::Model(ModelError::Engine(EngineError::OutOfMemory {
         what: "the model and the scores of its weights, which a search keeps there".to_owned(),
         needed,
         free,
@@ -299,7 +282,7 @@ fn fits(checkpoint: &Checkpoint) -> Result<(), SearchError> {
 }
 
 /// Calls `use_them` with a tensor's numbers, which are not copied where they lie in a row in memory.
-pub(super) fn with_numbers<T>(tensor: &Tensor, use_them: impl FnOnce(&[f32]) -> T) -> candle_core::Result<T> {
+fn with_numbers<T>(tensor: &Tensor, use_them: impl FnOnce(&[f32]) -> T) -> candle_core::Result<T> {
     let (storage, layout) = tensor.storage_and_layout();
     if let (Storage::Cpu(cpu), Some((start, end))) = (&*storage, layout.contiguous_offsets()) {
         return Ok(use_them(&cpu.as_slice::<f32>()?[start..end]));

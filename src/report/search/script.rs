@@ -1,16 +1,8 @@
 //! Discovered formulas as scripts that a person reads, edits and uses like any other.
 
-use super::summary::{Damage, Measure, Summary, Winner};
-use crate::lang::format;
 use crate::lang::ops::Op;
-use crate::lang::print;
-use crate::lang::program::Script;
-
-/// Returns a script's text in the standard layout.
-pub fn text(script: &Script) -> String {
-    let plain = print::script(script);
-    format::format(&plain).unwrap_or(plain)
-}
+use crate::search::summary::{Summary, TargetSummary, Winner, WinnerName};
+use crate::trial::loss::{Damage, Measure};
 
 /// Returns the file of a discovered formula: how it was found and what was measured, as comments, and the script.
 ///
@@ -19,14 +11,15 @@ pub fn file(summary: &Summary, winner: &Winner) -> Option<String> {
     let formula = winner.formula.as_ref()?;
     let mut text = String::new();
     let mut say = |line: String| text.push_str(&format!("# {line}\n"));
-    let at = |setting: &super::summary::SettingSummary| {
-        format!("{} at {} % sparsity", setting.model, percent(setting.target))
-    };
+    let at = |setting: &TargetSummary| format!("{} at {} % sparsity", setting.model, percent(setting.target));
     let settings: Vec<String> = summary.settings.iter().map(at).collect();
-    match winner.name.as_str() {
-        "discovered" => say(format!("Discovered by allot {} on {}.", summary.version, settings.join(", "))),
-        published => say(format!(
-            "The published `{published}`, which allot {} did not better at this size on {}.",
+    match &winner.name {
+        WinnerName::Discovered => {
+            say(format!("Discovered by allot {} on {}.", summary.version, settings.join(", ")))
+        }
+        WinnerName::Best(_) | WinnerName::Published(_) => say(format!(
+            "The published `{}`, which allot {} did not better at this size on {}.",
+            winner.name,
             summary.version,
             settings.join(", ")
         )),
@@ -44,7 +37,7 @@ pub fn file(summary: &Summary, winner: &Winner) -> Option<String> {
         None => String::new(),
     };
     say(format!("Loss on the fitness text {}{chosen}.", shown(summary, winner.fitness)));
-    let uniform = summary.published.iter().find(|it| it.name == "uniform");
+    let uniform = summary.published("uniform");
     for (index, (setting, found)) in summary.settings.iter().zip(&winner.report).enumerate() {
         let against = uniform.and_then(|it| it.report.get(index)).map(|uniform| {
             format!(" (uniform: {}; dense: {:.2})", damage(uniform), setting.dense_perplexity)

@@ -1,0 +1,65 @@
+//! What a run leaves in its folder, beside its settings.
+
+use std::fs;
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::error::SearchError;
+use super::summary::{Summary, Winner};
+use crate::model::{ModelError, write_beside};
+
+/// Everything that was measured.
+pub const JOURNAL: &str = "journal.jsonl";
+/// What was found, as data.
+pub const SUMMARY: &str = "summary.json";
+/// The winning script.
+pub const BEST: &str = "best.allot";
+/// The folder of the Pareto front's scripts.
+pub const FRONT: &str = "front";
+
+/// Writes what a run found into its folder: the winner, the front, and all of it as data.
+///
+/// `text` gives the file of a formula, and nothing for what is not a formula.
+///
+/// # Errors
+/// When a file cannot be written; what was there before is then whole.
+pub fn write(
+    folder: &Path,
+    summary: &Summary,
+    text: &dyn Fn(&Winner) -> Option<String>,
+) -> Result<(), SearchError> {
+    let data = |path: &Path, bytes: &[u8]| write_beside(path, |file| std::io::Write::write_all(file, bytes));
+    if let Some(script) = text(&summary.best) {
+        data(&folder.join(BEST), script.as_bytes())?;
+    }
+    let front = folder.join(FRONT);
+    let failed = |source| ModelError::Write { path: front.clone(), source };
+    if front.exists() {
+        fs::remove_dir_all(&front).map_err(failed)?;
+    }
+    fs::create_dir_all(&front).map_err(failed)?;
+    for winner in &summary.front {
+        if let (Some(script), Some(formula)) = (text(winner), &winner.formula) {
+            data(&front.join(format!("{:03}.allot", formula.size)), script.as_bytes())?;
+        }
+    }
+    Ok(data(&folder.join(SUMMARY), &json(summary)?)?)
+}
+
+/// Reads what a run found.
+///
+/// # Errors
+/// When the folder is not a run's, or the run is not finished.
+pub fn read(folder: &Path) -> Result<Summary, SearchError> {
+    let wrong = |problem: String| SearchError::NotARun { folder: folder.to_owned(), file: SUMMARY, problem };
+    let bytes = fs::read(folder.join(SUMMARY)).map_err(|error| wrong(error.to_string()))?;
+    serde_json::from_slice(&bytes).map_err(|error| wrong(error.to_string()))
+}
+
+fn json(value: &impl Serialize) -> Result<Vec<u8>, SearchError> {
+    let mut bytes = serde_json::to_vec_pretty(value)
+        .map_err(|error| ModelError::Write { path: SUMMARY.into(), source: error.into() })?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}

@@ -1,0 +1,101 @@
+//! What proposes candidates: the search itself, and its controls.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use thiserror::Error;
+
+use crate::baselines::program::Program;
+
+/// What proposes candidates; as data, its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Searcher {
+    /// Typed genetic programming over formulas.
+    Evolution,
+    /// Every formula of a small space.
+    Enumeration,
+    /// Random formulas of the same space: the control.
+    Random,
+    /// A program without a formula of ours: a control.
+    Program(Program),
+}
+
+/// A key that no searcher has.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("there is no searcher `{key}`")]
+pub struct UnknownSearcher {
+    key: String,
+}
+
+impl Searcher {
+    /// Returns every searcher, in the order of tables.
+    pub fn all() -> impl Iterator<Item = Self> {
+        [Self::Evolution, Self::Enumeration, Self::Random]
+            .into_iter()
+            .chain(Program::ALL.into_iter().map(Self::Program))
+    }
+
+    /// Returns whether it is the search itself, and no control.
+    pub const fn is_search(self) -> bool {
+        match self {
+            Self::Evolution | Self::Enumeration => true,
+            Self::Random | Self::Program(_) => false,
+        }
+    }
+
+    /// Returns what commands and files call it.
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Evolution => "evolution",
+            Self::Enumeration => "enumeration",
+            Self::Random => "random",
+            Self::Program(program) => program.key(),
+        }
+    }
+
+    /// Returns what tables call it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Evolution => "evolution",
+            Self::Enumeration => "enumeration",
+            Self::Random => "random formulas",
+            Self::Program(program) => program.name(),
+        }
+    }
+
+    /// Returns whether its course depends on a seed.
+    pub const fn has_chance(self) -> bool {
+        match self {
+            Self::Evolution | Self::Random => true,
+            Self::Enumeration => false,
+            Self::Program(program) => program.has_chance(),
+        }
+    }
+}
+
+impl fmt::Display for Searcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.key())
+    }
+}
+
+impl FromStr for Searcher {
+    type Err = UnknownSearcher;
+
+    fn from_str(key: &str) -> Result<Self, UnknownSearcher> {
+        Self::all().find(|it| it.key() == key).ok_or_else(|| UnknownSearcher { key: key.to_owned() })
+    }
+}
+
+impl Serialize for Searcher {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self.key())
+    }
+}
+
+impl<'de> Deserialize<'de> for Searcher {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        String::deserialize(from)?.parse().map_err(serde::de::Error::custom)
+    }
+}

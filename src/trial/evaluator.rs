@@ -1,0 +1,225 @@
+//! The fitness of candidates: from formulas to whole-weight allocations, and from these to losses.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::behaviour::{Allotted, Behaviour};
+use super::cancel::Cancel;
+use super::candidate::{Candidate, Genome};
+use super::error::TrialError;
+use super::loss::{Losses, Measure};
+use super::measurer::{LossTask, Measurer, PrunedModel, ask_each};
+use super::store::{MeasurementKey, Store};
+use super::subject::Subject;
+use super::subjects::Subjects;
+use super::target::Target;
+use super::text::Split;
+use crate::allocate::script::{Outcome, Request, ScriptError, allocate_all};
+use crate::allocate::{Allocation, Bounds};
+use crate::lang::print;
+use crate::lang::program::{Metric, Script};
+use crate::measure::Reference;
+use crate::prune::{Pattern, Share, shares};
+
+/// Everything that candidates are measured with.
+#[derive(Debug)]
+pub struct Evaluator {
+    /// The models.
+    pub subjects: Arc<Subjects>,
+    /// What measures them.
+    pub measurer: Box<dyn Measurer>,
+    /// Where candidates are measured; the first is the main one.
+    pub targets: Vec<Target>,
+    /// How weights are scored.
+    pub metric: Metric,
+    /// Where zeros may stand.
+    pub pattern: Pattern,
+    /// Which loss counts.
+    pub measure: Measure,
+    /// Asks to stop after the measurements that run.
+    pub cancel: Cancel,
+}
+
+/// The windows of a text that a candidate is to be measured on.
+#[derive(Clone, Debug)]
+pub struct Evaluation<'a> {
+    /// What to prune.
+    pub allotted: &'a Allotted,
+    /// Which text.
+    pub split: Split,
+    /// Which windows.
+    pub windows: Range<usize>,
+}
+
+impl Evaluation<'_> {
+    /// Returns what the store calls it.
+    fn key(&self) -> MeasurementKey {
+        MeasurementKey::new(self.split, &self.allotted.behaviour, self.windows.clone())
+    }
+}
+
+impl Evaluator {
+    /// Returns the model of a target.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn subject(&self, target: Target) -> Result<&Subject, TrialError> {
+        self.subjects.get(target.subject)
+    }
+
+    /// Allocates formulas at every target; those that share reductions share the reads of the weights.
+    ///
+    /// # Errors
+    /// Each formula fails on its own, when it has no value on a model or its importances cannot be turned into ratios.
+    pub fn allot(&self, scripts: &[&Script]) -> Result<Vec<Result<Allotted, ScriptError>>, TrialError> {
+        let mut allocations: Vec<Result<Vec<Allocation>, ScriptError>> = vec![Ok(Vec::new()); scripts.len()];
+        for target in &self.targets {
+            let of_target = self.allocate(scripts, *target)?;
+            for (all, outcome) in allocations.iter_mut().zip(of_target) {
+                match (&mut *all, outcome) {
+                    (Ok(all), Ok(outcome)) => all.push(outcome.allocation),
+                    (Ok(_), Err(error)) => *all = Err(error),
+                    (Err(_), _) => {}
+                }
+            }
+        }
+        allocations
+            .into_iter()
+            .map(|all| match all {
+                Ok(all) => self.allotted(&all).map(Ok),
+                Err(error) => Ok(Err(error)),
+            })
+            .collect()
+    }
+
+    /// Allocates formulas at one target.
+    ///
+    /// # Errors
+    /// When the model cannot be read; each formula fails on its own.
+    pub fn allocate(
+        &self,
+        scripts: &[&Script],
+        target: Target,
+    ) -> Result<Vec<Result<Outcome, ScriptError>>, TrialError> {
+        let subject = self.subject(target)?;
+        let (data, backend) = (subject.data()?, subject.backend());
+        let request = Request {
+            metric: &self.metric,
+            unit: None,
+            target: target.sparsity,
+            bounds: Bounds::default(),
+            reductions: Some(subject.reductions()),
+            backend: &*backend,
+        };
+        Ok(allocate_all(scripts, &data, request))
+    }
+
+    /// Returns what allocations, one for each target, take of each linear.
+    ///
+    /// # Errors
+    /// When an allocation is not one of its target's model.
+    pub fn allotted(&self, allocations: &[Allocation]) -> Result<Allotted, TrialError> {
+        let of_target = |(target, allocation): (&Target, &Allocation)| {
+            let linears = self.subject(*target)?.checkpoint().linears();
+            Ok(shares(linears, allocation, self.pattern)?)
+        };
+        let shares: Vec<Vec<Share>> =
+            self.targets.iter().zip(allocations).map(of_target).collect::<Result<_, TrialError>>()?;
+        let rule = format!("{} {} {}", print::expr(&self.metric.score), self.metric.per, self.pattern);
+        let behaviour = Behaviour::new(&rule, &shares);
+        Ok(Allotted { shares, behaviour })
+    }
+
+    /// Returns formulas as candidates, those that have a value.
+    ///
+    /// # Errors
+    /// As [`Evaluator::allot`].
+    pub fn candidates(&self, scripts: Vec<Script>) -> Result<Vec<Option<Candidate>>, TrialError> {
+        let borrowed: Vec<&Script> = scripts.iter().collect();
+        let allotted = self.allot(&borrowed)?;
+        Ok(scripts
+            .into_iter()
+            .zip(allotted)
+            .map(|(script, allotted)| {
+                let allotted = allotted.ok()?;
+                Some(Candidate { genome: Genome::Formula(script), allotted, published: None })
+            })
+            .collect())
+    }
+
+    /// Returns an allocation that no formula gives as a candidate; there must be one target.
+    ///
+    /// # Errors
+    /// As [`Evaluator::allotted`].
+    pub fn free_candidate(&self, allocation: Allocation) -> Result<Candidate, TrialError> {
+        let allotted = self.allotted(std::slice::from_ref(&allocation))?;
+        Ok(Candidate { genome: Genome::Free(allocation), allotted, published: None })
+    }
+
+    /// Returns the target, where there is only one.
+    pub fn only_target(&self) -> Option<Target> {
+        let [target] = self.targets[..] else { return None };
+        Some(target)
+    }
+
+    /// Returns how many windows a text has; 0 without it.
+    pub fn windows(&self, split: Split) -> usize {
+        let windows = self.subjects.iter().map(|it| it.reference(split).map_or(0, |it| it.windows()));
+        windows.min().unwrap_or(0)
+    }
+
+    /// Returns how many tokens some windows are, at all targets together.
+    pub fn tokens(&self, split: Split, windows: usize) -> u64 {
+        let length = |reference: &Reference| reference.tokens().length() as u64;
+        let of =
+            |target: &Target| self.subject(*target).ok().and_then(|it| it.reference(split)).map_or(0, length);
+        windows as u64 * self.targets.iter().map(of).sum::<u64>()
+    }
+
+    /// Measures what the store does not know, and keeps each measurement as soon as those before it are kept; returns all losses,
+    /// in order.
+    ///
+    /// # Errors
+    /// When a model cannot run, the store cannot be written, or something asked to stop.
+    pub fn measure(
+        &self,
+        evaluations: &[Evaluation<'_>],
+        store: &mut dyn Store,
+    ) -> Result<Vec<Losses>, TrialError> {
+        let keys: Vec<MeasurementKey> = evaluations.iter().map(Evaluation::key).collect();
+        let mut results: Vec<Option<Losses>> = keys.iter().map(|key| store.find(key)).collect();
+        // Two evaluations may be the same.
+        let mut asked = BTreeSet::new();
+        let missing: Vec<usize> = (0..evaluations.len())
+            .filter(|index| results[*index].is_none() && asked.insert(&keys[*index]))
+            .collect();
+        let questions = missing.iter().flat_map(|index| self.questions(&evaluations[*index]));
+        let mut complete = missing.iter();
+        let mut losses = Losses::new();
+        ask_each(self.measurer.as_ref(), questions, &mut |of_target| {
+            losses.push(of_target);
+            if losses.len() == self.targets.len()
+                && let Some(index) = complete.next()
+            {
+                let losses = std::mem::take(&mut losses);
+                store.keep(keys[*index].clone(), losses.clone())?;
+                results[*index] = Some(losses);
+            }
+            Ok(())
+        })?;
+        // What was asked for twice is in the store by now.
+        let found = results.into_iter().zip(&keys).map(|(result, key)| result.or_else(|| store.find(key)));
+        Ok(found.map(Option::unwrap_or_default).collect())
+    }
+
+    /// Returns what a measurer is asked for an evaluation, target by target.
+    fn questions(&self, evaluation: &Evaluation<'_>) -> Vec<LossTask> {
+        let of_target = |(target, shares): (&Target, &Vec<Share>)| LossTask {
+            model: PrunedModel { subject: target.subject, shares: shares.clone() },
+            split: evaluation.split,
+            windows: evaluation.windows.clone(),
+        };
+        self.targets.iter().zip(&evaluation.allotted.shares).map(of_target).collect()
+    }
+}

@@ -1,0 +1,216 @@
+//! Opening the models and texts of a trial, and all that is done once: calibrating, ranking, running the dense model.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::cancel::Cancel;
+use super::error::TrialError;
+use super::evaluator::Evaluator;
+use super::settings::{TextSettings, TrialSettings};
+use super::subject::Subject;
+use super::subjects::Subjects;
+use super::text::Texts;
+use super::threads::Threads;
+use crate::device::Engine;
+use crate::lang::ops::Op;
+use crate::model::{Checkpoint, Precision};
+use crate::stats::{
+    CalibrationOptions, Reconstruction, Source, Statistics, Tokens, calibrate_with, gradients,
+};
+
+/// Where models run, and in which precision.
+#[derive(Clone, Copy, Debug)]
+pub struct Placement<'a> {
+    /// The device's side of the kernels.
+    pub engine: &'a Engine,
+    /// In which precision models run.
+    pub precision: Precision,
+}
+
+/// Takes what is being done, and the share of it that is done.
+pub type Note<'a> = dyn FnMut(&str, f64) + 'a;
+
+/// Models and texts, opened and ready.
+#[derive(Debug)]
+pub struct Prepared {
+    /// What candidates are measured with.
+    pub evaluator: Evaluator,
+    /// What models and texts are: a name and a hash each.
+    pub identities: Vec<(String, String)>,
+    /// What the calibration took.
+    pub calibrated: Calibrated,
+}
+
+/// What collecting statistics took; nothing where they came from a file.
+#[derive(Clone, Debug, Default)]
+pub struct Calibrated {
+    /// The windows that the first model read, in each pass.
+    pub text: Option<Tokens>,
+    /// How many seconds the inputs' statistics took, over all models.
+    pub seconds: f64,
+    /// How many seconds the gradients took, over all models.
+    pub gradient_seconds: f64,
+}
+
+impl Prepared {
+    /// Returns the terminals whose statistics all models have.
+    ///
+    /// # Errors
+    /// When a model cannot be read.
+    pub fn collected(&self) -> Result<Vec<Op>, TrialError> {
+        let mut collected = Op::COLLECTED.to_vec();
+        for subject in self.evaluator.subjects.iter() {
+            let data = subject.data()?;
+            collected.retain(|op| {
+                data.linears.iter().all(|linear| match *op {
+                    Op::InputNorm => linear.second_moment.is_some(),
+                    Op::HessianDiagonal => linear.hessian_diagonal.is_some(),
+                    Op::Gradient => linear.gradient.is_some(),
+                    _ => linear.reconstruction_error.is_some(),
+                })
+            });
+        }
+        Ok(collected)
+    }
+}
+
+/// Opens models and texts, calibrates, ranks all weights and runs the dense models: all that is done once.
+///
+/// # Errors
+/// When there is no model, a model or a text cannot be used, the method needs statistics that there are not, or something asked to
+/// stop.
+pub fn prepare(
+    settings: &TrialSettings,
+    placement: Placement<'_>,
+    cancel: Cancel,
+    note: &mut Note<'_>,
+) -> Result<Prepared, TrialError> {
+    let mut opening = Opening {
+        settings,
+        placement,
+        cancel: &cancel,
+        note,
+        identities: Vec::new(),
+        calibrated: Calibrated::default(),
+    };
+    if let Some(gpu) = placement.engine.gpu() {
+        // Its losses are not a processor's to the last digit, and a search that goes on compares them.
+        let on = format!("{gpu} in {:?}", placement.precision);
+        opening.identities.push(("the device".to_owned(), on));
+    }
+    let models = settings.models.len();
+    let subjects = (0..models).map(|place| opening.subject(place)).collect::<Result<Vec<_>, _>>()?;
+    let Opening { identities, calibrated, .. } = opening;
+    let mut subjects = subjects.into_iter();
+    let first = subjects.next().ok_or(TrialError::NoSubject { subject: 0, models })?;
+    let subjects = Arc::new(Subjects::new(first, subjects.collect()));
+    let evaluator = Evaluator {
+        measurer: Box::new(Threads::new(Arc::clone(&subjects), cancel.clone())),
+        subjects,
+        targets: settings.targets.clone(),
+        metric: settings.ranking.metric.clone(),
+        pattern: settings.pattern,
+        measure: settings.measure,
+        cancel,
+    };
+    for target in &evaluator.targets {
+        evaluator.subject(*target)?;
+    }
+    Ok(Prepared { evaluator, identities, calibrated })
+}
+
+/// A trial that is being opened.
+struct Opening<'a, 'n> {
+    settings: &'a TrialSettings,
+    placement: Placement<'a>,
+    cancel: &'a Cancel,
+    note: &'a mut Note<'n>,
+    identities: Vec<(String, String)>,
+    calibrated: Calibrated,
+}
+
+impl Opening<'_, '_> {
+    /// Opens the model at a place with its texts.
+    fn subject(&mut self, place: usize) -> Result<Subject, TrialError> {
+        self.cancel.check()?;
+        let model = &self.settings.models[place];
+        let placement = self.placement;
+        let checkpoint = Checkpoint::open(model)?.on(placement.engine.clone(), placement.precision)?;
+        checkpoint.check_finite()?;
+        self.identify(format!("the model {}", model.display()), checkpoint.fingerprint());
+        let statistics = self.statistics(&checkpoint, place)?;
+        let texts = self.texts(&checkpoint)?;
+        self.cancel.check()?;
+        (self.note)("running the dense model", 0.0);
+        let method = &self.settings.ranking.method;
+        Subject::new(&checkpoint, statistics, method, self.settings.pattern, &texts, self.cancel)
+    }
+
+    fn identify(&mut self, what: impl Into<String>, hash: impl Into<String>) {
+        self.identities.push((what.into(), hash.into()));
+    }
+
+    /// Returns a model's statistics: from the file, which is the first model's, or collected on the calibration text.
+    fn statistics(
+        &mut self,
+        checkpoint: &Checkpoint,
+        place: usize,
+    ) -> Result<Option<Statistics>, TrialError> {
+        let texts = &self.settings.texts;
+        if let (Some(path), 0) = (&texts.statistics, place) {
+            let statistics = Statistics::load(path, checkpoint)?;
+            let source = statistics.provenance.source.clone();
+            self.identify(format!("the calibration of {}", path.display()), source);
+            return Ok(Some(statistics));
+        }
+        let Some(source) = &texts.calibration else { return Ok(None) };
+        let tokens = source.draw(checkpoint, texts.samples, Some(texts.length), texts.seed)?;
+        self.identify("the calibration text", tokens.hash());
+        let statistics = self.calibrate(checkpoint, &tokens, texts)?;
+        self.calibrated.text.get_or_insert(tokens);
+        Ok(Some(statistics))
+    }
+
+    /// Collects what the settings ask for on the calibration text.
+    fn calibrate(
+        &mut self,
+        checkpoint: &Checkpoint,
+        tokens: &Tokens,
+        texts: &TextSettings,
+    ) -> Result<Statistics, TrialError> {
+        self.cancel.check()?;
+        let blocks = checkpoint.config().blocks as f64;
+        let device = checkpoint.device();
+        let begun = Instant::now();
+        let options = CalibrationOptions {
+            reconstruction: texts.reconstruction.then(Reconstruction::default),
+            ..CalibrationOptions::default()
+        };
+        let mut progress = |done| (self.note)("calibrating", done as f64 / blocks);
+        let mut statistics = calibrate_with(checkpoint, tokens, texts.seed, &device, options, &mut progress)?;
+        self.calibrated.seconds += begun.elapsed().as_secs_f64();
+        if texts.gradients {
+            self.cancel.check()?;
+            let begun = Instant::now();
+            let mut progress = |done| (self.note)("collecting gradients", done as f64 / (2.0 * blocks));
+            let collected = gradients(checkpoint, tokens, &device, &mut progress)?;
+            statistics.add_gradients(collected);
+            self.calibrated.gradient_seconds += begun.elapsed().as_secs_f64();
+        }
+        Ok(statistics)
+    }
+
+    fn texts(&mut self, checkpoint: &Checkpoint) -> Result<Texts, TrialError> {
+        let texts = &self.settings.texts;
+        let mut windows = |what: &str, source: &Source, limit: Option<usize>| {
+            let tokens = source.windows(checkpoint, Some(texts.length), limit)?;
+            self.identify(format!("the {what} text"), tokens.hash());
+            Ok::<Tokens, TrialError>(tokens)
+        };
+        let fitness = windows("fitness", &texts.fitness, Some(texts.windows))?;
+        let selection = texts.selection.as_ref().map(|it| windows("selection", it, Some(texts.windows)));
+        let selection = selection.transpose()?;
+        let report = texts.report.as_ref().map(|it| windows("report", it, texts.report_windows));
+        Ok(Texts { fitness, selection, report: report.transpose()? })
+    }
+}

@@ -1,0 +1,59 @@
+//! What a trial is told, as data: which models and texts, pruned how and to which sparsities.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::loss::Measure;
+use super::ranking::Ranking;
+use super::target::Target;
+use crate::prune::Pattern;
+use crate::stats::Source;
+
+/// What a trial is told: enough to prepare it again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrialSettings {
+    /// The models' folders.
+    pub models: Vec<PathBuf>,
+    /// The models and sparsities that candidates are measured at.
+    pub targets: Vec<Target>,
+    /// How weights are ranked.
+    #[serde(flatten)]
+    pub ranking: Ranking,
+    /// Where zeros may stand.
+    pub pattern: Pattern,
+    /// Which loss counts.
+    pub measure: Measure,
+    /// What the models read.
+    pub texts: TextSettings,
+}
+
+/// What the models read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TextSettings {
+    /// The calibration text, or nothing when a statistics file stands for it.
+    pub calibration: Option<Source>,
+    /// The statistics file of the first model.
+    pub statistics: Option<PathBuf>,
+    /// Whether squared gradients are collected on the calibration text as well.
+    pub gradients: bool,
+    /// Whether each linear's reconstruction error is collected on it (LSA).
+    #[serde(default)]
+    pub reconstruction: bool,
+    /// How many windows are drawn from the calibration text.
+    pub samples: usize,
+    /// What they are drawn by.
+    pub seed: u64,
+    /// How many tokens a window has; ready ids have their own.
+    pub length: usize,
+    /// The fitness text.
+    pub fitness: Source,
+    /// The selection text.
+    pub selection: Option<Source>,
+    /// The report text.
+    pub report: Option<Source>,
+    /// The most windows of the fitness text, and of the selection text.
+    pub windows: usize,
+    /// The most windows of the report text.
+    pub report_windows: Option<usize>,
+}

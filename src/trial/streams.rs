@@ -1,0 +1,26 @@
+//! Streams of random numbers that follow from a seed.
+
+use rand::SeedableRng;
+use rand::rngs::ChaCha8Rng;
+
+/// A stream of random numbers for each proposal, so that what one draws does not move what the next one draws.
+#[derive(Clone, Debug)]
+pub struct Streams {
+    seed: u64,
+    made: u64,
+}
+
+impl Streams {
+    /// Begins with the first stream of a seed.
+    pub const fn new(seed: u64) -> Self {
+        Self { seed, made: 0 }
+    }
+
+    /// Returns the next stream.
+    pub fn next_stream(&mut self) -> ChaCha8Rng {
+        let mut random = ChaCha8Rng::seed_from_u64(self.seed);
+        random.set_stream(self.made);
+        self.made += 1;
+        random
+    }
+}

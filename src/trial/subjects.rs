@@ -1,0 +1,43 @@
+//! The models of a trial: one, or several.
+
+use super::error::TrialError;
+use super::subject::Subject;
+
+/// One model or several, by their place.
+#[derive(Debug)]
+pub struct Subjects {
+    first: Subject,
+    others: Vec<Subject>,
+}
+
+impl Subjects {
+    /// Takes the main model and the others.
+    pub const fn new(first: Subject, others: Vec<Subject>) -> Self {
+        Self { first, others }
+    }
+
+    /// Returns the main model.
+    pub const fn first(&self) -> &Subject {
+        &self.first
+    }
+
+    /// Returns all models, the main one first.
+    pub fn iter(&self) -> impl Iterator<Item = &Subject> {
+        std::iter::once(&self.first).chain(&self.others)
+    }
+
+    /// Returns the model at a place.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn get(&self, place: usize) -> Result<&Subject, TrialError> {
+        let missing = TrialError::NoSubject { subject: place, models: 1 + self.others.len() };
+        self.iter().nth(place).ok_or(missing)
+    }
+}
+
+impl From<Subject> for Subjects {
+    fn from(first: Subject) -> Self {
+        Self::new(first, Vec::new())
+    }
+}
