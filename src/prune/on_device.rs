@@ -91,7 +91,7 @@ pub fn mask(marks: &Tensor) -> Result<Mask, ModelError> {
     Ok(Mask::new(columns, marks.into_iter().map(|it| it != 0).collect()))
 }
 
-/// Prunes weights `[rows, columns]` as [`prune_columns`](super::prune_columns) does, on the engine's device.
+/// Prunes weights `[rows, columns]` as [`prune_columns`](super::sparsegpt::prune_columns) does, on the engine's device.
 ///
 /// # Errors
 /// When a tensor operation fails.

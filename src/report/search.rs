@@ -1,6 +1,6 @@
 //! What a search found: as text for a terminal, as Markdown, and as one HTML page that needs neither a network nor a script.
 //!
-//! All forms are made of the same rows ([`rows`]), so they say the same. They depend on the summary alone: the same search gives the
+//! All forms are made of the same rows (`rows`), so they say the same. They depend on the summary alone: the same search gives the
 //! same bytes.
 
 mod curve;
