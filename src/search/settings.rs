@@ -51,17 +51,41 @@ impl Settings {
         serde_json::from_slice(&bytes).map_err(|error| wrong(error.to_string()))
     }
 
+    /// Returns the settings of a run with one seed and no control, and no end but the 500th evaluation.
+    pub fn new(trial: TrialSettings, space: SpaceOptions) -> Self {
+        Self {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            trial,
+            space,
+            include: Vec::new(),
+            enumeration: None,
+            evaluations: 500,
+            seeds: vec![0],
+            controls: Vec::new(),
+            identities: Vec::new(),
+        }
+    }
+
+    /// Refuses a folder that a new run cannot have for its own.
+    ///
+    /// # Errors
+    /// When the folder holds something already, or is a file.
+    pub fn check_new(folder: &Path) -> Result<(), SearchError> {
+        let taken = match fs::read_dir(folder) {
+            Ok(mut entries) => entries.next().is_some(),
+            Err(_) => folder.exists(),
+        };
+        if taken { Err(SearchError::Exists { folder: folder.to_owned() }) } else { Ok(()) }
+    }
+
     /// Begins a run's folder, in which there is nothing but the settings then.
     ///
     /// # Errors
-    /// When the folder holds something already, or cannot be written.
+    /// As [`Settings::check_new`], and when the folder cannot be written.
     pub fn begin(&self, folder: &Path) -> Result<(), SearchError> {
         let failed = |source| ModelError::Write { path: folder.to_owned(), source };
-        match fs::read_dir(folder).map(|mut entries| entries.next().is_some()) {
-            Ok(true) => return Err(SearchError::Exists { folder: folder.to_owned() }),
-            Ok(false) => {}
-            Err(_) => fs::create_dir_all(folder).map_err(failed)?,
-        }
+        Self::check_new(folder)?;
+        fs::create_dir_all(folder).map_err(failed)?;
         let text = serde_json::to_vec_pretty(self).map_err(|error| failed(error.into()))?;
         Ok(write_beside(&folder.join(SETTINGS), |file| std::io::Write::write_all(file, &text))?)
     }
@@ -71,17 +95,24 @@ impl Settings {
     /// # Errors
     /// With the first that changed.
     pub fn check(&self, folder: &Path, now: &[(String, String)]) -> Result<(), SearchError> {
+        const NOTHING: &str = "nothing";
+        let changed = |what: &str, before: &str, now: &str| SearchError::Changed {
+            what: what.to_owned(),
+            folder: folder.to_owned(),
+            before: before.to_owned(),
+            now: now.to_owned(),
+        };
         for ((what, before), (_, now)) in self.identities.iter().zip(now) {
             if before != now {
-                return Err(SearchError::Changed {
-                    what: what.clone(),
-                    folder: folder.to_owned(),
-                    before: before.clone(),
-                    now: now.clone(),
-                });
+                return Err(changed(what, before, now));
             }
         }
-        Ok(())
+        let both = self.identities.len().min(now.len());
+        match (self.identities.get(both), now.get(both)) {
+            (Some((what, before)), _) => Err(changed(what, before, NOTHING)),
+            (None, Some((what, now))) => Err(changed(what, NOTHING, now)),
+            (None, None) => Ok(()),
+        }
     }
 }
 

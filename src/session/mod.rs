@@ -11,6 +11,7 @@ mod needs;
 mod open;
 mod prune;
 mod script;
+mod search;
 
 pub use crate::prune::Scoring;
 pub use calibration::Calibration;
@@ -21,3 +22,4 @@ pub use needs::Needs;
 pub use open::{AllocationOptions, Session};
 pub use prune::PruneOptions;
 pub use script::LoadedScript;
+pub use search::{Found, PreparedSearch, Search, TrialOptions};

@@ -8,7 +8,7 @@ use super::loss::Measure;
 use super::ranking::Ranking;
 use super::target::Target;
 use crate::prune::Pattern;
-use crate::stats::Source;
+use crate::stats::{Source, WINDOW_LENGTH};
 
 /// What a trial is told: enough to prepare it again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -56,4 +56,25 @@ pub struct TextSettings {
     pub windows: usize,
     /// The most windows of the report text.
     pub report_windows: Option<usize>,
+}
+
+impl TextSettings {
+    /// Returns the field's defaults on a calibration and a fitness text: 128 windows to calibrate on, 16 to measure on, and no
+    /// statistics beyond the linears' inputs. Without a selection text the fitness text decides.
+    pub const fn of(calibration: Source, fitness: Source) -> Self {
+        Self {
+            calibration: Some(calibration),
+            statistics: None,
+            gradients: false,
+            reconstruction: false,
+            samples: 128,
+            seed: 0,
+            length: WINDOW_LENGTH,
+            fitness,
+            selection: None,
+            report: None,
+            windows: 16,
+            report_windows: None,
+        }
+    }
 }

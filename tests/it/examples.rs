@@ -38,3 +38,23 @@ fn a_pruned_folder_is_written_and_measured() {
     assert!(perplexity("dense") < perplexity("pruned"), "{printed}");
     assert!(Path::new(&pruned).join("allot.json").exists());
 }
+
+#[test]
+fn a_search_by_a_measure_of_ones_own_goes_on_with_that_measure_only() {
+    let place = TempDir::new().expect("a folder");
+    let folder = place.path().join("run");
+    let folder = folder.to_str().expect("UTF-8");
+    let first = run("own_measure", &[folder]);
+    assert!(first.contains("|>") || first.contains('('), "{first}");
+    assert!(first.contains("squared divergence on the fitness text: "), "{first}");
+    assert_eq!(first, run("own_measure", &[folder]), "what goes on ends as what was never stopped");
+    // The command measures otherwise, and would mix two measures.
+    let output = Command::new(env!("CARGO_BIN_EXE_allot"))
+        .args(["search", "--resume", folder])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .expect("the binary runs");
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("what measures changed") && said.contains("squared divergence"), "{said}");
+}

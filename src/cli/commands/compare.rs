@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::search::{Objective, Texts, TrialPlace};
 use crate::baselines::program::Program;
 use crate::cli::shared::common::{Common, Format, Outcome};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::interrupt::Deferred;
 use crate::cli::shared::progress::Progress;
+use crate::cli::shared::trial::{Objective, Texts, TrialPlace, trial};
 use crate::cli::shared::{output, preparation, scripts, terminal};
 use crate::compare::entrant::{Decider, Entrant};
 use crate::compare::error::CompareError;
@@ -230,7 +230,7 @@ fn settings(
         pattern: arguments.pattern,
     };
     let place = TrialPlace { model: &arguments.model, sparsity, length: arguments.texts.length };
-    super::search::trial(place, &objective, texts, quiet)
+    trial(place, &objective, texts, quiet)
 }
 
 /// Writes a comparison into its folder: as data, as tables, as figures and as a page.

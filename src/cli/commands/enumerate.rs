@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use super::search;
-use super::search::{Objective, Texts, TrialPlace};
 use crate::cli::shared::common::{Common, Outcome};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::space::SpaceArguments;
+use crate::cli::shared::trial::{Objective, Texts, TrialPlace};
 use crate::search::enumerate::Grid;
+use crate::session::Search;
 
 /// Measures every formula of a small space, so that the true optimum is known
 #[derive(Debug, clap::Args)]
@@ -55,5 +56,5 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Outco
     let mut settings = search::base(place, &arguments.objective, texts, space, common.quiet)?;
     settings.enumeration =
         Some(Grid { constants: arguments.constants.clone(), windows: arguments.window.clone() });
-    search::begin(settings, &arguments.out, common)
+    search::work(Search::new(settings, &arguments.out), common)
 }

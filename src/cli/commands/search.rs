@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -10,28 +10,21 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::baselines::program::Program;
 use crate::cli::shared::common::{Common, Outcome};
 use crate::cli::shared::error::CliError;
-use crate::cli::shared::interrupt::Deferred;
-use crate::cli::shared::{model, preparation, scripts};
+use crate::cli::shared::interrupt::{self, Deferred};
+use crate::cli::shared::progress::Progress;
+use crate::cli::shared::scripts;
+use crate::cli::shared::trial::{Objective, Texts, TrialPlace, trial};
 use crate::lang::ops::Op;
-use crate::model::Checkpoint;
-use crate::prune::Method;
+use crate::model::ModelError;
 use crate::report::search::script;
 use crate::search::error::SearchError;
-use crate::search::folder::{self, JOURNAL};
-use crate::search::run::{self, State};
+use crate::search::folder;
+use crate::search::run::State;
 use crate::search::searcher::Searcher;
 use crate::search::settings::Settings;
-use crate::search::space::{Space, SpaceOptions};
-use crate::session::{Needs, metric_of};
-use crate::stats::{Source, TokenFile, WINDOW_LENGTH, window_length};
-use crate::trial::loss::Measure;
-use crate::trial::ranking::Ranking;
-use crate::trial::settings::{TextSettings, TrialSettings};
-use crate::trial::store::Journal;
-use crate::trial::target::Target;
-
-/// The texts of a search, in the order in which they are read.
-const TEXTS: [&str; 4] = ["calibration", "fitness", "selection", "report"];
+use crate::search::space::SpaceOptions;
+use crate::session::{Found, Needs, Search, metric_of};
+use crate::trial::settings::TextSettings;
 
 /// Evolves allocation functions on a model, and writes the best as scripts
 #[derive(Debug, clap::Args)]
@@ -82,24 +75,6 @@ pub(in crate::cli) struct Arguments {
     control: Vec<Control>,
 }
 
-/// What candidates are judged by.
-#[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Objective")]
-pub(in crate::cli) struct Objective {
-    /// Searches for a function that is good there as well: another sparsity, or a model's folder; may be repeated
-    #[arg(long, value_name = "RATIO|MODEL")]
-    pub(in crate::cli) also: Vec<String>,
-    /// What counts as damage: the divergence from the dense model, or perplexity
-    #[arg(long, default_value = "kl", value_parser = measure)]
-    pub(in crate::cli) measure: Measure,
-    /// How weights are chosen: wanda, magnitude, ria, or a script with a metric
-    #[arg(long, default_value = "wanda")]
-    pub(in crate::cli) method: String,
-    /// Where zeros may stand: unstructured, or `n:M` as the allocation has it
-    #[arg(long, default_value = "unstructured")]
-    pub(in crate::cli) pattern: crate::prune::Pattern,
-}
-
 /// What a search is compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Control {
@@ -115,131 +90,9 @@ enum Control {
     Evopress,
 }
 
-/// Which texts a search reads, and how much of them.
-#[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Texts")]
-pub(in crate::cli) struct Texts {
-    /// A folder with calibration, fitness, selection and report as .jsonl, .txt or .raw, for those that are not given
-    #[arg(long, value_name = "FOLDER")]
-    texts: Option<PathBuf>,
-    /// What the dense model's statistics are collected on
-    #[arg(long, value_name = "FILE")]
-    calibration: Option<String>,
-    /// A statistics file instead, which `allot stats` wrote
-    #[arg(long, value_name = "FILE", conflicts_with = "calibration")]
-    stats: Option<PathBuf>,
-    /// What candidates are measured on
-    #[arg(long, value_name = "FILE")]
-    fitness: Option<String>,
-    /// What the best are ranked by again; without it the fitness text decides
-    #[arg(long, value_name = "FILE")]
-    selection: Option<String>,
-    /// What is measured once, at the end
-    #[arg(long, value_name = "FILE")]
-    report: Option<String>,
-    /// Does not collect gradients on the calibration text: formulas do without the terminal `gradient`
-    #[arg(long)]
-    no_gradients: bool,
-    /// Also collects each linear's reconstruction error (LSA), for the terminal `reconstruction_error`
-    #[arg(long)]
-    reconstruction_error: bool,
-    /// How many tokens a window of the texts has (default: 2048, or the models' context where that is shorter)
-    #[arg(long)]
-    pub(in crate::cli) length: Option<usize>,
-    /// How many windows are drawn from the calibration text, or taken of its ready ids
-    #[arg(long, default_value_t = 128)]
-    samples: usize,
-    /// The most windows of the fitness and of the selection text
-    #[arg(long, default_value_t = 16)]
-    windows: usize,
-    /// The most windows of the report text
-    #[arg(long, value_name = "WINDOWS")]
-    report_windows: Option<usize>,
-}
-
-impl Texts {
-    /// Returns what the texts are, with files found in the folder where one is given.
-    ///
-    /// # Errors
-    /// Fails when there is no fitness text.
-    pub(in crate::cli) fn settings(&self, seed: u64) -> Result<TextSettings, CliError> {
-        self.settings_with(seed, false)
-    }
-
-    /// As [`Texts::settings`]; where nothing is searched and there is no fitness text, another one stands in its place.
-    ///
-    /// # Errors
-    /// Fails when there is no fitness text, and none to stand in its place.
-    pub(in crate::cli) fn settings_with(
-        &self,
-        seed: u64,
-        unsearched: bool,
-    ) -> Result<TextSettings, CliError> {
-        let given = [&self.calibration, &self.fitness, &self.selection, &self.report];
-        let mut found = Vec::with_capacity(TEXTS.len());
-        for (name, given) in TEXTS.into_iter().zip(given) {
-            found.push(match given {
-                Some(given) => Some(source(given)?),
-                None => self.in_folder(name)?,
-            });
-        }
-        let mut found = found.into_iter();
-        let mut next = || found.next().flatten();
-        let (calibration, fitness, selection, report) = (next(), next(), next(), next());
-        let fitness = match (fitness, unsearched) {
-            (None, true) => calibration.clone().or_else(|| report.clone()),
-            (fitness, _) => fitness,
-        };
-        Ok(TextSettings {
-            calibration: calibration.filter(|_| self.stats.is_none()),
-            statistics: self.stats.as_deref().map(absolute).transpose()?,
-            gradients: !self.no_gradients,
-            reconstruction: self.reconstruction_error,
-            samples: self.samples,
-            seed,
-            // Until the models are known, whose context it may not exceed.
-            length: self.length.unwrap_or(WINDOW_LENGTH),
-            fitness: fitness.ok_or(CliError::NoText { name: "fitness" })?,
-            selection,
-            report,
-            windows: self.windows,
-            report_windows: self.report_windows,
-        })
-    }
-
-    fn in_folder(&self, name: &str) -> Result<Option<Source>, CliError> {
-        let Some(folder) = &self.texts else { return Ok(None) };
-        let files = ["jsonl", "txt", "raw"].map(|ending| folder.join(format!("{name}.{ending}")));
-        let found = files.iter().find(|path| path.exists());
-        Ok(found.map(|path| absolute(path)).transpose()?.map(|path| Source::Text(vec![path])))
-    }
-}
-
-/// Reads what a text is: a file, or ready ids in one.
-fn source(given: &str) -> Result<Source, CliError> {
-    match given.rsplit_once(':') {
-        Some((file, name)) if file.ends_with(".safetensors") => {
-            let (file, tensor) = (absolute(Path::new(file))?, Some(name.to_owned()));
-            Ok(Source::Tokens(TokenFile { file, tensor }))
-        }
-        _ => Ok(Source::Text(vec![absolute(Path::new(given))?])),
-    }
-}
-
-/// Returns a path that still names the file when the run is resumed from elsewhere.
-fn absolute(path: &Path) -> Result<PathBuf, CliError> {
-    path.canonicalize().map_err(|cause| CliError::Read { path: path.to_owned(), cause })
-}
-
-fn measure(word: &str) -> Result<Measure, String> {
-    let known = [Measure::Kl, Measure::Perplexity].into_iter().find(|it| it.name() == word);
-    known.ok_or_else(|| "write `kl` or `perplexity`".to_owned())
-}
-
 pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliError> {
     if let Some(folder) = &arguments.resume {
-        let settings = Settings::read(folder)?;
-        return work(settings, folder, true, common);
+        return work(Search::resume(folder)?, common);
     }
     // clap asks for these unless a run is resumed.
     let (Some(dense), Some(sparsity), Some(out)) = (&arguments.model, arguments.sparsity, &arguments.out)
@@ -270,18 +123,7 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Outco
         }
     });
     settings.controls = controls.collect();
-    begin(settings, out, common)
-}
-
-/// Where candidates are measured, as arguments say it.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::cli) struct TrialPlace<'a> {
-    /// The main model's folder, or its id.
-    pub(in crate::cli) model: &'a Path,
-    /// The main target sparsity.
-    pub(in crate::cli) sparsity: f64,
-    /// How many tokens a window has, where that is said.
-    pub(in crate::cli) length: Option<usize>,
+    work(Search::new(settings, out), common)
 }
 
 /// Returns the settings of a new run with one seed and no control.
@@ -295,94 +137,36 @@ pub(in crate::cli) fn base(
     space: SpaceOptions,
     quiet: bool,
 ) -> Result<Settings, CliError> {
-    Ok(Settings {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        trial: trial(place, objective, texts, quiet)?,
-        space,
-        include: Vec::new(),
-        enumeration: None,
-        evaluations: usize::MAX,
-        seeds: vec![0],
-        controls: Vec::new(),
-        identities: Vec::new(),
-    })
+    Ok(Settings { evaluations: usize::MAX, ..Settings::new(trial(place, objective, texts, quiet)?, space) })
 }
 
-/// Returns which models and texts candidates are measured on.
-///
-/// # Errors
-/// Fails when a model or the method's script cannot be found.
-pub(in crate::cli) fn trial(
-    place: TrialPlace<'_>,
-    objective: &Objective,
-    mut texts: TextSettings,
-    quiet: bool,
-) -> Result<TrialSettings, CliError> {
-    let method = scripts::method(&objective.method)?;
-    let metric = metric_of(&method)?;
-    let needs = Needs::of_method(&method);
-    texts.reconstruction |= needs.has(Op::ReconstructionError);
-    texts.gradients |= needs.has(Op::Gradient);
-    let method = match method {
-        // What SparseGPT allots by is Wanda's score.
-        Method::SparseGpt { .. } => Method::Wanda,
-        method => method,
-    };
-    let mut models = vec![absolute(&model::folder(place.model, quiet)?)?];
-    let mut targets = vec![Target { subject: 0, sparsity: place.sparsity }];
-    for also in &objective.also {
-        match also.parse::<f64>() {
-            Ok(sparsity) => targets.push(Target { subject: 0, sparsity }),
-            Err(_) => {
-                models.push(absolute(&model::folder(Path::new(also), quiet)?)?);
-                targets.push(Target { subject: models.len() - 1, sparsity: place.sparsity });
-            }
-        }
-    }
-    for model in &models {
-        let fits = window_length(place.length, &Checkpoint::open(model)?)?;
-        texts.length = fits.min(place.length.unwrap_or(texts.length));
-    }
-    let ranking = Ranking { method, metric };
-    let (pattern, measure) = (objective.pattern, objective.measure);
-    Ok(TrialSettings { models, targets, ranking, pattern, measure, texts })
-}
-
-/// Begins a run in a new folder, and does all of it.
+/// Does all of a search, or what is left of it, and shows what it found.
 ///
 /// # Errors
 /// Fails as the search does.
-pub(in crate::cli) fn begin(settings: Settings, folder: &Path, common: Common) -> Result<Outcome, CliError> {
-    work(settings, folder, false, common)
-}
-
-fn work(mut settings: Settings, folder: &Path, resumed: bool, common: Common) -> Result<Outcome, CliError> {
-    // What is wrong with the space shows before any model is read, as if every statistic were collected.
-    let collected = Op::COLLECTED.to_vec();
-    Space::new(&SpaceOptions { collected, ..settings.space.clone() }).map_err(SearchError::from)?;
-    let stopped = |error: SearchError| match error {
-        SearchError::Interrupted(cause) => CliError::Stopped { folder: folder.to_owned(), cause },
-        error => error.into(),
+pub(in crate::cli) fn work(search: Search, common: Common) -> Result<Outcome, CliError> {
+    let engine = common.device.engine().map_err(ModelError::from)?;
+    let search = search.on(engine, common.device.precision()).cancelled_by(interrupt::flag().into());
+    let bar = Progress::new("preparing", common.quiet);
+    let prepared = search.prepare(&mut |_, share| bar.at(share));
+    bar.done();
+    let prepared = match prepared {
+        // Nothing is written yet, so the process may end here.
+        Err(SearchError::Interrupted(_)) => interrupt::end(),
+        prepared => prepared?,
     };
-    let prepared = preparation::prepared(&settings.trial, common)?;
+    let folder = prepared.folder().to_owned();
     let writing = Deferred::begin();
-    if resumed {
-        settings.check(folder, &prepared.identities)?;
-    } else {
-        settings.identities.clone_from(&prepared.identities);
-        settings.space.collected = prepared.collected()?;
-        settings.begin(folder)?;
-    }
-    let space = Space::new(&settings.space).map_err(SearchError::from)?;
-    let mut journal = Journal::open(&folder.join(JOURNAL))?;
     let line = Line::new(common.quiet);
-    let result =
-        run::run(&settings, &space, &prepared.evaluator, &mut journal, &mut |state| line.show(&state));
+    let found = prepared.run(&mut |state| line.show(&state));
     line.bar.finish_and_clear();
-    let summary = result.map_err(stopped)?;
-    folder::write(folder, &summary, &|winner| script::file(&summary, winner))?;
+    let Found { settings, summary } = found.map_err(|error| match error {
+        SearchError::Interrupted(cause) => CliError::Stopped { folder: folder.clone(), cause },
+        error => error.into(),
+    })?;
+    folder::write(&folder, &summary, &|winner| script::file(&summary, winner))?;
     drop(writing);
-    super::show::found(&summary, &settings, folder, common)?;
+    super::show::found(&summary, &settings, &folder, common)?;
     Ok(Outcome::Fine)
 }
 

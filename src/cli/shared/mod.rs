@@ -16,4 +16,5 @@ pub(super) mod scripts;
 pub(super) mod space;
 pub(super) mod terminal;
 pub(super) mod text;
+pub(super) mod trial;
 pub(super) mod values;

@@ -1,0 +1,195 @@
+//! What is pruned and measured many times, as `search`, `enumerate` and `compare` take it.
+
+use std::path::{Path, PathBuf};
+
+use super::error::CliError;
+use super::{model, scripts};
+use crate::session::TrialOptions;
+use crate::stats::{Source, TokenFile, WINDOW_LENGTH};
+use crate::trial::loss::Measure;
+use crate::trial::settings::{TextSettings, TrialSettings};
+use crate::trial::target::Target;
+
+/// The texts of a search, in the order in which they are read.
+const TEXTS: [&str; 4] = ["calibration", "fitness", "selection", "report"];
+
+/// What candidates are judged by.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Objective")]
+pub(in crate::cli) struct Objective {
+    /// Searches for a function that is good there as well: another sparsity, or a model's folder; may be repeated
+    #[arg(long, value_name = "RATIO|MODEL")]
+    pub(in crate::cli) also: Vec<String>,
+    /// What counts as damage: the divergence from the dense model, or perplexity
+    #[arg(long, default_value = "kl", value_parser = measure)]
+    pub(in crate::cli) measure: Measure,
+    /// How weights are chosen: wanda, magnitude, ria, or a script with a metric
+    #[arg(long, default_value = "wanda")]
+    pub(in crate::cli) method: String,
+    /// Where zeros may stand: unstructured, or `n:M` as the allocation has it
+    #[arg(long, default_value = "unstructured")]
+    pub(in crate::cli) pattern: crate::prune::Pattern,
+}
+
+/// Which texts a search reads, and how much of them.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Texts")]
+pub(in crate::cli) struct Texts {
+    /// A folder with calibration, fitness, selection and report as .jsonl, .txt or .raw, for those that are not given
+    #[arg(long, value_name = "FOLDER")]
+    texts: Option<PathBuf>,
+    /// What the dense model's statistics are collected on
+    #[arg(long, value_name = "FILE")]
+    calibration: Option<String>,
+    /// A statistics file instead, which `allot stats` wrote
+    #[arg(long, value_name = "FILE", conflicts_with = "calibration")]
+    stats: Option<PathBuf>,
+    /// What candidates are measured on
+    #[arg(long, value_name = "FILE")]
+    fitness: Option<String>,
+    /// What the best are ranked by again; without it the fitness text decides
+    #[arg(long, value_name = "FILE")]
+    selection: Option<String>,
+    /// What is measured once, at the end
+    #[arg(long, value_name = "FILE")]
+    report: Option<String>,
+    /// Does not collect gradients on the calibration text: formulas do without the terminal `gradient`
+    #[arg(long)]
+    no_gradients: bool,
+    /// Also collects each linear's reconstruction error (LSA), for the terminal `reconstruction_error`
+    #[arg(long)]
+    reconstruction_error: bool,
+    /// How many tokens a window of the texts has (default: 2048, or the models' context where that is shorter)
+    #[arg(long)]
+    pub(in crate::cli) length: Option<usize>,
+    /// How many windows are drawn from the calibration text, or taken of its ready ids
+    #[arg(long, default_value_t = 128)]
+    samples: usize,
+    /// The most windows of the fitness and of the selection text
+    #[arg(long, default_value_t = 16)]
+    windows: usize,
+    /// The most windows of the report text
+    #[arg(long, value_name = "WINDOWS")]
+    report_windows: Option<usize>,
+}
+
+impl Texts {
+    /// Returns what the texts are, with files found in the folder where one is given.
+    ///
+    /// # Errors
+    /// Fails when there is no fitness text.
+    pub(in crate::cli) fn settings(&self, seed: u64) -> Result<TextSettings, CliError> {
+        self.settings_with(seed, false)
+    }
+
+    /// As [`Texts::settings`]; where nothing is searched and there is no fitness text, another one stands in its place.
+    ///
+    /// # Errors
+    /// Fails when there is no fitness text, and none to stand in its place.
+    pub(in crate::cli) fn settings_with(
+        &self,
+        seed: u64,
+        unsearched: bool,
+    ) -> Result<TextSettings, CliError> {
+        let given = [&self.calibration, &self.fitness, &self.selection, &self.report];
+        let mut found = Vec::with_capacity(TEXTS.len());
+        for (name, given) in TEXTS.into_iter().zip(given) {
+            found.push(match given {
+                Some(given) => Some(source(given)?),
+                None => self.in_folder(name)?,
+            });
+        }
+        let mut found = found.into_iter();
+        let mut next = || found.next().flatten();
+        let (calibration, fitness, selection, report) = (next(), next(), next(), next());
+        let fitness = match (fitness, unsearched) {
+            (None, true) => calibration.clone().or_else(|| report.clone()),
+            (fitness, _) => fitness,
+        };
+        Ok(TextSettings {
+            calibration: calibration.filter(|_| self.stats.is_none()),
+            statistics: self.stats.as_deref().map(absolute).transpose()?,
+            gradients: !self.no_gradients,
+            reconstruction: self.reconstruction_error,
+            samples: self.samples,
+            seed,
+            // Until the models are known, whose context it may not exceed.
+            length: self.length.unwrap_or(WINDOW_LENGTH),
+            fitness: fitness.ok_or(CliError::NoText { name: "fitness" })?,
+            selection,
+            report,
+            windows: self.windows,
+            report_windows: self.report_windows,
+        })
+    }
+
+    fn in_folder(&self, name: &str) -> Result<Option<Source>, CliError> {
+        let Some(folder) = &self.texts else { return Ok(None) };
+        let files = ["jsonl", "txt", "raw"].map(|ending| folder.join(format!("{name}.{ending}")));
+        let found = files.iter().find(|path| path.exists());
+        Ok(found.map(|path| absolute(path)).transpose()?.map(|path| Source::Text(vec![path])))
+    }
+}
+
+/// Reads what a text is: a file, or ready ids in one.
+fn source(given: &str) -> Result<Source, CliError> {
+    match given.rsplit_once(':') {
+        Some((file, name)) if file.ends_with(".safetensors") => {
+            let (file, tensor) = (absolute(Path::new(file))?, Some(name.to_owned()));
+            Ok(Source::Tokens(TokenFile { file, tensor }))
+        }
+        _ => Ok(Source::Text(vec![absolute(Path::new(given))?])),
+    }
+}
+
+/// Returns a path that still names the file when the run is resumed from elsewhere.
+fn absolute(path: &Path) -> Result<PathBuf, CliError> {
+    path.canonicalize().map_err(|cause| CliError::Read { path: path.to_owned(), cause })
+}
+
+fn measure(word: &str) -> Result<Measure, String> {
+    let known = [Measure::Kl, Measure::Perplexity].into_iter().find(|it| it.name() == word);
+    known.ok_or_else(|| "write `kl` or `perplexity`".to_owned())
+}
+
+/// Where candidates are measured, as arguments say it.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::cli) struct TrialPlace<'a> {
+    /// The main model's folder, or its id.
+    pub(in crate::cli) model: &'a Path,
+    /// The main target sparsity.
+    pub(in crate::cli) sparsity: f64,
+    /// How many tokens a window has, where that is said.
+    pub(in crate::cli) length: Option<usize>,
+}
+
+/// Returns which models and texts candidates are measured on.
+///
+/// # Errors
+/// Fails when a model or the method's script cannot be found.
+pub(in crate::cli) fn trial(
+    place: TrialPlace<'_>,
+    objective: &Objective,
+    texts: TextSettings,
+    quiet: bool,
+) -> Result<TrialSettings, CliError> {
+    let model = absolute(&model::folder(place.model, quiet)?)?;
+    let mut options = TrialOptions {
+        method: scripts::method(&objective.method)?,
+        pattern: objective.pattern,
+        measure: objective.measure,
+        length: place.length,
+        ..TrialOptions::at(model, place.sparsity)
+    };
+    for also in &objective.also {
+        match also.parse::<f64>() {
+            Ok(sparsity) => options.targets.push(Target { subject: 0, sparsity }),
+            Err(_) => {
+                options.models.push(absolute(&model::folder(Path::new(also), quiet)?)?);
+                let subject = options.models.len() - 1;
+                options.targets.push(Target { subject, sparsity: place.sparsity });
+            }
+        }
+    }
+    Ok(options.settings(texts)?)
+}

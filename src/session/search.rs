@@ -1,0 +1,234 @@
+//! A whole search: from models, texts and a space to what was found, in a folder that goes on where it was stopped.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::error::SessionError;
+use super::method::metric_of;
+use super::needs::Needs;
+use crate::device::Engine;
+use crate::lang::ops::Op;
+use crate::model::{Checkpoint, Precision};
+use crate::prune::{Method, Pattern};
+use crate::search::error::SearchError;
+use crate::search::folder::JOURNAL;
+use crate::search::run::{self, Watch};
+use crate::search::settings::Settings;
+use crate::search::space::{Space, SpaceOptions};
+use crate::search::summary::Summary;
+use crate::stats::window_length;
+use crate::trial::cancel::Cancel;
+use crate::trial::loss::Measure;
+use crate::trial::measurer::Measurer;
+use crate::trial::prepare::{Note, Placement, Prepared, prepare};
+use crate::trial::ranking::Ranking;
+use crate::trial::settings::{TextSettings, TrialSettings};
+use crate::trial::store::Journal;
+use crate::trial::target::Target;
+
+/// On which models, at which sparsities, and by which loss candidates are measured.
+#[derive(Clone, Debug)]
+pub struct TrialOptions {
+    /// The models' folders.
+    pub models: Vec<PathBuf>,
+    /// The places where candidates are measured: a model and a sparsity each; the first is the main one.
+    pub targets: Vec<Target>,
+    /// How weights are chosen; of SparseGPT, which has no scores before it prunes, Wanda's scores stand in.
+    pub method: Method,
+    /// Where zeros may stand.
+    pub pattern: Pattern,
+    /// Which loss counts.
+    pub measure: Measure,
+    /// How many tokens a window of a text has; `None` for 2048, or the models' context where that is shorter.
+    pub length: Option<usize>,
+}
+
+impl TrialOptions {
+    /// Returns the options of one model at one sparsity, with Wanda's scores and the divergence from the dense model.
+    pub fn at(model: impl Into<PathBuf>, sparsity: f64) -> Self {
+        Self {
+            models: vec![model.into()],
+            targets: vec![Target { subject: 0, sparsity }],
+            method: Method::Wanda,
+            pattern: Pattern::default(),
+            measure: Measure::default(),
+            length: None,
+        }
+    }
+
+    /// Returns the settings of a trial with these texts: statistics that the method needs are collected, and windows fit every
+    /// model.
+    ///
+    /// # Errors
+    /// When a model cannot be opened, or the length that is asked for is longer than its context.
+    pub fn settings(self, mut texts: TextSettings) -> Result<TrialSettings, SessionError> {
+        let needs = Needs::of_method(&self.method);
+        texts.reconstruction |= needs.has(Op::ReconstructionError);
+        texts.gradients |= needs.has(Op::Gradient);
+        let method = match self.method {
+            Method::SparseGpt { .. } => Method::Wanda,
+            method => method,
+        };
+        let metric = metric_of(&method)?;
+        let lengths = self.models.iter().map(|model| window_length(self.length, &Checkpoint::open(model)?));
+        texts.length = lengths.collect::<Result<Vec<_>, _>>()?.into_iter().min().unwrap_or(texts.length);
+        Ok(TrialSettings {
+            models: self.models,
+            targets: self.targets,
+            ranking: Ranking { method, metric },
+            pattern: self.pattern,
+            measure: self.measure,
+            texts,
+        })
+    }
+}
+
+/// Puts another measurer in the place of the one that was prepared, which it may ask.
+type Replace = Box<dyn FnOnce(Box<dyn Measurer>) -> Box<dyn Measurer>>;
+
+/// A search that is about to run, or to go on, in a folder.
+pub struct Search {
+    settings: Settings,
+    folder: PathBuf,
+    resumed: bool,
+    engine: Engine,
+    precision: Precision,
+    cancel: Cancel,
+    measurer: Option<(String, Replace)>,
+}
+
+impl fmt::Debug for Search {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { settings, folder, resumed, measurer, .. } = self;
+        let measurer = measurer.as_ref().map(|(name, _)| name);
+        f.debug_struct("Search")
+            .field("settings", settings)
+            .field("folder", folder)
+            .field("resumed", resumed)
+            .field("measurer", &measurer)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Search {
+    /// Takes the settings of a search that begins in a new folder, on the processor.
+    pub fn new(settings: Settings, folder: impl Into<PathBuf>) -> Self {
+        Self {
+            settings,
+            folder: folder.into(),
+            resumed: false,
+            engine: Engine::default(),
+            precision: Precision::default(),
+            cancel: Cancel::default(),
+            measurer: None,
+        }
+    }
+
+    /// Reads the settings of a search that goes on in its folder, as if it had never stopped.
+    ///
+    /// # Errors
+    /// When the folder is not a search's.
+    pub fn resume(folder: impl Into<PathBuf>) -> Result<Self, SearchError> {
+        let folder = folder.into();
+        let settings = Settings::read(&folder)?;
+        Ok(Self { resumed: true, ..Self::new(settings, folder) })
+    }
+
+    /// Runs the models on a device, in a precision.
+    #[must_use]
+    pub fn on(self, engine: Engine, precision: Precision) -> Self {
+        Self { engine, precision, ..self }
+    }
+
+    /// Stops when something asks for it; what was measured by then is in the journal.
+    #[must_use]
+    pub fn cancelled_by(self, cancel: Cancel) -> Self {
+        Self { cancel, ..self }
+    }
+
+    /// Measures candidates in another way. `replace` is given what would measure them, and returns what does.
+    ///
+    /// `name` is kept with the run: measurements of another name are not mixed with these when the run goes on.
+    #[must_use]
+    pub fn measured_by(
+        self,
+        name: impl Into<String>,
+        replace: impl FnOnce(Box<dyn Measurer>) -> Box<dyn Measurer> + 'static,
+    ) -> Self {
+        Self { measurer: Some((name.into(), Box::new(replace))), ..self }
+    }
+
+    /// Opens models and texts and does all that is done once; nothing is written yet. `note` is told what is being done, and the
+    /// share of it that is done.
+    ///
+    /// # Errors
+    /// When the space has no formula, a model or a text cannot be used, or a run that goes on began with others.
+    pub fn prepare(self, note: &mut Note<'_>) -> Result<PreparedSearch, SearchError> {
+        let Self { mut settings, folder, resumed, engine, precision, cancel, measurer } = self;
+        if !resumed {
+            Settings::check_new(&folder)?;
+        }
+        // What is wrong with the space shows before any model is read, as if every statistic were collected.
+        let collected = Op::COLLECTED.to_vec();
+        Space::new(&SpaceOptions { collected, ..settings.space.clone() })?;
+        let placement = Placement { engine: &engine, precision };
+        let mut prepared = prepare(&settings.trial, placement, cancel, note)?;
+        if let Some((name, replace)) = measurer {
+            prepared.identities.push(("what measures".to_owned(), name));
+            let evaluator = prepared.evaluator;
+            prepared.evaluator =
+                crate::trial::evaluator::Evaluator { measurer: replace(evaluator.measurer), ..evaluator };
+        }
+        match resumed {
+            true => settings.check(&folder, &prepared.identities)?,
+            false => {
+                settings.identities.clone_from(&prepared.identities);
+                settings.space.collected = prepared.collected()?;
+            }
+        }
+        let space = Space::new(&settings.space)?;
+        Ok(PreparedSearch { settings, folder, resumed, prepared, space })
+    }
+}
+
+/// A search with everything at hand.
+#[derive(Debug)]
+pub struct PreparedSearch {
+    settings: Settings,
+    folder: PathBuf,
+    resumed: bool,
+    prepared: Prepared,
+    space: Space,
+}
+
+/// What a search was told, and what it found.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The settings, as the folder keeps them.
+    pub settings: Settings,
+    /// What was found.
+    pub summary: Summary,
+}
+
+impl PreparedSearch {
+    /// Returns the folder that it writes.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Searches. Every measurement is in the folder's journal before the search goes on; `watch` is told how far it is.
+    ///
+    /// [`write`](crate::search::folder::write) keeps what was found beside the journal.
+    ///
+    /// # Errors
+    /// When the folder holds something already and the search is new, the journal cannot be written, or something asked to stop.
+    pub fn run(self, watch: &mut Watch<'_>) -> Result<Found, SearchError> {
+        let Self { settings, folder, resumed, prepared, space } = self;
+        if !resumed {
+            settings.begin(&folder)?;
+        }
+        let mut journal = Journal::open(&folder.join(JOURNAL))?;
+        let summary = run::run(&settings, &space, &prepared.evaluator, &mut journal, watch)?;
+        Ok(Found { settings, summary })
+    }
+}
