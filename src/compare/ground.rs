@@ -8,6 +8,7 @@ use crate::lang::program::Script;
 use crate::lang::types::UnitKind;
 use crate::measure::WindowLoss;
 use crate::prune::{Method, Options, Propagation, prune_in_memory, shares};
+use crate::results::Reductions;
 use crate::trial::behaviour::{Allotted, Behaviour};
 use crate::trial::candidate::Genome;
 use crate::trial::evaluator::{Evaluation, Evaluator};

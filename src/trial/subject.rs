@@ -11,6 +11,7 @@ use super::ranks::Ranks;
 use super::text::{Split, Texts};
 use crate::data::{LinearData, ModelData, Values};
 use crate::device::{EngineError, Fits};
+use crate::interpret::matrix::Backend;
 use crate::lang::types::{Group, UnitKind};
 use crate::measure::{Reference, WindowLoss};
 use crate::model::{Block, Checkpoint, Decoder, Head, ModelError, Precision, no_tap};
