@@ -13,7 +13,7 @@ use allot::allocate::Bounds;
 use allot::allocate::script::{Request, allocate_all};
 use allot::data::ModelData;
 use allot::interpret::matrix::Processor;
-use allot::lang::check::{Options, check};
+use allot::lang::check::{CheckOptions, check};
 use allot::lang::program::Script;
 use allot::model::Checkpoint;
 use allot::results::Reductions;
@@ -43,7 +43,7 @@ fn scripts(count: usize) -> Vec<Script> {
         .map(|index| {
             let (a, b) = (pick(index, 1), pick(index / 7, 5));
             let text = format!("metric abs(weight)\nlog({a}) * {}.5 + zscore({b}) |> scale", index % 97);
-            check(&text, Options::default()).script.expect("well typed")
+            check(&text, CheckOptions::default()).script.expect("well typed")
         })
         .collect()
 }

@@ -18,7 +18,7 @@ use allot::data::{LinearData, ModelData, Values};
 use allot::device::Engine;
 use allot::interpret::context::Context;
 use allot::interpret::evaluate::evaluate;
-use allot::lang::check::{Options, check};
+use allot::lang::check::{CheckOptions, check};
 use allot::lang::published::script;
 use allot::lang::types::UnitKind;
 use allot::model::{Checkpoint, Decoder, Precision};
@@ -143,7 +143,7 @@ fn reduction_rate(engine: &Engine, texts: &[&str], linears: usize) -> Result<f64
     let model = ModelData { blocks: linears, linears: (0..linears).map(linear).collect() };
     let expression = |text: &str| {
         let source = format!("metric abs(weight) * input_norm\n{text} |> scale");
-        let script = check(&source, Options::default()).script?;
+        let script = check(&source, CheckOptions::default()).script?;
         let importance = script.allocator()?.importance.cloned();
         Some((importance?, script.metric?.score))
     };
@@ -217,7 +217,7 @@ fn search(engine: &Engine, quick: bool) -> Result<(), Box<dyn Error>> {
         // Another formula each time, so that its kernel is compiled and its reductions are computed.
         turn += 1;
         let text = format!("metric abs(weight)\nmean(sqrt(score + 0.{turn})) |> scale");
-        let script = check(&text, Options::default()).script.ok_or("it checks")?;
+        let script = check(&text, CheckOptions::default()).script.ok_or("it checks")?;
         let request = Request {
             metric: &metric,
             unit: None,

@@ -14,7 +14,7 @@ use allot::data::{LinearData, ModelData, Values};
 use allot::interpret::context::Context;
 use allot::interpret::evaluate::evaluate;
 use allot::interpret::matrix::Processor;
-use allot::lang::check::{Options, check};
+use allot::lang::check::{CheckOptions, check};
 use allot::lang::program::Expr;
 use allot::lang::types::UnitKind;
 use candle_core::{D, DType, Device, Result, Tensor};
@@ -291,12 +291,13 @@ fn plain_read(values: &Values<'_>) -> u64 {
 
 fn importance(text: &str) -> Expr {
     let source = format!("metric abs(weight) * input_norm\n{text} |> scale");
-    let script = check(&source, Options::default()).script.expect("well typed");
+    let script = check(&source, CheckOptions::default()).script.expect("well typed");
     script.allocator().and_then(|allocator| allocator.importance.cloned()).expect("an importance")
 }
 
 fn metric() -> Expr {
-    let script = check("metric abs(weight) * input_norm", Options::default()).script.expect("well typed");
+    let script =
+        check("metric abs(weight) * input_norm", CheckOptions::default()).script.expect("well typed");
     script.metric.expect("a metric").score
 }
 

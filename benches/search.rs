@@ -13,7 +13,7 @@ use allot::interpret::matrix::Processor;
 use allot::lang::published;
 use allot::measure::{divergence, perplexity};
 use allot::model::{Checkpoint, Decoder};
-use allot::prune::{Method, Options, Pattern, Propagation, prune_in_memory};
+use allot::prune::{Method, Pattern, Propagation, PruneOptions, prune_in_memory};
 use allot::search::evolve::evolve;
 use allot::search::space::{Space, SpaceOptions};
 use allot::stats::{Source, calibrate};
@@ -88,10 +88,10 @@ fn from_scratch(checkpoint: &Checkpoint, dense: &Decoder) -> f64 {
         backend: &Processor,
     };
     let allocation = allocate(&script, &data, request).expect("an allocation").allocation;
-    let options = Options {
+    let options = PruneOptions {
         statistics: Some(&statistics),
         propagation: Propagation::Dense,
-        ..Options::new(Method::Wanda)
+        ..PruneOptions::new(Method::Wanda)
     };
     let (pruned, _) =
         prune_in_memory(checkpoint, &allocation, &options, &mut |_| {}).expect("a pruned model");

@@ -6,8 +6,8 @@
 
 use std::error::Error;
 
-use allot::prune::Method;
-use allot::session::{AllocationOptions, Calibration, LoadedScript, PruneOptions, Session};
+use allot::prune::{Method, PruneOptions};
+use allot::session::{AllocationOptions, Calibration, LoadedScript, Session};
 use allot::stats::Source;
 
 const MODEL: &str = "examples/tiny-stories-12l";
@@ -20,7 +20,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let script = LoadedScript::published("owl")?;
     let outcome = session.allocate(&script, &AllocationOptions::at(0.6))?;
-    let options = PruneOptions::of(Method::Wanda);
+    let options = PruneOptions::new(Method::Wanda);
     let report = session.prune(&outcome.allocation, &options, &folder, false, None)?;
     println!("{} of {} weights pruned, into {folder}", report.pruned, report.parameters);
 

@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use allot::lang::check::{Options, check_bytes};
+use allot::lang::check::{CheckOptions, check_bytes};
 use allot::lang::problem::Problem;
 use allot::lang::types::{Type, UnitKind};
 use allot::lang::render::render;
@@ -11,7 +11,7 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|bytes: &[u8]| {
     let source = String::from_utf8_lossy(bytes);
     for unit in [None, Some(UnitKind::Projection)] {
-        let checked = check_bytes(bytes, Options { unit });
+        let checked = check_bytes(bytes, CheckOptions { unit });
         let diagnostics: Vec<_> = checked.problems.iter().map(Problem::diagnostic).collect();
         assert!(checked.script.is_some() || !diagnostics.is_empty());
         if let Some(allocation) = checked.script.and_then(|script| script.allocation) {

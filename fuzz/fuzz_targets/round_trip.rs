@@ -2,14 +2,14 @@
 
 #![no_main]
 
-use allot::lang::check::{Options, check};
+use allot::lang::check::{CheckOptions, check};
 use allot::lang::program::Script;
 use allot::lang::types::UnitKind;
 use allot::exchange::dsa;
 use allot::lang::{canonical, format, latex, print};
 use libfuzzer_sys::fuzz_target;
 
-const OPTIONS: Options = Options { unit: Some(UnitKind::Projection) };
+const OPTIONS: CheckOptions = CheckOptions { unit: Some(UnitKind::Projection) };
 
 fn read(source: &str) -> Option<Script> {
     check(source, OPTIONS).script

@@ -14,7 +14,7 @@ use commands::{
     check, compare, diff, enumerate, eval, explain, export, fmt, import, import_dsa, inspect, kl, ops, ppl,
     prune, search, show, stats,
 };
-use shared::common::{Common, Outcome};
+use shared::common::{Common, Verdict};
 use shared::{help, interrupt, terminal};
 
 use crate::interrupt::Interrupted;
@@ -78,8 +78,8 @@ pub fn main() -> ExitCode {
         Command::Import(arguments) => import::run(&arguments, cli.common),
     };
     match result {
-        Ok(Outcome::Fine) => ExitCode::SUCCESS,
-        Ok(Outcome::Found) => ExitCode::from(1),
+        Ok(Verdict::Fine) => ExitCode::SUCCESS,
+        Ok(Verdict::Found) => ExitCode::from(1),
         Err(CliError::BrokenPipe) => ExitCode::SUCCESS,
         Err(error) if is_interrupted(&error) => {
             terminal::message(&help::explained(&error));

@@ -7,7 +7,7 @@ use crate::allocate::script::{Outcome, Request, ScriptError, allocate};
 use crate::lang::program::Script;
 use crate::lang::types::UnitKind;
 use crate::measure::WindowLoss;
-use crate::prune::{Method, Options, Propagation, prune_in_memory, shares};
+use crate::prune::{Method, Propagation, PruneOptions, prune_in_memory, shares};
 use crate::results::Reductions;
 use crate::trial::behaviour::{Allotted, Behaviour};
 use crate::trial::candidate::Genome;
@@ -106,14 +106,14 @@ impl Ground {
         if let Some(known) = store.find(&key) {
             return Ok((allotted, known.into_iter().next().unwrap_or_default()));
         }
-        let options = Options {
+        let options = PruneOptions {
             pattern: self.evaluator.pattern,
             propagation: self.propagation,
             unit,
             tokens: self.calibrated.text.as_ref(),
             statistics: subject.statistics(),
             interrupt: self.evaluator.cancel.flag(),
-            ..Options::new(self.method.clone())
+            ..PruneOptions::new(self.method.clone())
         };
         let (decoder, _) = prune_in_memory(subject.checkpoint(), allocation, &options, &mut |_| {})?;
         let losses = subject.losses_of(&decoder, Split::Report, windows)?;

@@ -9,7 +9,7 @@ use super::error::EngineError;
 use super::launcher::{Argument, BLOCKS, DIGITS, Launcher, THREADS, failed};
 use super::source::{self, Combine, Stored, fields, reads_gradient};
 use crate::data::{LinearData, Values};
-use crate::interpret::matrix::{Backend, BackendError, Collecting, Sweep, Task, centre};
+use crate::interpret::matrix::{Backend, BackendError, Collecting, Piece, Sweep, centre};
 use crate::kernels::tally::{Collected, Tally};
 use crate::kernels::vector::Histogram;
 
@@ -83,7 +83,7 @@ impl<'a> OnGpu<'a> {
 
 impl OnGpu<'_> {
     /// Lays out what a sweep's program takes of one linear, whose tasks these are: some whole rows, from the first to the last.
-    fn place(&self, sweep: &Sweep<'_>, tasks: &[Task]) -> Result<Placed, EngineError> {
+    fn place(&self, sweep: &Sweep<'_>, tasks: &[Piece]) -> Result<Placed, EngineError> {
         let device = self.gpu.device();
         let (place, linear) = tasks.first().map_or((0, 0), |task| (task.place, task.linear));
         let data = &sweep.frame.model.linears[linear];

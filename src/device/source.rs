@@ -6,7 +6,7 @@
 
 use std::fmt::Write as _;
 
-use crate::interpret::matrix::{Act, Collecting, Instruction, Program, Source};
+use crate::interpret::matrix::{Act, Collecting, Instruction, OperandSource, Program};
 use crate::kernels::tally::Tally;
 use crate::kernels::vector::{Binary, Unary};
 
@@ -292,14 +292,14 @@ fn begin(program: &Program) -> String {
     for register in 0..program.registers {
         let _ = writeln!(text, "    float r{register};");
     }
-    let source = |source: &Source| match source {
-        Source::Weight => "w".to_owned(),
-        Source::Register(register) => format!("r{register}"),
-        Source::Scalar(scalar) => format!("numbers[{scalar}]"),
-        Source::Input(input) => {
+    let source = |source: &OperandSource| match source {
+        OperandSource::Weight => "w".to_owned(),
+        OperandSource::Register(register) => format!("r{register}"),
+        OperandSource::Scalar(scalar) => format!("numbers[{scalar}]"),
+        OperandSource::Input(input) => {
             format!("numbers[{} + (u64){input} * columns + column]", program.scalars.len())
         }
-        Source::Output(output) => format!(
+        OperandSource::Output(output) => format!(
             "numbers[{} + (u64){} * columns + (u64){output} * rows + row]",
             program.scalars.len(),
             program.inputs.len()

@@ -15,7 +15,7 @@ use crate::interpret::context::Context;
 use crate::interpret::evaluate::{Scores, evaluate, removed_by_threshold};
 use crate::kernels::select::{self, Least};
 use crate::kernels::vector::{Binary, Unary};
-use crate::lang::check::{Options, check};
+use crate::lang::check::{CheckOptions, check};
 use crate::lang::program::Expr;
 use crate::lang::types::UnitKind;
 
@@ -65,13 +65,13 @@ fn model() -> ModelData<'static> {
 const WANDA: &str = "metric abs(weight) * input_norm";
 
 fn importance(text: &str) -> Expr {
-    let script = check(&format!("{WANDA}\n{text} |> scale"), Options::default()).script;
+    let script = check(&format!("{WANDA}\n{text} |> scale"), CheckOptions::default()).script;
     let script = script.unwrap_or_else(|| panic!("`{text}` does not check"));
     script.allocator().and_then(|allocator| allocator.importance.cloned()).expect("an importance")
 }
 
 fn matrix(text: &str) -> Expr {
-    let script = check(&format!("metric {text}"), Options::default()).script;
+    let script = check(&format!("metric {text}"), CheckOptions::default()).script;
     script.unwrap_or_else(|| panic!("`{text}` does not check")).metric.expect("a metric").score
 }
 

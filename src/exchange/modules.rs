@@ -19,7 +19,7 @@ pub(super) struct LinearRatio {
 
 /// A module's name, taken apart at its block's number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place<'a> {
+pub(super) struct ModulePath<'a> {
     /// What comes before the number, with the point: `model.layers.`.
     pub(super) before: &'a str,
     /// The number.
@@ -29,11 +29,11 @@ pub(super) struct Place<'a> {
 }
 
 /// Takes a module's name apart.
-pub(super) fn place(name: &str) -> Result<Place<'_>, ExchangeError> {
+pub(super) fn place(name: &str) -> Result<ModulePath<'_>, ExchangeError> {
     let found = name.find("layers.").and_then(|at| {
         let (before, rest) = name.split_at(at + "layers.".len());
         let (number, below) = rest.split_once('.')?;
-        Some(Place { before, block: number.parse().ok()?, below })
+        Some(ModulePath { before, block: number.parse().ok()?, below })
     });
     found.ok_or_else(|| ExchangeError::NoBlock { module: name.to_owned() })
 }

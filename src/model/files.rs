@@ -24,7 +24,7 @@ pub(super) const INDEX: &str = "model.safetensors.index.json";
 pub struct TensorFiles {
     folder: PathBuf,
     files: Vec<Mapped>,
-    tensors: BTreeMap<String, Place>,
+    tensors: BTreeMap<String, StoredPlace>,
 }
 
 #[derive(Debug)]
@@ -35,7 +35,7 @@ struct Mapped {
 }
 
 #[derive(Debug)]
-struct Place {
+struct StoredPlace {
     file: usize,
     dtype: Dtype,
     shape: Vec<usize>,
@@ -119,7 +119,7 @@ impl TensorFiles {
                 let Some(info) = metadata.info(&name) else {
                     continue;
                 };
-                let place = Place {
+                let place = StoredPlace {
                     file,
                     dtype: info.dtype,
                     shape: info.shape.clone(),

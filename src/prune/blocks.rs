@@ -4,7 +4,7 @@ use super::error::PruneError;
 use super::inputs::{Inputs, collected_bytes};
 use super::linear::{LinearPruner, Pruned};
 use super::method::Propagation;
-use super::options::Options;
+use super::options::PruneOptions;
 use super::pattern::{Share, shares};
 use super::report::LinearReport;
 use super::scorer::{Scorer, metric_data};
@@ -19,7 +19,7 @@ pub type Keep<'a> = dyn FnMut(&Linear, Pruned) -> Result<(), PruneError> + 'a;
 ///
 /// # Errors
 /// With the first one's file, tensor and place.
-pub(super) fn check_weights(checkpoint: &Checkpoint, options: &Options<'_>) -> Result<(), PruneError> {
+pub(super) fn check_weights(checkpoint: &Checkpoint, options: &PruneOptions<'_>) -> Result<(), PruneError> {
     for linear in checkpoint.linears() {
         options.go_on()?;
         let found = first_not_finite(&checkpoint.weight(linear)?);
@@ -41,7 +41,7 @@ pub(super) fn check_weights(checkpoint: &Checkpoint, options: &Options<'_>) -> R
 pub fn prune_blocks(
     checkpoint: &Checkpoint,
     allocation: &Allocation,
-    options: &Options<'_>,
+    options: &PruneOptions<'_>,
     keep: &mut Keep<'_>,
     progress: &mut dyn FnMut(usize),
 ) -> Result<Vec<LinearReport>, PruneError> {
@@ -56,7 +56,7 @@ pub(super) fn prune_checked(
     checkpoint: &Checkpoint,
     shares: &[Share],
     target: f64,
-    options: &Options<'_>,
+    options: &PruneOptions<'_>,
     keep: &mut Keep<'_>,
     progress: &mut dyn FnMut(usize),
 ) -> Result<Vec<LinearReport>, PruneError> {

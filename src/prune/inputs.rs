@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::error::PruneError;
 use super::factor::{InverseFactor, MOST_DAMPING};
 use super::method::{MethodKind, Needs, Propagation};
-use super::options::Options;
+use super::options::PruneOptions;
 use crate::model::{Block, Checkpoint, Linear, Site};
 use crate::stats::{Activations, Hessian, SecondMoments, Statistics};
 
@@ -30,7 +30,7 @@ impl Inputs {
         checkpoint: &Checkpoint,
         activations: &mut Activations,
         block: &Block,
-        options: &Options<'_>,
+        options: &PruneOptions<'_>,
     ) -> Result<Self, PruneError> {
         let mut inputs = Self::default();
         let mut moments = SecondMoments::default();
@@ -101,7 +101,7 @@ impl Inputs {
 }
 
 /// Returns about how many bytes a block's collected inputs take: Hessians of every site, and the widest one's factor.
-pub(super) fn collected_bytes(checkpoint: &Checkpoint, options: &Options<'_>) -> u64 {
+pub(super) fn collected_bytes(checkpoint: &Checkpoint, options: &PruneOptions<'_>) -> u64 {
     if options.method.needs() != Needs::Hessian {
         return 0;
     }

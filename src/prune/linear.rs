@@ -12,7 +12,7 @@ use super::inputs::Inputs;
 use super::mask::Mask;
 use super::method::Method;
 use super::on_device;
-use super::options::Options;
+use super::options::PruneOptions;
 use super::pattern::{Rounding, Share, least, least_of_rows};
 use super::score::{self, Formula, WandaRows};
 use super::scorer::Scorer;
@@ -36,7 +36,7 @@ pub(super) struct LinearPruner<'a> {
     /// The dense model.
     pub(super) checkpoint: &'a Checkpoint,
     /// How it is pruned.
-    pub(super) options: &'a Options<'a>,
+    pub(super) options: &'a PruneOptions<'a>,
     /// What scores weights, where the method is not SparseGPT.
     pub(super) scorer: &'a Scorer<'a>,
 }

@@ -29,7 +29,7 @@ pub use factor::InverseFactor;
 pub use linear::Pruned;
 pub use mask::Mask;
 pub use method::{Method, MethodKind, Propagation, Scoring};
-pub use options::Options;
+pub use options::PruneOptions;
 pub(crate) use pattern::in_group;
 pub use pattern::{Pattern, Rounding, Share, least, least_of_rows, shares, wanted};
 pub use report::{Calibration, LinearReport, Report, ScriptSource};

@@ -11,7 +11,7 @@ use crate::stats::{Statistics, Tokens};
 
 /// How a model is pruned; the allocation says how much of it where.
 #[derive(Clone, Debug)]
-pub struct Options<'a> {
+pub struct PruneOptions<'a> {
     /// How weights are chosen.
     pub method: Method,
     /// Where zeros may stand.
@@ -34,7 +34,7 @@ pub struct Options<'a> {
     pub interrupt: Option<&'a AtomicBool>,
 }
 
-impl Options<'_> {
+impl PruneOptions<'_> {
     /// Returns a method's options as published where that is the default, without any calibration.
     pub fn new(method: Method) -> Self {
         Self {

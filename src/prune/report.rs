@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::linear::Pruned;
 use super::method::{Method, MethodKind, Needs, Propagation};
-use super::options::Options;
+use super::options::PruneOptions;
 use super::pattern::{Pattern, Rounding, Share};
 use crate::allocate::Allocation;
 use crate::lang::print;
@@ -134,7 +134,7 @@ impl Report {
     pub(super) fn new(
         checkpoint: &Checkpoint,
         allocation: &Allocation,
-        options: &Options<'_>,
+        options: &PruneOptions<'_>,
         script: Option<ScriptSource>,
         linears: Vec<LinearReport>,
     ) -> Self {
@@ -175,7 +175,7 @@ impl Report {
     }
 }
 
-fn calibration(options: &Options<'_>) -> Option<Calibration> {
+fn calibration(options: &PruneOptions<'_>) -> Option<Calibration> {
     if options.runs_model() {
         return options.tokens.map(|tokens| Calibration {
             samples: tokens.samples(),
@@ -193,7 +193,7 @@ fn calibration(options: &Options<'_>) -> Option<Calibration> {
     })
 }
 
-fn notes(options: &Options<'_>, linears: &[LinearReport], pruned: u64, asked: u64) -> Vec<String> {
+fn notes(options: &PruneOptions<'_>, linears: &[LinearReport], pruned: u64, asked: u64) -> Vec<String> {
     let mut notes = Vec::new();
     if let Method::SparseGpt { damping } = options.method {
         for linear in linears {

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::blocks::{check_weights, prune_blocks, prune_checked};
 use super::error::PruneError;
 use super::linear::Pruned;
-use super::options::Options;
+use super::options::PruneOptions;
 use super::pattern::shares;
 use super::report::{Report, ScriptSource};
 use super::save::{PrunedFolder, check_target};
@@ -32,7 +32,7 @@ pub struct Output<'a> {
 pub fn prune(
     checkpoint: &Checkpoint,
     allocation: &Allocation,
-    options: &Options<'_>,
+    options: &PruneOptions<'_>,
     output: Output<'_>,
     progress: &mut dyn FnMut(usize),
 ) -> Result<Report, PruneError> {
@@ -59,7 +59,7 @@ pub fn prune(
 pub fn prune_in_memory(
     checkpoint: &Checkpoint,
     allocation: &Allocation,
-    options: &Options<'_>,
+    options: &PruneOptions<'_>,
     progress: &mut dyn FnMut(usize),
 ) -> Result<(Decoder, Report), PruneError> {
     let device = checkpoint.device();

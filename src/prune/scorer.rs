@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::error::PruneError;
 use super::inputs::Inputs;
 use super::method::{Method, Scoring, across_units};
-use super::options::Options;
+use super::options::PruneOptions;
 use super::score::{self, Formula};
 use crate::data::{LinearData, ModelData};
 use crate::interpret::context::Context;
@@ -87,7 +87,7 @@ pub(super) fn metric_data<'a>(
     checkpoint: &'a Checkpoint,
     block: usize,
     inputs: &Inputs,
-    options: &Options<'a>,
+    options: &PruneOptions<'a>,
 ) -> Result<(ModelData<'a>, usize), PruneError> {
     let linears = match options.method.scoring() {
         Scoring::Metric(metric) if across_units(&metric.score).is_some() => checkpoint.linears(),

@@ -10,7 +10,7 @@ use super::settings::Settings;
 use super::space::Space;
 use super::summary::{RunSummary, Summary, Winner, WinnerName};
 use crate::baselines;
-use crate::lang::check::{Options, check};
+use crate::lang::check::{CheckOptions, check};
 use crate::lang::program::Script;
 use crate::lang::published::{self, PUBLISHED};
 use crate::trial::archive::Archive;
@@ -146,7 +146,7 @@ fn plan(settings: &Settings) -> Vec<(Searcher, u64)> {
 fn seeds(settings: &Settings, space: &Space) -> Vec<ProposedFormula> {
     let known = PUBLISHED.iter().filter_map(|it| Some((published::script(it.name)?, Some(it.name))));
     let included = settings.include.iter().filter_map(|text| {
-        let script = check(text, Options::default()).script?;
+        let script = check(text, CheckOptions::default()).script?;
         let allocation = script.allocation.map(|it| it.without_spans());
         Some((Script { metric: None, unit: script.unit, allocation }, None))
     });

@@ -20,6 +20,5 @@ pub use event::{Event, Note, Phase, Watch};
 pub use method::{chosen_method, method_of, metric_of, named_method};
 pub use needs::Needs;
 pub use open::{AllocationOptions, Session};
-pub use prune::PruneOptions;
 pub use script::LoadedScript;
 pub use search::{Found, PreparedSearch, Search, TrialOptions};

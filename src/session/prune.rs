@@ -1,44 +1,16 @@
 //! Masks and pruned models from a session.
 
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 
 use super::error::SessionError;
 use super::event::Phase;
 use super::needs::Needs;
 use super::open::Session;
 use crate::allocate::Allocation;
-use crate::lang::types::UnitKind;
 use crate::model::Decoder;
 use crate::prune::{
-    self, Mask, Method, Options, Output, Pattern, Propagation, Report, Rounding, ScriptSource, prune_blocks,
-    prune_in_memory,
+    self, Mask, Method, Output, PruneOptions, Report, ScriptSource, prune_blocks, prune_in_memory,
 };
-
-/// How a session prunes.
-#[derive(Clone, Debug)]
-pub struct PruneOptions<'a> {
-    /// How weights are chosen.
-    pub method: Method,
-    /// Where zeros may stand.
-    pub pattern: Pattern,
-    /// How ratios become numbers of weights.
-    pub rounding: Rounding,
-    /// What later blocks see of earlier ones; of no effect without a calibration text.
-    pub propagation: Propagation,
-    /// What a metric's reductions reduce.
-    pub unit: UnitKind,
-    /// Set by another thread, or a signal, to stop at the next linear or file and leave nothing behind.
-    pub interrupt: Option<&'a AtomicBool>,
-}
-
-impl PruneOptions<'_> {
-    /// Returns a method's options as published.
-    pub fn of(method: Method) -> Self {
-        let Options { pattern, rounding, propagation, unit, .. } = Options::new(Method::Magnitude);
-        Self { method, pattern, rounding, propagation, unit, interrupt: None }
-    }
-}
 
 impl Session {
     /// Returns which weights an allocation prunes, for each linear by module name, in the model's order.
@@ -102,20 +74,16 @@ impl Session {
         Ok(())
     }
 
-    fn options<'a>(&'a self, options: &PruneOptions<'a>) -> Options<'a> {
-        let tokens = self.drawn();
-        Options {
-            pattern: options.pattern,
-            rounding: options.rounding,
-            propagation: options.propagation,
-            unit: options.unit,
-            tokens,
-            statistics: self.at_hand(),
-            seed: self.calibration().filter(|_| tokens.is_some()).map(|it| it.seed),
-            memory: self.calibration().and_then(|it| it.memory),
-            interrupt: options.interrupt,
-            ..Options::new(options.method.clone())
+    /// Returns the options with the session's windows and statistics, where they have none of their own.
+    fn options<'a>(&'a self, options: &PruneOptions<'a>) -> PruneOptions<'a> {
+        let mut options = options.clone();
+        options.tokens = options.tokens.or(self.drawn());
+        options.statistics = options.statistics.or(self.at_hand());
+        if let (Some(_), Some(calibration)) = (options.tokens, self.calibration()) {
+            options.seed = options.seed.or(Some(calibration.seed));
+            options.memory = options.memory.or(calibration.memory);
         }
+        options
     }
 
     fn pruning(&self) -> impl FnMut(usize) + '_ {

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::error::SessionError;
 use crate::lang::check::similar::similar;
-use crate::lang::check::{Options, check_bytes};
+use crate::lang::check::{CheckOptions, check_bytes};
 use crate::lang::diagnostic::Diagnostic;
 use crate::lang::program::Script;
 use crate::lang::published::{self, PUBLISHED};
@@ -62,7 +62,7 @@ impl LoadedScript {
     /// # Errors
     /// When it has errors.
     pub fn check(name: &str, text: &[u8], unit: Option<UnitKind>) -> Result<Self, SessionError> {
-        let checked = check_bytes(text, Options { unit });
+        let checked = check_bytes(text, CheckOptions { unit });
         let diagnostics: Vec<Diagnostic> =
             checked.problems.iter().map(|problem| problem.diagnostic()).collect();
         let (name, text) = (name.to_owned(), String::from_utf8_lossy(text).into_owned());

@@ -20,7 +20,7 @@ use crate::stats::window_length;
 use crate::trial::cancel::Cancel;
 use crate::trial::loss::Measure;
 use crate::trial::measurer::Measurer;
-use crate::trial::prepare::{Note, Placement, Prepared, prepare};
+use crate::trial::prepare::{Placement, Prepared, Preparing, prepare};
 use crate::trial::ranking::Ranking;
 use crate::trial::settings::{TextSettings, TrialSettings};
 use crate::trial::store::Journal;
@@ -163,7 +163,7 @@ impl Search {
     ///
     /// # Errors
     /// When the space has no formula, a model or a text cannot be used, or a run that goes on began with others.
-    pub fn prepare(self, note: &mut Note<'_>) -> Result<PreparedSearch, SearchError> {
+    pub fn prepare(self, note: &mut Preparing<'_>) -> Result<PreparedSearch, SearchError> {
         let Self { mut settings, folder, resumed, engine, precision, cancel, measurer } = self;
         if !resumed {
             Settings::check_new(&folder)?;

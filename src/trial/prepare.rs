@@ -28,7 +28,7 @@ pub struct Placement<'a> {
 }
 
 /// Takes what is being done, and the share of it that is done.
-pub type Note<'a> = dyn FnMut(&str, f64) + 'a;
+pub type Preparing<'a> = dyn FnMut(&str, f64) + 'a;
 
 /// Models and texts, opened and ready.
 #[derive(Debug)]
@@ -83,7 +83,7 @@ pub fn prepare(
     settings: &TrialSettings,
     placement: Placement<'_>,
     cancel: Cancel,
-    note: &mut Note<'_>,
+    note: &mut Preparing<'_>,
 ) -> Result<Prepared, TrialError> {
     let mut opening = Opening {
         settings,
@@ -124,7 +124,7 @@ struct Opening<'a, 'n> {
     settings: &'a TrialSettings,
     placement: Placement<'a>,
     cancel: &'a Cancel,
-    note: &'a mut Note<'n>,
+    note: &'a mut Preparing<'n>,
     identities: Vec<(String, String)>,
     calibrated: Calibrated,
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::lang::check::{Options as CheckOptions, check};
+use crate::lang::check::{CheckOptions, check};
 use crate::lang::print;
 use crate::lang::program::{Metric, Script};
 use crate::prune::{Method, MethodKind};

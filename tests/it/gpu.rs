@@ -9,7 +9,7 @@ use allot::device::Engine;
 use allot::lang::program::Metric;
 use allot::lang::published::{PUBLISHED, script};
 use allot::model::{Checkpoint, Decoder, Linear, Precision};
-use allot::prune::{Method, Options, Pattern, Pruned, prune_blocks};
+use allot::prune::{Method, Pattern, PruneOptions, Pruned, prune_blocks};
 use allot::stats::{CalibrationOptions, Reconstruction, Statistics, Tokens, calibrate_with, gradients};
 
 use crate::support::allocation::allocation;
@@ -103,11 +103,11 @@ fn compare_masks(cpu: &Checkpoint, gpu: &Checkpoint, statistics: &Statistics, li
     for (method, pattern) in methods {
         let marks = |checkpoint: &Checkpoint| {
             let sparsegpt = matches!(method, Method::SparseGpt { .. });
-            let options = Options {
+            let options = PruneOptions {
                 pattern,
                 tokens: sparsegpt.then_some(&tokens),
                 statistics: Some(statistics),
-                ..Options::new(method.clone())
+                ..PruneOptions::new(method.clone())
             };
             let mut all: Vec<bool> = Vec::new();
             let mut keep = |_: &Linear, pruned: Pruned| {

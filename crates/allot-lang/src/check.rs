@@ -17,7 +17,7 @@ use super::syntax;
 
 use checker::Checker;
 
-pub use checker::{MAX_PROBLEMS, Options};
+pub use checker::{CheckOptions, MAX_PROBLEMS};
 
 /// A checked script and what there is to say of it.
 #[derive(Clone, Debug)]
@@ -30,7 +30,7 @@ pub struct Checked {
 }
 
 /// Parses and checks a script.
-pub fn check(source: &str, options: Options) -> Checked {
+pub fn check(source: &str, options: CheckOptions) -> Checked {
     let (tree, problems) = syntax::parse(source);
     let parsed = problems.is_empty();
     let mut checker = Checker::new(&tree, options, problems);
@@ -44,7 +44,7 @@ pub fn check(source: &str, options: Options) -> Checked {
 }
 
 /// Checks the bytes of a file.
-pub fn check_bytes(bytes: &[u8], options: Options) -> Checked {
+pub fn check_bytes(bytes: &[u8], options: CheckOptions) -> Checked {
     match syntax::text(bytes) {
         Ok(source) => check(source, options),
         Err(problem) => Checked { script: None, problems: vec![problem] },

@@ -61,11 +61,11 @@ fn head(expr: &Expr) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::{Options, check};
+    use crate::check::{CheckOptions, check};
 
     fn between(first: &str, second: &str) -> Vec<(String, String)> {
         let read = |text: &str| {
-            let checked = check(text, Options::default());
+            let checked = check(text, CheckOptions::default());
             checked.script.and_then(|it| it.allocation).unwrap_or_else(|| panic!("{text} checks"))
         };
         let found = differences(&read(first), &read(second));

@@ -1,6 +1,6 @@
 //! Published allocation functions, embedded: the scripts of `examples/`, callable by name.
 
-use super::check::{Options, check};
+use super::check::{CheckOptions, check};
 use super::program::{Expr, Metric, Script};
 
 /// A script that is part of the program.
@@ -58,7 +58,7 @@ pub fn find(name: &str) -> Option<&'static Published> {
 
 /// Returns the checked script of a name, without its places in the text; `None` when there is no such script.
 pub fn script(name: &str) -> Option<Script> {
-    let checked = check(find(name)?.source, Options::default()).script?;
+    let checked = check(find(name)?.source, CheckOptions::default()).script?;
     let bare = |expr: &Expr| expr.without_spans();
     Some(Script {
         metric: checked.metric.map(|metric| Metric { per: metric.per, score: bare(&metric.score) }),

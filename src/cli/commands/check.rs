@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use crate::cli::shared::common::{Common, Format, Outcome};
+use crate::cli::shared::common::{Common, Format, Verdict};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::input::Input;
 use crate::cli::shared::{output, scripts, terminal};
-use crate::lang::check::{Options, check_bytes};
+use crate::lang::check::{CheckOptions, check_bytes};
 use crate::lang::diagnostic::{Diagnostic, Severity};
 use crate::lang::types::UnitKind;
 use crate::session::metric_of;
@@ -34,18 +34,18 @@ pub(in crate::cli) struct Arguments {
     unit: Option<UnitKind>,
 }
 
-pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliError> {
-    let mut outcome = Outcome::Fine;
+pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdict, CliError> {
+    let mut outcome = Verdict::Fine;
     let mut data = Vec::new();
     let mut plans = Vec::new();
     let metric = metric_of(&scripts::method(&arguments.method)?)?;
     for path in &arguments.files {
         let input = Input::read(path)?;
-        let checked = check_bytes(&input.bytes, Options { unit: arguments.unit });
+        let checked = check_bytes(&input.bytes, CheckOptions { unit: arguments.unit });
         let diagnostics: Vec<Diagnostic> =
             checked.problems.iter().map(|problem| problem.diagnostic()).collect();
         if diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
-            outcome = Outcome::Found;
+            outcome = Verdict::Found;
         }
         let text = input.text();
         match common.format {

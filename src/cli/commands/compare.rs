@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::baselines::program::Program;
-use crate::cli::shared::common::{Common, Format, Outcome};
+use crate::cli::shared::common::{Common, Format, Verdict};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::interrupt::Deferred;
 use crate::cli::shared::progress::Progress;
@@ -88,7 +88,7 @@ enum TableForm {
     Latex,
 }
 
-pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliError> {
+pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdict, CliError> {
     let method = scripts::method(&arguments.method)?;
     let metric = metric_of(&method)?;
     if matches!(method, Method::SparseGpt { .. }) && arguments.propagate == Propagation::Dense {
@@ -132,7 +132,7 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Outco
     if let Some(folder) = folder.filter(|_| !common.quiet) {
         terminal::message(&format!("the page is {}\n", folder.file(tables::PAGE).display()));
     }
-    Ok(Outcome::Fine)
+    Ok(Verdict::Fine)
 }
 
 /// Prints a comparison in the form that was asked for.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::cli::shared::calibration::CalibrationArguments;
-use crate::cli::shared::common::{Common, Format, Outcome};
+use crate::cli::shared::common::{Common, Format, Verdict};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::{model, output, scripts, terminal};
 use crate::lang::difference::{Difference, differences};
@@ -50,7 +50,7 @@ struct Printed<'a> {
     ratios: Option<&'a SideBySide>,
 }
 
-pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliError> {
+pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdict, CliError> {
     let load = |name: &str| scripts::load(name, arguments.unit, common.quiet);
     let loaded = [load(&arguments.first)?, load(&arguments.second)?];
     let formulas = match (&loaded[0].script.allocation, &loaded[1].script.allocation) {
@@ -75,7 +75,7 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Outco
             }
         }
     }
-    Ok(Outcome::Fine)
+    Ok(Verdict::Fine)
 }
 
 fn ratios(

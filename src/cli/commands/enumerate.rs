@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::search;
-use crate::cli::shared::common::{Common, Outcome};
+use crate::cli::shared::common::{Common, Verdict};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::space::SpaceArguments;
 use crate::cli::shared::trial::{Objective, Texts, TrialPlace};
@@ -48,7 +48,7 @@ pub(in crate::cli) struct Arguments {
     constants: Vec<f64>,
 }
 
-pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliError> {
+pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdict, CliError> {
     let texts = arguments.texts.settings(0)?;
     let space = arguments.space.options()?;
     let place =

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use crate::allocate::{Allocation, Bounds};
-use crate::cli::shared::allocation::{self, Source};
+use crate::cli::shared::allocation::{self, RatioSource};
 use crate::cli::shared::calibration::CalibrationArguments;
-use crate::cli::shared::common::{Common, Format, Outcome};
+use crate::cli::shared::common::{Common, Format, Verdict};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::progress::watch;
 use crate::cli::shared::{model, output, scripts, terminal};
@@ -54,10 +54,10 @@ pub(in crate::cli) struct Arguments {
     figure: Option<PathBuf>,
 }
 
-pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliError> {
+pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdict, CliError> {
     let loaded = match allocation::load(&arguments.script, arguments.unit, common.quiet)? {
-        Source::Script(loaded) => *loaded,
-        Source::File(file, name) => return show_file(&file, &name, arguments, common),
+        RatioSource::Script(loaded) => *loaded,
+        RatioSource::File(file, name) => return show_file(&file, &name, arguments, common),
     };
     let sparsity = arguments.sparsity.ok_or(CliError::NoSparsity)?;
     let method = scripts::method(&arguments.method)?;
@@ -76,7 +76,7 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Outco
         ))?,
         Format::Text => print_table(&outcome.allocation)?,
     }
-    Ok(Outcome::Fine)
+    Ok(Verdict::Fine)
 }
 
 /// Shows an allocation file as what a script gives.
@@ -85,7 +85,7 @@ fn show_file(
     name: &str,
     arguments: &Arguments,
     common: Common,
-) -> Result<Outcome, CliError> {
+) -> Result<Verdict, CliError> {
     let checkpoint = model::open(&arguments.model, common)?;
     let session = Session::of(checkpoint).watched(watch(common.quiet));
     let allocation = session.decided(file, name, arguments.sparsity)?;
@@ -94,7 +94,7 @@ fn show_file(
         Format::Json => output::print_json(file)?,
         Format::Text => print_table(&allocation)?,
     }
-    Ok(Outcome::Fine)
+    Ok(Verdict::Fine)
 }
 
 /// Draws the figure that was asked for.

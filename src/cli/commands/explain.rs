@@ -1,6 +1,6 @@
 //! `allot explain`: one operator, whole.
 
-use crate::cli::shared::common::{Common, Format, Outcome};
+use crate::cli::shared::common::{Common, Format, Verdict};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::output;
 use crate::lang::check::similar::similar;
@@ -18,7 +18,7 @@ pub(in crate::cli) struct Arguments {
     name: String,
 }
 
-pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliError> {
+pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdict, CliError> {
     let name = arguments.name.as_str();
     let op = Op::find(name).or_else(|| Op::infix(name));
     let op = op.or_else(|| CATALOGUE.iter().find(|row| row.symbol() == Some(name)).map(|row| row.op));
@@ -30,5 +30,5 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Outco
         Format::Text => output::print(&catalogue::page(op))?,
         Format::Json => output::print_json(&catalogue::entry(op.info()))?,
     }
-    Ok(Outcome::Fine)
+    Ok(Verdict::Fine)
 }

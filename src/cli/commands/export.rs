@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use crate::cli::shared::allocation::{self, Source, named};
+use crate::cli::shared::allocation::{self, RatioSource, named};
 use crate::cli::shared::calibration::CalibrationArguments;
-use crate::cli::shared::common::{Common, Format, Outcome};
+use crate::cli::shared::common::{Common, Format, Verdict};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::progress::watch;
 use crate::cli::shared::{model, output, scripts, terminal};
@@ -120,13 +120,13 @@ impl Written {
     }
 }
 
-pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliError> {
+pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdict, CliError> {
     let source = allocation::load(&arguments.script, arguments.unit, common.quiet)?;
     let written = match (arguments.to, &source) {
-        (Form::Latex | Form::Dsa | Form::Canonical | Form::Numpy, Source::File(_, name)) => {
+        (Form::Latex | Form::Dsa | Form::Canonical | Form::Numpy, RatioSource::File(_, name)) => {
             return Err(CliError::NoScriptInFile { name: name.clone() });
         }
-        (Form::Latex | Form::Dsa | Form::Canonical | Form::Numpy, Source::Script(loaded)) => {
+        (Form::Latex | Form::Dsa | Form::Canonical | Form::Numpy, RatioSource::Script(loaded)) => {
             let script = &loaded.script;
             let text = match arguments.to {
                 Form::Latex => latex::script(script),
@@ -150,7 +150,7 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Outco
     }
     if let Some(path) = &arguments.output {
         output::write_file(path, &written.bytes)?;
-        return Ok(Outcome::Fine);
+        return Ok(Verdict::Fine);
     }
     match (common.format, String::from_utf8(written.bytes)) {
         (Format::Text, Ok(text)) => output::print(&text)?,
@@ -166,7 +166,7 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Outco
             out.write_all(bytes.as_bytes()).and_then(|()| out.flush()).map_err(CliError::Standard)?;
         }
     }
-    Ok(Outcome::Fine)
+    Ok(Verdict::Fine)
 }
 
 /// Writes an allocation in a form that holds ratios.
@@ -215,12 +215,12 @@ fn ratios(
 
 /// Returns the allocation that is to be written, and what it is called.
 fn decided(
-    source: &Source,
+    source: &RatioSource,
     arguments: &Arguments,
     common: Common,
 ) -> Result<(AllocationFile, String), CliError> {
     let loaded = match source {
-        Source::File(file, name) => {
+        RatioSource::File(file, name) => {
             match &arguments.model {
                 Some(model) => {
                     let session = Session::of(model::open(model, common)?).watched(watch(common.quiet));
@@ -234,7 +234,7 @@ fn decided(
             }
             return Ok(((**file).clone(), name.clone()));
         }
-        Source::Script(loaded) => loaded,
+        RatioSource::Script(loaded) => loaded,
     };
     let model = arguments.model.as_ref().ok_or(CliError::NoModel)?;
     let sparsity = arguments.sparsity.ok_or(CliError::NoSparsity)?;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::cli::shared::common::{Common, Outcome};
+use crate::cli::shared::common::{Common, Verdict};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::input::Input;
 use crate::cli::shared::output;
@@ -26,8 +26,8 @@ pub(in crate::cli) struct Arguments {
     check: bool,
 }
 
-pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliError> {
-    let mut outcome = Outcome::Fine;
+pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdict, CliError> {
+    let mut outcome = Verdict::Fine;
     for path in &arguments.files {
         let input = Input::read(path)?;
         let text = input.text();
@@ -41,14 +41,14 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Outco
                 let diagnostics: Vec<_> = problems.iter().map(Problem::diagnostic).collect();
                 let styled = terminal::styled(&std::io::stderr());
                 terminal::message(&lang::render::render(&diagnostics, &input.name, &text, styled));
-                outcome = Outcome::Found;
+                outcome = Verdict::Found;
                 continue;
             }
         };
         match (&input.path, arguments.check) {
             (_, true) if formatted == text => {}
             (_, true) => {
-                outcome = Outcome::Found;
+                outcome = Verdict::Found;
                 if !common.quiet {
                     output::print(&format!("{} is not in the standard layout\n", input.name))?;
                 }

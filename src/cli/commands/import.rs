@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::cli::shared::allocation::{blocks, named};
-use crate::cli::shared::common::{Common, Outcome};
+use crate::cli::shared::common::{Common, Verdict};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::progress::watch;
 use crate::cli::shared::{model, output, terminal};
@@ -57,7 +57,7 @@ fn format(word: &str) -> Result<Format, String> {
     })
 }
 
-pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliError> {
+pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdict, CliError> {
     let path = &arguments.file;
     let name = path.display().to_string();
     let content = std::fs::read(path).map_err(|cause| CliError::Read { path: path.clone(), cause })?;
@@ -99,7 +99,7 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Outco
             output::write_file(path, format!("{}\n", serde_json::to_string_pretty(&file)?).as_bytes())?;
         }
     }
-    Ok(Outcome::Fine)
+    Ok(Verdict::Fine)
 }
 
 /// Reads a file's ratios, and puts them on the budget.

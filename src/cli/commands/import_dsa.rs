@@ -1,6 +1,6 @@
 //! `allot import-dsa`: a graph string of DSA's released engine as a script.
 
-use crate::cli::shared::common::{Common, Format, Outcome};
+use crate::cli::shared::common::{Common, Format, Verdict};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::output;
 use crate::exchange::dsa;
@@ -16,7 +16,7 @@ pub(in crate::cli) struct Arguments {
     graph: String,
 }
 
-pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliError> {
+pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdict, CliError> {
     let script = dsa::import(&arguments.graph)?;
     let text = print::script(&script);
     match common.format {
@@ -27,5 +27,5 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Outco
             "hash": canonical::hash(&script),
         }))?,
     }
-    Ok(Outcome::Fine)
+    Ok(Verdict::Fine)
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::cli::shared::common::{Common, Format, Outcome};
+use crate::cli::shared::common::{Common, Format, Verdict};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::{model, output};
 use crate::report;
@@ -21,7 +21,7 @@ pub(in crate::cli) struct Arguments {
     check: bool,
 }
 
-pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliError> {
+pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdict, CliError> {
     let checkpoint = model::open(&arguments.model, common)?;
     if arguments.check {
         checkpoint.check_finite()?;
@@ -31,5 +31,5 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Outco
         Format::Text => output::print(&report::model::summary(&summary))?,
         Format::Json => output::print_json(&summary)?,
     }
-    Ok(Outcome::Fine)
+    Ok(Verdict::Fine)
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::cli::shared::common::{Common, Format, Outcome};
+use crate::cli::shared::common::{Common, Format, Verdict};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::progress::watch;
 use crate::cli::shared::text::TextArguments;
@@ -35,7 +35,7 @@ pub(in crate::cli) struct Arguments {
     memory: Option<u64>,
 }
 
-pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliError> {
+pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdict, CliError> {
     let dense = model::open(&arguments.dense, common)?;
     let other = model::open(&arguments.other, common)?;
     let (dense, other) = (Session::of(dense).watched(watch(common.quiet)), Session::of(other));
@@ -51,5 +51,5 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Outco
             measured.length
         ))?,
     }
-    Ok(Outcome::Fine)
+    Ok(Verdict::Fine)
 }

@@ -1,6 +1,6 @@
 //! `allot ops`: the operators of the language.
 
-use crate::cli::shared::common::{Common, Format, Outcome};
+use crate::cli::shared::common::{Common, Format, Verdict};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::output;
 use crate::report::catalogue;
@@ -17,10 +17,10 @@ pub(in crate::cli) struct Arguments {
     all: bool,
 }
 
-pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliError> {
+pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdict, CliError> {
     match common.format {
         Format::Text => output::print(&catalogue::list(arguments.all))?,
         Format::Json => output::print_json(&catalogue::data(arguments.all))?,
     }
-    Ok(Outcome::Fine)
+    Ok(Verdict::Fine)
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::cli::shared::common::{Common, Format, Outcome};
+use crate::cli::shared::common::{Common, Format, Verdict};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::input::Input;
 use crate::cli::shared::progress::watch;
@@ -11,9 +11,9 @@ use crate::cli::shared::values::bytes;
 use crate::cli::shared::{allocation, model, output, scripts};
 use crate::measure::Perplexity;
 use crate::model::Checkpoint;
-use crate::prune::Propagation;
+use crate::prune::{Propagation, PruneOptions};
 use crate::report::number::grouped;
-use crate::session::{Calibration, PruneOptions, Session};
+use crate::session::{Calibration, Session};
 use crate::stats::Source;
 
 /// Measures perplexity: the text is joined, tokenised, and cut into windows that do not overlap
@@ -58,7 +58,7 @@ pub(in crate::cli) struct Arguments {
     seed: u64,
 }
 
-pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliError> {
+pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdict, CliError> {
     let checkpoint = model::open(&arguments.model, common)?;
     let source = arguments.text.source();
     let measured = match &arguments.allocation {
@@ -80,7 +80,7 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Outco
             measured.length
         ))?,
     }
-    Ok(Outcome::Fine)
+    Ok(Verdict::Fine)
 }
 
 /// Measures a model that is pruned in memory by an allocation file, with the dense model's statistics.
@@ -112,7 +112,7 @@ fn pruned(
     let options = PruneOptions {
         propagation: Propagation::Dense,
         unit: file.unit,
-        ..PruneOptions::of(scripts::method(&arguments.method)?)
+        ..PruneOptions::new(scripts::method(&arguments.method)?)
     };
     let (decoder, _) = session.prune_in_memory(&allocation, &options)?;
     Ok(session.perplexity_of(&decoder, &tokens)?)

@@ -3,17 +3,17 @@
 use std::path::PathBuf;
 
 use crate::allocate::Allocation;
-use crate::cli::shared::allocation::{self, Source};
+use crate::cli::shared::allocation::{self, RatioSource};
 use crate::cli::shared::calibration::CalibrationArguments;
-use crate::cli::shared::common::{Common, Format, Outcome};
+use crate::cli::shared::common::{Common, Format, Verdict};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::interrupt::Deferred;
 use crate::cli::shared::{model, output, scripts};
 use crate::lang::canonical;
 use crate::lang::types::UnitKind;
-use crate::prune::{Method, Pattern, Propagation, Rounding, ScriptSource};
+use crate::prune::{Method, Pattern, Propagation, PruneOptions, Rounding, ScriptSource};
 use crate::report;
-use crate::session::{AllocationOptions, PruneOptions, Session, chosen_method};
+use crate::session::{AllocationOptions, Session, chosen_method};
 
 /// Prunes a model: a script says how much each part loses, a method which weights
 #[derive(Debug, clap::Args)]
@@ -68,13 +68,13 @@ fn rounding(word: &str) -> Result<Rounding, String> {
     }
 }
 
-pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliError> {
+pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdict, CliError> {
     let source = allocation::load(&arguments.script, arguments.unit, common.quiet)?;
     let name = arguments.method.as_deref();
     let method = match (&source, name) {
         (_, Some(name)) => scripts::method(name)?,
-        (Source::Script(loaded), None) => chosen_method(None, Some(&loaded.script))?,
-        (Source::File(..), None) => chosen_method(None, None)?,
+        (RatioSource::Script(loaded), None) => chosen_method(None, Some(&loaded.script))?,
+        (RatioSource::File(..), None) => chosen_method(None, None)?,
     };
     let mut session = arguments.calibration.session(model::open(&arguments.model, common)?, common.quiet)?;
     let Decided { allocation, unit, script } = decide(&source, arguments, &method, &mut session)?;
@@ -85,7 +85,7 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Outco
         propagation: arguments.propagate,
         unit,
         interrupt: Some(writing.flag()),
-        ..PruneOptions::of(method)
+        ..PruneOptions::new(method)
     };
     let report = session.prune(&allocation, &options, &arguments.out, arguments.force, script)?;
     drop(writing);
@@ -94,7 +94,7 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Outco
         Format::Text if common.quiet => {}
         Format::Text => output::print(&report::pruned::text(&report, &arguments.out))?,
     }
-    Ok(Outcome::Fine)
+    Ok(Verdict::Fine)
 }
 
 /// What a script or an allocation file decides.
@@ -107,14 +107,14 @@ struct Decided {
 
 /// Evaluates a script, or takes an allocation file's ratios.
 fn decide(
-    source: &Source,
+    source: &RatioSource,
     arguments: &Arguments,
     method: &Method,
     session: &mut Session,
 ) -> Result<Decided, CliError> {
     let loaded = match source {
-        Source::Script(loaded) => loaded,
-        Source::File(file, name) => {
+        RatioSource::Script(loaded) => loaded,
+        RatioSource::File(file, name) => {
             let sparsity = match arguments.pattern {
                 // The pattern's sparsity is not the file's, and only the linears' names count.
                 Pattern::Fixed { .. } => None,

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::baselines::program::Program;
-use crate::cli::shared::common::{Common, Outcome};
+use crate::cli::shared::common::{Common, Verdict};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::interrupt::{self, Deferred};
 use crate::cli::shared::progress::Progress;
@@ -90,7 +90,7 @@ enum Control {
     Evopress,
 }
 
-pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliError> {
+pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdict, CliError> {
     if let Some(folder) = &arguments.resume {
         return work(Search::resume(folder)?, common);
     }
@@ -144,7 +144,7 @@ pub(in crate::cli) fn base(
 ///
 /// # Errors
 /// Fails as the search does.
-pub(in crate::cli) fn work(search: Search, common: Common) -> Result<Outcome, CliError> {
+pub(in crate::cli) fn work(search: Search, common: Common) -> Result<Verdict, CliError> {
     let engine = common.device.engine().map_err(ModelError::from)?;
     let search = search.on(engine, common.device.precision()).cancelled_by(interrupt::flag().into());
     let bar = Progress::new("preparing", common.quiet);
@@ -167,7 +167,7 @@ pub(in crate::cli) fn work(search: Search, common: Common) -> Result<Outcome, Cl
     folder::write(&folder, &summary, &|winner| script::file(&summary, winner))?;
     drop(writing);
     super::show::found(&summary, &settings, &folder, common)?;
-    Ok(Outcome::Fine)
+    Ok(Verdict::Fine)
 }
 
 /// One line on a terminal: how far, how good, how much is saved.

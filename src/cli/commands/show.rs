@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::cli::shared::common::{Common, Format, Outcome};
+use crate::cli::shared::common::{Common, Format, Verdict};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::output;
 use crate::cli::shared::terminal;
@@ -32,7 +32,7 @@ pub(in crate::cli) struct Arguments {
     markdown: bool,
 }
 
-pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliError> {
+pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdict, CliError> {
     let summary = folder::read(&arguments.run)?;
     match (arguments.front, common.format) {
         (true, Format::Json) => output::print_json(&summary.front)?,
@@ -41,7 +41,7 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Outco
         (false, Format::Text) if arguments.markdown => output::print(&tables::markdown(&summary))?,
         (false, Format::Text) => output::print(&tables::text(&summary, &options()))?,
     }
-    Ok(Outcome::Fine)
+    Ok(Verdict::Fine)
 }
 
 /// Writes the page of what a run found into its folder, and prints the table.

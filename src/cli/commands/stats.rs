@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::cli::shared::common::{Common, Format, Outcome};
+use crate::cli::shared::common::{Common, Format, Verdict};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::interrupt::Deferred;
 use crate::cli::shared::progress::Progress;
@@ -88,7 +88,7 @@ pub(in crate::cli) struct Arguments {
     force: bool,
 }
 
-pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Outcome, CliError> {
+pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdict, CliError> {
     if arguments.out.exists() && !arguments.force {
         return Err(CliError::Exists { path: arguments.out.clone() });
     }
@@ -134,7 +134,7 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Outco
             arguments.out.display()
         ))?,
     }
-    Ok(Outcome::Fine)
+    Ok(Verdict::Fine)
 }
 
 /// Calibrates on a text, with what is asked for and what scripts need.

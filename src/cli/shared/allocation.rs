@@ -10,7 +10,7 @@ use crate::model::{Checkpoint, Linear};
 use crate::session::LoadedScript;
 
 /// A script, or ratios that are decided already.
-pub(in crate::cli) enum Source {
+pub(in crate::cli) enum RatioSource {
     /// A script, to be evaluated.
     Script(Box<LoadedScript>),
     /// An allocation file, and its name.
@@ -21,14 +21,14 @@ pub(in crate::cli) enum Source {
 ///
 /// # Errors
 /// As [`scripts::load`]; also when the allocation file contradicts itself, or another unit is asked of it.
-pub(in crate::cli) fn load(name: &str, unit: Option<UnitKind>, quiet: bool) -> Result<Source, CliError> {
+pub(in crate::cli) fn load(name: &str, unit: Option<UnitKind>, quiet: bool) -> Result<RatioSource, CliError> {
     let input = scripts::read(name)?;
     match input.is_json() {
         true => {
             let name = input.name.clone();
-            Ok(Source::File(Box::new(read(input, unit)?), name))
+            Ok(RatioSource::File(Box::new(read(input, unit)?), name))
         }
-        false => Ok(Source::Script(Box::new(scripts::check_input(&input, unit, quiet)?))),
+        false => Ok(RatioSource::Script(Box::new(scripts::check_input(&input, unit, quiet)?))),
     }
 }
 

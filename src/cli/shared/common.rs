@@ -29,7 +29,7 @@ pub(in crate::cli) enum Format {
 
 /// What a command found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::cli) enum Outcome {
+pub(in crate::cli) enum Verdict {
     /// All is well.
     Fine,
     /// A check found something.

@@ -1,6 +1,6 @@
 //! Formulas for people: on one line, and typeset.
 
-use crate::lang::check::{Options, check};
+use crate::lang::check::{CheckOptions, check};
 use crate::lang::latex;
 use crate::lang::mathml::mathml;
 use crate::lang::ops::{Class, Op, ParameterValue};
@@ -20,7 +20,7 @@ pub(super) struct Reading {
 impl Reading {
     /// Returns nothing when the script does not check, which only a summary from elsewhere can bring about.
     pub(super) fn of(formula: &Formula) -> Option<Self> {
-        let script = check(&formula.script, Options::default()).script?;
+        let script = check(&formula.script, CheckOptions::default()).script?;
         script.allocation.is_some().then_some(Self { script })
     }
 

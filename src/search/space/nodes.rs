@@ -71,12 +71,13 @@ pub(super) fn pick(random: &mut ChaCha8Rng, expr: &Expr, fits: impl Fn(&Expr) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lang::check::{Options, check};
+    use crate::lang::check::{CheckOptions, check};
     use crate::lang::print;
 
     #[test]
     fn places_name_nodes() {
-        let script = check("mean(score * 2) + depth - 0.5 * mean(abs(weight)) |> scale", Options::default());
+        let script =
+            check("mean(score * 2) + depth - 0.5 * mean(abs(weight)) |> scale", CheckOptions::default());
         let allocation = script.script.and_then(|it| it.allocation).expect("it checks");
         let all = nodes(&allocation);
         assert_eq!(all.len(), allocation.size());

@@ -18,7 +18,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::support::book::{self, Block, Page};
-use allot::lang::check::{Options, check};
+use allot::lang::check::{CheckOptions, check};
 use allot::lang::diagnostic::{Diagnostic, Severity};
 use allot::lang::ops::CATALOGUE;
 use allot::lang::problem::Problem;
@@ -93,7 +93,7 @@ fn test_script(block: &Block, shown: Option<&Block>, folder: &Path) -> Result<Co
     if block.setting("file").is_some() {
         fs::write(folder.join(name), &block.text).map_err(|error| error.to_string())?;
     }
-    let problems = check(&block.text, Options::default()).problems;
+    let problems = check(&block.text, CheckOptions::default()).problems;
     let diagnostics: Vec<Diagnostic> = problems.iter().map(Problem::diagnostic).collect();
     let text = render(&diagnostics, name, &block.text, false);
     let expected = match () {
@@ -234,7 +234,7 @@ fn link(target: &Path, at: &Path) {
 #[test]
 fn examples_of_the_catalogue_check() {
     for row in CATALOGUE {
-        let problems = check(row.example, Options::default()).problems;
+        let problems = check(row.example, CheckOptions::default()).problems;
         let diagnostics: Vec<Diagnostic> = problems.iter().map(Problem::diagnostic).collect();
         assert!(
             diagnostics.is_empty(),
@@ -252,7 +252,7 @@ fn scripts_of_the_examples_folder_check_and_are_in_the_standard_layout() {
         if path.extension().is_some_and(|ending| ending == "allot") {
             let source = fs::read_to_string(&path).expect("scripts are UTF-8");
             assert!(
-                check(&source, Options::default()).problems.is_empty(),
+                check(&source, CheckOptions::default()).problems.is_empty(),
                 "{} has problems",
                 path.display()
             );
@@ -293,7 +293,7 @@ fn the_readme_is_true() {
                 .filter(|(number, _)| number.trim().parse::<u32>().is_ok())
                 .map(|(_, code)| format!("{code}\n"))
                 .collect();
-            let problems = check(&source, Options::default()).problems;
+            let problems = check(&source, CheckOptions::default()).problems;
             let diagnostics: Vec<Diagnostic> = problems.iter().map(Problem::diagnostic).collect();
             let text = render(&diagnostics, "my.allot", &source, false);
             assert!(
@@ -305,7 +305,7 @@ fn the_readme_is_true() {
             );
         } else {
             scripts += 1;
-            let problems = check(block, Options::default()).problems;
+            let problems = check(block, CheckOptions::default()).problems;
             assert!(problems.is_empty(), "a script of the README has problems:\n{block}");
         }
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use crate::support::book;
-use allot::lang::check::{Options, check};
+use allot::lang::check::{CheckOptions, check};
 use allot::lang::diagnostic::{Diagnostic, Severity};
 use allot::lang::ops::{CATALOGUE, Class, DsaStage, Notation, Operator};
 use allot::lang::problem::Problem;
@@ -407,7 +407,7 @@ fn examples() -> BTreeMap<&'static str, (String, String)> {
         if !plain || source.len() > 200 || source.trim().is_empty() || source.contains("```") {
             continue;
         }
-        let problems = check(&source, Options::default()).problems;
+        let problems = check(&source, CheckOptions::default()).problems;
         let diagnostics: Vec<Diagnostic> = problems.iter().map(Problem::diagnostic).collect();
         if let [diagnostic] = &diagnostics[..] {
             let text = render(&diagnostics, "my.allot", &source, false).trim_end().to_owned();

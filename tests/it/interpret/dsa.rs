@@ -5,7 +5,7 @@ use allot::allocate::Bounds;
 use allot::allocate::script::{Note, Outcome, Request, ScriptError, allocate_all};
 use allot::exchange::dsa;
 use allot::interpret::matrix::Processor;
-use allot::lang::check::{Options, check};
+use allot::lang::check::{CheckOptions, check};
 use allot::lang::program::{Metric, Script};
 use allot::lang::published;
 
@@ -39,7 +39,7 @@ fn records() -> Option<Vec<Record>> {
 
 fn wanda() -> Metric {
     let source = published::find("wanda").expect("published").source;
-    check(source, Options::default()).script.expect("well typed").metric.expect("a metric")
+    check(source, CheckOptions::default()).script.expect("well typed").metric.expect("a metric")
 }
 
 /// Evaluates graph strings together.

@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use allot::lang::check::{Options, check_bytes};
+use allot::lang::check::{CheckOptions, check_bytes};
 use allot::lang::problem::Problem;
 use allot::lang::render::render;
 
@@ -31,7 +31,7 @@ fn every_mistake_is_explained() {
 
 fn explain(path: &std::path::Path) {
     let bytes = std::fs::read(path).expect("the script can be read");
-    let problems = check_bytes(&bytes, Options::default()).problems;
+    let problems = check_bytes(&bytes, CheckOptions::default()).problems;
     assert!(!problems.is_empty(), "nothing is wrong with {}", path.display());
     let source = String::from_utf8_lossy(&bytes);
     let diagnostics: Vec<_> = problems.iter().map(Problem::diagnostic).collect();

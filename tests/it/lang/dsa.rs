@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use allot::exchange::dsa::{export, import};
-use allot::lang::check::{Options, check};
+use allot::lang::check::{CheckOptions, check};
 use allot::lang::program::Script;
 use allot::lang::{canonical, print};
 use proptest::prelude::*;
@@ -34,7 +34,7 @@ const AFTER: [&str; 13] = [
 fn keeps_its_formula(graph: &str) -> Result<(), TestCaseError> {
     let script = import(graph).map_err(|error| TestCaseError::fail(error.to_string()))?;
     let printed = print::script(&script);
-    let checked = check(&printed, Options::default());
+    let checked = check(&printed, CheckOptions::default());
     prop_assert_eq!(checked.problems, [], "{}", printed);
     prop_assert_eq!(checked.script.as_ref(), Some(&script), "{}", printed);
     let exported = export(&script);
@@ -171,7 +171,7 @@ fn other_formulas_have_no_string() {
         "metric abs(weight)\nneg(dsa::sanitize(mean(score))) |> scale",
         "unit projection\nneg(dsa::sanitize(mean(score))) |> scale",
     ] {
-        let script: Script = check(source, Options::default()).script.expect(source);
+        let script: Script = check(source, CheckOptions::default()).script.expect(source);
         assert_eq!(export(&script), None, "{source}");
     }
 }
@@ -179,6 +179,6 @@ fn other_formulas_have_no_string() {
 #[test]
 fn another_lambda_goes_into_the_slot_for_it() {
     let source = "unit block\n-dsa::sanitize(mean(score)) |> scale(lambda = 0.1)";
-    let script = check(source, Options::default()).script.expect("the script is right");
+    let script = check(source, CheckOptions::default()).script.expect("the script is right");
     assert_eq!(export(&script).as_deref(), Some("W:(NO_OP)-(MEAN)-(NO_OP)-(10)"));
 }

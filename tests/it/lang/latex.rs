@@ -2,14 +2,14 @@
 
 use std::fmt::Write as _;
 
-use allot::lang::check::{Options, check};
+use allot::lang::check::{CheckOptions, check};
 use allot::lang::latex;
 use allot::lang::program::Script;
 use allot::lang::published::PUBLISHED;
 use allot::lang::types::UnitKind;
 
 fn read(source: &str) -> Script {
-    let options = Options { unit: Some(UnitKind::Projection) };
+    let options = CheckOptions { unit: Some(UnitKind::Projection) };
     check(source, options).script.unwrap_or_else(|| panic!("{source} has an error"))
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::support::programs::{Language, expressions, scripts};
-use allot::lang::check::{Options, check, check_bytes};
+use allot::lang::check::{CheckOptions, check, check_bytes};
 use allot::lang::format::format;
 use allot::lang::ops::{CATALOGUE, Class, Op};
 use allot::lang::problem::Problem;
@@ -16,7 +16,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 
 /// With projections, every terminal has a meaning.
-const OPTIONS: Options = Options { unit: Some(UnitKind::Projection) };
+const OPTIONS: CheckOptions = CheckOptions { unit: Some(UnitKind::Projection) };
 
 fn read(source: &str) -> Result<Script, String> {
     let checked = check(source, OPTIONS);
@@ -114,13 +114,13 @@ proptest! {
 
     #[test]
     fn any_text_is_checked(source in "[a-z(){}|>#?=+*^.,:0-9_\n \\PC-]{0,200}") {
-        let _ = check(&source, Options::default());
+        let _ = check(&source, CheckOptions::default());
         let _ = format(&source);
     }
 
     #[test]
     fn any_bytes_are_checked(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        let _ = check_bytes(&bytes, Options::default());
+        let _ = check_bytes(&bytes, CheckOptions::default());
     }
 
     #[test]
@@ -269,7 +269,7 @@ fn published_scripts_keep_their_names() {
     let names: Vec<String> = PUBLISHED
         .iter()
         .map(|script| {
-            let checked = check(script.source, Options::default());
+            let checked = check(script.source, CheckOptions::default());
             assert_eq!(checked.problems, [], "{}", script.name);
             let hash = checked.script.as_ref().map(canonical::hash).unwrap_or_default();
             format!("{} {hash}", script.name)
@@ -300,7 +300,7 @@ fn published_scripts_stand_in_the_standard_layout() {
 #[test]
 fn every_example_of_the_catalogue_is_right() {
     for row in CATALOGUE {
-        let checked = check(row.example, Options::default());
+        let checked = check(row.example, CheckOptions::default());
         assert_eq!(checked.problems, [], "{}", row.name);
         let script = checked.script.expect("what has no problem is a script");
         let uses = script.allocation.is_some_and(|allocation| allocation.uses(row.op))

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
-use allot::lang::check::{Checked, MAX_PROBLEMS, Options, check, check_bytes};
+use allot::lang::check::{CheckOptions, Checked, MAX_PROBLEMS, check, check_bytes};
 use allot::lang::format::format;
 use allot::lang::problem::Problem;
 use allot::lang::render::render;
@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// What a script of this text gives: the problems in words, cut where they run on.
 fn said(source: &str) -> String {
     let started = Instant::now();
-    let checked = check(source, Options::default());
+    let checked = check(source, CheckOptions::default());
     let diagnostics: Vec<_> = checked.problems.iter().map(Problem::diagnostic).collect();
     let text = render(&diagnostics, "script.allot", source, false);
     let _ = format(source);
@@ -58,7 +58,7 @@ fn absurd_nesting_is_an_error() {
 #[test]
 fn the_deepest_legal_script_passes() {
     let script = format!("mean({}score{}) |> scale\n", "abs(".repeat(195), ")".repeat(195));
-    assert_eq!(codes(&check(&script, Options::default())), [""; 0]);
+    assert_eq!(codes(&check(&script, CheckOptions::default())), [""; 0]);
     assert_eq!(format(&script).as_deref().map(str::is_empty), Ok(false));
 }
 
@@ -116,7 +116,7 @@ fn many_mistakes_are_cut_short() {
 #[test]
 fn a_byte_order_mark_is_no_mistake() {
     let script = "\u{feff}# written elsewhere\nmean(score) |> scale\n";
-    assert_eq!(check(script, Options::default()).problems, []);
+    assert_eq!(check(script, CheckOptions::default()).problems, []);
     assert_eq!(format(script).as_deref(), Ok("# written elsewhere\nmean(score) |> scale\n"));
 }
 
@@ -128,7 +128,7 @@ fn many_bindings_are_checked_soon() {
     }
     script.push_str("uniform()\n");
     let started = Instant::now();
-    let checked = check(&script, Options::default());
+    let checked = check(&script, CheckOptions::default());
     assert!(started.elapsed() < PATIENCE, "took {:?}", started.elapsed());
     assert_eq!(codes(&checked), ["unused"; MAX_PROBLEMS]);
 }
@@ -166,7 +166,7 @@ fn files_that_are_no_scripts_are_refused() {
     let mut all = String::new();
     for (name, bytes) in inputs {
         let started = Instant::now();
-        let checked = check_bytes(bytes, Options::default());
+        let checked = check_bytes(bytes, CheckOptions::default());
         assert!(started.elapsed() < PATIENCE, "took {:?}", started.elapsed());
         assert!(checked.script.is_none());
         let diagnostics: Vec<_> = checked.problems.iter().map(Problem::diagnostic).collect();

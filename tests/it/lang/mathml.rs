@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::support::markup::balance;
-use allot::lang::check::{Options, check};
+use allot::lang::check::{CheckOptions, check};
 use allot::lang::latex;
 use allot::lang::mathml::mathml;
 use allot::lang::ops::{CATALOGUE, Class, Op, ParameterValue};
@@ -12,7 +12,7 @@ use allot::lang::published::PUBLISHED;
 use allot::lang::types::{Type, UnitKind};
 
 fn read(source: &str) -> Script {
-    let options = Options { unit: Some(UnitKind::Projection) };
+    let options = CheckOptions { unit: Some(UnitKind::Projection) };
     check(source, options).script.unwrap_or_else(|| panic!("{source} has an error"))
 }
 

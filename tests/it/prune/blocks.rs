@@ -7,7 +7,7 @@ use std::path::Path;
 use allot::lang::types::Group;
 use allot::measure::perplexity;
 use allot::model::{Block, Checkpoint, Decoder, Linear, TensorFiles, widen};
-use allot::prune::{Mask, Method, Options, Pattern, Pruned, Rounding, prune_blocks};
+use allot::prune::{Mask, Method, Pattern, PruneOptions, Pruned, Rounding, prune_blocks};
 use allot::stats::{Activations, Hessian, Tokens};
 use candle_core::{Device, Tensor};
 use serde_json::Value;
@@ -43,17 +43,17 @@ impl Published {
         })
     }
 
-    fn options(&self, method: Method, config: &str) -> Options<'_> {
-        Options {
+    fn options(&self, method: Method, config: &str) -> PruneOptions<'_> {
+        PruneOptions {
             pattern: config.parse().unwrap_or(Pattern::Unstructured),
             rounding: Rounding::Reference,
             tokens: Some(&self.calibration),
-            ..Options::new(method)
+            ..PruneOptions::new(method)
         }
     }
 
     /// Returns the masks and weights that pruning gives, and the perplexity.
-    fn prune(&self, options: &Options<'_>, target: f64) -> (BTreeMap<String, (Mask, Vec<f32>)>, f64) {
+    fn prune(&self, options: &PruneOptions<'_>, target: f64) -> (BTreeMap<String, (Mask, Vec<f32>)>, f64) {
         let mut all = BTreeMap::new();
         let mut decoder = Decoder::load(&self.checkpoint, &Device::Cpu).unwrap();
         let mut keep = |linear: &Linear, pruned: Pruned| {

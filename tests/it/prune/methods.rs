@@ -7,8 +7,8 @@ use allot::lang::program::Metric;
 use allot::lang::types::Group;
 use allot::model::{Checkpoint, Linear, widen};
 use allot::prune::{
-    InverseFactor, Method, Options, Propagation, PruneError, Pruned, Report, Rounding, Share, prune_blocks,
-    prune_in_memory, sparsegpt,
+    InverseFactor, Method, Propagation, PruneError, PruneOptions, Pruned, Report, Rounding, Share,
+    prune_blocks, prune_in_memory, sparsegpt,
 };
 use allot::stats::{Tokens, calibrate};
 use candle_core::Device;
@@ -21,11 +21,11 @@ fn tokens() -> Tokens {
 }
 
 fn metric(text: &str) -> Metric {
-    check(text, check::Options::default()).script.unwrap().metric.unwrap()
+    check(text, check::CheckOptions::default()).script.unwrap().metric.unwrap()
 }
 
 /// Returns all marks and weights, and the report of each linear.
-fn prune(checkpoint: &Checkpoint, target: f64, options: &Options<'_>) -> Vec<(Vec<bool>, Vec<f32>)> {
+fn prune(checkpoint: &Checkpoint, target: f64, options: &PruneOptions<'_>) -> Vec<(Vec<bool>, Vec<f32>)> {
     let mut all = Vec::new();
     let mut keep = |_: &Linear, pruned: Pruned| {
         all.push((pruned.mask.pruned().to_vec(), widen(&pruned.weight)));
@@ -35,7 +35,7 @@ fn prune(checkpoint: &Checkpoint, target: f64, options: &Options<'_>) -> Vec<(Ve
     all
 }
 
-fn report(checkpoint: &Checkpoint, target: f64, options: &Options<'_>) -> Report {
+fn report(checkpoint: &Checkpoint, target: f64, options: &PruneOptions<'_>) -> Report {
     prune_in_memory(checkpoint, &allocation(checkpoint, target), options, &mut |_| ()).unwrap().1
 }
 
@@ -53,7 +53,7 @@ fn every_method_prunes_exactly_what_was_allocated() {
     ];
     for method in methods {
         for target in [0.333, 0.7] {
-            let options = Options { tokens: Some(&tokens), ..Options::new(method.clone()) };
+            let options = PruneOptions { tokens: Some(&tokens), ..PruneOptions::new(method.clone()) };
             let report = report(&checkpoint, target, &options);
             let want = (target * report.parameters as f64).round() as u64;
             assert_eq!((report.pruned, report.asked), (want, want), "{}", method.name());
@@ -73,7 +73,11 @@ fn a_scratch_file_changes_no_bit_of_what_is_pruned() {
     {
         let [ample, little] = [u64::MAX, 1].map(|memory| {
             let (tokens, memory) = (Some(&tokens), Some(memory));
-            prune(&checkpoint, 0.6, &Options { tokens, memory, propagation, ..Options::new(method.clone()) })
+            prune(
+                &checkpoint,
+                0.6,
+                &PruneOptions { tokens, memory, propagation, ..PruneOptions::new(method.clone()) },
+            )
         });
         assert_eq!(ample, little);
     }
@@ -99,7 +103,8 @@ fn a_metric_prunes_like_the_method_that_it_spells_out() {
         let mut masks = Vec::new();
         for (tokens, statistics, propagation) in sources {
             let [one, other] = [&method, &spelled].map(|method| {
-                let options = Options { tokens, statistics, propagation, ..Options::new(method.clone()) };
+                let options =
+                    PruneOptions { tokens, statistics, propagation, ..PruneOptions::new(method.clone()) };
                 prune(&checkpoint, 0.6, &options)
             });
             assert_eq!(one, other, "{text}");
@@ -118,9 +123,9 @@ fn a_metric_may_compare_units_where_all_of_them_are_known() {
     let tokens = tokens();
     let statistics = calibrate(&checkpoint, &tokens, 0, &Device::Cpu, &mut |_| ()).unwrap();
     let method = Method::Metric(metric("metric abs(weight) * input_norm * exp(zscore(mean(abs(weight))))"));
-    let dense = Options { statistics: Some(&statistics), ..Options::new(method.clone()) };
+    let dense = PruneOptions { statistics: Some(&statistics), ..PruneOptions::new(method.clone()) };
     assert_eq!(prune(&checkpoint, 0.5, &dense).len(), 84);
-    let propagated = Options { tokens: Some(&tokens), ..Options::new(method) };
+    let propagated = PruneOptions { tokens: Some(&tokens), ..PruneOptions::new(method) };
     let refused = prune_in_memory(&checkpoint, &allocation(&checkpoint, 0.5), &propagated, &mut |_| ());
     assert!(matches!(refused, Err(PruneError::AcrossUnits { operator: "zscore" })));
 }
@@ -130,7 +135,7 @@ fn the_number_of_threads_changes_no_bit() {
     let checkpoint = Checkpoint::open(bundled()).unwrap();
     let tokens = tokens();
     for method in [Method::Wanda, Method::SPARSE_GPT, Method::RIA] {
-        let options = Options { tokens: Some(&tokens), ..Options::new(method) };
+        let options = PruneOptions { tokens: Some(&tokens), ..PruneOptions::new(method) };
         let [one, three] = [1, 3].map(|threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| prune(&checkpoint, 0.6, &options))
@@ -145,10 +150,10 @@ fn patterns_hold_in_every_group() {
     let tokens = tokens();
     for method in [Method::Wanda, Method::SPARSE_GPT] {
         for (pattern, n, m) in [("2:4", 2, 4), ("1:3", 1, 3), ("n:16", 8, 16)] {
-            let options = Options {
+            let options = PruneOptions {
                 tokens: Some(&tokens),
                 pattern: pattern.parse().unwrap(),
-                ..Options::new(method.clone())
+                ..PruneOptions::new(method.clone())
             };
             for (linear, (marks, weights)) in
                 checkpoint.linears().iter().zip(prune(&checkpoint, 0.5, &options))
@@ -260,15 +265,15 @@ fn what_a_method_lacks_is_said_before_any_work() {
     let checkpoint = Checkpoint::open(bundled()).unwrap();
     let tokens = tokens();
     let statistics = calibrate(&checkpoint, &tokens, 0, &Device::Cpu, &mut |_| ()).unwrap();
-    let refuse = |options: &Options<'_>, allocation| {
+    let refuse = |options: &PruneOptions<'_>, allocation| {
         let mut keep = |_: &Linear, _: Pruned| panic!("nothing is to be pruned");
         prune_blocks(&checkpoint, allocation, options, &mut keep, &mut |_| ()).unwrap_err()
     };
     let half = allocation(&checkpoint, 0.5);
-    assert!(matches!(refuse(&Options::new(Method::Wanda), &half), PruneError::NeedsActivations { .. }));
-    let statistics = Options { statistics: Some(&statistics), ..Options::new(Method::SPARSE_GPT) };
+    assert!(matches!(refuse(&PruneOptions::new(Method::Wanda), &half), PruneError::NeedsActivations { .. }));
+    let statistics = PruneOptions { statistics: Some(&statistics), ..PruneOptions::new(Method::SPARSE_GPT) };
     assert!(matches!(refuse(&statistics, &half), PruneError::NeedsTokens { .. }));
-    let magnitude = Options::new(Method::Magnitude);
+    let magnitude = PruneOptions::new(Method::Magnitude);
     let mut other = half.clone();
     other.units[0].projections[0].name = "model.layers.99.other".to_owned();
     assert!(matches!(refuse(&magnitude, &other), PruneError::NotAllocated { .. }));
@@ -281,6 +286,6 @@ fn what_a_method_lacks_is_said_before_any_work() {
     other.units[1].projections.push(stranger);
     assert!(matches!(refuse(&magnitude, &other), PruneError::NoSuchLinear { module } if module == "lm_head"));
     let stop = AtomicBool::new(true);
-    let stopped = Options { interrupt: Some(&stop), ..magnitude };
+    let stopped = PruneOptions { interrupt: Some(&stop), ..magnitude };
     assert!(matches!(refuse(&stopped, &half), PruneError::Interrupted(_)));
 }

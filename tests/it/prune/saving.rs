@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use allot::measure::perplexity;
 use allot::model::{Checkpoint, Decoder, ModelError, widen};
-use allot::prune::{Method, Options, Output, PruneError, Report, ScriptSource, prune, prune_in_memory};
+use allot::prune::{Method, Output, PruneError, PruneOptions, Report, ScriptSource, prune, prune_in_memory};
 use allot::stats::Tokens;
 use candle_core::Device;
 use tempfile::TempDir;
@@ -20,14 +20,14 @@ fn tokens(vocabulary: usize) -> Tokens {
 }
 
 fn save(checkpoint: &Checkpoint, folder: &Path, force: bool) -> Result<Report, PruneError> {
-    save_with(checkpoint, folder, force, &Options::new(Method::Magnitude), &mut |_| ())
+    save_with(checkpoint, folder, force, &PruneOptions::new(Method::Magnitude), &mut |_| ())
 }
 
 fn save_with(
     checkpoint: &Checkpoint,
     folder: &Path,
     force: bool,
-    options: &Options<'_>,
+    options: &PruneOptions<'_>,
     progress: &mut dyn FnMut(usize),
 ) -> Result<Report, PruneError> {
     let script =
@@ -60,7 +60,7 @@ fn every_family_is_saved_with_nothing_changed_but_its_linears() {
         let parent = TempDir::new().unwrap();
         let folder = parent.path().join("pruned");
         let tokens = tokens(dense.config().vocabulary.min(128));
-        let options = Options { tokens: Some(&tokens), ..Options::new(Method::SPARSE_GPT) };
+        let options = PruneOptions { tokens: Some(&tokens), ..PruneOptions::new(Method::SPARSE_GPT) };
         let report = save_with(&dense, &folder, false, &options, &mut |_| ()).unwrap();
         let pruned = Checkpoint::open(&folder).unwrap();
         let linears: BTreeSet<&str> = dense.linears().iter().map(|it| it.weight.as_str()).collect();
@@ -97,7 +97,8 @@ fn a_saved_model_is_the_one_that_was_pruned_in_memory_and_says_how_it_was_made()
     let parent = TempDir::new().unwrap();
     let folder = parent.path().join("pruned");
     let tokens = tokens(2048);
-    let options = Options { tokens: Some(&tokens), seed: Some(3), ..Options::new(Method::SPARSE_GPT) };
+    let options =
+        PruneOptions { tokens: Some(&tokens), seed: Some(3), ..PruneOptions::new(Method::SPARSE_GPT) };
     let mut done = Vec::new();
     let report = save_with(&dense, &folder, false, &options, &mut |blocks| done.push(blocks)).unwrap();
     assert_eq!(done, (1..=12).collect::<Vec<_>>());
@@ -161,7 +162,7 @@ fn whatever_goes_wrong_nothing_is_left_behind() {
     // Interrupted halfway.
     let dense = Checkpoint::open(bundled()).unwrap();
     let stop = AtomicBool::new(false);
-    let options = Options { interrupt: Some(&stop), ..Options::new(Method::Magnitude) };
+    let options = PruneOptions { interrupt: Some(&stop), ..PruneOptions::new(Method::Magnitude) };
     let stopped = save_with(&dense, &folder, false, &options, &mut |blocks| {
         stop.store(blocks == 5, Ordering::Relaxed);
     });
@@ -177,7 +178,7 @@ fn whatever_goes_wrong_nothing_is_left_behind() {
     fs::write(model.path().join("model.safetensors"), bytes).unwrap();
     let damaged = Checkpoint::open(model.path()).unwrap();
     let mut progress = |_| panic!("no block may be pruned");
-    let refused = save_with(&damaged, &folder, false, &Options::new(Method::Magnitude), &mut progress);
+    let refused = save_with(&damaged, &folder, false, &PruneOptions::new(Method::Magnitude), &mut progress);
     let message = refused.unwrap_err().to_string();
     assert!(message.contains(&weight.weight) && message.contains("model.safetensors"), "{message}");
     // No place to write to.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use allot::lang::canonical;
-use allot::lang::check::{Options, check};
+use allot::lang::check::{CheckOptions, check};
 use allot::lang::ops::{Class, Op};
 use allot::lang::print;
 use allot::lang::program::Script;
@@ -25,7 +25,7 @@ fn assert_sound(space: &Space, script: &Script) -> Result<(), TestCaseError> {
     prop_assert!(space.holds(script), "{text}");
     let allocation = script.allocation.as_ref().expect("an allocation");
     prop_assert_eq!(allocation.ty(), Type::Sparsity);
-    let checked = check(&text, Options::default()).script;
+    let checked = check(&text, CheckOptions::default()).script;
     prop_assert_eq!(checked.as_ref(), Some(script), "{}", text);
     Ok(())
 }

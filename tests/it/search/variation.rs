@@ -8,7 +8,7 @@ use allot::allocate::script::{Request, ScriptError, allocate_all};
 use allot::allocate::{AllocationError, Bounds};
 use allot::interpret::error::InterpretError;
 use allot::interpret::matrix::Processor;
-use allot::lang::check::{Options, check};
+use allot::lang::check::{CheckOptions, check};
 use allot::lang::ops::{CATALOGUE, Class, Op};
 use allot::lang::print;
 use allot::lang::program::{Metric, Script};
@@ -143,7 +143,7 @@ proptest! {
             for variation in [Variation::ConstantMutation, Variation::ConstantsMutation] {
                 let Some(child) = space.varied(&mut random, variation, &parent, &parent) else { continue };
                 let text = print::script(&child);
-                let read = check(&text, Options::default()).script;
+                let read = check(&text, CheckOptions::default()).script;
                 prop_assert_eq!(read.as_ref(), Some(&child), "{}", text);
                 parent = child;
             }
@@ -281,7 +281,10 @@ fn the_enumerated_chains_are_those_of_the_space() {
     assert_eq!(with_weight, with_score.iter().map(|text| text.replace("score", "weight")).collect());
     let small = of(&["score", "abs", "mean", "atan", "scale"], 4);
     let sizes = with_score.iter().filter(|text| {
-        check(text, Options::default()).script.and_then(|it| it.allocation).is_some_and(|it| it.size() <= 4)
+        check(text, CheckOptions::default())
+            .script
+            .and_then(|it| it.allocation)
+            .is_some_and(|it| it.size() <= 4)
     });
     assert_eq!(small, sizes.cloned().collect());
     assert!(small.len() < with_score.len() && !small.is_empty());

@@ -6,7 +6,7 @@ use allot::allocate::Bounds;
 use allot::allocate::script::{Outcome, Request, allocate};
 use allot::data::{ModelData, Values};
 use allot::interpret::matrix::Processor;
-use allot::lang::check::{Options, check};
+use allot::lang::check::{CheckOptions, check};
 use allot::lang::program::Script;
 use allot::lang::published;
 use allot::model::{Block, Checkpoint, Site, TensorFiles, Tokenizer, widen};
@@ -107,12 +107,12 @@ fn scripts_with_reductions() -> Vec<Script> {
     let product = "metric abs(weight) * input_norm\ndsa::geometric_mean(exp(weight / 1000)) + mean(score > target) |> scale";
     let other = "metric abs(weight) * input_norm\nlog(dsa::geometric_mean(exp(weight / 1000))) * mean(score > 5 * mean(score)) |> scale";
     [owl, dlp, product, other]
-        .map(|source| check(source, Options::default()).script.expect("well typed"))
+        .map(|source| check(source, CheckOptions::default()).script.expect("well typed"))
         .into()
 }
 
 fn allocation(script: &Script, data: &ModelData<'_>, reductions: Option<&Reductions>) -> Outcome {
-    let wanda = check(published::find("wanda").expect("published").source, Options::default());
+    let wanda = check(published::find("wanda").expect("published").source, CheckOptions::default());
     let metric = wanda.script.and_then(|script| script.metric).expect("a metric");
     let request = Request {
         metric: &metric,
@@ -277,7 +277,7 @@ fn reconstruction_errors_and_ratios_are_those_of_lsa() {
                 }
                 _ => continue,
             };
-            let script = check(&script, Options::default()).script.unwrap();
+            let script = check(&script, CheckOptions::default()).script.unwrap();
             let metric = published::script("wanda").unwrap().metric.unwrap();
             let request = Request {
                 metric: &metric,

@@ -7,7 +7,7 @@ use allot::interpret::context::Context;
 use allot::interpret::error::InterpretError;
 use allot::interpret::evaluate::{Importance, Scores, evaluate};
 use allot::interpret::matrix::Processor;
-use allot::lang::check::{Options, check};
+use allot::lang::check::{CheckOptions, check};
 use allot::lang::program::{Expr, Script};
 use allot::lang::types::UnitKind;
 use half::{bf16, f16};
@@ -89,7 +89,7 @@ pub fn store(values: Vec<f32>, stored: Stored) -> Values<'static> {
 }
 
 pub fn script(source: &str) -> Script {
-    let checked = check(source, Options::default());
+    let checked = check(source, CheckOptions::default());
     checked.script.unwrap_or_else(|| panic!("{source}: {:?}", checked.problems))
 }
 

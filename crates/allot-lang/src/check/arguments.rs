@@ -1,6 +1,6 @@
 //! Calls: which argument is which operand or parameter.
 
-use super::checker::{Checker, Piped, Place, not_a_word};
+use super::checker::{Checker, OperandPlace, Piped, not_a_word};
 use super::similar::similar;
 use crate::canonical;
 use crate::ops::{CATALOGUE, Domain, Need, Notation, Op, Parameter, ParameterValue};
@@ -50,12 +50,12 @@ impl Call<'_> {
     }
 
     /// Returns where the operand of an index stands.
-    fn place(&self, index: usize) -> Place {
+    fn place(&self, index: usize) -> OperandPlace {
         match (self.input, index.checked_sub(self.piped())) {
-            (Some(input), None) => Place::Input(input),
+            (Some(input), None) => OperandPlace::Input(input),
             (_, place) => {
                 let argument = place.and_then(|place| self.arguments.get(place));
-                Place::Argument(argument.map_or(self.span, |argument| argument.value.span))
+                OperandPlace::Argument(argument.map_or(self.span, |argument| argument.value.span))
             }
         }
     }

@@ -12,7 +12,7 @@ pub const MAX_PROBLEMS: usize = 100;
 
 /// What a check takes for granted.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Options {
+pub struct CheckOptions {
     /// The allocation unit that overrides the script's.
     pub unit: Option<UnitKind>,
 }
@@ -29,7 +29,7 @@ pub(super) struct Checker {
 }
 
 impl Checker {
-    pub(super) fn new(tree: &Tree, options: Options, mut problems: Vec<Problem>) -> Self {
+    pub(super) fn new(tree: &Tree, options: CheckOptions, mut problems: Vec<Problem>) -> Self {
         if let Some(next) = problems.get(MAX_PROBLEMS) {
             let at = next.diagnostic().start();
             problems.truncate(MAX_PROBLEMS);
@@ -75,7 +75,7 @@ impl Checker {
 }
 
 /// Where an operand stands.
-pub(super) enum Place {
+pub(super) enum OperandPlace {
     /// Among the arguments.
     Argument(Span),
     /// Before a pipeline's stage.

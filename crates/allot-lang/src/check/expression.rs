@@ -1,6 +1,6 @@
 //! Expressions: names, operators, pipelines.
 
-use super::checker::{Checker, Piped, Place};
+use super::checker::{Checker, OperandPlace, Piped};
 use super::similar::similar;
 use crate::ops::{CATALOGUE, Need, Op, ParameterValue};
 use crate::problem::{Problem, ValuePlace};
@@ -28,12 +28,12 @@ impl Checker {
                     return Some(Expr::number(-number).at(node.span));
                 }
                 let operand = self.expr(value);
-                let place = |_| Place::Argument(value.span);
+                let place = |_| OperandPlace::Argument(value.span);
                 self.build(Op::Negate, vec![operand?], Vec::new(), *sign, node.span, place)
             }
             NodeKind::Infix { op, symbol, left, right } => {
                 let operands = [self.expr(left), self.expr(right)];
-                let place = |index| Place::Argument(if index == 0 { left.span } else { right.span });
+                let place = |index| OperandPlace::Argument(if index == 0 { left.span } else { right.span });
                 let operands = operands.into_iter().collect::<Option<_>>()?;
                 self.build(*op, operands, Vec::new(), *symbol, node.span, place)
             }
@@ -116,7 +116,7 @@ impl Checker {
                 false => self.report_once(Problem::NeedsProjection { op, span, unit: self.unit }),
             };
         }
-        self.build(op, Vec::new(), Vec::new(), span, span, |_| Place::Argument(span))
+        self.build(op, Vec::new(), Vec::new(), span, span, |_| OperandPlace::Argument(span))
     }
 
     /// Returns the names of values like one that is unknown; of operators, when no value is like it.
@@ -141,7 +141,7 @@ impl Checker {
         parameters: Vec<ParameterValue>,
         name: Span,
         span: Span,
-        place: impl Fn(usize) -> Place,
+        place: impl Fn(usize) -> OperandPlace,
     ) -> Option<Expr> {
         let found: Vec<(Type, Option<Op>)> =
             operands.iter().map(|operand| (operand.ty(), operand.op())).collect();
@@ -153,13 +153,13 @@ impl Checker {
             Err(BuildError::OperandType { index, .. }) => {
                 let (found, inner) = found[index];
                 let problem = match (found, inner, place(index)) {
-                    (Type::Sparsity, Some(inner), Place::Argument(at) | Place::Input(at)) => {
+                    (Type::Sparsity, Some(inner), OperandPlace::Argument(at) | OperandPlace::Input(at)) => {
                         Problem::AllocationInside { op: inner, span: at, by: op, consumer: name }
                     }
-                    (_, _, Place::Input(input)) => {
+                    (_, _, OperandPlace::Input(input)) => {
                         Problem::WrongStage { op, found, stage: name, input, over }
                     }
-                    (_, _, Place::Argument(span)) => {
+                    (_, _, OperandPlace::Argument(span)) => {
                         Problem::WrongType { op, operand: index, found, span, name, over }
                     }
                 };

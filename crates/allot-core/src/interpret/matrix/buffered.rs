@@ -3,9 +3,9 @@
 use super::backend::Backend;
 use super::frame::Frame;
 use super::lookup::{Lookup, StepValue};
+use super::piece::{Piece, tasks};
 use super::program::Program;
 use super::sweep::Sweep;
-use super::task::{Task, tasks};
 use crate::data::LinearData;
 use crate::interpret::context::Context;
 use crate::interpret::error::InterpretError;
@@ -122,7 +122,7 @@ impl Buffered {
             self.within_linears.iter().map(|place| &plan.steps[reductions[*place]].kind).collect();
         let linears = &sweep.frame.model.linears;
         let of_linear = |place: usize| -> Result<Vec<Within>, InterpretError> {
-            let tasks: Vec<Task> = sweep.tasks.iter().filter(|task| task.place == place).cloned().collect();
+            let tasks: Vec<Piece> = sweep.tasks.iter().filter(|task| task.place == place).cloned().collect();
             let values = backend.values(&Sweep { tasks: &tasks, ..*sweep })?;
             let linear = &linears[unit.linears[place]];
             self.within_linears

@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use super::chunk::{CHUNK, Chunk};
 use super::lookup::Lookup;
-use super::program::{Program, Source};
-use super::task::Task;
+use super::piece::Piece;
+use super::program::{OperandSource, Program};
 use crate::data::ModelData;
 use crate::interpret::units::UnitData;
 use crate::kernels::vector::Operand;
@@ -62,7 +62,7 @@ impl<'a> Frame<'a> {
     }
 
     /// Cuts a task into chunks.
-    pub(in crate::interpret) fn chunks(&self, task: &Task) -> impl Iterator<Item = Chunk> + use<> {
+    pub(in crate::interpret) fn chunks(&self, task: &Piece) -> impl Iterator<Item = Chunk> + use<> {
         let (linear, place) = (task.linear, task.place);
         let columns = self.model.linears[linear].columns;
         let Range { start, end } = task.rows;
@@ -80,21 +80,21 @@ impl<'a> Frame<'a> {
     /// Returns an instruction's operand; `rows` holds it where it must be laid out first.
     pub(in crate::interpret) fn operand<'r>(
         &'r self,
-        source: Source,
+        source: OperandSource,
         chunk: &Chunk,
         weight: &'r [f32],
         slots: &'r [Vec<f32>],
         rows: &'r mut Vec<f32>,
     ) -> Operand<'r> {
         match source {
-            Source::Weight => Operand::Slice(weight),
-            Source::Register(register) => Operand::Slice(&slots[register][..chunk.length]),
-            Source::Scalar(scalar) => Operand::Scalar(self.scalars[scalar]),
-            Source::Input(input) => {
+            OperandSource::Weight => Operand::Slice(weight),
+            OperandSource::Register(register) => Operand::Slice(&slots[register][..chunk.length]),
+            OperandSource::Scalar(scalar) => Operand::Scalar(self.scalars[scalar]),
+            OperandSource::Input(input) => {
                 let vector = &self.inputs[input][chunk.place];
                 Operand::Slice(&vector[chunk.column..chunk.column + chunk.length])
             }
-            Source::Output(output) => {
+            OperandSource::Output(output) => {
                 let vector = &self.outputs[output][chunk.place];
                 if chunk.rows == 1 {
                     return Operand::Scalar(vector[chunk.row]);

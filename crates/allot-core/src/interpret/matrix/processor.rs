@@ -1,9 +1,9 @@
 //! The matrix stage on a processor: tasks on all cores, each in chunks that stay in the first cache.
 
 use super::backend::{Backend, BackendError};
+use super::piece::Piece;
 use super::registers::Registers;
 use super::sweep::{Collecting, Sweep};
-use super::task::Task;
 use crate::kernels::tally::Collected;
 use crate::kernels::vector::{self, Histogram};
 use crate::threads;
@@ -31,7 +31,7 @@ impl Backend for Processor {
         let nothing = || -> Vec<Collected> {
             tallies.iter().zip(&centres).map(|(tally, centre)| Collected::new(*tally, *centre)).collect()
         };
-        let of_task = |task: &Task| {
+        let of_task = |task: &Piece| {
             let mut collected = nothing();
             let mut registers = Registers::new(program);
             for (index, chunk) in frame.chunks(task).enumerate() {
@@ -59,9 +59,9 @@ impl Backend for Processor {
 
     fn values(&self, sweep: &Sweep<'_>) -> Result<Vec<f32>, BackendError> {
         let Sweep { program, frame, tasks } = *sweep;
-        let length = |task: &Task| task.rows.len() * frame.model.linears[task.linear].columns;
+        let length = |task: &Piece| task.rows.len() * frame.model.linears[task.linear].columns;
         let mut values = vec![0.0; tasks.iter().map(length).sum()];
-        let mut pieces: Vec<(&Task, &mut [f32])> = Vec::with_capacity(tasks.len());
+        let mut pieces: Vec<(&Piece, &mut [f32])> = Vec::with_capacity(tasks.len());
         let mut rest = values.as_mut_slice();
         for task in tasks {
             let (piece, after) = rest.split_at_mut(length(task));
@@ -112,7 +112,7 @@ fn fold<T: Send>(
     merge: impl Fn(T, T) -> T + Sync + Send,
 ) -> T {
     let Sweep { program, frame, tasks } = *sweep;
-    let of_task = |mut part: T, task: &Task| {
+    let of_task = |mut part: T, task: &Piece| {
         let mut registers = Registers::new(program);
         for chunk in frame.chunks(task) {
             registers.run(program, frame, &chunk, |_, values| look(values, &mut part));

@@ -33,7 +33,7 @@ pub enum Act {
     /// Computes into a register.
     Compute(Instruction, usize),
     /// Gives away the root of this place.
-    Give(usize, Source),
+    Give(usize, OperandSource),
 }
 
 /// What computes one number for each weight.
@@ -44,16 +44,16 @@ pub enum Instruction {
     /// Reads ranks, by their step's place among [`Program::ranks`].
     Ranks(usize),
     /// Computes a function of one operand.
-    Unary(Unary, Source),
+    Unary(Unary, OperandSource),
     /// Computes a function of two operands.
-    Binary(Binary, Source, Source),
+    Binary(Binary, OperandSource, OperandSource),
     /// Takes the second operand where the first is not 0, and the third elsewhere.
-    Select(Source, Source, Source),
+    Select(OperandSource, OperandSource, OperandSource),
 }
 
 /// Where an operand is, by its place among those of its kind.
 #[derive(Clone, Copy, Debug)]
-pub enum Source {
+pub enum OperandSource {
     /// The weight.
     Weight,
     /// A register.
@@ -89,10 +89,10 @@ impl Program {
             outputs: Vec::new(),
             ranks: Vec::new(),
         };
-        let mut homes: Vec<Source> = Vec::with_capacity(steps.len());
+        let mut homes: Vec<OperandSource> = Vec::with_capacity(steps.len());
         let mut free: Vec<usize> = Vec::new();
         for (index, step) in steps.iter().enumerate() {
-            let sources: Vec<Source> = operands(*step)
+            let sources: Vec<OperandSource> = operands(*step)
                 .into_iter()
                 .map(|operand| match index_of(operand) {
                     Some(index) => homes[index],
@@ -102,7 +102,7 @@ impl Program {
             let home = match program.instruction(*step, &plan.steps[*step].kind, &sources) {
                 None => {
                     program.reads_weight = true;
-                    Source::Weight
+                    OperandSource::Weight
                 }
                 Some(instruction) => {
                     let register = free.pop().unwrap_or_else(|| {
@@ -110,7 +110,7 @@ impl Program {
                         program.registers - 1
                     });
                     program.acts.push(Act::Compute(instruction, register));
-                    Source::Register(register)
+                    OperandSource::Register(register)
                 }
             };
             homes.push(home);
@@ -126,7 +126,7 @@ impl Program {
             done.sort_unstable();
             done.dedup();
             free.extend(done.into_iter().filter_map(|done| match (users[done], homes[done]) {
-                (0, Source::Register(register)) => Some(register),
+                (0, OperandSource::Register(register)) => Some(register),
                 _ => None,
             }));
         }
@@ -134,7 +134,12 @@ impl Program {
     }
 
     /// Returns the instruction that computes a step; `None` for the weight, which is there already.
-    fn instruction(&mut self, step: StepId, kind: &StepKind, sources: &[Source]) -> Option<Instruction> {
+    fn instruction(
+        &mut self,
+        step: StepId,
+        kind: &StepKind,
+        sources: &[OperandSource],
+    ) -> Option<Instruction> {
         let source = |place: usize| sources.get(place).copied();
         Some(match kind {
             StepKind::Terminal(Terminal::Gradient) => Instruction::Gradient,
@@ -154,11 +159,11 @@ impl Program {
     }
 
     /// Returns where an operand is that there is not one of for each weight.
-    fn outside(&mut self, plan: &Plan<'_>, step: StepId) -> Source {
+    fn outside(&mut self, plan: &Plan<'_>, step: StepId) -> OperandSource {
         match plan.steps[step].of_type {
-            Type::Input => Source::Input(place_in(&mut self.inputs, step)),
-            Type::Output => Source::Output(place_in(&mut self.outputs, step)),
-            _ => Source::Scalar(place_in(&mut self.scalars, step)),
+            Type::Input => OperandSource::Input(place_in(&mut self.inputs, step)),
+            Type::Output => OperandSource::Output(place_in(&mut self.outputs, step)),
+            _ => OperandSource::Scalar(place_in(&mut self.scalars, step)),
         }
     }
 }

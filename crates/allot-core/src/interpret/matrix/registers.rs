@@ -2,7 +2,7 @@
 
 use super::chunk::{CHUNK, Chunk};
 use super::frame::Frame;
-use super::program::{Act, Instruction, Program, Source};
+use super::program::{Act, Instruction, OperandSource, Program};
 use crate::data::Values;
 use crate::kernels::vector::{self, Operand};
 
@@ -48,7 +48,7 @@ impl Registers {
         };
         for act in &program.acts {
             match act {
-                Act::Give(root, Source::Register(register)) => {
+                Act::Give(root, OperandSource::Register(register)) => {
                     give(*root, &self.slots[*register][..chunk.length]);
                 }
                 Act::Give(root, _) => give(*root, weight),
@@ -57,7 +57,8 @@ impl Registers {
                     let mut out = std::mem::take(&mut self.slots[*register]);
                     let values = &mut out[..chunk.length];
                     let Self { slots, rows, .. } = &mut *self;
-                    let operand = |source: Source, rows| frame.operand(source, chunk, weight, slots, rows);
+                    let operand =
+                        |source: OperandSource, rows| frame.operand(source, chunk, weight, slots, rows);
                     let [first, second, third] = rows;
                     match instruction {
                         Instruction::Gradient => match &linear.gradient {

@@ -4,9 +4,9 @@ use super::backend::BackendError;
 use super::buffered::Buffered;
 use super::frame::Frame;
 use super::lookup::{Lookup, StepValue};
+use super::piece::{Piece, tasks};
 use super::program::Program;
 use super::sweep::{Collecting, Sweep};
-use super::task::{Task, tasks};
 use crate::interpret::context::Context;
 use crate::interpret::error::InterpretError;
 use crate::interpret::plan::{Plan, StepId, StepKind};
@@ -143,7 +143,7 @@ pub(in crate::interpret) fn values(
 ) -> Result<Vec<f32>, BackendError> {
     let program = Program::new(plan, &[step]);
     let frame = Frame::new(&program, context.model, unit, known);
-    let tasks: Vec<Task> =
+    let tasks: Vec<Piece> =
         tasks(context.model, unit).into_iter().filter(|task| task.linear == linear).collect();
     context.backend.values(&Sweep { program: &program, frame: &frame, tasks: &tasks })
 }

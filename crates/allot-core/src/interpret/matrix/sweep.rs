@@ -1,8 +1,8 @@
 //! What a backend works on: a program, what it takes in one unit, and the tasks.
 
 use super::frame::Frame;
+use super::piece::Piece;
 use super::program::Program;
-use super::task::Task;
 use crate::kernels::tally::Tally;
 
 /// A program on some of a unit's weights.
@@ -13,7 +13,7 @@ pub struct Sweep<'a> {
     /// What the program takes in this unit.
     pub frame: &'a Frame<'a>,
     /// The weights.
-    pub tasks: &'a [Task],
+    pub tasks: &'a [Piece],
 }
 
 /// What is added up of the values of a program's roots.

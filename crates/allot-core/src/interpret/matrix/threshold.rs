@@ -2,9 +2,9 @@
 
 use super::frame::Frame;
 use super::lookup::Lookup;
+use super::piece::tasks;
 use super::program::Program;
 use super::sweep::Sweep;
-use super::task::tasks;
 use crate::interpret::context::Context;
 use crate::interpret::error::InterpretError;
 use crate::interpret::plan::{Plan, StepId};

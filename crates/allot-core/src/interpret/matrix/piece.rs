@@ -11,7 +11,7 @@ const TASKS: u64 = 64;
 
 /// A piece of a linear: some rows.
 #[derive(Clone, Debug)]
-pub struct Task {
+pub struct Piece {
     /// The linear's place in the unit.
     pub place: usize,
     /// Its place in the model.
@@ -21,14 +21,14 @@ pub struct Task {
 }
 
 /// Returns a unit's tasks, in order.
-pub(in crate::interpret) fn tasks(model: &ModelData<'_>, unit: &UnitData) -> Vec<Task> {
+pub(in crate::interpret) fn tasks(model: &ModelData<'_>, unit: &UnitData) -> Vec<Piece> {
     let size = usize::try_from(unit.parameters / TASKS).unwrap_or(usize::MAX).max(TASK);
     let mut tasks = Vec::new();
     for (place, linear) in unit.linears.iter().enumerate() {
         let shape = &model.linears[*linear];
         let step = (size / shape.columns.max(1)).max(1);
         let rows = if shape.columns == 0 { 0 } else { shape.rows };
-        tasks.extend((0..rows).step_by(step).map(|row| Task {
+        tasks.extend((0..rows).step_by(step).map(|row| Piece {
             place,
             linear: *linear,
             rows: row..rows.min(row.saturating_add(step)),
