@@ -14,7 +14,7 @@ use crate::trial::error::TrialError;
 pub enum BaselineError {
     /// A model cannot be read or measured, or something asked to stop.
     #[error(transparent)]
-    Trial(#[from] TrialError),
+    Trial(Box<TrialError>),
     /// The program needs what the settings do not have.
     #[error("the control `{control}` cannot run here: {obstacle}")]
     Control {
@@ -55,14 +55,20 @@ impl fmt::Display for Obstacle {
     }
 }
 
+impl From<TrialError> for BaselineError {
+    fn from(error: TrialError) -> Self {
+        Self::Trial(Box::new(error))
+    }
+}
+
 impl From<ModelError> for BaselineError {
     fn from(error: ModelError) -> Self {
-        Self::Trial(error.into())
+        TrialError::from(error).into()
     }
 }
 
 impl From<AllocationError> for BaselineError {
     fn from(error: AllocationError) -> Self {
-        Self::Trial(error.into())
+        TrialError::from(error).into()
     }
 }

@@ -53,7 +53,7 @@ impl From<TrialError> for CompareError {
 impl From<BaselineError> for CompareError {
     fn from(error: BaselineError) -> Self {
         match error {
-            BaselineError::Trial(error) => error.into(),
+            BaselineError::Trial(error) => (*error).into(),
             error => Self::Program(Box::new(error)),
         }
     }

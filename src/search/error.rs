@@ -19,7 +19,7 @@ pub enum SearchError {
     Interrupted(#[source] Interrupted),
     /// A model or a text cannot be read, or a candidate cannot be measured.
     #[error(transparent)]
-    Trial(TrialError),
+    Trial(Box<TrialError>),
     /// A control cannot run.
     #[error(transparent)]
     Control(BaselineError),
@@ -69,7 +69,7 @@ impl From<TrialError> for SearchError {
     fn from(error: TrialError) -> Self {
         match error {
             TrialError::Interrupted(cause) => Self::Interrupted(cause),
-            error => Self::Trial(error),
+            error => Self::Trial(Box::new(error)),
         }
     }
 }
@@ -77,7 +77,7 @@ impl From<TrialError> for SearchError {
 impl From<BaselineError> for SearchError {
     fn from(error: BaselineError) -> Self {
         match error {
-            BaselineError::Trial(error) => error.into(),
+            BaselineError::Trial(error) => (*error).into(),
             error => Self::Control(error),
         }
     }
@@ -85,6 +85,6 @@ impl From<BaselineError> for SearchError {
 
 impl From<ModelError> for SearchError {
     fn from(error: ModelError) -> Self {
-        Self::Trial(error.into())
+        TrialError::from(error).into()
     }
 }

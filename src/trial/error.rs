@@ -23,10 +23,10 @@ pub enum TrialError {
     Model(#[from] ModelError),
     /// Weights cannot be scored or shared out.
     #[error(transparent)]
-    Prune(PruneError),
+    Prune(Box<PruneError>),
     /// A text cannot be read.
     #[error(transparent)]
-    Text(#[from] TextError),
+    Text(Box<TextError>),
     /// An allocation cannot be made.
     #[error(transparent)]
     Allocation(#[from] AllocationError),
@@ -99,8 +99,14 @@ impl From<PruneError> for TrialError {
     fn from(error: PruneError) -> Self {
         match error {
             PruneError::Interrupted(cause) => Self::Interrupted(cause),
-            error => Self::Prune(error),
+            error => Self::Prune(Box::new(error)),
         }
+    }
+}
+
+impl From<TextError> for TrialError {
+    fn from(error: TextError) -> Self {
+        Self::Text(Box::new(error))
     }
 }
 

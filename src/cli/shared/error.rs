@@ -63,7 +63,7 @@ pub enum CliError {
     Search(Box<SearchError>),
     /// Models and texts cannot be prepared, or a candidate cannot be measured.
     #[error(transparent)]
-    Trial(#[from] crate::trial::error::TrialError),
+    Trial(Box<crate::trial::error::TrialError>),
     /// A search was stopped, and can go on.
     #[error("stopped")]
     Stopped {
@@ -215,6 +215,12 @@ impl From<SessionError> for CliError {
             SessionError::Script(error) => Self::Script(error),
             SessionError::Prune(error) => Self::Prune(error),
         }
+    }
+}
+
+impl From<crate::trial::error::TrialError> for CliError {
+    fn from(error: crate::trial::error::TrialError) -> Self {
+        Self::Trial(Box::new(error))
     }
 }
 
