@@ -7,12 +7,14 @@ use crate::allocate::script::{Outcome, Request, ScriptError, allocate};
 use crate::lang::program::Script;
 use crate::lang::types::UnitKind;
 use crate::measure::WindowLoss;
-use crate::prune::{Method, Propagation, PruneOptions, prune_in_memory, shares};
+use crate::prune::{Method, Propagation, shares};
 use crate::results::Reductions;
 use crate::trial::behaviour::{Allotted, Behaviour};
 use crate::trial::candidate::Genome;
 use crate::trial::evaluator::{Evaluation, Evaluator};
+use crate::trial::measurer::{PropagatedTask, ask};
 use crate::trial::prepare::Calibrated;
+use crate::trial::ranking::Ranking;
 use crate::trial::store::{MeasurementKey, Store};
 use crate::trial::subject::Subject;
 use crate::trial::target::Target;
@@ -106,17 +108,16 @@ impl Ground {
         if let Some(known) = store.find(&key) {
             return Ok((allotted, known.into_iter().next().unwrap_or_default()));
         }
-        let options = PruneOptions {
-            pattern: self.evaluator.pattern,
-            propagation: self.propagation,
+        let task = PropagatedTask {
+            subject: 0,
+            allocation: allocation.clone(),
             unit,
-            tokens: self.calibrated.text.as_ref(),
-            statistics: subject.statistics(),
-            interrupt: self.evaluator.cancel.flag(),
-            ..PruneOptions::new(self.method.clone())
+            ranking: Ranking { method: self.method.clone(), metric: self.evaluator.metric.clone() },
+            pattern: self.evaluator.pattern,
+            split: Split::Report,
+            windows,
         };
-        let (decoder, _) = prune_in_memory(subject.checkpoint(), allocation, &options, &mut |_| {})?;
-        let losses = subject.losses_of(&decoder, Split::Report, windows)?;
+        let losses = ask(self.evaluator.measurer.as_ref(), [task])?.pop().unwrap_or_default();
         store.keep(key, vec![losses.clone()])?;
         Ok((allotted, losses))
     }

@@ -10,9 +10,12 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use super::error::TrialError;
+use super::ranking::Ranking;
 use super::text::Split;
+use crate::allocate::Allocation;
+use crate::lang::types::UnitKind;
 use crate::measure::WindowLoss;
-use crate::prune::Share;
+use crate::prune::{Pattern, Share};
 
 /// One of the models, pruned by the ranks of its dense scores.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -76,6 +79,26 @@ pub struct NormTask {
     pub windows: Range<usize>,
 }
 
+/// Asks for the losses of some windows of a text under a model that is pruned block by block, later blocks calibrated behind the
+/// pruned ones, as a pruned folder is made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PropagatedTask {
+    /// The place of the model among the subjects.
+    pub subject: usize,
+    /// What each unit loses.
+    pub allocation: Allocation,
+    /// What gets one ratio, which is what a metric's reductions reduce.
+    pub unit: UnitKind,
+    /// How weights are chosen.
+    pub ranking: Ranking,
+    /// Where zeros may stand.
+    pub pattern: Pattern,
+    /// Which text is read.
+    pub split: Split,
+    /// Which windows of it.
+    pub windows: Range<usize>,
+}
+
 /// What a measurer can be asked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Task {
@@ -85,6 +108,8 @@ pub enum Task {
     Marginals(MarginalTask),
     /// For divergences of norms.
     Norms(NormTask),
+    /// For losses behind pruned blocks.
+    Propagated(PropagatedTask),
 }
 
 /// What a measurer answers; of a text that is missing, nothing.
@@ -108,7 +133,7 @@ pub trait Question: Into<Task> {
 }
 
 macro_rules! questions {
-    ($($kind:ident $question:ty => $answer:ty;)*) => {
+    ($($kind:ident $question:ty => $variant:ident $answer:ty;)*) => {
         $(
             impl From<$question> for Task {
                 fn from(question: $question) -> Self {
@@ -120,7 +145,7 @@ macro_rules! questions {
                 type Answer = $answer;
 
                 fn read(answer: Answer) -> Option<$answer> {
-                    if let Answer::$kind(answer) = answer { Some(answer) } else { None }
+                    if let Answer::$variant(answer) = answer { Some(answer) } else { None }
                 }
             }
         )*
@@ -128,9 +153,10 @@ macro_rules! questions {
 }
 
 questions! {
-    Losses LossTask => Vec<WindowLoss>;
-    Marginals MarginalTask => Vec<WindowMarginals>;
-    Norms NormTask => Vec<f64>;
+    Losses LossTask => Losses Vec<WindowLoss>;
+    Marginals MarginalTask => Marginals Vec<WindowMarginals>;
+    Norms NormTask => Norms Vec<f64>;
+    Propagated PropagatedTask => Losses Vec<WindowLoss>;
 }
 
 /// Takes answers, in the order of their tasks.

@@ -17,6 +17,7 @@ pub mod measurer;
 pub mod norms;
 pub mod objective;
 pub mod prepare;
+mod propagated;
 pub mod race;
 pub mod ranking;
 pub mod ranks;

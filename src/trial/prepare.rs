@@ -138,37 +138,40 @@ impl Opening<'_, '_> {
         let checkpoint = Checkpoint::open(model)?.on(placement.engine.clone(), placement.precision)?;
         checkpoint.check_finite()?;
         self.identify(format!("the model {}", model.display()), checkpoint.fingerprint());
-        let statistics = self.statistics(&checkpoint, place)?;
+        let (statistics, calibration) = self.statistics(&checkpoint, place)?;
         let texts = self.texts(&checkpoint)?;
         self.cancel.check()?;
         (self.note)("running the dense model", 0.0);
         let method = &self.settings.ranking.method;
-        Subject::new(&checkpoint, statistics, method, self.settings.pattern, &texts, self.cancel)
+        let pattern = self.settings.pattern;
+        let subject = Subject::new(&checkpoint, statistics, method, pattern, &texts, self.cancel)?;
+        Ok(subject.calibrated_on(calibration))
     }
 
     fn identify(&mut self, what: impl Into<String>, hash: impl Into<String>) {
         self.identities.push((what.into(), hash.into()));
     }
 
-    /// Returns a model's statistics: from the file, which is the first model's, or collected on the calibration text.
+    /// Returns a model's statistics, from the file, which is the first model's, or collected on the calibration text, whose windows
+    /// come with them then.
     fn statistics(
         &mut self,
         checkpoint: &Checkpoint,
         place: usize,
-    ) -> Result<Option<Statistics>, TrialError> {
+    ) -> Result<(Option<Statistics>, Option<Tokens>), TrialError> {
         let texts = &self.settings.texts;
         if let (Some(path), 0) = (&texts.statistics, place) {
             let statistics = Statistics::load(path, checkpoint)?;
             let source = statistics.provenance.source.clone();
             self.identify(format!("the calibration of {}", path.display()), source);
-            return Ok(Some(statistics));
+            return Ok((Some(statistics), None));
         }
-        let Some(source) = &texts.calibration else { return Ok(None) };
+        let Some(source) = &texts.calibration else { return Ok((None, None)) };
         let tokens = source.draw(checkpoint, texts.samples, Some(texts.length), texts.seed)?;
         self.identify("the calibration text", tokens.hash());
         let statistics = self.calibrate(checkpoint, &tokens, texts)?;
-        self.calibrated.text.get_or_insert(tokens);
-        Ok(Some(statistics))
+        self.calibrated.text.get_or_insert_with(|| tokens.clone());
+        Ok((Some(statistics), Some(tokens)))
     }
 
     /// Collects what the settings ask for on the calibration text.

@@ -33,6 +33,8 @@ enum Order {
 pub struct Subject {
     checkpoint: Checkpoint,
     statistics: Option<Statistics>,
+    /// The windows that the statistics were collected on, where they were not read from a file.
+    calibration: Option<Tokens>,
     decoder: Decoder,
     /// The weights of all linears where scripts can be evaluated on the decoder's; none elsewhere.
     resident: Vec<Tensor>,
@@ -94,6 +96,7 @@ impl Subject {
             report: texts.report.as_ref().map(reference).transpose()?,
             checkpoint: checkpoint.clone(),
             statistics,
+            calibration: None,
             decoder,
             resident,
             order,
@@ -101,6 +104,17 @@ impl Subject {
             per: method.per(),
             reductions: Reductions::new(),
         })
+    }
+
+    /// Keeps the windows that the statistics were collected on, which pruning behind pruned blocks reads again.
+    #[must_use]
+    pub fn calibrated_on(self, tokens: Option<Tokens>) -> Self {
+        Self { calibration: tokens, ..self }
+    }
+
+    /// Returns the windows that the statistics were collected on.
+    pub const fn calibration(&self) -> Option<&Tokens> {
+        self.calibration.as_ref()
     }
 
     /// Returns the model folder that was loaded.

@@ -9,6 +9,7 @@ use super::error::TrialError;
 use super::marginals::{Entrances, marginals};
 use super::measurer::{Answer, Measurer, Receiver, Task};
 use super::norms::divergences;
+use super::propagated::propagated_losses;
 use super::subjects::Subjects;
 
 /// Measures on all cores.
@@ -35,6 +36,10 @@ impl Threads {
             Task::Marginals(task) => {
                 let subject = self.subjects.get(task.model.subject)?;
                 marginals(subject, task, &self.entrances).map(Answer::Marginals)
+            }
+            Task::Propagated(task) => {
+                let subject = self.subjects.get(task.subject)?;
+                propagated_losses(subject, task, &self.cancel).map(Answer::Losses)
             }
             Task::Norms(task) => {
                 let subject = self.subjects.get(task.model.subject)?;

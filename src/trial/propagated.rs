@@ -1,0 +1,30 @@
+//! Losses of a model that is pruned as a folder is made: block by block, later blocks calibrated behind pruned ones.
+
+use super::cancel::Cancel;
+use super::error::TrialError;
+use super::measurer::PropagatedTask;
+use super::subject::Subject;
+use crate::measure::WindowLoss;
+use crate::prune::{Propagation, PruneOptions, prune_in_memory};
+
+/// Returns the losses of a task's windows, `[windows]`.
+///
+/// # Errors
+/// When the model cannot be pruned or run, or something asked to stop.
+pub(super) fn propagated_losses(
+    subject: &Subject,
+    task: &PropagatedTask,
+    cancel: &Cancel,
+) -> Result<Vec<WindowLoss>, TrialError> {
+    let options = PruneOptions {
+        pattern: task.pattern,
+        propagation: Propagation::Pruned,
+        unit: task.unit,
+        tokens: subject.calibration(),
+        statistics: subject.statistics(),
+        interrupt: cancel.flag(),
+        ..PruneOptions::new(task.ranking.method.clone())
+    };
+    let (decoder, _) = prune_in_memory(subject.checkpoint(), &task.allocation, &options, &mut |_| {})?;
+    subject.losses_of(&decoder, task.split, task.windows.clone())
+}
