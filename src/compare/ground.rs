@@ -112,7 +112,7 @@ impl Ground {
             subject: 0,
             allocation: allocation.clone(),
             unit,
-            ranking: Ranking { method: self.method.clone(), metric: self.evaluator.metric.clone() },
+            ranking: Box::new(Ranking { method: self.method.clone(), metric: self.evaluator.metric.clone() }),
             pattern: self.evaluator.pattern,
             split: Split::Report,
             windows,

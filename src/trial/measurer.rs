@@ -90,7 +90,7 @@ pub struct PropagatedTask {
     /// What gets one ratio, which is what a metric's reductions reduce.
     pub unit: UnitKind,
     /// How weights are chosen.
-    pub ranking: Ranking,
+    pub ranking: Box<Ranking>,
     /// Where zeros may stand.
     pub pattern: Pattern,
     /// Which text is read.
