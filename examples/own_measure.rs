@@ -9,7 +9,6 @@ use std::error::Error;
 use std::path::Path;
 
 use allot::measure::WindowLoss;
-use allot::search::folder;
 use allot::search::settings::{SETTINGS, Settings};
 use allot::search::space::SpaceOptions;
 use allot::session::{Search, TrialOptions};
@@ -45,8 +44,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     // The name is kept with the run, whose measurements are not mixed with those of another measure.
     let search = search.measured_by("squared divergence", |threads| Box::new(Squared(threads)));
     let found = search.prepare(&mut |_, _| ())?.run(&mut |_| ())?;
-    let text = |winner: &allot::search::summary::Winner| Some(winner.formula.as_ref()?.script.clone());
-    folder::write(Path::new(&folder), &found.summary, &text)?;
+    found.write()?;
     let best = &found.summary.best;
     println!("{}", best.formula.as_ref().map_or("no formula", |formula| &formula.script).trim_end());
     println!("squared divergence on the fitness text: {:.4}", best.fitness);

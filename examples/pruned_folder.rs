@@ -20,7 +20,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let script = LoadedScript::published("owl")?;
     let outcome = session.allocate(&script, &AllocationOptions::at(0.6))?;
-    let options = PruneOptions::new(Method::Wanda);
+    let options = PruneOptions::of(Method::Wanda, &outcome);
     let report = session.prune(&outcome.allocation, &options, &folder, false, None)?;
     println!("{} of {} weights pruned, into {folder}", report.pruned, report.parameters);
 

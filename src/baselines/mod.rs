@@ -1,6 +1,6 @@
 //! Programs that allocate without a formula of ours: what searches are compared with, and what stands beside scripts in a comparison.
 //!
-//! [`run::run`] runs a [`program::Program`]; each has a file of its own.
+//! [`run::run`] runs a [`program::Baseline`]; each has a file of its own.
 
 pub mod besa;
 pub mod error;

@@ -4,7 +4,7 @@ use crate::lang::types::UnitKind;
 
 /// A program that allocates without a formula of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Program {
+pub enum Baseline {
     /// Depth ramps of all slopes: ATP with its best one.
     Ramp,
     /// The depth ramp that disturbs activations least: NeuroAL's block step.
@@ -17,7 +17,7 @@ pub enum Program {
     EvopressProjection,
 }
 
-impl Program {
+impl Baseline {
     /// Every program, in the order of tables.
     pub const ALL: [Self; 5] =
         [Self::Ramp, Self::Neuroal, Self::Besa, Self::EvopressBlock, Self::EvopressProjection];

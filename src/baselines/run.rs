@@ -4,7 +4,7 @@ use super::besa::search_besa;
 use super::error::BaselineError;
 use super::levels::search_levels;
 use super::neuroal::search_neuroal;
-use super::program::Program;
+use super::program::Baseline;
 use super::ramp::search_ramps;
 use crate::trial::archive::Archive;
 use crate::trial::race::Race;
@@ -13,11 +13,11 @@ use crate::trial::race::Race;
 ///
 /// # Errors
 /// When the program cannot run on these targets; as [`Race::run`].
-pub fn run(program: Program, race: &mut Race<'_>, seed: u64) -> Result<Archive, BaselineError> {
+pub fn run(program: Baseline, race: &mut Race<'_>, seed: u64) -> Result<Archive, BaselineError> {
     match program {
-        Program::Ramp => search_ramps(race),
-        Program::Neuroal => search_neuroal(race),
-        Program::Besa => search_besa(race),
-        Program::EvopressBlock | Program::EvopressProjection => search_levels(race, program.unit(), seed),
+        Baseline::Ramp => search_ramps(race),
+        Baseline::Neuroal => search_neuroal(race),
+        Baseline::Besa => search_besa(race),
+        Baseline::EvopressBlock | Baseline::EvopressProjection => search_levels(race, program.unit(), seed),
     }
 }

@@ -1,6 +1,6 @@
 //! What is compared: scripts and programs that decide how much each unit loses.
 
-use crate::baselines::program::Program;
+use crate::baselines::program::Baseline;
 use crate::lang::ops::Op;
 use crate::lang::program::{Metric, Script};
 use crate::lang::types::UnitKind;
@@ -20,7 +20,7 @@ pub enum Decider {
     /// By a script.
     Script(Box<Script>),
     /// By a program that measures on the fitness text.
-    Program(Program),
+    Baseline(Baseline),
 }
 
 impl Entrant {
@@ -30,8 +30,8 @@ impl Entrant {
     }
 
     /// Returns an entrant that is a program.
-    pub fn program(program: Program) -> Self {
-        Self { name: program.key().to_owned(), decider: Decider::Program(program) }
+    pub fn program(program: Baseline) -> Self {
+        Self { name: program.key().to_owned(), decider: Decider::Baseline(program) }
     }
 
     /// Returns the units that it is compared with: its own, or `asked`; a program has none to choose.
@@ -47,7 +47,7 @@ impl Entrant {
         match &self.decider {
             Decider::Script(script) => script.allocates_by(statistic, metric),
             // Masks are made of scores while a program searches.
-            Decider::Program(_) => metric.score.uses(statistic),
+            Decider::Baseline(_) => metric.score.uses(statistic),
         }
     }
 }

@@ -8,7 +8,7 @@ use super::ground::Ground;
 use super::summary::{Cell, CellResult, Comparison, Row, Timings};
 use crate::allocate::Allocation;
 use crate::baselines;
-use crate::baselines::program::Program;
+use crate::baselines::program::Baseline;
 use crate::lang::ops::Op;
 use crate::lang::types::UnitKind;
 use crate::results::Reductions;
@@ -104,7 +104,7 @@ impl<'a> Entry<'a> {
         let read = calibrated.text.as_ref().map_or(0, |text| text.ids().len() as u64);
         let own = match &entrant.decider {
             Decider::Script(script) => unit.or(script.unit).unwrap_or_default(),
-            Decider::Program(program) => program.unit(),
+            Decider::Baseline(program) => program.unit(),
         };
         let row = Row {
             name: entrant.name.clone(),
@@ -131,7 +131,7 @@ impl<'a> Entry<'a> {
                 Ok(outcome) => Ok(outcome.allocation),
                 Err(error) => Err(error.to_string()),
             },
-            Decider::Program(program) => self.program(*program, plan, ground, store)?,
+            Decider::Baseline(program) => self.program(*program, plan, ground, store)?,
         };
         self.seconds += begun.elapsed().as_secs_f64();
         let allocation = match decided {
@@ -151,7 +151,7 @@ impl<'a> Entry<'a> {
     /// Runs a program at the target; the inner result fails when it has no answer.
     fn program(
         &mut self,
-        program: Program,
+        program: Baseline,
         plan: &ComparisonPlan,
         ground: &Ground,
         store: &mut dyn Store,

@@ -46,7 +46,7 @@ pub(crate) use numbers::count_zeros;
 pub use numbers::first_not_finite;
 pub use precision::Precision;
 pub(crate) use product::{Goal, product};
-pub use summary::{LinearSummary, Summary};
+pub use summary::{LinearSummary, ModelSummary};
 pub use tokenizer::Tokenizer;
 pub use weights::widen;
 pub use write::write_beside;

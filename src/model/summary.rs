@@ -12,7 +12,7 @@ use super::numbers::count_zeros;
 
 /// What `allot inspect` shows about a model.
 #[derive(Clone, Debug, Serialize)]
-pub struct Summary {
+pub struct ModelSummary {
     /// The family's name for people.
     pub architecture: String,
     /// `model_type` of the language model's configuration.
@@ -79,7 +79,7 @@ impl Checkpoint {
     ///
     /// # Errors
     /// None for a checkpoint that opened.
-    pub fn summary(&self) -> Result<Summary, ModelError> {
+    pub fn summary(&self) -> Result<ModelSummary, ModelError> {
         let config = self.config();
         let mut bytes_by_type = BTreeMap::new();
         let mut parameters = 0;
@@ -108,7 +108,7 @@ impl Checkpoint {
             .map(|linear| self.weight(linear).map(|values| count_zeros(&values)))
             .sum::<Result<u64, ModelError>>()?;
         let size = |linear: &Linear| (linear.rows * linear.columns) as u64;
-        Ok(Summary {
+        Ok(ModelSummary {
             architecture: config.architecture.title.to_owned(),
             model_type: config.architecture.model_type.to_owned(),
             blocks: config.blocks,

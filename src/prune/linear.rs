@@ -14,7 +14,7 @@ use super::method::Method;
 use super::on_device;
 use super::options::PruneOptions;
 use super::pattern::{Rounding, Share, least, least_of_rows};
-use super::score::{self, Formula, WandaRows};
+use super::score::{self, ScoreFormula, WandaRows};
 use super::scorer::Scorer;
 use super::sparsegpt::prune_columns;
 use crate::data::Values;
@@ -96,7 +96,7 @@ impl LinearPruner<'_> {
     ) -> Result<Mask, PruneError> {
         let (per, rounding) = (self.options.method.per(), self.options.rounding);
         let moments = || inputs.second_moment(linear, self.options.statistics);
-        if let Scorer::Formula(Formula::Wanda) = self.scorer {
+        if let Scorer::Formula(ScoreFormula::Wanda) = self.scorer {
             return wanda_mask(linear, &widen(stored), &moments()?, share, rounding);
         }
         let scores = self.scorer.scores(linear, place, || widen(stored), moments)?;

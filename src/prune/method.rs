@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::score::Formula;
+use super::score::ScoreFormula;
 use crate::lang::ops::{Class, Op};
 use crate::lang::program::{Expr, Metric, Script};
 use crate::lang::published;
@@ -23,7 +23,7 @@ pub enum Method {
         /// The share of the Hessian's mean diagonal that is added to its diagonal; 0.01 as published.
         damping: f64,
     },
-    /// Relative importance and activations (Zhang et al., ICLR 2024): see [`Formula::Ria`].
+    /// Relative importance and activations (Zhang et al., ICLR 2024): see [`ScoreFormula::Ria`].
     Ria {
         /// The power of the input norm; 0.5 as published.
         power: f32,
@@ -86,9 +86,9 @@ impl Method {
     /// SparseGPT's formula is Wanda's, as where a model is pruned many times from dense statistics.
     pub const fn scoring(&self) -> Scoring<'_> {
         match self {
-            Self::Magnitude => Scoring::Formula(Formula::Magnitude),
-            Self::Wanda | Self::SparseGpt { .. } => Scoring::Formula(Formula::Wanda),
-            Self::Ria { power, .. } => Scoring::Formula(Formula::Ria { power: *power }),
+            Self::Magnitude => Scoring::Formula(ScoreFormula::Magnitude),
+            Self::Wanda | Self::SparseGpt { .. } => Scoring::Formula(ScoreFormula::Wanda),
+            Self::Ria { power, .. } => Scoring::Formula(ScoreFormula::Ria { power: *power }),
             Self::Metric(metric) => Scoring::Metric(metric),
         }
     }
@@ -159,7 +159,7 @@ impl fmt::Display for MethodKind {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Scoring<'a> {
     /// A formula of the linear's own weights and inputs.
-    Formula(Formula),
+    Formula(ScoreFormula),
     /// A metric, which the interpreter evaluates.
     Metric(&'a Metric),
 }

@@ -35,4 +35,4 @@ pub use pattern::{Pattern, Rounding, Share, least, least_of_rows, shares, wanted
 pub use report::{Calibration, LinearReport, Report, ScriptSource};
 pub use run::{Output, prune, prune_in_memory};
 pub use save::{PROVENANCE, PrunedFolder, check_target};
-pub use score::Formula;
+pub use score::ScoreFormula;

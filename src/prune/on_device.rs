@@ -10,7 +10,7 @@ use super::error::PruneError;
 use super::factor::InverseFactor;
 use super::mask::Mask;
 use super::pattern::{Rounding, Share, in_group, place, wanted};
-use super::score::Formula;
+use super::score::ScoreFormula;
 use crate::device::Engine;
 use crate::kernels::select::Least;
 use crate::lang::types::Group;
@@ -25,19 +25,19 @@ const BLOCK: usize = 128;
 /// # Errors
 /// When a tensor operation fails, or what `second_moment` fails with.
 pub fn scores<'a>(
-    formula: Formula,
+    formula: ScoreFormula,
     weight: &Tensor,
     second_moment: impl FnOnce() -> Result<Cow<'a, [f32]>, PruneError>,
 ) -> Result<Tensor, PruneError> {
     let tensor = |error| PruneError::Model(ModelError::from(error));
     let size = weight.to_dtype(DType::F32).and_then(|it| it.abs()).map_err(tensor)?;
     let scored = match formula {
-        Formula::Magnitude => Ok(size),
-        Formula::Wanda => {
+        ScoreFormula::Magnitude => Ok(size),
+        ScoreFormula::Wanda => {
             let norms: Vec<f32> = second_moment()?.iter().map(|it| it.sqrt()).collect();
             Tensor::new(norms, weight.device()).and_then(|norms| size.broadcast_mul(&norms))
         }
-        Formula::Ria { power } => {
+        ScoreFormula::Ria { power } => {
             let norms: Vec<f32> = second_moment()?.iter().map(|it| it.sqrt().powf(power)).collect();
             relative_importance(&size, norms)
         }
@@ -263,7 +263,7 @@ mod tests {
         let weights = numbers(rows * columns, 1);
         let moments: Vec<f32> = numbers(columns, 2).iter().map(|it| it.abs()).collect();
         let weight = Tensor::from_slice(&weights, (rows, columns), &Device::Cpu).expect("a weight");
-        for formula in [Formula::Magnitude, Formula::Wanda, Formula::Ria { power: 0.5 }] {
+        for formula in [ScoreFormula::Magnitude, ScoreFormula::Wanda, ScoreFormula::Ria { power: 0.5 }] {
             let moments = || Ok(Cow::Borrowed(moments.as_slice()));
             let expected = formula.scores(&weights, moments).expect("scores");
             let found = scores(formula, &weight, moments).expect("scores");

@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicBool;
 use super::error::PruneError;
 use super::method::{Method, Needs, Propagation, across_units};
 use super::pattern::{Pattern, Rounding};
+use crate::allocate::script::Outcome;
 use crate::interrupt;
 use crate::lang::types::UnitKind;
 use crate::stats::{Statistics, Tokens};
@@ -49,6 +50,11 @@ impl PruneOptions<'_> {
             memory: None,
             interrupt: None,
         }
+    }
+
+    /// Returns a method's options for ratios that a script gave, whose unit a metric's reductions reduce.
+    pub fn of(method: Method, outcome: &Outcome) -> Self {
+        Self { unit: outcome.unit, ..Self::new(method) }
     }
 
     /// Fails when something asked to stop.

@@ -8,7 +8,7 @@ use super::error::PruneError;
 
 /// A score that is a formula of a weight, its linear's other weights, and the norm of its input.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Formula {
+pub enum ScoreFormula {
     /// [`magnitude`].
     Magnitude,
     /// [`wanda`].
@@ -20,7 +20,7 @@ pub enum Formula {
     },
 }
 
-impl Formula {
+impl ScoreFormula {
     /// Returns the scores of weights, `[rows, columns]`, on the processor; `second_moment`, `[columns]`, is asked for only where
     /// the formula uses it.
     ///

@@ -6,7 +6,7 @@ use super::error::PruneError;
 use super::inputs::Inputs;
 use super::method::{Method, Scoring, across_units};
 use super::options::PruneOptions;
-use super::score::{self, Formula};
+use super::score::{self, ScoreFormula};
 use crate::data::{LinearData, ModelData};
 use crate::interpret::context::Context;
 use crate::interpret::error::InterpretError;
@@ -19,7 +19,7 @@ use crate::stats::hessian_diagonal;
 /// What scores weights, one linear at a time.
 pub(super) enum Scorer<'a> {
     /// A formula of a linear's own weights and inputs.
-    Formula(Formula),
+    Formula(ScoreFormula),
     /// A metric, on the data that it was prepared for.
     Metric(Box<Scores<'a>>),
 }

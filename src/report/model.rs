@@ -1,10 +1,10 @@
 //! What a model's folder holds, for people.
 
 use super::number::{bytes, grouped, percent};
-use crate::model::Summary;
+use crate::model::ModelSummary;
 
 /// Returns the summary of a model as text: a fact a line, then the projections of a block.
-pub fn summary(summary: &Summary) -> String {
+pub fn summary(summary: &ModelSummary) -> String {
     let types: Vec<String> =
         summary.bytes_by_type.iter().map(|(name, size)| format!("{name} {}", bytes(*size))).collect();
     let zeros = summary.zeros as f64 / summary.block_parameters.max(1) as f64;

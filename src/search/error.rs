@@ -29,6 +29,11 @@ pub enum SearchError {
     /// No formula has a value on the model.
     #[error("the control `evolution` cannot run here: no formula has a value on the model")]
     NoFormula,
+    /// The metric's scores depend on what a unit is, and weights are ranked once for all candidates.
+    #[error(
+        "the metric compares weights within units, so candidates of blocks and of projections would prune by other scores"
+    )]
+    MetricOfUnits,
     /// The run's folder exists already.
     #[error("{} exists already", folder.display())]
     Exists {

@@ -121,7 +121,7 @@ fn search(
             None => Ok(Archive::default()),
         },
         Searcher::Random => search_randomly(race, space, seeds, seed),
-        Searcher::Program(program) => Ok(baselines::run::run(program, race, seed)?),
+        Searcher::Baseline(program) => Ok(baselines::run::run(program, race, seed)?),
     }
 }
 

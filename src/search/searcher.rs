@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 
-use crate::baselines::program::Program;
+use crate::baselines::program::Baseline;
 
 /// What proposes candidates; as data, its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,7 +18,7 @@ pub enum Searcher {
     /// Random formulas of the same space: the control.
     Random,
     /// A program without a formula of ours: a control.
-    Program(Program),
+    Baseline(Baseline),
 }
 
 /// A key that no searcher has.
@@ -33,14 +33,14 @@ impl Searcher {
     pub fn all() -> impl Iterator<Item = Self> {
         [Self::Evolution, Self::Enumeration, Self::Random]
             .into_iter()
-            .chain(Program::ALL.into_iter().map(Self::Program))
+            .chain(Baseline::ALL.into_iter().map(Self::Baseline))
     }
 
     /// Returns whether it is the search itself, and no control.
     pub const fn is_search(self) -> bool {
         match self {
             Self::Evolution | Self::Enumeration => true,
-            Self::Random | Self::Program(_) => false,
+            Self::Random | Self::Baseline(_) => false,
         }
     }
 
@@ -50,7 +50,7 @@ impl Searcher {
             Self::Evolution => "evolution",
             Self::Enumeration => "enumeration",
             Self::Random => "random",
-            Self::Program(program) => program.key(),
+            Self::Baseline(program) => program.key(),
         }
     }
 
@@ -60,7 +60,7 @@ impl Searcher {
             Self::Evolution => "evolution",
             Self::Enumeration => "enumeration",
             Self::Random => "random formulas",
-            Self::Program(program) => program.name(),
+            Self::Baseline(program) => program.name(),
         }
     }
 
@@ -69,7 +69,7 @@ impl Searcher {
         match self {
             Self::Evolution | Self::Random => true,
             Self::Enumeration => false,
-            Self::Program(program) => program.has_chance(),
+            Self::Baseline(program) => program.has_chance(),
         }
     }
 }

@@ -9,7 +9,6 @@ use crate::exchange::ExchangeError;
 use crate::interpret::error::InterpretError;
 use crate::lang::diagnostic::Diagnostic;
 use crate::lang::render::render;
-use crate::lang::types::UnitKind;
 use crate::model::ModelError;
 use crate::prune::PruneError;
 use crate::stats::{StatisticsError, TextError};
@@ -70,15 +69,11 @@ pub enum SessionError {
         /// The one asked for.
         asked: f64,
     },
-    /// An allocation file has other units than are asked for.
-    #[error("{name} has one ratio for each {unit}, and not for each {asked}")]
-    DecidedUnit {
-        /// The file.
-        name: String,
-        /// Its unit.
-        unit: UnitKind,
-        /// The one asked for.
-        asked: UnitKind,
+    /// Statistics were collected on other weights.
+    #[error("the statistics were collected on other weights than those of {}", model.display())]
+    OtherWeights {
+        /// The model's folder.
+        model: PathBuf,
     },
     /// An allocation file cannot be used.
     #[error("{name}: {cause}")]

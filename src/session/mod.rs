@@ -2,6 +2,7 @@
 //!
 //! [`Session`] opens a model and collects the statistics that scripts and pruning methods need when they need them. The
 //! commands call what programs call: [`Session::allocate`], [`Session::masks`], [`Session::prune`], [`Session::perplexity`].
+//! [`Search`] is the door to a whole search, which opens its models itself.
 
 mod calibration;
 mod error;
@@ -13,7 +14,6 @@ mod prune;
 mod script;
 mod search;
 
-pub use crate::prune::Scoring;
 pub use calibration::Calibration;
 pub use error::SessionError;
 pub use event::{Event, Note, Phase, Watch};
@@ -21,4 +21,4 @@ pub use method::{chosen_method, method_of, metric_of, named_method};
 pub use needs::Needs;
 pub use open::{AllocationOptions, Session};
 pub use script::LoadedScript;
-pub use search::{Found, PreparedSearch, Search, TrialOptions};
+pub use search::{Found, PreparedSearch, Search, TrialOptions, include};

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::lang::ops::Op;
 use crate::lang::program::{Metric, Script};
 use crate::prune::Method;
+use crate::trial::settings::TextSettings;
 
 /// The statistics that have to be collected: a set of the terminals that stand for them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -58,6 +59,12 @@ impl Needs {
     /// Returns whether all of `other` are among them.
     pub fn cover(&self, other: &Self) -> bool {
         other.0.is_subset(&self.0)
+    }
+
+    /// Has a trial collect these on its calibration text, beside what its settings ask for already.
+    pub fn collect_in(&self, texts: &mut TextSettings) {
+        texts.gradients |= self.has(Op::Gradient);
+        texts.reconstruction |= self.has(Op::ReconstructionError);
     }
 
     /// Returns the terminals, in the catalogue's order.

@@ -1,5 +1,6 @@
 //! A model with its statistics, and allocations on it.
 
+use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
@@ -35,6 +36,16 @@ pub struct Session {
     /// What the statistics were collected for; `None` where they come from a file, which is taken as it is.
     collected: Option<Needs>,
     watch: Option<Watch>,
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("model", &self.checkpoint.folder())
+            .field("calibration", &self.calibration)
+            .field("collected", &self.collected)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What an allocation is asked to be.
@@ -80,7 +91,7 @@ impl Session {
     }
 
     /// Refuses weights that are not finite, whose results would mean nothing; they are looked at once.
-    fn check_finite(&self) -> Result<(), SessionError> {
+    pub(super) fn check_finite(&self) -> Result<(), SessionError> {
         if self.finite.get().is_none() {
             self.checkpoint.check_finite()?;
             let _ = self.finite.set(());
@@ -88,11 +99,15 @@ impl Session {
         Ok(())
     }
 
-    /// Collects statistics on these windows, as soon as something needs them.
+    /// Collects statistics on these windows, as soon as something needs them; what was collected on others is dropped. Statistics
+    /// from a file go before.
     #[must_use]
     pub fn calibrated(mut self, calibration: Calibration) -> Self {
         self.calibration = Some(calibration);
         self.tokens = None;
+        if self.collected.take().is_some() {
+            self.statistics = None;
+        }
         self
     }
 
@@ -118,11 +133,11 @@ impl Session {
         &self.checkpoint
     }
 
-    /// Returns the windows of the calibration, where there is one.
+    /// Returns the windows of the calibration text, where there is one.
     ///
     /// # Errors
     /// As [`Calibration::draw`].
-    pub fn tokens(&mut self) -> Result<Option<&Tokens>, SessionError> {
+    pub fn calibration_windows(&mut self) -> Result<Option<&Tokens>, SessionError> {
         if let (None, Some(calibration)) = (&self.tokens, &self.calibration) {
             self.tokens = Some(calibration.draw(&self.checkpoint)?);
         }
@@ -143,17 +158,19 @@ impl Session {
     fn collect(&mut self, needs: &Needs) -> Result<(), SessionError> {
         let from_file = self.statistics.is_some() && self.collected.is_none();
         let at_hand = self.collected.as_ref().is_some_and(|collected| collected.cover(needs));
-        if from_file || at_hand || needs.is_empty() || self.tokens()?.is_none() {
+        if from_file || at_hand || needs.is_empty() || self.calibration_windows()?.is_none() {
             return Ok(());
         }
         self.check_finite()?;
         let Some(calibration) = &self.calibration else { return Ok(()) };
         let Some(tokens) = &self.tokens else { return Ok(()) };
         let (seed, memory) = (calibration.seed, calibration.memory);
-        let needs = needs.clone().and(self.collected.take().unwrap_or_default());
-        for op in needs.clone().beyond_inputs().terminals() {
+        let known = self.collected.clone().unwrap_or_default();
+        for op in needs.clone().beyond_inputs().terminals().filter(|op| !known.has(*op)) {
             self.note(Note::Collecting(op));
         }
+        // One pass collects what was at hand again, so that all statistics are of the same windows.
+        let needs = needs.clone().and(known);
         let blocks = self.checkpoint.config().blocks as f64;
         let device = self.checkpoint.device();
         let options = CalibrationOptions {
@@ -243,7 +260,7 @@ impl Session {
     ///
     /// # Errors
     /// When it is another model's, or `sparsity` is not its own.
-    pub fn decided(
+    pub fn allocation_of_file(
         &self,
         file: &AllocationFile,
         name: &str,
@@ -280,11 +297,13 @@ impl Session {
         Ok(perplexity_of(&self.checkpoint, &tokens, &self.checkpoint.device(), memory, &mut progress)?)
     }
 
-    /// Measures the perplexity of a decoder, such as [`Session::prune_in_memory`] returns, on windows of tokens.
+    /// Measures the perplexity of a decoder, such as [`Session::prune_in_memory`] returns, on windows of tokens, such as
+    /// [`Source::windows`] returns.
     ///
     /// # Errors
     /// When the windows do not fit the model.
-    pub fn perplexity_of(&self, decoder: &Decoder, tokens: &Tokens) -> Result<Perplexity, SessionError> {
+    pub fn decoder_perplexity(&self, decoder: &Decoder, tokens: &Tokens) -> Result<Perplexity, SessionError> {
+        window_length(Some(tokens.length()), &self.checkpoint)?;
         let windows = tokens.samples().max(1) as f64;
         Ok(perplexity(decoder, tokens, &mut |done, value| {
             self.progress(Phase::Perplexity, done as f64 / windows, Some(value));
@@ -314,12 +333,17 @@ impl Session {
         Ok(divergence_of(&self.checkpoint, &other.checkpoint, &tokens, &device, memory, &mut progress)?)
     }
 
-    /// Takes statistics that were collected before.
-    #[must_use]
-    pub fn with(mut self, statistics: Statistics) -> Self {
+    /// Takes statistics that were collected before, as [`Session::with_statistics`] takes those of a file.
+    ///
+    /// # Errors
+    /// When they are of other weights.
+    pub fn with_collected(mut self, statistics: Statistics) -> Result<Self, SessionError> {
+        if statistics.provenance.model != self.checkpoint.fingerprint() {
+            return Err(SessionError::OtherWeights { model: self.checkpoint.folder().to_owned() });
+        }
         self.statistics = Some(statistics);
         self.collected = None;
-        self
+        Ok(self)
     }
 
     /// Keeps what the reductions of some scripts give in the statistics, so that later evaluations with these need not read the

@@ -22,7 +22,7 @@ impl Session {
         allocation: &Allocation,
         options: &PruneOptions<'_>,
     ) -> Result<Vec<(String, Mask)>, SessionError> {
-        self.prepare(&options.method)?;
+        self.prepare(options)?;
         let mut masks = Vec::with_capacity(self.checkpoint().linears().len());
         let checkpoint = self.checkpoint();
         let mut keep = |linear: &crate::model::Linear, pruned: prune::Pruned| {
@@ -46,7 +46,7 @@ impl Session {
         force: bool,
         script: Option<ScriptSource>,
     ) -> Result<Report, SessionError> {
-        self.prepare(&options.method)?;
+        self.prepare(options)?;
         let output = Output { folder: folder.as_ref(), force, script };
         let checkpoint = self.checkpoint();
         Ok(prune::prune(checkpoint, allocation, &self.options(options), output, &mut self.pruning())?)
@@ -61,27 +61,40 @@ impl Session {
         allocation: &Allocation,
         options: &PruneOptions<'_>,
     ) -> Result<(Decoder, Report), SessionError> {
-        self.prepare(&options.method)?;
+        self.prepare(options)?;
         let options = self.options(options);
         Ok(prune_in_memory(self.checkpoint(), allocation, &options, &mut self.pruning())?)
     }
 
-    /// Draws the windows, and collects what pruning does not collect on its way.
-    fn prepare(&mut self, method: &Method) -> Result<(), SessionError> {
-        self.tokens()?;
-        let needs = Needs::of_method(method).beyond_inputs();
-        self.statistics(&needs)?;
+    /// Draws the windows, and collects what pruning by a method does not collect on its way; the ways to prune do it themselves
+    /// where it is not done yet.
+    ///
+    /// # Errors
+    /// When a weight is not finite, or the windows do not fit the model.
+    pub fn prepare_pruning(&mut self, method: &Method) -> Result<(), SessionError> {
+        self.check_finite()?;
+        self.calibration_windows()?;
+        self.statistics(&Needs::of_method(method).beyond_inputs())?;
         Ok(())
     }
 
-    /// Returns the options with the session's windows and statistics, where they have none of their own.
+    /// Does the same for options, which may bring windows and statistics of their own.
+    fn prepare(&mut self, options: &PruneOptions<'_>) -> Result<(), SessionError> {
+        match (options.tokens, options.statistics) {
+            (None, None) => self.prepare_pruning(&options.method),
+            _ => self.check_finite(),
+        }
+    }
+
+    /// Returns the options with the session's windows and statistics, where they bring neither.
     fn options<'a>(&'a self, options: &PruneOptions<'a>) -> PruneOptions<'a> {
         let mut options = options.clone();
-        options.tokens = options.tokens.or(self.drawn());
-        options.statistics = options.statistics.or(self.at_hand());
-        if let (Some(_), Some(calibration)) = (options.tokens, self.calibration()) {
-            options.seed = options.seed.or(Some(calibration.seed));
-            options.memory = options.memory.or(calibration.memory);
+        if let (None, None) = (options.tokens, options.statistics) {
+            options.tokens = self.drawn();
+            options.statistics = self.at_hand();
+            let calibration = self.calibration().filter(|_| options.tokens.is_some());
+            options.seed = calibration.map(|it| it.seed);
+            options.memory = options.memory.or(calibration.and_then(|it| it.memory));
         }
         options
     }

@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use super::error::SessionError;
+use crate::lang::canonical;
 use crate::lang::check::similar::similar;
 use crate::lang::check::{CheckOptions, check_bytes};
 use crate::lang::diagnostic::Diagnostic;
@@ -12,6 +13,7 @@ use crate::lang::program::Script;
 use crate::lang::published::{self, PUBLISHED};
 use crate::lang::syntax::MAX_BYTES;
 use crate::lang::types::UnitKind;
+use crate::prune::ScriptSource;
 
 /// A checked script and where it came from.
 #[derive(Clone, Debug)]
@@ -34,7 +36,7 @@ impl LoadedScript {
     pub fn published(name: &str) -> Result<Self, SessionError> {
         match published::find(name) {
             Some(found) => Self::check(found.name, found.source.as_bytes(), None),
-            None => Err(Self::none(name)),
+            None => Err(Self::unknown(name)),
         }
     }
 
@@ -72,8 +74,14 @@ impl LoadedScript {
         }
     }
 
-    /// Returns the error of a name that no script has.
-    pub fn none(name: &str) -> SessionError {
+    /// Returns what is written down of the script beside a pruned model.
+    pub fn source(&self) -> ScriptSource {
+        let (name, text) = (self.name.clone(), self.text.clone());
+        ScriptSource { name, text, hash: canonical::hash(&self.script) }
+    }
+
+    /// Returns the error of a name that no script has, with published names like it.
+    pub(crate) fn unknown(name: &str) -> SessionError {
         let similar = similar(name, PUBLISHED.iter().map(|script| script.name));
         SessionError::NoScript { name: name.to_owned(), similar }
     }

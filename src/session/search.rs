@@ -6,17 +6,20 @@ use std::path::{Path, PathBuf};
 use super::error::SessionError;
 use super::method::metric_of;
 use super::needs::Needs;
+use super::script::LoadedScript;
 use crate::device::Engine;
-use crate::lang::ops::Op;
+use crate::lang::ops::{Class, Op};
+use crate::lang::program::{Expr, Script};
+use crate::lang::types::{Type, UnitKind};
 use crate::model::{Checkpoint, Precision};
 use crate::prune::{Method, Pattern};
 use crate::search::error::SearchError;
-use crate::search::folder::JOURNAL;
+use crate::search::folder::{JOURNAL, write};
 use crate::search::run::{self, Watch};
 use crate::search::settings::Settings;
 use crate::search::space::{Space, SpaceOptions};
-use crate::search::summary::Summary;
-use crate::stats::window_length;
+use crate::search::summary::{Summary, Winner};
+use crate::stats::{Source, TokenFile, window_length};
 use crate::trial::cancel::Cancel;
 use crate::trial::loss::Measure;
 use crate::trial::measurer::Measurer;
@@ -25,6 +28,7 @@ use crate::trial::ranking::Ranking;
 use crate::trial::settings::{TextSettings, TrialSettings};
 use crate::trial::store::Journal;
 use crate::trial::target::Target;
+use crate::trial::text::Split;
 
 /// On which models, at which sparsities, and by which loss candidates are measured.
 #[derive(Clone, Debug)]
@@ -56,15 +60,13 @@ impl TrialOptions {
         }
     }
 
-    /// Returns the settings of a trial with these texts: statistics that the method needs are collected, and windows fit every
-    /// model.
+    /// Returns the settings of a trial with these texts: statistics that the method needs are collected, windows have the options'
+    /// length and fit every model, and paths name the files from anywhere.
     ///
     /// # Errors
     /// When a model cannot be opened, or the length that is asked for is longer than its context.
     pub fn settings(self, mut texts: TextSettings) -> Result<TrialSettings, SessionError> {
-        let needs = Needs::of_method(&self.method);
-        texts.reconstruction |= needs.has(Op::ReconstructionError);
-        texts.gradients |= needs.has(Op::Gradient);
+        Needs::of_method(&self.method).collect_in(&mut texts);
         let method = match self.method {
             Method::SparseGpt { .. } => Method::Wanda,
             method => method,
@@ -72,8 +74,13 @@ impl TrialOptions {
         let metric = metric_of(&method)?;
         let lengths = self.models.iter().map(|model| window_length(self.length, &Checkpoint::open(model)?));
         texts.length = lengths.collect::<Result<Vec<_>, _>>()?.into_iter().min().unwrap_or(texts.length);
+        texts.calibration = texts.calibration.map(from_anywhere).transpose()?;
+        texts.statistics = texts.statistics.as_deref().map(absolute).transpose()?;
+        texts.fitness = from_anywhere(texts.fitness)?;
+        texts.selection = texts.selection.map(from_anywhere).transpose()?;
+        texts.report = texts.report.map(from_anywhere).transpose()?;
         Ok(TrialSettings {
-            models: self.models,
+            models: self.models.iter().map(|model| absolute(model)).collect::<Result<_, _>>()?,
             targets: self.targets,
             ranking: Ranking { method, metric },
             pattern: self.pattern,
@@ -81,6 +88,43 @@ impl TrialOptions {
             texts,
         })
     }
+}
+
+/// Returns a source whose files are found from every directory.
+fn from_anywhere(source: Source) -> Result<Source, SessionError> {
+    Ok(match source {
+        Source::Text(files) => {
+            Source::Text(files.iter().map(|file| absolute(file)).collect::<Result<_, _>>()?)
+        }
+        Source::Tokens(ids) => Source::Tokens(TokenFile { file: absolute(&ids.file)?, ..ids }),
+    })
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, SessionError> {
+    path.canonicalize().map_err(|cause| SessionError::Read { path: path.to_owned(), cause })
+}
+
+/// Adds a script with which a search begins, beside the published ones, and has the statistics collected that it needs.
+pub fn include(settings: &mut Settings, loaded: &LoadedScript) {
+    // A search goes by its own metric, whatever the script's is.
+    let script = Script { metric: None, ..loaded.script.clone() };
+    Needs::of_scripts([&script], &settings.trial.ranking.metric).collect_in(&mut settings.trial.texts);
+    settings.include.push(loaded.text.clone());
+}
+
+/// Returns whether a metric's scores depend on what a unit is, as those of `score / mean(score)` do.
+fn compares_within_units(metric: &Expr) -> bool {
+    let mut found = false;
+    metric.walk(&mut |part| {
+        found |= match part.op().map(|op| op.info().class) {
+            Some(Class::Reduction) => part.ty() == Type::Layer,
+            Some(Class::MatrixReduction | Class::Normaliser | Class::Layerwise) => true,
+            // Blocks and their projections are at one depth.
+            Some(Class::Terminal(shape)) => shape == Type::Layer && part.op() != Some(Op::Depth),
+            Some(Class::Elementwise | Class::Allocator(_)) | None => false,
+        };
+    });
+    found
 }
 
 /// Puts another measurer in the place of the one that was prepared, which it may ask.
@@ -148,7 +192,8 @@ impl Search {
 
     /// Measures candidates in another way. `replace` is given what would measure them, and returns what does.
     ///
-    /// `name` is kept with the run: measurements of another name are not mixed with these when the run goes on.
+    /// `name` is kept with the run: measurements of another name are not mixed with these when the run goes on. Tables and pages call
+    /// what comes back what they always call it, divergence or perplexity.
     #[must_use]
     pub fn measured_by(
         self,
@@ -171,6 +216,10 @@ impl Search {
         // What is wrong with the space shows before any model is read, as if every statistic were collected.
         let collected = Op::COLLECTED.to_vec();
         Space::new(&SpaceOptions { collected, ..settings.space.clone() })?;
+        let metric = &settings.trial.ranking.metric.score;
+        if compares_within_units(metric) && settings.space.units != [UnitKind::Block] {
+            return Err(SearchError::MetricOfUnits);
+        }
         let placement = Placement { engine: &engine, precision };
         let mut prepared = prepare(&settings.trial, placement, cancel, note)?;
         if let Some((name, replace)) = measurer {
@@ -204,10 +253,14 @@ pub struct PreparedSearch {
 /// What a search was told, and what it found.
 #[derive(Clone, Debug)]
 pub struct Found {
+    /// The folder that holds its settings and its journal.
+    pub folder: PathBuf,
     /// The settings, as the folder keeps them.
     pub settings: Settings,
     /// What was found.
     pub summary: Summary,
+    /// How many windows of the report text were read: as many as every model has.
+    pub report_windows: usize,
 }
 
 impl PreparedSearch {
@@ -218,7 +271,7 @@ impl PreparedSearch {
 
     /// Searches. Every measurement is in the folder's journal before the search goes on; `watch` is told how far it is.
     ///
-    /// [`write`](crate::search::folder::write) keeps what was found beside the journal.
+    /// [`Found::write`] keeps what was found beside the journal.
     ///
     /// # Errors
     /// When the folder holds something already and the search is new, the journal cannot be written, or something asked to stop.
@@ -229,6 +282,19 @@ impl PreparedSearch {
         }
         let mut journal = Journal::open(&folder.join(JOURNAL))?;
         let summary = run::run(&settings, &space, &prepared.evaluator, &mut journal, watch)?;
-        Ok(Found { settings, summary })
+        let report_windows = prepared.evaluator.windows(Split::Report);
+        Ok(Found { folder, settings, summary, report_windows })
+    }
+}
+
+impl Found {
+    /// Writes what was found beside the journal: the winning script, those of the front, and all of it as data. The command
+    /// also says at the head of each script how it was found.
+    ///
+    /// # Errors
+    /// When a file cannot be written; what was there before is then whole.
+    pub fn write(&self) -> Result<(), SearchError> {
+        let script = |winner: &Winner| Some(winner.formula.as_ref()?.script.clone());
+        write(&self.folder, &self.summary, &script)
     }
 }

@@ -85,6 +85,14 @@ pub enum TrialError {
     /// A measurer answered another question than it was asked: a mistake in the measurer.
     #[error("internal error: a measurer answered another question than it was asked")]
     OtherAnswer,
+    /// A measurer's answer has not as many numbers as its task asks for: a mistake in the measurer.
+    #[error(
+        "internal error: a measurer's answer to question {task} has not as many numbers as were asked for"
+    )]
+    AnswerCut {
+        /// The place of the question among those that were asked together, from 1.
+        task: usize,
+    },
     /// A measurer did not answer all that it was asked: a mistake in the measurer.
     #[error("internal error: a measurer gave {found} answers to {asked} questions")]
     AnswersMissing {

@@ -124,16 +124,19 @@ pub enum Answer {
 }
 
 /// A kind of task, which says what its answer is.
-pub trait Question: Into<Task> {
+pub trait Question: Clone + Into<Task> {
     /// What answers it.
     type Answer;
 
     /// Returns the answer; `None` when it answers another kind of task.
     fn read(answer: Answer) -> Option<Self::Answer>;
+
+    /// Returns whether an answer has as many numbers as were asked for.
+    fn fits(&self, answer: &Self::Answer) -> bool;
 }
 
 macro_rules! questions {
-    ($($kind:ident $question:ty => $variant:ident $answer:ty;)*) => {
+    ($($kind:ident $question:ty => $variant:ident $answer:ty, $fits:expr;)*) => {
         $(
             impl From<$question> for Task {
                 fn from(question: $question) -> Self {
@@ -147,16 +150,24 @@ macro_rules! questions {
                 fn read(answer: Answer) -> Option<$answer> {
                     if let Answer::$variant(answer) = answer { Some(answer) } else { None }
                 }
+
+                fn fits(&self, answer: &$answer) -> bool {
+                    let fits: fn(&$question, &$answer) -> bool = $fits;
+                    fits(self, answer)
+                }
             }
         )*
     };
 }
 
 questions! {
-    Losses LossTask => Losses Vec<WindowLoss>;
-    Marginals MarginalTask => Marginals Vec<WindowMarginals>;
-    Norms NormTask => Norms Vec<f64>;
-    Propagated PropagatedTask => Losses Vec<WindowLoss>;
+    Losses LossTask => Losses Vec<WindowLoss>, |task, answer| answer.len() == task.windows.len();
+    Marginals MarginalTask => Marginals Vec<WindowMarginals>, |task, answer| {
+        let whole = |window: &WindowMarginals| window.iter().all(|linear| linear.len() == task.parts);
+        answer.len() == task.windows.len() && answer.iter().all(whole)
+    };
+    Norms NormTask => Norms Vec<f64>, |_, _| true;
+    Propagated PropagatedTask => Losses Vec<WindowLoss>, |task, answer| answer.len() == task.windows.len();
 }
 
 /// Takes answers, in the order of their tasks.
@@ -180,11 +191,14 @@ pub fn ask_each<Q: Question>(
     questions: impl IntoIterator<Item = Q>,
     receive: &mut dyn FnMut(Q::Answer) -> Result<(), TrialError>,
 ) -> Result<(), TrialError> {
-    let tasks: Vec<Task> = questions.into_iter().map(Into::into).collect();
+    let questions: Vec<Q> = questions.into_iter().collect();
+    let tasks: Vec<Task> = questions.iter().cloned().map(Into::into).collect();
     let mut found = 0;
     measurer.measure(&tasks, &mut |answer| {
+        let answer = Q::read(answer).ok_or(TrialError::OtherAnswer)?;
+        let fits = questions.get(found).is_some_and(|question| question.fits(&answer));
         found += 1;
-        receive(Q::read(answer).ok_or(TrialError::OtherAnswer)?)
+        if fits { receive(answer) } else { Err(TrialError::AnswerCut { task: found }) }
     })?;
     if found == tasks.len() { Ok(()) } else { Err(TrialError::AnswersMissing { asked: tasks.len(), found }) }
 }

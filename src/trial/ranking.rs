@@ -6,11 +6,13 @@ use thiserror::Error;
 use crate::lang::check::{CheckOptions, check};
 use crate::lang::print;
 use crate::lang::program::{Metric, Script};
+use crate::lang::types::Group;
 use crate::prune::{Method, MethodKind};
 
 /// How weights are ranked, once for all candidates, and what scripts call their score.
 ///
-/// As data it is the method's name, `metric` for any that has no other, and the metric as a script.
+/// As data it is the method's name, `metric` for any that has no other, the metric as a script, and the method's parameters where they are
+/// not the published ones.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(into = "RankingText", try_from = "RankingText")]
 pub struct Ranking {
@@ -25,11 +27,35 @@ pub struct Ranking {
 struct RankingText {
     method: MethodKind,
     metric: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    parameters: Option<Parameters>,
+}
+
+/// Parameters of a method other than the published ones.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Parameters {
+    /// Those of SparseGPT.
+    SparseGpt { damping: f64 },
+    /// Those of RIA.
+    Ria { power: f32, per: Group },
+}
+
+impl Parameters {
+    fn of(method: &Method) -> Option<Self> {
+        match *method {
+            _ if Method::named(method.name()).is_some_and(|published| published == *method) => None,
+            Method::SparseGpt { damping } => Some(Self::SparseGpt { damping }),
+            Method::Ria { power, per } => Some(Self::Ria { power, per }),
+            Method::Magnitude | Method::Wanda | Method::Metric(_) => None,
+        }
+    }
 }
 
 impl From<Ranking> for RankingText {
     fn from(ranking: Ranking) -> Self {
-        Self { method: ranking.method.kind(), metric: metric_script(&ranking.metric) }
+        let parameters = Parameters::of(&ranking.method);
+        Self { method: ranking.method.kind(), metric: metric_script(&ranking.metric), parameters }
     }
 }
 
@@ -49,7 +75,11 @@ impl TryFrom<RankingText> for Ranking {
             return Err(NoMetric { text: text.metric });
         };
         let metric = Metric { per: metric.per, score: metric.score.without_spans() };
-        let method = Method::named(text.method.name()).unwrap_or_else(|| Method::Metric(metric.clone()));
+        let method = match text.parameters {
+            Some(Parameters::SparseGpt { damping }) => Method::SparseGpt { damping },
+            Some(Parameters::Ria { power, per }) => Method::Ria { power, per },
+            None => Method::named(text.method.name()).unwrap_or_else(|| Method::Metric(metric.clone())),
+        };
         Ok(Self { method, metric })
     }
 }
@@ -69,9 +99,12 @@ mod tests {
     fn ranking_is_kept_as_a_name_and_a_script() {
         let wanda = published::script("wanda").and_then(|it| it.metric).expect("wanda is published");
         let wanda = Metric { per: wanda.per, score: wanda.score.without_spans() };
-        for method in [Method::Wanda, Method::RIA, Method::Metric(wanda.clone())] {
+        let unpublished = [Method::Ria { power: 0.7, per: Group::Row }, Method::SparseGpt { damping: 0.1 }];
+        let published = [Method::Wanda, Method::RIA, Method::SPARSE_GPT, Method::Metric(wanda.clone())];
+        for method in published.iter().chain(&unpublished) {
             let ranking = Ranking { method: method.clone(), metric: wanda.clone() };
             let text = serde_json::to_string(&ranking).expect("data");
+            assert_eq!(text.contains("parameters"), unpublished.contains(method), "{text}");
             assert!(
                 text.starts_with(&format!(r#"{{"method":"{}","metric":"metric"#, method.name())),
                 "{text}"

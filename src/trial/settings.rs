@@ -44,13 +44,13 @@ pub struct TextSettings {
     pub samples: usize,
     /// What they are drawn by.
     pub seed: u64,
-    /// How many tokens a window has; ready ids have their own.
+    /// How many tokens a window of a text has; ready ids have their own. `session::TrialOptions::settings` sets it.
     pub length: usize,
-    /// The fitness text.
+    /// The text that candidates are measured on.
     pub fitness: Source,
-    /// The selection text.
+    /// The text that the best candidates are ranked by again; without one the fitness text decides.
     pub selection: Option<Source>,
-    /// The report text.
+    /// The text that is measured once, when all is decided.
     pub report: Option<Source>,
     /// The most windows of the fitness text, and of the selection text.
     pub windows: usize,

@@ -67,6 +67,7 @@ mod search {
     mod space;
     mod variation;
 }
+mod session;
 mod stats {
     mod calibration;
 }

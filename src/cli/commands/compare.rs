@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::baselines::program::Program;
+use crate::baselines::program::Baseline;
 use crate::cli::shared::common::{Common, Format, Verdict};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::interrupt::Deferred;
 use crate::cli::shared::progress::Progress;
-use crate::cli::shared::trial::{Objective, Texts, TrialPlace, trial};
+use crate::cli::shared::trial::{Objective, Texts, TrialPlace, say_collected, trial};
 use crate::cli::shared::{output, preparation, scripts, terminal};
 use crate::compare::entrant::{Decider, Entrant};
 use crate::compare::error::CompareError;
@@ -17,13 +17,13 @@ use crate::compare::folder::{Folder, Identity};
 use crate::compare::ground::Ground;
 use crate::compare::run::{ComparisonPlan, compare};
 use crate::compare::summary::{Comparison, Timings};
-use crate::lang::ops::Op;
+
 use crate::lang::program::Metric;
 use crate::lang::published::{self, PUBLISHED};
 use crate::lang::types::UnitKind;
 use crate::prune::{Method, Pattern, Propagation};
 use crate::report::{TableOptions, compare as tables};
-use crate::session::metric_of;
+use crate::session::{Needs, metric_of};
 use crate::trial::loss::Measure;
 use crate::trial::settings::TrialSettings;
 use crate::trial::store::{Memory, Store};
@@ -175,7 +175,7 @@ fn plan(arguments: &Arguments, quiet: bool) -> Result<ComparisonPlan, CliError> 
     };
     for name in named {
         let program =
-            Program::ALL.into_iter().find(|it| it.key() == name).filter(|_| !Path::new(&name).is_file());
+            Baseline::ALL.into_iter().find(|it| it.key() == name).filter(|_| !Path::new(&name).is_file());
         entrants.push(match program {
             Some(program) => Entrant::program(program),
             None => {
@@ -214,11 +214,17 @@ fn settings(
     metric: &Metric,
     quiet: bool,
 ) -> Result<TrialSettings, CliError> {
-    let searches = plan.entrants.iter().any(|it| matches!(it.decider, Decider::Program(_)));
+    let searches = plan.entrants.iter().any(|it| matches!(it.decider, Decider::Baseline(_)));
     let mut texts = arguments.texts.settings_with(arguments.seed, !searches)?;
-    let uses = |statistic| plan.entrants.iter().any(|it| it.uses(metric, statistic));
-    texts.reconstruction |= uses(Op::ReconstructionError);
-    texts.gradients = uses(Op::Gradient);
+    // Nothing is searched, so gradients are collected only where an entrant uses them.
+    texts.gradients = false;
+    let scripts = plan.entrants.iter().filter_map(|entrant| match &entrant.decider {
+        Decider::Script(script) => Some(script.as_ref()),
+        Decider::Baseline(_) => None,
+    });
+    let asked = texts.clone();
+    Needs::of_scripts(scripts, metric).collect_in(&mut texts);
+    say_collected(&asked, &texts, quiet);
     if texts.report.is_none() {
         return Err(CliError::NoText { name: "report" });
     }

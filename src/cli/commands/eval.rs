@@ -88,7 +88,7 @@ fn show_file(
 ) -> Result<Verdict, CliError> {
     let checkpoint = model::open(&arguments.model, common)?;
     let session = Session::of(checkpoint).watched(watch(common.quiet));
-    let allocation = session.decided(file, name, arguments.sparsity)?;
+    let allocation = session.allocation_of_file(file, name, arguments.sparsity)?;
     draw(arguments, &allocation, name)?;
     match common.format {
         Format::Json => output::print_json(file)?,

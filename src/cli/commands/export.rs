@@ -224,7 +224,7 @@ fn decided(
             match &arguments.model {
                 Some(model) => {
                     let session = Session::of(model::open(model, common)?).watched(watch(common.quiet));
-                    session.decided(file, name, arguments.sparsity)?;
+                    session.allocation_of_file(file, name, arguments.sparsity)?;
                 }
                 None if arguments.sparsity.is_some_and(|asked| asked != file.target) => {
                     let (target, asked) = (file.target, arguments.sparsity.unwrap_or(file.target));

@@ -70,7 +70,7 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
         Format::Json => {
             let file = AllocationFile::read(&content).map_err(named(&name))?;
             let session = Session::of(checkpoint.clone()).watched(watch(common.quiet));
-            session.decided(&file, &name, arguments.sparsity)?;
+            session.allocation_of_file(&file, &name, arguments.sparsity)?;
             file
         }
         _ => {

@@ -13,7 +13,7 @@ use crate::measure::Perplexity;
 use crate::model::Checkpoint;
 use crate::prune::{Propagation, PruneOptions};
 use crate::report::number::grouped;
-use crate::session::{Calibration, Session};
+use crate::session::{Calibration, Needs, Session};
 use crate::stats::Source;
 
 /// Measures perplexity: the text is joined, tokenised, and cut into windows that do not overlap
@@ -108,12 +108,19 @@ fn pruned(
             ..Calibration::of(Source::Text(arguments.calibration.clone()))
         }),
     };
-    let allocation = session.decided(&file, &name, None)?;
+    let allocation = session.allocation_of_file(&file, &name, None)?;
+    let method = scripts::method(&arguments.method)?;
+    // Weights are chosen by the dense model's statistics alone, as where a model is pruned many times.
+    session.statistics(&Needs::of_method(&method))?;
+    let checkpoint = session.checkpoint().clone();
+    let statistics = session.into_statistics();
+    let mut session = Session::of(checkpoint).watched(watch(quiet));
     let options = PruneOptions {
         propagation: Propagation::Dense,
         unit: file.unit,
-        ..PruneOptions::new(scripts::method(&arguments.method)?)
+        statistics: statistics.as_ref(),
+        ..PruneOptions::new(method)
     };
     let (decoder, _) = session.prune_in_memory(&allocation, &options)?;
-    Ok(session.perplexity_of(&decoder, &tokens)?)
+    Ok(session.decoder_perplexity(&decoder, &tokens)?)
 }

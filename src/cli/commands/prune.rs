@@ -9,11 +9,10 @@ use crate::cli::shared::common::{Common, Format, Verdict};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::interrupt::Deferred;
 use crate::cli::shared::{model, output, scripts};
-use crate::lang::canonical;
 use crate::lang::types::UnitKind;
 use crate::prune::{Method, Pattern, Propagation, PruneOptions, Rounding, ScriptSource};
 use crate::report;
-use crate::session::{AllocationOptions, Session, chosen_method};
+use crate::session::{AllocationOptions, Needs, Session, chosen_method, metric_of};
 
 /// Prunes a model: a script says how much each part loses, a method which weights
 #[derive(Debug, clap::Args)]
@@ -77,6 +76,7 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
         (RatioSource::File(..), None) => chosen_method(None, None)?,
     };
     let mut session = arguments.calibration.session(model::open(&arguments.model, common)?, common.quiet)?;
+    collect(&source, &method, &mut session)?;
     let Decided { allocation, unit, script } = decide(&source, arguments, &method, &mut session)?;
     let writing = Deferred::begin();
     let options = PruneOptions {
@@ -95,6 +95,16 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
         Format::Text => output::print(&report::pruned::text(&report, &arguments.out))?,
     }
     Ok(Verdict::Fine)
+}
+
+/// Collects what the script and the method need in one pass, and draws the windows, before anything is written.
+fn collect(source: &RatioSource, method: &Method, session: &mut Session) -> Result<(), CliError> {
+    let needs = match source {
+        RatioSource::Script(loaded) => Needs::of_scripts([&loaded.script], &metric_of(method)?),
+        RatioSource::File(..) => Needs::default(),
+    };
+    session.statistics(&needs.and(Needs::of_method(method).beyond_inputs()))?;
+    Ok(session.prepare_pruning(method)?)
 }
 
 /// What a script or an allocation file decides.
@@ -120,7 +130,7 @@ fn decide(
                 Pattern::Fixed { .. } => None,
                 _ => arguments.sparsity,
             };
-            let allocation = session.decided(file, name, sparsity)?;
+            let allocation = session.allocation_of_file(file, name, sparsity)?;
             return Ok(Decided { allocation, unit: file.unit, script: None });
         }
     };
@@ -131,13 +141,5 @@ fn decide(
     };
     let options = AllocationOptions { method, unit: arguments.unit, ..AllocationOptions::at(sparsity) };
     let outcome = session.allocate(loaded, &options)?;
-    Ok(Decided {
-        allocation: outcome.allocation,
-        unit: outcome.unit,
-        script: Some(ScriptSource {
-            name: loaded.name.clone(),
-            text: loaded.text.clone(),
-            hash: canonical::hash(&loaded.script),
-        }),
-    })
+    Ok(Decided { allocation: outcome.allocation, unit: outcome.unit, script: Some(loaded.source()) })
 }

@@ -7,14 +7,13 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::baselines::program::Program;
+use crate::baselines::program::Baseline;
 use crate::cli::shared::common::{Common, Verdict};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::interrupt::{self, Deferred};
 use crate::cli::shared::progress::Progress;
 use crate::cli::shared::scripts;
 use crate::cli::shared::trial::{Objective, Texts, TrialPlace, trial};
-use crate::lang::ops::Op;
 use crate::model::ModelError;
 use crate::report::search::script;
 use crate::search::error::SearchError;
@@ -23,7 +22,7 @@ use crate::search::run::State;
 use crate::search::searcher::Searcher;
 use crate::search::settings::Settings;
 use crate::search::space::SpaceOptions;
-use crate::session::{Found, Needs, Search, metric_of};
+use crate::session::{Search, include};
 use crate::trial::settings::TextSettings;
 
 /// Evolves allocation functions on a model, and writes the best as scripts
@@ -105,21 +104,20 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
     let mut settings = base(place, &arguments.objective, texts, space, common.quiet)?;
     for name in &arguments.include {
         let loaded = scripts::load(name, None, common.quiet)?;
-        let needs =
-            Needs::of_scripts([&loaded.script], &metric_of(&scripts::method(&arguments.objective.method)?)?);
-        settings.trial.texts.reconstruction |= needs.has(Op::ReconstructionError);
-        settings.trial.texts.gradients |= needs.has(Op::Gradient);
-        settings.include.push(loaded.text);
+        include(&mut settings, &loaded);
+        if arguments.texts.refuses_gradients() && settings.trial.texts.gradients {
+            return Err(CliError::NoGradients { name: loaded.name });
+        }
     }
     settings.evaluations = arguments.evaluations;
     settings.seeds = (arguments.seed..arguments.seed.saturating_add(arguments.seeds)).collect();
     let controls = arguments.control.iter().flat_map(|control| match control {
         Control::Random => vec![Searcher::Random],
-        Control::Ramp => vec![Searcher::Program(Program::Ramp)],
-        Control::Neuroal => vec![Searcher::Program(Program::Neuroal)],
-        Control::Besa => vec![Searcher::Program(Program::Besa)],
+        Control::Ramp => vec![Searcher::Baseline(Baseline::Ramp)],
+        Control::Neuroal => vec![Searcher::Baseline(Baseline::Neuroal)],
+        Control::Besa => vec![Searcher::Baseline(Baseline::Besa)],
         Control::Evopress => {
-            [Program::EvopressBlock, Program::EvopressProjection].map(Searcher::Program).to_vec()
+            [Baseline::EvopressBlock, Baseline::EvopressProjection].map(Searcher::Baseline).to_vec()
         }
     });
     settings.controls = controls.collect();
@@ -160,13 +158,13 @@ pub(in crate::cli) fn work(search: Search, common: Common) -> Result<Verdict, Cl
     let line = Line::new(common.quiet);
     let found = prepared.run(&mut |state| line.show(&state));
     line.bar.finish_and_clear();
-    let Found { settings, summary } = found.map_err(|error| match error {
+    let found = found.map_err(|error| match error {
         SearchError::Interrupted(cause) => CliError::Stopped { folder: folder.clone(), cause },
         error => error.into(),
     })?;
-    folder::write(&folder, &summary, &|winner| script::file(&summary, winner))?;
+    folder::write(&folder, &found.summary, &|winner| script::file(&found.summary, winner))?;
     drop(writing);
-    super::show::found(&summary, &settings, &folder, common)?;
+    super::show::found(&found, common)?;
     Ok(Verdict::Fine)
 }
 

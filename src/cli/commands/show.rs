@@ -1,15 +1,14 @@
 //! `allot show`: what a search found.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::cli::shared::common::{Common, Format, Verdict};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::output;
 use crate::cli::shared::terminal;
 use crate::report::{TableOptions, search as tables};
-use crate::search::folder;
-use crate::search::settings::Settings;
-use crate::search::summary::Summary;
+use crate::search::folder::{self, BEST};
+use crate::session::Found;
 
 /// The file of a run's folder that holds what it found as a page.
 const REPORT: &str = "report.html";
@@ -48,26 +47,23 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
 ///
 /// # Errors
 /// When the page cannot be written, or standard output fails.
-pub(in crate::cli) fn found(
-    summary: &Summary,
-    settings: &Settings,
-    folder: &Path,
-    common: Common,
-) -> Result<(), CliError> {
-    let beside = tables::commands(settings, folder::BEST, "pruned");
+pub(in crate::cli) fn found(found: &Found, common: Common) -> Result<(), CliError> {
+    let Found { folder, settings, summary, report_windows } = found;
+    let commands = |script: &str, out: &str| tables::commands(settings, *report_windows, script, out);
+    let beside = commands(BEST, "pruned");
     output::write_file(&folder.join(REPORT), tables::html(summary, &beside).as_bytes())?;
     match common.format {
         Format::Json => output::print_json(summary)?,
         Format::Text => output::print(&tables::text(summary, &options()))?,
     }
     if !common.quiet {
-        let best = folder.join(folder::BEST);
+        let best = folder.join(BEST);
         terminal::message(&format!(
             "the script is {}, the picture {}; to prune by it as the search did:\n",
             best.display(),
             folder.join(REPORT).display()
         ));
-        for command in tables::commands(settings, &best.display().to_string(), "PRUNED") {
+        for command in commands(&best.display().to_string(), "PRUNED") {
             terminal::message(&format!("  {command}\n"));
         }
     }

@@ -6,13 +6,14 @@ use crate::cli::shared::common::{Common, Format, Verdict};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::interrupt::Deferred;
 use crate::cli::shared::progress::Progress;
+use crate::cli::shared::terminal;
 use crate::cli::shared::values::bytes;
 use crate::cli::shared::{model, output, scripts};
 use crate::lang::ops::Op;
 use crate::lang::types::UnitKind;
 use crate::model::Checkpoint;
 use crate::report::number;
-use crate::session::{AllocationOptions, Needs, Session, metric_of};
+use crate::session::{AllocationOptions, Needs, Note, Session, metric_of};
 use crate::stats::{
     CalibrationOptions, RECONSTRUCTION_GROUP, Reconstruction, Source, Statistics, calibrate_with,
     gradients_within, spectra,
@@ -116,7 +117,7 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
             unit: arguments.unit,
             ..AllocationOptions::at(arguments.sparsity)
         };
-        let mut session = Session::of(checkpoint.clone()).with(statistics);
+        let mut session = Session::of(checkpoint.clone()).with_collected(statistics)?;
         session.keep_reductions(&asked.iter().collect::<Vec<_>>(), &options)?;
         statistics = session.into_statistics().unwrap_or_default();
     }
@@ -159,6 +160,13 @@ fn calibrated(
         memory: arguments.memory,
     };
     let gradients = arguments.gradients || needs.has(Op::Gradient);
+    let asked = |op| match op {
+        Op::Gradient => arguments.gradients,
+        _ => arguments.reconstruction_error,
+    };
+    for op in needs.clone().beyond_inputs().terminals().filter(|op| !asked(*op) && !common.quiet) {
+        terminal::message(&format!("note: {}\n", Note::Collecting(op)));
+    }
     let needed = needed_bytes(checkpoint, options, gradients);
     if let Some(allowed) = arguments.memory.filter(|allowed| needed > *allowed) {
         let [needed, allowed] = [needed, allowed].map(number::bytes);

@@ -123,6 +123,18 @@ pub enum CliError {
         /// The one asked for.
         asked: f64,
     },
+    /// Gradients are refused, and a script needs them.
+    #[error("{name} uses `gradient`, which is not to be collected")]
+    NoGradients {
+        /// The script.
+        name: String,
+    },
+    /// Statistics are of other weights.
+    #[error("the statistics were collected on other weights than those of {}", model.display())]
+    OtherWeights {
+        /// The model's folder.
+        model: PathBuf,
+    },
     /// An allocation file is to have other units than it has.
     #[error("{name} has one ratio for each {unit}, and not for each {asked}")]
     DecidedUnit {
@@ -207,7 +219,7 @@ impl From<SessionError> for CliError {
             SessionError::DecidedSparsity { name, target, asked } => {
                 Self::DecidedSparsity { name, target, asked }
             }
-            SessionError::DecidedUnit { name, unit, asked } => Self::DecidedUnit { name, unit, asked },
+            SessionError::OtherWeights { model } => Self::OtherWeights { model },
             SessionError::Exchange { name, cause } => Self::Exchange { name, cause },
             SessionError::Model(error) => Self::Model(error),
             SessionError::Text(error) => Self::Text(error),

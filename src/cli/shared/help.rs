@@ -78,6 +78,8 @@ fn of(error: &CliError) -> Vec<String> {
             one("export it to json, csv, llm-compressor, evopress, dlp or alphapruning")
         }
         CliError::DecidedSparsity { .. } => one("leave out `--sparsity`"),
+        CliError::NoGradients { .. } => one("leave out `--no-gradients`, or the script"),
+        CliError::OtherWeights { .. } => one("collect them again with `allot stats`"),
         CliError::DecidedUnit { .. } => one("leave out `--unit`"),
         CliError::BinaryOutput => one("pass `--output FILE`"),
         CliError::Memory { .. } => {
@@ -366,6 +368,7 @@ fn trial(error: &TrialError) -> Vec<String> {
         | TrialError::Locked { .. }
         | TrialError::NotPublished { .. }
         | TrialError::OtherAnswer
+        | TrialError::AnswerCut { .. }
         | TrialError::AnswersMissing { .. } => none(),
     }
 }
@@ -386,6 +389,7 @@ fn search(error: &SearchError) -> Vec<String> {
             one(format!("go on with `allot search --resume {}`, or choose another `--out`", folder.display()))
         }
         SearchError::Changed { .. } => one(RESTORE),
+        SearchError::MetricOfUnits => one("search blocks alone, `--unit block`"),
         SearchError::TooMany { .. } => {
             one("leave out operators (`--without`, `--only`), or take a smaller `--max-size` or grid")
         }

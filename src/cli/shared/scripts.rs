@@ -34,7 +34,7 @@ pub(in crate::cli) fn read(name: &str) -> Result<Input, CliError> {
             Ok(Input { name: script.name.to_owned(), path: None, bytes: script.source.as_bytes().to_vec() })
         }
         _ if name == "-" || Path::new(name).exists() => Input::read(Path::new(name)),
-        _ => Err(LoadedScript::none(name).into()),
+        _ => Err(LoadedScript::unknown(name).into()),
     }
 }
 

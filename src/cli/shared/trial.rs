@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::error::CliError;
-use super::{model, scripts};
-use crate::session::TrialOptions;
+use super::{model, scripts, terminal};
+use crate::lang::ops::Op;
+use crate::session::{Note, TrialOptions};
 use crate::stats::{Source, TokenFile, WINDOW_LENGTH};
 use crate::trial::loss::Measure;
 use crate::trial::settings::{TextSettings, TrialSettings};
@@ -74,6 +75,11 @@ pub(in crate::cli) struct Texts {
 }
 
 impl Texts {
+    /// Returns whether gradients are not to be collected.
+    pub(in crate::cli) const fn refuses_gradients(&self) -> bool {
+        self.no_gradients
+    }
+
     /// Returns what the texts are, with files found in the folder where one is given.
     ///
     /// # Errors
@@ -191,5 +197,20 @@ pub(in crate::cli) fn trial(
             }
         }
     }
-    Ok(options.settings(texts)?)
+    let asked = texts.clone();
+    let settings = options.settings(texts)?;
+    say_collected(&asked, &settings.texts, quiet);
+    Ok(settings)
+}
+
+/// Says which statistics are collected that nobody asked for, because something uses them.
+pub(in crate::cli) fn say_collected(asked: &TextSettings, collected: &TextSettings, quiet: bool) {
+    for (op, asked, collected) in [
+        (Op::Gradient, asked.gradients, collected.gradients),
+        (Op::ReconstructionError, asked.reconstruction, collected.reconstruction),
+    ] {
+        if collected && !asked && !quiet {
+            terminal::message(&format!("note: {}\n", Note::Collecting(op)));
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! What a search's tables say, before it is known where they are shown.
 
 use super::loss::{LossScale, deciding_text};
-use crate::baselines::program::Program;
+use crate::baselines::program::Baseline;
 use crate::report::number::{grouped, plain_percent};
 use crate::search::searcher::Searcher;
 use crate::search::summary::{ControlComparison, RunSummary, Summary, Winner};
@@ -226,8 +226,8 @@ fn sizes(summary: &Summary, searcher: Searcher, winners: &[&Winner]) -> String {
 pub(super) fn free_levels(summary: &Summary, searcher: Searcher) -> Option<usize> {
     let parts = summary.ratios.first()?;
     match searcher {
-        Searcher::Program(Program::EvopressBlock) => Some(parts.blocks.len()),
-        Searcher::Program(Program::EvopressProjection) => Some(parts.projections.len()),
+        Searcher::Baseline(Baseline::EvopressBlock) => Some(parts.blocks.len()),
+        Searcher::Baseline(Baseline::EvopressProjection) => Some(parts.projections.len()),
         _ => None,
     }
 }

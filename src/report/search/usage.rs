@@ -7,8 +7,9 @@ use crate::search::settings::Settings;
 use crate::stats::Source;
 
 /// Returns the commands that evaluate the script `script`, prune the first model by it into the folder `out`, and measure the
-/// result on the report text: with the search's own texts and options, so that they give what its table says.
-pub fn commands(settings: &Settings, script: &str, out: &str) -> Vec<String> {
+/// result on the report text, of which the search read `report_windows`: with its own texts and options, so that they give what
+/// its table says.
+pub fn commands(settings: &Settings, report_windows: usize, script: &str, out: &str) -> Vec<String> {
     let settings = &settings.trial;
     let (Some(model), Some(target)) = (settings.models.first(), settings.targets.first()) else {
         return Vec::new();
@@ -40,9 +41,8 @@ pub fn commands(settings: &Settings, script: &str, out: &str) -> Vec<String> {
         ),
     ];
     if let Some(source) = &settings.texts.report {
-        let limit = settings.texts.report_windows.map_or_else(String::new, |it| format!(" --limit {it}"));
         let length = length_of(source, settings.texts.length);
-        commands.push(format!("allot ppl {out}{}{length}{limit}", text(source)));
+        commands.push(format!("allot ppl {out}{}{length} --limit {report_windows}", text(source)));
     }
     commands
 }

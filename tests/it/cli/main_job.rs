@@ -130,9 +130,14 @@ fn every_command_with_a_text_collects_what_a_script_needs() {
         |arguments: Vec<String>| fine(folder, &arguments.iter().map(String::as_str).collect::<Vec<_>>());
     for (name, script) in NEEDY {
         fs::write(folder.join(name), script).expect("a script");
-        let evaluated = run(with(&["eval", MODEL, name, "--sparsity", "0.6", "--format", "json"], &[]));
-        let evaluated: Value = serde_json::from_str(&evaluated).expect("JSON");
+        let eval = with(&["eval", MODEL, name, "--sparsity", "0.6", "--format", "json"], &[]);
+        let eval = allot(folder, &eval.iter().map(String::as_str).collect::<Vec<_>>());
+        let evaluated: Value = serde_json::from_slice(&eval.stdout).expect("JSON");
         assert_eq!(evaluated["noise"], false, "{name} says nothing of the model");
+        for used in ["gradient", "reconstruction_error"].into_iter().filter(|used| script.contains(used)) {
+            let said = format!("note: `{used}` is used, so it is collected on the calibration text\n");
+            assert!(error(&eval).contains(&said), "{name}: {}", error(&eval));
+        }
         run(with(&["diff", "uniform", name, "--model", MODEL, "--sparsity", "0.6"], &[]));
         run(with(&["export", name, "--to", "csv", "--model", MODEL, "--sparsity", "0.6"], &[]));
         run(with(&["prune", MODEL, name, "--sparsity", "0.6"], &["--out", &format!("{name}.pruned")]));
@@ -141,6 +146,51 @@ fn every_command_with_a_text_collects_what_a_script_needs() {
         // The file that `stats` wrote for the script is enough for it.
         fine(folder, &["eval", MODEL, name, "--sparsity", "0.6", "--stats", &stats]);
     }
+}
+
+#[test]
+fn trials_collect_what_scripts_and_methods_need() {
+    let folder = TempDir::new().expect("a folder");
+    let folder = folder.path();
+    let texts = format!("{MODEL}/text");
+    for (name, script) in NEEDY {
+        fs::write(folder.join(name), script).expect("a script");
+    }
+    let small =
+        ["--texts", &texts, "--length", "32", "--samples", "4", "--windows", "2", "--report-windows", "2"];
+    let trial = |arguments: &[&str]| allot(folder, &[arguments, &small].concat());
+    let note = "note: `reconstruction_error` is used";
+    let search = |out, more: &[&str]| {
+        trial(&[&["search", MODEL, "-s", "0.6", "--evaluations", "4", "--out", out][..], more].concat())
+    };
+    let included = search("included", &["--include", "reconstruction.allot"]);
+    assert_eq!(included.status.code(), Some(0), "{}", error(&included));
+    assert!(error(&included).contains(note), "{}", error(&included));
+    let refused = search("refused", &["--include", "gradient.allot", "--no-gradients"]);
+    assert_eq!(refused.status.code(), Some(2), "{}", error(&refused));
+    assert!(error(&refused).contains("gradient.allot uses `gradient`"), "{}", error(&refused));
+    let by_method = search("by-method", &["--method", "pruner_zero", "--no-gradients"]);
+    assert_eq!(by_method.status.code(), Some(0), "{}", error(&by_method));
+    assert!(error(&by_method).contains("note: `gradient` is used"), "{}", error(&by_method));
+    let compared = trial(&["compare", MODEL, "gradient.allot", "reconstruction.allot", "-s", "0.6"]);
+    assert_eq!(compared.status.code(), Some(0), "{}", error(&compared));
+    assert!(error(&compared).contains(note), "{}", error(&compared));
+    assert!(!String::from_utf8_lossy(&compared.stdout).contains("failed"), "every script has a value");
+}
+
+#[test]
+fn a_metric_whose_scores_depend_on_the_unit_is_searched_for_one_unit() {
+    let folder = TempDir::new().expect("a folder");
+    fs::write(folder.path().join("own.allot"), "metric abs(weight) / mean(abs(weight))\n").expect("a script");
+    let texts = format!("{MODEL}/text");
+    let search = ["search", MODEL, "-s", "0.6", "--texts", &texts, "--method", "own.allot", "--out", "run"];
+    let output = allot(folder.path(), &search);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(error(&output).contains("--unit block"), "{}", error(&output));
+    assert!(!folder.path().join("run").exists());
+    let (output, summary) =
+        self::search(folder.path(), &["--method", "own.allot", "--unit", "block", "--evaluations", "6"]);
+    measures_what_the_table_says(folder.path(), &printed(&error(&output)), &summary);
 }
 
 #[test]
@@ -205,12 +255,28 @@ fn windows_longer_than_the_context_are_refused_by_every_command() {
     let small = small.to_str().expect("UTF-8");
     let (calibration, report, texts) = (text("calibration"), text("report"), format!("{MODEL}/text"));
     fine(folder, &["export", "uniform", "--to", "json", "--model", small, "-s", "0.5", "-o", "half.json"]);
-    let commands: [&[&str]; 10] = [
+    let commands: [&[&str]; 13] = [
         &["ppl", small, "--text", &report, "--length", "49"],
         &["kl", MODEL, small, "--text", &report, "--length", "49"],
         &["kl", small, MODEL, "--text", &report, "--length", "49"],
         &["stats", small, "--text", &calibration, "--length", "49", "--out", "s"],
         &["eval", small, "owl", "-s", "0.5", "--text", &calibration, "--length", "49"],
+        &["diff", "owl", "dsa", "--model", small, "-s", "0.5", "--text", &calibration, "--length", "49"],
+        &[
+            "export",
+            "owl",
+            "--to",
+            "csv",
+            "--model",
+            small,
+            "-s",
+            "0.5",
+            "--text",
+            &calibration,
+            "--length",
+            "49",
+        ],
+        &["search", MODEL, "-s", "0.5", "--also", small, "--texts", &texts, "--length", "49", "--out", "r"],
         &["prune", small, "-s", "0.5", "--text", &calibration, "--length", "49", "--out", "p"],
         &[
             "ppl",

@@ -1,7 +1,7 @@
 //! What people see of a search: text, Markdown and one page that needs no network.
 
 use crate::support::markup::balance;
-use allot::baselines::program::Program;
+use allot::baselines::program::Baseline;
 use allot::report::TableOptions;
 use allot::report::search::{front, html, markdown, text};
 use allot::search::searcher::Searcher;
@@ -87,12 +87,12 @@ fn summary() -> Summary {
             run(Searcher::Random, 0, winner("random formulas", short, 6, 0.85)),
             run(Searcher::Random, 1, winner("random formulas", "softmax(depth) |> scale", 3, 0.9)),
             run(
-                Searcher::Program(Program::Ramp),
+                Searcher::Baseline(Baseline::Ramp),
                 0,
                 winner("depth ramp, best slope", "ramp(beta = 0.02)", 1, 0.9),
             ),
             run(
-                Searcher::Program(Program::EvopressProjection),
+                Searcher::Baseline(Baseline::EvopressProjection),
                 0,
                 winner("EvoPress-style, per projection", "", 0, 0.8),
             ),
@@ -118,7 +118,7 @@ fn summary() -> Summary {
                 p_value: 0.00031,
             },
             ControlComparison {
-                control: Searcher::Program(Program::Ramp),
+                control: Searcher::Baseline(Baseline::Ramp),
                 difference: 0.01,
                 interval: (-0.02, 0.04),
                 p_value: 3e-9,

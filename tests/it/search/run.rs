@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use allot::baselines::program::Program;
+use allot::baselines::program::Baseline;
 use allot::search::folder;
 use allot::search::searcher::Searcher;
 use allot::search::summary::Winner;
@@ -246,7 +246,7 @@ fn searches_and_controls_spend_the_same_tokens() {
         let search = of(Searcher::Evolution);
         assert_eq!(search.spent.evaluations, 40);
         assert_eq!(search.points.len(), 40);
-        let levels = [Program::EvopressBlock, Program::EvopressProjection].map(Searcher::Program);
+        let levels = [Baseline::EvopressBlock, Baseline::EvopressProjection].map(Searcher::Baseline);
         for control in [Searcher::Random].into_iter().chain(levels) {
             let control = of(control);
             // Up to the batch that was begun before the last token was spent.

@@ -7,7 +7,7 @@
 
 mod planner;
 
-use crate::kernels::reduction::Reduction;
+use crate::kernels::reduction::Aggregate;
 use crate::lang::ops::{Elementwise, Layerwise, MatrixReduction, Normaliser, ParameterValue, Terminal};
 use crate::lang::program::Expr;
 use crate::lang::types::{Over, Type};
@@ -67,7 +67,7 @@ pub enum StepKind {
     /// An elementwise operator.
     Map(Elementwise, Vec<StepId>),
     /// A reduction of a unit's values, or within each linear.
-    Reduce(Reduction, Over, StepId),
+    Reduce(Aggregate, Over, StepId),
     /// An operator on each linear's matrix, and the mean over the unit's linears.
     MatrixReduce(MatrixReduction, Vec<ParameterValue>, StepId),
     /// The ranks of a unit's values among themselves.

@@ -1,6 +1,6 @@
 //! Reductions of values that are all at hand.
 
-use super::reduction::{Reduced, Reduction};
+use super::reduction::{Aggregate, Reduced};
 use super::tally::{Collected, OrderStatistic, Tally};
 use super::vector;
 use crate::lang::scalar::log;
@@ -8,11 +8,11 @@ use crate::threads;
 
 /// Returns the value of a reduction of values that are all at hand, for what adds them up in their order; `None` for order
 /// statistics.
-pub fn tallied(reduction: Reduction, values: &[f32]) -> Option<Reduced> {
+pub fn tallied(reduction: Aggregate, values: &[f32]) -> Option<Reduced> {
     Some(added_up(Tally::of(reduction).ok()?, reduction, values))
 }
 
-fn added_up(tally: Tally, reduction: Reduction, values: &[f32]) -> Reduced {
+fn added_up(tally: Tally, reduction: Aggregate, values: &[f32]) -> Reduced {
     let mean = if tally.needs_centre() { vector::sum(values) / values.len() as f64 } else { 0.0 };
     let mut collected = Collected::new(tally, if mean.is_finite() { mean } else { 0.0 });
     collected.add(values);
@@ -22,7 +22,7 @@ fn added_up(tally: Tally, reduction: Reduction, values: &[f32]) -> Reduced {
 /// Returns the value of any reduction of values that are all at hand.
 ///
 /// The values may be reordered, and lose their signs.
-pub fn reduce(reduction: Reduction, values: &mut [f32]) -> Reduced {
+pub fn reduce(reduction: Aggregate, values: &mut [f32]) -> Reduced {
     let value = match Tally::of(reduction) {
         Ok(tally) => return added_up(tally, reduction, values),
         Err(_) if values.iter().any(|x| x.is_nan()) => f64::NAN,
@@ -34,43 +34,43 @@ pub fn reduce(reduction: Reduction, values: &mut [f32]) -> Reduced {
 }
 
 /// Returns the value of a reduction of values in double precision, in their order.
-pub fn reduce_doubles(reduction: Reduction, values: &[f64]) -> Reduced {
+pub fn reduce_doubles(reduction: Aggregate, values: &[f64]) -> Reduced {
     let n = values.len() as f64;
     let sum = |term: &dyn Fn(f64) -> f64| values.iter().map(|x| term(*x)).sum::<f64>();
     let mean = mean(values);
     let variance = sum(&|x| (x - mean) * (x - mean)) / n;
     let sample_variance = if values.len() < 2 { f64::NAN } else { variance * n / (n - 1.0) };
     let value = match reduction {
-        Reduction::Mean => mean,
-        Reduction::Sum => sum(&|x| x),
-        Reduction::Variance => variance,
-        Reduction::StandardDeviation => variance.sqrt(),
-        Reduction::SampleVariance => sample_variance,
-        Reduction::NormalisingDeviation if values.len() < 2 => 0.0,
-        Reduction::SampleDeviation | Reduction::NormalisingDeviation => sample_variance.sqrt(),
-        Reduction::Min => extreme(values, f64::min),
-        Reduction::Max => extreme(values, f64::max),
-        Reduction::Median | Reduction::Quantile(_) if values.iter().any(|x| x.is_nan()) => f64::NAN,
-        Reduction::Median => {
+        Aggregate::Mean => mean,
+        Aggregate::Sum => sum(&|x| x),
+        Aggregate::Variance => variance,
+        Aggregate::StandardDeviation => variance.sqrt(),
+        Aggregate::SampleVariance => sample_variance,
+        Aggregate::NormalisingDeviation if values.len() < 2 => 0.0,
+        Aggregate::SampleDeviation | Aggregate::NormalisingDeviation => sample_variance.sqrt(),
+        Aggregate::Min => extreme(values, f64::min),
+        Aggregate::Max => extreme(values, f64::max),
+        Aggregate::Median | Aggregate::Quantile(_) if values.iter().any(|x| x.is_nan()) => f64::NAN,
+        Aggregate::Median => {
             sorted(values).get(values.len().saturating_sub(1) / 2).copied().unwrap_or(f64::NAN)
         }
-        Reduction::Quantile(p) => interpolated(&sorted(values), p),
-        Reduction::L1 => sum(&f64::abs),
-        Reduction::L2 => sum(&|x| x * x).sqrt(),
-        Reduction::GeometricMean => (sum(&log) / n).exp(),
-        Reduction::Entropy => -sum(&|x| x * log(x)),
-        Reduction::Kurtosis if variance == 0.0 => 0.0,
+        Aggregate::Quantile(p) => interpolated(&sorted(values), p),
+        Aggregate::L1 => sum(&f64::abs),
+        Aggregate::L2 => sum(&|x| x * x).sqrt(),
+        Aggregate::GeometricMean => (sum(&log) / n).exp(),
+        Aggregate::Entropy => -sum(&|x| x * log(x)),
+        Aggregate::Kurtosis if variance == 0.0 => 0.0,
         // Divided first: the square of a small variance leaves the range.
-        Reduction::Kurtosis => sum(&|x| ((x - mean) / variance.sqrt()).powi(4)) / n,
-        Reduction::Gini => gini_of_sorted(&sorted(&values.iter().map(|x| x.abs()).collect::<Vec<_>>())),
-        Reduction::SumNotNegative | Reduction::ClampedEntropy | Reduction::Product => {
+        Aggregate::Kurtosis => sum(&|x| ((x - mean) / variance.sqrt()).powi(4)) / n,
+        Aggregate::Gini => gini_of_sorted(&sorted(&values.iter().map(|x| x.abs()).collect::<Vec<_>>())),
+        Aggregate::SumNotNegative | Aggregate::ClampedEntropy | Aggregate::Product => {
             let mut values: Vec<f32> = values.iter().map(|x| *x as f32).collect();
             return reduce(reduction, &mut values);
         }
     };
     let magnitude = match reduction {
-        Reduction::Mean => sum(&f64::abs) / n,
-        Reduction::Sum => sum(&f64::abs),
+        Aggregate::Mean => sum(&f64::abs) / n,
+        Aggregate::Sum => sum(&f64::abs),
         _ => value.abs(),
     };
     Reduced { value, magnitude, alternative: None }

@@ -2,7 +2,7 @@
 
 /// What a reduction collects.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Reduction {
+pub enum Aggregate {
     /// The sum over n.
     Mean,
     /// The sum.

@@ -3,7 +3,7 @@
 //! Several reductions can be made of one tally: the mean and the sum, the variance and its root. Which tally a reduction
 //! takes never depends on what else is computed, so a script has the same digits alone and among others.
 
-use super::reduction::{Reduced, Reduction};
+use super::reduction::{Aggregate, Reduced};
 use super::vector::{self, Kernel, Moments, Unary};
 use crate::lang::ops::Elementwise;
 
@@ -42,7 +42,7 @@ pub enum OrderStatistic {
     Gini,
 }
 
-impl Reduction {
+impl Aggregate {
     /// Returns whether all of a unit's values must be at hand at once.
     pub const fn needs_all_values(self) -> bool {
         Tally::of(self).is_err()
@@ -54,26 +54,26 @@ impl Tally {
     ///
     /// # Errors
     /// Returns the order statistic that the reduction is instead, which needs all values at once.
-    pub const fn of(reduction: Reduction) -> Result<Self, OrderStatistic> {
+    pub const fn of(reduction: Aggregate) -> Result<Self, OrderStatistic> {
         Ok(match reduction {
-            Reduction::Mean | Reduction::Sum => Self::Sum(None),
-            Reduction::L1 => Self::Sum(Some(Unary::Abs)),
-            Reduction::L2 => Self::Sum(Some(Unary::Square)),
-            Reduction::GeometricMean => Self::Sum(Some(Unary::Log)),
-            Reduction::Variance
-            | Reduction::StandardDeviation
-            | Reduction::SampleVariance
-            | Reduction::SampleDeviation
-            | Reduction::NormalisingDeviation => Self::Moments,
-            Reduction::Kurtosis => Self::HighMoments,
-            Reduction::Min | Reduction::Max => Self::Extremes,
-            Reduction::Entropy => Self::Entropy,
-            Reduction::SumNotNegative => Self::NotNegative,
-            Reduction::ClampedEntropy => Self::Probabilities,
-            Reduction::Product => Self::Factors,
-            Reduction::Quantile(p) => return Err(OrderStatistic::Quantile(p)),
-            Reduction::Median => return Err(OrderStatistic::Median),
-            Reduction::Gini => return Err(OrderStatistic::Gini),
+            Aggregate::Mean | Aggregate::Sum => Self::Sum(None),
+            Aggregate::L1 => Self::Sum(Some(Unary::Abs)),
+            Aggregate::L2 => Self::Sum(Some(Unary::Square)),
+            Aggregate::GeometricMean => Self::Sum(Some(Unary::Log)),
+            Aggregate::Variance
+            | Aggregate::StandardDeviation
+            | Aggregate::SampleVariance
+            | Aggregate::SampleDeviation
+            | Aggregate::NormalisingDeviation => Self::Moments,
+            Aggregate::Kurtosis => Self::HighMoments,
+            Aggregate::Min | Aggregate::Max => Self::Extremes,
+            Aggregate::Entropy => Self::Entropy,
+            Aggregate::SumNotNegative => Self::NotNegative,
+            Aggregate::ClampedEntropy => Self::Probabilities,
+            Aggregate::Product => Self::Factors,
+            Aggregate::Quantile(p) => return Err(OrderStatistic::Quantile(p)),
+            Aggregate::Median => return Err(OrderStatistic::Median),
+            Aggregate::Gini => return Err(OrderStatistic::Gini),
         })
     }
 
@@ -229,7 +229,7 @@ impl Collected {
     }
 
     /// Returns the value of a reduction that this tally is for.
-    pub fn finish(&self, reduction: Reduction) -> Reduced {
+    pub fn finish(&self, reduction: Aggregate) -> Reduced {
         let n = self.count as f64;
         let sum = self.sums.first;
         let variance = self.variance();
@@ -238,34 +238,34 @@ impl Collected {
         let sampled = if self.sample.1 == 0 { 0.0 } else { self.sample.0 / self.sample.1 as f64 };
         let typical = sampled.max((sum / n).abs());
         let (value, magnitude) = match reduction {
-            Reduction::Mean => (sum / n, typical),
-            Reduction::Sum => (sum, typical * n),
-            Reduction::Variance => (variance, variance),
+            Aggregate::Mean => (sum / n, typical),
+            Aggregate::Sum => (sum, typical * n),
+            Aggregate::Variance => (variance, variance),
             // A root moves by half of what is under it.
-            Reduction::StandardDeviation => (variance.sqrt(), variance.sqrt() / 2.0),
-            Reduction::SampleVariance => (sample_variance, sample_variance),
-            Reduction::NormalisingDeviation if self.count < 2 => (0.0, 0.0),
-            Reduction::SampleDeviation | Reduction::NormalisingDeviation => {
+            Aggregate::StandardDeviation => (variance.sqrt(), variance.sqrt() / 2.0),
+            Aggregate::SampleVariance => (sample_variance, sample_variance),
+            Aggregate::NormalisingDeviation if self.count < 2 => (0.0, 0.0),
+            Aggregate::SampleDeviation | Aggregate::NormalisingDeviation => {
                 (sample_variance.sqrt(), sample_variance.sqrt() / 2.0)
             }
-            Reduction::Kurtosis => {
+            Aggregate::Kurtosis => {
                 let kurtosis = self.kurtosis(variance);
                 (kurtosis, kurtosis)
             }
-            Reduction::Min => (f64::from(self.least), f64::from(self.least).abs()),
-            Reduction::Max => (f64::from(self.greatest), f64::from(self.greatest).abs()),
-            Reduction::L1 => (sum, sum),
-            Reduction::L2 => (sum.sqrt(), sum.sqrt() / 2.0),
-            Reduction::GeometricMean => {
+            Aggregate::Min => (f64::from(self.least), f64::from(self.least).abs()),
+            Aggregate::Max => (f64::from(self.greatest), f64::from(self.greatest).abs()),
+            Aggregate::L1 => (sum, sum),
+            Aggregate::L2 => (sum.sqrt(), sum.sqrt() / 2.0),
+            Aggregate::GeometricMean => {
                 let mean = sum / n;
                 (mean.exp(), mean.exp() * mean.abs().max(1.0))
             }
-            Reduction::Entropy => (-sum, sum.abs()),
-            Reduction::SumNotNegative => (sum, sum),
-            Reduction::ClampedEntropy if self.zeros == 0 => (f64::NAN, 0.0),
-            Reduction::ClampedEntropy => (sum, sum),
-            Reduction::Product => return self.product(n),
-            Reduction::Quantile(_) | Reduction::Median | Reduction::Gini => (f64::NAN, 0.0),
+            Aggregate::Entropy => (-sum, sum.abs()),
+            Aggregate::SumNotNegative => (sum, sum),
+            Aggregate::ClampedEntropy if self.zeros == 0 => (f64::NAN, 0.0),
+            Aggregate::ClampedEntropy => (sum, sum),
+            Aggregate::Product => return self.product(n),
+            Aggregate::Quantile(_) | Aggregate::Median | Aggregate::Gini => (f64::NAN, 0.0),
         };
         Reduced { value, magnitude, alternative: None }
     }

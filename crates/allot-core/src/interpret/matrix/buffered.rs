@@ -12,7 +12,7 @@ use crate::interpret::error::InterpretError;
 use crate::interpret::plan::{Plan, Step, StepId, StepKind};
 use crate::interpret::units::UnitData;
 use crate::kernels::reduce;
-use crate::kernels::reduction::{Reduced, Reduction};
+use crate::kernels::reduction::{Aggregate, Reduced};
 use crate::kernels::spectral;
 use crate::kernels::vector::Histogram;
 use crate::lang::types::Over;
@@ -69,10 +69,10 @@ impl Buffered {
         let mut left: Vec<usize> = Vec::new();
         for place in &self.of_unit {
             match &plan.steps[reductions[*place]].kind {
-                StepKind::Reduce(Reduction::Median, ..) if backend.counts() => {
+                StepKind::Reduce(Aggregate::Median, ..) if backend.counts() => {
                     values[*place] = Some(StepValue::One(counted(None, &sweep, backend)?));
                 }
-                StepKind::Reduce(Reduction::Quantile(p), ..) if backend.counts() => {
+                StepKind::Reduce(Aggregate::Quantile(p), ..) if backend.counts() => {
                     values[*place] = Some(StepValue::One(counted(Some(*p), &sweep, backend)?));
                 }
                 _ => left.push(*place),
@@ -103,7 +103,7 @@ impl Buffered {
     /// and the Gini coefficient, which takes absolute values, last.
     pub(super) fn order(&mut self, plan: &Plan<'_>, reductions: &[StepId]) {
         self.of_unit.sort_by_key(|place| match plan.steps[reductions[*place]].kind {
-            StepKind::Reduce(Reduction::Gini, ..) => 2,
+            StepKind::Reduce(Aggregate::Gini, ..) => 2,
             StepKind::Reduce(..) => 1,
             _ => 0,
         });
@@ -221,7 +221,7 @@ fn size(linear: &LinearData<'_>) -> usize {
     linear.rows * linear.columns
 }
 
-fn of_rows(reduction: Reduction, values: &[f32], columns: usize) -> Vec<f64> {
+fn of_rows(reduction: Aggregate, values: &[f32], columns: usize) -> Vec<f64> {
     let of_row = |row: &[f32]| match reduce::tallied(reduction, row) {
         Some(reduced) => reduced.value,
         None => reduce::reduce(reduction, &mut row.to_vec()).value,
@@ -229,7 +229,7 @@ fn of_rows(reduction: Reduction, values: &[f32], columns: usize) -> Vec<f64> {
     threads::map_chunks(values, columns.max(1), of_row)
 }
 
-fn of_columns(reduction: Reduction, values: &[f32], columns: usize) -> Vec<f64> {
+fn of_columns(reduction: Aggregate, values: &[f32], columns: usize) -> Vec<f64> {
     /// How many neighbouring columns are gathered together, so that each line of memory is used whole.
     const STRIP: usize = 16;
     let starts: Vec<usize> = (0..columns).step_by(STRIP).collect();

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use sha2::{Digest as _, Sha256};
 
 use super::{AcrossUnits, Digest, Need, Plan, Step, StepId, StepKind, place, uses};
-use crate::kernels::reduction::Reduction;
+use crate::kernels::reduction::Aggregate;
 use crate::lang::ops::{self, Elementwise, Normaliser, Op, ParameterValue, Terminal};
 use crate::lang::program::{Expr, ExprKind};
 use crate::lang::types::{Over, Type};
@@ -126,10 +126,10 @@ impl<'a> Planner<'a> {
                 Elementwise::Add | Elementwise::Multiply | Elementwise::Divide | Elementwise::SquareRoot,
                 operands,
             ) => operands.iter().all(|operand| self.is_not_negative(*operand)),
-            StepKind::Reduce(Reduction::L1 | Reduction::L2 | Reduction::Variance, ..) => true,
-            StepKind::Reduce(Reduction::StandardDeviation | Reduction::GeometricMean, ..) => true,
+            StepKind::Reduce(Aggregate::L1 | Aggregate::L2 | Aggregate::Variance, ..) => true,
+            StepKind::Reduce(Aggregate::StandardDeviation | Aggregate::GeometricMean, ..) => true,
             StepKind::Reduce(
-                Reduction::Mean | Reduction::Sum | Reduction::Min | Reduction::Max | Reduction::Median,
+                Aggregate::Mean | Aggregate::Sum | Aggregate::Min | Aggregate::Max | Aggregate::Median,
                 _,
                 x,
             ) => self.is_not_negative(*x),
@@ -154,26 +154,26 @@ impl<'a> Planner<'a> {
     }
 
     /// Adds a reduction that the origin's value is computed with.
-    fn reduce_part(&mut self, reduction: Reduction, x: StepId, origin: &'a Expr) -> StepId {
+    fn reduce_part(&mut self, reduction: Aggregate, x: StepId, origin: &'a Expr) -> StepId {
         self.part(StepKind::Reduce(reduction, Over::Unit, x), Type::Layer, origin)
     }
 
     fn normaliser(&mut self, op: Normaliser, x: StepId, origin: &'a Expr) -> StepId {
         match op {
             Normaliser::ZScore | Normaliser::DsaNormalize => {
-                let mean = self.reduce_part(Reduction::Mean, x, origin);
+                let mean = self.reduce_part(Aggregate::Mean, x, origin);
                 let deviation = if op == Normaliser::ZScore {
-                    Reduction::StandardDeviation
+                    Aggregate::StandardDeviation
                 } else {
-                    Reduction::NormalisingDeviation
+                    Aggregate::NormalisingDeviation
                 };
                 let deviation = self.reduce_part(deviation, x, origin);
                 let centred = self.map_part(Elementwise::Subtract, &[x, mean], origin);
                 self.map(Elementwise::Divide, &[centred, deviation], origin)
             }
             Normaliser::MinMax | Normaliser::DsaMinMax => {
-                let least = self.reduce_part(Reduction::Min, x, origin);
-                let greatest = self.reduce_part(Reduction::Max, x, origin);
+                let least = self.reduce_part(Aggregate::Min, x, origin);
+                let greatest = self.reduce_part(Aggregate::Max, x, origin);
                 let mut range = self.map_part(Elementwise::Subtract, &[greatest, least], origin);
                 if op == Normaliser::DsaMinMax {
                     let little = self.part(StepKind::Number(1e-9), Type::Number, origin);
@@ -183,14 +183,14 @@ impl<'a> Planner<'a> {
                 self.map(Elementwise::Divide, &[above, range], origin)
             }
             Normaliser::Softmax => {
-                let greatest = self.reduce_part(Reduction::Max, x, origin);
+                let greatest = self.reduce_part(Aggregate::Max, x, origin);
                 let below = self.map_part(Elementwise::Subtract, &[x, greatest], origin);
                 let power = self.map_part(Elementwise::Exponential, &[below], origin);
-                let sum = self.reduce_part(Reduction::Sum, power, origin);
+                let sum = self.reduce_part(Aggregate::Sum, power, origin);
                 self.map(Elementwise::Divide, &[power, sum], origin)
             }
             Normaliser::Center => {
-                let mean = self.reduce_part(Reduction::Mean, x, origin);
+                let mean = self.reduce_part(Aggregate::Mean, x, origin);
                 self.map(Elementwise::Subtract, &[x, mean], origin)
             }
             Normaliser::Ranks => {
@@ -209,30 +209,30 @@ impl<'a> Planner<'a> {
         origin: &'a Expr,
     ) -> StepId {
         let reduction = match op {
-            ops::Reduction::Mean => Reduction::Mean,
-            ops::Reduction::Sum => Reduction::Sum,
-            ops::Reduction::Variance => Reduction::Variance,
-            ops::Reduction::StandardDeviation => Reduction::StandardDeviation,
-            ops::Reduction::Min => Reduction::Min,
-            ops::Reduction::Max => Reduction::Max,
-            ops::Reduction::Median => Reduction::Median,
+            ops::Reduction::Mean => Aggregate::Mean,
+            ops::Reduction::Sum => Aggregate::Sum,
+            ops::Reduction::Variance => Aggregate::Variance,
+            ops::Reduction::StandardDeviation => Aggregate::StandardDeviation,
+            ops::Reduction::Min => Aggregate::Min,
+            ops::Reduction::Max => Aggregate::Max,
+            ops::Reduction::Median => Aggregate::Median,
             ops::Reduction::Quantile => {
-                Reduction::Quantile(parameters.first().and_then(|setting| setting.number()).unwrap_or(0.5))
+                Aggregate::Quantile(parameters.first().and_then(|setting| setting.number()).unwrap_or(0.5))
             }
-            ops::Reduction::L1 => Reduction::L1,
-            ops::Reduction::L2 => Reduction::L2,
-            ops::Reduction::GeometricMean => Reduction::GeometricMean,
-            ops::Reduction::Entropy => Reduction::Entropy,
-            ops::Reduction::Kurtosis => Reduction::Kurtosis,
-            ops::Reduction::Gini => Reduction::Gini,
-            ops::Reduction::DsaVariance => Reduction::SampleVariance,
-            ops::Reduction::DsaStandardDeviation => Reduction::SampleDeviation,
-            ops::Reduction::DsaGeometricMean => Reduction::Product,
+            ops::Reduction::L1 => Aggregate::L1,
+            ops::Reduction::L2 => Aggregate::L2,
+            ops::Reduction::GeometricMean => Aggregate::GeometricMean,
+            ops::Reduction::Entropy => Aggregate::Entropy,
+            ops::Reduction::Kurtosis => Aggregate::Kurtosis,
+            ops::Reduction::Gini => Aggregate::Gini,
+            ops::Reduction::DsaVariance => Aggregate::SampleVariance,
+            ops::Reduction::DsaStandardDeviation => Aggregate::SampleDeviation,
+            ops::Reduction::DsaGeometricMean => Aggregate::Product,
             ops::Reduction::DsaEntropy => {
                 // Of shares of the sum.
-                let sum = self.reduce_part(Reduction::SumNotNegative, x, origin);
+                let sum = self.reduce_part(Aggregate::SumNotNegative, x, origin);
                 let share = self.map_part(Elementwise::Divide, &[x, sum], origin);
-                let kind = StepKind::Reduce(Reduction::ClampedEntropy, Over::Unit, share);
+                let kind = StepKind::Reduce(Aggregate::ClampedEntropy, Over::Unit, share);
                 return self.whole(kind, Type::Layer, origin);
             }
         };
