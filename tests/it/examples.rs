@@ -66,11 +66,14 @@ fn a_search_by_a_measure_of_ones_own_goes_on_with_that_measure_only() {
     let Some(first) = run("own_measure", &[folder]) else { return };
     assert!(LoadedScript::check("found", script(&first).as_bytes(), None).is_ok(), "{first}");
     assert!(first.contains("squared divergence on the fitness text: "), "{first}");
-    assert_eq!(
-        Some(&first),
-        run("own_measure", &[folder]).as_ref(),
-        "what goes on ends as what was never stopped"
-    );
+    assert_eq!(Some(&first), run("own_measure", &[folder]).as_ref(), "what has ended is put together again");
+    // As if it had been stopped halfway.
+    let journal = place.path().join("run/journal.jsonl");
+    let whole = fs::read(&journal).expect("a journal");
+    fs::write(&journal, &whole[..whole.len() / 2]).expect("half a journal");
+    let again = run("own_measure", &[folder]);
+    assert_eq!(Some(&first), again.as_ref(), "what goes on ends as what was never stopped");
+    assert!(fs::read(&journal).expect("a journal") == whole, "with the same journal");
     // The command measures otherwise, and would mix two measures.
     let output = Command::new(env!("CARGO_BIN_EXE_allot"))
         .args(["search", "--resume", folder])

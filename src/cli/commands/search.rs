@@ -13,7 +13,7 @@ use crate::cli::shared::error::CliError;
 use crate::cli::shared::interrupt::{self, Deferred};
 use crate::cli::shared::progress::Progress;
 use crate::cli::shared::scripts;
-use crate::cli::shared::trial::{Objective, Texts, TrialPlace, trial};
+use crate::cli::shared::trial::{Objective, Texts, TrialPlace, say_collected, trial};
 use crate::model::ModelError;
 use crate::report::search::script;
 use crate::search::error::SearchError;
@@ -104,7 +104,9 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
     let mut settings = base(place, &arguments.objective, texts, space, common.quiet)?;
     for name in &arguments.include {
         let loaded = scripts::load(name, None, common.quiet)?;
+        let asked = settings.trial.texts.clone();
         include(&mut settings, &loaded);
+        say_collected(&asked, &settings.trial.texts, common.quiet);
         if arguments.texts.refuses_gradients() && settings.trial.texts.gradients {
             return Err(CliError::NoGradients { name: loaded.name });
         }

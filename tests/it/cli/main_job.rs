@@ -169,7 +169,7 @@ fn trials_collect_what_scripts_and_methods_need() {
     let refused = search("refused", &["--include", "gradient.allot", "--no-gradients"]);
     assert_eq!(refused.status.code(), Some(2), "{}", error(&refused));
     assert!(error(&refused).contains("gradient.allot uses `gradient`"), "{}", error(&refused));
-    let by_method = search("by-method", &["--method", "pruner_zero", "--no-gradients"]);
+    let by_method = search("by-method", &["--method", "pruner_zero", "--unit", "block", "--no-gradients"]);
     assert_eq!(by_method.status.code(), Some(0), "{}", error(&by_method));
     assert!(error(&by_method).contains("note: `gradient` is used"), "{}", error(&by_method));
     let compared = trial(&["compare", MODEL, "gradient.allot", "reconstruction.allot", "-s", "0.6"]);

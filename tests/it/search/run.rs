@@ -340,6 +340,7 @@ fn what_cannot_be_is_refused_in_a_line() {
     }
     let mut arguments = vec!["search", MODEL, "-s", "0.7", "--texts", "texts", "--out", "changed"];
     arguments.extend(["--length", "32", "--samples", "4", "--windows", "4", "--evaluations", "20"]);
+    arguments.extend(["--report-windows", "4"]);
     place.run(place.allot(&arguments));
     fs::copy(texts.join("report.jsonl"), own.join("fitness.jsonl")).expect("a copy");
     refused(place.allot(&["search", "--resume", "changed"]), "the fitness text changed");
