@@ -33,7 +33,7 @@ pub fn dense_scores<E: From<PruneError>>(
         let weight = checkpoint.weight(linear).map_err(PruneError::from)?;
         let moments = || {
             let found = statistics.and_then(|it| it.linears.get(&linear.module)?.second_moment.as_deref());
-            let missing = || PruneError::NeedsActivations { method: method.name().to_owned() };
+            let missing = || PruneError::NeedsActivations { method: method.kind() };
             found.map(Cow::Borrowed).ok_or_else(missing)
         };
         each(index, scorer.scores(linear, index, || widen(&weight), moments)?)?;

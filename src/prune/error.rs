@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use super::method_kind::MethodKind;
 use crate::interpret::error::InterpretError;
 use crate::interrupt::Interrupted;
 use crate::model::ModelError;
@@ -53,13 +54,13 @@ pub enum PruneError {
     )]
     NeedsActivations {
         /// The method.
-        method: String,
+        method: MethodKind,
     },
     /// The method needs Hessians, which statistics files do not hold.
     #[error("{method} needs the model's inputs themselves, which no statistics file holds")]
     NeedsTokens {
         /// The method.
-        method: String,
+        method: MethodKind,
     },
     /// A metric cannot be evaluated on a linear.
     #[error("the metric has no value on {module}: {source}")]

@@ -8,7 +8,8 @@ use rayon::prelude::*;
 
 use super::error::PruneError;
 use super::factor::{InverseFactor, MOST_DAMPING};
-use super::method::{MethodKind, Needs, Propagation};
+use super::method::{InputNeeds, Propagation};
+use super::method_kind::MethodKind;
 use super::options::PruneOptions;
 use crate::model::{Block, Checkpoint, Linear, Site};
 use crate::stats::{Activations, Hessian, SecondMoments, Statistics};
@@ -35,7 +36,7 @@ impl Inputs {
         let mut inputs = Self::default();
         let mut moments = SecondMoments::default();
         let needs = options.method.needs();
-        if needs == Needs::Hessian {
+        if needs == InputNeeds::Hessian {
             for linear in checkpoint.block_linears(block.index()) {
                 inputs.hessians.entry(linear.site).or_insert_with(|| Hessian::new(linear.columns));
             }
@@ -49,7 +50,7 @@ impl Inputs {
             Propagation::Pruned => activations.observe(block, &mut tap)?,
             Propagation::Dense => activations.advance(block, &mut tap)?,
         }
-        if needs == Needs::Moments {
+        if needs == InputNeeds::Moments {
             inputs.moments = Some(moments);
         }
         Ok(inputs)
@@ -72,8 +73,8 @@ impl Inputs {
             self.factors.clear();
             self.factors.insert(linear.site, factor);
         }
-        let method = MethodKind::SparseGpt.name();
-        self.factors.get(&linear.site).ok_or_else(|| PruneError::NeedsTokens { method: method.to_owned() })
+        let missing = PruneError::NeedsTokens { method: MethodKind::SparseGpt };
+        self.factors.get(&linear.site).ok_or(missing)
     }
 
     /// Returns a linear's second moments, `[columns]`, where they were collected.
@@ -81,7 +82,7 @@ impl Inputs {
         self.moments.as_ref()?.mean(linear.site)
     }
 
-    /// Returns a linear's second moments, `[columns]`: those just collected, else the dense model's.
+    /// Returns a linear's second moments, `[columns]`, for a method: those just collected, else the dense model's.
     ///
     /// # Errors
     /// When there are none.
@@ -89,20 +90,19 @@ impl Inputs {
         &self,
         linear: &Linear,
         statistics: Option<&'a Statistics>,
+        method: MethodKind,
     ) -> Result<Cow<'a, [f32]>, PruneError> {
         if let Some(collected) = self.collected_moment(linear) {
             return Ok(Cow::Owned(collected));
         }
         let dense = statistics.and_then(|it| it.linears.get(&linear.module)?.second_moment.as_deref());
-        dense
-            .map(Cow::Borrowed)
-            .ok_or_else(|| PruneError::NeedsActivations { method: format!("the score of {}", linear.module) })
+        dense.map(Cow::Borrowed).ok_or(PruneError::NeedsActivations { method })
     }
 }
 
 /// Returns about how many bytes a block's collected inputs take: Hessians of every site, and the widest one's factor.
 pub(super) fn collected_bytes(checkpoint: &Checkpoint, options: &PruneOptions<'_>) -> u64 {
-    if options.method.needs() != Needs::Hessian {
+    if options.method.needs() != InputNeeds::Hessian {
         return 0;
     }
     let mut sites: Vec<_> =

@@ -95,7 +95,7 @@ impl LinearPruner<'_> {
         inputs: &Inputs,
     ) -> Result<Mask, PruneError> {
         let (per, rounding) = (self.options.method.per(), self.options.rounding);
-        let moments = || inputs.second_moment(linear, self.options.statistics);
+        let moments = || inputs.second_moment(linear, self.options.statistics, self.options.method.kind());
         if let Scorer::Formula(ScoreFormula::Wanda) = self.scorer {
             return wanda_mask(linear, &widen(stored), &moments()?, share, rounding);
         }
@@ -114,7 +114,7 @@ impl LinearPruner<'_> {
     ) -> Result<Mask, PruneError> {
         let at = |error: candle_core::Error| ModelError::at(&linear.module)(error);
         let (shape, device) = ((linear.rows, linear.columns), self.checkpoint.device());
-        let moments = || inputs.second_moment(linear, self.options.statistics);
+        let moments = || inputs.second_moment(linear, self.options.statistics, self.options.method.kind());
         let scores = match self.scorer {
             Scorer::Formula(formula) => {
                 let weight = Tensor::from_vec(widen(stored), shape, &device).map_err(at)?;

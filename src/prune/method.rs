@@ -1,9 +1,8 @@
 //! The methods of pruning: what each is called, and what it needs.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
+use super::method_kind::MethodKind;
 use super::score::ScoreFormula;
 use crate::lang::ops::{Class, Op};
 use crate::lang::program::{Expr, Metric, Script};
@@ -94,18 +93,18 @@ impl Method {
     }
 
     /// Returns what has to be known of a linear's input.
-    pub(super) fn needs(&self) -> Needs {
+    pub(super) fn needs(&self) -> InputNeeds {
         match self {
-            Self::Magnitude => Needs::Weights,
-            Self::Wanda | Self::Ria { .. } => Needs::Moments,
-            Self::SparseGpt { .. } => Needs::Hessian,
+            Self::Magnitude => InputNeeds::Weights,
+            Self::Wanda | Self::Ria { .. } => InputNeeds::Moments,
+            Self::SparseGpt { .. } => InputNeeds::Hessian,
             // The Hessian's diagonal is twice the second moments.
             Self::Metric(metric)
                 if metric.score.uses(Op::InputNorm) || metric.score.uses(Op::HessianDiagonal) =>
             {
-                Needs::Moments
+                InputNeeds::Moments
             }
-            Self::Metric(_) => Needs::Weights,
+            Self::Metric(_) => InputNeeds::Weights,
         }
     }
 
@@ -117,41 +116,6 @@ impl Method {
             Self::Ria { per, .. } => *per,
             Self::Metric(metric) => metric.per,
         }
-    }
-}
-
-/// Which method it is, without its parameters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum MethodKind {
-    /// [`Method::Magnitude`].
-    Magnitude,
-    /// [`Method::Wanda`].
-    Wanda,
-    /// [`Method::SparseGpt`].
-    SparseGpt,
-    /// [`Method::Ria`].
-    Ria,
-    /// [`Method::Metric`].
-    Metric,
-}
-
-impl MethodKind {
-    /// Returns the name that files and commands use.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Magnitude => "magnitude",
-            Self::Wanda => "wanda",
-            Self::SparseGpt => "sparsegpt",
-            Self::Ria => "ria",
-            Self::Metric => "metric",
-        }
-    }
-}
-
-impl fmt::Display for MethodKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
     }
 }
 
@@ -177,7 +141,7 @@ pub enum Propagation {
 
 /// What has to be known of a linear's input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Needs {
+pub(super) enum InputNeeds {
     /// Nothing.
     Weights,
     /// Its second moments.

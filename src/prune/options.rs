@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicBool;
 
 use super::error::PruneError;
-use super::method::{Method, Needs, Propagation, across_units};
+use super::method::{InputNeeds, Method, Propagation, across_units};
 use super::pattern::{Pattern, Rounding};
 use crate::allocate::script::Outcome;
 use crate::interrupt;
@@ -64,15 +64,15 @@ impl PruneOptions<'_> {
 
     /// Returns whether hidden states have to go through the model.
     pub(super) fn runs_model(&self) -> bool {
-        self.tokens.is_some() && self.method.needs() != Needs::Weights
+        self.tokens.is_some() && self.method.needs() != InputNeeds::Weights
     }
 
     /// Refuses what cannot be done, before any work.
     pub(super) fn check(&self) -> Result<(), PruneError> {
-        let method = || self.method.name().to_owned();
+        let method = || self.method.kind();
         match (self.method.needs(), self.tokens, self.statistics) {
-            (Needs::Hessian, None, _) => Err(PruneError::NeedsTokens { method: method() }),
-            (Needs::Moments, None, None) => Err(PruneError::NeedsActivations { method: method() }),
+            (InputNeeds::Hessian, None, _) => Err(PruneError::NeedsTokens { method: method() }),
+            (InputNeeds::Moments, None, None) => Err(PruneError::NeedsActivations { method: method() }),
             _ => self.check_metric(),
         }
     }

@@ -3,10 +3,12 @@
 use serde::Serialize;
 
 use super::linear::Pruned;
-use super::method::{Method, MethodKind, Needs, Propagation};
+use super::method::{InputNeeds, Method, Propagation};
+use super::method_kind::MethodKind;
 use super::options::PruneOptions;
 use super::pattern::{Pattern, Rounding, Share};
 use crate::allocate::Allocation;
+use crate::lang::ops::Op;
 use crate::lang::print;
 use crate::model::{Checkpoint, Linear, count_zeros};
 
@@ -23,7 +25,7 @@ pub struct ScriptSource {
 
 /// What the statistics were collected on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Calibration {
+pub struct CalibrationRecord {
     /// How many sequences were read.
     pub samples: usize,
     /// How many tokens each has.
@@ -108,7 +110,7 @@ pub struct Report {
     pub propagation: Option<Propagation>,
     /// What statistics were collected on, when the method needed any.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub calibration: Option<Calibration>,
+    pub calibration: Option<CalibrationRecord>,
     /// The sparsity asked for.
     pub target: f64,
     /// The share of all block linears' weights that was pruned.
@@ -175,17 +177,21 @@ impl Report {
     }
 }
 
-fn calibration(options: &PruneOptions<'_>) -> Option<Calibration> {
+fn calibration(options: &PruneOptions<'_>) -> Option<CalibrationRecord> {
     if options.runs_model() {
-        return options.tokens.map(|tokens| Calibration {
+        return options.tokens.map(|tokens| CalibrationRecord {
             samples: tokens.samples(),
             length: tokens.length(),
             source: tokens.hash().to_owned(),
             seed: options.seed,
         });
     }
-    let needed = options.method.needs() != Needs::Weights;
-    options.statistics.filter(|_| needed).map(|statistics| Calibration {
+    let by_metric = |method: &Method| match method {
+        Method::Metric(metric) => Op::COLLECTED.into_iter().any(|op| metric.score.uses(op)),
+        _ => false,
+    };
+    let needed = options.method.needs() != InputNeeds::Weights || by_metric(&options.method);
+    options.statistics.filter(|_| needed).map(|statistics| CalibrationRecord {
         samples: statistics.provenance.samples,
         length: statistics.provenance.length,
         source: statistics.provenance.source.clone(),
