@@ -358,27 +358,9 @@ fn literal(value: f64) -> String {
 }
 
 fn unavailable(op: Terminal) -> ExchangeError {
-    let why = match op {
-        Terminal::Gradient | Terminal::HessianDiagonal | Terminal::ReconstructionError => {
-            "the function takes weights and the norms of inputs, and this is collected besides"
-        }
-        Terminal::Score
-        | Terminal::Weight
-        | Terminal::InputNorm
-        | Terminal::Depth
-        | Terminal::Parameters
-        | Terminal::FanIn
-        | Terminal::FanOut
-        | Terminal::Attention
-        | Terminal::Mlp
-        | Terminal::Query
-        | Terminal::Key
-        | Terminal::Value
-        | Terminal::Out
-        | Terminal::Gate
-        | Terminal::Up
-        | Terminal::Down
-        | Terminal::Target => "the function does not know what kind of projection a module is",
+    let why = match Op::COLLECTED.contains(&Op::from(op)) {
+        true => "the function takes weights and the norms of inputs, and this is collected besides",
+        false => "the function does not know what kind of projection a module is",
     };
     ExchangeError::Operator { operator: op.name(), why }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::allocate::script;
 use crate::lang::ops::Op;
+use crate::stats::Pass;
 
 /// Takes what a session tells; it may be called from any thread.
 pub type Watch = Arc<dyn Fn(Event<'_>) + Send + Sync>;
@@ -38,6 +39,15 @@ pub enum Phase {
     Perplexity,
     /// The divergence from another model is measured.
     Divergence,
+}
+
+impl From<Pass> for Phase {
+    fn from(pass: Pass) -> Self {
+        match pass {
+            Pass::Calibration => Self::Calibrating,
+            Pass::Gradients => Self::Gradients,
+        }
+    }
 }
 
 impl Phase {

@@ -39,6 +39,13 @@ impl Needs {
         self
     }
 
+    /// Returns those that are not among `others`.
+    #[must_use]
+    pub fn without(mut self, others: &Self) -> Self {
+        self.0.retain(|op| !others.0.contains(op));
+        self
+    }
+
     /// Returns what is needed beyond the linears' inputs, which pruning collects on its way through the model.
     #[must_use]
     pub fn beyond_inputs(mut self) -> Self {

@@ -20,8 +20,7 @@ use crate::model::{Checkpoint, Decoder};
 use crate::prune::{Method, Pattern, shares};
 use crate::results::Reductions;
 use crate::stats::{
-    CalibrationOptions, Reconstruction, Source, Statistics, Tokens, calibrate_with, gradients_within,
-    window_length,
+    CalibrationOptions, Collection, Pass, Reconstruction, Source, Statistics, Tokens, collect, window_length,
 };
 
 /// A model, its statistics, and what is done with both.
@@ -163,30 +162,33 @@ impl Session {
         }
         self.check_finite()?;
         let Some(calibration) = &self.calibration else { return Ok(()) };
-        let Some(tokens) = &self.tokens else { return Ok(()) };
-        let (seed, memory) = (calibration.seed, calibration.memory);
+        let seed = calibration.seed;
         let known = self.collected.clone().unwrap_or_default();
-        for op in needs.clone().beyond_inputs().terminals().filter(|op| !known.has(*op)) {
+        let missing = needs.clone().without(&known);
+        for op in missing.clone().beyond_inputs().terminals() {
             self.note(Note::Collecting(op));
         }
-        // One pass collects what was at hand again, so that all statistics are of the same windows.
-        let needs = needs.clone().and(known);
-        let blocks = self.checkpoint.config().blocks as f64;
-        let device = self.checkpoint.device();
+        let all = needs.clone().and(known);
+        let (gradients, memory) = (missing.has(Op::Gradient), calibration.memory);
         let options = CalibrationOptions {
-            reconstruction: needs.has(Op::ReconstructionError).then(Reconstruction::default),
+            reconstruction: all.has(Op::ReconstructionError).then(Reconstruction::default),
             memory,
             ..CalibrationOptions::default()
         };
-        let mut progress = |done| self.progress(Phase::Calibrating, done as f64 / blocks, None);
-        let mut statistics = calibrate_with(&self.checkpoint, tokens, seed, &device, options, &mut progress)?;
-        if needs.has(Op::Gradient) {
-            let mut progress = |done| self.progress(Phase::Gradients, done as f64 / (2.0 * blocks), None);
-            let gradients = gradients_within(&self.checkpoint, tokens, &device, memory, &mut progress)?;
-            statistics.add_gradients(gradients);
-        }
+        // Statistics are complete only with the inputs', which every calibration pass collects.
+        let calibrates = self.statistics.is_none() || missing.terminals().any(|op| op != Op::Gradient);
+        let wanted = Collection { calibration: calibrates.then_some(options), gradients, memory };
+        // Where collecting fails, nothing of the old stays, so that what is left is never incomplete.
+        let at_hand = self.statistics.take().unwrap_or_default();
+        self.collected = None;
+        let Some(tokens) = &self.tokens else { return Ok(()) };
+        let mut progress = |pass: Pass, share| {
+            self.progress(pass.into(), share, None);
+            Ok::<(), SessionError>(())
+        };
+        let statistics = collect(&self.checkpoint, tokens, seed, at_hand, wanted, &mut progress)?;
         self.statistics = Some(statistics);
-        self.collected = Some(needs);
+        self.collected = Some(all);
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 //! [`Text`] and [`Tokens`] say what the model reads, [`Activations`] takes it through the blocks, [`calibrate`] collects.
 
 mod calibrate;
+mod collect;
 mod error;
 mod file;
 mod gradients;
@@ -19,6 +20,7 @@ mod text;
 mod tokens;
 
 pub use calibrate::{CalibrationOptions, calibrate, calibrate_with};
+pub use collect::{Collection, Pass, collect};
 pub use error::StatisticsError;
 pub use gradients::{GRADIENT_SCALE, gradients, gradients_within};
 pub use hessian::Hessian;

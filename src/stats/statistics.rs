@@ -60,6 +60,16 @@ pub struct Statistics {
 }
 
 impl Statistics {
+    /// Takes the gradients of other statistics of the same text.
+    pub(super) fn with_gradients_of(mut self, other: Self) -> Self {
+        for (module, linear) in other.linears {
+            if let Some(gradient) = linear.gradient {
+                self.linears.entry(module).or_default().gradient = Some(gradient);
+            }
+        }
+        self
+    }
+
     /// Adds what [`gradients`](super::gradients) returned.
     pub fn add_gradients(&mut self, gradients: BTreeMap<String, Vec<f32>>) {
         for (module, gradient) in gradients {

@@ -12,10 +12,11 @@ use super::subjects::Subjects;
 use super::text::Texts;
 use super::threads::Threads;
 use crate::device::Engine;
+use crate::interpret::is_at_hand;
 use crate::lang::ops::Op;
 use crate::model::{Checkpoint, Precision};
 use crate::stats::{
-    CalibrationOptions, Reconstruction, Source, Statistics, Tokens, calibrate_with, gradients,
+    CalibrationOptions, Collection, Pass, Reconstruction, Source, Statistics, Tokens, collect,
 };
 
 /// Where models run, and in which precision.
@@ -61,14 +62,7 @@ impl Prepared {
         let mut collected = Op::COLLECTED.to_vec();
         for subject in self.evaluator.subjects.iter() {
             let data = subject.data()?;
-            collected.retain(|op| {
-                data.linears.iter().all(|linear| match *op {
-                    Op::InputNorm => linear.second_moment.is_some(),
-                    Op::HessianDiagonal => linear.hessian_diagonal.is_some(),
-                    Op::Gradient => linear.gradient.is_some(),
-                    _ => linear.reconstruction_error.is_some(),
-                })
-            });
+            collected.retain(|op| data.linears.iter().all(|linear| is_at_hand(*op, linear)));
         }
         Ok(collected)
     }
@@ -181,25 +175,34 @@ impl Opening<'_, '_> {
         tokens: &Tokens,
         texts: &TextSettings,
     ) -> Result<Statistics, TrialError> {
-        self.cancel.check()?;
-        let blocks = checkpoint.config().blocks as f64;
-        let device = checkpoint.device();
-        let begun = Instant::now();
-        let options = CalibrationOptions {
+        let calibration = CalibrationOptions {
             reconstruction: texts.reconstruction.then(Reconstruction::default),
             ..CalibrationOptions::default()
         };
-        let mut progress = |done| (self.note)("calibrating", done as f64 / blocks);
-        let mut statistics = calibrate_with(checkpoint, tokens, texts.seed, &device, options, &mut progress)?;
-        self.calibrated.seconds += begun.elapsed().as_secs_f64();
-        if texts.gradients {
-            self.cancel.check()?;
-            let begun = Instant::now();
-            let mut progress = |done| (self.note)("collecting gradients", done as f64 / (2.0 * blocks));
-            let collected = gradients(checkpoint, tokens, &device, &mut progress)?;
-            statistics.add_gradients(collected);
-            self.calibrated.gradient_seconds += begun.elapsed().as_secs_f64();
-        }
+        let wanted = Collection { calibration: Some(calibration), gradients: texts.gradients, memory: None };
+        let (cancel, note) = (self.cancel, &mut self.note);
+        let begun = Instant::now();
+        let mut turned = None;
+        let statistics =
+            collect(checkpoint, tokens, texts.seed, Statistics::default(), wanted, &mut |pass,
+                                                                                         share|
+             -> Result<
+                (),
+                TrialError,
+            > {
+                match pass {
+                    Pass::Calibration => note("calibrating", share),
+                    Pass::Gradients => {
+                        turned.get_or_insert_with(Instant::now);
+                        note("collecting gradients", share);
+                    }
+                }
+                Ok(cancel.check()?)
+            })?;
+        let ended = Instant::now();
+        let turned = turned.unwrap_or(ended);
+        self.calibrated.seconds += (turned - begun).as_secs_f64();
+        self.calibrated.gradient_seconds += (ended - turned).as_secs_f64();
         Ok(statistics)
     }
 

@@ -19,3 +19,5 @@ mod step_values;
 mod terminal;
 mod unit_values;
 pub mod units;
+
+pub use terminal::is_at_hand;

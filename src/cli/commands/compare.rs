@@ -9,7 +9,7 @@ use crate::cli::shared::common::{Common, Format, Verdict};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::interrupt::Deferred;
 use crate::cli::shared::progress::Progress;
-use crate::cli::shared::trial::{Objective, Texts, TrialPlace, say_collected, trial};
+use crate::cli::shared::trial::{Objective, Texts, TrialPlace, say_collected_in, trial};
 use crate::cli::shared::{output, preparation, scripts, terminal};
 use crate::compare::entrant::{Decider, Entrant};
 use crate::compare::error::CompareError;
@@ -224,7 +224,7 @@ fn settings(
     });
     let asked = texts.clone();
     Needs::of_scripts(scripts, metric).collect_in(&mut texts);
-    say_collected(&asked, &texts, quiet);
+    say_collected_in(&asked, &texts, quiet);
     if texts.report.is_none() {
         return Err(CliError::NoText { name: "report" });
     }

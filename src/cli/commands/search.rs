@@ -13,7 +13,7 @@ use crate::cli::shared::error::CliError;
 use crate::cli::shared::interrupt::{self, Deferred};
 use crate::cli::shared::progress::Progress;
 use crate::cli::shared::scripts;
-use crate::cli::shared::trial::{Objective, Texts, TrialPlace, say_collected, trial};
+use crate::cli::shared::trial::{Objective, Texts, TrialPlace, say_collected_in, trial};
 use crate::model::ModelError;
 use crate::report::search::script;
 use crate::search::error::SearchError;
@@ -106,7 +106,7 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
         let loaded = scripts::load(name, None, common.quiet)?;
         let asked = settings.trial.texts.clone();
         include(&mut settings, &loaded);
-        say_collected(&asked, &settings.trial.texts, common.quiet);
+        say_collected_in(&asked, &settings.trial.texts, common.quiet);
         if arguments.texts.refuses_gradients() && settings.trial.texts.gradients {
             return Err(CliError::NoGradients { name: loaded.name });
         }

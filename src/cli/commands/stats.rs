@@ -5,18 +5,17 @@ use std::path::PathBuf;
 use crate::cli::shared::common::{Common, Format, Verdict};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::interrupt::Deferred;
-use crate::cli::shared::progress::Progress;
-use crate::cli::shared::terminal;
+use crate::cli::shared::progress::{Progress, say_collected, watch};
 use crate::cli::shared::values::bytes;
 use crate::cli::shared::{model, output, scripts};
 use crate::lang::ops::Op;
 use crate::lang::types::UnitKind;
 use crate::model::Checkpoint;
 use crate::report::number;
-use crate::session::{AllocationOptions, Needs, Note, Session, metric_of};
+use crate::session::{AllocationOptions, Event, Needs, Session, metric_of};
 use crate::stats::{
-    CalibrationOptions, RECONSTRUCTION_GROUP, Reconstruction, Source, Statistics, calibrate_with,
-    gradients_within, spectra,
+    CalibrationOptions, Collection, RECONSTRUCTION_GROUP, Reconstruction, Source, Statistics, collect,
+    spectra,
 };
 
 /// Collects a model's statistics on a text: what scripts and pruning methods use beside the weights
@@ -150,7 +149,16 @@ fn calibrated(
         None => Source::Text(arguments.text.clone()),
     };
     let tokens = source.draw(checkpoint, arguments.samples, arguments.length, arguments.seed)?;
-    let reconstruction = arguments.reconstruction_error || needs.has(Op::ReconstructionError);
+    let collected = [
+        (Op::Gradient, arguments.gradients, arguments.gradients || needs.has(Op::Gradient)),
+        (
+            Op::ReconstructionError,
+            arguments.reconstruction_error,
+            arguments.reconstruction_error || needs.has(Op::ReconstructionError),
+        ),
+    ];
+    say_collected(&collected, common.quiet);
+    let [(_, _, gradients), (_, _, reconstruction)] = collected;
     let options = CalibrationOptions {
         hessians: arguments.hessians,
         reconstruction: reconstruction.then_some(Reconstruction {
@@ -159,39 +167,15 @@ fn calibrated(
         }),
         memory: arguments.memory,
     };
-    let gradients = arguments.gradients || needs.has(Op::Gradient);
-    let asked = |op| match op {
-        Op::Gradient => arguments.gradients,
-        _ => arguments.reconstruction_error,
-    };
-    for op in needs.clone().beyond_inputs().terminals().filter(|op| !asked(*op) && !common.quiet) {
-        terminal::message(&format!("note: {}\n", Note::Collecting(op)));
-    }
-    let needed = needed_bytes(checkpoint, options, gradients);
+    let wanted = Collection { calibration: Some(options), gradients, memory: arguments.memory };
+    let needed = wanted.needed_bytes(checkpoint);
     if let Some(allowed) = arguments.memory.filter(|allowed| needed > *allowed) {
         let [needed, allowed] = [needed, allowed].map(number::bytes);
         return Err(CliError::Memory { needed, allowed });
     }
-    let blocks = checkpoint.config().blocks as f64;
-    let (device, seed) = (checkpoint.device(), arguments.seed);
-    let bar = Progress::new("calibrating", common.quiet);
-    let mut progress = |done| bar.at(done as f64 / blocks);
-    let mut statistics = calibrate_with(checkpoint, &tokens, seed, &device, options, &mut progress)?;
-    bar.done();
-    if gradients {
-        let bar = Progress::new("gradients", common.quiet);
-        let mut progress = |done| bar.at(done as f64 / (2.0 * blocks));
-        let collected = gradients_within(checkpoint, &tokens, &device, arguments.memory, &mut progress)?;
-        bar.done();
-        statistics.add_gradients(collected);
-    }
-    Ok(statistics)
-}
-
-/// Returns about how many bytes the work takes whatever is done: a block's weights, and what is collected.
-fn needed_bytes(checkpoint: &Checkpoint, options: CalibrationOptions, gradients: bool) -> u64 {
-    let block = checkpoint.block_bytes();
-    let weights = checkpoint.linears().iter().map(|it| 4 * (it.rows * it.columns) as u64).sum::<u64>();
-    let gradients = if gradients { 2 * block + 2 * weights } else { 0 };
-    block + options.collected_bytes(checkpoint) + gradients
+    let watch = watch(common.quiet);
+    collect(checkpoint, &tokens, arguments.seed, Statistics::default(), wanted, &mut |pass, share| {
+        watch(Event::Progress { phase: pass.into(), share, value: None });
+        Ok(())
+    })
 }

@@ -6,7 +6,8 @@ use std::sync::{Mutex, PoisonError};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::terminal;
-use crate::session::{Event, Phase};
+use crate::lang::ops::Op;
+use crate::session::{Event, Note, Phase};
 
 /// A bar from 0 to 1000 thousandths; hidden where nobody looks.
 pub(in crate::cli) struct Progress(ProgressBar);
@@ -76,5 +77,13 @@ pub(in crate::cli) fn watch(quiet: bool) -> impl Fn(Event<'_>) + Send + Sync + '
                 terminal::message(&format!("{kind}: {note}\n"));
             }
         }
+    }
+}
+
+/// Says which statistics are collected though nobody asked for them: of each whether it was asked for, and whether it is collected.
+pub(in crate::cli) fn say_collected(statistics: &[(Op, bool, bool)], quiet: bool) {
+    let watch = watch(quiet);
+    for (op, _, _) in statistics.iter().filter(|(_, asked, collected)| *collected && !asked) {
+        watch(Event::Note(&Note::Collecting(*op)));
     }
 }

@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::error::CliError;
-use super::{model, scripts, terminal};
+use super::progress::say_collected;
+use super::{model, scripts};
 use crate::lang::ops::Op;
-use crate::session::{Note, TrialOptions};
+use crate::session::TrialOptions;
 use crate::stats::{Source, TokenFile, WINDOW_LENGTH};
 use crate::trial::loss::Measure;
 use crate::trial::settings::{TextSettings, TrialSettings};
@@ -199,18 +200,15 @@ pub(in crate::cli) fn trial(
     }
     let asked = texts.clone();
     let settings = options.settings(texts)?;
-    say_collected(&asked, &settings.texts, quiet);
+    say_collected_in(&asked, &settings.texts, quiet);
     Ok(settings)
 }
 
-/// Says which statistics are collected that nobody asked for, because something uses them.
-pub(in crate::cli) fn say_collected(asked: &TextSettings, collected: &TextSettings, quiet: bool) {
-    for (op, asked, collected) in [
+/// Says which statistics a trial collects that nobody asked for, because something uses them.
+pub(in crate::cli) fn say_collected_in(asked: &TextSettings, collected: &TextSettings, quiet: bool) {
+    let of_trial = [
         (Op::Gradient, asked.gradients, collected.gradients),
         (Op::ReconstructionError, asked.reconstruction, collected.reconstruction),
-    ] {
-        if collected && !asked && !quiet {
-            terminal::message(&format!("note: {}\n", Note::Collecting(op)));
-        }
-    }
+    ];
+    say_collected(&of_trial, quiet);
 }

@@ -61,9 +61,16 @@ pub(super) fn score_span(expr: &Expr) -> Option<Span> {
     find_score(expr).and_then(Expr::span)
 }
 
-fn check_linear(op: Terminal, span: Option<Span>, linear: &LinearData<'_>) -> Result<(), InterpretError> {
+/// Returns whether a linear has the data that an operator stands for, where it stands for any.
+pub fn is_at_hand(op: Op, linear: &LinearData<'_>) -> bool {
+    let Op::Terminal(terminal) = op else { return true };
+    lengths(terminal, linear).is_none_or(|(found, _)| found.is_some())
+}
+
+/// Returns how many numbers a linear has of a terminal's data, and how many it must have; `None` for a terminal without data.
+fn lengths(op: Terminal, linear: &LinearData<'_>) -> Option<(Option<usize>, usize)> {
     let weights = linear.rows * linear.columns;
-    let (found, expected) = match op {
+    Some(match op {
         Terminal::Weight => (Some(linear.weight.len()), weights),
         Terminal::Gradient => (linear.gradient.as_ref().map(|values| values.len()), weights),
         Terminal::InputNorm => (linear.second_moment.as_ref().map(|values| values.len()), linear.columns),
@@ -85,8 +92,12 @@ fn check_linear(op: Terminal, span: Option<Span>, linear: &LinearData<'_>) -> Re
         | Terminal::Gate
         | Terminal::Up
         | Terminal::Down
-        | Terminal::Target => return Ok(()),
-    };
+        | Terminal::Target => return None,
+    })
+}
+
+fn check_linear(op: Terminal, span: Option<Span>, linear: &LinearData<'_>) -> Result<(), InterpretError> {
+    let Some((found, expected)) = lengths(op, linear) else { return Ok(()) };
     let op = Op::from(op);
     let name = || linear.name.clone();
     match found {

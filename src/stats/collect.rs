@@ -1,0 +1,74 @@
+//! All that is collected of a model on a text: the calibration pass, and squared gradients where they are wanted.
+
+use super::calibrate::{CalibrationOptions, calibrate_with};
+use super::gradients::gradients_within;
+use super::statistics::Statistics;
+use super::tokens::Tokens;
+use crate::model::{Checkpoint, ModelError};
+
+/// What is collected beyond what is at hand.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Collection {
+    /// The calibration pass; `None` keeps what was collected before.
+    pub calibration: Option<CalibrationOptions>,
+    /// Whether squared gradients are collected, by a pass of their own.
+    pub gradients: bool,
+    /// How many bytes collecting gradients may take before hidden states go to scratch files; `None` for what is free.
+    pub memory: Option<u64>,
+}
+
+/// A pass through the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pass {
+    /// Inputs' second moments, Hessians and reconstruction errors.
+    Calibration,
+    /// Squared gradients, forward and back.
+    Gradients,
+}
+
+impl Collection {
+    /// Returns about how many bytes collecting takes whatever is done: a block's weights, and what is collected.
+    pub fn needed_bytes(&self, checkpoint: &Checkpoint) -> u64 {
+        let block = checkpoint.block_bytes();
+        let weights = checkpoint.linears().iter().map(|it| 4 * (it.rows * it.columns) as u64).sum::<u64>();
+        let gradients = if self.gradients { 2 * block + 2 * weights } else { 0 };
+        block + self.calibration.map_or(0, |options| options.collected_bytes(checkpoint)) + gradients
+    }
+}
+
+/// Returns statistics of a text: what is `wanted`, beside what is `known` of the same text.
+///
+/// `seed` is written down; it chooses nothing here. `progress` is called at the beginning of each pass with a share of 0, where an error
+/// ends the work, and then with the share of the pass that is done.
+///
+/// # Errors
+/// As [`calibrate_with`] and [`gradients_within`], and what `progress` returns at the beginning of a pass.
+pub fn collect<E: From<ModelError>>(
+    checkpoint: &Checkpoint,
+    tokens: &Tokens,
+    seed: u64,
+    known: Statistics,
+    wanted: Collection,
+    progress: &mut dyn FnMut(Pass, f64) -> Result<(), E>,
+) -> Result<Statistics, E> {
+    let blocks = checkpoint.config().blocks.max(1) as f64;
+    let device = checkpoint.device();
+    let mut statistics = known;
+    if let Some(options) = wanted.calibration {
+        progress(Pass::Calibration, 0.0)?;
+        let mut done = |blocks_done| {
+            let _ = progress(Pass::Calibration, blocks_done as f64 / blocks);
+        };
+        let calibrated = calibrate_with(checkpoint, tokens, seed, &device, options, &mut done)?;
+        statistics = calibrated.with_gradients_of(statistics);
+    }
+    if wanted.gradients {
+        progress(Pass::Gradients, 0.0)?;
+        let mut done = |blocks_done| {
+            let _ = progress(Pass::Gradients, blocks_done as f64 / (2.0 * blocks));
+        };
+        let gradients = gradients_within(checkpoint, tokens, &device, wanted.memory, &mut done)?;
+        statistics.add_gradients(gradients);
+    }
+    Ok(statistics)
+}
