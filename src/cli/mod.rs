@@ -17,8 +17,6 @@ use commands::{
 use shared::common::{Common, Verdict};
 use shared::{help, interrupt, terminal};
 
-use crate::interrupt::Interrupted;
-
 /// A small typed language for sparsity allocation functions, and the tools around it.
 #[derive(Debug, Parser)]
 #[command(name = "allot", version, max_term_width = 100)]
@@ -81,7 +79,7 @@ pub fn main() -> ExitCode {
         Ok(Verdict::Fine) => ExitCode::SUCCESS,
         Ok(Verdict::Found) => ExitCode::from(1),
         Err(CliError::BrokenPipe) => ExitCode::SUCCESS,
-        Err(error) if is_interrupted(&error) => {
+        Err(error) if error.is_interrupted() => {
             terminal::message(&help::explained(&error));
             ExitCode::from(interrupt::EXIT_CODE)
         }
@@ -90,12 +88,6 @@ pub fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
-}
-
-/// Returns whether an error is, or follows from, somebody's asking the work to stop.
-fn is_interrupted(error: &CliError) -> bool {
-    let mut causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
-    causes.any(|cause| cause.is::<Interrupted>())
 }
 
 /// Keeps candle's own threads from waiting in a loop: the work that pays runs on rayon's, which sleep.

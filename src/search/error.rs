@@ -31,7 +31,7 @@ pub enum SearchError {
     NoFormula,
     /// The metric's scores depend on what a unit is, and weights are ranked once for all candidates.
     #[error(
-        "the metric compares weights within units, so candidates of blocks and of projections would prune by other scores"
+        "the metric compares weights within a unit, so blocks and projections would be pruned by different scores"
     )]
     MetricOfUnits,
     /// The run's folder exists already.

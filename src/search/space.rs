@@ -5,7 +5,6 @@ mod constants;
 mod definition;
 mod dsa;
 mod grow;
-mod names;
 mod nodes;
 mod options;
 mod productions;

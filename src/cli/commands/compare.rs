@@ -25,6 +25,7 @@ use crate::prune::{Method, Pattern, Propagation};
 use crate::report::{TableOptions, compare as tables};
 use crate::session::{Needs, metric_of};
 use crate::trial::loss::Measure;
+use crate::trial::prepare::{Placement, prepare};
 use crate::trial::settings::TrialSettings;
 use crate::trial::store::{Memory, Store};
 
@@ -96,7 +97,10 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
     }
     let plan = plan(arguments, common.quiet)?;
     let settings = settings(arguments, &plan, &metric, common.quiet)?;
-    let prepared = preparation::prepared(&settings, common)?;
+    let prepared = preparation::prepared(common, |machine, note| {
+        let placement = Placement { engine: &machine.engine, precision: machine.precision };
+        prepare(&settings, placement, machine.cancel, note)
+    })?;
     let writing = Deferred::begin();
     let (folder, mut store): (_, Box<dyn Store>) = match &arguments.out {
         None => (None, Box::new(Memory::default())),

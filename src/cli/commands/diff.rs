@@ -4,15 +4,15 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::cli::shared::calibration::CalibrationArguments;
+use crate::allocate::Bounds;
+use crate::cli::shared::calibration::EvaluationArguments;
 use crate::cli::shared::common::{Common, Format, Verdict};
 use crate::cli::shared::error::CliError;
-use crate::cli::shared::{model, output, scripts, terminal};
+use crate::cli::shared::{output, scripts, terminal};
 use crate::lang::difference::{Difference, differences};
-use crate::lang::types::UnitKind;
 use crate::report::TableOptions;
 use crate::report::difference::{self, SideBySide};
-use crate::session::{AllocationOptions, LoadedScript};
+use crate::session::LoadedScript;
 
 /// Shows how two scripts differ: their formulas, and on a model their ratios
 #[derive(Debug, clap::Args)]
@@ -34,13 +34,7 @@ pub(in crate::cli) struct Arguments {
     #[arg(long, short, value_name = "RATIO", requires = "model")]
     sparsity: Option<f64>,
     #[command(flatten)]
-    calibration: CalibrationArguments,
-    /// How weights are scored when a script does not say: wanda, magnitude, ria, sparsegpt or a script with a metric
-    #[arg(long, default_value = "wanda")]
-    method: String,
-    /// The allocation unit, instead of the scripts' own: block or projection
-    #[arg(long, value_parser = crate::cli::shared::values::unit)]
-    unit: Option<UnitKind>,
+    evaluation: EvaluationArguments,
 }
 
 /// What `--format json` prints.
@@ -51,7 +45,7 @@ struct Printed<'a> {
 }
 
 pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdict, CliError> {
-    let load = |name: &str| scripts::load(name, arguments.unit, common.quiet);
+    let load = |name: &str| scripts::load(name, arguments.evaluation.unit, common.quiet);
     let loaded = [load(&arguments.first)?, load(&arguments.second)?];
     let formulas = match (&loaded[0].script.allocation, &loaded[1].script.allocation) {
         (Some(first), Some(second)) => differences(first, second),
@@ -85,11 +79,9 @@ fn ratios(
     sparsity: f64,
     common: Common,
 ) -> Result<SideBySide, CliError> {
-    let method = scripts::method(&arguments.method)?;
-    let mut session = arguments.calibration.session(model::open(folder, common)?, common.quiet)?;
-    let options =
-        AllocationOptions { method: &method, unit: arguments.unit, ..AllocationOptions::at(sparsity) };
-    let outcomes = session.allocate_all(&[&loaded[0], &loaded[1]], &options)?;
-    let names = [loaded[0].name.clone(), loaded[1].name.clone()];
-    Ok(SideBySide::new(names, &outcomes[0].allocation, &outcomes[1].allocation))
+    let bounds = Bounds::default();
+    let evaluated = arguments.evaluation.evaluate(folder, loaded.each_ref(), sparsity, bounds, common)?;
+    let ([first, second], _) = evaluated;
+    let names = loaded.each_ref().map(|script| script.name.clone());
+    Ok(SideBySide::new(names, &first.allocation, &second.allocation))
 }

@@ -4,16 +4,15 @@ use std::path::PathBuf;
 
 use crate::allocate::{Allocation, Bounds};
 use crate::cli::shared::allocation::{self, RatioSource};
-use crate::cli::shared::calibration::CalibrationArguments;
+use crate::cli::shared::calibration::EvaluationArguments;
 use crate::cli::shared::common::{Common, Format, Verdict};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::progress::watch;
-use crate::cli::shared::{model, output, scripts, terminal};
+use crate::cli::shared::{model, output, terminal};
 use crate::exchange::AllocationFile;
 use crate::lang::canonical;
-use crate::lang::types::UnitKind;
 use crate::report::{self, TableOptions};
-use crate::session::{AllocationOptions, Session};
+use crate::session::Session;
 
 /// Evaluates a script on a model: importance and sparsity of each unit
 #[derive(Debug, clap::Args)]
@@ -36,13 +35,7 @@ pub(in crate::cli) struct Arguments {
     #[arg(long, short, value_name = "RATIO")]
     sparsity: Option<f64>,
     #[command(flatten)]
-    calibration: CalibrationArguments,
-    /// How weights are scored when the script does not say: wanda, magnitude, ria, sparsegpt or a script with a metric
-    #[arg(long, default_value = "wanda")]
-    method: String,
-    /// The allocation unit, instead of the script's own: block or projection
-    #[arg(long, value_parser = crate::cli::shared::values::unit)]
-    unit: Option<UnitKind>,
+    evaluation: EvaluationArguments,
     /// The least sparsity of a unit
     #[arg(long, value_name = "RATIO", default_value_t = 0.0)]
     least: f64,
@@ -55,17 +48,14 @@ pub(in crate::cli) struct Arguments {
 }
 
 pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdict, CliError> {
-    let loaded = match allocation::load(&arguments.script, arguments.unit, common.quiet)? {
+    let loaded = match allocation::load(&arguments.script, arguments.evaluation.unit, common.quiet)? {
         RatioSource::Script(loaded) => *loaded,
         RatioSource::File(file, name) => return show_file(&file, &name, arguments, common),
     };
     let sparsity = arguments.sparsity.ok_or(CliError::NoSparsity)?;
-    let method = scripts::method(&arguments.method)?;
     let bounds = Bounds::new(arguments.least, arguments.most)?;
-    let checkpoint = model::open(&arguments.model, common)?;
-    let mut session = arguments.calibration.session(checkpoint, common.quiet)?;
-    let options = AllocationOptions { sparsity, method: &method, unit: arguments.unit, bounds };
-    let outcome = session.allocate(&loaded, &options)?;
+    let ([outcome], _) =
+        arguments.evaluation.evaluate(&arguments.model, [&loaded], sparsity, bounds, common)?;
     draw(arguments, &outcome.allocation, &loaded.name)?;
     match common.format {
         Format::Json => output::print_json(&AllocationFile::new(

@@ -5,17 +5,17 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
+use crate::allocate::Bounds;
 use crate::cli::shared::allocation::{self, RatioSource, named};
-use crate::cli::shared::calibration::CalibrationArguments;
+use crate::cli::shared::calibration::EvaluationArguments;
 use crate::cli::shared::common::{Common, Format, Verdict};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::progress::watch;
 use crate::cli::shared::{model, output, scripts, terminal};
 use crate::exchange::dsa;
 use crate::exchange::{AllocationFile, alphapruning, csv, dlp, evopress, file, llm_compressor, npy, numpy};
-use crate::lang::types::UnitKind;
 use crate::lang::{canonical, latex, print};
-use crate::session::{AllocationOptions, Session, metric_of};
+use crate::session::{Session, metric_of};
 
 /// Writes a script, or the allocation that it gives on a model, in another tool's form
 #[derive(Debug, clap::Args)]
@@ -42,13 +42,7 @@ pub(in crate::cli) struct Arguments {
     #[arg(long, short, value_name = "RATIO")]
     sparsity: Option<f64>,
     #[command(flatten)]
-    calibration: CalibrationArguments,
-    /// How weights are scored when the script does not say: wanda, magnitude, ria, sparsegpt or a script with a metric
-    #[arg(long, default_value = "wanda")]
-    method: String,
-    /// The allocation unit, instead of the script's own: block or projection
-    #[arg(long, value_parser = crate::cli::shared::values::unit)]
-    unit: Option<UnitKind>,
+    evaluation: EvaluationArguments,
     /// llm-compressor: what chooses weights
     #[arg(long, value_enum, default_value_t = Modifier::Wanda)]
     modifier: Modifier,
@@ -121,7 +115,7 @@ impl Written {
 }
 
 pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdict, CliError> {
-    let source = allocation::load(&arguments.script, arguments.unit, common.quiet)?;
+    let source = allocation::load(&arguments.script, arguments.evaluation.unit, common.quiet)?;
     let written = match (arguments.to, &source) {
         (Form::Latex | Form::Dsa | Form::Canonical | Form::Numpy, RatioSource::File(_, name)) => {
             return Err(CliError::NoScriptInFile { name: name.clone() });
@@ -132,8 +126,8 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
                 Form::Latex => latex::script(script),
                 Form::Dsa => format!("{}\n", dsa::export(script).ok_or(CliError::NoGraphString)?),
                 Form::Numpy => {
-                    let metric = metric_of(&scripts::method(&arguments.method)?)?;
-                    numpy::write(script, &loaded.name, &metric, arguments.unit)
+                    let metric = metric_of(&scripts::method(&arguments.evaluation.method)?)?;
+                    numpy::write(script, &loaded.name, &metric, arguments.evaluation.unit)
                         .map_err(named(&loaded.name))?
                 }
                 _ => print::script(&canonical::script(script)),
@@ -238,11 +232,8 @@ fn decided(
     };
     let model = arguments.model.as_ref().ok_or(CliError::NoModel)?;
     let sparsity = arguments.sparsity.ok_or(CliError::NoSparsity)?;
-    let method = scripts::method(&arguments.method)?;
-    let mut session = arguments.calibration.session(model::open(model, common)?, common.quiet)?;
-    let options =
-        AllocationOptions { method: &method, unit: arguments.unit, ..AllocationOptions::at(sparsity) };
-    let outcome = session.allocate(loaded, &options)?;
+    let bounds = Bounds::default();
+    let ([outcome], session) = arguments.evaluation.evaluate(model, [loaded], sparsity, bounds, common)?;
     let (checkpoint, statistics) = (session.checkpoint(), session.at_hand());
     let hash = Some(canonical::hash(&loaded.script));
     let file = AllocationFile {

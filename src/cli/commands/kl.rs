@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::cli::shared::common::{Common, Format, Verdict};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::progress::watch;
-use crate::cli::shared::text::TextArguments;
+use crate::cli::shared::text::WindowArguments;
 use crate::cli::shared::values::bytes;
 use crate::cli::shared::{model, output};
 use crate::report::number::grouped;
@@ -22,13 +22,7 @@ pub(in crate::cli) struct Arguments {
     /// The other model's folder
     other: PathBuf,
     #[command(flatten)]
-    text: TextArguments,
-    /// How many tokens a window of the text has (default: 2048, or the model's context where that is shorter)
-    #[arg(long)]
-    length: Option<usize>,
-    /// The most windows that are measured
-    #[arg(long)]
-    limit: Option<usize>,
+    windows: WindowArguments,
     /// How much memory the weights of both may take; larger models stream block by block, and activations that do not fit
     /// beside a block go to scratch files in TMPDIR (default: what is free)
     #[arg(long, value_parser = bytes, value_name = "BYTES")]
@@ -39,8 +33,9 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
     let dense = model::open(&arguments.dense, common)?;
     let other = model::open(&arguments.other, common)?;
     let (dense, other) = (Session::of(dense).watched(watch(common.quiet)), Session::of(other));
-    let (source, memory) = (arguments.text.source(), arguments.memory);
-    let measured = dense.divergence(&other, &source, arguments.length, arguments.limit, memory)?;
+    let (source, memory) = (arguments.windows.source(), arguments.memory);
+    let measured =
+        dense.divergence(&other, &source, arguments.windows.length, arguments.windows.limit, memory)?;
     match common.format {
         Format::Json => output::print_json(&measured)?,
         Format::Text => output::print(&format!(

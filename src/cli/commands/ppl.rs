@@ -6,7 +6,7 @@ use crate::cli::shared::common::{Common, Format, Verdict};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::input::Input;
 use crate::cli::shared::progress::watch;
-use crate::cli::shared::text::TextArguments;
+use crate::cli::shared::text::WindowArguments;
 use crate::cli::shared::values::bytes;
 use crate::cli::shared::{allocation, model, output, scripts};
 use crate::measure::Perplexity;
@@ -27,13 +27,7 @@ pub(in crate::cli) struct Arguments {
     /// The model's folder, as Hugging Face lays it out, or its id in the hub, `OWNER/NAME`
     model: PathBuf,
     #[command(flatten)]
-    text: TextArguments,
-    /// How many tokens a window of the text has (default: 2048, or the model's context where that is shorter)
-    #[arg(long)]
-    length: Option<usize>,
-    /// The most windows that are measured
-    #[arg(long)]
-    limit: Option<usize>,
+    windows: WindowArguments,
     /// How much memory the weights may take; a larger model streams block by block, and activations that do not fit beside a
     /// block go to a scratch file in TMPDIR (default: what is free)
     #[arg(long, value_parser = bytes, value_name = "BYTES")]
@@ -60,13 +54,13 @@ pub(in crate::cli) struct Arguments {
 
 pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdict, CliError> {
     let checkpoint = model::open(&arguments.model, common)?;
-    let source = arguments.text.source();
+    let source = arguments.windows.source();
     let measured = match &arguments.allocation {
         Some(path) => pruned(arguments, path, checkpoint, &source, common.quiet)?,
         None => Session::of(checkpoint).watched(watch(common.quiet)).perplexity(
             &source,
-            arguments.length,
-            arguments.limit,
+            arguments.windows.length,
+            arguments.windows.limit,
             arguments.memory,
         )?,
     };
@@ -95,14 +89,14 @@ fn pruned(
     let name = input.name.clone();
     let file = allocation::read(input, None)?;
     // What is wrong with the text shows before the work.
-    let tokens = source.windows(&checkpoint, arguments.length, arguments.limit)?;
+    let tokens = source.windows(&checkpoint, arguments.windows.length, arguments.windows.limit)?;
     let session = Session::of(checkpoint).watched(watch(quiet));
     let mut session = match (&arguments.stats, arguments.calibration.is_empty()) {
         (Some(path), _) => session.with_statistics(path)?,
         (None, true) => session,
         (None, false) => session.calibrated(Calibration {
             samples: arguments.samples,
-            length: arguments.length,
+            length: arguments.windows.length,
             seed: arguments.seed,
             memory: arguments.memory,
             ..Calibration::of(Source::Text(arguments.calibration.clone()))

@@ -10,11 +10,9 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::baselines::program::Baseline;
 use crate::cli::shared::common::{Common, Verdict};
 use crate::cli::shared::error::CliError;
-use crate::cli::shared::interrupt::{self, Deferred};
-use crate::cli::shared::progress::Progress;
-use crate::cli::shared::scripts;
+use crate::cli::shared::interrupt::Deferred;
 use crate::cli::shared::trial::{Objective, Texts, TrialPlace, say_collected_in, trial};
-use crate::model::ModelError;
+use crate::cli::shared::{preparation, scripts};
 use crate::report::search::script;
 use crate::search::error::SearchError;
 use crate::search::folder;
@@ -145,16 +143,9 @@ pub(in crate::cli) fn base(
 /// # Errors
 /// Fails as the search does.
 pub(in crate::cli) fn work(search: Search, common: Common) -> Result<Verdict, CliError> {
-    let engine = common.device.engine().map_err(ModelError::from)?;
-    let search = search.on(engine, common.device.precision()).cancelled_by(interrupt::flag().into());
-    let bar = Progress::new("preparing", common.quiet);
-    let prepared = search.prepare(&mut |_, share| bar.at(share));
-    bar.done();
-    let prepared = match prepared {
-        // Nothing is written yet, so the process may end here.
-        Err(SearchError::Interrupted(_)) => interrupt::end(),
-        prepared => prepared?,
-    };
+    let prepared = preparation::prepared(common, |machine, note| {
+        search.on(machine.engine, machine.precision).cancelled_by(machine.cancel).prepare(note)
+    })?;
     let folder = prepared.folder().to_owned();
     let writing = Deferred::begin();
     let line = Line::new(common.quiet);

@@ -1,12 +1,17 @@
 //! Statistics for commands that use them: from a file, or collected on the way.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use super::common::Common;
 use super::error::CliError;
 use super::progress::watch;
+use super::scripts;
 use super::values::bytes;
+use crate::allocate::Bounds;
+use crate::allocate::script::{Outcome, ScriptError};
+use crate::lang::types::UnitKind;
 use crate::model::Checkpoint;
-use crate::session::{Calibration, Session};
+use crate::session::{AllocationOptions, Calibration, LoadedScript, Session};
 use crate::stats::Source;
 
 /// Where a command's statistics come from.
@@ -34,6 +39,43 @@ pub(in crate::cli) struct CalibrationArguments {
     /// free)
     #[arg(long, value_parser = bytes, value_name = "BYTES")]
     memory: Option<u64>,
+}
+
+/// How scripts are evaluated on a model.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct EvaluationArguments {
+    #[command(flatten)]
+    calibration: CalibrationArguments,
+    /// How weights are scored when a script does not say: wanda, magnitude, ria, sparsegpt or a script with a metric
+    #[arg(long, default_value = "wanda")]
+    pub(in crate::cli) method: String,
+    /// The allocation unit, instead of a script's own: block or projection
+    #[arg(long, value_parser = super::values::unit)]
+    pub(in crate::cli) unit: Option<UnitKind>,
+}
+
+impl EvaluationArguments {
+    /// Evaluates scripts on the model of a folder or id, and returns what each allocates, with the session that evaluated.
+    ///
+    /// # Errors
+    /// Fails when the method is unknown, the model or the statistics cannot be used, or a script has no value on the model.
+    pub(in crate::cli) fn evaluate<const N: usize>(
+        &self,
+        model: &Path,
+        loaded: [&LoadedScript; N],
+        sparsity: f64,
+        bounds: Bounds,
+        common: Common,
+    ) -> Result<([Outcome; N], Session), CliError> {
+        // What is wrong with the method shows before the model is opened.
+        let method = scripts::method(&self.method)?;
+        let mut session = self.calibration.session(super::model::open(model, common)?, common.quiet)?;
+        let options = AllocationOptions { sparsity, method: &method, unit: self.unit, bounds };
+        let outcomes = session.allocate_all(&loaded, &options)?;
+        // There is an outcome for each script, or an error.
+        let outcomes = outcomes.try_into().map_err(|_| ScriptError::NoAllocation)?;
+        Ok((outcomes, session))
+    }
 }
 
 impl CalibrationArguments {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::interpret::error::InterpretError;
+use crate::interrupt::Interrupted;
 use crate::lang::diagnostic::Diagnostic;
 use crate::search::error::SearchError;
 use crate::session::SessionError;
@@ -123,8 +124,8 @@ pub enum CliError {
         /// The one asked for.
         asked: f64,
     },
-    /// Gradients are refused, and a script needs them.
-    #[error("{name} uses `gradient`, which is not to be collected")]
+    /// A script needs gradients, and the user refused them.
+    #[error("{name} uses `gradient`, and gradients are not collected")]
     NoGradients {
         /// The script.
         name: String,
@@ -204,6 +205,14 @@ pub enum CliError {
     /// A value cannot be written as JSON.
     #[error("cannot write JSON: {0}")]
     Json(#[from] serde_json::Error),
+}
+
+impl CliError {
+    /// Returns whether it is, or follows from, a request to stop the work.
+    pub(in crate::cli) fn is_interrupted(&self) -> bool {
+        let mut causes = std::iter::successors(Some(self as &dyn std::error::Error), |error| error.source());
+        causes.any(|cause| cause.is::<Interrupted>())
+    }
 }
 
 impl From<SessionError> for CliError {

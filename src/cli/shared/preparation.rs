@@ -4,27 +4,39 @@ use super::common::Common;
 use super::error::CliError;
 use super::interrupt;
 use super::progress::Progress;
-use crate::model::ModelError;
+use crate::device::Engine;
+use crate::model::{ModelError, Precision};
 use crate::trial::cancel::Cancel;
-use crate::trial::error::TrialError;
-use crate::trial::prepare::{Placement, Prepared, prepare};
-use crate::trial::settings::TrialSettings;
+use crate::trial::prepare::Preparing;
 
-/// Opens models and their texts on the command's device, with a progress bar.
+/// Where a command's models run, and what stops them.
+pub(in crate::cli) struct Machine {
+    /// The device.
+    pub(in crate::cli) engine: Engine,
+    /// The type in which models compute.
+    pub(in crate::cli) precision: Precision,
+    /// Set by Ctrl-C.
+    pub(in crate::cli) cancel: Cancel,
+}
+
+/// Prepares a trial on the command's device, with a progress bar.
 ///
-/// Nothing is written meanwhile, so that Ctrl-C may end the process anywhere; later it stops what the evaluator measures.
+/// Nothing is written meanwhile, so that Ctrl-C may end the process anywhere; later it stops what the trial measures.
 ///
 /// # Errors
-/// As [`prepare`].
-pub(in crate::cli) fn prepared(settings: &TrialSettings, common: Common) -> Result<Prepared, CliError> {
-    let bar = Progress::new("preparing", common.quiet);
+/// As `prepare`, and when the device cannot be used.
+pub(in crate::cli) fn prepared<T, E: Into<CliError>>(
+    common: Common,
+    prepare: impl FnOnce(Machine, &mut Preparing<'_>) -> Result<T, E>,
+) -> Result<T, CliError> {
     let engine = common.device.engine().map_err(ModelError::from)?;
-    let placement = Placement { engine: &engine, precision: common.device.precision() };
-    let cancel = Cancel::from(interrupt::flag());
-    let prepared = prepare(settings, placement, cancel, &mut |_, share| bar.at(share));
+    let precision = common.device.precision();
+    let machine = Machine { engine, precision, cancel: Cancel::from(interrupt::flag()) };
+    let bar = Progress::new("preparing", common.quiet);
+    let prepared = prepare(machine, &mut |_, share| bar.at(share));
     bar.done();
-    match prepared {
-        Err(TrialError::Interrupted(_)) => interrupt::end(),
-        prepared => Ok(prepared?),
+    match prepared.map_err(Into::into) {
+        Err(error) if error.is_interrupted() => interrupt::end(),
+        prepared => prepared,
     }
 }

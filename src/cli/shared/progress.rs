@@ -80,7 +80,8 @@ pub(in crate::cli) fn watch(quiet: bool) -> impl Fn(Event<'_>) + Send + Sync + '
     }
 }
 
-/// Says which statistics are collected though nobody asked for them: of each whether it was asked for, and whether it is collected.
+/// Notes each statistic that is collected without being asked for. An entry holds the terminal, whether it was asked for, and
+/// whether it is collected.
 pub(in crate::cli) fn say_collected(statistics: &[(Op, bool, bool)], quiet: bool) {
     let watch = watch(quiet);
     for (op, _, _) in statistics.iter().filter(|(_, asked, collected)| *collected && !asked) {

@@ -16,6 +16,26 @@ pub(in crate::cli) struct TextArguments {
     tokens: Option<String>,
 }
 
+/// What a command measures on.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct WindowArguments {
+    #[command(flatten)]
+    text: TextArguments,
+    /// How many tokens a window of the text has (default: 2048, or the model's context where that is shorter)
+    #[arg(long)]
+    pub(in crate::cli) length: Option<usize>,
+    /// The most windows that are measured
+    #[arg(long)]
+    pub(in crate::cli) limit: Option<usize>,
+}
+
+impl WindowArguments {
+    /// Returns where the tokens come from.
+    pub(in crate::cli) fn source(&self) -> Source {
+        self.text.source()
+    }
+}
+
 impl TextArguments {
     /// Returns where the tokens come from.
     pub(in crate::cli) fn source(&self) -> Source {

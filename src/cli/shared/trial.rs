@@ -204,7 +204,7 @@ pub(in crate::cli) fn trial(
     Ok(settings)
 }
 
-/// Says which statistics a trial collects that nobody asked for, because something uses them.
+/// Notes each statistic that a trial collects without being asked for.
 pub(in crate::cli) fn say_collected_in(asked: &TextSettings, collected: &TextSettings, quiet: bool) {
     let of_trial = [
         (Op::Gradient, asked.gradients, collected.gradients),

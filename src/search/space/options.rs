@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::names;
 use crate::lang::check::similar::similar;
 use crate::lang::ops::{CATALOGUE, Op};
 use crate::lang::types::UnitKind;
@@ -41,7 +40,6 @@ pub struct SpaceOptions {
     /// The most operators and constants of an allocation, its allocator included.
     pub max_size: usize,
     /// The allocation units that formulas may have.
-    #[serde(with = "names")]
     pub units: Vec<UnitKind>,
     /// The operators that formulas may have; all of the space's when there are none.
     pub only: Vec<Op>,
