@@ -2,11 +2,11 @@
 //!
 //!     cargo run --release --example pruned_folder -- FOLDER
 //!
-//! The bundled model at 60 %, with OWL's ratios and Wanda's masks.
+//! The bundled model at 60 %, with OWL's ratios and masks by its metric, which is Wanda's.
 
 use std::error::Error;
 
-use allot::prune::{Method, PruneOptions};
+use allot::prune::PruneOptions;
 use allot::session::{AllocationOptions, Calibration, LoadedScript, Session};
 use allot::stats::Source;
 
@@ -20,7 +20,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let script = LoadedScript::published("owl")?;
     let outcome = session.allocate(&script, &AllocationOptions::at(0.6))?;
-    let options = PruneOptions::of(Method::Wanda, &outcome);
+    let options = PruneOptions::of(script.method(), &outcome);
     let report = session.prune(&outcome.allocation, &options, &folder, false, None)?;
     println!("{} of {} weights pruned, into {folder}", report.pruned, report.parameters);
 

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use crate::allocate::script::ScriptError;
-use crate::exchange::ExchangeError;
 use crate::interpret::error::InterpretError;
 use crate::lang::diagnostic::Diagnostic;
 use crate::lang::render::render;
@@ -74,14 +73,6 @@ pub enum SessionError {
     OtherWeights {
         /// The model's folder.
         model: PathBuf,
-    },
-    /// An allocation file cannot be used.
-    #[error("{name}: {cause}")]
-    Exchange {
-        /// The file.
-        name: String,
-        /// Why.
-        cause: Box<ExchangeError>,
     },
     /// A model cannot be read or run.
     #[error(transparent)]

@@ -1,8 +1,8 @@
-//! Pruning methods by name, and which one counts for a script.
+//! Pruning methods by name.
 
 use super::error::SessionError;
 use super::script::LoadedScript;
-use crate::lang::program::{Metric, Script};
+use crate::lang::program::Metric;
 use crate::prune::Method;
 
 /// Returns the method of a name: `wanda`, `magnitude`, `ria`, `sparsegpt`, or a script with a metric, as [`LoadedScript::open`]
@@ -23,18 +23,6 @@ pub fn named_method(name: &str) -> Result<Method, SessionError> {
 /// When the script has no metric.
 pub fn method_of(loaded: &LoadedScript) -> Result<Method, SessionError> {
     Method::from_script(&loaded.script).ok_or_else(|| SessionError::NoMetric { name: loaded.name.clone() })
-}
-
-/// Returns the method that chooses the weights of a script's allocation: the one of `name`, else the script's own metric, else
-/// Wanda.
-///
-/// # Errors
-/// As [`named_method`].
-pub fn chosen_method(name: Option<&str>, script: Option<&Script>) -> Result<Method, SessionError> {
-    match name {
-        Some(name) => named_method(name),
-        None => Ok(script.and_then(Method::from_script).unwrap_or(Method::Wanda)),
-    }
 }
 
 /// Returns what `score` stands for in scripts without a metric of their own, in allocations made for a method.

@@ -17,7 +17,7 @@ mod search;
 pub use calibration::Calibration;
 pub use error::SessionError;
 pub use event::{Event, Note, Phase, Watch};
-pub use method::{chosen_method, method_of, metric_of, named_method};
+pub use method::{method_of, metric_of, named_method};
 pub use needs::Needs;
 pub use open::{AllocationOptions, Session};
 pub use script::LoadedScript;

@@ -13,7 +13,7 @@ use crate::lang::program::Script;
 use crate::lang::published::{self, PUBLISHED};
 use crate::lang::syntax::MAX_BYTES;
 use crate::lang::types::UnitKind;
-use crate::prune::ScriptSource;
+use crate::prune::{Method, ScriptSource};
 
 /// A checked script and where it came from.
 #[derive(Clone, Debug)]
@@ -72,6 +72,11 @@ impl LoadedScript {
             Some(script) => Ok(Self { name, text, script, warnings: diagnostics }),
             None => Err(SessionError::Diagnosed { name, text, diagnostics }),
         }
+    }
+
+    /// Returns the method that chooses the weights of the script's allocation where no other is named: its own metric, else Wanda.
+    pub fn method(&self) -> Method {
+        Method::from_script(&self.script).unwrap_or(Method::Wanda)
     }
 
     /// Returns what is written down of the script beside a pruned model.

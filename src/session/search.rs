@@ -66,6 +66,11 @@ impl TrialOptions {
     /// # Errors
     /// When a model cannot be opened, or the length that is asked for is longer than its context.
     pub fn settings(self, mut texts: TextSettings) -> Result<TrialSettings, SessionError> {
+        texts.calibration = texts.calibration.map(from_anywhere).transpose()?;
+        texts.statistics = texts.statistics.as_deref().map(absolute).transpose()?;
+        texts.fitness = from_anywhere(texts.fitness)?;
+        texts.selection = texts.selection.map(from_anywhere).transpose()?;
+        texts.report = texts.report.map(from_anywhere).transpose()?;
         Needs::of_method(&self.method).collect_in(&mut texts);
         let method = match self.method {
             Method::SparseGpt { .. } => Method::Wanda,
@@ -74,11 +79,6 @@ impl TrialOptions {
         let metric = metric_of(&method)?;
         let lengths = self.models.iter().map(|model| window_length(self.length, &Checkpoint::open(model)?));
         texts.length = lengths.collect::<Result<Vec<_>, _>>()?.into_iter().min().unwrap_or(texts.length);
-        texts.calibration = texts.calibration.map(from_anywhere).transpose()?;
-        texts.statistics = texts.statistics.as_deref().map(absolute).transpose()?;
-        texts.fitness = from_anywhere(texts.fitness)?;
-        texts.selection = texts.selection.map(from_anywhere).transpose()?;
-        texts.report = texts.report.map(from_anywhere).transpose()?;
         Ok(TrialSettings {
             models: self.models.iter().map(|model| absolute(model)).collect::<Result<_, _>>()?,
             targets: self.targets,

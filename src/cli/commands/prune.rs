@@ -12,7 +12,7 @@ use crate::cli::shared::{model, output, scripts};
 use crate::lang::types::UnitKind;
 use crate::prune::{Method, Pattern, Propagation, PruneOptions, Rounding, ScriptSource};
 use crate::report;
-use crate::session::{AllocationOptions, Needs, Session, chosen_method, metric_of};
+use crate::session::{AllocationOptions, Needs, Session, metric_of};
 
 /// Prunes a model: a script says how much each part loses, a method which weights
 #[derive(Debug, clap::Args)]
@@ -72,8 +72,8 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
     let name = arguments.method.as_deref();
     let method = match (&source, name) {
         (_, Some(name)) => scripts::method(name)?,
-        (RatioSource::Script(loaded), None) => chosen_method(None, Some(&loaded.script))?,
-        (RatioSource::File(..), None) => chosen_method(None, None)?,
+        (RatioSource::Script(loaded), None) => loaded.method(),
+        (RatioSource::File(..), None) => Method::Wanda,
     };
     let mut session = arguments.calibration.session(model::open(&arguments.model, common)?, common.quiet)?;
     collect(&source, &method, &mut session)?;

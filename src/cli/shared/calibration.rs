@@ -93,7 +93,7 @@ impl CalibrationArguments {
     /// Returns a session on a model, with the statistics that the arguments say.
     ///
     /// # Errors
-    /// Fails when a weight is not finite, or the statistics file cannot be used with the model.
+    /// Fails when the statistics file cannot be used with the model.
     pub(in crate::cli) fn session(&self, checkpoint: Checkpoint, quiet: bool) -> Result<Session, CliError> {
         let session = Session::of(checkpoint).watched(watch(quiet));
         Ok(match (&self.stats, self.calibration()) {

@@ -229,7 +229,6 @@ impl From<SessionError> for CliError {
                 Self::DecidedSparsity { name, target, asked }
             }
             SessionError::OtherWeights { model } => Self::OtherWeights { model },
-            SessionError::Exchange { name, cause } => Self::Exchange { name, cause },
             SessionError::Model(error) => Self::Model(error),
             SessionError::Text(error) => Self::Text(error),
             SessionError::Statistics(error) => Self::Statistics(error),

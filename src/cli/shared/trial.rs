@@ -12,9 +12,6 @@ use crate::trial::loss::Measure;
 use crate::trial::settings::{TextSettings, TrialSettings};
 use crate::trial::target::Target;
 
-/// The texts of a search, in the order in which they are read.
-const TEXTS: [&str; 4] = ["calibration", "fitness", "selection", "report"];
-
 /// What candidates are judged by.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Objective")]
@@ -98,29 +95,26 @@ impl Texts {
         seed: u64,
         unsearched: bool,
     ) -> Result<TextSettings, CliError> {
-        let given = [&self.calibration, &self.fitness, &self.selection, &self.report];
-        let mut found = Vec::with_capacity(TEXTS.len());
-        for (name, given) in TEXTS.into_iter().zip(given) {
-            found.push(match given {
-                Some(given) => Some(source(given)?),
-                None => self.in_folder(name)?,
-            });
-        }
-        let mut found = found.into_iter();
-        let mut next = || found.next().flatten();
-        let (calibration, fitness, selection, report) = (next(), next(), next(), next());
+        let text = |name: &str, given: &Option<String>| match given {
+            Some(given) => Some(source(given)),
+            None => self.in_folder(name),
+        };
+        let calibration = text("calibration", &self.calibration);
+        let fitness = text("fitness", &self.fitness);
+        let selection = text("selection", &self.selection);
+        let report = text("report", &self.report);
         let fitness = match (fitness, unsearched) {
             (None, true) => calibration.clone().or_else(|| report.clone()),
             (fitness, _) => fitness,
         };
         Ok(TextSettings {
             calibration: calibration.filter(|_| self.stats.is_none()),
-            statistics: self.stats.as_deref().map(absolute).transpose()?,
+            statistics: self.stats.clone(),
             gradients: !self.no_gradients,
             reconstruction: self.reconstruction_error,
             samples: self.samples,
             seed,
-            // Until the models are known, whose context it may not exceed.
+            // `TrialOptions::settings` fits it to the models' context.
             length: self.length.unwrap_or(WINDOW_LENGTH),
             fitness: fitness.ok_or(CliError::NoText { name: "fitness" })?,
             selection,
@@ -130,28 +124,21 @@ impl Texts {
         })
     }
 
-    fn in_folder(&self, name: &str) -> Result<Option<Source>, CliError> {
-        let Some(folder) = &self.texts else { return Ok(None) };
+    fn in_folder(&self, name: &str) -> Option<Source> {
+        let folder = self.texts.as_ref()?;
         let files = ["jsonl", "txt", "raw"].map(|ending| folder.join(format!("{name}.{ending}")));
-        let found = files.iter().find(|path| path.exists());
-        Ok(found.map(|path| absolute(path)).transpose()?.map(|path| Source::Text(vec![path])))
+        files.into_iter().find(|path| path.exists()).map(|path| Source::Text(vec![path]))
     }
 }
 
 /// Reads what a text is: a file, or ready ids in one.
-fn source(given: &str) -> Result<Source, CliError> {
+fn source(given: &str) -> Source {
     match given.rsplit_once(':') {
         Some((file, name)) if file.ends_with(".safetensors") => {
-            let (file, tensor) = (absolute(Path::new(file))?, Some(name.to_owned()));
-            Ok(Source::Tokens(TokenFile { file, tensor }))
+            Source::Tokens(TokenFile { file: file.into(), tensor: Some(name.to_owned()) })
         }
-        _ => Ok(Source::Text(vec![absolute(Path::new(given))?])),
+        _ => Source::Text(vec![given.into()]),
     }
-}
-
-/// Returns a path that still names the file when the run is resumed from elsewhere.
-fn absolute(path: &Path) -> Result<PathBuf, CliError> {
-    path.canonicalize().map_err(|cause| CliError::Read { path: path.to_owned(), cause })
 }
 
 fn measure(word: &str) -> Result<Measure, String> {
@@ -180,7 +167,7 @@ pub(in crate::cli) fn trial(
     texts: TextSettings,
     quiet: bool,
 ) -> Result<TrialSettings, CliError> {
-    let model = absolute(&model::folder(place.model, quiet)?)?;
+    let model = model::folder(place.model, quiet)?;
     let mut options = TrialOptions {
         method: scripts::method(&objective.method)?,
         pattern: objective.pattern,
@@ -192,7 +179,7 @@ pub(in crate::cli) fn trial(
         match also.parse::<f64>() {
             Ok(sparsity) => options.targets.push(Target { subject: 0, sparsity }),
             Err(_) => {
-                options.models.push(absolute(&model::folder(Path::new(also), quiet)?)?);
+                options.models.push(model::folder(Path::new(also), quiet)?);
                 let subject = options.models.len() - 1;
                 options.targets.push(Target { subject, sparsity: place.sparsity });
             }
