@@ -1,20 +1,27 @@
 //! Kernels compiled by NVRTC and run on a GPU by its driver, in one stream.
 
+use std::collections::HashMap;
 use std::fmt;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
-use candle_core::cuda_backend::cudarc::driver::{CudaFunction, DevicePtr, LaunchConfig, PushKernelArg};
+use candle_core::cuda_backend::cudarc::driver::sys::{CUfunction_attribute, CUmemPool_attribute};
+use candle_core::cuda_backend::cudarc::driver::{
+    CudaFunction, DevicePtr, DriverError, LaunchConfig, PushKernelArg, result,
+};
 use candle_core::cuda_backend::cudarc::nvrtc::{CompileOptions, compile_ptx_with_opts};
 use candle_core::cuda_backend::{CudaDType, CudaStorage};
 use candle_core::{CudaDevice, DType, Device, Storage, Tensor};
 use half::{bf16, f16};
-use sha2::{Digest, Sha256};
 
 use super::error::{EngineError, Fits};
-use super::launcher::{Argument, Launcher};
+use super::launcher::{Argument, Code, Launch, Launcher, Out};
 
 /// Bytes of the device that are left for what kernels take beside the weights.
 const SPARE: u64 = 256 << 20;
+/// Bytes that the threads of a block share without being asked for more.
+const SHARED: u32 = 48 << 10;
+/// A kernel of a text, known by the text's hash.
+type Known = ([u8; 32], &'static str);
 
 /// A GPU's driver, and one stream in which everything runs in order.
 pub(super) struct Driver {
@@ -23,8 +30,8 @@ pub(super) struct Driver {
     name: String,
     /// What NVRTC compiles for, such as `compute_90`.
     architecture: String,
-    /// One kernel at a time is compiled: the second who needs it finds it.
-    compiling: Mutex<()>,
+    /// One kernel at a time is compiled: the second who needs it finds it. Looked up, and never gone through in its order.
+    functions: Mutex<HashMap<Known, CudaFunction>>,
 }
 
 impl fmt::Debug for Driver {
@@ -46,33 +53,76 @@ impl Driver {
         };
         // A stream of its own, and not each thread's: rayon's threads share the device, and its work stays in order.
         let cuda = CudaDevice::new_with_stream(ordinal).map_err(|error| no_device(&error))?;
+        // SAFETY: everything runs in the one stream, which keeps the order of all work, so nothing has to wait for an event.
+        unsafe { cuda.disable_event_tracking() };
         let stream = cuda.cuda_stream();
         let context = stream.context();
+        keep_memory(context.cu_device()).map_err(|error| no_device(&error))?;
         let name = context.name().map_err(|error| no_device(&error))?;
         let (major, minor) = context.compute_capability().map_err(|error| no_device(&error))?;
         let architecture = format!("compute_{major}{minor}");
-        Ok(Self { ordinal, cuda, name, architecture, compiling: Mutex::new(()) })
+        Ok(Self { ordinal, cuda, name, architecture, functions: Mutex::default() })
     }
 
-    /// Returns a kernel, compiled unless it was before; a text is known by its hash.
-    fn function(&self, text: &str, kernel: &'static str) -> Result<CudaFunction, EngineError> {
-        let module = format!("allot-{}", hexadecimal(&Sha256::digest(text.as_bytes())));
-        let _one = self.compiling.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        // What is loaded already needs no code.
-        if let Ok(function) = self.cuda.get_or_load_custom_func(kernel, &module, "") {
-            return Ok(function.into_cuda_function());
+    /// Returns a kernel, compiled unless it was before.
+    fn function(&self, code: &Code, kernel: &'static str) -> Result<CudaFunction, EngineError> {
+        let mut functions = self.functions.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(function) = functions.get(&(*code.hash(), kernel)) {
+            return Ok(function.clone());
         }
-        let options = CompileOptions {
-            options: vec![format!("--gpu-architecture={}", self.architecture), "--std=c++17".to_owned()],
-            ..CompileOptions::default()
+        let failed = |problem: String| EngineError::Failed { what: kernel, problem };
+        let module = format!("allot-{}", hexadecimal(code.hash()));
+        // Another kernel of the text may have loaded it; then no code is needed.
+        let loaded = match self.cuda.get_or_load_custom_func(kernel, &module, "") {
+            Ok(function) => function,
+            Err(_) => {
+                let compiled = compile_ptx_with_opts(code.text(), options(&self.architecture))
+                    .map_err(|error| failed(error.to_string()))?;
+                self.cuda
+                    .get_or_load_custom_func(kernel, &module, &compiled.to_src())
+                    .map_err(|error| failed(error.to_string()))?
+            }
         };
-        let compiled = compile_ptx_with_opts(text, options)
-            .map_err(|error| EngineError::Failed { what: kernel, problem: error.to_string() })?;
-        let loaded = self.cuda.get_or_load_custom_func(kernel, &module, &compiled.to_src());
-        let loaded =
-            loaded.map_err(|error| EngineError::Failed { what: kernel, problem: error.to_string() })?;
-        Ok(loaded.into_cuda_function())
+        let function = loaded.into_cuda_function();
+        functions.insert((*code.hash(), kernel), function.clone());
+        Ok(function)
     }
+}
+
+/// Returns how NVRTC compiles: products and sums are rounded one by one unless a kernel asks for both at once; quotients and roots
+/// to 2 units in the last place.
+fn options(architecture: &str) -> CompileOptions {
+    let flags = ["--std=c++17", "--fmad=false", "--prec-div=false", "--prec-sqrt=false"];
+    let mut options: Vec<String> = flags.map(str::to_owned).into();
+    options.push(format!("--gpu-architecture={architecture}"));
+    CompileOptions { options, ..CompileOptions::default() }
+}
+
+/// Has the driver keep memory that was freed: otherwise it hands all of it back whenever the device is waited for, and asks for it
+/// again, which takes longer than most kernels.
+fn keep_memory(device: i32) -> Result<(), DriverError> {
+    let mut all = u64::MAX;
+    // SAFETY: the pool is the device's own, and the attribute is a number of 64 bits.
+    unsafe {
+        let pool = result::device::get_default_mem_pool(device)?;
+        let attribute = CUmemPool_attribute::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD;
+        result::mem_pool::set_attribute(pool, attribute, (&raw mut all).cast())
+    }
+}
+
+/// Returns how many bytes the driver keeps of a device that nothing uses.
+fn kept_memory(device: i32) -> Result<u64, DriverError> {
+    let number = |attribute| -> Result<u64, DriverError> {
+        let mut bytes = 0_u64;
+        // SAFETY: as above.
+        unsafe {
+            let pool = result::device::get_default_mem_pool(device)?;
+            result::mem_pool::get_attribute(pool, attribute, (&raw mut bytes).cast())?;
+        }
+        Ok(bytes)
+    };
+    let reserved = number(CUmemPool_attribute::CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT)?;
+    Ok(reserved.saturating_sub(number(CUmemPool_attribute::CU_MEMPOOL_ATTR_USED_MEM_CURRENT)?))
 }
 
 impl Launcher for Driver {
@@ -86,8 +136,9 @@ impl Launcher for Driver {
 
     fn memory(&self) -> Option<(u64, u64)> {
         let stream = self.cuda.cuda_stream();
-        let (free, total) = stream.context().mem_get_info().ok()?;
-        Some((free as u64, total as u64))
+        let context = stream.context();
+        let (free, total) = context.mem_get_info().ok()?;
+        Some((free as u64 + kept_memory(context.cu_device()).ok()?, total as u64))
     }
 
     fn room(&self, what: &str, bytes: u64) -> Result<(), EngineError> {
@@ -105,22 +156,31 @@ impl Launcher for Driver {
         })
     }
 
-    fn launch(
+    fn run(
         &self,
-        text: &str,
+        code: &Code,
         kernel: &'static str,
-        blocks: u32,
-        arguments: &[Argument<'_>],
-        outs: &[(DType, usize)],
+        launch: Launch<'_>,
+        outs: &[Out],
     ) -> Result<Vec<Tensor>, EngineError> {
-        let function = self.function(text, kernel)?;
+        let function = self.function(code, kernel)?;
+        let failed = |error: DriverError| EngineError::Failed { what: kernel, problem: error.to_string() };
+        if launch.shared > SHARED {
+            let attribute = CUfunction_attribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
+            function.set_attribute(attribute, launch.shared as i32).map_err(failed)?;
+        }
         let device = self.device();
         let written: Vec<Tensor> = outs
             .iter()
-            .map(|(dtype, count)| Tensor::zeros((*count).max(1), *dtype, &device))
+            .map(|out| match out.zeros || out.count == 0 {
+                true => Tensor::zeros(out.count.max(1), out.dtype, &device),
+                // SAFETY: the kernel writes every number before anything reads one.
+                false => unsafe { Tensor::empty(out.count, out.dtype, &device) },
+            })
             .collect::<Result<_, _>>()?;
         // Addresses and numbers, which must live until the launch.
-        let values: Vec<Value> = arguments
+        let values: Vec<Value> = launch
+            .arguments
             .iter()
             .map(|argument| match argument {
                 Argument::Tensor(tensor) => Ok(Value::Long(self.address(tensor)?)),
@@ -137,11 +197,14 @@ impl Launcher for Driver {
                 Value::Short(number) => builder.arg(number),
             };
         }
-        let config = LaunchConfig { grid_dim: (blocks, 1, 1), block_dim: (256, 1, 1), shared_mem_bytes: 0 };
+        let config = LaunchConfig {
+            grid_dim: (launch.blocks, 1, 1),
+            block_dim: (256, 1, 1),
+            shared_mem_bytes: launch.shared,
+        };
         // SAFETY: the arguments are those that the kernel's text declares, every buffer is as long as its shape says, and all
         // of them were made on this stream, which frees them in order.
-        unsafe { builder.launch(config) }
-            .map_err(|error| EngineError::Failed { what: kernel, problem: error.to_string() })?;
+        unsafe { builder.launch(config) }.map_err(failed)?;
         Ok(written)
     }
 }
@@ -187,11 +250,7 @@ fn hexadecimal(bytes: &[u8]) -> String {
 /// Has NVRTC compile a text, which takes no GPU.
 #[cfg(test)]
 pub(super) fn check(text: &str) {
-    let options = CompileOptions {
-        options: vec!["--gpu-architecture=compute_90".to_owned(), "--std=c++17".to_owned()],
-        ..CompileOptions::default()
-    };
-    if let Err(error) = compile_ptx_with_opts(text, options) {
+    if let Err(error) = compile_ptx_with_opts(text, options("compute_90")) {
         panic!("{error}\n{text}");
     }
 }

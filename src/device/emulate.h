@@ -1,5 +1,7 @@
 // A GPU's block of threads on one core, for tests: each thread is a coroutine that others overtake at a barrier.
 
+#define EMULATED
+
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
@@ -12,6 +14,8 @@
 #define __global__
 #define __forceinline__ inline
 #define __shared__ static
+#define __restrict__
+#define __launch_bounds__(threads, blocks)
 
 using std::isinf;
 
@@ -24,12 +28,85 @@ static ucontext_t scheduler, threads[256];
 static bool finished[256];
 static void (*run)();
 
+// Where threads wait for each other: all of a block, or the 32 of a warp.
+struct Barrier {
+    unsigned expected, arrived, generation;
+    void open() { arrived = 0; generation++; }
+    void leave() { if (--expected > 0 && arrived == expected) open(); }
+};
+static Barrier of_block_threads, of_warps[8];
+static inline void wait(Barrier& barrier) {
+    unsigned self = threadIdx.x, generation = barrier.generation;
+    if (++barrier.arrived == barrier.expected) { barrier.open(); return; }
+    while (generation == barrier.generation) swapcontext(&threads[self], &scheduler);
+}
+
 static inline float __uint_as_float(unsigned bits) { float x; std::memcpy(&x, &bits, 4); return x; }
 static inline unsigned __float_as_uint(float x) { unsigned bits; std::memcpy(&bits, &x, 4); return bits; }
 static inline unsigned atomicAdd(unsigned* at, unsigned more) { unsigned old = *at; *at += more; return old; }
-static inline void __syncthreads() { unsigned self = threadIdx.x; swapcontext(&threads[self], &scheduler); }
+static inline void __syncthreads() { wait(of_block_threads); }
+static inline void __syncwarp() { wait(of_warps[threadIdx.x / 32]); }
 
-static void thread_main() { run(); finished[threadIdx.x] = true; }
+// What the lanes of a warp show each other.
+static unsigned shown[256][8];
+static const void* pointed[256];
+
+template <typename T> static inline T shuffle(T value, unsigned lane) {
+    unsigned self = threadIdx.x, first = self / 32 * 32;
+    std::memcpy(shown[self], &value, sizeof(T));
+    __syncwarp();
+    T other;
+    std::memcpy(&other, shown[first + lane % 32], sizeof(T));
+    __syncwarp();
+    return other;
+}
+template <typename T> static inline T __shfl_xor_sync(unsigned, T value, unsigned mask) {
+    return shuffle(value, threadIdx.x % 32 ^ mask);
+}
+
+// The matrix units' product of a warp, of brain floats `a` [16, 16] and `b` [16, 8], added to `d` [16, 8].
+static inline void warp_product(float* d, const unsigned* a, const unsigned* b) {
+    unsigned self = threadIdx.x, first = self / 32 * 32, lane = self % 32;
+    std::memcpy(shown[self], a, 16);
+    std::memcpy(shown[self] + 4, b, 8);
+    __syncwarp();
+    auto half = [](unsigned both, unsigned which) {
+        return __uint_as_float((which ? both >> 16 : both & 0xffffu) << 16);
+    };
+    for (unsigned i = 0; i < 4; i++) {
+        unsigned row = lane / 4 + i / 2 * 8, column = lane % 4 * 2 + i % 2;
+        double sum = d[i];
+        for (unsigned k = 0; k < 16; k++) {
+            unsigned of_a = first + row % 8 * 4 + k % 8 / 2, of_b = first + column * 4 + k % 8 / 2;
+            sum += (double)half(shown[of_a][row / 8 + k / 8 * 2], k % 2) * half(shown[of_b][4 + k / 8], k % 2);
+        }
+        d[i] = (float)sum;
+    }
+    __syncwarp();
+}
+
+// Four matrices of 8 rows of 16 bytes, whose rows the lanes point to: two numbers of each a lane.
+static inline void load_matrices(unsigned* to, const void* row, bool across) {
+    unsigned self = threadIdx.x, first = self / 32 * 32, lane = self % 32;
+    pointed[self] = row;
+    __syncwarp();
+    for (unsigned i = 0; i < 4; i++) {
+        uint16_t halves[2];
+        for (unsigned j = 0; j < 2; j++) {
+            unsigned line = across ? lane % 4 * 2 + j : lane / 4, place = across ? lane / 4 : lane % 4 * 2 + j;
+            halves[j] = ((const uint16_t*)pointed[first + i * 8 + line])[place];
+        }
+        to[i] = halves[0] | (unsigned)halves[1] << 16;
+    }
+    __syncwarp();
+}
+
+static void thread_main() {
+    run();
+    finished[threadIdx.x] = true;
+    of_block_threads.leave();
+    of_warps[threadIdx.x / 32].leave();
+}
 
 static void emulate(unsigned blocks, void (*kernel)()) {
     static std::vector<char> stacks(256 * 65536);
@@ -37,6 +114,8 @@ static void emulate(unsigned blocks, void (*kernel)()) {
     gridDim.x = blocks;
     for (unsigned block = 0; block < blocks; block++) {
         blockIdx.x = block;
+        of_block_threads = {256, 0, 0};
+        for (auto& warp : of_warps) warp = {32, 0, 0};
         for (unsigned thread = 0; thread < 256; thread++) {
             finished[thread] = false;
             getcontext(&threads[thread]);

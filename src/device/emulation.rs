@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use candle_core::{DType, Device, Tensor};
 
 use super::error::EngineError;
-use super::launcher::{Argument, Launcher};
+use super::launcher::{Argument, Code, Launch, Launcher, Out};
 
 /// Compiles and runs kernels with the system's C++ compiler.
 #[derive(Debug)]
@@ -68,14 +68,14 @@ impl Launcher for Emulation {
         Ok(())
     }
 
-    fn launch(
+    fn run(
         &self,
-        text: &str,
+        code: &Code,
         kernel: &'static str,
-        blocks: u32,
-        arguments: &[Argument<'_>],
-        outs: &[(DType, usize)],
+        launch: Launch<'_>,
+        outs: &[Out],
     ) -> Result<Vec<Tensor>, EngineError> {
+        let text = code.text();
         let mut data: Vec<u8> = Vec::new();
         let (mut names, mut numbers, mut count) = (Vec::new(), Vec::new(), 0);
         let mut add = |bytes: &[u8], count: &mut usize| {
@@ -85,7 +85,7 @@ impl Launcher for Emulation {
             *count - 1
         };
         let mut places = BTreeMap::new();
-        for argument in arguments {
+        for argument in launch.arguments {
             names.push(match argument {
                 Argument::Tensor(tensor) => {
                     format!("Any{{buffers[{}].data()}}", add(&bytes(tensor), &mut count))
@@ -105,8 +105,10 @@ impl Launcher for Emulation {
             });
         }
         let inputs = count;
-        for (out, (dtype, length)) in outs.iter().enumerate() {
-            let buffer = add(&vec![0; dtype.size_in_bytes() * length], &mut count);
+        for (out, Out { dtype, count: length, zeros }) in outs.iter().enumerate() {
+            // What a kernel has to write itself is not 0 before.
+            let before = if *zeros { 0 } else { 0xab };
+            let buffer = add(&vec![before; dtype.size_in_bytes() * length], &mut count);
             if let Some(place) = places.get(&out) {
                 names[*place] = format!("Any{{buffers[{buffer}].data()}}");
             }
@@ -127,14 +129,14 @@ int main(int count, char** arguments) {{
         fs::write(&from, data).expect("the arguments are written");
         let status = Command::new(program)
             .args([&from, &to])
-            .arg(blocks.to_string())
+            .arg(launch.blocks.to_string())
             .args(numbers.iter().map(u64::to_string))
             .status()
             .expect("the kernel runs");
         assert!(status.success(), "{kernel} ended with {status}");
         let written = fs::read(&to).expect("the results are read");
         let mut rest = written.as_slice();
-        let tensor = |(dtype, length): &(DType, usize)| {
+        let tensor = |Out { dtype, count: length, .. }: &Out| {
             let (here, after) = rest.split_at(dtype.size_in_bytes() * length);
             rest = after;
             Ok(Tensor::from_raw_buffer(here, *dtype, &[*length], &Device::Cpu)?)
@@ -149,6 +151,7 @@ fn bytes(tensor: &Tensor) -> Vec<u8> {
         DType::F32 => bytemuck::cast_slice(&tensor.to_vec1::<f32>().expect("singles")).to_vec(),
         DType::F16 => bytemuck::cast_slice(&tensor.to_vec1::<half::f16>().expect("halves")).to_vec(),
         DType::BF16 => bytemuck::cast_slice(&tensor.to_vec1::<half::bf16>().expect("halves")).to_vec(),
+        DType::F64 => bytemuck::cast_slice(&tensor.to_vec1::<f64>().expect("doubles")).to_vec(),
         DType::U32 => bytemuck::cast_slice(&tensor.to_vec1::<u32>().expect("whole numbers")).to_vec(),
         other => panic!("no kernel takes {other:?}"),
     }

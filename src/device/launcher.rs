@@ -1,8 +1,10 @@
 //! What a GPU has to be able to do: run kernels.
 
 use std::fmt;
+use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
+use sha2::{Digest, Sha256};
 
 use super::error::EngineError;
 
@@ -13,16 +15,84 @@ pub(super) const BLOCKS: u64 = 1056;
 /// Values of half the bits of a single.
 pub(super) const DIGITS: usize = 1 << 16;
 
+/// The text of some kernels, and its hash, by which a launcher knows what it has compiled.
+#[derive(Clone, Debug)]
+pub struct Code {
+    text: Arc<str>,
+    hash: [u8; 32],
+}
+
+impl Code {
+    /// Takes the text of some kernels.
+    pub fn new(text: impl Into<Arc<str>>) -> Self {
+        let text = text.into();
+        let hash = Sha256::digest(text.as_bytes()).into();
+        Self { text, hash }
+    }
+
+    /// Returns the text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Returns the SHA-256 of the text.
+    pub const fn hash(&self) -> &[u8; 32] {
+        &self.hash
+    }
+}
+
 /// What a kernel takes.
+#[derive(Clone, Copy, Debug)]
 pub enum Argument<'a> {
     /// The numbers of a tensor.
     Tensor(&'a Tensor),
-    /// A whole number.
+    /// A whole number of 32 bits, or the bits of a single.
     U32(u32),
-    /// A large one.
+    /// A whole number of 64 bits.
     U64(u64),
     /// One of the tensors that the kernel writes.
     Out(usize),
+}
+
+impl Argument<'_> {
+    /// Returns a single, which a kernel takes by its bits.
+    pub const fn single(number: f32) -> Self {
+        Self::U32(number.to_bits())
+    }
+}
+
+/// A tensor that a kernel writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Out {
+    /// The type of its numbers.
+    pub dtype: DType,
+    /// How many numbers it has.
+    pub count: usize,
+    /// Whether the numbers are 0 before the kernel runs; where they are not, the kernel writes all of them.
+    pub zeros: bool,
+}
+
+impl Out {
+    /// Returns a tensor whose numbers are 0 before.
+    pub const fn zeros(dtype: DType, count: usize) -> Self {
+        Self { dtype, count, zeros: true }
+    }
+
+    /// Returns a tensor all of whose numbers the kernel writes.
+    pub const fn whole(dtype: DType, count: usize) -> Self {
+        Self { dtype, count, zeros: false }
+    }
+}
+
+/// One run of a kernel.
+#[derive(Clone, Debug)]
+pub struct Launch<'a> {
+    /// How many blocks of 256 threads run.
+    pub blocks: u32,
+    /// How many bytes the threads of a block share beside what the kernel declares.
+    pub shared: u32,
+    /// What the kernel takes, in order.
+    pub arguments: &'a [Argument<'a>],
 }
 
 /// What runs kernels.
@@ -36,17 +106,16 @@ pub trait Launcher: fmt::Debug + Send + Sync {
     /// Returns how many bytes of its memory are free, and how many there are.
     fn memory(&self) -> Option<(u64, u64)>;
 
-    /// Runs a kernel of a text in some blocks of 256 threads, and returns what it wrote into tensors that were 0.
+    /// Runs a kernel of a text, and returns the tensors that it wrote.
     ///
     /// # Errors
     /// When the kernel cannot be compiled or run.
-    fn launch(
+    fn run(
         &self,
-        text: &str,
+        code: &Code,
         kernel: &'static str,
-        blocks: u32,
-        arguments: &[Argument<'_>],
-        outs: &[(DType, usize)],
+        launch: Launch<'_>,
+        outs: &[Out],
     ) -> Result<Vec<Tensor>, EngineError>;
 
     /// Checks that a linear's weights fit.
@@ -54,6 +123,36 @@ pub trait Launcher: fmt::Debug + Send + Sync {
     /// # Errors
     /// When they do not; the error says what would.
     fn room(&self, what: &str, bytes: u64) -> Result<(), EngineError>;
+}
+
+/// Runs a kernel in so many blocks without further shared memory.
+///
+/// # Errors
+/// As [`Launcher::run`].
+pub(super) fn launch(
+    gpu: &dyn Launcher,
+    code: &Code,
+    kernel: &'static str,
+    blocks: u64,
+    arguments: &[Argument<'_>],
+    outs: &[Out],
+) -> Result<Vec<Tensor>, EngineError> {
+    let blocks = u32::try_from(blocks).map_err(|_| failed(kernel))?;
+    gpu.run(code, kernel, Launch { blocks, shared: 0, arguments }, outs)
+}
+
+/// Runs a kernel that writes one tensor, and returns that.
+///
+/// # Errors
+/// As [`Launcher::run`].
+pub(super) fn launch_for_one(
+    gpu: &dyn Launcher,
+    code: &Code,
+    kernel: &'static str,
+    launch: Launch<'_>,
+    out: Out,
+) -> Result<Tensor, EngineError> {
+    gpu.run(code, kernel, launch, &[out])?.pop().ok_or_else(|| failed(kernel))
 }
 
 /// Returns the error of a kernel that was handed something else than it takes.

@@ -12,6 +12,9 @@ mod emulation;
 mod engine;
 mod error;
 mod launcher;
+mod layers;
+#[cfg(test)]
+mod layers_tests;
 mod on_gpu;
 mod selection;
 mod source;
@@ -20,4 +23,5 @@ mod tests;
 
 pub use engine::{CPU, Engine};
 pub use error::{EngineError, Fits};
-pub use launcher::{Argument, Launcher};
+pub use launcher::{Argument, Code, Launch, Launcher, Out};
+pub use layers::{AttentionRules, Bound, Joint};

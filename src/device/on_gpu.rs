@@ -1,13 +1,12 @@
 //! The matrix stage on a GPU: which kernels run on what, and what becomes of their results.
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
 
 use candle_core::{DType, Tensor};
 
 use super::error::EngineError;
-use super::launcher::{Argument, BLOCKS, DIGITS, Launcher, THREADS, failed};
-use super::source::{self, Combine, Stored, fields, reads_gradient};
+use super::launcher::{Argument, BLOCKS, Code, DIGITS, Launcher, Out, THREADS, failed, launch};
+use super::source::{self, Stored, fields, reads_gradient};
 use crate::data::{LinearData, Values};
 use crate::interpret::matrix::{Backend, BackendError, Collecting, Piece, Sweep, centre};
 use crate::kernels::tally::{Collected, Tally};
@@ -15,6 +14,8 @@ use crate::kernels::vector::Histogram;
 
 /// Weights that one thread adds up before its sums become doubles.
 const GROUP: u64 = 32;
+/// Linears whose kernels run before anything is fetched of what they wrote.
+const AHEAD: usize = 8;
 /// The most blocks that look at a sample of a linear.
 const SAMPLES: u64 = 64;
 
@@ -50,9 +51,9 @@ impl Placed {
     }
 }
 
-/// A linear whose values are added up, and the text of its kernels.
+/// A linear whose values are added up, and its kernels.
 struct Prepared {
-    text: Rc<str>,
+    code: Code,
     placed: Placed,
 }
 
@@ -147,39 +148,44 @@ impl OnGpu<'_> {
         sweep: &Sweep<'_>,
         kernel: &'static str,
         option: u32,
-        out: impl Fn(&Placed, u64) -> (DType, usize),
+        out: impl Fn(&Placed, u64) -> Out,
         mut take: impl FnMut(&Tensor) -> Result<(), EngineError>,
     ) -> Result<(), EngineError> {
         let centres = Tensor::zeros(1, DType::F32, &self.gpu.device())?;
-        let mut texts: BTreeMap<u8, String> = BTreeMap::new();
-        for tasks in sweep.tasks.chunk_by(|a, b| a.place == b.place) {
-            let placed = self.place(sweep, tasks)?;
-            if placed.size() == 0 {
-                continue;
+        let mut codes: BTreeMap<u8, Code> = BTreeMap::new();
+        let linears: Vec<&[Piece]> = sweep.tasks.chunk_by(|a, b| a.place == b.place).collect();
+        // Several are begun before one is waited for.
+        for some in linears.chunks(AHEAD) {
+            let mut all = Vec::with_capacity(some.len());
+            for tasks in some {
+                let placed = self.place(sweep, tasks)?;
+                if placed.size() == 0 {
+                    continue;
+                }
+                let code = codes
+                    .entry(kind_of(placed.stored))
+                    .or_insert_with(|| Code::new(source::of_values(sweep.program, placed.stored)));
+                let blocks = placed.size().div_ceil(THREADS).clamp(1, BLOCKS);
+                let outs = [out(&placed, blocks)];
+                let arguments = placed.arguments(&centres, option);
+                all.extend(launch(self.gpu, code, kernel, blocks, &arguments, &outs)?);
             }
-            let text = texts
-                .entry(kind_of(placed.stored))
-                .or_insert_with(|| source::of_values(sweep.program, placed.stored));
-            let blocks = placed.size().div_ceil(THREADS).clamp(1, BLOCKS);
-            let outs = [out(&placed, blocks)];
-            let arguments = placed.arguments(&centres, option);
-            let written = self.gpu.launch(text, kernel, blocks as u32, &arguments, &outs)?;
-            take(&written[0])?;
+            all.iter().try_for_each(&mut take)?;
         }
         Ok(())
     }
 
     /// Lays out a sweep's linears, each with the text of its kernels; those without weights are left out.
     fn linears(&self, sweep: &Sweep<'_>, collecting: &Collecting) -> Result<Vec<Prepared>, EngineError> {
-        let mut texts: BTreeMap<u8, Rc<str>> = BTreeMap::new();
+        let mut codes: BTreeMap<u8, Code> = BTreeMap::new();
         let mut linears = Vec::new();
         for tasks in sweep.tasks.chunk_by(|a, b| a.place == b.place) {
             let placed = self.place(sweep, tasks)?;
             if placed.size() > 0 {
-                let text = texts
-                    .entry(kind_of(placed.stored))
-                    .or_insert_with(|| source::collecting(sweep.program, collecting, placed.stored).into());
-                linears.push(Prepared { text: Rc::clone(text), placed });
+                let code = codes.entry(kind_of(placed.stored)).or_insert_with(|| {
+                    Code::new(source::collecting(sweep.program, collecting, placed.stored))
+                });
+                linears.push(Prepared { code: code.clone(), placed });
             }
         }
         Ok(linears)
@@ -190,21 +196,38 @@ impl OnGpu<'_> {
         let tallies = collecting.tallies.len();
         let none = Tensor::zeros(tallies.max(1), DType::F32, &self.gpu.device())?;
         let mut sample = Sample { sums: vec![0.0; tallies], sizes: vec![0.0; tallies], count: 0 };
-        for Prepared { text, placed } in linears {
+        let mut all = Vec::with_capacity(linears.len());
+        for Prepared { code, placed } in linears {
             let apart = placed.size().div_ceil(SAMPLES).max(1024);
-            let blocks = placed.size().div_ceil(apart) as usize;
-            let outs = [(DType::F64, 2 * tallies * blocks)];
+            let blocks = placed.size().div_ceil(apart);
+            let outs = [Out::whole(DType::F64, 2 * tallies * blocks as usize)];
             let arguments = placed.arguments(&none, apart as u32);
-            let written = self.gpu.launch(text, "sample", blocks as u32, &arguments, &outs)?;
-            let written: Vec<f64> = written[0].to_vec1()?;
-            for (tally, written) in written.chunks(2 * blocks).enumerate() {
-                sample.sums[tally] += written[..blocks].iter().sum::<f64>();
-                sample.sizes[tally] += written[blocks..].iter().sum::<f64>();
-            }
-            let looked_at = (0..blocks as u64).map(|block| (placed.size() - block * apart).min(1024));
+            let written = launch(self.gpu, code, "sample", blocks, &arguments, &outs)?;
+            all.extend(self.folded(code, "fold_sample", 2 * tallies, blocks, &written)?);
+            let looked_at = (0..blocks).map(|block| (placed.size() - block * apart).min(1024));
             sample.count += looked_at.sum::<u64>();
         }
+        for written in fetched(&all)?.chunks_exact((2 * tallies).max(1)) {
+            for (tally, both) in written.chunks_exact(2).enumerate() {
+                sample.sums[tally] += both[0];
+                sample.sizes[tally] += both[1];
+            }
+        }
         Ok(sample)
+    }
+
+    /// Makes one number of what the blocks of a kernel wrote of each.
+    fn folded(
+        &self,
+        code: &Code,
+        kernel: &'static str,
+        numbers: usize,
+        blocks: u64,
+        written: &[Tensor],
+    ) -> Result<Vec<Tensor>, EngineError> {
+        let parts = written.first().ok_or_else(|| failed(kernel))?;
+        let arguments = [Argument::Tensor(parts), Argument::U32(blocks as u32), Argument::Out(0)];
+        launch(self.gpu, code, kernel, numbers.max(1) as u64, &arguments, &[Out::whole(DType::F64, numbers)])
     }
 
     /// Adds everything up, about the centres that the sample gives.
@@ -228,29 +251,35 @@ impl OnGpu<'_> {
             true => Tensor::zeros(1, DType::F32, &self.gpu.device())?,
             false => Tensor::new(centres.clone(), &self.gpu.device())?,
         };
-        let fields: Vec<Vec<Combine>> = tallies
-            .iter()
-            .map(|tally| fields(*tally).into_iter().map(|(_, combine)| combine).collect())
-            .collect();
-        let all: usize = fields.iter().map(Vec::len).sum();
-        for Prepared { text, placed } in linears {
-            let blocks = placed.size().div_ceil(THREADS * GROUP).clamp(1, BLOCKS) as usize;
-            let outs = [(DType::F64, all * blocks)];
+        let counts: Vec<usize> = tallies.iter().map(|tally| fields(*tally).len()).collect();
+        let all: usize = counts.iter().sum();
+        let mut parts = Vec::with_capacity(linears.len());
+        for Prepared { code, placed } in linears {
+            let blocks = placed.size().div_ceil(THREADS * GROUP).clamp(1, BLOCKS);
+            let outs = [Out::whole(DType::F64, all * blocks as usize)];
             let arguments = placed.arguments(&on_device, 0);
-            let written = self.gpu.launch(text, "collect", blocks as u32, &arguments, &outs)?;
-            let written: Vec<f64> = written[0].to_vec1()?;
-            let mut of_fields = written.chunks(blocks);
-            for (place, fields) in fields.iter().enumerate() {
-                let numbers: Vec<f64> = fields
-                    .iter()
-                    .zip(of_fields.by_ref())
-                    .map(|(combine, of)| combined(*combine, of))
-                    .collect();
+            let written = launch(self.gpu, code, "collect", blocks, &arguments, &outs)?;
+            parts.extend(self.folded(code, "fold", all, blocks, &written)?);
+        }
+        let fetched = fetched(&parts)?;
+        for (written, Prepared { placed, .. }) in fetched.chunks_exact(all.max(1)).zip(linears) {
+            let mut rest = written;
+            for (place, count) in counts.iter().enumerate() {
+                let (numbers, after) = rest.split_at(*count);
+                rest = after;
                 let centre = f64::from(centres[place]);
-                totals[place].merge(&Collected::of_numbers(tallies[place], centre, placed.size(), &numbers));
+                totals[place].merge(&Collected::of_numbers(tallies[place], centre, placed.size(), numbers));
             }
         }
         Ok(totals)
+    }
+}
+
+/// Fetches the numbers of several tensors, all at once.
+fn fetched(tensors: &[Tensor]) -> Result<Vec<f64>, EngineError> {
+    match tensors {
+        [] => Ok(Vec::new()),
+        some => Ok(Tensor::cat(some, 0)?.to_vec1()?),
     }
 }
 
@@ -275,7 +304,7 @@ impl Backend for OnGpu<'_> {
 
     fn values(&self, sweep: &Sweep<'_>) -> Result<Vec<f32>, BackendError> {
         let mut values = Vec::new();
-        let out = |placed: &Placed, _| (DType::F32, placed.size() as usize);
+        let out = |placed: &Placed, _| Out::whole(DType::F32, placed.size() as usize);
         self.of_values(sweep, "fill", 0, out, |written| {
             values.extend(written.to_vec1::<f32>()?);
             Ok(())
@@ -291,7 +320,7 @@ impl Backend for OnGpu<'_> {
             sweep,
             "histogram",
             option,
-            |_, _| (DType::U32, DIGITS + 1),
+            |_, _| Out::zeros(DType::U32, DIGITS + 1),
             |written| {
                 let counts: Vec<u32> = written.to_vec1()?;
                 total.add_counts(&counts[..DIGITS]);
@@ -304,7 +333,7 @@ impl Backend for OnGpu<'_> {
 
     fn against(&self, sweep: &Sweep<'_>, threshold: f32) -> Result<(u64, u64), BackendError> {
         let mut counts = (0, 0);
-        let out = |_: &Placed, blocks: u64| (DType::F64, 2 * blocks as usize);
+        let out = |_: &Placed, blocks: u64| Out::whole(DType::F64, 2 * blocks as usize);
         self.of_values(sweep, "against", threshold.to_bits(), out, |written| {
             let parts: Vec<f64> = written.to_vec1()?;
             let (below, equal) = parts.split_at(parts.len() / 2);
@@ -313,16 +342,6 @@ impl Backend for OnGpu<'_> {
             Ok(())
         })?;
         Ok(counts)
-    }
-}
-
-fn combined(combine: Combine, of_blocks: &[f64]) -> f64 {
-    let nan = of_blocks.iter().any(|x| x.is_nan());
-    match combine {
-        Combine::Plus => of_blocks.iter().sum(),
-        _ if nan => f64::NAN,
-        Combine::Least => of_blocks.iter().copied().fold(f64::INFINITY, f64::min),
-        Combine::Most => of_blocks.iter().copied().fold(f64::NEG_INFINITY, f64::max),
     }
 }
 

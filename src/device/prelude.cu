@@ -14,6 +14,45 @@ typedef unsigned long long u64;
 __device__ __forceinline__ float not_a_number() { return __uint_as_float(0x7fc00000u); }
 __device__ __forceinline__ bool is_nan(float x) { return x != x; }
 
+// ---- what the processor that runs a kernel gives --------------------------------------------------------------------------
+
+#ifdef EMULATED
+__device__ __forceinline__ float power_of_two(float x) { return exp2f(x); }
+__device__ __forceinline__ float log_of_two(float x) { return log2f(x); }
+__device__ __forceinline__ float least_or_nan(float x, float y) { return is_nan(x) || is_nan(y) ? not_a_number() : (y < x ? y : x); }
+__device__ __forceinline__ float most_or_nan(float x, float y) { return is_nan(x) || is_nan(y) ? not_a_number() : (y > x ? y : x); }
+__device__ __forceinline__ u32 one_bf16(float x) {
+    u32 bits = __float_as_uint(x);
+    return is_nan(x) ? 0x7fffu : (bits + 0x7fffu + (bits >> 16 & 1u)) >> 16;
+}
+__device__ __forceinline__ u32 two_bf16(float low, float high) { return one_bf16(low) | one_bf16(high) << 16; }
+#define SHARED_BYTES(name) alignas(16) static unsigned char name[232448]
+#else
+__device__ __forceinline__ float power_of_two(float x) { float y; asm("ex2.approx.f32 %0, %1;" : "=f"(y) : "f"(x)); return y; }
+__device__ __forceinline__ float log_of_two(float x) { float y; asm("lg2.approx.f32 %0, %1;" : "=f"(y) : "f"(x)); return y; }
+__device__ __forceinline__ float least_or_nan(float x, float y) { float z; asm("min.NaN.f32 %0, %1, %2;" : "=f"(z) : "f"(x), "f"(y)); return z; }
+__device__ __forceinline__ float most_or_nan(float x, float y) { float z; asm("max.NaN.f32 %0, %1, %2;" : "=f"(z) : "f"(x), "f"(y)); return z; }
+__device__ __forceinline__ u32 two_bf16(float low, float high) {
+    u32 both;
+    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(both) : "f"(high), "f"(low));
+    return both;
+}
+__device__ __forceinline__ u32 one_bf16(float x) { return two_bf16(x, 0.0f) & 0xffffu; }
+#define SHARED_BYTES(name) extern __shared__ __align__(16) unsigned char name[]
+#endif
+
+// exp(x) to 2 units in the last place: a power of two, and what the product with log2(e) lost.
+__device__ __forceinline__ float exponential(float x) {
+    x = x < -104.0f ? -104.0f : x;
+    float product = x * 1.44269504f;
+    float lost = fmaf(x, 1.44269504f, -product) + x * 1.92596299e-8f;
+    float power = power_of_two(product);
+    return power > 3.0e38f ? power : fmaf(power, lost * 0.693147181f, power);
+}
+
+// log(x) of a number that is not negative, to 2^-22 where it is near 0 and to 2 units in the last place elsewhere.
+__device__ __forceinline__ float logarithm(float x) { return log_of_two(x) * 0.693147181f; }
+
 __device__ __forceinline__ float widen_bf16(u32 bits) { return __uint_as_float(bits << 16); }
 
 // A half's bits, read as a single's, give 2^-112 times the number, subnormal ones included.
@@ -31,6 +70,12 @@ struct F32 {
         out[0] = a.x; out[1] = a.y; out[2] = a.z; out[3] = a.w;
         out[4] = b.x; out[5] = b.y; out[6] = b.z; out[7] = b.w;
     }
+    static __device__ __forceinline__ void put(void* all, u64 at, float x) { ((float*)all)[at] = x; }
+    static __device__ __forceinline__ void put_vector(void* all, u64 at, const float* x) {
+        float4* to = (float4*)((float*)all + at);
+        to[0] = float4{x[0], x[1], x[2], x[3]};
+        to[1] = float4{x[4], x[5], x[6], x[7]};
+    }
 };
 
 template <float (*WIDEN)(u32)> struct Half {
@@ -44,7 +89,13 @@ template <float (*WIDEN)(u32)> struct Half {
     }
 };
 typedef Half<widen_f16> F16;
-typedef Half<widen_bf16> BF16;
+struct BF16 : Half<widen_bf16> {
+    static __device__ __forceinline__ void put(void* all, u64 at, float x) { ((u16*)all)[at] = (u16)one_bf16(x); }
+    static __device__ __forceinline__ void put_vector(void* all, u64 at, const float* x) {
+        *(uint4*)((u16*)all + at) =
+            uint4{two_bf16(x[0], x[1]), two_bf16(x[2], x[3]), two_bf16(x[4], x[5]), two_bf16(x[6], x[7])};
+    }
+};
 
 // ---- elementwise operators -------------------------------------------------------------------------------------------------
 
@@ -52,17 +103,29 @@ __device__ __forceinline__ float op_neg(float x) { return -x; }
 __device__ __forceinline__ float op_abs(float x) { return fabsf(x); }
 __device__ __forceinline__ float op_sqrt(float x) { return x < 0.0f ? 0.0f : sqrtf(x); }
 __device__ __forceinline__ float op_square(float x) { return x * x; }
-__device__ __forceinline__ float op_exp(float x) { return expf(x); }
-__device__ __forceinline__ float op_log(float x) { return x <= 0.0f ? 0.0f : logf(x); }
+__device__ __forceinline__ float op_exp(float x) { return exponential(x); }
+__device__ __forceinline__ float op_log(float x) { return x <= 0.0f ? 0.0f : logarithm(x); }
 __device__ __forceinline__ float op_abs_log(float x) { return op_log(fabsf(x)); }
 __device__ __forceinline__ float op_div(float x, float y) { return y == 0.0f && !is_nan(x) ? 0.0f : x / y; }
 __device__ __forceinline__ float op_reciprocal(float x) { return op_div(1.0f, x); }
 __device__ __forceinline__ float op_sigmoid(float x) {
-    float e = expf(-fabsf(x));
+    float e = exponential(-fabsf(x));
     return (x >= 0.0f ? 1.0f : e) / (1.0f + e);
 }
-__device__ __forceinline__ float op_tanh(float x) { return tanhf(x); }
-__device__ __forceinline__ float op_softplus(float x) { return x > 20.0f ? x : log1pf(expf(x)); }
+__device__ __forceinline__ float op_tanh(float x) {
+    // Near 0 a polynomial, where 1 - 2 / (1 + exp(2x)) would lose its digits.
+    float square = x * x;
+    float near = fmaf(fmaf(fmaf(-0.0539682540f, square, 0.133333333f), square, -0.333333333f), square * x, x);
+    float far = 1.0f - 2.0f / (1.0f + exponential(2.0f * fabsf(x)));
+    return fabsf(x) < 0.2f ? near : (x < 0.0f ? -far : far);
+}
+__device__ __forceinline__ float op_softplus(float x) {
+    float e = exponential(-fabsf(x));
+    // log(1 + e), by its series where 1 + e would lose e's digits.
+    float near = fmaf(fmaf(fmaf(-0.25f, e, 0.333333333f), e, -0.5f), e * e, e);
+    float more = e < 0.0078125f ? near : logarithm(1.0f + e);
+    return x > 20.0f ? x : (x > 0.0f ? x + more : more);
+}
 __device__ __forceinline__ float op_sin(float x) { return sinf(x); }
 __device__ __forceinline__ float op_cos(float x) { return cosf(x); }
 __device__ __forceinline__ float op_tan(float x) { return tanf(x); }
@@ -109,12 +172,12 @@ __device__ __forceinline__ float not_negative(float x) { return x >= 0.0f ? x : 
 __device__ __forceinline__ float probability(float p) {
     const float least = 1.1920928955078125e-07f;
     float inside = p < least ? least : (p > 1.0f - least ? 1.0f - least : p);
-    return p >= 0.0f ? -p * logf(inside) : 0.0f;
+    return p >= 0.0f ? -p * logarithm(inside) : 0.0f;
 }
-__device__ __forceinline__ float factor(float x) { return x == 0.0f ? 0.0f : log2f(fabsf(x)); }
+__device__ __forceinline__ float factor(float x) { return x == 0.0f ? 0.0f : log_of_two(fabsf(x)); }
 // Extremes keep a NaN once they have met one.
-__device__ __forceinline__ float lesser(float kept, float x) { return x < kept || is_nan(x) ? x : kept; }
-__device__ __forceinline__ float larger(float kept, float x) { return x > kept || is_nan(x) ? x : kept; }
+__device__ __forceinline__ float lesser(float kept, float x) { return least_or_nan(kept, x); }
+__device__ __forceinline__ float larger(float kept, float x) { return most_or_nan(kept, x); }
 
 // ---- sums over a block of threads ------------------------------------------------------------------------------------------
 

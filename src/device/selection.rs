@@ -3,15 +3,23 @@
 use candle_core::{DType, Tensor};
 
 use super::error::EngineError;
-use super::launcher::{Argument, BLOCKS, DIGITS, Launcher, THREADS, failed};
+use std::sync::OnceLock;
+
+use super::launcher::{Argument, BLOCKS, Code, DIGITS, Launcher, Out, THREADS, failed, launch};
 use super::source;
 use crate::kernels::select::Least;
 use crate::kernels::vector::ordered_bits;
 
+/// Returns the kernels that select.
+fn kernels() -> &'static Code {
+    static CODE: OnceLock<Code> = OnceLock::new();
+    CODE.get_or_init(|| Code::new(source::selecting()))
+}
+
 /// Returns the `place`-th least key of scores, from 0, and how many keys are below it.
-fn threshold(gpu: &dyn Launcher, text: &str, scores: &Tensor, place: u64) -> Result<u32, EngineError> {
+fn threshold(gpu: &dyn Launcher, code: &Code, scores: &Tensor, place: u64) -> Result<u32, EngineError> {
     let n = scores.elem_count() as u64;
-    let blocks = n.div_ceil(THREADS).clamp(1, BLOCKS) as u32;
+    let blocks = n.div_ceil(THREADS).clamp(1, BLOCKS);
     let count = |fine: u32, upper: u32| -> Result<Vec<u32>, EngineError> {
         let arguments = [
             Argument::Tensor(scores),
@@ -20,8 +28,8 @@ fn threshold(gpu: &dyn Launcher, text: &str, scores: &Tensor, place: u64) -> Res
             Argument::U32(upper),
             Argument::Out(0),
         ];
-        let outs = [(DType::U32, DIGITS)];
-        let counts = gpu.launch(text, "score_histogram", blocks, &arguments, &outs)?;
+        let outs = [Out::zeros(DType::U32, DIGITS)];
+        let counts = launch(gpu, code, "score_histogram", blocks, &arguments, &outs)?;
         Ok(counts[0].to_vec1()?)
     };
     let (upper, rest) = digit(&count(0, 0)?, place);
@@ -31,7 +39,7 @@ fn threshold(gpu: &dyn Launcher, text: &str, scores: &Tensor, place: u64) -> Res
 
 fn marks_of_rows(
     gpu: &dyn Launcher,
-    text: &str,
+    code: &Code,
     scores: &Tensor,
     (thresholds, lefts): (&Tensor, &Tensor),
 ) -> Result<Tensor, EngineError> {
@@ -44,15 +52,15 @@ fn marks_of_rows(
         Argument::Tensor(lefts),
         Argument::Out(0),
     ];
-    let outs = [(DType::U8, rows * columns)];
-    let mut marks = gpu.launch(text, "mark_rows", blocks_of_rows(rows), &arguments, &outs)?;
+    let outs = [Out::zeros(DType::U8, rows * columns)];
+    let mut marks = launch(gpu, code, "mark_rows", blocks_of_rows(rows), &arguments, &outs)?;
     marks.pop().ok_or_else(|| failed("mark_rows"))
 }
 
 /// Marks the `count` least of all scores; with `ties`, all that are equal to the greatest of them as well.
 fn least_of_all(
     gpu: &dyn Launcher,
-    text: &str,
+    code: &Code,
     scores: &Tensor,
     count: usize,
     ties: bool,
@@ -62,7 +70,7 @@ fn least_of_all(
     let Some(last) = count.min(rows * columns).checked_sub(1) else {
         return Ok(Tensor::zeros(rows * columns, DType::U8, &device)?);
     };
-    let threshold = self::threshold(gpu, text, scores, last as u64)?;
+    let threshold = self::threshold(gpu, code, scores, last as u64)?;
     let thresholds = Tensor::full(threshold, rows, &device)?;
     let lefts = if ties {
         Tensor::full(u32::MAX, rows, &device)?
@@ -75,9 +83,9 @@ fn least_of_all(
             Argument::Out(0),
             Argument::Out(1),
         ];
-        let outs = [(DType::U32, rows), (DType::U32, rows)];
+        let outs = [Out::zeros(DType::U32, rows), Out::zeros(DType::U32, rows)];
         let blocks = blocks_of_rows(rows);
-        let counts = gpu.launch(text, "row_against", blocks, &arguments, &outs)?;
+        let counts = launch(gpu, code, "row_against", blocks, &arguments, &outs)?;
         let below: Vec<u32> = counts[0].to_vec1()?;
         let equal: Vec<u32> = counts[1].to_vec1()?;
         // Of those at the threshold, as many as are still needed, in order.
@@ -89,7 +97,7 @@ fn least_of_all(
         });
         Tensor::new(taken.collect::<Vec<u32>>(), &device)?
     };
-    marks_of_rows(gpu, text, scores, (&thresholds, &lefts))
+    marks_of_rows(gpu, code, scores, (&thresholds, &lefts))
 }
 
 /// Marks the least scores, f32 `[rows, columns]`, by 1 in u8 `[rows, columns]`; none is NaN.
@@ -103,10 +111,10 @@ pub(super) fn least(gpu: &dyn Launcher, scores: &Tensor, wanted: &Least) -> Resu
     if rows == 0 || columns == 0 {
         return Ok(Tensor::zeros((rows, columns), DType::U8, &device)?);
     }
-    let text = source::selecting();
+    let code = kernels();
     let marks = match wanted {
-        Least::OfAll(count) => least_of_all(gpu, &text, &scores, *count, false)?,
-        Least::UpTo(place) => least_of_all(gpu, &text, &scores, place.saturating_add(1), true)?,
+        Least::OfAll(count) => least_of_all(gpu, code, &scores, *count, false)?,
+        Least::UpTo(place) => least_of_all(gpu, code, &scores, place.saturating_add(1), true)?,
         Least::OfRows(counts) => {
             let mut counts = counts.clone();
             counts.resize(rows, 0);
@@ -119,10 +127,10 @@ pub(super) fn least(gpu: &dyn Launcher, scores: &Tensor, wanted: &Least) -> Resu
                 Argument::Out(0),
                 Argument::Out(1),
             ];
-            let outs = [(DType::U32, rows), (DType::U32, rows)];
+            let outs = [Out::zeros(DType::U32, rows), Out::zeros(DType::U32, rows)];
             let blocks = blocks_of_rows(rows);
-            let found = gpu.launch(&text, "row_thresholds", blocks, &arguments, &outs)?;
-            marks_of_rows(gpu, &text, &scores, (&found[0], &found[1]))?
+            let found = launch(gpu, code, "row_thresholds", blocks, &arguments, &outs)?;
+            marks_of_rows(gpu, code, &scores, (&found[0], &found[1]))?
         }
         Least::OfGroups { size, count, last } => {
             let size = (*size).max(1);
@@ -136,17 +144,17 @@ pub(super) fn least(gpu: &dyn Launcher, scores: &Tensor, wanted: &Least) -> Resu
                 Argument::Out(0),
             ];
             let groups = (rows * columns.div_ceil(size)) as u64;
-            let blocks = groups.div_ceil(THREADS).clamp(1, 1 << 20) as u32;
-            let outs = [(DType::U8, rows * columns)];
-            let mut marks = gpu.launch(&text, "mark_groups", blocks, &arguments, &outs)?;
+            let blocks = groups.div_ceil(THREADS).clamp(1, 1 << 20);
+            let outs = [Out::zeros(DType::U8, rows * columns)];
+            let mut marks = launch(gpu, code, "mark_groups", blocks, &arguments, &outs)?;
             marks.pop().ok_or_else(|| failed("mark_groups"))?
         }
     };
     Ok(marks.reshape((rows, columns))?)
 }
 
-fn blocks_of_rows(rows: usize) -> u32 {
-    rows.clamp(1, 1 << 16) as u32
+fn blocks_of_rows(rows: usize) -> u64 {
+    rows.clamp(1, 1 << 16) as u64
 }
 
 /// Returns the digit into which the `place`-th number falls, from 0, and its place among those there.

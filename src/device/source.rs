@@ -131,7 +131,36 @@ pub(super) fn collecting(
     }
     text.push_str("}\n\n");
     sampling(&mut text, program, tallies, &takes, stored);
+    let combines: Vec<Combine> = all.iter().map(|(_, _, combine)| *combine).collect();
+    folding(&mut text, "fold", &combines);
+    folding(&mut text, "fold_sample", &vec![Combine::Plus; 2 * tallies.len()]);
     text
+}
+
+/// Writes the kernel that makes one number of those that blocks wrote, `[numbers, blocks]`; a block takes one of the numbers.
+fn folding(text: &mut String, name: &str, combines: &[Combine]) {
+    let _ = writeln!(
+        text,
+        "extern \"C\" __global__ void {name}(const double* parts, u32 blocks, void* out) {{
+    __shared__ double shared[THREADS];
+    const double* own = parts + (u64)blockIdx.x * blocks;
+    double* results = (double*)out;
+    switch (blockIdx.x) {{"
+    );
+    for (place, combine) in combines.iter().enumerate() {
+        let (with, start) = (combine_name(*combine), start_of(*combine));
+        let _ = writeln!(
+            text,
+            "    case {place}: {{
+        double total = {start};
+        for (u32 block = threadIdx.x; block < blocks; block += THREADS) total = {with}(total, own[block]);
+        total = of_block<{with}>(total, shared);
+        if (threadIdx.x == 0) results[{place}] = total;
+        break;
+    }}"
+        );
+    }
+    text.push_str("    }\n}\n\n");
 }
 
 /// Writes what a thread adds up: its numbers, how they begin, and what becomes of a value; `takes` says of which root each tally
@@ -170,7 +199,11 @@ fn sums(text: &mut String, fields: &[(usize, String, Combine)], tallies: &[Tally
             last = *place;
         }
         let _ = match combine {
-            Combine::Plus => writeln!(text, "            part{field} += {term};"),
+            Combine::Plus => match term.strip_prefix("d * ") {
+                // A product that is added is rounded once.
+                Some(factor) => writeln!(text, "            part{field} = fmaf(d, {factor}, part{field});"),
+                None => writeln!(text, "            part{field} += {term};"),
+            },
             Combine::Least => writeln!(text, "            part{field} = lesser(part{field}, {term});"),
             Combine::Most => writeln!(text, "            part{field} = larger(part{field}, {term});"),
         };
@@ -276,6 +309,16 @@ pub(super) fn of_values(program: &Program, stored: (Stored, Stored)) -> String {
 /// Returns the kernels that select, which are the same for all programs.
 pub(super) fn selecting() -> String {
     [PRELUDE, include_str!("select.cu")].join("\n")
+}
+
+/// Returns the kernels between a decoder's products, for numbers of a type of the prelude.
+pub(super) fn layers(stored: &str) -> String {
+    format!("{PRELUDE}\ntypedef {stored} T;\n{}", include_str!("layers.cu"))
+}
+
+/// Returns the kernels of attention for heads of a size.
+pub(super) fn attention(head: usize) -> String {
+    format!("{PRELUDE}\n#define HEAD {head}\n{}", include_str!("attention.cu"))
 }
 
 /// Begins a text: the prelude, and the function that computes a program's roots for one weight.

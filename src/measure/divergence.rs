@@ -115,11 +115,14 @@ fn of_windows([dense, other]: [&Head; 2], hidden: [Tensor; 2]) -> Result<Vec<f64
     in_slices(&dense_hidden, dense.vocabulary(), |start, slice| {
         let count = slice.dim(0)?;
         let other_slice = other_hidden.narrow(0, start, count)?;
-        let (dense_logits, other_logits) = (dense.run(slice)?, other.run(&other_slice)?);
-        if !dense_logits.device().is_cpu() {
-            positions.extend(on_device::divergences(&dense_logits, &other_logits)?);
+        if on_device::applies(dense, slice) {
+            let raw = [&dense.raw(slice)?, &other.raw(&other_slice)?];
+            // Nobody asks for losses here, so any targets serve.
+            let both = on_device::both([dense, other], raw, &vec![0; count])?;
+            positions.extend(both.into_iter().map(|(divergence, _)| divergence));
             return Ok(());
         }
+        let (dense_logits, other_logits) = (dense.run(slice)?, other.run(&other_slice)?);
         let (dense_logits, other_logits) = (Logits::read(&dense_logits)?, Logits::read(&other_logits)?);
         let rows = dense_logits.rows().zip(other_logits.rows());
         positions.par_extend(rows.map(|(dense, other)| row_divergence(dense, other)));

@@ -66,15 +66,20 @@ pub(super) fn targets(ids: &[u32], length: usize) -> Vec<u32> {
 pub(super) fn losses(head: &Head, hidden: &Tensor, targets: &[u32]) -> Result<Vec<f64>, ModelError> {
     let mut losses = Vec::with_capacity(targets.len());
     in_slices(hidden, head.vocabulary(), |from, slice| {
-        let logits = head.run(slice)?;
         let targets = &targets[from..];
+        if on_device::applies(head, slice) {
+            losses.extend(on_device::losses(head, &head.raw(slice)?, &targets[..slice.dim(0)?])?);
+            return Ok(());
+        }
+        let logits = head.run(slice)?;
         let (storage, layout) = logits.storage_and_layout();
         if let (Storage::Cpu(cpu), Some((start, end))) = (&*storage, layout.contiguous_offsets()) {
             let rows = cpu.as_slice::<f32>()?[start..end].par_chunks_exact(head.vocabulary());
             losses.par_extend(rows.zip(targets).map(|(row, id)| row_loss(row, *id)));
         } else {
             drop(storage);
-            losses.extend(on_device::losses(&logits, targets)?);
+            let rows = Logits::read(&logits)?;
+            losses.par_extend(rows.rows().zip(targets).map(|(row, id)| row_loss(row, *id)));
         }
         Ok(())
     })?;

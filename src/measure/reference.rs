@@ -58,7 +58,8 @@ impl Reference {
         let step = batch_samples(length);
         let vocabulary = decoder.head.vocabulary();
         let fits = samples.saturating_mul(length).saturating_mul(vocabulary).saturating_mul(4) <= most
-            && decoder.device().is_cpu();
+            && decoder.device().is_cpu()
+            && !decoder.head.engine().has_kernels();
         let (mut embedded, mut kept, mut losses) = (Vec::new(), Vec::new(), Vec::new());
         let (mut probabilities, mut entropies) = (Vec::new(), Vec::new());
         for from in (0..samples).step_by(step) {
@@ -68,12 +69,13 @@ impl Reference {
             let targets = targets(ids, length);
             let mut positions: Vec<f64> = Vec::with_capacity(targets.len());
             in_slices(&hidden, vocabulary, |start, slice| {
-                let logits = decoder.head.run(slice)?;
-                if !logits.device().is_cpu() {
-                    positions.extend(on_device::losses(&logits, &targets[start..])?);
+                if on_device::applies(&decoder.head, slice) {
+                    let raw = decoder.head.raw(slice)?;
+                    let targets = &targets[start..start + slice.dim(0)?];
+                    positions.extend(on_device::losses(&decoder.head, &raw, targets)?);
                     return Ok(());
                 }
-                let logits = Logits::read(&logits)?;
+                let logits = Logits::read(&decoder.head.run(slice)?)?;
                 let rows = logits.rows().zip(&targets[start..]);
                 positions.par_extend(rows.map(|(row, target)| row_loss(row, *target)));
                 if fits {
@@ -153,13 +155,13 @@ impl Reference {
             };
             let mut positions: Vec<(f64, f64)> = Vec::with_capacity(targets.len());
             in_slices(&hidden, head.vocabulary(), |start, slice| {
-                let logits = head.run(slice)?;
-                if let (Some(dense), false) = (&dense, logits.device().is_cpu()) {
-                    let dense = head.run(&dense.narrow(0, start, slice.dim(0)?)?)?;
-                    positions.extend(on_device::both(&dense, &logits, &targets[start..])?);
+                if let (Some(dense), true) = (&dense, on_device::applies(head, slice)) {
+                    let count = slice.dim(0)?;
+                    let raw = [&head.raw(&dense.narrow(0, start, count)?)?, &head.raw(slice)?];
+                    positions.extend(on_device::both([head, head], raw, &targets[start..start + count])?);
                     return Ok(());
                 }
-                let logits = Logits::read(&logits)?;
+                let logits = Logits::read(&head.run(slice)?)?;
                 let rows = logits.rows().zip(&targets[start..]);
                 match (&self.dense, &dense) {
                     (Dense::Probabilities(probabilities, entropies), _) => {

@@ -9,9 +9,10 @@ use super::architecture::{Norm as NormKind, Role};
 use super::attention::Attention;
 use super::checkpoint::Checkpoint;
 use super::error::ModelError;
-use super::in_place::{self, add};
 use super::layout::{Linear, Site};
+use super::steps;
 use crate::data::ProjectionKind;
+use crate::device::Engine;
 
 /// A function that sees what linears read: called once for each site of a block, with `[samples, length, columns]`.
 pub type Tap<'a> = dyn FnMut(Site, &Tensor) -> Result<(), ModelError> + 'a;
@@ -24,6 +25,7 @@ pub fn no_tap() -> impl FnMut(Site, &Tensor) -> Result<(), ModelError> {
 /// A norm's weights.
 #[derive(Clone, Debug)]
 pub(super) struct Norm {
+    engine: Engine,
     weight: Tensor,
     bias: Option<Tensor>,
     epsilon: f32,
@@ -34,6 +36,7 @@ impl Norm {
         let kind = checkpoint.config().architecture.norm;
         let weight = checkpoint.tensor(&format!("{name}.weight"), device)?;
         Ok(Self {
+            engine: checkpoint.engine().clone(),
             weight: match kind {
                 NormKind::RootMeanSquarePlusOne => (weight + 1.0)?,
                 NormKind::RootMeanSquare | NormKind::Layer => weight,
@@ -46,14 +49,16 @@ impl Norm {
         })
     }
 
-    pub(super) fn run(&self, input: &Tensor) -> candle_core::Result<Tensor> {
+    pub(super) fn run(&self, input: &Tensor) -> Result<Tensor, ModelError> {
         let (weight, epsilon) = (&self.weight, self.epsilon);
         // The fused kernels have no gradient.
         match (&self.bias, input.track_op()) {
-            (Some(bias), false) => ops::layer_norm(input, weight, bias, epsilon),
-            (Some(bias), true) => ops::layer_norm_slow(input, weight, bias, epsilon),
-            (None, false) => ops::rms_norm(input, weight, epsilon),
-            (None, true) => ops::rms_norm_slow(input, weight, epsilon),
+            (Some(bias), false) => Ok(ops::layer_norm(input, weight, bias, epsilon)?),
+            (Some(bias), true) => Ok(ops::layer_norm_slow(input, weight, bias, epsilon)?),
+            (None, false) => steps::root_mean_square(&self.engine, input, weight, epsilon, || {
+                ops::rms_norm(input, weight, epsilon)
+            }),
+            (None, true) => Ok(ops::rms_norm_slow(input, weight, epsilon)?),
         }
     }
 }
@@ -117,7 +122,10 @@ impl LoadedLinear {
 
 /// Cosines and sines of the rotations for one sequence length; nothing when positions are learned.
 #[derive(Clone, Debug)]
-pub struct Angles(Option<(Tensor, Tensor)>);
+pub struct Angles {
+    engine: Engine,
+    table: Option<(Tensor, Tensor)>,
+}
 
 impl Angles {
     /// Returns the angles for sequences of `length` tokens.
@@ -125,42 +133,49 @@ impl Angles {
     /// # Errors
     /// When the device has no room.
     pub fn new(checkpoint: &Checkpoint, length: usize, device: &Device) -> Result<Self, ModelError> {
+        let engine = checkpoint.engine().clone();
         let Some(rotary) = &checkpoint.config().rotary else {
-            return Ok(Self(None));
+            return Ok(Self { engine, table: None });
         };
         let (cosines, sines) = rotary.table(length);
         let shape = (length, rotary.size / 2);
         let table = |values| checkpoint.working(values, shape, device);
-        Ok(Self(Some((table(cosines)?, table(sines)?))))
+        Ok(Self { engine, table: Some((table(cosines)?, table(sines)?)) })
     }
 
     /// Rotates `[samples, length, heads, head_size]`; channels beyond the rotated ones pass through.
-    fn rotate(&self, input: Tensor) -> candle_core::Result<Tensor> {
-        let Some((cosines, sines)) = &self.0 else {
+    fn rotate(&self, input: Tensor) -> Result<Tensor, ModelError> {
+        let Some((cosines, sines)) = &self.table else {
             return Ok(input);
         };
-        let size = input.dim(3)?;
-        let rotated = 2 * cosines.dim(1)?;
-        let rope = |part: &Tensor| {
-            if part.track_op() {
-                // The fused kernel has no gradient.
-                let turned = rope_slow(&part.transpose(1, 2)?, cosines, sines)?;
-                return turned.transpose(1, 2);
-            }
-            rope_thd(&part.contiguous()?, cosines, sines)
-        };
-        if rotated == size {
-            return rope(&input);
-        }
-        let turned = rope(&input.narrow(3, 0, rotated)?)?;
-        Tensor::cat(&[turned, input.narrow(3, rotated, size - rotated)?], 3)
+        steps::rotated(&self.engine, &input, (cosines, sines), || rotated(&input, cosines, sines))
     }
+}
+
+/// Rotates `[samples, length, heads, head_size]` by candle's operations.
+fn rotated(input: &Tensor, cosines: &Tensor, sines: &Tensor) -> candle_core::Result<Tensor> {
+    let size = input.dim(3)?;
+    let rotated = 2 * cosines.dim(1)?;
+    let rope = |part: &Tensor| {
+        if part.track_op() {
+            // The fused kernel has no gradient.
+            let turned = rope_slow(&part.transpose(1, 2)?, cosines, sines)?;
+            return turned.transpose(1, 2);
+        }
+        rope_thd(&part.contiguous()?, cosines, sines)
+    };
+    if rotated == size {
+        return rope(input);
+    }
+    let turned = rope(&input.narrow(3, 0, rotated)?)?;
+    Tensor::cat(&[turned, input.narrow(3, rotated, size - rotated)?], 3)
 }
 
 /// One block with its weights on a device, in the type in which its checkpoint's decoders compute.
 #[derive(Clone, Debug)]
 pub struct Block {
     index: usize,
+    engine: Engine,
     linears: Vec<LoadedLinear>,
     attention: Attention,
     activation: Activation,
@@ -203,6 +218,7 @@ impl Block {
         };
         Ok(Self {
             index,
+            engine: checkpoint.engine().clone(),
             linears: checkpoint
                 .block_linears(index)
                 .iter()
@@ -283,14 +299,14 @@ impl Block {
         part: impl FnOnce(&Tensor) -> Result<Tensor, ModelError>,
     ) -> Result<Tensor, ModelError> {
         if !self.norm_first {
-            return Ok(norm.run(&add(part(hidden)?, hidden)?)?);
+            return norm.run(&steps::add(&self.engine, part(hidden)?, hidden)?);
         }
         let output = part(&norm.run(hidden)?)?;
         let output = match after {
             Some(after) => after.run(&output)?,
             None => output,
         };
-        Ok(add(output, hidden)?)
+        steps::add(&self.engine, output, hidden)
     }
 
     /// Returns the attention's mixture of values, which the output projection reads.
@@ -317,7 +333,7 @@ impl Block {
             keys = key_norm.run(&keys)?;
         }
         let (queries, keys) = (angles.rotate(queries)?, angles.rotate(keys)?);
-        Ok(self.attention.run(&queries, &keys, &values)?)
+        steps::attended(&self.engine, &self.attention, [&queries, &keys, &values])
     }
 
     /// Returns what stands between an MLP's two layers, which the narrowing projection reads.
@@ -327,11 +343,11 @@ impl Block {
             let width = both.dim(2)? / 2;
             let gate = both.narrow(2, 0, width)?;
             let up = both.narrow(2, width, width)?;
-            return Ok(in_place::gated(self.activation, gate, &up)?);
+            return steps::gated(&self.engine, self.activation, gate, &up);
         }
         let up = self.linear(ProjectionKind::Up)?.run(input)?;
         match self.fused(Role::One(ProjectionKind::Gate)) {
-            Some(gate) => Ok(in_place::gated(self.activation, gate.run(input)?, &up)?),
+            Some(gate) => steps::gated(&self.engine, self.activation, gate.run(input)?, &up),
             None => Ok(self.activation.run(&up)?),
         }
     }

@@ -7,6 +7,7 @@ use super::block::{Angles, Block, Norm};
 use super::checkpoint::Checkpoint;
 use super::error::ModelError;
 use super::in_place::softcap;
+use crate::device::Engine;
 
 /// A function that sees what linears read: called with the block, the site and `[samples, length, columns]`.
 pub type DecoderTap<'a> = dyn FnMut(usize, Site, &Tensor) -> Result<(), ModelError> + 'a;
@@ -70,6 +71,7 @@ impl Embedding {
 /// From the last hidden states to logits.
 #[derive(Clone, Debug)]
 pub struct Head {
+    engine: Engine,
     norm: Option<Norm>,
     project: Option<Tensor>,
     weight: Tensor,
@@ -84,6 +86,7 @@ impl Head {
     pub fn load(checkpoint: &Checkpoint, device: &Device) -> Result<Self, ModelError> {
         let layout = checkpoint.layout();
         Ok(Self {
+            engine: checkpoint.engine().clone(),
             norm: match checkpoint.config().has_final_norm() {
                 true => Some(Norm::load(checkpoint, &layout.final_norm, device)?),
                 false => None,
@@ -107,23 +110,48 @@ impl Head {
     /// # Errors
     /// When a tensor operation fails.
     pub fn run(&self, hidden: &Tensor) -> Result<Tensor, ModelError> {
-        self.logits(hidden).map_err(ModelError::at("head"))
+        self.capped(&self.raw(hidden)?)
     }
 
-    fn logits(&self, hidden: &Tensor) -> candle_core::Result<Tensor> {
-        let hidden = match &self.norm {
-            Some(norm) => norm.run(hidden)?,
-            None => hidden.clone(),
+    /// Returns logits before their cap, `[positions, vocabulary]`, in the type in which the decoder computes.
+    ///
+    /// # Errors
+    /// When a tensor operation fails.
+    pub(crate) fn raw(&self, hidden: &Tensor) -> Result<Tensor, ModelError> {
+        let raw = || {
+            let hidden = match &self.norm {
+                Some(norm) => norm.run(hidden)?,
+                None => hidden.clone(),
+            };
+            let hidden = match &self.project {
+                Some(project) => hidden.matmul(&project.t()?)?,
+                None => hidden,
+            };
+            Ok::<_, ModelError>(hidden.matmul(&self.weight.t()?)?)
         };
-        let hidden = match &self.project {
-            Some(project) => hidden.matmul(&project.t()?)?,
-            None => hidden,
-        };
-        let logits = hidden.matmul(&self.weight.t()?)?.to_dtype(DType::F32)?;
+        raw().map_err(|error| error.inside("head"))
+    }
+
+    /// Returns logits, f32 `[positions, vocabulary]`, from what they are before their cap.
+    ///
+    /// # Errors
+    /// When a tensor operation fails.
+    pub(crate) fn capped(&self, raw: &Tensor) -> Result<Tensor, ModelError> {
+        let logits = raw.to_dtype(DType::F32)?;
         match self.softcap {
-            Some(cap) => softcap(logits, cap),
+            Some(cap) => Ok(softcap(logits, cap)?),
             None => Ok(logits),
         }
+    }
+
+    /// Returns what the decoder computes on.
+    pub(crate) const fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Returns the cap c of logits, c * tanh(x / c).
+    pub(crate) const fn softcap(&self) -> Option<f64> {
+        self.softcap
     }
 }
 

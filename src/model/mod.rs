@@ -27,6 +27,7 @@ mod out_of_memory;
 mod precision;
 mod product;
 pub mod rotary;
+mod steps;
 mod summary;
 mod tokenizer;
 mod weights;

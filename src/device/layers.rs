@@ -1,0 +1,306 @@
+//! What stands between a decoder's matrix products on a GPU: attention, gates, norms, rotations, masked weights and losses, each in
+//! one pass over memory.
+//!
+//! A function returns `None` where there is no kernel for what it is handed, a type or a width; the caller then has tensor
+//! operations do it.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use candle_core::{DType, Tensor};
+
+use super::error::EngineError;
+use super::launcher::{Argument, Code, Launch, Launcher, Out, THREADS, launch_for_one};
+use super::source;
+
+/// Numbers that a thread takes at a time.
+const VECTOR: usize = 8;
+/// The largest head for which the queries and keys of a tile fit into shared memory.
+const WIDEST_HEAD: usize = 256;
+
+/// The rules of one block's attention.
+#[derive(Clone, Copy, Debug)]
+pub struct AttentionRules {
+    /// What scores are multiplied by.
+    pub scale: f32,
+    /// The cap c of c * tanh(score / c).
+    pub softcap: Option<f32>,
+    /// How many tokens back a query sees, itself included.
+    pub window: Option<usize>,
+}
+
+/// Two tensors of one shape that become one, number by number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Joint {
+    /// The sum.
+    Sum,
+    /// SiLU of the first times the second.
+    Silu,
+    /// GELU of the first, by its tanh approximation, times the second.
+    GeluTanh,
+    /// GELU of the first times the second.
+    Gelu,
+    /// The first, where it is positive, times the second.
+    Relu,
+}
+
+impl Joint {
+    const fn kernel(self) -> &'static str {
+        match self {
+            Self::Sum => "add",
+            Self::Silu => "gated_silu",
+            Self::GeluTanh => "gated_gelu_tanh",
+            Self::Gelu => "gated_gelu",
+            Self::Relu => "gated_relu",
+        }
+    }
+}
+
+/// Which ranks are below what is pruned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bound {
+    /// So many weights of the whole linear, spread over its rows as evenly as whole numbers go.
+    OfRows {
+        /// How many.
+        pruned: u64,
+    },
+    /// So many of every group of columns.
+    OfGroups {
+        /// How many columns a group has.
+        width: usize,
+        /// How many of a group.
+        count: usize,
+        /// How many of a last group that is narrower.
+        last: usize,
+    },
+}
+
+/// Returns the kernels of layers for numbers of a type, or `None` where there are none.
+fn layers(dtype: DType) -> Option<&'static Code> {
+    static SINGLES: OnceLock<Code> = OnceLock::new();
+    static BRAIN_FLOATS: OnceLock<Code> = OnceLock::new();
+    match dtype {
+        DType::F32 => Some(SINGLES.get_or_init(|| Code::new(source::layers("F32")))),
+        DType::BF16 => Some(BRAIN_FLOATS.get_or_init(|| Code::new(source::layers("BF16")))),
+        _ => None,
+    }
+}
+
+/// Returns the kernels of attention for heads of a size.
+fn attentions(head: usize) -> Code {
+    static CODES: Mutex<BTreeMap<usize, Code>> = Mutex::new(BTreeMap::new());
+    let mut codes = CODES.lock().unwrap_or_else(PoisonError::into_inner);
+    codes.entry(head).or_insert_with(|| Code::new(source::attention(head))).clone()
+}
+
+fn blocks(threads: usize) -> Option<u32> {
+    u32::try_from(threads.div_ceil(THREADS as usize)).ok().filter(|blocks| *blocks > 0)
+}
+
+/// Returns the causal attention of queries `[samples, length, heads, size]` over keys and values `[samples, length, key_heads, size]`,
+/// all contiguous, as `[samples, length, heads * size]`.
+pub(super) fn attention(
+    gpu: &dyn Launcher,
+    [queries, keys, values]: [&Tensor; 3],
+    rules: AttentionRules,
+) -> Result<Option<Tensor>, EngineError> {
+    let (samples, length, heads, size) = queries.dims4()?;
+    let key_heads = keys.dim(2)?;
+    let (kernel, tile, shared) = match queries.dtype() {
+        DType::BF16 if size % 16 == 0 => {
+            let keys = if size > 128 { 32 } else { 64 };
+            ("attention_bf16", 128, (128 + 4 * keys) * (size + 8) * 2)
+        }
+        DType::F32 => {
+            let line = size.next_multiple_of(4) + 4;
+            ("attention_f32", 64, (3 * 64 * line + 64 * 68) * 4)
+        }
+        _ => return Ok(None),
+    };
+    let blocks = u32::try_from(samples * heads * length.div_ceil(tile));
+    let fits =
+        size <= WIDEST_HEAD && key_heads > 0 && heads % key_heads == 0 && u32::try_from(length).is_ok();
+    let (true, Ok(blocks), false) = (fits, blocks, samples * heads * length == 0) else { return Ok(None) };
+    let arguments = [
+        Argument::Tensor(queries),
+        Argument::Tensor(keys),
+        Argument::Tensor(values),
+        Argument::U32(length as u32),
+        Argument::U32(heads as u32),
+        Argument::U32(key_heads as u32),
+        // A window that no query reaches the end of is none.
+        Argument::U32(rules.window.filter(|window| *window < length).unwrap_or(0) as u32),
+        Argument::single(rules.scale),
+        Argument::single(rules.softcap.unwrap_or(0.0)),
+        Argument::Out(0),
+    ];
+    let launch = Launch { blocks, shared: shared as u32, arguments: &arguments };
+    let out = Out::whole(queries.dtype(), samples * length * heads * size);
+    let mixed = launch_for_one(gpu, &attentions(size), kernel, launch, out)?;
+    Ok(Some(mixed.reshape((samples, length, heads * size))?))
+}
+
+/// Returns what two contiguous tensors of one shape become.
+pub(super) fn joined(
+    gpu: &dyn Launcher,
+    joint: Joint,
+    first: &Tensor,
+    second: &Tensor,
+) -> Result<Option<Tensor>, EngineError> {
+    let count = first.elem_count();
+    let alike = first.shape() == second.shape() && first.dtype() == second.dtype();
+    let (Some(code), Some(blocks), true) = (layers(first.dtype()), blocks(count.div_ceil(VECTOR)), alike)
+    else {
+        return Ok(None);
+    };
+    let arguments =
+        [Argument::Tensor(first), Argument::Tensor(second), Argument::U64(count as u64), Argument::Out(0)];
+    let launch = Launch { blocks, shared: 0, arguments: &arguments };
+    let out = launch_for_one(gpu, code, joint.kernel(), launch, Out::whole(first.dtype(), count))?;
+    Ok(Some(out.reshape(first.shape())?))
+}
+
+/// Returns the root-mean-square norm of the last dimension of a contiguous tensor.
+pub(super) fn root_mean_square(
+    gpu: &dyn Launcher,
+    input: &Tensor,
+    weight: &Tensor,
+    epsilon: f32,
+) -> Result<Option<Tensor>, EngineError> {
+    let columns = weight.elem_count();
+    let rows = input.elem_count().checked_div(columns).unwrap_or(0);
+    let fits = columns % VECTOR == 0 && input.dtype() == weight.dtype() && u32::try_from(rows).is_ok();
+    let (Some(code), Some(blocks), true) = (layers(input.dtype()), blocks(rows * 32), fits) else {
+        return Ok(None);
+    };
+    let arguments = [
+        Argument::Tensor(input),
+        Argument::Tensor(weight),
+        Argument::U32(rows as u32),
+        Argument::U32(columns as u32),
+        Argument::single(epsilon),
+        Argument::Out(0),
+    ];
+    let launch = Launch { blocks, shared: 0, arguments: &arguments };
+    let out = Out::whole(input.dtype(), input.elem_count());
+    let out = launch_for_one(gpu, code, "root_mean_square", launch, out)?;
+    Ok(Some(out.reshape(input.shape())?))
+}
+
+/// Returns contiguous heads `[samples, length, heads, size]` with their first channels rotated by angles `[length, pairs]`.
+pub(super) fn rotated(
+    gpu: &dyn Launcher,
+    input: &Tensor,
+    cosines: &Tensor,
+    sines: &Tensor,
+) -> Result<Option<Tensor>, EngineError> {
+    let (samples, length, heads, size) = input.dims4()?;
+    let pairs = cosines.dim(1)?;
+    let fits = pairs % VECTOR == 0 && size % VECTOR == 0 && 2 * pairs <= size;
+    let parts = pairs / VECTOR + size.saturating_sub(2 * pairs) / VECTOR;
+    let tasks = samples * length * heads * parts;
+    let alike = input.dtype() == cosines.dtype();
+    let (Some(code), Some(blocks), true) = (layers(input.dtype()), blocks(tasks), fits && alike) else {
+        return Ok(None);
+    };
+    let arguments = [
+        Argument::Tensor(input),
+        Argument::Tensor(cosines),
+        Argument::Tensor(sines),
+        Argument::U64(tasks as u64),
+        Argument::U32(length as u32),
+        Argument::U32(heads as u32),
+        Argument::U32(size as u32),
+        Argument::U32(2 * pairs as u32),
+        Argument::Out(0),
+    ];
+    let launch = Launch { blocks, shared: 0, arguments: &arguments };
+    let out = Out::whole(input.dtype(), input.elem_count());
+    let out = launch_for_one(gpu, code, "rotate", launch, out)?;
+    Ok(Some(out.reshape(input.shape())?))
+}
+
+/// Returns weights `[rows, columns]` with 0 where the rank, u32 pairs of 16 bits, is below a bound.
+pub(super) fn without_least(
+    gpu: &dyn Launcher,
+    weight: &Tensor,
+    ranks: &Tensor,
+    bound: Bound,
+) -> Result<Option<Tensor>, EngineError> {
+    let (rows, columns) = weight.dims2()?;
+    let count = rows * columns;
+    let (Some(code), Some(blocks)) = (layers(weight.dtype()), blocks(count.div_ceil(VECTOR))) else {
+        return Ok(None);
+    };
+    let (pruned, width, of_group, last) = match bound {
+        Bound::OfRows { pruned } => (pruned, 0, 0, 0),
+        Bound::OfGroups { width, count, last } => (0, width, count, last),
+    };
+    let arguments = [
+        Argument::Tensor(weight),
+        Argument::Tensor(ranks),
+        Argument::U32(rows as u32),
+        Argument::U32(columns as u32),
+        Argument::U64(pruned),
+        Argument::U32(width as u32),
+        Argument::U32(of_group as u32),
+        Argument::U32(last as u32),
+        Argument::Out(0),
+    ];
+    let launch = Launch { blocks, shared: 0, arguments: &arguments };
+    let out = launch_for_one(gpu, code, "without_least", launch, Out::whole(weight.dtype(), count))?;
+    Ok(Some(out.reshape((rows, columns))?))
+}
+
+/// Returns the negative log-likelihood of each target, in nats, of contiguous logits `[positions, vocabulary]` before their cap.
+pub(super) fn losses(
+    gpu: &dyn Launcher,
+    logits: &Tensor,
+    softcap: Option<f64>,
+    targets: &[u32],
+) -> Result<Option<Vec<f64>>, EngineError> {
+    let (positions, vocabulary) = logits.dims2()?;
+    let (Some(code), Ok(blocks), true) = (layers(logits.dtype()), u32::try_from(positions), positions > 0)
+    else {
+        return Ok(None);
+    };
+    let targets = Tensor::new(&targets[..positions.min(targets.len())], logits.device())?;
+    let arguments = [
+        Argument::Tensor(logits),
+        Argument::Tensor(&targets),
+        Argument::U32(vocabulary as u32),
+        Argument::single(softcap.unwrap_or(0.0) as f32),
+        Argument::Out(0),
+    ];
+    let launch = Launch { blocks, shared: 0, arguments: &arguments };
+    let out = launch_for_one(gpu, code, "losses", launch, Out::whole(DType::F64, positions))?;
+    Ok(Some(out.to_vec1()?))
+}
+
+/// Returns at each position the divergence from a dense model and the negative log-likelihood of the target, in nats; both logits
+/// are before their cap.
+pub(super) fn divergences(
+    gpu: &dyn Launcher,
+    [dense, other]: [&Tensor; 2],
+    softcap: Option<f64>,
+    targets: &[u32],
+) -> Result<Option<Vec<(f64, f64)>>, EngineError> {
+    let (positions, vocabulary) = other.dims2()?;
+    let alike = dense.shape() == other.shape() && dense.dtype() == other.dtype() && positions > 0;
+    let (Some(code), Ok(blocks), true) = (layers(other.dtype()), u32::try_from(positions), alike) else {
+        return Ok(None);
+    };
+    let targets = Tensor::new(&targets[..positions.min(targets.len())], other.device())?;
+    let arguments = [
+        Argument::Tensor(dense),
+        Argument::Tensor(other),
+        Argument::Tensor(&targets),
+        Argument::U32(vocabulary as u32),
+        Argument::single(softcap.unwrap_or(0.0) as f32),
+        Argument::Out(0),
+    ];
+    let launch = Launch { blocks, shared: 0, arguments: &arguments };
+    let out = launch_for_one(gpu, code, "divergences", launch, Out::whole(DType::F64, 2 * positions))?;
+    let numbers: Vec<f64> = out.to_vec1()?;
+    Ok(Some(numbers.chunks_exact(2).map(|both| (both[0], both[1])).collect()))
+}

@@ -1,0 +1,234 @@
+//! The kernels between a decoder's products, in the emulation, against tensor operations in f64.
+
+use std::sync::Arc;
+
+use candle_core::{D, DType, Device, Tensor};
+use rand::rngs::ChaCha8Rng;
+use rand::{RngExt, SeedableRng};
+
+use super::emulation::Emulation;
+use super::engine::Engine;
+use super::layers::{AttentionRules, Bound, Joint};
+
+fn emulated() -> Option<Engine> {
+    let launcher = Emulation::new();
+    if launcher.is_none() {
+        eprintln!("skipped: there is no C++ compiler `c++` here to run kernels with");
+    }
+    Some(Engine::Gpu(Arc::new(launcher?)))
+}
+
+fn numbers(count: usize, seed: u64) -> Vec<f32> {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    (0..count).map(|_| 4.0 * (random.random::<f32>() + random.random::<f32>() - 1.0)).collect()
+}
+
+fn tensor(shape: &[usize], seed: u64, dtype: DType) -> Tensor {
+    let all = Tensor::from_vec(numbers(shape.iter().product(), seed), shape, &Device::Cpu);
+    all.and_then(|it| it.to_dtype(dtype)).expect("a tensor")
+}
+
+fn doubles(tensor: &Tensor) -> Vec<f64> {
+    let flat = tensor.flatten_all().and_then(|it| it.to_dtype(DType::F64)).expect("numbers");
+    flat.to_vec1().expect("numbers")
+}
+
+/// Checks that numbers are apart by at most a share of the largest.
+fn close(found: &Tensor, expected: &[f64], most: f64, what: &str) {
+    let found = doubles(found);
+    assert_eq!(found.len(), expected.len(), "{what}");
+    let size = expected.iter().fold(1e-30f64, |size, it| size.max(it.abs()));
+    for (place, (a, b)) in found.iter().zip(expected).enumerate() {
+        assert!((a - b).abs() <= most * size, "{what}, number {place}: {a} and {b}");
+    }
+}
+
+/// Returns attention by its definition, in f64.
+fn defined(parts: [&Tensor; 3], rules: AttentionRules) -> Vec<f64> {
+    let (samples, length, heads, size) = parts[0].dims4().expect("queries");
+    let key_heads = parts[1].dim(2).expect("keys");
+    let [queries, keys, values] = parts.map(doubles);
+    let at = |sample: usize, position: usize, head: usize, heads: usize| {
+        ((sample * length + position) * heads + head) * size
+    };
+    let mut mixed = vec![0.0; samples * length * heads * size];
+    for sample in 0..samples {
+        for head in 0..heads {
+            for query in 0..length {
+                let key_head = head / (heads / key_heads);
+                let first = rules.window.map_or(0, |window| (query + 1).saturating_sub(window));
+                let own = &queries[at(sample, query, head, heads)..][..size];
+                let scores: Vec<f64> = (first..=query)
+                    .map(|key| {
+                        let other = &keys[at(sample, key, key_head, key_heads)..][..size];
+                        let product: f64 = own.iter().zip(other).map(|(a, b)| a * b).sum();
+                        let score = product * f64::from(rules.scale);
+                        let cap = rules.softcap.map(f64::from);
+                        cap.map_or(score, |cap| cap * (score / cap).tanh())
+                    })
+                    .collect();
+                let largest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                let total: f64 = scores.iter().map(|score| (score - largest).exp()).sum();
+                for (key, score) in (first..=query).zip(&scores) {
+                    let share = (score - largest).exp() / total;
+                    let value = &values[at(sample, key, key_head, key_heads)..][..size];
+                    let out = &mut mixed[at(sample, query, head, heads)..][..size];
+                    out.iter_mut().zip(value).for_each(|(sum, x)| *sum += share * x);
+                }
+            }
+        }
+    }
+    mixed
+}
+
+#[test]
+fn attention_is_what_its_definition_says() {
+    let Some(engine) = emulated() else { return };
+    let plain = AttentionRules { scale: 0.2, softcap: None, window: None };
+    let cases = [
+        (DType::F32, 70, 12, plain),
+        (DType::F32, 131, 20, AttentionRules { softcap: Some(2.0), window: Some(40), ..plain }),
+        (DType::BF16, 150, 16, plain),
+        (DType::BF16, 200, 32, AttentionRules { softcap: Some(2.0), window: Some(70), ..plain }),
+        (DType::BF16, 40, 144, plain),
+    ];
+    for (dtype, length, size, rules) in cases {
+        let queries = tensor(&[2, length, 4, size], 1, dtype);
+        let (keys, values) =
+            (tensor(&[2, length, 2, size], 2, dtype), tensor(&[2, length, 2, size], 3, dtype));
+        let parts = [&queries, &keys, &values];
+        let found = engine.attention(parts, rules).expect("it runs").expect("there is a kernel");
+        assert_eq!(found.dims(), &[2, length, 4 * size]);
+        let most = if dtype == DType::F32 { 1e-5 } else { 1e-2 };
+        close(&found, &defined(parts, rules), most, &format!("{dtype:?}, {length} x {size}"));
+    }
+    // What there is no kernel for.
+    let odd = tensor(&[1, 5, 1, 10], 1, DType::BF16);
+    assert!(engine.attention([&odd, &odd, &odd], plain).expect("it is looked at").is_none());
+}
+
+#[test]
+fn joints_are_what_their_names_say() {
+    let Some(engine) = emulated() else { return };
+    for dtype in [DType::F32, DType::BF16] {
+        // No whole number of vectors, nor of blocks.
+        let (first, second) = (tensor(&[3, 701], 4, dtype), tensor(&[3, 701], 5, dtype));
+        for joint in [Joint::Sum, Joint::Silu, Joint::GeluTanh, Joint::Gelu, Joint::Relu] {
+            let join = |(x, y): (&f64, &f64)| {
+                let logistic = |x: f64| 1.0 / (1.0 + (-x).exp());
+                let erf = candle_core::cpu::erf::erf_f64;
+                match joint {
+                    Joint::Sum => x + y,
+                    Joint::Silu => x * logistic(*x) * y,
+                    Joint::GeluTanh => {
+                        let angle = (2.0 / std::f64::consts::PI).sqrt() * (x + 0.044_715 * x.powi(3));
+                        0.5 * x * (1.0 + angle.tanh()) * y
+                    }
+                    Joint::Gelu => 0.5 * x * (1.0 + erf(x / std::f64::consts::SQRT_2)) * y,
+                    Joint::Relu => x.max(0.0) * y,
+                }
+            };
+            let expected: Vec<f64> = doubles(&first).iter().zip(&doubles(&second)).map(join).collect();
+            let found = engine.joined(joint, &first, &second).expect("it runs").expect("there is a kernel");
+            let most = if dtype == DType::F32 { 3e-7 } else { 4e-3 };
+            close(&found, &expected, most, &format!("{joint:?} of {dtype:?}"));
+        }
+    }
+}
+
+#[test]
+fn norms_and_rotations_are_those_of_tensor_operations() {
+    let Some(engine) = emulated() else { return };
+    let device = Device::Cpu;
+    let (input, weight) = (tensor(&[2, 7, 24], 6, DType::F32), tensor(&[24], 7, DType::F32));
+    let found = engine.root_mean_square(&input, &weight, 1e-5).expect("it runs").expect("there is a kernel");
+    let expected = candle_nn::ops::rms_norm_slow(&input, &weight, 1e-5).expect("a norm");
+    close(&found, &doubles(&expected), 1e-6, "norm");
+
+    let angles: Vec<f32> = (0..5 * 8).map(|it| it as f32 * 0.3).collect();
+    let table = |of: fn(f32) -> f32| {
+        Tensor::from_vec(angles.iter().map(|it| of(*it)).collect::<Vec<_>>(), (5, 8), &device)
+            .expect("a table")
+    };
+    let (cosines, sines) = (table(f32::cos), table(f32::sin));
+    for size in [16, 24] {
+        let heads = tensor(&[2, 5, 3, size], 8, DType::F32);
+        let turned = heads.narrow(3, 0, 16).and_then(|it| it.transpose(1, 2)?.contiguous());
+        let turned =
+            turned.and_then(|it| candle_nn::rotary_emb::rope_slow(&it, &cosines, &sines)?.transpose(1, 2));
+        let rest = heads.narrow(3, 16, size - 16).expect("a part");
+        let expected = Tensor::cat(&[turned.expect("turned"), rest], D::Minus1).expect("heads");
+        let found = engine.rotated(&heads, &cosines, &sines).expect("it runs").expect("there is a kernel");
+        close(&found, &doubles(&expected), 1e-6, "rotation");
+    }
+}
+
+#[test]
+fn losses_and_divergences_are_those_of_their_definitions() {
+    let Some(engine) = emulated() else { return };
+    for (dtype, vocabulary, cap) in
+        [(DType::F32, 3000, None), (DType::F32, 517, Some(3.0)), (DType::BF16, 2056, None)]
+    {
+        let logits = [9, 10].map(|seed| tensor(&[3, vocabulary], seed, dtype));
+        let targets = [0, 5, vocabulary as u32 - 1];
+        let shares = |logits: &Tensor| -> Vec<Vec<f64>> {
+            let capped = |x: &f64| cap.map_or(*x, |cap: f64| cap * (x / cap).tanh());
+            let rows = doubles(logits);
+            let log_shares = |row: &[f64]| {
+                let row: Vec<f64> = row.iter().map(capped).collect();
+                let total = row.iter().map(|x| x.exp()).sum::<f64>().ln();
+                row.iter().map(|x| x - total).collect()
+            };
+            rows.chunks(vocabulary).map(log_shares).collect()
+        };
+        let [dense, other] = logits.each_ref().map(shares);
+        let losses = engine.losses(&logits[1], cap, &targets).expect("it runs").expect("there is a kernel");
+        let both = engine.divergences(logits.each_ref(), cap, &targets).expect("it runs").expect("a kernel");
+        for (row, target) in targets.iter().enumerate() {
+            let loss = -other[row][*target as usize];
+            let pairs = dense[row].iter().zip(&other[row]);
+            let divergence: f64 = pairs.map(|(dense, other)| dense.exp() * (dense - other)).sum();
+            assert!((losses[row] - loss).abs() < 1e-5, "{} and {loss}", losses[row]);
+            assert!((both[row].1 - loss).abs() < 1e-5 && (both[row].0 - divergence).abs() < 1e-5, "{both:?}");
+        }
+        let same =
+            engine.divergences([&logits[0], &logits[0]], cap, &targets).expect("it runs").expect("a kernel");
+        assert!(same.iter().all(|(divergence, _)| *divergence < 1e-6), "{same:?}");
+    }
+}
+
+#[test]
+fn what_is_below_a_bound_is_gone() {
+    let Some(engine) = emulated() else { return };
+    for (rows, columns) in [(7, 24), (5, 13)] {
+        let weight = tensor(&[rows, columns], 11, DType::F32);
+        // Any order of each row serves.
+        let ranks: Vec<u16> = (0..rows * columns).map(|it| ((it % columns) * 5 % columns) as u16).collect();
+        let mut padded = ranks.clone();
+        padded.push(0);
+        let pairs: Vec<u32> =
+            padded.chunks_exact(2).map(|it| u32::from(it[0]) | u32::from(it[1]) << 16).collect();
+        let packed = Tensor::new(pairs, &Device::Cpu).expect("ranks");
+        for bound in [
+            Bound::OfRows { pruned: 0 },
+            Bound::OfRows { pruned: (rows * columns) as u64 * 3 / 5 + 1 },
+            Bound::OfGroups { width: 4, count: 2, last: 1 },
+        ] {
+            let found = engine.without_least(&weight, &packed, bound).expect("it runs").expect("a kernel");
+            let expected = doubles(&weight).into_iter().enumerate().map(|(place, x)| {
+                let (row, column) = (place / columns, place % columns);
+                let below =
+                    match bound {
+                        Bound::OfRows { pruned } => {
+                            crate::allocate::pruned_in_row(row as u64, rows as u64, pruned) as usize
+                        }
+                        Bound::OfGroups { width, count, last } => {
+                            if columns - column / width * width < width { last } else { count }
+                        }
+                    };
+                if usize::from(ranks[place]) < below { 0.0 } else { x }
+            });
+            close(&found, &expected.collect::<Vec<_>>(), 0.0, &format!("{bound:?}"));
+        }
+    }
+}
