@@ -20,6 +20,7 @@
 using std::isinf;
 
 struct uint4 { unsigned x, y, z, w; };
+struct uint2 { unsigned x, y; };
 struct float4 { float x, y, z, w; };
 struct Place { unsigned x; };
 
@@ -46,6 +47,19 @@ static inline unsigned __float_as_uint(float x) { unsigned bits; std::memcpy(&bi
 static inline unsigned atomicAdd(unsigned* at, unsigned more) { unsigned old = *at; *at += more; return old; }
 static inline void __syncthreads() { wait(of_block_threads); }
 static inline void __syncwarp() { wait(of_warps[threadIdx.x / 32]); }
+
+static inline int __syncthreads_or(int value) {
+    static int any[2];
+    static unsigned turn;
+    unsigned own = turn;
+    any[own % 2] |= value;
+    __syncthreads();
+    int result = any[own % 2];
+    // The first to pass clears the other cell, which all have read, and goes on to the next turn.
+    if (turn == own) { any[(own + 1) % 2] = 0; turn++; }
+    __syncthreads();
+    return result;
+}
 
 // What the lanes of a warp show each other.
 static unsigned shown[256][8];

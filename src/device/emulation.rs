@@ -151,6 +151,7 @@ fn bytes(tensor: &Tensor) -> Vec<u8> {
         DType::F32 => bytemuck::cast_slice(&tensor.to_vec1::<f32>().expect("singles")).to_vec(),
         DType::F16 => bytemuck::cast_slice(&tensor.to_vec1::<half::f16>().expect("halves")).to_vec(),
         DType::BF16 => bytemuck::cast_slice(&tensor.to_vec1::<half::bf16>().expect("halves")).to_vec(),
+        DType::U8 => tensor.to_vec1::<u8>().expect("bytes"),
         DType::F64 => bytemuck::cast_slice(&tensor.to_vec1::<f64>().expect("doubles")).to_vec(),
         DType::U32 => bytemuck::cast_slice(&tensor.to_vec1::<u32>().expect("whole numbers")).to_vec(),
         other => panic!("no kernel takes {other:?}"),

@@ -157,6 +157,23 @@ impl Engine {
         self.on_gpu(|gpu| layers::rotated(gpu, input, cosines, sines))
     }
 
+    /// Returns the ranks of scores, f32 `[rows, columns]`, within rows or groups of so many columns: two of 16 bits in each u32, in
+    /// order. Of equal scores the one in the lower column has the lower rank.
+    ///
+    /// # Errors
+    /// When a kernel cannot be run.
+    pub fn ranks(&self, scores: &Tensor, group: Option<usize>) -> Result<Option<Tensor>, EngineError> {
+        self.on_gpu(|gpu| selection::ranks(gpu, scores, group))
+    }
+
+    /// Returns weights with 0 where they are marked, u8 of the same shape, both contiguous.
+    ///
+    /// # Errors
+    /// When a kernel cannot be run.
+    pub fn without_marked(&self, weight: &Tensor, marks: &Tensor) -> Result<Option<Tensor>, EngineError> {
+        self.on_gpu(|gpu| layers::without_marked(gpu, weight, marks))
+    }
+
     /// Returns weights `[rows, columns]` with 0 where their rank is below a bound; ranks are those of [`Engine::ranks`].
     ///
     /// # Errors

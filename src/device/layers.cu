@@ -141,6 +141,21 @@ extern "C" __global__ void without_least(
     }
 }
 
+// Weights with 0 where they are marked.
+extern "C" __global__ void without_marked(const void* weight, const u8* marks, u64 n, void* out) {
+    u64 at = ((u64)blockIdx.x * THREADS + threadIdx.x) * VECTOR;
+    if (at + VECTOR <= n) {
+        float w[VECTOR];
+        uint2 some = *(const uint2*)(marks + at);
+        T::vector(weight, at, w);
+        #pragma unroll
+        for (int i = 0; i < VECTOR; i++) w[i] = ((i < 4 ? some.x : some.y) >> i % 4 * 8 & 255u) ? 0.0f : w[i];
+        T::put_vector(out, at, w);
+    } else {
+        for (; at < n; at++) T::put(out, at, marks[at] ? 0.0f : T::one(weight, at));
+    }
+}
+
 // ---- losses ----------------------------------------------------------------------------------------------------------------
 
 #define INFINITY_SINGLE __uint_as_float(0x7f800000u)

@@ -252,6 +252,24 @@ pub(super) fn without_least(
     Ok(Some(out.reshape((rows, columns))?))
 }
 
+/// Returns weights with 0 where they are marked, u8 of the same shape, both contiguous.
+pub(super) fn without_marked(
+    gpu: &dyn Launcher,
+    weight: &Tensor,
+    marks: &Tensor,
+) -> Result<Option<Tensor>, EngineError> {
+    let count = weight.elem_count();
+    let alike = weight.shape() == marks.shape() && marks.dtype() == DType::U8;
+    let (Some(code), Some(blocks), true) = (layers(weight.dtype()), blocks(count.div_ceil(VECTOR)), alike) else {
+        return Ok(None);
+    };
+    let arguments =
+        [Argument::Tensor(weight), Argument::Tensor(marks), Argument::U64(count as u64), Argument::Out(0)];
+    let launch = Launch { blocks, shared: 0, arguments: &arguments };
+    let out = launch_for_one(gpu, code, "without_marked", launch, Out::whole(weight.dtype(), count))?;
+    Ok(Some(out.reshape(weight.shape())?))
+}
+
 /// Returns the negative log-likelihood of each target, in nats, of contiguous logits `[positions, vocabulary]` before their cap.
 pub(super) fn losses(
     gpu: &dyn Launcher,

@@ -232,3 +232,56 @@ fn what_is_below_a_bound_is_gone() {
         }
     }
 }
+
+#[test]
+fn ranks_go_by_score_and_then_by_place() {
+    let Some(engine) = emulated() else { return };
+    for (rows, columns, group) in [(5, 37, None), (3, 64, None), (4, 1, None), (4, 22, Some(8))] {
+        // Few levels, so that many are equal, and zeros of either sign.
+        let mut scores: Vec<f32> = numbers(rows * columns, 12).iter().map(|it| it.round() / 2.0).collect();
+        scores[0] = -0.0;
+        let tensor = Tensor::from_slice(&scores, (rows, columns), &Device::Cpu).expect("scores");
+        let found = engine.ranks(&tensor, group).expect("it runs").expect("there is a kernel");
+        let found: Vec<u32> = found.to_vec1().expect("ranks");
+        let found = found.into_iter().flat_map(|pair| [pair & 0xffff, pair >> 16]).take(rows * columns);
+        let expected = scores.chunks(columns).flat_map(|row| {
+            row.chunks(group.unwrap_or(columns)).flat_map(|part| {
+                let less = |i: usize, j: usize| part[j] < part[i] || (part[j] == part[i] && j < i);
+                (0..part.len()).map(move |i| (0..part.len()).filter(|j| less(i, *j)).count() as u32)
+            })
+        });
+        assert_eq!(found.collect::<Vec<_>>(), expected.collect::<Vec<_>>(), "{columns} columns, {group:?}");
+    }
+    // What does not fit into the memory of a block.
+    let wide = Tensor::zeros((1, 40_000), DType::F32, &Device::Cpu).expect("scores");
+    assert!(engine.ranks(&wide, None).expect("it is looked at").is_none());
+}
+
+#[test]
+fn a_marked_weight_is_gone() {
+    let Some(engine) = emulated() else { return };
+    let weight = tensor(&[3, 7], 13, DType::F32);
+    let marks: Vec<u8> = (0..21).map(|it| u8::from(it % 3 == 1)).collect();
+    let expected: Vec<f64> =
+        doubles(&weight).iter().zip(&marks).map(|(x, mark)| if *mark == 1 { 0.0 } else { *x }).collect();
+    let marks = Tensor::from_vec(marks, (3, 7), &Device::Cpu).expect("marks");
+    let found = engine.without_marked(&weight, &marks).expect("it runs").expect("there is a kernel");
+    close(&found, &expected, 0.0, "marked");
+}
+
+#[test]
+fn a_decoder_of_kernels_predicts_what_the_processors_does() {
+    let Some(engine) = emulated() else { return };
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/tiny-stories-12l");
+    let open = || crate::model::Checkpoint::open(folder).expect("the bundled model opens");
+    let emulated = open().on(engine, crate::model::Precision::F32).expect("a place");
+    let ids: Vec<u32> = (0..2 * 24).map(|id| id * 7 % 2048).collect();
+    let tokens = crate::stats::Tokens::new(ids, 24).expect("whole windows");
+    let losses = |checkpoint: &crate::model::Checkpoint| {
+        let decoder = crate::model::Decoder::load(checkpoint, &Device::Cpu).expect("it loads");
+        crate::measure::perplexity(&decoder, &tokens, &mut |_, _| {}).expect("a perplexity").window_losses
+    };
+    for (found, expected) in losses(&emulated).iter().zip(losses(&open())) {
+        assert!((found - expected).abs() < 1e-5, "{found} and {expected}");
+    }
+}

@@ -43,9 +43,11 @@ extern "C" __global__ void row_thresholds(
     }
 }
 
-// Counts scores by the upper half of their keys, or those of an upper half by the lower; `histogram` has 65536 numbers.
-extern "C" __global__ void score_histogram(const float* scores, u64 n, u32 fine, u32 upper, u32* histogram) {
+// Counts scores by the upper half of their keys, or those of the upper half that was found by the lower; `histogram` has 65536
+// numbers that are 0 before.
+extern "C" __global__ void score_histogram(const float* scores, u64 n, u32 fine, const u32* found, u32* histogram) {
     u64 step = (u64)gridDim.x * THREADS;
+    u32 upper = fine ? found[0] : 0;
     for (u64 at = (u64)blockIdx.x * THREADS + threadIdx.x; at < n; at += step) {
         u32 key = key_of(scores[at]);
         if (!fine) atomicAdd(&histogram[key >> 16], 1u);
@@ -53,25 +55,58 @@ extern "C" __global__ void score_histogram(const float* scores, u64 n, u32 fine,
     }
 }
 
-// Counts for each row the scores below a threshold, and those at it.
-extern "C" __global__ void row_against(
-    const float* scores, u32 rows, u32 columns, u32 threshold, u32* below, u32* equal
-) {
+// Finds the digit into which the `place`-th score falls, from 0, and its place among those there; with `fine` the place is the one
+// found before, and the digit becomes the lower half of the key. One block.
+extern "C" __global__ void find_digit(const u32* histogram, u64 place, u32 fine, const u32* before, u32* found) {
+    __shared__ u64 sums[THREADS];
+    const u32 each = 65536 / THREADS;
+    const u32* own = histogram + threadIdx.x * each;
+    u64 sum = 0;
+    for (u32 digit = 0; digit < each; digit++) sum += own[digit];
+    sums[threadIdx.x] = sum;
+    __syncthreads();
+    if (fine) place = before[1];
+    u64 below = 0;
+    for (u32 thread = 0; thread < threadIdx.x; thread++) below += sums[thread];
+    if (below <= place && place < below + sum) {
+        u64 rest = place - below;
+        u32 digit = 0;
+        while (rest >= own[digit]) rest -= own[digit++];
+        digit += threadIdx.x * each;
+        found[0] = fine ? before[0] << 16 | digit : digit;
+        found[1] = (u32)rest;
+    }
+}
+
+// Counts for each row the scores at a threshold.
+extern "C" __global__ void row_equals(const float* scores, u32 rows, u32 columns, const u32* found, u32* equals) {
     __shared__ double shared[THREADS];
+    u32 threshold = found[0];
     for (u32 row = blockIdx.x; row < rows; row += gridDim.x) {
         const float* line = scores + (u64)row * columns;
-        double less = 0.0, same = 0.0;
-        for (u32 column = threadIdx.x; column < columns; column += THREADS) {
-            u32 key = key_of(line[column]);
-            less += key < threshold;
-            same += key == threshold;
-        }
-        less = of_block<plus>(less, shared);
+        double same = 0.0;
+        for (u32 column = threadIdx.x; column < columns; column += THREADS) same += key_of(line[column]) == threshold;
         same = of_block<plus>(same, shared);
-        if (threadIdx.x == 0) {
-            below[row] = (u32)less;
-            equal[row] = (u32)same;
-        }
+        if (threadIdx.x == 0) equals[row] = (u32)same;
+    }
+}
+
+// Shares out what is still to be taken of the scores at the threshold, row by row, in order; with `ties` all are taken. One block.
+extern "C" __global__ void row_lefts(const u32* equals, u32 rows, u32 ties, const u32* found, u32* thresholds, u32* lefts) {
+    __shared__ u64 sums[THREADS];
+    u32 each = (rows + THREADS - 1) / THREADS, first = threadIdx.x * each;
+    u32 last = first + each < rows ? first + each : rows;
+    u64 sum = 0;
+    for (u32 row = first; row < last; row++) sum += equals[row];
+    sums[threadIdx.x] = sum;
+    __syncthreads();
+    u64 before = 0, wanted = (u64)found[1] + 1;
+    for (u32 thread = 0; thread < threadIdx.x; thread++) before += sums[thread];
+    for (u32 row = first; row < last; row++) {
+        u64 left = wanted > before ? wanted - before : 0;
+        lefts[row] = ties ? 0xffffffffu : (u32)(left < equals[row] ? left : equals[row]);
+        thresholds[row] = found[0];
+        before += equals[row];
     }
 }
 
@@ -87,20 +122,73 @@ extern "C" __global__ void mark_rows(
             u32 column = from + threadIdx.x;
             u32 key = column < columns ? key_of(scores[start + column]) : 0xffffffffu;
             u32 equal = column < columns && key == threshold ? 1u : 0u;
-            // How many of this tile's threads, up to this one, are at the threshold.
-            sums[threadIdx.x] = equal;
-            __syncthreads();
-            for (u32 reach = 1; reach < THREADS; reach *= 2) {
-                u32 before = threadIdx.x >= reach ? sums[threadIdx.x - reach] : 0u;
+            u32 place = 0;
+            // Most tiles have none at the threshold.
+            if (__syncthreads_or(equal)) {
+                // How many of this tile's threads, up to this one, are at the threshold.
+                sums[threadIdx.x] = equal;
                 __syncthreads();
-                sums[threadIdx.x] += before;
+                for (u32 reach = 1; reach < THREADS; reach *= 2) {
+                    u32 before = threadIdx.x >= reach ? sums[threadIdx.x - reach] : 0u;
+                    __syncthreads();
+                    sums[threadIdx.x] += before;
+                    __syncthreads();
+                }
+                place = taken + sums[threadIdx.x];
+                taken += sums[THREADS - 1];
                 __syncthreads();
             }
-            u32 place = taken + sums[threadIdx.x];
             if (column < columns) marks[start + column] = key < threshold || (equal && place <= left) ? 1 : 0;
-            taken += sums[THREADS - 1];
+        }
+    }
+}
+
+// Ranks the scores of each row, of which equal ones go by their place: a block sorts a row, padded to a power of two, in shared memory.
+extern "C" __global__ void row_ranks(const float* scores, u32 rows, u32 columns, u32 padded, u16* ranks) {
+    SHARED_BYTES(shared);
+    u32* keys = (u32*)shared;
+    u16* places = (u16*)(keys + padded);
+    u64 start = (u64)blockIdx.x * columns;
+    for (u32 at = threadIdx.x; at < padded; at += THREADS) {
+        keys[at] = at < columns ? key_of(scores[start + at]) : 0xffffffffu;
+        places[at] = (u16)at;
+    }
+    __syncthreads();
+    for (u32 size = 2; size <= padded; size *= 2) {
+        for (u32 reach = size / 2; reach > 0; reach /= 2) {
+            for (u32 pair = threadIdx.x; pair < padded / 2; pair += THREADS) {
+                u32 low = 2 * pair - pair % reach, high = low + reach;
+                u32 a = keys[low], b = keys[high];
+                u16 p = places[low], q = places[high];
+                bool greater = a > b || (a == b && p > q);
+                if (greater == ((low & size) == 0)) {
+                    keys[low] = b; keys[high] = a;
+                    places[low] = q; places[high] = p;
+                }
+            }
             __syncthreads();
         }
+    }
+    for (u32 at = threadIdx.x; at < padded; at += THREADS) {
+        if (places[at] < columns) ranks[start + places[at]] = (u16)at;
+    }
+}
+
+// Ranks scores within each group of `size` columns; one thread takes one group.
+extern "C" __global__ void group_ranks(const float* scores, u32 rows, u32 columns, u32 size, u16* ranks) {
+    u32 groups = (columns + size - 1) / size;
+    u64 all = (u64)rows * groups, at = (u64)blockIdx.x * THREADS + threadIdx.x;
+    if (at >= all) return;
+    u32 first = (u32)(at % groups) * size;
+    u32 width = columns - first < size ? columns - first : size;
+    const float* line = scores + at / groups * columns + first;
+    for (u32 i = 0; i < width; i++) {
+        u32 own = key_of(line[i]), place = 0;
+        for (u32 j = 0; j < width; j++) {
+            u32 key = key_of(line[j]);
+            place += key < own || (key == own && j < i) ? 1u : 0u;
+        }
+        ranks[at / groups * columns + first + i] = (u16)place;
     }
 }
 

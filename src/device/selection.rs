@@ -5,10 +5,14 @@ use candle_core::{DType, Tensor};
 use super::error::EngineError;
 use std::sync::OnceLock;
 
-use super::launcher::{Argument, BLOCKS, Code, DIGITS, Launcher, Out, THREADS, failed, launch};
+use super::launcher::{
+    Argument, BLOCKS, Code, DIGITS, Launch, Launcher, Out, THREADS, failed, launch, launch_for_one,
+};
 use super::source;
 use crate::kernels::select::Least;
-use crate::kernels::vector::ordered_bits;
+
+/// Columns of a row, a power of two, that fit into the memory that a block's threads share: 6 bytes each.
+const WIDEST_ROW: usize = 1 << 15;
 
 /// Returns the kernels that select.
 fn kernels() -> &'static Code {
@@ -16,25 +20,32 @@ fn kernels() -> &'static Code {
     CODE.get_or_init(|| Code::new(source::selecting()))
 }
 
-/// Returns the `place`-th least key of scores, from 0, and how many keys are below it.
-fn threshold(gpu: &dyn Launcher, code: &Code, scores: &Tensor, place: u64) -> Result<u32, EngineError> {
+/// Returns the key of the `place`-th least score, from 0, and its place among the scores of that key: `[2]`, on the device.
+fn threshold(gpu: &dyn Launcher, code: &Code, scores: &Tensor, place: u64) -> Result<Tensor, EngineError> {
     let n = scores.elem_count() as u64;
     let blocks = n.div_ceil(THREADS).clamp(1, BLOCKS);
-    let count = |fine: u32, upper: u32| -> Result<Vec<u32>, EngineError> {
+    let mut found = Tensor::zeros(2, DType::U32, &gpu.device())?;
+    for fine in [0, 1] {
         let arguments = [
             Argument::Tensor(scores),
             Argument::U64(n),
             Argument::U32(fine),
-            Argument::U32(upper),
+            Argument::Tensor(&found),
             Argument::Out(0),
         ];
-        let outs = [Out::zeros(DType::U32, DIGITS)];
-        let counts = launch(gpu, code, "score_histogram", blocks, &arguments, &outs)?;
-        Ok(counts[0].to_vec1()?)
-    };
-    let (upper, rest) = digit(&count(0, 0)?, place);
-    let (lower, _) = digit(&count(1, upper)?, rest);
-    Ok(upper << 16 | lower)
+        let counts =
+            launch(gpu, code, "score_histogram", blocks, &arguments, &[Out::zeros(DType::U32, DIGITS)])?;
+        let arguments = [
+            Argument::Tensor(&counts[0]),
+            Argument::U64(place),
+            Argument::U32(fine),
+            Argument::Tensor(&found),
+            Argument::Out(0),
+        ];
+        let out = [Out::zeros(DType::U32, 2)];
+        found = launch(gpu, code, "find_digit", 1, &arguments, &out)?.pop().ok_or_else(|| failed("find_digit"))?;
+    }
+    Ok(found)
 }
 
 fn marks_of_rows(
@@ -70,34 +81,60 @@ fn least_of_all(
     let Some(last) = count.min(rows * columns).checked_sub(1) else {
         return Ok(Tensor::zeros(rows * columns, DType::U8, &device)?);
     };
-    let threshold = self::threshold(gpu, code, scores, last as u64)?;
-    let thresholds = Tensor::full(threshold, rows, &device)?;
-    let lefts = if ties {
-        Tensor::full(u32::MAX, rows, &device)?
-    } else {
-        let arguments = [
-            Argument::Tensor(scores),
-            Argument::U32(rows as u32),
-            Argument::U32(columns as u32),
-            Argument::U32(threshold),
-            Argument::Out(0),
-            Argument::Out(1),
-        ];
-        let outs = [Out::zeros(DType::U32, rows), Out::zeros(DType::U32, rows)];
-        let blocks = blocks_of_rows(rows);
-        let counts = launch(gpu, code, "row_against", blocks, &arguments, &outs)?;
-        let below: Vec<u32> = counts[0].to_vec1()?;
-        let equal: Vec<u32> = counts[1].to_vec1()?;
-        // Of those at the threshold, as many as are still needed, in order.
-        let mut left = (last as u64 + 1).saturating_sub(below.into_iter().map(u64::from).sum());
-        let taken = equal.into_iter().map(|equal| {
-            let taken = left.min(u64::from(equal));
-            left -= taken;
-            taken as u32
-        });
-        Tensor::new(taken.collect::<Vec<u32>>(), &device)?
-    };
-    marks_of_rows(gpu, code, scores, (&thresholds, &lefts))
+    let found = threshold(gpu, code, scores, last as u64)?;
+    let arguments = [
+        Argument::Tensor(scores),
+        Argument::U32(rows as u32),
+        Argument::U32(columns as u32),
+        Argument::Tensor(&found),
+        Argument::Out(0),
+    ];
+    let whole = Out::whole(DType::U32, rows);
+    let equals = launch(gpu, code, "row_equals", blocks_of_rows(rows), &arguments, &[whole])?;
+    let arguments = [
+        Argument::Tensor(&equals[0]),
+        Argument::U32(rows as u32),
+        Argument::U32(u32::from(ties)),
+        Argument::Tensor(&found),
+        Argument::Out(0),
+        Argument::Out(1),
+    ];
+    let of_rows = launch(gpu, code, "row_lefts", 1, &arguments, &[whole, whole])?;
+    marks_of_rows(gpu, code, scores, (&of_rows[0], &of_rows[1]))
+}
+
+/// Returns the ranks of scores, f32 `[rows, columns]`, within rows or groups of so many columns: two of 16 bits in each u32, in order.
+/// `None` where a row is too wide to be sorted.
+///
+/// Of equal scores the one in the lower column has the lower rank.
+///
+/// # Errors
+/// When a kernel cannot be run, or a tensor operation fails.
+pub(super) fn ranks(
+    gpu: &dyn Launcher,
+    scores: &Tensor,
+    group: Option<usize>,
+) -> Result<Option<Tensor>, EngineError> {
+    let scores = scores.contiguous()?;
+    let (rows, columns) = scores.dims2()?;
+    if rows * columns == 0 || u32::try_from(rows).is_err() {
+        return Ok(None);
+    }
+    let out = Out::whole(DType::U32, (rows * columns).div_ceil(2));
+    let [own, height, width] =
+        [Argument::Tensor(&scores), Argument::U32(rows as u32), Argument::U32(columns as u32)];
+    if let Some(size) = group {
+        let groups = (rows * columns.div_ceil(size.max(1))) as u64;
+        let arguments = [own, height, width, Argument::U32(size.max(1) as u32), Argument::Out(0)];
+        return Ok(launch(gpu, kernels(), "group_ranks", groups.div_ceil(THREADS), &arguments, &[out])?.pop());
+    }
+    let padded = columns.next_power_of_two().max(2);
+    if padded > WIDEST_ROW {
+        return Ok(None);
+    }
+    let arguments = [own, height, width, Argument::U32(padded as u32), Argument::Out(0)];
+    let launch = Launch { blocks: rows as u32, shared: 6 * padded as u32, arguments: &arguments };
+    launch_for_one(gpu, kernels(), "row_ranks", launch, out).map(Some)
 }
 
 /// Marks the least scores, f32 `[rows, columns]`, by 1 in u8 `[rows, columns]`; none is NaN.
@@ -155,15 +192,4 @@ pub(super) fn least(gpu: &dyn Launcher, scores: &Tensor, wanted: &Least) -> Resu
 
 fn blocks_of_rows(rows: usize) -> u64 {
     rows.clamp(1, 1 << 16) as u64
-}
-
-/// Returns the digit into which the `place`-th number falls, from 0, and its place among those there.
-fn digit(counts: &[u32], mut place: u64) -> (u32, u64) {
-    for (digit, count) in counts.iter().enumerate() {
-        if place < u64::from(*count) {
-            return (digit as u32, place);
-        }
-        place -= u64::from(*count);
-    }
-    (ordered_bits(f32::INFINITY) >> 16, 0)
 }

@@ -39,7 +39,7 @@ pub fn divergence(
 ) -> Result<Divergence, ModelError> {
     check(tokens)?;
     let (samples, length) = (tokens.samples(), tokens.length());
-    let step = batch_samples(length);
+    let step = batch_samples(length, dense.device());
     let mut windows: Vec<f64> = Vec::with_capacity(samples);
     for from in (0..samples).step_by(step) {
         let ids = tokens.part(from..samples.min(from + step));

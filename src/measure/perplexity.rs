@@ -83,7 +83,7 @@ pub fn perplexity(
     check(tokens)?;
     let mut tally = Tally::new(tokens);
     let (samples, length) = (tokens.samples(), tokens.length());
-    let step = batch_samples(length);
+    let step = batch_samples(length, decoder.device());
     for from in (0..samples).step_by(step) {
         let ids = tokens.part(from..samples.min(from + step));
         tally.add(&decoder.head, &decoder.hidden(ids, length)?)?;

@@ -28,6 +28,8 @@ pub struct WindowLoss {
 #[derive(Clone, Debug)]
 pub struct Reference {
     tokens: Tokens,
+    /// How many windows a batch has.
+    step: usize,
     angles: Angles,
     embedded: Vec<Tensor>,
     dense: Dense,
@@ -41,6 +43,8 @@ enum Dense {
     Probabilities(Vec<f32>, Vec<f64>),
     /// Last hidden states, in batches.
     Hidden(Vec<Tensor>),
+    /// Logits before their cap, in batches, on a device that has the room.
+    Logits(Vec<Tensor>),
 }
 
 impl Reference {
@@ -55,11 +59,12 @@ impl Reference {
     fn keeping(decoder: &Decoder, tokens: &Tokens, most: usize) -> Result<Self, ModelError> {
         check(tokens)?;
         let (samples, length) = (tokens.samples(), tokens.length());
-        let step = batch_samples(length);
+        let step = batch_samples(length, decoder.device());
         let vocabulary = decoder.head.vocabulary();
         let fits = samples.saturating_mul(length).saturating_mul(vocabulary).saturating_mul(4) <= most
             && decoder.device().is_cpu()
             && !decoder.head.engine().has_kernels();
+        let keeps_logits = has_room_for_logits(decoder, samples * length * vocabulary);
         let (mut embedded, mut kept, mut losses) = (Vec::new(), Vec::new(), Vec::new());
         let (mut probabilities, mut entropies) = (Vec::new(), Vec::new());
         for from in (0..samples).step_by(step) {
@@ -68,9 +73,13 @@ impl Reference {
             let hidden = predicting(&decoder.hidden(ids, length)?)?;
             let targets = targets(ids, length);
             let mut positions: Vec<f64> = Vec::with_capacity(targets.len());
+            let mut slices = Vec::new();
             in_slices(&hidden, vocabulary, |start, slice| {
                 if on_device::applies(&decoder.head, slice) {
                     let raw = decoder.head.raw(slice)?;
+                    if keeps_logits {
+                        slices.push(raw.clone());
+                    }
                     let targets = &targets[start..start + slice.dim(0)?];
                     positions.extend(on_device::losses(&decoder.head, &raw, targets)?);
                     return Ok(());
@@ -88,15 +97,22 @@ impl Reference {
                 Ok(())
             })?;
             losses.extend(window_means(&positions, length));
-            if !fits {
+            if keeps_logits {
+                kept.push(Tensor::cat(&slices, 0)?);
+            } else if !fits {
                 kept.push(hidden);
             }
         }
         Ok(Self {
             tokens: tokens.clone(),
+            step,
             angles: decoder.angles(length)?,
             embedded,
-            dense: if fits { Dense::Probabilities(probabilities, entropies) } else { Dense::Hidden(kept) },
+            dense: match (fits, keeps_logits) {
+                (true, _) => Dense::Probabilities(probabilities, entropies),
+                (false, true) => Dense::Logits(kept),
+                (false, false) => Dense::Hidden(kept),
+            },
             losses,
         })
     }
@@ -141,14 +157,14 @@ impl Reference {
         hidden: &[Tensor],
     ) -> Result<Vec<WindowLoss>, ModelError> {
         let length = self.tokens.length();
-        let step = batch_samples(length);
+        let step = self.step;
         let mut losses = Vec::with_capacity(windows.len());
         for ((batch, part), hidden) in self.batches(windows).zip(hidden) {
             let first = batch * step + part.start;
             let targets = targets(self.tokens.part(first..first + part.len()), length);
             let hidden = predicting(hidden)?;
             let dense = match &self.dense {
-                Dense::Hidden(kept) => {
+                Dense::Hidden(kept) | Dense::Logits(kept) => {
                     Some(kept[batch].narrow(0, part.start * (length - 1), part.len() * (length - 1))?)
                 }
                 Dense::Probabilities(..) => None,
@@ -157,7 +173,12 @@ impl Reference {
             in_slices(&hidden, head.vocabulary(), |start, slice| {
                 if let (Some(dense), true) = (&dense, on_device::applies(head, slice)) {
                     let count = slice.dim(0)?;
-                    let raw = [&head.raw(&dense.narrow(0, start, count)?)?, &head.raw(slice)?];
+                    let dense = dense.narrow(0, start, count)?;
+                    let dense = match &self.dense {
+                        Dense::Logits(_) => dense,
+                        Dense::Hidden(_) | Dense::Probabilities(..) => head.raw(&dense)?,
+                    };
+                    let raw = [&dense, &head.raw(slice)?];
                     positions.extend(on_device::both([head, head], raw, &targets[start..start + count])?);
                     return Ok(());
                 }
@@ -180,7 +201,7 @@ impl Reference {
                             (row_divergence(dense, row), row_loss(row, *target))
                         }));
                     }
-                    (Dense::Hidden(_), None) => {}
+                    (Dense::Hidden(_) | Dense::Logits(_), None) => {}
                 }
                 Ok(())
             })?;
@@ -197,13 +218,20 @@ impl Reference {
 
     /// Returns the batches that hold some windows, each with its part of them.
     fn batches(&self, windows: Range<usize>) -> impl Iterator<Item = (usize, Range<usize>)> {
-        let step = batch_samples(self.tokens.length());
+        let step = self.step;
         let (start, end) = (windows.start, windows.end.min(self.windows()));
         (start / step..end.div_ceil(step)).map(move |batch| {
             let first = batch * step;
             (batch, start.max(first) - first..end.min(first + step) - first)
         })
     }
+}
+
+/// Returns whether a device has room for so many logits: an eighth of all its memory, so that it does not depend on what else uses it.
+fn has_room_for_logits(decoder: &Decoder, logits: usize) -> bool {
+    let bytes = decoder.checkpoint().precision().dtype().size_in_bytes() * logits;
+    let memory = decoder.checkpoint().engine().memory();
+    !decoder.device().is_cpu() && memory.is_some_and(|(_, total)| bytes as u64 <= total / 8)
 }
 
 fn batch_part(batch: &Tensor, part: &Range<usize>) -> candle_core::Result<Tensor> {

@@ -212,7 +212,7 @@ impl Checkpoint {
     /// Returns how many bytes the decoder's weights take in its precision.
     pub fn resident_bytes(&self) -> u64 {
         let numbers: usize = self.linears().iter().map(|it| it.rows * it.columns).sum();
-        self.number_bytes() * numbers as u64 + self.head_bytes()
+        self.number_bytes() * numbers as u64 + self.head_bytes() + self.embedding_bytes()
     }
 
     /// Returns how many bytes the largest block's linears take in that precision, which is what streaming holds at a time.
@@ -222,7 +222,18 @@ impl Checkpoint {
         self.number_bytes() * (0..self.config().blocks).map(block).max().unwrap_or(0)
     }
 
-    /// Returns how many bytes the output embedding takes in that precision; the token embedding stays on the disk, tied or not.
+    /// Returns how many bytes the token embedding takes on a GPU beside the head: none where it is the head, or stays on the disk.
+    fn embedding_bytes(&self) -> u64 {
+        let layout = self.layout();
+        if self.device().is_cpu() || layout.embedding == layout.head {
+            return 0;
+        }
+        let table = self.files().tensor(&layout.embedding);
+        table.map_or(0, |table| self.number_bytes() * table.shape.iter().product::<usize>() as u64)
+    }
+
+    /// Returns how many bytes the output embedding takes in that precision; a processor leaves the token embedding on the disk, tied or
+    /// not.
     pub fn head_bytes(&self) -> u64 {
         let head = self.files().tensor(&self.layout().head);
         head.map_or(0, |head| self.number_bytes() * head.shape.iter().product::<usize>() as u64)

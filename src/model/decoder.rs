@@ -17,6 +17,8 @@ pub type DecoderTap<'a> = dyn FnMut(usize, Site, &Tensor) -> Result<(), ModelErr
 pub struct Embedding {
     checkpoint: Checkpoint,
     device: Device,
+    /// All rows, where a decoder is held on a GPU.
+    table: Option<Tensor>,
     project: Option<Tensor>,
 }
 
@@ -30,7 +32,7 @@ impl Embedding {
             Some((input, _)) => Some(checkpoint.tensor(input, device)?),
             None => None,
         };
-        Ok(Self { checkpoint: checkpoint.clone(), device: device.clone(), project })
+        Ok(Self { checkpoint: checkpoint.clone(), device: device.clone(), table: None, project })
     }
 
     /// Returns the hidden states `[samples, length, hidden]` of `ids`, which hold samples of `length` tokens one after the other.
@@ -41,6 +43,16 @@ impl Embedding {
         self.embed(ids, length).map_err(|error| error.inside("embedding"))
     }
 
+    /// Looks rows up in the table, which holds the stored numbers in the type in which decoders compute.
+    fn looked_up(&self, table: &Tensor, ids: &[u32]) -> Result<Tensor, ModelError> {
+        let rows = table.index_select(&Tensor::new(ids, &self.device)?, 0)?;
+        let scale = self.checkpoint.config().embedding_scale;
+        if scale == 1.0 {
+            return Ok(rows);
+        }
+        Ok((rows.to_dtype(DType::F32)? * scale)?.to_dtype(self.checkpoint.precision().dtype())?)
+    }
+
     fn embed(&self, ids: &[u32], length: usize) -> Result<Tensor, ModelError> {
         let config = self.checkpoint.config();
         let layout = self.checkpoint.layout();
@@ -48,13 +60,18 @@ impl Embedding {
             return Err(ModelError::Length { length, longest: config.positions });
         }
         let samples = ids.len().checked_div(length).unwrap_or(0);
-        let mut rows = self.checkpoint.rows(&layout.embedding, ids)?;
-        if config.embedding_scale != 1.0 {
-            let scale = config.embedding_scale as f32;
-            rows.iter_mut().for_each(|value| *value *= scale);
-        }
         let shape = (samples, length, config.embedding);
-        let mut hidden = self.checkpoint.working(rows, shape, &self.device)?;
+        let mut hidden = match &self.table {
+            Some(table) if known(table, ids) => self.looked_up(table, ids)?.reshape(shape)?,
+            _ => {
+                let mut rows = self.checkpoint.rows(&layout.embedding, ids)?;
+                if config.embedding_scale != 1.0 {
+                    let scale = config.embedding_scale as f32;
+                    rows.iter_mut().for_each(|value| *value *= scale);
+                }
+                self.checkpoint.working(rows, shape, &self.device)?
+            }
+        };
         if let Some(project) = &self.project {
             hidden = hidden.broadcast_matmul(&project.t()?)?;
         }
@@ -66,6 +83,12 @@ impl Embedding {
         }
         Ok(hidden)
     }
+}
+
+/// Returns whether a table has a row for each of some ids.
+fn known(table: &Tensor, ids: &[u32]) -> bool {
+    let rows = table.dims().first().copied().unwrap_or(0);
+    ids.iter().all(|id| (*id as usize) < rows)
 }
 
 /// From the last hidden states to logits.
@@ -174,12 +197,21 @@ impl Decoder {
     /// # Errors
     /// When a tensor cannot be read, or the device has no room.
     pub fn load(checkpoint: &Checkpoint, device: &Device) -> Result<Self, ModelError> {
+        let head = Head::load(checkpoint, device)?;
+        let mut embedding = Embedding::load(checkpoint, device)?;
+        if !device.is_cpu() {
+            let layout = checkpoint.layout();
+            embedding.table = Some(match layout.embedding == layout.head {
+                true => head.weight.clone(),
+                false => checkpoint.tensor(&layout.embedding, device)?,
+            });
+        }
         Ok(Self {
-            embedding: Embedding::load(checkpoint, device)?,
+            embedding,
             blocks: (0..checkpoint.config().blocks)
                 .map(|block| Block::load(checkpoint, block, device))
                 .collect::<Result<_, _>>()?,
-            head: Head::load(checkpoint, device)?,
+            head,
             checkpoint: checkpoint.clone(),
             device: device.clone(),
         })

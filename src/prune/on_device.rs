@@ -77,7 +77,10 @@ pub fn marks(
 ///
 /// # Errors
 /// When a tensor operation fails.
-pub fn masked(weight: &Tensor, marks: &Tensor) -> Result<Tensor, ModelError> {
+pub fn masked(engine: &Engine, weight: &Tensor, marks: &Tensor) -> Result<Tensor, ModelError> {
+    if let Some(masked) = engine.without_marked(&weight.contiguous()?, &marks.contiguous()?)? {
+        return Ok(masked);
+    }
     Ok(marks.where_cond(&weight.zeros_like()?, weight)?)
 }
 

@@ -8,12 +8,15 @@ use crate::model::{Angles, Block, Checkpoint, Embedding, ModelError, Tap};
 
 /// Tokens that go through a block together: enough to keep every core busy, few enough for their intermediate results to be small.
 const BATCH_TOKENS: usize = 2048;
+/// The same on a GPU, which has more cores and more to do between two products.
+const BATCH_TOKENS_ON_DEVICE: usize = 8192;
 
 /// Returns how many windows of `length` tokens go through a block together.
 ///
-/// It depends on the length alone, so results are the same on every machine.
-pub fn batch_samples(length: usize) -> usize {
-    (BATCH_TOKENS / length.max(1)).max(1)
+/// It depends on the length and the kind of device alone, so results are the same on every machine.
+pub fn batch_samples(length: usize, device: &Device) -> usize {
+    let tokens = if device.is_cpu() { BATCH_TOKENS } else { BATCH_TOKENS_ON_DEVICE };
+    (tokens / length.max(1)).max(1)
 }
 
 /// Returns how many bytes of hidden states may stay in memory where work may take `memory` bytes: what a block, its intermediate
@@ -22,7 +25,7 @@ pub fn batch_samples(length: usize) -> usize {
 /// Without a limit it is of what is free, and without end where the system does not say.
 pub fn room(checkpoint: &Checkpoint, tokens: &Tokens, memory: Option<u64>, beside: u64) -> u64 {
     let config = checkpoint.config();
-    let batch = batch_samples(tokens.length()).min(tokens.samples()) * tokens.length();
+    let batch = batch_samples(tokens.length(), &checkpoint.device()).min(tokens.samples()) * tokens.length();
     // Queries, keys, values and two copies; gate, up and what is between.
     let between = 4 * batch as u64 * (8 * config.hidden + 3 * config.intermediate) as u64;
     let taken = checkpoint.block_bytes().max(checkpoint.head_bytes()) + between + beside;
@@ -58,7 +61,7 @@ impl Activations {
     ) -> Result<Self, ModelError> {
         let embedding = Embedding::load(checkpoint, device)?;
         let (samples, length) = (tokens.samples(), tokens.length());
-        let step = batch_samples(length);
+        let step = batch_samples(length, device);
         let mut states = States::new(state_bytes(checkpoint, tokens), room, device)?;
         for from in (0..samples).step_by(step) {
             states.push(embedding.run(tokens.part(from..samples.min(from + step)), length)?)?;

@@ -47,6 +47,11 @@ impl Ranks {
         Self { columns, places }
     }
 
+    /// Takes the ranks within rows, or within every so many consecutive columns.
+    pub(super) fn of_places(places: Vec<u16>, columns: usize, group: Option<usize>) -> Self {
+        Self { columns: columns.max(1), places: Places::Narrow(places, group) }
+    }
+
     /// Returns `weights`, `[rows, columns]`, with those that a share prunes set to 0.
     pub fn masked(&self, weights: &[f32], share: Share) -> Vec<f32> {
         match &self.places {

@@ -10,12 +10,12 @@ use super::error::TrialError;
 use super::ranks::Ranks;
 use super::text::{Split, Texts};
 use crate::data::{LinearData, ModelData, Values};
-use crate::device::{EngineError, Fits};
+use crate::device::{Bound, Engine, EngineError, Fits};
 use crate::interpret::matrix::Backend;
 use crate::lang::types::{Group, UnitKind};
 use crate::measure::{Reference, WindowLoss};
 use crate::model::{Block, Checkpoint, Decoder, Head, ModelError, Precision, no_tap};
-use crate::prune::{Method, Pattern, PruneError, Rounding, Share, dense_scores, on_device};
+use crate::prune::{Method, Pattern, PruneError, Rounding, Share, dense_scores, in_group, on_device};
 use crate::results::Reductions;
 use crate::stats::{Statistics, Tokens};
 
@@ -24,8 +24,17 @@ use crate::stats::{Statistics, Tokens};
 enum Order {
     /// On a processor: the ranks, for which the scores were sorted once.
     Ranks(Vec<Ranks>),
-    /// On a GPU: the scores, among which it counts each time.
-    Scores(Vec<Tensor>),
+    /// On a GPU.
+    OnDevice(Vec<OnDevice>),
+}
+
+/// In which order a linear's weights go, on a GPU.
+#[derive(Debug)]
+enum OnDevice {
+    /// The ranks within rows or groups, two of 16 bits in each number.
+    Ranks(Tensor),
+    /// The scores, among which it counts each time: over a whole matrix, and in rows too wide to be sorted there.
+    Scores(Tensor),
 }
 
 /// A model, ready to be pruned and measured many times.
@@ -77,15 +86,16 @@ impl Subject {
             cancel.check()?;
             let linear = &linears[index];
             if on_device::applies(&device) {
-                let scores = Tensor::from_vec(scores, (linear.rows, linear.columns), &device);
-                kept.push(scores.map_err(ModelError::at(&linear.module))?);
+                let scores = Tensor::from_vec(scores, (linear.rows, linear.columns), &device)
+                    .map_err(ModelError::at(&linear.module))?;
+                kept.push(OnDevice::of(checkpoint.engine(), scores, method.per(), group)?);
             } else {
                 ranks.push(Ranks::new(&scores, linear.columns, method.per(), group));
             }
             Ok(())
         })?;
         let resident = resident(checkpoint, &decoder)?;
-        let order = if on_device::applies(&device) { Order::Scores(kept) } else { Order::Ranks(ranks) };
+        let order = if on_device::applies(&device) { Order::OnDevice(kept) } else { Order::Ranks(ranks) };
         let reference = |tokens: &Tokens| -> Result<Reference, TrialError> {
             cancel.check()?;
             Ok(Reference::new(&decoder, tokens)?)
@@ -186,13 +196,21 @@ impl Subject {
     pub fn ranks(&self, place: usize) -> Result<Cow<'_, Ranks>, TrialError> {
         match &self.order {
             Order::Ranks(ranks) => Ok(Cow::Borrowed(&ranks[place])),
-            Order::Scores(scores) => {
-                let scores = &scores[place];
-                let columns = scores.dim(1).map_err(ModelError::from)?;
-                let scores: Vec<f32> =
-                    scores.flatten_all().and_then(|it| it.to_vec1()).map_err(ModelError::from)?;
-                Ok(Cow::Owned(Ranks::new(&scores, columns, self.per, self.group)))
-            }
+            Order::OnDevice(all) => match &all[place] {
+                OnDevice::Ranks(ranks) => {
+                    let linear = &self.checkpoint.linears()[place];
+                    let pairs: Vec<u32> = ranks.to_vec1().map_err(ModelError::at(&linear.module))?;
+                    let places = pairs.into_iter().flat_map(|pair| [pair as u16, (pair >> 16) as u16]);
+                    let places = places.take(linear.rows * linear.columns).collect();
+                    Ok(Cow::Owned(Ranks::of_places(places, linear.columns, self.group)))
+                }
+                OnDevice::Scores(scores) => {
+                    let columns = scores.dim(1).map_err(ModelError::from)?;
+                    let scores: Vec<f32> =
+                        scores.flatten_all().and_then(|it| it.to_vec1()).map_err(ModelError::from)?;
+                    Ok(Cow::Owned(Ranks::new(&scores, columns, self.per, self.group)))
+                }
+            },
         }
     }
 
@@ -213,10 +231,9 @@ impl Subject {
                         .and_then(|masked| Tensor::from_vec(masked, shape, self.decoder.device()))
                         .map_err(ModelError::at(&module))?
                 }
-                Order::Scores(scores) => {
+                Order::OnDevice(all) => {
                     let engine = self.checkpoint.engine();
-                    let marks = on_device::marks(engine, &scores[place], self.per, *share, Rounding::Exact)?;
-                    on_device::masked(linear.weight(), &marks)?
+                    all[place].masked(engine, linear.weight(), self.per, self.group, *share)?
                 }
             };
             linear.set_weight(masked)?;
@@ -274,6 +291,48 @@ impl Subject {
             }
         }
         Ok(reference.losses(head, windows, &hidden)?)
+    }
+}
+
+impl OnDevice {
+    /// Ranks scores, f32 `[rows, columns]`, or keeps them where they cannot be ranked on the device.
+    fn of(engine: &Engine, scores: Tensor, per: Group, group: Option<usize>) -> Result<Self, ModelError> {
+        if per == Group::Matrix && group.is_none() {
+            return Ok(Self::Scores(scores));
+        }
+        Ok(match engine.ranks(&scores, group)? {
+            Some(ranks) => Self::Ranks(ranks),
+            None => Self::Scores(scores),
+        })
+    }
+
+    /// Returns a weight without the share that is pruned.
+    fn masked(
+        &self,
+        engine: &Engine,
+        weight: &Tensor,
+        per: Group,
+        group: Option<usize>,
+        share: Share,
+    ) -> Result<Tensor, TrialError> {
+        match self {
+            Self::Ranks(ranks) => {
+                let bound = match (group, share.group) {
+                    (Some(width), Some((n, m))) => {
+                        let of = |width| in_group(Rounding::Exact, n, m, width);
+                        let columns = weight.dim(1).map_err(ModelError::from)?;
+                        Bound::OfGroups { width, count: of(width), last: of(columns % width.max(1)) }
+                    }
+                    _ => Bound::OfRows { pruned: share.pruned },
+                };
+                let masked = engine.without_least(weight, ranks, bound).map_err(ModelError::from)?;
+                masked.ok_or_else(|| TrialError::Model(ModelError::Precision))
+            }
+            Self::Scores(scores) => {
+                let marks = on_device::marks(engine, scores, per, share, Rounding::Exact)?;
+                Ok(on_device::masked(engine, weight, &marks)?)
+            }
+        }
     }
 }
 
