@@ -15,7 +15,7 @@ use std::time::Instant;
 use allot::allocate::Bounds;
 use allot::allocate::script::{Request, allocate};
 use allot::data::{LinearData, ModelData, Values};
-use allot::device::Engine;
+use allot::device::{Argument, Code, Engine, Launch, Out};
 use allot::interpret::context::Context;
 use allot::interpret::evaluate::evaluate;
 use allot::lang::check::{CheckOptions, check};
@@ -71,7 +71,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let quick = std::env::args().any(|argument| argument == "--quick");
     println!("{}", engine.gpu().unwrap_or_default());
     let device = engine.device();
-    let copy = copy_rate(&device, if quick { 1 << 26 } else { 1 << 31 })?;
+    let copy = copy_rate(&engine, if quick { 1 << 26 } else { 1 << 31 })?;
     println!("copy: {:.0} GB/s, read and written", copy / 1e9);
     let product = product_rate(&device, if quick { 2048 } else { 8192 })?;
     println!("matrix product in bf16: {:.0} TFLOP/s", product / 1e12);
@@ -80,6 +80,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("{what} of bf16: {:.0} GB/s, {:.0} % of the copy", rate / 1e9, 100.0 * rate / copy);
     }
     perplexity(&engine, product, quick)?;
+    small_search(&engine, quick)?;
     search(&engine, quick)
 }
 
@@ -101,10 +102,22 @@ fn least(
     Ok(least)
 }
 
-fn copy_rate(device: &Device, bytes: usize) -> Result<f64, Box<dyn Error>> {
-    let from = Tensor::zeros(bytes / 4, DType::F32, device)?;
-    let seconds = least(device, 5, || {
-        black_box(from.copy()?);
+/// Copies 16 bytes a thread and step.
+const COPY: &str = r#"
+extern "C" __global__ void copy(const uint4* from, unsigned long long n, uint4* to) {
+    unsigned long long step = (unsigned long long)gridDim.x * blockDim.x;
+    for (unsigned long long at = (unsigned long long)blockIdx.x * blockDim.x + threadIdx.x; at < n; at += step) to[at] = from[at];
+}"#;
+
+fn copy_rate(engine: &Engine, bytes: usize) -> Result<f64, Box<dyn Error>> {
+    let Engine::Gpu(gpu) = engine else { return Err("there is no GPU".into()) };
+    let device = engine.device();
+    let from = Tensor::rand(0f32, 1.0, bytes / 4, &device)?;
+    let code = Code::new(COPY);
+    let arguments = [Argument::Tensor(&from), Argument::U64(bytes as u64 / 16), Argument::Out(0)];
+    let launch = Launch { blocks: 132 * 16, shared: 0, arguments: &arguments };
+    let seconds = least(&device, 9, || {
+        black_box(gpu.run(&code, "copy", launch.clone(), &[Out::whole(DType::F32, bytes / 4)])?);
         Ok(())
     })?;
     Ok(2.0 * bytes as f64 / seconds)
@@ -178,7 +191,7 @@ fn perplexity(engine: &Engine, product: f64, quick: bool) -> Result<(), Box<dyn 
         true => Shape { blocks: 2, hidden: 512, mlp: 1408, heads: 8, vocabulary: 4096 },
         false => Shape { blocks: 20, hidden: 2048, mlp: 5632, heads: 16, vocabulary: 32_000 },
     };
-    let folder = tempfile::tempdir()?;
+    let folder = in_memory()?;
     shape.write_bf16(folder.path())?;
     let checkpoint = Checkpoint::open(folder.path())?.on(engine.clone(), Precision::Bf16)?;
     let decoder = Decoder::load(&checkpoint, &engine.device())?;
@@ -197,23 +210,35 @@ fn perplexity(engine: &Engine, product: f64, quick: bool) -> Result<(), Box<dyn 
     Ok(())
 }
 
-fn search(engine: &Engine, quick: bool) -> Result<(), Box<dyn Error>> {
-    let shape = match quick {
-        true => Shape { blocks: 2, hidden: 512, mlp: 1408, heads: 8, vocabulary: 4096 },
-        false => Shape { blocks: 32, hidden: 4096, mlp: 11_008, heads: 32, vocabulary: 32_000 },
-    };
-    let folder = tempfile::tempdir()?;
+/// Times candidates of a search, each another formula, and the model's own forward pass on the same windows.
+fn candidates(
+    engine: &Engine,
+    shape: Shape,
+    precision: Precision,
+    (windows, length): (usize, usize),
+    method: &Method,
+) -> Result<(), Box<dyn Error>> {
+    let folder = in_memory()?;
     shape.write_bf16(folder.path())?;
-    let checkpoint = Checkpoint::open(folder.path())?.on(engine.clone(), Precision::Bf16)?;
-    let texts = Texts { fitness: tokens(16, 2048, shape.vocabulary)?, selection: None, report: None };
+    let checkpoint = Checkpoint::open(folder.path())?.on(engine.clone(), precision)?;
+    let text = tokens(windows, length, shape.vocabulary)?;
+    let texts = Texts { fitness: text.clone(), selection: None, report: None };
     let start = Instant::now();
-    let (method, cancel) = (Method::Magnitude, Cancel::default());
-    let subject = Subject::new(&checkpoint, None, &method, Pattern::Unstructured, &texts, &cancel)?;
-    println!("search: {:.0} s to begin", start.elapsed().as_secs_f64());
+    let cancel = Cancel::default();
+    let subject = Subject::new(&checkpoint, None, method, Pattern::Unstructured, &texts, &cancel)?;
+    engine.device().synchronize()?;
+    println!("  {:.1} s to begin", start.elapsed().as_secs_f64());
     let metric = script("magnitude").and_then(|script| script.metric).ok_or("no metric")?;
     let (data, backend) = (subject.data()?, subject.backend());
+    let decoder = Decoder::load(&checkpoint, &engine.device())?;
+    let dense = least(&engine.device(), 3, || {
+        black_box(allot::measure::perplexity(&decoder, &text, &mut |_, _| ())?);
+        Ok(())
+    })?;
+    drop(decoder);
     let mut turn = 0;
-    let seconds = least(&engine.device(), 3, || {
+    let mut parts = [f64::INFINITY; 2];
+    let seconds = least(&engine.device(), 4, || {
         // Another formula each time, so that its kernel is compiled and its reductions are computed.
         turn += 1;
         let text = format!("metric abs(weight)\nmean(sqrt(score + 0.{turn})) |> scale");
@@ -226,11 +251,46 @@ fn search(engine: &Engine, quick: bool) -> Result<(), Box<dyn Error>> {
             reductions: None,
             backend: &*backend,
         };
+        let start = Instant::now();
         let outcome = allocate(&script, &data, request)?;
         let shares = shares(checkpoint.linears(), &outcome.allocation, Pattern::Unstructured)?;
-        black_box(subject.losses(Split::Fitness, &shares, 0..16)?);
+        parts[0] = parts[0].min(start.elapsed().as_secs_f64());
+        let start = Instant::now();
+        black_box(subject.losses(Split::Fitness, &shares, 0..windows)?);
+        parts[1] = parts[1].min(start.elapsed().as_secs_f64());
         Ok(())
     })?;
-    println!("search: {seconds:.2} s a candidate on 16 windows of 2048 tokens, evaluation included");
+    let count = (windows * length) as f64;
+    println!(
+        "  {:.3} s a candidate ({:.3} s its formula, {:.3} s its losses), {:.3} s the dense model: {:.2} times; {:.0} of {:.0} tokens/s",
+        seconds, parts[0], parts[1], dense, seconds / dense, count / seconds, count / dense
+    );
     Ok(())
+}
+
+/// Returns a temporary folder in memory where there is one, for a model of 13.5 GB is written faster there.
+fn in_memory() -> Result<tempfile::TempDir, Box<dyn Error>> {
+    let memory = std::path::Path::new("/dev/shm");
+    Ok(if memory.is_dir() { tempfile::tempdir_in(memory)? } else { tempfile::tempdir()? })
+}
+
+fn small_search(engine: &Engine, quick: bool) -> Result<(), Box<dyn Error>> {
+    let shape = match quick {
+        true => Shape { blocks: 2, hidden: 576, mlp: 1536, heads: 9, vocabulary: 4096 },
+        false => Shape { blocks: 30, hidden: 576, mlp: 1536, heads: 9, vocabulary: 49_152 },
+    };
+    for (name, precision) in [("f32", Precision::F32), ("bf16", Precision::Bf16)] {
+        println!("search of SmolLM2's shape, 16 windows of 1024 tokens, {name}");
+        candidates(engine, shape, precision, (16, 1024), &Method::Magnitude)?;
+    }
+    Ok(())
+}
+
+fn search(engine: &Engine, quick: bool) -> Result<(), Box<dyn Error>> {
+    let shape = match quick {
+        true => Shape { blocks: 2, hidden: 512, mlp: 1408, heads: 8, vocabulary: 4096 },
+        false => Shape { blocks: 32, hidden: 4096, mlp: 11_008, heads: 32, vocabulary: 32_000 },
+    };
+    println!("search of a 7B's shape, 16 windows of 2048 tokens, bf16");
+    candidates(engine, shape, Precision::Bf16, (16, 2048), &Method::Magnitude)
 }

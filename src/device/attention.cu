@@ -76,7 +76,7 @@ __device__ __forceinline__ void fetch_rows(u16* to, const u16* from, u32 first, 
     }
 }
 
-extern "C" __global__ void __launch_bounds__(256, 1) attention_bf16(
+extern "C" __global__ void __launch_bounds__(256, HEAD > 64 ? 1 : 2) attention_bf16(
     const u16* queries, const u16* keys, const u16* values, u32 length, u32 heads, u32 key_heads, u32 window, u32 scale, u32 cap,
     u16* out
 ) {

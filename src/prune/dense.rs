@@ -2,11 +2,14 @@
 
 use std::borrow::Cow;
 
+use candle_core::Tensor;
+
 use super::error::PruneError;
-use super::method::Method;
+use super::method::{Method, Scoring};
+use super::on_device;
 use super::scorer::Scorer;
 use crate::lang::types::UnitKind;
-use crate::model::{Checkpoint, widen};
+use crate::model::{Checkpoint, Linear, widen};
 use crate::stats::Statistics;
 
 /// Hands the scores of every linear, `[rows, columns]`, to `each`, in the model's order.
@@ -39,4 +42,24 @@ pub fn dense_scores<E: From<PruneError>>(
         each(index, scorer.scores(linear, index, || widen(&weight), moments)?)?;
     }
     Ok(())
+}
+
+/// Returns the dense scores of a linear's weights, f32 `[rows, columns]`, on the device on which the stored weights lie; `None` where a
+/// device does not compute them, and [`dense_scores`] has to: for metrics, and of inputs whose norms are not finite.
+///
+/// # Errors
+/// When the method needs a statistic that there is not, or a tensor operation fails.
+pub fn dense_scores_on_device(
+    linear: &Linear,
+    weight: &Tensor,
+    statistics: Option<&Statistics>,
+    method: &Method,
+) -> Result<Option<Tensor>, PruneError> {
+    let Scoring::Formula(formula) = method.scoring() else { return Ok(None) };
+    let moments = statistics.and_then(|it| it.linears.get(&linear.module)?.second_moment.as_deref());
+    if moments.is_some_and(|moments| moments.iter().any(|it| !it.is_finite())) {
+        return Ok(None);
+    }
+    let missing = || PruneError::NeedsActivations { method: method.kind() };
+    on_device::scores(formula, weight, || moments.map(Cow::Borrowed).ok_or_else(missing)).map(Some)
 }

@@ -24,7 +24,7 @@ mod scorer;
 pub mod sparsegpt;
 
 pub use blocks::{Keep, prune_blocks};
-pub use dense::dense_scores;
+pub use dense::{dense_scores, dense_scores_on_device};
 pub use error::PruneError;
 pub use factor::InverseFactor;
 pub use linear::Pruned;
