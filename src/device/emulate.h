@@ -74,6 +74,15 @@ template <typename T> static inline T shuffle(T value, unsigned lane) {
     __syncwarp();
     return other;
 }
+static inline unsigned __ballot_sync(unsigned, unsigned value) {
+    unsigned self = threadIdx.x, first = self / 32 * 32, all = 0;
+    shown[self][0] = value != 0;
+    __syncwarp();
+    for (unsigned lane = 0; lane < 32; lane++) all |= shown[first + lane][0] << lane;
+    __syncwarp();
+    return all;
+}
+static inline unsigned __popc(unsigned bits) { return __builtin_popcount(bits); }
 template <typename T> static inline T __shfl_xor_sync(unsigned, T value, unsigned mask) {
     return shuffle(value, threadIdx.x % 32 ^ mask);
 }

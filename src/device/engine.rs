@@ -166,6 +166,14 @@ impl Engine {
         self.on_gpu(|gpu| selection::ranks(gpu, scores, group))
     }
 
+    /// Returns the ranks of scores within the whole of them, u32 in their order. Of equal scores the first has the lower rank.
+    ///
+    /// # Errors
+    /// When a kernel cannot be run.
+    pub fn places(&self, scores: &Tensor) -> Result<Option<Tensor>, EngineError> {
+        self.on_gpu(|gpu| selection::places(gpu, scores))
+    }
+
     /// Returns weights with 0 where they are marked, u8 of the same shape, both contiguous.
     ///
     /// # Errors
@@ -174,7 +182,8 @@ impl Engine {
         self.on_gpu(|gpu| layers::without_marked(gpu, weight, marks))
     }
 
-    /// Returns weights `[rows, columns]` with 0 where their rank is below a bound; ranks are those of [`Engine::ranks`].
+    /// Returns weights `[rows, columns]` with 0 where their rank is below a bound; ranks are those of
+    /// [`Engine::ranks`], or with [`Bound::OfAll`] of [`Engine::places`].
     ///
     /// # Errors
     /// When a kernel cannot be run.

@@ -141,6 +141,22 @@ extern "C" __global__ void without_least(
     }
 }
 
+// Weights with 0 where a rank within all of them is below `pruned`.
+extern "C" __global__ void without_first(const void* weight, const u32* ranks, u64 n, u64 pruned, void* out) {
+    u64 at = ((u64)blockIdx.x * THREADS + threadIdx.x) * VECTOR;
+    if (at + VECTOR <= n) {
+        float w[VECTOR];
+        uint4 low = *(const uint4*)(ranks + at), high = *(const uint4*)(ranks + at + 4);
+        u32 r[VECTOR] = {low.x, low.y, low.z, low.w, high.x, high.y, high.z, high.w};
+        T::vector(weight, at, w);
+        #pragma unroll
+        for (int i = 0; i < VECTOR; i++) w[i] = r[i] < pruned ? 0.0f : w[i];
+        T::put_vector(out, at, w);
+    } else {
+        for (; at < n; at++) T::put(out, at, ranks[at] < pruned ? 0.0f : T::one(weight, at));
+    }
+}
+
 // Weights with 0 where they are marked.
 extern "C" __global__ void without_marked(const void* weight, const u8* marks, u64 n, void* out) {
     u64 at = ((u64)blockIdx.x * THREADS + threadIdx.x) * VECTOR;

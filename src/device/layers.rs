@@ -64,6 +64,11 @@ pub enum Bound {
         /// How many.
         pruned: u64,
     },
+    /// So many weights of the whole linear, by their ranks in all of it.
+    OfAll {
+        /// How many.
+        pruned: u64,
+    },
     /// So many of every group of columns.
     OfGroups {
         /// How many columns a group has.
@@ -220,7 +225,7 @@ pub(super) fn rotated(
     Ok(Some(out.reshape(input.shape())?))
 }
 
-/// Returns weights `[rows, columns]` with 0 where the rank, u32 pairs of 16 bits, is below a bound.
+/// Returns weights `[rows, columns]` with 0 where the rank is below a bound: u32 pairs of 16 bits, or for a whole linear of 32.
 pub(super) fn without_least(
     gpu: &dyn Launcher,
     weight: &Tensor,
@@ -234,6 +239,18 @@ pub(super) fn without_least(
     };
     let (pruned, width, of_group, last) = match bound {
         Bound::OfRows { pruned } => (pruned, 0, 0, 0),
+        Bound::OfAll { pruned } => {
+            let arguments = [
+                Argument::Tensor(weight),
+                Argument::Tensor(ranks),
+                Argument::U64(count as u64),
+                Argument::U64(pruned),
+                Argument::Out(0),
+            ];
+            let launch = Launch { blocks, shared: 0, arguments: &arguments };
+            let out = launch_for_one(gpu, code, "without_first", launch, Out::whole(weight.dtype(), count))?;
+            return Ok(Some(out.reshape((rows, columns))?));
+        }
         Bound::OfGroups { width, count, last } => (0, width, count, last),
     };
     let arguments = [

@@ -222,6 +222,7 @@ fn what_is_below_a_bound_is_gone() {
                         Bound::OfRows { pruned } => {
                             crate::allocate::pruned_in_row(row as u64, rows as u64, pruned) as usize
                         }
+                        Bound::OfAll { .. } => unreachable!("these are ranks of rows"),
                         Bound::OfGroups { width, count, last } => {
                             if columns - column / width * width < width { last } else { count }
                         }
@@ -255,6 +256,31 @@ fn ranks_go_by_score_and_then_by_place() {
     // What does not fit into the memory of a block.
     let wide = Tensor::zeros((1, 40_000), DType::F32, &Device::Cpu).expect("scores");
     assert!(engine.ranks(&wide, None).expect("it is looked at").is_none());
+}
+
+#[test]
+fn ranks_in_a_whole_matrix_are_those_of_a_stable_sort() {
+    let Some(engine) = emulated() else { return };
+    // Several pieces, the last one not full, in steps that make many equal, of both signs.
+    let count = 2 * (1 << 14) + 334;
+    let scores: Vec<f32> = numbers(count, 14).iter().map(|it| (it * 50.0).round() / 64.0).collect();
+    let mut order: Vec<u32> = (0..count as u32).collect();
+    order.sort_by(|a, b| scores[*a as usize].partial_cmp(&scores[*b as usize]).expect("numbers"));
+    let mut expected = vec![0; count];
+    order.iter().zip(0..).for_each(|(place, rank)| expected[*place as usize] = rank);
+    let tensor = Tensor::from_slice(&scores, (1, count), &Device::Cpu).expect("scores");
+    let found = engine.places(&tensor).expect("it runs").expect("there is a kernel");
+    assert_eq!(found.to_vec1::<u32>().expect("ranks"), expected);
+
+    let weight = tensor.reshape((3, count / 3)).expect("a shape");
+    let bound = Bound::OfAll { pruned: count as u64 / 3 };
+    let kept = engine.without_least(&weight, &found, bound).expect("it runs").expect("there is a kernel");
+    let expected: Vec<f64> = scores
+        .iter()
+        .zip(&expected)
+        .map(|(score, rank)| if u64::from(*rank) < count as u64 / 3 { 0.0 } else { f64::from(*score) })
+        .collect();
+    close(&kept, &expected, 0.0, "of all");
 }
 
 #[test]

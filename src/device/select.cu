@@ -174,6 +174,101 @@ extern "C" __global__ void row_ranks(const float* scores, u32 rows, u32 columns,
     }
 }
 
+// ---- ranks within a whole matrix: a stable sort of keys and places, digit by digit, each 8 bits ----------------------------------
+
+// Scores that a block sorts.
+#define PIECE 16384
+
+// The key at a place: of a score before the first digit, and as it was sorted so far after that.
+__device__ __forceinline__ u32 sorted_key(const float* scores, const u32* keys, u32 shift, u64 at) {
+    return shift == 0 ? key_of(scores[at]) : keys[at];
+}
+
+// Counts each digit of a block's scores, `counts` [256, blocks].
+extern "C" __global__ void digit_counts(const float* scores, const u32* keys, u64 n, u32 shift, u32* counts) {
+    __shared__ u32 histogram[256];
+    histogram[threadIdx.x] = 0;
+    __syncthreads();
+    u64 first = (u64)blockIdx.x * PIECE, end = first + PIECE < n ? first + PIECE : n;
+    for (u64 at = first + threadIdx.x; at < end; at += THREADS) {
+        atomicAdd(&histogram[(sorted_key(scores, keys, shift, at) >> shift) & 255u], 1u);
+    }
+    __syncthreads();
+    counts[(u64)threadIdx.x * gridDim.x + blockIdx.x] = histogram[threadIdx.x];
+}
+
+// Replaces the counts of a digit by how many are in the blocks before, and writes their sum; a block takes a digit.
+extern "C" __global__ void digits_before(const u32* counts, u32 blocks, u32* before, u32* totals) {
+    __shared__ u32 sums[THREADS];
+    const u32* own = counts + (u64)blockIdx.x * blocks;
+    u32 each = (blocks + THREADS - 1) / THREADS, first = threadIdx.x * each;
+    u32 last = first + each < blocks ? first + each : blocks, sum = 0;
+    for (u32 block = first; block < last; block++) sum += own[block];
+    sums[threadIdx.x] = sum;
+    __syncthreads();
+    u32 running = 0;
+    for (u32 thread = 0; thread < threadIdx.x; thread++) running += sums[thread];
+    for (u32 block = first; block < last; block++) {
+        before[(u64)blockIdx.x * blocks + block] = running;
+        running += own[block];
+    }
+    if (threadIdx.x == THREADS - 1) totals[blockIdx.x] = running;
+}
+
+// Moves a block's scores to where they go by a digit, those of one digit in the order in which they were; behind the last digit a
+// place is a rank.
+extern "C" __global__ void move_by_digit(
+    const float* scores, const u32* keys, const u32* places, u64 n, u32 shift, const u32* before, const u32* totals, u32* to_keys,
+    u32* to_places
+) {
+    __shared__ u32 next[256];
+    __shared__ u32 of_warps[THREADS / 32][256];
+    u32 thread = threadIdx.x, warp = thread / 32, lane = thread % 32;
+    next[thread] = totals[thread];
+    __syncthreads();
+    u32 lower = 0;
+    for (u32 digit = 0; digit < thread; digit++) lower += next[digit];
+    __syncthreads();
+    next[thread] = lower + before[(u64)thread * gridDim.x + blockIdx.x];
+    u64 first = (u64)blockIdx.x * PIECE, end = first + PIECE < n ? first + PIECE : n;
+    for (u64 from = first; from < end; from += THREADS) {
+        u64 at = from + thread;
+        bool there = at < end;
+        u32 key = there ? sorted_key(scores, keys, shift, at) : 0;
+        u32 digit = (key >> shift) & 255u;
+        // Which lanes of the warp have this digit.
+        u32 alike = __ballot_sync(0xffffffffu, there);
+        for (u32 bit = 0; bit < 8; bit++) {
+            u32 set = __ballot_sync(0xffffffffu, digit >> bit & 1u);
+            alike &= digit >> bit & 1u ? set : ~set;
+        }
+        u32 rank = __popc(alike & ((1u << lane) - 1u));
+        for (u32 of = 0; of < THREADS / 32; of++) of_warps[of][thread] = 0;
+        __syncthreads();
+        if (there && rank == 0) of_warps[warp][digit] = __popc(alike);
+        __syncthreads();
+        // As the digit that the thread stands for: where each warp's scores begin.
+        u32 running = next[thread];
+        for (u32 of = 0; of < THREADS / 32; of++) {
+            u32 count = of_warps[of][thread];
+            of_warps[of][thread] = running;
+            running += count;
+        }
+        next[thread] = running;
+        __syncthreads();
+        if (there) {
+            u32 to = of_warps[warp][digit] + rank, place = shift == 0 ? (u32)at : places[at];
+            if (shift == 24) {
+                to_places[place] = to;
+            } else {
+                to_keys[to] = key;
+                to_places[to] = place;
+            }
+        }
+        __syncthreads();
+    }
+}
+
 // Ranks scores within each group of `size` columns; one thread takes one group.
 extern "C" __global__ void group_ranks(const float* scores, u32 rows, u32 columns, u32 size, u16* ranks) {
     u32 groups = (columns + size - 1) / size;

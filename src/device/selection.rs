@@ -14,6 +14,9 @@ use crate::kernels::select::Least;
 /// Columns of a row, a power of two, that fit into the memory that a block's threads share: 6 bytes each.
 const WIDEST_ROW: usize = 1 << 15;
 
+/// Scores that a block sorts, as the kernels have it.
+const PIECE: usize = 1 << 14;
+
 /// Returns the kernels that select.
 fn kernels() -> &'static Code {
     static CODE: OnceLock<Code> = OnceLock::new();
@@ -188,6 +191,61 @@ pub(super) fn least(gpu: &dyn Launcher, scores: &Tensor, wanted: &Least) -> Resu
         }
     };
     Ok(marks.reshape((rows, columns))?)
+}
+
+/// Returns the ranks of scores within the whole of them, u32 in their order. `None` where there are too many to be counted in 32 bits.
+///
+/// Of equal scores the first has the lower rank.
+///
+/// # Errors
+/// When a kernel cannot be run, or a tensor operation fails.
+pub(super) fn places(gpu: &dyn Launcher, scores: &Tensor) -> Result<Option<Tensor>, EngineError> {
+    let scores = scores.contiguous()?;
+    let count = scores.elem_count();
+    if count == 0 || u32::try_from(count).is_err() {
+        return Ok(None);
+    }
+    let blocks = count.div_ceil(PIECE);
+    let n = Argument::U64(count as u64);
+    let mut keys = Tensor::zeros(1, DType::U32, &gpu.device())?;
+    let mut places = keys.clone();
+    for shift in [0, 8, 16, 24] {
+        let digit = Argument::U32(shift);
+        let [own, sorted, order] =
+            [Argument::Tensor(&scores), Argument::Tensor(&keys), Argument::Tensor(&places)];
+        let table = Out::whole(DType::U32, 256 * blocks);
+        let arguments = [own, sorted, n, digit, Argument::Out(0)];
+        let counts = launch(gpu, kernels(), "digit_counts", blocks as u64, &arguments, &[table])?;
+        let arguments = [
+            Argument::Tensor(&counts[0]),
+            Argument::U32(blocks as u32),
+            Argument::Out(0),
+            Argument::Out(1),
+        ];
+        let outs = [table, Out::whole(DType::U32, 256)];
+        let before = launch(gpu, kernels(), "digits_before", 256, &arguments, &outs)?;
+        let arguments = [
+            own,
+            sorted,
+            order,
+            n,
+            digit,
+            Argument::Tensor(&before[0]),
+            Argument::Tensor(&before[1]),
+            Argument::Out(0),
+            Argument::Out(1),
+        ];
+        // Behind the last digit nobody reads the keys.
+        let outs = [
+            Out::whole(DType::U32, if shift == 24 { 1 } else { count }),
+            Out::whole(DType::U32, count),
+        ];
+        let mut moved = launch(gpu, kernels(), "move_by_digit", blocks as u64, &arguments, &outs)?.into_iter();
+        let both = (moved.next(), moved.next());
+        let (Some(to_keys), Some(to_places)) = both else { return Err(failed("move_by_digit")) };
+        (keys, places) = (to_keys, to_places);
+    }
+    Ok(Some(places))
 }
 
 fn blocks_of_rows(rows: usize) -> u64 {

@@ -52,6 +52,11 @@ impl Ranks {
         Self { columns: columns.max(1), places: Places::Narrow(places, group) }
     }
 
+    /// Takes the ranks within the whole matrix.
+    pub(super) fn of_matrix(places: Vec<u32>, columns: usize) -> Self {
+        Self { columns: columns.max(1), places: Places::Matrix(places) }
+    }
+
     /// Returns `weights`, `[rows, columns]`, with those that a share prunes set to 0.
     pub fn masked(&self, weights: &[f32], share: Share) -> Vec<f32> {
         match &self.places {

@@ -33,7 +33,9 @@ enum Order {
 enum OnDevice {
     /// The ranks within rows or groups, two of 16 bits in each number.
     Ranks(Tensor),
-    /// The scores, among which it counts each time: over a whole matrix, and in rows too wide to be sorted there.
+    /// The ranks within the whole matrix.
+    Places(Tensor),
+    /// The scores, among which it counts each time: of rows too wide to be sorted there.
     Scores(Tensor),
 }
 
@@ -213,6 +215,11 @@ impl Subject {
                     let places = places.take(linear.rows * linear.columns).collect();
                     Ok(Cow::Owned(Ranks::of_places(places, linear.columns, self.group)))
                 }
+                OnDevice::Places(places) => {
+                    let linear = &self.checkpoint.linears()[place];
+                    let places = places.to_vec1().map_err(ModelError::at(&linear.module))?;
+                    Ok(Cow::Owned(Ranks::of_matrix(places, linear.columns)))
+                }
                 OnDevice::Scores(scores) => {
                     let columns = scores.dim(1).map_err(ModelError::from)?;
                     let scores: Vec<f32> =
@@ -307,7 +314,8 @@ impl OnDevice {
     /// Ranks scores, f32 `[rows, columns]`, or keeps them where they cannot be ranked on the device.
     fn of(engine: &Engine, scores: Tensor, per: Group, group: Option<usize>) -> Result<Self, ModelError> {
         if per == Group::Matrix && group.is_none() {
-            return Ok(Self::Scores(scores));
+            let places = engine.places(&scores)?;
+            return Ok(places.map_or(Self::Scores(scores), Self::Places));
         }
         Ok(match engine.ranks(&scores, group)? {
             Some(ranks) => Self::Ranks(ranks),
@@ -324,7 +332,12 @@ impl OnDevice {
         group: Option<usize>,
         share: Share,
     ) -> Result<Tensor, TrialError> {
+        let by_rank = |ranks: &Tensor, bound: Bound| {
+            let masked = engine.without_least(weight, ranks, bound).map_err(ModelError::from)?;
+            masked.ok_or_else(|| TrialError::Model(ModelError::Precision))
+        };
         match self {
+            Self::Places(places) => by_rank(places, Bound::OfAll { pruned: share.pruned }),
             Self::Ranks(ranks) => {
                 let bound = match (group, share.group) {
                     (Some(width), Some((n, m))) => {
@@ -334,8 +347,7 @@ impl OnDevice {
                     }
                     _ => Bound::OfRows { pruned: share.pruned },
                 };
-                let masked = engine.without_least(weight, ranks, bound).map_err(ModelError::from)?;
-                masked.ok_or_else(|| TrialError::Model(ModelError::Precision))
+                by_rank(ranks, bound)
             }
             Self::Scores(scores) => {
                 let marks = on_device::marks(engine, scores, per, share, Rounding::Exact)?;
