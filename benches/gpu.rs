@@ -1,7 +1,7 @@
 //! A GPU's figures beside the ceilings of the same run: reductions against a copy, perplexity against a matrix product, and
 //! the seconds that a candidate of a search takes.
 //!
-//!     cargo bench --features cuda --bench gpu [-- --quick]
+//!     cargo bench --features cuda --bench gpu [-- --quick | --reductions]
 //!
 //! Models are generated in a temporary folder (LLaMA's shapes, random weights: only speed counts): 1 B parameters for
 //! perplexity, and 7 B for the search, 13.5 GB on disk; `--quick` takes small ones, which shows that it runs. Without a GPU it says so
@@ -78,6 +78,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     for (what, texts) in [("4 plain reductions", &PLAIN[..]), ("20 reductions", &TWENTY[..])] {
         let rate = reduction_rate(&engine, texts, if quick { 2 } else { 32 })?;
         println!("{what} of bf16: {:.0} GB/s, {:.0} % of the copy", rate / 1e9, 100.0 * rate / copy);
+    }
+    if std::env::args().any(|argument| argument == "--reductions") {
+        return Ok(());
     }
     perplexity(&engine, product, quick)?;
     small_search(&engine, quick)?;
@@ -263,7 +266,13 @@ fn candidates(
     let count = (windows * length) as f64;
     println!(
         "  {:.3} s a candidate ({:.3} s its formula, {:.3} s its losses), {:.3} s the dense model: {:.2} times; {:.0} of {:.0} tokens/s",
-        seconds, parts[0], parts[1], dense, seconds / dense, count / seconds, count / dense
+        seconds,
+        parts[0],
+        parts[1],
+        dense,
+        seconds / dense,
+        count / seconds,
+        count / dense
     );
     Ok(())
 }

@@ -1,8 +1,8 @@
 // What stands between a decoder's matrix products, on numbers of type T: one pass over memory for each step.
 
-__device__ __forceinline__ float silu(float x) { return x / (1.0f + exponential(-x)); }
+__device__ __forceinline__ float silu(float x) { return x * reciprocal_of(1.0f + exponential(-x)); }
 __device__ __forceinline__ float gelu_tanh(float x) {
-    return x / (1.0f + exponential(-x * (1.595769122f + 0.0713548163f * x * x)));
+    return x * reciprocal_of(1.0f + exponential(-x * (1.595769122f + 0.0713548163f * x * x)));
 }
 __device__ __forceinline__ float gelu(float x) { return 0.5f * x * (1.0f + erff(x * 0.707106781f)); }
 __device__ __forceinline__ float relu(float x) { return op_relu(x); }

@@ -277,7 +277,8 @@ pub(super) fn without_marked(
 ) -> Result<Option<Tensor>, EngineError> {
     let count = weight.elem_count();
     let alike = weight.shape() == marks.shape() && marks.dtype() == DType::U8;
-    let (Some(code), Some(blocks), true) = (layers(weight.dtype()), blocks(count.div_ceil(VECTOR)), alike) else {
+    let (Some(code), Some(blocks), true) = (layers(weight.dtype()), blocks(count.div_ceil(VECTOR)), alike)
+    else {
         return Ok(None);
     };
     let arguments =

@@ -84,7 +84,8 @@ impl<'a> OnGpu<'a> {
 
 impl OnGpu<'_> {
     /// Lays out what a sweep's program takes of one linear, whose tasks these are: some whole rows, from the first to the last.
-    fn place(&self, sweep: &Sweep<'_>, tasks: &[Piece]) -> Result<Placed, EngineError> {
+    /// `none` stands for what it does not read.
+    fn place(&self, sweep: &Sweep<'_>, tasks: &[Piece], none: &Tensor) -> Result<Placed, EngineError> {
         let device = self.gpu.device();
         let (place, linear) = tasks.first().map_or((0, 0), |task| (task.place, task.linear));
         let data = &sweep.frame.model.linears[linear];
@@ -92,7 +93,6 @@ impl OnGpu<'_> {
         if !whole || u32::try_from(data.rows.max(data.columns)).is_err() {
             return Err(failed("a part of a linear"));
         }
-        let none = Tensor::zeros(1, DType::F32, &device)?;
         let (weight, weight_type) = match sweep.program.reads_weight {
             true => self.weight(linear, data)?,
             false => (none.clone(), Stored::F32),
@@ -151,14 +151,14 @@ impl OnGpu<'_> {
         out: impl Fn(&Placed, u64) -> Out,
         mut take: impl FnMut(&Tensor) -> Result<(), EngineError>,
     ) -> Result<(), EngineError> {
-        let centres = Tensor::zeros(1, DType::F32, &self.gpu.device())?;
+        let none = Tensor::zeros(1, DType::F32, &self.gpu.device())?;
         let mut codes: BTreeMap<u8, Code> = BTreeMap::new();
         let linears: Vec<&[Piece]> = sweep.tasks.chunk_by(|a, b| a.place == b.place).collect();
         // Several are begun before one is waited for.
         for some in linears.chunks(AHEAD) {
             let mut all = Vec::with_capacity(some.len());
             for tasks in some {
-                let placed = self.place(sweep, tasks)?;
+                let placed = self.place(sweep, tasks, &none)?;
                 if placed.size() == 0 {
                     continue;
                 }
@@ -167,7 +167,7 @@ impl OnGpu<'_> {
                     .or_insert_with(|| Code::new(source::of_values(sweep.program, placed.stored)));
                 let blocks = placed.size().div_ceil(THREADS).clamp(1, BLOCKS);
                 let outs = [out(&placed, blocks)];
-                let arguments = placed.arguments(&centres, option);
+                let arguments = placed.arguments(&none, option);
                 all.extend(launch(self.gpu, code, kernel, blocks, &arguments, &outs)?);
             }
             all.iter().try_for_each(&mut take)?;
@@ -177,10 +177,11 @@ impl OnGpu<'_> {
 
     /// Lays out a sweep's linears, each with the text of its kernels; those without weights are left out.
     fn linears(&self, sweep: &Sweep<'_>, collecting: &Collecting) -> Result<Vec<Prepared>, EngineError> {
+        let none = Tensor::zeros(1, DType::F32, &self.gpu.device())?;
         let mut codes: BTreeMap<u8, Code> = BTreeMap::new();
         let mut linears = Vec::new();
         for tasks in sweep.tasks.chunk_by(|a, b| a.place == b.place) {
-            let placed = self.place(sweep, tasks)?;
+            let placed = self.place(sweep, tasks, &none)?;
             if placed.size() > 0 {
                 let code = codes.entry(kind_of(placed.stored)).or_insert_with(|| {
                     Code::new(source::collecting(sweep.program, collecting, placed.stored))

@@ -19,6 +19,8 @@ __device__ __forceinline__ bool is_nan(float x) { return x != x; }
 #ifdef EMULATED
 __device__ __forceinline__ float power_of_two(float x) { return exp2f(x); }
 __device__ __forceinline__ float log_of_two(float x) { return log2f(x); }
+__device__ __forceinline__ float log_of_normal(float x) { return log2f(x); }
+__device__ __forceinline__ float reciprocal_of(float x) { return 1.0f / x; }
 __device__ __forceinline__ float least_or_nan(float x, float y) { return is_nan(x) || is_nan(y) ? not_a_number() : (y < x ? y : x); }
 __device__ __forceinline__ float most_or_nan(float x, float y) { return is_nan(x) || is_nan(y) ? not_a_number() : (y > x ? y : x); }
 __device__ __forceinline__ u32 one_bf16(float x) {
@@ -28,8 +30,12 @@ __device__ __forceinline__ u32 one_bf16(float x) {
 __device__ __forceinline__ u32 two_bf16(float low, float high) { return one_bf16(low) | one_bf16(high) << 16; }
 #define SHARED_BYTES(name) alignas(16) static unsigned char name[232448]
 #else
-__device__ __forceinline__ float power_of_two(float x) { float y; asm("ex2.approx.f32 %0, %1;" : "=f"(y) : "f"(x)); return y; }
+__device__ __forceinline__ float power_of_two(float x) { float y; asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x)); return y; }
 __device__ __forceinline__ float log_of_two(float x) { float y; asm("lg2.approx.f32 %0, %1;" : "=f"(y) : "f"(x)); return y; }
+// 1 / x to a unit in the last place, of a normal number.
+__device__ __forceinline__ float reciprocal_of(float x) { float y; asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x)); return y; }
+// The logarithm of a normal number.
+__device__ __forceinline__ float log_of_normal(float x) { float y; asm("lg2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x)); return y; }
 __device__ __forceinline__ float least_or_nan(float x, float y) { float z; asm("min.NaN.f32 %0, %1, %2;" : "=f"(z) : "f"(x), "f"(y)); return z; }
 __device__ __forceinline__ float most_or_nan(float x, float y) { float z; asm("max.NaN.f32 %0, %1, %2;" : "=f"(z) : "f"(x), "f"(y)); return z; }
 __device__ __forceinline__ u32 two_bf16(float low, float high) {
@@ -41,14 +47,8 @@ __device__ __forceinline__ u32 one_bf16(float x) { return two_bf16(x, 0.0f) & 0x
 #define SHARED_BYTES(name) extern __shared__ __align__(16) unsigned char name[]
 #endif
 
-// exp(x) to 2 units in the last place: a power of two, and what the product with log2(e) lost.
-__device__ __forceinline__ float exponential(float x) {
-    x = x < -104.0f ? -104.0f : x;
-    float product = x * 1.44269504f;
-    float lost = fmaf(x, 1.44269504f, -product) + x * 1.92596299e-8f;
-    float power = power_of_two(product);
-    return power > 3.0e38f ? power : fmaf(power, lost * 0.693147181f, power);
-}
+// exp(x) with an error of 1e-7 (1 + |x|) of itself; numbers too small to be normal become 0.
+__device__ __forceinline__ float exponential(float x) { return power_of_two(x * 1.44269504f); }
 
 // log(x) of a number that is not negative, to 2^-22 where it is near 0 and to 2 units in the last place elsewhere.
 __device__ __forceinline__ float logarithm(float x) { return log_of_two(x) * 0.693147181f; }
@@ -110,20 +110,20 @@ __device__ __forceinline__ float op_div(float x, float y) { return y == 0.0f && 
 __device__ __forceinline__ float op_reciprocal(float x) { return op_div(1.0f, x); }
 __device__ __forceinline__ float op_sigmoid(float x) {
     float e = exponential(-fabsf(x));
-    return (x >= 0.0f ? 1.0f : e) / (1.0f + e);
+    return (x >= 0.0f ? 1.0f : e) * reciprocal_of(1.0f + e);
 }
 __device__ __forceinline__ float op_tanh(float x) {
     // Near 0 a polynomial, where 1 - 2 / (1 + exp(2x)) would lose its digits.
     float square = x * x;
     float near = fmaf(fmaf(fmaf(-0.0539682540f, square, 0.133333333f), square, -0.333333333f), square * x, x);
-    float far = 1.0f - 2.0f / (1.0f + exponential(2.0f * fabsf(x)));
-    return fabsf(x) < 0.2f ? near : (x < 0.0f ? -far : far);
+    float far = fmaf(-2.0f, reciprocal_of(1.0f + exponential(2.0f * fabsf(x))), 1.0f);
+    return fabsf(x) < 0.2f ? near : copysignf(far, x);
 }
 __device__ __forceinline__ float op_softplus(float x) {
     float e = exponential(-fabsf(x));
     // log(1 + e), by its series where 1 + e would lose e's digits.
     float near = fmaf(fmaf(fmaf(-0.25f, e, 0.333333333f), e, -0.5f), e * e, e);
-    float more = e < 0.0078125f ? near : logarithm(1.0f + e);
+    float more = e < 0.0078125f ? near : log_of_normal(1.0f + e) * 0.693147181f;
     return x > 20.0f ? x : (x > 0.0f ? x + more : more);
 }
 __device__ __forceinline__ float op_sin(float x) { return sinf(x); }
@@ -172,7 +172,7 @@ __device__ __forceinline__ float not_negative(float x) { return x >= 0.0f ? x : 
 __device__ __forceinline__ float probability(float p) {
     const float least = 1.1920928955078125e-07f;
     float inside = p < least ? least : (p > 1.0f - least ? 1.0f - least : p);
-    return p >= 0.0f ? -p * logarithm(inside) : 0.0f;
+    return p >= 0.0f ? -p * (log_of_normal(inside) * 0.693147181f) : 0.0f;
 }
 __device__ __forceinline__ float factor(float x) { return x == 0.0f ? 0.0f : log_of_two(fabsf(x)); }
 // Extremes keep a NaN once they have met one.

@@ -46,7 +46,9 @@ fn threshold(gpu: &dyn Launcher, code: &Code, scores: &Tensor, place: u64) -> Re
             Argument::Out(0),
         ];
         let out = [Out::zeros(DType::U32, 2)];
-        found = launch(gpu, code, "find_digit", 1, &arguments, &out)?.pop().ok_or_else(|| failed("find_digit"))?;
+        found = launch(gpu, code, "find_digit", 1, &arguments, &out)?
+            .pop()
+            .ok_or_else(|| failed("find_digit"))?;
     }
     Ok(found)
 }
@@ -216,12 +218,8 @@ pub(super) fn places(gpu: &dyn Launcher, scores: &Tensor) -> Result<Option<Tenso
         let table = Out::whole(DType::U32, 256 * blocks);
         let arguments = [own, sorted, n, digit, Argument::Out(0)];
         let counts = launch(gpu, kernels(), "digit_counts", blocks as u64, &arguments, &[table])?;
-        let arguments = [
-            Argument::Tensor(&counts[0]),
-            Argument::U32(blocks as u32),
-            Argument::Out(0),
-            Argument::Out(1),
-        ];
+        let arguments =
+            [Argument::Tensor(&counts[0]), Argument::U32(blocks as u32), Argument::Out(0), Argument::Out(1)];
         let outs = [table, Out::whole(DType::U32, 256)];
         let before = launch(gpu, kernels(), "digits_before", 256, &arguments, &outs)?;
         let arguments = [
@@ -236,11 +234,10 @@ pub(super) fn places(gpu: &dyn Launcher, scores: &Tensor) -> Result<Option<Tenso
             Argument::Out(1),
         ];
         // Behind the last digit nobody reads the keys.
-        let outs = [
-            Out::whole(DType::U32, if shift == 24 { 1 } else { count }),
-            Out::whole(DType::U32, count),
-        ];
-        let mut moved = launch(gpu, kernels(), "move_by_digit", blocks as u64, &arguments, &outs)?.into_iter();
+        let outs =
+            [Out::whole(DType::U32, if shift == 24 { 1 } else { count }), Out::whole(DType::U32, count)];
+        let mut moved =
+            launch(gpu, kernels(), "move_by_digit", blocks as u64, &arguments, &outs)?.into_iter();
         let both = (moved.next(), moved.next());
         let (Some(to_keys), Some(to_places)) = both else { return Err(failed("move_by_digit")) };
         (keys, places) = (to_keys, to_places);

@@ -93,22 +93,34 @@ pub(super) fn collecting(
     sums.begin();
     u64 n = (u64)rows * columns, step = (u64)gridDim.x * THREADS * VECTOR;
     u64 at = ((u64)blockIdx.x * THREADS + threadIdx.x) * VECTOR;
+    float w[VECTOR], g[VECTOR];
+    if (at + VECTOR <= n) {{
+        {load_weight}
+        {load_gradient}
+    }}
     while (at < n) {{
         sums.open();
         #pragma unroll 1
-        for (int group = 0; group < GROUP && at < n; group++, at += step) {{
+        for (int group = 0; group < GROUP && at < n; group++) {{
             u32 row = (u32)(at / columns), column = (u32)(at % columns);
-            if (at + VECTOR <= n) {{
-                float w[VECTOR], g[VECTOR];
-                {load_weight}
-                {load_gradient}
+            u64 here = at;
+            at += step;
+            if (here + VECTOR <= n) {{
+                float now_w[VECTOR], now_g[VECTOR];
+                #pragma unroll
+                for (int i = 0; i < VECTOR; i++) {{ now_w[i] = w[i]; now_g[i] = g[i]; }}
+                // What comes next is fetched while this is computed.
+                if (at + VECTOR <= n) {{
+                    {load_weight}
+                    {load_gradient}
+                }}
                 #pragma unroll
                 for (int i = 0; i < VECTOR; i++) {{
-                    sums.add(compute(w[i], g[i], at + i, row, column, n, numbers, ranks, rows, columns), centres);
+                    sums.add(compute(now_w[i], now_g[i], here + i, row, column, n, numbers, ranks, rows, columns), centres);
                     if (++column == columns) {{ column = 0; row++; }}
                 }}
             }} else {{
-                for (u64 here = at; here < n; here++) {{
+                for (; here < n; here++) {{
                     sums.add(compute({one_weight}, {one_gradient}, here, row, column, n, numbers, ranks, rows, columns), centres);
                     if (++column == columns) {{ column = 0; row++; }}
                 }}

@@ -15,7 +15,9 @@ use crate::interpret::matrix::Backend;
 use crate::lang::types::{Group, UnitKind};
 use crate::measure::{Reference, WindowLoss};
 use crate::model::{Block, Checkpoint, Decoder, Head, ModelError, Precision, no_tap};
-use crate::prune::{Method, Pattern, PruneError, Rounding, Share, dense_scores, dense_scores_on_device, in_group, on_device};
+use crate::prune::{
+    Method, Pattern, PruneError, Rounding, Share, dense_scores, dense_scores_on_device, in_group, on_device,
+};
 use crate::results::Reductions;
 use crate::stats::{Statistics, Tokens};
 
@@ -93,18 +95,25 @@ impl Subject {
             kept.clear();
             let unit = UnitKind::default();
             // Scores do not depend on the target: a metric cannot know it.
-            dense_scores::<TrialError>(checkpoint, statistics.as_ref(), method, unit, 0.5, |index, scores| {
-                cancel.check()?;
-                let linear = &linears[index];
-                if on_device::applies(&device) {
-                    let scores = Tensor::from_vec(scores, (linear.rows, linear.columns), &device)
-                        .map_err(ModelError::at(&linear.module))?;
-                    kept.push(OnDevice::of(checkpoint.engine(), scores, method.per(), group)?);
-                } else {
-                    ranks.push(Ranks::new(&scores, linear.columns, method.per(), group));
-                }
-                Ok(())
-            })?;
+            dense_scores::<TrialError>(
+                checkpoint,
+                statistics.as_ref(),
+                method,
+                unit,
+                0.5,
+                |index, scores| {
+                    cancel.check()?;
+                    let linear = &linears[index];
+                    if on_device::applies(&device) {
+                        let scores = Tensor::from_vec(scores, (linear.rows, linear.columns), &device)
+                            .map_err(ModelError::at(&linear.module))?;
+                        kept.push(OnDevice::of(checkpoint.engine(), scores, method.per(), group)?);
+                    } else {
+                        ranks.push(Ranks::new(&scores, linear.columns, method.per(), group));
+                    }
+                    Ok(())
+                },
+            )?;
         }
         let order = if on_device::applies(&device) { Order::OnDevice(kept) } else { Order::Ranks(ranks) };
         let reference = |tokens: &Tokens| -> Result<Reference, TrialError> {
