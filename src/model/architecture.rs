@@ -58,6 +58,22 @@ pub enum Window {
     Alternate,
     /// Those from `max_window_layers` on, when `use_sliding_window` is set.
     Late,
+    /// All but every `sliding_window_pattern`-th one; the number is what an absent key means.
+    AllButEvery(usize),
+}
+
+/// Which bases a family's rotations have.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Bases {
+    /// One for all blocks.
+    One,
+    /// One for blocks that see the whole context and one for those that slide; the numbers are what absent keys mean.
+    ByAttention {
+        /// The base of blocks that see all.
+        full: f64,
+        /// The base of blocks that slide.
+        sliding: f64,
+    },
 }
 
 /// What a linear computes; fused projections hold several.
@@ -161,8 +177,14 @@ pub struct Architecture {
     pub scaled_embedding: bool,
     /// The value of `query_pre_attn_scalar` when the family has that key.
     pub query_scalar: Option<f64>,
-    /// Defaults of `attn_logit_softcapping` and `final_logit_softcapping` when the family has them.
-    pub softcaps: Option<(f64, f64)>,
+    /// Defaults of `attn_logit_softcapping` and `final_logit_softcapping` when the family has those keys.
+    pub softcaps: Option<(Option<f64>, Option<f64>)>,
+    /// The bases of its rotations.
+    pub bases: Bases,
+    /// Whether a part of each head's channels may be left as they are.
+    pub partial_rotation: bool,
+    /// The key that names the MLP's function.
+    pub activation_key: &'static str,
     /// What the configuration class assumes.
     pub defaults: Defaults,
 }
@@ -224,6 +246,9 @@ const LLAMA: Architecture = Architecture {
     scaled_embedding: false,
     query_scalar: None,
     softcaps: None,
+    bases: Bases::One,
+    partial_rotation: false,
+    activation_key: "hidden_act",
     defaults: Defaults {
         vocabulary: 32000,
         hidden: 4096,
@@ -259,6 +284,41 @@ const QWEN2: Architecture = Architecture {
     ..LLAMA
 };
 
+const GEMMA2: Architecture = Architecture {
+    model_type: "gemma2",
+    class: "Gemma2ForCausalLM",
+    title: "Gemma 2",
+    norm: Norm::RootMeanSquarePlusOne,
+    norms: NormNames {
+        attention: "input_layernorm",
+        after_attention: Some("post_attention_layernorm"),
+        mlp: "pre_feedforward_layernorm",
+        after_mlp: Some("post_feedforward_layernorm"),
+        query_key: None,
+    },
+    mlp_bias: Bias::Never,
+    window: Window::Alternate,
+    scaled_embedding: true,
+    query_scalar: Some(256.0),
+    softcaps: Some((Some(50.0), Some(30.0))),
+    activation_key: "hidden_activation",
+    defaults: Defaults {
+        vocabulary: 256_000,
+        hidden: 2304,
+        intermediate: 9216,
+        blocks: 26,
+        heads: 8,
+        key_value_heads: Some(4),
+        head_size: Some(256),
+        positions: 8192,
+        epsilon: 1e-6,
+        tied: true,
+        window: Some(4096),
+        activation: "gelu_pytorch_tanh",
+    },
+    ..LLAMA
+};
+
 /// Every architecture that can be read and run.
 pub const ARCHITECTURES: &[Architecture] = &[
     LLAMA,
@@ -290,38 +350,17 @@ pub const ARCHITECTURES: &[Architecture] = &[
         defaults: Defaults { head_size: Some(128), ..QWEN2.defaults },
         ..QWEN2
     },
+    GEMMA2,
     Architecture {
-        model_type: "gemma2",
-        class: "Gemma2ForCausalLM",
-        title: "Gemma 2",
-        norm: Norm::RootMeanSquarePlusOne,
-        norms: NormNames {
-            attention: "input_layernorm",
-            after_attention: Some("post_attention_layernorm"),
-            mlp: "pre_feedforward_layernorm",
-            after_mlp: Some("post_feedforward_layernorm"),
-            query_key: None,
-        },
-        mlp_bias: Bias::Never,
-        window: Window::Alternate,
-        scaled_embedding: true,
-        query_scalar: Some(256.0),
-        softcaps: Some((50.0, 30.0)),
-        defaults: Defaults {
-            vocabulary: 256_000,
-            hidden: 2304,
-            intermediate: 9216,
-            blocks: 26,
-            heads: 8,
-            key_value_heads: Some(4),
-            head_size: Some(256),
-            positions: 8192,
-            epsilon: 1e-6,
-            tied: true,
-            window: Some(4096),
-            activation: "gelu_pytorch_tanh",
-        },
-        ..LLAMA
+        model_type: "gemma3_text",
+        class: "Gemma3ForCausalLM",
+        title: "Gemma 3",
+        norms: NormNames { query_key: Some(("self_attn.q_norm", "self_attn.k_norm")), ..GEMMA2.norms },
+        window: Window::AllButEvery(6),
+        softcaps: Some((None, None)),
+        bases: Bases::ByAttention { full: 1_000_000.0, sliding: 10_000.0 },
+        defaults: Defaults { vocabulary: 262_208, positions: 131_072, ..GEMMA2.defaults },
+        ..GEMMA2
     },
     Architecture {
         model_type: "phi3",
@@ -332,6 +371,7 @@ pub const ARCHITECTURES: &[Architecture] = &[
         output_bias: Bias::Never,
         mlp_bias: Bias::Never,
         window: Window::All,
+        partial_rotation: true,
         defaults: Defaults {
             vocabulary: 32064,
             hidden: 3072,
@@ -362,6 +402,7 @@ pub const ARCHITECTURES: &[Architecture] = &[
         input_bias: Bias::Setting("enable_bias", true),
         output_bias: Bias::Setting("enable_bias", true),
         mlp_bias: Bias::Setting("enable_bias", true),
+        activation_key: "activation_function",
         defaults: Defaults {
             vocabulary: 50272,
             hidden: 768,
@@ -378,27 +419,30 @@ pub const ARCHITECTURES: &[Architecture] = &[
     },
 ];
 
-/// What changes in a language model that lives inside a LLaVA checkpoint: only the names around it.
-pub(super) const LLAVA: (&str, &[&str], &[&str]) = (
-    "model.language_model.",
-    &["language_model.model.", "model.language_model."],
-    &["language_model.lm_head.weight", "lm_head.weight"],
-);
-
 impl Architecture {
-    /// Returns the row for a model type, or for a class when no model type fits.
+    /// Returns the row of a model type, or of a class where no model type is named.
     pub fn find(model_type: Option<&str>, class: Option<&str>) -> Option<Self> {
-        ARCHITECTURES
-            .iter()
-            .find(|row| Some(row.model_type) == model_type)
-            .or_else(|| ARCHITECTURES.iter().find(|row| Some(row.class) == class))
-            .copied()
+        let mut rows = ARCHITECTURES.iter();
+        match (model_type, class) {
+            (Some(model_type), _) => rows.find(|row| row.model_type == model_type),
+            (None, Some(class)) => rows.find(|row| row.is_class(class)),
+            (None, None) => None,
+        }
+        .copied()
+    }
+
+    /// Returns whether a class of transformers computes what this row says: with its output embedding, or what comes before it.
+    pub fn is_class(&self, class: &str) -> bool {
+        let stem = self.class.trim_end_matches("ForCausalLM");
+        // Early LLaMA files spell it in other letters.
+        class.eq_ignore_ascii_case(self.class)
+            || [format!("{stem}Model"), format!("{stem}TextModel")].iter().any(|it| it == class)
     }
 
     /// Returns the supported model types, for people.
     pub fn supported() -> String {
         let mut names: Vec<&str> = ARCHITECTURES.iter().map(|row| row.model_type).collect();
-        names.push("llava");
+        names.push("and those inside a model with a text_config, such as llava or gemma3");
         names.join(", ")
     }
 }

@@ -10,6 +10,7 @@ use super::attention::Attention;
 use super::checkpoint::Checkpoint;
 use super::error::ModelError;
 use super::layout::{Linear, Site};
+use super::rotary::Rotary;
 use super::steps;
 use crate::data::ProjectionKind;
 use crate::device::Engine;
@@ -34,6 +35,9 @@ pub(super) struct Norm {
 impl Norm {
     pub(super) fn load(checkpoint: &Checkpoint, name: &str, device: &Device) -> Result<Self, ModelError> {
         let kind = checkpoint.config().architecture.norm;
+        if !checkpoint.config().norm_weights {
+            return Ok(Self::bare(checkpoint, device)?);
+        }
         let weight = checkpoint.tensor(&format!("{name}.weight"), device)?;
         Ok(Self {
             engine: checkpoint.engine().clone(),
@@ -46,6 +50,18 @@ impl Norm {
                 _ => None,
             },
             epsilon: checkpoint.config().epsilon as f32,
+        })
+    }
+
+    /// Returns a norm over the width that has no weights: they are 1, and biases 0.
+    fn bare(checkpoint: &Checkpoint, device: &Device) -> candle_core::Result<Self> {
+        let config = checkpoint.config();
+        let full = |value| checkpoint.working(vec![value; config.hidden], config.hidden, device);
+        Ok(Self {
+            engine: checkpoint.engine().clone(),
+            weight: full(1.0)?,
+            bias: (config.architecture.norm == NormKind::Layer).then(|| full(0.0)).transpose()?,
+            epsilon: config.epsilon as f32,
         })
     }
 
@@ -124,7 +140,16 @@ impl LoadedLinear {
 #[derive(Clone, Debug)]
 pub struct Angles {
     engine: Engine,
-    table: Option<(Tensor, Tensor)>,
+    full: Option<Table>,
+    /// Those of blocks that slide, where they are others.
+    sliding: Option<Table>,
+}
+
+/// Cosines and sines, each `[length, size / 2]`.
+#[derive(Clone, Debug)]
+struct Table {
+    cosines: Tensor,
+    sines: Tensor,
 }
 
 impl Angles {
@@ -133,19 +158,24 @@ impl Angles {
     /// # Errors
     /// When the device has no room.
     pub fn new(checkpoint: &Checkpoint, length: usize, device: &Device) -> Result<Self, ModelError> {
-        let engine = checkpoint.engine().clone();
-        let Some(rotary) = &checkpoint.config().rotary else {
-            return Ok(Self { engine, table: None });
+        let table = |rotary: &Rotary| -> Result<Table, ModelError> {
+            let (cosines, sines) = rotary.table(length);
+            let shape = (length, rotary.size / 2);
+            let tensor = |values| checkpoint.working(values, shape, device);
+            Ok(Table { cosines: tensor(cosines)?, sines: tensor(sines)? })
         };
-        let (cosines, sines) = rotary.table(length);
-        let shape = (length, rotary.size / 2);
-        let table = |values| checkpoint.working(values, shape, device);
-        Ok(Self { engine, table: Some((table(cosines)?, table(sines)?)) })
+        let config = checkpoint.config();
+        Ok(Self {
+            engine: checkpoint.engine().clone(),
+            full: config.rotary.as_ref().map(table).transpose()?,
+            sliding: config.sliding_rotary.as_ref().map(table).transpose()?,
+        })
     }
 
     /// Rotates `[samples, length, heads, head_size]`; channels beyond the rotated ones pass through.
-    fn rotate(&self, input: Tensor) -> Result<Tensor, ModelError> {
-        let Some((cosines, sines)) = &self.table else {
+    fn rotate(&self, input: Tensor, slides: bool) -> Result<Tensor, ModelError> {
+        let sliding = self.sliding.as_ref().filter(|_| slides);
+        let Some(Table { cosines, sines }) = sliding.or(self.full.as_ref()) else {
             return Ok(input);
         };
         steps::rotated(&self.engine, &input, (cosines, sines), || rotated(&input, cosines, sines))
@@ -178,6 +208,8 @@ pub struct Block {
     engine: Engine,
     linears: Vec<LoadedLinear>,
     attention: Attention,
+    /// Whether it is one of the blocks that slide, be the window shorter than the context or not.
+    slides: bool,
     activation: Activation,
     norm_first: bool,
     attention_norm: Norm,
@@ -239,6 +271,7 @@ impl Block {
                 softcap: config.attention_softcap,
                 window: config.window_of(index),
             },
+            slides: config.window_of(index).is_some(),
             activation: config.activation,
             norm_first: config.norm_first,
             attention_norm: norm(names.attention)?,
@@ -332,7 +365,7 @@ impl Block {
             queries = query_norm.run(&queries)?;
             keys = key_norm.run(&keys)?;
         }
-        let (queries, keys) = (angles.rotate(queries)?, angles.rotate(keys)?);
+        let (queries, keys) = (angles.rotate(queries, self.slides)?, angles.rotate(keys, self.slides)?);
         steps::attended(&self.engine, &self.attention, [&queries, &keys, &values])
     }
 

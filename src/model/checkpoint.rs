@@ -14,6 +14,8 @@ use super::layout::{Layout, Linear};
 use super::memory::free_memory;
 use super::numbers::first_not_finite;
 use super::precision::Precision;
+use super::quantised;
+use super::warning::ModelWarning;
 use crate::data::{LinearData, ModelData, Values};
 use crate::device::Engine;
 
@@ -30,6 +32,7 @@ struct Shared {
     config: Config,
     files: TensorFiles,
     layout: Layout,
+    warnings: Vec<ModelWarning>,
 }
 
 impl Checkpoint {
@@ -42,10 +45,13 @@ impl Checkpoint {
     pub fn open(folder: impl AsRef<Path>) -> Result<Self, ModelError> {
         let folder = folder.as_ref();
         let config = Config::read(folder)?;
+        quantised::check_folder(folder)?;
         let files = TensorFiles::open_folder(folder)?;
+        quantised::check_tensors(&files)?;
         let layout = Layout::find(&config, &files)?;
+        let warnings = warnings(&config, &files, &layout);
         Ok(Self {
-            shared: Arc::new(Shared { config, files, layout }),
+            shared: Arc::new(Shared { config, files, layout, warnings }),
             engine: Engine::Cpu,
             precision: Precision::F32,
         })
@@ -91,6 +97,11 @@ impl Checkpoint {
     /// Returns the names of the tensors that the decoder needs.
     pub fn layout(&self) -> &Layout {
         &self.shared.layout
+    }
+
+    /// Returns what is odd about the folder, though it opened.
+    pub fn warnings(&self) -> &[ModelWarning] {
+        &self.shared.warnings
     }
 
     /// Returns the folder.
@@ -238,6 +249,14 @@ impl Checkpoint {
         let head = self.files().tensor(&self.layout().head);
         head.map_or(0, |head| self.number_bytes() * head.shape.iter().product::<usize>() as u64)
     }
+}
+
+/// Returns what is odd about a folder's configuration, files and tensors.
+fn warnings(config: &Config, files: &TensorFiles, layout: &Layout) -> Vec<ModelWarning> {
+    let adapter = files.folder().join("adapter_config.json");
+    let stale = files.stale_index().map(|index| ModelWarning::StaleIndex { index });
+    let beside = adapter.is_file().then_some(ModelWarning::AdapterBeside { path: adapter });
+    config.warnings.iter().cloned().chain(stale).chain(beside).chain(layout.warnings(config, files)).collect()
 }
 
 /// Returns a number's position, one index for each dimension.

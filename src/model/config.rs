@@ -6,10 +6,16 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use super::activation::Activation;
-use super::architecture::{Architecture, Bias, LLAVA, Positions, Window};
+use super::architecture::{Architecture, Bias, Positions, Window};
+use super::around::{Inside, inside};
 use super::error::ModelError;
+use super::form::of_folder;
 use super::keys::Keys;
-use super::rotary::{Rotary, Scaling};
+use super::known_keys::{Part, unread};
+use super::quantised;
+use super::rope_keys::{self, FULL, SLIDING};
+use super::rotary::Rotary;
+use super::warning::ModelWarning;
 
 /// Everything about a decoder that its weights do not say.
 #[derive(Clone, Debug)]
@@ -40,6 +46,8 @@ pub struct Config {
     pub activation: Activation,
     /// How queries and keys are rotated, if they are.
     pub rotary: Option<Rotary>,
+    /// How they are rotated in blocks that slide, where that differs.
+    pub sliding_rotary: Option<Rotary>,
     /// The sliding window in tokens, and which blocks slide.
     pub window: Option<(usize, Vec<bool>)>,
     /// Whether queries, keys and values have biases.
@@ -56,10 +64,20 @@ pub struct Config {
     pub logit_softcap: Option<f64>,
     /// What embeddings are multiplied by.
     pub embedding_scale: f64,
-    /// Whether the output embedding is the input embedding.
+    /// Whether the output embedding is the input embedding, unless the files have one of its own.
     pub tied: bool,
+    /// Whether config.json itself says so.
+    pub(super) tie_is_said: bool,
     /// Whether norms come before attention and MLP (after them in OPT-350m).
     pub norm_first: bool,
+    /// Whether a norm comes before the head.
+    pub final_norm: bool,
+    /// Whether norms have weights (and biases, where the family's have).
+    pub norm_weights: bool,
+    /// Whether the language model lies inside another model, whose own tensors are beside it.
+    pub inside: bool,
+    /// What is odd about the configuration.
+    pub warnings: Vec<ModelWarning>,
 }
 
 /// Counts above this are typing errors or attacks, not models.
@@ -85,7 +103,13 @@ impl Config {
         // A folder that may not be searched is no folder without a config.
         match path.try_exists() {
             Ok(true) => {}
-            Ok(false) => return Err(ModelError::NoConfig { folder: folder.to_owned() }),
+            Ok(false) => {
+                let folder = folder.to_owned();
+                return Err(match of_folder(&folder) {
+                    Some(form) => ModelError::Form { folder, form },
+                    None => ModelError::NoConfig { folder },
+                });
+            }
             Err(source) => return Err(ModelError::Read { path, source }),
         }
         let text = fs::read(&path).map_err(|source| ModelError::Read { path: path.clone(), source })?;
@@ -104,65 +128,117 @@ impl Config {
     /// As [`Config::read`].
     pub fn parse(path: &Path, object: &Map<String, Value>) -> Result<Self, ModelError> {
         let outer = Keys::new(path, object);
-        let outer_type = outer.text("model_type")?;
-        let outer_class = outer.first_text("architectures");
-        if outer_type == Some("llava") || outer_class == Some("LlavaForConditionalGeneration") {
-            let empty = Map::new();
-            let inner = Keys::new(path, outer.object("text_config")?.unwrap_or(&empty));
-            let inner_type = inner.text("model_type")?.unwrap_or("llama");
-            let mut architecture = find(path, Some(inner_type), None)?;
-            // The layers' names below the prefix are the language model's own; only what is around them changes.
-            (architecture.prefix, architecture.file_prefixes, architecture.heads) = LLAVA;
-            return Self::with(architecture, &inner);
+        quantised::check_config(&outer)?;
+        let empty = Map::new();
+        let Some(inside) = inside(&outer, &empty)? else {
+            let architecture = find(path, outer.text("model_type")?, outer.first_text("architectures"))?;
+            let mut warnings = check_class(&outer, &architecture)?;
+            let tied = outer.flag("tie_word_embeddings", architecture.defaults.tied)?;
+            let mut config = Self::with(architecture, &outer)?;
+            config.tied = tied;
+            config.tie_is_said = outer.has("tie_word_embeddings");
+            warnings.append(&mut config.warnings);
+            warnings.extend(unread(&outer, Part::Decoder(config.blocks))?);
+            return Ok(Self { warnings, ..config });
+        };
+        let inner = Keys::below(path, inside.text, "text_config.");
+        Self::of_inside(&outer, &inner, &inside)
+    }
+
+    /// Reads the language model inside another model.
+    fn of_inside(outer: &Keys<'_>, inner: &Keys<'_>, inside: &Inside<'_>) -> Result<Self, ModelError> {
+        quantised::check_config(inner)?;
+        let mut architecture = find(outer.path(), Some(inside.model_type), None)?;
+        architecture.prefix = inside.prefix;
+        inner.decided(&["model_type"]);
+        let mut warnings = check_class(inner, &architecture)?;
+        if let (Some(model_type), path) = (&inside.unknown, outer.path().to_owned()) {
+            warnings.push(ModelWarning::UnknownAround { path, model_type: model_type.clone() });
         }
-        let architecture = find(path, outer_type, outer_class)?;
-        Self::with(architecture, &outer)
+        // Either may say so: transformers 5 writes the outer one, and older files have the inner.
+        let said = |keys: &Keys<'_>| -> Result<Option<bool>, ModelError> {
+            Ok(if keys.has("tie_word_embeddings") {
+                Some(keys.flag("tie_word_embeddings", false)?)
+            } else {
+                None
+            })
+        };
+        let (around, within) = (said(outer)?, said(inner)?);
+        let mut config = Self::with(architecture, inner)?;
+        config.tied = match (around, within) {
+            (None, None) => inside.tied || config.architecture.defaults.tied,
+            (around, within) => around == Some(true) || within == Some(true),
+        };
+        config.tie_is_said = around.is_some() || within.is_some();
+        config.inside = true;
+        warnings.append(&mut config.warnings);
+        warnings.extend(unread(inner, Part::Decoder(config.blocks))?);
+        if outer.has("auto_map") && inside.unknown.is_none() {
+            let class = config.architecture.class.to_owned();
+            warnings.push(ModelWarning::OwnCode { path: outer.path().to_owned(), class });
+        }
+        warnings.extend(unread(outer, Part::Around)?);
+        Ok(Self { warnings, ..config })
     }
 
     fn with(architecture: Architecture, keys: &Keys<'_>) -> Result<Self, ModelError> {
         let defaults = &architecture.defaults;
         let count = |names: &[&str], default| keys.count(names, default, LARGEST_COUNT);
         let hidden = count(&["hidden_size"], defaults.hidden)?;
+        let learned = matches!(architecture.positions, Positions::Learned { .. });
         let (heads, key_value_heads) = read_heads(keys, &architecture)?;
-        let head_size = count(&["head_dim"], defaults.head_size.unwrap_or(hidden / heads))?;
+        let head_size = match learned {
+            true => hidden / heads,
+            false => count(&["head_dim"], defaults.head_size.unwrap_or(hidden / heads))?,
+        };
         let blocks = read_blocks(keys, defaults.blocks)?;
         let positions = count(&["max_position_embeddings"], defaults.positions)?;
-        let epsilon = keys
-            .number("rms_norm_eps")?
-            .filter(|_| architecture.positions == Positions::Rotary)
-            .unwrap_or(defaults.epsilon);
-        let rotary = match architecture.positions {
-            Positions::Rotary => Some(read_rotary(keys, head_size, positions)?),
-            Positions::Learned { .. } => None,
+        let rotations = match learned {
+            true => None,
+            false => Some(rope_keys::read(keys, &architecture, head_size, positions)?),
         };
+        let positions = rotations.as_ref().map_or(positions, |it| it.positions);
         let query_scalar = match architecture.query_scalar {
             Some(default) => keys.number("query_pre_attn_scalar")?.unwrap_or(default),
             None => head_size as f64,
         };
-        let softcap = |name, default: fn((f64, f64)) -> f64| -> Result<Option<f64>, ModelError> {
+        let softcap = |name,
+                       default: fn((Option<f64>, Option<f64>)) -> Option<f64>|
+         -> Result<Option<f64>, ModelError> {
             // A cap that is written as null is switched off; one that is left out has the family's default.
             match architecture.softcaps {
                 Some(_) if keys.is_null(name) => Ok(None),
-                Some(pair) => Ok(Some(keys.number(name)?.unwrap_or(default(pair)))),
+                Some(pair) => Ok(keys.number(name)?.or(default(pair))),
                 None => Ok(None),
             }
         };
+        let mut warnings = Vec::new();
+        let activation = read_activation(keys, &architecture, &mut warnings)?;
+        let (rotary, sliding_rotary) = match rotations {
+            Some(rotations) => {
+                warnings.extend(rotations.warnings);
+                (Some(rotations.full), rotations.sliding)
+            }
+            None => (None, None),
+        };
+        let norm_first = if learned { keys.flag("do_layer_norm_before", true)? } else { true };
         Ok(Self {
             vocabulary: count(&["vocab_size"], defaults.vocabulary)?,
             hidden,
-            embedding: match architecture.positions {
-                Positions::Learned { .. } => count(&["word_embed_proj_dim"], hidden)?,
-                Positions::Rotary => hidden,
-            },
-            intermediate: count(&["intermediate_size", "ffn_dim"], defaults.intermediate)?,
+            embedding: if learned { count(&["word_embed_proj_dim"], hidden)? } else { hidden },
+            intermediate: count(
+                &[if learned { "ffn_dim" } else { "intermediate_size" }],
+                defaults.intermediate,
+            )?,
             blocks,
             heads,
             key_value_heads,
             head_size,
             positions,
-            epsilon,
-            activation: read_activation(keys, defaults.activation)?,
+            epsilon: if learned { None } else { keys.number("rms_norm_eps")? }.unwrap_or(defaults.epsilon),
+            activation,
             rotary,
+            sliding_rotary,
             window: read_window(keys, &architecture, blocks)?,
             input_bias: read_bias(keys, architecture.input_bias)?,
             output_bias: read_bias(keys, architecture.output_bias)?,
@@ -171,8 +247,13 @@ impl Config {
             attention_softcap: softcap("attn_logit_softcapping", |pair| pair.0)?,
             logit_softcap: softcap("final_logit_softcapping", |pair| pair.1)?,
             embedding_scale: if architecture.scaled_embedding { (hidden as f64).sqrt() } else { 1.0 },
-            tied: keys.flag("tie_word_embeddings", defaults.tied)?,
-            norm_first: keys.flag("do_layer_norm_before", true)?,
+            tied: defaults.tied,
+            tie_is_said: false,
+            norm_first,
+            final_norm: norm_first && !(learned && keys.flag("_remove_final_layer_norm", false)?),
+            norm_weights: !learned || keys.flag("layer_norm_elementwise_affine", true)?,
+            inside: false,
+            warnings,
             architecture,
         })
     }
@@ -181,11 +262,6 @@ impl Config {
     pub fn window_of(&self, block: usize) -> Option<usize> {
         let (window, slides) = self.window.as_ref()?;
         slides.get(block).is_some_and(|&it| it).then_some(*window)
-    }
-
-    /// Returns whether a norm comes before the head.
-    pub fn has_final_norm(&self) -> bool {
-        self.norm_first
     }
 }
 
@@ -197,10 +273,35 @@ fn find(path: &Path, model_type: Option<&str>, class: Option<&str>) -> Result<Ar
     })
 }
 
+/// Refuses a class that computes something else than the family's own, and code of the folder's own for it.
+fn check_class(keys: &Keys<'_>, architecture: &Architecture) -> Result<Vec<ModelWarning>, ModelError> {
+    let other = |key: &str, found: &str| ModelError::Class {
+        path: keys.path().to_owned(),
+        key: keys.name(key),
+        found: found.to_owned(),
+        model_type: architecture.model_type,
+        class: architecture.class,
+    };
+    if let Some(class) = keys.first_text("architectures").filter(|class| !architecture.is_class(class)) {
+        return Err(other("architectures", class));
+    }
+    let Some(own) = keys.object("auto_map")?.filter(|it| !it.is_empty()) else { return Ok(Vec::new()) };
+    let decoder = own.get("AutoModelForCausalLM").and_then(Value::as_str);
+    // Of `module.Class`, or `owner/name--module.Class`.
+    if let Some(class) = decoder.and_then(|it| it.rsplit('.').next()).filter(|it| !architecture.is_class(it))
+    {
+        return Err(other("auto_map", class));
+    }
+    Ok(vec![ModelWarning::OwnCode { path: keys.path().to_owned(), class: architecture.class.to_owned() }])
+}
+
 /// Returns how many query heads there are, and how many key and value heads.
 fn read_heads(keys: &Keys<'_>, architecture: &Architecture) -> Result<(usize, usize), ModelError> {
     let defaults = &architecture.defaults;
     let heads = keys.count(&["num_attention_heads"], defaults.heads, LARGEST_COUNT)?;
+    if architecture.positions != Positions::Rotary {
+        return Ok((heads, heads));
+    }
     let default = defaults.key_value_heads.unwrap_or(heads);
     let key_value_heads = keys.count(&["num_key_value_heads"], default, LARGEST_COUNT)?;
     match heads.is_multiple_of(key_value_heads) {
@@ -223,131 +324,117 @@ fn read_blocks(keys: &Keys<'_>, default: usize) -> Result<usize, ModelError> {
 fn read_bias(keys: &Keys<'_>, bias: Bias) -> Result<bool, ModelError> {
     match bias {
         Bias::Never => Ok(false),
-        Bias::Always => Ok(true),
+        Bias::Always => {
+            // Some configurations say what the class does anyway.
+            keys.decided(&["attention_bias", "qkv_bias"]);
+            Ok(true)
+        }
         Bias::Setting(key, default) => keys.flag(key, default),
     }
 }
 
-fn read_activation(keys: &Keys<'_>, default: &str) -> Result<Activation, ModelError> {
-    for key in ["hidden_activation", "hidden_act", "activation_function"] {
-        if let Some(name) = keys.text(key)? {
-            return Activation::named(name).ok_or_else(|| {
-                keys.wrong(key, format!("is `{name}`; supported are silu, gelu, gelu_pytorch_tanh and relu"))
+fn read_activation(
+    keys: &Keys<'_>,
+    architecture: &Architecture,
+    warnings: &mut Vec<ModelWarning>,
+) -> Result<Activation, ModelError> {
+    let (key, default) = (architecture.activation_key, architecture.defaults.activation);
+    let name = keys.text(key)?.unwrap_or(default);
+    let Some(activation) = Activation::named(name) else {
+        return Err(
+            keys.wrong(key, format!("is `{name}`; supported are silu, gelu, gelu_pytorch_tanh and relu"))
+        );
+    };
+    for other in ["hidden_act", "hidden_activation", "activation_function"].iter().filter(|it| **it != key) {
+        let Some(text) = keys.text(other)? else { continue };
+        if Activation::named(text) != Some(activation) {
+            warnings.push(ModelWarning::OtherKey {
+                path: keys.path().to_owned(),
+                key: format!("`{}`: `{text}`", keys.name(other)),
+                used: format!("`{key}`: `{name}`"),
             });
         }
     }
-    Ok(Activation::named(default).unwrap_or(Activation::Silu))
+    Ok(activation)
 }
 
+/// Reads the sliding window, and which blocks slide: `layer_types` where the family has that key, else the family's pattern.
 fn read_window(
     keys: &Keys<'_>,
     architecture: &Architecture,
     blocks: usize,
 ) -> Result<Option<(usize, Vec<bool>)>, ModelError> {
-    if architecture.window == Window::Never || keys.is_null("sliding_window") {
-        return Ok(None);
-    }
-    if architecture.window == Window::Late && !keys.flag("use_sliding_window", false)? {
-        return Ok(None);
-    }
-    let window = match architecture.defaults.window {
-        Some(default) => keys.count(&["sliding_window"], default, LARGEST_COUNT)?,
-        None if keys.has("sliding_window") => keys.count(&["sliding_window"], 0, LARGEST_COUNT)?,
-        None => return Ok(None),
-    };
-    if let Some(types) = keys.texts("layer_types")? {
-        if types.len() != blocks {
-            return Err(keys.wrong("layer_types", format!("has {} entries for {blocks} blocks", types.len())));
-        }
-        let slides = types.iter().map(|it| *it == "sliding_attention").collect();
-        return Ok(Some((window, slides)));
-    }
+    let listed = read_layer_types(keys, blocks)?;
+    let window = read_window_length(keys, architecture)?;
     let first_late = match architecture.window {
         Window::Late => keys.count(&["max_window_layers"], 28, LARGEST_COUNT)?,
         _ => 0,
     };
-    let slides = (0..blocks)
+    let every = match architecture.window {
+        Window::AllButEvery(every) => {
+            let names = ["sliding_window_pattern", "_sliding_window_pattern"];
+            let found = keys.count(&names, every, LARGEST_COUNT)?;
+            keys.decided(&names);
+            found
+        }
+        _ => 1,
+    };
+    let pattern: Vec<bool> = (0..blocks)
         .map(|block| match architecture.window {
+            Window::Never => false,
+            Window::All => window.is_some(),
             Window::Alternate => block % 2 == 0,
-            _ => block >= first_late,
+            Window::Late => window.is_some() && block >= first_late,
+            Window::AllButEvery(_) => (block + 1) % every != 0,
         })
         .collect();
-    Ok(Some((window, slides)))
-}
-
-/// Reads `rope_parameters` (transformers 5), or `rope_theta` and `rope_scaling` (transformers 4).
-fn read_rotary(keys: &Keys<'_>, head_size: usize, positions: usize) -> Result<Rotary, ModelError> {
-    let empty = Map::new();
-    let nested = match keys.object("rope_parameters")? {
-        Some(object) => Some(object),
-        None => keys.object("rope_scaling")?,
+    let decides = !matches!(architecture.window, Window::Never | Window::All);
+    let slides = match listed {
+        Some(listed) if decides => listed,
+        Some(listed) if listed != pattern => {
+            let problem = "names blocks that slide and blocks that do not otherwise than this family's class computes them";
+            return Err(keys.wrong("layer_types", problem));
+        }
+        _ => pattern,
     };
-    let inner = Keys::new(keys.path(), nested.unwrap_or(&empty));
-    let either = |name| -> Result<Option<f64>, ModelError> {
-        Ok(match inner.number(name)? {
-            Some(value) => Some(value),
-            None => keys.number(name)?,
-        })
-    };
-    let theta = either("rope_theta")?.unwrap_or(10_000.0);
-    let share = either("partial_rotary_factor")?.unwrap_or(1.0);
-    let size = (head_size as f64 * share) as usize;
-    if size == 0 || size > head_size || !size.is_multiple_of(2) || theta <= 0.0 {
-        return Err(keys.wrong(
-            "head_dim",
-            format!("gives {size} rotated channels of {head_size} with base {theta}; an even number of them and a positive base are needed"),
-        ));
+    match window {
+        None if decides && slides.contains(&true) && keys.has("layer_types") => {
+            Err(keys.wrong("layer_types", "names blocks that slide, and there is no sliding window"))
+        }
+        None => Ok(None),
+        Some(window) => Ok(slides.contains(&true).then_some((window, slides))),
     }
-    let kind = match inner.text("rope_type")? {
-        Some(kind) => kind,
-        None => inner.text("type")?.unwrap_or("default"),
-    };
-    let original = either("original_max_position_embeddings")?.unwrap_or(positions as f64);
-    let scaling = match kind {
-        "default" => Scaling::None,
-        "linear" => Scaling::Linear { factor: inner.positive("factor")? },
-        "llama3" => Scaling::Llama3 {
-            factor: inner.positive("factor")?,
-            low: inner.positive("low_freq_factor")?,
-            high: inner.positive("high_freq_factor")?,
-            original: inner.positive("original_max_position_embeddings")?,
-        },
-        "longrope" | "su" => {
-            let extended = keys.has("original_max_position_embeddings");
-            read_long_scaling(&inner, size, positions, original, extended)?
-        }
-        other => {
-            return Err(keys.wrong(
-                "rope_scaling",
-                format!("is of type `{other}`; supported are default, linear, llama3 and longrope"),
-            ));
-        }
-    };
-    Ok(Rotary { theta, size, scaling })
 }
 
-/// Reads the factors of `longrope`, of a model that was trained on `original` positions; `extended` says that the configuration
-/// itself says so, and not its rotary part.
-fn read_long_scaling(
-    inner: &Keys<'_>,
-    size: usize,
-    positions: usize,
-    original: f64,
-    extended: bool,
-) -> Result<Scaling, ModelError> {
-    let factor = match inner.number("factor")? {
-        Some(factor) if !extended => factor,
-        _ => positions as f64 / original,
-    };
-    let attention = match inner.number("attention_factor")? {
-        Some(attention) => attention,
-        None if factor <= 1.0 => 1.0,
-        None => (1.0 + factor.ln() / original.ln()).sqrt(),
-    };
-    Ok(Scaling::Long {
-        short: inner.numbers("short_factor", size / 2)?,
-        long: inner.numbers("long_factor", size / 2)?,
-        original: original as usize,
-        attention,
-    })
+/// Returns how many tokens a sliding window has, where the family has one and it is on.
+fn read_window_length(keys: &Keys<'_>, architecture: &Architecture) -> Result<Option<usize>, ModelError> {
+    if architecture.window == Window::Never {
+        return Ok(None);
+    }
+    if architecture.window == Window::Late && !keys.flag("use_sliding_window", false)? {
+        keys.decided(&["sliding_window", "max_window_layers"]);
+        return Ok(None);
+    }
+    match architecture.defaults.window {
+        _ if keys.is_null("sliding_window") => Ok(None),
+        Some(default) => Ok(Some(keys.count(&["sliding_window"], default, LARGEST_COUNT)?)),
+        None if keys.has("sliding_window") => Ok(Some(keys.count(&["sliding_window"], 0, LARGEST_COUNT)?)),
+        None => Ok(None),
+    }
+}
+
+/// Returns which blocks slide, where `layer_types` lists them.
+fn read_layer_types(keys: &Keys<'_>, blocks: usize) -> Result<Option<Vec<bool>>, ModelError> {
+    let Some(types) = keys.texts("layer_types")? else { return Ok(None) };
+    if types.len() != blocks {
+        return Err(keys.wrong("layer_types", format!("has {} entries for {blocks} blocks", types.len())));
+    }
+    let slides = types.iter().map(|it| match *it {
+        FULL => Ok(false),
+        SLIDING => Ok(true),
+        other => {
+            Err(keys.wrong("layer_types", format!("names `{other}`; supported are {FULL} and {SLIDING}")))
+        }
+    });
+    slides.collect::<Result<_, _>>().map(Some)
 }

@@ -110,7 +110,7 @@ impl Head {
         let layout = checkpoint.layout();
         Ok(Self {
             engine: checkpoint.engine().clone(),
-            norm: match checkpoint.config().has_final_norm() {
+            norm: match checkpoint.config().final_norm {
                 true => Some(Norm::load(checkpoint, &layout.final_norm, device)?),
                 false => None,
             },

@@ -5,8 +5,10 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use super::form::FolderForm;
 use super::hub::DownloadProblem;
 use super::out_of_memory::is_out_of_memory;
+use super::quantised::QuantisedForm;
 use crate::device::EngineError;
 
 /// Says why a model cannot be read or run: which file, which tensor.
@@ -63,14 +65,46 @@ pub enum ModelError {
         /// The model types that are supported.
         supported: String,
     },
+    /// `config.json` names a class that computes something else than its model type, or code of the folder's own for it.
+    #[error("{}: `{key}` names the class {found}, which is not computed; what model_type `{model_type}` stands for is {class}", path.display())]
+    Class {
+        /// The configuration file.
+        path: PathBuf,
+        /// The key that names it.
+        key: String,
+        /// The class.
+        found: String,
+        /// The model type.
+        model_type: &'static str,
+        /// The class that is computed for it.
+        class: &'static str,
+    },
+    /// The weights are quantised or compressed.
+    #[error("{}: `{place}` says that the model is quantised ({form}); quantised weights are not read", path.display())]
+    Quantised {
+        /// The file that says so.
+        path: PathBuf,
+        /// The key or the tensor in it.
+        place: String,
+        /// How.
+        form: QuantisedForm,
+    },
+    /// The folder holds a model in a form that is not read.
+    #[error("{} holds {form}", folder.display())]
+    Form {
+        /// The folder.
+        folder: PathBuf,
+        /// What it holds.
+        form: FolderForm,
+    },
     /// The folder holds no safetensors.
     #[error("{} holds neither model.safetensors nor model.safetensors.index.json{}", folder.display(),
-        if *pickled { "; it has PyTorch pickles (*.bin)" } else { "" })]
+        form.as_ref().map_or(String::new(), |form| format!("; it holds {form}")))]
     NoWeights {
         /// The folder.
         folder: PathBuf,
-        /// Whether PyTorch pickles lie there instead.
-        pickled: bool,
+        /// What lies there instead.
+        form: Option<FolderForm>,
     },
     /// A safetensors file ends before its data do.
     #[error("{} is truncated: it needs {needed} bytes and has {found}", path.display())]
@@ -115,6 +149,24 @@ pub enum ModelError {
         path: PathBuf,
         /// The tensor.
         tensor: String,
+    },
+    /// There is no output embedding, and the configuration does not say that it is the input's.
+    #[error("{} has no output embedding `{tensor}`, and config.json does not set tie_word_embeddings, by which the input's would be used", path.display())]
+    NoHead {
+        /// The file or folder that was searched.
+        path: PathBuf,
+        /// The name that it would have.
+        tensor: String,
+    },
+    /// Several groups of tensors could be the language model's.
+    #[error("{} holds several decoders, under `{first}` and `{second}`", path.display())]
+    Ambiguous {
+        /// The folder.
+        path: PathBuf,
+        /// What the names of one begin with.
+        first: String,
+        /// What the names of another begin with.
+        second: String,
     },
     /// A tensor's shape is not the one that the configuration gives.
     #[error("{}: `{tensor}` has shape {found:?}, and config.json makes it {expected:?}", path.display())]

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use half::{bf16, f16};
 use memmap2::Mmap;
@@ -11,6 +11,7 @@ use safetensors::{Dtype, SafeTensors, tensor::Metadata};
 use serde::Deserialize;
 
 use super::error::ModelError;
+use super::form::of_folder;
 use crate::data::Values;
 
 /// The longest header that the format allows, in bytes.
@@ -62,20 +63,22 @@ struct Index {
 }
 
 impl TensorFiles {
-    /// Opens the weights of a model folder: `model.safetensors`, or the shards that its index names.
+    /// Opens the weights of a model folder as transformers does: `model.safetensors`, and where there is none, the shards that
+    /// the index names.
     ///
     /// # Errors
     /// When there are none, a shard is missing, or a header does not describe its file.
     pub fn open_folder(folder: &Path) -> Result<Self, ModelError> {
+        let single = folder.join(SINGLE);
+        if single.is_file() {
+            return Self::open_files(folder, vec![single], &BTreeMap::new());
+        }
         let index = folder.join(INDEX);
         if index.is_file() {
             return Self::open_sharded(folder, &index);
         }
-        let single = folder.join(SINGLE);
-        if single.is_file() {
-            return Self::open_files(folder, vec![single]);
-        }
-        Err(ModelError::NoWeights { folder: folder.to_owned(), pickled: holds_pickles(folder) })
+        let form = of_folder(folder);
+        Err(ModelError::NoWeights { folder: folder.to_owned(), form })
     }
 
     /// Opens one safetensors file.
@@ -84,7 +87,7 @@ impl TensorFiles {
     /// When it cannot be read, or its header does not describe it.
     pub fn open_file(path: &Path) -> Result<Self, ModelError> {
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
-        Self::open_files(&folder, vec![path.to_owned()])
+        Self::open_files(&folder, vec![path.to_owned()], &BTreeMap::new())
     }
 
     fn open_sharded(folder: &Path, index: &Path) -> Result<Self, ModelError> {
@@ -98,19 +101,18 @@ impl TensorFiles {
             }
             paths.push(path);
         }
-        let opened = Self::open_files(folder, paths)?;
-        for (tensor, shard) in &weight_map {
-            let found = opened.tensors.get(tensor);
-            if found.is_none_or(|place| opened.files[place.file].path != folder.join(shard)) {
-                return Err(ModelError::MissingTensor { path: folder.join(shard), tensor: tensor.clone() });
-            }
-        }
-        Ok(opened)
+        let assigned = weight_map.iter().map(|(tensor, shard)| (tensor.as_str(), folder.join(shard)));
+        Self::open_files(folder, paths, &assigned.collect())
     }
 
-    fn open_files(folder: &Path, paths: Vec<PathBuf>) -> Result<Self, ModelError> {
-        let mut files = Vec::with_capacity(paths.len());
-        let mut tensors = BTreeMap::new();
+    /// Opens files; of a tensor that several hold, the one in the file that it is `assigned` to counts.
+    fn open_files(
+        folder: &Path,
+        paths: Vec<PathBuf>,
+        assigned: &BTreeMap<&str, PathBuf>,
+    ) -> Result<Self, ModelError> {
+        let mut files: Vec<Mapped> = Vec::with_capacity(paths.len());
+        let mut tensors: BTreeMap<String, StoredPlace> = BTreeMap::new();
         for path in paths {
             let map = map_file(&path)?;
             let (data_start, metadata) = read_header(&path, &map)?;
@@ -126,11 +128,17 @@ impl TensorFiles {
                     start: data_start + info.data_offsets.0,
                     end: data_start + info.data_offsets.1,
                 };
-                if tensors.insert(name.clone(), place).is_some() {
-                    return Err(ModelError::Header {
-                        path,
-                        problem: format!("`{name}` is also in another shard"),
-                    });
+                let Some(other) = tensors.get(&name) else {
+                    tensors.insert(name, place);
+                    continue;
+                };
+                let assigned = assigned.get(name.as_str());
+                if assigned == Some(&path) {
+                    tensors.insert(name, place);
+                } else if assigned != Some(&files[other.file].path) {
+                    let other = files[other.file].path.display();
+                    let problem = format!("`{name}` is also in {other}, and the index assigns it to neither");
+                    return Err(ModelError::Header { path, problem });
                 }
             }
             let notes = metadata.metadata().iter().flatten();
@@ -143,6 +151,24 @@ impl TensorFiles {
     /// Returns the folder that holds the files.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// Returns the only file, or the folder where there are several.
+    pub(super) fn place(&self) -> PathBuf {
+        match &self.files[..] {
+            [only] => only.path.clone(),
+            _ => self.folder.clone(),
+        }
+    }
+
+    /// Returns an index beside `model.safetensors` that names other files, which are not read.
+    pub(super) fn stale_index(&self) -> Option<PathBuf> {
+        let index = self.folder.join(INDEX);
+        let single = self.folder.join(SINGLE);
+        let reads_single = matches!(&self.files[..], [only] if only.path == single);
+        let names_it_alone = |map: &BTreeMap<String, String>| map.values().all(|shard| shard == SINGLE);
+        let stale = reads_single && index.is_file() && !shards(&index).is_ok_and(|map| names_it_alone(&map));
+        stale.then_some(index)
     }
 
     /// Returns the files' paths, in order of their names.
@@ -171,13 +197,10 @@ impl TensorFiles {
     /// # Errors
     /// When there is none.
     pub fn tensor(&self, name: &str) -> Result<StoredTensor<'_>, ModelError> {
-        let place = self.tensors.get(name).ok_or_else(|| ModelError::MissingTensor {
-            path: match &self.files[..] {
-                [only] => only.path.clone(),
-                _ => self.folder.clone(),
-            },
-            tensor: name.to_owned(),
-        })?;
+        let place = self
+            .tensors
+            .get(name)
+            .ok_or_else(|| ModelError::MissingTensor { path: self.place(), tensor: name.to_owned() })?;
         let file = &self.files[place.file];
         Ok(StoredTensor {
             path: &file.path,
@@ -261,22 +284,34 @@ fn view<T: bytemuck::AnyBitPattern>(bytes: &[u8]) -> Cow<'_, [T]> {
     }
 }
 
-/// Returns the file that holds each tensor, as an index says.
+/// Returns the file that holds each tensor, as an index says: a path below the index's folder, without `.` in it.
 ///
 /// # Errors
-/// When the index cannot be read, or names something that is no file of its own folder.
+/// When the index cannot be read, or names something outside its own folder.
 pub(super) fn shards(index: &Path) -> Result<BTreeMap<String, String>, ModelError> {
     let text = fs::read(index).map_err(|source| ModelError::Read { path: index.to_owned(), source })?;
     let Index { weight_map } = serde_json::from_slice(&text).map_err(|error| ModelError::Header {
         path: index.to_owned(),
         problem: format!("its weight_map cannot be read ({error})"),
     })?;
-    // Anything but a plain name would let an index point anywhere on the disk.
-    let plain = |shard: &String| Path::new(shard).file_name().is_some_and(|name| name == shard.as_str());
-    match weight_map.values().find(|shard| !plain(shard)) {
-        Some(shard) => Err(ModelError::MissingShard { index: index.to_owned(), shard: shard.clone() }),
-        None => Ok(weight_map),
+    let below = |(tensor, shard): (String, String)| match below(&shard) {
+        Some(path) => Ok((tensor, path)),
+        None => Err(ModelError::MissingShard { index: index.to_owned(), shard }),
+    };
+    weight_map.into_iter().map(below).collect()
+}
+
+/// Returns a path without `.` in it, or `None` where it leads out of its folder: an index must not point anywhere on the disk.
+fn below(shard: &str) -> Option<String> {
+    let mut parts = Vec::new();
+    for part in Path::new(shard).components() {
+        match part {
+            Component::CurDir => {}
+            Component::Normal(name) => parts.push(name.to_str()?),
+            Component::ParentDir | Component::RootDir | Component::Prefix(_) => return None,
+        }
     }
+    (!parts.is_empty()).then(|| parts.join("/"))
 }
 
 fn map_file(path: &Path) -> Result<Mmap, ModelError> {
@@ -321,14 +356,4 @@ fn header_error(
             problem: format!("its safetensors header is not valid ({error})"),
         },
     }
-}
-
-fn holds_pickles(folder: &Path) -> bool {
-    fs::read_dir(folder).is_ok_and(|entries| {
-        entries.flatten().any(|entry| {
-            let name = entry.file_name();
-            let name = name.to_string_lossy();
-            name.starts_with("pytorch_model") && name.ends_with(".bin")
-        })
-    })
 }

@@ -1,20 +1,47 @@
 //! Typed access to a JSON object, with errors that name the key.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde_json::{Map, Value};
 
 use super::error::ModelError;
 
-/// A JSON object of a configuration file; null counts as absent.
+/// A JSON object of a configuration file; null counts as absent. It remembers which keys were asked for.
 pub(super) struct Keys<'a> {
     path: &'a Path,
     object: &'a Map<String, Value>,
+    /// What comes before the object's keys in messages, such as `text_config.`.
+    above: String,
+    asked: RefCell<BTreeSet<String>>,
 }
 
 impl<'a> Keys<'a> {
     pub(super) fn new(path: &'a Path, object: &'a Map<String, Value>) -> Self {
-        Self { path, object }
+        Self::below(path, object, "")
+    }
+
+    /// Takes an object inside another one, whose name ends in a point: `text_config.`.
+    pub(super) fn below(path: &'a Path, object: &'a Map<String, Value>, above: &str) -> Self {
+        Self { path, object, above: above.to_owned(), asked: RefCell::default() }
+    }
+
+    /// Returns a key's name in messages.
+    pub(super) fn name(&self, key: &str) -> String {
+        format!("{}{key}", self.above)
+    }
+
+    /// Counts keys as read, because another one has decided what they would say.
+    pub(super) fn decided(&self, keys: &[&str]) {
+        self.asked.borrow_mut().extend(keys.iter().map(|key| (*key).to_owned()));
+    }
+
+    /// Returns the keys that are there, are not null and were never asked for.
+    pub(super) fn never_asked(&self) -> Vec<(&'a str, &'a Value)> {
+        let asked = self.asked.borrow();
+        let left = self.object.iter().filter(|(key, value)| !value.is_null() && !asked.contains(*key));
+        left.map(|(key, value)| (key.as_str(), value)).collect()
     }
 
     pub(super) fn path(&self) -> &'a Path {
@@ -22,10 +49,11 @@ impl<'a> Keys<'a> {
     }
 
     pub(super) fn wrong(&self, key: &str, problem: impl Into<String>) -> ModelError {
-        ModelError::Config { path: self.path.to_owned(), key: key.to_owned(), problem: problem.into() }
+        ModelError::Config { path: self.path.to_owned(), key: self.name(key), problem: problem.into() }
     }
 
-    fn get(&self, key: &str) -> Option<&'a Value> {
+    pub(super) fn get(&self, key: &str) -> Option<&'a Value> {
+        self.asked.borrow_mut().insert(key.to_owned());
         self.object.get(key).filter(|value| !value.is_null())
     }
 
@@ -35,6 +63,7 @@ impl<'a> Keys<'a> {
 
     /// Returns whether the key is there with the value null.
     pub(super) fn is_null(&self, key: &str) -> bool {
+        self.asked.borrow_mut().insert(key.to_owned());
         self.object.get(key).is_some_and(Value::is_null)
     }
 

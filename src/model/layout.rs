@@ -1,9 +1,12 @@
 //! Which tensors a configuration calls for: their names, in memory and in the files, and their shapes.
 
-use super::architecture::{Positions, Role};
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::architecture::{Norm, Positions, Role};
 use super::config::Config;
 use super::error::ModelError;
 use super::files::TensorFiles;
+use super::warning::ModelWarning;
 use crate::data::ProjectionKind;
 
 /// The four places in a block where linears read; those that share an input share a place.
@@ -86,22 +89,8 @@ impl Layout {
     /// When one is missing, or has another shape or a type that is not a float of 16 or 32 bits.
     pub fn find(config: &Config, files: &TensorFiles) -> Result<Self, ModelError> {
         let architecture = &config.architecture;
-        let prefix = architecture
-            .file_prefixes
-            .iter()
-            .find(|prefix| files.contains(&format!("{prefix}embed_tokens.weight")))
-            .or(architecture.file_prefixes.first())
-            .copied()
-            .unwrap_or_default()
-            .to_owned();
-        let embedding = format!("{prefix}embed_tokens.weight");
-        let head = if config.tied {
-            embedding.clone()
-        } else {
-            let heads = architecture.heads;
-            let found = heads.iter().find(|name| files.contains(name));
-            found.or(heads.first()).copied().unwrap_or("lm_head.weight").to_owned()
-        };
+        let prefix = prefix(config, files)?;
+        let (embedding, head) = embeddings(config, files, &prefix)?;
         let layout = Self {
             positions: match architecture.positions {
                 Positions::Rotary => None,
@@ -125,19 +114,26 @@ impl Layout {
     }
 
     fn check(&self, config: &Config, files: &TensorFiles) -> Result<(), ModelError> {
-        let float = |name: &str, shape: &[usize]| {
-            files.shaped(name, shape)?;
-            files.values(name).map(|_| ())
-        };
-        let table = [config.vocabulary, config.embedding];
-        float(&self.embedding, &table)?;
-        float(&self.head, &table)?;
+        for (name, shape) in self.around_linears(config) {
+            files.shaped(&name, &shape)?;
+            files.values(&name)?;
+        }
+        Ok(())
+    }
+
+    /// Returns every tensor that a decoder reads beside the blocks' linears, with its shape.
+    fn around_linears(&self, config: &Config) -> Vec<(String, Vec<usize>)> {
+        let table = vec![config.vocabulary, config.embedding];
+        let mut all = vec![(self.embedding.clone(), table.clone()), (self.head.clone(), table)];
         if let Some((name, offset)) = &self.positions {
-            float(name, &[offset + config.positions, config.hidden])?;
+            all.push((name.clone(), vec![offset + config.positions, config.hidden]));
         }
         if let Some((input, output)) = &self.project {
-            float(input, &[config.hidden, config.embedding])?;
-            float(output, &[config.embedding, config.hidden])?;
+            all.push((input.clone(), vec![config.hidden, config.embedding]));
+            all.push((output.clone(), vec![config.embedding, config.hidden]));
+        }
+        if !config.norm_weights {
+            return all;
         }
         let names = &config.architecture.norms;
         let block_norms = [
@@ -153,17 +149,131 @@ impl Layout {
                 block_norms.iter().flatten().map(move |(module, size)| (self.in_block(block, module), *size))
             })
             .collect();
-        if config.has_final_norm() {
+        if config.final_norm {
             norms.push((self.final_norm.clone(), config.hidden));
         }
         for (norm, size) in norms {
-            float(&format!("{norm}.weight"), &[size])?;
-            if config.architecture.norm == super::architecture::Norm::Layer {
-                float(&format!("{norm}.bias"), &[size])?;
+            all.push((format!("{norm}.weight"), vec![size]));
+            if config.architecture.norm == Norm::Layer {
+                all.push((format!("{norm}.bias"), vec![size]));
             }
         }
-        Ok(())
+        all
     }
+
+    /// Returns what is odd about the files: an output embedding of its own, and tensors that nothing uses.
+    pub(super) fn warnings(&self, config: &Config, files: &TensorFiles) -> Vec<ModelWarning> {
+        let mut warnings = Vec::new();
+        if config.tied && config.tie_is_said && self.head != self.embedding {
+            let (head, embedding) = (self.head.clone(), self.embedding.clone());
+            warnings.push(ModelWarning::HeadOfItsOwn { path: files.place(), head, embedding });
+        }
+        let names = self.unused(config, files);
+        if !names.is_empty() {
+            warnings.push(ModelWarning::UnusedTensors { path: files.place(), names });
+        }
+        warnings
+    }
+
+    /// Returns the tensors of the language model that its decoder does not read; those of all blocks under one name, with how
+    /// many there are. Inside another model, that one's own tensors are not among them.
+    fn unused(&self, config: &Config, files: &TensorFiles) -> Vec<(String, usize)> {
+        let mut used: BTreeSet<String> = self.around_linears(config).into_iter().map(|it| it.0).collect();
+        used.extend(self.linears.iter().flat_map(|it| [Some(it.weight.clone()), it.bias.clone()]).flatten());
+        // A head that equals the embedding is used under the other name.
+        used.extend(heads(config, &self.prefix));
+        let own = |name: &str| !config.inside || name.starts_with(&self.prefix);
+        let left = files.names().filter(|name| own(name) && !used.contains(*name) && !is_derived(name));
+        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+        for name in left {
+            *counts.entry(without_numbers(name)).or_default() += 1;
+        }
+        counts.into_iter().collect()
+    }
+}
+
+/// Returns whether a tensor only repeats what follows from the configuration, as older files do.
+fn is_derived(name: &str) -> bool {
+    name.ends_with(".rotary_emb.inv_freq") || name.ends_with(".attn.masked_bias")
+}
+
+/// Returns a name with `*` for each part that is a number.
+fn without_numbers(name: &str) -> String {
+    let part = |part: &str| match !part.is_empty() && part.bytes().all(|it| it.is_ascii_digit()) {
+        true => "*".to_owned(),
+        false => part.to_owned(),
+    };
+    name.split('.').map(part).collect::<Vec<_>>().join(".")
+}
+
+/// Returns what the names of the language model's tensors begin with.
+fn prefix(config: &Config, files: &TensorFiles) -> Result<String, ModelError> {
+    let architecture = &config.architecture;
+    let first = architecture.linears.first().map_or("", |row| row.module);
+    let probe = format!("layers.0.{first}.weight");
+    if !config.inside {
+        let prefixes = architecture.file_prefixes;
+        let found = prefixes.iter().find(|prefix| files.contains(&format!("{prefix}{probe}")));
+        return Ok((*found.or(prefixes.first()).unwrap_or(&"")).to_owned());
+    }
+    // Towers for images and sounds have blocks too, but neither token embedding nor the same last norm.
+    let holds = |prefix: &str, name: &str| files.contains(&format!("{prefix}{name}.weight"));
+    let is_decoder = |prefix: &&str| holds(prefix, "embed_tokens") || holds(prefix, architecture.final_norm);
+    let mut found: Vec<&str> =
+        files.names().filter_map(|name| name.strip_suffix(&probe)).filter(is_decoder).collect();
+    if found.len() > 1 {
+        let named: Vec<&str> = found
+            .iter()
+            .copied()
+            .filter(|it| it.contains("language_model") || it.contains("text_model"))
+            .collect();
+        found = if named.is_empty() { found } else { named };
+    }
+    match found[..] {
+        [first, second, ..] => Err(ModelError::Ambiguous {
+            path: files.place(),
+            first: first.to_owned(),
+            second: second.to_owned(),
+        }),
+        [only] => Ok(only.to_owned()),
+        [] => Ok("language_model.model.".to_owned()),
+    }
+}
+
+/// Returns the names that the output embedding may have, most usual first.
+fn heads(config: &Config, prefix: &str) -> Vec<String> {
+    let mut names: Vec<String> = config.architecture.heads.iter().map(|it| (*it).to_owned()).collect();
+    if config.inside {
+        // The prefix ends in the decoder's own, which the head is beside.
+        let above = config.architecture.file_prefixes.iter().find_map(|it| prefix.strip_suffix(it));
+        let beside = above.map(|above| format!("{above}lm_head.weight"));
+        names.splice(0..0, beside.into_iter().chain(["language_model.lm_head.weight".to_owned()]));
+    }
+    names
+}
+
+/// Returns the names of the input and the output embedding: one tensor where they are tied, under either name.
+fn embeddings(config: &Config, files: &TensorFiles, prefix: &str) -> Result<(String, String), ModelError> {
+    let embedding = format!("{prefix}embed_tokens.weight");
+    let names = heads(config, prefix);
+    let found = names.iter().find(|name| files.contains(name)).cloned();
+    match (config.tied, found) {
+        (true, Some(head)) if !files.contains(&embedding) => Ok((head.clone(), head)),
+        // A file that ties what is not the same has the last word.
+        (true, Some(head)) if !same(files, &embedding, &head)? => Ok((embedding, head)),
+        (true, _) => Ok((embedding.clone(), embedding)),
+        (false, Some(head)) => Ok((embedding, head)),
+        (false, None) => {
+            let tensor = names.into_iter().next().unwrap_or_else(|| "lm_head.weight".to_owned());
+            Err(ModelError::NoHead { path: files.place(), tensor })
+        }
+    }
+}
+
+/// Returns whether two tensors are stored alike, to the bit.
+fn same(files: &TensorFiles, left: &str, right: &str) -> Result<bool, ModelError> {
+    let (left, right) = (files.tensor(left)?, files.tensor(right)?);
+    Ok(left.dtype == right.dtype && left.shape == right.shape && left.bytes == right.bytes)
 }
 
 fn linears(config: &Config, prefix: &str, files: &TensorFiles) -> Result<Vec<Linear>, ModelError> {

@@ -10,6 +10,24 @@ pub enum Scaling {
         /// The factor.
         factor: f64,
     },
+    /// By a larger base, which grows with the sequence once that is longer than the context of training (dynamic NTK).
+    Dynamic {
+        /// The factor.
+        factor: f64,
+        /// The context length of training.
+        original: f64,
+    },
+    /// Low frequencies by a factor, high ones not at all, between two bounds by degrees; YaRN (arXiv 2309.00071).
+    Yarn {
+        /// The factor.
+        factor: f64,
+        /// The pair of channels up to which nothing is stretched.
+        low: f64,
+        /// The pair from which all is.
+        high: f64,
+        /// What cosines and sines are multiplied by.
+        attention: f64,
+    },
     /// Low frequencies by a factor, high ones not at all, those between by degrees (LLaMA 3.1).
     Llama3 {
         /// The factor.
@@ -52,8 +70,8 @@ impl Rotary {
     pub fn table(&self, length: usize) -> (Vec<f32>, Vec<f32>) {
         let frequencies = self.frequencies(length);
         let amplitude = match &self.scaling {
-            Scaling::Long { attention, .. } => *attention as f32,
-            _ => 1.0,
+            Scaling::Long { attention, .. } | Scaling::Yarn { attention, .. } => *attention as f32,
+            Scaling::None | Scaling::Linear { .. } | Scaling::Dynamic { .. } | Scaling::Llama3 { .. } => 1.0,
         };
         (0..length)
             .flat_map(|position| frequencies.iter().map(move |it| position as f32 * it))
@@ -63,12 +81,13 @@ impl Rotary {
 
     fn frequencies(&self, length: usize) -> Vec<f32> {
         let half = self.size / 2;
+        let base = self.base(length);
         (0..half)
             .map(|pair| {
                 let exponent = (2 * pair) as f32 / self.size as f32;
-                let plain = 1.0 / (self.theta as f32).powf(exponent);
+                let plain = 1.0 / base.powf(exponent);
                 match &self.scaling {
-                    Scaling::None => plain,
+                    Scaling::None | Scaling::Dynamic { .. } => plain,
                     Scaling::Linear { factor } => plain / *factor as f32,
                     Scaling::Llama3 { factor, low, high, original } => {
                         let wave = std::f64::consts::TAU / f64::from(plain);
@@ -82,6 +101,14 @@ impl Rotary {
                             ((1.0 - smooth) * stretched + smooth * f64::from(plain)) as f32
                         }
                     }
+                    Scaling::Yarn { factor, low, high, .. } => {
+                        // Two equal bounds are a step.
+                        let width = if high == low { 0.001 } else { high - low };
+                        let ramp = ((pair as f32 - *low as f32) / width as f32).clamp(0.0, 1.0);
+                        let stretched = 1.0 / (*factor as f32 * base.powf(exponent));
+                        let kept = 1.0 - ramp;
+                        stretched * (1.0 - kept) + plain * kept
+                    }
                     Scaling::Long { short, long, original, .. } => {
                         let factors = if length > *original { long } else { short };
                         factors.get(pair).map_or(plain, |&it| plain / it as f32)
@@ -89,5 +116,19 @@ impl Rotary {
                 }
             })
             .collect()
+    }
+
+    /// Returns the base of the wavelengths for sequences of `length` tokens.
+    fn base(&self, length: usize) -> f32 {
+        let theta = self.theta as f32;
+        match &self.scaling {
+            Scaling::Dynamic { factor, original } => {
+                let longest = (length as f64).max(*original);
+                let grown = factor * longest / original - (factor - 1.0);
+                let size = self.size as f64;
+                theta * (grown as f32).powf((size / (size - 2.0)) as f32)
+            }
+            _ => theta,
+        }
     }
 }

@@ -95,7 +95,7 @@ impl PrunedFolder {
         };
         for shard in checkpoint.files().paths() {
             go_on()?;
-            folder.copy_shard(shard)?;
+            folder.copy_shard(checkpoint, shard)?;
         }
         folder.copy_others(checkpoint.folder(), Path::new(""), go_on)?;
         folder.left_out.sort_unstable();
@@ -147,13 +147,18 @@ impl PrunedFolder {
         Ok(())
     }
 
-    fn copy_shard(&mut self, from: &Path) -> Result<(), PruneError> {
-        let Some(name) = from.file_name() else { return Ok(()) };
-        let shown = self.target.join(name);
-        let mut file = copy(from, &self.temporary.path().join(name), &shown)?;
+    /// Copies a shard to its place below the folder, and notes where the tensors are that the checkpoint reads from it.
+    fn copy_shard(&mut self, checkpoint: &Checkpoint, from: &Path) -> Result<(), PruneError> {
+        let Ok(inside) = from.strip_prefix(checkpoint.folder()) else { return Ok(()) };
+        let shown = self.target.join(inside);
+        let to = self.temporary.path().join(inside);
+        fs::create_dir_all(parent(&to)).map_err(writing(&shown))?;
+        let mut file = copy(from, &to, &shown)?;
         let (start, metadata) = header(&mut file).map_err(writing(&shown))?;
         for name in metadata.offset_keys() {
-            if let Some(info) = metadata.info(&name) {
+            // Another shard may hold a copy that does not count.
+            let counts = checkpoint.files().tensor(&name).is_ok_and(|tensor| tensor.path == from);
+            if let Some(info) = metadata.info(&name).filter(|_| counts) {
                 let (from, to) = info.data_offsets;
                 self.places.insert(name, (self.shards.len(), start + from as u64, to - from));
             }
@@ -181,7 +186,7 @@ impl PrunedFolder {
             }
             let ending = path.extension().and_then(|it| it.to_str()).unwrap_or_default().to_lowercase();
             if path.is_dir() {
-                fs::create_dir(&copied).map_err(writing(&self.target.join(&inside)))?;
+                fs::create_dir_all(&copied).map_err(writing(&self.target.join(&inside)))?;
                 self.copy_others(from, &inside, go_on)?;
             } else if WEIGHT_FILES.contains(&ending.as_str()) {
                 self.left_out.push(inside.to_string_lossy().into_owned());

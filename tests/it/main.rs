@@ -50,6 +50,7 @@ mod model {
     mod decoder;
     mod hub;
     mod reading;
+    mod transformers;
 }
 mod prune {
     mod blocks;

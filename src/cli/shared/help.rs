@@ -12,7 +12,7 @@ use crate::lang::diagnostic::Diagnostic;
 use crate::lang::ops::Op;
 use crate::lang::render::render;
 use crate::model::hub::DownloadProblem;
-use crate::model::{ModelError, TokenizerProblem};
+use crate::model::{FolderForm, ModelError, TokenizerProblem};
 use crate::prune::PruneError;
 use crate::search::error::SearchError;
 use crate::search::space::SpaceError;
@@ -149,10 +149,16 @@ fn model(error: &ModelError) -> Vec<String> {
         },
         ModelError::Download { problem, .. } => download(problem),
         ModelError::NoConfig { .. } => one("give the folder with config.json and *.safetensors"),
-        ModelError::NoWeights { pickled: true, .. } => {
-            one("save the model again with `safe_serialization=True`")
+        ModelError::NoWeights { form: Some(form), .. } | ModelError::Form { form, .. } => of_form(form),
+        ModelError::NoWeights { form: None, .. } => one("check whether the download is complete"),
+        ModelError::Class { .. } => {
+            one("if the weights are of that family all the same, name its class in config.json")
         }
-        ModelError::NoWeights { pickled: false, .. } => one("check whether the download is complete"),
+        ModelError::Quantised { .. } => one("use the original weights, or dequantise them first"),
+        ModelError::NoHead { .. } => one(
+            "set tie_word_embeddings to true in config.json if the model shares its embedding, or get the whole model",
+        ),
+        ModelError::Ambiguous { .. } => one("save the language model alone"),
         ModelError::Truncated { .. } | ModelError::HeaderSize { .. } | ModelError::Header { .. } => {
             one(AGAIN)
         }
@@ -186,6 +192,20 @@ fn model(error: &ModelError) -> Vec<String> {
         | ModelError::Architecture { .. }
         | ModelError::MissingTensor { .. }
         | ModelError::Token { .. } => none(),
+    }
+}
+
+fn of_form(form: &FolderForm) -> Vec<String> {
+    const CONVERT: &str = "convert it to a Hugging Face folder with safetensors";
+    match form {
+        FolderForm::Adapter(_) => one("merge it into its base model (`merge_and_unload`), and save that"),
+        FolderForm::FlatLlava => {
+            one("use its conversion for transformers, whose config.json has a text_config")
+        }
+        FolderForm::Pickles => one("save the model again with `safe_serialization=True`"),
+        FolderForm::OtherNames(_) => one("name the file model.safetensors, or add the index of its shards"),
+        FolderForm::Gguf => one("use the original weights, or dequantise them into safetensors first"),
+        FolderForm::Consolidated | FolderForm::Framework(_) => one(CONVERT),
     }
 }
 

@@ -6,6 +6,7 @@ use super::common::Common;
 use super::error::CliError;
 use super::interrupt::Resumable;
 use super::progress::Progress;
+use super::terminal;
 use crate::model::{Checkpoint, hub};
 
 /// Opens a model: a folder, or the hub's model of that id, which is downloaded first where it is not in the cache.
@@ -13,7 +14,16 @@ use crate::model::{Checkpoint, hub};
 /// # Errors
 /// Fails when there is no such model, it is not as it must be, or the command's device cannot be used.
 pub(in crate::cli) fn open(model: &Path, common: Common) -> Result<Checkpoint, CliError> {
-    common.device.place(Checkpoint::open(folder(model, common.quiet)?)?)
+    let checkpoint = Checkpoint::open(folder(model, common.quiet)?)?;
+    warn(&checkpoint, common.quiet);
+    common.device.place(checkpoint)
+}
+
+/// Prints what is odd about a model's folder, a line each, unless `quiet`.
+pub(in crate::cli) fn warn(checkpoint: &Checkpoint, quiet: bool) {
+    for warning in checkpoint.warnings().iter().filter(|_| !quiet) {
+        terminal::message(&format!("warning: {warning}\n"));
+    }
 }
 
 /// Returns a model's folder, which is in the hub's cache where an id was given.

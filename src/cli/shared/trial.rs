@@ -6,6 +6,7 @@ use super::error::CliError;
 use super::progress::say_collected;
 use super::{model, scripts};
 use crate::lang::ops::Op;
+use crate::model::Checkpoint;
 use crate::session::TrialOptions;
 use crate::stats::{Source, TokenFile, WINDOW_LENGTH};
 use crate::trial::loss::Measure;
@@ -184,6 +185,9 @@ pub(in crate::cli) fn trial(
                 options.targets.push(Target { subject, sparsity: place.sparsity });
             }
         }
+    }
+    for model in &options.models {
+        model::warn(&Checkpoint::open(model)?, quiet);
     }
     let asked = texts.clone();
     let settings = options.settings(texts)?;

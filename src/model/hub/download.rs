@@ -66,7 +66,10 @@ pub(super) fn download(
             false => Err(failed(DownloadProblem::Changed)),
         }
     };
-    if has(INDEX) {
+    // As a folder is read: the single file before the index.
+    if has(SINGLE) {
+        get(SINGLE)?;
+    } else if has(INDEX) {
         let index = get(INDEX)?;
         let mut names: Vec<String> = shards(&index)?.into_values().collect();
         names.sort_unstable();
@@ -74,8 +77,6 @@ pub(super) fn download(
         for shard in names {
             get(&shard)?;
         }
-    } else if has(SINGLE) {
-        get(SINGLE)?;
     } else {
         return Err(failed(DownloadProblem::NoSafetensors));
     }

@@ -59,11 +59,8 @@ fn download(
 /// Returns whether a snapshot has a configuration and all weights.
 fn is_complete(snapshot: &Path) -> bool {
     let has = |name: &str| snapshot.join(name).is_file();
-    let weights = match shards(&snapshot.join(INDEX)) {
-        Ok(index) => index.values().all(|shard| has(shard)),
-        Err(_) => has(SINGLE),
-    };
-    has("config.json") && weights
+    let sharded = || shards(&snapshot.join(INDEX)).is_ok_and(|index| index.values().all(|shard| has(shard)));
+    has("config.json") && (has(SINGLE) || sharded())
 }
 
 /// Returns the snapshot of a model in a cache folder: the main branch's, else the only one.

@@ -3,6 +3,7 @@
 pub mod allocation;
 pub mod book;
 pub mod data;
+pub mod folders;
 pub mod markup;
 pub mod models;
 pub mod programs;

@@ -1,0 +1,183 @@
+//! Weights that are stored in fewer bits, told by the configuration or by their tensors.
+
+use std::fmt;
+use std::fs;
+use std::path::Path;
+
+use safetensors::Dtype;
+use serde_json::{Map, Value};
+
+use super::error::ModelError;
+use super::files::TensorFiles;
+use super::keys::Keys;
+
+/// A way to store weights that is not plain floats.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum QuantisedForm {
+    /// GPTQ: packed integers with scales, zeros and an order.
+    Gptq,
+    /// AWQ: packed integers with scales and zeros.
+    Awq,
+    /// compressed-tensors, with its format.
+    CompressedTensors(String),
+    /// bitsandbytes in 4 or 8 bits.
+    Bitsandbytes,
+    /// BitNet's three values.
+    BitNet,
+    /// Floats of 8 bits with scales.
+    Fp8,
+    /// Floats of 4 bits with a scale for each block.
+    Mxfp4,
+    /// GGUF, the files of llama.cpp.
+    Gguf,
+    /// Integers of 8 bits.
+    Int8,
+    /// Another method, by its own name.
+    Other(String),
+}
+
+impl fmt::Display for QuantisedForm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gptq => f.write_str("GPTQ"),
+            Self::Awq => f.write_str("AWQ"),
+            Self::CompressedTensors(format) => write!(f, "compressed-tensors, {format}"),
+            Self::Bitsandbytes => f.write_str("bitsandbytes"),
+            Self::BitNet => f.write_str("BitNet"),
+            Self::Fp8 => f.write_str("FP8"),
+            Self::Mxfp4 => f.write_str("MXFP4"),
+            Self::Gguf => f.write_str("GGUF"),
+            Self::Int8 => f.write_str("8-bit integers"),
+            Self::Other(name) => f.write_str(name),
+        }
+    }
+}
+
+/// Files beside config.json in which older tools say how they quantised, with their methods.
+const FILES: &[(&str, Option<QuantisedForm>)] = &[
+    ("quantize_config.json", Some(QuantisedForm::Gptq)),
+    ("quant_config.json", Some(QuantisedForm::Awq)),
+    ("hf_quant_config.json", None),
+];
+
+/// Refuses a configuration that says that its model is quantised, in the file or when it is loaded.
+///
+/// # Errors
+/// With the method's name.
+pub(super) fn check_config(keys: &Keys<'_>) -> Result<(), ModelError> {
+    for key in ["quantization_config", "compression_config"] {
+        let Some(object) = keys.object(key)?.filter(|it| !it.is_empty()) else { continue };
+        if let Some(form) = of_config(object) {
+            return Err(ModelError::Quantised { path: keys.path().to_owned(), place: keys.name(key), form });
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a folder in which a file beside config.json says that the weights are quantised.
+///
+/// # Errors
+/// With the method's name.
+pub(super) fn check_folder(folder: &Path) -> Result<(), ModelError> {
+    for (name, form) in FILES {
+        let path = folder.join(name);
+        let Ok(text) = fs::read(&path) else { continue };
+        let form = form.clone().unwrap_or_else(|| {
+            let object: Map<String, Value> = serde_json::from_slice(&text).unwrap_or_default();
+            let inner = object.get("quantization").and_then(|it| it.get("quant_algo"));
+            QuantisedForm::Other(inner.and_then(Value::as_str).unwrap_or("ModelOpt").to_owned())
+        });
+        return Err(ModelError::Quantised { path, place: "$".to_owned(), form });
+    }
+    Ok(())
+}
+
+/// Returns how a `quantization_config` quantises; `None` where it says that all weights are plain.
+fn of_config(object: &Map<String, Value>) -> Option<QuantisedForm> {
+    let text = |key: &str| object.get(key).and_then(Value::as_str);
+    let on = |key: &str| object.get(key) == Some(&Value::Bool(true));
+    let method = text("quant_method").or_else(|| text("quant_algo")).unwrap_or_default();
+    Some(match method.to_lowercase().as_str() {
+        "gptq" | "gptqmodel" => QuantisedForm::Gptq,
+        "awq" => QuantisedForm::Awq,
+        "compressed-tensors" | "compressed_tensors" | "sparseml" => {
+            let sparse =
+                object.get("sparsity_config").and_then(|it| it.get("format")).and_then(Value::as_str);
+            let groups = object.get("config_groups").and_then(Value::as_object);
+            let quantises = groups.is_some_and(|groups| !groups.is_empty());
+            match (sparse.filter(|it| *it != "dense"), text("format").filter(|it| *it != "dense")) {
+                (Some(format), _) | (None, Some(format)) => {
+                    QuantisedForm::CompressedTensors(format.to_owned())
+                }
+                (None, None) if quantises => QuantisedForm::CompressedTensors("quantised".to_owned()),
+                // Pruned by LLM Compressor and saved dense: zeros in plain tensors.
+                (None, None) => return None,
+            }
+        }
+        "bitsandbytes" => QuantisedForm::Bitsandbytes,
+        "bitnet" => QuantisedForm::BitNet,
+        "fp8" | "fbgemm_fp8" => QuantisedForm::Fp8,
+        "mxfp4" => QuantisedForm::Mxfp4,
+        "gguf" => QuantisedForm::Gguf,
+        "" if on("load_in_4bit") || on("load_in_8bit") || on("_load_in_4bit") || on("_load_in_8bit") => {
+            QuantisedForm::Bitsandbytes
+        }
+        "" => QuantisedForm::Other("a method without a name".to_owned()),
+        _ => QuantisedForm::Other(method.to_owned()),
+    })
+}
+
+/// Names that the tensors of a quantised linear end in, with the methods that use them.
+const ENDINGS: &[(&str, QuantisedForm)] = &[
+    (".g_idx", QuantisedForm::Gptq),
+    (".SCB", QuantisedForm::Bitsandbytes),
+    (".weight.absmax", QuantisedForm::Bitsandbytes),
+    (".weight.quant_map", QuantisedForm::Bitsandbytes),
+    (".weight_scale_inv", QuantisedForm::Fp8),
+    ("_blocks", QuantisedForm::Mxfp4),
+];
+
+/// Refuses files whose tensors show that they are quantised.
+///
+/// # Errors
+/// With the method, and the tensor that shows it.
+pub(super) fn check_tensors(files: &TensorFiles) -> Result<(), ModelError> {
+    for name in files.names() {
+        let tensor = files.tensor(name)?;
+        let form = ENDINGS.iter().find(|(ending, _)| name.ends_with(ending)).map(|(_, form)| form.clone());
+        let Some(form) = form.or_else(|| of_tensor(name, tensor.dtype, files)) else { continue };
+        let (path, place) = (tensor.path.to_owned(), name.to_owned());
+        return Err(ModelError::Quantised { path, place, form });
+    }
+    Ok(())
+}
+
+/// Returns the method by which a tensor is stored, where its name and type show one.
+fn of_tensor(name: &str, dtype: Dtype, files: &TensorFiles) -> Option<QuantisedForm> {
+    if let Some(module) = name.strip_suffix(".qweight") {
+        // GPTQ orders its columns; AWQ does not, and has zeros all the same.
+        let ordered = files.contains(&format!("{module}.g_idx"));
+        return Some(if ordered {
+            QuantisedForm::Gptq
+        } else {
+            QuantisedForm::Other("GPTQ or AWQ".to_owned())
+        });
+    }
+    let compressed = |format: &str| Some(QuantisedForm::CompressedTensors(format.to_owned()));
+    if name.ends_with(".weight_packed") {
+        return compressed("packed");
+    }
+    if name.ends_with(".bitmask") || name.ends_with(".compressed") {
+        return compressed("sparse");
+    }
+    if !name.ends_with(".weight") {
+        return None;
+    }
+    match dtype {
+        Dtype::F8_E4M3 | Dtype::F8_E5M2 | Dtype::F8_E8M0 => Some(QuantisedForm::Fp8),
+        Dtype::U8 if files.contains(&format!("{name}_scale")) => Some(QuantisedForm::BitNet),
+        Dtype::U8 => Some(QuantisedForm::Other("packed integers".to_owned())),
+        Dtype::I8 => Some(QuantisedForm::Int8),
+        _ => None,
+    }
+}

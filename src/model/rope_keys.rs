@@ -1,0 +1,285 @@
+//! How queries and keys are rotated, as `config.json` says it: `rope_parameters` (transformers 5), or `rope_theta` and
+//! `rope_scaling` (transformers 4), for all blocks or by their kind of attention.
+
+use std::f64::consts::TAU;
+
+use serde_json::{Map, Value};
+
+use super::architecture::{Architecture, Bases};
+use super::error::ModelError;
+use super::keys::Keys;
+use super::known_keys::{Part, unread};
+use super::rotary::{Rotary, Scaling};
+use super::warning::ModelWarning;
+
+/// The kinds of attention that `layer_types` names and that are supported.
+pub(super) const FULL: &str = "full_attention";
+pub(super) const SLIDING: &str = "sliding_attention";
+
+/// The base where a configuration says none: every family's class assumes it.
+const BASE: f64 = 10_000.0;
+
+/// The rotations of a decoder.
+pub(super) struct Rotations {
+    /// Those of blocks that see the whole context.
+    pub(super) full: Rotary,
+    /// Those of blocks that slide, where they are others.
+    pub(super) sliding: Option<Rotary>,
+    /// The longest context in tokens, which some scalings stretch.
+    pub(super) positions: usize,
+    pub(super) warnings: Vec<ModelWarning>,
+}
+
+/// What rotations depend on beside their own keys.
+#[derive(Clone, Copy)]
+struct Around<'a> {
+    /// The language model's keys.
+    outer: &'a Keys<'a>,
+    /// A head's width.
+    head_size: usize,
+    /// `max_position_embeddings`.
+    positions: usize,
+    /// Whether only a part of a head's channels may be rotated.
+    partial: bool,
+}
+
+/// Reads the rotations of a family's decoder.
+///
+/// # Errors
+/// When a kind of scaling is not supported, a number that it needs is missing, or two forms say different things.
+pub(super) fn read(
+    keys: &Keys<'_>,
+    architecture: &Architecture,
+    head_size: usize,
+    positions: usize,
+) -> Result<Rotations, ModelError> {
+    let around = Around { outer: keys, head_size, positions, partial: architecture.partial_rotation };
+    match architecture.bases {
+        Bases::One => read_one(around),
+        Bases::ByAttention { full, sliding } => read_two(around, full, sliding),
+    }
+}
+
+fn read_one(around: Around<'_>) -> Result<Rotations, ModelError> {
+    let keys = around.outer;
+    let new = keys.object("rope_parameters")?;
+    let old = keys.object("rope_scaling")?.filter(|it| !it.is_empty());
+    for (name, object) in [("rope_parameters", new), ("rope_scaling", old)] {
+        if object.is_some_and(|it| it.values().any(Value::is_object)) {
+            return Err(
+                keys.wrong(name, "is nested by kind of attention, and this family has one kind of rotation")
+            );
+        }
+    }
+    let empty = Map::new();
+    let (name, object) = match (old, new) {
+        // As transformers decides it.
+        (Some(old), _) => ("rope_scaling", old),
+        (None, new) => ("rope_parameters", new.unwrap_or(&empty)),
+    };
+    let inner = Keys::below(keys.path(), object, &keys.name(&format!("{name}.")));
+    let theta = base(keys, &inner, BASE)?;
+    if let (Some(_), Some(new)) = (old, new) {
+        let beside = Keys::below(keys.path(), new, "").number("rope_theta")?.unwrap_or(theta);
+        if beside != theta {
+            return Err(keys.wrong(
+                "rope_scaling",
+                format!(
+                    "stands beside rope_parameters, whose rope_theta is {beside}, and gives {theta}; \
+                     write rope_theta into rope_scaling, or keep one of the two"
+                ),
+            ));
+        }
+    }
+    let (full, positions) = rotary(around, &inner, theta, true)?;
+    let warnings = unread(&inner, Part::Rotary)?.into_iter().collect();
+    Ok(Rotations { full, sliding: None, positions, warnings })
+}
+
+fn read_two(around: Around<'_>, full: f64, sliding: f64) -> Result<Rotations, ModelError> {
+    let keys = around.outer;
+    let empty = Map::new();
+    let new = keys.object("rope_parameters")?.unwrap_or(&empty);
+    let nested = Keys::below(keys.path(), new, &keys.name("rope_parameters."));
+    let of = |kind| nested.object(kind).map(|it| it.cloned().unwrap_or_default());
+    let (mut wide, narrow) = (of(FULL)?, of(SLIDING)?);
+    if let Some((key, _)) = nested.never_asked().first() {
+        return Err(nested.wrong(
+            key,
+            format!("is not inside `{FULL}` or `{SLIDING}`, and this family has a rotation for each"),
+        ));
+    }
+    // The old key speaks of full attention alone.
+    wide.extend(keys.object("rope_scaling")?.cloned().unwrap_or_default());
+    let wide = Keys::below(keys.path(), &wide, &nested.name(&format!("{FULL}.")));
+    let narrow = Keys::below(keys.path(), &narrow, &nested.name(&format!("{SLIDING}.")));
+    let theta = match wide.number("rope_theta")? {
+        Some(theta) => theta,
+        None => keys.number("rope_theta")?.unwrap_or(full),
+    };
+    let local = match narrow.number("rope_theta")? {
+        Some(theta) => theta,
+        None => keys.number("rope_local_base_freq")?.unwrap_or(sliding),
+    };
+    keys.decided(&["rope_theta", "rope_local_base_freq"]);
+    let (full, positions) = rotary(around, &wide, theta, false)?;
+    let (sliding, _) = rotary(around, &narrow, local, false)?;
+    let mut warnings = Vec::new();
+    warnings.extend(unread(&wide, Part::Rotary)?);
+    warnings.extend(unread(&narrow, Part::Rotary)?);
+    Ok(Rotations { full, sliding: Some(sliding), positions, warnings })
+}
+
+/// Returns the base: the rotary part's, else the configuration's, else the family's.
+fn base(outer: &Keys<'_>, inner: &Keys<'_>, default: f64) -> Result<f64, ModelError> {
+    let outside = outer.number("rope_theta")?;
+    Ok(inner.number("rope_theta")?.or(outside).unwrap_or(default))
+}
+
+/// Reads one rotation, and returns the longest context with it. `flat` says that keys beside the object speak of it too.
+fn rotary(
+    around: Around<'_>,
+    inner: &Keys<'_>,
+    theta: f64,
+    flat: bool,
+) -> Result<(Rotary, usize), ModelError> {
+    let Around { outer, head_size, positions, partial } = around;
+    let outside = if flat { outer.number("partial_rotary_factor")? } else { None };
+    let share = inner.number("partial_rotary_factor")?.or(outside).unwrap_or(1.0);
+    if share != 1.0 && !partial {
+        return Err(
+            inner.wrong("partial_rotary_factor", format!("is {share}, and this family rotates whole heads"))
+        );
+    }
+    let size = (head_size as f64 * share) as usize;
+    if size == 0 || size > head_size || !size.is_multiple_of(2) || theta <= 0.0 {
+        return Err(outer.wrong(
+            "head_dim",
+            format!("gives {size} rotated channels of {head_size} with base {theta}; an even number of them and a positive base are needed"),
+        ));
+    }
+    let kind = kind(inner)?;
+    // The key beside the object goes first, as in Phi-3's.
+    let beside = if flat { outer.number("original_max_position_embeddings")? } else { None };
+    let inside = inner.number("original_max_position_embeddings")?;
+    let original = beside.or(inside).unwrap_or(positions as f64);
+    if original <= 0.0 {
+        return Err(
+            inner.wrong("original_max_position_embeddings", format!("is {original}; it must be above 0"))
+        );
+    }
+    let mut longest = positions;
+    let mut stretched = |factor: f64, original: f64| longest = longest.max((factor * original) as usize);
+    let scaling = match kind {
+        "default" => Scaling::None,
+        "linear" => Scaling::Linear { factor: inner.positive("factor")? },
+        "dynamic" => {
+            let factor = inner.positive("factor")?;
+            if size <= 2 || factor < 1.0 {
+                return Err(inner.wrong("factor", "must be 1 or more, and heads wider than 2"));
+            }
+            stretched(factor, positions as f64);
+            Scaling::Dynamic { factor, original: positions as f64 }
+        }
+        "yarn" => {
+            let yarn = read_yarn(inner, theta, size, positions, original)?;
+            if let Scaling::Yarn { factor, .. } = yarn {
+                stretched(factor, original);
+            }
+            yarn
+        }
+        "llama3" => Scaling::Llama3 {
+            factor: inner.positive("factor")?,
+            low: inner.positive("low_freq_factor")?,
+            high: inner.positive("high_freq_factor")?,
+            original,
+        },
+        "longrope" | "su" => read_long(inner, size, positions, original, beside.is_some())?,
+        other => {
+            return Err(inner.wrong(
+                "rope_type",
+                format!("is `{other}`; supported are default, linear, dynamic, yarn, llama3 and longrope"),
+            ));
+        }
+    };
+    Ok((Rotary { theta, size, scaling }, longest))
+}
+
+/// Returns the kind of scaling, under its new name or its old.
+fn kind<'a>(inner: &Keys<'a>) -> Result<&'a str, ModelError> {
+    let (new, old) = (inner.text("rope_type")?, inner.text("type")?);
+    match (new, old) {
+        (Some(new), Some(old)) if new != old => {
+            Err(inner.wrong("rope_type", format!("is `{new}`, and `type` beside it is `{old}`")))
+        }
+        (new, old) => Ok(new.or(old).unwrap_or("default")),
+    }
+}
+
+/// Reads YaRN's factor and finds the two pairs of channels between which it stretches by degrees.
+fn read_yarn(
+    inner: &Keys<'_>,
+    theta: f64,
+    size: usize,
+    positions: usize,
+    original: f64,
+) -> Result<Scaling, ModelError> {
+    let factor = match inner.is_null("factor") {
+        // As DeepSeek writes it.
+        true => positions as f64 / original,
+        false => inner.positive("factor")?,
+    };
+    let weight = |scale: f64| if factor <= 1.0 { 1.0 } else { 0.1 * scale * factor.ln() + 1.0 };
+    let (scale, of_all) = (inner.number("mscale")?, inner.number("mscale_all_dim")?);
+    let attention = match (inner.number("attention_factor")?, scale, of_all) {
+        (Some(attention), _, _) => attention,
+        (None, Some(scale), Some(of_all)) if scale != 0.0 && of_all != 0.0 => weight(scale) / weight(of_all),
+        (None, _, _) => weight(1.0),
+    };
+    let rotations = |key, default: f64| -> Result<f64, ModelError> {
+        match inner.number(key)?.filter(|it| *it != 0.0) {
+            None => Ok(default),
+            Some(number) if number > 0.0 => Ok(number),
+            Some(number) => Err(inner.wrong(key, format!("is {number}; it must be above 0"))),
+        }
+    };
+    let pair = |turns: f64| size as f64 * (original / (turns * TAU)).ln() / (2.0 * theta.ln());
+    let (low, high) = (pair(rotations("beta_fast", 32.0)?), pair(rotations("beta_slow", 1.0)?));
+    let (low, high) = match inner.flag("truncate", true)? {
+        true => (low.floor(), high.ceil()),
+        false => (low, high),
+    };
+    let (low, high) = (low.max(0.0), high.min(size as f64 - 1.0));
+    if !low.is_finite() || !high.is_finite() || !attention.is_finite() || high < low {
+        return Err(
+            inner.wrong("rope_type", "is `yarn`, and its numbers give no range of channels to stretch")
+        );
+    }
+    Ok(Scaling::Yarn { factor, low, high, attention })
+}
+
+/// Reads the factors of `longrope`, of a model that was trained on `original` positions; `beside` says that the configuration
+/// itself says so, and not its rotary part.
+fn read_long(
+    inner: &Keys<'_>,
+    size: usize,
+    positions: usize,
+    original: f64,
+    beside: bool,
+) -> Result<Scaling, ModelError> {
+    let factor = match inner.number("factor")? {
+        Some(factor) if !beside => factor,
+        _ => positions as f64 / original,
+    };
+    let attention = match inner.number("attention_factor")? {
+        Some(attention) => attention,
+        None if factor <= 1.0 => 1.0,
+        None => (1.0 + factor.ln() / original.ln()).sqrt(),
+    };
+    Ok(Scaling::Long {
+        short: inner.numbers("short_factor", size / 2)?,
+        long: inner.numbers("long_factor", size / 2)?,
+        original: original as usize,
+        attention,
+    })
+}
