@@ -4,7 +4,7 @@ use candle_core::{Device, Tensor};
 use serde::Serialize;
 
 use super::loss::{losses, predicting, targets};
-use crate::model::{Block, Checkpoint, Decoder, Head, ModelError, no_tap};
+use crate::model::{Block, Checkpoint, Decoder, Head, ModelError, SpecialTokens, no_tap};
 use crate::stats::{Activations, Tokens, batch_samples, room};
 
 /// How well a model predicts a text.
@@ -22,6 +22,9 @@ pub struct Perplexity {
     pub length: usize,
     /// SHA-256 of the text or the ids.
     pub source: String,
+    /// What the tokenizer put around each document of the text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub special_tokens: Option<SpecialTokens>,
     /// The mean negative log-likelihood of each window, for paired comparisons.
     pub window_losses: Vec<f64>,
 }
@@ -66,6 +69,7 @@ impl<'a> Tally<'a> {
             windows: self.tokens.samples(),
             length: self.tokens.length(),
             source: self.tokens.hash().to_owned(),
+            special_tokens: self.tokens.special_tokens().cloned(),
             window_losses: self.window_losses,
         }
     }

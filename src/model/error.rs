@@ -280,6 +280,9 @@ pub enum TokenizerProblem {
     /// The folder has none.
     #[error("there is no such file")]
     Missing,
+    /// The folder has one in a form that is not read, of which this is a file.
+    #[error("there is no such file, and {0} alone is not read")]
+    OtherForm(&'static str),
     /// The file cannot be read.
     #[error("cannot be read ({0})")]
     Unreadable(String),

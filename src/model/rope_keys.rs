@@ -147,9 +147,9 @@ fn rotary(
     let outside = if flat { outer.number("partial_rotary_factor")? } else { None };
     let share = inner.number("partial_rotary_factor")?.or(outside).unwrap_or(1.0);
     if share != 1.0 && !partial {
-        return Err(
-            inner.wrong("partial_rotary_factor", format!("is {share}, and this family rotates whole heads"))
-        );
+        let place = if inner.has("partial_rotary_factor") { inner } else { outer };
+        let problem = format!("is {share}, and this family rotates whole heads");
+        return Err(place.wrong("partial_rotary_factor", problem));
     }
     let size = (head_size as f64 * share) as usize;
     if size == 0 || size > head_size || !size.is_multiple_of(2) || theta <= 0.0 {

@@ -9,6 +9,8 @@ use super::checkpoint::Checkpoint;
 use super::error::ModelError;
 use super::layout::Linear;
 use super::numbers::count_zeros;
+use super::tokenizer::{SpecialTokens, Tokenizer};
+use super::warning::ModelWarning;
 
 /// What `allot inspect` shows about a model.
 #[derive(Clone, Debug, Serialize)]
@@ -53,8 +55,23 @@ pub struct ModelSummary {
     pub files: usize,
     /// The fingerprint that statistics files are checked against.
     pub fingerprint: String,
+    /// What the tokenizer puts around each text, where there is one that can be used.
+    pub special_tokens: Option<SpecialTokens>,
+    /// Why there is none, where there is not.
+    pub tokenizer_problem: Option<String>,
+    /// What is odd about the folder.
+    pub warnings: Vec<WarningSummary>,
     /// The block linears, in `named_modules()` order.
     pub linears: Vec<LinearSummary>,
+}
+
+/// Something odd about a model's folder, as `allot inspect` shows it.
+#[derive(Clone, Debug, Serialize)]
+pub struct WarningSummary {
+    /// What it is.
+    pub message: String,
+    /// Every key or tensor that it is about.
+    pub names: Vec<String>,
 }
 
 /// One block linear, as `allot inspect` shows it.
@@ -107,6 +124,11 @@ impl Checkpoint {
             .par_iter()
             .map(|linear| self.weight(linear).map(|values| count_zeros(&values)))
             .sum::<Result<u64, ModelError>>()?;
+        let (special_tokens, tokenizer_problem) = match Tokenizer::open(self) {
+            Ok(tokenizer) => (Some(tokenizer.special_tokens().clone()), None),
+            Err(problem) => (None, Some(problem.to_string())),
+        };
+        let warning = |it: &ModelWarning| WarningSummary { message: it.to_string(), names: it.names() };
         let size = |linear: &Linear| (linear.rows * linear.columns) as u64;
         Ok(ModelSummary {
             architecture: config.architecture.title.to_owned(),
@@ -129,6 +151,9 @@ impl Checkpoint {
             block_bytes: self.block_bytes(),
             files: self.files().paths().count(),
             fingerprint: self.fingerprint(),
+            special_tokens,
+            tokenizer_problem,
+            warnings: self.warnings().iter().map(warning).collect(),
             linears,
         })
     }

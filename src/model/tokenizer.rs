@@ -1,9 +1,18 @@
-//! `tokenizer.json`, checked against the model's vocabulary.
+//! `tokenizer.json`, checked against the model's vocabulary, and what it puts around a text.
 
+use std::fs;
 use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::checkpoint::Checkpoint;
 use super::error::{ModelError, TokenizerProblem};
+use super::merges::{MERGES, VOCABULARY, tokenizer};
+
+/// The files that say how texts become tokens.
+const FILE: &str = "tokenizer.json";
+const CONFIGURATION: &str = "tokenizer_config.json";
 
 /// A model's tokenizer, as transformers runs it.
 #[derive(Clone, Debug)]
@@ -11,25 +20,61 @@ pub struct Tokenizer {
     path: PathBuf,
     vocabulary: usize,
     inner: tokenizers::Tokenizer,
+    special: SpecialTokens,
+}
+
+/// What a tokenizer puts around each text.
+///
+/// The post-processor of `tokenizer.json` decides, as in transformers 5. In transformers 4 the tokenizers of LLaMA and Gemma obey
+/// `add_bos_token` of `tokenizer_config.json` instead, so both are shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SpecialTokens {
+    /// The ids before it.
+    pub before: Vec<u32>,
+    /// The same ids as they are written.
+    pub before_text: Vec<String>,
+    /// The ids after it.
+    pub after: Vec<u32>,
+    /// The file that decides.
+    pub decided_by: &'static str,
+    /// What `add_bos_token` in `tokenizer_config.json` says, where it is there.
+    pub add_bos_token: Option<bool>,
+}
+
+impl SpecialTokens {
+    /// Returns what `tokenizer_config.json` says, where that is not what is done.
+    pub fn contradiction(&self) -> Option<bool> {
+        self.add_bos_token.filter(|said| *said == self.before.is_empty())
+    }
 }
 
 impl Tokenizer {
-    /// Opens the `tokenizer.json` of a checkpoint's folder.
+    /// Opens the `tokenizer.json` of a checkpoint's folder, or OPT's `vocab.json` and `merges.txt`.
     ///
     /// # Errors
-    /// When there is none, it cannot be read, or it has ids that the model's embedding does not.
+    /// When there are none, it cannot be read, or it has ids that the model's embedding does not.
     pub fn open(checkpoint: &Checkpoint) -> Result<Self, ModelError> {
-        let path = checkpoint.folder().join("tokenizer.json");
+        let folder = checkpoint.folder();
+        let path = folder.join(FILE);
         let wrong = |problem| ModelError::Tokenizer { path: path.clone(), problem };
-        if !path.is_file() {
-            return Err(wrong(TokenizerProblem::Missing));
-        }
-        let mut inner = tokenizers::Tokenizer::from_file(&path)
-            .map_err(|error| wrong(TokenizerProblem::Unreadable(error.to_string())))?;
+        let unreadable = |error: tokenizers::Error| wrong(TokenizerProblem::Unreadable(error.to_string()));
+        let configuration = configuration(folder)?;
+        let two_files = folder.join(VOCABULARY).is_file() && folder.join(MERGES).is_file();
+        let (mut inner, decided_by) = if path.is_file() {
+            (tokenizers::Tokenizer::from_file(&path).map_err(unreadable)?, FILE)
+        } else if two_files && checkpoint.config().architecture.model_type == "opt" {
+            let made = tokenizer(folder, &configuration).map_err(|(path, text)| ModelError::Tokenizer {
+                path,
+                problem: TokenizerProblem::Unreadable(text),
+            })?;
+            (tokenizers::Tokenizer::from_bytes(made.to_string()).map_err(unreadable)?, CONFIGURATION)
+        } else {
+            let other = [VOCABULARY, "tokenizer.model", "tekken.json", "spiece.model"];
+            let other = other.into_iter().find(|name| folder.join(name).is_file());
+            return Err(wrong(other.map_or(TokenizerProblem::Missing, TokenizerProblem::OtherForm)));
+        };
         // Some files carry the settings of their last training run; a long text must come back whole.
-        inner
-            .with_truncation(None)
-            .map_err(|error| wrong(TokenizerProblem::Unreadable(error.to_string())))?;
+        inner.with_truncation(None).map_err(unreadable)?;
         inner.with_padding(None);
         // Added tokens may lie beyond: some fine-tuned models add a padding token that no text contains.
         let largest = inner.get_vocab(false).into_values().max().unwrap_or(0);
@@ -37,7 +82,14 @@ impl Tokenizer {
         if largest as usize >= vocabulary {
             return Err(wrong(TokenizerProblem::Ids { largest, vocabulary }));
         }
-        Ok(Self { path, vocabulary, inner })
+        let add_bos_token = configuration.get("add_bos_token").and_then(Value::as_bool);
+        let special = around_text(&inner, decided_by, add_bos_token).map_err(unreadable)?;
+        Ok(Self { path, vocabulary, inner, special })
+    }
+
+    /// Returns what it puts around each text.
+    pub fn special_tokens(&self) -> &SpecialTokens {
+        &self.special
     }
 
     /// Returns the ids of a text, with the special tokens that the model expects around it.
@@ -61,4 +113,33 @@ impl Tokenizer {
     pub fn path(&self) -> &Path {
         &self.path
     }
+}
+
+/// Returns the object in `tokenizer_config.json`, empty where there is no such file.
+fn configuration(folder: &Path) -> Result<Map<String, Value>, ModelError> {
+    let path = folder.join(CONFIGURATION);
+    let Ok(text) = fs::read(&path) else { return Ok(Map::new()) };
+    serde_json::from_slice(&text).map_err(|error| ModelError::Tokenizer {
+        path,
+        problem: TokenizerProblem::Unreadable(error.to_string()),
+    })
+}
+
+/// Finds what a tokenizer puts around a text, by writing one with and without it.
+fn around_text(
+    inner: &tokenizers::Tokenizer,
+    decided_by: &'static str,
+    add_bos_token: Option<bool>,
+) -> tokenizers::Result<SpecialTokens> {
+    let (bare, whole) = (inner.encode_fast("a", false)?, inner.encode_fast("a", true)?);
+    let (bare, whole) = (bare.get_ids(), whole.get_ids());
+    let at = whole.windows(bare.len().max(1)).position(|ids| ids == bare).unwrap_or(0);
+    let before = whole[..at].to_vec();
+    Ok(SpecialTokens {
+        before_text: before.iter().map(|id| inner.id_to_token(*id).unwrap_or_default()).collect(),
+        before,
+        after: whole[(at + bare.len()).min(whole.len())..].to_vec(),
+        decided_by,
+        add_bos_token,
+    })
 }

@@ -65,6 +65,31 @@ pub enum ModelWarning {
     },
 }
 
+impl ModelWarning {
+    /// Returns every key or tensor that the warning is about, of which its message names the first few.
+    pub fn names(&self) -> Vec<String> {
+        match self {
+            Self::UnknownKeys { keys, .. } => keys.clone(),
+            Self::UnusedTensors { names, .. } => {
+                names.iter().map(|(name, count)| counted(name, *count)).collect()
+            }
+            Self::OtherKey { key, .. } => vec![key.clone()],
+            Self::HeadOfItsOwn { .. }
+            | Self::OwnCode { .. }
+            | Self::UnknownAround { .. }
+            | Self::StaleIndex { .. }
+            | Self::AdapterBeside { .. } => Vec::new(),
+        }
+    }
+}
+
+fn counted(name: &str, count: usize) -> String {
+    match count {
+        1 => name.to_owned(),
+        _ => format!("{name} ({count})"),
+    }
+}
+
 impl fmt::Display for ModelWarning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

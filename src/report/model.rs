@@ -43,6 +43,7 @@ pub fn summary(summary: &ModelSummary) -> String {
                 bytes(summary.block_bytes)
             ),
         ),
+        ("texts", texts(summary)),
         ("fingerprint", summary.fingerprint.clone()),
     ];
     let mut out = String::new();
@@ -54,6 +55,11 @@ pub fn summary(summary: &ModelSummary) -> String {
         summary.blocks,
         grouped(summary.linears.len() as u64)
     ));
+    let odd: Vec<_> = summary.warnings.iter().filter(|it| !it.names.is_empty()).collect();
+    if !odd.is_empty() {
+        out.push_str("\nnot read\n");
+        odd.iter().flat_map(|it| &it.names).for_each(|name| out.push_str(&format!("  {name}\n")));
+    }
     out.push_str("\nprojections of block 0\n");
     for linear in summary.linears.iter().filter(|linear| linear.block == 0) {
         let bias = if linear.bias { " with a bias" } else { "" };
@@ -63,4 +69,28 @@ pub fn summary(summary: &ModelSummary) -> String {
         ));
     }
     out
+}
+
+/// Says with which tokens the tokenizer begins and ends each text, and which file decides that.
+fn texts(summary: &ModelSummary) -> String {
+    let Some(special) = &summary.special_tokens else {
+        let problem = summary.tokenizer_problem.as_deref().unwrap_or_default();
+        return format!("cannot be tokenised: {problem}");
+    };
+    let before = match special.before.is_empty() {
+        true => "begin with no token of their own".to_owned(),
+        false => {
+            let ids: Vec<String> = special.before.iter().map(u32::to_string).collect();
+            format!("begin with {} ({})", special.before_text.join(" "), ids.join(", "))
+        }
+    };
+    let after = match special.after.is_empty() {
+        true => String::new(),
+        false => format!(", end with {} of their own", special.after.len()),
+    };
+    let said = match special.add_bos_token {
+        None => String::new(),
+        Some(said) => format!("; tokenizer_config.json says add_bos_token: {said}"),
+    };
+    format!("{before}{after}, by {}{said}", special.decided_by)
 }

@@ -72,13 +72,17 @@ pub enum Note {
     Collecting(Op),
     /// The allocation file was made for other weights of the same shapes.
     OtherWeights,
+    /// `tokenizer_config.json` says whether texts begin with a token of their own (this), and the tokenizer does otherwise.
+    OtherBeginning(bool),
 }
 
 impl Note {
     /// Returns whether the result may not be what the user expects.
     pub const fn is_warning(&self) -> bool {
         match self {
-            Self::Allocation(script::Note::Noise | script::Note::Constant) | Self::OtherWeights => true,
+            Self::Allocation(script::Note::Noise | script::Note::Constant)
+            | Self::OtherWeights
+            | Self::OtherBeginning(_) => true,
             Self::Allocation(script::Note::UnitOverridden { .. }) | Self::Collecting(_) => false,
         }
     }
@@ -92,6 +96,11 @@ impl fmt::Display for Note {
                 write!(f, "`{}` is used, so it is collected on the calibration text", op.name())
             }
             Self::OtherWeights => f.write_str("the allocation was made for other weights of the same shapes"),
+            Self::OtherBeginning(said) => write!(
+                f,
+                "tokenizer_config.json says `add_bos_token`: {said}, and tokenizer.json's post-processor adds {}; it decides, as in transformers 5",
+                if *said { "no such token" } else { "one" }
+            ),
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::exchange::AllocationFile;
 use crate::lang::ops::Op;
 use crate::lang::types::UnitKind;
 use crate::measure::{Divergence, Perplexity, divergence_of, perplexity, perplexity_of};
-use crate::model::{Checkpoint, Decoder};
+use crate::model::{Checkpoint, Decoder, SpecialTokens};
 use crate::prune::{Method, Pattern, shares};
 use crate::results::Reductions;
 use crate::stats::{
@@ -138,7 +138,9 @@ impl Session {
     /// As [`Calibration::draw`].
     pub fn calibration_windows(&mut self) -> Result<Option<&Tokens>, SessionError> {
         if let (None, Some(calibration)) = (&self.tokens, &self.calibration) {
-            self.tokens = Some(calibration.draw(&self.checkpoint)?);
+            let tokens = calibration.draw(&self.checkpoint)?;
+            self.note_beginning(&tokens);
+            self.tokens = Some(tokens);
         }
         Ok(self.tokens.as_ref())
     }
@@ -295,6 +297,7 @@ impl Session {
     ) -> Result<Perplexity, SessionError> {
         self.check_finite()?;
         let tokens = source.windows(&self.checkpoint, length, limit)?;
+        self.note_beginning(&tokens);
         let mut progress = |share, value| self.progress(Phase::Perplexity, share, value);
         Ok(perplexity_of(&self.checkpoint, &tokens, &self.checkpoint.device(), memory, &mut progress)?)
     }
@@ -329,6 +332,7 @@ impl Session {
         other.check_finite()?;
         let [here, there] = [&self.checkpoint, &other.checkpoint].map(|it| window_length(length, it));
         let tokens = source.windows(&self.checkpoint, Some(here?.min(there?)), limit)?;
+        self.note_beginning(&tokens);
         window_length(Some(tokens.length()), &other.checkpoint)?;
         let mut progress = |share, value| self.progress(Phase::Divergence, share, value);
         let device = self.checkpoint.device();
@@ -390,6 +394,13 @@ impl Session {
     pub(super) fn progress(&self, phase: Phase, share: f64, value: Option<f64>) {
         if let Some(watch) = &self.watch {
             watch(Event::Progress { phase, share, value });
+        }
+    }
+
+    /// Notes that the two files that say how a text begins contradict each other.
+    fn note_beginning(&self, tokens: &Tokens) {
+        if let Some(said) = tokens.special_tokens().and_then(SpecialTokens::contradiction) {
+            self.note(Note::OtherBeginning(said));
         }
     }
 

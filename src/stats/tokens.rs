@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::text::{Text, TextError};
-use crate::model::{Checkpoint, ModelError, TensorFiles, Tokenizer, hexadecimal};
+use crate::model::{Checkpoint, ModelError, SpecialTokens, TensorFiles, Tokenizer, hexadecimal};
 
 /// Where ready token ids lie: a file of tensors, and the tensor in it; as data, `FILE:NAME`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,6 +62,7 @@ pub struct Tokens {
     ids: Vec<u32>,
     length: usize,
     hash: String,
+    special: Option<SpecialTokens>,
 }
 
 impl Tokens {
@@ -75,7 +76,7 @@ impl Tokens {
         }
         let mut hash = Sha256::new();
         ids.iter().for_each(|id| hash.update(id.to_le_bytes()));
-        Ok(Self { ids, length, hash: hexadecimal(&hash.finalize()) })
+        Ok(Self { ids, length, hash: hexadecimal(&hash.finalize()), special: None })
     }
 
     /// Reads ready ids as a command names them, `FILE.safetensors:NAME`.
@@ -152,7 +153,7 @@ impl Tokens {
         }
         ids.truncate(enough.unwrap_or(usize::MAX));
         ids.truncate(ids.len() / length * length);
-        Ok(Self::new(ids, length)?.with_source(text))
+        Ok(Self::new(ids, length)?.with_source(text, tokenizer))
     }
 
     /// Draws calibration windows: documents in random order, from each that is longer than a window one window at a random
@@ -181,7 +182,7 @@ impl Tokens {
                 ids.extend_from_slice(window(tokens, length, &mut random));
             }
             if ids.len() == samples * length {
-                return Ok(Self::new(ids, length)?.with_source(text));
+                return Ok(Self::new(ids, length)?.with_source(text, tokenizer));
             }
         }
         let joined: Vec<u32> = encoded.into_iter().flatten().collect();
@@ -189,7 +190,7 @@ impl Tokens {
             return Err(short(text, joined.len(), length));
         }
         let ids = (0..samples).flat_map(|_| window(&joined, length, &mut random).iter().copied()).collect();
-        Ok(Self::new(ids, length)?.with_source(text))
+        Ok(Self::new(ids, length)?.with_source(text, tokenizer))
     }
 
     /// Returns how many windows there are.
@@ -218,7 +219,12 @@ impl Tokens {
     /// Returns the first `samples` windows, or all when there are fewer.
     pub fn first(&self, samples: usize) -> Self {
         let count = samples.clamp(1, self.samples());
-        Self { ids: self.part(0..count).to_vec(), length: self.length, hash: self.hash.clone() }
+        Self {
+            ids: self.part(0..count).to_vec(),
+            hash: self.hash.clone(),
+            special: self.special.clone(),
+            ..*self
+        }
     }
 
     /// Returns SHA-256 of the source: of the text's files, or of ready ids.
@@ -226,8 +232,14 @@ impl Tokens {
         &self.hash
     }
 
-    fn with_source(mut self, text: &Text) -> Self {
+    /// Returns what the tokenizer put around each document; nothing is known of ready ids.
+    pub fn special_tokens(&self) -> Option<&SpecialTokens> {
+        self.special.as_ref()
+    }
+
+    fn with_source(mut self, text: &Text, tokenizer: &Tokenizer) -> Self {
         self.hash.clone_from(&text.hash);
+        self.special = Some(tokenizer.special_tokens().clone());
         self
     }
 }

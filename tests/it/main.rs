@@ -49,7 +49,9 @@ mod model {
     mod candle;
     mod decoder;
     mod hub;
+    mod odd_folders;
     mod reading;
+    mod special_tokens;
     mod transformers;
 }
 mod prune {

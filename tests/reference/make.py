@@ -55,8 +55,8 @@ def cases():
     return {
         "yarn": (dict(llama, rope_theta=300.0, rope_scaling=dict(yarn, type="yarn")), 40),
         "yarn_every_key": (dict(llama, rope_parameters=dict(
-            yarn, rope_type="yarn", rope_theta=300.0, beta_fast=8.0, beta_slow=0.5, mscale=0.7, mscale_all_dim=0.4,
-            truncate=False), max_position_embeddings=64), 40),
+            rope_type="yarn", factor=4.0, original_max_position_embeddings=64, rope_theta=300.0, beta_fast=4.0, beta_slow=0.5, mscale=0.7, mscale_all_dim=0.4,
+            truncate=False), max_position_embeddings=256), 40),
         "yarn_with_attention_factor": (dict(qwen, max_position_embeddings=32, rope_theta=300.0, rope_scaling=dict(
             rope_type="yarn", factor=2.0, attention_factor=1.3)), 24),
         "dynamic_within": (dict(llama, rope_theta=300.0, rope_scaling=dict(type="dynamic", factor=3.0)), 12),

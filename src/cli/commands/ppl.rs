@@ -90,6 +90,7 @@ fn pruned(
     let file = allocation::read(input, None)?;
     // What is wrong with the text shows before the work.
     let tokens = source.windows(&checkpoint, arguments.windows.length, arguments.windows.limit)?;
+    model::warn_of_texts(tokens.special_tokens(), quiet);
     let session = Session::of(checkpoint).watched(watch(quiet));
     let mut session = match (&arguments.stats, arguments.calibration.is_empty()) {
         (Some(path), _) => session.with_statistics(path)?,

@@ -149,6 +149,7 @@ fn calibrated(
         None => Source::Text(arguments.text.clone()),
     };
     let tokens = source.draw(checkpoint, arguments.samples, arguments.length, arguments.seed)?;
+    model::warn_of_texts(tokens.special_tokens(), common.quiet);
     let collected = [
         (Op::Gradient, arguments.gradients, arguments.gradients || needs.has(Op::Gradient)),
         (

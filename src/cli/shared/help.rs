@@ -176,6 +176,9 @@ fn model(error: &ModelError) -> Vec<String> {
             TokenizerProblem::Missing => {
                 one("put the model's tokenizer.json there, or give ready token ids with `--tokens`")
             }
+            TokenizerProblem::OtherForm(_) => one(
+                "save it with `AutoTokenizer.from_pretrained(MODEL).save_pretrained(MODEL)`, or give ready token ids with `--tokens`",
+            ),
             TokenizerProblem::Unreadable(_) => one(AGAIN),
             TokenizerProblem::Ids { .. } | TokenizerProblem::Text(_) | TokenizerProblem::Id { .. } => none(),
         },

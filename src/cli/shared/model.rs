@@ -7,7 +7,8 @@ use super::error::CliError;
 use super::interrupt::Resumable;
 use super::progress::Progress;
 use super::terminal;
-use crate::model::{Checkpoint, hub};
+use crate::model::{Checkpoint, SpecialTokens, hub};
+use crate::session::Note;
 
 /// Opens a model: a folder, or the hub's model of that id, which is downloaded first where it is not in the cache.
 ///
@@ -23,6 +24,13 @@ pub(in crate::cli) fn open(model: &Path, common: Common) -> Result<Checkpoint, C
 pub(in crate::cli) fn warn(checkpoint: &Checkpoint, quiet: bool) {
     for warning in checkpoint.warnings().iter().filter(|_| !quiet) {
         terminal::message(&format!("warning: {warning}\n"));
+    }
+}
+
+/// Prints that the two files that say how a text begins contradict each other, unless `quiet`.
+pub(in crate::cli) fn warn_of_texts(special: Option<&SpecialTokens>, quiet: bool) {
+    if let Some(said) = special.and_then(SpecialTokens::contradiction).filter(|_| !quiet) {
+        terminal::message(&format!("warning: {}\n", Note::OtherBeginning(said)));
     }
 }
 

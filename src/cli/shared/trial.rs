@@ -6,7 +6,7 @@ use super::error::CliError;
 use super::progress::say_collected;
 use super::{model, scripts};
 use crate::lang::ops::Op;
-use crate::model::Checkpoint;
+use crate::model::{Checkpoint, Tokenizer};
 use crate::session::TrialOptions;
 use crate::stats::{Source, TokenFile, WINDOW_LENGTH};
 use crate::trial::loss::Measure;
@@ -187,7 +187,10 @@ pub(in crate::cli) fn trial(
         }
     }
     for model in &options.models {
-        model::warn(&Checkpoint::open(model)?, quiet);
+        let checkpoint = Checkpoint::open(model)?;
+        model::warn(&checkpoint, quiet);
+        let tokenizer = Tokenizer::open(&checkpoint).ok();
+        model::warn_of_texts(tokenizer.as_ref().map(Tokenizer::special_tokens), quiet);
     }
     let asked = texts.clone();
     let settings = options.settings(texts)?;

@@ -76,6 +76,7 @@ fn each_special_key_shows_in_the_logits() {
     for (case, pointer, other) in [
         ("yarn", "/rope_scaling/factor", 8.0),
         ("yarn_every_key", "/rope_parameters/beta_fast", 32.0),
+        ("yarn_every_key", "/rope_parameters/beta_slow", 1.0),
         ("yarn_every_key", "/rope_parameters/mscale", 1.0),
         ("yarn_with_attention_factor", "/rope_scaling/attention_factor", 1.0),
         ("dynamic_beyond", "/rope_scaling/factor", 6.0),

@@ -1,0 +1,310 @@
+//! Folders that are not quite what their configuration says: each is read as transformers reads it, refused, or warned about.
+
+use std::fs;
+use std::path::Path;
+
+use allot::measure::perplexity;
+use allot::model::{Checkpoint, Decoder, ModelError, ModelWarning};
+use allot::stats::Tokens;
+use candle_core::Device;
+use safetensors::tensor::{Dtype, TensorView};
+use serde_json::{Value, json};
+
+use crate::support::folders::{Named, config, folder, weights, write_tensors};
+
+/// Returns the configuration with other values for some keys.
+fn with(changes: Value) -> Value {
+    let mut config = config();
+    for (key, value) in changes.as_object().unwrap() {
+        config[key] = value.clone();
+    }
+    config
+}
+
+/// Returns the perplexity on some ids, which any change of the computation moves.
+fn measured(path: &Path) -> f64 {
+    let checkpoint = Checkpoint::open(path).unwrap();
+    let tokens = Tokens::new((0..60).map(|it| it * 7 % 20).collect(), 20).unwrap();
+    let decoder = Decoder::load(&checkpoint, &Device::Cpu).unwrap();
+    perplexity(&decoder, &tokens, &mut |_, _| ()).unwrap().perplexity
+}
+
+fn refusal(config: &Value, weights: &[Named]) -> String {
+    match Checkpoint::open(folder(config, weights).path()) {
+        Ok(_) => panic!("{config} was read"),
+        Err(error) => error.to_string(),
+    }
+}
+
+fn warnings(config: &Value, weights: &[Named]) -> Vec<ModelWarning> {
+    Checkpoint::open(folder(config, weights).path()).unwrap().warnings().to_vec()
+}
+
+fn named(name: &str, shape: &[usize]) -> Named {
+    (name.to_owned(), shape.to_vec(), vec![0.5; shape.iter().product()])
+}
+
+fn renamed(weights: Vec<Named>, from: &str, to: &str) -> Vec<Named> {
+    let name = |name: String| name.strip_prefix(from).map_or(name.clone(), |rest| format!("{to}{rest}"));
+    weights.into_iter().map(|(old, shape, numbers)| (name(old), shape, numbers)).collect()
+}
+
+#[test]
+fn keys_that_change_other_decoders_are_refused_unless_they_change_nothing() {
+    for (changes, part) in [
+        (json!({"residual_multiplier": 0.2}), "`residual_multiplier` is 0.2"),
+        (json!({"logits_scaling": 8}), "`logits_scaling`"),
+        (json!({"num_local_experts": 8}), "`num_local_experts`"),
+        (json!({"use_bidirectional_attention": true}), "`use_bidirectional_attention`"),
+        (json!({"is_causal": false}), "`is_causal`"),
+        (json!({"clip_qkv": 8.0}), "`clip_qkv`"),
+        (json!({"final_logit_softcapping": 30.0}), "`final_logit_softcapping`"),
+        (json!({"no_rope_layers": [1, 0]}), "`no_rope_layers`"),
+        (json!({"partial_rotary_factor": 0.5}), "`partial_rotary_factor` is 0.5"),
+        (json!({"intermediate_sizes_of_blocks": [12, 24]}), "has a value for each block"),
+        (json!({"num_key_value_heads": [1, 2]}), "`num_key_value_heads` is [1,2]"),
+        (json!({"layer_types": ["full_attention", "sliding_attention"]}), "`layer_types`"),
+        (json!({"layer_types": ["full_attention", "linear_attention"]}), "`linear_attention`"),
+        (json!({"architectures": ["LlamaBiModel"]}), "LlamaBiModel"),
+        (json!({"architectures": ["LlamaForSequenceClassification"]}), "LlamaForSequenceClassification"),
+        (json!({"model_type": "cohere"}), "`cohere` is not supported"),
+        (json!({"auto_map": {"AutoModelForCausalLM": "me/mine--modeling.MyLlama"}}), "MyLlama"),
+    ] {
+        let said = refusal(&with(changes), &weights(1));
+        assert!(said.contains("config.json") && said.contains(part), "{part}: {said}");
+    }
+    for changes in [
+        json!({"residual_multiplier": 1.0, "use_bidirectional_attention": false, "pruned_heads": {}, "num_experts": 0}),
+        json!({"torch_dtype": "float16", "eos_token_id": [1, 2], "use_cache": true, "clip_qkv": null}),
+        json!({"architectures": ["LLaMAForCausalLM"], "layer_types": ["full_attention", "full_attention"]}),
+    ] {
+        assert_eq!(warnings(&with(changes.clone()), &weights(1)), [], "{changes}");
+    }
+}
+
+#[test]
+fn a_key_that_nobody_knows_is_warned_about_wherever_it_stands() {
+    for (changes, key) in [
+        (json!({"attention_temperature": 0.7}), "attention_temperature"),
+        (json!({"rope_scaling": {"type": "linear", "factor": 2.0, "ramp": 3}}), "rope_scaling.ramp"),
+        (json!({"sliding_window": 16}), "sliding_window"),
+        (json!({"do_layer_norm_before": false}), "do_layer_norm_before"),
+    ] {
+        let found = warnings(&with(changes), &weights(1));
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!(found[0].names(), [key]);
+    }
+    let own = warnings(
+        &with(json!({"auto_map": {"AutoModelForCausalLM": "modeling.LlamaForCausalLM"}})),
+        &weights(1),
+    );
+    assert!(matches!(own[..], [ModelWarning::OwnCode { .. }]), "{own:?}");
+}
+
+#[test]
+fn rotations_said_twice_or_by_kind_of_attention_are_never_defaulted() {
+    let nested = json!({"rope_parameters": {"full_attention": {"rope_type": "default", "rope_theta": 5e5}}});
+    assert!(refusal(&with(nested), &weights(1)).contains("`rope_parameters` is nested"));
+    let apart = json!({"rope_theta": null, "rope_parameters": {"rope_theta": 5e5}, "rope_scaling": {"type": "linear", "factor": 2.0}});
+    assert!(refusal(&with(apart), &weights(1)).contains("500000"));
+    let kinds = json!({"rope_scaling": {"type": "linear", "rope_type": "yarn", "factor": 2.0}});
+    assert!(refusal(&with(kinds), &weights(1)).contains("`rope_scaling.rope_type` is `yarn`"));
+    let together = json!({"rope_theta": null, "rope_parameters": {"rope_theta": 5e5},
+        "rope_scaling": {"type": "linear", "factor": 2.0, "rope_theta": 5e5}});
+    let alone = json!({"rope_theta": 5e5, "rope_scaling": {"rope_type": "linear", "factor": 2.0}});
+    let both = [together, alone].map(|changes| measured(folder(&with(changes), &weights(1)).path()));
+    assert_eq!(both[0], both[1]);
+    assert_ne!(both[0], measured(folder(&config(), &weights(1)).path()));
+}
+
+#[test]
+fn tensors_that_nothing_uses_are_named_and_those_of_older_files_are_not() {
+    let mut more = weights(1);
+    more.push(named("model.layers.0.mlp.up_proj.bias", &[12]));
+    more.push(named("model.layers.1.mlp.up_proj.bias", &[12]));
+    more.push(named("model.layers.0.self_attn.rotary_emb.inv_freq", &[2]));
+    more.push(named("score.weight", &[1, 8]));
+    let found = warnings(&config(), &more);
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].names(), ["model.layers.*.mlp.up_proj.bias (2)", "score.weight"]);
+    assert!(found[0].to_string().contains("3 tensors that nothing uses"), "{}", found[0]);
+}
+
+#[test]
+fn tied_embeddings_load_under_either_name_and_a_head_of_its_own_is_used() {
+    let tied = with(json!({"tie_word_embeddings": true}));
+    let without = |name: &str| weights(1).into_iter().filter(|it| it.0 != name).collect::<Vec<_>>();
+    let embedding = folder(&tied, &without("lm_head.weight"));
+    let mut other_name = without("lm_head.weight");
+    other_name[0].0 = "lm_head.weight".to_owned();
+    let other = folder(&tied, &other_name);
+    assert_eq!(measured(embedding.path()), measured(other.path()));
+    let mut equal = weights(1);
+    let numbers = equal[0].2.clone();
+    equal.last_mut().unwrap().2 = numbers;
+    let equal = folder(&tied, &equal);
+    assert_eq!(measured(equal.path()), measured(embedding.path()));
+    for found in [&embedding, &other, &equal] {
+        assert_eq!(Checkpoint::open(found.path()).unwrap().warnings(), []);
+    }
+    // One number is enough.
+    let mut near = weights(1);
+    near[0].2[3] = near.last().unwrap().2[3];
+    let numbers: Vec<f32> =
+        near[0].2.iter().enumerate().map(|(at, it)| if at == 5 { it + 0.5 } else { *it }).collect();
+    near.last_mut().unwrap().2 = numbers;
+    assert_eq!(measured(folder(&tied, &near).path()), measured(folder(&config(), &near).path()));
+    assert!(matches!(warnings(&tied, &near)[..], [ModelWarning::HeadOfItsOwn { .. }]));
+    let said = refusal(&config(), &without("lm_head.weight"));
+    assert!(said.contains("no output embedding") && said.contains("tie_word_embeddings"), "{said}");
+}
+
+#[test]
+fn a_language_model_is_found_inside_any_model_under_any_prefix() {
+    let right = measured(folder(&config(), &weights(1)).path());
+    let outer =
+        |model_type: &str| json!({"model_type": model_type, "vision_config": {}, "text_config": config()});
+    for (model_type, prefix, head) in [
+        ("llava_next", "language_model.model.", "language_model.lm_head.weight"),
+        ("internvl", "model.language_model.", "lm_head.weight"),
+        ("smolvlm", "model.text_model.", "lm_head.weight"),
+    ] {
+        let mut inside = renamed(renamed(weights(1), "model.", prefix), "lm_head.weight", head);
+        inside.push(named("vision_tower.encoder.layers.0.self_attn.q_proj.weight", &[4, 4]));
+        let folder = folder(&outer(model_type), &inside);
+        assert_eq!(measured(folder.path()), right, "{model_type}");
+        assert_eq!(Checkpoint::open(folder.path()).unwrap().warnings(), [], "{model_type}");
+    }
+    let mut strange = outer("my_vlm");
+    let inside = renamed(weights(1), "model.", "tower.text.language_model.");
+    assert_eq!(measured(folder(&strange, &inside).path()), right);
+    assert!(matches!(warnings(&strange, &inside)[..], [ModelWarning::UnknownAround { .. }]));
+    strange["fusion_scale"] = 3.into();
+    assert_eq!(warnings(&strange, &inside)[1].names(), ["fusion_scale"]);
+    let draft = weights(2).into_iter().filter(|it| it.0 != "lm_head.weight").collect();
+    let twice = [inside.clone(), renamed(draft, "model.", "draft.language_model.")].concat();
+    assert!(refusal(&strange, &twice).contains("several decoders"));
+    assert!(refusal(&outer("paligemma"), &inside).contains("`paligemma` is not supported"));
+    strange["text_config"]["quantization_config"] = json!({"quant_method": "hqq"});
+    assert!(refusal(&strange, &inside).contains("`text_config.quantization_config`"));
+}
+
+#[test]
+fn the_index_decides_among_copies_and_may_name_folders() {
+    let (kept, stale) = (weights(1), weights(2));
+    let right = measured(folder(&config(), &kept).path());
+    let place = folder(&config(), &[]);
+    let path = place.path();
+    fs::remove_file(path.join("model.safetensors")).unwrap();
+    fs::create_dir(path.join("parts")).unwrap();
+    write_tensors(&path.join("parts/b.safetensors"), &kept);
+    write_tensors(&path.join("a.safetensors"), &stale[..5]);
+    let map = |shard: &dyn Fn(usize) -> &'static str| -> Value {
+        kept.iter()
+            .enumerate()
+            .map(|(at, it)| (it.0.clone(), json!(shard(at))))
+            .collect::<serde_json::Map<_, _>>()
+            .into()
+    };
+    let index = |map: Value| {
+        fs::write(path.join("model.safetensors.index.json"), json!({"weight_map": map}).to_string())
+    };
+    index(map(&|_| "./parts/b.safetensors")).unwrap();
+    assert_eq!(measured(path), right);
+    let mut both = map(&|_| "parts/b.safetensors");
+    both["of.another.part"] = json!("a.safetensors");
+    index(both.clone()).unwrap();
+    assert_eq!(measured(path), right);
+    // Neither copy of a tensor that the index does not name is better than the other.
+    both.as_object_mut().unwrap().remove(&kept[0].0);
+    index(both).unwrap();
+    let error = Checkpoint::open(path).unwrap_err().to_string();
+    assert!(error.contains("assigns it to neither"), "{error}");
+    // A single file goes before any index, be it broken.
+    write_tensors(&path.join("model.safetensors"), &kept);
+    assert_eq!(measured(path), right);
+    assert!(matches!(Checkpoint::open(path).unwrap().warnings(), [ModelWarning::StaleIndex { .. }]));
+}
+
+#[test]
+fn every_quantised_form_is_named_by_its_configuration_its_files_or_its_tensors() {
+    for (method, name) in [
+        (json!({"quant_method": "gptq"}), "GPTQ"),
+        (json!({"quant_method": "mxfp4"}), "MXFP4"),
+        (json!({"quant_method": "fp8"}), "FP8"),
+        (json!({"quant_method": "aqlm"}), "aqlm"),
+        (json!({"load_in_8bit": true}), "bitsandbytes"),
+        (json!({"quant_method": "compressed-tensors", "config_groups": {"a": {}}}), "compressed-tensors"),
+    ] {
+        let said = refusal(&with(json!({"quantization_config": method})), &weights(1));
+        assert!(said.contains("quantised") && said.contains(name), "{name}: {said}");
+    }
+    // Pruned by another tool and saved dense.
+    let dense = json!({"quant_method": "compressed-tensors", "format": "dense", "sparsity_config": {"format": "dense"}});
+    assert_eq!(warnings(&with(json!({"quantization_config": dense})), &weights(1)), []);
+    for (ending, dtype, size, name) in [
+        ("qweight", Dtype::I32, 4, "GPTQ or AWQ"),
+        ("weight_packed", Dtype::I32, 4, "compressed-tensors"),
+        ("weight.absmax", Dtype::F32, 4, "bitsandbytes"),
+        ("weight", Dtype::F8_E4M3, 1, "FP8"),
+        ("weight", Dtype::I8, 1, "8-bit integers"),
+        ("weight_blocks", Dtype::U8, 1, "MXFP4"),
+    ] {
+        let folder = folder(&config(), &weights(1));
+        let (tensor, bytes) = (format!("model.layers.0.self_attn.q_proj.{ending}"), vec![0; 8 * size]);
+        let view = TensorView::new(dtype, vec![8], &bytes).unwrap();
+        let file = safetensors::serialize([(tensor.as_str(), view)], None).unwrap();
+        fs::write(folder.path().join("model.safetensors"), file).unwrap();
+        let said = Checkpoint::open(folder.path()).unwrap_err().to_string();
+        assert!(said.contains("quantised") && said.contains(name), "{name}: {said}");
+    }
+    let beside = folder(&config(), &weights(1));
+    fs::write(beside.path().join("quantize_config.json"), "{\"bits\": 4}").unwrap();
+    let said = Checkpoint::open(beside.path()).unwrap_err().to_string();
+    assert!(said.contains("quantize_config.json") && said.contains("GPTQ"), "{said}");
+}
+
+#[test]
+fn folders_in_other_forms_say_which_form_it_is() {
+    let flat = with(
+        json!({"model_type": "llava", "architectures": ["LlavaLlamaForCausalLM"], "mm_vision_tower": "clip"}),
+    );
+    assert!(refusal(&flat, &weights(1)).contains("LLaVA of the original code"));
+    for (file, content, part) in [
+        ("adapter_config.json", "{\"base_model_name_or_path\": \"me/base\"}", "an adapter for me/base"),
+        ("consolidated.00.pth", "", "makers' own files"),
+        ("model-Q4_K_M.gguf", "", "GGUF, the quantised form"),
+        ("pytorch_model.bin", "", "PyTorch pickles"),
+        ("tf_model.h5", "", "another framework (*.h5)"),
+        ("weights.safetensors", "", "under other names, such as weights.safetensors"),
+    ] {
+        for has_config in [true, false] {
+            let folder = folder(&config(), &[]);
+            fs::remove_file(folder.path().join("model.safetensors")).unwrap();
+            fs::write(folder.path().join(file), content).unwrap();
+            if !has_config {
+                fs::remove_file(folder.path().join("config.json")).unwrap();
+            }
+            let error = Checkpoint::open(folder.path()).unwrap_err();
+            assert!(matches!(error, ModelError::Form { .. } | ModelError::NoWeights { .. }));
+            assert!(error.to_string().contains(part), "{error}");
+        }
+    }
+    let beside = folder(&config(), &weights(1));
+    fs::write(beside.path().join("adapter_config.json"), "{}").unwrap();
+    let opened = Checkpoint::open(beside.path()).unwrap();
+    assert!(matches!(opened.warnings(), [ModelWarning::AdapterBeside { .. }]));
+}
+
+#[test]
+fn gemma_reads_its_own_key_for_the_activation_and_says_so() {
+    let path = Path::new("config.json");
+    let read = |act: &str| {
+        let config =
+            json!({"model_type": "gemma2", "hidden_act": act, "hidden_activation": "gelu_pytorch_tanh"});
+        allot::model::Config::parse(path, config.as_object().unwrap()).unwrap()
+    };
+    assert_eq!(read("gelu").activation, read("gelu_pytorch_tanh").activation);
+    assert!(matches!(read("gelu").warnings[..], [ModelWarning::OtherKey { .. }]));
+    assert_eq!(read("gelu_pytorch_tanh").warnings, []);
+}
