@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::loss::{Logits, in_slices, predicting, row_divergence};
 use super::on_device;
 use super::perplexity::{check, last_activations};
-use crate::model::{Checkpoint, Decoder, Head, ModelError};
+use crate::model::{Checkpoint, Decoder, Head, ModelError, SpecialTokens};
 use crate::stats::{Tokens, batch_samples, room};
 
 /// The mean divergence of one model's predictions from another's.
@@ -23,6 +23,9 @@ pub struct Divergence {
     pub length: usize,
     /// SHA-256 of the text or the ids.
     pub source: String,
+    /// What the tokenizer put around each document of the text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub special_tokens: Option<SpecialTokens>,
     /// The mean divergence of each window, for paired comparisons.
     pub window_divergences: Vec<f64>,
 }
@@ -138,6 +141,7 @@ fn finish(tokens: &Tokens, windows: Vec<f64>) -> Divergence {
         windows: tokens.samples(),
         length: tokens.length(),
         source: tokens.hash().to_owned(),
+        special_tokens: tokens.special_tokens().cloned(),
         window_divergences: windows,
     }
 }

@@ -4,7 +4,7 @@
 //! 1. Copy the row that is most like it in [`ARCHITECTURES`] and change what differs; its modules stand in the order of
 //!    `named_modules()`. `print(model)` in Python shows names and order, its configuration class the defaults.
 //! 2. Run it: a tensor that the row names and the files do not have, or of another shape, is an error that says so.
-//! 3. Compare logits with transformers to 1e-4 of their standard deviation (`tests/it/model/decoder.rs` shows how). Most mistakes
+//! 3. Compare logits with transformers to 1e-4 of their standard deviation: a case in `tests/reference/make.py`. Most mistakes
 //!    move them a thousand times further.
 //!
 //! Only what no row can say yet, such as a new kind of norm, needs code: `config.rs` reads it, `block.rs` runs it.

@@ -8,7 +8,7 @@ use thiserror::Error;
 use super::form::FolderForm;
 use super::hub::DownloadProblem;
 use super::out_of_memory::is_out_of_memory;
-use super::quantised::QuantisedForm;
+use super::quantised_form::QuantisedForm;
 use crate::device::EngineError;
 
 /// Says why a model cannot be read or run: which file, which tensor.

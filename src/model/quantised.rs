@@ -1,6 +1,5 @@
 //! Weights that are stored in fewer bits, told by the configuration or by their tensors.
 
-use std::fmt;
 use std::fs;
 use std::path::Path;
 
@@ -10,48 +9,7 @@ use serde_json::{Map, Value};
 use super::error::ModelError;
 use super::files::TensorFiles;
 use super::keys::Keys;
-
-/// A way to store weights that is not plain floats.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum QuantisedForm {
-    /// GPTQ: packed integers with scales, zeros and an order.
-    Gptq,
-    /// AWQ: packed integers with scales and zeros.
-    Awq,
-    /// compressed-tensors, with its format.
-    CompressedTensors(String),
-    /// bitsandbytes in 4 or 8 bits.
-    Bitsandbytes,
-    /// BitNet's three values.
-    BitNet,
-    /// Floats of 8 bits with scales.
-    Fp8,
-    /// Floats of 4 bits with a scale for each block.
-    Mxfp4,
-    /// GGUF, the files of llama.cpp.
-    Gguf,
-    /// Integers of 8 bits.
-    Int8,
-    /// Another method, by its own name.
-    Other(String),
-}
-
-impl fmt::Display for QuantisedForm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Gptq => f.write_str("GPTQ"),
-            Self::Awq => f.write_str("AWQ"),
-            Self::CompressedTensors(format) => write!(f, "compressed-tensors, {format}"),
-            Self::Bitsandbytes => f.write_str("bitsandbytes"),
-            Self::BitNet => f.write_str("BitNet"),
-            Self::Fp8 => f.write_str("FP8"),
-            Self::Mxfp4 => f.write_str("MXFP4"),
-            Self::Gguf => f.write_str("GGUF"),
-            Self::Int8 => f.write_str("8-bit integers"),
-            Self::Other(name) => f.write_str(name),
-        }
-    }
-}
+use super::quantised_form::QuantisedForm;
 
 /// Files beside config.json in which older tools say how they quantised, with their methods.
 const FILES: &[(&str, Option<QuantisedForm>)] = &[

@@ -3,8 +3,10 @@
 use std::fs;
 use std::path::Path;
 
+use allot::data::Values;
 use allot::measure::perplexity;
 use allot::model::{Checkpoint, Decoder, ModelError, ModelWarning};
+use allot::prune::PrunedFolder;
 use allot::stats::Tokens;
 use candle_core::Device;
 use safetensors::tensor::{Dtype, TensorView};
@@ -224,6 +226,34 @@ fn the_index_decides_among_copies_and_may_name_folders() {
     write_tensors(&path.join("model.safetensors"), &kept);
     assert_eq!(measured(path), right);
     assert!(matches!(Checkpoint::open(path).unwrap().warnings(), [ModelWarning::StaleIndex { .. }]));
+}
+
+#[test]
+fn a_pruned_copy_changes_the_tensors_that_count_in_the_folders_where_they_are() {
+    let (kept, stale) = (weights(1), weights(2));
+    let place = folder(&config(), &[]);
+    let path = place.path();
+    fs::remove_file(path.join("model.safetensors")).unwrap();
+    fs::create_dir(path.join("parts")).unwrap();
+    write_tensors(&path.join("parts/a.safetensors"), &kept);
+    write_tensors(&path.join("z.safetensors"), &stale);
+    let map: serde_json::Map<_, _> = kept
+        .iter()
+        .map(|it| (it.0.clone(), json!("parts/a.safetensors")))
+        .chain([("x".into(), json!("z.safetensors"))])
+        .collect();
+    fs::write(path.join("model.safetensors.index.json"), json!({"weight_map": map}).to_string()).unwrap();
+    let checkpoint = Checkpoint::open(path).unwrap();
+    let target = place.path().with_extension("pruned");
+    let name = "model.layers.0.self_attn.q_proj.weight";
+    let mut pruned = PrunedFolder::create(&checkpoint, &target, false, &|| Ok(())).unwrap();
+    pruned.write(name, &Values::F32(vec![0.0; 64].into())).unwrap();
+    pruned.finish(&json!({})).unwrap();
+    let copy = Checkpoint::open(&target).unwrap();
+    assert!(copy.files().tensor(name).unwrap().bytes.iter().all(|byte| *byte == 0));
+    let other = "model.layers.0.self_attn.k_proj.weight";
+    assert_eq!(copy.files().tensor(other).unwrap().bytes, checkpoint.files().tensor(other).unwrap().bytes);
+    fs::remove_dir_all(target).unwrap();
 }
 
 #[test]
