@@ -202,13 +202,12 @@ impl Config {
             Some(default) => keys.number("query_pre_attn_scalar")?.unwrap_or(default),
             None => head_size as f64,
         };
-        let softcap = |name,
-                       default: fn((Option<f64>, Option<f64>)) -> Option<f64>|
-         -> Result<Option<f64>, ModelError> {
+        let (attention_cap, logit_cap) = architecture.softcaps.unwrap_or_default();
+        let softcap = |name, default: Option<f64>| -> Result<Option<f64>, ModelError> {
             // A cap that is written as null is switched off; one that is left out has the family's default.
             match architecture.softcaps {
                 Some(_) if keys.is_null(name) => Ok(None),
-                Some(pair) => Ok(keys.number(name)?.or(default(pair))),
+                Some(_) => Ok(keys.number(name)?.or(default)),
                 None => Ok(None),
             }
         };
@@ -244,8 +243,8 @@ impl Config {
             output_bias: read_bias(keys, architecture.output_bias)?,
             mlp_bias: read_bias(keys, architecture.mlp_bias)?,
             query_scale: query_scalar.powf(-0.5),
-            attention_softcap: softcap("attn_logit_softcapping", |pair| pair.0)?,
-            logit_softcap: softcap("final_logit_softcapping", |pair| pair.1)?,
+            attention_softcap: softcap("attn_logit_softcapping", attention_cap)?,
+            logit_softcap: softcap("final_logit_softcapping", logit_cap)?,
             embedding_scale: if architecture.scaled_embedding { (hidden as f64).sqrt() } else { 1.0 },
             tied: defaults.tied,
             tie_is_said: false,
