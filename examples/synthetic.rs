@@ -140,6 +140,8 @@ fn write_statistics(folder: &Path, seed: u64, random: &mut ChaCha8Rng) -> Result
             seed,
             source: "synthetic".into(),
             model: checkpoint.fingerprint(),
+            config: checkpoint.identity()?,
+            place: checkpoint.place(),
             version: env!("CARGO_PKG_VERSION").into(),
             ..Provenance::default()
         },

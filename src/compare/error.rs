@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use crate::baselines::error::BaselineError;
 use crate::interrupt::Interrupted;
-use crate::model::ModelError;
+use crate::model::{Difference, ModelError};
 use crate::prune::PruneError;
 use crate::trial::error::TrialError;
 
@@ -17,12 +17,12 @@ pub enum CompareError {
     #[error("stopped")]
     Interrupted(#[source] Interrupted),
     /// A folder holds a comparison of something else.
-    #[error("{} holds a comparison with something else: {what} differs", folder.display())]
+    #[error("{} holds a comparison with something else: {difference}", folder.display())]
     Other {
         /// The folder.
         folder: PathBuf,
         /// What differs.
-        what: String,
+        difference: Box<Difference>,
     },
     /// A folder that is no comparison's, and not empty.
     #[error("{} is not empty, and not a comparison", folder.display())]

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::error::CompareError;
 use super::summary::{Comparison, Timings};
 use crate::lang::print;
-use crate::model::{ModelError, write_beside};
+use crate::model::{Identity, ModelError, write_beside};
 use crate::trial::prepare::Prepared;
 use crate::trial::store::Journal;
 
@@ -23,35 +23,12 @@ pub struct Folder {
     path: PathBuf,
 }
 
-/// What measurements were made with: a name and a value for each thing. Others may not be mixed with them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Identity(Vec<(String, String)>);
-
-impl Identity {
-    /// Returns what models and texts are, how the first model was calibrated, and how weights are chosen.
-    pub fn new(prepared: &Prepared, method: &str) -> Self {
-        let evaluator = &prepared.evaluator;
-        let metric = print::expr(&evaluator.metric.score);
-        let calibration = evaluator.subjects.first().statistics();
-        let calibration = calibration.map_or_else(String::new, |it| {
-            let made = &it.provenance;
-            format!("{} windows of {}, seed {}", made.samples, made.length, made.seed)
-        });
-        let mut parts = prepared.identities.clone();
-        let rest = [
-            ("the method", format!("{method}: {metric} {}", evaluator.metric.per)),
-            ("the pattern", evaluator.pattern.to_string()),
-            ("the calibration", calibration),
-        ];
-        parts.extend(rest.map(|(what, value)| (what.to_owned(), value)));
-        Self(parts)
-    }
-
-    /// Returns the first thing that is another one.
-    fn difference(&self, other: &Self) -> Option<&str> {
-        let pair = self.0.iter().zip(&other.0).find(|(own, other)| own != other);
-        pair.map(|((what, _), _)| what.as_str())
-    }
+/// Returns what a comparison's losses are measured with: models and texts, and how weights are chosen.
+pub fn identity(prepared: &Prepared, method: &str) -> Identity {
+    let metric = &prepared.evaluator.metric;
+    let mut identity = prepared.identity.clone();
+    identity.add("the method", format!("{method}: {} {}", print::expr(&metric.score), metric.per));
+    identity
 }
 
 /// A row's seconds, as they are kept.
@@ -71,11 +48,11 @@ impl Folder {
     pub fn enter(path: &Path, identity: &Identity) -> Result<(Self, Journal), CompareError> {
         match fs::read(path.join(IDENTITY)) {
             Ok(bytes) => {
-                let before: Option<Identity> = serde_json::from_slice(&bytes).ok();
-                if before.as_ref() != Some(identity) {
-                    let what = before.as_ref().and_then(|before| identity.difference(before));
-                    let what = what.unwrap_or("what was read").to_owned();
-                    return Err(CompareError::Other { folder: path.to_owned(), what });
+                // A file that cannot be read says nothing of what was measured with what.
+                let before: Identity = serde_json::from_slice(&bytes).unwrap_or_default();
+                if let Some(difference) = before.difference(identity) {
+                    let difference = Box::new(difference);
+                    return Err(CompareError::Other { folder: path.to_owned(), difference });
                 }
             }
             Err(_) if fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some()) => {

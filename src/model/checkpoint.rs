@@ -1,15 +1,14 @@
 //! A model folder that has been opened and checked: its configuration, its tensors, its block linears.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use candle_core::Device;
-use sha2::{Digest, Sha256};
 
 use super::config::Config;
 use super::error::ModelError;
 use super::files::TensorFiles;
-use super::hexadecimal::hexadecimal;
+use super::fingerprint::{Examined, examine};
 use super::layout::{Layout, Linear};
 use super::memory::free_memory;
 use super::numbers::first_not_finite;
@@ -33,6 +32,8 @@ struct Shared {
     files: TensorFiles,
     layout: Layout,
     warnings: Vec<ModelWarning>,
+    /// What the one pass over all tensors showed, once it was needed.
+    examined: OnceLock<Examined>,
 }
 
 impl Checkpoint {
@@ -51,7 +52,7 @@ impl Checkpoint {
         let layout = Layout::find(&config, &files)?;
         let warnings = warnings(&config, &files, &layout);
         Ok(Self {
-            shared: Arc::new(Shared { config, files, layout, warnings }),
+            shared: Arc::new(Shared { config, files, layout, warnings, examined: OnceLock::new() }),
             engine: Engine::Cpu,
             precision: Precision::F32,
         })
@@ -157,53 +158,38 @@ impl Checkpoint {
         Ok(ModelData { blocks: self.config().blocks, linears })
     }
 
-    /// Reads every tensor of the language model and reports the first number that is NaN or infinite.
+    /// Reports the first number of the language model's tensors that is NaN or infinite.
+    ///
+    /// Every tensor is read, once for this and the [fingerprint](Self::fingerprint), as fast as memory or the disk gives it.
     ///
     /// # Errors
     /// With the file, the tensor and the position, when there is one.
     pub fn check_finite(&self) -> Result<(), ModelError> {
         let layout = self.layout();
-        let names: Vec<&str> = self
-            .files()
-            .names()
-            .filter(|name| name.starts_with(&layout.prefix) || *name == layout.head)
-            .collect();
-        // One after the other, each on all cores: side by side, a model that streams would be whole in memory.
-        let found = names.iter().find_map(|name| {
-            let tensor = self.files().tensor(name).ok()?;
-            // What the decoder reads are floats, as was checked on opening.
-            let values = tensor.values()?;
-            let at = first_not_finite(&values);
-            let value = at.map(|at| values.get(at));
-            drop(values);
-            self.files().release(name);
-            Some(ModelError::NotFinite {
-                path: tensor.path.to_owned(),
-                tensor: (*name).to_owned(),
-                index: position(at?, tensor.shape),
-                value: value?,
-            })
-        });
-        found.map_or(Ok(()), Err)
+        let read = |name: &&String| name.starts_with(&layout.prefix) || **name == layout.head;
+        let Some(name) = self.examined().not_finite.iter().find(read) else { return Ok(()) };
+        let tensor = self.files().tensor(name)?;
+        // What the decoder reads are floats of 16 or 32 bits, as was checked on opening; others it does not read.
+        let Some(values) = tensor.values() else { return Ok(()) };
+        let Some(at) = first_not_finite(&values) else { return Ok(()) };
+        Err(ModelError::NotFinite {
+            path: tensor.path.to_owned(),
+            tensor: name.clone(),
+            index: position(at, tensor.shape),
+            value: values.get(at),
+        })
     }
 
-    /// Returns a name for the weights: SHA-256 of every tensor's name, type and shape, and of 4 KiB at its start, middle and end.
+    /// Returns a name for the weights, which depends on every tensor's name, type, shape and bytes.
     ///
-    /// It tells models apart, and a model from its pruned copy, without reading gigabytes.
+    /// Every tensor is read, once for this and the [check](Self::check_finite). It is kept as long as the checkpoint, whose maps would
+    /// show what another process writes into the files: weights that change under a command are not looked for.
     pub fn fingerprint(&self) -> String {
-        let mut hash = Sha256::new();
-        for name in self.files().names() {
-            let Ok(tensor) = self.files().tensor(name) else {
-                continue;
-            };
-            hash.update(format!("{name}\n{:?}\n{:?}\n", tensor.dtype, tensor.shape));
-            let length = tensor.bytes.len();
-            let piece = length.min(4096);
-            for start in [0, (length - piece) / 2, length - piece] {
-                hash.update(&tensor.bytes[start..start + piece]);
-            }
-        }
-        hexadecimal(&hash.finalize())
+        self.examined().fingerprint.clone()
+    }
+
+    fn examined(&self) -> &Examined {
+        self.shared.examined.get_or_init(|| examine(&self.shared.files))
     }
 
     /// Returns how many bytes of the engine's memory can be had, where the system says; of a GPU's own, an eighth is left for

@@ -187,6 +187,11 @@ impl TensorFiles {
         self.tensors.keys().map(String::as_str)
     }
 
+    /// Returns where a tensor lies: its file's place among the files, and its first byte.
+    pub(super) fn offset(&self, name: &str) -> Option<(usize, usize)> {
+        self.tensors.get(name).map(|place| (place.file, place.start))
+    }
+
     /// Returns whether there is a tensor of this name.
     pub fn contains(&self, name: &str) -> bool {
         self.tensors.contains_key(name)

@@ -7,7 +7,7 @@ use thiserror::Error;
 use super::space::SpaceError;
 use crate::baselines::error::BaselineError;
 use crate::interrupt::Interrupted;
-use crate::model::ModelError;
+use crate::model::{Difference, ModelError};
 use crate::trial::error::TrialError;
 
 /// Says why a search stops: which file, which line.
@@ -50,17 +50,13 @@ pub enum SearchError {
         /// What is wrong.
         problem: String,
     },
-    /// The model or a text is no longer what the run began with.
-    #[error("{what} changed since {} began: it had {before} and now has {now}", folder.display())]
+    /// Losses would be measured with something else than when the run began.
+    #[error("{} began with something else: {difference}", folder.display())]
     Changed {
-        /// What changed.
-        what: String,
         /// The run's folder.
         folder: PathBuf,
-        /// Its hash in the run's settings.
-        before: String,
-        /// Its hash now.
-        now: String,
+        /// What differs.
+        difference: Box<Difference>,
     },
     /// An enumeration has too many formulas.
     #[error("there are more than {most} formulas")]

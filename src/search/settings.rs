@@ -9,7 +9,7 @@ use super::enumerate::Grid;
 use super::error::SearchError;
 use super::searcher::Searcher;
 use super::space::SpaceOptions;
-use crate::model::{ModelError, write_beside};
+use crate::model::{Identity, ModelError, write_beside};
 use crate::trial::settings::TrialSettings;
 
 /// The file in a run's folder that holds its settings.
@@ -35,8 +35,8 @@ pub struct Settings {
     pub seeds: Vec<u64>,
     /// What the searches are compared with.
     pub controls: Vec<Searcher>,
-    /// What models and texts were when the run began: a name and a hash each.
-    pub identities: Vec<(String, String)>,
+    /// What losses were measured with when the run began.
+    pub identities: Identity,
 }
 
 impl Settings {
@@ -62,7 +62,7 @@ impl Settings {
             evaluations: 500,
             seeds: vec![0],
             controls: Vec::new(),
-            identities: Vec::new(),
+            identities: Identity::default(),
         }
     }
 
@@ -90,28 +90,16 @@ impl Settings {
         Ok(write_beside(&folder.join(SETTINGS), |file| std::io::Write::write_all(file, &text))?)
     }
 
-    /// Fails when a model or a text is not what it was when the run began.
+    /// Fails when losses would be measured with something else than when the run began, such as another model or text.
     ///
     /// # Errors
-    /// With the first that changed.
-    pub fn check(&self, folder: &Path, now: &[(String, String)]) -> Result<(), SearchError> {
-        const NOTHING: &str = "nothing";
-        let changed = |what: &str, before: &str, now: &str| SearchError::Changed {
-            what: what.to_owned(),
-            folder: folder.to_owned(),
-            before: before.to_owned(),
-            now: now.to_owned(),
-        };
-        for ((what, before), (_, now)) in self.identities.iter().zip(now) {
-            if before != now {
-                return Err(changed(what, before, now));
+    /// With the first thing that differs.
+    pub fn check(&self, folder: &Path, now: &Identity) -> Result<(), SearchError> {
+        match self.identities.difference(now) {
+            None => Ok(()),
+            Some(difference) => {
+                Err(SearchError::Changed { folder: folder.to_owned(), difference: Box::new(difference) })
             }
-        }
-        let both = self.identities.len().min(now.len());
-        match (self.identities.get(both), now.get(both)) {
-            (Some((what, before)), _) => Err(changed(what, before, NOTHING)),
-            (None, Some((what, now))) => Err(changed(what, NOTHING, now)),
-            (None, None) => Ok(()),
         }
     }
 }

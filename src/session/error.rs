@@ -8,7 +8,7 @@ use crate::allocate::script::ScriptError;
 use crate::interpret::error::InterpretError;
 use crate::lang::diagnostic::Diagnostic;
 use crate::lang::render::render;
-use crate::model::ModelError;
+use crate::model::{Difference, ModelError};
 use crate::prune::PruneError;
 use crate::stats::{StatisticsError, TextError};
 
@@ -68,11 +68,13 @@ pub enum SessionError {
         /// The one asked for.
         asked: f64,
     },
-    /// Statistics were collected on other weights.
-    #[error("the statistics were collected on other weights than those of {}", model.display())]
-    OtherWeights {
+    /// Statistics were collected on another model, or the model has changed since.
+    #[error("the statistics were not collected on {} as it is: {difference}", model.display())]
+    OtherModel {
         /// The model's folder.
         model: PathBuf,
+        /// What differs.
+        difference: Box<Difference>,
     },
     /// A model cannot be read or run.
     #[error(transparent)]

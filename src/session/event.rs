@@ -64,7 +64,7 @@ impl Phase {
 }
 
 /// Something that the user should know.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Note {
     /// About an allocation.
     Allocation(script::Note),
@@ -74,6 +74,15 @@ pub enum Note {
     OtherWeights,
     /// `tokenizer_config.json` says whether texts begin with a token of their own (this), and the tokenizer does otherwise.
     OtherBeginning(bool),
+    /// An earlier version wrote the allocation file, which looked at a part of the weights only.
+    UnknownWeights,
+    /// The statistics were collected on another device, or in another precision.
+    OtherPlace {
+        /// Where they were collected.
+        before: String,
+        /// Where the model is now.
+        now: String,
+    },
 }
 
 impl Note {
@@ -82,7 +91,9 @@ impl Note {
         match self {
             Self::Allocation(script::Note::Noise | script::Note::Constant)
             | Self::OtherWeights
-            | Self::OtherBeginning(_) => true,
+            | Self::OtherBeginning(_)
+            | Self::UnknownWeights
+            | Self::OtherPlace { .. } => true,
             Self::Allocation(script::Note::UnitOverridden { .. }) | Self::Collecting(_) => false,
         }
     }
@@ -100,6 +111,13 @@ impl fmt::Display for Note {
                 f,
                 "tokenizer_config.json says `add_bos_token`: {said}, and tokenizer.json's post-processor adds {}; it decides, as in transformers 5",
                 if *said { "no such token" } else { "one" }
+            ),
+            Self::UnknownWeights => f.write_str(
+                "an earlier version wrote the allocation, so it is not known whether it was made for these weights",
+            ),
+            Self::OtherPlace { before, now } => write!(
+                f,
+                "the statistics were collected on {before}, and the model is on {now}; collected here they would differ in the last digits, and by more in another precision"
             ),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use super::calibration::Calibration;
 use super::error::SessionError;
@@ -16,7 +16,7 @@ use crate::exchange::AllocationFile;
 use crate::lang::ops::Op;
 use crate::lang::types::UnitKind;
 use crate::measure::{Divergence, Perplexity, divergence_of, perplexity, perplexity_of};
-use crate::model::{Checkpoint, Decoder, SpecialTokens};
+use crate::model::{Checkpoint, Decoder, FINGERPRINT, SpecialTokens};
 use crate::prune::{Method, Pattern, shares};
 use crate::results::Reductions;
 use crate::stats::{
@@ -26,8 +26,6 @@ use crate::stats::{
 /// A model, its statistics, and what is done with both.
 pub struct Session {
     checkpoint: Checkpoint,
-    /// Set once every weight is known to be finite.
-    finite: OnceLock<()>,
     calibration: Option<Calibration>,
     /// The windows of the calibration, once they are drawn.
     tokens: Option<Tokens>,
@@ -78,24 +76,12 @@ impl Session {
 
     /// Takes an open model, on whatever device it is.
     pub fn of(checkpoint: Checkpoint) -> Self {
-        Self {
-            checkpoint,
-            finite: OnceLock::new(),
-            calibration: None,
-            tokens: None,
-            statistics: None,
-            collected: None,
-            watch: None,
-        }
+        Self { checkpoint, calibration: None, tokens: None, statistics: None, collected: None, watch: None }
     }
 
-    /// Refuses weights that are not finite, whose results would mean nothing; they are looked at once.
+    /// Refuses weights that are not finite, whose results would mean nothing.
     pub(super) fn check_finite(&self) -> Result<(), SessionError> {
-        if self.finite.get().is_none() {
-            self.checkpoint.check_finite()?;
-            let _ = self.finite.set(());
-        }
-        Ok(())
+        Ok(self.checkpoint.check_finite()?)
     }
 
     /// Collects statistics on these windows, as soon as something needs them; what was collected on others is dropped. Statistics
@@ -114,10 +100,9 @@ impl Session {
     ///
     /// # Errors
     /// When the file is corrupt, or another model's.
-    pub fn with_statistics(mut self, file: impl AsRef<Path>) -> Result<Self, SessionError> {
-        self.statistics = Some(Statistics::load(file.as_ref(), &self.checkpoint)?);
-        self.collected = None;
-        Ok(self)
+    pub fn with_statistics(self, file: impl AsRef<Path>) -> Result<Self, SessionError> {
+        let statistics = Statistics::load(file.as_ref(), &self.checkpoint)?;
+        Ok(self.take(statistics))
     }
 
     /// Tells progress and notes to `watch`.
@@ -275,8 +260,12 @@ impl Session {
         }
         let allocation = file.allocation();
         shares(self.checkpoint.linears(), &allocation, Pattern::Unstructured)?;
-        if file.model.as_ref().is_some_and(|model| model.fingerprint != self.checkpoint.fingerprint()) {
-            self.note(Note::OtherWeights);
+        match &file.model {
+            Some(model) if !model.fingerprint.starts_with(FINGERPRINT) => self.note(Note::UnknownWeights),
+            Some(model) if model.fingerprint != self.checkpoint.fingerprint() => {
+                self.note(Note::OtherWeights)
+            }
+            _ => {}
         }
         Ok(allocation)
     }
@@ -342,14 +331,24 @@ impl Session {
     /// Takes statistics that were collected before, as [`Session::with_statistics`] takes those of a file.
     ///
     /// # Errors
-    /// When they are of other weights.
-    pub fn with_collected(mut self, statistics: Statistics) -> Result<Self, SessionError> {
-        if statistics.provenance.model != self.checkpoint.fingerprint() {
-            return Err(SessionError::OtherWeights { model: self.checkpoint.folder().to_owned() });
+    /// When they are of another model, or of the model as it was.
+    pub fn with_collected(self, statistics: Statistics) -> Result<Self, SessionError> {
+        if let Some(difference) = statistics.provenance.difference(&self.checkpoint)? {
+            let model = self.checkpoint.folder().to_owned();
+            return Err(SessionError::OtherModel { model, difference: Box::new(difference) });
+        }
+        Ok(self.take(statistics))
+    }
+
+    /// Takes statistics that are of the model, and says where they were collected when it is not where the model is now.
+    fn take(mut self, statistics: Statistics) -> Self {
+        let (before, now) = (&statistics.provenance.place, self.checkpoint.place());
+        if *before != now {
+            self.note(Note::OtherPlace { before: before.clone(), now });
         }
         self.statistics = Some(statistics);
         self.collected = None;
-        Ok(self)
+        self
     }
 
     /// Keeps what the reductions of some scripts give in the statistics, so that later evaluations with these need not read the

@@ -223,15 +223,17 @@ impl Search {
         let placement = Placement { engine: &engine, precision };
         let mut prepared = prepare(&settings.trial, placement, cancel, note)?;
         if let Some((name, replace)) = measurer {
-            prepared.identities.push(("what measures".to_owned(), name));
+            prepared.identity.add("what measures", name);
             let evaluator = prepared.evaluator;
             prepared.evaluator =
                 crate::trial::evaluator::Evaluator { measurer: replace(evaluator.measurer), ..evaluator };
         }
+        // A search goes by one ranking; a comparison names its method itself.
+        prepared.identity.add("the ranking of weights", settings.trial.ranking.to_string());
         match resumed {
-            true => settings.check(&folder, &prepared.identities)?,
+            true => settings.check(&folder, &prepared.identity)?,
             false => {
-                settings.identities.clone_from(&prepared.identities);
+                settings.identities.clone_from(&prepared.identity);
                 settings.space.collected = prepared.collected()?;
             }
         }
@@ -267,6 +269,11 @@ impl PreparedSearch {
     /// Returns the folder that it writes.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// Returns the pairs of texts, such as the fitness and the report text, that are one.
+    pub fn same_texts(&self) -> &[[&'static str; 2]] {
+        &self.prepared.same_texts
     }
 
     /// Searches. Every measurement is in the folder's journal before the search goes on; `watch` is told how far it is.

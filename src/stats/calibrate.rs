@@ -79,19 +79,8 @@ pub fn calibrate_with(
     options: CalibrationOptions,
     progress: &mut dyn FnMut(usize),
 ) -> Result<Statistics, ModelError> {
-    let mut statistics = Statistics {
-        provenance: Provenance {
-            samples: tokens.samples(),
-            length: tokens.length(),
-            tokens: tokens.ids().len(),
-            seed,
-            source: tokens.hash().to_owned(),
-            model: checkpoint.fingerprint(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            reductions: None,
-        },
-        ..Statistics::default()
-    };
+    let mut statistics =
+        Statistics { provenance: Provenance::new(checkpoint, tokens, seed)?, ..Statistics::default() };
     let room = room(checkpoint, tokens, options.memory, options.collected_bytes(checkpoint));
     let mut activations = Activations::embed(checkpoint, tokens, device, room)?;
     for index in 0..checkpoint.config().blocks {

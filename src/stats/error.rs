@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use crate::model::ModelError;
+use crate::model::{Difference, ModelError};
 
 /// Says why statistics cannot be read or used.
 #[derive(Debug, Error)]
@@ -21,13 +21,21 @@ pub enum StatisticsError {
         /// What is missing or wrong.
         problem: String,
     },
-    /// The statistics were collected on other weights.
-    #[error("{} was made from another model or other weights than {}", path.display(), model.display())]
+    /// An earlier version collected them, which wrote down less of the model.
+    #[error("{} was made by an earlier version, which did not write down enough of the model to tell whether it is the same", path.display())]
+    Old {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The statistics were collected on another model, or the model has changed since.
+    #[error("{} was not made from {} as it is: {difference}", path.display(), model.display())]
     Stale {
         /// The file.
         path: PathBuf,
         /// The model's folder.
         model: PathBuf,
+        /// What differs.
+        difference: Box<Difference>,
     },
     /// The file has a statistic for a module that the model does not have.
     #[error("{}: `{tensor}` belongs to no linear of {}; the statistics are another model's", path.display(), model.display())]

@@ -41,11 +41,12 @@ impl Statistics {
         let note = files.note(KEY).ok_or_else(|| kind(format!("its header has no `{KEY}`")))?;
         let provenance: Provenance =
             serde_json::from_str(note).map_err(|error| kind(format!("`{KEY}`: {error}")))?;
-        if provenance.model != checkpoint.fingerprint() {
-            return Err(StatisticsError::Stale {
-                path: path.to_owned(),
-                model: checkpoint.folder().to_owned(),
-            });
+        if provenance.is_old() {
+            return Err(StatisticsError::Old { path: path.to_owned() });
+        }
+        if let Some(difference) = provenance.difference(checkpoint)? {
+            let (path, model) = (path.to_owned(), checkpoint.folder().to_owned());
+            return Err(StatisticsError::Stale { path, model, difference: Box::new(difference) });
         }
         let mut known = 0;
         let mut linears = BTreeMap::new();

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::tokens::Tokens;
 use crate::data::{LinearData, ModelData, Values};
-use crate::model::{Checkpoint, Linear, ModelError};
+use crate::model::{Checkpoint, Difference, FINGERPRINT, Identity, Linear, ModelError};
 use crate::results::Results;
 
 /// How statistics were made.
@@ -22,13 +23,73 @@ pub struct Provenance {
     pub seed: u64,
     /// SHA-256 of the text or token file.
     pub source: String,
+    /// SHA-256 of the token ids that were read.
+    #[serde(default)]
+    pub ids: String,
     /// The fingerprint of the model's weights ([`Checkpoint::fingerprint`]).
     pub model: String,
+    /// The keys of the model's `config.json`, each with its value, or SHA-256 of a long one.
+    #[serde(default)]
+    pub config: Identity,
+    /// SHA-256 of each of the tokenizer's files, where a text was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokenizer: Option<Identity>,
+    /// Where the model ran, and in which precision.
+    #[serde(default)]
+    pub place: String,
     /// The version of allot that wrote the file.
     pub version: String,
     /// SHA-256 of what reductions were computed from and by, where there are any: version, processor, weights, statistics. Results with another are passed over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reductions: Option<String>,
+}
+
+impl Provenance {
+    /// Returns how statistics of a model on these tokens are made.
+    ///
+    /// # Errors
+    /// When the model's `config.json` or tokenizer cannot be read any more.
+    pub fn new(checkpoint: &Checkpoint, tokens: &Tokens, seed: u64) -> Result<Self, ModelError> {
+        let tokenizer = tokens.from_text().then(|| checkpoint.tokenizer_identity());
+        Ok(Self {
+            samples: tokens.samples(),
+            length: tokens.length(),
+            tokens: tokens.ids().len(),
+            seed,
+            source: tokens.hash().to_owned(),
+            ids: tokens.ids_hash(),
+            model: checkpoint.fingerprint(),
+            config: checkpoint.identity()?,
+            tokenizer: tokenizer.transpose()?,
+            place: checkpoint.place(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            reductions: None,
+        })
+    }
+
+    /// Returns whether an earlier version made them, which did not look at every byte of the weights.
+    pub fn is_old(&self) -> bool {
+        !self.model.starts_with(FINGERPRINT)
+    }
+
+    /// Returns what is another than when statistics were collected: a model's weights, its configuration, or its tokenizer where a
+    /// text was read. Another device or precision is not looked for.
+    ///
+    /// # Errors
+    /// When the model's `config.json` or tokenizer cannot be read any more.
+    pub fn difference(&self, checkpoint: &Checkpoint) -> Result<Option<Difference>, ModelError> {
+        let (mut before, mut now) = (Identity::default(), Identity::default());
+        before.add("the fingerprint of the weights", self.model.as_str());
+        now.add("the fingerprint of the weights", checkpoint.fingerprint());
+        if let Some(difference) = before.difference(&now) {
+            return Ok(Some(difference));
+        }
+        if let Some(difference) = self.config.difference(&checkpoint.identity()?) {
+            return Ok(Some(difference));
+        }
+        let Some(tokenizer) = &self.tokenizer else { return Ok(None) };
+        Ok(tokenizer.difference(&checkpoint.tokenizer_identity()?))
+    }
 }
 
 /// What was collected for one linear.

@@ -63,6 +63,8 @@ pub struct Tokens {
     length: usize,
     hash: String,
     special: Option<SpecialTokens>,
+    /// Whether a tokenizer made them.
+    from_text: bool,
 }
 
 impl Tokens {
@@ -74,9 +76,7 @@ impl Tokens {
         if length == 0 || ids.is_empty() || !ids.len().is_multiple_of(length) {
             return Err(TextError::Short { path: PathBuf::from("(ready ids)"), tokens: ids.len(), length });
         }
-        let mut hash = Sha256::new();
-        ids.iter().for_each(|id| hash.update(id.to_le_bytes()));
-        Ok(Self { ids, length, hash: hexadecimal(&hash.finalize()), special: None })
+        Ok(Self { hash: hash_of(&ids), ids, length, from_text: false, special: None })
     }
 
     /// Reads ready ids as a command names them, `FILE.safetensors:NAME`.
@@ -237,11 +237,28 @@ impl Tokens {
         self.special.as_ref()
     }
 
+    /// Returns SHA-256 of the ids themselves.
+    pub fn ids_hash(&self) -> String {
+        hash_of(&self.ids)
+    }
+
+    /// Returns whether a tokenizer made the ids of a text.
+    pub fn from_text(&self) -> bool {
+        self.from_text
+    }
+
     fn with_source(mut self, text: &Text, tokenizer: &Tokenizer) -> Self {
         self.hash.clone_from(&text.hash);
         self.special = Some(tokenizer.special_tokens().clone());
+        self.from_text = true;
         self
     }
+}
+
+fn hash_of(ids: &[u32]) -> String {
+    let mut hash = Sha256::new();
+    ids.iter().for_each(|id| hash.update(id.to_le_bytes()));
+    hexadecimal(&hash.finalize())
 }
 
 fn window<'a>(tokens: &'a [u32], length: usize, random: &mut ChaCha8Rng) -> &'a [u32] {

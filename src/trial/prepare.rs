@@ -14,7 +14,7 @@ use super::threads::Threads;
 use crate::device::Engine;
 use crate::interpret::is_at_hand;
 use crate::lang::ops::Op;
-use crate::model::{Checkpoint, Precision};
+use crate::model::{Checkpoint, Identity, Precision, TensorFiles, fingerprint};
 use crate::stats::{
     CalibrationOptions, Collection, Pass, Reconstruction, Source, Statistics, Tokens, collect,
 };
@@ -36,8 +36,10 @@ pub type Preparing<'a> = dyn FnMut(&str, f64) + 'a;
 pub struct Prepared {
     /// What candidates are measured with.
     pub evaluator: Evaluator,
-    /// What models and texts are: a name and a hash each.
-    pub identities: Vec<(String, String)>,
+    /// What losses are measured with: what models and texts are, where models run, and how weights are chosen.
+    pub identity: Identity,
+    /// Pairs of texts, such as the fitness and the report text, that are one.
+    pub same_texts: Vec<[&'static str; 2]>,
     /// What the calibration took.
     pub calibrated: Calibrated,
 }
@@ -84,17 +86,17 @@ pub fn prepare(
         placement,
         cancel: &cancel,
         note,
-        identities: Vec::new(),
+        identity: Identity::default(),
+        sources: Vec::new(),
         calibrated: Calibrated::default(),
     };
-    if let Some(gpu) = placement.engine.gpu() {
-        // Its losses are not a processor's to the last digit, and a search that goes on compares them.
-        let on = format!("{gpu} in {:?}", placement.precision);
-        opening.identities.push(("the device".to_owned(), on));
-    }
+    // What another version computes may differ in the last digits, and a search that goes on compares them.
+    opening.identity.add("the version of allot", env!("CARGO_PKG_VERSION"));
     let models = settings.models.len();
     let subjects = (0..models).map(|place| opening.subject(place)).collect::<Result<Vec<_>, _>>()?;
-    let Opening { identities, calibrated, .. } = opening;
+    let Opening { mut identity, sources, calibrated, .. } = opening;
+    identity.add("the pattern", settings.pattern.to_string());
+    let same_texts = same(&sources);
     let mut subjects = subjects.into_iter();
     let first = subjects.next().ok_or(TrialError::NoSubject { subject: 0, models })?;
     let subjects = Arc::new(Subjects::new(first, subjects.collect()));
@@ -110,7 +112,7 @@ pub fn prepare(
     for target in &evaluator.targets {
         evaluator.subject(*target)?;
     }
-    Ok(Prepared { evaluator, identities, calibrated })
+    Ok(Prepared { evaluator, identity, same_texts, calibrated })
 }
 
 /// A trial that is being opened.
@@ -119,7 +121,9 @@ struct Opening<'a, 'n> {
     placement: Placement<'a>,
     cancel: &'a Cancel,
     note: &'a mut Preparing<'n>,
-    identities: Vec<(String, String)>,
+    identity: Identity,
+    /// The texts that were read of the first model: what each is for, and its hash.
+    sources: Vec<(&'static str, String)>,
     calibrated: Calibrated,
 }
 
@@ -131,9 +135,15 @@ impl Opening<'_, '_> {
         let placement = self.placement;
         let checkpoint = Checkpoint::open(model)?.on(placement.engine.clone(), placement.precision)?;
         checkpoint.check_finite()?;
-        self.identify(format!("the model {}", model.display()), checkpoint.fingerprint());
+        let name = model.display().to_string();
+        if place == 0 {
+            // Its losses are not another device's to the last digit.
+            self.identity.add("the device", checkpoint.place());
+        }
+        self.identity.add(format!("the fingerprint of the weights of {name}"), checkpoint.fingerprint());
+        self.identity.add_of(&name, &checkpoint.identity()?);
         let (statistics, calibration) = self.statistics(&checkpoint, place)?;
-        let texts = self.texts(&checkpoint)?;
+        let texts = self.texts(&checkpoint, place)?;
         self.cancel.check()?;
         (self.note)("running the dense model", 0.0);
         let method = &self.settings.ranking.method;
@@ -142,8 +152,21 @@ impl Opening<'_, '_> {
         Ok(subject.calibrated_on(calibration))
     }
 
-    fn identify(&mut self, what: impl Into<String>, hash: impl Into<String>) {
-        self.identities.push((what.into(), hash.into()));
+    /// Writes down a text of a model: what its files or ready ids are, and the tokens that its windows hold, which depend on the
+    /// tokenizer, on its rule for special tokens, and on how windows are cut or drawn.
+    fn identify(&mut self, what: &'static str, tokens: &Tokens, checkpoint: &Checkpoint, place: usize) {
+        if place == 0 {
+            self.identity.add(format!("the {what} text"), tokens.hash());
+            self.sources.push((what, tokens.hash().to_owned()));
+        }
+        let model = checkpoint.folder().display();
+        let windows = format!("{} windows of {}: {}", tokens.samples(), tokens.length(), tokens.ids_hash());
+        let of = if tokens.from_text() {
+            ", which its tokenizer and the length and number of windows decide,"
+        } else {
+            ""
+        };
+        self.identity.add(format!("what {model} reads of the {what} text{of}"), windows);
     }
 
     /// Returns a model's statistics, from the file, which is the first model's, or collected on the calibration text, whose windows
@@ -156,13 +179,14 @@ impl Opening<'_, '_> {
         let texts = &self.settings.texts;
         if let (Some(path), 0) = (&texts.statistics, place) {
             let statistics = Statistics::load(path, checkpoint)?;
-            let source = statistics.provenance.source.clone();
-            self.identify(format!("the calibration of {}", path.display()), source);
+            let read = fingerprint(&TensorFiles::open_file(path)?);
+            self.identity.add(format!("the statistics in {}", path.display()), read);
+            self.sources.push(("calibration", statistics.provenance.source.clone()));
             return Ok((Some(statistics), None));
         }
         let Some(source) = &texts.calibration else { return Ok((None, None)) };
         let tokens = source.draw(checkpoint, texts.samples, Some(texts.length), texts.seed)?;
-        self.identify("the calibration text", tokens.hash());
+        self.identify("calibration", &tokens, checkpoint, place);
         let statistics = self.calibrate(checkpoint, &tokens, texts)?;
         self.calibrated.text.get_or_insert_with(|| tokens.clone());
         Ok((Some(statistics), Some(tokens)))
@@ -206,11 +230,11 @@ impl Opening<'_, '_> {
         Ok(statistics)
     }
 
-    fn texts(&mut self, checkpoint: &Checkpoint) -> Result<Texts, TrialError> {
+    fn texts(&mut self, checkpoint: &Checkpoint, place: usize) -> Result<Texts, TrialError> {
         let texts = &self.settings.texts;
-        let mut windows = |what: &str, source: &Source, limit: Option<usize>| {
+        let mut windows = |what: &'static str, source: &Source, limit: Option<usize>| {
             let tokens = source.windows(checkpoint, Some(texts.length), limit)?;
-            self.identify(format!("the {what} text"), tokens.hash());
+            self.identify(what, &tokens, checkpoint, place);
             Ok::<Tokens, TrialError>(tokens)
         };
         let fitness = windows("fitness", &texts.fitness, Some(texts.windows))?;
@@ -219,4 +243,14 @@ impl Opening<'_, '_> {
         let report = texts.report.as_ref().map(|it| windows("report", it, texts.report_windows));
         Ok(Texts { fitness, selection, report: report.transpose()? })
     }
+}
+
+/// Returns the pairs of texts that are one.
+fn same(sources: &[(&'static str, String)]) -> Vec<[&'static str; 2]> {
+    let mut pairs = Vec::new();
+    for (at, (first, hash)) in sources.iter().enumerate() {
+        let others = sources[at + 1..].iter().filter(|(_, other)| other == hash);
+        pairs.extend(others.map(|(second, _)| [*first, *second]));
+    }
+    pairs
 }

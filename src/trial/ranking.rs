@@ -1,5 +1,7 @@
 //! How weights are ranked: a method with the metric that scripts see.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -20,6 +22,14 @@ pub struct Ranking {
     pub method: Method,
     /// What `score` stands for in scripts without a metric of their own.
     pub metric: Metric,
+}
+
+impl fmt::Display for Ranking {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let RankingText { method, metric, parameters } = RankingText::from(self.clone());
+        write!(f, "{} by {}", method.name(), metric.trim_end())?;
+        parameters.map_or(Ok(()), |parameters| write!(f, " ({parameters:?})"))
+    }
 }
 
 /// A ranking as it is kept.

@@ -24,6 +24,7 @@ mod house {
     mod circles;
     mod functions;
 }
+mod identity;
 mod interpret {
     mod cache;
     mod dsa;
@@ -48,6 +49,7 @@ mod measure {
 mod model {
     mod candle;
     mod decoder;
+    mod fingerprint;
     mod hub;
     mod odd_folders;
     mod reading;

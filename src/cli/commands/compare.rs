@@ -9,11 +9,11 @@ use crate::cli::shared::common::{Common, Format, Verdict};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::interrupt::Deferred;
 use crate::cli::shared::progress::Progress;
-use crate::cli::shared::trial::{Objective, Texts, TrialPlace, say_collected_in, trial};
+use crate::cli::shared::trial::{Objective, Texts, TrialPlace, say_collected_in, say_same, trial};
 use crate::cli::shared::{output, preparation, scripts, terminal};
 use crate::compare::entrant::{Decider, Entrant};
 use crate::compare::error::CompareError;
-use crate::compare::folder::{Folder, Identity};
+use crate::compare::folder::{Folder, identity};
 use crate::compare::ground::Ground;
 use crate::compare::run::{ComparisonPlan, compare};
 use crate::compare::summary::{Comparison, Timings};
@@ -101,11 +101,15 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
         let placement = Placement { engine: &machine.engine, precision: machine.precision };
         prepare(&settings, placement, machine.cancel, note)
     })?;
+    let same = prepared.same_texts.iter().copied();
+    // Where nothing is searched, another text stands in the fitness text's place, and nothing comes of it.
+    let same: Vec<_> = same.filter(|pair| searches(&plan) || !pair.contains(&"fitness")).collect();
+    say_same(&same, common.quiet);
     let writing = Deferred::begin();
     let (folder, mut store): (_, Box<dyn Store>) = match &arguments.out {
         None => (None, Box::new(Memory::default())),
         Some(path) => {
-            let (folder, journal) = Folder::enter(path, &Identity::new(&prepared, &arguments.method))?;
+            let (folder, journal) = Folder::enter(path, &identity(&prepared, &arguments.method))?;
             (Some(folder), Box::new(journal))
         }
     };
@@ -211,6 +215,11 @@ fn label(name: &str) -> String {
     .into_owned()
 }
 
+/// Returns whether something is searched for on the fitness text.
+fn searches(plan: &ComparisonPlan) -> bool {
+    plan.entrants.iter().any(|it| matches!(it.decider, Decider::Baseline(_)))
+}
+
 /// Returns which model and texts are compared on.
 fn settings(
     arguments: &Arguments,
@@ -218,8 +227,7 @@ fn settings(
     metric: &Metric,
     quiet: bool,
 ) -> Result<TrialSettings, CliError> {
-    let searches = plan.entrants.iter().any(|it| matches!(it.decider, Decider::Baseline(_)));
-    let mut texts = arguments.texts.settings_with(arguments.seed, !searches)?;
+    let mut texts = arguments.texts.settings_with(arguments.seed, !searches(plan))?;
     // Nothing is searched, so gradients are collected only where an entrant uses them.
     texts.gradients = false;
     let scripts = plan.entrants.iter().filter_map(|entrant| match &entrant.decider {

@@ -11,7 +11,7 @@ use crate::baselines::program::Baseline;
 use crate::cli::shared::common::{Common, Verdict};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::interrupt::Deferred;
-use crate::cli::shared::trial::{Objective, Texts, TrialPlace, say_collected_in, trial};
+use crate::cli::shared::trial::{Objective, Texts, TrialPlace, say_collected_in, say_same, trial};
 use crate::cli::shared::{preparation, scripts};
 use crate::report::search::script;
 use crate::search::error::SearchError;
@@ -22,6 +22,21 @@ use crate::search::settings::Settings;
 use crate::search::space::SpaceOptions;
 use crate::session::{Search, include};
 use crate::trial::settings::TextSettings;
+
+/// What a run's folder says already: beside `--resume` these would be ignored, so they are refused. A group is named like its struct.
+const OF_NEW: [&str; 11] = [
+    "model",
+    "out",
+    "sparsity",
+    "include",
+    "evaluations",
+    "seeds",
+    "seed",
+    "control",
+    "Texts",
+    "Objective",
+    "SpaceArguments",
+];
 
 /// Evolves allocation functions on a model, and writes the best as scripts
 #[derive(Debug, clap::Args)]
@@ -40,7 +55,7 @@ pub(in crate::cli) struct Arguments {
     #[arg(required_unless_present = "resume")]
     model: Option<PathBuf>,
     /// Goes on with the run in this folder, as if it had never stopped
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["model", "out", "sparsity"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = OF_NEW)]
     resume: Option<PathBuf>,
     /// The share of all weights in the blocks' linears that is to be pruned, from 0 to 1
     #[arg(long, short, value_name = "RATIO", required_unless_present = "resume")]
@@ -146,6 +161,7 @@ pub(in crate::cli) fn work(search: Search, common: Common) -> Result<Verdict, Cl
     let prepared = preparation::prepared(common, |machine, note| {
         search.on(machine.engine, machine.precision).cancelled_by(machine.cancel).prepare(note)
     })?;
+    say_same(prepared.same_texts(), common.quiet);
     let folder = prepared.folder().to_owned();
     let writing = Deferred::begin();
     let line = Line::new(common.quiet);

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::interpret::error::InterpretError;
 use crate::interrupt::Interrupted;
 use crate::lang::diagnostic::Diagnostic;
+use crate::model::Difference;
 use crate::search::error::SearchError;
 use crate::session::SessionError;
 
@@ -130,11 +131,13 @@ pub enum CliError {
         /// The script.
         name: String,
     },
-    /// Statistics are of other weights.
-    #[error("the statistics were collected on other weights than those of {}", model.display())]
-    OtherWeights {
+    /// Statistics are of another model, or of the model as it was.
+    #[error("the statistics were not collected on {} as it is: {difference}", model.display())]
+    OtherModel {
         /// The model's folder.
         model: PathBuf,
+        /// What differs.
+        difference: Box<Difference>,
     },
     /// An allocation file is to have other units than it has.
     #[error("{name} has one ratio for each {unit}, and not for each {asked}")]
@@ -228,7 +231,7 @@ impl From<SessionError> for CliError {
             SessionError::DecidedSparsity { name, target, asked } => {
                 Self::DecidedSparsity { name, target, asked }
             }
-            SessionError::OtherWeights { model } => Self::OtherWeights { model },
+            SessionError::OtherModel { model, difference } => Self::OtherModel { model, difference },
             SessionError::Model(error) => Self::Model(error),
             SessionError::Text(error) => Self::Text(error),
             SessionError::Statistics(error) => Self::Statistics(error),

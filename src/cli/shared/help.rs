@@ -79,7 +79,7 @@ fn of(error: &CliError) -> Vec<String> {
         }
         CliError::DecidedSparsity { .. } => one("leave out `--sparsity`"),
         CliError::NoGradients { .. } => one("leave out `--no-gradients`, or the script"),
-        CliError::OtherWeights { .. } => one("collect them again with `allot stats`"),
+        CliError::OtherModel { .. } => one("collect them again with `allot stats`"),
         CliError::DecidedUnit { .. } => one("leave out `--unit`"),
         CliError::BinaryOutput => one("pass `--output FILE`"),
         CliError::Memory { .. } => {
@@ -252,9 +252,10 @@ fn statistics(error: &StatisticsError) -> Vec<String> {
     match error {
         StatisticsError::File(cause) => model(cause),
         StatisticsError::Kind { .. } => one("make one with `allot stats`"),
-        StatisticsError::Stale { .. } | StatisticsError::Missing { .. } | StatisticsError::Value { .. } => {
-            one("make it again with `allot stats`")
-        }
+        StatisticsError::Old { .. }
+        | StatisticsError::Stale { .. }
+        | StatisticsError::Missing { .. }
+        | StatisticsError::Value { .. } => one("make it again with `allot stats`"),
         StatisticsError::Unknown { .. } => none(),
     }
 }

@@ -206,3 +206,12 @@ pub(in crate::cli) fn say_collected_in(asked: &TextSettings, collected: &TextSet
     ];
     say_collected(&of_trial, quiet);
 }
+
+/// Warns of texts that are one: what is found on a text and measured on it again shows nothing of other texts.
+pub(in crate::cli) fn say_same(pairs: &[[&str; 2]], quiet: bool) {
+    for [first, second] in pairs.iter().filter(|_| !quiet) {
+        super::terminal::message(&format!(
+            "warning: the {first} and the {second} text are the same; figures of the one are no test of what the other decided\n"
+        ));
+    }
+}

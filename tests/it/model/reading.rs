@@ -285,6 +285,7 @@ fn statistics_of_another_model_or_with_impossible_values_are_refused() {
     let path = folder.path().join("statistics.safetensors");
     let mut statistics = Statistics::default();
     statistics.provenance.model = checkpoint.fingerprint();
+    statistics.provenance.config = checkpoint.identity().unwrap();
     for linear in checkpoint.linears() {
         let second_moment = Some(vec![1.0; linear.columns]);
         statistics
@@ -319,8 +320,17 @@ fn statistics_of_another_model_or_with_impossible_values_are_refused() {
     stranger.linears.insert("elsewhere".into(), statistics.linears[module].clone());
     expect(&refusal(&stranger).to_string(), &["elsewhere", "another model"]);
     let mut stale = statistics.clone();
-    stale.provenance.model = "0".into();
-    assert!(matches!(refusal(&stale), StatisticsError::Stale { .. }));
+    stale.provenance.model = "xxh3-0".into();
+    expect(&refusal(&stale).to_string(), &["the fingerprint of the weights was xxh3-0"]);
+    // What an earlier version wrote looked at a part of the weights only.
+    stale.provenance.model = "0".repeat(64);
+    assert!(matches!(refusal(&stale), StatisticsError::Old { .. }));
+    let mut turned = statistics.clone();
+    turned.provenance.config = serde_json::from_str(
+        &serde_json::to_string(&statistics.provenance.config).unwrap().replace("10000", "20"),
+    )
+    .unwrap();
+    expect(&refusal(&turned).to_string(), &["`rope_", "in config.json was", "20"]);
     let model = bundled().join("model.safetensors");
     let error = Statistics::load(&model, &checkpoint).unwrap_err();
     expect(&error.to_string(), &["not a statistics file"]);

@@ -343,5 +343,5 @@ fn what_cannot_be_is_refused_in_a_line() {
     arguments.extend(["--report-windows", "4"]);
     place.run(place.allot(&arguments));
     fs::copy(texts.join("report.jsonl"), own.join("fitness.jsonl")).expect("a copy");
-    refused(place.allot(&["search", "--resume", "changed"]), "the fitness text changed");
+    refused(place.allot(&["search", "--resume", "changed"]), "the fitness text was");
 }

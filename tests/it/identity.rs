@@ -1,0 +1,220 @@
+//! What was measured with one thing is not mixed with what is measured with another: comparisons, searches and statistics say what
+//! changed, by name, and go no further.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/tiny-stories-12l");
+
+/// A folder with a model and texts of its own.
+struct Place(TempDir);
+
+impl Place {
+    fn new() -> Self {
+        let place = Self(TempDir::new().expect("a folder"));
+        fs::create_dir_all(place.path("model/text")).expect("a folder");
+        for name in ["config.json", "tokenizer.json", "model.safetensors"] {
+            fs::copy(Path::new(MODEL).join(name), place.path("model").join(name)).expect("a copy");
+        }
+        for name in ["calibration", "fitness", "selection", "report"] {
+            let file = format!("text/{name}.jsonl");
+            fs::copy(Path::new(MODEL).join(&file), place.path("model").join(&file)).expect("a copy");
+        }
+        place
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn allot(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_allot"));
+        command.current_dir(self.0.path()).args(arguments).stdin(Stdio::null());
+        command.output().expect("the binary runs")
+    }
+
+    fn runs(&self, arguments: &[&str]) -> String {
+        let output = self.allot(arguments);
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {error}");
+        error
+    }
+
+    fn refuses(&self, arguments: &[&str], words: &[&str]) {
+        let output = self.allot(arguments);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {error}");
+        for word in words {
+            assert!(error.contains(word), "no `{word}` in: {error}");
+        }
+    }
+
+    /// Changes a text file of the model, runs `check`, and changes it back.
+    fn with(&self, file: &str, from: &str, to: &str, check: impl FnOnce()) {
+        let path = self.path("model").join(file);
+        let before = fs::read_to_string(&path).expect("a file");
+        assert!(before.contains(from), "{file} has {from}");
+        fs::write(&path, before.replacen(from, to, 1)).expect("a change");
+        check();
+        fs::write(&path, before).expect("the file as it was");
+    }
+
+    /// Has the tokenizer begin no text with a special token any more, runs `check`, and puts the tokenizer back.
+    fn with_another_rule(&self, check: impl FnOnce()) {
+        let path = self.path("model/tokenizer.json");
+        let before = fs::read(&path).expect("a tokenizer");
+        let mut after: serde_json::Value = serde_json::from_slice(&before).expect("JSON");
+        after["post_processor"] = serde_json::Value::Null;
+        fs::write(&path, after.to_string()).expect("another tokenizer");
+        check();
+        fs::write(&path, before).expect("the tokenizer as it was");
+    }
+
+    /// Flips the lowest bit of a weight far from every tensor's ends, runs `check`, and flips it back.
+    fn with_another_weight(&self, check: impl FnOnce()) {
+        let path = self.path("model/model.safetensors");
+        let before = fs::read(&path).expect("weights");
+        let mut after = before.clone();
+        let at = after.len() / 2 + 6000;
+        after[at & !1] ^= 1;
+        fs::write(&path, after).expect("a change");
+        check();
+        fs::write(&path, before).expect("the weights as they were");
+    }
+}
+
+const SMALL: [&str; 8] = ["--length", "16", "--samples", "2", "--windows", "2", "--report-windows", "2"];
+
+#[test]
+fn comparison_of_something_else_is_refused_by_name() {
+    let place = Place::new();
+    let compare = |more: &[&'static str]| {
+        let mut arguments = vec!["compare", "model", "uniform", "-s", "0.6", "--texts", "model/text"];
+        arguments.extend(SMALL);
+        arguments.extend(["--out", "out"]);
+        arguments.extend(more);
+        arguments
+    };
+    place.runs(&compare(&[]));
+    let again = || compare(&[]);
+    place.runs(&again());
+    place.with("config.json", "1e-05", "1e-04", || place.refuses(&again(), &["`rms_norm_eps`", "0.0001"]));
+    // The version of another program that wrote the file changes no number.
+    place.with("config.json", "5.23.0", "5.24.0", || drop(place.runs(&again())));
+    place.with_another_rule(|| place.refuses(&again(), &["reads of the", "tokenizer"]));
+    place.with_another_weight(|| place.refuses(&again(), &["the fingerprint of the weights"]));
+    place.with("text/report.jsonl", "the", "an", || place.refuses(&again(), &["the report text"]));
+    place.refuses(&compare(&["--pattern", "n:4"]), &["the pattern was unstructured and now is n:4"]);
+    place.refuses(&compare(&["--method", "magnitude"]), &["the method"]);
+    place.refuses(&compare(&["--seed", "3"]), &["calibration text"]);
+    let mut longer = again();
+    let at = longer.iter().position(|it| *it == "16").expect("a length");
+    longer[at] = "32";
+    place.refuses(&longer, &["windows of 32"]);
+    // What an earlier version left says less than has to be known.
+    fs::write(place.path("out/identity.json"), r#"[["the model model","a04"]]"#).expect("a file");
+    place.refuses(&again(), &["the version of allot", "not written down"]);
+}
+
+#[test]
+fn search_goes_on_with_what_it_began_with_only() {
+    let place = Place::new();
+    let mut begin = vec!["search", "model", "-s", "0.6", "--texts", "model/text", "--evaluations", "20"];
+    begin.extend(SMALL);
+    begin.extend(["--out", "run"]);
+    place.runs(&begin);
+    let resume = ["search", "--resume", "run", "--quiet"];
+    place.runs(&resume);
+    place.with("config.json", "10000.0", "20.0", || place.refuses(&resume, &["`rope_parameters`"]));
+    place.with_another_rule(|| place.refuses(&resume, &["reads of the"]));
+    place.with_another_weight(|| place.refuses(&resume, &["the fingerprint of the weights"]));
+    let settings = place.path("run/settings.json");
+    let kept = fs::read_to_string(&settings).expect("settings");
+    for (from, to, what) in [
+        (r#""seed": 0"#, r#""seed": 5"#, "calibration text"),
+        (r#""pattern": "unstructured""#, r#""pattern": "n:4""#, "the pattern"),
+        (r#""method": "wanda""#, r#""method": "magnitude""#, "the ranking of weights"),
+    ] {
+        assert!(kept.contains(from), "{from}");
+        fs::write(&settings, kept.replacen(from, to, 1)).expect("other settings");
+        place.refuses(&resume, &[what]);
+    }
+}
+
+#[test]
+fn options_of_a_new_search_are_refused_beside_resume() {
+    let place = Place::new();
+    let options = [
+        ["--sparsity", "0.6"],
+        ["--out", "other"],
+        ["--texts", "t"],
+        ["--fitness", "f.txt"],
+        ["--stats", "s"],
+        ["--length", "8"],
+        ["--samples", "8"],
+        ["--windows", "8"],
+        ["--report-windows", "8"],
+        ["--also", "0.5"],
+        ["--measure", "perplexity"],
+        ["--method", "magnitude"],
+        ["--pattern", "2:4"],
+        ["--space", "dsa"],
+        ["--max-size", "9"],
+        ["--unit", "block"],
+        ["--only", "score"],
+        ["--without", "score"],
+        ["--include", "owl"],
+        ["--evaluations", "500"],
+        ["--seeds", "2"],
+        ["--seed", "0"],
+        ["--control", "random"],
+    ];
+    for [option, value] in options {
+        place.refuses(&["search", "--resume", "run", option, value], &["cannot be used with", option]);
+    }
+    place.refuses(&["search", "--resume", "run", "--no-gradients"], &["cannot be used with"]);
+    // Alone, it comes to the folder, which is not there.
+    place.refuses(&["search", "--resume", "run", "--quiet"], &["is not a search's folder"]);
+}
+
+#[test]
+fn statistics_are_of_the_model_as_it_is() {
+    let place = Place::new();
+    let text = ["--text", "model/text/calibration.jsonl", "--samples", "2", "--length", "16"];
+    place.runs(&[&["stats", "model", "--out", "s.safetensors"], &text[..]].concat());
+    let eval = ["eval", "model", "owl", "-s", "0.6", "--stats", "s.safetensors"];
+    place.runs(&eval);
+    place.with("config.json", "1e-05", "0.5", || {
+        place.refuses(&eval, &["`rms_norm_eps` in config.json", "0.5"])
+    });
+    place.with_another_rule(|| place.refuses(&eval, &["tokenizer.json was"]));
+    fs::write(place.path("model/tokenizer_config.json"), r#"{"add_bos_token":true}"#).expect("a file");
+    place.refuses(&eval, &["tokenizer_config.json is"]);
+    fs::write(place.path("model/tokenizer_config.json"), r#"{"chat_template":"{{ it }}"}"#).expect("a file");
+    place.runs(&eval);
+    place.with_another_weight(|| place.refuses(&eval, &["the fingerprint of the weights"]));
+}
+
+#[test]
+fn one_text_for_two_splits_is_said() {
+    let place = Place::new();
+    let text = |name: &str| format!("model/text/{name}.jsonl");
+    let (fitness, report) = (text("fitness"), text("report"));
+    let search = |selection: &str, out: &str| {
+        let mut arguments =
+            vec!["search", "model", "-s", "0.6", "--calibration", &report, "--fitness", &fitness];
+        arguments.extend(["--selection", selection, "--report", &report, "--evaluations", "4"]);
+        arguments.extend(SMALL);
+        arguments.extend(["--out", out]);
+        place.runs(&arguments)
+    };
+    let said = search(&fitness, "one");
+    assert!(said.contains("the fitness and the selection text are the same"), "{said}");
+    assert!(said.contains("the calibration and the report text are the same"), "{said}");
+    let compare = ["compare", "model", "uniform", "-s", "0.6", "--texts", "model/text"];
+    let said = place.runs(&[&compare[..], &SMALL[..]].concat());
+    assert!(!said.contains("the same"), "{said}");
+}
