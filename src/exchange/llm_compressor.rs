@@ -91,43 +91,187 @@ fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
-/// Reads a recipe: the ratios of its first modifier that has a `sparsity`.
+/// Reads a recipe: the ratios of its modifiers that have a `sparsity`.
 ///
-/// Its targets must match either all of the model's blocks or all linears in them, by `re:` patterns as Python's `re.match` has
-/// them, or by names. One number is the ratio of all.
+/// The targets of a modifier match either all of the model's blocks or all linears in them, by `re:` patterns as Python's `re.match`
+/// has them, by names, or by the class `Linear`. One number is the ratio of all. Several modifiers are read as one where each has one
+/// number and they share out the linears among them.
 ///
 /// # Errors
-/// When it is no YAML, no key ends with `_modifiers` or holds a `sparsity`, the targets or the list are not the model's, or a
-/// linear of the model is ignored.
+/// When it is no YAML, no key ends with `_modifiers` or holds a `sparsity`, a key of a modifier is not known to leave ratios alone, the
+/// targets or the list are not the model's, a linear of the model is ignored, or the linears are chosen by more than their ratio.
 pub fn read(text: &str, blocks: &[Unit]) -> Result<Ratios, ExchangeError> {
-    let wrong = |problem: String| ExchangeError::malformed(Format::LlmCompressor, problem);
-    let documents = YamlLoader::load_from_str(text).map_err(|error| wrong(error.to_string()))?;
-    let recipe = documents.first().ok_or_else(|| wrong("it is empty".to_owned()))?;
-    let modifier = modifier(recipe).ok_or_else(|| {
-        wrong("no stage, a key ending in `_stage`, has modifiers, a key ending in `_modifiers`, with a `sparsity`".to_owned())
-    })?;
-    let targets = texts(&modifier["targets"]);
-    let places = matched(&targets, blocks)?;
-    let ignored = texts(&modifier["ignore"]);
-    let matches = matchers(&ignored)?;
-    let is_ignored = |linear: &&Projection| {
-        ignored.iter().any(|it| it == "Linear") || matches.iter().any(|matches| matches(&linear.name))
+    let recipe = parse(text)?;
+    let found = modifiers(&recipe)?;
+    for (name, modifier) in &found {
+        check_keys(name, modifier)?;
+    }
+    match &found[..] {
+        [] => Err(wrong(
+            "no stage, a key ending in `_stage`, has modifiers, a key ending in `_modifiers`, with a `sparsity`",
+        )),
+        [(_, modifier)] => read_one(modifier, blocks),
+        several => read_several(several, blocks),
+    }
+}
+
+fn wrong(problem: impl Into<String>) -> ExchangeError {
+    ExchangeError::malformed(Format::LlmCompressor, problem)
+}
+
+/// Parses a recipe as PyYAML does, which reads lists in brackets whatever their lines' indentation.
+fn parse(text: &str) -> Result<Yaml, ExchangeError> {
+    let loaded = YamlLoader::load_from_str(text);
+    let loaded = loaded.or_else(|error| YamlLoader::load_from_str(&indented(text)).map_err(|_| error));
+    let mut documents = loaded.map_err(|error| wrong(error.to_string()))?;
+    match documents.len() {
+        0 => Err(wrong("it is empty")),
+        1 => Ok(documents.remove(0)),
+        several => Err(wrong(format!("it holds {several} documents, and a recipe is one"))),
+    }
+}
+
+/// Indents the lines that begin inside brackets or braces, which YAML 1.2 asks for.
+fn indented(text: &str) -> String {
+    let (mut depth, mut quote) = (0_usize, None);
+    let mut out = String::new();
+    for line in text.lines() {
+        if depth > 0 && quote.is_none() {
+            out.push_str(&" ".repeat(80));
+        }
+        out.push_str(line);
+        out.push('\n');
+        let mut before = ' ';
+        for sign in line.chars() {
+            match (quote, sign) {
+                (None, '#') if before.is_whitespace() => break,
+                (None, '"' | '\'') if before.is_whitespace() || "[{,:".contains(before) => quote = Some(sign),
+                (None, '[' | '{') => depth += 1,
+                (None, ']' | '}') => depth = depth.saturating_sub(1),
+                (Some(open), _) if sign == open && before != '\\' => quote = None,
+                _ => {}
+            }
+            before = sign;
+        }
+    }
+    out
+}
+
+/// Returns the modifiers that have a sparsity, by name.
+fn modifiers(recipe: &Yaml) -> Result<Vec<(String, &Yaml)>, ExchangeError> {
+    let entries = |yaml: &'_ Yaml| -> Vec<(String, Yaml)> {
+        let hash = yaml.as_hash().into_iter().flatten();
+        hash.filter_map(|(key, _)| Some((key.as_str()?.to_owned(), key.clone()))).collect()
     };
+    let mut found = Vec::new();
+    for (stage, key) in entries(recipe) {
+        let stage_of = &recipe[key.as_str().unwrap_or_default()];
+        if !stage.ends_with("_stage") {
+            if contains_sparsity(stage_of) {
+                return Err(wrong(format!(
+                    "`{stage}` holds a `sparsity`, and the tool passes over it, since its name does not end in `_stage`"
+                )));
+            }
+            continue;
+        }
+        for (list, key) in entries(stage_of) {
+            let list_of = &stage_of[key.as_str().unwrap_or_default()];
+            if !list.ends_with("_modifiers") {
+                if contains_sparsity(list_of) {
+                    return Err(wrong(format!(
+                        "`{list}` holds a `sparsity`, and the tool passes over it, since its name does not end in `_modifiers`"
+                    )));
+                }
+                continue;
+            }
+            for (name, key) in entries(list_of) {
+                let modifier = &list_of[key.as_str().unwrap_or_default()];
+                if !modifier["sparsity"].is_badvalue() {
+                    found.push((name, modifier));
+                } else if name.contains("Pruning") || name.contains("SparseGPT") {
+                    return Err(wrong(format!("{name} prunes, and has no `sparsity`")));
+                }
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Returns whether a key `sparsity` stands anywhere below.
+fn contains_sparsity(yaml: &Yaml) -> bool {
+    let hash = yaml.as_hash().into_iter().flatten();
+    hash.into_iter().any(|(key, value)| key.as_str() == Some("sparsity") || contains_sparsity(value))
+}
+
+/// Keys of a modifier that change neither which linears are pruned nor how many weights of each.
+const HARMLESS: [&str; 13] = [
+    "block_size",
+    "dampening_frac",
+    "ids",
+    "index",
+    "group",
+    "name",
+    "offload_hessians",
+    "preserve_sparsity_mask",
+    "sequential_targets",
+    "sequential_update",
+    "start",
+    "end",
+    "update",
+];
+
+/// Refuses a modifier whose ratios are not what its `sparsity` says, or come with something that an allocation has no place for.
+fn check_keys(name: &str, modifier: &Yaml) -> Result<(), ExchangeError> {
+    for (key, value) in modifier.as_hash().into_iter().flatten() {
+        let key = key.as_str().unwrap_or("a key that is no text");
+        match key {
+            "sparsity" | "targets" | "ignore" => {}
+            _ if HARMLESS.contains(&key) => {}
+            // What is left out is its default, which changes nothing.
+            _ if value.is_null() => {}
+            "mask_structure" if matches!(value.as_str(), Some("0:0" | "unstructured")) => {}
+            "mask_structure" => {
+                let pattern = value.as_str().map_or_else(|| format!("{value:?}"), str::to_owned);
+                return Err(wrong(format!(
+                    "its `mask_structure` is {pattern}, which says where zeros stand, and an allocation does not; prune with `--pattern {pattern}` and the recipe's sparsity"
+                )));
+            }
+            "sparsity_profile" | "owl_m" | "owl_lmbda" => {
+                return Err(wrong(format!(
+                    "its `{key}` has the tool compute ratios from activations, so the recipe holds none; the script `owl` computes them"
+                )));
+            }
+            _ => {
+                return Err(wrong(format!(
+                    "{name} has the key `{key}`, of which it is not known what it does to the ratios; take it out if it does nothing"
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Reads one modifier.
+fn read_one(modifier: &Yaml, blocks: &[Unit]) -> Result<Ratios, ExchangeError> {
+    let targets = texts(modifier, "targets")?;
+    let places = matched(&targets, blocks)?;
+    let ignored = texts(modifier, "ignore")?;
+    check_head(&targets, &ignored)?;
+    let matches = matchers(&ignored)?;
+    let is_ignored = |linear: &&Projection| matches.iter().any(|matches| matches(&linear.name));
     if let Some(linear) = linears(blocks).find(is_ignored) {
         return Err(wrong(format!(
             "its `ignore` leaves out {}, and an allocation has a ratio for every linear; take it out of `ignore`, or give each linear its own ratio, and that one 0",
             linear.name
         )));
     }
-    let number = |value: &Yaml| value.as_f64().or_else(|| value.as_i64().map(|whole| whole as f64));
     let sparsity = &modifier["sparsity"];
     let values: Option<Vec<f64>> = match (number(sparsity), sparsity.as_vec()) {
         (Some(ratio), _) => Some(vec![ratio; places.count()]),
         (None, Some(list)) => list.iter().map(number).collect(),
         (None, None) => None,
     };
-    let values =
-        values.ok_or_else(|| wrong("its `sparsity` is no number and no list of numbers".to_owned()))?;
+    let values = values.ok_or_else(|| wrong("its `sparsity` is no number and no list of numbers"))?;
     if values.len() != places.count() {
         return Err(wrong(format!(
             "its targets match {} modules, and its `sparsity` has {} ratios",
@@ -141,33 +285,65 @@ pub fn read(text: &str, blocks: &[Unit]) -> Result<Ratios, ExchangeError> {
     })
 }
 
-/// Returns the first modifier that has a sparsity.
-fn modifier(recipe: &Yaml) -> Option<&Yaml> {
-    let entries = |yaml: &'_ Yaml, ending: &str| -> Vec<Yaml> {
-        let hash = yaml.as_hash().into_iter().flatten();
-        hash.filter(|(key, _)| key.as_str().is_some_and(|key| key.ends_with(ending)))
-            .map(|(key, _)| key.clone())
-            .collect()
-    };
-    for stage in entries(recipe, "_stage") {
-        let stage = &recipe.as_hash()?[&stage];
-        for modifiers in entries(stage, "_modifiers") {
-            let modifiers = stage.as_hash()?[&modifiers].as_hash()?;
-            if let Some((_, found)) =
-                modifiers.iter().find(|(_, modifier)| !modifier["sparsity"].is_badvalue())
-            {
-                return Some(found);
+/// Reads several modifiers, which share out the linears among them.
+fn read_several(several: &[(String, &Yaml)], blocks: &[Unit]) -> Result<Ratios, ExchangeError> {
+    let linears: Vec<&Projection> = linears(blocks).collect();
+    let mut ratios: Vec<Option<f64>> = vec![None; linears.len()];
+    for (name, modifier) in several {
+        let targets = texts(modifier, "targets")?;
+        let ignored = texts(modifier, "ignore")?;
+        check_head(&targets, &ignored)?;
+        let (targets, ignored) = (matchers(&targets)?, matchers(&ignored)?);
+        let ratio = number(&modifier["sparsity"]).ok_or_else(|| {
+            wrong(format!("it has several modifiers, and the `sparsity` of {name} is not one number"))
+        })?;
+        for (linear, found) in linears.iter().zip(&mut ratios) {
+            let place = place(&linear.name)?;
+            let block = format!("{}{}", place.before, place.block);
+            let is = |all: &[Target], name: &str| all.iter().any(|matches| matches(name));
+            if !(is(&targets, &linear.name) || is(&targets, &block)) || is(&ignored, &linear.name) {
+                continue;
+            }
+            if found.replace(ratio).is_some() {
+                return Err(wrong(format!("two of its modifiers prune {}", linear.name)));
             }
         }
     }
-    None
+    let ratio = |(linear, ratio): (&&Projection, Option<f64>)| {
+        ratio.ok_or_else(|| ExchangeError::NoRatio { module: linear.name.clone() })
+    };
+    let ratios = linears.iter().zip(ratios).map(ratio).collect::<Result<_, _>>()?;
+    Ok(Ratios::Linears(ratios))
 }
 
-fn texts(yaml: &Yaml) -> Vec<String> {
-    let one = yaml.as_str().map(|text| vec![text.to_owned()]);
-    let many =
-        || yaml.as_vec().into_iter().flatten().filter_map(|text| Some(text.as_str()?.to_owned())).collect();
-    one.unwrap_or_else(many)
+/// Refuses targets that take in the output embedding, which an allocation has no ratio for.
+fn check_head(targets: &[String], ignored: &[String]) -> Result<(), ExchangeError> {
+    const HEAD: &str = "lm_head";
+    let names_head = |all: &[String]| -> Result<bool, ExchangeError> {
+        Ok(matchers(all)?.iter().any(|matches| matches(HEAD)))
+    };
+    if names_head(targets)? && !names_head(ignored)? {
+        return Err(wrong(format!(
+            "its targets take in `{HEAD}`, which allot does not prune; write `ignore: [\"re:.*{HEAD}\"]` if the tool is to leave it alone as well"
+        )));
+    }
+    Ok(())
+}
+
+fn number(value: &Yaml) -> Option<f64> {
+    value.as_f64().or_else(|| value.as_i64().map(|whole| whole as f64))
+}
+
+/// Returns the texts of a key: one, a list, or none where the key is missing.
+fn texts(modifier: &Yaml, key: &str) -> Result<Vec<String>, ExchangeError> {
+    let text = |it: &Yaml| {
+        it.as_str().map(str::to_owned).ok_or_else(|| wrong(format!("its `{key}` holds what is no text")))
+    };
+    match &modifier[key] {
+        Yaml::BadValue | Yaml::Null => Ok(Vec::new()),
+        Yaml::Array(many) => many.iter().map(text).collect(),
+        one => Ok(vec![text(one)?]),
+    }
 }
 
 /// What targets match, and how many.
@@ -193,7 +369,8 @@ fn matchers(targets: &[String]) -> Result<Vec<Target>, ExchangeError> {
     let matcher = |target: &String| -> Result<Target, ExchangeError> {
         let Some(pattern) = target.strip_prefix("re:") else {
             let target = target.clone();
-            return Ok(Box::new(move |name| name == target));
+            // A class names all of its modules; each linear is one of `Linear`.
+            return Ok(Box::new(move |name| name == target || (target == "Linear" && !is_block(name))));
         };
         // `re.match` begins at the name's beginning and may end anywhere.
         let regex = Regex::new(&format!("^(?:{pattern})")).map_err(|error| {
@@ -202,6 +379,11 @@ fn matchers(targets: &[String]) -> Result<Vec<Target>, ExchangeError> {
         Ok(Box::new(move |name| regex.is_match(name).unwrap_or(false)))
     };
     targets.iter().map(matcher).collect()
+}
+
+/// Returns whether a name ends with a block's number, as a linear's does not.
+fn is_block(name: &str) -> bool {
+    name.rsplit('.').next().is_some_and(|last| last.parse::<usize>().is_ok())
 }
 
 /// Returns whether targets match all blocks or all linears.

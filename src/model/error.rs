@@ -202,6 +202,14 @@ pub enum ModelError {
         /// The value.
         value: f32,
     },
+    /// A statistic that was collected is NaN or infinite.
+    #[error("the {what} of {module} overflow: some are not finite, so nothing can be decided by them")]
+    Overflow {
+        /// What was collected.
+        what: &'static str,
+        /// The linear.
+        module: String,
+    },
     /// The eigenvalues of a weight's Gram matrix do not converge.
     #[error("{}: `{tensor}` has no spectrum: its eigenvalues do not converge", folder.display())]
     Spectrum {

@@ -78,7 +78,7 @@ pub enum PruneError {
         /// The operator.
         operator: &'static str,
     },
-    /// A score is not a number.
+    /// A score is not a number, or a formula's overflows.
     #[error(
         "the score of {module} at row {row}, column {column} is {value}; earlier blocks may be pruned so far that activations overflow"
     )]

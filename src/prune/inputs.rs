@@ -78,24 +78,34 @@ impl Inputs {
     }
 
     /// Returns a linear's second moments, `[columns]`, where they were collected.
-    pub(super) fn collected_moment(&self, linear: &Linear) -> Option<Vec<f32>> {
-        self.moments.as_ref()?.mean(linear.site)
+    ///
+    /// # Errors
+    /// When one is not finite.
+    pub(super) fn collected_moment(&self, linear: &Linear) -> Result<Option<Vec<f32>>, PruneError> {
+        let mean = self.moments.as_ref().and_then(|moments| moments.mean(linear.site));
+        match mean.iter().flatten().all(|it| it.is_finite()) {
+            true => Ok(mean),
+            false => Err(PruneError::Activations { module: linear.module.clone() }),
+        }
     }
 
     /// Returns a linear's second moments, `[columns]`, for a method: those just collected, else the dense model's.
     ///
     /// # Errors
-    /// When there are none.
+    /// When there are none, or one is not finite.
     pub(super) fn second_moment<'a>(
         &self,
         linear: &Linear,
         statistics: Option<&'a Statistics>,
         method: MethodKind,
     ) -> Result<Cow<'a, [f32]>, PruneError> {
-        if let Some(collected) = self.collected_moment(linear) {
+        if let Some(collected) = self.collected_moment(linear)? {
             return Ok(Cow::Owned(collected));
         }
         let dense = statistics.and_then(|it| it.linears.get(&linear.module)?.second_moment.as_deref());
+        if dense.iter().copied().flatten().any(|it| !it.is_finite()) {
+            return Err(PruneError::Activations { module: linear.module.clone() });
+        }
         dense.map(Cow::Borrowed).ok_or(PruneError::NeedsActivations { method })
     }
 }

@@ -126,9 +126,13 @@ impl LinearPruner<'_> {
             }
         };
         let total = scores.sum_all().and_then(|it| it.to_scalar::<f32>()).map_err(at)?;
-        if total.is_nan() {
+        // A sum of large scores may overflow where none of them does, so they are looked at.
+        if !total.is_finite() {
             let scores: Vec<f32> = scores.flatten_all().and_then(|it| it.to_vec1()).map_err(at)?;
-            score::check(&linear.module, &scores, linear.columns)?;
+            match self.scorer {
+                Scorer::Formula(_) => score::check_finite(&linear.module, &scores, linear.columns)?,
+                Scorer::Metric(_) => score::check(&linear.module, &scores, linear.columns)?,
+            }
         }
         let inside = |error: ModelError| error.inside(&linear.module);
         let (engine, per) = (self.checkpoint.engine(), self.options.method.per());
@@ -146,17 +150,17 @@ fn wanda_mask(
     rounding: Rounding,
 ) -> Result<Mask, PruneError> {
     let rows = WandaRows::new(weights, moments);
-    let not_a_number = AtomicBool::new(false);
+    let not_finite = AtomicBool::new(false);
     let score = |row: usize, scores: &mut [f32]| {
         rows.write(row, scores);
-        if scores.iter().any(|it| it.is_nan()) {
-            not_a_number.store(true, Ordering::Relaxed);
+        if scores.iter().any(|it| !it.is_finite()) {
+            not_finite.store(true, Ordering::Relaxed);
         }
     };
     let mask = least_of_rows([linear.rows, linear.columns], score, share, rounding);
-    if not_a_number.into_inner() {
+    if not_finite.into_inner() {
         // Where it is, all scores tell.
-        score::check(&linear.module, &score::wanda(weights, moments), linear.columns)?;
+        score::check_finite(&linear.module, &score::wanda(weights, moments), linear.columns)?;
     }
     Ok(mask)
 }

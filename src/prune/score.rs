@@ -124,7 +124,24 @@ fn share(part: f32, whole: f32) -> f32 {
 /// # Errors
 /// With the first one's place in `module`.
 pub(super) fn check(module: &str, scores: &[f32], columns: usize) -> Result<(), PruneError> {
-    match scores.par_iter().position_first(|score| score.is_nan()) {
+    refuse(module, scores, columns, |score| score.is_nan())
+}
+
+/// Refuses scores that are not finite: those of a formula are infinite where they overflow, and infinite ones cannot be told apart.
+///
+/// # Errors
+/// As [`check`].
+pub(super) fn check_finite(module: &str, scores: &[f32], columns: usize) -> Result<(), PruneError> {
+    refuse(module, scores, columns, |score| !score.is_finite())
+}
+
+fn refuse(
+    module: &str,
+    scores: &[f32],
+    columns: usize,
+    wrong: impl Fn(&f32) -> bool + Sync + Send,
+) -> Result<(), PruneError> {
+    match scores.par_iter().position_first(wrong) {
         None => Ok(()),
         Some(at) => Err(PruneError::Score {
             module: module.to_owned(),

@@ -61,14 +61,19 @@ impl<'a> Scorer<'a> {
         weights: impl FnOnce() -> Vec<f32>,
         second_moment: impl FnOnce() -> Result<Cow<'b, [f32]>, PruneError>,
     ) -> Result<Vec<f32>, PruneError> {
-        let scores = match self {
-            Self::Formula(formula) => formula.scores(&weights(), second_moment)?,
-            Self::Metric(scores) => {
-                scores.linear(place).map_err(|source| no_value(&linear.module, source))?
+        match self {
+            Self::Formula(formula) => {
+                let scores = formula.scores(&weights(), second_moment)?;
+                score::check_finite(&linear.module, &scores, linear.columns)?;
+                Ok(scores)
             }
-        };
-        score::check(&linear.module, &scores, linear.columns)?;
-        Ok(scores)
+            // What a metric makes infinite on purpose has a place in the order.
+            Self::Metric(scores) => {
+                let scores = scores.linear(place).map_err(|source| no_value(&linear.module, source))?;
+                score::check(&linear.module, &scores, linear.columns)?;
+                Ok(scores)
+            }
+        }
     }
 }
 
@@ -100,7 +105,7 @@ pub(super) fn metric_data<'a>(
         if let Some(statistics) = options.statistics {
             statistics.attach_to(&mut data);
         }
-        if let Some(collected) = inputs.collected_moment(linear) {
+        if let Some(collected) = inputs.collected_moment(linear)? {
             data.hessian_diagonal = Some(hessian_diagonal(&collected).into());
             data.second_moment = Some(collected.into());
         }

@@ -10,7 +10,8 @@ use super::reconstruction::{Reconstruction, reconstruction_error};
 use super::statistics::{LinearStatistics, Provenance, Statistics};
 use super::stream::{Activations, room};
 use super::tokens::Tokens;
-use crate::model::{Block, Checkpoint, ModelError, Site, widen};
+use crate::data::Values;
+use crate::model::{Block, Checkpoint, ModelError, Site, first_not_finite, widen};
 
 /// What a calibration pass collects, and in how much memory.
 #[derive(Clone, Copy, Debug, Default)]
@@ -132,7 +133,30 @@ fn calibrate_block(
             reconstruction_error: errors.get(&linear.module).copied(),
             ..LinearStatistics::default()
         };
-        (linear.module.clone(), collected)
+        check(&linear.module, &collected)?;
+        Ok((linear.module.clone(), collected))
     });
-    Ok(collected.collect())
+    collected.collect()
+}
+
+/// Refuses statistics that are not finite: whatever is decided by them would mean nothing, also where it can be computed.
+fn check(module: &str, collected: &LinearStatistics) -> Result<(), ModelError> {
+    let LinearStatistics { second_moment, hessian, reconstruction_error, .. } = collected;
+    let error = reconstruction_error.as_ref().map(std::slice::from_ref);
+    for (what, values) in [
+        ("inputs", second_moment.as_deref()),
+        ("inputs", hessian.as_deref()),
+        ("reconstruction errors", error),
+    ] {
+        finite(what, module, values.unwrap_or_default())?;
+    }
+    Ok(())
+}
+
+/// Fails when one of some values that were collected of a linear is not finite.
+pub(super) fn finite(what: &'static str, module: &str, values: &[f32]) -> Result<(), ModelError> {
+    match first_not_finite(&Values::F32(values.into())) {
+        None => Ok(()),
+        Some(_) => Err(ModelError::Overflow { what, module: module.to_owned() }),
+    }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, Tensor, Var};
 
+use super::calibrate::finite;
 use super::states::States;
 use super::stream::{room, state_bytes};
 use super::tokens::Tokens;
@@ -127,7 +128,9 @@ fn through_block(
     let mut roots = BTreeMap::new();
     for ((module, _), sum) in variables.into_iter().zip(sums) {
         if let Some(sum) = sum {
-            roots.insert(module, sum.sqrt()?.flatten_all()?.to_dtype(DType::F32)?.to_vec1()?);
+            let gradients: Vec<f32> = sum.sqrt()?.flatten_all()?.to_dtype(DType::F32)?.to_vec1()?;
+            finite("gradients", &module, &gradients)?;
+            roots.insert(module, gradients);
         }
     }
     Ok(roots)

@@ -160,6 +160,73 @@ fn what_a_format_cannot_hold_is_refused() {
     assert!(error.contains("torn.json"), "{error}");
 }
 
+/// Recipes as people write them, with what comes of each: a ratio for each of a block's linears, or words of the refusal.
+#[test]
+fn recipes_of_other_forms_are_read_or_refused_for_a_reason() {
+    let names = ["self_attn.q_proj", "mlp.down_proj"];
+    let projection =
+        |block, name| Projection { name: format!("model.layers.{block}.{name}"), parameters: 100 };
+    let blocks: Vec<Unit> = (0..2)
+        .map(|block| Unit {
+            name: format!("block {block}"),
+            projections: names.iter().map(|name| projection(block, name)).collect(),
+        })
+        .collect();
+    let recipe = |modifier: &str, rest: &str| {
+        format!("a_stage:\n  b_modifiers:\n    {modifier}:\n      sparsity: 0.5\n{rest}")
+    };
+    let read = |text: &str| llm_compressor::read(text, &blocks).map_err(|error| error.to_string());
+    let gives = |text: &str, ratios: &modules::Ratios| assert_eq!(read(text).as_ref(), Ok(ratios), "{text}");
+    let refuses = |text: &str, words: &str| {
+        let error = read(text).expect_err(text);
+        assert!(error.contains(words), "{words}: {error}");
+    };
+    let all = "      targets: Linear\n      ignore: [\"re:.*lm_head\"]\n";
+    let of_linears = |ratios: &[f64]| modules::Ratios::Linears(ratios.to_vec());
+    gives(&recipe("SparseGPTModifier", all), &of_linears(&[0.5; 4]));
+    gives(
+        &recipe("WandaPruningModifier", &format!("{all}      mask_structure: \"0:0\"\n")),
+        &of_linears(&[0.5; 4]),
+    );
+    // Brackets that close at their key's indentation, with comments and quotes among them, and braces.
+    let bracket = "      targets: [\n      # all [of them\n        're:model.layers.0$',\n    \"model.layers.1\"\n      ]\n";
+    gives(&recipe("SparseGPTModifier", bracket), &modules::Ratios::Blocks(vec![0.5; 2]));
+    let flow = "a_stage: {\nb_modifiers: {\nM: {sparsity: [0.25, 0.75], targets: [\n'model.layers.0', model.layers.1\n]\n}\n}\n}\n";
+    gives(flow, &modules::Ratios::Blocks(vec![0.25, 0.75]));
+    // Two modifiers share the linears out.
+    let second = "    WandaPruningModifier:\n      sparsity: 0.25\n      targets: [\"re:.*mlp.down_proj\"]\n";
+    let first = "      targets: [\"re:.*q_proj\"]\n";
+    gives(&recipe("SparseGPTModifier", &format!("{first}{second}")), &of_linears(&[0.5, 0.25, 0.5, 0.25]));
+    refuses(
+        &recipe("SparseGPTModifier", &format!("{all}{second}")),
+        "two of its modifiers prune model.layers.0.mlp.down_proj",
+    );
+    let half = "    Other:\n      sparsity: 0.25\n      targets: [model.layers.0.mlp.down_proj]\n";
+    refuses(
+        &recipe("SparseGPTModifier", &format!("{first}{half}")),
+        "no ratio for model.layers.1.mlp.down_proj",
+    );
+    // What would become uniform, or lose its pattern, if it were passed over.
+    refuses(
+        &recipe("SparseGPTModifier", &format!("{all}      sparsity_profile: owl\n      owl_m: 5\n")),
+        "`sparsity_profile`",
+    );
+    refuses(&recipe("SparseGPTModifier", &format!("{all}      mask_structure: \"2:4\"\n")), "--pattern 2:4");
+    refuses(
+        &recipe("SparseGPTModifier", &format!("{all}      ratios_by_layer: {{a: 1}}\n")),
+        "`ratios_by_layer`",
+    );
+    refuses(&recipe("SparseGPTModifier", "      targets: Linear\n"), "`lm_head`, which allot does not prune");
+    refuses(&recipe("SparseGPTModifier", ""), "match 0 of");
+    refuses(&recipe("SparseGPTModifier", "      targets: [3]\n"), "no text");
+    let named = recipe("SparseGPTModifier", all);
+    refuses(&named.replace("a_stage", "pruning"), "does not end in `_stage`");
+    refuses(&named.replace("b_modifiers", "modifiers2"), "does not end in `_modifiers`");
+    refuses(&format!("{named}---\n{named}"), "2 documents");
+    let without = "b_stage:\n  c_modifiers:\n    MagnitudePruningModifier:\n      init_sparsity: 0.1\n";
+    refuses(&format!("{named}{without}"), "MagnitudePruningModifier prunes, and has no `sparsity`");
+}
+
 /// An allocation of blocks of any sizes.
 fn allocations() -> impl Strategy<Value = (Vec<Unit>, Allocation)> {
     let block = (prop::collection::vec(64_u64..4000, 3), 0.05_f64..0.95);

@@ -60,6 +60,7 @@ mod prune {
     mod blocks;
     mod masks;
     mod methods;
+    mod overflow;
     mod saving;
 }
 mod report {

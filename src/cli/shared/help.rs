@@ -166,6 +166,9 @@ fn model(error: &ModelError) -> Vec<String> {
         ModelError::Shape { .. } => one("use the config.json that came with these weights"),
         ModelError::DataType { .. } => one("dequantise a quantised model first"),
         ModelError::NotFinite { .. } => one("use another copy"),
+        ModelError::Overflow { .. } => one(
+            "the model gives no finite activations on this text: look at its weights and config.json, or use `--precision f32`",
+        ),
         ModelError::Spectrum { .. } => one("check whether the checkpoint is damaged"),
         ModelError::Scratch { .. } => one(
             "free some space there, set TMPDIR to a folder with more, allow more with `--memory`, or take fewer samples",
