@@ -17,6 +17,7 @@ mod states;
 mod statistics;
 mod stream;
 mod text;
+mod text_file;
 mod tokens;
 
 pub use calibrate::{CalibrationOptions, calibrate, calibrate_with};

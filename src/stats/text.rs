@@ -4,9 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
+use super::text_file::decode;
 use crate::model::{ModelError, hexadecimal};
 
 /// Documents to calibrate on or to measure with.
@@ -34,6 +36,30 @@ pub enum TextError {
         path: PathBuf,
         /// Where the first wrong byte is.
         at: usize,
+    },
+    /// The file holds zero bytes.
+    #[error("{} holds a zero byte at {at}, as no text does; it may be UTF-16 without a byte order mark, or no text", path.display())]
+    Zero {
+        /// The file.
+        path: PathBuf,
+        /// Where the first zero byte is.
+        at: usize,
+    },
+    /// The file is no text that can be read.
+    #[error("{} is {what}, and not a text in UTF-8, or in UTF-16 with a byte order mark", path.display())]
+    NoText {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
+    },
+    /// A packed file cannot be unpacked.
+    #[error("{} cannot be unpacked: {problem}", path.display())]
+    Packed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
     },
     /// A line of a JSON lines file is not an object with a `text` field.
     #[error("{}:{line}: {problem}; every line must be an object with a `text` field", path.display())]
@@ -103,31 +129,29 @@ struct Row {
 }
 
 impl Text {
-    /// Reads text files, by their names' endings:
+    /// Reads text files, packed by gzip or zstd or not, in UTF-8 or in UTF-16 with a byte order mark. Line breaks become `\n`.
     ///
-    /// - `.jsonl`, `.json`: each line an object whose `text` is a document;
-    /// - `.raw`: WikiText, one document of lines joined by blank lines as the published perplexities join them
+    /// - JSON lines, whatever the name: each line an object whose `text` is a document. So is a file read whose first line is a JSON
+    ///   object, or whose name ends in `.jsonl`, `.ndjson` or `.json`; an array of such objects is read as well;
+    /// - a name that ends in `.raw`: WikiText, one document of lines joined by blank lines as the published perplexities join them
     ///   (each line keeps its own line break, blank lines are empty);
     /// - anything else: plain text, one document, or several separated by `<|endoftext|>`.
     ///
     /// # Errors
-    /// When a file cannot be read, is not what its name says, or holds no text.
+    /// When a file cannot be read, is not what its name or first line says, or holds no text.
     pub fn read(paths: &[PathBuf]) -> Result<Self, TextError> {
         let mut hash = Sha256::new();
         let mut documents = Vec::new();
         for path in paths {
             let bytes = fs::read(path).map_err(|source| ModelError::Read { path: path.clone(), source })?;
             hash.update(&bytes);
-            let text = String::from_utf8(bytes).map_err(|error| TextError::Encoding {
-                path: path.clone(),
-                at: error.utf8_error().valid_up_to(),
-            })?;
+            let text = decode(path, bytes)?;
             let before = documents.len();
-            let ending = path.extension().and_then(|it| it.to_str());
-            match ending {
-                Some("jsonl" | "json") => read_lines(path, &text, &mut documents)?,
-                Some("raw") => documents.push(join_lines(&text)),
-                _ => documents.extend(text.split("<|endoftext|>").map(str::to_owned)),
+            match Form::of(path, &text) {
+                Form::Lines => read_lines(path, &text, &mut documents)?,
+                Form::Array(rows) => documents.extend(rows.into_iter().map(|row| row.text)),
+                Form::WikiText => documents.push(join_lines(&text)),
+                Form::Plain => documents.extend(text.split("<|endoftext|>").map(str::to_owned)),
             }
             documents.retain(|document| !document.trim().is_empty());
             if documents.len() == before {
@@ -140,6 +164,35 @@ impl Text {
     /// Returns the first file, for messages.
     pub(super) fn path(&self) -> PathBuf {
         self.paths.first().cloned().unwrap_or_default()
+    }
+}
+
+/// How documents lie in a file.
+enum Form {
+    Lines,
+    Array(Vec<Row>),
+    WikiText,
+    Plain,
+}
+
+impl Form {
+    /// Returns the form of a text: JSON by its content or its name, WikiText by its name.
+    fn of(path: &Path, text: &str) -> Self {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+        let name = [".gz", ".zst", ".zstd"].iter().find_map(|it| name.strip_suffix(it)).unwrap_or(&name);
+        if text.trim_start().starts_with('[')
+            && let Ok(rows) = serde_json::from_str(text)
+        {
+            return Self::Array(rows);
+        }
+        let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+        let object = || serde_json::from_str::<Map<String, Value>>(first).is_ok();
+        match name.rsplit_once('.').map(|(_, ending)| ending) {
+            Some("jsonl" | "ndjson" | "json") => Self::Lines,
+            _ if object() => Self::Lines,
+            Some("raw") => Self::WikiText,
+            _ => Self::Plain,
+        }
     }
 }
 

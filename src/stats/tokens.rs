@@ -126,6 +126,9 @@ impl Tokens {
     /// Cuts a text into windows that do not overlap, as published perplexities do: documents are tokenised one by one, each
     /// with its special tokens, and follow one another; what is left at the end is dropped.
     ///
+    /// With a limit only as much of a long document is tokenised as the windows can need: tokenising takes more than a hundred bytes of
+    /// memory for each byte of text.
+    ///
     /// # Errors
     /// When the text is shorter than one window, or cannot be tokenised.
     pub fn windows(
@@ -141,7 +144,7 @@ impl Tokens {
         for group in text.documents.chunks(64) {
             let encoded: Vec<Vec<u32>> = group
                 .par_iter()
-                .map(|document| tokenizer.encode(document))
+                .map(|document| encode_start(tokenizer, document, enough))
                 .collect::<Result<_, ModelError>>()?;
             ids.extend(encoded.into_iter().flatten());
             if enough.is_some_and(|enough| ids.len() >= enough) {
@@ -253,6 +256,32 @@ impl Tokens {
         self.from_text = true;
         self
     }
+}
+
+/// How many tokens more than are used are made of a document's beginning: where it is cut decides about the last ones only.
+const MARGIN: usize = 256;
+
+/// Returns at least the first `enough` tokens of a document, or all.
+fn encode_start(
+    tokenizer: &Tokenizer,
+    document: &str,
+    enough: Option<usize>,
+) -> Result<Vec<u32>, ModelError> {
+    let Some(enough) = enough else { return tokenizer.encode(document) };
+    // Most texts have three or four bytes a token.
+    let mut bytes = enough.saturating_add(MARGIN).saturating_mul(6);
+    while bytes < document.len() {
+        let cut = (0..=bytes).rev().find(|at| document.is_char_boundary(*at)).unwrap_or(0);
+        // Behind white space no word is torn.
+        let cut = document[..cut].rfind(char::is_whitespace).unwrap_or(cut);
+        let mut ids = tokenizer.encode(&document[..cut])?;
+        if ids.len() >= enough.saturating_add(MARGIN) {
+            ids.truncate(enough);
+            return Ok(ids);
+        }
+        bytes = bytes.saturating_mul(2);
+    }
+    tokenizer.encode(document)
 }
 
 fn hash_of(ids: &[u32]) -> String {

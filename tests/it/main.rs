@@ -76,5 +76,6 @@ mod search {
 mod session;
 mod stats {
     mod calibration;
+    mod texts;
 }
 mod support;

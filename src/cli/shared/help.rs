@@ -266,7 +266,10 @@ fn statistics(error: &StatisticsError) -> Vec<String> {
 fn text(error: &TextError) -> Vec<String> {
     match error {
         TextError::Model(cause) => model(cause),
-        TextError::Encoding { .. } => one("convert it to UTF-8 first"),
+        TextError::Encoding { .. } | TextError::Zero { .. } | TextError::NoText { .. } => {
+            one("convert it to UTF-8 text or JSON lines first")
+        }
+        TextError::Packed { .. } => one("use another copy"),
         TextError::Short { .. } => one("use a longer text or a smaller `--length`"),
         TextError::Line { .. }
         | TextError::Empty { .. }

@@ -35,7 +35,7 @@ pub(in crate::cli) struct Objective {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Texts")]
 pub(in crate::cli) struct Texts {
-    /// A folder with calibration, fitness, selection and report as .jsonl, .txt or .raw, for those that are not given
+    /// A folder with calibration, fitness, selection and report as .jsonl, .ndjson, .json, .txt or .raw, packed as .gz or .zst or not, for those that are not given
     #[arg(long, value_name = "FOLDER")]
     texts: Option<PathBuf>,
     /// What the dense model's statistics are collected on
@@ -127,8 +127,10 @@ impl Texts {
 
     fn in_folder(&self, name: &str) -> Option<Source> {
         let folder = self.texts.as_ref()?;
-        let files = ["jsonl", "txt", "raw"].map(|ending| folder.join(format!("{name}.{ending}")));
-        files.into_iter().find(|path| path.exists()).map(|path| Source::Text(vec![path]))
+        let forms = ["jsonl", "ndjson", "json", "txt", "raw"];
+        let packed = |ending: &str| ["", ".gz", ".zst"].map(|packed| format!("{name}.{ending}{packed}"));
+        let mut files = forms.into_iter().flat_map(packed).map(|file| folder.join(file));
+        files.find(|path| path.exists()).map(|path| Source::Text(vec![path]))
     }
 }
 

@@ -1,0 +1,83 @@
+//! The bytes of a text file as text: unpacked, and in whatever encoding its first bytes say.
+
+use std::io::Read;
+use std::path::Path;
+
+use flate2::read::MultiGzDecoder;
+use ruzstd::decoding::StreamingDecoder;
+
+use super::text::TextError;
+
+/// What files that are no texts begin with, and what they are.
+const OTHERS: [(&[u8], &str); 6] = [
+    (b"PAR1", "a Parquet file"),
+    (b"ARROW1", "an Arrow file"),
+    (b"PK\x03\x04", "a zip archive"),
+    (b"BZh", "packed by bzip2"),
+    (b"\xfd7zXZ", "packed by xz"),
+    (b"\x93NUMPY", "an array of NumPy"),
+];
+
+/// Returns a file's text, with line breaks as `\n`: packed by gzip or zstd or not, in UTF-8, or in UTF-16 with its mark.
+///
+/// # Errors
+/// When it cannot be unpacked, is something else than text, or is in another encoding.
+pub(super) fn decode(path: &Path, bytes: Vec<u8>) -> Result<String, TextError> {
+    let bytes = unpack(path, bytes)?;
+    if let Some((_, what)) = OTHERS.iter().find(|(magic, _)| bytes.starts_with(magic)) {
+        return Err(TextError::NoText { path: path.to_owned(), what });
+    }
+    let text = match &bytes[..] {
+        [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => {
+            return Err(TextError::NoText { path: path.to_owned(), what: "in UTF-32" });
+        }
+        [0xff, 0xfe, rest @ ..] => utf16(path, rest, u16::from_le_bytes)?,
+        [0xfe, 0xff, rest @ ..] => utf16(path, rest, u16::from_be_bytes)?,
+        [0xef, 0xbb, 0xbf, ..] => utf8(path, bytes[3..].to_vec())?,
+        _ => utf8(path, bytes)?,
+    };
+    Ok(if text.contains("\r\n") { text.replace("\r\n", "\n") } else { text })
+}
+
+fn unpack(path: &Path, bytes: Vec<u8>) -> Result<Vec<u8>, TextError> {
+    let mut unpacked = Vec::new();
+    let failed = |cause: String| TextError::Packed { path: path.to_owned(), problem: cause };
+    match &bytes[..] {
+        [0x1f, 0x8b, ..] => {
+            let read = MultiGzDecoder::new(&bytes[..]).read_to_end(&mut unpacked);
+            read.map_err(|error| failed(error.to_string()))?;
+        }
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => {
+            // One frame after another, as parallel packers write them.
+            let mut rest = &bytes[..];
+            while !rest.is_empty() {
+                let mut frame =
+                    StreamingDecoder::new(&mut rest).map_err(|error| failed(error.to_string()))?;
+                frame.read_to_end(&mut unpacked).map_err(|error| failed(error.to_string()))?;
+            }
+        }
+        _ => return Ok(bytes),
+    }
+    Ok(unpacked)
+}
+
+fn utf8(path: &Path, bytes: Vec<u8>) -> Result<String, TextError> {
+    // No text has zero bytes; UTF-16 without its mark has them at every other place, and is UTF-8 by the letter.
+    if let Some(at) = bytes.iter().position(|byte| *byte == 0) {
+        return Err(TextError::Zero { path: path.to_owned(), at });
+    }
+    String::from_utf8(bytes)
+        .map_err(|error| TextError::Encoding { path: path.to_owned(), at: error.utf8_error().valid_up_to() })
+}
+
+fn utf16(path: &Path, bytes: &[u8], read: impl Fn([u8; 2]) -> u16) -> Result<String, TextError> {
+    let (units, rest) = bytes.as_chunks::<2>();
+    let units: Vec<u16> = units.iter().map(|it| read(*it)).collect();
+    match String::from_utf16(&units) {
+        Ok(text) if rest.is_empty() && !text.contains('\0') => Ok(text),
+        _ => Err(TextError::NoText {
+            path: path.to_owned(),
+            what: "in UTF-16 with characters that there are not",
+        }),
+    }
+}

@@ -1,0 +1,135 @@
+//! Texts as they come: JSON lines under any name, packed or not, in other encodings, and files that are no texts.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+
+use allot::model::{Checkpoint, Tokenizer};
+use allot::stats::{Text, TextError, Tokens};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use ruzstd::encoding::{CompressionLevel, compress_to_vec};
+use tempfile::TempDir;
+
+use crate::support::data::bundled;
+
+const LINES: &str = "{\"text\": \"one day\\nin caf\\u00e9\"}\n\n{\"id\": 3, \"text\": \"two\"}\n";
+
+fn read(name: &str, bytes: &[u8]) -> Result<Vec<String>, TextError> {
+    let folder = TempDir::new().expect("a folder");
+    let path = folder.path().join(name);
+    fs::write(&path, bytes).expect("a file");
+    Text::read(&[path]).map(|text| text.documents)
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut packed = GzEncoder::new(Vec::new(), Compression::default());
+    packed.write_all(bytes).expect("packed");
+    packed.finish().expect("packed")
+}
+
+fn zstd(bytes: &[u8]) -> Vec<u8> {
+    compress_to_vec(bytes, CompressionLevel::Fastest)
+}
+
+fn utf16(text: &str, big: bool) -> Vec<u8> {
+    let units = std::iter::once(0xfeff).chain(text.encode_utf16());
+    units.flat_map(|it: u16| if big { it.to_be_bytes() } else { it.to_le_bytes() }).collect()
+}
+
+#[test]
+fn json_lines_are_read_under_any_name_packed_or_not() {
+    let expected = ["one day\nin café", "two"];
+    let array = "[{\"text\": \"one day\\nin caf\\u00e9\"},\n {\"text\": \"two\"}]";
+    let files: [(&str, Vec<u8>); 14] = [
+        ("a.jsonl", LINES.into()),
+        ("a.ndjson", LINES.into()),
+        ("a.JSONL", LINES.into()),
+        ("a.txt", LINES.into()),
+        ("a.raw", LINES.into()),
+        ("a", LINES.into()),
+        ("a.json", array.into()),
+        ("a.txt", array.into()),
+        ("a.jsonl", LINES.replace('\n', "\r\n").into_bytes()),
+        ("c4-train.00000-of-01024.json.gz", gzip(LINES.as_bytes())),
+        // Two packed one after the other, as `cat` joins them.
+        ("a.jsonl.gz", LINES.split_inclusive("\n\n").flat_map(|it| gzip(it.as_bytes())).collect()),
+        ("a.jsonl.zst", LINES.split_inclusive("\n\n").flat_map(|it| zstd(it.as_bytes())).collect()),
+        ("a.txt", utf16(LINES, false)),
+        ("a.jsonl", ["\u{feff}", LINES].concat().into_bytes()),
+    ];
+    for (name, bytes) in files {
+        assert_eq!(read(name, &bytes).expect(name), expected, "{name}");
+    }
+}
+
+#[test]
+fn plain_text_is_the_same_in_every_encoding() {
+    let text = "Lily saw {a} dog.\nÉté.<|endoftext|>[2] Tom.";
+    let expected = ["Lily saw {a} dog.\nÉté.", "[2] Tom."];
+    let windows = text.replace('\n', "\r\n");
+    for bytes in [
+        text.as_bytes().to_vec(),
+        windows.clone().into_bytes(),
+        ["\u{feff}", text].concat().into_bytes(),
+        utf16(text, false),
+        utf16(&windows, true),
+        gzip(text.as_bytes()),
+        zstd(windows.as_bytes()),
+        gzip(&utf16(text, true)),
+    ] {
+        assert_eq!(read("a.txt", &bytes).expect("a text"), expected);
+    }
+    // WikiText's form goes by the name below the packer's.
+    let wiki = " \n = A = \n";
+    assert_eq!(
+        read("w.raw.gz", &gzip(wiki.as_bytes())).expect("a text"),
+        read("w.raw", wiki.as_bytes()).expect("a text")
+    );
+}
+
+#[test]
+fn what_is_no_text_is_refused_by_what_it_is() {
+    let refused = |name: &str, bytes: &[u8], words: &str| {
+        let error = read(name, bytes).expect_err(words).to_string();
+        assert!(error.contains(words), "{words}: {error}");
+    };
+    let unmarked: Vec<u8> = "w1 w2".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    refused("a.txt", &unmarked, "zero byte at 1");
+    refused("a.txt", b"a text with one \0 in it", "zero byte at 16");
+    refused("a.jsonl", b"{\"text\": \"a\0\"}", "zero byte");
+    refused("a.txt", &gzip(b"a\0"), "zero byte at 1");
+    refused("a.txt", b"\xff\xfe\0\0a\0\0\0", "UTF-32");
+    refused("a.txt", b"\xff\xfe\0\xd8", "UTF-16");
+    refused("a.txt", b"\xff\xfea", "UTF-16");
+    refused("a.txt", b"caf\xe9", "byte 3");
+    refused("train.parquet", b"PAR1\x15\x04", "a Parquet file");
+    refused("a.jsonl.bz2", b"BZh91AY", "bzip2");
+    let packed = gzip(&[b'a'; 1000]);
+    refused("a.txt.gz", &packed[..packed.len() - 9], "cannot be unpacked");
+    let packed = zstd(LINES.as_bytes());
+    refused("a.txt.zst", &packed[..packed.len() - 3], "cannot be unpacked");
+    // A first line of JSON is no accident: what follows has to be JSON as well, with the field.
+    refused("a.txt", b"{\"text\": \"a\"}\nplain\n", ":2:");
+    refused("a.ndjson", b"{\"content\": \"a\"}\n", "`text`");
+}
+
+#[test]
+fn limited_windows_of_a_long_document_are_the_first_of_all() {
+    let checkpoint = Checkpoint::open(bundled()).expect("a model");
+    let tokenizer = Tokenizer::open(&checkpoint).expect("a tokenizer");
+    let stories = Text::read(&[Path::new(&bundled()).join("text/report.jsonl")]).expect("a text");
+    let mut long = stories.clone();
+    long.documents = vec![stories.documents.join("\n")];
+    let all = Tokens::windows(&long, &tokenizer, 64, None).expect("windows");
+    for limit in [1, 3, 17, 60] {
+        let some = Tokens::windows(&long, &tokenizer, 64, Some(limit)).expect("windows");
+        assert_eq!(some.samples(), limit);
+        assert_eq!(some.ids(), all.first(limit).ids(), "{limit}");
+    }
+    // A document without a space, longer than what a limit reads of it.
+    long.documents = vec!["é".repeat(20_000)];
+    let all = Tokens::windows(&long, &tokenizer, 64, None).expect("windows");
+    let some = Tokens::windows(&long, &tokenizer, 64, Some(2)).expect("windows");
+    assert_eq!(some.ids(), all.first(2).ids());
+}
