@@ -236,6 +236,13 @@ impl TensorFiles {
     ///
     /// A model that streams would otherwise count as resident, page by page, until it is whole in memory.
     pub fn release(&self, name: &str) {
+        if let Some(place) = self.tensors.get(name) {
+            self.release_part(name, 0, place.end - place.start);
+        }
+    }
+
+    /// Gives back the pages of `length` bytes of a tensor, from its byte `from`, as [`TensorFiles::release`] does.
+    pub(super) fn release_part(&self, name: &str, from: usize, length: usize) {
         #[cfg(unix)]
         if let Some(place) = self.tensors.get(name) {
             // SAFETY: the map is shared and read-only, so dropped pages come back from the file with the same bytes.
@@ -243,8 +250,8 @@ impl TensorFiles {
             let _ = unsafe {
                 self.files[place.file].map.unchecked_advise_range(
                     memmap2::UncheckedAdvice::DontNeed,
-                    place.start,
-                    place.end - place.start,
+                    place.start + from,
+                    length,
                 )
             };
         }

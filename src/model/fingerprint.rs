@@ -15,9 +15,6 @@ pub(crate) const FINGERPRINT: &str = "xxh3-";
 /// How many bytes are hashed and checked at a time: they are still in the core's cache when they are read the second time.
 const PIECE: usize = 1 << 20;
 
-/// How many bytes are read before their pages are given back, so that a model that streams is never whole in memory.
-const GROUP: usize = 1 << 26;
-
 /// What a pass over all tensors shows.
 #[derive(Clone, Debug)]
 pub(super) struct Examined {
@@ -34,17 +31,13 @@ pub(crate) fn fingerprint(files: &TensorFiles) -> String {
 
 /// A part of a tensor.
 struct Piece<'a> {
+    name: &'a str,
     /// The tensor's place among the names.
     tensor: usize,
+    /// The piece's place in the tensor.
+    part: usize,
     dtype: Dtype,
     bytes: &'a [u8],
-}
-
-/// What a piece shows.
-struct Seen {
-    tensor: usize,
-    hash: u128,
-    finite: bool,
 }
 
 /// Reads every byte of every tensor once.
@@ -58,26 +51,26 @@ pub(super) fn examine(files: &TensorFiles) -> Examined {
     let mut order: Vec<usize> = (0..names.len()).collect();
     // As they lie in the files, so that the disk reads forward.
     order.sort_by_key(|&tensor| files.offset(names[tensor]));
+    let mut pieces = Vec::new();
+    for tensor in order {
+        let name = names[tensor];
+        let Ok(stored) = files.tensor(name) else { continue };
+        let parts = stored.bytes.chunks(PIECE).enumerate();
+        let dtype = stored.dtype;
+        pieces.extend(parts.map(|(part, bytes)| Piece { name, tensor, part, dtype, bytes }));
+    }
+    let look = |piece: &Piece<'_>| {
+        let seen = (XxHash3_128::oneshot(piece.bytes), all_finite(piece.dtype, piece.bytes));
+        // At once, so that a model that streams is never whole in memory.
+        files.release_part(piece.name, piece.part * PIECE, piece.bytes.len());
+        seen
+    };
+    let seen: Vec<(u128, bool)> = pieces.par_iter().map(look).collect();
     let mut hashes: Vec<Vec<u128>> = vec![Vec::new(); names.len()];
     let mut finite = vec![true; names.len()];
-    let mut at = 0;
-    while at < order.len() {
-        let mut pieces = Vec::new();
-        let (begun, mut bytes) = (at, 0);
-        while at < order.len() && bytes < GROUP {
-            let tensor = order[at];
-            at += 1;
-            let Ok(stored) = files.tensor(names[tensor]) else { continue };
-            bytes += stored.bytes.len();
-            let dtype = stored.dtype;
-            pieces.extend(stored.bytes.chunks(PIECE).map(|bytes| Piece { tensor, dtype, bytes }));
-        }
-        let seen: Vec<Seen> = pieces.par_iter().map(look).collect();
-        for Seen { tensor, hash, finite: is_finite } in seen {
-            hashes[tensor].push(hash);
-            finite[tensor] &= is_finite;
-        }
-        order[begun..at].iter().for_each(|&tensor| files.release(names[tensor]));
+    for (piece, (hash, is_finite)) in pieces.iter().zip(seen) {
+        hashes[piece.tensor].push(hash);
+        finite[piece.tensor] &= is_finite;
     }
     let mut whole = Sha256::new();
     for (name, hashes) in names.iter().zip(&hashes) {
@@ -89,13 +82,5 @@ pub(super) fn examine(files: &TensorFiles) -> Examined {
     Examined {
         fingerprint: format!("{FINGERPRINT}{}", hexadecimal(&whole.finalize())),
         not_finite: not_finite.map(|(name, _)| (*name).to_owned()).collect(),
-    }
-}
-
-fn look(piece: &Piece<'_>) -> Seen {
-    Seen {
-        tensor: piece.tensor,
-        hash: XxHash3_128::oneshot(piece.bytes),
-        finite: all_finite(piece.dtype, piece.bytes),
     }
 }

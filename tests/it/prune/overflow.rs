@@ -83,8 +83,6 @@ fn scores_that_overflow_stop_what_they_would_decide() {
     let folder = scaled("model.layers.11.mlp.down_proj.weight", 1e41);
     let text = format!("{MODEL}/text/calibration.jsonl");
     let on = ["--text", &text, "--samples", "2", "--length", "16", "--out", "out"];
-    for method in ["wanda", "ria"] {
-        let prune = ["prune", "model", "-s", "0.5", "--method", method];
-        refused(folder.path(), &[&prune[..], &on].concat(), &["the score of model.layers.11.mlp.down_proj"]);
-    }
+    let prune = ["prune", "model", "-s", "0.5", "--method", "wanda"];
+    refused(folder.path(), &[&prune[..], &on].concat(), &["the score of model.layers.11.mlp.down_proj"]);
 }
