@@ -17,6 +17,7 @@ mod states;
 mod statistics;
 mod stream;
 mod text;
+mod text_error;
 mod text_file;
 mod tokens;
 
@@ -31,5 +32,6 @@ pub use source::{Source, WINDOW_LENGTH, window_length};
 pub use spectra::spectra;
 pub use statistics::{LinearStatistics, Provenance, Statistics, hessian_diagonal};
 pub use stream::{Activations, batch_samples, room};
-pub use text::{Text, TextError};
+pub use text::Text;
+pub use text_error::TextError;
 pub use tokens::{TokenFile, Tokens};

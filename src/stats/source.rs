@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::text::{Text, TextError};
+use super::text::Text;
+use super::text_error::TextError;
 use super::tokens::{TokenFile, Tokens};
 use crate::model::{Checkpoint, ModelError, Tokenizer};
 

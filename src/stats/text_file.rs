@@ -6,7 +6,7 @@ use std::path::Path;
 use flate2::read::MultiGzDecoder;
 use ruzstd::decoding::StreamingDecoder;
 
-use super::text::TextError;
+use super::text_error::TextError;
 
 /// What files that are no texts begin with, and what they are.
 const OTHERS: [(&[u8], &str); 6] = [

@@ -11,7 +11,8 @@ use safetensors::Dtype;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::text::{Text, TextError};
+use super::text::Text;
+use super::text_error::TextError;
 use crate::model::{Checkpoint, ModelError, SpecialTokens, TensorFiles, Tokenizer, hexadecimal};
 
 /// Where ready token ids lie: a file of tensors, and the tensor in it; as data, `FILE:NAME`.
