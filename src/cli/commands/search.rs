@@ -48,7 +48,7 @@ const OF_NEW: [&str; 11] = [
   allot search MODEL --sparsity 0.7 --also 0.6 --also 0.8 --texts TEXTS --out RUN
   allot search --resume RUN
 
-A text is a file of plain text, JSONL with a `text` field, or ready ids, FILE.safetensors:NAME. RUN holds best.allot, front/,
+A text is a file of plain text, JSON lines with a `text` field, or ready ids, FILE.safetensors:NAME. RUN holds best.allot, front/,
 report.html and summary.json at the end, and a journal that `--resume` goes on from.")]
 pub(in crate::cli) struct Arguments {
     /// The model's folder, as Hugging Face lays it out, or its id in the hub, `OWNER/NAME`

@@ -28,7 +28,7 @@ use crate::stats::{
 pub(in crate::cli) struct Arguments {
     /// The model's folder, as Hugging Face lays it out, or its id in the hub, `OWNER/NAME`
     model: PathBuf,
-    /// Text files: plain text, or JSONL with a `text` field
+    /// Text files: plain text, or JSON lines with a `text` field; packed by gzip or zstd or not
     #[arg(long, value_name = "FILE", num_args = 1.., required_unless_present_any = ["tokens", "stats"])]
     text: Vec<PathBuf>,
     /// Ready token ids of shape [samples, length]

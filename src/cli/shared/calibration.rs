@@ -20,7 +20,7 @@ pub(in crate::cli) struct CalibrationArguments {
     /// The statistics file that `allot stats` wrote
     #[arg(long, value_name = "FILE", conflicts_with_all = ["text", "tokens"])]
     stats: Option<PathBuf>,
-    /// Calibrates on these texts instead: plain text, or JSONL with a `text` field
+    /// Calibrates on these texts instead: plain text, or JSON lines with a `text` field; packed by gzip or zstd or not
     #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with = "tokens")]
     text: Vec<PathBuf>,
     /// Calibrates on ready token ids of shape [samples, length] instead

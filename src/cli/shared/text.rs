@@ -8,7 +8,7 @@ use crate::stats::Source;
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = false)]
 pub(in crate::cli) struct TextArguments {
-    /// Text files: plain text, or JSONL with a `text` field
+    /// Text files: plain text, or JSON lines with a `text` field; packed by gzip or zstd or not
     #[arg(long, value_name = "FILE", num_args = 1..)]
     text: Vec<PathBuf>,
     /// Ready token ids of shape [samples, length]

@@ -104,6 +104,46 @@ fn by_sorting(scores: &[f32], count: usize) -> Vec<bool> {
     marks
 }
 
+/// Returns the first `count` places of a stable sort of scores.
+fn first_of_sorted(scores: &[f32], count: usize) -> Vec<bool> {
+    let mut order: Vec<usize> = (0..scores.len()).collect();
+    order.sort_by(|a, b| scores[*a].partial_cmp(&scores[*b]).unwrap());
+    let mut marks = vec![false; scores.len()];
+    order[..count].iter().for_each(|at| marks[*at] = true);
+    marks
+}
+
+/// Weights that were quantised before have few levels: of equal scores the first go, and as many as the budget says.
+#[test]
+fn of_equal_scores_the_first_are_pruned() {
+    let checkpoint = Checkpoint::open(bundled()).unwrap();
+    let shares = shares(checkpoint.linears(), &allocation(&checkpoint, 0.6), Pattern::Unstructured).unwrap();
+    let mut torn = 0;
+    for (linear, share) in checkpoint.linears().iter().zip(shares).step_by(9) {
+        let weights = widen(&checkpoint.weight(linear).unwrap());
+        let most = weights.iter().fold(0f32, |most, it| most.max(it.abs()));
+        // Four bits, as such checkpoints have.
+        let levels: Vec<f32> = weights.iter().map(|it| (it / most * 7.0).round() / 7.0 * most).collect();
+        let scores = score::magnitude(&levels);
+        for per in [Group::Row, Group::Matrix] {
+            let mask = least(&scores, linear.columns, per, share, Rounding::Exact);
+            let width = if per == Group::Row { linear.columns } else { scores.len() };
+            for (scores, marks) in scores.chunks(width).zip(mask.pruned().chunks(width)) {
+                let count = marks.iter().filter(|it| **it).count();
+                assert_eq!(marks, first_of_sorted(scores, count), "{} {per}", linear.module);
+                let kept = |score: f32| scores.iter().zip(marks).any(|(it, pruned)| !pruned && *it == score);
+                let worst = scores.iter().zip(marks).filter(|(_, pruned)| **pruned);
+                torn += usize::from(kept(worst.map(|(it, _)| *it).fold(0.0, f32::max)));
+            }
+        }
+        let of_matrix = least(&scores, linear.columns, Group::Matrix, share, Rounding::Exact);
+        let of_rows = least(&scores, linear.columns, Group::Row, share, Rounding::Exact);
+        assert_eq!(of_matrix.count(), of_rows.count(), "{}", linear.module);
+    }
+    // The threshold falls among equal scores nearly always.
+    assert!(torn > 100, "{torn}");
+}
+
 /// Scores with many ties, both zeros and an infinity among them.
 fn scores() -> impl Strategy<Value = (usize, Vec<f32>)> {
     let score = prop_oneof![
