@@ -60,7 +60,7 @@ fn the_post_processor_decides_and_a_contradiction_is_told_and_recorded() {
         let heard = told.clone();
         let session = Session::of(checkpoint.clone()).watched(move |event| {
             if let Event::Note(note) = event {
-                heard.lock().unwrap().push(*note);
+                heard.lock().unwrap().push(note.clone());
             }
         });
         let measured = session.perplexity(&Source::Text(vec![text]), Some(16), None, None).unwrap();
