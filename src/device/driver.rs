@@ -1,6 +1,6 @@
 //! Kernels compiled by NVRTC and run on a GPU by its driver, in one stream.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
@@ -31,7 +31,15 @@ pub(super) struct Driver {
     /// What NVRTC compiles for, such as `compute_90`.
     architecture: String,
     /// One kernel at a time is compiled: the second who needs it finds it. Looked up, and never gone through in its order.
-    functions: Mutex<HashMap<Known, CudaFunction>>,
+    known: Mutex<Compiled>,
+}
+
+/// What was compiled so far.
+#[derive(Default)]
+struct Compiled {
+    functions: HashMap<Known, CudaFunction>,
+    /// The hashes of the texts that the device has loaded.
+    loaded: HashSet<[u8; 32]>,
 }
 
 impl fmt::Debug for Driver {
@@ -61,30 +69,31 @@ impl Driver {
         let name = context.name().map_err(|error| no_device(&error))?;
         let (major, minor) = context.compute_capability().map_err(|error| no_device(&error))?;
         let architecture = format!("compute_{major}{minor}");
-        Ok(Self { ordinal, cuda, name, architecture, functions: Mutex::default() })
+        Ok(Self { ordinal, cuda, name, architecture, known: Mutex::default() })
     }
 
     /// Returns a kernel, compiled unless it was before.
     fn function(&self, code: &Code, kernel: &'static str) -> Result<CudaFunction, EngineError> {
-        let mut functions = self.functions.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(function) = functions.get(&(*code.hash(), kernel)) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(function) = known.functions.get(&(*code.hash(), kernel)) {
             return Ok(function.clone());
         }
         let failed = |problem: String| EngineError::Failed { what: kernel, problem };
         let module = format!("allot-{}", hexadecimal(code.hash()));
         // Another kernel of the text may have loaded it; then no code is needed.
-        let loaded = match self.cuda.get_or_load_custom_func(kernel, &module, "") {
-            Ok(function) => function,
-            Err(_) => {
-                let compiled = compile_ptx_with_opts(code.text(), options(&self.architecture))
-                    .map_err(|error| failed(error.to_string()))?;
-                self.cuda
-                    .get_or_load_custom_func(kernel, &module, &compiled.to_src())
-                    .map_err(|error| failed(error.to_string()))?
-            }
+        let compiled = match known.loaded.contains(code.hash()) {
+            true => String::new(),
+            false => compile_ptx_with_opts(code.text(), options(&self.architecture))
+                .map_err(|error| failed(error.to_string()))?
+                .to_src(),
         };
+        let loaded = self
+            .cuda
+            .get_or_load_custom_func(kernel, &module, &compiled)
+            .map_err(|error| failed(error.to_string()))?;
+        known.loaded.insert(*code.hash());
         let function = loaded.into_cuda_function();
-        functions.insert((*code.hash(), kernel), function.clone());
+        known.functions.insert((*code.hash(), kernel), function.clone());
         Ok(function)
     }
 }

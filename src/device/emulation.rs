@@ -5,6 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use candle_core::{DType, Device, Tensor};
 
@@ -17,6 +18,8 @@ pub(super) struct Emulation {
     folder: tempfile::TempDir,
     /// Programs by what they were compiled from.
     programs: Mutex<BTreeMap<String, PathBuf>>,
+    /// How many kernels ran.
+    runs: AtomicUsize,
 }
 
 impl Emulation {
@@ -24,7 +27,11 @@ impl Emulation {
     pub(super) fn new() -> Option<Self> {
         let found = Command::new("c++").arg("--version").output().is_ok_and(|output| output.status.success());
         let usable = found && cfg!(all(target_os = "linux", target_arch = "x86_64"));
-        Some(Self { folder: tempfile::tempdir().ok().filter(|_| usable)?, programs: Mutex::default() })
+        Some(Self {
+            folder: tempfile::tempdir().ok().filter(|_| usable)?,
+            programs: Mutex::default(),
+            runs: AtomicUsize::new(0),
+        })
     }
 
     fn compiled(&self, text: &str, main: String) -> PathBuf {
@@ -125,7 +132,9 @@ int main(int count, char** arguments) {{
             names.join(", "),
         );
         let program = self.compiled(text, main);
-        let [from, to] = ["in", "out"].map(|name| self.folder.path().join(name));
+        // Several threads may run kernels at a time.
+        let run = self.runs.fetch_add(1, Ordering::Relaxed);
+        let [from, to] = ["in", "out"].map(|name| self.folder.path().join(format!("{name}{run}")));
         fs::write(&from, data).expect("the arguments are written");
         let status = Command::new(program)
             .args([&from, &to])
@@ -135,6 +144,7 @@ int main(int count, char** arguments) {{
             .expect("the kernel runs");
         assert!(status.success(), "{kernel} ended with {status}");
         let written = fs::read(&to).expect("the results are read");
+        [from, to].iter().for_each(|file| drop(fs::remove_file(file)));
         let mut rest = written.as_slice();
         let tensor = |Out { dtype, count: length, .. }: &Out| {
             let (here, after) = rest.split_at(dtype.size_in_bytes() * length);

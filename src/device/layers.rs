@@ -174,7 +174,8 @@ pub(super) fn root_mean_square(
 ) -> Result<Option<Tensor>, EngineError> {
     let columns = weight.elem_count();
     let rows = input.elem_count().checked_div(columns).unwrap_or(0);
-    let fits = columns.is_multiple_of(VECTOR) && input.dtype() == weight.dtype() && u32::try_from(rows).is_ok();
+    let fits =
+        columns.is_multiple_of(VECTOR) && input.dtype() == weight.dtype() && u32::try_from(rows).is_ok();
     let (Some(code), Some(blocks), true) = (layers(input.dtype()), blocks(rows * 32), fits) else {
         return Ok(None);
     };

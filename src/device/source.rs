@@ -85,6 +85,24 @@ pub(super) fn collecting(
         })
         .collect();
     sums(&mut text, &all, tallies, &takes);
+    going_through(&mut text, program, stored);
+    for (field, (_, _, combine)) in all.iter().enumerate() {
+        let with = combine_name(*combine);
+        let _ = writeln!(
+            text,
+            "    {{ double total = of_block<{with}>(sums.total{field}, shared); if (threadIdx.x == 0) results[{field} * gridDim.x + blockIdx.x] = total; }}"
+        );
+    }
+    text.push_str("}\n\n");
+    sampling(&mut text, program, tallies, &takes, stored);
+    let combines: Vec<Combine> = all.iter().map(|(_, _, combine)| *combine).collect();
+    folding(&mut text, "fold", &combines);
+    folding(&mut text, "fold_sample", &vec![Combine::Plus; 2 * tallies.len()]);
+    text
+}
+
+/// Begins the kernel that collects: a thread goes through its weights, and has their sums when this ends.
+fn going_through(text: &mut String, program: &Program, stored: (Stored, Stored)) {
     let _ = writeln!(
         text,
         "extern \"C\" __global__ void collect({PARAMETERS}) {{
@@ -114,10 +132,16 @@ pub(super) fn collecting(
                     {load_weight}
                     {load_gradient}
                 }}
-                #pragma unroll
-                for (int i = 0; i < VECTOR; i++) {{
-                    sums.add(compute(now_w[i], now_g[i], here + i, row, column, n, numbers, ranks, rows, columns), centres);
-                    if (++column == columns) {{ column = 0; row++; }}
+                // Two at a time, and the rest moves up: the loop is short enough for the cache of instructions.
+                #pragma unroll 1
+                for (int i = 0; i < VECTOR; i += 2) {{
+                    #pragma unroll
+                    for (int j = 0; j < 2; j++) {{
+                        sums.add(compute(now_w[j], now_g[j], here + i + j, row, column, n, numbers, ranks, rows, columns), centres);
+                        if (++column == columns) {{ column = 0; row++; }}
+                    }}
+                    #pragma unroll
+                    for (int j = 0; j + 2 < VECTOR; j++) {{ now_w[j] = now_w[j + 2]; now_g[j] = now_g[j + 2]; }}
                 }}
             }} else {{
                 for (; here < n; here++) {{
@@ -134,19 +158,6 @@ pub(super) fn collecting(
         one_weight = one(program.reads_weight, "weight", stored.0, "here"),
         one_gradient = one(reads_gradient(program), "gradient", stored.1, "here"),
     );
-    for (field, (_, _, combine)) in all.iter().enumerate() {
-        let with = combine_name(*combine);
-        let _ = writeln!(
-            text,
-            "    {{ double total = of_block<{with}>(sums.total{field}, shared); if (threadIdx.x == 0) results[{field} * gridDim.x + blockIdx.x] = total; }}"
-        );
-    }
-    text.push_str("}\n\n");
-    sampling(&mut text, program, tallies, &takes, stored);
-    let combines: Vec<Combine> = all.iter().map(|(_, _, combine)| *combine).collect();
-    folding(&mut text, "fold", &combines);
-    folding(&mut text, "fold_sample", &vec![Combine::Plus; 2 * tallies.len()]);
-    text
 }
 
 /// Writes the kernel that makes one number of those that blocks wrote, `[numbers, blocks]`; a block takes one of the numbers.

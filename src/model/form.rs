@@ -69,6 +69,12 @@ pub(super) fn of_folder(folder: &Path) -> Option<FolderForm> {
     {
         return Some(FolderForm::Pickles);
     }
+    // Where the usual weights are, something else is missing.
+    let usual =
+        names.iter().any(|name| name == "model.safetensors" || name == "model.safetensors.index.json");
+    if usual {
+        return None;
+    }
     if let Some(name) = ends(".safetensors") {
         return Some(FolderForm::OtherNames(name.clone()));
     }

@@ -74,12 +74,12 @@ impl Subject {
         texts: &Texts,
         cancel: &Cancel,
     ) -> Result<Self, TrialError> {
-        fits(checkpoint)?;
-        let decoder = Decoder::load(checkpoint, &checkpoint.device())?;
         let group = match pattern {
             Pattern::Unstructured => None,
             Pattern::Fixed { m, .. } | Pattern::Mixed { m } => Some(m),
         };
+        fits(checkpoint, method.per(), group)?;
+        let decoder = Decoder::load(checkpoint, &checkpoint.device())?;
         let linears = checkpoint.linears();
         let device = checkpoint.device();
         let resident = resident(checkpoint, &decoder)?;
@@ -366,22 +366,25 @@ impl OnDevice {
     }
 }
 
-/// Refuses a model that a GPU has no room for beside the scores of all its weights.
-fn fits(checkpoint: &Checkpoint) -> Result<(), TrialError> {
+/// Refuses a model that a GPU has no room for beside the ranks of all its weights, and what ranking the largest linear takes.
+fn fits(checkpoint: &Checkpoint, per: Group, group: Option<usize>) -> Result<(), TrialError> {
     let (Some((free, total)), Some(usable)) = (checkpoint.engine().memory(), checkpoint.free_memory()) else {
         return Ok(());
     };
-    let weights: u64 = checkpoint.linears().iter().map(|it| (it.rows * it.columns) as u64).sum();
-    let needed = checkpoint.resident_bytes() + 4 * weights;
+    let sizes = || checkpoint.linears().iter().map(|it| (it.rows * it.columns) as u64);
+    // Ranks within a whole matrix have 32 bits; keys and places are sorted from one copy into another beside the scores.
+    let (rank, sorting) = if per == Group::Matrix && group.is_none() { (4, 20) } else { (2, 4) };
+    let needed =
+        checkpoint.resident_bytes() + rank * sizes().sum::<u64>() + sorting * sizes().max().unwrap_or(0);
     if needed <= usable {
         return Ok(());
     }
     Err(TrialError::Model(ModelError::Engine(EngineError::OutOfMemory {
-        what: "the model and the scores of its weights, which a search keeps there".to_owned(),
+        what: "the model and the ranks of its weights, which a search keeps there".to_owned(),
         needed,
         free,
         total,
-        fits: Fits::Model(usable / 6),
+        fits: Fits::Model(usable / (checkpoint.precision().dtype().size_in_bytes() as u64 + rank)),
     })))
 }
 
