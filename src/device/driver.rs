@@ -4,7 +4,9 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
-use candle_core::cuda_backend::cudarc::driver::sys::{CUfunction_attribute, CUmemPool_attribute};
+use candle_core::cuda_backend::cudarc::driver::sys::{
+    CUdevice_attribute, CUfunction_attribute, CUmemPool_attribute,
+};
 use candle_core::cuda_backend::cudarc::driver::{
     CudaFunction, DevicePtr, DriverError, LaunchConfig, PushKernelArg, result,
 };
@@ -30,6 +32,8 @@ pub(super) struct Driver {
     name: String,
     /// What NVRTC compiles for, such as `compute_90`.
     architecture: String,
+    /// Bytes that the threads of a block can share.
+    shared: usize,
     /// One kernel at a time is compiled: the second who needs it finds it. Looked up, and never gone through in its order.
     known: Mutex<Compiled>,
 }
@@ -68,8 +72,11 @@ impl Driver {
         keep_memory(context.cu_device()).map_err(|error| no_device(&error))?;
         let name = context.name().map_err(|error| no_device(&error))?;
         let (major, minor) = context.compute_capability().map_err(|error| no_device(&error))?;
+        let attribute = CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN;
+        let shared = context.attribute(attribute).map_err(|error| no_device(&error))?;
+        let shared = usize::try_from(shared).unwrap_or(0);
         let architecture = format!("compute_{major}{minor}");
-        Ok(Self { ordinal, cuda, name, architecture, known: Mutex::default() })
+        Ok(Self { ordinal, cuda, name, architecture, shared, known: Mutex::default() })
     }
 
     /// Returns a kernel, compiled unless it was before.
@@ -163,6 +170,10 @@ impl Launcher for Driver {
             total,
             fits,
         })
+    }
+
+    fn shared_memory(&self) -> usize {
+        self.shared
     }
 
     fn run(

@@ -18,6 +18,8 @@ pub(super) struct Emulation {
     folder: tempfile::TempDir,
     /// Programs by what they were compiled from.
     programs: Mutex<BTreeMap<String, PathBuf>>,
+    /// Bytes that the threads of a block share at most, as on a GPU of that size.
+    shared: usize,
     /// How many kernels ran.
     runs: AtomicUsize,
 }
@@ -30,8 +32,14 @@ impl Emulation {
         Some(Self {
             folder: tempfile::tempdir().ok().filter(|_| usable)?,
             programs: Mutex::default(),
+            shared: 232_448,
             runs: AtomicUsize::new(0),
         })
+    }
+
+    /// Shares so many bytes at most.
+    pub(super) fn sharing(self, shared: usize) -> Self {
+        Self { shared, ..self }
     }
 
     fn compiled(&self, text: &str, main: String) -> PathBuf {
@@ -73,6 +81,10 @@ impl Launcher for Emulation {
 
     fn room(&self, _what: &str, _bytes: u64) -> Result<(), EngineError> {
         Ok(())
+    }
+
+    fn shared_memory(&self) -> usize {
+        self.shared
     }
 
     fn run(

@@ -106,6 +106,9 @@ pub trait Launcher: fmt::Debug + Send + Sync {
     /// Returns how many bytes of its memory are free, and how many there are.
     fn memory(&self) -> Option<(u64, u64)>;
 
+    /// Returns how many bytes the threads of a block can share.
+    fn shared_memory(&self) -> usize;
+
     /// Runs a kernel of a text, and returns the tensors that it wrote.
     ///
     /// # Errors

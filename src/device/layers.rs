@@ -123,8 +123,8 @@ pub(super) fn attention(
         _ => return Ok(None),
     };
     let blocks = u32::try_from(samples * heads * length.div_ceil(tile));
-    let fits =
-        size <= WIDEST_HEAD && key_heads > 0 && heads % key_heads == 0 && u32::try_from(length).is_ok();
+    let room = size <= WIDEST_HEAD && shared <= gpu.shared_memory();
+    let fits = room && key_heads > 0 && heads % key_heads == 0 && u32::try_from(length).is_ok();
     let (true, Ok(blocks), false) = (fits, blocks, samples * heads * length == 0) else { return Ok(None) };
     let arguments = [
         Argument::Tensor(queries),

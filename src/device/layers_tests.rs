@@ -311,3 +311,21 @@ fn a_decoder_of_kernels_predicts_what_the_processors_does() {
         assert!((found - expected).abs() < 1e-5, "{found} and {expected}");
     }
 }
+
+#[test]
+fn what_a_smaller_gpu_has_no_room_for_is_left_to_tensor_operations() {
+    let Some(launcher) = Emulation::new() else { return };
+    // What a GPU for the desk lets a block share.
+    let engine = Engine::Gpu(Arc::new(launcher.sharing(101_376)));
+    let rules = AttentionRules { scale: 0.1, softcap: None, window: None };
+    let attended = |size: usize| {
+        let heads = tensor(&[1, 3, 1, size], 1, DType::BF16);
+        engine.attention([&heads, &heads, &heads], rules).expect("it is looked at").is_some()
+    };
+    assert!(attended(64) && !attended(128));
+    let ranked = |columns: usize| {
+        let scores = Tensor::zeros((1, columns), DType::F32, &Device::Cpu).expect("scores");
+        engine.ranks(&scores, None).expect("it is looked at").is_some()
+    };
+    assert!(ranked(100) && !ranked(20_000));
+}

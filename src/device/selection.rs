@@ -134,7 +134,7 @@ pub(super) fn ranks(
         return Ok(launch(gpu, kernels(), "group_ranks", groups.div_ceil(THREADS), &arguments, &[out])?.pop());
     }
     let padded = columns.next_power_of_two().max(2);
-    if padded > WIDEST_ROW {
+    if padded > WIDEST_ROW || 6 * padded > gpu.shared_memory() {
         return Ok(None);
     }
     let arguments = [own, height, width, Argument::U32(padded as u32), Argument::Out(0)];
