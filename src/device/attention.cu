@@ -5,13 +5,35 @@
 // [samples, length, key_heads, HEAD]. `scale` multiplies scores, `cap` is that of cap * tanh(score / cap) or 0, `window` is how many
 // tokens back a query sees, itself included, or 0.
 
-#define LOWEST __uint_as_float(0xff800000u)
 #define LOG2_E 1.44269504f
 
 struct Rules {
     u32 length, heads, key_heads, window;
     float scale, cap;
 };
+
+// The part of a head that a block works on.
+struct Part {
+    // The first query, and how far apart positions are, of queries and of keys.
+    u32 first;
+    u64 stride, key_stride;
+    // Where the head begins in queries and the output, and in keys and values.
+    u64 start, key_start;
+};
+
+// The last queries see most keys and come first.
+__device__ __forceinline__ Part part_of_block(u32 queries, const Rules& rules) {
+    u32 tiles = (rules.length + queries - 1) / queries, streams = gridDim.x / tiles, stream = blockIdx.x % streams;
+    Part part;
+    u32 sample = stream / rules.heads, head = stream % rules.heads;
+    part.first = (tiles - 1 - blockIdx.x / streams) * queries;
+    part.stride = (u64)rules.heads * HEAD;
+    part.key_stride = (u64)rules.key_heads * HEAD;
+    u64 before = (u64)sample * rules.length;
+    part.start = before * part.stride + (u64)head * HEAD;
+    part.key_start = before * part.key_stride + (u64)(head / (rules.heads / rules.key_heads)) * HEAD;
+    return part;
+}
 
 // The score in units of log 2, or the lowest number where the key is not seen.
 __device__ __forceinline__ float seen_score(float product, u32 query, u32 key, bool whole, const Rules& rules) {
@@ -82,22 +104,19 @@ extern "C" __global__ void __launch_bounds__(256, HEAD > 64 ? 1 : 2) attention_b
 ) {
     SHARED_BYTES(shared);
     Rules rules = {length, heads, key_heads, window, __uint_as_float(scale), __uint_as_float(cap)};
-    // The last tiles see most keys and begin first.
-    u32 tiles = (length + ROWS - 1) / ROWS, streams = gridDim.x / tiles;
-    u32 tile = tiles - 1 - blockIdx.x / streams, stream = blockIdx.x % streams;
-    u32 sample = stream / heads, head = stream % heads, first = tile * ROWS;
-    u64 stride = (u64)heads * HEAD, key_stride = (u64)key_heads * HEAD;
-    u64 offset = (u64)sample * length * key_stride + (u64)(head / (heads / key_heads)) * HEAD;
-    const u16* from = queries + (u64)sample * length * stride + (u64)head * HEAD;
+    Part part = part_of_block(ROWS, rules);
+    u32 first = part.first;
+    keys += part.key_start;
+    values += part.key_start;
     u16* q = (u16*)shared;
     u16* k = q + ROWS * PITCH;
     u16* v = k + 2 * KEYS * PITCH;
     u32 warp = threadIdx.x / 32, lane = threadIdx.x % 32, quad = lane / 4, pair = lane % 4 * 2;
     u32 begin = first_key(first, KEYS, rules), end = first + ROWS < length ? first + ROWS : length;
 
-    fetch_rows(q, from, first, ROWS, length, stride);
-    fetch_rows(k, keys + offset, begin, KEYS, length, key_stride);
-    fetch_rows(v, values + offset, begin, KEYS, length, key_stride);
+    fetch_rows(q, queries + part.start, first, ROWS, length, part.stride);
+    fetch_rows(k, keys, begin, KEYS, length, part.key_stride);
+    fetch_rows(v, values, begin, KEYS, length, part.key_stride);
     close_group();
 
     float mixture[HEAD / 8][4], most[2] = {LOWEST, LOWEST}, total[2] = {0.0f, 0.0f};
@@ -110,8 +129,8 @@ extern "C" __global__ void __launch_bounds__(256, HEAD > 64 ? 1 : 2) attention_b
     for (u32 key = begin; key < end; key += KEYS, stage ^= 1) {
         bool more = key + KEYS < end;
         if (more) {
-            fetch_rows(k + (stage ^ 1) * KEYS * PITCH, keys + offset, key + KEYS, KEYS, length, key_stride);
-            fetch_rows(v + (stage ^ 1) * KEYS * PITCH, values + offset, key + KEYS, KEYS, length, key_stride);
+            fetch_rows(k + (stage ^ 1) * KEYS * PITCH, keys, key + KEYS, KEYS, length, part.key_stride);
+            fetch_rows(v + (stage ^ 1) * KEYS * PITCH, values, key + KEYS, KEYS, length, part.key_stride);
             close_group();
         }
         fetched(more);
@@ -189,7 +208,7 @@ extern "C" __global__ void __launch_bounds__(256, HEAD > 64 ? 1 : 2) attention_b
         total[j] += __shfl_xor_sync(0xffffffffu, total[j], 2);
         float share = 1.0f / total[j];
         if (own[j] < length) {
-            u16* to = out + ((u64)sample * length + own[j]) * stride + (u64)head * HEAD + pair;
+            u16* to = out + part.start + own[j] * part.stride + pair;
             #pragma unroll
             for (int i = 0; i < HEAD / 8; i++) {
                 *(u32*)(to + i * 8) = two_bf16(mixture[i][2 * j] * share, mixture[i][2 * j + 1] * share);
@@ -222,18 +241,17 @@ extern "C" __global__ void __launch_bounds__(256, 1) attention_f32(
 ) {
     SHARED_BYTES(shared);
     Rules rules = {length, heads, key_heads, window, __uint_as_float(scale), __uint_as_float(cap)};
-    u32 tiles = (length + TILE - 1) / TILE, streams = gridDim.x / tiles;
-    u32 tile = tiles - 1 - blockIdx.x / streams, stream = blockIdx.x % streams;
-    u32 sample = stream / heads, head = stream % heads, first = tile * TILE;
-    u64 stride = (u64)heads * HEAD, key_stride = (u64)key_heads * HEAD;
-    u64 offset = (u64)sample * length * key_stride + (u64)(head / (heads / key_heads)) * HEAD;
+    Part part = part_of_block(TILE, rules);
+    u32 first = part.first;
+    keys += part.key_start;
+    values += part.key_start;
     float* q = (float*)shared;
     float* k = q + TILE * LINE;
     float* v = k + TILE * LINE;
     float* p = v + TILE * LINE;
     const u32 pitch = TILE + 4;
     u32 across = threadIdx.x % 16, down = threadIdx.x / 16 * 4;
-    copy_rows(q, queries + (u64)sample * length * stride + (u64)head * HEAD, first, length, stride);
+    copy_rows(q, queries + part.start, first, length, part.stride);
     float mixture[4][PARTS * 4], most[4], total[4];
     #pragma unroll
     for (int i = 0; i < 4; i++) {
@@ -245,8 +263,8 @@ extern "C" __global__ void __launch_bounds__(256, 1) attention_f32(
     u32 end = first + TILE < length ? first + TILE : length;
     for (u32 key = first_key(first, TILE, rules); key < end; key += TILE) {
         __syncthreads();
-        copy_rows(k, keys + offset, key, length, key_stride);
-        copy_rows(v, values + offset, key, length, key_stride);
+        copy_rows(k, keys, key, length, part.key_stride);
+        copy_rows(v, values, key, length, part.key_stride);
         __syncthreads();
         float scores[4][4] = {};
         for (u32 at = 0; at < WIDE; at += 4) {
@@ -321,7 +339,7 @@ extern "C" __global__ void __launch_bounds__(256, 1) attention_f32(
         for (u32 mask = 8; mask > 0; mask /= 2) total[i] += __shfl_xor_sync(0xffffffffu, total[i], mask);
         u32 query = first + down + i;
         if (query >= length) continue;
-        float* to = out + ((u64)sample * length + query) * stride + (u64)head * HEAD;
+        float* to = out + part.start + query * part.stride;
         #pragma unroll
         for (int j = 0; j < PARTS * 4; j++) {
             u32 column = j / 4 * 64 + across * 4 + j % 4;

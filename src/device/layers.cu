@@ -174,8 +174,6 @@ extern "C" __global__ void without_marked(const void* weight, const u8* marks, u
 
 // ---- losses ----------------------------------------------------------------------------------------------------------------
 
-#define INFINITY_SINGLE __uint_as_float(0x7f800000u)
-
 __device__ __forceinline__ float capped(float x, float cap) { return cap > 0.0f ? cap * op_tanh(x / cap) : x; }
 
 // The sums of a softmax so far, beside a maximum; `gap` is the sum of exp(x - most) times what the other model's logit is less.
@@ -184,7 +182,7 @@ struct Softmax {
     double sum, gap;
     __device__ __forceinline__ void join(const Softmax& other) {
         float larger = other.most > most ? other.most : most;
-        if (larger == -INFINITY_SINGLE) return;
+        if (larger == LOWEST) return;
         double own = exponential(most - larger), others = exponential(other.most - larger);
         sum = sum * own + other.sum * others;
         gap = gap * own + other.gap * others;
@@ -211,12 +209,12 @@ __device__ __forceinline__ void take(Softmax& softmax, const float* logits, cons
     float most = softmax.most;
     for (u32 i = 0; i < count; i++) most = most_or_nan(most, logits[i]);
     if (most != softmax.most) {
-        double own = softmax.most == -INFINITY_SINGLE ? 0.0 : exponential(softmax.most - most);
+        double own = softmax.most == LOWEST ? 0.0 : exponential(softmax.most - most);
         softmax.sum *= own;
         softmax.gap *= own;
         softmax.most = most;
     }
-    if (most == -INFINITY_SINGLE) return;
+    if (most == LOWEST) return;
     float sum = 0.0f, gap = 0.0f;
     for (u32 i = 0; i < count; i++) {
         float power = exponential(logits[i] - most);
@@ -236,7 +234,7 @@ __device__ __forceinline__ void row_losses(
     __shared__ Softmax shared[THREADS];
     float cap = __uint_as_float(cap_bits);
     u64 start = (u64)blockIdx.x * vocabulary;
-    Softmax own = {-INFINITY_SINGLE, 0.0, 0.0}, of_dense = own;
+    Softmax own = {LOWEST, 0.0, 0.0}, of_dense = own;
     u32 step = vocabulary % VECTOR == 0 ? VECTOR : 1;
     for (u32 at = threadIdx.x * step; at < vocabulary; at += THREADS * step) {
         float x[VECTOR], d[VECTOR], gaps[VECTOR];
@@ -262,7 +260,7 @@ __device__ __forceinline__ void row_losses(
     if (threadIdx.x == 0) {
         double total = log(own.sum) + own.most;
         u32 target = targets[blockIdx.x];
-        float chosen = target < vocabulary ? capped(T::one(logits, start + target), cap) : -INFINITY_SINGLE;
+        float chosen = target < vocabulary ? capped(T::one(logits, start + target), cap) : LOWEST;
         double* result = out + (u64)blockIdx.x * (DENSE ? 2 : 1);
         if (DENSE) {
             double apart = of_dense.gap / of_dense.sum + total - (log(of_dense.sum) + of_dense.most);

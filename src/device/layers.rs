@@ -10,7 +10,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use candle_core::{DType, Tensor};
 
 use super::error::EngineError;
-use super::launcher::{Argument, Code, Launch, Launcher, Out, THREADS, launch_for_one};
+use super::launcher::{Argument, Code, Launch, Launcher, Out, THREADS, failed, launch_for_one};
 use super::source;
 
 /// Numbers that a thread takes at a time.
@@ -102,9 +102,26 @@ fn blocks(threads: usize) -> Option<u32> {
     u32::try_from(threads.div_ceil(THREADS as usize)).ok().filter(|blocks| *blocks > 0)
 }
 
+/// Runs a kernel without further shared memory, and returns the one tensor of this type and shape that it writes.
+fn made(
+    gpu: &dyn Launcher,
+    code: &Code,
+    kernel: &'static str,
+    blocks: u32,
+    arguments: &[Argument<'_>],
+    (dtype, shape): (DType, &[usize]),
+) -> Result<Tensor, EngineError> {
+    let launch = Launch { blocks, shared: 0, arguments };
+    let out = launch_for_one(gpu, code, kernel, launch, Out::whole(dtype, shape.iter().product()))?;
+    Ok(out.reshape(shape)?)
+}
+
 /// Returns the causal attention of queries `[samples, length, heads, size]` over keys and values `[samples, length, key_heads, size]`,
 /// all contiguous, as `[samples, length, heads * size]`.
-pub(super) fn attention(
+///
+/// # Errors
+/// When a kernel cannot be run.
+pub fn attention(
     gpu: &dyn Launcher,
     [queries, keys, values]: [&Tensor; 3],
     rules: AttentionRules,
@@ -146,7 +163,10 @@ pub(super) fn attention(
 }
 
 /// Returns what two contiguous tensors of one shape become.
-pub(super) fn joined(
+///
+/// # Errors
+/// When a kernel cannot be run.
+pub fn joined(
     gpu: &dyn Launcher,
     joint: Joint,
     first: &Tensor,
@@ -160,13 +180,14 @@ pub(super) fn joined(
     };
     let arguments =
         [Argument::Tensor(first), Argument::Tensor(second), Argument::U64(count as u64), Argument::Out(0)];
-    let launch = Launch { blocks, shared: 0, arguments: &arguments };
-    let out = launch_for_one(gpu, code, joint.kernel(), launch, Out::whole(first.dtype(), count))?;
-    Ok(Some(out.reshape(first.shape())?))
+    made(gpu, code, joint.kernel(), blocks, &arguments, (first.dtype(), first.dims())).map(Some)
 }
 
 /// Returns the root-mean-square norm of the last dimension of a contiguous tensor.
-pub(super) fn root_mean_square(
+///
+/// # Errors
+/// When a kernel cannot be run.
+pub fn root_mean_square(
     gpu: &dyn Launcher,
     input: &Tensor,
     weight: &Tensor,
@@ -187,14 +208,14 @@ pub(super) fn root_mean_square(
         Argument::single(epsilon),
         Argument::Out(0),
     ];
-    let launch = Launch { blocks, shared: 0, arguments: &arguments };
-    let out = Out::whole(input.dtype(), input.elem_count());
-    let out = launch_for_one(gpu, code, "root_mean_square", launch, out)?;
-    Ok(Some(out.reshape(input.shape())?))
+    made(gpu, code, "root_mean_square", blocks, &arguments, (input.dtype(), input.dims())).map(Some)
 }
 
 /// Returns contiguous heads `[samples, length, heads, size]` with their first channels rotated by angles `[length, pairs]`.
-pub(super) fn rotated(
+///
+/// # Errors
+/// When a kernel cannot be run.
+pub fn rotated(
     gpu: &dyn Launcher,
     input: &Tensor,
     cosines: &Tensor,
@@ -220,43 +241,39 @@ pub(super) fn rotated(
         Argument::U32(2 * pairs as u32),
         Argument::Out(0),
     ];
-    let launch = Launch { blocks, shared: 0, arguments: &arguments };
-    let out = Out::whole(input.dtype(), input.elem_count());
-    let out = launch_for_one(gpu, code, "rotate", launch, out)?;
-    Ok(Some(out.reshape(input.shape())?))
+    made(gpu, code, "rotate", blocks, &arguments, (input.dtype(), input.dims())).map(Some)
 }
 
-/// Returns weights `[rows, columns]` with 0 where the rank is below a bound: u32 pairs of 16 bits, or for a whole linear of 32.
-pub(super) fn without_least(
+/// Returns weights `[rows, columns]`, f32 or bf16, with 0 where their rank is below a bound: the ranks are those of
+/// [`ranks`](super::ranks), or with [`Bound::OfAll`] those of [`places`](super::places).
+///
+/// # Errors
+/// When there are no weights, or of another type, or a kernel cannot be run.
+pub fn without_least(
     gpu: &dyn Launcher,
     weight: &Tensor,
     ranks: &Tensor,
     bound: Bound,
-) -> Result<Option<Tensor>, EngineError> {
+) -> Result<Tensor, EngineError> {
     let (rows, columns) = weight.dims2()?;
     let count = rows * columns;
     let (Some(code), Some(blocks)) = (layers(weight.dtype()), blocks(count.div_ceil(VECTOR))) else {
-        return Ok(None);
+        return Err(failed("without_least"));
     };
+    let [own, order] = [Argument::Tensor(weight), Argument::Tensor(ranks)];
+    let like = (weight.dtype(), weight.dims());
     let (pruned, width, of_group, last) = match bound {
-        Bound::OfRows { pruned } => (pruned, 0, 0, 0),
         Bound::OfAll { pruned } => {
-            let arguments = [
-                Argument::Tensor(weight),
-                Argument::Tensor(ranks),
-                Argument::U64(count as u64),
-                Argument::U64(pruned),
-                Argument::Out(0),
-            ];
-            let launch = Launch { blocks, shared: 0, arguments: &arguments };
-            let out = launch_for_one(gpu, code, "without_first", launch, Out::whole(weight.dtype(), count))?;
-            return Ok(Some(out.reshape((rows, columns))?));
+            let arguments =
+                [own, order, Argument::U64(count as u64), Argument::U64(pruned), Argument::Out(0)];
+            return made(gpu, code, "without_first", blocks, &arguments, like);
         }
+        Bound::OfRows { pruned } => (pruned, 0, 0, 0),
         Bound::OfGroups { width, count, last } => (0, width, count, last),
     };
     let arguments = [
-        Argument::Tensor(weight),
-        Argument::Tensor(ranks),
+        own,
+        order,
         Argument::U32(rows as u32),
         Argument::U32(columns as u32),
         Argument::U64(pruned),
@@ -265,13 +282,14 @@ pub(super) fn without_least(
         Argument::U32(last as u32),
         Argument::Out(0),
     ];
-    let launch = Launch { blocks, shared: 0, arguments: &arguments };
-    let out = launch_for_one(gpu, code, "without_least", launch, Out::whole(weight.dtype(), count))?;
-    Ok(Some(out.reshape((rows, columns))?))
+    made(gpu, code, "without_least", blocks, &arguments, like)
 }
 
 /// Returns weights with 0 where they are marked, u8 of the same shape, both contiguous.
-pub(super) fn without_marked(
+///
+/// # Errors
+/// When a kernel cannot be run.
+pub fn without_marked(
     gpu: &dyn Launcher,
     weight: &Tensor,
     marks: &Tensor,
@@ -284,13 +302,14 @@ pub(super) fn without_marked(
     };
     let arguments =
         [Argument::Tensor(weight), Argument::Tensor(marks), Argument::U64(count as u64), Argument::Out(0)];
-    let launch = Launch { blocks, shared: 0, arguments: &arguments };
-    let out = launch_for_one(gpu, code, "without_marked", launch, Out::whole(weight.dtype(), count))?;
-    Ok(Some(out.reshape(weight.shape())?))
+    made(gpu, code, "without_marked", blocks, &arguments, (weight.dtype(), weight.dims())).map(Some)
 }
 
 /// Returns the negative log-likelihood of each target, in nats, of contiguous logits `[positions, vocabulary]` before their cap.
-pub(super) fn losses(
+///
+/// # Errors
+/// When a kernel cannot be run.
+pub fn losses(
     gpu: &dyn Launcher,
     logits: &Tensor,
     softcap: Option<f64>,
@@ -309,14 +328,15 @@ pub(super) fn losses(
         Argument::single(softcap.unwrap_or(0.0) as f32),
         Argument::Out(0),
     ];
-    let launch = Launch { blocks, shared: 0, arguments: &arguments };
-    let out = launch_for_one(gpu, code, "losses", launch, Out::whole(DType::F64, positions))?;
-    Ok(Some(out.to_vec1()?))
+    Ok(Some(made(gpu, code, "losses", blocks, &arguments, (DType::F64, &[positions]))?.to_vec1()?))
 }
 
 /// Returns at each position the divergence from a dense model and the negative log-likelihood of the target, in nats; both logits
 /// are before their cap.
-pub(super) fn divergences(
+///
+/// # Errors
+/// When a kernel cannot be run.
+pub fn divergences(
     gpu: &dyn Launcher,
     [dense, other]: [&Tensor; 2],
     softcap: Option<f64>,
@@ -336,8 +356,7 @@ pub(super) fn divergences(
         Argument::single(softcap.unwrap_or(0.0) as f32),
         Argument::Out(0),
     ];
-    let launch = Launch { blocks, shared: 0, arguments: &arguments };
-    let out = launch_for_one(gpu, code, "divergences", launch, Out::whole(DType::F64, 2 * positions))?;
-    let numbers: Vec<f64> = out.to_vec1()?;
+    let numbers: Vec<f64> =
+        made(gpu, code, "divergences", blocks, &arguments, (DType::F64, &[2 * positions]))?.to_vec1()?;
     Ok(Some(numbers.chunks_exact(2).map(|both| (both[0], both[1])).collect()))
 }

@@ -8,14 +8,15 @@ use rand::{RngExt, SeedableRng};
 
 use super::emulation::Emulation;
 use super::engine::Engine;
-use super::layers::{AttentionRules, Bound, Joint};
+use super::layers::{self, AttentionRules, Bound, Joint};
+use super::selection;
 
-fn emulated() -> Option<Engine> {
+fn emulated() -> Option<Emulation> {
     let launcher = Emulation::new();
     if launcher.is_none() {
         eprintln!("skipped: there is no C++ compiler `c++` here to run kernels with");
     }
-    Some(Engine::Gpu(Arc::new(launcher?)))
+    launcher
 }
 
 fn numbers(count: usize, seed: u64) -> Vec<f32> {
@@ -83,7 +84,7 @@ fn defined(parts: [&Tensor; 3], rules: AttentionRules) -> Vec<f64> {
 
 #[test]
 fn attention_is_what_its_definition_says() {
-    let Some(engine) = emulated() else { return };
+    let Some(gpu) = emulated() else { return };
     let plain = AttentionRules { scale: 0.2, softcap: None, window: None };
     let cases = [
         (DType::F32, 70, 12, plain),
@@ -97,19 +98,19 @@ fn attention_is_what_its_definition_says() {
         let (keys, values) =
             (tensor(&[2, length, 2, size], 2, dtype), tensor(&[2, length, 2, size], 3, dtype));
         let parts = [&queries, &keys, &values];
-        let found = engine.attention(parts, rules).expect("it runs").expect("there is a kernel");
+        let found = layers::attention(&gpu, parts, rules).expect("it runs").expect("there is a kernel");
         assert_eq!(found.dims(), &[2, length, 4 * size]);
         let most = if dtype == DType::F32 { 1e-5 } else { 1e-2 };
         close(&found, &defined(parts, rules), most, &format!("{dtype:?}, {length} x {size}"));
     }
     // What there is no kernel for.
     let odd = tensor(&[1, 5, 1, 10], 1, DType::BF16);
-    assert!(engine.attention([&odd, &odd, &odd], plain).expect("it is looked at").is_none());
+    assert!(layers::attention(&gpu, [&odd, &odd, &odd], plain).expect("it is looked at").is_none());
 }
 
 #[test]
 fn joints_are_what_their_names_say() {
-    let Some(engine) = emulated() else { return };
+    let Some(gpu) = emulated() else { return };
     for dtype in [DType::F32, DType::BF16] {
         // No whole number of vectors, nor of blocks.
         let (first, second) = (tensor(&[3, 701], 4, dtype), tensor(&[3, 701], 5, dtype));
@@ -129,7 +130,8 @@ fn joints_are_what_their_names_say() {
                 }
             };
             let expected: Vec<f64> = doubles(&first).iter().zip(&doubles(&second)).map(join).collect();
-            let found = engine.joined(joint, &first, &second).expect("it runs").expect("there is a kernel");
+            let found =
+                layers::joined(&gpu, joint, &first, &second).expect("it runs").expect("there is a kernel");
             let most = if dtype == DType::F32 { 3e-7 } else { 4e-3 };
             close(&found, &expected, most, &format!("{joint:?} of {dtype:?}"));
         }
@@ -138,10 +140,11 @@ fn joints_are_what_their_names_say() {
 
 #[test]
 fn norms_and_rotations_are_those_of_tensor_operations() {
-    let Some(engine) = emulated() else { return };
+    let Some(gpu) = emulated() else { return };
     let device = Device::Cpu;
     let (input, weight) = (tensor(&[2, 7, 24], 6, DType::F32), tensor(&[24], 7, DType::F32));
-    let found = engine.root_mean_square(&input, &weight, 1e-5).expect("it runs").expect("there is a kernel");
+    let found =
+        layers::root_mean_square(&gpu, &input, &weight, 1e-5).expect("it runs").expect("there is a kernel");
     let expected = candle_nn::ops::rms_norm_slow(&input, &weight, 1e-5).expect("a norm");
     close(&found, &doubles(&expected), 1e-6, "norm");
 
@@ -158,14 +161,15 @@ fn norms_and_rotations_are_those_of_tensor_operations() {
             turned.and_then(|it| candle_nn::rotary_emb::rope_slow(&it, &cosines, &sines)?.transpose(1, 2));
         let rest = heads.narrow(3, 16, size - 16).expect("a part");
         let expected = Tensor::cat(&[turned.expect("turned"), rest], D::Minus1).expect("heads");
-        let found = engine.rotated(&heads, &cosines, &sines).expect("it runs").expect("there is a kernel");
+        let found =
+            layers::rotated(&gpu, &heads, &cosines, &sines).expect("it runs").expect("there is a kernel");
         close(&found, &doubles(&expected), 1e-6, "rotation");
     }
 }
 
 #[test]
 fn losses_and_divergences_are_those_of_their_definitions() {
-    let Some(engine) = emulated() else { return };
+    let Some(gpu) = emulated() else { return };
     for (dtype, vocabulary, cap) in
         [(DType::F32, 3000, None), (DType::F32, 517, Some(3.0)), (DType::BF16, 2056, None)]
     {
@@ -182,8 +186,10 @@ fn losses_and_divergences_are_those_of_their_definitions() {
             rows.chunks(vocabulary).map(log_shares).collect()
         };
         let [dense, other] = logits.each_ref().map(shares);
-        let losses = engine.losses(&logits[1], cap, &targets).expect("it runs").expect("there is a kernel");
-        let both = engine.divergences(logits.each_ref(), cap, &targets).expect("it runs").expect("a kernel");
+        let losses =
+            layers::losses(&gpu, &logits[1], cap, &targets).expect("it runs").expect("there is a kernel");
+        let both =
+            layers::divergences(&gpu, logits.each_ref(), cap, &targets).expect("it runs").expect("a kernel");
         for (row, target) in targets.iter().enumerate() {
             let loss = -other[row][*target as usize];
             let pairs = dense[row].iter().zip(&other[row]);
@@ -191,15 +197,16 @@ fn losses_and_divergences_are_those_of_their_definitions() {
             assert!((losses[row] - loss).abs() < 1e-5, "{} and {loss}", losses[row]);
             assert!((both[row].1 - loss).abs() < 1e-5 && (both[row].0 - divergence).abs() < 1e-5, "{both:?}");
         }
-        let same =
-            engine.divergences([&logits[0], &logits[0]], cap, &targets).expect("it runs").expect("a kernel");
+        let same = layers::divergences(&gpu, [&logits[0], &logits[0]], cap, &targets)
+            .expect("it runs")
+            .expect("a kernel");
         assert!(same.iter().all(|(divergence, _)| *divergence < 1e-6), "{same:?}");
     }
 }
 
 #[test]
 fn what_is_below_a_bound_is_gone() {
-    let Some(engine) = emulated() else { return };
+    let Some(gpu) = emulated() else { return };
     for (rows, columns) in [(7, 24), (5, 13)] {
         let weight = tensor(&[rows, columns], 11, DType::F32);
         // Any order of each row serves.
@@ -214,7 +221,7 @@ fn what_is_below_a_bound_is_gone() {
             Bound::OfRows { pruned: (rows * columns) as u64 * 3 / 5 + 1 },
             Bound::OfGroups { width: 4, count: 2, last: 1 },
         ] {
-            let found = engine.without_least(&weight, &packed, bound).expect("it runs").expect("a kernel");
+            let found = layers::without_least(&gpu, &weight, &packed, bound).expect("it runs");
             let expected = doubles(&weight).into_iter().enumerate().map(|(place, x)| {
                 let (row, column) = (place / columns, place % columns);
                 let below =
@@ -236,13 +243,13 @@ fn what_is_below_a_bound_is_gone() {
 
 #[test]
 fn ranks_go_by_score_and_then_by_place() {
-    let Some(engine) = emulated() else { return };
+    let Some(gpu) = emulated() else { return };
     for (rows, columns, group) in [(5, 37, None), (3, 64, None), (4, 1, None), (4, 22, Some(8))] {
         // Few levels, so that many are equal, and zeros of either sign.
         let mut scores: Vec<f32> = numbers(rows * columns, 12).iter().map(|it| it.round() / 2.0).collect();
         scores[0] = -0.0;
         let tensor = Tensor::from_slice(&scores, (rows, columns), &Device::Cpu).expect("scores");
-        let found = engine.ranks(&tensor, group).expect("it runs").expect("there is a kernel");
+        let found = selection::ranks(&gpu, &tensor, group).expect("it runs").expect("there is a kernel");
         let found: Vec<u32> = found.to_vec1().expect("ranks");
         let found = found.into_iter().flat_map(|pair| [pair & 0xffff, pair >> 16]).take(rows * columns);
         let expected = scores.chunks(columns).flat_map(|row| {
@@ -255,12 +262,12 @@ fn ranks_go_by_score_and_then_by_place() {
     }
     // What does not fit into the memory of a block.
     let wide = Tensor::zeros((1, 40_000), DType::F32, &Device::Cpu).expect("scores");
-    assert!(engine.ranks(&wide, None).expect("it is looked at").is_none());
+    assert!(selection::ranks(&gpu, &wide, None).expect("it is looked at").is_none());
 }
 
 #[test]
 fn ranks_in_a_whole_matrix_are_those_of_a_stable_sort() {
-    let Some(engine) = emulated() else { return };
+    let Some(gpu) = emulated() else { return };
     // Several pieces, the last one not full, in steps that make many equal, of both signs.
     let count = 2 * (1 << 14) + 334;
     let scores: Vec<f32> = numbers(count, 14).iter().map(|it| (it * 50.0).round() / 64.0).collect();
@@ -269,12 +276,12 @@ fn ranks_in_a_whole_matrix_are_those_of_a_stable_sort() {
     let mut expected = vec![0; count];
     order.iter().zip(0..).for_each(|(place, rank)| expected[*place as usize] = rank);
     let tensor = Tensor::from_slice(&scores, (1, count), &Device::Cpu).expect("scores");
-    let found = engine.places(&tensor).expect("it runs").expect("there is a kernel");
+    let found = selection::places(&gpu, &tensor).expect("it runs").expect("there is a kernel");
     assert_eq!(found.to_vec1::<u32>().expect("ranks"), expected);
 
     let weight = tensor.reshape((3, count / 3)).expect("a shape");
     let bound = Bound::OfAll { pruned: count as u64 / 3 };
-    let kept = engine.without_least(&weight, &found, bound).expect("it runs").expect("there is a kernel");
+    let kept = layers::without_least(&gpu, &weight, &found, bound).expect("it runs");
     let expected: Vec<f64> = scores
         .iter()
         .zip(&expected)
@@ -285,22 +292,22 @@ fn ranks_in_a_whole_matrix_are_those_of_a_stable_sort() {
 
 #[test]
 fn a_marked_weight_is_gone() {
-    let Some(engine) = emulated() else { return };
+    let Some(gpu) = emulated() else { return };
     let weight = tensor(&[3, 7], 13, DType::F32);
     let marks: Vec<u8> = (0..21).map(|it| u8::from(it % 3 == 1)).collect();
     let expected: Vec<f64> =
         doubles(&weight).iter().zip(&marks).map(|(x, mark)| if *mark == 1 { 0.0 } else { *x }).collect();
     let marks = Tensor::from_vec(marks, (3, 7), &Device::Cpu).expect("marks");
-    let found = engine.without_marked(&weight, &marks).expect("it runs").expect("there is a kernel");
+    let found = layers::without_marked(&gpu, &weight, &marks).expect("it runs").expect("there is a kernel");
     close(&found, &expected, 0.0, "marked");
 }
 
 #[test]
 fn a_decoder_of_kernels_predicts_what_the_processors_does() {
-    let Some(engine) = emulated() else { return };
+    let Some(gpu) = emulated() else { return };
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/tiny-stories-12l");
     let open = || crate::model::Checkpoint::open(folder).expect("the bundled model opens");
-    let emulated = open().on(engine, crate::model::Precision::F32).expect("a place");
+    let emulated = open().on(Engine::Gpu(Arc::new(gpu)), crate::model::Precision::F32).expect("a place");
     let ids: Vec<u32> = (0..2 * 24).map(|id| id * 7 % 2048).collect();
     let tokens = crate::stats::Tokens::new(ids, 24).expect("whole windows");
     let losses = |checkpoint: &crate::model::Checkpoint| {
@@ -316,16 +323,16 @@ fn a_decoder_of_kernels_predicts_what_the_processors_does() {
 fn what_a_smaller_gpu_has_no_room_for_is_left_to_tensor_operations() {
     let Some(launcher) = Emulation::new() else { return };
     // What a GPU for the desk lets a block share.
-    let engine = Engine::Gpu(Arc::new(launcher.sharing(101_376)));
+    let gpu = launcher.sharing(101_376);
     let rules = AttentionRules { scale: 0.1, softcap: None, window: None };
     let attended = |size: usize| {
         let heads = tensor(&[1, 3, 1, size], 1, DType::BF16);
-        engine.attention([&heads, &heads, &heads], rules).expect("it is looked at").is_some()
+        layers::attention(&gpu, [&heads, &heads, &heads], rules).expect("it is looked at").is_some()
     };
     assert!(attended(64) && !attended(128));
     let ranked = |columns: usize| {
         let scores = Tensor::zeros((1, columns), DType::F32, &Device::Cpu).expect("scores");
-        engine.ranks(&scores, None).expect("it is looked at").is_some()
+        selection::ranks(&gpu, &scores, None).expect("it is looked at").is_some()
     };
     assert!(ranked(100) && !ranked(20_000));
 }

@@ -12,7 +12,7 @@ mod emulation;
 mod engine;
 mod error;
 mod launcher;
-mod layers;
+pub mod layers;
 #[cfg(test)]
 mod layers_tests;
 mod on_gpu;
@@ -24,4 +24,4 @@ mod tests;
 pub use engine::{CPU, Engine};
 pub use error::{EngineError, Fits};
 pub use launcher::{Argument, Code, Launch, Launcher, Out};
-pub use layers::{AttentionRules, Bound, Joint};
+pub use selection::{places, ranks};

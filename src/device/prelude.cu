@@ -6,6 +6,8 @@ typedef unsigned short u16;
 typedef unsigned int u32;
 typedef unsigned long long u64;
 
+// Below all numbers.
+#define LOWEST __uint_as_float(0xff800000u)
 #define THREADS 256
 #define VECTOR 8
 // Vectors of which a thread adds up the values in singles before it adds them to doubles.

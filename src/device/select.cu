@@ -3,6 +3,16 @@
 // -0 is 0: equal scores have one key.
 __device__ __forceinline__ u32 key_of(float score) { return ordered_bits(score + 0.0f); }
 
+// How many of a few scores go before one of them.
+__device__ __forceinline__ u32 rank_of(const float* scores, u32 count, u32 one) {
+    u32 own = key_of(scores[one]), rank = 0;
+    for (u32 at = 0; at < count; at++) {
+        u32 key = key_of(scores[at]);
+        rank += key < own || (key == own && at < one) ? 1u : 0u;
+    }
+    return rank;
+}
+
 // Finds for each row the key of its `counts[row]`-th least score, and how many scores of that key are still to be taken; one
 // block of threads works on one row at a time.
 extern "C" __global__ void row_thresholds(
@@ -277,14 +287,7 @@ extern "C" __global__ void group_ranks(const float* scores, u32 rows, u32 column
     u32 first = (u32)(at % groups) * size;
     u32 width = columns - first < size ? columns - first : size;
     const float* line = scores + at / groups * columns + first;
-    for (u32 i = 0; i < width; i++) {
-        u32 own = key_of(line[i]), place = 0;
-        for (u32 j = 0; j < width; j++) {
-            u32 key = key_of(line[j]);
-            place += key < own || (key == own && j < i) ? 1u : 0u;
-        }
-        ranks[at / groups * columns + first + i] = (u16)place;
-    }
+    for (u32 i = 0; i < width; i++) ranks[at / groups * columns + first + i] = (u16)rank_of(line, width, i);
 }
 
 // Marks the `count` least of each group of `size` columns, `last` of a narrower one; one thread takes one group.
@@ -299,13 +302,6 @@ extern "C" __global__ void mark_groups(
         u32 wanted = width == size ? count : last;
         const float* line = scores + at / groups * columns + first;
         u8* out = marks + at / groups * columns + first;
-        for (u32 i = 0; i < width; i++) {
-            u32 own = key_of(line[i]), place = 0;
-            for (u32 j = 0; j < width; j++) {
-                u32 key = key_of(line[j]);
-                place += key < own || (key == own && j < i) ? 1u : 0u;
-            }
-            out[i] = place < wanted ? 1 : 0;
-        }
+        for (u32 i = 0; i < width; i++) out[i] = rank_of(line, width, i) < wanted ? 1 : 0;
     }
 }

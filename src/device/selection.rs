@@ -115,7 +115,7 @@ fn least_of_all(
 ///
 /// # Errors
 /// When a kernel cannot be run, or a tensor operation fails.
-pub(super) fn ranks(
+pub fn ranks(
     gpu: &dyn Launcher,
     scores: &Tensor,
     group: Option<usize>,
@@ -201,7 +201,7 @@ pub(super) fn least(gpu: &dyn Launcher, scores: &Tensor, wanted: &Least) -> Resu
 ///
 /// # Errors
 /// When a kernel cannot be run, or a tensor operation fails.
-pub(super) fn places(gpu: &dyn Launcher, scores: &Tensor) -> Result<Option<Tensor>, EngineError> {
+pub fn places(gpu: &dyn Launcher, scores: &Tensor) -> Result<Option<Tensor>, EngineError> {
     let scores = scores.contiguous()?;
     let count = scores.elem_count();
     if count == 0 || u32::try_from(count).is_err() {

@@ -6,16 +6,19 @@
 use candle_core::{D, DType, Tensor};
 use candle_nn::ops::log_softmax;
 
+use crate::device::layers;
 use crate::model::{Head, ModelError};
 
 /// Returns whether losses are computed where hidden states lie: everywhere but on the processor.
 pub(super) fn applies(head: &Head, hidden: &Tensor) -> bool {
-    !hidden.device().is_cpu() || (head.engine().has_kernels() && head.engine().device().is_cpu())
+    !hidden.device().is_cpu() || (head.engine().kernels().is_some() && head.engine().device().is_cpu())
 }
 
 /// Returns the negative log-likelihood of each target, in nats, from a head's logits before their cap, `[positions, vocabulary]`.
 pub(super) fn losses(head: &Head, raw: &Tensor, targets: &[u32]) -> Result<Vec<f64>, ModelError> {
-    if let Some(losses) = head.engine().losses(raw, head.softcap(), targets)? {
+    if let Some(gpu) = head.engine().kernels()
+        && let Some(losses) = layers::losses(gpu, raw, head.softcap(), targets)?
+    {
         return Ok(losses);
     }
     of_log_shares(&log_softmax(&head.capped(raw)?, D::Minus1)?, targets)
@@ -29,7 +32,8 @@ pub(super) fn both(
     targets: &[u32],
 ) -> Result<Vec<(f64, f64)>, ModelError> {
     if heads[0].softcap() == heads[1].softcap()
-        && let Some(both) = heads[1].engine().divergences(raw, heads[1].softcap(), targets)?
+        && let Some(gpu) = heads[1].engine().kernels()
+        && let Some(both) = layers::divergences(gpu, raw, heads[1].softcap(), targets)?
     {
         return Ok(both);
     }

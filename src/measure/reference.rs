@@ -63,7 +63,7 @@ impl Reference {
         let vocabulary = decoder.head.vocabulary();
         let fits = samples.saturating_mul(length).saturating_mul(vocabulary).saturating_mul(4) <= most
             && decoder.device().is_cpu()
-            && !decoder.head.engine().has_kernels();
+            && decoder.head.engine().kernels().is_none();
         let keeps_logits = has_room_for_logits(decoder, samples * length * vocabulary);
         let (mut embedded, mut kept, mut losses) = (Vec::new(), Vec::new(), Vec::new());
         let (mut probabilities, mut entropies) = (Vec::new(), Vec::new());
@@ -227,11 +227,17 @@ impl Reference {
     }
 }
 
-/// Returns whether a device has room for so many logits: an eighth of all its memory, so that it does not depend on what else uses it.
+/// Returns whether a device keeps so many logits: an eighth of all its memory holds them, and half of it the model and its ranks, so
+/// that three texts' fit. It does not depend on what else uses the memory.
 fn has_room_for_logits(decoder: &Decoder, logits: usize) -> bool {
-    let bytes = decoder.checkpoint().precision().dtype().size_in_bytes() * logits;
-    let memory = decoder.checkpoint().engine().memory();
-    !decoder.device().is_cpu() && memory.is_some_and(|(_, total)| bytes as u64 <= total / 8)
+    let checkpoint = decoder.checkpoint();
+    let Some((_, total)) = checkpoint.engine().memory().filter(|_| !decoder.device().is_cpu()) else {
+        return false;
+    };
+    let size = checkpoint.precision().dtype().size_in_bytes() as u64;
+    // A rank takes 4 bytes at most.
+    let model = checkpoint.resident_bytes() / size * (size + 4);
+    size * logits as u64 <= total / 8 && model <= total / 2
 }
 
 fn batch_part(batch: &Tensor, part: &Range<usize>) -> candle_core::Result<Tensor> {

@@ -7,19 +7,19 @@ use super::activation::Activation;
 use super::attention::Attention;
 use super::error::ModelError;
 use super::in_place;
-use crate::device::{AttentionRules, Engine, Joint};
+use crate::device::layers::{self, AttentionRules, Joint};
+use crate::device::{Engine, Launcher};
 
-/// Returns the engine where it has kernels for these tensors: they lie on its device, and nobody wants a gradient.
-fn kernels_for<'a>(engine: &'a Engine, tensors: &[&Tensor]) -> Option<&'a Engine> {
+/// Returns what runs kernels on these tensors: they lie on the engine's device, and nobody wants a gradient.
+fn kernels_for<'a>(engine: &'a Engine, tensors: &[&Tensor]) -> Option<&'a dyn Launcher> {
     let on_engine = |tensor: &&Tensor| tensor.device().is_cpu() == engine.device().is_cpu();
-    let usable = engine.has_kernels() && tensors.iter().all(|it| !it.track_op() && on_engine(it));
-    usable.then_some(engine)
+    engine.kernels().filter(|_| tensors.iter().all(|it| !it.track_op() && on_engine(it)))
 }
 
 /// Returns the sum of a fresh tensor, which may be overwritten, and another of its shape.
 pub(super) fn add(engine: &Engine, fresh: Tensor, other: &Tensor) -> std::result::Result<Tensor, ModelError> {
-    if let Some(engine) = kernels_for(engine, &[&fresh, other])
-        && let Some(sum) = engine.joined(Joint::Sum, &fresh.contiguous()?, &other.contiguous()?)?
+    if let Some(gpu) = kernels_for(engine, &[&fresh, other])
+        && let Some(sum) = layers::joined(gpu, Joint::Sum, &fresh.contiguous()?, &other.contiguous()?)?
     {
         return Ok(sum);
     }
@@ -39,8 +39,8 @@ pub(super) fn gated(
         Activation::GeluTanh => Joint::GeluTanh,
         Activation::Relu => Joint::Relu,
     };
-    if let Some(engine) = kernels_for(engine, &[&gate, up])
-        && let Some(gated) = engine.joined(joint, &gate.contiguous()?, &up.contiguous()?)?
+    if let Some(gpu) = kernels_for(engine, &[&gate, up])
+        && let Some(gated) = layers::joined(gpu, joint, &gate.contiguous()?, &up.contiguous()?)?
     {
         return Ok(gated);
     }
@@ -55,8 +55,8 @@ pub(super) fn root_mean_square(
     epsilon: f32,
     otherwise: impl FnOnce() -> Result<Tensor>,
 ) -> std::result::Result<Tensor, ModelError> {
-    if let Some(engine) = kernels_for(engine, &[input, weight])
-        && let Some(norm) = engine.root_mean_square(&input.contiguous()?, weight, epsilon)?
+    if let Some(gpu) = kernels_for(engine, &[input, weight])
+        && let Some(norm) = layers::root_mean_square(gpu, &input.contiguous()?, weight, epsilon)?
     {
         return Ok(norm);
     }
@@ -70,8 +70,8 @@ pub(super) fn rotated(
     (cosines, sines): (&Tensor, &Tensor),
     otherwise: impl FnOnce() -> Result<Tensor>,
 ) -> std::result::Result<Tensor, ModelError> {
-    if let Some(engine) = kernels_for(engine, &[input, cosines, sines])
-        && let Some(rotated) = engine.rotated(&input.contiguous()?, cosines, sines)?
+    if let Some(gpu) = kernels_for(engine, &[input, cosines, sines])
+        && let Some(rotated) = layers::rotated(gpu, &input.contiguous()?, cosines, sines)?
     {
         return Ok(rotated);
     }
@@ -89,9 +89,9 @@ pub(super) fn attended(
         softcap: attention.softcap.map(|cap| cap as f32),
         window: attention.window,
     };
-    if let Some(engine) = kernels_for(engine, &[queries, keys, values]) {
+    if let Some(gpu) = kernels_for(engine, &[queries, keys, values]) {
         let parts = [queries.contiguous()?, keys.contiguous()?, values.contiguous()?];
-        if let Some(mixed) = engine.attention(parts.each_ref(), rules)? {
+        if let Some(mixed) = layers::attention(gpu, parts.each_ref(), rules)? {
             return Ok(mixed);
         }
     }

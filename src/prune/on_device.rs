@@ -11,7 +11,7 @@ use super::factor::InverseFactor;
 use super::mask::Mask;
 use super::pattern::{Rounding, Share, in_group, place, wanted};
 use super::score::ScoreFormula;
-use crate::device::Engine;
+use crate::device::{Engine, layers};
 use crate::kernels::select::Least;
 use crate::lang::types::Group;
 use crate::model::ModelError;
@@ -78,7 +78,9 @@ pub fn marks(
 /// # Errors
 /// When a tensor operation fails.
 pub fn masked(engine: &Engine, weight: &Tensor, marks: &Tensor) -> Result<Tensor, ModelError> {
-    if let Some(masked) = engine.without_marked(&weight.contiguous()?, &marks.contiguous()?)? {
+    if let Some(gpu) = engine.kernels()
+        && let Some(masked) = layers::without_marked(gpu, &weight.contiguous()?, &marks.contiguous()?)?
+    {
         return Ok(masked);
     }
     Ok(marks.where_cond(&weight.zeros_like()?, weight)?)

@@ -16,6 +16,7 @@ mod marginals;
 pub mod measurer;
 pub mod norms;
 pub mod objective;
+mod order;
 pub mod prepare;
 mod propagated;
 pub mod race;

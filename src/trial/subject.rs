@@ -3,43 +3,22 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use candle_core::{Storage, Tensor};
+use candle_core::Tensor;
 
 use super::cancel::Cancel;
 use super::error::TrialError;
+use super::order::Order;
 use super::ranks::Ranks;
 use super::text::{Split, Texts};
 use crate::data::{LinearData, ModelData, Values};
-use crate::device::{Bound, Engine, EngineError, Fits};
+use crate::device::{EngineError, Fits};
 use crate::interpret::matrix::Backend;
-use crate::lang::types::{Group, UnitKind};
+use crate::lang::types::Group;
 use crate::measure::{Reference, WindowLoss};
 use crate::model::{Block, Checkpoint, Decoder, Head, ModelError, Precision, no_tap};
-use crate::prune::{
-    Method, Pattern, PruneError, Rounding, Share, dense_scores, dense_scores_on_device, in_group, on_device,
-};
+use crate::prune::{Method, Pattern, PruneError, Share, on_device};
 use crate::results::Reductions;
 use crate::stats::{Statistics, Tokens};
-
-/// In which order the weights of every linear go, `[linears]`.
-#[derive(Debug)]
-enum Order {
-    /// On a processor: the ranks, for which the scores were sorted once.
-    Ranks(Vec<Ranks>),
-    /// On a GPU.
-    OnDevice(Vec<OnDevice>),
-}
-
-/// In which order a linear's weights go, on a GPU.
-#[derive(Debug)]
-enum OnDevice {
-    /// The ranks within rows or groups, two of 16 bits in each number.
-    Ranks(Tensor),
-    /// The ranks within the whole matrix.
-    Places(Tensor),
-    /// The scores, among which it counts each time: of rows too wide to be sorted there.
-    Scores(Tensor),
-}
 
 /// A model, ready to be pruned and measured many times.
 #[derive(Debug)]
@@ -52,8 +31,6 @@ pub struct Subject {
     /// The weights of all linears where scripts can be evaluated on the decoder's; none elsewhere.
     resident: Vec<Tensor>,
     order: Order,
-    group: Option<usize>,
-    per: Group,
     reductions: Reductions,
     fitness: Reference,
     selection: Option<Reference>,
@@ -80,42 +57,8 @@ impl Subject {
         };
         fits(checkpoint, method.per(), group)?;
         let decoder = Decoder::load(checkpoint, &checkpoint.device())?;
-        let linears = checkpoint.linears();
-        let device = checkpoint.device();
         let resident = resident(checkpoint, &decoder)?;
-        let mut ranks = Vec::with_capacity(linears.len());
-        let mut kept = Vec::new();
-        for (linear, weight) in linears.iter().zip(&resident) {
-            cancel.check()?;
-            let scores = dense_scores_on_device(linear, weight, statistics.as_ref(), method)?;
-            let Some(scores) = scores else { break };
-            kept.push(OnDevice::of(checkpoint.engine(), scores, method.per(), group)?);
-        }
-        if kept.len() < linears.len() {
-            kept.clear();
-            let unit = UnitKind::default();
-            // Scores do not depend on the target: a metric cannot know it.
-            dense_scores::<TrialError>(
-                checkpoint,
-                statistics.as_ref(),
-                method,
-                unit,
-                0.5,
-                |index, scores| {
-                    cancel.check()?;
-                    let linear = &linears[index];
-                    if on_device::applies(&device) {
-                        let scores = Tensor::from_vec(scores, (linear.rows, linear.columns), &device)
-                            .map_err(ModelError::at(&linear.module))?;
-                        kept.push(OnDevice::of(checkpoint.engine(), scores, method.per(), group)?);
-                    } else {
-                        ranks.push(Ranks::new(&scores, linear.columns, method.per(), group));
-                    }
-                    Ok(())
-                },
-            )?;
-        }
-        let order = if on_device::applies(&device) { Order::OnDevice(kept) } else { Order::Ranks(ranks) };
+        let order = Order::new(checkpoint, &resident, statistics.as_ref(), method, group, cancel)?;
         let reference = |tokens: &Tokens| -> Result<Reference, TrialError> {
             cancel.check()?;
             Ok(Reference::new(&decoder, tokens)?)
@@ -130,8 +73,6 @@ impl Subject {
             decoder,
             resident,
             order,
-            group,
-            per: method.per(),
             reductions: Reductions::new(),
         })
     }
@@ -214,29 +155,7 @@ impl Subject {
     /// # Errors
     /// When scores cannot be fetched from their device.
     pub fn ranks(&self, place: usize) -> Result<Cow<'_, Ranks>, TrialError> {
-        match &self.order {
-            Order::Ranks(ranks) => Ok(Cow::Borrowed(&ranks[place])),
-            Order::OnDevice(all) => match &all[place] {
-                OnDevice::Ranks(ranks) => {
-                    let linear = &self.checkpoint.linears()[place];
-                    let pairs: Vec<u32> = ranks.to_vec1().map_err(ModelError::at(&linear.module))?;
-                    let places = pairs.into_iter().flat_map(|pair| [pair as u16, (pair >> 16) as u16]);
-                    let places = places.take(linear.rows * linear.columns).collect();
-                    Ok(Cow::Owned(Ranks::of_places(places, linear.columns, self.group)))
-                }
-                OnDevice::Places(places) => {
-                    let linear = &self.checkpoint.linears()[place];
-                    let places = places.to_vec1().map_err(ModelError::at(&linear.module))?;
-                    Ok(Cow::Owned(Ranks::of_matrix(places, linear.columns)))
-                }
-                OnDevice::Scores(scores) => {
-                    let columns = scores.dim(1).map_err(ModelError::from)?;
-                    let scores: Vec<f32> =
-                        scores.flatten_all().and_then(|it| it.to_vec1()).map_err(ModelError::from)?;
-                    Ok(Cow::Owned(Ranks::new(&scores, columns, self.per, self.group)))
-                }
-            },
-        }
+        self.order.ranks(place, &self.checkpoint.linears()[place])
     }
 
     /// Returns a block whose linears have lost their shares, `[linears of the model]`.
@@ -246,21 +165,10 @@ impl Subject {
     pub fn pruned_block(&self, index: usize, shares: &[Share]) -> Result<Block, TrialError> {
         let mut block = self.block(index)?.clone();
         for (linear, place) in block.linears_mut().iter_mut().zip(self.linears_of(index)) {
-            let module = linear.linear.module.clone();
-            let share =
-                shares.get(place).ok_or_else(|| PruneError::NotAllocated { module: module.clone() })?;
-            let shape = (linear.linear.rows, linear.linear.columns);
-            let masked = match &self.order {
-                Order::Ranks(ranks) => {
-                    with_numbers(linear.weight(), |weights| ranks[place].masked(weights, *share))
-                        .and_then(|masked| Tensor::from_vec(masked, shape, self.decoder.device()))
-                        .map_err(ModelError::at(&module))?
-                }
-                Order::OnDevice(all) => {
-                    let engine = self.checkpoint.engine();
-                    all[place].masked(engine, linear.weight(), self.per, self.group, *share)?
-                }
-            };
+            let of = &linear.linear;
+            let missing = || PruneError::NotAllocated { module: of.module.clone() };
+            let share = shares.get(place).ok_or_else(missing)?;
+            let masked = self.order.masked(self.checkpoint.engine(), place, of, linear.weight(), *share)?;
             linear.set_weight(masked)?;
         }
         Ok(block)
@@ -319,53 +227,6 @@ impl Subject {
     }
 }
 
-impl OnDevice {
-    /// Ranks scores, f32 `[rows, columns]`, or keeps them where they cannot be ranked on the device.
-    fn of(engine: &Engine, scores: Tensor, per: Group, group: Option<usize>) -> Result<Self, ModelError> {
-        if per == Group::Matrix && group.is_none() {
-            let places = engine.places(&scores)?;
-            return Ok(places.map_or(Self::Scores(scores), Self::Places));
-        }
-        Ok(match engine.ranks(&scores, group)? {
-            Some(ranks) => Self::Ranks(ranks),
-            None => Self::Scores(scores),
-        })
-    }
-
-    /// Returns a weight without the share that is pruned.
-    fn masked(
-        &self,
-        engine: &Engine,
-        weight: &Tensor,
-        per: Group,
-        group: Option<usize>,
-        share: Share,
-    ) -> Result<Tensor, TrialError> {
-        let by_rank = |ranks: &Tensor, bound: Bound| {
-            let masked = engine.without_least(weight, ranks, bound).map_err(ModelError::from)?;
-            masked.ok_or_else(|| TrialError::Model(ModelError::Precision))
-        };
-        match self {
-            Self::Places(places) => by_rank(places, Bound::OfAll { pruned: share.pruned }),
-            Self::Ranks(ranks) => {
-                let bound = match (group, share.group) {
-                    (Some(width), Some((n, m))) => {
-                        let of = |width| in_group(Rounding::Exact, n, m, width);
-                        let columns = weight.dim(1).map_err(ModelError::from)?;
-                        Bound::OfGroups { width, count: of(width), last: of(columns % width.max(1)) }
-                    }
-                    _ => Bound::OfRows { pruned: share.pruned },
-                };
-                by_rank(ranks, bound)
-            }
-            Self::Scores(scores) => {
-                let marks = on_device::marks(engine, scores, per, share, Rounding::Exact)?;
-                Ok(on_device::masked(engine, weight, &marks)?)
-            }
-        }
-    }
-}
-
 /// Refuses a model that a GPU has no room for beside the ranks of all its weights, and what ranking the largest linear takes.
 fn fits(checkpoint: &Checkpoint, per: Group, group: Option<usize>) -> Result<(), TrialError> {
     let (Some((free, total)), Some(usable)) = (checkpoint.engine().memory(), checkpoint.free_memory()) else {
@@ -386,16 +247,6 @@ fn fits(checkpoint: &Checkpoint, per: Group, group: Option<usize>) -> Result<(),
         total,
         fits: Fits::Model(usable / (checkpoint.precision().dtype().size_in_bytes() as u64 + rank)),
     })))
-}
-
-/// Calls `use_them` with a tensor's numbers, which are not copied where they lie in a row in memory.
-fn with_numbers<T>(tensor: &Tensor, use_them: impl FnOnce(&[f32]) -> T) -> candle_core::Result<T> {
-    let (storage, layout) = tensor.storage_and_layout();
-    if let (Storage::Cpu(cpu), Some((start, end))) = (&*storage, layout.contiguous_offsets()) {
-        return Ok(use_them(&cpu.as_slice::<f32>()?[start..end]));
-    }
-    drop(storage);
-    Ok(use_them(&tensor.flatten_all()?.to_vec1()?))
 }
 
 /// Returns the decoder's weights of all linears where they lie on a GPU and are the very numbers that are stored, so that
