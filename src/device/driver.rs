@@ -198,12 +198,20 @@ impl Launcher for Driver {
                 false => unsafe { Tensor::empty(out.count, out.dtype, &device) },
             })
             .collect::<Result<_, _>>()?;
+        // Lists of addresses, which the stream frees behind the kernel.
+        let mut lists: Vec<Tensor> = Vec::new();
         // Addresses and numbers, which must live until the launch.
         let values: Vec<Value> = launch
             .arguments
             .iter()
             .map(|argument| match argument {
                 Argument::Tensor(tensor) => Ok(Value::Long(self.address(tensor)?)),
+                Argument::Addresses(tensors) => {
+                    let list = self.addresses(tensors)?;
+                    let address = self.address(&list)?;
+                    lists.push(list);
+                    Ok(Value::Long(address))
+                }
                 Argument::Out(out) => Ok(Value::Long(self.address(&written[*out])?)),
                 Argument::U32(number) => Ok(Value::Short(*number)),
                 Argument::U64(number) => Ok(Value::Long(*number)),
@@ -235,6 +243,15 @@ enum Value {
 }
 
 impl Driver {
+    /// Returns where the numbers of tensors begin, as a list on the device.
+    fn addresses(&self, tensors: &[Tensor]) -> Result<Tensor, EngineError> {
+        let addresses: Vec<i64> = tensors
+            .iter()
+            .map(|tensor| self.address(tensor).map(u64::cast_signed))
+            .collect::<Result<_, _>>()?;
+        Ok(Tensor::new(addresses, &self.device())?)
+    }
+
     /// Returns where a tensor's numbers begin on the device.
     fn address(&self, tensor: &Tensor) -> Result<u64, EngineError> {
         let (storage, layout) = tensor.storage_and_layout();
@@ -251,6 +268,7 @@ impl Driver {
             DType::F16 => self.start::<f16>(storage),
             DType::BF16 => self.start::<bf16>(storage),
             DType::U32 => self.start::<u32>(storage),
+            DType::I64 => self.start::<i64>(storage),
             _ => self.start::<u8>(storage),
         }?;
         Ok(address + (start * size) as u64)

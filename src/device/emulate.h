@@ -166,11 +166,16 @@ struct Any {
 
 static std::vector<std::vector<char>> buffers;
 
-static void read_buffers(const char* path, unsigned count) {
+// Where several buffers begin; each list is made once, before the first thread reads it.
+static const void* const* list(unsigned which, unsigned first, unsigned count) {
+    static std::vector<const void*> lists[4];
+    for (unsigned i = lists[which].size(); i < count; i++) lists[which].push_back(buffers[first + i].data());
+    return lists[which].data();
+}
+
+static void read_buffers(const char* path) {
     std::FILE* file = std::fopen(path, "rb");
-    for (unsigned i = 0; i < count; i++) {
-        uint64_t size = 0;
-        if (std::fread(&size, 8, 1, file) != 1) std::exit(3);
+    for (uint64_t size = 0; std::fread(&size, 8, 1, file) == 1;) {
         buffers.emplace_back(size);
         if (size && std::fread(buffers.back().data(), 1, size, file) != size) std::exit(3);
     }

@@ -53,6 +53,9 @@ impl Emulation {
         #[cfg(not(feature = "cuda"))]
         let _ = text;
         let path = self.folder.path().join(format!("kernel{}", programs.len()));
+        if let Ok(folder) = std::env::var("ALLOT_DUMP") {
+            fs::write(format!("{folder}/{}.cu", programs.len()), text).unwrap();
+        }
         let code = path.with_extension("cpp");
         fs::write(&code, &main).expect("the code is written");
         let output = Command::new("c++")
@@ -103,11 +106,26 @@ impl Launcher for Emulation {
             *count += 1;
             *count - 1
         };
-        let mut places = BTreeMap::new();
+        let (mut places, mut lists) = (BTreeMap::new(), 0);
         for argument in launch.arguments {
             names.push(match argument {
                 Argument::Tensor(tensor) => {
-                    format!("Any{{buffers[{}].data()}}", add(&bytes(tensor), &mut count))
+                    numbers.push(add(&bytes(tensor), &mut count) as u64);
+                    format!("Any{{buffers[numbers[{}]].data()}}", numbers.len() - 1)
+                }
+                Argument::Addresses(tensors) => {
+                    // Its first buffer and how many there are, which the program is not compiled for.
+                    numbers.extend([count as u64, tensors.len() as u64]);
+                    for tensor in *tensors {
+                        add(&bytes(tensor), &mut count);
+                    }
+                    lists += 1;
+                    format!(
+                        "list({}, numbers[{}], numbers[{}])",
+                        lists - 1,
+                        numbers.len() - 2,
+                        numbers.len() - 1
+                    )
                 }
                 Argument::U32(_) | Argument::U64(_) => {
                     numbers.push(match argument {
@@ -129,16 +147,17 @@ impl Launcher for Emulation {
             let before = if *zeros { 0 } else { 0xab };
             let buffer = add(&vec![before; dtype.size_in_bytes() * length], &mut count);
             if let Some(place) = places.get(&out) {
-                names[*place] = format!("Any{{buffers[{buffer}].data()}}");
+                numbers.push(buffer as u64);
+                names[*place] = format!("Any{{buffers[numbers[{}]].data()}}", numbers.len() - 1);
             }
         }
         let main = format!(
-            "{}\n{text}\nstatic uint64_t numbers[16];
+            "{}\n{text}\nstatic uint64_t numbers[64];
 int main(int count, char** arguments) {{
-    for (int i = 0; i + 4 < count; i++) numbers[i] = std::strtoull(arguments[i + 4], nullptr, 10);
-    read_buffers(arguments[1], {count});
+    for (int i = 0; i + 5 < count; i++) numbers[i] = std::strtoull(arguments[i + 5], nullptr, 10);
+    read_buffers(arguments[1]);
     emulate(std::strtoul(arguments[3], nullptr, 10), [] {{ {kernel}({}); }});
-    write_buffers(arguments[2], {inputs});
+    write_buffers(arguments[2], std::strtoul(arguments[4], nullptr, 10));
 }}\n",
             include_str!("emulate.h"),
             names.join(", "),
@@ -151,6 +170,7 @@ int main(int count, char** arguments) {{
         let status = Command::new(program)
             .args([&from, &to])
             .arg(launch.blocks.to_string())
+            .arg(inputs.to_string())
             .args(numbers.iter().map(u64::to_string))
             .status()
             .expect("the kernel runs");

@@ -46,6 +46,8 @@ impl Code {
 pub enum Argument<'a> {
     /// The numbers of a tensor.
     Tensor(&'a Tensor),
+    /// Where the numbers of several tensors begin, as a list of addresses on the device.
+    Addresses(&'a [Tensor]),
     /// A whole number of 32 bits, or the bits of a single.
     U32(u32),
     /// A whole number of 64 bits.

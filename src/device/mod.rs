@@ -16,6 +16,7 @@ pub mod layers;
 #[cfg(test)]
 mod layers_tests;
 mod on_gpu;
+mod placement;
 mod selection;
 mod source;
 #[cfg(test)]

@@ -1,361 +1,250 @@
 //! The matrix stage on a GPU: which kernels run on what, and what becomes of their results.
 
-use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use candle_core::{DType, Tensor};
 
 use super::error::EngineError;
-use super::launcher::{Argument, BLOCKS, Code, DIGITS, Launcher, Out, THREADS, failed, launch};
-use super::source::{self, Stored, fields, reads_gradient};
-use crate::data::{LinearData, Values};
-use crate::interpret::matrix::{Backend, BackendError, Collecting, Piece, Sweep, centre};
-use crate::kernels::tally::{Collected, Tally};
+use super::launcher::{Argument, Code, DIGITS, Launcher, Out, failed, launch};
+use super::placement::{Placement, Placing};
+use super::source::{self, Form, fields};
+use crate::interpret::matrix::{Backend, BackendError, Collecting, Sweep};
+use crate::kernels::tally::Collected;
 use crate::kernels::vector::Histogram;
 
-/// Weights that one thread adds up before its sums become doubles.
-const GROUP: u64 = 32;
-/// Linears whose kernels run before anything is fetched of what they wrote.
-const AHEAD: usize = 8;
-/// The most blocks that look at a sample of a linear.
-const SAMPLES: u64 = 64;
-
-/// A linear of a sweep, as its kernels take it.
-struct Placed {
-    rows: u32,
-    columns: u32,
-    weight: Tensor,
-    gradient: Tensor,
-    stored: (Stored, Stored),
-    numbers: Tensor,
-    ranks: Tensor,
-}
-
-impl Placed {
-    fn size(&self) -> u64 {
-        u64::from(self.rows) * u64::from(self.columns)
-    }
-
-    /// Returns what every kernel of a program takes.
-    fn arguments<'a>(&'a self, centres: &'a Tensor, option: u32) -> [Argument<'a>; 9] {
-        [
-            Argument::Tensor(&self.weight),
-            Argument::Tensor(&self.gradient),
-            Argument::Tensor(&self.numbers),
-            Argument::Tensor(&self.ranks),
-            Argument::U32(self.rows),
-            Argument::U32(self.columns),
-            Argument::Tensor(centres),
-            Argument::U32(option),
-            Argument::Out(0),
-        ]
-    }
-}
-
-/// A linear whose values are added up, and its kernels.
-struct Prepared {
-    code: Code,
-    placed: Placed,
-}
-
-/// What a sample of a unit's values shows.
-struct Sample {
-    /// For each tally, the sum of what it takes.
-    sums: Vec<f64>,
-    /// For each tally, the sum of its terms' magnitudes.
-    sizes: Vec<f64>,
-    /// How many values were looked at.
-    count: u64,
-}
+/// Bytes that are copied to the device for one launch, where units do not lie there and one alone takes less.
+const COPIED: u64 = 2 << 30;
 
 /// What evaluates on a GPU.
 #[derive(Debug)]
 pub(super) struct OnGpu<'a> {
-    gpu: &'a dyn Launcher,
-    /// The weights of all linears, where they lie on the device already.
-    weights: &'a [Tensor],
+    placing: Placing<'a>,
 }
 
 impl<'a> OnGpu<'a> {
     /// Returns what evaluates on a GPU on which these weights lie, or none.
     pub(super) const fn new(gpu: &'a dyn Launcher, weights: &'a [Tensor]) -> Self {
-        Self { gpu, weights }
+        Self { placing: Placing { gpu, weights } }
     }
 }
 
+/// Returns the kernels that make one number for each unit of what blocks wrote.
+fn folding() -> &'static Code {
+    static CODE: OnceLock<Code> = OnceLock::new();
+    CODE.get_or_init(|| Code::new(source::folding()))
+}
+
+/// What a launch leaves on the device: for each unit and tally the centre of its powers and the sum of the sample's magnitudes, and for
+/// each unit the numbers of its tallies.
+struct Written {
+    centres: Tensor,
+    numbers: Tensor,
+    /// For each unit, its weights and the values of its sample.
+    counts: Vec<(u64, u64)>,
+}
+
 impl OnGpu<'_> {
-    /// Lays out what a sweep's program takes of one linear, whose tasks these are: some whole rows, from the first to the last.
-    /// `none` stands for what it does not read.
-    fn place(&self, sweep: &Sweep<'_>, tasks: &[Piece], none: &Tensor) -> Result<Placed, EngineError> {
-        let device = self.gpu.device();
-        let (place, linear) = tasks.first().map_or((0, 0), |task| (task.place, task.linear));
-        let data = &sweep.frame.model.linears[linear];
-        let whole = tasks.iter().map(|task| task.rows.len()).sum::<usize>() == data.rows;
-        if !whole || u32::try_from(data.rows.max(data.columns)).is_err() {
-            return Err(failed("a part of a linear"));
-        }
-        let (weight, weight_type) = match sweep.program.reads_weight {
-            true => self.weight(linear, data)?,
-            false => (none.clone(), Stored::F32),
-        };
-        let (gradient, gradient_type) = match &data.gradient {
-            Some(gradient) if reads_gradient(sweep.program) => self.upload(gradient, "gradients")?,
-            _ => (none.clone(), Stored::F32),
-        };
-        let mut ranks: Vec<f32> = Vec::new();
-        for step in &sweep.frame.ranks {
-            ranks.extend_from_slice(step[place]);
-        }
-        let vector = |values: Vec<f32>| match values.is_empty() {
-            true => Ok(none.clone()),
-            false => Tensor::new(values, &device),
-        };
-        Ok(Placed {
-            rows: data.rows as u32,
-            columns: data.columns as u32,
-            weight,
-            gradient,
-            stored: (weight_type, gradient_type),
-            numbers: vector(sweep.frame.numbers(place, data.columns))?,
-            ranks: vector(ranks)?,
-        })
+    fn gpu(&self) -> &dyn Launcher {
+        self.placing.gpu
     }
 
-    /// Returns a linear's weights on the device: those that lie there already, or a copy.
-    fn weight(&self, linear: usize, data: &LinearData<'_>) -> Result<(Tensor, Stored), EngineError> {
-        let resident = self.weights.get(linear);
-        match resident.and_then(|it| Some((it, stored(it.dtype())?))) {
-            Some((tensor, stored)) if tensor.elem_count() == data.weight.len() => {
-                Ok((tensor.contiguous()?, stored))
-            }
-            _ => self.upload(&data.weight, &data.name),
-        }
-    }
-
-    fn upload(&self, values: &Values<'_>, what: &str) -> Result<(Tensor, Stored), EngineError> {
-        self.gpu.room(what, (values.len() * values.bytes_per_value()) as u64)?;
-        let device = self.gpu.device();
-        let count = values.len();
-        Ok(match values {
-            Values::F32(all) => (Tensor::from_slice(all, count, &device)?, Stored::F32),
-            Values::F16(all) => (Tensor::from_slice(all, count, &device)?, Stored::F16),
-            Values::Bf16(all) => (Tensor::from_slice(all, count, &device)?, Stored::Bf16),
-        })
-    }
-
-    /// Runs a kernel of a program with one root on each linear of a sweep, and hands what it wrote to `take`.
+    /// Runs a kernel of a program with one root on a unit, and returns what it wrote; `None` for a unit without weights.
     fn of_values(
         &self,
         sweep: &Sweep<'_>,
         kernel: &'static str,
         option: u32,
-        out: impl Fn(&Placed, u64) -> Out,
-        mut take: impl FnMut(&Tensor) -> Result<(), EngineError>,
-    ) -> Result<(), EngineError> {
-        let none = Tensor::zeros(1, DType::F32, &self.gpu.device())?;
-        let mut codes: BTreeMap<u8, Code> = BTreeMap::new();
-        let linears: Vec<&[Piece]> = sweep.tasks.chunk_by(|a, b| a.place == b.place).collect();
-        // Several are begun before one is waited for.
-        for some in linears.chunks(AHEAD) {
-            let mut all = Vec::with_capacity(some.len());
-            for tasks in some {
-                let placed = self.place(sweep, tasks, &none)?;
-                if placed.size() == 0 {
-                    continue;
-                }
-                let code = codes
-                    .entry(kind_of(placed.stored))
-                    .or_insert_with(|| Code::new(source::of_values(sweep.program, placed.stored)));
-                let blocks = placed.size().div_ceil(THREADS).clamp(1, BLOCKS);
-                let outs = [out(&placed, blocks)];
-                let arguments = placed.arguments(&none, option);
-                all.extend(launch(self.gpu, code, kernel, blocks, &arguments, &outs)?);
-            }
-            all.iter().try_for_each(&mut take)?;
+        out: impl Fn(&Placement) -> Out,
+    ) -> Result<Option<Tensor>, EngineError> {
+        let placement = self.placing.place(std::slice::from_ref(sweep), self.placing.form(sweep))?;
+        if placement.blocks == 0 {
+            return Ok(None);
         }
-        Ok(())
+        let code = Code::new(source::of_values(sweep.program, placement.form));
+        let none = Tensor::zeros(1, DType::F32, &self.gpu().device())?;
+        let arguments = placement.arguments(&none, option);
+        let outs = [out(&placement)];
+        Ok(launch(self.gpu(), &code, kernel, placement.blocks, &arguments, &outs)?.pop())
     }
 
-    /// Lays out a sweep's linears, each with the text of its kernels; those without weights are left out.
-    fn linears(&self, sweep: &Sweep<'_>, collecting: &Collecting) -> Result<Vec<Prepared>, EngineError> {
-        let none = Tensor::zeros(1, DType::F32, &self.gpu.device())?;
-        let mut codes: BTreeMap<u8, Code> = BTreeMap::new();
-        let mut linears = Vec::new();
-        for tasks in sweep.tasks.chunk_by(|a, b| a.place == b.place) {
-            let placed = self.place(sweep, tasks, &none)?;
-            if placed.size() > 0 {
-                let code = codes.entry(kind_of(placed.stored)).or_insert_with(|| {
-                    Code::new(source::collecting(sweep.program, collecting, placed.stored))
-                });
-                linears.push(Prepared { code: code.clone(), placed });
-            }
-        }
-        Ok(linears)
-    }
-
-    /// Looks at a sample of each linear.
-    fn sample(&self, linears: &[Prepared], collecting: &Collecting) -> Result<Sample, EngineError> {
-        let tallies = collecting.tallies.len();
-        let none = Tensor::zeros(tallies.max(1), DType::F32, &self.gpu.device())?;
-        let mut sample = Sample { sums: vec![0.0; tallies], sizes: vec![0.0; tallies], count: 0 };
-        let mut all = Vec::with_capacity(linears.len());
-        for Prepared { code, placed } in linears {
-            let apart = placed.size().div_ceil(SAMPLES).max(1024);
-            let blocks = placed.size().div_ceil(apart);
-            let outs = [Out::whole(DType::F64, 2 * tallies * blocks as usize)];
-            let arguments = placed.arguments(&none, apart as u32);
-            let written = launch(self.gpu, code, "sample", blocks, &arguments, &outs)?;
-            all.extend(self.folded(code, "fold_sample", 2 * tallies, blocks, &written)?);
-            let looked_at = (0..blocks).map(|block| (placed.size() - block * apart).min(1024));
-            sample.count += looked_at.sum::<u64>();
-        }
-        for written in fetched(&all)?.chunks_exact((2 * tallies).max(1)) {
-            for (tally, both) in written.chunks_exact(2).enumerate() {
-                sample.sums[tally] += both[0];
-                sample.sizes[tally] += both[1];
-            }
-        }
-        Ok(sample)
-    }
-
-    /// Makes one number of what the blocks of a kernel wrote of each.
-    fn folded(
+    /// Begins to collect in units of one form, and waits for nothing.
+    fn begin(
         &self,
-        code: &Code,
-        kernel: &'static str,
-        numbers: usize,
-        blocks: u64,
-        written: &[Tensor],
-    ) -> Result<Vec<Tensor>, EngineError> {
-        let parts = written.first().ok_or_else(|| failed(kernel))?;
-        let arguments = [Argument::Tensor(parts), Argument::U32(blocks as u32), Argument::Out(0)];
-        launch(self.gpu, code, kernel, numbers.max(1) as u64, &arguments, &[Out::whole(DType::F64, numbers)])
-    }
-
-    /// Adds everything up, about the centres that the sample gives.
-    fn totals(
-        &self,
-        linears: &[Prepared],
-        Collecting { tallies, .. }: &Collecting,
-        sample: &Sample,
-    ) -> Result<Vec<Collected>, EngineError> {
-        // Singles, as the kernel subtracts them; what is made of the sums uses the same numbers.
-        let centre_of = |(tally, sum): (&Tally, &f64)| {
-            if tally.needs_centre() { centre(*sum, sample.count) as f32 } else { 0.0 }
-        };
-        let centres: Vec<f32> = tallies.iter().zip(&sample.sums).map(centre_of).collect();
-        let mut totals: Vec<Collected> = tallies
+        sweeps: &[Sweep<'_>],
+        form: Form,
+        collecting: &Collecting,
+    ) -> Result<Option<Written>, EngineError> {
+        let placement = self.placing.place(sweeps, form)?;
+        let (Some(first), true) = (sweeps.first(), placement.blocks > 0) else { return Ok(None) };
+        let gpu = self.gpu();
+        let code = Code::new(source::collecting(first.program, collecting, form));
+        let device = gpu.device();
+        let (units, tallies) = (sweeps.len(), collecting.tallies.len());
+        let none = Tensor::zeros(1, DType::F32, &device)?;
+        let outs = [Out::whole(DType::F64, 2 * tallies * placement.sample_blocks as usize)];
+        let arguments = placement.arguments(&none, 0);
+        let sampled = only(launch(gpu, &code, "sample", placement.sample_blocks, &arguments, &outs)?)?;
+        let centred: Vec<u32> =
+            collecting.tallies.iter().map(|tally| u32::from(tally.needs_centre())).collect();
+        let centred = Tensor::new(centred, &device)?;
+        let arguments = [
+            Argument::Tensor(&sampled),
+            Argument::U32(placement.sample_blocks as u32),
+            Argument::Tensor(&placement.sample_firsts),
+            Argument::Tensor(&placement.sample_counts),
+            Argument::Tensor(&centred),
+            Argument::U32(tallies as u32),
+            Argument::Out(0),
+            Argument::Out(1),
+        ];
+        let each = units * tallies;
+        let outs = [Out::whole(DType::F64, 2 * each), Out::whole(DType::F32, each)];
+        let written = launch(gpu, folding(), "centre", each as u64, &arguments, &outs)?;
+        let [centres, about] = <[Tensor; 2]>::try_from(written).map_err(|_| failed("centre"))?;
+        let ways: Vec<u32> = collecting
+            .tallies
             .iter()
-            .zip(&centres)
-            .map(|(tally, centre)| Collected::new(*tally, f64::from(*centre)))
+            .flat_map(|tally| fields(*tally).into_iter().map(|(_, combine)| combine.code()))
             .collect();
-        let on_device = match centres.is_empty() {
-            true => Tensor::zeros(1, DType::F32, &self.gpu.device())?,
-            false => Tensor::new(centres.clone(), &self.gpu.device())?,
-        };
-        let counts: Vec<usize> = tallies.iter().map(|tally| fields(*tally).len()).collect();
-        let all: usize = counts.iter().sum();
-        let mut parts = Vec::with_capacity(linears.len());
-        for Prepared { code, placed } in linears {
-            let blocks = placed.size().div_ceil(THREADS * GROUP).clamp(1, BLOCKS);
-            let outs = [Out::whole(DType::F64, all * blocks as usize)];
-            let arguments = placed.arguments(&on_device, 0);
-            let written = launch(self.gpu, code, "collect", blocks, &arguments, &outs)?;
-            parts.extend(self.folded(code, "fold", all, blocks, &written)?);
-        }
-        let fetched = fetched(&parts)?;
-        for (written, Prepared { placed, .. }) in fetched.chunks_exact(all.max(1)).zip(linears) {
-            let mut rest = written;
-            for (place, count) in counts.iter().enumerate() {
-                let (numbers, after) = rest.split_at(*count);
-                rest = after;
-                let centre = f64::from(centres[place]);
-                totals[place].merge(&Collected::of_numbers(tallies[place], centre, placed.size(), numbers));
-            }
-        }
-        Ok(totals)
+        let numbers = ways.len();
+        let outs = [Out::whole(DType::F64, numbers * placement.blocks as usize)];
+        let arguments = placement.arguments(&about, 0);
+        let parts = only(launch(gpu, &code, "collect", placement.blocks, &arguments, &outs)?)?;
+        let ways = Tensor::new(ways, &device)?;
+        let arguments = [
+            Argument::Tensor(&parts),
+            Argument::U32(placement.blocks as u32),
+            Argument::Tensor(&placement.firsts),
+            Argument::Tensor(&ways),
+            Argument::U32(numbers as u32),
+            Argument::Out(0),
+        ];
+        let outs = [Out::whole(DType::F64, units * numbers)];
+        let numbers = only(launch(gpu, folding(), "fold", (units * numbers) as u64, &arguments, &outs)?)?;
+        Ok(Some(Written { centres, numbers, counts: placement.counts }))
     }
 }
 
-/// Fetches the numbers of several tensors, all at once.
-fn fetched(tensors: &[Tensor]) -> Result<Vec<f64>, EngineError> {
-    match tensors {
-        [] => Ok(Vec::new()),
-        some => Ok(Tensor::cat(some, 0)?.to_vec1()?),
+/// Returns the only tensor that a kernel wrote.
+fn only(mut written: Vec<Tensor>) -> Result<Tensor, EngineError> {
+    written.pop().ok_or_else(|| failed("a kernel"))
+}
+
+/// Cuts units, in order, into groups that have a form in common and for which few enough bytes are copied to the device.
+fn groups(placing: Placing<'_>, sweeps: &[Sweep<'_>]) -> Vec<(Form, usize)> {
+    let mut groups: Vec<(Form, usize)> = Vec::new();
+    let mut copied = 0;
+    for sweep in sweeps {
+        let (form, bytes) = (placing.form(sweep), placing.bytes(sweep));
+        copied += bytes;
+        match groups.last_mut() {
+            Some((last, count)) if *last == form && copied <= COPIED => *count += 1,
+            _ => {
+                groups.push((form, 1));
+                copied = bytes;
+            }
+        }
     }
+    groups
+}
+
+/// Returns what a unit's tallies collected, of the numbers that were fetched.
+fn of_unit(
+    collecting: &Collecting,
+    (weights, sample): (u64, u64),
+    centres: &[f64],
+    numbers: &[f64],
+) -> Vec<Collected> {
+    let mut rest = numbers;
+    collecting
+        .tallies
+        .iter()
+        .zip(centres.chunks_exact(2))
+        .map(|(tally, about)| {
+            let (own, after) = rest.split_at(fields(*tally).len().min(rest.len()));
+            rest = after;
+            let mut collected = Collected::of_numbers(*tally, about[0], weights, own);
+            collected.set_sample(about[1], sample);
+            collected
+        })
+        .collect()
 }
 
 impl Backend for OnGpu<'_> {
-    fn units_side_by_side(&self) -> bool {
-        // Measured on an H200: threads that share a stream wait for each other's work, and all of it takes longer.
-        false
+    fn takes_units_together(&self) -> bool {
+        true
     }
 
     fn counts(&self) -> bool {
         true
     }
 
-    fn collect(&self, sweep: &Sweep<'_>, collecting: &Collecting) -> Result<Vec<Collected>, BackendError> {
-        let linears = self.linears(sweep, collecting)?;
-        let sample = self.sample(&linears, collecting)?;
-        let mut totals = self.totals(&linears, collecting, &sample)?;
-        for (total, size) in totals.iter_mut().zip(&sample.sizes) {
-            total.set_sample(*size, sample.count);
+    fn collect(
+        &self,
+        sweeps: &[Sweep<'_>],
+        collecting: &Collecting,
+    ) -> Result<Vec<Vec<Collected>>, BackendError> {
+        let mut begun: Vec<(usize, Option<Written>)> = Vec::new();
+        let mut rest = sweeps;
+        for (form, count) in groups(self.placing, sweeps) {
+            let (here, after) = rest.split_at(count);
+            rest = after;
+            begun.push((count, self.begin(here, form, collecting)?));
         }
-        Ok(totals)
+        // All is fetched at once: every fetch waits for the device.
+        let written = begun.iter().filter_map(|(_, written)| written.as_ref());
+        let all: Vec<&Tensor> = written.flat_map(|written| [&written.centres, &written.numbers]).collect();
+        let fetched: Vec<f64> = match all.is_empty() {
+            true => Vec::new(),
+            false => Tensor::cat(&all, 0).and_then(|all| all.to_vec1()).map_err(EngineError::from)?,
+        };
+        let mut rest = fetched.as_slice();
+        let mut take = |count: usize| {
+            let (here, after) = rest.split_at(count.min(rest.len()));
+            rest = after;
+            here
+        };
+        let mut collected = Vec::with_capacity(sweeps.len());
+        for (count, written) in begun {
+            let Some(Written { centres, numbers, counts }) = written else {
+                let nothing = |tally: &_| Collected::new(*tally, 0.0);
+                collected.extend((0..count).map(|_| collecting.tallies.iter().map(nothing).collect()));
+                continue;
+            };
+            let (centres, numbers) = (take(centres.elem_count()), take(numbers.elem_count()));
+            let [centres, numbers] =
+                [centres, numbers].map(|all| all.chunks_exact((all.len() / count).max(1)));
+            let units = counts.into_iter().zip(centres).zip(numbers);
+            collected.extend(
+                units.map(|((counts, centres), numbers)| of_unit(collecting, counts, centres, numbers)),
+            );
+        }
+        Ok(collected)
     }
 
     fn values(&self, sweep: &Sweep<'_>) -> Result<Vec<f32>, BackendError> {
-        let mut values = Vec::new();
-        let out = |placed: &Placed, _| Out::whole(DType::F32, placed.size() as usize);
-        self.of_values(sweep, "fill", 0, out, |written| {
-            values.extend(written.to_vec1::<f32>()?);
-            Ok(())
-        })?;
-        Ok(values)
+        let out = |placement: &Placement| Out::whole(DType::F32, placement.size as usize);
+        let written = self.of_values(sweep, "fill", 0, out)?;
+        Ok(written.map_or_else(|| Ok(Vec::new()), |written| written.to_vec1()).map_err(EngineError::from)?)
     }
 
     fn histogram(&self, sweep: &Sweep<'_>, upper: Option<u16>) -> Result<(Histogram, bool), BackendError> {
         let mut total = upper.map_or_else(Histogram::coarse, Histogram::fine);
-        let mut nan = false;
         let option = upper.map_or(DIGITS as u32, u32::from);
-        self.of_values(
-            sweep,
-            "histogram",
-            option,
-            |_, _| Out::zeros(DType::U32, DIGITS + 1),
-            |written| {
-                let counts: Vec<u32> = written.to_vec1()?;
-                total.add_counts(&counts[..DIGITS]);
-                nan |= counts[DIGITS] != 0;
-                Ok(())
-            },
-        )?;
-        Ok((total, nan))
+        let written = self.of_values(sweep, "histogram", option, |_| Out::zeros(DType::U32, DIGITS + 1))?;
+        let Some(written) = written else { return Ok((total, false)) };
+        let counts: Vec<u32> = written.to_vec1().map_err(EngineError::from)?;
+        total.add_counts(&counts[..DIGITS]);
+        Ok((total, counts[DIGITS] != 0))
     }
 
     fn against(&self, sweep: &Sweep<'_>, threshold: f32) -> Result<(u64, u64), BackendError> {
-        let mut counts = (0, 0);
-        let out = |_: &Placed, blocks: u64| Out::whole(DType::F64, 2 * blocks as usize);
-        self.of_values(sweep, "against", threshold.to_bits(), out, |written| {
-            let parts: Vec<f64> = written.to_vec1()?;
-            let (below, equal) = parts.split_at(parts.len() / 2);
-            counts.0 += below.iter().sum::<f64>() as u64;
-            counts.1 += equal.iter().sum::<f64>() as u64;
-            Ok(())
-        })?;
-        Ok(counts)
+        let out = |placement: &Placement| Out::whole(DType::F64, 2 * placement.blocks as usize);
+        let Some(written) = self.of_values(sweep, "against", threshold.to_bits(), out)? else {
+            return Ok((0, 0));
+        };
+        let parts: Vec<f64> = written.to_vec1().map_err(EngineError::from)?;
+        let (below, equal) = parts.split_at(parts.len() / 2);
+        Ok((below.iter().sum::<f64>() as u64, equal.iter().sum::<f64>() as u64))
     }
-}
-
-const fn stored(dtype: DType) -> Option<Stored> {
-    match dtype {
-        DType::F32 => Some(Stored::F32),
-        DType::F16 => Some(Stored::F16),
-        DType::BF16 => Some(Stored::Bf16),
-        _ => None,
-    }
-}
-
-const fn kind_of((weight, gradient): (Stored, Stored)) -> u8 {
-    4 * weight as u8 + gradient as u8
 }

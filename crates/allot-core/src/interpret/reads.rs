@@ -1,4 +1,6 @@
-//! A plan computed, read by read of the weights, and in each read unit by unit.
+//! A plan computed, read by read of the weights.
+
+use std::ops::Range;
 
 use super::context::Context;
 use super::error::InterpretError;
@@ -41,6 +43,17 @@ impl Read {
             })
             .collect();
         Self { again: ranks(plan, |step| step.read < read), rounds }
+    }
+
+    /// Returns whether all values of a unit, or of one of its linears, must be at hand at once.
+    fn buffers(&self) -> bool {
+        !self.again.is_empty() || self.rounds.iter().any(|(round, _)| round.buffers())
+    }
+
+    /// Returns whether a unit's rounds keep a number for each of its weights: ranks.
+    fn keeps_weights(&self, plan: &Plan<'_>) -> bool {
+        let ranks = |step: &StepId| matches!(plan.steps[*step].kind, StepKind::Ranks(_));
+        !self.again.is_empty() || self.rounds.iter().any(|(round, _)| round.reductions().iter().any(ranks))
     }
 }
 
@@ -111,7 +124,8 @@ fn compute_step(
     Ok(())
 }
 
-/// Runs the rounds of one read of the weights, unit by unit.
+/// Runs the rounds of one read of the weights: on all units together where the device takes them so and keeps nothing for each
+/// weight meanwhile, on one unit after another where a large one's values must be at hand, and on several side by side elsewhere.
 fn run(
     known: &mut StepValues,
     plan: &Plan<'_>,
@@ -121,42 +135,46 @@ fn run(
     if read.rounds.is_empty() {
         return Ok(());
     }
-    let buffers = !read.again.is_empty() || read.rounds.iter().any(|(round, _)| round.buffers());
-    let large = known.units().iter().any(|unit| unit.parameters > LARGE_UNIT);
     let count = known.units().len();
-    let one = |unit: usize| of_unit(known, plan, context, read, unit);
-    let results: Vec<Result<OfUnit, InterpretError>> =
-        if (buffers && large) || !context.backend.units_side_by_side() {
-            (0..count).map(one).collect()
-        } else {
-            threads::map_range(count, one)
-        };
-    for (unit, values) in results.into_iter().enumerate() {
-        for (step, value) in values? {
+    let of_units = |units: Range<usize>| of_units(known, plan, context, read, units);
+    let one = |unit: usize| of_units(unit..unit + 1);
+    let results: Vec<Result<Vec<OfUnit>, InterpretError>> = if context.backend.takes_units_together() {
+        if read.keeps_weights(plan) { (0..count).map(one).collect() } else { vec![of_units(0..count)] }
+    } else {
+        let large = known.units().iter().any(|unit| unit.parameters > LARGE_UNIT);
+        if read.buffers() && large { (0..count).map(one).collect() } else { threads::map_range(count, one) }
+    };
+    let results: Vec<Vec<OfUnit>> = results.into_iter().collect::<Result<_, _>>()?;
+    for (unit, values) in results.into_iter().flatten().enumerate() {
+        for (step, value) in values {
             known.keep(plan, unit, step, value);
         }
     }
     Ok(())
 }
 
-/// Runs the rounds of one read on one unit.
-fn of_unit(
+/// Runs the rounds of one read on some units.
+fn of_units(
     known: &StepValues,
     plan: &Plan<'_>,
     context: Context<'_>,
     read: &Read,
-    unit: usize,
-) -> Result<OfUnit, InterpretError> {
-    let mut values = UnitValues::new(known, unit);
-    values.run(plan, context, &read.again)?;
+    units: Range<usize>,
+) -> Result<Vec<OfUnit>, InterpretError> {
+    let mut all: Vec<UnitValues<'_>> = units.map(|unit| UnitValues::new(known, unit)).collect();
+    for round in &read.again {
+        UnitValues::run(&mut all, plan, context, round)?;
+    }
     for (round, others) in &read.rounds {
-        values.run(plan, context, std::slice::from_ref(round))?;
-        for id in others {
-            let value = values.step(plan, context, *id)?;
-            values.insert(*id, value);
+        UnitValues::run(&mut all, plan, context, round)?;
+        for values in &mut all {
+            for id in others {
+                let value = values.step(plan, context, *id)?;
+                values.insert(*id, value);
+            }
         }
     }
-    Ok(values.into_own())
+    Ok(all.into_iter().map(UnitValues::into_own).collect())
 }
 
 /// Returns what is known, and the ranks of a unit's weights, which are too large to keep for all units.
@@ -170,6 +188,8 @@ pub(super) fn with_ranks<'k>(
     unit: usize,
 ) -> Result<UnitValues<'k>, InterpretError> {
     let mut values = UnitValues::new(known, unit);
-    values.run(plan, context, &ranks(plan, |_| true))?;
+    for round in ranks(plan, |_| true) {
+        UnitValues::run(std::slice::from_mut(&mut values), plan, context, &round)?;
+    }
     Ok(values)
 }

@@ -27,19 +27,20 @@ impl<'k> UnitValues<'k> {
         Self { known, unit: &known.units()[unit], local: BTreeMap::new() }
     }
 
-    /// Runs rounds on the unit, one after another.
+    /// Runs a round on several units, and takes for each what it gave.
     ///
     /// # Errors
     /// As [`Round::run`].
     pub(super) fn run(
-        &mut self,
+        units: &mut [Self],
         plan: &Plan<'_>,
         context: Context<'_>,
-        rounds: &[Round],
+        round: &Round,
     ) -> Result<(), InterpretError> {
-        for round in rounds {
-            let values = round.run(plan, context, self.unit, self)?;
-            self.local.extend(round.reductions().iter().copied().zip(values));
+        let here: Vec<(&UnitData, &Self)> = units.iter().map(|values| (values.unit, values)).collect();
+        let values = round.run(plan, context, &here)?;
+        for (unit, values) in units.iter_mut().zip(values) {
+            unit.local.extend(round.reductions().iter().copied().zip(values));
         }
         Ok(())
     }

@@ -8,19 +8,26 @@ use super::sweep::{Collecting, Sweep};
 use crate::kernels::tally::Collected;
 use crate::kernels::vector::Histogram;
 
-/// What a processor and another device do each in its own way: the matrix stage on one unit.
+/// What a processor and another device do each in its own way: the matrix stage.
 pub trait Backend: fmt::Debug + Send + Sync {
-    /// Returns whether units are evaluated side by side.
-    fn units_side_by_side(&self) -> bool;
+    /// Returns whether several units are handed over at once, for the device to work on together; otherwise they are handed
+    /// over one by one, by several threads.
+    fn takes_units_together(&self) -> bool;
 
     /// Returns whether an order statistic is found by counting, without a copy of all values.
     fn counts(&self) -> bool;
 
-    /// Reads a unit's weights once, and returns what each tally collected, in order.
+    /// Reads the weights of units once, and returns for each unit what each tally collected, in order.
+    ///
+    /// The sweeps have the same program. A unit's result does not depend on the units beside it.
     ///
     /// # Errors
-    /// As the device has them; so do the others.
-    fn collect(&self, sweep: &Sweep<'_>, collecting: &Collecting) -> Result<Vec<Collected>, BackendError>;
+    /// Fails when the device does, as the other methods do.
+    fn collect(
+        &self,
+        sweeps: &[Sweep<'_>],
+        collecting: &Collecting,
+    ) -> Result<Vec<Vec<Collected>>, BackendError>;
 
     /// Returns the values of a program's only root, one task after another.
     fn values(&self, sweep: &Sweep<'_>) -> Result<Vec<f32>, BackendError>;

@@ -135,7 +135,7 @@ impl Buffered {
         let large = unit.linears.iter().any(|linear| size(&linears[*linear]) > LARGE_LINEAR);
         let spectral = kinds.iter().any(|kind| matches!(kind, StepKind::MatrixReduce(..)));
         let count = unit.linears.len();
-        let found: Vec<Vec<Within>> = if (large && !spectral) || !backend.units_side_by_side() {
+        let found: Vec<Vec<Within>> = if (large && !spectral) || backend.takes_units_together() {
             (0..count).map(of_linear).collect::<Result<_, _>>()?
         } else {
             threads::map_range(count, of_linear).into_iter().collect::<Result<_, _>>()?

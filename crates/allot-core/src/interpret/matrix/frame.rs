@@ -51,14 +51,13 @@ impl<'a> Frame<'a> {
         }
     }
 
-    /// Returns, of one of the unit's linears, the numbers that instructions take: scalars, then each vector of inputs, then each
-    /// of outputs.
+    /// Returns the numbers that instructions take in one of the unit's linears: each vector of inputs, then each of outputs, then the
+    /// scalars.
     pub fn numbers(&self, place: usize, columns: usize) -> Vec<f32> {
-        let mut numbers = self.scalars.clone();
         // Vectors of inputs are repeated here; once is enough.
-        numbers.extend(self.inputs.iter().flat_map(|step| step[place].iter().take(columns)));
-        numbers.extend(self.outputs.iter().flat_map(|step| &step[place]));
-        numbers
+        let inputs = self.inputs.iter().flat_map(|step| step[place].iter().take(columns));
+        let outputs = self.outputs.iter().flat_map(|step| &step[place]);
+        inputs.chain(outputs).chain(&self.scalars).copied().collect()
     }
 
     /// Cuts a task into chunks.

@@ -16,45 +16,20 @@ const SAMPLED_TASKS: usize = 16;
 pub struct Processor;
 
 impl Backend for Processor {
-    fn units_side_by_side(&self) -> bool {
-        true
+    fn takes_units_together(&self) -> bool {
+        false
     }
 
     fn counts(&self) -> bool {
         false
     }
 
-    fn collect(&self, sweep: &Sweep<'_>, collecting: &Collecting) -> Result<Vec<Collected>, BackendError> {
-        let Sweep { program, frame, tasks } = *sweep;
-        let Collecting { tallies, takers } = collecting;
-        let centres = centres(sweep, collecting);
-        let nothing = || -> Vec<Collected> {
-            tallies.iter().zip(&centres).map(|(tally, centre)| Collected::new(*tally, *centre)).collect()
-        };
-        let of_task = |task: &Piece| {
-            let mut collected = nothing();
-            let mut registers = Registers::new(program);
-            for (index, chunk) in frame.chunks(task).enumerate() {
-                registers.run(program, frame, &chunk, |root, values| {
-                    for taker in &takers[root] {
-                        collected[*taker].add(values);
-                        // A sample is enough to know how large the terms of a sum are.
-                        if index == 0 {
-                            collected[*taker].add_sample(values);
-                        }
-                    }
-                });
-            }
-            collected
-        };
-        let parts: Vec<Vec<Collected>> = threads::map(tasks, of_task);
-        let mut totals = nothing();
-        for part in &parts {
-            for (total, part) in totals.iter_mut().zip(part) {
-                total.merge(part);
-            }
-        }
-        Ok(totals)
+    fn collect(
+        &self,
+        sweeps: &[Sweep<'_>],
+        collecting: &Collecting,
+    ) -> Result<Vec<Vec<Collected>>, BackendError> {
+        Ok(sweeps.iter().map(|sweep| of_unit(sweep, collecting)).collect())
     }
 
     fn values(&self, sweep: &Sweep<'_>) -> Result<Vec<f32>, BackendError> {
@@ -100,6 +75,40 @@ impl Backend for Processor {
         };
         Ok(fold(sweep, || (0, 0), look, |total, part| (total.0 + part.0, total.1 + part.1)))
     }
+}
+
+/// Returns what each tally collects in one unit.
+fn of_unit(sweep: &Sweep<'_>, collecting: &Collecting) -> Vec<Collected> {
+    let Sweep { program, frame, tasks } = *sweep;
+    let Collecting { tallies, takers } = collecting;
+    let centres = centres(sweep, collecting);
+    let nothing = || -> Vec<Collected> {
+        tallies.iter().zip(&centres).map(|(tally, centre)| Collected::new(*tally, *centre)).collect()
+    };
+    let of_task = |task: &Piece| {
+        let mut collected = nothing();
+        let mut registers = Registers::new(program);
+        for (index, chunk) in frame.chunks(task).enumerate() {
+            registers.run(program, frame, &chunk, |root, values| {
+                for taker in &takers[root] {
+                    collected[*taker].add(values);
+                    // A sample is enough to know how large the terms of a sum are.
+                    if index == 0 {
+                        collected[*taker].add_sample(values);
+                    }
+                }
+            });
+        }
+        collected
+    };
+    let parts: Vec<Vec<Collected>> = threads::map(tasks, of_task);
+    let mut totals = nothing();
+    for part in &parts {
+        for (total, part) in totals.iter_mut().zip(part) {
+            total.merge(part);
+        }
+    }
+    totals
 }
 
 /// Calls `look` on the values of a program's only root, chunk by chunk.

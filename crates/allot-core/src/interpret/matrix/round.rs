@@ -80,38 +80,50 @@ impl Round {
         !self.buffered.is_empty()
     }
 
-    /// Computes the reductions on a unit.
+    /// Computes the reductions on some units, each with what is known in it, and returns their values in each.
     ///
     /// # Errors
     /// Fails when a spectrum cannot be computed, or as the device does.
-    pub(in crate::interpret) fn run(
+    pub(in crate::interpret) fn run<K: Lookup>(
         &self,
         plan: &Plan<'_>,
         context: Context<'_>,
-        unit: &UnitData,
-        known: &impl Lookup,
-    ) -> Result<Vec<StepValue>, InterpretError> {
-        let mut values: Vec<Option<StepValue>> = vec![None; self.reductions.len()];
+        units: &[(&UnitData, &K)],
+    ) -> Result<Vec<Vec<StepValue>>, InterpretError> {
+        let mut values: Vec<Vec<Option<StepValue>>> = vec![vec![None; self.reductions.len()]; units.len()];
         if !self.collecting.tallies.is_empty() {
-            let frame = Frame::new(&self.program, context.model, unit, known);
-            let tasks = tasks(context.model, unit);
-            let sweep = Sweep { program: &self.program, frame: &frame, tasks: &tasks };
-            let totals = context.backend.collect(&sweep, &self.collecting)?;
-            for (place, tally) in self.made_of.iter().enumerate() {
-                if let (Some(tally), StepKind::Reduce(reduction, ..)) =
-                    (tally, &plan.steps[self.reductions[place]].kind)
-                {
-                    values[place] = Some(StepValue::One(totals[*tally].finish(*reduction)));
+            let frames: Vec<(Frame<'_>, Vec<Piece>)> = units
+                .iter()
+                .map(|(unit, known)| {
+                    let frame = Frame::new(&self.program, context.model, unit, *known);
+                    (frame, tasks(context.model, unit))
+                })
+                .collect();
+            let sweeps: Vec<Sweep<'_>> =
+                frames.iter().map(|(frame, tasks)| Sweep { program: &self.program, frame, tasks }).collect();
+            let totals = context.backend.collect(&sweeps, &self.collecting)?;
+            for (values, totals) in values.iter_mut().zip(&totals) {
+                for (place, tally) in self.made_of.iter().enumerate() {
+                    if let (Some(tally), StepKind::Reduce(reduction, ..)) =
+                        (tally, &plan.steps[self.reductions[place]].kind)
+                    {
+                        values[place] = Some(StepValue::One(totals[*tally].finish(*reduction)));
+                    }
                 }
             }
         }
         for buffered in &self.buffered {
-            buffered.run(plan, context, unit, &self.reductions, known, &mut values)?;
+            for ((unit, known), values) in units.iter().zip(&mut values) {
+                buffered.run(plan, context, unit, &self.reductions, *known, values)?;
+            }
         }
         let found = |(value, step): (Option<StepValue>, &StepId)| {
             value.ok_or_else(|| InterpretError::internal(plan.steps[*step].origin))
         };
-        values.into_iter().zip(&self.reductions).map(found).collect()
+        values
+            .into_iter()
+            .map(|values| values.into_iter().zip(&self.reductions).map(found).collect())
+            .collect()
     }
 }
 

@@ -1,0 +1,48 @@
+// What becomes of the sums that the blocks of a program's kernel wrote, `[numbers, blocks]`: one number for each unit.
+
+__device__ __forceinline__ double combined(u32 way, double a, double b) {
+    return way == 0 ? plus(a, b) : way == 1 ? least_of(a, b) : most_of(a, b);
+}
+
+__device__ __forceinline__ double folded(const double* parts, u32 first, u32 end, u32 way, double* shared) {
+    double own = way == 0 ? 0.0 : (double)__uint_as_float(way == 1 ? 0x7f800000u : 0xff800000u);
+    for (u32 block = first + threadIdx.x; block < end; block += THREADS) own = combined(way, own, parts[block]);
+    shared[threadIdx.x] = own;
+    __syncthreads();
+    // Halves in a fixed order: the same digits in every run.
+    for (u32 half = THREADS / 2; half > 0; half /= 2) {
+        if (threadIdx.x < half) shared[threadIdx.x] = combined(way, shared[threadIdx.x], shared[threadIdx.x + half]);
+        __syncthreads();
+    }
+    double total = shared[0];
+    __syncthreads();
+    return total;
+}
+
+// A block makes one number of one unit; `firsts` has each unit's first block and the end of the last one's.
+extern "C" __global__ void fold(const double* parts, u32 blocks, const u32* firsts, const u32* ways, u32 numbers, void* out) {
+    __shared__ double shared[THREADS];
+    u32 unit = blockIdx.x / numbers, number = blockIdx.x % numbers;
+    double total = folded(parts + (u64)number * blocks, firsts[unit], firsts[unit + 1], ways[number], shared);
+    if (threadIdx.x == 0) ((double*)out)[blockIdx.x] = total;
+}
+
+// A block takes one tally of one unit: of its sample the sum of the values and of the terms' magnitudes, and the centre for its
+// powers, the values' mean, 0 where the tally takes none or the mean is not finite. `counts` says how many values a unit's sample
+// has.
+extern "C" __global__ void centre(
+    const double* parts, u32 blocks, const u32* firsts, const u32* counts, const u32* centred, u32 tallies, void* out, void* centres) {
+    __shared__ double shared[THREADS];
+    u32 unit = blockIdx.x / tallies, tally = blockIdx.x % tallies;
+    const double* own = parts + (u64)tally * 2 * blocks;
+    double sum = folded(own, firsts[unit], firsts[unit + 1], 0, shared);
+    double size = folded(own + blocks, firsts[unit], firsts[unit + 1], 0, shared);
+    if (threadIdx.x == 0) {
+        bool used = centred[tally] && counts[unit] > 0 && !isinf(sum) && sum == sum;
+        float about = used ? (float)(sum / (double)counts[unit]) : 0.0f;
+        ((float*)centres)[blockIdx.x] = about;
+        double* written = (double*)out + (u64)blockIdx.x * 2;
+        written[0] = (double)about;
+        written[1] = size;
+    }
+}

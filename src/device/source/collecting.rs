@@ -1,0 +1,332 @@
+//! The kernels that collect what a round's reductions are made of, in one read of the weights.
+//!
+//! A thread computes the program for one weight after another in registers and adds up what the tallies want: 32 weights in singles
+//! before their sums are added to doubles. Each block of threads writes its sums down, and these are added in the blocks' order, so a
+//! result is the same in every run, and whatever other linears the launch works on.
+
+use std::fmt::Write as _;
+
+use super::program::{Form, PARAMETERS, begin, call_at, call_in_vector, find_linear, reads_gradient, unary};
+use crate::interpret::matrix::{Collecting, Program};
+use crate::kernels::tally::Tally;
+
+/// Numbers of a block that share memory at a time.
+const TOGETHER: usize = 256;
+/// Weights that a thread adds up in singles.
+const IN_SINGLES: usize = 32;
+/// Instructions and sums, the latter twice, of a program that is short.
+const SHORT: usize = 40;
+
+/// How a tally's numbers of two threads become one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::device) enum Combine {
+    Plus,
+    Least,
+    Most,
+}
+
+/// Returns what a tally collects: for each number the function of a value, and how two of them become one.
+///
+/// `x` is the value, `d` its distance from the tally's centre.
+pub(in crate::device) fn fields(tally: Tally) -> Vec<(String, Combine)> {
+    let plus = |terms: &[&str]| terms.iter().map(|term| ((*term).to_owned(), Combine::Plus)).collect();
+    match tally {
+        Tally::Sum(None) => plus(&["x"]),
+        Tally::Sum(Some(op)) => vec![(format!("{}(x)", unary(op)), Combine::Plus)],
+        Tally::Moments => plus(&["d", "d * d"]),
+        Tally::HighMoments => plus(&["d", "d * d", "d * d * d", "d * d * (d * d)"]),
+        Tally::Extremes => {
+            vec![("x".to_owned(), Combine::Least), ("x".to_owned(), Combine::Most)]
+        }
+        Tally::Entropy => plus(&["x_log_x(x)"]),
+        Tally::NotNegative => plus(&["not_negative(x)"]),
+        Tally::Probabilities => plus(&["probability(x)", "(x >= 0.0f ? 1.0f : 0.0f)"]),
+        Tally::Factors => plus(&["factor(x)", "(x < 0.0f ? 1.0f : 0.0f)", "(x == 0.0f ? 1.0f : 0.0f)"]),
+    }
+}
+
+impl Combine {
+    /// Returns the number by which kernels know it.
+    pub(in crate::device) const fn code(self) -> u32 {
+        match self {
+            Self::Plus => 0,
+            Self::Least => 1,
+            Self::Most => 2,
+        }
+    }
+
+    const fn start(self) -> &'static str {
+        match self {
+            Self::Plus => "0.0f",
+            Self::Least => "__uint_as_float(0x7f800000u)",
+            Self::Most => "__uint_as_float(0xff800000u)",
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Plus => "plus",
+            Self::Least => "least_of",
+            Self::Most => "most_of",
+        }
+    }
+}
+
+/// A number that a thread adds up: the tally that it belongs to, what is added of a value, and how.
+struct Field {
+    tally: usize,
+    term: String,
+    combine: Combine,
+}
+
+/// Returns the kernels that collect a round's tallies: `sample`, whose blocks look at 1024 weights each, and `collect`.
+///
+/// `sample` writes for each tally the sum of the values and of the terms' magnitudes; `collect` writes [`fields`]. Both write
+/// doubles, `[numbers, blocks]`.
+pub(in crate::device) fn collecting(
+    program: &Program,
+    Collecting { tallies, takers }: &Collecting,
+    form: Form,
+) -> String {
+    let mut takes = vec![0; tallies.len()];
+    for (root, takers) in takers.iter().enumerate() {
+        takers.iter().for_each(|taker| takes[*taker] = root);
+    }
+    let all: Vec<Field> = tallies
+        .iter()
+        .enumerate()
+        .flat_map(|(tally, kind)| {
+            fields(*kind).into_iter().map(move |(term, combine)| Field { tally, term, combine })
+        })
+        .collect();
+    let mut text = begin(program);
+    ways(&mut text, &all);
+    sums(&mut text, &all, tallies, &takes);
+    let _ = writeln!(
+        text,
+        "extern \"C\" __global__ void collect({PARAMETERS}) {{
+{}    const float* about = centres + it.unit * {};
+    Sums sums;
+    sums.begin();
+    u32 first = it.part * PART, end = it.n - first < PART ? it.n : first + PART;",
+        find_linear(program, 0),
+        tallies.len(),
+    );
+    match form.whole_vectors {
+        true => by_vectors(&mut text, program, form, all.len()),
+        false => one_by_one(&mut text, program, form),
+    }
+    let totals: Vec<String> = (0..all.len()).map(|field| format!("sums.total{field}")).collect();
+    let combines: Vec<Combine> = all.iter().map(|field| field.combine).collect();
+    write_down(&mut text, &totals, &combines, "way_of");
+    text.push_str("}\n\n");
+    sampling(&mut text, program, tallies, &takes, form);
+    text
+}
+
+/// Goes through a part's weights in vectors that lie in one row each; the next is fetched while one is worked on.
+fn by_vectors(text: &mut String, program: &Program, form: Form, fields: usize) {
+    // What is short takes what memory gives at once; what is long should fit into the cache of instructions.
+    let wide = if program.acts.len() + 2 * fields <= SHORT { 8 } else { 4 };
+    let (reads_weight, reads_gradient) = (program.reads_weight, reads_gradient(program));
+    let declare = |reads: bool, name: &str, stored: &str| match reads {
+        true => format!("    Fetched{stored}<{wide}> {name}, next_{name};\n"),
+        false => String::new(),
+    };
+    let fetch = |reads: bool, name: &str, from: &str| match reads {
+        true => format!("next_{name}.at(it.{from}, at); "),
+        false => String::new(),
+    };
+    let take = |reads: bool, name: &str| match reads {
+        true => format!("{name} = next_{name}; "),
+        false => String::new(),
+    };
+    let fetches = fetch(reads_weight, "w", "weight") + &fetch(reads_gradient, "g", "gradient");
+    let inputs: String = (0..program.inputs.len())
+        .map(|input| {
+            format!(
+                "            FetchedF32<{wide}> in{input}; in{input}.at(it.numbers, {input} * it.columns + column);\n"
+            )
+        })
+        .collect();
+    let outputs: String = (0..program.outputs.len())
+        .map(|output| {
+            let before = program.inputs.len();
+            format!(
+                "            float out{output} = it.numbers[{before} * it.columns + {output} * it.rows + row];\n"
+            )
+        })
+        .collect();
+    let _ = writeln!(
+        text,
+        "{}{}    const u32 step = THREADS * {wide}, rows_on = step / it.columns, columns_on = step % it.columns;
+    u32 at = first + threadIdx.x * {wide}, row = at / it.columns, column = at % it.columns;
+    if (at < end) {{ {fetches}}}
+    while (at < end) {{
+        sums.open();
+        #pragma unroll 1
+        for (int vector = 0; vector < {}; vector++) {{
+            {}{}
+            at += step;
+            if (at < end) {{ {fetches}}}
+            at -= step;
+{inputs}{outputs}            #pragma unroll
+            for (int i = 0; i < {wide}; i++) sums.add({}, about);
+            at += step;
+            row += rows_on;
+            column += columns_on;
+            if (column >= it.columns) {{ column -= it.columns; row++; }}
+            if (at >= end) break;
+        }}
+        sums.close();
+    }}",
+        declare(reads_weight, "w", form.weight.name()),
+        declare(reads_gradient, "g", form.gradient.name()),
+        IN_SINGLES / wide,
+        take(reads_weight, "w"),
+        take(reads_gradient, "g"),
+        call_in_vector(program),
+    );
+}
+
+/// Goes through a part's weights where rows are no whole number of vectors.
+fn one_by_one(text: &mut String, program: &Program, form: Form) {
+    let _ = writeln!(
+        text,
+        "    u32 at = first + threadIdx.x;
+    while (at < end) {{
+        sums.open();
+        #pragma unroll 1
+        for (int number = 0; number < {IN_SINGLES} && at < end; number++, at += THREADS) {{
+            u32 row = at / it.columns, column = at % it.columns;
+            sums.add({}, about);
+        }}
+        sums.close();
+    }}",
+        call_at(program, form),
+    );
+}
+
+/// Writes the function that says how two of a block's numbers become one.
+fn ways(text: &mut String, fields: &[Field]) {
+    text.push_str("__device__ __forceinline__ u32 way_of(u32 number) {\n    switch (number) {\n");
+    for (number, field) in fields.iter().enumerate().filter(|(_, field)| field.combine != Combine::Plus) {
+        let _ = writeln!(text, "    case {number}: return {};", field.combine.code());
+    }
+    text.push_str(
+        "    default: return 0;\n    }\n}\n__device__ __forceinline__ u32 adds(u32) { return 0; }\n\n",
+    );
+}
+
+/// Makes one number of those that a block's threads have, for each of `names`, and writes it down; `way` names the function that says
+/// how.
+fn write_down(text: &mut String, names: &[String], combines: &[Combine], way: &str) {
+    let _ = writeln!(
+        text,
+        "    __shared__ double shared[{}][THREADS / 32];
+    double* results = (double*)out;",
+        names.len().clamp(1, TOGETHER)
+    );
+    for (slice, names) in names.chunks(TOGETHER).enumerate() {
+        let before = slice * TOGETHER;
+        for (place, name) in names.iter().enumerate() {
+            let _ = writeln!(
+                text,
+                "    {{ double all = of_warp<{}>({name}); if (threadIdx.x % 32 == 0) shared[{place}][threadIdx.x / 32] = all; }}",
+                combines[before + place].name(),
+            );
+        }
+        let _ = writeln!(
+            text,
+            "    __syncthreads();
+    if (threadIdx.x < {}) {{
+        u32 number = {before} + threadIdx.x, way = {way}(number);
+        double all = shared[threadIdx.x][0];
+        for (int warp = 1; warp < THREADS / 32; warp++) all = combined(way, all, shared[threadIdx.x][warp]);
+        results[(u64)number * gridDim.x + blockIdx.x] = all;
+    }}
+    __syncthreads();",
+            names.len(),
+        );
+    }
+}
+
+/// Writes what a thread adds up: its numbers, how they begin, and what becomes of a value; `takes` says of which root each tally
+/// takes the values.
+fn sums(text: &mut String, fields: &[Field], tallies: &[Tally], takes: &[usize]) {
+    text.push_str("struct Sums {\n");
+    for number in 0..fields.len() {
+        let _ = writeln!(text, "    float part{number};\n    double total{number};");
+    }
+    text.push_str("    __device__ __forceinline__ void begin() {\n");
+    for (number, field) in fields.iter().enumerate() {
+        let _ = writeln!(text, "        total{number} = {};", field.combine.start());
+    }
+    text.push_str("    }\n    __device__ __forceinline__ void open() {\n");
+    for (number, field) in fields.iter().enumerate() {
+        let _ = writeln!(text, "        part{number} = {};", field.combine.start());
+    }
+    text.push_str("    }\n    __device__ __forceinline__ void close() {\n");
+    for (number, field) in fields.iter().enumerate() {
+        let with = field.combine.name();
+        let _ = writeln!(text, "        total{number} = {with}(total{number}, (double)part{number});");
+    }
+    text.push_str(
+        "    }\n    __device__ __forceinline__ void add(const Values& values, const float* about) {\n",
+    );
+    for (number, field) in fields.iter().enumerate() {
+        if number == 0 || fields[number - 1].tally != field.tally {
+            let _ = writeln!(text, "        {{\n            float x = values.root{};", takes[field.tally]);
+            if tallies[field.tally].needs_centre() {
+                let _ = writeln!(text, "            float d = x - about[{}];", field.tally);
+            }
+        }
+        let term = &field.term;
+        let _ = match field.combine {
+            Combine::Plus => match term.strip_prefix("d * ") {
+                // A product that is added is rounded once.
+                Some(factor) => writeln!(text, "            part{number} = fmaf(d, {factor}, part{number});"),
+                None => writeln!(text, "            part{number} += {term};"),
+            },
+            Combine::Least => writeln!(text, "            part{number} = lesser(part{number}, {term});"),
+            Combine::Most => writeln!(text, "            part{number} = larger(part{number}, {term});"),
+        };
+        if fields.get(number + 1).is_none_or(|next| next.tally != field.tally) {
+            text.push_str("        }\n");
+        }
+    }
+    text.push_str("    }\n};\n\n");
+}
+
+/// Writes the kernel that looks at a sample: 1024 weights a block, as many apart as the linear's row of the table says.
+fn sampling(text: &mut String, program: &Program, tallies: &[Tally], takes: &[usize], form: Form) {
+    let _ =
+        writeln!(text, "extern \"C\" __global__ void sample({PARAMETERS}) {{\n{}", find_linear(program, 1));
+    for tally in 0..tallies.len() {
+        let _ = writeln!(text, "    double value{tally} = 0.0, size{tally} = 0.0;");
+    }
+    let _ = writeln!(
+        text,
+        "    u32 first = it.part * it.sample_step, end = it.n - first < 1024 ? it.n : first + 1024;
+    for (u32 at = first + threadIdx.x; at < end; at += THREADS) {{
+        u32 row = at / it.columns, column = at % it.columns;
+        Values values = {};",
+        call_at(program, form),
+    );
+    for (tally, kind) in tallies.iter().enumerate() {
+        let term = match kind {
+            Tally::Sum(Some(op)) => format!("{}(x)", unary(*op)),
+            _ => "x".to_owned(),
+        };
+        let _ = writeln!(
+            text,
+            "        {{ float x = values.root{}; value{tally} += x; size{tally} += fabsf({term}); }}",
+            takes[tally]
+        );
+    }
+    text.push_str("    }\n");
+    let names: Vec<String> =
+        (0..tallies.len()).flat_map(|tally| [format!("value{tally}"), format!("size{tally}")]).collect();
+    write_down(text, &names, &vec![Combine::Plus; names.len()], "adds");
+    text.push_str("}\n");
+}
