@@ -53,9 +53,6 @@ impl Emulation {
         #[cfg(not(feature = "cuda"))]
         let _ = text;
         let path = self.folder.path().join(format!("kernel{}", programs.len()));
-        if let Ok(folder) = std::env::var("ALLOT_DUMP") {
-            fs::write(format!("{folder}/{}.cu", programs.len()), text).unwrap();
-        }
         let code = path.with_extension("cpp");
         fs::write(&code, &main).expect("the code is written");
         let output = Command::new("c++")

@@ -5,10 +5,12 @@ use std::sync::OnceLock;
 use candle_core::{DType, Tensor};
 
 use super::error::EngineError;
-use super::launcher::{Argument, Code, DIGITS, Launcher, Out, failed, launch};
+use super::launcher::{
+    Argument, Code, DIGITS, Launch, Launcher, Out, THREADS, failed, launch, launch_for_one,
+};
 use super::placement::{Placement, Placing};
 use super::source::{self, Form, fields};
-use crate::interpret::matrix::{Backend, BackendError, Collecting, Sweep};
+use crate::interpret::matrix::{Backend, BackendError, Collecting, Program, Sweep};
 use crate::kernels::tally::Collected;
 use crate::kernels::vector::Histogram;
 
@@ -34,13 +36,19 @@ fn folding() -> &'static Code {
     CODE.get_or_init(|| Code::new(source::folding()))
 }
 
-/// What a launch leaves on the device: for each unit and tally the centre of its powers and the sum of the sample's magnitudes, and for
-/// each unit the numbers of its tallies.
+/// What launches leave on the device of some units' tallies: for each unit and tally the centre of its powers and the sum of the
+/// sample's magnitudes, and for each unit the numbers of its tallies.
 struct Written {
     centres: Tensor,
     numbers: Tensor,
+}
+
+/// Some units, of which launches were begun.
+struct Begun {
     /// For each unit, its weights and the values of its sample.
     counts: Vec<(u64, u64)>,
+    /// For each piece of what is collected; none where no unit has weights.
+    written: Vec<Written>,
 }
 
 impl OnGpu<'_> {
@@ -68,22 +76,37 @@ impl OnGpu<'_> {
     }
 
     /// Begins to collect in units of one form, and waits for nothing.
-    fn begin(
-        &self,
-        sweeps: &[Sweep<'_>],
-        form: Form,
-        collecting: &Collecting,
-    ) -> Result<Option<Written>, EngineError> {
+    fn begin(&self, sweeps: &[Sweep<'_>], form: Form, pieces: &[Collecting]) -> Result<Begun, EngineError> {
         let placement = self.placing.place(sweeps, form)?;
-        let (Some(first), true) = (sweeps.first(), placement.blocks > 0) else { return Ok(None) };
+        let mut written = Vec::new();
+        if let (Some(first), true) = (sweeps.first(), placement.blocks > 0) {
+            for piece in pieces {
+                written.push(self.begin_piece(first.program, &placement, sweeps.len(), piece)?);
+            }
+        }
+        Ok(Begun { counts: placement.counts, written })
+    }
+
+    /// Begins to collect what one launch can take.
+    fn begin_piece(
+        &self,
+        program: &Program,
+        placement: &Placement,
+        units: usize,
+        collecting: &Collecting,
+    ) -> Result<Written, EngineError> {
         let gpu = self.gpu();
-        let code = Code::new(source::collecting(first.program, collecting, form));
         let device = gpu.device();
-        let (units, tallies) = (sweeps.len(), collecting.tallies.len());
+        let code = Code::new(source::collecting(program, collecting, placement.form));
+        let tallies = collecting.tallies.len();
+        let run = |kernel, blocks: u64, numbers: usize, centres: &Tensor| {
+            let arguments = placement.arguments(centres, 0);
+            let shared = (numbers * THREADS as usize * size_of::<f64>()) as u32;
+            let launch = Launch { blocks: blocks as u32, shared, arguments: &arguments };
+            launch_for_one(gpu, &code, kernel, launch, Out::whole(DType::F64, numbers * blocks as usize))
+        };
         let none = Tensor::zeros(1, DType::F32, &device)?;
-        let outs = [Out::whole(DType::F64, 2 * tallies * placement.sample_blocks as usize)];
-        let arguments = placement.arguments(&none, 0);
-        let sampled = only(launch(gpu, &code, "sample", placement.sample_blocks, &arguments, &outs)?)?;
+        let sampled = run("sample", placement.sample_blocks, 2 * tallies, &none)?;
         let centred: Vec<u32> =
             collecting.tallies.iter().map(|tally| u32::from(tally.needs_centre())).collect();
         let centred = Tensor::new(centred, &device)?;
@@ -106,28 +129,22 @@ impl OnGpu<'_> {
             .iter()
             .flat_map(|tally| fields(*tally).into_iter().map(|(_, combine)| combine.code()))
             .collect();
-        let numbers = ways.len();
-        let outs = [Out::whole(DType::F64, numbers * placement.blocks as usize)];
-        let arguments = placement.arguments(&about, 0);
-        let parts = only(launch(gpu, &code, "collect", placement.blocks, &arguments, &outs)?)?;
+        let count = ways.len();
+        let parts = run("collect", placement.blocks, count, &about)?;
         let ways = Tensor::new(ways, &device)?;
         let arguments = [
             Argument::Tensor(&parts),
             Argument::U32(placement.blocks as u32),
             Argument::Tensor(&placement.firsts),
             Argument::Tensor(&ways),
-            Argument::U32(numbers as u32),
+            Argument::U32(count as u32),
             Argument::Out(0),
         ];
-        let outs = [Out::whole(DType::F64, units * numbers)];
-        let numbers = only(launch(gpu, folding(), "fold", (units * numbers) as u64, &arguments, &outs)?)?;
-        Ok(Some(Written { centres, numbers, counts: placement.counts }))
+        let launch = Launch { blocks: (units * count) as u32, shared: 0, arguments: &arguments };
+        let out = Out::whole(DType::F64, units * count);
+        let numbers = launch_for_one(gpu, folding(), "fold", launch, out)?;
+        Ok(Written { centres, numbers })
     }
-}
-
-/// Returns the only tensor that a kernel wrote.
-fn only(mut written: Vec<Tensor>) -> Result<Tensor, EngineError> {
-    written.pop().ok_or_else(|| failed("a kernel"))
 }
 
 /// Cuts units, in order, into groups that have a form in common and for which few enough bytes are copied to the device.
@@ -184,40 +201,45 @@ impl Backend for OnGpu<'_> {
         sweeps: &[Sweep<'_>],
         collecting: &Collecting,
     ) -> Result<Vec<Vec<Collected>>, BackendError> {
-        let mut begun: Vec<(usize, Option<Written>)> = Vec::new();
+        let pieces = source::pieces(collecting);
+        let mut begun: Vec<Begun> = Vec::new();
         let mut rest = sweeps;
         for (form, count) in groups(self.placing, sweeps) {
             let (here, after) = rest.split_at(count);
             rest = after;
-            begun.push((count, self.begin(here, form, collecting)?));
+            begun.push(self.begin(here, form, &pieces)?);
         }
         // All is fetched at once: every fetch waits for the device.
-        let written = begun.iter().filter_map(|(_, written)| written.as_ref());
+        let written = begun.iter().flat_map(|begun| &begun.written);
         let all: Vec<&Tensor> = written.flat_map(|written| [&written.centres, &written.numbers]).collect();
         let fetched: Vec<f64> = match all.is_empty() {
             true => Vec::new(),
             false => Tensor::cat(&all, 0).and_then(|all| all.to_vec1()).map_err(EngineError::from)?,
         };
         let mut rest = fetched.as_slice();
-        let mut take = |count: usize| {
-            let (here, after) = rest.split_at(count.min(rest.len()));
+        let mut take = |tensor: &Tensor| {
+            let (here, after) = rest.split_at(tensor.elem_count().min(rest.len()));
             rest = after;
             here
         };
         let mut collected = Vec::with_capacity(sweeps.len());
-        for (count, written) in begun {
-            let Some(Written { centres, numbers, counts }) = written else {
+        for Begun { counts, written } in &begun {
+            let start = collected.len();
+            collected.resize(start + counts.len(), Vec::with_capacity(collecting.tallies.len()));
+            let units = &mut collected[start..];
+            for (piece, written) in pieces.iter().zip(written) {
+                let [centres, numbers] = [take(&written.centres), take(&written.numbers)];
+                let [of_centres, of_numbers] =
+                    [centres, numbers].map(|all| (all.len() / counts.len()).max(1));
+                let read = centres.chunks(of_centres).zip(numbers.chunks(of_numbers));
+                for ((unit, counts), (centres, numbers)) in units.iter_mut().zip(counts).zip(read) {
+                    unit.extend(of_unit(piece, *counts, centres, numbers));
+                }
+            }
+            if written.is_empty() {
                 let nothing = |tally: &_| Collected::new(*tally, 0.0);
-                collected.extend((0..count).map(|_| collecting.tallies.iter().map(nothing).collect()));
-                continue;
-            };
-            let (centres, numbers) = (take(centres.elem_count()), take(numbers.elem_count()));
-            let [centres, numbers] =
-                [centres, numbers].map(|all| all.chunks_exact((all.len() / count).max(1)));
-            let units = counts.into_iter().zip(centres).zip(numbers);
-            collected.extend(
-                units.map(|((counts, centres), numbers)| of_unit(collecting, counts, centres, numbers)),
-            );
+                units.iter_mut().for_each(|unit| unit.extend(collecting.tallies.iter().map(nothing)));
+            }
         }
         Ok(collected)
     }

@@ -141,7 +141,7 @@ impl Placing<'_> {
                 laid.add(sweep, &part, unit);
             }
         }
-        laid.begin_unit();
+        laid.end();
         let vector = |values: Vec<f32>| match values.is_empty() {
             true => Ok(none.clone()),
             false => Tensor::new(values, &device),
@@ -212,14 +212,19 @@ struct Laid {
 }
 
 impl Laid {
-    /// Begins a unit, or ends the last one.
+    /// Ends a unit, and begins the next.
     fn begin_unit(&mut self) {
+        self.end();
+        self.counts.push((0, 0));
+    }
+
+    /// Writes down where the blocks of the next unit begin, and how large the sample of the last one is, where there is one.
+    fn end(&mut self) {
         if let Some((_, sample)) = self.counts.last() {
             self.sample_counts.push(*sample as u32);
         }
         self.firsts.push(self.blocks as u32);
         self.sample_firsts.push(self.sample_blocks as u32);
-        self.counts.push((0, 0));
     }
 
     fn add(&mut self, sweep: &Sweep<'_>, part: &Part<'_>, unit: usize) {

@@ -81,8 +81,18 @@ __device__ __forceinline__ double combined(u32 way, double a, double b) {
     return way == 0 ? plus(a, b) : way == 1 ? least_of(a, b) : most_of(a, b);
 }
 
-template <double (*COMBINE)(double, double)> __device__ __forceinline__ double of_warp(double value) {
-    #pragma unroll
-    for (u32 mask = 16; mask > 0; mask /= 2) value = COMBINE(value, __shfl_xor_sync(0xffffffffu, value, mask));
-    return value;
+// Makes one number of those that a block's threads have, `[numbers, THREADS]` in shared memory, for each of the numbers: a warp takes
+// one. Bits of `lower` and `higher` say how.
+__device__ void write_down(const volatile double* shared, u32 numbers, u64 lower, u64 higher, double* results) {
+    __syncthreads();
+    u32 lane = threadIdx.x % 32;
+    for (u32 number = threadIdx.x / 32; number < numbers; number += THREADS / 32) {
+        u32 way = lower >> number & 1u ? 1u : higher >> number & 1u ? 2u : 0u;
+        double all = shared[number * THREADS + lane];
+        #pragma unroll 1
+        for (u32 at = lane + 32; at < THREADS; at += 32) all = combined(way, all, shared[number * THREADS + at]);
+        #pragma unroll 1
+        for (u32 mask = 16; mask > 0; mask /= 2) all = combined(way, all, __shfl_xor_sync(0xffffffffu, all, mask));
+        if (lane == 0) results[(u64)number * gridDim.x + blockIdx.x] = all;
+    }
 }

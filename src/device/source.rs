@@ -5,7 +5,7 @@ mod fixed;
 mod program;
 mod values;
 
-pub(super) use collecting::{collecting, fields};
+pub(super) use collecting::{collecting, fields, pieces};
 pub(super) use fixed::{attention, folding, layers, selecting};
 pub(super) use program::{Form, Stored, reads_gradient};
 pub(super) use values::of_values;

@@ -83,7 +83,9 @@ fn compare(texts: &[String], shapes: &[[(usize, usize); 4]], engine: &Engine, mo
     let (expressions, metric): (Vec<Expr>, Expr) =
         (texts.iter().map(|text| importance(text)).collect(), matrix("abs(weight) * input_norm"));
     let expressions: Vec<&Expr> = expressions.iter().collect();
-    for (unit, shapes) in UnitKind::ALL.into_iter().flat_map(|unit| shapes.iter().map(move |shapes| (unit, *shapes))) {
+    for (unit, shapes) in
+        UnitKind::ALL.into_iter().flat_map(|unit| shapes.iter().map(move |shapes| (unit, *shapes)))
+    {
         let on = |engine: &Engine| {
             let (model, backend) = (model(shapes), engine.backend(&[]));
             let context = Context {

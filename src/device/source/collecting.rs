@@ -10,8 +10,10 @@ use super::program::{Form, PARAMETERS, begin, call_at, call_in_vector, find_line
 use crate::interpret::matrix::{Collecting, Program};
 use crate::kernels::tally::Tally;
 
-/// Numbers of a block that share memory at a time.
-const TOGETHER: usize = 256;
+/// The most numbers that a launch collects: their totals, a double for each thread, share a block's memory.
+const MOST_NUMBERS: usize = 32;
+/// The most tallies of a launch, of each of which a sample has two numbers.
+const MOST_TALLIES: usize = 24;
 /// Weights that a thread adds up in singles.
 const IN_SINGLES: usize = 32;
 /// Instructions and sums, the latter twice, of a program that is short.
@@ -79,6 +81,37 @@ struct Field {
     combine: Combine,
 }
 
+/// Cuts what a round collects into pieces that a launch can take.
+pub(in crate::device) fn pieces(Collecting { tallies, takers }: &Collecting) -> Vec<Collecting> {
+    let mut ranges: Vec<std::ops::Range<usize>> = Vec::new();
+    let mut numbers = 0;
+    for (place, tally) in tallies.iter().enumerate() {
+        let own = fields(*tally).len();
+        numbers += own;
+        match ranges.last_mut() {
+            Some(last) if numbers <= MOST_NUMBERS && last.len() < MOST_TALLIES => last.end = place + 1,
+            _ => {
+                ranges.push(place..place + 1);
+                numbers = own;
+            }
+        }
+    }
+    let piece = |range: std::ops::Range<usize>| Collecting {
+        tallies: tallies[range.clone()].to_vec(),
+        takers: takers
+            .iter()
+            .map(|of_root| {
+                of_root
+                    .iter()
+                    .filter(|taker| range.contains(taker))
+                    .map(|taker| taker - range.start)
+                    .collect()
+            })
+            .collect(),
+    };
+    ranges.into_iter().map(piece).collect()
+}
+
 /// Returns the kernels that collect a round's tallies: `sample`, whose blocks look at 1024 weights each, and `collect`.
 ///
 /// `sample` writes for each tally the sum of the values and of the terms' magnitudes; `collect` writes [`fields`]. Both write
@@ -100,13 +133,14 @@ pub(in crate::device) fn collecting(
         })
         .collect();
     let mut text = begin(program);
-    ways(&mut text, &all);
     sums(&mut text, &all, tallies, &takes);
     let _ = writeln!(
         text,
         "extern \"C\" __global__ void collect({PARAMETERS}) {{
 {}    const float* about = centres + it.unit * {};
+    SHARED_BYTES(shared);
     Sums sums;
+    sums.totals = (volatile double*)shared + threadIdx.x;
     sums.begin();
     u32 first = it.part * PART, end = it.n - first < PART ? it.n : first + PART;",
         find_linear(program, 0),
@@ -116,10 +150,16 @@ pub(in crate::device) fn collecting(
         true => by_vectors(&mut text, program, form, all.len()),
         false => one_by_one(&mut text, program, form),
     }
-    let totals: Vec<String> = (0..all.len()).map(|field| format!("sums.total{field}")).collect();
-    let combines: Vec<Combine> = all.iter().map(|field| field.combine).collect();
-    write_down(&mut text, &totals, &combines, "way_of");
-    text.push_str("}\n\n");
+    let of_way = |way: Combine| -> u64 {
+        all.iter().enumerate().map(|(number, field)| u64::from(field.combine == way) << number).sum()
+    };
+    let _ = writeln!(
+        text,
+        "    write_down((volatile double*)shared, {}, {:#x}ull, {:#x}ull, (double*)out);\n}}\n",
+        all.len(),
+        of_way(Combine::Least),
+        of_way(Combine::Most),
+    );
     sampling(&mut text, program, tallies, &takes, form);
     text
 }
@@ -207,60 +247,18 @@ fn one_by_one(text: &mut String, program: &Program, form: Form) {
     );
 }
 
-/// Writes the function that says how two of a block's numbers become one.
-fn ways(text: &mut String, fields: &[Field]) {
-    text.push_str("__device__ __forceinline__ u32 way_of(u32 number) {\n    switch (number) {\n");
-    for (number, field) in fields.iter().enumerate().filter(|(_, field)| field.combine != Combine::Plus) {
-        let _ = writeln!(text, "    case {number}: return {};", field.combine.code());
-    }
-    text.push_str(
-        "    default: return 0;\n    }\n}\n__device__ __forceinline__ u32 adds(u32) { return 0; }\n\n",
-    );
-}
-
-/// Makes one number of those that a block's threads have, for each of `names`, and writes it down; `way` names the function that says
-/// how.
-fn write_down(text: &mut String, names: &[String], combines: &[Combine], way: &str) {
-    let _ = writeln!(
-        text,
-        "    __shared__ double shared[{}][THREADS / 32];
-    double* results = (double*)out;",
-        names.len().clamp(1, TOGETHER)
-    );
-    for (slice, names) in names.chunks(TOGETHER).enumerate() {
-        let before = slice * TOGETHER;
-        for (place, name) in names.iter().enumerate() {
-            let _ = writeln!(
-                text,
-                "    {{ double all = of_warp<{}>({name}); if (threadIdx.x % 32 == 0) shared[{place}][threadIdx.x / 32] = all; }}",
-                combines[before + place].name(),
-            );
-        }
-        let _ = writeln!(
-            text,
-            "    __syncthreads();
-    if (threadIdx.x < {}) {{
-        u32 number = {before} + threadIdx.x, way = {way}(number);
-        double all = shared[threadIdx.x][0];
-        for (int warp = 1; warp < THREADS / 32; warp++) all = combined(way, all, shared[threadIdx.x][warp]);
-        results[(u64)number * gridDim.x + blockIdx.x] = all;
-    }}
-    __syncthreads();",
-            names.len(),
-        );
-    }
-}
-
 /// Writes what a thread adds up: its numbers, how they begin, and what becomes of a value; `takes` says of which root each tally
 /// takes the values.
 fn sums(text: &mut String, fields: &[Field], tallies: &[Tally], takes: &[usize]) {
-    text.push_str("struct Sums {\n");
+    // Totals lie in shared memory, for registers are what bounds how many threads there are; it is volatile, or they would be kept
+    // in registers all the same.
+    text.push_str("struct Sums {\n    volatile double* totals;\n");
     for number in 0..fields.len() {
-        let _ = writeln!(text, "    float part{number};\n    double total{number};");
+        let _ = writeln!(text, "    float part{number};");
     }
     text.push_str("    __device__ __forceinline__ void begin() {\n");
     for (number, field) in fields.iter().enumerate() {
-        let _ = writeln!(text, "        total{number} = {};", field.combine.start());
+        let _ = writeln!(text, "        totals[{number} * THREADS] = {};", field.combine.start());
     }
     text.push_str("    }\n    __device__ __forceinline__ void open() {\n");
     for (number, field) in fields.iter().enumerate() {
@@ -269,7 +267,10 @@ fn sums(text: &mut String, fields: &[Field], tallies: &[Tally], takes: &[usize])
     text.push_str("    }\n    __device__ __forceinline__ void close() {\n");
     for (number, field) in fields.iter().enumerate() {
         let with = field.combine.name();
-        let _ = writeln!(text, "        total{number} = {with}(total{number}, (double)part{number});");
+        let _ = writeln!(
+            text,
+            "        totals[{number} * THREADS] = {with}(totals[{number} * THREADS], (double)part{number});"
+        );
     }
     text.push_str(
         "    }\n    __device__ __forceinline__ void add(const Values& values, const float* about) {\n",
@@ -324,9 +325,18 @@ fn sampling(text: &mut String, program: &Program, tallies: &[Tally], takes: &[us
             takes[tally]
         );
     }
-    text.push_str("    }\n");
-    let names: Vec<String> =
-        (0..tallies.len()).flat_map(|tally| [format!("value{tally}"), format!("size{tally}")]).collect();
-    write_down(text, &names, &vec![Combine::Plus; names.len()], "adds");
-    text.push_str("}\n");
+    text.push_str("    }\n    SHARED_BYTES(shared);\n    volatile double* own = (volatile double*)shared + threadIdx.x;\n");
+    for tally in 0..tallies.len() {
+        let _ = writeln!(
+            text,
+            "    own[{} * THREADS] = value{tally};\n    own[{} * THREADS] = size{tally};",
+            2 * tally,
+            2 * tally + 1
+        );
+    }
+    let _ = writeln!(
+        text,
+        "    write_down((volatile double*)shared, {}, 0, 0, (double*)out);\n}}",
+        2 * tallies.len()
+    );
 }
