@@ -1,25 +1,27 @@
-//! A GPU's figures beside the ceilings of the same run: reductions against a copy, perplexity against a matrix product, and
-//! the seconds that a candidate of a search takes.
+//! A GPU's figures beside the ceilings of the same run, and what bounds each: reductions against a copy or against the special
+//! functions, perplexity against a matrix product, and the candidates of a search against the model's own forward pass.
 //!
-//!     cargo bench --features cuda --bench gpu [-- --quick | --reductions]
+//!     cargo bench --features cuda --bench gpu [-- --quick | --reductions | --write FOLDER]
 //!
 //! Models are generated in a folder in memory (LLaMA's shapes, random weights: only speed counts): 1 B parameters for perplexity,
 //! SmolLM2's shape and a 7B's for searches, 13.5 GB; `--quick` takes small ones, which shows that it runs, and `--reductions`
-//! stops behind the reductions. Without a GPU it says so and measures nothing. `benches/gpu.py` has PyTorch do the same. Goals on an
+//! stops after the reductions; `--write` only writes the model of SmolLM2's shape, for commands to be timed on. Without a GPU it says so and measures nothing. `benches/gpu.py` has PyTorch do the same. Goals on an
 //! H100: plain reductions at 70 % of a copy's bytes a second, perplexity in bf16 at 1.1 times PyTorch's, a candidate on 7B in 1.15
 //! times the dense model's seconds and below 1.2.
 
 use std::error::Error;
 use std::hint::black_box;
+use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
 use allot::allocate::Bounds;
-use allot::allocate::script::{Request, allocate};
+use allot::allocate::script::{Request, allocate_all};
 use allot::data::{LinearData, ModelData, Values};
 use allot::device::{Argument, Code, Engine, Launch, Out};
 use allot::interpret::context::Context;
 use allot::interpret::evaluate::evaluate;
 use allot::lang::check::{CheckOptions, check};
+use allot::lang::program::Script;
 use allot::lang::published::script;
 use allot::lang::types::UnitKind;
 use allot::model::{Checkpoint, Decoder, Precision};
@@ -58,10 +60,21 @@ const TWENTY: [&str; 20] = [
     "mean(softplus(weight))",
 ];
 
+/// Special functions that [`TWENTY`] take of each weight: logarithms of the score and the weight, a root, an exponential, and two
+/// functions each for the sigmoid, softplus and both hyperbolic tangents, as the compiled kernel has them.
+const SPECIAL: f64 = 12.0;
+
 /// Sums and extremes of the weight alone, which take little arithmetic: what memory bounds.
 const PLAIN: [&str; 4] = ["mean(weight)", "l1(weight)", "max(weight)", "l2(weight)"];
 
+/// SmolLM2-135M's shape, but for its three heads of keys and values.
+const SMOL: Shape = Shape { blocks: 30, hidden: 576, mlp: 1536, heads: 9, vocabulary: 49_152 };
+
 fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = std::env::args().skip_while(|argument| argument != "--write").skip(1);
+    if let Some(folder) = arguments.next() {
+        return Ok(SMOL.write_bf16(folder.as_ref())?);
+    }
     let engine = match Engine::cuda(0) {
         Ok(engine) => engine,
         Err(error) => {
@@ -76,10 +89,21 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("copy: {:.0} GB/s, read and written", copy / 1e9);
     let product = product_rate(&device, if quick { 2048 } else { 8192 })?;
     println!("matrix product in bf16: {:.0} TFLOP/s", product / 1e12);
-    for (what, texts) in [("4 plain reductions", &PLAIN[..]), ("20 reductions", &TWENTY[..])] {
-        let rate = reduction_rate(&engine, texts, if quick { 2 } else { 32 })?;
-        println!("{what} of bf16: {:.0} GB/s, {:.0} % of the copy", rate / 1e9, 100.0 * rate / copy);
-    }
+    let special = special_rate(&engine, if quick { 1 << 24 } else { 1 << 28 })?;
+    println!("special functions: {:.0} billion/s", special / 1e9);
+    let linears = if quick { 2 } else { 32 };
+    let rate = reduction_rate(&engine, &PLAIN, linears)?;
+    println!(
+        "4 plain reductions of bf16: {:.0} GB/s, {:.0} % of the copy; memory bounds them",
+        rate / 1e9,
+        100.0 * rate / copy
+    );
+    let rate = reduction_rate(&engine, &TWENTY, linears)?;
+    println!(
+        "20 reductions of bf16: {:.0} GB/s, {:.0} % of what the special functions allow, {SPECIAL} a weight; these and the other instructions bound them",
+        rate / 1e9,
+        100.0 * rate / 2.0 * SPECIAL / special
+    );
     if std::env::args().any(|argument| argument == "--reductions") {
         return Ok(());
     }
@@ -106,25 +130,55 @@ fn least(
     Ok(least)
 }
 
-/// Copies 16 bytes a thread and step.
+/// Copies 64 bytes a thread.
 const COPY: &str = r#"
 extern "C" __global__ void copy(const uint4* from, unsigned long long n, uint4* to) {
-    unsigned long long step = (unsigned long long)gridDim.x * blockDim.x;
-    for (unsigned long long at = (unsigned long long)blockIdx.x * blockDim.x + threadIdx.x; at < n; at += step) to[at] = from[at];
+    unsigned long long at = (unsigned long long)blockIdx.x * 1024 + threadIdx.x;
+    uint4 x[4];
+    for (int i = 0; i < 4; i++) if (at + i * 256 < n) x[i] = from[at + i * 256];
+    for (int i = 0; i < 4; i++) if (at + i * 256 < n) to[at + i * 256] = x[i];
+}"#;
+
+/// Computes 64 exponentials a thread, four chains side by side, and writes one number.
+const SPECIALS: &str = r#"
+extern "C" __global__ void special(unsigned long long n, float* to) {
+    unsigned long long at = (unsigned long long)blockIdx.x * 256 + threadIdx.x;
+    float x[4];
+    for (int i = 0; i < 4; i++) x[i] = (float)(threadIdx.x + i) * -0.001f;
+    #pragma unroll
+    for (int turn = 0; turn < 16; turn++)
+        for (int i = 0; i < 4; i++) asm volatile("ex2.approx.ftz.f32 %0, %0;" : "+f"(x[i]));
+    if (at < n) to[at] = x[0] + x[1] + x[2] + x[3];
 }"#;
 
 fn copy_rate(engine: &Engine, bytes: usize) -> Result<f64, Box<dyn Error>> {
-    let Engine::Gpu(gpu) = engine else { return Err("there is no GPU".into()) };
-    let device = engine.device();
-    let from = Tensor::rand(0f32, 1.0, bytes / 4, &device)?;
-    let code = Code::new(COPY);
+    let from = Tensor::rand(0f32, 1.0, bytes / 4, &engine.device())?;
     let arguments = [Argument::Tensor(&from), Argument::U64(bytes as u64 / 16), Argument::Out(0)];
-    let launch = Launch { blocks: 132 * 16, shared: 0, arguments: &arguments };
-    let seconds = least(&device, 9, || {
-        black_box(gpu.run(&code, "copy", launch.clone(), &[Out::whole(DType::F32, bytes / 4)])?);
-        Ok(())
-    })?;
+    let seconds = kernel_seconds(engine, (COPY, "copy"), bytes / 16 / 1024, &arguments, bytes / 4)?;
     Ok(2.0 * bytes as f64 / seconds)
+}
+
+fn special_rate(engine: &Engine, threads: usize) -> Result<f64, Box<dyn Error>> {
+    let arguments = [Argument::U64(threads as u64 / 256), Argument::Out(0)];
+    let seconds = kernel_seconds(engine, (SPECIALS, "special"), threads / 256, &arguments, threads / 256)?;
+    Ok(64.0 * threads as f64 / seconds)
+}
+
+/// Returns the seconds that a kernel takes which writes so many singles.
+fn kernel_seconds(
+    engine: &Engine,
+    (text, kernel): (&str, &'static str),
+    blocks: usize,
+    arguments: &[Argument<'_>],
+    singles: usize,
+) -> Result<f64, Box<dyn Error>> {
+    let Engine::Gpu(gpu) = engine else { return Err("there is no GPU".into()) };
+    let code = Code::new(text);
+    let launch = Launch { blocks: u32::try_from(blocks)?, shared: 0, arguments };
+    least(&engine.device(), 9, || {
+        black_box(gpu.run(&code, kernel, launch.clone(), &[Out::whole(DType::F32, singles)])?);
+        Ok(())
+    })
 }
 
 fn product_rate(device: &Device, size: usize) -> Result<f64, Box<dyn Error>> {
@@ -214,14 +268,23 @@ fn perplexity(engine: &Engine, product: f64, quick: bool) -> Result<(), Box<dyn 
     Ok(())
 }
 
-/// Times candidates of a search, each another formula, and the model's own forward pass on the same windows.
-fn candidates(
-    engine: &Engine,
+/// Of which formulas are made: another order is another kernel, where another number is not.
+const FUNCTIONS: [&str; 8] = ["sqrt", "sigmoid", "tanh", "softplus", "square", "abs", "exp", "atan"];
+
+/// A search whose candidates are timed.
+struct Searched<'a> {
     shape: Shape,
     precision: Precision,
-    (windows, length): (usize, usize),
-    method: &Method,
-) -> Result<(), Box<dyn Error>> {
+    /// Windows, and tokens of each.
+    text: (usize, usize),
+    method: &'a Method,
+    /// Formulas that are evaluated together, as a generation's are.
+    generation: usize,
+}
+
+/// Times candidates of a search, each another formula, and the model's own forward pass on the same windows.
+fn candidates(engine: &Engine, searched: &Searched<'_>) -> Result<(), Box<dyn Error>> {
+    let Searched { shape, precision, text: (windows, length), method, generation } = *searched;
     let folder = in_memory()?;
     shape.write_bf16(folder.path())?;
     let checkpoint = Checkpoint::open(folder.path())?.on(engine.clone(), precision)?;
@@ -240,42 +303,76 @@ fn candidates(
         Ok(())
     })?;
     drop(decoder);
-    let mut turn = 0;
+    let mut turn = 0_usize;
     let mut parts = [f64::INFINITY; 2];
-    let seconds = least(&engine.device(), 4, || {
-        // Another formula each time, so that its kernel is compiled and its reductions are computed.
-        turn += 1;
-        let text = format!("metric abs(weight)\nmean(sqrt(score + 0.{turn})) |> scale");
-        let script = check(&text, CheckOptions::default()).script.ok_or("it checks")?;
-        let request = Request {
-            metric: &metric,
-            unit: None,
-            target: 0.5,
-            bounds: Bounds::default(),
-            reductions: None,
-            backend: &*backend,
-        };
-        let start = Instant::now();
-        let outcome = allocate(&script, &data, request)?;
-        let shares = shares(checkpoint.linears(), &outcome.allocation, Pattern::Unstructured)?;
-        parts[0] = parts[0].min(start.elapsed().as_secs_f64());
-        let start = Instant::now();
-        black_box(subject.losses(Split::Fitness, &shares, 0..windows)?);
-        parts[1] = parts[1].min(start.elapsed().as_secs_f64());
-        Ok(())
-    })?;
+    let each = 1.0 / generation as f64;
+    let busy = Busy::begin();
+    let seconds = each
+        * least(&engine.device(), 4, || {
+            // Other formulas each time, so that their kernel is compiled and their reductions are computed.
+            let scripts: Vec<Script> = (0..generation)
+                .map(|_| {
+                    turn += 1;
+                    let [f, g, h] = [64, 8, 1].map(|place| FUNCTIONS[turn / place % 8]);
+                    let text = format!("metric abs(weight)\nmean({f}({g}({h}(score)))) |> scale");
+                    check(&text, CheckOptions::default()).script.ok_or("it checks")
+                })
+                .collect::<Result<_, _>>()?;
+            let request = Request {
+                metric: &metric,
+                unit: None,
+                target: 0.5,
+                bounds: Bounds::default(),
+                reductions: None,
+                backend: &*backend,
+            };
+            let start = Instant::now();
+            let outcomes = allocate_all(&scripts.iter().collect::<Vec<_>>(), &data, request);
+            parts[0] = parts[0].min(each * start.elapsed().as_secs_f64());
+            let start = Instant::now();
+            for outcome in outcomes {
+                let shares = shares(checkpoint.linears(), &outcome?.allocation, Pattern::Unstructured)?;
+                black_box(subject.losses(Split::Fitness, &shares, 0..windows)?);
+            }
+            parts[1] = parts[1].min(each * start.elapsed().as_secs_f64());
+            Ok(())
+        })?;
+    let busy =
+        busy.end().map_or_else(String::new, |share| format!("; the card is busy {share:.0} % of the time"));
     let count = (windows * length) as f64;
     println!(
-        "  {:.3} s a candidate ({:.3} s its formula, {:.3} s its losses), {:.3} s the dense model: {:.2} times; {:.0} of {:.0} tokens/s",
+        "  {:.4} s a candidate of {generation} ({:.4} s its formula, {:.4} s its losses), {:.4} s the dense model: {:.2} times; {:.0} of {:.0} tokens/s, {:.0} %{busy}",
         seconds,
         parts[0],
         parts[1],
         dense,
         seconds / dense,
         count / seconds,
-        count / dense
+        count / dense,
+        100.0 * dense / seconds
     );
     Ok(())
+}
+
+/// Asks the driver's own tool ten times a second how busy the card is, where there is such a tool.
+struct Busy(Option<Child>);
+
+impl Busy {
+    fn begin() -> Self {
+        let arguments = ["--query-gpu=utilization.gpu", "--format=csv,noheader,nounits", "--loop-ms=100"];
+        let child = Command::new("nvidia-smi").args(arguments).stdout(Stdio::piped()).spawn();
+        Self(child.ok())
+    }
+
+    /// Returns the mean share in percent.
+    fn end(self) -> Option<f64> {
+        let mut child = self.0?;
+        child.kill().ok()?;
+        let output = child.wait_with_output().ok()?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let shares: Vec<f64> = text.lines().filter_map(|line| line.trim().parse().ok()).collect();
+        (!shares.is_empty()).then(|| shares.iter().sum::<f64>() / shares.len() as f64)
+    }
 }
 
 /// Returns a temporary folder in memory where there is one, for a model of 13.5 GB is written faster there.
@@ -287,11 +384,14 @@ fn in_memory() -> Result<tempfile::TempDir, Box<dyn Error>> {
 fn small_search(engine: &Engine, quick: bool) -> Result<(), Box<dyn Error>> {
     let shape = match quick {
         true => Shape { blocks: 2, hidden: 576, mlp: 1536, heads: 9, vocabulary: 4096 },
-        false => Shape { blocks: 30, hidden: 576, mlp: 1536, heads: 9, vocabulary: 49_152 },
+        false => SMOL,
     };
     for (name, precision) in [("f32", Precision::F32), ("bf16", Precision::Bf16)] {
         println!("search of SmolLM2's shape, 16 windows of 1024 tokens, {name}");
-        candidates(engine, shape, precision, (16, 1024), &Method::Magnitude)?;
+        for generation in [1, 16] {
+            let method = &Method::Magnitude;
+            candidates(engine, &Searched { shape, precision, text: (16, 1024), method, generation })?;
+        }
     }
     Ok(())
 }
@@ -302,5 +402,6 @@ fn search(engine: &Engine, quick: bool) -> Result<(), Box<dyn Error>> {
         false => Shape { blocks: 32, hidden: 4096, mlp: 11_008, heads: 32, vocabulary: 32_000 },
     };
     println!("search of a 7B's shape, 16 windows of 2048 tokens, bf16");
-    candidates(engine, shape, Precision::Bf16, (16, 2048), &Method::Magnitude)
+    let (precision, method) = (Precision::Bf16, &Method::Magnitude);
+    candidates(engine, &Searched { shape, precision, text: (16, 2048), method, generation: 1 })
 }
