@@ -73,6 +73,7 @@ const SMOL: Shape = Shape { blocks: 30, hidden: 576, mlp: 1536, heads: 9, vocabu
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip_while(|argument| argument != "--write").skip(1);
     if let Some(folder) = arguments.next() {
+        std::fs::create_dir_all(&folder)?;
         return Ok(SMOL.write_bf16(folder.as_ref())?);
     }
     let engine = match Engine::cuda(0) {
@@ -141,14 +142,15 @@ extern "C" __global__ void copy(const uint4* from, unsigned long long n, uint4* 
 
 /// Computes 64 exponentials a thread, four chains side by side, and writes one number.
 const SPECIALS: &str = r#"
-extern "C" __global__ void special(unsigned long long n, float* to) {
-    unsigned long long at = (unsigned long long)blockIdx.x * 256 + threadIdx.x;
+extern "C" __global__ void special(float* to) {
     float x[4];
     for (int i = 0; i < 4; i++) x[i] = (float)(threadIdx.x + i) * -0.001f;
     #pragma unroll
     for (int turn = 0; turn < 16; turn++)
         for (int i = 0; i < 4; i++) asm volatile("ex2.approx.ftz.f32 %0, %0;" : "+f"(x[i]));
-    if (at < n) to[at] = x[0] + x[1] + x[2] + x[3];
+    // Every thread's numbers are looked at, or the compiler would leave most of them out.
+    float sum = x[0] + x[1] + x[2] + x[3];
+    if (threadIdx.x == 0 || sum < 0.0f) to[blockIdx.x] = sum;
 }"#;
 
 fn copy_rate(engine: &Engine, bytes: usize) -> Result<f64, Box<dyn Error>> {
@@ -159,8 +161,8 @@ fn copy_rate(engine: &Engine, bytes: usize) -> Result<f64, Box<dyn Error>> {
 }
 
 fn special_rate(engine: &Engine, threads: usize) -> Result<f64, Box<dyn Error>> {
-    let arguments = [Argument::U64(threads as u64 / 256), Argument::Out(0)];
-    let seconds = kernel_seconds(engine, (SPECIALS, "special"), threads / 256, &arguments, threads / 256)?;
+    let blocks = threads / 256;
+    let seconds = kernel_seconds(engine, (SPECIALS, "special"), blocks, &[Argument::Out(0)], blocks)?;
     Ok(64.0 * threads as f64 / seconds)
 }
 

@@ -67,7 +67,8 @@ fn evaluator() -> Evaluator {
         },
     };
     let (engine, precision) = (&allot::device::CPU, allot::model::Precision::F32);
-    let prepared = prepare(&settings, Placement { engine, precision }, Cancel::default(), &mut |_, _| {});
+    let prepared =
+        prepare(&settings, Placement { engine, others: &[], precision }, Cancel::default(), &mut |_, _| {});
     prepared.expect("the bundled model opens").evaluator
 }
 

@@ -19,6 +19,12 @@ pub enum EngineError {
         /// What the driver says.
         problem: String,
     },
+    /// Several GPUs were named for work that one does.
+    #[error("`{asked}` names several GPUs, and this command runs on one")]
+    SeveralGpus {
+        /// What was asked for.
+        asked: String,
+    },
     /// Something does not fit into the GPU's memory.
     #[error("the GPU has no room for {what}: {needed} bytes are needed and {free} of {total} are free")]
     OutOfMemory {

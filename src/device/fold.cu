@@ -46,3 +46,21 @@ extern "C" __global__ void centre(
         written[1] = size;
     }
 }
+
+// Adds up magnitudes, and each weighted by its rank: 2 rank + 1 - n, ranks beginning with 0. Writes `[2, blocks]`.
+extern "C" __global__ void weighted_by_rank(const float* values, const u32* ranks, u64 n, void* out) {
+    __shared__ double shared[THREADS];
+    double sum = 0.0, weighted = 0.0;
+    u64 step = (u64)gridDim.x * THREADS;
+    for (u64 at = (u64)blockIdx.x * THREADS + threadIdx.x; at < n; at += step) {
+        double size = (double)fabsf(values[at]);
+        sum += size;
+        weighted += (2.0 * (double)ranks[at] + 1.0 - (double)n) * size;
+    }
+    sum = of_block<plus>(sum, shared);
+    weighted = of_block<plus>(weighted, shared);
+    if (threadIdx.x == 0) {
+        ((double*)out)[blockIdx.x] = sum;
+        ((double*)out)[gridDim.x + blockIdx.x] = weighted;
+    }
+}

@@ -6,16 +6,22 @@ use candle_core::{DType, Tensor};
 
 use super::error::EngineError;
 use super::launcher::{
-    Argument, Code, DIGITS, Launch, Launcher, Out, THREADS, failed, launch, launch_for_one,
+    Argument, BLOCKS, Code, DIGITS, Launch, Launcher, Out, THREADS, failed, launch, launch_for_one,
 };
 use super::placement::{Placement, Placing};
+use super::selection;
 use super::source::{self, Form, fields};
 use crate::interpret::matrix::{Backend, BackendError, Collecting, Program, Sweep};
-use crate::kernels::tally::Collected;
+use crate::kernels::reduction::Aggregate;
+use crate::kernels::tally::{Collected, Tally};
 use crate::kernels::vector::Histogram;
+use crate::lang::types::Over;
 
 /// Bytes that are copied to the device for one launch, where units do not lie there and one alone takes less.
 const COPIED: u64 = 2 << 30;
+
+/// Bytes that sorting takes of each weight: values, their magnitudes, and twice keys and places.
+const SORTED: u64 = 24;
 
 /// What evaluates on a GPU.
 #[derive(Debug)]
@@ -73,6 +79,74 @@ impl OnGpu<'_> {
         let arguments = placement.arguments(&none, option);
         let outs = [out(&placement)];
         Ok(launch(self.gpu(), &code, kernel, placement.blocks, &arguments, &outs)?.pop())
+    }
+
+    /// Returns the values of a program's only root, on the device; `None` for a unit without weights.
+    fn filled(&self, sweep: &Sweep<'_>) -> Result<Option<Tensor>, EngineError> {
+        self.of_values(sweep, "fill", 0, |placement| Out::whole(DType::F32, placement.size as usize))
+    }
+
+    /// Reduces values, singles `[rows, columns]`, along their channels: for each tally the aggregate in each channel that is left.
+    fn of_channels(
+        &self,
+        values: &Tensor,
+        (rows, columns): (usize, usize),
+        tallies: &[(Tally, Aggregate, Over)],
+    ) -> Result<Vec<Vec<f64>>, EngineError> {
+        let mut written = Vec::with_capacity(tallies.len());
+        for (tally, _, over) in tallies {
+            let (kernel, channels, blocks) = match over {
+                Over::Outputs => ("columns", columns, columns.div_ceil(32).max(1)),
+                Over::Unit | Over::Inputs => ("rows", rows, rows.clamp(1, 1 << 16)),
+            };
+            let code = Code::new(source::channels(*tally));
+            let arguments = [
+                Argument::Tensor(values),
+                Argument::U32(rows as u32),
+                Argument::U32(columns as u32),
+                Argument::Out(0),
+            ];
+            let numbers = 1 + fields(*tally).len();
+            let launch = Launch { blocks: blocks as u32, shared: 0, arguments: &arguments };
+            let out = Out::whole(DType::F64, channels * numbers);
+            written.push(launch_for_one(self.gpu(), &code, kernel, launch, out)?);
+        }
+        let of_tally = |((tally, aggregate, over), written): (&(Tally, Aggregate, Over), &Tensor)| {
+            let count = if *over == Over::Outputs { rows } else { columns } as u64;
+            let numbers: Vec<f64> = written.to_vec1()?;
+            let channels = numbers.chunks_exact(1 + fields(*tally).len());
+            let value = |own: &[f64]| {
+                Collected::of_numbers(*tally, own[0], count, &own[1..]).finish(*aggregate).value
+            };
+            Ok(channels.map(value).collect())
+        };
+        tallies.iter().zip(&written).map(of_tally).collect()
+    }
+
+    /// Returns the Gini coefficient of a unit's magnitudes, where there is room to sort them.
+    fn sorted_gini(&self, sweep: &Sweep<'_>) -> Result<Option<f64>, EngineError> {
+        let weights = sweep
+            .tasks
+            .iter()
+            .map(|task| (task.rows.len() * sweep.frame.model.linears[task.linear].columns) as u64);
+        let needed = SORTED * weights.sum::<u64>();
+        if self.gpu().memory().is_some_and(|(free, _)| needed > free) {
+            return Ok(None);
+        }
+        let Some(values) = self.filled(sweep)? else { return Ok(None) };
+        let values = values.abs()?;
+        let Some(ranks) = selection::places(self.gpu(), &values)? else { return Ok(None) };
+        let n = values.elem_count() as u64;
+        let arguments =
+            [Argument::Tensor(&values), Argument::Tensor(&ranks), Argument::U64(n), Argument::Out(0)];
+        let blocks = n.div_ceil(THREADS).clamp(1, BLOCKS);
+        let launch = Launch { blocks: blocks as u32, shared: 0, arguments: &arguments };
+        let out = Out::whole(DType::F64, 2 * blocks as usize);
+        let parts: Vec<f64> =
+            launch_for_one(self.gpu(), folding(), "weighted_by_rank", launch, out)?.to_vec1()?;
+        let (sums, weighted) = parts.split_at(parts.len() / 2);
+        let (sum, weighted) = (sums.iter().sum::<f64>(), weighted.iter().sum::<f64>());
+        Ok(Some(if sum == 0.0 { 0.0 } else { weighted / (n as f64 * sum) }))
     }
 
     /// Begins to collect in units of one form, and waits for nothing.
@@ -244,9 +318,34 @@ impl Backend for OnGpu<'_> {
         Ok(collected)
     }
 
+    fn channels(
+        &self,
+        sweep: &Sweep<'_>,
+        wanted: &[(Aggregate, Over)],
+    ) -> Result<Option<Vec<Vec<Vec<f64>>>>, BackendError> {
+        let tallies: Result<Vec<(Tally, Aggregate, Over)>, _> = wanted
+            .iter()
+            .map(|(aggregate, over)| Tally::of(*aggregate).map(|tally| (tally, *aggregate, *over)))
+            .collect();
+        let (Ok(tallies), Some(values)) = (tallies, self.filled(sweep)?) else { return Ok(None) };
+        let mut before = 0;
+        let mut found = Vec::new();
+        for tasks in sweep.tasks.chunk_by(|a, b| a.place == b.place) {
+            let data = &sweep.frame.model.linears[tasks[0].linear];
+            let shape = (data.rows, data.columns);
+            let own = values.narrow(0, before, shape.0 * shape.1).map_err(EngineError::from)?;
+            before += shape.0 * shape.1;
+            found.push(self.of_channels(&own, shape, &tallies)?);
+        }
+        Ok(Some(found))
+    }
+
+    fn gini(&self, sweep: &Sweep<'_>) -> Result<Option<f64>, BackendError> {
+        Ok(self.sorted_gini(sweep)?)
+    }
+
     fn values(&self, sweep: &Sweep<'_>) -> Result<Vec<f32>, BackendError> {
-        let out = |placement: &Placement| Out::whole(DType::F32, placement.size as usize);
-        let written = self.of_values(sweep, "fill", 0, out)?;
+        let written = self.filled(sweep)?;
         Ok(written.map_or_else(|| Ok(Vec::new()), |written| written.to_vec1()).map_err(EngineError::from)?)
     }
 

@@ -1,10 +1,12 @@
 //! The text of kernels.
 
+mod channels;
 mod collecting;
 mod fixed;
 mod program;
 mod values;
 
+pub(super) use channels::channels;
 pub(super) use collecting::{collecting, fields, pieces};
 pub(super) use fixed::{attention, folding, layers, selecting};
 pub(super) use program::{Form, Stored, reads_gradient};

@@ -136,6 +136,7 @@ pub struct Search {
     folder: PathBuf,
     resumed: bool,
     engine: Engine,
+    others: Vec<Engine>,
     precision: Precision,
     cancel: Cancel,
     measurer: Option<(String, Replace)>,
@@ -162,6 +163,7 @@ impl Search {
             folder: folder.into(),
             resumed: false,
             engine: Engine::default(),
+            others: Vec::new(),
             precision: Precision::default(),
             cancel: Cancel::default(),
             measurer: None,
@@ -182,6 +184,13 @@ impl Search {
     #[must_use]
     pub fn on(self, engine: Engine, precision: Precision) -> Self {
         Self { engine, precision, ..self }
+    }
+
+    /// Measures candidates on further devices of the same kind as well. Each holds all models and texts; the answers, and so what is
+    /// found, are those of one device, to the last digit.
+    #[must_use]
+    pub fn beside(self, others: Vec<Engine>) -> Self {
+        Self { others, ..self }
     }
 
     /// Stops when something asks for it; what was measured by then is in the journal.
@@ -209,7 +218,7 @@ impl Search {
     /// # Errors
     /// When the space has no formula, a model or a text cannot be used, or a run that goes on began with others.
     pub fn prepare(self, note: &mut Preparing<'_>) -> Result<PreparedSearch, SearchError> {
-        let Self { mut settings, folder, resumed, engine, precision, cancel, measurer } = self;
+        let Self { mut settings, folder, resumed, engine, others, precision, cancel, measurer } = self;
         if !resumed {
             Settings::check_new(&folder)?;
         }
@@ -220,7 +229,7 @@ impl Search {
         if compares_within_units(metric) && settings.space.units != [UnitKind::Block] {
             return Err(SearchError::MetricOfUnits);
         }
-        let placement = Placement { engine: &engine, precision };
+        let placement = Placement { engine: &engine, others: &others, precision };
         let mut prepared = prepare(&settings.trial, placement, cancel, note)?;
         if let Some((name, replace)) = measurer {
             prepared.identity.add("what measures", name);

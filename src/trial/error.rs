@@ -36,6 +36,14 @@ pub enum TrialError {
     /// A script that has to have a value has none.
     #[error(transparent)]
     Script(Box<ScriptError>),
+    /// Devices that are to measure one search are of different kinds.
+    #[error("`{first}` and `{other}` are different GPUs, whose losses are not the same to the last digit")]
+    OtherGpu {
+        /// The first device.
+        first: String,
+        /// One of the others.
+        other: String,
+    },
     /// A target names a model that is not among those of the settings.
     #[error("a target is for model {subject}, and there are {models} (they are counted from 0)")]
     NoSubject {

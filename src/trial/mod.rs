@@ -8,6 +8,7 @@ pub mod archive;
 pub mod behaviour;
 pub mod cancel;
 pub mod candidate;
+mod cards;
 pub mod contest;
 pub mod error;
 pub mod evaluator;

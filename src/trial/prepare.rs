@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::cancel::Cancel;
+use super::cards::Cards;
 use super::error::TrialError;
 use super::evaluator::Evaluator;
+use super::measurer::Measurer;
 use super::settings::{TextSettings, TrialSettings};
 use super::subject::Subject;
 use super::subjects::Subjects;
@@ -22,8 +24,10 @@ use crate::stats::{
 /// Where models run, and in which precision.
 #[derive(Clone, Copy, Debug)]
 pub struct Placement<'a> {
-    /// The device's side of the kernels.
+    /// The device that does all that is done once, and measures.
     pub engine: &'a Engine,
+    /// Further devices of the same kind that measure.
+    pub others: &'a [Engine],
     /// In which precision models run.
     pub precision: Precision,
 }
@@ -81,6 +85,13 @@ pub fn prepare(
     cancel: Cancel,
     note: &mut Preparing<'_>,
 ) -> Result<Prepared, TrialError> {
+    for other in placement.others {
+        // Another kind of GPU rounds in another way.
+        if other.gpu() != placement.engine.gpu() {
+            let [first, other] = [placement.engine, other].map(|engine| engine.gpu().unwrap_or_default());
+            return Err(TrialError::OtherGpu { first, other });
+        }
+    }
     let mut opening = Opening {
         settings,
         placement,
@@ -93,15 +104,28 @@ pub fn prepare(
     // What another version computes may differ in the last digits, and a search that goes on compares them.
     opening.identity.add("the version of allot", env!("CARGO_PKG_VERSION"));
     let models = settings.models.len();
-    let subjects = (0..models).map(|place| opening.subject(place)).collect::<Result<Vec<_>, _>>()?;
+    let mut subjects: Vec<Vec<Subject>> = (0..=placement.others.len()).map(|_| Vec::new()).collect();
+    for place in 0..models {
+        for (of_device, subject) in subjects.iter_mut().zip(opening.subject(place)?) {
+            of_device.push(subject);
+        }
+    }
     let Opening { mut identity, sources, calibrated, .. } = opening;
     identity.add("the pattern", settings.pattern.to_string());
     let same_texts = same(&sources);
-    let mut subjects = subjects.into_iter();
-    let first = subjects.next().ok_or(TrialError::NoSubject { subject: 0, models })?;
-    let subjects = Arc::new(Subjects::new(first, subjects.collect()));
+    let mut devices = Vec::new();
+    for of_device in subjects {
+        let mut of_device = of_device.into_iter();
+        let first = of_device.next().ok_or(TrialError::NoSubject { subject: 0, models })?;
+        devices.push(Arc::new(Subjects::new(first, of_device.collect())));
+    }
+    let subjects = Arc::clone(&devices[0]);
+    let measurer: Box<dyn Measurer> = match devices.len() {
+        1 => Box::new(Threads::new(Arc::clone(&subjects), cancel.clone())),
+        _ => Box::new(Cards::new(devices, &cancel)),
+    };
     let evaluator = Evaluator {
-        measurer: Box::new(Threads::new(Arc::clone(&subjects), cancel.clone())),
+        measurer,
         subjects,
         targets: settings.targets.clone(),
         metric: settings.ranking.metric.clone(),
@@ -128,8 +152,8 @@ struct Opening<'a, 'n> {
 }
 
 impl Opening<'_, '_> {
-    /// Opens the model at a place with its texts.
-    fn subject(&mut self, place: usize) -> Result<Subject, TrialError> {
+    /// Opens the model at a place with its texts, on every device.
+    fn subject(&mut self, place: usize) -> Result<Vec<Subject>, TrialError> {
         self.cancel.check()?;
         let model = &self.settings.models[place];
         let placement = self.placement;
@@ -148,8 +172,15 @@ impl Opening<'_, '_> {
         (self.note)("running the dense model", 0.0);
         let method = &self.settings.ranking.method;
         let pattern = self.settings.pattern;
-        let subject = Subject::new(&checkpoint, statistics, method, pattern, &texts, self.cancel)?;
-        Ok(subject.calibrated_on(calibration))
+        let others =
+            placement.others.iter().map(|other| checkpoint.clone().on(other.clone(), placement.precision));
+        let others: Vec<Checkpoint> = others.collect::<Result<_, _>>()?;
+        let on = |checkpoint: &Checkpoint| {
+            let statistics = statistics.clone();
+            let subject = Subject::new(checkpoint, statistics, method, pattern, &texts, self.cancel)?;
+            Ok(subject.calibrated_on(calibration.clone()))
+        };
+        std::iter::once(&checkpoint).chain(&others).map(on).collect()
     }
 
     /// Writes down a text of a model: what its files or ready ids are, and the tokens that its windows hold, which depend on the

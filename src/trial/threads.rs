@@ -1,8 +1,9 @@
 //! The threads of this process, which measure in its memory.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::mpsc::{self, Sender};
 
 use super::cancel::Cancel;
 use super::error::TrialError;
@@ -26,7 +27,18 @@ impl Threads {
         Self { subjects, cancel, entrances: Entrances::default() }
     }
 
-    fn answer(&self, task: &Task) -> Result<Answer, TrialError> {
+    /// Forgets what marginals have kept, unless a task asks for more of them.
+    pub(super) fn begin(&self, tasks: &[Task]) {
+        if !tasks.iter().any(|task| matches!(task, Task::Marginals(_))) {
+            self.entrances.clear();
+        }
+    }
+
+    /// Answers one task.
+    ///
+    /// # Errors
+    /// As [`Measurer::measure`].
+    pub(super) fn answer(&self, task: &Task) -> Result<Answer, TrialError> {
         self.cancel.check()?;
         match task {
             Task::Losses(task) => {
@@ -51,37 +63,51 @@ impl Threads {
 
 impl Measurer for Threads {
     fn measure(&self, tasks: &[Task], receive: &mut Receiver<'_>) -> Result<(), TrialError> {
-        if !tasks.iter().any(|task| matches!(task, Task::Marginals(_))) {
-            self.entrances.clear();
-        }
+        self.begin(tasks);
         let (sender, receiver) = mpsc::channel();
         std::thread::scope(|scope| {
             scope.spawn(move || {
-                // Each core takes the next task, so that what comes first is known first.
                 let next = AtomicUsize::new(0);
-                rayon::broadcast(|_| {
-                    loop {
-                        let place = next.fetch_add(1, Ordering::Relaxed);
-                        let Some(task) = tasks.get(place) else { break };
-                        let answer = self.answer(task);
-                        let failed = answer.is_err();
-                        // The receiver is gone once something failed.
-                        if sender.send((place, answer)).is_err() || failed {
-                            break;
-                        }
-                    }
-                });
+                rayon::broadcast(|_| answer_in_turn(self, tasks, &next, &sender));
             });
-            let mut waiting = BTreeMap::new();
-            let mut next = 0;
-            for (place, answer) in receiver {
-                waiting.insert(place, answer);
-                while let Some(answer) = waiting.remove(&next) {
-                    receive(answer?)?;
-                    next += 1;
-                }
-            }
-            Ok(())
+            in_order(receiver, receive)
         })
     }
+}
+
+/// An answer, and the place of its task.
+pub(super) type Placed = (usize, Result<Answer, TrialError>);
+
+/// Answers tasks until there are no more: each who answers takes the next, so that what comes first is known first.
+pub(super) fn answer_in_turn(threads: &Threads, tasks: &[Task], next: &AtomicUsize, sender: &Sender<Placed>) {
+    loop {
+        let place = next.fetch_add(1, Ordering::Relaxed);
+        let Some(task) = tasks.get(place) else { break };
+        let answer = threads.answer(task);
+        let failed = answer.is_err();
+        // The receiver is gone once something failed.
+        if sender.send((place, answer)).is_err() || failed {
+            break;
+        }
+    }
+}
+
+/// Hands answers over in the order of their tasks.
+///
+/// # Errors
+/// As the first answer in that order which failed, or as `receive`.
+pub(super) fn in_order(
+    answers: mpsc::Receiver<Placed>,
+    receive: &mut Receiver<'_>,
+) -> Result<(), TrialError> {
+    let mut waiting = BTreeMap::new();
+    let mut next = 0;
+    for (place, answer) in answers {
+        waiting.insert(place, answer);
+        while let Some(answer) = waiting.remove(&next) {
+            receive(answer?)?;
+            next += 1;
+        }
+    }
+    Ok(())
 }

@@ -6,7 +6,8 @@
 use allot::allocate::Bounds;
 use allot::allocate::script::{Request, allocate};
 use allot::device::Engine;
-use allot::lang::program::Metric;
+use allot::lang::check::{CheckOptions, check};
+use allot::lang::program::{Metric, Script};
 use allot::lang::published::{PUBLISHED, script};
 use allot::model::{Checkpoint, Decoder, Linear, Precision};
 use allot::prune::{Method, Pattern, PruneOptions, Pruned, prune_blocks};
@@ -59,11 +60,18 @@ fn compare_statistics(cpu: &Checkpoint, gpu: &Checkpoint, lines: &mut Vec<Line>)
     here
 }
 
-fn ratios(checkpoint: &Checkpoint, statistics: &Statistics, name: &str, metric: &Metric) -> Option<Vec<f64>> {
+/// Formulas whose reductions no published script has: along channels, by order, by sorting, and many in a round.
+const FORMULAS: [&str; 5] = [
+    "mean(std(score, over = inputs)) |> scale",
+    "max(kurtosis(weight, over = outputs)) |> scale",
+    "gini(score) + median(abs(weight)) |> scale",
+    "quantile(score, 0.9) / mean(score) |> scale",
+    "std(score) + kurtosis(weight) + mean(tanh(score)) + mean(log(score)) + entropy(score) + max(weight) |> scale",
+];
+
+fn ratios(checkpoint: &Checkpoint, statistics: &Statistics, script: &Script, metric: &Metric) -> Vec<f64> {
     let mut data = checkpoint.data().expect("the bundled model");
     statistics.attach(&mut data);
-    let script = script(name)?;
-    script.allocation.as_ref()?;
     let backend = checkpoint.engine().backend(&[]);
     let request = Request {
         metric,
@@ -73,19 +81,21 @@ fn ratios(checkpoint: &Checkpoint, statistics: &Statistics, name: &str, metric: 
         reductions: None,
         backend: &*backend,
     };
-    let outcome = allocate(&script, &data, request).unwrap_or_else(|error| panic!("{name}: {error}"));
-    Some(outcome.allocation.units.iter().map(|unit| unit.sparsity).collect())
+    let outcome = allocate(script, &data, request).unwrap_or_else(|error| panic!("{script:?}: {error}"));
+    outcome.allocation.units.iter().map(|unit| unit.sparsity).collect()
 }
 
-/// Compares the ratios of every published script.
+/// Compares the ratios of every published script, and of other formulas.
 fn compare_ratios(cpu: &Checkpoint, gpu: &Checkpoint, statistics: &Statistics, lines: &mut Vec<Line>) {
     let metric = wanda();
-    for published in PUBLISHED {
-        let on = |checkpoint| ratios(checkpoint, statistics, published.name, &metric);
-        let (Some(a), Some(b)) = (on(cpu), on(gpu)) else { continue };
+    let published = PUBLISHED.iter().filter_map(|published| Some((published.name, script(published.name)?)));
+    let written =
+        FORMULAS.map(|text| (text, check(text, CheckOptions::default()).script.expect("it checks")));
+    for (name, script) in published.chain(written).filter(|(_, script)| script.allocation.is_some()) {
+        let [a, b] = [cpu, gpu].map(|checkpoint| ratios(checkpoint, statistics, &script, &metric));
         assert_eq!(a.len(), b.len());
         let apart = a.iter().zip(&b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
-        lines.push(Line { what: format!("ratios of {}", published.name), apart, most: 1e-5 });
+        lines.push(Line { what: format!("ratios of {name}"), apart, most: 1e-5 });
     }
 }
 

@@ -68,6 +68,7 @@ mod report {
     mod text;
 }
 mod search {
+    mod devices;
     mod neuroal;
     mod run;
     mod space;

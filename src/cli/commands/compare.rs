@@ -98,8 +98,9 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
     let plan = plan(arguments, common.quiet)?;
     let settings = settings(arguments, &plan, &metric, common.quiet)?;
     let prepared = preparation::prepared(common, |machine, note| {
-        let placement = Placement { engine: &machine.engine, precision: machine.precision };
-        prepare(&settings, placement, machine.cancel, note)
+        let preparation::Machine { engine, others, precision, .. } = &machine;
+        let placement = Placement { engine, others, precision: *precision };
+        prepare(&settings, placement, machine.cancel.clone(), note)
     })?;
     let same = prepared.same_texts.iter().copied();
     // Where nothing is searched, another text stands in the fitness text's place, and nothing comes of it.

@@ -159,7 +159,8 @@ pub(in crate::cli) fn base(
 /// Fails as the search does.
 pub(in crate::cli) fn work(search: Search, common: Common) -> Result<Verdict, CliError> {
     let prepared = preparation::prepared(common, |machine, note| {
-        search.on(machine.engine, machine.precision).cancelled_by(machine.cancel).prepare(note)
+        let search = search.on(machine.engine, machine.precision).beside(machine.others);
+        search.cancelled_by(machine.cancel).prepare(note)
     })?;
     say_same(prepared.same_texts(), common.quiet);
     let folder = prepared.folder().to_owned();

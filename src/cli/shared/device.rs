@@ -18,6 +18,56 @@ pub(in crate::cli) enum DeviceName {
     Cpu,
     /// A GPU, by its number from 0.
     Cuda(usize),
+    /// Several GPUs.
+    Cards(Cards),
+}
+
+/// The GPUs of `cuda:all`, or of a list such as `cuda:0,2`: a bit for each number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::cli) struct Cards(u64);
+
+impl Cards {
+    /// All that the machine has.
+    const ALL: Self = Self(u64::MAX);
+
+    /// Returns the numbers that are named, in order.
+    fn ordinals(self) -> impl Iterator<Item = usize> {
+        (0..u64::BITS).filter(move |bit| self.0 >> bit & 1 == 1).map(|bit| bit as usize)
+    }
+
+    /// Opens the GPUs; of all, as many as there are.
+    fn open(self) -> Result<Vec<Engine>, EngineError> {
+        let mut opened = Vec::new();
+        for ordinal in self.ordinals() {
+            match Engine::cuda(ordinal) {
+                Ok(engine) => opened.push(engine),
+                Err(_) if self == Self::ALL && ordinal > 0 => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(opened)
+    }
+}
+
+impl FromStr for Cards {
+    type Err = String;
+
+    fn from_str(list: &str) -> Result<Self, String> {
+        if list == "all" {
+            return Ok(Self::ALL);
+        }
+        let mut bits = 0_u64;
+        for word in list.split(',') {
+            let word = word.strip_prefix("cuda:").unwrap_or(word);
+            let bit: u32 =
+                word.parse().ok().filter(|it| *it < u64::BITS).ok_or("a GPU's number is from 0 to 63")?;
+            if bits >> bit & 1 == 1 {
+                return Err(format!("GPU {bit} is named twice"));
+            }
+            bits |= 1 << bit;
+        }
+        Ok(Self(bits))
+    }
 }
 
 impl fmt::Display for DeviceName {
@@ -25,6 +75,11 @@ impl fmt::Display for DeviceName {
         match self {
             Self::Cpu => f.write_str("cpu"),
             Self::Cuda(ordinal) => write!(f, "cuda:{ordinal}"),
+            Self::Cards(Cards::ALL) => f.write_str("cuda:all"),
+            Self::Cards(cards) => {
+                let numbers: Vec<String> = cards.ordinals().map(|ordinal| ordinal.to_string()).collect();
+                write!(f, "cuda:{}", numbers.join(","))
+            }
         }
     }
 }
@@ -33,15 +88,21 @@ impl FromStr for DeviceName {
     type Err = String;
 
     fn from_str(word: &str) -> Result<Self, String> {
-        let ordinal = match word.split_once(':') {
-            None if word == "cpu" => return Ok(Self::Cpu),
-            None if word == "cuda" => Some(0),
-            Some(("cuda", number)) => number.parse().ok(),
-            _ => None,
-        };
-        ordinal.map(Self::Cuda).ok_or_else(|| "the devices are `cpu`, `cuda` and `cuda:N`".to_owned())
+        match word.split_once(':') {
+            None if word == "cpu" => Ok(Self::Cpu),
+            None if word == "cuda" => Ok(Self::Cuda(0)),
+            Some(("cuda", list)) if list != "all" && !list.contains(',') => {
+                list.parse().map(Self::Cuda).map_err(|_| DEVICES.to_owned())
+            }
+            Some(("cuda", list)) => list.parse().map(Self::Cards),
+            _ => Err(DEVICES.to_owned()),
+        }
     }
 }
+
+/// What `--device` can name.
+const DEVICES: &str =
+    "the devices are `cpu`, `cuda`, `cuda:N`, and for searches and comparisons `cuda:N,N` and `cuda:all`";
 
 /// In what type a model computes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -56,7 +117,8 @@ pub(in crate::cli) enum PrecisionName {
 /// Where work is done, as every command takes it.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(in crate::cli) struct DeviceArguments {
-    /// Where the heavy work is done: cpu, or cuda or cuda:N in a build with the feature `cuda`
+    /// Where the heavy work is done: cpu, or in a build with the feature `cuda` cuda or cuda:N; a search and a
+    /// comparison measure candidates on several GPUs with cuda:N,N or cuda:all
     #[arg(long, global = true, default_value_t)]
     device: DeviceName,
     /// The type in which a model computes
@@ -68,13 +130,27 @@ impl DeviceArguments {
     /// Returns the device, which is opened once for all models of a command.
     ///
     /// # Errors
-    /// Fails when this build knows no GPU, or there is none of that number.
+    /// Fails when this build knows no GPU, there is none of that number, or several are named.
     pub(in crate::cli) fn engine(self) -> Result<Engine, EngineError> {
         static OPENED: OnceLock<Result<Engine, EngineError>> = OnceLock::new();
         match self.device {
             DeviceName::Cpu => Ok(Engine::Cpu),
             DeviceName::Cuda(ordinal) => OPENED.get_or_init(|| Engine::cuda(ordinal)).clone(),
+            DeviceName::Cards(_) => Err(EngineError::SeveralGpus { asked: self.device.to_string() }),
         }
+    }
+
+    /// Returns the devices on which a search or a comparison measures candidates: the first, which does all else as well, and the
+    /// others.
+    ///
+    /// # Errors
+    /// Fails as [`DeviceArguments::engine`] does, but for several.
+    pub(in crate::cli) fn engines(self) -> Result<(Engine, Vec<Engine>), EngineError> {
+        let DeviceName::Cards(cards) = self.device else { return Ok((self.engine()?, Vec::new())) };
+        let mut opened = cards.open()?;
+        let others = opened.split_off(opened.len().min(1));
+        let none = || EngineError::NoDevice { ordinal: 0, problem: "no GPU is named".to_owned() };
+        Ok((opened.pop().ok_or_else(none)?, others))
     }
 
     /// Returns the type in which models compute.

@@ -247,6 +247,9 @@ fn engine(error: &EngineError) -> Vec<String> {
         EngineError::OutOfMemory { fits: Fits::Model(weights), .. } => one(format!(
             "with `--precision bf16` a model of about {weights} weights would fit; a larger one is searched on the processor"
         )),
+        EngineError::SeveralGpus { .. } => one(
+            "only `allot search`, `allot enumerate` and `allot compare` measure on several GPUs at a time; name one",
+        ),
         EngineError::Failed { .. } | EngineError::Tensor(_) => none(),
     }
 }
@@ -391,6 +394,9 @@ fn trial(error: &TrialError) -> Vec<String> {
         TrialError::Script(cause) => script(cause),
         TrialError::Journal { .. } => one(RESTORE),
         TrialError::Degenerate { .. } => one("choose another sparsity"),
+        TrialError::OtherGpu { .. } => {
+            one("name GPUs of one kind, as `--device cuda:0,1`; `nvidia-smi` lists them")
+        }
         TrialError::Interrupted(_)
         | TrialError::Allocation(_)
         | TrialError::NoSubject { .. }

@@ -13,6 +13,8 @@ use crate::trial::prepare::Preparing;
 pub(in crate::cli) struct Machine {
     /// The device.
     pub(in crate::cli) engine: Engine,
+    /// Further devices that measure candidates.
+    pub(in crate::cli) others: Vec<Engine>,
     /// The type in which models compute.
     pub(in crate::cli) precision: Precision,
     /// Set by Ctrl-C.
@@ -29,9 +31,9 @@ pub(in crate::cli) fn prepared<T, E: Into<CliError>>(
     common: Common,
     prepare: impl FnOnce(Machine, &mut Preparing<'_>) -> Result<T, E>,
 ) -> Result<T, CliError> {
-    let engine = common.device.engine().map_err(ModelError::from)?;
+    let (engine, others) = common.device.engines().map_err(ModelError::from)?;
     let precision = common.device.precision();
-    let machine = Machine { engine, precision, cancel: Cancel::from(interrupt::flag()) };
+    let machine = Machine { engine, others, precision, cancel: Cancel::from(interrupt::flag()) };
     let bar = Progress::new("preparing", common.quiet);
     let prepared = prepare(machine, &mut |_, share| bar.at(share));
     bar.done();

@@ -57,7 +57,7 @@ impl Combine {
         }
     }
 
-    const fn start(self) -> &'static str {
+    pub(super) const fn start(self) -> &'static str {
         match self {
             Self::Plus => "0.0f",
             Self::Least => "__uint_as_float(0x7f800000u)",
@@ -65,7 +65,7 @@ impl Combine {
         }
     }
 
-    const fn name(self) -> &'static str {
+    pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Plus => "plus",
             Self::Least => "least_of",

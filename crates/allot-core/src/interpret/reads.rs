@@ -116,9 +116,12 @@ fn compute_step(
         let values = layerwise(*op, parameters, known.layer(*x), known.units());
         known.set_layer(id, values);
     } else if plan.steps[id].of_type != Type::Matrix {
-        for unit in 0..known.units().len() {
-            let value = UnitValues::new(known, unit).step(plan, context, id)?;
-            known.keep(plan, unit, id, value);
+        // Side by side: a step may have a number for each channel of the model.
+        let values = threads::map_range(known.units().len(), |unit| {
+            UnitValues::new(known, unit).step(plan, context, id)
+        });
+        for (unit, value) in values.into_iter().enumerate() {
+            known.keep(plan, unit, id, value?);
         }
     }
     Ok(())

@@ -5,8 +5,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::sweep::{Collecting, Sweep};
+use crate::kernels::reduction::Aggregate;
 use crate::kernels::tally::Collected;
 use crate::kernels::vector::Histogram;
+use crate::lang::types::Over;
 
 /// What a processor and another device do each in its own way: the matrix stage.
 pub trait Backend: fmt::Debug + Send + Sync {
@@ -28,6 +30,24 @@ pub trait Backend: fmt::Debug + Send + Sync {
         sweeps: &[Sweep<'_>],
         collecting: &Collecting,
     ) -> Result<Vec<Vec<Collected>>, BackendError>;
+
+    /// Reduces the values of a program's only root along the channels of each linear, where the device does so: for each linear and
+    /// each of `wanted` a number for each channel that is left. `None` has the values fetched and reduced on the processor.
+    fn channels(
+        &self,
+        sweep: &Sweep<'_>,
+        wanted: &[(Aggregate, Over)],
+    ) -> Result<Option<Vec<Vec<Vec<f64>>>>, BackendError> {
+        let _ = (sweep, wanted);
+        Ok(None)
+    }
+
+    /// Returns the Gini coefficient of the magnitudes of a program's only root, where the device sorts; `None` as for
+    /// [`Backend::channels`].
+    fn gini(&self, sweep: &Sweep<'_>) -> Result<Option<f64>, BackendError> {
+        let _ = sweep;
+        Ok(None)
+    }
 
     /// Returns the values of a program's only root, one task after another.
     fn values(&self, sweep: &Sweep<'_>) -> Result<Vec<f32>, BackendError>;

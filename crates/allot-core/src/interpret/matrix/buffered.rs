@@ -75,6 +75,13 @@ impl Buffered {
                 StepKind::Reduce(Aggregate::Quantile(p), ..) if backend.counts() => {
                     values[*place] = Some(StepValue::One(counted(Some(*p), &sweep, backend)?));
                 }
+                StepKind::Reduce(Aggregate::Gini, ..) => match backend.gini(&sweep)? {
+                    Some(value) => {
+                        let reduced = Reduced { value, magnitude: value.abs(), alternative: None };
+                        values[*place] = Some(StepValue::One(reduced));
+                    }
+                    None => left.push(*place),
+                },
                 _ => left.push(*place),
             }
         }
@@ -120,6 +127,16 @@ impl Buffered {
     ) -> Result<(), InterpretError> {
         let kinds: Vec<&StepKind> =
             self.within_linears.iter().map(|place| &plan.steps[reductions[*place]].kind).collect();
+        let wanted: Option<Vec<(Aggregate, Over)>> = kinds.iter().map(|kind| along(kind)).collect();
+        if let Some(wanted) = wanted
+            && let Some(found) = backend.channels(sweep, &wanted)?
+        {
+            for (kind, place) in self.within_linears.iter().enumerate() {
+                let of_linears = found.iter().map(|of_linear| of_linear[kind].clone()).collect();
+                values[*place] = Some(StepValue::Channels(of_linears));
+            }
+            return Ok(());
+        }
         let linears = &sweep.frame.model.linears;
         let of_linear = |place: usize| -> Result<Vec<Within>, InterpretError> {
             let tasks: Vec<Piece> = sweep.tasks.iter().filter(|task| task.place == place).cloned().collect();
@@ -164,6 +181,14 @@ impl Buffered {
             });
         }
         Ok(())
+    }
+}
+
+/// Returns what is reduced along channels, and which; `None` for a spectrum.
+fn along(kind: &StepKind) -> Option<(Aggregate, Over)> {
+    match kind {
+        StepKind::Reduce(reduction, over @ (Over::Inputs | Over::Outputs), _) => Some((*reduction, *over)),
+        _ => None,
     }
 }
 

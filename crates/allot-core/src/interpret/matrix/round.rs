@@ -13,6 +13,7 @@ use crate::interpret::plan::{Plan, StepId, StepKind};
 use crate::interpret::units::UnitData;
 use crate::kernels::tally::Tally;
 use crate::lang::types::{Over, Type};
+use crate::threads;
 
 /// The reductions that share a read of a unit's weights, ready to run on any unit.
 pub(in crate::interpret) struct Round {
@@ -92,13 +93,10 @@ impl Round {
     ) -> Result<Vec<Vec<StepValue>>, InterpretError> {
         let mut values: Vec<Vec<Option<StepValue>>> = vec![vec![None; self.reductions.len()]; units.len()];
         if !self.collecting.tallies.is_empty() {
-            let frames: Vec<(Frame<'_>, Vec<Piece>)> = units
-                .iter()
-                .map(|(unit, known)| {
-                    let frame = Frame::new(&self.program, context.model, unit, *known);
-                    (frame, tasks(context.model, unit))
-                })
-                .collect();
+            let frames: Vec<(Frame<'_>, Vec<Piece>)> = threads::map(units, |(unit, known)| {
+                let frame = Frame::new(&self.program, context.model, unit, *known);
+                (frame, tasks(context.model, unit))
+            });
             let sweeps: Vec<Sweep<'_>> =
                 frames.iter().map(|(frame, tasks)| Sweep { program: &self.program, frame, tasks }).collect();
             let totals = context.backend.collect(&sweeps, &self.collecting)?;

@@ -1,0 +1,99 @@
+//! The kernels that reduce a matrix along its channels.
+
+use std::fmt::Write as _;
+
+use super::collecting::{Combine, fields};
+use super::fixed::PRELUDE;
+use crate::kernels::tally::Tally;
+
+/// Returns the kernels that collect a tally of singles `[rows, columns]`: `rows` in each row, of which a block takes one at a time, and
+/// `columns` in each column, of which a block takes 32.
+///
+/// Both write doubles, `[channels, 1 + numbers]`: the centre of powers, then [`fields`].
+pub(in crate::device) fn channels(tally: Tally) -> String {
+    let mut text = PRELUDE.to_owned();
+    text.push_str(
+        "
+// Makes one number of those of the eight threads that work on a column; each of them has it afterwards.
+template <double (*COMBINE)(double, double)>
+__device__ __forceinline__ double of_column(double value, double* shared) {
+    shared[threadIdx.x] = value;
+    __syncthreads();
+    double all = shared[threadIdx.x % 32];
+    for (u32 lane = 1; lane < THREADS / 32; lane++) all = COMBINE(all, shared[lane * 32 + threadIdx.x % 32]);
+    __syncthreads();
+    return all;
+}
+",
+    );
+    text += &kernel(
+        tally,
+        "rows",
+        "of_block",
+        "for (u32 channel = blockIdx.x; channel < rows; channel += gridDim.x) {
+        const float* own = values + (u64)channel * columns;
+        const u32 first = threadIdx.x, count = columns, step = THREADS;
+        const u64 apart = 1;
+        const bool writes = threadIdx.x == 0;",
+    );
+    text += &kernel(
+        tally,
+        "columns",
+        "of_column",
+        "for (u32 start = blockIdx.x * 32; start < columns; start += gridDim.x * 32) {
+        const u32 channel = start + threadIdx.x % 32;
+        const float* own = values + channel;
+        const u32 first = threadIdx.x / 32, count = channel < columns ? rows : 0, step = THREADS / 32;
+        const u64 apart = columns;
+        const bool writes = threadIdx.x < 32 && channel < columns;",
+    );
+    text
+}
+
+/// Returns a kernel that goes through channels as `each` says, and makes one number of its threads' by `gather`.
+fn kernel(tally: Tally, name: &str, gather: &str, each: &str) -> String {
+    let fields = fields(tally);
+    let mut text = format!(
+        "extern \"C\" __global__ void {name}(const float* values, u32 rows, u32 columns, void* out) {{
+    __shared__ double shared[THREADS];
+    {each}
+        double* to = (double*)out + (u64)channel * {};
+        float about = 0.0f;\n",
+        fields.len() + 1
+    );
+    if tally.needs_centre() {
+        let _ = writeln!(
+            text,
+            "        double sum = 0.0;
+        for (u32 at = first; at < count; at += step) sum += (double)own[at * apart];
+        sum = {gather}<plus>(sum, shared);
+        if (!isinf(sum) && sum == sum && count > 0) about = (float)(sum / (double)count);"
+        );
+    }
+    for (number, (_, combine)) in fields.iter().enumerate() {
+        let _ = writeln!(text, "        double part{number} = {};", combine.start());
+    }
+    text.push_str(
+        "        for (u32 at = first; at < count; at += step) {\n            float x = own[at * apart], d = x - about;\n",
+    );
+    for (number, (term, combine)) in fields.iter().enumerate() {
+        let term = match combine {
+            // A power's factors are singles, and their product is a double's.
+            Combine::Plus => term.replace("d * d", "(double)d * d"),
+            Combine::Least | Combine::Most => term.clone(),
+        };
+        let with = combine.name();
+        let _ = writeln!(text, "            part{number} = {with}(part{number}, (double)({term}));");
+    }
+    text.push_str("        }\n");
+    for (number, (_, combine)) in fields.iter().enumerate() {
+        let _ = writeln!(
+            text,
+            "        part{number} = {gather}<{}>(part{number}, shared);\n        if (writes) to[{}] = part{number};",
+            combine.name(),
+            number + 1
+        );
+    }
+    text.push_str("        if (writes) to[0] = (double)about;\n    }\n}\n\n");
+    text
+}
