@@ -1,7 +1,10 @@
-"""PyTorch's figures beside those of `cargo bench --features cuda --bench gpu`, on the same card: a copy, a matrix product, and the
-tokens a second of LLaMAs with random weights through transformers. Run it in the same minute as the bench.
+"""PyTorch's figures beside those of `cargo bench --features cuda --bench gpu`, on the same card: a copy, a matrix product, the bench's
+reductions by `torch.compile`, and the tokens a second of LLaMAs with random weights through transformers. Run it in the same minute
+as the bench.
 
-    python3 benches/gpu.py [--without-7b]
+    python3 benches/gpu.py [--without-7b | --reductions]
+
+`--reductions` stops after the reductions.
 """
 
 import sys
@@ -44,6 +47,34 @@ def losses(model, ids, batch):
             torch.nn.functional.cross_entropy(window.float(), row)
 
 
+def plain(weight, norm):
+    w = weight.float()
+    return w.mean(), w.abs().sum(), w.max(), (w * w).sum().sqrt()
+
+
+def twenty(weight, norm):
+    w = weight.float()
+    score = w.abs() * norm
+    log, tanh = score.log(), w.tanh()
+    d = w - w.mean()
+    return (
+        score.mean(), score.std(), score.var(), score.max(), score.min(), w.abs().sum(), (w * w).sum().sqrt(), log.mean(),
+        w.abs().log().var(), (d**4).mean() / (d * d).mean() ** 2, log.mean().exp(), -(score * log).sum(), (score > 0.5).float().mean(),
+        score.sqrt().mean(), score.sigmoid().mean(), score.tanh().mean(), (score * score).mean(), (-score).exp().mean(), tanh.std(),
+        torch.nn.functional.softplus(w).mean(),
+    )
+
+
+def reductions():
+    weight = (torch.rand(11008, 8192, device="cuda") * 0.2 - 0.1).to(torch.bfloat16)
+    norm = 0.5 + (torch.arange(8192, device="cuda") % 7).float()
+    weights = [weight.clone() for _ in range(8)]
+    for name, work in (("4 plain reductions", plain), ("20 reductions", twenty)):
+        compiled = torch.compile(work)
+        seconds = least(5, lambda: [compiled(weight, norm) for weight in weights])
+        print(f"{name} of bf16, compiled: {2 * 8 * weight.numel() / seconds / 1e9:.0f} GB/s", flush=True)
+
+
 def main():
     print(torch.cuda.get_device_name(), "PyTorch", torch.__version__)
     x = torch.rand(1 << 29, device="cuda")
@@ -53,6 +84,9 @@ def main():
     a = torch.randn(8192, 8192, device="cuda", dtype=torch.bfloat16)
     print(f"matrix product in bf16: {2 * 8192**3 / least(9, lambda: a @ a) / 1e12:.0f} TFLOP/s")
     del a
+    reductions()
+    if "--reductions" in sys.argv:
+        return
     model = llama(20, 2048, 5632, 16, 32000)
     ids = torch.randint(0, 32000, (32, 2048), device="cuda")
     for batch in (4, 8, 16):
