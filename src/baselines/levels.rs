@@ -51,7 +51,8 @@ impl Levels {
         let block = parameters.iter().sum::<u64>() as f64 / data.blocks.max(1) as f64;
         let share = match kind {
             UnitKind::Block => BLOCK_STEP,
-            UnitKind::Projection => PROJECTION_STEP,
+            // Its units are then the projections.
+            UnitKind::Projection | UnitKind::Row => PROJECTION_STEP,
         };
         Ok(Self { step: (block * share).max(1.0), target: target.sparsity, units, parameters })
     }

@@ -154,7 +154,7 @@ pub fn allocation(blocks: &[Unit], ratios: &Ratios, target: Option<f64>) -> Resu
     };
     let units: Vec<Unit> = match unit {
         UnitKind::Block => blocks.to_vec(),
-        UnitKind::Projection => {
+        UnitKind::Projection | UnitKind::Row => {
             let unit =
                 |linear: &Projection| Unit { name: linear.name.clone(), projections: vec![linear.clone()] };
             linears(blocks).map(unit).collect()

@@ -89,7 +89,9 @@ impl Note {
     /// Returns whether the result may not be what the user expects.
     pub const fn is_warning(&self) -> bool {
         match self {
-            Self::Allocation(script::Note::Noise | script::Note::Constant)
+            Self::Allocation(
+                script::Note::Noise | script::Note::Constant | script::Note::DeadRows { .. },
+            )
             | Self::OtherWeights
             | Self::OtherBeginning(_)
             | Self::UnknownWeights

@@ -2,6 +2,7 @@
 
 mod allocate {
     mod laws;
+    mod rows;
 }
 mod cli {
     mod bad_input;

@@ -8,4 +8,5 @@ pub mod reduction;
 pub mod select;
 pub mod spectral;
 pub mod tally;
+pub mod trimmed;
 pub mod vector;

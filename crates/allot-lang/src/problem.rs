@@ -97,6 +97,8 @@ pub enum Problem {
     UnknownUnit { name: String, span: Span },
     /// A terminal that only projections have.
     NeedsProjection { op: Op, span: Span, unit: Option<UnitKind> },
+    /// One value for each output channel is allocated by, and the units are not rows.
+    NeedsRows { op: Op, span: Span, name: Span, unit: Option<UnitKind> },
     /// A name bound twice, or one that an operator has.
     Shadowed { name: String, span: Span, first: Option<Span> },
     /// A binding that refers to itself.

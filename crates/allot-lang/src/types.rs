@@ -85,17 +85,28 @@ pub enum UnitKind {
     Block,
     /// Each linear layer of each block.
     Projection,
+    /// Each output channel of each linear layer. Values of type [`Type::Layer`] are one for each linear layer then.
+    Row,
 }
 
 impl UnitKind {
     /// Every kind, in order.
-    pub const ALL: [Self; 2] = [Self::Block, Self::Projection];
+    pub const ALL: [Self; 3] = [Self::Block, Self::Projection, Self::Row];
 
     /// Returns the word that a script uses for it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Block => "block",
             Self::Projection => "projection",
+            Self::Row => "row",
+        }
+    }
+
+    /// Returns whether reductions to a `Layer` give one value for each projection.
+    pub const fn is_within_blocks(self) -> bool {
+        match self {
+            Self::Block => false,
+            Self::Projection | Self::Row => true,
         }
     }
 }

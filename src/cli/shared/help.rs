@@ -354,6 +354,7 @@ fn interpret(error: &InterpretError) -> Vec<String> {
     match error {
         InterpretError::NotCollected { op, .. } => not_collected(*op),
         InterpretError::NeedsProjection { .. } => one("evaluate with `--unit projection`"),
+        InterpretError::NeedsRows { .. } => one("evaluate with `--unit row`"),
         InterpretError::Backend(cause) => cause.downcast_ref().map_or_else(none, engine),
         InterpretError::NotFinite(_)
         | InterpretError::WrongLength { .. }

@@ -35,7 +35,7 @@ impl SpaceArguments {
         Ok(SpaceOptions {
             kind: self.space,
             max_size: self.max_size,
-            units: self.unit.map_or(UnitKind::ALL.to_vec(), |unit| vec![unit]),
+            units: self.unit.map_or_else(|| SpaceOptions::default().units, |unit| vec![unit]),
             only: operators(&self.only)?,
             without: operators(&self.without)?,
             ..SpaceOptions::default()

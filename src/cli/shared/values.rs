@@ -8,7 +8,7 @@ pub(in crate::cli) fn unit(word: &str) -> Result<UnitKind, String> {
     UnitKind::ALL
         .into_iter()
         .find(|unit| unit.name() == word)
-        .ok_or_else(|| "the units are `block` and `projection`".to_owned())
+        .ok_or_else(|| "the units are `block`, `projection` and `row`".to_owned())
 }
 
 /// Reads what later blocks see of earlier ones.

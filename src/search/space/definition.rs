@@ -5,7 +5,7 @@ use super::options::{SpaceError, SpaceKind, SpaceOptions};
 use super::productions::Productions;
 use crate::lang::ops::{CATALOGUE, Class, Op};
 use crate::lang::program::Script;
-use crate::lang::types::UnitKind;
+use crate::lang::types::{Type, UnitKind};
 
 /// A space of allocation formulas.
 #[derive(Clone, Debug)]
@@ -93,7 +93,7 @@ impl Space {
         allocation.walk(&mut |part| {
             known &= match part.op() {
                 Some(op) => {
-                    let placed = unit == UnitKind::Projection || !matches!(op, Op::FanIn | Op::FanOut);
+                    let placed = unit.is_within_blocks() || !matches!(op, Op::FanIn | Op::FanOut);
                     // Bounds that are reversed are an error in a script.
                     let number = |index: usize| part.parameters().get(index).and_then(|it| it.number());
                     let ordered = op != Op::Clip || number(0) <= number(1);
@@ -103,7 +103,10 @@ impl Space {
                 None => part.as_number().is_some_and(f64::is_finite),
             };
         });
+        let of_rows =
+            script.allocator().and_then(|it| it.importance).is_some_and(|it| it.ty() == Type::Output);
         known
+            && (unit == UnitKind::Row || !of_rows)
             && script.metric.is_none()
             && self.units.contains(&unit)
             && allocation.size() <= self.max_size

@@ -54,7 +54,7 @@ impl Default for SpaceOptions {
         Self {
             kind: SpaceKind::default(),
             max_size: 40,
-            units: UnitKind::ALL.to_vec(),
+            units: vec![UnitKind::Block, UnitKind::Projection],
             only: Vec::new(),
             without: Vec::new(),
             collected: vec![Op::InputNorm],
@@ -82,7 +82,7 @@ pub enum SpaceError {
         kind: SpaceKind,
     },
     /// A unit twice, or none.
-    #[error("the units are `block` and `projection`, and at least one is needed")]
+    #[error("the units are `block`, `projection` and `row`, each at most once, and at least one is needed")]
     Units,
     /// No allocation can be built from what is left.
     #[error("no formula can be built from the operators that are left: {missing}")]

@@ -12,7 +12,7 @@ use super::variations::{VARIATIONS, Variation, VariationInfo};
 use super::vary_tree::with_importance;
 use crate::lang::ops::{Class, Op};
 use crate::lang::program::{Expr, Script};
-use crate::lang::types::UnitKind;
+use crate::lang::types::{Type, UnitKind};
 
 impl Space {
     /// Makes a new formula of the space from a parent, and from a mate where the variation needs one.
@@ -72,21 +72,29 @@ impl Space {
     fn allocator(&self, random: &mut ChaCha8Rng, parent: &Script) -> Option<Script> {
         let old = parent.allocator()?;
         let importance = old.importance?;
-        let takes =
-            |op: Op| matches!(op.info().class, Class::Allocator(Some(of_type)) if of_type == importance.ty());
+        let takes = |op: Op| {
+            matches!(op.info().class, Class::Allocator(Some(_))) && op.accepts().contains(&importance.ty())
+        };
         let new = self.draw_allocator(random, |op| op != old.op.into() && takes(op))?;
         let importance = self.positive(random, new, importance.clone())?;
         let allocation = Expr::call(new, vec![importance], settings(random, new.info(), None)).ok()?;
         Some(Script { allocation: Some(allocation), ..parent.clone() })
     }
 
-    /// Changes the unit; terminals that only projections have become the number of weights in blocks.
+    /// Changes the unit; terminals that only projections have become the number of weights in blocks, and importances of rows their mean.
     fn unit(&self, parent: &Script) -> Option<Script> {
-        let other = match parent.unit? {
-            UnitKind::Block => UnitKind::Projection,
-            UnitKind::Projection => UnitKind::Block,
+        // The next of the space's units.
+        let place = self.units.iter().position(|it| Some(*it) == parent.unit)?;
+        let other = self.units[(place + 1) % self.units.len()];
+        let mut allocation = match other {
+            UnitKind::Block => without_shapes(parent.allocation.as_ref()?)?,
+            UnitKind::Projection | UnitKind::Row => parent.allocation.clone()?,
         };
-        let allocation = without_shapes(parent.allocation.as_ref()?)?;
+        let rows = parent.allocator()?.importance.is_some_and(|it| it.ty() == Type::Output);
+        if rows && other != UnitKind::Row {
+            let mean = |importance: &Expr| Expr::apply(Op::Mean, vec![importance.clone()]);
+            allocation = allocation.map_operands(mean).ok()?;
+        }
         Some(Script { metric: None, unit: Some(other), allocation: Some(allocation) })
     }
 }

@@ -16,7 +16,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 
 /// With projections, every terminal has a meaning.
-const OPTIONS: CheckOptions = CheckOptions { unit: Some(UnitKind::Projection) };
+const OPTIONS: CheckOptions = CheckOptions { unit: Some(UnitKind::Row) };
 
 fn read(source: &str) -> Result<Script, String> {
     let checked = check(source, OPTIONS);

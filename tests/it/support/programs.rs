@@ -42,6 +42,8 @@ const NUMBERS: [f64; 20] = [
 pub struct Language {
     /// Whether `score` may occur.
     pub no_score: bool,
+    /// Whether allocators may take an `Output`.
+    pub rows: bool,
     /// Whether elementwise operators and terminals are all.
     pub elementwise: bool,
 }
@@ -91,7 +93,9 @@ impl<'a> Builder<'a> {
             self.language = before;
             Metric { per, score }
         });
-        let unit = [None, Some(UnitKind::Block), Some(UnitKind::Projection)][self.choose(3)];
+        let unit = [None, Some(UnitKind::Block), Some(UnitKind::Projection), Some(UnitKind::Row)];
+        let unit = unit[self.choose(4)];
+        self.language.rows = unit == Some(UnitKind::Row);
         let without = metric.is_some() && self.choose(4) == 1;
         let allocation = (!without).then(|| self.expr(Type::Sparsity, DEPTH));
         Script { metric, unit, allocation }
@@ -140,6 +144,9 @@ impl<'a> Builder<'a> {
                 vec![self.expr(shape, depth)]
             }
             Class::Reduction | Class::MatrixReduction => vec![self.expr(Type::Matrix, depth)],
+            Class::Allocator(Some(Type::Layer)) if self.language.rows && self.choose(3) > 0 => {
+                vec![self.expr(Type::Output, depth)]
+            }
             Class::Allocator(Some(shape)) => vec![self.expr(shape, depth)],
             Class::Elementwise => {
                 let count = row.operands.len();

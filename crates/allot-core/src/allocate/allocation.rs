@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::{AllocationError, same_length};
 use super::round::round;
+use super::row_counts::RowCounts;
 
 /// Names one linear of an allocation unit, and how many weights it has.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +41,9 @@ pub struct ProjectionAllocation {
     pub parameters: u64,
     /// How many of them are pruned.
     pub pruned: u64,
+    /// How many of each row, where rows have ratios of their own; without, each row loses its even part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<RowCounts>,
 }
 
 impl ProjectionAllocation {
@@ -120,11 +124,22 @@ impl Allocation {
                         name: projection.name.clone(),
                         parameters: projection.parameters,
                         pruned,
+                        rows: None,
                     })
                     .collect(),
             }
         });
         Ok(Self { target, noise: false, units: units.collect() })
+    }
+
+    /// Returns how many rows lose all of their weights, of projections whose rows have ratios of their own.
+    pub fn dead_rows(&self) -> usize {
+        let parts = self.units.iter().flat_map(|unit| &unit.projections);
+        let dead = |part: &ProjectionAllocation| {
+            let rows = part.rows.as_ref()?;
+            Some(rows.dead((part.parameters / rows.counts().len().max(1) as u64) as usize))
+        };
+        parts.filter_map(dead).sum()
     }
 
     /// Returns how many weights the units have in all.

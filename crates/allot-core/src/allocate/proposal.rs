@@ -1,7 +1,9 @@
 //! The allocators: importances to proposed sparsities, before the budget is enforced.
 
 use super::error::{AllocationError, finite_importances, finite_parameter, same_length, valid_target};
+use super::rows::Rows;
 use super::sum::{total_parameters, weighted_mean};
+use crate::kernels::trimmed;
 
 /// Holds what an allocator proposes for each unit, and so how it may be moved onto the budget.
 ///
@@ -70,9 +72,36 @@ pub fn scale(
     lambda: f64,
 ) -> Result<Proposal, AllocationError> {
     check(importances, parameters, target)?;
+    scaled(minmax(importances), parameters, target, lambda)
+}
+
+/// Proposes densities of rows as [`scale`] does, with `z` from the [trimmed] range of the rows' importances: 0 and 1 beyond it.
+///
+/// So a few strange rows among thousands do not make all others equal. Importances that are equal within each projection give what
+/// [`scale`] gives the projections. `importances` is `[rows]`.
+///
+/// # Errors
+/// As [`scale`].
+pub fn scale_rows(
+    importances: &[f64],
+    rows: &Rows,
+    target: f64,
+    lambda: f64,
+) -> Result<Proposal, AllocationError> {
+    let parameters = rows.parameters();
+    check(importances, &parameters, target)?;
+    scaled(trimmed_position(importances, rows), &parameters, target, lambda)
+}
+
+fn scaled(
+    position: Option<Vec<f64>>,
+    parameters: &[u64],
+    target: f64,
+    lambda: f64,
+) -> Result<Proposal, AllocationError> {
     finite_parameter("scale", "lambda", lambda)?;
-    let Some(position) = minmax(importances) else {
-        return uniform(importances.len(), target);
+    let Some(position) = position else {
+        return uniform(parameters.len(), target);
     };
     let mean = weighted_mean(&position, parameters)?;
     let sparsity = position.iter().map(|z| target - 2.0 * lambda * (z - mean));
@@ -96,9 +125,33 @@ pub fn rescale(
     epsilon: f64,
 ) -> Result<Proposal, AllocationError> {
     check(importances, parameters, target)?;
+    rescaled(minmax(importances), parameters, target, epsilon)
+}
+
+/// Proposes sparsities of rows as [`rescale`] does, with `z` as [`scale_rows`] has it. `importances` is `[rows]`.
+///
+/// # Errors
+/// As [`rescale`].
+pub fn rescale_rows(
+    importances: &[f64],
+    rows: &Rows,
+    target: f64,
+    epsilon: f64,
+) -> Result<Proposal, AllocationError> {
+    let parameters = rows.parameters();
+    check(importances, &parameters, target)?;
+    rescaled(trimmed_position(importances, rows), &parameters, target, epsilon)
+}
+
+fn rescaled(
+    position: Option<Vec<f64>>,
+    parameters: &[u64],
+    target: f64,
+    epsilon: f64,
+) -> Result<Proposal, AllocationError> {
     finite_parameter("rescale", "epsilon", epsilon)?;
-    let Some(position) = minmax(importances) else {
-        return uniform(importances.len(), target);
+    let Some(position) = position else {
+        return uniform(parameters.len(), target);
     };
     let ratio: Vec<f64> = position.iter().map(|z| (1.0 + epsilon) - 2.0 * epsilon * z).collect();
     normalised(finite(ratio)?, parameters, target).map(Proposal::RelativeSparsity)
@@ -144,13 +197,23 @@ fn check(importances: &[f64], parameters: &[u64], target: f64) -> Result<(), All
 fn minmax(values: &[f64]) -> Option<Vec<f64>> {
     let least = values.iter().copied().fold(f64::INFINITY, f64::min);
     let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    position(values, (least, most))
+}
+
+/// Returns the values of rows moved to 0..1 by their trimmed range, or nothing when that is empty.
+fn trimmed_position(values: &[f64], rows: &Rows) -> Option<Vec<f64>> {
+    position(values, trimmed::range(rows.split(values))?)
+}
+
+/// Returns the values moved so that a range becomes 0..1, and kept within; nothing for a range without extent.
+fn position(values: &[f64], (least, most): (f64, f64)) -> Option<Vec<f64>> {
     if least >= most {
         return None;
     }
     // The range of huge values of both signs overflows; half of it does not.
     let unit = if (most - least).is_finite() { 1.0 } else { 0.5 };
     let range = most * unit - least * unit;
-    let position = |value: &f64| (value * unit - least * unit) / range;
+    let position = |value: &f64| (value.clamp(least, most) * unit - least * unit) / range;
     Some(values.iter().map(position).collect())
 }
 

@@ -61,7 +61,11 @@ pub fn round(sparsity: &[f64], projections: &[Vec<u64>], target: f64) -> Result<
 }
 
 /// Shares `total` out in proportion to `sparsity * parameters`; the largest remainders are rounded up.
-fn share_by_ratio(total: u64, sparsity: &[f64], parameters: &[u64]) -> Result<Vec<u64>, AllocationError> {
+pub(super) fn share_by_ratio(
+    total: u64,
+    sparsity: &[f64],
+    parameters: &[u64],
+) -> Result<Vec<u64>, AllocationError> {
     let quotas = || sparsity.iter().zip(parameters).map(|(&ratio, &size)| ratio * size as f64);
     let weights = parameters.iter().sum::<u64>() as f64;
     let given = quotas().collect::<Sum>().value();

@@ -3,18 +3,19 @@
 use super::allocation::Allocation;
 use super::budget::{Bounds, budget, mean_sparsity};
 use super::error::AllocationError;
-use super::proposal::{Proposal, proportional, ramp, rescale, scale, uniform};
+use super::proposal::{Proposal, proportional, ramp, rescale, rescale_rows, scale, scale_rows, uniform};
 use super::round::pruned_total;
+use super::rows::Rows;
 use super::units::named;
 use crate::data::ModelData;
 use crate::interpret::context::Context;
 use crate::interpret::error::InterpretError;
-use crate::interpret::evaluate::{Importance, evaluate, removed_by_threshold};
+use crate::interpret::evaluate::{Importance, evaluate, removed_by_threshold, removed_of_rows};
 use crate::interpret::matrix::Backend;
 use crate::interpret::units::{self, UnitData};
 use crate::lang::ops::Allocator;
-use crate::lang::program::{Expr, Metric, Script};
-use crate::lang::types::{Group, UnitKind};
+use crate::lang::program::{Allocating, Expr, Metric, Script};
+use crate::lang::types::{Group, Type, UnitKind};
 use crate::results::Reductions;
 
 /// What an allocation needs beside the script and the model.
@@ -68,6 +69,11 @@ pub enum Note {
     Noise,
     /// The importances are all equal, so the ratios are uniform.
     Constant,
+    /// Rows lose all of their weights.
+    DeadRows {
+        /// How many.
+        rows: usize,
+    },
     /// The unit asked for is not the script's.
     UnitOverridden {
         /// The script's.
@@ -84,6 +90,10 @@ impl std::fmt::Display for Note {
                 "the importances differ by no more than rounding errors, which say nothing: the ratios are uniform",
             ),
             Self::Constant => f.write_str("all importances are equal: the ratios are uniform"),
+            Self::DeadRows { rows: 1 } => f.write_str("one row loses all of its weights: its output channel is dead"),
+            Self::DeadRows { rows } => {
+                write!(f, "{rows} rows lose all of their weights: their output channels are dead")
+            }
             Self::UnitOverridden { script, asked } => {
                 write!(f, "the script says `unit {script}`, and `{asked}` was asked for")
             }
@@ -170,7 +180,7 @@ pub fn allocate_all(
         .collect()
 }
 
-/// Returns the expression of type `Layer` that a script allocates by.
+/// Returns the expression of type `Layer` or `Output` that a script allocates by.
 fn importance_of(script: &Script) -> Option<&Expr> {
     let allocator = script.allocator()?;
     allocator.importance.filter(|_| allocator.op != Allocator::Global)
@@ -184,21 +194,9 @@ fn finish(
     request: Request<'_>,
 ) -> Result<Outcome, ScriptError> {
     let allocator = script.allocator().ok_or(ScriptError::NoAllocation)?;
-    let model = context.model;
-    let of_model = units::units(model, context.unit);
-    if of_model.is_empty() {
+    if context.model.linears.is_empty() {
         return Err(InterpretError::NoLinears.into());
     }
-    let named: Vec<_> = of_model.iter().map(|unit| named(model, unit)).collect();
-    let failed = |error: AllocationError| ScriptError::Allocation {
-        unit: unit_of(&error).and_then(|unit| of_model.get(unit)).map(|unit| unit.name.clone()),
-        error,
-    };
-    let parameters: Vec<u64> = of_model.iter().map(|unit| unit.parameters).collect();
-    let total = parameters.iter().sum();
-    let number =
-        |index: usize| allocator.parameters.get(index).and_then(|setting| setting.number()).unwrap_or(0.0);
-
     let mut notes = Vec::new();
     if let (Some(script), Some(asked)) = (script.unit, request.unit)
         && script != asked
@@ -206,53 +204,141 @@ fn finish(
         notes.push(Note::UnitOverridden { script, asked });
     }
     let noise = importance.as_ref().is_some_and(|importance| importance.noise);
+    let many = |importance: &Importance| importance.values.len() > 1;
     if noise {
         notes.push(Note::Noise);
-    } else if importance.as_ref().is_some_and(|importance| parameters.len() > 1 && importance.is_constant()) {
+    } else if importance.as_ref().is_some_and(|importance| many(importance) && importance.is_constant()) {
         notes.push(Note::Constant);
     }
     let values = importance.as_ref().map(|importance| importance.values.as_slice());
-    let proposal = match (allocator.op, values) {
-        (_, Some(_)) if noise => uniform(parameters.len(), request.target),
-        (Allocator::Scale, Some(values)) => scale(values, &parameters, request.target, number(0)),
-        (Allocator::Rescale, Some(values)) => rescale(values, &parameters, request.target, number(0)),
-        (Allocator::Proportional, Some(values)) => proportional(values, &parameters, request.target),
-        (Allocator::Ramp, _) => {
-            let positions: Vec<f64> = of_model.iter().map(|unit| unit.block as f64).collect();
-            ramp(&positions, request.target, number(0))
+    let asked = Asked { allocator, values, noise, context, request };
+    let of_rows = match (allocator.importance.map(Expr::ty), context.unit) {
+        (Some(Type::Output), UnitKind::Row) => true,
+        (Some(Type::Matrix), UnitKind::Row) => allocator.op == Allocator::Global,
+        (Some(Type::Output), unit) => {
+            let span = allocator.importance.and_then(Expr::span);
+            return Err(InterpretError::NeedsRows { span, unit }.into());
         }
-        (Allocator::Global, _) => {
-            let count = pruned_total(request.target, total).map_err(failed)?;
-            let expr = allocator.importance.ok_or(ScriptError::NoAllocation)?;
-            let removed = removed_by_threshold(expr, context, count)?;
-            let of_unit = |unit: &UnitData| {
-                unit.linears.iter().map(|linear| removed[*linear]).sum::<u64>() as f64
-                    / unit.parameters as f64
-            };
-            Ok(Proposal::Sparsity(of_model.iter().map(of_unit).collect()))
-        }
-        // `uniform` takes no importance, and the others always have one.
-        (Allocator::Uniform, _) | (Allocator::Scale | Allocator::Rescale | Allocator::Proportional, None) => {
-            uniform(parameters.len(), request.target)
-        }
-    }
-    .map_err(failed)?;
-    let target = match allocator.op {
-        // Whole weights meet the target as nearly as they can, and here they come first.
-        Allocator::Global => mean_sparsity(proposal.values(), &parameters).map_err(failed)?,
-        Allocator::Scale
-        | Allocator::Rescale
-        | Allocator::Proportional
-        | Allocator::Ramp
-        | Allocator::Uniform => request.target,
+        _ => false,
     };
-    let sparsity = budget(&proposal, &parameters, target, request.bounds).map_err(failed)?;
-    let mut allocation = Allocation::new(request.target, &named, values, &sparsity).map_err(failed)?;
+    let mut allocation = if of_rows { asked.of_rows()? } else { asked.of_units()? };
     allocation.noise = noise;
+    let dead = allocation.dead_rows();
+    if dead > 0 && request.target < 1.0 {
+        notes.push(Note::DeadRows { rows: dead });
+    }
     Ok(Outcome { allocation, unit: context.unit, per, notes })
 }
 
-/// Returns the index of the unit that an error speaks of.
+/// What a script asks for: its allocator, and by what it allocates.
+struct Asked<'a> {
+    allocator: Allocating<'a>,
+    /// The importances, where the allocator takes them.
+    values: Option<&'a [f64]>,
+    /// Whether they are noise.
+    noise: bool,
+    context: Context<'a>,
+    request: Request<'a>,
+}
+
+impl Asked<'_> {
+    /// Returns a parameter of the allocator.
+    fn number(&self, index: usize) -> f64 {
+        self.allocator.parameters.get(index).and_then(|setting| setting.number()).unwrap_or(0.0)
+    }
+
+    /// Returns the allocation with one ratio for each unit.
+    fn of_units(&self) -> Result<Allocation, ScriptError> {
+        let (model, target) = (self.context.model, self.request.target);
+        let of_model = units::units(model, self.context.unit);
+        let failed = |error: AllocationError| ScriptError::Allocation {
+            unit: unit_of(&error).and_then(|unit| of_model.get(unit)).map(|unit| unit.name.clone()),
+            error,
+        };
+        let parameters: Vec<u64> = of_model.iter().map(|unit| unit.parameters).collect();
+        let proposal = match (self.allocator.op, self.values) {
+            (_, Some(_)) if self.noise => uniform(parameters.len(), target),
+            (Allocator::Scale, Some(values)) => scale(values, &parameters, target, self.number(0)),
+            (Allocator::Rescale, Some(values)) => rescale(values, &parameters, target, self.number(0)),
+            (Allocator::Proportional, Some(values)) => proportional(values, &parameters, target),
+            (Allocator::Ramp, _) => {
+                let positions: Vec<f64> = of_model.iter().map(|unit| unit.block as f64).collect();
+                ramp(&positions, target, self.number(0))
+            }
+            (Allocator::Global, _) => {
+                let count = pruned_total(target, parameters.iter().sum()).map_err(failed)?;
+                let expr = self.allocator.importance.ok_or(ScriptError::NoAllocation)?;
+                let removed = removed_by_threshold(expr, self.context, count)?;
+                let of_unit = |unit: &UnitData| {
+                    unit.linears.iter().map(|linear| removed[*linear]).sum::<u64>() as f64
+                        / unit.parameters as f64
+                };
+                Ok(Proposal::Sparsity(of_model.iter().map(of_unit).collect()))
+            }
+            // `uniform` takes no importance, and the others always have one.
+            (Allocator::Uniform | Allocator::Scale | Allocator::Rescale | Allocator::Proportional, _) => {
+                uniform(parameters.len(), target)
+            }
+        }
+        .map_err(failed)?;
+        let sparsity = self.on_budget(&proposal, &parameters).map_err(failed)?;
+        let named: Vec<_> = of_model.iter().map(|unit| named(model, unit)).collect();
+        Allocation::new(target, &named, self.values, &sparsity).map_err(failed)
+    }
+
+    /// Returns the allocation with one ratio for each output channel.
+    fn of_rows(&self) -> Result<Allocation, ScriptError> {
+        let target = self.request.target;
+        let rows = Rows::of(self.context.model);
+        let failed = |error: AllocationError| ScriptError::Allocation {
+            unit: unit_of(&error)
+                .and_then(|row| rows.place(row))
+                .map(|(projection, row)| format!("row {row} of {}", projection.name)),
+            error,
+        };
+        let parameters = rows.parameters();
+        let proposal = match (self.allocator.op, self.values) {
+            (_, Some(_)) if self.noise => uniform(parameters.len(), target),
+            (Allocator::Scale, Some(values)) => scale_rows(values, &rows, target, self.number(0)),
+            (Allocator::Rescale, Some(values)) => rescale_rows(values, &rows, target, self.number(0)),
+            (Allocator::Proportional, Some(values)) => proportional(values, &parameters, target),
+            (Allocator::Global, _) => {
+                let count = pruned_total(target, parameters.iter().sum()).map_err(failed)?;
+                let expr = self.allocator.importance.ok_or(ScriptError::NoAllocation)?;
+                let removed = removed_of_rows(expr, self.context, count)?;
+                let removed = removed.into_iter().flatten().zip(&parameters);
+                Ok(Proposal::Sparsity(removed.map(|(gone, all)| gone as f64 / *all as f64).collect()))
+            }
+            (
+                Allocator::Ramp
+                | Allocator::Uniform
+                | Allocator::Scale
+                | Allocator::Rescale
+                | Allocator::Proportional,
+                _,
+            ) => uniform(parameters.len(), target),
+        }
+        .map_err(failed)?;
+        let sparsity = self.on_budget(&proposal, &parameters).map_err(failed)?;
+        rows.allocation(target, self.values, &sparsity).map_err(failed)
+    }
+
+    /// Moves a proposal onto the budget.
+    fn on_budget(&self, proposal: &Proposal, parameters: &[u64]) -> Result<Vec<f64>, AllocationError> {
+        let target = match self.allocator.op {
+            // Whole weights meet the target as nearly as they can, and here they come first.
+            Allocator::Global => mean_sparsity(proposal.values(), parameters)?,
+            Allocator::Scale
+            | Allocator::Rescale
+            | Allocator::Proportional
+            | Allocator::Ramp
+            | Allocator::Uniform => self.request.target,
+        };
+        budget(proposal, parameters, target, self.request.bounds)
+    }
+}
+
+/// Returns the index of the unit, or row, that an error speaks of.
 const fn unit_of(error: &AllocationError) -> Option<usize> {
     match error {
         AllocationError::NonFiniteImportance { unit, .. }

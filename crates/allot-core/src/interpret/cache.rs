@@ -61,7 +61,8 @@ const fn is_kept(kind: &StepKind, of_type: Type) -> bool {
 fn keys(plan: &Plan<'_>, context: Context<'_>) -> Vec<(StepId, Key)> {
     let unit: &[u8] = match context.unit {
         UnitKind::Block => b"block",
-        UnitKind::Projection => b"projection",
+        // Where rows get the ratios, a reduction is still of a projection.
+        UnitKind::Projection | UnitKind::Row => b"projection",
     };
     let mut of_target: Vec<bool> = Vec::with_capacity(plan.steps.len());
     let mut keys = Vec::new();

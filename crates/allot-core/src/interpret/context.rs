@@ -11,7 +11,7 @@ use crate::results::Reductions;
 pub struct Context<'a> {
     /// The model.
     pub model: &'a ModelData<'a>,
-    /// What gets one value.
+    /// What gets one value of type `Layer`; the projection, where rows are the units.
     pub unit: UnitKind,
     /// What `score` stands for, a `Matrix`.
     pub metric: &'a Expr,

@@ -6,6 +6,7 @@ use crate::lang::ops::Op;
 use crate::lang::print;
 use crate::lang::program::Expr;
 use crate::lang::span::Span;
+use crate::lang::types::UnitKind;
 
 /// Why a script has no value on a model.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -42,6 +43,14 @@ pub enum InterpretError {
         op: Op,
         /// Where it stands.
         span: Option<Span>,
+    },
+    /// An importance for each output channel, where the units are not rows.
+    #[error("the importance is one value for each output channel, and each {unit} gets one ratio")]
+    NeedsRows {
+        /// Where it stands.
+        span: Option<Span>,
+        /// What gets one ratio.
+        unit: UnitKind,
     },
     /// The model has no linears in its blocks.
     #[error("the model has no linear layers in its blocks")]
@@ -115,6 +124,10 @@ impl InterpretError {
             Self::NeedsProjection { span, .. } => {
                 let diagnostic = Diagnostic::error("needs-projection", self.to_string());
                 at(diagnostic, *span, "defined for projections only".to_owned())
+            }
+            Self::NeedsRows { span, .. } => {
+                let diagnostic = Diagnostic::error("needs-rows", self.to_string());
+                at(diagnostic, *span, "an Output: one value for each output channel".to_owned())
             }
             _ => Diagnostic::error("no-value", self.to_string()),
         }

@@ -5,7 +5,7 @@ use super::context::Context;
 use super::error::InterpretError;
 use super::finite;
 use super::matrix;
-use super::matrix::Removed;
+use super::matrix::{NotANumber, Removed};
 use super::noise;
 use super::plan::Plan;
 use super::reads;
@@ -17,20 +17,20 @@ use crate::lang::program::Expr;
 /// The importances that an expression gives.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Importance {
-    /// One for each unit.
+    /// One for each unit; of an expression of type `Output`, one for each output channel of each unit's linears.
     pub values: Vec<f64>,
     /// Whether they differ by no more than rounding, which says nothing.
     pub noise: bool,
 }
 
 impl Importance {
-    /// Returns whether no unit is more important than another.
+    /// Returns whether no unit, or output channel, is more important than another.
     pub fn is_constant(&self) -> bool {
         self.values.windows(2).all(|pair| pair[0] == pair[1])
     }
 }
 
-/// Evaluates expressions of type `Layer` or `Number` together, in as few reads of the weights as all of them need.
+/// Evaluates expressions of type `Output`, `Layer` or `Number` together, in as few reads of the weights as all of them need.
 ///
 /// Gives for each what it gives alone, to the last digit.
 ///
@@ -96,10 +96,64 @@ fn evaluate_usable(expressions: &[&Expr], context: Context<'_>) -> Vec<Result<Im
             } else if finite::first(&plan, &known, *root).is_some() {
                 return failures.next().unwrap_or_else(|| Err(InterpretError::internal(expr)));
             }
-            let values = known.layer(*root).to_vec();
+            let values = known.of_root(&plan, *root);
             Ok(Importance { noise: noise::is_noise(&plan, &known, *root), values })
         })
         .collect()
+}
+
+/// Returns, for each linear, how many weights of each of its rows are among the `count` least values of an expression of type
+/// `Matrix`, over all linears of all units.
+///
+/// Of equal values, those of earlier linears come first, and those of one linear are spread over its rows.
+///
+/// # Errors
+/// As [`removed_by_threshold`].
+pub fn removed_of_rows(
+    expr: &Expr,
+    context: Context<'_>,
+    count: u64,
+) -> Result<Vec<Vec<u64>>, InterpretError> {
+    let plan = Plan::new([expr], context.metric);
+    let (known, removed) = by_threshold(expr, context, &plan, count)?;
+    let mut of_rows = Vec::with_capacity(context.model.linears.len());
+    for unit in known.units() {
+        let lookup = reads::with_ranks(&known, &plan, context, unit.index)?;
+        for index in &unit.linears {
+            let linear = &context.model.linears[*index];
+            let pruned = removed.of_linears.get(*index).copied().unwrap_or(0);
+            of_rows.push(match removed.threshold {
+                _ if pruned == 0 => vec![0; linear.rows],
+                None => vec![linear.columns as u64; linear.rows],
+                Some(threshold) => {
+                    let root = plan.roots[0];
+                    let values = matrix::values(&plan, context, unit, *index, root, &lookup)?;
+                    rows_below(&values, linear.columns, threshold, pruned)
+                }
+            });
+        }
+    }
+    Ok(of_rows)
+}
+
+/// Returns how many of the `pruned` least values of a matrix each row has, when those at the threshold are spread over the rows.
+fn rows_below(values: &[f32], columns: usize, threshold: f32, pruned: u64) -> Vec<u64> {
+    let count = |row: &[f32], wanted: fn(&f32, &f32) -> bool| {
+        row.iter().filter(|value| wanted(value, &threshold)).count() as u64
+    };
+    let rows = values.chunks(columns.max(1));
+    let mut counts: Vec<u64> = rows.clone().map(|row| count(row, |a, b| a < b)).collect();
+    let equal: Vec<u64> = rows.map(|row| count(row, |a, b| a == b)).collect();
+    let taken = pruned.saturating_sub(counts.iter().sum());
+    let all = u128::from(equal.iter().sum::<u64>().max(1));
+    let (mut seen, mut given) = (0, 0);
+    for (count, equal) in counts.iter_mut().zip(equal) {
+        seen += u128::from(equal);
+        let up_to = seen * u128::from(taken) / all;
+        *count += (up_to - given) as u64;
+        given = up_to;
+    }
+    counts
 }
 
 /// Returns, for each linear, how many weights are among the `count` least values of an expression of type `Matrix`, over
@@ -112,15 +166,25 @@ pub fn removed_by_threshold(
     context: Context<'_>,
     count: u64,
 ) -> Result<Vec<u64>, InterpretError> {
-    terminal::check(expr, context)?;
     let plan = Plan::new([expr], context.metric);
-    let known = reads::compute(&plan, context)?;
+    Ok(by_threshold(expr, context, &plan, count)?.1.of_linears)
+}
+
+/// Finds what one threshold removes, and what is known of the plan's other steps.
+fn by_threshold(
+    expr: &Expr,
+    context: Context<'_>,
+    plan: &Plan<'_>,
+    count: u64,
+) -> Result<(StepValues, Removed), InterpretError> {
+    terminal::check(expr, context)?;
+    let known = reads::compute(plan, context)?;
     let root = plan.roots[0];
-    finite::check(&plan, &known, context, root, expr)?;
-    let of_unit = |unit| reads::with_ranks(&known, &plan, context, unit);
-    match matrix::removed_by_threshold(&plan, context, known.units(), root, &of_unit, count)? {
-        Removed::Counts(counts) => Ok(counts),
-        Removed::NotANumber { unit } => Err(finite::blame_weights(&plan, &known, context, root, expr, unit)),
+    finite::check(plan, &known, context, root, expr)?;
+    let of_unit = |unit| reads::with_ranks(&known, plan, context, unit);
+    match matrix::removed_by_threshold(plan, context, known.units(), root, &of_unit, count)? {
+        Ok(removed) => Ok((known, removed)),
+        Err(NotANumber { unit }) => Err(finite::blame_weights(plan, &known, context, root, expr, unit)),
     }
 }
 

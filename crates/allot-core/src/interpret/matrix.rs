@@ -30,4 +30,4 @@ pub use program::{Act, Instruction, OperandSource, Program};
 pub(super) use registers::Registers;
 pub(super) use round::{Round, values};
 pub use sweep::{Collecting, Sweep};
-pub(super) use threshold::{Removed, removed_by_threshold};
+pub(super) use threshold::{NotANumber, Removed, removed_by_threshold};

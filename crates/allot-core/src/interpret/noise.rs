@@ -9,8 +9,12 @@ use sha2::{Digest as _, Sha256};
 use super::layer::layerwise;
 use super::plan::{Digest, Plan, StepId, StepKind};
 use super::step_values::StepValues;
+use super::units::UnitData;
+use crate::kernels::reduction::Reduced;
+use crate::kernels::{reduce, trimmed};
 use crate::lang::ops::Elementwise;
 use crate::lang::scalar;
+use crate::lang::types::Type;
 
 /// How many copies are looked at.
 const COPIES: u8 = 8;
@@ -21,69 +25,147 @@ const MOST: f64 = 0.01;
 
 /// Returns whether a root's values differ by no more than rounding.
 ///
-/// Values that are all equal are no noise: they say that no unit is more important than another.
+/// Values that are all equal are no noise: they say that no unit is more important than another. Of values for output channels, of which
+/// there are many, the range is the [trimmed] one, and only what moves more than a hundredth of them counts.
 pub(super) fn is_noise(plan: &Plan<'_>, known: &StepValues, root: StepId) -> bool {
-    let values = known.layer(root);
-    let least = values.iter().copied().fold(f64::INFINITY, f64::min);
-    let greatest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let values = known.of_root(plan, root);
+    let of_channels = plan.steps[root].of_type == Type::Output;
+    let (least, greatest) = match of_channels {
+        true => {
+            let linears = known.units().iter().flat_map(|unit| &unit.linears);
+            trimmed::range(linears.map(|linear| known.of_channels(root, *linear))).unwrap_or_default()
+        }
+        false => (
+            values.iter().copied().fold(f64::INFINITY, f64::min),
+            values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+        ),
+    };
     let range = greatest - least;
     if range == 0.0 || !range.is_finite() {
         return false;
     }
     // The layer stage: below a reduction there is nothing to move.
-    let stage = plan.below(root, |step| matches!(step.kind, StepKind::Map(..) | StepKind::Layerwise(..)));
+    let stage = plan.below(root, |step| match step.kind {
+        StepKind::Map(..) | StepKind::Layerwise(..) => true,
+        StepKind::Ranks(_) => step.of_type == Type::Output,
+        _ => false,
+    });
+    let channels = if of_channels { units_of_channels(known, root) } else { Vec::new() };
+    let most = if of_channels { values.len() / 100 } else { 0 };
     (0..COPIES).any(|copy| {
-        moved(plan, known, &stage, copy).iter().zip(values).any(|(moved, value)| {
-            let by = (moved - value).abs();
+        let moved = moved(plan, known, &stage, &channels, copy);
+        let far = moved.iter().zip(&values).filter(|(moved, value)| {
+            // What is beyond the range makes no difference to what an allocator makes of it.
+            let by = match of_channels && moved.is_finite() {
+                true => (moved.clamp(least, greatest) - value.clamp(least, greatest)).abs(),
+                false => (*moved - *value).abs(),
+            };
             by > MOST * range || by.is_nan()
-        })
+        });
+        far.count() > most
     })
 }
 
+/// Returns the unit of each of a root's channels.
+fn units_of_channels(known: &StepValues, root: StepId) -> Vec<usize> {
+    let of_unit = |unit: &UnitData| {
+        let channels = unit.linears.iter().map(|linear| known.of_channels(root, *linear).len()).sum();
+        std::iter::repeat_n(unit.index, channels)
+    };
+    known.units().iter().flat_map(of_unit).collect()
+}
+
 /// Computes the layer stage, whose last step is the root, with its reductions moved; returns the root's values.
-fn moved(plan: &Plan<'_>, known: &StepValues, stage: &[StepId], copy: u8) -> Vec<f64> {
+///
+/// `channels` are the units of the output channels that some steps have values for.
+fn moved(plan: &Plan<'_>, known: &StepValues, stage: &[StepId], channels: &[usize], copy: u8) -> Vec<f64> {
     let mut values: Vec<Vec<f64>> = Vec::with_capacity(stage.len());
     for id in stage {
         let of =
             |operand: &StepId| stage.binary_search(operand).ok().map_or(&[][..], |place| &values[place][..]);
         let step = &plan.steps[*id];
         let next = match &step.kind {
-            StepKind::Reduce(..) | StepKind::MatrixReduce(..) => known
-                .reduced(*id)
-                .iter()
-                .enumerate()
-                .map(|(unit, reduced)| {
-                    let sign = sign(&step.digest, unit, copy);
-                    match reduced.alternative {
-                        Some(alternative) if sign > 0.0 => alternative,
-                        // What is infinite does not move.
-                        None if !reduced.value.is_finite() => reduced.value,
-                        _ => reduced.value + sign * MOVE * reduced.magnitude,
-                    }
-                })
-                .collect(),
+            StepKind::Reduce(..) if step.of_type == Type::Output => moved_channels(plan, known, *id, copy),
+            StepKind::Reduce(..) | StepKind::MatrixReduce(..) => {
+                let reduced = known.reduced(*id).iter().enumerate();
+                reduced.map(|(unit, reduced)| moved_one(reduced, sign(&step.digest, unit, copy))).collect()
+            }
             StepKind::Map(op, operands) => {
-                let operands: Vec<&[f64]> = operands.iter().map(of).collect();
+                let wide = step.of_type == Type::Output;
+                let operands: Vec<(&[f64], bool)> = operands
+                    .iter()
+                    .map(|operand| (of(operand), wide && plan.steps[*operand].of_type != Type::Output))
+                    .collect();
                 let mut here = vec![0.0; operands.len()];
-                (0..known.layer(*id).len())
-                    .map(|unit| {
-                        for (here, operand) in here.iter_mut().zip(&operands) {
-                            *here = operand.get(unit).copied().unwrap_or(f64::NAN);
+                let count = if wide { channels.len() } else { known.layer(*id).len() };
+                (0..count)
+                    .map(|place| {
+                        for (here, (operand, of_unit)) in here.iter_mut().zip(&operands) {
+                            let place = if *of_unit { channels[place] } else { place };
+                            *here = operand.get(place).copied().unwrap_or(f64::NAN);
                         }
                         if *op == Elementwise::DsaSanitize {
                             // Rounding to f32 loses up to half of its last digit.
-                            here[0] += sign(&step.digest, unit, copy) * half_unit(here[0] as f32);
+                            here[0] += sign(&step.digest, place, copy) * half_unit(here[0] as f32);
                         }
                         scalar::apply(*op, &here).unwrap_or(f64::NAN)
                     })
                     .collect()
             }
+            StepKind::Ranks(x) if step.of_type == Type::Output => {
+                let of_units = channels.chunk_by(|a, b| a == b);
+                let mut rest = of(x);
+                of_units
+                    .flat_map(|unit| {
+                        let (here, after) = rest.split_at(unit.len().min(rest.len()));
+                        rest = after;
+                        reduce::ranks(here)
+                    })
+                    .collect()
+            }
             StepKind::Layerwise(op, parameters, x) => layerwise(*op, parameters, of(x), known.units()),
-            _ => known.layer(*id).to_vec(),
+            _ => known.of_root(plan, *id),
         };
         values.push(next);
     }
     values.pop().unwrap_or_default()
+}
+
+/// Returns what a reduction is when it is moved one way or the other.
+fn moved_one(reduced: &Reduced, sign: f64) -> f64 {
+    match reduced.alternative {
+        Some(alternative) if sign > 0.0 => alternative,
+        // What is infinite does not move.
+        None if !reduced.value.is_finite() => reduced.value,
+        _ => reduced.value + sign * MOVE * reduced.magnitude,
+    }
+}
+
+/// Returns a reduction within linears, moved in each channel.
+fn moved_channels(plan: &Plan<'_>, known: &StepValues, id: StepId, copy: u8) -> Vec<f64> {
+    let linears = known.units().iter().flat_map(|unit| &unit.linears);
+    let of_linear = |linear: &usize| {
+        // One hash for a linear and bits of it, mixed, for its channels: there are many.
+        let seed = hash(&plan.steps[id].digest, *linear, u64::from(copy));
+        let channels = known.of_channels(id, *linear).iter().zip(known.magnitudes(id, *linear)).enumerate();
+        let moved = channels.map(move |(channel, (value, magnitude))| {
+            let bit = seed.wrapping_add(channel as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 63;
+            let sign = if bit == 1 { 1.0 } else { -1.0 };
+            moved_one(&Reduced { value: *value, magnitude: *magnitude, alternative: None }, sign)
+        });
+        moved.collect::<Vec<f64>>()
+    };
+    linears.flat_map(of_linear).collect()
+}
+
+/// Returns the first bytes of a hash of what a step computes, a place and a number.
+fn hash(digest: &Digest, place: usize, number: u64) -> u64 {
+    let hash = Sha256::new()
+        .chain_update(digest)
+        .chain_update((place as u64).to_le_bytes())
+        .chain_update(number.to_le_bytes())
+        .finalize();
+    hash.iter().take(8).fold(0, |bits, byte| bits << 8 | u64::from(*byte))
 }
 
 /// Returns half the distance from an f32 to the next; 0 where there is none.

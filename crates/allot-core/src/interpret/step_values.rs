@@ -6,6 +6,7 @@ use super::matrix::StepValue;
 use super::plan::{Plan, StepId};
 use super::units::UnitData;
 use crate::kernels::reduction::Reduced;
+use crate::lang::types::Type;
 
 /// Reductions of a plan whose results are at hand, in order.
 pub(super) type Given = Vec<(StepId, Arc<[Reduced]>)>;
@@ -19,6 +20,8 @@ pub(super) struct StepValues {
     reduced: Vec<Vec<Reduced>>,
     /// For each step with a value for each channel, its values in each linear; nothing for other steps.
     channels: Vec<Vec<Vec<f64>>>,
+    /// For each reduction within linears, the mean magnitude of its terms in each channel.
+    magnitudes: Vec<Vec<Vec<f64>>>,
 }
 
 impl StepValues {
@@ -28,6 +31,7 @@ impl StepValues {
             layers: vec![Vec::new(); steps],
             reduced: vec![Vec::new(); steps],
             channels: vec![Vec::new(); steps],
+            magnitudes: vec![Vec::new(); steps],
             units,
         }
     }
@@ -50,6 +54,25 @@ impl StepValues {
     /// Returns a step's values for the channels of a linear.
     pub(super) fn of_channels(&self, step: StepId, linear: usize) -> &[f64] {
         self.channels[step].get(linear).map_or(&[], Vec::as_slice)
+    }
+
+    /// Returns the mean magnitudes of what a reduction added up for the channels of a linear.
+    pub(super) fn magnitudes(&self, step: StepId, linear: usize) -> &[f64] {
+        self.magnitudes[step].get(linear).map_or(&[], Vec::as_slice)
+    }
+
+    /// Returns a root's values: one for each unit, or for each output channel of each unit where the root is an `Output`.
+    pub(super) fn of_root(&self, plan: &Plan<'_>, root: StepId) -> Vec<f64> {
+        match plan.steps[root].of_type {
+            Type::Input | Type::Output => self
+                .units
+                .iter()
+                .flat_map(|unit| &unit.linears)
+                .flat_map(|linear| self.of_channels(root, *linear))
+                .copied()
+                .collect(),
+            _ => self.layer(root).to_vec(),
+        }
     }
 
     /// Takes the results of a reduction in all units.
@@ -75,15 +98,21 @@ impl StepValues {
                     self.reduced[step][unit] = reduced;
                 }
             }
-            StepValue::Channels(linears) => {
-                for (linear, values) in self.units[unit].linears.iter().zip(linears) {
-                    let of_step = &mut self.channels[step];
-                    of_step.resize(of_step.len().max(linear + 1), Vec::new());
-                    of_step[*linear] = values;
-                }
+            StepValue::Channels { values, magnitudes } => {
+                let linears = &self.units[unit].linears;
+                put(&mut self.channels[step], linears, values);
+                put(&mut self.magnitudes[step], linears, magnitudes);
             }
             // Ranks serve the unit's own rounds, and are computed anew for others.
             StepValue::Weights(_) => {}
         }
+    }
+}
+
+/// Puts what a unit's linears have into the places of the linears.
+fn put(of_step: &mut Vec<Vec<f64>>, linears: &[usize], values: Vec<Vec<f64>>) {
+    for (linear, values) in linears.iter().zip(values) {
+        of_step.resize(of_step.len().max(linear + 1), Vec::new());
+        of_step[*linear] = values;
     }
 }

@@ -155,5 +155,5 @@ pub(super) fn value(op: Terminal, context: Context<'_>, unit: &UnitData) -> Step
 }
 
 fn channels(model: &ModelData<'_>, unit: &UnitData, of: impl Fn(&LinearData<'_>) -> Vec<f64>) -> StepValue {
-    StepValue::Channels(unit.linears.iter().map(|linear| of(&model.linears[*linear])).collect())
+    StepValue::channels(unit.linears.iter().map(|linear| of(&model.linears[*linear])).collect())
 }

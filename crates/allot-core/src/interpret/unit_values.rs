@@ -72,7 +72,7 @@ impl<'k> UnitValues<'k> {
             StepKind::Terminal(op) => terminal::value(*op, context, of_unit),
             StepKind::Map(op, operands) if matches!(step.of_type, Type::Input | Type::Output) => {
                 let linears = of_unit.linears.iter().enumerate();
-                StepValue::Channels(
+                StepValue::channels(
                     linears.map(|(place, linear)| self.map(plan, *op, operands, place, *linear)).collect(),
                 )
             }
@@ -87,7 +87,7 @@ impl<'k> UnitValues<'k> {
             StepKind::Ranks(x) => {
                 let mut ranks = reduce::ranks(&self.all_channels(*x)).into_iter();
                 let linears = of_unit.linears.iter().enumerate();
-                StepValue::Channels(
+                StepValue::channels(
                     linears
                         .map(|(place, linear)| {
                             let length = self.channels(*x, place, *linear).len();
@@ -149,7 +149,7 @@ impl Lookup for UnitValues<'_> {
 
     fn channels(&self, step: StepId, place: usize, linear: usize) -> &[f64] {
         match self.local.get(&step) {
-            Some(StepValue::Channels(linears)) => &linears[place],
+            Some(StepValue::Channels { values, .. }) => &values[place],
             _ => self.known.of_channels(step, linear),
         }
     }

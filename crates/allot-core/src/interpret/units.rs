@@ -32,7 +32,7 @@ impl UnitData {
     }
 }
 
-/// Returns a model's units, in the model's order.
+/// Returns a model's units, in the model's order; the projections where rows get the ratios, for which values are one a projection.
 pub fn units(model: &ModelData<'_>, kind: UnitKind) -> Vec<UnitData> {
     let mut units: Vec<UnitData> = Vec::new();
     for (index, linear) in model.linears.iter().enumerate() {
@@ -41,7 +41,7 @@ pub fn units(model: &ModelData<'_>, kind: UnitKind) -> Vec<UnitData> {
         if !joins {
             let name = match kind {
                 UnitKind::Block => format!("block {}", linear.block),
-                UnitKind::Projection => linear.name.clone(),
+                UnitKind::Projection | UnitKind::Row => linear.name.clone(),
             };
             units.push(UnitData {
                 index: units.len(),

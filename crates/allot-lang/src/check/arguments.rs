@@ -181,7 +181,7 @@ impl Checker {
     fn operand(&mut self, op: Op, index: usize, argument: &Argument) -> Option<Expr> {
         if let NodeKind::Hole = argument.value.kind {
             let operand = op.info().operands.get(index).copied().unwrap_or_default();
-            return self.hole(argument.value.span, op.accepts(), ValuePlace::Operand { op, operand });
+            return self.hole(argument.value.span, self.accepted(op), ValuePlace::Operand { op, operand });
         }
         self.expr(&argument.value)
     }

@@ -44,7 +44,7 @@ impl Checker {
 
     fn pipeline(&mut self, first: &Node, stages: &[Stage]) -> Option<Expr> {
         let mut value = match (&first.kind, stages.first().and_then(stage_operator)) {
-            (NodeKind::Hole, Some(op)) => self.hole(first.span, op.accepts(), ValuePlace::Input(op)),
+            (NodeKind::Hole, Some(op)) => self.hole(first.span, self.accepted(op), ValuePlace::Input(op)),
             _ => self.expr(first),
         };
         let mut span = first.span;
@@ -110,7 +110,7 @@ impl Checker {
         if self.in_metric && op.needs(Need::Metric) {
             return self.report(Problem::ScoreInMetric { span });
         }
-        if op.needs(Need::Projections) && self.unit != Some(UnitKind::Projection) {
+        if op.needs(Need::Projections) && !self.unit.is_some_and(UnitKind::is_within_blocks) {
             return match self.unit_in_doubt {
                 true => None,
                 false => self.report_once(Problem::NeedsProjection { op, span, unit: self.unit }),
@@ -146,6 +146,16 @@ impl Checker {
         let found: Vec<(Type, Option<Op>)> =
             operands.iter().map(|operand| (operand.ty(), operand.op())).collect();
         let over = program::over(op, &parameters);
+        if let Some((Type::Output, _)) = found.first()
+            && op.needs_rows(Type::Output)
+            && self.unit != Some(UnitKind::Row)
+        {
+            let (OperandPlace::Argument(at) | OperandPlace::Input(at)) = place(0);
+            return match self.unit_in_doubt {
+                true => None,
+                false => self.report(Problem::NeedsRows { op, span: at, name, unit: self.unit }),
+            };
+        }
         match Expr::call(op, operands, parameters) {
             Ok(expr) if expr.depth() > syntax::MAX_DEPTH => self.report_once(Problem::TooDeep { span }),
             Ok(expr) if expr.size() > syntax::MAX_SIZE => self.report_once(Problem::TooLarge { span }),

@@ -37,23 +37,28 @@ impl Checker {
             let Some(next) = next else { return true };
             // An elementwise stage can widen what comes in.
             let widens = row.class == Class::Elementwise && row.operands.len() > 1;
-            let shapes = |out: &Type| input.join(*out) == Some(*out) && next.accepts().contains(out);
+            let shapes = |out: &Type| input.join(*out) == Some(*out) && self.accepted(next).contains(out);
             match row.op.result_type(&vec![input; row.operands.len()], None) {
-                Ok(out) => next.accepts().contains(&out) || (widens && Type::SHAPES.iter().any(shapes)),
+                Ok(out) => self.accepted(next).contains(&out) || (widens && Type::SHAPES.iter().any(shapes)),
                 Err(_) => false,
             }
         };
         let fits = self
             .offered()
-            .filter(|row| row.op.accepts().contains(&input) && leads_on(row))
+            .filter(|row| self.accepted(row.op).contains(&input) && leads_on(row))
             .map(|row| Fit::Operator { op: row.op, over: false })
             .collect();
         self.report(Problem::Hole { span, wanted: Wanted::Stage { input, next }, fits })
     }
 
+    /// Returns the types that an operator takes where the checker stands.
+    pub(super) fn accepted(&self, op: Op) -> &'static [Type] {
+        op.accepts_under(self.unit.unwrap_or_default())
+    }
+
     /// Returns the operators that are offered where the checker stands.
     fn offered(&self) -> impl Iterator<Item = &'static Operator> + use<> {
-        let projection = self.unit == Some(UnitKind::Projection);
+        let projection = self.unit.is_some_and(UnitKind::is_within_blocks);
         let in_metric = self.in_metric;
         CATALOGUE.iter().filter(move |row| {
             let fits = row.needs.iter().all(|need| match need {

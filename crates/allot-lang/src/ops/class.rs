@@ -17,7 +17,7 @@ pub enum Class {
     MatrixReduction,
     /// A `Layer` to a `Layer`, across the units.
     Layerwise,
-    /// An importance, or nothing, to a `Sparsity`.
+    /// An importance, or nothing, to a `Sparsity`. One that takes a `Layer` takes an `Output` too, where rows are units.
     Allocator(Option<Type>),
 }
 

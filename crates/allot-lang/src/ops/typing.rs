@@ -2,7 +2,7 @@
 
 use super::catalogue::{Op, Operator};
 use super::class::Class;
-use crate::types::{Over, Type};
+use crate::types::{Over, Type, UnitKind};
 
 impl Op {
     /// Returns the type of the operator's value for operands of these types, with `over` as the script sets it.
@@ -34,7 +34,7 @@ impl Op {
             Class::MatrixReduction => fits(&[Type::Matrix]).map(|_| Type::Layer),
             Class::Layerwise => fits(&[Type::Layer]),
             Class::Allocator(None) => Ok(Type::Sparsity),
-            Class::Allocator(Some(shape)) => fits(&[shape]).map(|_| Type::Sparsity),
+            Class::Allocator(Some(_)) => fits(self.accepts()).map(|_| Type::Sparsity),
         }
     }
 
@@ -48,8 +48,22 @@ impl Op {
             Class::MatrixReduction => &[Type::Matrix],
             Class::Layerwise => &[Type::Layer],
             Class::Allocator(Some(Type::Matrix)) => &[Type::Matrix],
-            Class::Allocator(Some(_)) => &[Type::Layer],
+            Class::Allocator(Some(_)) => &[Type::Layer, Type::Output],
         }
+    }
+
+    /// Returns the types that the operator's operand may have where `unit` gets one ratio.
+    pub fn accepts_under(self, unit: UnitKind) -> &'static [Type] {
+        match self.accepts() {
+            [Type::Layer, Type::Output] if unit != UnitKind::Row => &[Type::Layer],
+            accepted => accepted,
+        }
+    }
+
+    /// Returns whether an operand of type `found`, which the operator [accepts](Op::accepts), needs rows as units: an allocator
+    /// of one value for each output channel does.
+    pub fn needs_rows(self, found: Type) -> bool {
+        matches!(self.info().class, Class::Allocator(_)) && found == Type::Output
     }
 }
 

@@ -91,6 +91,7 @@ impl Problem {
             Self::ScoreInMetric { span } => types::score_in_metric(*span),
             Self::UnknownUnit { name, span } => statements::unknown_unit(name, *span),
             Self::NeedsProjection { op, span, unit } => types::needs_projection(*op, *span, *unit),
+            Self::NeedsRows { op, span, name, unit } => types::needs_rows(*op, *span, *name, *unit),
             Self::Shadowed { name, span, first } => names::shadowed(name, *span, *first),
             Self::Recursive { name, span, binding } => names::recursive(name, *span, *binding),
             Self::Unused { name, span } => names::unused(name, *span),

@@ -94,7 +94,9 @@ fn help(before: &str, found: &str, expected: &[&str]) -> Option<String> {
             format!("`{found}` is a word of the language: take another name")
         }
         _ if KEYWORDS.contains(&found) => format!("`{found}` begins a statement, on a line of its own"),
-        _ if expected == ["a name"] && last == "unit" => "write `unit block` or `unit projection`".to_owned(),
+        _ if expected == ["a name"] && last == "unit" => {
+            "write `unit block`, `unit projection` or `unit row`".to_owned()
+        }
         ":" => "the parts of a name are joined by `::`".to_owned(),
         "!" => "a condition is 1 or 0: turn it round with `1 - ...`".to_owned(),
         "" => return None,

@@ -157,7 +157,7 @@ impl Buffered {
         } else {
             threads::map_range(count, of_linear).into_iter().collect::<Result<_, _>>()?
         };
-        let mut channels: Vec<Vec<Vec<f64>>> = vec![Vec::new(); kinds.len()];
+        let mut channels: Vec<Vec<Vec<Reduced>>> = vec![Vec::new(); kinds.len()];
         let mut sums = vec![(0.0, 0.0); kinds.len()];
         // One linear after another in a fixed order: the same digits for any number of threads.
         for linear in found {
@@ -177,7 +177,13 @@ impl Buffered {
                 StepKind::MatrixReduce(..) => {
                     StepValue::One(Reduced { value: sum / n, magnitude: magnitude / n, alternative: None })
                 }
-                _ => StepValue::Channels(channels),
+                _ => {
+                    let each = |of: fn(&Reduced) -> f64| {
+                        channels.iter().map(|linear| linear.iter().map(of).collect()).collect()
+                    };
+                    let (values, magnitudes) = (each(|it| it.value), each(|it| it.magnitude));
+                    StepValue::Channels { values, magnitudes }
+                }
             });
         }
         Ok(())
@@ -195,7 +201,7 @@ fn along(kind: &StepKind) -> Option<(Aggregate, Over)> {
 /// What a reduction gives within a linear.
 enum Within {
     Number(f64),
-    Channels(Vec<f64>),
+    Channels(Vec<Reduced>),
 }
 
 fn within(step: &Step<'_>, linear: &LinearData<'_>, values: &[f32]) -> Result<Within, InterpretError> {
@@ -246,19 +252,19 @@ fn size(linear: &LinearData<'_>) -> usize {
     linear.rows * linear.columns
 }
 
-fn of_rows(reduction: Aggregate, values: &[f32], columns: usize) -> Vec<f64> {
+fn of_rows(reduction: Aggregate, values: &[f32], columns: usize) -> Vec<Reduced> {
     let of_row = |row: &[f32]| match reduce::tallied(reduction, row) {
-        Some(reduced) => reduced.value,
-        None => reduce::reduce(reduction, &mut row.to_vec()).value,
+        Some(reduced) => reduced,
+        None => reduce::reduce(reduction, &mut row.to_vec()),
     };
     threads::map_chunks(values, columns.max(1), of_row)
 }
 
-fn of_columns(reduction: Aggregate, values: &[f32], columns: usize) -> Vec<f64> {
+fn of_columns(reduction: Aggregate, values: &[f32], columns: usize) -> Vec<Reduced> {
     /// How many neighbouring columns are gathered together, so that each line of memory is used whole.
     const STRIP: usize = 16;
     let starts: Vec<usize> = (0..columns).step_by(STRIP).collect();
-    let of_strip = |start: &usize| -> Vec<f64> {
+    let of_strip = |start: &usize| -> Vec<Reduced> {
         let width = STRIP.min(columns - start);
         let mut strip: Vec<Vec<f32>> = vec![Vec::with_capacity(values.len() / columns.max(1)); width];
         for row in values.chunks(columns.max(1)) {
@@ -266,7 +272,7 @@ fn of_columns(reduction: Aggregate, values: &[f32], columns: usize) -> Vec<f64> 
                 column.push(*value);
             }
         }
-        strip.into_iter().map(|mut column| reduce::reduce(reduction, &mut column).value).collect()
+        strip.into_iter().map(|mut column| reduce::reduce(reduction, &mut column)).collect()
     };
     threads::map(&starts, of_strip).concat()
 }

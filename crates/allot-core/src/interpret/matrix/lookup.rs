@@ -9,7 +9,12 @@ pub(in crate::interpret) enum StepValue {
     /// One number.
     One(Reduced),
     /// One for each channel of each of the unit's linears.
-    Channels(Vec<Vec<f64>>),
+    Channels {
+        /// The values.
+        values: Vec<Vec<f64>>,
+        /// The mean magnitudes of the terms that a reduction added up; nothing where no reduction gave the values.
+        magnitudes: Vec<Vec<f64>>,
+    },
     /// One for each weight of each of the unit's linears: ranks.
     Weights(Vec<Vec<f32>>),
 }
@@ -18,6 +23,11 @@ impl StepValue {
     /// Returns a number that no reduction gave.
     pub(in crate::interpret) fn one(value: f64) -> Self {
         Self::One(Reduced { value, ..Reduced::default() })
+    }
+
+    /// Returns values for the channels of each linear that no reduction gave.
+    pub(in crate::interpret) fn channels(values: Vec<Vec<f64>>) -> Self {
+        Self::Channels { values, magnitudes: Vec::new() }
     }
 }
 

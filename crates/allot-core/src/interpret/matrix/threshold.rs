@@ -12,14 +12,17 @@ use crate::interpret::units::UnitData;
 use crate::kernels::vector::Histogram;
 
 /// What one threshold removes.
-pub(in crate::interpret) enum Removed {
+pub(in crate::interpret) struct Removed {
     /// How many weights of each linear of the model.
-    Counts(Vec<u64>),
-    /// Nothing, for a value is NaN.
-    NotANumber {
-        /// The first unit with one.
-        unit: usize,
-    },
+    pub(in crate::interpret) of_linears: Vec<u64>,
+    /// The greatest value that is removed; `None` where nothing is, or everything.
+    pub(in crate::interpret) threshold: Option<f32>,
+}
+
+/// There is no threshold, for a value is NaN.
+pub(in crate::interpret) struct NotANumber {
+    /// The first unit with one.
+    pub(in crate::interpret) unit: usize,
 }
 
 /// Returns, for each linear of the model, how many of its weights are among the `count` least of all values of `step`; of
@@ -36,20 +39,20 @@ pub(in crate::interpret) fn removed_by_threshold<K: Lookup>(
     step: StepId,
     known: &impl Fn(usize) -> Result<K, InterpretError>,
     count: u64,
-) -> Result<Removed, InterpretError> {
+) -> Result<Result<Removed, NotANumber>, InterpretError> {
     let linears = &context.model.linears;
-    let nothing = || Removed::Counts(vec![0; linears.len()]);
+    let nothing = || Ok(Removed { of_linears: vec![0; linears.len()], threshold: None });
     let Some(last) = count.checked_sub(1) else { return Ok(nothing()) };
     let program = Program::new(plan, &[step]);
     let counter = Counter { program: &program, context, units, known };
     let (coarse, bad) = counter.histogram(None)?;
     if let Some(unit) = bad {
-        return Ok(Removed::NotANumber { unit });
+        return Ok(Err(NotANumber { unit }));
     }
     let Some((upper, rank)) = coarse.locate(last) else {
         // More than there are: all of them.
         let all = linears.iter().map(|linear| (linear.rows * linear.columns) as u64);
-        return Ok(Removed::Counts(all.collect()));
+        return Ok(Ok(Removed { of_linears: all.collect(), threshold: None }));
     };
     let (fine, _) = counter.histogram(Some(upper))?;
     let Some(threshold) = fine.value(rank) else { return Ok(nothing()) };
@@ -61,7 +64,7 @@ pub(in crate::interpret) fn removed_by_threshold<K: Lookup>(
         left -= taken;
         below + taken
     });
-    Ok(Removed::Counts(removed.collect()))
+    Ok(Ok(Removed { of_linears: removed.collect(), threshold: Some(threshold) }))
 }
 
 /// Counts the values of one step, over all units.

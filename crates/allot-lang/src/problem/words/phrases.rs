@@ -98,7 +98,7 @@ pub(super) fn type_help(diagnostic: Diagnostic, op: Op, found: Type, over: Optio
         (Class::Reduction | Class::MatrixReduction | Class::Normaliser, Type::Number) => {
             diagnostic.help("a single number has nothing to be reduced or compared with")
         }
-        (Class::Allocator(Some(Type::Layer)), Type::Matrix | Type::Input | Type::Output)
+        (Class::Allocator(Some(Type::Layer)), Type::Matrix | Type::Input)
         | (Class::Layerwise, Type::Matrix | Type::Input | Type::Output) => {
             diagnostic.help("reduce it first, such as with `mean`")
         }
@@ -116,7 +116,11 @@ pub(super) fn takes(op: Op, over: Option<Over>) -> String {
         Some(over) if over.is_within_linears() => (format!(" over {over}"), &[Type::Matrix][..]),
         _ => (String::new(), op.accepts()),
     };
-    let names: Vec<&str> = types.iter().map(|shape| shape.with_article()).collect();
+    let name = |shape: &Type| match op.needs_rows(*shape) {
+        true => "an Output (with `unit row`)",
+        false => shape.with_article(),
+    };
+    let names: Vec<&str> = types.iter().map(name).collect();
     format!("`{}`{with} takes {}", written(op), alternatives(&names))
 }
 

@@ -2,7 +2,7 @@
 
 use crate::diagnostic::Diagnostic;
 use crate::span::Span;
-use crate::types::{Type, UnitKind};
+use crate::types::Type;
 
 pub(super) fn empty() -> Diagnostic {
     Diagnostic::error("empty", "the script is empty")
@@ -43,7 +43,7 @@ pub(super) fn repeated(what: &'static str, span: Span, first: Span) -> Diagnosti
 pub(super) fn unknown_unit(name: &str, span: Span) -> Diagnostic {
     Diagnostic::error("unknown-unit", format!("there is no unit `{name}`"))
         .label(span, "unknown")
-        .help(format!("write {}", UnitKind::ALL.map(|unit| format!("`unit {unit}`")).join(" or ")))
+        .help("write `unit block`, `unit projection` or `unit row`")
 }
 
 pub(super) fn further(span: Span, listed: usize) -> Diagnostic {

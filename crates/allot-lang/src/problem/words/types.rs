@@ -55,6 +55,9 @@ pub(super) fn not_an_allocation(found: Type, span: Span) -> Diagnostic {
         Type::Matrix => diagnostic
             .help("reduce it to an importance and allocate by that: `|> mean |> scale`")
             .help("or let one threshold decide for all units: `|> global`"),
+        Type::Output => diagnostic
+            .help("reduce it to an importance and allocate by that: `|> mean |> scale`")
+            .help("or give each output channel a ratio: take `unit row` and add `|> scale`"),
         _ => diagnostic.help("reduce it to an importance and allocate by that: `|> mean |> scale`"),
     }
 }
@@ -88,6 +91,19 @@ pub(super) fn score_in_metric(span: Span) -> Diagnostic {
     Diagnostic::error("score-in-metric", "`score` is what the metric defines, so the metric cannot use it")
         .label(span, "refers to the metric itself")
         .help("write the score out, such as `abs(weight) * input_norm`")
+}
+
+pub(super) fn needs_rows(op: Op, span: Span, name: Span, unit: Option<UnitKind>) -> Diagnostic {
+    let unit = unit.unwrap_or_default();
+    let diagnostic = Diagnostic::error(
+        "needs-rows",
+        format!("`{}` takes an Output only where each row gets its own ratio", op.name()),
+    )
+    .label(span, typed(Type::Output))
+    .label(name, format!("gives one ratio for each {unit}"));
+    diagnostic
+        .help(format!("for one ratio for each {unit}, reduce it first, such as with `mean`"))
+        .help("for one ratio for each output channel, take `unit row`")
 }
 
 pub(super) fn needs_projection(op: Op, span: Span, unit: Option<UnitKind>) -> Diagnostic {
