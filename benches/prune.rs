@@ -51,7 +51,7 @@ fn wanda(criterion: &mut Criterion) {
     let weights = numbers(rows * columns);
     let moments: Vec<f32> = numbers(columns).iter().map(|it| it * it).collect();
     let count = columns * 7 / 10;
-    let share = Share { sparsity: 0.7, pruned: (rows * count) as u64, group: None };
+    let share = Share::new(0.7, (rows * count) as u64);
     let mut group = criterion.benchmark_group(format!("wanda_{rows}x{columns}"));
     group.sample_size(10).measurement_time(Duration::from_secs(10));
     let shape = [rows, columns];
@@ -59,13 +59,13 @@ fn wanda(criterion: &mut Criterion) {
         bencher.iter(|| {
             let scores = WandaRows::new(black_box(&weights), &moments);
             let score = |row: usize, row_scores: &mut [f32]| scores.write(row, row_scores);
-            black_box(least_of_rows(shape, score, share, Rounding::Exact))
+            black_box(least_of_rows(shape, score, &share, Rounding::Exact))
         });
     });
     group.bench_function("selection_of_all_scores", |bencher| {
         bencher.iter(|| {
             let scores = score::wanda(black_box(&weights), &moments);
-            black_box(least(&scores, columns, Group::Row, share, Rounding::Exact))
+            black_box(least(&scores, columns, Group::Row, &share, Rounding::Exact))
         });
     });
     group.bench_function("stable_sort", |bencher| {
@@ -141,14 +141,14 @@ fn sparsegpt(criterion: &mut Criterion) {
             "SparseGPT, {n} x {n}, half of the weights: compared with the published order of work, on the same libraries"
         );
         let (weights, hessian) = (numbers(n * n), hessian(n));
-        let share = Share { sparsity: 0.5, pruned: (n * n / 2) as u64, group: None };
+        let share = Share::new(0.5, (n * n / 2) as u64);
         let mut group = criterion.benchmark_group(format!("sparsegpt_{n}x{n}"));
         group.sample_size(10).measurement_time(Duration::from_secs(10));
         group.bench_function("allot", |bencher| {
             bencher.iter(|| {
                 let mut weights = weights.clone();
                 let factor = InverseFactor::new(hessian.clone(), n, 0.01).expect("positive definite");
-                black_box(sparsegpt::prune_columns(&mut weights, &factor, share, Rounding::Exact))
+                black_box(sparsegpt::prune_columns(&mut weights, &factor, &share, Rounding::Exact))
             });
         });
         group.bench_function("factor_alone", |bencher| {

@@ -89,7 +89,7 @@ pub fn search_besa(race: &mut Race<'_>) -> Result<Archive, BaselineError> {
 }
 
 fn share(sparsity: f64, parameters: u64) -> Share {
-    Share { sparsity, pruned: (sparsity * parameters as f64).round() as u64, group: None }
+    Share::new(sparsity, (sparsity * parameters as f64).round() as u64)
 }
 
 /// Returns how the error changes when the weights up to each rate are removed, `[rates]`, of what the weights between two rates are

@@ -10,6 +10,15 @@ use crate::lang::types::Type;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExchangeError {
+    /// Rows of a linear have ratios of their own, which the format has no place for.
+    #[error("the format holds one ratio for each linear, and the rows of {module} have ratios of their own")]
+    Rows {
+        /// The linear.
+        module: String,
+    },
+    /// A script gives rows ratios of their own, for which there is no code.
+    #[error("there is no code for a ratio for each row (`unit row`)")]
+    RowScript,
     /// The format has one ratio for each block, and a block of the allocation has several.
     #[error(
         "{format} holds one ratio for each block, and in block {block} {first} loses {first_ratio} and {second} {second_ratio}"

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{ExchangeError, Format};
-use crate::allocate::{Allocation, UnitAllocation, pruned_total};
+use crate::allocate::{Allocation, ProjectionAllocation, UnitAllocation, pruned_total};
 use crate::lang::types::UnitKind;
 
 /// How far a ratio of whole weights may be from the unit's own, in weights: one, and rounding.
@@ -19,7 +19,7 @@ pub struct AllocationFile {
     /// The hash that names the script's formula.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hash: Option<String>,
-    /// What got one ratio: `block` or `projection`.
+    /// What got one ratio: `block`, `projection` or `row`; the units are projections then, which hold the counts of their rows.
     pub unit: UnitKind,
     /// The sparsity asked for.
     pub target: f64,
@@ -112,6 +112,9 @@ impl AllocationFile {
             if let Some(part) = unit.projections.iter().find(|part| part.pruned > part.parameters) {
                 return wrong(format!("{} loses {} of {} weights", part.name, part.pruned, part.parameters));
             }
+            for part in &unit.projections {
+                check_rows(part)?;
+            }
             let parameters = sum(unit.projections.iter().map(|part| part.parameters).collect());
             let pruned = sum(unit.projections.iter().map(|part| part.pruned).collect());
             if (parameters, pruned) != (Some(unit.parameters), Some(unit.pruned)) {
@@ -135,4 +138,26 @@ impl AllocationFile {
         }
         Ok(())
     }
+}
+
+/// Checks the counts of a projection's rows: their sum, and that no row loses more than it has.
+fn check_rows(part: &ProjectionAllocation) -> Result<(), ExchangeError> {
+    let Some(rows) = &part.rows else { return Ok(()) };
+    let wrong = |problem: String| Err(ExchangeError::Inconsistent { problem });
+    let count = rows.counts().len() as u64;
+    if count == 0 || !part.parameters.is_multiple_of(count) {
+        return wrong(format!("{} has {} weights and counts for {count} rows", part.name, part.parameters));
+    }
+    let columns = part.parameters / count;
+    if let Some(row) = rows.counts().iter().position(|it| u64::from(*it) > columns) {
+        return wrong(format!(
+            "row {row} of {} loses {} of {columns} weights",
+            part.name,
+            rows.counts()[row]
+        ));
+    }
+    if rows.total() != part.pruned {
+        return wrong(format!("the rows of {} do not add up to it", part.name));
+    }
+    Ok(())
 }

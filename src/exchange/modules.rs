@@ -39,10 +39,16 @@ pub(super) fn place(name: &str) -> Result<ModulePath<'_>, ExchangeError> {
 }
 
 /// Returns an allocation's linears with their ratios, in its order, which is the model's.
+///
+/// # Errors
+/// When a module's name says nothing of its block, or its rows have ratios of their own, which no list of modules has.
 pub(super) fn linear_ratios(allocation: &Allocation) -> Result<Vec<LinearRatio>, ExchangeError> {
     let mut ratios = Vec::new();
     for unit in &allocation.units {
         for linear in &unit.projections {
+            if linear.rows.as_ref().is_some_and(|rows| !rows.are_even()) {
+                return Err(ExchangeError::Rows { module: linear.name.clone() });
+            }
             ratios.push(LinearRatio {
                 name: linear.name.clone(),
                 block: place(&linear.name)?.block,

@@ -33,6 +33,12 @@ pub fn write(
 ) -> Result<String, ExchangeError> {
     let allocator = script.allocator().ok_or(ExchangeError::NoAllocation)?;
     let unit = unit.or(script.unit).unwrap_or_default();
+    let of_rows = |expr: &Expr| matches!(expr.ty(), Type::Output | Type::Matrix);
+    if allocator.importance.is_some_and(of_rows)
+        && (unit == UnitKind::Row || allocator.op != Allocator::Global)
+    {
+        return Err(ExchangeError::RowScript);
+    }
     let metric = script.metric.as_ref().unwrap_or(metric);
     let mut writer = Writer { metric, layers: Vec::new(), known: BTreeMap::new() };
     let importance = match allocator.importance {

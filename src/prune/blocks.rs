@@ -5,7 +5,7 @@ use super::inputs::{Inputs, collected_bytes};
 use super::linear::{LinearPruner, Pruned};
 use super::method::Propagation;
 use super::options::PruneOptions;
-use super::pattern::{Share, shares};
+use super::pattern::{Share, check_rows, shares};
 use super::report::LinearReport;
 use super::scorer::{Scorer, metric_data};
 use crate::allocate::Allocation;
@@ -40,6 +40,7 @@ pub fn prune_blocks(
     progress: &mut dyn FnMut(usize),
 ) -> Result<Vec<LinearReport>, PruneError> {
     options.check()?;
+    check_rows(allocation, options.method.per_with_rows(), options.rounding)?;
     let shares = shares(checkpoint.linears(), allocation, options.pattern)?;
     check_weights(checkpoint, options)?;
     prune_checked(checkpoint, &shares, allocation.target, options, keep, progress)
@@ -62,7 +63,7 @@ pub(super) fn prune_checked(
         }
         None => None,
     };
-    let mut shares = shares.iter().copied();
+    let mut shares = shares.iter();
     let mut reports = Vec::with_capacity(checkpoint.linears().len());
     let backend = checkpoint.engine().backend(&[]);
     for index in 0..blocks {

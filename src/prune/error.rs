@@ -9,6 +9,20 @@ use crate::interpret::error::InterpretError;
 use crate::interrupt::Interrupted;
 use crate::model::ModelError;
 
+/// What has no place for ratios of rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum RowObstacle {
+    /// A pattern.
+    #[error("a pattern of groups rules how many weights of each row go")]
+    Pattern,
+    /// A metric per matrix.
+    #[error("the metric compares the weights of a whole matrix, not of a row")]
+    Matrix,
+    /// The published rounding.
+    #[error("the published rounding knows one ratio for each matrix only")]
+    Rounding,
+}
+
 /// Says why a model cannot be pruned or saved: which file, which linear.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -37,6 +51,20 @@ pub enum PruneError {
         allocated: u64,
         /// How many there are.
         found: u64,
+    },
+    /// The counts of an allocation's rows do not fit the linear, or its own count.
+    #[error("the allocation's rows of {module} do not fit: {problem}")]
+    RowCounts {
+        /// The linear.
+        module: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// Rows have ratios of their own, and something has no place for them.
+    #[error("the allocation gives each row a ratio of its own, and {obstacle}")]
+    Rows {
+        /// What has no place for them.
+        obstacle: RowObstacle,
     },
     /// A pattern cannot be read.
     #[error(

@@ -50,7 +50,7 @@ impl LinearPruner<'_> {
         &self,
         linear: &Linear,
         place: usize,
-        share: Share,
+        share: &Share,
         inputs: &mut Inputs,
     ) -> Result<Pruned, PruneError> {
         let stored = self.checkpoint.weight(linear)?;
@@ -69,7 +69,7 @@ impl LinearPruner<'_> {
         &self,
         linear: &Linear,
         stored: &Values<'_>,
-        share: Share,
+        share: &Share,
         factor: &InverseFactor,
     ) -> Result<Pruned, PruneError> {
         let (checkpoint, rounding) = (self.checkpoint, self.options.rounding);
@@ -91,7 +91,7 @@ impl LinearPruner<'_> {
         linear: &Linear,
         place: usize,
         stored: &Values<'_>,
-        share: Share,
+        share: &Share,
         inputs: &Inputs,
     ) -> Result<Mask, PruneError> {
         let (per, rounding) = (self.options.method.per(), self.options.rounding);
@@ -109,7 +109,7 @@ impl LinearPruner<'_> {
         linear: &Linear,
         place: usize,
         stored: &Values<'_>,
-        share: Share,
+        share: &Share,
         inputs: &Inputs,
     ) -> Result<Mask, PruneError> {
         let at = |error: candle_core::Error| ModelError::at(&linear.module)(error);
@@ -146,7 +146,7 @@ fn wanda_mask(
     linear: &Linear,
     weights: &[f32],
     moments: &[f32],
-    share: Share,
+    share: &Share,
     rounding: Rounding,
 ) -> Result<Mask, PruneError> {
     let rows = WandaRows::new(weights, moments);

@@ -117,6 +117,14 @@ impl Method {
             Self::Metric(metric) => metric.per,
         }
     }
+
+    /// Returns the same where rows have ratios of their own: SparseGPT then chooses within rows too.
+    pub const fn per_with_rows(&self) -> Group {
+        match self {
+            Self::SparseGpt { .. } => Group::Row,
+            _ => self.per(),
+        }
+    }
 }
 
 /// What scores the weights of a linear.

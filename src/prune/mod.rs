@@ -25,7 +25,7 @@ pub mod sparsegpt;
 
 pub use blocks::{Keep, prune_blocks};
 pub use dense::{dense_scores, dense_scores_on_device};
-pub use error::PruneError;
+pub use error::{PruneError, RowObstacle};
 pub use factor::InverseFactor;
 pub use linear::Pruned;
 pub use mask::Mask;
@@ -33,7 +33,7 @@ pub use method::{Method, Propagation, Scoring};
 pub use method_kind::MethodKind;
 pub use options::PruneOptions;
 pub(crate) use pattern::in_group;
-pub use pattern::{Pattern, Rounding, Share, least, least_of_rows, shares, wanted};
+pub use pattern::{Pattern, Rounding, Share, check_rows, least, least_of_rows, shares, wanted};
 pub use report::{CalibrationRecord, LinearReport, Report, ScriptSource};
 pub use run::{Output, prune, prune_in_memory};
 pub use save::{PROVENANCE, PrunedFolder, check_target};

@@ -66,7 +66,7 @@ pub fn marks(
     engine: &Engine,
     scores: &Tensor,
     per: Group,
-    share: Share,
+    share: &Share,
     rounding: Rounding,
 ) -> Result<Tensor, ModelError> {
     let (rows, columns) = scores.dims2()?;
@@ -107,7 +107,7 @@ pub fn prune_columns(
     engine: &Engine,
     weights: Vec<f32>,
     factor: &InverseFactor,
-    share: Share,
+    share: &Share,
     rounding: Rounding,
 ) -> Result<(Vec<f32>, Mask), ModelError> {
     let device = engine.device();
@@ -123,6 +123,7 @@ pub fn prune_columns(
         left = left.broadcast_mul(&alive)?;
     }
     let block = share.group.map_or(BLOCK, |(_, m)| (BLOCK / m * m).max(m));
+    let mut of_rows = share.rows.as_ref().map(|rows| rows.counts().to_vec());
     let (mut kept, mut marked) = (Vec::new(), Vec::new());
     for from in (0..columns).step_by(block) {
         let width = block.min(columns - from);
@@ -134,9 +135,19 @@ pub fn prune_columns(
             diagonal: &diagonal[from..from + width],
         };
         let part = left.narrow(1, 0, width)?.contiguous()?;
-        let chosen = match share.group {
-            Some((n, m)) => Chosen::OfGroups { n, m },
-            None => {
+        let chosen = match (share.group, &mut of_rows) {
+            (Some((n, m)), _) => Chosen::OfGroups { n, m },
+            (None, Some(counts)) => {
+                let rest = columns - from;
+                let (worth, alive) = (worth.narrow(1, from, rest)?, alive.narrow(1, from, rest)?);
+                let scores = score_of(&left, &worth, &alive)?;
+                let marks = engine.least(&scores, &Least::OfRows(counts.clone()))?;
+                let marks = marks.narrow(1, 0, width)?.contiguous()?;
+                let marked: Vec<u32> = marks.to_dtype(DType::U32)?.sum(1)?.to_vec1()?;
+                counts.iter_mut().zip(marked).for_each(|(left, marked)| *left -= marked);
+                Chosen::Already(marks)
+            }
+            (None, None) => {
                 let wanted = match rounding {
                     Rounding::Exact => {
                         let up_to =
@@ -196,9 +207,7 @@ impl Window<'_> {
     /// Returns how much weights matter, `[rows, count]`, of the columns from `first` of the window on.
     fn score(&self, weights: &Tensor, first: usize) -> candle_core::Result<Tensor> {
         let count = weights.dim(1)?;
-        let scores = weights.sqr()?.broadcast_mul(&self.worth.narrow(1, first, count)?)?;
-        let alive = self.alive.narrow(1, first, count)?.broadcast_as(scores.shape())?;
-        alive.gt(0.5)?.where_cond(&scores, &scores.zeros_like()?)
+        score_of(weights, &self.worth.narrow(1, first, count)?, &self.alive.narrow(1, first, count)?)
     }
 
     /// Zeroes what is chosen, column by column, and corrects the columns behind within the window.
@@ -239,6 +248,13 @@ impl Window<'_> {
     }
 }
 
+/// Returns how much weights matter, `[rows, count]`, of columns with some `worth` that are `alive`, both `[1, count]`.
+fn score_of(weights: &Tensor, worth: &Tensor, alive: &Tensor) -> candle_core::Result<Tensor> {
+    let scores = weights.sqr()?.broadcast_mul(worth)?;
+    let alive = alive.broadcast_as(scores.shape())?;
+    alive.gt(0.5)?.where_cond(&scores, &scores.zeros_like()?)
+}
+
 /// Returns whether work on a device goes by tensor operations: everywhere but on the processor.
 pub fn applies(device: &Device) -> bool {
     !device.is_cpu()
@@ -250,6 +266,7 @@ mod tests {
     use rand::{RngExt, SeedableRng};
 
     use super::*;
+    use crate::allocate::RowCounts;
     use crate::prune::least;
 
     fn numbers(count: usize, seed: u64) -> Vec<f32> {
@@ -257,9 +274,13 @@ mod tests {
         (0..count).map(|_| random.random::<f32>() + random.random::<f32>() - 1.0).collect()
     }
 
-    fn shares(rows: usize, columns: usize) -> [Share; 3] {
+    fn shares(rows: usize, columns: usize) -> [Share; 4] {
         let pruned = (rows * columns * 3 / 5) as u64;
-        [None, Some((2, 4)), Some((5, 8))].map(|group| Share { sparsity: 0.6, pruned, group })
+        let of = |group| Share { group, ..Share::new(0.6, pruned) };
+        let counts: Vec<u32> = (0..rows).map(|row| (row * columns / rows) as u32).collect();
+        let rows = RowCounts::from(counts);
+        let of_rows = Share { rows: Some(rows.clone()), ..Share::new(0.5, rows.total()) };
+        [of(None), of(Some((2, 4))), of(Some((5, 8))), of_rows]
     }
 
     #[test]
@@ -275,9 +296,9 @@ mod tests {
             for share in shares(rows, columns) {
                 for rounding in [Rounding::Exact, Rounding::Reference] {
                     for per in [Group::Row, Group::Matrix] {
-                        let marks = marks(&Engine::Cpu, &found, per, share, rounding).expect("marks");
+                        let marks = marks(&Engine::Cpu, &found, per, &share, rounding).expect("marks");
                         let found = mask(&marks).expect("a mask");
-                        assert_eq!(found, least(&expected, columns, per, share, rounding), "{formula:?}");
+                        assert_eq!(found, least(&expected, columns, per, &share, rounding), "{formula:?}");
                     }
                 }
             }
@@ -303,10 +324,10 @@ mod tests {
         for share in shares(rows, columns) {
             for rounding in [Rounding::Exact, Rounding::Reference] {
                 let mut expected = numbers(rows * columns, 4);
-                let mask = crate::prune::sparsegpt::prune_columns(&mut expected, &factor, share, rounding);
+                let mask = crate::prune::sparsegpt::prune_columns(&mut expected, &factor, &share, rounding);
                 let weights = numbers(rows * columns, 4);
                 let (found, marks) =
-                    prune_columns(&Engine::Cpu, weights, &factor, share, rounding).expect("pruned");
+                    prune_columns(&Engine::Cpu, weights, &factor, &share, rounding).expect("pruned");
                 assert_eq!(marks, mask, "{share:?}, {rounding:?}");
                 for (found, expected) in found.iter().zip(&expected) {
                     assert!((found - expected).abs() < 1e-4, "{found} and {expected}");

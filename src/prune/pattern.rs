@@ -6,8 +6,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::error::PruneError;
-use crate::allocate::{Allocation, pruned_in_row};
+use super::error::{PruneError, RowObstacle};
+use crate::allocate::{Allocation, ProjectionAllocation, RowCounts, pruned_in_row};
 use crate::kernels::select;
 use crate::kernels::select::Least;
 use crate::lang::types::Group;
@@ -93,7 +93,7 @@ pub enum Rounding {
 }
 
 /// What one linear loses.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Share {
     /// The ratio on budget, before whole weights.
     pub sparsity: f64,
@@ -101,6 +101,24 @@ pub struct Share {
     pub pruned: u64,
     /// How many of how many consecutive columns are pruned, when a pattern rules that.
     pub group: Option<(usize, usize)>,
+    /// How many weights of each row are pruned, where rows have ratios of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<RowCounts>,
+}
+
+impl Share {
+    /// Returns a share of a linear whose weights may stand anywhere.
+    pub const fn new(sparsity: f64, pruned: u64) -> Self {
+        Self { sparsity, pruned, group: None, rows: None }
+    }
+
+    /// Returns how many weights row `row` of `rows` loses, exactly.
+    pub fn of_row(&self, row: usize, rows: usize) -> u64 {
+        match &self.rows {
+            Some(counts) => counts.counts().get(row).copied().map_or(0, u64::from),
+            None => pruned_in_row(row as u64, rows as u64, self.pruned),
+        }
+    }
 }
 
 /// Returns what each linear loses, in the order of `linears`.
@@ -108,8 +126,10 @@ pub struct Share {
 /// A mixed pattern gives each linear the number of its groups just below or above its share, above for those that are furthest
 /// below, so that the total comes as close to the budget as single steps bring it. A fixed one leaves only the linears' names to the allocation.
 ///
+/// Rows have counts in a share where the allocation has some that are not even.
+///
 /// # Errors
-/// When the allocation is not one of exactly these linears.
+/// When the allocation is not one of exactly these linears, or rows have ratios of their own where a pattern rules how many go.
 pub fn shares(
     linears: &[Linear],
     allocation: &Allocation,
@@ -131,7 +151,11 @@ pub fn shares(
             let (allocated, found) = (projection.parameters, parameters);
             return Err(PruneError::OtherSize { module: name.to_owned(), allocated, found });
         }
-        shares.push(Share { sparsity: unit.sparsity, pruned: projection.pruned, group: None });
+        let rows = row_counts(linear, projection)?;
+        if rows.is_some() && pattern != Pattern::Unstructured {
+            return Err(PruneError::Rows { obstacle: RowObstacle::Pattern });
+        }
+        shares.push(Share { rows, ..Share::new(unit.sparsity, projection.pruned) });
     }
     if let Some((name, _)) = by_name.first_key_value() {
         return Err(PruneError::NoSuchLinear { module: (*name).to_owned() });
@@ -148,6 +172,41 @@ pub fn shares(
         Pattern::Mixed { m } => mix(linears, &mut shares, m),
     }
     Ok(shares)
+}
+
+/// Returns the counts of a linear's rows, where they are not what its own count gives them.
+fn row_counts(linear: &Linear, projection: &ProjectionAllocation) -> Result<Option<RowCounts>, PruneError> {
+    let Some(rows) = &projection.rows else { return Ok(None) };
+    let wrong = |problem| Err(PruneError::RowCounts { module: linear.module.clone(), problem });
+    let counts = rows.counts();
+    if counts.len() != linear.rows {
+        return wrong(format!("it has counts for {} rows, and there are {}", counts.len(), linear.rows));
+    }
+    if let Some(row) = counts.iter().position(|count| *count as usize > linear.columns) {
+        return wrong(format!("row {row} loses {} of {} weights", counts[row], linear.columns));
+    }
+    if rows.total() != projection.pruned {
+        return wrong(format!("its rows lose {} weights, and all of it {}", rows.total(), projection.pruned));
+    }
+    Ok((!rows.are_even()).then(|| rows.clone()))
+}
+
+/// Refuses rows with ratios of their own where a metric or rounding has no place for them; `per` is what the metric compares.
+///
+/// # Errors
+/// When the metric compares the weights of a whole matrix, or the rounding is the published one.
+pub fn check_rows(allocation: &Allocation, per: Group, rounding: Rounding) -> Result<(), PruneError> {
+    let parts = allocation.units.iter().flat_map(|unit| &unit.projections);
+    let mut rows = parts.filter_map(|part| part.rows.as_ref());
+    let obstacle = match (per, rounding) {
+        (Group::Matrix, _) => RowObstacle::Matrix,
+        (Group::Row, Rounding::Reference) => RowObstacle::Rounding,
+        (Group::Row, Rounding::Exact) => return Ok(()),
+    };
+    match rows.any(|rows| !rows.are_even()) {
+        true => Err(PruneError::Rows { obstacle }),
+        false => Ok(()),
+    }
 }
 
 /// Chooses the number of each group that is pruned, linear by linear.
@@ -205,9 +264,12 @@ pub(crate) fn in_group(rounding: Rounding, n: usize, m: usize, width: usize) -> 
 
 /// Returns which of a linear's least scores are marked, `shape` being its `[rows, columns]`.
 ///
-/// A pattern's groups lie within rows, so with one it does not matter what a ratio is applied to.
-pub fn wanted(shape: [usize; 2], per: Group, share: Share, rounding: Rounding) -> Least {
+/// A pattern's groups lie within rows, so with one it does not matter what a ratio is applied to; nor with counts of rows.
+pub fn wanted(shape: [usize; 2], per: Group, share: &Share, rounding: Rounding) -> Least {
     let [rows, columns] = shape;
+    if let (None, Some(rows)) = (share.group, &share.rows) {
+        return Least::OfRows(rows.counts().to_vec());
+    }
     match (share.group, per, rounding) {
         (Some((n, m)), ..) => Least::OfGroups {
             size: m,
@@ -223,7 +285,7 @@ pub fn wanted(shape: [usize; 2], per: Group, share: Share, rounding: Rounding) -
 }
 
 /// Returns the marks of the least scores of one linear, `[rows, columns]`, true where a weight is pruned.
-pub fn least(scores: &[f32], columns: usize, per: Group, share: Share, rounding: Rounding) -> super::Mask {
+pub fn least(scores: &[f32], columns: usize, per: Group, share: &Share, rounding: Rounding) -> super::Mask {
     let shape = [scores.len().checked_div(columns).unwrap_or(0), columns];
     super::Mask::new(columns, select::least(scores, shape, &wanted(shape, per, share, rounding)))
 }
@@ -234,7 +296,7 @@ pub fn least(scores: &[f32], columns: usize, per: Group, share: Share, rounding:
 pub fn least_of_rows(
     shape: [usize; 2],
     score: impl Fn(usize, &mut [f32]) + Sync,
-    share: Share,
+    share: &Share,
     rounding: Rounding,
 ) -> super::Mask {
     let wanted = wanted(shape, Group::Row, share, rounding);
@@ -242,9 +304,9 @@ pub fn least_of_rows(
 }
 
 /// Returns how many weights of a row are pruned.
-fn in_row([rows, columns]: [usize; 2], row: usize, share: Share, rounding: Rounding) -> usize {
+fn in_row([rows, columns]: [usize; 2], row: usize, share: &Share, rounding: Rounding) -> usize {
     match rounding {
-        Rounding::Exact => pruned_in_row(row as u64, rows as u64, share.pruned) as usize,
+        Rounding::Exact => share.of_row(row, rows) as usize,
         Rounding::Reference => place(columns, share.sparsity),
     }
 }

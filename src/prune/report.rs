@@ -7,7 +7,7 @@ use super::method::{InputNeeds, Method, Propagation};
 use super::method_kind::MethodKind;
 use super::options::PruneOptions;
 use super::pattern::{Pattern, Rounding, Share};
-use crate::allocate::Allocation;
+use crate::allocate::{Allocation, RowCounts};
 use crate::lang::ops::Op;
 use crate::lang::print;
 use crate::model::{Checkpoint, Linear, count_zeros};
@@ -64,10 +64,13 @@ pub struct LinearReport {
     /// The share of the Hessian's mean diagonal that was added (SparseGPT).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub damping: Option<f64>,
+    /// How many weights of each row were to be pruned, where rows have ratios of their own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub counts: Option<RowCounts>,
 }
 
 impl LinearReport {
-    pub(super) fn new(linear: &Linear, share: Share, pruned: &Pruned) -> Self {
+    pub(super) fn new(linear: &Linear, share: &Share, pruned: &Pruned) -> Self {
         let count = pruned.mask.count();
         let parameters = (linear.rows * linear.columns).max(1);
         Self {
@@ -82,6 +85,7 @@ impl LinearReport {
             sparsity: count as f64 / parameters as f64,
             group: share.group.map(|(n, m)| format!("{n}:{m}")),
             damping: pruned.damping,
+            counts: share.rows.clone(),
         }
     }
 }
@@ -210,6 +214,11 @@ fn notes(options: &PruneOptions<'_>, linears: &[LinearReport], pruned: u64, aske
                 ));
             }
         }
+    }
+    let dead = |it: &LinearReport| it.counts.as_ref().map_or(0, |counts| counts.dead(it.columns));
+    let dead: usize = linears.iter().map(dead).sum();
+    if dead > 0 {
+        notes.push(format!("{dead} rows lost all of their weights: their output channels are dead"));
     }
     if pruned != asked {
         let (difference, side) = (pruned.abs_diff(asked), if pruned > asked { "more" } else { "fewer" });

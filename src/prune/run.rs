@@ -6,7 +6,7 @@ use super::blocks::{check_weights, prune_blocks, prune_checked};
 use super::error::PruneError;
 use super::linear::Pruned;
 use super::options::PruneOptions;
-use super::pattern::shares;
+use super::pattern::{check_rows, shares};
 use super::report::{Report, ScriptSource};
 use super::save::{PrunedFolder, check_target};
 use crate::allocate::Allocation;
@@ -37,6 +37,7 @@ pub fn prune(
     progress: &mut dyn FnMut(usize),
 ) -> Result<Report, PruneError> {
     options.check()?;
+    check_rows(allocation, options.method.per_with_rows(), options.rounding)?;
     let shares = shares(checkpoint.linears(), allocation, options.pattern)?;
     check_target(checkpoint, output.folder, output.force)?;
     check_weights(checkpoint, options)?;

@@ -30,12 +30,15 @@ struct Window<'a> {
 /// together, or of each group of a pattern, those of a group once the columns before it are done. With exact rounding a block loses
 /// its share of the count by columns, so that all blocks together lose exactly the count.
 ///
+/// Rows with counts of their own lose in each block as many as are among the least of what is left of the row, as many as it still
+/// has to lose; so a row's count goes where it does the least, and is exact at the end.
+///
 /// Input channels that never were anything but 0 are worth nothing: they go first. As published they go in any case, which may prune
 /// more than was asked for.
 ///
 /// # Source
 /// SparseGPT (arXiv 2301.00774), algorithm 1.
-pub fn prune_columns(weights: &mut [f32], factor: &InverseFactor, share: Share, rounding: Rounding) -> Mask {
+pub fn prune_columns(weights: &mut [f32], factor: &InverseFactor, share: &Share, rounding: Rounding) -> Mask {
     let columns = factor.columns().max(1);
     let rows = weights.len() / columns;
     if rounding == Rounding::Reference {
@@ -46,13 +49,15 @@ pub fn prune_columns(weights: &mut [f32], factor: &InverseFactor, share: Share, 
         }
     }
     let mut marks = vec![false; weights.len()];
+    let mut left = share.rows.as_ref().map(|rows| rows.counts().to_vec());
     let block = share.group.map_or(BLOCK, |(_, m)| (BLOCK / m * m).max(m));
     for from in (0..columns).step_by(block) {
         let to = (from + block).min(columns);
         let window = Window::new(factor, from, to);
-        let mut chosen = match share.group {
-            Some(_) => vec![false; rows * window.width],
-            None => window.choose(weights, columns, share, rounding),
+        let mut chosen = match (share.group, &mut left) {
+            (Some(_), _) => vec![false; rows * window.width],
+            (None, Some(left)) => choose_of_rows(weights, factor, (from, to), left),
+            (None, None) => window.choose(weights, columns, share, rounding),
         };
         let errors = window.correct(weights, columns, &mut chosen, share.group, rounding);
         for (marks, chosen) in marks.chunks_mut(columns).zip(chosen.chunks(window.width)) {
@@ -94,7 +99,7 @@ impl<'a> Window<'a> {
     }
 
     /// Marks the least of all rows, `[rows, width]`.
-    fn choose(&self, weights: &[f32], columns: usize, share: Share, rounding: Rounding) -> Vec<bool> {
+    fn choose(&self, weights: &[f32], columns: usize, share: &Share, rounding: Rounding) -> Vec<bool> {
         let mut scores = vec![0.0; weights.len() / columns * self.width];
         let rows = scores.par_chunks_mut(self.width).zip(weights.par_chunks(columns));
         rows.for_each(|(scores, row)| self.score(&row[self.from..self.from + self.width], scores));
@@ -155,4 +160,35 @@ impl<'a> Window<'a> {
         });
         errors
     }
+}
+
+/// Marks the least of each row in the columns `from` to `to`, `[rows, width]`, and takes their number from what rows have `left` to lose.
+///
+/// All columns from `from` on are compared, as they are by now: those marked are of the `left` least of them.
+fn choose_of_rows(
+    weights: &[f32],
+    factor: &InverseFactor,
+    (from, to): (usize, usize),
+    left: &mut [u32],
+) -> Vec<bool> {
+    let columns = factor.columns().max(1);
+    let diagonal: Vec<f32> = (from..columns).map(|it| factor.upper()[it * columns + it]).collect();
+    let dead = &factor.dead()[from..];
+    let width = to - from;
+    let mut marks = vec![false; left.len() * width];
+    let rows = weights.par_chunks(columns).zip(marks.par_chunks_mut(width)).zip(left.par_iter_mut());
+    rows.for_each(|((row, marks), left)| {
+        let channels = row[from..].iter().zip(diagonal.iter().zip(dead));
+        let scores: Vec<f32> = channels
+            .map(
+                |(weight, (diagonal, dead))| {
+                    if *dead { 0.0 } else { weight * weight / (diagonal * diagonal) }
+                },
+            )
+            .collect();
+        let least = least_of_all(&scores, *left as usize);
+        marks.copy_from_slice(&least[..width]);
+        *left -= marks.iter().map(|mark| u32::from(*mark)).sum::<u32>();
+    });
+    marks
 }

@@ -15,6 +15,8 @@ pub mod model;
 pub mod number;
 pub mod plan;
 pub mod pruned;
+mod row_range;
+pub mod rows;
 pub mod search;
 mod svg;
 pub mod table;

@@ -3,6 +3,7 @@
 use comfy_table::{Attribute, Cell, CellAlignment, Color, LineStyle, Table, TableStyle, presets};
 
 use super::number::{grouped, percent, shortened, significant};
+use super::row_range;
 use crate::allocate::{Allocation, UnitAllocation};
 
 /// Says how a table may look, which the caller knows and the table does not.
@@ -205,6 +206,7 @@ fn summary(allocation: &Allocation, width: usize) -> Vec<String> {
         format!("achieved {}", percent(allocation.achieved(), 2)),
         format!("{} of {} weights pruned", grouped(allocation.pruned()), grouped(allocation.parameters())),
     ];
+    parts.extend(row_range::line(allocation));
     if allocation.noise {
         parts.push("importances differ by rounding only, so all are equal".to_owned());
     }

@@ -5,7 +5,8 @@ use sha2::{Digest, Sha256};
 use crate::model::hexadecimal;
 use crate::prune::Share;
 
-/// What identifies an allocation: the whole weights that each linear loses at every target, and how they are chosen.
+/// What identifies an allocation: the whole weights that each linear, and each row with a ratio of its own, loses at every target, and
+/// how they are chosen.
 ///
 /// Candidates of one behaviour prune the same weights, so one measurement serves all of them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,6 +24,10 @@ impl Behaviour {
                 let (n, m) = share.group.unwrap_or_default();
                 hash.update((n as u64).to_le_bytes());
                 hash.update((m as u64).to_le_bytes());
+                if let Some(rows) = &share.rows {
+                    hash.update([1]);
+                    rows.counts().iter().for_each(|count| hash.update(count.to_le_bytes()));
+                }
             }
         }
         Self(hexadecimal(&hash.finalize()[..16]))

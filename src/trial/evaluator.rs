@@ -20,7 +20,7 @@ use crate::allocate::{Allocation, Bounds};
 use crate::lang::print;
 use crate::lang::program::{Metric, Script};
 use crate::measure::Reference;
-use crate::prune::{Pattern, Share, shares};
+use crate::prune::{Pattern, Rounding, Share, check_rows, shares};
 
 /// Everything that candidates are measured with.
 #[derive(Debug)]
@@ -122,6 +122,7 @@ impl Evaluator {
     pub fn allotted(&self, allocations: &[Allocation]) -> Result<Allotted, TrialError> {
         let of_target = |(target, allocation): (&Target, &Allocation)| {
             let linears = self.subject(*target)?.checkpoint().linears();
+            check_rows(allocation, self.metric.per, Rounding::Exact)?;
             Ok(shares(linears, allocation, self.pattern)?)
         };
         let shares: Vec<Vec<Share>> =

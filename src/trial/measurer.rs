@@ -227,10 +227,7 @@ mod tests {
     fn tasks_and_answers_travel_as_data() {
         let model = PrunedModel {
             subject: 1,
-            shares: vec![
-                Share { sparsity: 0.5, pruned: 8, group: None },
-                Share { sparsity: 0.25, pruned: 4, group: Some((1, 4)) },
-            ],
+            shares: vec![Share::new(0.5, 8), Share { group: Some((1, 4)), ..Share::new(0.25, 4) }],
         };
         let (split, windows) = (Split::Selection, 2..5);
         let tasks: [Task; 3] = [

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use candle_core::{Storage, Tensor};
+use candle_core::{DType, Storage, Tensor};
 
 use super::cancel::Cancel;
 use super::error::TrialError;
@@ -130,7 +130,7 @@ impl Order {
         place: usize,
         linear: &Linear,
         weight: &Tensor,
-        share: Share,
+        share: &Share,
     ) -> Result<Tensor, TrialError> {
         let (gpu, orders) = match &self.linears {
             Linears::OnProcessor(ranks) => {
@@ -141,6 +141,9 @@ impl Order {
             }
             Linears::OnGpu(gpu, orders) => (gpu.as_ref(), orders),
         };
+        if share.rows.is_some() && !matches!(orders[place], OnGpu::Scores(_)) {
+            return self.masked_by_row(place, linear, weight, share);
+        }
         let (ranks, bound) = match &orders[place] {
             OnGpu::InMatrix(ranks) => (ranks, Bound::OfAll { pruned: share.pruned }),
             OnGpu::InRows(ranks) => (ranks, self.bound(linear.columns, share)),
@@ -152,8 +155,28 @@ impl Order {
         Ok(without_least(gpu, weight, ranks, bound).map_err(ModelError::from)?)
     }
 
+    /// Does what [`Order::masked`] does by the processor: no kernel takes a bound of ranks for each row.
+    fn masked_by_row(
+        &self,
+        place: usize,
+        linear: &Linear,
+        weight: &Tensor,
+        share: &Share,
+    ) -> Result<Tensor, TrialError> {
+        let at = |error: candle_core::Error| ModelError::at(&linear.module)(error);
+        let ranks = self.ranks(place, linear)?;
+        let shape = (linear.rows, linear.columns);
+        let weights: Vec<f32> = weight
+            .to_dtype(DType::F32)
+            .and_then(|it| it.flatten_all())
+            .and_then(|it| it.to_vec1())
+            .map_err(at)?;
+        let masked = Tensor::from_vec(ranks.masked(&weights, share), shape, weight.device());
+        Ok(masked.and_then(|it| it.to_dtype(weight.dtype())).map_err(at)?)
+    }
+
     /// Returns which ranks within rows or groups a share prunes.
-    fn bound(&self, columns: usize, share: Share) -> Bound {
+    fn bound(&self, columns: usize, share: &Share) -> Bound {
         match (self.group, share.group) {
             (Some(width), Some((n, m))) => {
                 let of = |width| in_group(Rounding::Exact, n, m, width);

@@ -2,7 +2,6 @@
 
 use rayon::prelude::*;
 
-use crate::allocate::pruned_in_row;
 use crate::lang::types::Group;
 use crate::prune::{Share, in_group};
 
@@ -58,10 +57,11 @@ impl Ranks {
     }
 
     /// Returns `weights`, `[rows, columns]`, with those that a share prunes set to 0.
-    pub fn masked(&self, weights: &[f32], share: Share) -> Vec<f32> {
+    pub fn masked(&self, weights: &[f32], share: &Share) -> Vec<f32> {
         match &self.places {
             Places::Narrow(places, group) => self.by_row(places, *group, weights, share),
             Places::Wide(places, group) => self.by_row(places, *group, weights, share),
+            Places::Matrix(places) if share.rows.is_some() => self.of_rows(places, weights, share),
             Places::Matrix(places) => {
                 let mut masked = vec![0.0; weights.len()];
                 let parts = masked.par_chunks_mut(LARGE).zip(weights.par_chunks(LARGE));
@@ -71,6 +71,22 @@ impl Ranks {
                 masked
             }
         }
+    }
+
+    /// Returns the weights without those that come first in the matrix's order within each row, as many as the row loses.
+    fn of_rows(&self, places: &[u32], weights: &[f32], share: &Share) -> Vec<f32> {
+        let rows = weights.len() / self.columns;
+        let mut masked = vec![0.0; weights.len()];
+        let lines = masked.chunks_mut(self.columns).zip(weights.chunks(self.columns));
+        for (row, ((masked, weights), places)) in lines.zip(places.chunks(self.columns)).enumerate() {
+            let pruned = share.of_row(row, rows) as usize;
+            let mut sorted = places.to_vec();
+            sorted.sort_unstable();
+            if let Some(first) = sorted.get(pruned) {
+                keep(masked, weights, places, *first);
+            }
+        }
+        masked
     }
 
     /// Returns the sums of `values`, `[rows, columns]`, over the weights of each of `buckets` equal parts of the ranks, the least first.
@@ -111,7 +127,7 @@ impl Ranks {
         places: &[T],
         group: Option<usize>,
         weights: &[f32],
-        share: Share,
+        share: &Share,
     ) -> Vec<f32> {
         let columns = self.columns;
         let rows = weights.len() / columns;
@@ -132,7 +148,7 @@ impl Ranks {
                             }
                         }
                         _ => {
-                            let pruned = pruned_in_row(row as u64, rows as u64, share.pruned);
+                            let pruned = share.of_row(row, rows);
                             if pruned < columns as u64 {
                                 keep(masked, weights, places, T::new(pruned));
                             }
@@ -204,12 +220,12 @@ mod tests {
             let per = if whole { Group::Matrix } else { Group::Row };
             let group = pattern.map(|(n, m)| (n.min(m), m));
             let pruned = (pruned * scores.len() as f64) as u64;
-            let share = Share { sparsity: 0.5, pruned, group };
-            let mask = least(&scores, columns, per, share, Rounding::Exact);
+            let share = Share { group, ..Share::new(0.5, pruned) };
+            let mask = least(&scores, columns, per, &share, Rounding::Exact);
             let expected: Vec<f32> =
                 weights.iter().zip(mask.pruned()).map(|(weight, pruned)| if *pruned { 0.0 } else { *weight }).collect();
             let ranks = Ranks::new(&scores, columns, per, group.map(|it| it.1));
-            prop_assert_eq!(ranks.masked(&weights, share), expected);
+            prop_assert_eq!(ranks.masked(&weights, &share), expected);
         }
     }
 }

@@ -168,7 +168,7 @@ impl Subject {
             let of = &linear.linear;
             let missing = || PruneError::NotAllocated { module: of.module.clone() };
             let share = shares.get(place).ok_or_else(missing)?;
-            let masked = self.order.masked(self.checkpoint.engine(), place, of, linear.weight(), *share)?;
+            let masked = self.order.masked(self.checkpoint.engine(), place, of, linear.weight(), share)?;
             linear.set_weight(masked)?;
         }
         Ok(block)

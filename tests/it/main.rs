@@ -62,6 +62,7 @@ mod prune {
     mod masks;
     mod methods;
     mod overflow;
+    mod rows;
     mod saving;
 }
 mod report {

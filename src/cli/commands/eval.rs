@@ -42,6 +42,12 @@ pub(in crate::cli) struct Arguments {
     /// The greatest sparsity of a unit
     #[arg(long, value_name = "RATIO", default_value_t = 1.0)]
     most: f64,
+    /// Also prints how the ratios of rows spread in each projection, where rows have ratios of their own
+    #[arg(long)]
+    rows: bool,
+    /// Also prints what each row of a projection loses: its module's name, or the end of it
+    #[arg(long, value_name = "MODULE")]
+    rows_of: Option<String>,
     /// Also writes the figure of ratios and importances there, as SVG
     #[arg(long, value_name = "FILE.svg")]
     figure: Option<PathBuf>,
@@ -64,7 +70,7 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
             &loaded.name,
             Some(canonical::hash(&loaded.script)),
         ))?,
-        Format::Text => print_table(&outcome.allocation)?,
+        Format::Text => print_table(&outcome.allocation, arguments)?,
     }
     Ok(Verdict::Fine)
 }
@@ -82,7 +88,7 @@ fn show_file(
     draw(arguments, &allocation, name)?;
     match common.format {
         Format::Json => output::print_json(file)?,
-        Format::Text => print_table(&allocation)?,
+        Format::Text => print_table(&allocation, arguments)?,
     }
     Ok(Verdict::Fine)
 }
@@ -94,8 +100,17 @@ fn draw(arguments: &Arguments, allocation: &Allocation, name: &str) -> Result<()
     output::write_file(path, report::allocation_figure(allocation, &title).as_bytes())
 }
 
-fn print_table(allocation: &Allocation) -> Result<(), CliError> {
+fn print_table(allocation: &Allocation, arguments: &Arguments) -> Result<(), CliError> {
     let options =
         TableOptions { width: terminal::width(), color: terminal::styled(&std::io::stdout()), ascii: false };
-    output::print(&report::allocation_table(allocation, &options))
+    output::print(&report::allocation_table(allocation, &options))?;
+    if arguments.rows {
+        output::print(&format!("\n{}", report::rows::by_projection(allocation, &options)))?;
+    }
+    if let Some(module) = &arguments.rows_of {
+        let rows = report::rows::of_module(allocation, module, &options);
+        let missing = || CliError::NoRows { module: module.clone() };
+        output::print(&format!("\n{}", rows.ok_or_else(missing)?))?;
+    }
+    Ok(())
 }

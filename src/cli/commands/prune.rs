@@ -39,7 +39,7 @@ pub(in crate::cli) struct Arguments {
     method: Option<String>,
     #[command(flatten)]
     calibration: CalibrationArguments,
-    /// The allocation unit, instead of the script's own: block or projection
+    /// The allocation unit, instead of the script's own: block, projection or row
     #[arg(long, value_parser = crate::cli::shared::values::unit)]
     unit: Option<UnitKind>,
     /// Where zeros may stand: unstructured, N:M (`2:4` prunes two of every four), or `n:M` as the allocation has it

@@ -70,7 +70,7 @@ pub(in crate::cli) struct Arguments {
     /// How weights are scored when those scripts do not say
     #[arg(long, default_value = "wanda", requires = "reductions")]
     method: String,
-    /// The allocation unit, instead of those scripts' own: block or projection
+    /// The allocation unit, instead of those scripts' own: block, projection or row
     #[arg(long, value_parser = crate::cli::shared::values::unit, requires = "reductions")]
     unit: Option<UnitKind>,
     /// What `target` stands for in those scripts; of use only at this sparsity where it stands in a reduction

@@ -49,7 +49,7 @@ pub(in crate::cli) struct EvaluationArguments {
     /// How weights are scored when a script does not say: wanda, magnitude, ria, sparsegpt or a script with a metric
     #[arg(long, default_value = "wanda")]
     pub(in crate::cli) method: String,
-    /// The allocation unit, instead of a script's own: block or projection
+    /// The allocation unit, instead of a script's own: block, projection or row
     #[arg(long, value_parser = super::values::unit)]
     pub(in crate::cli) unit: Option<UnitKind>,
 }

@@ -109,6 +109,12 @@ pub enum CliError {
     /// Ratios are asked for, and there is no model to have them.
     #[error("no model is given: a script gives ratios on a model only")]
     NoModel,
+    /// The rows of a projection are asked for, and there is no such projection, or its rows have no ratios of their own.
+    #[error("no projection `{module}` has rows with ratios of their own here")]
+    NoRows {
+        /// What was asked for.
+        module: String,
+    },
     /// A script is asked for, and there are only ratios.
     #[error("{name} is an allocation file: it has ratios and no script")]
     NoScriptInFile {

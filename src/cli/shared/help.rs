@@ -13,7 +13,7 @@ use crate::lang::ops::Op;
 use crate::lang::render::render;
 use crate::model::hub::DownloadProblem;
 use crate::model::{FolderForm, ModelError, TokenizerProblem};
-use crate::prune::PruneError;
+use crate::prune::{PruneError, RowObstacle};
 use crate::search::error::SearchError;
 use crate::search::space::SpaceError;
 use crate::stats::{StatisticsError, TextError};
@@ -73,6 +73,9 @@ fn of(error: &CliError) -> Vec<String> {
         CliError::NoSparsity => one("pass `--sparsity RATIO`"),
         CliError::Exchange { cause, .. } => exchange(cause),
         CliError::UnknownFormat { .. } => one("say which it is with `--from FORMAT`"),
+        CliError::NoRows { .. } => {
+            one("`--rows` lists the projections; a ratio for each row needs `unit row`")
+        }
         CliError::NoModel => one("pass `--model MODEL` and `--sparsity RATIO`"),
         CliError::NoScriptInFile { .. } => {
             one("export it to json, csv, llm-compressor, evopress, dlp or alphapruning")
@@ -305,6 +308,10 @@ fn prune(error: &PruneError) -> Vec<String> {
         PruneError::Exists { .. } => one("give another name, or replace it with `--force`"),
         PruneError::NotOurs { .. } => one("remove it yourself or give another name"),
         PruneError::Overlaps { .. } => one("give a folder beside it"),
+        PruneError::Rows { obstacle } => row_obstacle(*obstacle),
+        PruneError::RowCounts { .. } => {
+            one("make the allocation for this model: `allot eval MODEL SCRIPT --format json`")
+        }
         PruneError::Pattern { .. } | PruneError::Interrupted(_) => none(),
     }
 }
@@ -314,6 +321,8 @@ fn exchange(error: &ExchangeError) -> Vec<String> {
         ExchangeError::Unequal { .. } => {
             one("export it with `--unit block`, or to llm-compressor, evopress, json or csv")
         }
+        ExchangeError::Rows { .. } => one("export it as json, which holds the rows"),
+        ExchangeError::RowScript => one("reduce the importance, such as with `mean`, for `unit projection`"),
         ExchangeError::Level { level, least, .. } => {
             one(format!("use `--levels {}`, or `--weights-diff {least}` or more", level.unsigned_abs()))
         }
@@ -339,6 +348,18 @@ fn exchange(error: &ExchangeError) -> Vec<String> {
         | ExchangeError::NoAllocation
         | ExchangeError::Operator { .. }
         | ExchangeError::OperatorOf { .. } => none(),
+    }
+}
+
+fn row_obstacle(obstacle: RowObstacle) -> Vec<String> {
+    match obstacle {
+        RowObstacle::Pattern => {
+            one("leave `--pattern` at `unstructured`, or evaluate with `--unit projection`")
+        }
+        RowObstacle::Matrix => {
+            one("choose weights by `--method wanda` or `sparsegpt`, or evaluate with `--unit projection`")
+        }
+        RowObstacle::Rounding => one("leave `--rounding` at `exact`, or evaluate with `--unit projection`"),
     }
 }
 

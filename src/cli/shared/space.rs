@@ -14,7 +14,7 @@ pub(in crate::cli) struct SpaceArguments {
     /// The most operators and constants of a formula
     #[arg(long, default_value_t = SpaceOptions::default().max_size)]
     max_size: usize,
-    /// The allocation unit, instead of both: block or projection
+    /// The allocation unit, instead of both block and projection: block, projection or row
     #[arg(long, value_parser = super::values::unit)]
     unit: Option<UnitKind>,
     /// Builds formulas of these operators only

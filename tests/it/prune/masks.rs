@@ -32,7 +32,7 @@ fn masks(
         .map(|(linear, share)| {
             let weights = widen(&checkpoint.weight(linear).unwrap());
             let scores = scores(&linear.module, &weights);
-            (linear.module.clone(), least(&scores, linear.columns, per, share, Rounding::Reference))
+            (linear.module.clone(), least(&scores, linear.columns, per, &share, Rounding::Reference))
         })
         .collect()
 }
@@ -126,7 +126,7 @@ fn of_equal_scores_the_first_are_pruned() {
         let levels: Vec<f32> = weights.iter().map(|it| (it / most * 7.0).round() / 7.0 * most).collect();
         let scores = score::magnitude(&levels);
         for per in [Group::Row, Group::Matrix] {
-            let mask = least(&scores, linear.columns, per, share, Rounding::Exact);
+            let mask = least(&scores, linear.columns, per, &share, Rounding::Exact);
             let width = if per == Group::Row { linear.columns } else { scores.len() };
             for (scores, marks) in scores.chunks(width).zip(mask.pruned().chunks(width)) {
                 let count = marks.iter().filter(|it| **it).count();
@@ -136,8 +136,8 @@ fn of_equal_scores_the_first_are_pruned() {
                 torn += usize::from(kept(worst.map(|(it, _)| *it).fold(0.0, f32::max)));
             }
         }
-        let of_matrix = least(&scores, linear.columns, Group::Matrix, share, Rounding::Exact);
-        let of_rows = least(&scores, linear.columns, Group::Row, share, Rounding::Exact);
+        let of_matrix = least(&scores, linear.columns, Group::Matrix, &share, Rounding::Exact);
+        let of_rows = least(&scores, linear.columns, Group::Row, &share, Rounding::Exact);
         assert_eq!(of_matrix.count(), of_rows.count(), "{}", linear.module);
     }
     // The threshold falls among equal scores nearly always.
@@ -203,8 +203,8 @@ proptest! {
     fn exact_masks_prune_exactly_the_count((columns, scores) in scores(), part in 0.0_f64..=1.0) {
         let pruned = (scores.len() as f64 * part) as u64;
         for per in Group::ALL {
-            let share = Share { sparsity: part, pruned, group: None };
-            prop_assert_eq!(least(&scores, columns, per, share, Rounding::Exact).count(), pruned);
+            let share = Share::new(part, pruned);
+            prop_assert_eq!(least(&scores, columns, per, &share, Rounding::Exact).count(), pruned);
         }
     }
 }

@@ -240,9 +240,9 @@ fn correction_lowers_the_error_of_the_output_and_dead_inputs_go_first() {
     let weights = numbers(rows * columns);
     let factor = InverseFactor::new(hessian(&inputs, columns), columns, 0.01).unwrap();
     assert!(factor.dead()[3] && factor.dead()[190] && factor.damping() == 0.01);
-    let share = Share { sparsity: 0.5, pruned: 1203, group: None };
+    let share = Share::new(0.5, 1203);
     let mut corrected = weights.clone();
-    let mask = sparsegpt::prune_columns(&mut corrected, &factor, share, Rounding::Exact);
+    let mask = sparsegpt::prune_columns(&mut corrected, &factor, &share, Rounding::Exact);
     assert_eq!(mask.count(), 1203);
     assert!((0..rows).all(|row| mask.pruned()[row * columns + 3] && mask.pruned()[row * columns + 190]));
     let only_masked: Vec<f32> =

@@ -54,8 +54,8 @@ fn as_published(decoder: &Decoder, tokens: &Tokens, sparsity: &[f64]) -> f64 {
             let weights: Vec<f32> =
                 linear.weight().flatten_all().and_then(|it| it.to_vec1()).expect("weights");
             let scores = score::wanda(&weights, &moments.mean(linear.linear.site).expect("a site's moments"));
-            let share = Share { sparsity: *sparsity, pruned: 0, group: None };
-            let mask = least(&scores, columns, Group::Row, share, Rounding::Reference);
+            let share = Share::new(*sparsity, 0);
+            let mask = least(&scores, columns, Group::Row, &share, Rounding::Reference);
             let kept =
                 weights.iter().zip(mask.pruned()).map(|(weight, gone)| if *gone { 0.0 } else { *weight });
             let kept = Tensor::from_vec(kept.collect(), (rows, columns), &Device::Cpu).expect("a tensor");
