@@ -15,6 +15,7 @@ pub mod correlation;
 pub mod error;
 pub mod proposal;
 pub mod round;
+mod row_allocation;
 pub mod row_counts;
 pub mod rows;
 pub mod script;

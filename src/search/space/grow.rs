@@ -22,6 +22,9 @@ const MATRIX_DEPTH: usize = 3;
 const SUMS: f64 = 0.4;
 const LONGEST_SUM: u64 = 4;
 
+/// How often an importance is one value for each row, where rows are the units.
+const OF_ROWS: f64 = 0.75;
+
 /// How often allocators are drawn, beside 1 for those that are not named.
 const fn frequency(allocator: Op) -> f64 {
     match allocator {
@@ -53,6 +56,7 @@ impl Space {
         let allocation = match allocator.info().class {
             Class::Allocator(Some(of_type)) => {
                 let productions = self.of_unit(unit);
+                let of_type = productions.importance(random, of_type, unit);
                 let importance =
                     match of_type == Type::Layer && productions.has_sums() && random.random_bool(SUMS) {
                         true => {
@@ -99,6 +103,13 @@ impl Space {
 }
 
 impl Productions {
+    /// Draws the type of an importance, where an allocator takes one of `of_type`: rows have one each more often than not.
+    fn importance(&self, random: &mut ChaCha8Rng, of_type: Type, unit: UnitKind) -> Type {
+        let rows =
+            unit == UnitKind::Row && of_type == Type::Layer && self.least_depth(Type::Output).is_some();
+        if rows && random.random_bool(OF_ROWS) { Type::Output } else { of_type }
+    }
+
     /// Draws a tree of a type: as deep as can be when it is to be full, else any up to a depth.
     pub(super) fn grow(
         &self,

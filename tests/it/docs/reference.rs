@@ -468,7 +468,7 @@ fn grammar_page() -> String {
          | statement | means |\n|---|---|\n\
          | `metric EXPR` | how weights are scored: a Matrix; `score` is this from then on |\n\
          | `metric(per = matrix) EXPR` | the same, and a ratio is applied to each matrix as a whole, not to each row |\n\
-         | `unit block`, `unit projection` | what gets one ratio; a flag overrides it |\n\
+         | `unit block`, `unit projection`, `unit row` | what gets one ratio; a flag overrides it |\n\
          | `let NAME = EXPR` | a name for a part |\n\
          | `EXPR` | the value |\n\n\
          A new line ends a statement, unless it stands inside parentheses, after an operator, `=` or `,`, or before an\n\

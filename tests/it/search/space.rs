@@ -49,6 +49,20 @@ proptest! {
     }
 
     #[test]
+    fn formulas_of_rows_are_of_their_space(seed in any::<u64>(), all in any::<bool>(), steps in 1usize..40) {
+        let units = if all { UnitKind::ALL.to_vec() } else { vec![UnitKind::Row] };
+        let space = Space::new(&SpaceOptions { units, ..SpaceOptions::default() }).expect("a space");
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let mut parent = space.random(&mut random);
+        for _ in 0..steps {
+            let mate = space.random(&mut random);
+            assert_sound(&space, &mate)?;
+            parent = space.vary(&mut random, &parent, &mate, &[]).0;
+            assert_sound(&space, &parent)?;
+        }
+    }
+
+    #[test]
     fn published_formulas_have_children_of_the_space(seed in any::<u64>(), full in any::<bool>()) {
         let space = space(if full { SpaceKind::Full } else { SpaceKind::Dsa });
         let mut random = ChaCha8Rng::seed_from_u64(seed);
@@ -95,6 +109,18 @@ fn every_variation_is_reached_and_changes_something() {
             assert_eq!(weight > 0.0, reached.contains_key(info.name), "{} in {}", info.name, kind.name());
         }
     }
+}
+
+#[test]
+fn rows_have_importances_of_their_own() {
+    let space = Space::new(&SpaceOptions { units: vec![UnitKind::Row], ..SpaceOptions::default() });
+    let space = space.expect("a space");
+    let mut random = ChaCha8Rng::seed_from_u64(5);
+    let of_rows = (0..200).filter(|_| {
+        let script = space.random(&mut random);
+        script.allocator().and_then(|it| it.importance.map(|it| it.ty())) == Some(Type::Output)
+    });
+    assert!(of_rows.count() > 80);
 }
 
 #[test]
