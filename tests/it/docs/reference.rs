@@ -319,6 +319,7 @@ fn diagnostics_page() -> String {
          | `not-finite` | A sub-expression is NaN or infinite in a unit. The label names the values that led to it. |\n\
          | `not-collected` | A terminal stands for a statistic that was not collected. |\n\
          | `needs-projection` | A terminal that only projections have is evaluated with blocks as units. |\n\
+         | `needs-rows` | An importance of rows is evaluated with blocks or projections as units. |\n\
          | `no-value` | The model cannot be evaluated: no linears, a statistic of the wrong length, a spectrum that does not converge. |\n",
     );
     let evaluation = book::read("crates/allot-core/src/interpret/error.rs");
@@ -327,7 +328,7 @@ fn diagnostics_page() -> String {
     codes.dedup();
     assert_eq!(
         codes,
-        ["needs-projection", "no-value", "not-collected", "not-finite"],
+        ["needs-projection", "needs-rows", "no-value", "not-collected", "not-finite"],
         "the codes of crates/allot-core/src/interpret/error.rs changed: write the table in tests/it/docs/reference.rs again"
     );
     out
