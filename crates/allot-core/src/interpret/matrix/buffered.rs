@@ -132,8 +132,12 @@ impl Buffered {
             && let Some(found) = backend.channels(sweep, &wanted)?
         {
             for (kind, place) in self.within_linears.iter().enumerate() {
-                let of_linears = found.iter().map(|of_linear| of_linear[kind].clone()).collect();
-                values[*place] = Some(StepValue::Channels(of_linears));
+                let of_linears: Vec<Vec<f64>> =
+                    found.iter().map(|of_linear| of_linear[kind].clone()).collect();
+                // The device does not say how large the terms were; the results stand for them.
+                let size = |values: &Vec<f64>| values.iter().map(|value| value.abs()).collect();
+                let magnitudes = of_linears.iter().map(size).collect();
+                values[*place] = Some(StepValue::Channels { values: of_linears, magnitudes });
             }
             return Ok(());
         }
