@@ -95,59 +95,7 @@ impl Launcher for Emulation {
         outs: &[Out],
     ) -> Result<Vec<Tensor>, EngineError> {
         let text = code.text();
-        let mut data: Vec<u8> = Vec::new();
-        let (mut names, mut numbers, mut count) = (Vec::new(), Vec::new(), 0);
-        let mut add = |bytes: &[u8], count: &mut usize| {
-            data.extend((bytes.len() as u64).to_le_bytes());
-            data.extend_from_slice(bytes);
-            *count += 1;
-            *count - 1
-        };
-        let (mut places, mut lists) = (BTreeMap::new(), 0);
-        for argument in launch.arguments {
-            names.push(match argument {
-                Argument::Tensor(tensor) => {
-                    numbers.push(add(&bytes(tensor), &mut count) as u64);
-                    format!("Any{{buffers[numbers[{}]].data()}}", numbers.len() - 1)
-                }
-                Argument::Addresses(tensors) => {
-                    // Its first buffer and how many there are, which the program is not compiled for.
-                    numbers.extend([count as u64, tensors.len() as u64]);
-                    for tensor in *tensors {
-                        add(&bytes(tensor), &mut count);
-                    }
-                    lists += 1;
-                    format!(
-                        "list({}, numbers[{}], numbers[{}])",
-                        lists - 1,
-                        numbers.len() - 2,
-                        numbers.len() - 1
-                    )
-                }
-                Argument::U32(_) | Argument::U64(_) => {
-                    numbers.push(match argument {
-                        Argument::U32(number) => u64::from(*number),
-                        Argument::U64(number) => *number,
-                        _ => 0,
-                    });
-                    format!("numbers[{}]", numbers.len() - 1)
-                }
-                Argument::Out(out) => {
-                    places.insert(*out, names.len());
-                    String::new()
-                }
-            });
-        }
-        let inputs = count;
-        for (out, Out { dtype, count: length, zeros }) in outs.iter().enumerate() {
-            // What a kernel has to write itself is not 0 before.
-            let before = if *zeros { 0 } else { 0xab };
-            let buffer = add(&vec![before; dtype.size_in_bytes() * length], &mut count);
-            if let Some(place) = places.get(&out) {
-                numbers.push(buffer as u64);
-                names[*place] = format!("Any{{buffers[numbers[{}]].data()}}", numbers.len() - 1);
-            }
-        }
+        let passed = Passed::new(launch.arguments, outs);
         let main = format!(
             "{}\n{text}\nstatic uint64_t numbers[64];
 int main(int count, char** arguments) {{
@@ -157,18 +105,18 @@ int main(int count, char** arguments) {{
     write_buffers(arguments[2], std::strtoul(arguments[4], nullptr, 10));
 }}\n",
             include_str!("emulate.h"),
-            names.join(", "),
+            passed.arguments.join(", "),
         );
         let program = self.compiled(text, main);
         // Several threads may run kernels at a time.
         let run = self.runs.fetch_add(1, Ordering::Relaxed);
         let [from, to] = ["in", "out"].map(|name| self.folder.path().join(format!("{name}{run}")));
-        fs::write(&from, data).expect("the arguments are written");
+        fs::write(&from, passed.data).expect("the arguments are written");
         let status = Command::new(program)
             .args([&from, &to])
             .arg(launch.blocks.to_string())
-            .arg(inputs.to_string())
-            .args(numbers.iter().map(u64::to_string))
+            .arg(passed.inputs.to_string())
+            .args(passed.numbers.iter().map(u64::to_string))
             .status()
             .expect("the kernel runs");
         assert!(status.success(), "{kernel} ended with {status}");
@@ -181,6 +129,81 @@ int main(int count, char** arguments) {{
             Ok(Tensor::from_raw_buffer(here, *dtype, &[*length], &Device::Cpu)?)
         };
         outs.iter().map(tensor).collect()
+    }
+}
+
+/// What a kernel's process is handed.
+#[derive(Default)]
+struct Passed {
+    /// The buffers, each behind its length.
+    data: Vec<u8>,
+    /// How many buffers there are, and how many of them the kernel only reads.
+    count: u64,
+    inputs: u64,
+    /// Whole numbers, on the command line: those of arguments, and the places of buffers, for which no program is compiled anew.
+    numbers: Vec<u64>,
+    lists: usize,
+    /// The kernel's arguments as C++ names them.
+    arguments: Vec<String>,
+}
+
+impl Passed {
+    fn new(arguments: &[Argument<'_>], outs: &[Out]) -> Self {
+        let mut passed = Self::default();
+        let mut places = BTreeMap::new();
+        for argument in arguments {
+            let named = match argument {
+                Argument::Tensor(tensor) => {
+                    let place = passed.add(&bytes(tensor));
+                    passed.buffer(place)
+                }
+                Argument::Addresses(tensors) => passed.list(tensors),
+                Argument::U32(number) => passed.number(u64::from(*number)),
+                Argument::U64(number) => passed.number(*number),
+                Argument::Out(out) => {
+                    places.insert(*out, passed.arguments.len());
+                    String::new()
+                }
+            };
+            passed.arguments.push(named);
+        }
+        passed.inputs = passed.count;
+        for (out, Out { dtype, count, zeros }) in outs.iter().enumerate() {
+            // What a kernel has to write itself is not 0 before.
+            let before = if *zeros { 0 } else { 0xab };
+            let buffer = passed.add(&vec![before; dtype.size_in_bytes() * count]);
+            if let Some(place) = places.get(&out) {
+                passed.arguments[*place] = passed.buffer(buffer);
+            }
+        }
+        passed
+    }
+
+    /// Adds a buffer, and returns its place.
+    fn add(&mut self, bytes: &[u8]) -> u64 {
+        self.data.extend((bytes.len() as u64).to_le_bytes());
+        self.data.extend_from_slice(bytes);
+        self.count += 1;
+        self.count - 1
+    }
+
+    fn number(&mut self, number: u64) -> String {
+        self.numbers.push(number);
+        format!("numbers[{}]", self.numbers.len() - 1)
+    }
+
+    fn buffer(&mut self, place: u64) -> String {
+        format!("Any{{buffers[{}].data()}}", self.number(place))
+    }
+
+    /// Adds several buffers, one behind the other: the first one's place, and how many they are.
+    fn list(&mut self, tensors: &[Tensor]) -> String {
+        let (first, count) = (self.number(self.count), self.number(tensors.len() as u64));
+        for tensor in tensors {
+            self.add(&bytes(tensor));
+        }
+        self.lists += 1;
+        format!("list({}, {first}, {count})", self.lists - 1)
     }
 }
 

@@ -90,7 +90,7 @@ impl Placing<'_> {
                 Some(gradient) if reads_gradient(sweep.program) => stored_as(gradient),
                 _ => Stored::F32,
             };
-            let whole_vectors = data.columns % VECTOR == 0;
+            let whole_vectors = data.columns.is_multiple_of(VECTOR);
             let joined = |a: Stored, b: Stored| if a == b { a } else { Stored::F32 };
             form = Some(form.map_or(Form { weight, gradient, whole_vectors }, |form| Form {
                 weight: joined(form.weight, weight),

@@ -26,7 +26,7 @@ fn masks(
     session: &mut Session,
     allocation: &Allocation,
     options: &PruneOptions<'_>,
-) -> Result<Vec<Mask>, SessionError> {
+) -> Result<Vec<Mask>, Box<SessionError>> {
     let masks = session.masks(allocation, options)?;
     Ok(masks.into_iter().map(|(_, mask)| mask).collect())
 }

@@ -47,9 +47,7 @@ pub(super) fn is_finite(plan: &Plan<'_>, known: &StepValues, id: StepId) -> bool
 fn in_unit(plan: &Plan<'_>, known: &StepValues, id: StepId) -> Option<usize> {
     match plan.steps[id].of_type {
         Type::Matrix => None,
-        Type::Input | Type::Output => known.units().iter().position(|unit| {
-            unit.linears.iter().any(|linear| known.of_channels(id, *linear).iter().any(|x| !x.is_finite()))
-        }),
+        Type::Input | Type::Output => known.not_finite_channel(id),
         _ => known.layer(id).iter().position(|value| !value.is_finite()),
     }
 }

@@ -22,6 +22,8 @@ pub(super) struct StepValues {
     channels: Vec<Vec<Vec<f64>>>,
     /// For each reduction within linears, the mean magnitude of its terms in each channel.
     magnitudes: Vec<Vec<Vec<f64>>>,
+    /// For each step, the first unit with a channel whose value is not finite: looked for once, for every formula asks.
+    not_finite: Vec<Option<usize>>,
 }
 
 impl StepValues {
@@ -32,6 +34,7 @@ impl StepValues {
             reduced: vec![Vec::new(); steps],
             channels: vec![Vec::new(); steps],
             magnitudes: vec![Vec::new(); steps],
+            not_finite: vec![None; steps],
             units,
         }
     }
@@ -54,6 +57,11 @@ impl StepValues {
     /// Returns a step's values for the channels of a linear.
     pub(super) fn of_channels(&self, step: StepId, linear: usize) -> &[f64] {
         self.channels[step].get(linear).map_or(&[], Vec::as_slice)
+    }
+
+    /// Returns the first unit in which a step has a value for a channel that is not finite.
+    pub(super) fn not_finite_channel(&self, step: StepId) -> Option<usize> {
+        self.not_finite[step]
     }
 
     /// Returns the mean magnitudes of what a reduction added up for the channels of a linear.
@@ -99,6 +107,11 @@ impl StepValues {
                 }
             }
             StepValue::Channels { values, magnitudes } => {
+                if self.not_finite[step].is_none_or(|first| unit < first)
+                    && values.iter().flatten().any(|x| !x.is_finite())
+                {
+                    self.not_finite[step] = Some(unit);
+                }
                 let linears = &self.units[unit].linears;
                 put(&mut self.channels[step], linears, values);
                 put(&mut self.magnitudes[step], linears, magnitudes);

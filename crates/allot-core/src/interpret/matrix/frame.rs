@@ -37,7 +37,8 @@ impl<'a> Frame<'a> {
                 .map(|(place, linear)| {
                     let values = known.channels(step, place, *linear);
                     let times = if repeat { rows_in_chunk(model.linears[*linear].columns) } else { 1 };
-                    values.iter().map(|x| narrow(*x)).collect::<Vec<f32>>().repeat(times)
+                    let once: Vec<f32> = values.iter().map(|x| narrow(*x)).collect();
+                    if times == 1 { once } else { once.repeat(times) }
                 })
                 .collect()
         };
@@ -54,10 +55,16 @@ impl<'a> Frame<'a> {
     /// Returns the numbers that instructions take in one of the unit's linears: each vector of inputs, then each of outputs, then the
     /// scalars.
     pub fn numbers(&self, place: usize, columns: usize) -> Vec<f32> {
-        // Vectors of inputs are repeated here; once is enough.
-        let inputs = self.inputs.iter().flat_map(|step| step[place].iter().take(columns));
-        let outputs = self.outputs.iter().flat_map(|step| &step[place]);
-        inputs.chain(outputs).chain(&self.scalars).copied().collect()
+        let mut numbers = Vec::new();
+        for step in &self.inputs {
+            // Vectors of inputs are repeated here; once is enough.
+            numbers.extend_from_slice(&step[place][..columns.min(step[place].len())]);
+        }
+        for step in &self.outputs {
+            numbers.extend_from_slice(&step[place]);
+        }
+        numbers.extend_from_slice(&self.scalars);
+        numbers
     }
 
     /// Cuts a task into chunks.
