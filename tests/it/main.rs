@@ -54,6 +54,7 @@ mod model {
     mod hub;
     mod odd_folders;
     mod reading;
+    mod real;
     mod special_tokens;
     mod transformers;
 }
