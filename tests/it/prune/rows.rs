@@ -93,7 +93,7 @@ fn what_has_no_place_for_rows_says_so() {
     ];
     for (options, expected) in refused {
         let error = masks(&mut session, &allocation, &options).expect_err("no place for rows");
-        let SessionError::Prune(PruneError::Rows { obstacle }) = &error else { panic!("{error}") };
+        let SessionError::Prune(PruneError::Rows { obstacle }) = &*error else { panic!("{error}") };
         assert_eq!(*obstacle, expected, "{error}");
     }
     let error = csv::write(&allocation).expect_err("a list of modules has no rows");
@@ -145,7 +145,7 @@ fn counts_of_other_rows_are_refused() {
     (sparsity[0], sparsity[1]) = (0.25, 0.75);
     let allocation = rows.allocation(0.5, None, &sparsity).expect("an allocation");
     let error = masks(&mut session, &allocation, &PruneOptions::new(Method::Wanda)).expect_err("other rows");
-    assert!(matches!(&error, SessionError::Prune(PruneError::RowCounts { .. })), "{error}");
+    assert!(matches!(&*error, SessionError::Prune(PruneError::RowCounts { .. })), "{error}");
 }
 
 /// Where a row may lose what matters least, and not a fixed part of each block of columns, its output changes less.
