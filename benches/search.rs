@@ -21,7 +21,8 @@ use allot::trial::cancel::Cancel;
 use allot::trial::evaluator::{Evaluation, Evaluator};
 use allot::trial::loss::Measure;
 use allot::trial::objective::Objective;
-use allot::trial::prepare::{Placement, prepare};
+use allot::trial::open::{Placement, open};
+use allot::trial::prepare::prepare;
 use allot::trial::race::{Budget, Race};
 use allot::trial::ranking::Ranking;
 use allot::trial::settings::{TextSettings, TrialSettings};
@@ -67,9 +68,9 @@ fn evaluator() -> Evaluator {
         },
     };
     let (engine, precision) = (&allot::device::CPU, allot::model::Precision::F32);
-    let prepared =
-        prepare(&settings, Placement { engine, others: &[], precision }, Cancel::default(), &mut |_, _| {});
-    prepared.expect("the bundled model opens").evaluator
+    let opened = open(&settings, Placement { engine, others: &[], precision }, &Cancel::default());
+    let opened = opened.expect("the bundled model opens");
+    prepare(opened, Cancel::default(), &mut |_, _| {}).expect("it runs").evaluator
 }
 
 /// Calibrates, prunes and measures one allocation with nothing kept from any other: the plain loop.

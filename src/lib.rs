@@ -32,6 +32,7 @@ pub mod cli;
 pub mod compare;
 pub mod device;
 pub mod exchange;
+pub mod forecast;
 pub mod interrupt;
 pub mod measure;
 pub mod model;

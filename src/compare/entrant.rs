@@ -23,6 +23,16 @@ pub enum Decider {
     Baseline(Baseline),
 }
 
+impl Decider {
+    /// Returns the script, where it is one.
+    pub fn script(&self) -> Option<&Script> {
+        match self {
+            Self::Script(script) => Some(script),
+            Self::Baseline(_) => None,
+        }
+    }
+}
+
 impl Entrant {
     /// Returns an entrant that is a script.
     pub fn script(name: impl Into<String>, script: Script) -> Self {

@@ -9,7 +9,7 @@ use super::error::CompareError;
 use super::summary::{Comparison, Timings};
 use crate::lang::print;
 use crate::model::{Identity, ModelError, write_beside};
-use crate::trial::prepare::Prepared;
+use crate::trial::open::Opened;
 use crate::trial::store::Journal;
 
 const IDENTITY: &str = "identity.json";
@@ -23,12 +23,11 @@ pub struct Folder {
     path: PathBuf,
 }
 
-/// Returns what a comparison's losses are measured with: models and texts, and how weights are chosen.
-pub fn identity(prepared: &Prepared, method: &str) -> Identity {
-    let metric = &prepared.evaluator.metric;
-    let mut identity = prepared.identity.clone();
-    identity.add("the method", format!("{method}: {} {}", print::expr(&metric.score), metric.per));
-    identity
+/// Adds how weights are chosen to what a comparison's losses are measured with.
+pub fn identify(opened: &mut Opened<'_>, method: &str) {
+    let metric = opened.metric();
+    let method = format!("{method}: {} {}", print::expr(&metric.score), metric.per);
+    opened.identity.add("the method", method);
 }
 
 /// A row's seconds, as they are kept.
@@ -41,11 +40,11 @@ struct Timed {
 }
 
 impl Folder {
-    /// Enters a folder, which is made where there is none, and opens its journal.
+    /// Refuses a folder that holds another comparison or something else; returns whether it holds this one.
     ///
     /// # Errors
-    /// When it holds another comparison or something else, cannot be written, or another process has it open.
-    pub fn enter(path: &Path, identity: &Identity) -> Result<(Self, Journal), CompareError> {
+    /// With what is there, or with the first thing that differs.
+    pub fn check(path: &Path, identity: &Identity) -> Result<bool, CompareError> {
         match fs::read(path.join(IDENTITY)) {
             Ok(bytes) => {
                 // A file that cannot be read says nothing of what was measured with what.
@@ -54,15 +53,24 @@ impl Folder {
                     let difference = Box::new(difference);
                     return Err(CompareError::Other { folder: path.to_owned(), difference });
                 }
+                Ok(true)
             }
             Err(_) if fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some()) => {
-                return Err(CompareError::NotAComparison { folder: path.to_owned() });
+                Err(CompareError::NotAComparison { folder: path.to_owned() })
             }
-            Err(_) => {
-                let failed = |source| ModelError::Write { path: path.to_owned(), source };
-                fs::create_dir_all(path).map_err(failed)?;
-                write(&path.join(IDENTITY), identity)?;
-            }
+            Err(_) => Ok(false),
+        }
+    }
+
+    /// Enters a folder, which is made where there is none, and opens its journal.
+    ///
+    /// # Errors
+    /// As [`Folder::check`], and when it cannot be written, or another process has it open.
+    pub fn enter(path: &Path, identity: &Identity) -> Result<(Self, Journal), CompareError> {
+        if !Self::check(path, identity)? {
+            let failed = |source| ModelError::Write { path: path.to_owned(), source };
+            fs::create_dir_all(path).map_err(failed)?;
+            write(&path.join(IDENTITY), identity)?;
         }
         let journal = Journal::open(&path.join(JOURNAL))?;
         Ok((Self { path: path.to_owned() }, journal))

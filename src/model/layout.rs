@@ -312,6 +312,15 @@ fn linears(config: &Config, prefix: &str, files: &TensorFiles) -> Result<Vec<Lin
     Ok(all)
 }
 
+/// Returns where each linear of a block reads, and the rows and columns of its weight, by the configuration alone.
+pub fn linear_shapes(config: &Config) -> Vec<(Site, usize, usize)> {
+    let shapes = config.architecture.linears.iter().map(|row| {
+        let (rows, columns) = shape(config, row.role);
+        (Site::of(row.role), rows, columns)
+    });
+    shapes.collect()
+}
+
 /// Returns the rows and columns of a linear's weight.
 pub(super) fn shape(config: &Config, role: Role) -> (usize, usize) {
     let queries = config.heads * config.head_size;

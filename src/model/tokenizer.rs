@@ -1,5 +1,6 @@
 //! `tokenizer.json`, checked against the model's vocabulary, and what it puts around a text.
 
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -7,6 +8,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::checkpoint::Checkpoint;
+use super::config::Config;
 use super::error::{ModelError, TokenizerProblem};
 use super::merges::{MERGES, VOCABULARY, tokenizer};
 
@@ -41,6 +43,26 @@ pub struct SpecialTokens {
     pub add_bos_token: Option<bool>,
 }
 
+impl fmt::Display for SpecialTokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.before.is_empty() {
+            true => f.write_str("begin with no token of their own")?,
+            false => {
+                let ids: Vec<String> = self.before.iter().map(u32::to_string).collect();
+                write!(f, "begin with {} ({})", self.before_text.join(" "), ids.join(", "))?;
+            }
+        }
+        if !self.after.is_empty() {
+            write!(f, ", end with {} of their own", self.after.len())?;
+        }
+        write!(f, ", by {}", self.decided_by)?;
+        match self.add_bos_token {
+            None => Ok(()),
+            Some(said) => write!(f, "; tokenizer_config.json says add_bos_token: {said}"),
+        }
+    }
+}
+
 impl SpecialTokens {
     /// Returns what `tokenizer_config.json` says, where that is not what is done.
     pub fn contradiction(&self) -> Option<bool> {
@@ -54,7 +76,14 @@ impl Tokenizer {
     /// # Errors
     /// When there are none, it cannot be read, or it has ids that the model's embedding does not.
     pub fn open(checkpoint: &Checkpoint) -> Result<Self, ModelError> {
-        let folder = checkpoint.folder();
+        Self::of_folder(checkpoint.folder(), checkpoint.config())
+    }
+
+    /// Opens that of a folder that need not have weights.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::open`].
+    pub fn of_folder(folder: &Path, config: &Config) -> Result<Self, ModelError> {
         let path = folder.join(FILE);
         let wrong = |problem| ModelError::Tokenizer { path: path.clone(), problem };
         let unreadable = |error: tokenizers::Error| wrong(TokenizerProblem::Unreadable(error.to_string()));
@@ -62,7 +91,7 @@ impl Tokenizer {
         let two_files = folder.join(VOCABULARY).is_file() && folder.join(MERGES).is_file();
         let (mut inner, decided_by) = if path.is_file() {
             (tokenizers::Tokenizer::from_file(&path).map_err(unreadable)?, FILE)
-        } else if two_files && checkpoint.config().architecture.model_type == "opt" {
+        } else if two_files && config.architecture.model_type == "opt" {
             let made = tokenizer(folder, &configuration).map_err(|(path, text)| ModelError::Tokenizer {
                 path,
                 problem: TokenizerProblem::Unreadable(text),
@@ -78,7 +107,7 @@ impl Tokenizer {
         inner.with_padding(None);
         // Added tokens may lie beyond: some fine-tuned models add a padding token that no text contains.
         let largest = inner.get_vocab(false).into_values().max().unwrap_or(0);
-        let vocabulary = checkpoint.config().vocabulary;
+        let vocabulary = config.vocabulary;
         if largest as usize >= vocabulary {
             return Err(wrong(TokenizerProblem::Ids { largest, vocabulary }));
         }

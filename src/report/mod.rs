@@ -9,6 +9,7 @@ mod chart;
 pub mod compare;
 pub mod difference;
 pub mod figure;
+pub mod forecast;
 mod grid;
 mod importances;
 pub mod model;

@@ -77,20 +77,5 @@ fn texts(summary: &ModelSummary) -> String {
         let problem = summary.tokenizer_problem.as_deref().unwrap_or_default();
         return format!("cannot be tokenised: {problem}");
     };
-    let before = match special.before.is_empty() {
-        true => "begin with no token of their own".to_owned(),
-        false => {
-            let ids: Vec<String> = special.before.iter().map(u32::to_string).collect();
-            format!("begin with {} ({})", special.before_text.join(" "), ids.join(", "))
-        }
-    };
-    let after = match special.after.is_empty() {
-        true => String::new(),
-        false => format!(", end with {} of their own", special.after.len()),
-    };
-    let said = match special.add_bos_token {
-        None => String::new(),
-        Some(said) => format!("; tokenizer_config.json says add_bos_token: {said}"),
-    };
-    format!("{before}{after}, by {}{said}", special.decided_by)
+    special.to_string()
 }

@@ -23,7 +23,8 @@ use crate::stats::{Source, TokenFile, window_length};
 use crate::trial::cancel::Cancel;
 use crate::trial::loss::Measure;
 use crate::trial::measurer::Measurer;
-use crate::trial::prepare::{Placement, Prepared, Preparing, prepare};
+use crate::trial::open::{Placement, open};
+use crate::trial::prepare::{Prepared, Preparing, prepare};
 use crate::trial::ranking::Ranking;
 use crate::trial::settings::{TextSettings, TrialSettings};
 use crate::trial::store::Journal;
@@ -230,21 +231,25 @@ impl Search {
             return Err(SearchError::MetricOfUnits);
         }
         let placement = Placement { engine: &engine, others: &others, precision };
-        let mut prepared = prepare(&settings.trial, placement, cancel, note)?;
-        if let Some((name, replace)) = measurer {
-            prepared.identity.add("what measures", name);
+        let mut opened = open(&settings.trial, placement, &cancel)?;
+        if let Some((name, _)) = &measurer {
+            opened.identity.add("what measures", name);
+        }
+        // A search goes by one ranking; a comparison names its method itself.
+        opened.identity.add("the ranking of weights", settings.trial.ranking.to_string());
+        if resumed {
+            // Before the work that is done once, which takes minutes.
+            settings.check(&folder, &opened.identity)?;
+        }
+        let mut prepared = prepare(opened, cancel, note)?;
+        if let Some((_, replace)) = measurer {
             let evaluator = prepared.evaluator;
             prepared.evaluator =
                 crate::trial::evaluator::Evaluator { measurer: replace(evaluator.measurer), ..evaluator };
         }
-        // A search goes by one ranking; a comparison names its method itself.
-        prepared.identity.add("the ranking of weights", settings.trial.ranking.to_string());
-        match resumed {
-            true => settings.check(&folder, &prepared.identity)?,
-            false => {
-                settings.identities.clone_from(&prepared.identity);
-                settings.space.collected = prepared.collected()?;
-            }
+        if !resumed {
+            settings.identities.clone_from(&prepared.identity);
+            settings.space.collected = prepared.collected()?;
         }
         let space = Space::new(&settings.space)?;
         Ok(PreparedSearch { settings, folder, resumed, prepared, space })

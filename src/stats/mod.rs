@@ -28,7 +28,7 @@ pub use gradients::{GRADIENT_SCALE, gradients, gradients_within};
 pub use hessian::Hessian;
 pub use moments::SecondMoments;
 pub use reconstruction::{RECONSTRUCTION_GROUP, Reconstruction, reconstruction_error};
-pub use source::{Source, WINDOW_LENGTH, window_length};
+pub use source::{Source, WINDOW_LENGTH, length_within, window_length};
 pub use spectra::spectra;
 pub use statistics::{LinearStatistics, Provenance, Statistics, hessian_diagonal};
 pub use stream::{Activations, batch_samples, room};

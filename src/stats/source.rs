@@ -19,7 +19,14 @@ pub const WINDOW_LENGTH: usize = 2048;
 /// When the length that was asked for is longer than the model's context: positions that the model was not trained on give
 /// losses that mean nothing.
 pub fn window_length(asked: Option<usize>, checkpoint: &Checkpoint) -> Result<usize, ModelError> {
-    let longest = checkpoint.config().positions;
+    length_within(asked, checkpoint.config().positions)
+}
+
+/// Returns what [`window_length`] does for a model whose context is `longest`.
+///
+/// # Errors
+/// As [`window_length`].
+pub fn length_within(asked: Option<usize>, longest: usize) -> Result<usize, ModelError> {
     match asked {
         None => Ok(WINDOW_LENGTH.min(longest)),
         Some(length) if length > longest => Err(ModelError::Length { length, longest }),

@@ -1,6 +1,6 @@
 //! A model that is pruned and measured many times: by a search, by programs that allocate without a formula, in a comparison.
 //!
-//! [`prepare::prepare`] opens models and texts. An [`evaluator`] turns formulas into masks and losses: it asks a [`measurer`] for what
+//! [`open::open`] opens models and texts, and [`prepare::prepare`] does what is done once with them. An [`evaluator`] turns formulas into masks and losses: it asks a [`measurer`] for what
 //! the [`store`] does not know. In a [`race`] candidates are measured on few windows first, and a [`contest`] is a race of formulas
 //! that are proposed.
 
@@ -17,6 +17,7 @@ mod marginals;
 pub mod measurer;
 pub mod norms;
 pub mod objective;
+pub mod open;
 mod order;
 pub mod prepare;
 mod propagated;

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use allot::session::Search;
 use tempfile::TempDir;
 
 const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/tiny-stories-12l");
@@ -142,6 +143,37 @@ fn search_goes_on_with_what_it_began_with_only() {
         fs::write(&settings, kept.replacen(from, to, 1)).expect("other settings");
         place.refuses(&resume, &[what]);
     }
+}
+
+#[test]
+fn what_changed_is_refused_before_the_work_that_is_done_once() {
+    let place = Place::new();
+    let mut begin = vec!["search", "model", "-s", "0.6", "--texts", "model/text", "--evaluations", "4"];
+    begin.extend(SMALL);
+    begin.extend(["--out", "run"]);
+    place.runs(&begin);
+    let resumed = || {
+        let mut done = Vec::new();
+        let search = Search::resume(place.path("run")).expect("a run");
+        let refused = search.prepare(&mut |what, _| done.push(what.to_owned())).is_err();
+        (refused, done)
+    };
+    let (refused, done) = resumed();
+    assert!(!refused && done.iter().any(|it| it == "calibrating"), "{done:?}");
+    place.with_another_weight(|| assert_eq!(resumed(), (true, Vec::new())));
+}
+
+#[test]
+fn what_a_text_begins_with_is_written_down() {
+    let place = Place::new();
+    let compare =
+        [&["compare", "model", "uniform", "-s", "0.6", "--texts", "model/text"][..], &SMALL].concat();
+    place.runs(&[&compare[..], &["--out", "compared"]].concat());
+    let kept = fs::read_to_string(place.path("compared/identity.json")).expect("an identity");
+    assert!(kept.contains("begin with <s> (0), by tokenizer.json"), "{kept}");
+    place.with_another_rule(|| {
+        place.refuses(&[&compare[..], &["--out", "compared"]].concat(), &["reads a document of the"])
+    });
 }
 
 #[test]

@@ -6,18 +6,22 @@ use serde::Serialize;
 
 use crate::baselines::program::Baseline;
 use crate::cli::shared::common::{Common, Format, Verdict};
+use crate::cli::shared::dry_run::{DryRun, Outline};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::interrupt::Deferred;
 use crate::cli::shared::progress::Progress;
-use crate::cli::shared::trial::{Objective, Texts, TrialPlace, say_collected_in, say_same, trial};
+use crate::cli::shared::trial::{
+    Objective, Texts, TrialPlace, calibration, say_collected_in, say_same, trial,
+};
 use crate::cli::shared::{output, preparation, scripts, terminal};
 use crate::compare::entrant::{Decider, Entrant};
 use crate::compare::error::CompareError;
-use crate::compare::folder::{Folder, identity};
+use crate::compare::folder::{Folder, identify};
 use crate::compare::ground::Ground;
 use crate::compare::run::{ComparisonPlan, compare};
 use crate::compare::summary::{Comparison, Timings};
 
+use crate::forecast::{Evaluation, Pruning, Trial, Work};
 use crate::lang::program::Metric;
 use crate::lang::published::{self, PUBLISHED};
 use crate::lang::types::UnitKind;
@@ -25,8 +29,9 @@ use crate::prune::{Method, Pattern, Propagation};
 use crate::report::{TableOptions, compare as tables};
 use crate::session::{Needs, metric_of};
 use crate::trial::loss::Measure;
-use crate::trial::prepare::{Placement, prepare};
-use crate::trial::settings::TrialSettings;
+use crate::trial::open::{Placement, open};
+use crate::trial::prepare::prepare;
+use crate::trial::settings::{TextSettings, TrialSettings};
 use crate::trial::store::{Memory, Store};
 
 /// Compares ways to allocate on a model: one table of perplexities, and the ratios of each
@@ -76,6 +81,8 @@ pub(in crate::cli) struct Arguments {
     /// How the table is printed
     #[arg(long, value_enum, default_value_t = TableForm::Text)]
     table: TableForm,
+    #[command(flatten)]
+    dry_run: DryRun,
 }
 
 /// The forms of the table.
@@ -96,11 +103,20 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
         return Err(CompareError::SparseGptDense.into());
     }
     let plan = plan(arguments, common.quiet)?;
+    if arguments.dry_run.dry_run {
+        return forecast(arguments, &plan, &metric, &method, common);
+    }
     let settings = settings(arguments, &plan, &metric, common.quiet)?;
     let prepared = preparation::prepared(common, |machine, note| {
         let preparation::Machine { engine, others, precision, .. } = &machine;
         let placement = Placement { engine, others, precision: *precision };
-        prepare(&settings, placement, machine.cancel.clone(), note)
+        let mut opened = open(&settings, placement, &machine.cancel)?;
+        identify(&mut opened, &arguments.method);
+        if let Some(path) = &arguments.out {
+            // Before the work that is done once, which takes minutes.
+            Folder::check(path, &opened.identity)?;
+        }
+        Ok::<_, CompareError>(prepare(opened, machine.cancel, note)?)
     })?;
     let same = prepared.same_texts.iter().copied();
     // Where nothing is searched, another text stands in the fitness text's place, and nothing comes of it.
@@ -110,7 +126,7 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
     let (folder, mut store): (_, Box<dyn Store>) = match &arguments.out {
         None => (None, Box::new(Memory::default())),
         Some(path) => {
-            let (folder, journal) = Folder::enter(path, &identity(&prepared, &arguments.method))?;
+            let (folder, journal) = Folder::enter(path, &prepared.identity)?;
             (Some(folder), Box::new(journal))
         }
     };
@@ -142,6 +158,43 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
         terminal::message(&format!("the page is {}\n", folder.file(tables::PAGE).display()));
     }
     Ok(Verdict::Fine)
+}
+
+/// Says what the command would take.
+fn forecast(
+    arguments: &Arguments,
+    plan: &ComparisonPlan,
+    metric: &Metric,
+    method: &Method,
+    common: Common,
+) -> Result<Verdict, CliError> {
+    let outline = Outline::read(&arguments.model)?;
+    let texts = texts(arguments, plan, metric, common.quiet)?;
+    let place = TrialPlace { model: &arguments.model, sparsity: 0.5, length: arguments.texts.length };
+    let calibration = calibration(&outline, &place, &texts)?;
+    let read = texts.calibration.as_ref().map(|it| outline.drawn(it, texts.samples, place.length));
+    let report = texts.report.as_ref().ok_or(CliError::NoText { name: "report" })?;
+    let windows = outline.windows(report, place.length, texts.report_windows)?;
+    let (programs, scripts): (Vec<_>, Vec<_>) =
+        plan.entrants.iter().map(|it| &it.decider).partition(|it| matches!(it, Decider::Baseline(_)));
+    let sparsities = plan.sparsities.len() as u64;
+    let rows = sparsities * (scripts.len() * plan.units.len().max(1) + programs.len()) as u64;
+    let pruning = Pruning {
+        windows: read.transpose()?.filter(|_| arguments.propagate == Propagation::Pruned),
+        hessians: matches!(method, Method::SparseGpt { .. }),
+        propagates: true,
+        writes: false,
+    };
+    let mut work = vec![(Work::Check, 1)];
+    work.extend(calibration);
+    work.push((Work::Evaluate(Evaluation::of(scripts.iter().filter_map(|it| it.script()))), sparsities));
+    if !programs.is_empty() {
+        let windows = outline.windows(&texts.fitness, place.length, Some(texts.windows))?;
+        let candidates = sparsities * (programs.len() * plan.evaluations) as u64;
+        work.push((Work::Try(Trial { candidates, windows, others: [None; 2], best: 0 }), 1));
+    }
+    work.extend([(Work::Prune(pruning), rows), (Work::Measure(windows, 1), rows + 1)]);
+    outline.show(&work, None, common)
 }
 
 /// Prints a comparison in the form that was asked for.
@@ -221,6 +274,26 @@ fn searches(plan: &ComparisonPlan) -> bool {
     plan.entrants.iter().any(|it| matches!(it.decider, Decider::Baseline(_)))
 }
 
+/// Returns which texts are compared on, and what is collected of the calibration text.
+fn texts(
+    arguments: &Arguments,
+    plan: &ComparisonPlan,
+    metric: &Metric,
+    quiet: bool,
+) -> Result<TextSettings, CliError> {
+    let mut texts = arguments.texts.settings_with(arguments.seed, !searches(plan))?;
+    // Nothing is searched, so gradients are collected only where an entrant uses them.
+    texts.gradients = false;
+    let scripts = plan.entrants.iter().filter_map(|entrant| entrant.decider.script());
+    let asked = texts.clone();
+    Needs::of_scripts(scripts, metric).collect_in(&mut texts);
+    say_collected_in(&asked, &texts, quiet);
+    match texts.report {
+        None => Err(CliError::NoText { name: "report" }),
+        Some(_) => Ok(texts),
+    }
+}
+
 /// Returns which model and texts are compared on.
 fn settings(
     arguments: &Arguments,
@@ -228,19 +301,7 @@ fn settings(
     metric: &Metric,
     quiet: bool,
 ) -> Result<TrialSettings, CliError> {
-    let mut texts = arguments.texts.settings_with(arguments.seed, !searches(plan))?;
-    // Nothing is searched, so gradients are collected only where an entrant uses them.
-    texts.gradients = false;
-    let scripts = plan.entrants.iter().filter_map(|entrant| match &entrant.decider {
-        Decider::Script(script) => Some(script.as_ref()),
-        Decider::Baseline(_) => None,
-    });
-    let asked = texts.clone();
-    Needs::of_scripts(scripts, metric).collect_in(&mut texts);
-    say_collected_in(&asked, &texts, quiet);
-    if texts.report.is_none() {
-        return Err(CliError::NoText { name: "report" });
-    }
+    let texts = texts(arguments, plan, metric, quiet)?;
     let sparsity = plan.sparsities.first().copied().unwrap_or(0.5);
     let objective = Objective {
         also: Vec::new(),

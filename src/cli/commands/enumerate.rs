@@ -4,10 +4,14 @@ use std::path::PathBuf;
 
 use super::search;
 use crate::cli::shared::common::{Common, Verdict};
+use crate::cli::shared::dry_run::DryRun;
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::space::SpaceArguments;
-use crate::cli::shared::trial::{Objective, Texts, TrialPlace};
-use crate::search::enumerate::Grid;
+use crate::cli::shared::trial::{Objective, Texts, TrialPlace, forecast};
+use crate::lang::ops::Op;
+use crate::search::enumerate::{Grid, formulas};
+use crate::search::error::SearchError;
+use crate::search::space::{Space, SpaceOptions};
 use crate::session::Search;
 
 /// Measures every formula of a small space, so that the true optimum is known
@@ -46,6 +50,8 @@ pub(in crate::cli) struct Arguments {
     /// The constants of the full space's formulas
     #[arg(long, value_name = "NUMBER", value_delimiter = ',', help_heading = "Search space")]
     constants: Vec<f64>,
+    #[command(flatten)]
+    dry_run: DryRun,
 }
 
 pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdict, CliError> {
@@ -53,8 +59,14 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
     let space = arguments.space.options()?;
     let place =
         TrialPlace { model: &arguments.model, sparsity: arguments.sparsity, length: arguments.texts.length };
+    let grid = Grid { constants: arguments.constants.clone(), windows: arguments.window.clone() };
+    if arguments.dry_run.dry_run {
+        // Every formula, as if all statistics were collected; those that prune the same weights are measured once.
+        let all = SpaceOptions { collected: Op::COLLECTED.to_vec(), ..space };
+        let candidates = formulas(&Space::new(&all).map_err(SearchError::from)?, &grid)?.len() as u64;
+        return forecast(&place, &texts, candidates, common);
+    }
     let mut settings = search::base(place, &arguments.objective, texts, space, common.quiet)?;
-    settings.enumeration =
-        Some(Grid { constants: arguments.constants.clone(), windows: arguments.window.clone() });
+    settings.enumeration = Some(grid);
     search::work(Search::new(settings, &arguments.out), common)
 }

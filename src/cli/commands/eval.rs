@@ -6,10 +6,12 @@ use crate::allocate::{Allocation, Bounds};
 use crate::cli::shared::allocation::{self, RatioSource};
 use crate::cli::shared::calibration::EvaluationArguments;
 use crate::cli::shared::common::{Common, Format, Verdict};
+use crate::cli::shared::dry_run::{DryRun, Outline};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::progress::watch;
 use crate::cli::shared::{model, output, terminal};
 use crate::exchange::AllocationFile;
+use crate::forecast::Work;
 use crate::lang::canonical;
 use crate::report::{self, TableOptions};
 use crate::session::Session;
@@ -51,6 +53,8 @@ pub(in crate::cli) struct Arguments {
     /// Also writes the figure of ratios and importances there, as SVG
     #[arg(long, value_name = "FILE.svg")]
     figure: Option<PathBuf>,
+    #[command(flatten)]
+    dry_run: DryRun,
 }
 
 pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdict, CliError> {
@@ -58,6 +62,12 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
         RatioSource::Script(loaded) => *loaded,
         RatioSource::File(file, name) => return show_file(&file, &name, arguments, common),
     };
+    if arguments.dry_run.dry_run {
+        let outline = Outline::read(&arguments.model)?;
+        let mut work = vec![(Work::Check, 1)];
+        work.extend(arguments.evaluation.work(&outline, &loaded)?);
+        return outline.show(&work, arguments.evaluation.memory(), common);
+    }
     let sparsity = arguments.sparsity.ok_or(CliError::NoSparsity)?;
     let bounds = Bounds::new(arguments.least, arguments.most)?;
     let ([outcome], _) =
@@ -82,6 +92,9 @@ fn show_file(
     arguments: &Arguments,
     common: Common,
 ) -> Result<Verdict, CliError> {
+    if arguments.dry_run.dry_run {
+        return Outline::read(&arguments.model)?.show(&[(Work::Check, 1)], None, common);
+    }
     let checkpoint = model::open(&arguments.model, common)?;
     let session = Session::of(checkpoint).watched(watch(common.quiet));
     let allocation = session.allocation_of_file(file, name, arguments.sparsity)?;

@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 
 use crate::cli::shared::common::{Common, Format, Verdict};
+use crate::cli::shared::dry_run::{DryRun, Outline};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::progress::watch;
 use crate::cli::shared::text::WindowArguments;
 use crate::cli::shared::values::bytes;
 use crate::cli::shared::{model, output};
+use crate::forecast::Work;
 use crate::report::number::grouped;
 use crate::session::Session;
 
@@ -27,9 +29,17 @@ pub(in crate::cli) struct Arguments {
     /// beside a block go to scratch files in TMPDIR (default: what is free)
     #[arg(long, value_parser = bytes, value_name = "BYTES")]
     memory: Option<u64>,
+    #[command(flatten)]
+    dry_run: DryRun,
 }
 
 pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdict, CliError> {
+    if arguments.dry_run.dry_run {
+        let outline = Outline::read(&arguments.dense)?;
+        let (length, limit) = (arguments.windows.length, arguments.windows.limit);
+        let windows = outline.windows(&arguments.windows.source(), length, limit)?;
+        return outline.show(&[(Work::Check, 2), (Work::Measure(windows, 2), 1)], arguments.memory, common);
+    }
     let dense = model::open(&arguments.dense, common)?;
     let other = model::open(&arguments.other, common)?;
     let (dense, other) = (Session::of(dense).watched(watch(common.quiet)), Session::of(other));

@@ -3,12 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use crate::cli::shared::common::{Common, Format, Verdict};
+use crate::cli::shared::dry_run::{DryRun, Outline};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::input::Input;
 use crate::cli::shared::progress::watch;
 use crate::cli::shared::text::WindowArguments;
 use crate::cli::shared::values::bytes;
 use crate::cli::shared::{allocation, model, output, scripts};
+use crate::forecast::{Calibration as Collecting, Pruning, Work};
 use crate::measure::Perplexity;
 use crate::model::Checkpoint;
 use crate::prune::{Propagation, PruneOptions};
@@ -50,9 +52,14 @@ pub(in crate::cli) struct Arguments {
     /// What the windows are drawn by
     #[arg(long, default_value_t = 0, requires = "calibration")]
     seed: u64,
+    #[command(flatten)]
+    dry_run: DryRun,
 }
 
 pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdict, CliError> {
+    if arguments.dry_run.dry_run {
+        return forecast(arguments, common);
+    }
     let checkpoint = model::open(&arguments.model, common)?;
     let source = arguments.windows.source();
     let measured = match &arguments.allocation {
@@ -75,6 +82,24 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
         ))?,
     }
     Ok(Verdict::Fine)
+}
+
+/// Says what the command would take.
+fn forecast(arguments: &Arguments, common: Common) -> Result<Verdict, CliError> {
+    let outline = Outline::read(&arguments.model)?;
+    let (length, limit) = (arguments.windows.length, arguments.windows.limit);
+    let windows = outline.windows(&arguments.windows.source(), length, limit)?;
+    let mut work = vec![(Work::Check, 1)];
+    if arguments.allocation.is_some() {
+        if !arguments.calibration.is_empty() {
+            let source = Source::Text(arguments.calibration.clone());
+            let read = outline.drawn(&source, arguments.samples, length)?;
+            work.push((Work::Calibrate(Collecting::of(read)), 1));
+        }
+        work.push((Work::Prune(Pruning::default()), 1));
+    }
+    work.push((Work::Measure(windows, 1), 1));
+    outline.show(&work, arguments.memory, common)
 }
 
 /// Measures a model that is pruned in memory by an allocation file, with the dense model's statistics.

@@ -6,9 +6,11 @@ use crate::allocate::Allocation;
 use crate::cli::shared::allocation::{self, RatioSource};
 use crate::cli::shared::calibration::CalibrationArguments;
 use crate::cli::shared::common::{Common, Format, Verdict};
+use crate::cli::shared::dry_run::{DryRun, Outline};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::interrupt::Deferred;
 use crate::cli::shared::{model, output, scripts};
+use crate::forecast::{Pruning, Work};
 use crate::lang::types::UnitKind;
 use crate::prune::{Method, Pattern, Propagation, PruneOptions, Rounding, ScriptSource};
 use crate::report;
@@ -57,6 +59,8 @@ pub(in crate::cli) struct Arguments {
     /// Replaces the folder if allot wrote it
     #[arg(long)]
     force: bool,
+    #[command(flatten)]
+    dry_run: DryRun,
 }
 
 fn rounding(word: &str) -> Result<Rounding, String> {
@@ -75,6 +79,9 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
         (RatioSource::Script(loaded), None) => loaded.method(),
         (RatioSource::File(..), None) => Method::Wanda,
     };
+    if arguments.dry_run.dry_run {
+        return forecast(arguments, &source, &method, common);
+    }
     let mut session = arguments.calibration.session(model::open(&arguments.model, common)?, common.quiet)?;
     collect(&source, &method, &mut session)?;
     let Decided { allocation, unit, script } = decide(&source, arguments, &method, &mut session)?;
@@ -95,6 +102,29 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
         Format::Text => output::print(&report::pruned::text(&report, &arguments.out))?,
     }
     Ok(Verdict::Fine)
+}
+
+/// Says what the command would take.
+fn forecast(
+    arguments: &Arguments,
+    source: &RatioSource,
+    method: &Method,
+    common: Common,
+) -> Result<Verdict, CliError> {
+    let outline = Outline::read(&arguments.model)?;
+    let mut work = vec![(Work::Check, 1)];
+    if let RatioSource::Script(loaded) = source {
+        work.extend(arguments.calibration.work(&outline, loaded, method)?);
+    }
+    let windows = arguments.calibration.windows(&outline)?;
+    let pruning = Pruning {
+        windows: windows.filter(|_| !Needs::of_method(method).is_empty()),
+        hessians: matches!(method, Method::SparseGpt { .. }),
+        propagates: arguments.propagate == Propagation::Pruned,
+        writes: true,
+    };
+    work.push((Work::Prune(pruning), 1));
+    outline.show(&work, arguments.calibration.memory(), common)
 }
 
 /// Collects what the script and the method need in one pass, and draws the windows, before anything is written.

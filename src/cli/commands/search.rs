@@ -9,9 +9,10 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::baselines::program::Baseline;
 use crate::cli::shared::common::{Common, Verdict};
+use crate::cli::shared::dry_run::DryRun;
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::interrupt::Deferred;
-use crate::cli::shared::trial::{Objective, Texts, TrialPlace, say_collected_in, say_same, trial};
+use crate::cli::shared::trial::{Objective, Texts, TrialPlace, forecast, say_collected_in, say_same, trial};
 use crate::cli::shared::{preparation, scripts};
 use crate::report::search::script;
 use crate::search::error::SearchError;
@@ -24,7 +25,7 @@ use crate::session::{Search, include};
 use crate::trial::settings::TextSettings;
 
 /// What a run's folder says already: beside `--resume` these would be ignored, so they are refused. A group is named like its struct.
-const OF_NEW: [&str; 11] = [
+const OF_NEW: [&str; 12] = [
     "model",
     "out",
     "sparsity",
@@ -36,6 +37,7 @@ const OF_NEW: [&str; 11] = [
     "Texts",
     "Objective",
     "SpaceArguments",
+    "dry_run",
 ];
 
 /// Evolves allocation functions on a model, and writes the best as scripts
@@ -85,6 +87,8 @@ pub(in crate::cli) struct Arguments {
     /// or EvoPress-style free levels
     #[arg(long, value_name = "CONTROL", value_enum, help_heading = "Budget")]
     control: Vec<Control>,
+    #[command(flatten)]
+    dry_run: DryRun,
 }
 
 /// What a search is compared with.
@@ -111,9 +115,15 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
     else {
         return Err(CliError::NoSparsity);
     };
-    let texts = arguments.texts.settings(arguments.seed)?;
-    let space = arguments.space.options()?;
     let place = TrialPlace { model: dense, sparsity, length: arguments.texts.length };
+    let texts = arguments.texts.settings(arguments.seed)?;
+    if arguments.dry_run.dry_run {
+        // Every control spends what a search does.
+        let searches = arguments.seeds * (1 + arguments.control.len() as u64);
+        let candidates = arguments.evaluations as u64 * searches;
+        return forecast(&place, &texts, candidates, common);
+    }
+    let space = arguments.space.options()?;
     let mut settings = base(place, &arguments.objective, texts, space, common.quiet)?;
     for name in &arguments.include {
         let loaded = scripts::load(name, None, common.quiet)?;

@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 
 use crate::cli::shared::common::{Common, Format, Verdict};
+use crate::cli::shared::dry_run::{DryRun, Outline};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::interrupt::Deferred;
 use crate::cli::shared::progress::{Progress, say_collected, watch};
 use crate::cli::shared::values::bytes;
 use crate::cli::shared::{model, output, scripts};
+use crate::forecast::{Calibration, Evaluation, Work};
 use crate::lang::ops::Op;
 use crate::lang::types::UnitKind;
 use crate::model::Checkpoint;
@@ -86,9 +88,14 @@ pub(in crate::cli) struct Arguments {
     /// Overwrites the statistics file
     #[arg(long)]
     force: bool,
+    #[command(flatten)]
+    dry_run: DryRun,
 }
 
 pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdict, CliError> {
+    if arguments.dry_run.dry_run {
+        return forecast(arguments, common);
+    }
     if arguments.out.exists() && !arguments.force {
         return Err(CliError::Exists { path: arguments.out.clone() });
     }
@@ -137,6 +144,40 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
     Ok(Verdict::Fine)
 }
 
+/// Says what the command would take.
+fn forecast(arguments: &Arguments, common: Common) -> Result<Verdict, CliError> {
+    let outline = Outline::read(&arguments.model)?;
+    let load = |name: &String| scripts::load(name, arguments.unit, common.quiet);
+    let asked = arguments.reductions.iter().map(load).collect::<Result<Vec<_>, _>>()?;
+    let metric = metric_of(&scripts::method(&arguments.method)?)?;
+    let needs = Needs::of_scripts(asked.iter().map(|it| &it.script), &metric);
+    let mut work = vec![(Work::Check, 1)];
+    if arguments.stats.is_none() {
+        let windows = outline.drawn(&source(arguments), arguments.samples, arguments.length)?;
+        let calibration = Calibration {
+            hessians: arguments.hessians,
+            reconstruction: arguments.reconstruction_error || needs.has(Op::ReconstructionError),
+            gradients: arguments.gradients || needs.has(Op::Gradient),
+            ..Calibration::of(windows)
+        };
+        work.push((Work::Calibrate(calibration), 1));
+    }
+    let evaluation = Evaluation::of(asked.iter().map(|it| &it.script));
+    let evaluation = if arguments.spectra { evaluation.with_spectrum() } else { evaluation };
+    if evaluation != Evaluation::default() {
+        work.push((Work::Evaluate(evaluation), 1));
+    }
+    outline.show(&work, arguments.memory, common)
+}
+
+/// Returns what is calibrated on.
+fn source(arguments: &Arguments) -> Source {
+    match &arguments.tokens {
+        Some(tokens) => Source::Tokens(tokens.as_str().into()),
+        None => Source::Text(arguments.text.clone()),
+    }
+}
+
 /// Calibrates on a text, with what is asked for and what scripts need.
 fn calibrated(
     arguments: &Arguments,
@@ -144,11 +185,7 @@ fn calibrated(
     checkpoint: &Checkpoint,
     common: Common,
 ) -> Result<Statistics, CliError> {
-    let source = match &arguments.tokens {
-        Some(tokens) => Source::Tokens(tokens.as_str().into()),
-        None => Source::Text(arguments.text.clone()),
-    };
-    let tokens = source.draw(checkpoint, arguments.samples, arguments.length, arguments.seed)?;
+    let tokens = source(arguments).draw(checkpoint, arguments.samples, arguments.length, arguments.seed)?;
     model::warn_of_texts(tokens.special_tokens(), common.quiet);
     let collected = [
         (Op::Gradient, arguments.gradients, arguments.gradients || needs.has(Op::Gradient)),

@@ -3,15 +3,19 @@
 use std::path::{Path, PathBuf};
 
 use super::common::Common;
+use super::dry_run::Outline;
 use super::error::CliError;
 use super::progress::watch;
 use super::scripts;
 use super::values::bytes;
 use crate::allocate::Bounds;
 use crate::allocate::script::{Outcome, ScriptError};
+use crate::forecast::{self, Evaluation, Windows, Work};
+use crate::lang::ops::Op;
 use crate::lang::types::UnitKind;
 use crate::model::Checkpoint;
-use crate::session::{AllocationOptions, Calibration, LoadedScript, Session};
+use crate::prune::Method;
+use crate::session::{AllocationOptions, Calibration, LoadedScript, Needs, Session, metric_of};
 use crate::stats::Source;
 
 /// Where a command's statistics come from.
@@ -55,6 +59,23 @@ pub(in crate::cli) struct EvaluationArguments {
 }
 
 impl EvaluationArguments {
+    /// Returns what evaluating a script takes: statistics that it needs are collected where a text is given.
+    ///
+    /// # Errors
+    /// Fails when the method is unknown, or the text cannot be read.
+    pub(in crate::cli) fn work(
+        &self,
+        outline: &Outline,
+        loaded: &LoadedScript,
+    ) -> Result<Vec<(Work, u64)>, CliError> {
+        self.calibration.work(outline, loaded, &scripts::method(&self.method)?)
+    }
+
+    /// Returns how much memory the calibration may take.
+    pub(in crate::cli) const fn memory(&self) -> Option<u64> {
+        self.calibration.memory
+    }
+
     /// Evaluates scripts on the model of a folder or id, and returns what each allocates, with the session that evaluated.
     ///
     /// # Errors
@@ -79,6 +100,43 @@ impl EvaluationArguments {
 }
 
 impl CalibrationArguments {
+    /// Returns how much memory the calibration may take.
+    pub(in crate::cli) const fn memory(&self) -> Option<u64> {
+        self.memory
+    }
+
+    /// Returns what the model reads, where a text is given.
+    ///
+    /// # Errors
+    /// Fails when the text cannot be read.
+    pub(in crate::cli) fn windows(&self, outline: &Outline) -> Result<Option<Windows>, CliError> {
+        let drawn = |it: Calibration| outline.drawn(&it.source, it.samples, it.length);
+        self.calibration().map(drawn).transpose()
+    }
+
+    /// Returns what evaluating a script takes, and collecting what it needs.
+    ///
+    /// # Errors
+    /// As [`CalibrationArguments::windows`].
+    pub(in crate::cli) fn work(
+        &self,
+        outline: &Outline,
+        loaded: &LoadedScript,
+        method: &Method,
+    ) -> Result<Vec<(Work, u64)>, CliError> {
+        let needs = Needs::of_scripts([&loaded.script], &metric_of(method)?);
+        let mut work = Vec::new();
+        if let Some(windows) = self.windows(outline)?.filter(|_| !needs.is_empty()) {
+            work.push(Work::Calibrate(forecast::Calibration {
+                reconstruction: needs.has(Op::ReconstructionError),
+                gradients: needs.has(Op::Gradient),
+                ..forecast::Calibration::of(windows)
+            }));
+        }
+        work.push(Work::Evaluate(Evaluation::of([&loaded.script])));
+        Ok(work.into_iter().map(|work| (work, 1)).collect())
+    }
+
     /// Returns where statistics are collected, or `None` when no text was given.
     pub(in crate::cli) fn calibration(&self) -> Option<Calibration> {
         let source = match (&self.tokens, self.text.is_empty()) {

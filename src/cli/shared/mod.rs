@@ -4,6 +4,7 @@ pub(super) mod allocation;
 pub(super) mod calibration;
 pub(super) mod common;
 pub(super) mod device;
+pub(super) mod dry_run;
 pub(super) mod error;
 pub(super) mod help;
 pub(super) mod input;

@@ -2,9 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use super::common::{Common, Verdict};
+use super::dry_run::Outline;
 use super::error::CliError;
 use super::progress::say_collected;
 use super::{model, scripts};
+use crate::forecast::{Calibration, Trial, Work};
 use crate::lang::ops::Op;
 use crate::model::{Checkpoint, Tokenizer};
 use crate::session::TrialOptions;
@@ -12,6 +15,9 @@ use crate::stats::{Source, TokenFile, WINDOW_LENGTH};
 use crate::trial::loss::Measure;
 use crate::trial::settings::{TextSettings, TrialSettings};
 use crate::trial::target::Target;
+
+/// About how many of the best read the selection and the report text.
+const BEST: u64 = 20;
 
 /// What candidates are judged by.
 #[derive(Debug, clap::Args)]
@@ -158,6 +164,54 @@ pub(in crate::cli) struct TrialPlace<'a> {
     pub(in crate::cli) sparsity: f64,
     /// How many tokens a window has, where that is said.
     pub(in crate::cli) length: Option<usize>,
+}
+
+/// Says what it takes to measure so many candidates at most, and what is done once.
+///
+/// # Errors
+/// Fails when the model's configuration or a text cannot be read.
+pub(in crate::cli) fn forecast(
+    place: &TrialPlace<'_>,
+    texts: &TextSettings,
+    candidates: u64,
+    common: Common,
+) -> Result<Verdict, CliError> {
+    let outline = Outline::read(place.model)?;
+    let mut work = vec![(Work::Check, 1)];
+    work.extend(calibration(&outline, place, texts)?);
+    let measured = |source: &Option<Source>, limit| {
+        source.as_ref().map(|it| outline.windows(it, place.length, limit)).transpose()
+    };
+    let trial = Trial {
+        candidates,
+        windows: outline.windows(&texts.fitness, place.length, Some(texts.windows))?,
+        others: [
+            measured(&texts.selection, Some(texts.windows))?,
+            measured(&texts.report, texts.report_windows)?,
+        ],
+        best: BEST,
+    };
+    work.push((Work::Try(trial), 1));
+    outline.show(&work, None, common)
+}
+
+/// Returns the calibration pass of a trial, where statistics do not come from a file.
+///
+/// # Errors
+/// Fails when the text cannot be read.
+pub(in crate::cli) fn calibration(
+    outline: &Outline,
+    place: &TrialPlace<'_>,
+    texts: &TextSettings,
+) -> Result<Option<(Work, u64)>, CliError> {
+    let Some(source) = &texts.calibration else { return Ok(None) };
+    let windows = outline.drawn(source, texts.samples, place.length)?;
+    let calibration = Calibration {
+        reconstruction: texts.reconstruction,
+        gradients: texts.gradients,
+        ..Calibration::of(windows)
+    };
+    Ok(Some((Work::Calibrate(calibration), 1)))
 }
 
 /// Returns which models and texts candidates are measured on.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use hf_hub::api::sync::{ApiBuilder, ApiError, ApiRepo};
 use hf_hub::{Cache, Repo};
 
+use super::fetch::Wanted;
 use super::problem::DownloadProblem;
 use super::progress::Progress;
 use crate::model::error::ModelError;
@@ -36,6 +37,7 @@ const CARRIED: [&str; 13] = [
 pub(super) fn download(
     cache: &Path,
     id: &str,
+    wanted: Wanted,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<PathBuf, ModelError> {
     let failed = |problem| ModelError::Download { id: id.to_owned(), problem };
@@ -67,7 +69,9 @@ pub(super) fn download(
         }
     };
     // As a folder is read: the single file before the index.
-    if has(SINGLE) {
+    if wanted == Wanted::Configuration {
+        // The weights come with the first command that reads them.
+    } else if has(SINGLE) {
         get(SINGLE)?;
     } else if has(INDEX) {
         let index = get(INDEX)?;

@@ -25,8 +25,35 @@ pub fn fetch(model: &Path, progress: &mut dyn FnMut(Progress<'_>)) -> Result<Pat
     let cache = cache_folder();
     match in_cache(&cache, owner, name) {
         Ok(snapshot) if is_complete(&snapshot) => Ok(snapshot),
-        found => download(&cache, owner, name, found, progress),
+        found => download(&cache, owner, name, Wanted::All, found, progress),
     }
+}
+
+/// Returns a folder that has the configuration and the tokenizer of a model, as [`fetch`] does; weights are not downloaded.
+///
+/// # Errors
+/// As [`fetch`].
+pub fn fetch_configuration(
+    model: &Path,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<PathBuf, ModelError> {
+    let (false, Some((owner, name))) = (model.exists(), id(model)) else {
+        return Ok(model.to_owned());
+    };
+    let cache = cache_folder();
+    match in_cache(&cache, owner, name) {
+        Ok(snapshot) if snapshot.join("config.json").is_file() => Ok(snapshot),
+        found => download(&cache, owner, name, Wanted::Configuration, found, progress),
+    }
+}
+
+/// What is downloaded of a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// All that allot reads or carries along.
+    All,
+    /// What is beside the weights.
+    Configuration,
 }
 
 #[cfg(feature = "hub")]
@@ -34,6 +61,7 @@ fn download(
     cache: &Path,
     owner: &str,
     name: &str,
+    wanted: Wanted,
     found: Result<PathBuf, ModelError>,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<PathBuf, ModelError> {
@@ -41,7 +69,7 @@ fn download(
     match offline.as_str() {
         // What is missing of an incomplete one is said when it is opened.
         "1" | "on" | "yes" | "true" => found,
-        _ => download::download(cache, &format!("{owner}/{name}"), progress),
+        _ => download::download(cache, &format!("{owner}/{name}"), wanted, progress),
     }
 }
 
@@ -50,6 +78,7 @@ fn download(
     _: &Path,
     _: &str,
     _: &str,
+    _: Wanted,
     found: Result<PathBuf, ModelError>,
     _: &mut dyn FnMut(Progress<'_>),
 ) -> Result<PathBuf, ModelError> {

@@ -9,6 +9,6 @@ mod fetch;
 mod problem;
 mod progress;
 
-pub use fetch::{fetch, in_cache};
+pub use fetch::{fetch, fetch_configuration, in_cache};
 pub use problem::DownloadProblem;
 pub use progress::Progress;

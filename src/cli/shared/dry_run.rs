@@ -1,0 +1,123 @@
+//! `--dry-run`: says what a command would take, and does nothing.
+
+use std::path::{Path, PathBuf};
+
+use super::common::{Common, Format, Verdict};
+use super::error::CliError;
+use super::output;
+use crate::forecast::{Forecast, Machine, Sizes, Windows, Work};
+use crate::model::{Config, ModelError, TensorFiles, Tokenizer, hub};
+use crate::report;
+use crate::stats::{Source, Text, length_within};
+
+/// Asks what a command would take.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(in crate::cli) struct DryRun {
+    /// Says what memory, disk, tokens and time the command takes on this machine, by a short measurement, and does nothing; a folder
+    /// with config.json alone will do, and of a model in the hub no weights are downloaded
+    #[arg(long)]
+    pub(in crate::cli) dry_run: bool,
+}
+
+/// How many bytes of a text a token stands for where there is no tokenizer to ask.
+const BYTES_OF_A_TOKEN: f64 = 4.0;
+/// How much of a text is tokenised to find that out.
+const TRIED: usize = 1 << 16;
+
+/// A model as far as it is known without weights.
+pub(in crate::cli) struct Outline {
+    folder: PathBuf,
+    /// How large it is.
+    pub(in crate::cli) sizes: Sizes,
+}
+
+impl Outline {
+    /// Reads the configuration of a folder or an id.
+    ///
+    /// # Errors
+    /// Fails when there is no such model, or its configuration is not as it must be.
+    pub(in crate::cli) fn read(model: &Path) -> Result<Self, CliError> {
+        let folder = hub::fetch_configuration(model, &mut |_| ())?;
+        Ok(Self { sizes: Sizes::read(&folder)?, folder })
+    }
+
+    /// Returns how large windows of a source are, and how many of them there are: as many as the text has, and no more than `limit`.
+    ///
+    /// # Errors
+    /// Fails when the source cannot be read, or a window is longer than the model's context.
+    pub(in crate::cli) fn windows(
+        &self,
+        source: &Source,
+        length: Option<usize>,
+        limit: Option<usize>,
+    ) -> Result<Windows, CliError> {
+        let most = |samples: u64| limit.map_or(samples, |limit| samples.min(limit as u64));
+        match source {
+            Source::Text(paths) => {
+                let length = length_within(length, self.sizes.positions)?.max(1) as u64;
+                let samples = (self.tokens(&Text::read(paths)?)? / length as f64) as u64;
+                Ok(Windows { samples: most(samples).max(1), length })
+            }
+            Source::Tokens(ids) => {
+                let files = TensorFiles::open_file(&ids.file)?;
+                let shape = files.tensor(ids.tensor.as_deref().unwrap_or("input_ids"))?.shape.to_vec();
+                let (samples, length) = match shape[..] {
+                    [samples, length] => (samples as u64, length),
+                    _ => (1, shape.iter().product()),
+                };
+                length_within(Some(length), self.sizes.positions)?;
+                Ok(Windows { samples: most(samples), length: length as u64 })
+            }
+        }
+    }
+
+    /// Returns the windows that are drawn from a source: as many as are asked for, however short a text is.
+    ///
+    /// # Errors
+    /// As [`Outline::windows`].
+    pub(in crate::cli) fn drawn(
+        &self,
+        source: &Source,
+        samples: usize,
+        length: Option<usize>,
+    ) -> Result<Windows, CliError> {
+        let windows = self.windows(source, length, Some(samples))?;
+        Ok(match source {
+            Source::Text(_) => Windows { samples: samples as u64, ..windows },
+            Source::Tokens(_) => windows,
+        })
+    }
+
+    /// Returns about how many tokens a text has.
+    fn tokens(&self, text: &Text) -> Result<f64, ModelError> {
+        let bytes: usize = text.documents.iter().map(String::len).sum();
+        let tokenizer = Tokenizer::of_folder(&self.folder, &Config::read(&self.folder)?);
+        let (Ok(tokenizer), Some(document)) = (tokenizer, text.documents.iter().max_by_key(|it| it.len()))
+        else {
+            return Ok(bytes as f64 / BYTES_OF_A_TOKEN);
+        };
+        let cut =
+            (0..=TRIED.min(document.len())).rev().find(|at| document.is_char_boundary(*at)).unwrap_or(0);
+        let tried = tokenizer.encode(&document[..cut])?.len();
+        Ok(bytes as f64 * tried as f64 / cut.max(1) as f64)
+    }
+
+    /// Measures the machine, and prints what work takes on it.
+    ///
+    /// # Errors
+    /// Fails when standard output does.
+    pub(in crate::cli) fn show(
+        self,
+        work: &[(Work, u64)],
+        memory: Option<u64>,
+        common: Common,
+    ) -> Result<Verdict, CliError> {
+        let machine = Machine::measure(&self.sizes)?;
+        let forecast = Forecast::new(self.sizes, machine, work, memory);
+        match common.format {
+            Format::Json => output::print_json(&forecast)?,
+            Format::Text => output::print(&report::forecast::text(&forecast))?,
+        }
+        Ok(Verdict::Fine)
+    }
+}

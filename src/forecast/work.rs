@@ -1,0 +1,379 @@
+//! What work takes: a formula for each, with where it comes from.
+//!
+//! Operations are those of matrix products, two for a weight and a token. What is no product stands as the products that would take as
+//! long, by what `benches/prune.rs` printed (docs/concepts/speed.md): 100 GFLOP/s, 68 ms for the masks of 4096 x 11008 weights, 0.66 s
+//! for a factor of 4096 columns and 0.61 s for what follows it.
+
+use super::machine::Machine;
+use super::sizes::Sizes;
+use super::total::{Amount, Step};
+use crate::lang::ops::{Class, Op};
+use crate::lang::program::{Expr, Script};
+
+/// The share of a plain product's rate that a forward pass reaches, attention, norms and activations counted: 84 to 90 % there.
+const EFFICIENCY: f64 = 0.85;
+/// Choosing what goes, for each weight.
+const MASK: f64 = 150.0;
+/// Tokens that go through a block together, at most, but for longer windows (`stats::batch_samples`).
+const BATCH: u64 = 2048;
+/// Logits that are held at a time, in numbers (`measure::loss`), in two copies.
+const LOGITS: u64 = 1 << 23;
+/// The most bytes of probabilities that a search keeps of a text (`measure::reference`); beyond, hidden states are kept.
+const PROBABILITIES: u64 = 1 << 30;
+
+/// Singular values of a matrix, for each of its larger side and the square of its smaller one: 24 ms for 512 x 512 and 512 x 1408.
+const SPECTRUM: f64 = 5.0;
+/// A reduction of a weight's score in a sweep (`benches/matrix.rs`): `mean(sigmoid(score))` takes 48 ms of 103 million.
+const REDUCTION: f64 = 50.0;
+/// The same where the values are selected from, sorted, or ranked.
+const SELECTION: f64 = 360.0;
+const SORT: f64 = 1100.0;
+const RANKING: f64 = 3700.0;
+
+/// What evaluating scripts takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Evaluation {
+    /// Operations for each weight.
+    of_a_weight: f64,
+    /// How often the spectrum of every weight is needed.
+    spectra: usize,
+}
+
+impl Evaluation {
+    /// Counts the reductions of scripts, without those that several share.
+    pub fn of<'a>(scripts: impl IntoIterator<Item = &'a Script>) -> Self {
+        let mut all = Self::default();
+        for allocation in scripts.into_iter().filter_map(|script| script.allocation.as_ref()) {
+            allocation.walk(&mut |part| all.add(part));
+        }
+        all
+    }
+
+    /// Adds one spectrum of every weight.
+    #[must_use]
+    pub const fn with_spectrum(self) -> Self {
+        Self { spectra: self.spectra + 1, ..self }
+    }
+
+    fn add(&mut self, part: &Expr) {
+        let Some(op) = part.op() else { return };
+        self.of_a_weight += match (op, op.info().class) {
+            (Op::Median | Op::Quantile, _) => SELECTION,
+            (Op::Gini, _) => SORT,
+            (Op::Ranks, _) => RANKING,
+            (_, Class::Reduction | Class::Normaliser) => REDUCTION,
+            _ => 0.0,
+        };
+        if op.info().class == Class::MatrixReduction {
+            self.spectra += 1;
+        }
+    }
+}
+
+/// Windows of tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Windows {
+    /// How many there are.
+    pub samples: u64,
+    /// How many tokens each has.
+    pub length: u64,
+}
+
+/// What is collected in a calibration pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Calibration {
+    /// What the model reads.
+    pub windows: Windows,
+    /// Whether every Hessian is kept.
+    pub hessians: bool,
+    /// Whether the reconstruction error of each linear is found.
+    pub reconstruction: bool,
+    /// Whether squared gradients are collected as well.
+    pub gradients: bool,
+}
+
+impl Calibration {
+    /// Returns the pass that collects the inputs' second moments and nothing else.
+    pub const fn of(windows: Windows) -> Self {
+        Self { windows, hessians: false, reconstruction: false, gradients: false }
+    }
+}
+
+/// How a model is pruned.
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+pub struct Pruning {
+    /// What the model reads on the way; `None` where the method needs nothing, or statistics are at hand.
+    pub windows: Option<Windows>,
+    /// Whether each site's Hessian is inverted (SparseGPT).
+    pub hessians: bool,
+    /// Whether later blocks see pruned ones, which takes a second pass through each block.
+    pub propagates: bool,
+    /// Whether a pruned copy is written.
+    pub writes: bool,
+}
+
+/// Many candidates measured on a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trial {
+    /// How many candidates are measured at most.
+    pub candidates: u64,
+    /// What each is measured on.
+    pub windows: Windows,
+    /// What the other texts have, each of which the dense model and a few of the best read.
+    pub others: [Option<Windows>; 2],
+    /// How many of the best read them.
+    pub best: u64,
+}
+
+/// A part of a command's work.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Work {
+    /// Reads every weight: fingerprint, and check for finite numbers.
+    Check,
+    /// Collects statistics.
+    Calibrate(Calibration),
+    /// Evaluates scripts.
+    Evaluate(Evaluation),
+    /// Prunes.
+    Prune(Pruning),
+    /// Measures losses of so many models at once.
+    Measure(Windows, u64),
+    /// Measures candidates.
+    Try(Trial),
+}
+
+impl Windows {
+    fn tokens(self) -> u64 {
+        self.samples * self.length
+    }
+
+    /// Returns how many tokens go through a block together.
+    fn batch(self) -> u64 {
+        (BATCH / self.length.max(1)).clamp(1, self.samples.max(1)) * self.length
+    }
+}
+
+impl Sizes {
+    /// Returns the operations of one window in all blocks: every weight, and the scores and values of causal attention.
+    fn blocks_operations(&self, windows: Windows) -> f64 {
+        let length = windows.length;
+        let seen = |window: &Option<u64>| {
+            let width = window.map_or(length, |window| window.min(length));
+            // Of the first queries each sees one token more, all later ones the whole width.
+            (width * (width + 1) / 2 + (length - width) * width) as f64
+        };
+        let attention: f64 = self.windows.iter().map(|window| 4.0 * self.queries as f64 * seen(window)).sum();
+        windows.samples as f64 * (2.0 * self.linear_weights() as f64 * length as f64 + attention)
+    }
+
+    fn head_operations(&self, windows: Windows) -> f64 {
+        2.0 * self.head_weights as f64 * (windows.samples * windows.length.saturating_sub(1)) as f64
+    }
+
+    fn hessian_operations(&self, windows: Windows) -> f64 {
+        let squares: u64 = self.sites().iter().map(|columns| columns * columns).sum();
+        2.0 * (windows.tokens() * squares * self.blocks as u64) as f64
+    }
+
+    /// Returns a block's weights in f32, or what is between its linears: queries, keys, values and two copies, gate, up and their
+    /// product (`stats::room`).
+    fn block_memory(&self, windows: Windows) -> Vec<Amount> {
+        vec![
+            amount("a block's weights in f32", 4 * self.block_weights),
+            amount(
+                "what is between its linears",
+                4 * windows.batch() * (8 * self.hidden + 3 * self.intermediate),
+            ),
+        ]
+    }
+
+    fn state_bytes(&self, windows: Windows) -> u64 {
+        4 * windows.tokens() * self.hidden
+    }
+
+    /// Returns the Hessians of a block's sites.
+    fn site_bytes(&self) -> u64 {
+        4 * self.sites().iter().map(|columns| columns * columns).sum::<u64>()
+    }
+}
+
+impl Work {
+    /// Returns what it takes where it may take `room` bytes.
+    pub(super) fn step(self, sizes: &Sizes, machine: &Machine, room: u64) -> Step {
+        match self {
+            Self::Check => {
+                let operations = sizes.weights as f64 / machine.weights * machine.operations;
+                step("reading the weights", machine, operations)
+            }
+            Self::Calibrate(calibration) => calibrate(calibration, sizes, machine, room),
+            Self::Evaluate(evaluation) => {
+                let spectrum = |rows: u64, columns: u64| {
+                    SPECTRUM * (rows.min(columns).pow(2) as f64) * rows.max(columns) as f64
+                };
+                let spectra: f64 =
+                    sizes.linears.iter().map(|(_, rows, columns)| spectrum(*rows, *columns)).sum();
+                let sweeps = evaluation.of_a_weight * sizes.linear_weights() as f64;
+                let all = sweeps + evaluation.spectra as f64 * spectra * sizes.blocks as f64;
+                let memory = vec![amount(
+                    "weights of the blocks, mapped",
+                    sizes.stored_bytes * sizes.linear_weights(),
+                )];
+                Step { memory, ..step("evaluating the script", machine, all) }
+            }
+            Self::Prune(pruning) => prune(pruning, sizes, machine, room),
+            Self::Measure(windows, models) => measure(windows, models, sizes, machine, room),
+            Self::Try(trial) => trying(trial, sizes, machine),
+        }
+    }
+}
+
+fn amount(what: &'static str, bytes: u64) -> Amount {
+    Amount { what, bytes }
+}
+
+fn step(name: &'static str, machine: &Machine, operations: f64) -> Step {
+    let seconds = operations / machine.operations;
+    Step { name, times: 1, tokens: 0, operations, seconds, memory: Vec::new(), disk: Vec::new() }
+}
+
+/// Puts hidden states into memory, or where they do not fit beside the rest, on the disk.
+fn wait(step: &mut Step, bytes: u64, room: u64) {
+    let taken: u64 = step.memory.iter().map(|it| it.bytes).sum();
+    match taken.saturating_add(bytes) <= room {
+        true => step.memory.push(amount("hidden states", bytes)),
+        false => step.disk.push(amount("hidden states, in a scratch file", bytes)),
+    }
+}
+
+fn calibrate(calibration: Calibration, sizes: &Sizes, machine: &Machine, room: u64) -> Step {
+    let Calibration { windows, hessians, reconstruction, gradients } = calibration;
+    let mut operations = sizes.blocks_operations(windows);
+    let mut tokens = windows.tokens();
+    let mut memory = sizes.block_memory(windows);
+    let all_sites = sizes.blocks as u64 * sizes.site_bytes();
+    let sums: u64 = sizes.linears.iter().map(|(_, _, columns)| 4 * columns).sum();
+    let mut written = sizes.blocks as u64 * sums;
+    if hessians || reconstruction {
+        operations += sizes.hessian_operations(windows);
+        memory.push(amount("Hessians", if hessians { 2 * all_sites } else { sizes.site_bytes() }));
+    }
+    if hessians {
+        written += all_sites;
+    }
+    if reconstruction {
+        memory.push(amount("a block's weights, again", 4 * sizes.block_weights));
+        // As what follows SparseGPT's factor: each column that goes changes what is left of its row.
+        operations += solved(sizes);
+    }
+    let mut states = sizes.state_bytes(windows);
+    if gradients {
+        // Forward; then forward again and twice as much back, and the head's losses and slopes.
+        operations += 4.0 * sizes.blocks_operations(windows) + 2.0 * sizes.head_operations(windows);
+        tokens *= 3;
+        memory.push(amount("a block's gradients and their squares", 8 * sizes.block_weights));
+        memory.push(amount("gradients of all linears", 4 * sizes.linear_weights()));
+        states *= sizes.blocks as u64 + 1;
+        written += 2 * sizes.linear_weights();
+    }
+    let mut step = Step { tokens, memory, ..step("calibrating", machine, operations / EFFICIENCY) };
+    wait(&mut step, states, room);
+    step.disk.push(amount("the statistics", written));
+    step
+}
+
+/// Returns the operations of SparseGPT's pass over all rows, or as long a one.
+fn solved(sizes: &Sizes) -> f64 {
+    let of_block: u64 = sizes.linears.iter().map(|(_, rows, columns)| rows * columns * columns).sum();
+    of_block as f64 * sizes.blocks as f64
+}
+
+fn prune(pruning: Pruning, sizes: &Sizes, machine: &Machine, room: u64) -> Step {
+    let Pruning { windows, hessians, propagates, writes } = pruning;
+    let mut operations = match hessians {
+        false => MASK * sizes.linear_weights() as f64,
+        true => {
+            let factors: f64 = sizes.sites().iter().map(|columns| (*columns as f64).powi(3)).sum();
+            factors * sizes.blocks as f64 + solved(sizes)
+        }
+    };
+    let mut memory = vec![amount("a linear, its scores and its mask", widest(sizes) * 9)];
+    let (mut tokens, mut states) = (0, None);
+    if let Some(windows) = windows {
+        // The last block's output is nobody's input.
+        let blocks = sizes.blocks.max(1) as f64;
+        let passes = if propagates { 2.0 - 1.0 / blocks } else { 1.0 };
+        let hessian = if hessians { sizes.hessian_operations(windows) } else { 0.0 };
+        operations += (passes * sizes.blocks_operations(windows) + hessian) / EFFICIENCY;
+        tokens = (windows.tokens() as f64 * passes) as u64;
+        memory.extend(sizes.block_memory(windows));
+        states = Some(sizes.state_bytes(windows));
+    }
+    if hessians {
+        let columns = sizes.sites().into_iter().max().unwrap_or(0);
+        memory.push(amount(
+            "Hessians, and the widest one's factor",
+            sizes.site_bytes() + 8 * columns * columns,
+        ));
+    }
+    let mut step = Step { tokens, memory, ..step("pruning", machine, operations) };
+    if let Some(states) = states {
+        wait(&mut step, states, room);
+    }
+    if writes {
+        step.disk.push(amount("the pruned model", sizes.file_bytes()));
+    }
+    step
+}
+
+fn widest(sizes: &Sizes) -> u64 {
+    sizes.linears.iter().map(|(_, rows, columns)| rows * columns).max().unwrap_or(0)
+}
+
+fn measure(windows: Windows, models: u64, sizes: &Sizes, machine: &Machine, room: u64) -> Step {
+    let operations =
+        models as f64 * (sizes.blocks_operations(windows) + sizes.head_operations(windows)) / EFFICIENCY;
+    let resident = models * 4 * (sizes.linear_weights() + sizes.head_weights);
+    let positions = windows.batch().min(LOGITS / sizes.vocabulary.max(1) + 1);
+    let mut memory = sizes.block_memory(windows);
+    memory.push(amount("logits", models * 8 * positions * sizes.vocabulary));
+    let streams = resident > room;
+    memory[0] = match streams {
+        false => amount("weights in f32", resident),
+        true => {
+            amount("a block's weights or the head in f32", 4 * sizes.block_weights.max(sizes.head_weights))
+        }
+    };
+    let tokens = models * windows.tokens();
+    let mut step = Step { tokens, memory, ..step("measuring", machine, operations) };
+    match streams {
+        true => wait(&mut step, models * sizes.state_bytes(windows), room),
+        false => step.memory.push(amount("hidden states", 4 * windows.batch() * sizes.hidden)),
+    }
+    step
+}
+
+fn trying(trial: Trial, sizes: &Sizes, machine: &Machine) -> Step {
+    let Trial { candidates, windows, others, best } = trial;
+    let pass = |windows| (sizes.blocks_operations(windows) + sizes.head_operations(windows)) / EFFICIENCY;
+    // Each candidate's weights are written anew, one comparison of ranks for a weight.
+    let masked = sizes.linear_weights() as f64 / machine.weights * machine.operations;
+    let mut operations = (1 + candidates) as f64 * (pass(windows) + masked);
+    let mut tokens = (1 + candidates) * windows.tokens();
+    let kept = |windows: Windows| {
+        let probabilities = 4 * windows.tokens() * sizes.vocabulary;
+        if probabilities <= PROBABILITIES { probabilities } else { sizes.state_bytes(windows) }
+    };
+    let mut predictions = kept(windows);
+    for other in others.into_iter().flatten() {
+        operations += (1 + best) as f64 * (pass(other) + masked);
+        tokens += (1 + best) * other.tokens();
+        predictions += kept(other);
+    }
+    let mut memory = sizes.block_memory(windows);
+    memory[0] = amount("weights in f32", 4 * (sizes.linear_weights() + sizes.head_weights));
+    memory.push(amount("weights of the blocks, mapped", sizes.stored_bytes * sizes.linear_weights()));
+    memory.push(amount("ranks of all weights", 2 * sizes.linear_weights()));
+    memory.push(amount("a candidate's weights in f32", 4 * sizes.linear_weights()));
+    memory.push(amount("what the dense model predicts", predictions));
+    Step { tokens, memory, ..step("measuring candidates, at most", machine, operations) }
+}
