@@ -105,7 +105,7 @@ fn comparison_of_something_else_is_refused_by_name() {
     place.with("config.json", "1e-05", "1e-04", || place.refuses(&again(), &["`rms_norm_eps`", "0.0001"]));
     // The version of another program that wrote the file changes no number.
     place.with("config.json", "5.23.0", "5.24.0", || drop(place.runs(&again())));
-    place.with_another_rule(|| place.refuses(&again(), &["reads of the", "tokenizer"]));
+    place.with_another_rule(|| place.refuses(&again(), &["reads a document of the", "tokenizer"]));
     place.with_another_weight(|| place.refuses(&again(), &["the fingerprint of the weights"]));
     place.with("text/report.jsonl", "the", "an", || place.refuses(&again(), &["the report text"]));
     place.refuses(&compare(&["--pattern", "n:4"]), &["the pattern was unstructured and now is n:4"]);
@@ -130,7 +130,7 @@ fn search_goes_on_with_what_it_began_with_only() {
     let resume = ["search", "--resume", "run", "--quiet"];
     place.runs(&resume);
     place.with("config.json", "10000.0", "20.0", || place.refuses(&resume, &["`rope_parameters`"]));
-    place.with_another_rule(|| place.refuses(&resume, &["reads of the"]));
+    place.with_another_rule(|| place.refuses(&resume, &["reads a document of the"]));
     place.with_another_weight(|| place.refuses(&resume, &["the fingerprint of the weights"]));
     let settings = place.path("run/settings.json");
     let kept = fs::read_to_string(&settings).expect("settings");
