@@ -64,6 +64,7 @@ fn evaluator() -> Evaluator {
             selection: None,
             report: None,
             windows: SAMPLES,
+            selection_windows: None,
             report_windows: None,
         },
     };

@@ -30,6 +30,7 @@ pub mod baselines;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod compare;
+pub mod descent;
 pub mod device;
 pub mod exchange;
 pub mod forecast;

@@ -5,6 +5,7 @@ use std::fmt;
 use thiserror::Error;
 
 use crate::allocate::AllocationError;
+use crate::descent::error::{DescentError, Refusal};
 use crate::model::ModelError;
 use crate::trial::error::TrialError;
 
@@ -15,6 +16,9 @@ pub enum BaselineError {
     /// A model cannot be read or measured, or something asked to stop.
     #[error(transparent)]
     Trial(Box<TrialError>),
+    /// Ratios cannot descend.
+    #[error(transparent)]
+    Descent(Box<DescentError>),
     /// The program needs what the settings do not have.
     #[error("the control `{control}` cannot run here: {obstacle}")]
     Control {
@@ -52,6 +56,23 @@ impl fmt::Display for Obstacle {
             Self::NoActivations => "no ramp leaves activations",
             Self::NoFormula => "the language has no such ramp",
         })
+    }
+}
+
+impl From<DescentError> for BaselineError {
+    fn from(error: DescentError) -> Self {
+        const CONTROL: &str = "descent";
+        match error {
+            DescentError::Interrupted(cause) => TrialError::Interrupted(cause).into(),
+            DescentError::Trial(cause) => Self::Trial(cause),
+            DescentError::Refused(Refusal::SeveralTargets) => {
+                Self::Control { control: CONTROL, obstacle: Obstacle::SeveralTargets }
+            }
+            DescentError::Refused(Refusal::Pattern) => {
+                Self::Control { control: CONTROL, obstacle: Obstacle::Pattern }
+            }
+            error => Self::Descent(Box::new(error)),
+        }
     }
 }
 

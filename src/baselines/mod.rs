@@ -3,6 +3,7 @@
 //! [`run::run`] runs a [`program::Baseline`]; each has a file of its own.
 
 pub mod besa;
+pub mod descent;
 pub mod error;
 pub mod levels;
 pub mod neuroal;

@@ -15,12 +15,23 @@ pub enum Baseline {
     EvopressBlock,
     /// One free level for each projection, as in EvoPress.
     EvopressProjection,
+    /// Ratios that even out the marginal damage of blocks, by gradients.
+    DescentBlock,
+    /// Ratios that even out the marginal damage of projections, by gradients.
+    Descent,
 }
 
 impl Baseline {
     /// Every program, in the order of tables.
-    pub const ALL: [Self; 5] =
-        [Self::Ramp, Self::Neuroal, Self::Besa, Self::EvopressBlock, Self::EvopressProjection];
+    pub const ALL: [Self; 7] = [
+        Self::Ramp,
+        Self::Neuroal,
+        Self::Besa,
+        Self::EvopressBlock,
+        Self::EvopressProjection,
+        Self::DescentBlock,
+        Self::Descent,
+    ];
 
     /// Returns what commands and files call it.
     pub const fn key(self) -> &'static str {
@@ -30,6 +41,8 @@ impl Baseline {
             Self::Besa => "besa",
             Self::EvopressBlock => "evopress-block",
             Self::EvopressProjection => "evopress-projection",
+            Self::DescentBlock => "descent-block",
+            Self::Descent => "descent",
         }
     }
 
@@ -41,13 +54,15 @@ impl Baseline {
             Self::Besa => "BESA",
             Self::EvopressBlock => "EvoPress-style, per block",
             Self::EvopressProjection => "EvoPress-style, per projection",
+            Self::DescentBlock => "descent, per block",
+            Self::Descent => "descent, per projection",
         }
     }
 
     /// Returns whether its course depends on a seed.
     pub const fn has_chance(self) -> bool {
         match self {
-            Self::Ramp | Self::Neuroal | Self::Besa => false,
+            Self::Ramp | Self::Neuroal | Self::Besa | Self::DescentBlock | Self::Descent => false,
             Self::EvopressBlock | Self::EvopressProjection => true,
         }
     }
@@ -55,8 +70,8 @@ impl Baseline {
     /// Returns what gets one ratio.
     pub const fn unit(self) -> UnitKind {
         match self {
-            Self::Ramp | Self::Neuroal | Self::EvopressBlock => UnitKind::Block,
-            Self::Besa | Self::EvopressProjection => UnitKind::Projection,
+            Self::Ramp | Self::Neuroal | Self::EvopressBlock | Self::DescentBlock => UnitKind::Block,
+            Self::Besa | Self::EvopressProjection | Self::Descent => UnitKind::Projection,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Running a program.
 
 use super::besa::search_besa;
+use super::descent::search_descent;
 use super::error::BaselineError;
 use super::levels::search_levels;
 use super::neuroal::search_neuroal;
@@ -19,5 +20,6 @@ pub fn run(program: Baseline, race: &mut Race<'_>, seed: u64) -> Result<Archive,
         Baseline::Neuroal => search_neuroal(race),
         Baseline::Besa => search_besa(race),
         Baseline::EvopressBlock | Baseline::EvopressProjection => search_levels(race, program.unit(), seed),
+        Baseline::DescentBlock | Baseline::Descent => search_descent(race, program.unit()),
     }
 }

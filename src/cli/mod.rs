@@ -11,8 +11,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 pub use shared::error::CliError;
 
 use commands::{
-    check, compare, diff, enumerate, eval, explain, export, fmt, import, import_dsa, inspect, kl, ops, ppl,
-    prune, search, show, stats,
+    check, compare, descend, diff, enumerate, eval, explain, export, fmt, import, import_dsa, inspect, kl,
+    ops, ppl, prune, search, show, stats,
 };
 use shared::common::{Common, Verdict};
 use shared::{help, interrupt, terminal};
@@ -40,6 +40,7 @@ enum Command {
     Ppl(ppl::Arguments),
     Kl(kl::Arguments),
     Search(search::Arguments),
+    Descend(descend::Arguments),
     Enumerate(enumerate::Arguments),
     Compare(compare::Arguments),
     Show(show::Arguments),
@@ -66,6 +67,7 @@ pub fn main() -> ExitCode {
         Command::Ppl(arguments) => ppl::run(&arguments, cli.common),
         Command::Kl(arguments) => kl::run(&arguments, cli.common),
         Command::Search(arguments) => search::run(&arguments, cli.common),
+        Command::Descend(arguments) => descend::run(&arguments, cli.common),
         Command::Enumerate(arguments) => enumerate::run(&arguments, cli.common),
         Command::Compare(arguments) => compare::run(&arguments, cli.common),
         Command::Show(arguments) => show::run(&arguments, cli.common),

@@ -27,18 +27,18 @@ pub struct WindowLoss {
 /// A text as a dense model reads and predicts it.
 #[derive(Clone, Debug)]
 pub struct Reference {
-    tokens: Tokens,
+    pub(super) tokens: Tokens,
     /// How many windows a batch has.
-    step: usize,
+    pub(super) step: usize,
     angles: Angles,
     embedded: Vec<Tensor>,
-    dense: Dense,
+    pub(super) dense: Dense,
     losses: Vec<f64>,
 }
 
 /// The dense model's predictions, for each position that predicts.
 #[derive(Clone, Debug)]
-enum Dense {
+pub(super) enum Dense {
     /// Probabilities `[positions, vocabulary]`, and for each position the sum of p ln p.
     Probabilities(Vec<f32>, Vec<f64>),
     /// Last hidden states, in batches.
@@ -253,7 +253,7 @@ fn window_means(positions: &[f64], length: usize) -> impl Iterator<Item = f64> {
 }
 
 /// Returns a position's probabilities, and their sum of p ln p.
-fn softmax(logits: &[f32]) -> (Vec<f32>, f64) {
+pub(super) fn softmax(logits: &[f32]) -> (Vec<f32>, f64) {
     let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let powers: Vec<f64> = logits.iter().map(|it| f64::from(it - largest).exp()).collect();
     let total = powers.iter().sum::<f64>();

@@ -7,6 +7,7 @@ mod axis;
 pub mod catalogue;
 mod chart;
 pub mod compare;
+pub mod descent;
 pub mod difference;
 pub mod figure;
 pub mod forecast;

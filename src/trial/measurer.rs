@@ -9,12 +9,13 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+use super::band::{Band, BandSum};
 use super::error::TrialError;
 use super::ranking::Ranking;
 use super::text::Split;
 use crate::allocate::Allocation;
 use crate::lang::types::UnitKind;
-use crate::measure::WindowLoss;
+use crate::measure::{SlopeOf, WindowLoss};
 use crate::prune::{Pattern, Share};
 
 /// One of the models, pruned by the ranks of its dense scores.
@@ -68,6 +69,34 @@ pub enum Differentiated {
 /// The linears are those that can move the number: of a block's error, the block's own.
 pub type WindowMarginals = Vec<Vec<f64>>;
 
+/// Asks what the weights at the thresholds of a pruned model are worth to its loss, window by window: by one pass forward and one back
+/// for each.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ThresholdTask {
+    /// What is pruned, and how much of it.
+    pub model: PrunedModel,
+    /// Which text is read.
+    pub split: Split,
+    /// Which windows of it.
+    pub windows: Range<usize>,
+    /// Which loss is differentiated.
+    pub of: SlopeOf,
+    /// Which weights count.
+    pub band: Band,
+    /// Whether there is a sum for each row, where a ratio is applied within rows, or one for each linear.
+    pub rows: bool,
+}
+
+/// What a pruned model loses on one window, and what the weights at its thresholds are worth there.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WindowThresholds {
+    /// The loss.
+    pub loss: WindowLoss,
+    /// The sums over bands of minus the gradient times the dense weight, `[linears][1]`, or `[linears][rows]`: over the number of
+    /// weights, what the loss rises by to first order for each weight more that is pruned.
+    pub sums: Vec<Vec<BandSum>>,
+}
+
 /// Asks how far pruning moves the norms of what linears read, block by block.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NormTask {
@@ -106,6 +135,8 @@ pub enum Task {
     Losses(LossTask),
     /// For marginals.
     Marginals(MarginalTask),
+    /// For what the weights at thresholds are worth.
+    Thresholds(ThresholdTask),
     /// For divergences of norms.
     Norms(NormTask),
     /// For losses behind pruned blocks.
@@ -119,6 +150,8 @@ pub enum Answer {
     Losses(Vec<WindowLoss>),
     /// The marginals, `[windows]`.
     Marginals(Vec<WindowMarginals>),
+    /// The losses and the worth at thresholds, `[windows]`.
+    Thresholds(Vec<WindowThresholds>),
     /// The [divergences](super::norms::norm_divergence), `[blocks]`.
     Norms(Vec<f64>),
 }
@@ -164,6 +197,10 @@ questions! {
     Losses LossTask => Losses Vec<WindowLoss>, |task, answer| answer.len() == task.windows.len();
     Marginals MarginalTask => Marginals Vec<WindowMarginals>, |task, answer| {
         let whole = |window: &WindowMarginals| window.iter().all(|linear| linear.len() == task.parts);
+        answer.len() == task.windows.len() && answer.iter().all(whole)
+    };
+    Thresholds ThresholdTask => Thresholds Vec<WindowThresholds>, |task, answer| {
+        let whole = |window: &WindowThresholds| window.sums.len() == task.model.shares.len();
         answer.len() == task.windows.len() && answer.iter().all(whole)
     };
     Norms NormTask => Norms Vec<f64>, |_, _| true;

@@ -5,6 +5,7 @@
 //! that are proposed.
 
 pub mod archive;
+pub mod band;
 pub mod behaviour;
 pub mod cancel;
 pub mod candidate;
@@ -34,3 +35,4 @@ pub mod subjects;
 pub mod target;
 pub mod text;
 pub mod threads;
+mod thresholds;

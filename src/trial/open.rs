@@ -159,7 +159,8 @@ impl Opened<'_> {
             Ok::<Tokens, TrialError>(tokens)
         };
         let fitness = windows("fitness", &texts.fitness, Some(texts.windows))?;
-        let selection = texts.selection.as_ref().map(|it| windows("selection", it, Some(texts.windows)));
+        let selected = Some(texts.selection_windows.unwrap_or(texts.windows));
+        let selection = texts.selection.as_ref().map(|it| windows("selection", it, selected));
         let selection = selection.transpose()?;
         let report = texts.report.as_ref().map(|it| windows("report", it, texts.report_windows));
         Ok(Texts { fitness, selection, report: report.transpose()? })

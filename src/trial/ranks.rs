@@ -1,7 +1,10 @@
 //! Ranks of weights by their scores, computed once: after that any mask is one comparison a weight.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
+use super::band::{Band, BandSum};
 use crate::lang::types::Group;
 use crate::prune::{Share, in_group};
 
@@ -122,6 +125,40 @@ impl Ranks {
         sums
     }
 
+    /// Returns the sums of `values`, `[rows, columns]`, over the weights in a band around the threshold of a share: one for each row,
+    /// or a single one where a ratio is applied over the whole matrix. Ranks within groups of columns have no band.
+    pub fn around(&self, values: &[f32], share: &Share, band: Band) -> Vec<BandSum> {
+        match &self.places {
+            Places::Narrow(_, Some(_)) | Places::Wide(_, Some(_)) => Vec::new(),
+            Places::Narrow(places, None) => self.around_rows(places, values, share, band),
+            Places::Wide(places, None) => self.around_rows(places, values, share, band),
+            Places::Matrix(places) => {
+                let range = band.around(share.pruned, places.len() as u64);
+                let parts = places.par_chunks(LARGE).zip(values.par_chunks(LARGE));
+                let sums: Vec<f64> =
+                    parts.map(|(places, values)| sum_within(places, values, &range)).collect();
+                vec![BandSum { sum: sums.iter().sum(), weights: range.end - range.start }]
+            }
+        }
+    }
+
+    fn around_rows<T: RankNumber>(
+        &self,
+        places: &[T],
+        values: &[f32],
+        share: &Share,
+        band: Band,
+    ) -> Vec<BandSum> {
+        let rows = places.len() / self.columns;
+        let lines = places.par_chunks(self.columns).zip(values.par_chunks(self.columns));
+        let of_row = |(row, (places, values)): (usize, (&[T], &[f32]))| {
+            let pruned = share.of_row(row, rows);
+            let range = band.around(pruned, self.columns as u64);
+            BandSum { sum: sum_within(places, values, &range), weights: range.end - range.start }
+        };
+        lines.enumerate().map(of_row).collect()
+    }
+
     fn by_row<T: RankNumber>(
         &self,
         places: &[T],
@@ -165,11 +202,18 @@ impl Ranks {
 trait RankNumber: Copy + PartialOrd + Send + Sync {
     /// Returns the place `place`, which fits.
     fn new(place: u64) -> Self;
+
+    /// Returns the place as a number.
+    fn number(self) -> u64;
 }
 
 impl RankNumber for u16 {
     fn new(place: u64) -> Self {
         place as Self
+    }
+
+    fn number(self) -> u64 {
+        self.into()
     }
 }
 
@@ -177,6 +221,16 @@ impl RankNumber for u32 {
     fn new(place: u64) -> Self {
         place as Self
     }
+
+    fn number(self) -> u64 {
+        self.into()
+    }
+}
+
+/// Returns the sum of the values whose places lie in a range.
+fn sum_within<T: RankNumber>(places: &[T], values: &[f32], range: &Range<u64>) -> f64 {
+    let pairs = places.iter().zip(values);
+    pairs.filter(|(place, _)| range.contains(&place.number())).map(|(_, value)| f64::from(*value)).sum()
 }
 
 /// Copies the weights that are not among the first `pruned` of their group; the others stay 0.

@@ -52,8 +52,11 @@ pub struct TextSettings {
     pub selection: Option<Source>,
     /// The text that is measured once, when all is decided.
     pub report: Option<Source>,
-    /// The most windows of the fitness text, and of the selection text.
+    /// The most windows of the fitness text, and of the selection text where it has no number of its own.
     pub windows: usize,
+    /// The most windows of the selection text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selection_windows: Option<usize>,
     /// The most windows of the report text.
     pub report_windows: Option<usize>,
 }
@@ -74,6 +77,7 @@ impl TextSettings {
             selection: None,
             report: None,
             windows: 16,
+            selection_windows: None,
             report_windows: None,
         }
     }

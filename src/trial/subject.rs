@@ -134,6 +134,11 @@ impl Subject {
         &self.decoder.blocks
     }
 
+    /// Returns the dense model's head.
+    pub const fn head(&self) -> &Head {
+        &self.decoder.head
+    }
+
     /// Returns a block of the dense model.
     ///
     /// # Errors

@@ -12,6 +12,7 @@ use super::measurer::{Answer, Measurer, Receiver, Task};
 use super::norms::divergences;
 use super::propagated::propagated_losses;
 use super::subjects::Subjects;
+use super::thresholds::thresholds;
 
 /// Measures on all cores.
 #[derive(Debug)]
@@ -48,6 +49,10 @@ impl Threads {
             Task::Marginals(task) => {
                 let subject = self.subjects.get(task.model.subject)?;
                 marginals(subject, task, &self.entrances).map(Answer::Marginals)
+            }
+            Task::Thresholds(task) => {
+                let subject = self.subjects.get(task.model.subject)?;
+                thresholds(subject, task, &self.cancel).map(Answer::Thresholds)
             }
             Task::Propagated(task) => {
                 let subject = self.subjects.get(task.subject)?;

@@ -11,6 +11,10 @@ mod cli {
     mod main_job;
 }
 mod compare;
+mod descent {
+    mod command;
+    mod gradients;
+}
 mod docs {
     mod architecture;
     mod examples;

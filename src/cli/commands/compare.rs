@@ -38,7 +38,7 @@ use crate::trial::store::{Memory, Store};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   allot compare MODEL --sparsity 0.5,0.6,0.7,0.8 --texts MODEL/text --length 256
-  allot compare MODEL uniform owl my.allot evopress-block --sparsity 0.7 --texts TEXTS --out COMPARED
+  allot compare MODEL uniform owl my.allot evopress-block descent --sparsity 0.7 --texts TEXTS --out COMPARED
   allot compare MODEL global er_plus er uniform owl dsa --sparsity 0.65,0.7,0.75,0.8 --texts TEXTS --table latex
   allot compare MODEL --sparsity 0.7 --calibration c4.jsonl --report wiki.test.raw --method sparsegpt
 
@@ -49,7 +49,7 @@ pub(in crate::cli) struct Arguments {
     /// The model's folder, as Hugging Face lays it out, or its id in the hub, `OWNER/NAME`
     model: PathBuf,
     /// What decides the ratios: script files, published scripts, or programs: ramp, neuroal, besa, evopress-block,
-    /// evopress-projection
+    /// evopress-projection, descent-block, descent
     #[arg(value_name = "SCRIPT")]
     scripts: Vec<String>,
     /// The target sparsities, from 0 to 1

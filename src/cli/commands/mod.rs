@@ -2,6 +2,7 @@
 
 pub(super) mod check;
 pub(super) mod compare;
+pub(super) mod descend;
 pub(super) mod diff;
 pub(super) mod enumerate;
 pub(super) mod eval;

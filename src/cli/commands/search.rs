@@ -84,7 +84,7 @@ pub(in crate::cli) struct Arguments {
     #[arg(long, default_value_t = 0, help_heading = "Budget")]
     seed: u64,
     /// Spends the same tokens on a control, and compares: random formulas, depth ramps (ATP), NeuroAL's ramp, BESA,
-    /// or EvoPress-style free levels
+    /// EvoPress-style free levels, or descent by gradients
     #[arg(long, value_name = "CONTROL", value_enum, help_heading = "Budget")]
     control: Vec<Control>,
     #[command(flatten)]
@@ -104,6 +104,8 @@ enum Control {
     Besa,
     /// Free levels per block and per projection
     Evopress,
+    /// Even marginal damage per block and per projection, by gradients
+    Descent,
 }
 
 pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdict, CliError> {
@@ -144,6 +146,7 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
         Control::Evopress => {
             [Baseline::EvopressBlock, Baseline::EvopressProjection].map(Searcher::Baseline).to_vec()
         }
+        Control::Descent => [Baseline::DescentBlock, Baseline::Descent].map(Searcher::Baseline).to_vec(),
     });
     settings.controls = controls.collect();
     work(Search::new(settings, out), common)

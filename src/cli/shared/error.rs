@@ -84,6 +84,9 @@ pub enum CliError {
     /// A comparison cannot go on.
     #[error(transparent)]
     Compare(#[from] crate::compare::error::CompareError),
+    /// Ratios cannot descend.
+    #[error(transparent)]
+    Descent(#[from] crate::descent::error::DescentError),
     /// A model cannot be pruned.
     #[error(transparent)]
     Prune(#[from] crate::prune::PruneError),

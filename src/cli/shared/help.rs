@@ -5,6 +5,7 @@ use super::terminal;
 use crate::allocate::script::ScriptError;
 use crate::baselines::error::BaselineError;
 use crate::compare::error::CompareError;
+use crate::descent::error::{DescentError, Refusal};
 use crate::device::{EngineError, Fits};
 use crate::exchange::{ExchangeError, Unsaid};
 use crate::interpret::error::InterpretError;
@@ -69,6 +70,7 @@ fn of(error: &CliError) -> Vec<String> {
             one(format!("pass `--{name} FILE`, or `--texts FOLDER` with a file {name}.jsonl in it"))
         }
         CliError::Compare(cause) => compare(cause),
+        CliError::Descent(cause) => descent(cause),
         CliError::Prune(cause) => prune(cause),
         CliError::NoSparsity => one("pass `--sparsity RATIO`"),
         CliError::Exchange { cause, .. } => exchange(cause),
@@ -434,6 +436,7 @@ fn trial(error: &TrialError) -> Vec<String> {
 fn baseline(error: &BaselineError) -> Vec<String> {
     match error {
         BaselineError::Trial(cause) => trial(cause),
+        BaselineError::Descent(cause) => descent(cause),
         BaselineError::Control { .. } => none(),
     }
 }
@@ -460,6 +463,20 @@ fn space(error: &SpaceError) -> Vec<String> {
         SpaceError::NoOperator { similar, .. } => no_operator(similar),
         SpaceError::TooSmall { least, .. } => one(format!("allow {least} with `--max-size`")),
         SpaceError::NotInSpace { .. } | SpaceError::Units | SpaceError::Empty { .. } => none(),
+    }
+}
+
+fn descent(error: &DescentError) -> Vec<String> {
+    match error {
+        DescentError::Interrupted(_) => {
+            one("the same command with the same `--out` goes on where this one stopped")
+        }
+        DescentError::Other { .. } | DescentError::NotADescent { .. } => one("choose another `--out`"),
+        DescentError::Journal { .. } => one(RESTORE),
+        DescentError::Trial(cause) => trial(cause),
+        DescentError::Refused(Refusal::Target(_)) => one("choose a sparsity between 0 and 1"),
+        DescentError::NotFinite { .. } => one("choose a lesser sparsity"),
+        DescentError::Refused(_) | DescentError::Locked { .. } => none(),
     }
 }
 

@@ -127,6 +127,7 @@ impl Texts {
             selection,
             report,
             windows: self.windows,
+            selection_windows: None,
             report_windows: self.report_windows,
         })
     }
@@ -150,7 +151,8 @@ fn source(given: &str) -> Source {
     }
 }
 
-fn measure(word: &str) -> Result<Measure, String> {
+/// Reads which loss counts.
+pub(in crate::cli) fn measure(word: &str) -> Result<Measure, String> {
     let known = [Measure::Kl, Measure::Perplexity].into_iter().find(|it| it.name() == word);
     known.ok_or_else(|| "write `kl` or `perplexity`".to_owned())
 }

@@ -1,5 +1,6 @@
 //! Values of options.
 
+use crate::descent::rule::{Rule, UnknownRule};
 use crate::lang::types::UnitKind;
 use crate::prune::Propagation;
 
@@ -9,6 +10,11 @@ pub(in crate::cli) fn unit(word: &str) -> Result<UnitKind, String> {
         .into_iter()
         .find(|unit| unit.name() == word)
         .ok_or_else(|| "the units are `block`, `projection` and `row`".to_owned())
+}
+
+/// Reads how marginals become a step.
+pub(in crate::cli) fn rule(word: &str) -> Result<Rule, String> {
+    word.parse().map_err(|error: UnknownRule| error.to_string())
 }
 
 /// Reads what later blocks see of earlier ones.

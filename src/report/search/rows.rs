@@ -226,8 +226,8 @@ fn sizes(summary: &Summary, searcher: Searcher, winners: &[&Winner]) -> String {
 pub(super) fn free_levels(summary: &Summary, searcher: Searcher) -> Option<usize> {
     let parts = summary.ratios.first()?;
     match searcher {
-        Searcher::Baseline(Baseline::EvopressBlock) => Some(parts.blocks.len()),
-        Searcher::Baseline(Baseline::EvopressProjection) => Some(parts.projections.len()),
+        Searcher::Baseline(Baseline::EvopressBlock | Baseline::DescentBlock) => Some(parts.blocks.len()),
+        Searcher::Baseline(Baseline::EvopressProjection | Baseline::Descent) => Some(parts.projections.len()),
         _ => None,
     }
 }

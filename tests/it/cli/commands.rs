@@ -45,6 +45,7 @@ fn help_of_every_command() {
         "ppl",
         "kl",
         "search",
+        "descend",
         "enumerate",
         "show",
         "ops",

@@ -1,0 +1,248 @@
+//! `allot descend`: ratios that even out the marginal damage, by gradients.
+
+use std::path::PathBuf;
+
+use crate::cli::shared::common::{Common, Format, Verdict};
+use crate::cli::shared::error::CliError;
+use crate::cli::shared::interrupt::Deferred;
+use crate::cli::shared::progress::Progress;
+use crate::cli::shared::trial::{Objective, Texts, TrialPlace, say_same, trial};
+use crate::cli::shared::{output, preparation, terminal, values};
+use crate::descent::error::{DescentError, Refusal};
+use crate::descent::folder::{Folder, identity};
+use crate::descent::rule::Rule;
+use crate::descent::settings::DescentSettings;
+use crate::descent::several::{damage, descend_all, uniform};
+use crate::descent::steps::{Memory, StepLog};
+use crate::descent::summary::{Descended, DescentSummary, Found};
+use crate::exchange::{AllocationFile, file::ModelName};
+use crate::lang::types::UnitKind;
+use crate::prune::Pattern;
+use crate::report::{TableOptions, descent};
+use crate::trial::band::Band;
+use crate::trial::evaluator::Evaluator;
+use crate::trial::loss::Measure;
+use crate::trial::open::{Placement, open};
+use crate::trial::prepare::prepare;
+use crate::trial::settings::TrialSettings;
+use crate::trial::text::Split;
+
+/// Finds ratios at which pruning one more weight does the same damage everywhere, by gradients at the pruned model
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  allot descend MODEL --sparsity 0.7 --texts MODEL/text --length 128 --out FOUND
+  allot descend MODEL --sparsity 0.5,0.6,0.7 --unit projection --texts TEXTS --out FOUND
+  allot descend MODEL --sparsity 0.6 --calibration c4.jsonl --fitness f.jsonl --selection s.jsonl --report wiki.test.raw --out FOUND
+  allot descend MODEL --sparsity 0.7 --unit block --texts TEXTS --format json
+  allot prune MODEL FOUND/0.7.json --text c4.jsonl --out PRUNED
+
+FOUND holds an allocation file for each sparsity, which `prune`, `eval` and `export` read as they read a script, a summary, and a
+journal of the steps: the same command goes on where it was stopped. Each sparsity begins where the one before it ended.")]
+pub(in crate::cli) struct Arguments {
+    /// The model's folder, as Hugging Face lays it out, or its id in the hub, `OWNER/NAME`
+    model: PathBuf,
+    /// The target sparsities, from 0 to 1
+    #[arg(long, short, value_name = "RATIO", value_delimiter = ',', required = true)]
+    sparsity: Vec<f64>,
+    /// What gets one ratio: block or projection
+    #[arg(long, default_value = "projection", value_parser = values::unit)]
+    unit: UnitKind,
+    /// The folder to be written, or to go on with
+    #[arg(long, short)]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    texts: Texts,
+    /// What counts as damage: the divergence from the dense model, or perplexity
+    #[arg(long, default_value = "kl", value_parser = crate::cli::shared::trial::measure)]
+    measure: Measure,
+    /// How weights are chosen: wanda, magnitude, ria, or a script with a metric
+    #[arg(long, default_value = "wanda")]
+    method: String,
+    #[command(flatten)]
+    course: Course,
+    /// What the windows of each step, and the calibration windows, are drawn by
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+}
+
+/// How a descent goes.
+#[derive(Clone, Copy, Debug, clap::Args)]
+#[command(next_help_heading = "Descent")]
+struct Course {
+    /// The most steps at each sparsity
+    #[arg(long, default_value_t = DescentSettings::default().steps)]
+    steps: usize,
+    /// How many windows of the fitness text each step reads, other ones as long as there are any
+    #[arg(long, value_name = "WINDOWS", default_value_t = DescentSettings::default().windows)]
+    step_windows: usize,
+    /// How marginals become a step: shift, log-shift, logits, multipliers or secant
+    #[arg(long, default_value = DescentSettings::default().rule.name(), value_parser = values::rule)]
+    rule: Rule,
+    /// How far a step moves a unit whose marginal damage is twice the median
+    #[arg(long, default_value_t = DescentSettings::default().step_size)]
+    step_size: f64,
+    /// How much of a step's direction the next one keeps, from 0 to 1
+    #[arg(long, default_value_t = DescentSettings::default().momentum)]
+    momentum: f64,
+    /// Which share of the weights on either side of a threshold counts
+    #[arg(long, default_value_t = DescentSettings::default().band.share)]
+    band: f64,
+    /// Takes marginals as they are, with their noise
+    #[arg(long)]
+    no_shrinkage: bool,
+    /// Reads the selection text after so many steps
+    #[arg(long, value_name = "STEPS", default_value_t = DescentSettings::default().check)]
+    check: usize,
+    /// Stops after so many readings of the selection text without a gain
+    #[arg(long, value_name = "READINGS", default_value_t = DescentSettings::default().patience)]
+    patience: usize,
+}
+
+pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdict, CliError> {
+    let settings = settings(arguments);
+    settings.check().map_err(DescentError::Refused)?;
+    let mut sparsities = arguments.sparsity.clone();
+    sparsities.sort_by(f64::total_cmp);
+    sparsities.dedup();
+    if let Some(target) = sparsities.iter().find(|it| !(**it > 0.0 && **it < 1.0)) {
+        return Err(DescentError::Refused(Refusal::Target(*target)).into());
+    }
+    let trial = trial_settings(arguments, &settings, &sparsities, common.quiet)?;
+    let prepared = preparation::prepared(common, |machine, note| {
+        let placement =
+            Placement { engine: &machine.engine, others: &machine.others, precision: machine.precision };
+        prepare(open(&trial, placement, &machine.cancel)?, machine.cancel.clone(), note)
+    })?;
+    say_same(&prepared.same_texts, common.quiet);
+    let writing = Deferred::begin();
+    let (folder, mut log): (_, Box<dyn StepLog>) = match &arguments.out {
+        None => (None, Box::new(Memory::default())),
+        Some(path) => {
+            let (folder, journal) = Folder::enter(path, &identity(&prepared, &settings, &sparsities)?)?;
+            (Some(folder), Box::new(journal))
+        }
+    };
+    let mut evaluator = prepared.evaluator;
+    let found = descend(&mut evaluator, &settings, &sparsities, log.as_mut(), common.quiet)?;
+    let summary = summary(&evaluator, settings, &arguments.method, found)?;
+    if let Some(folder) = &folder {
+        write(folder, &evaluator, &summary)?;
+    }
+    drop(writing);
+    print(&summary, common.format)?;
+    Ok(Verdict::Fine)
+}
+
+fn settings(arguments: &Arguments) -> DescentSettings {
+    let Course { steps, step_windows, rule, step_size, momentum, band, no_shrinkage, check, patience } =
+        arguments.course;
+    DescentSettings {
+        unit: arguments.unit,
+        rule,
+        steps,
+        windows: step_windows,
+        step_size,
+        momentum,
+        band: Band { share: band, ..Band::default() },
+        shrinks: !no_shrinkage,
+        check,
+        patience,
+        seed: arguments.seed,
+    }
+}
+
+/// Returns which model and texts are read: as much of the fitness text as all steps need.
+fn trial_settings(
+    arguments: &Arguments,
+    settings: &DescentSettings,
+    sparsities: &[f64],
+    quiet: bool,
+) -> Result<TrialSettings, CliError> {
+    let mut texts = arguments.texts.settings(arguments.seed)?;
+    texts.gradients = false;
+    texts.selection_windows = Some(texts.windows);
+    texts.windows = settings.windows.saturating_mul(settings.steps).saturating_mul(sparsities.len());
+    let objective = Objective {
+        also: Vec::new(),
+        measure: arguments.measure,
+        method: arguments.method.clone(),
+        pattern: Pattern::Unstructured,
+    };
+    let sparsity = sparsities.first().copied().unwrap_or(0.5);
+    let place = TrialPlace { model: &arguments.model, sparsity, length: arguments.texts.length };
+    trial(place, &objective, texts, quiet)
+}
+
+/// Descends, with a progress bar.
+fn descend(
+    evaluator: &mut Evaluator,
+    settings: &DescentSettings,
+    sparsities: &[f64],
+    log: &mut dyn StepLog,
+    quiet: bool,
+) -> Result<Vec<Descended>, CliError> {
+    let bar = Progress::new("descending", quiet);
+    let all = (sparsities.len() * settings.steps) as f64;
+    let found = descend_all(evaluator, settings, sparsities, log, &mut |step| {
+        let before = sparsities.iter().position(|it| *it == step.target).unwrap_or(0) * settings.steps;
+        bar.at((before + step.step) as f64 / all);
+        bar.value(step.loss);
+    });
+    bar.done();
+    Ok(found?)
+}
+
+/// Measures what was found on the report text.
+fn summary(
+    evaluator: &Evaluator,
+    settings: DescentSettings,
+    method: &str,
+    found: Vec<Descended>,
+) -> Result<DescentSummary, CliError> {
+    let subject = evaluator.subjects.first();
+    let folder = subject.checkpoint().folder();
+    let found = found.into_iter().map(|descended| {
+        let uniform = uniform(evaluator, settings.unit, descended.allocation.target)?;
+        Ok(Found {
+            uniform: damage(evaluator, &uniform, Split::Report)?,
+            report: damage(evaluator, &descended.allocation, Split::Report)?,
+            descended,
+        })
+    });
+    let found = found.collect::<Result<Vec<_>, DescentError>>()?;
+    Ok(DescentSummary {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        model: folder.file_name().unwrap_or(folder.as_os_str()).to_string_lossy().into_owned(),
+        method: method.to_owned(),
+        length: subject.reference(Split::Fitness).map_or(0, |it| it.tokens().length()),
+        settings,
+        found,
+    })
+}
+
+/// Writes the allocation of each sparsity, and all of it as data.
+fn write(folder: &Folder, evaluator: &Evaluator, summary: &DescentSummary) -> Result<(), CliError> {
+    for found in &summary.found {
+        let allocation = &found.descended.allocation;
+        let mut file = AllocationFile::new(allocation, summary.settings.unit, "descent", None);
+        let checkpoint = evaluator.subjects.first().checkpoint();
+        file.model = Some(ModelName {
+            architecture: checkpoint.config().architecture.title.to_owned(),
+            fingerprint: checkpoint.fingerprint(),
+        });
+        let path = folder.allocation(allocation.target);
+        output::write_file(&path, format!("{}\n", serde_json::to_string_pretty(&file)?).as_bytes())?;
+    }
+    Ok(folder.keep(summary)?)
+}
+
+fn print(summary: &DescentSummary, format: Format) -> Result<(), CliError> {
+    match format {
+        Format::Json => output::print_json(summary),
+        Format::Text => {
+            let color = terminal::styled(&std::io::stdout());
+            let options = TableOptions { width: terminal::width(), color, ascii: false };
+            output::print(&descent::text(summary, &options))
+        }
+    }
+}

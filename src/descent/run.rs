@@ -1,0 +1,347 @@
+//! The loop: measure marginals at the pruned model on fresh windows, move the ratios, and let the selection text choose.
+
+use super::error::{DescentError, Refusal};
+use super::link::Link;
+use super::marginals::{Marginals, Part};
+use super::rule::median;
+use super::settings::DescentSettings;
+use super::state::{Shared, State};
+use super::steps::{Step, StepLog};
+use super::summary::{Descended, Ended};
+use super::windows;
+use crate::allocate::{Allocation, Bounds, Unit, units};
+use crate::lang::types::UnitKind;
+use crate::measure::SlopeOf;
+use crate::prune::{Pattern, Share, shares};
+use crate::trial::error::TrialError;
+use crate::trial::evaluator::Evaluator;
+use crate::trial::loss::Measure;
+use crate::trial::measurer::{LossTask, PrunedModel, ThresholdTask, ask};
+use crate::trial::subject::Subject;
+use crate::trial::target::Target;
+use crate::trial::text::Split;
+
+/// Below which reliability, over the steps between two checks, the marginals say nothing any more.
+const NOISE: f64 = 0.1;
+
+/// Where a descent begins.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Start {
+    /// The ratios, which are moved onto the budget; uniform where there are none.
+    pub ratios: Option<Vec<f64>>,
+    /// How many steps were made before it, at other targets: their windows are not read again.
+    pub steps: usize,
+    /// How many tokens it may spend; `None` for as many as its steps take.
+    pub tokens: Option<u64>,
+}
+
+/// Tells how a descent goes: each step, as soon as it is kept.
+pub type Watch<'a> = dyn FnMut(&Step) + 'a;
+
+/// Descends at the evaluator's only target.
+///
+/// Each step prunes by the ranks of the dense scores at the ratios so far, runs fresh windows of the fitness text forward and back, and
+/// moves the ratios away from units whose marginal damage is above the middle. What is returned is the iterate of the least loss on the
+/// selection text. Results are the same, bit for bit, on any number of threads.
+///
+/// # Errors
+/// When the settings ask for what cannot be done, a model cannot run, the log cannot be written, or something asked to stop.
+pub fn descend(
+    evaluator: &Evaluator,
+    settings: &DescentSettings,
+    start: Start,
+    log: &mut dyn StepLog,
+    watch: &mut Watch<'_>,
+) -> Result<Descended, DescentError> {
+    settings.check().map_err(DescentError::Refused)?;
+    let ground = Ground::new(evaluator, settings)?;
+    Descent::begin(&ground, start)?.run(log, watch)
+}
+
+/// What stays the same over all steps.
+pub(super) struct Ground<'a> {
+    evaluator: &'a Evaluator,
+    settings: &'a DescentSettings,
+    subject: &'a Subject,
+    target: Target,
+    pub(super) units: Vec<Unit>,
+    /// The places of each unit's linears among the model's.
+    linears: Vec<Vec<usize>>,
+    shared: Shared,
+}
+
+impl<'a> Ground<'a> {
+    pub(super) fn new(evaluator: &'a Evaluator, settings: &'a DescentSettings) -> Result<Self, DescentError> {
+        let refused = DescentError::Refused;
+        let target = evaluator.only_target().ok_or(refused(Refusal::SeveralTargets))?;
+        if evaluator.pattern != Pattern::Unstructured {
+            return Err(refused(Refusal::Pattern));
+        }
+        if evaluator.windows(Split::Fitness) == 0 {
+            return Err(refused(Refusal::NoFitnessText));
+        }
+        if !(target.sparsity > 0.0 && target.sparsity < 1.0) {
+            return Err(refused(Refusal::Target(target.sparsity)));
+        }
+        let subject = evaluator.subject(target)?;
+        let units = units(&subject.data()?, settings.unit);
+        let linears = linears(subject, settings.unit);
+        let shared = Shared {
+            parameters: units.iter().map(Unit::parameters).collect(),
+            target: target.sparsity,
+            bounds: Bounds::default(),
+            link: Link::new(settings.rule, subject, &evaluator.metric, &linears)?,
+        };
+        Ok(Self { evaluator, settings, subject, target, units, linears, shared })
+    }
+
+    fn allocation(&self, ratios: &[f64]) -> Result<Allocation, DescentError> {
+        Ok(Allocation::new(self.target.sparsity, &self.units, None, ratios)?)
+    }
+
+    pub(super) fn model(&self, allocation: &Allocation) -> Result<PrunedModel, DescentError> {
+        let linears = self.subject.checkpoint().linears();
+        let shares: Vec<Share> =
+            shares(linears, allocation, self.evaluator.pattern).map_err(TrialError::from)?;
+        Ok(PrunedModel { subject: self.target.subject, shares })
+    }
+
+    /// Returns the marginals of a pruned model on some windows of the fitness text, and the mean loss there.
+    pub(super) fn marginals(
+        &self,
+        model: &PrunedModel,
+        windows: &[usize],
+    ) -> Result<(Marginals, f64), DescentError> {
+        let of = match self.evaluator.measure {
+            Measure::Kl => SlopeOf::Divergence,
+            Measure::Perplexity => SlopeOf::Likelihood,
+        };
+        // A task for each window, so that all cores have work; their sums are put together in order.
+        let tasks = windows.iter().map(|window| ThresholdTask {
+            model: model.clone(),
+            split: Split::Fitness,
+            windows: *window..window + 1,
+            of,
+            band: self.settings.band,
+            rows: false,
+        });
+        let answers: Vec<_> = ask(self.evaluator.measurer.as_ref(), tasks)?.into_iter().flatten().collect();
+        let loss = answers.iter().map(|it| self.evaluator.measure.of(&it.loss)).sum::<f64>();
+        let parts = |linears: &Vec<usize>| linears.iter().copied().map(Part::Linear).collect();
+        let units: Vec<Vec<Part>> = self.linears.iter().map(parts).collect();
+        Ok((Marginals::new(&answers, &units), loss / answers.len().max(1) as f64))
+    }
+
+    /// Returns how many weights each unit loses of what each linear does.
+    pub(super) fn pruned(&self, shares: &[Share]) -> Vec<u64> {
+        let of_linear = |linear: usize| shares.get(linear).map_or(0, |share| share.pruned);
+        let of_unit = |linears: &Vec<usize>| linears.iter().map(|linear| of_linear(*linear)).sum();
+        self.linears.iter().map(of_unit).collect()
+    }
+
+    /// Returns the mean loss on the selection text; `None` without one.
+    fn selection(&self, ratios: &[f64]) -> Result<Option<f64>, DescentError> {
+        let windows = self.evaluator.windows(Split::Selection);
+        if windows == 0 {
+            return Ok(None);
+        }
+        let model = self.model(&self.allocation(ratios)?)?;
+        let tasks = (0..windows).map(|window| LossTask {
+            model: model.clone(),
+            split: Split::Selection,
+            windows: window..window + 1,
+        });
+        let losses = ask(self.evaluator.measurer.as_ref(), tasks)?.into_iter().flatten();
+        let loss = losses.map(|it| self.evaluator.measure.of(&it)).sum::<f64>() / windows as f64;
+        Ok(Some(if loss.is_nan() { f64::INFINITY } else { loss }))
+    }
+
+    fn tokens(&self, split: Split, windows: usize) -> u64 {
+        self.evaluator.tokens(split, windows)
+    }
+}
+
+/// Returns the places of each unit's linears among the model's.
+fn linears(subject: &Subject, unit: UnitKind) -> Vec<Vec<usize>> {
+    let blocks = (0..subject.blocks().len()).map(|block| subject.linears_of(block));
+    match unit {
+        UnitKind::Block => blocks.map(Iterator::collect).collect(),
+        // Rows are refused before.
+        UnitKind::Projection | UnitKind::Row => blocks.flatten().map(|linear| vec![linear]).collect(),
+    }
+}
+
+/// The best iterate so far.
+struct Best {
+    ratios: Vec<f64>,
+    step: usize,
+    selection: Option<f64>,
+}
+
+/// A descent at one target, on its way.
+struct Descent<'a> {
+    ground: &'a Ground<'a>,
+    start: Start,
+    state: State,
+    best: Best,
+    began: Option<f64>,
+    tokens: u64,
+    steps: usize,
+    /// How many checks in a row brought no gain.
+    idle: usize,
+    unevenness: Option<[f64; 2]>,
+    /// The reliabilities since the last check.
+    reliabilities: Vec<f64>,
+}
+
+impl<'a> Descent<'a> {
+    fn begin(ground: &'a Ground<'a>, start: Start) -> Result<Self, DescentError> {
+        let uniform = || vec![ground.target.sparsity; ground.units.len()];
+        let ratios = start.ratios.clone().unwrap_or_else(uniform);
+        let state = State::begin(&ratios, &ground.shared)?;
+        let best = Best { ratios: state.ratios.clone(), step: 0, selection: None };
+        Ok(Self {
+            ground,
+            start,
+            state,
+            best,
+            began: None,
+            tokens: 0,
+            steps: 0,
+            idle: 0,
+            unevenness: None,
+            reliabilities: Vec::new(),
+        })
+    }
+
+    fn run(mut self, log: &mut dyn StepLog, watch: &mut Watch<'_>) -> Result<Descended, DescentError> {
+        let Ground { settings, target, .. } = self.ground;
+        let mut ended = Ended::AllSteps;
+        for step in 1..=settings.steps {
+            if self.start.tokens.is_some_and(|most| self.tokens + self.cost(step) > most) {
+                ended = Ended::Budget;
+                break;
+            }
+            let made = match log.find(target.sparsity, step) {
+                Some(made) => made,
+                None => {
+                    let made = self.make(step)?;
+                    log.keep(made.clone())?;
+                    made
+                }
+            };
+            watch(&made);
+            self.take(made, step);
+            if let Some(reason) = self.ends(step) {
+                ended = reason;
+                break;
+            }
+        }
+        let without_choice = self.best.selection.is_none();
+        if without_choice {
+            self.best = Best { ratios: self.state.ratios.clone(), step: self.steps, selection: None };
+        }
+        Ok(Descended {
+            allocation: self.ground.allocation(&self.best.ratios)?,
+            step: self.best.step,
+            selection: self.best.selection,
+            began: self.began,
+            steps: self.steps,
+            ended,
+            tokens: self.tokens,
+            unevenness: self.unevenness.unwrap_or([f64::NAN; 2]),
+        })
+    }
+
+    /// Returns whether the selection text is read behind a step.
+    fn checks(&self, step: usize) -> bool {
+        let settings = self.ground.settings;
+        step.is_multiple_of(settings.check) || step == settings.steps
+    }
+
+    /// Returns how many tokens a step takes; a pass back counts as two forward.
+    fn cost(&self, step: usize) -> u64 {
+        let ground = self.ground;
+        let windows = ground.settings.windows.min(ground.evaluator.windows(Split::Fitness));
+        let read = ground.tokens(Split::Selection, ground.evaluator.windows(Split::Selection));
+        3 * ground.tokens(Split::Fitness, windows)
+            + (u64::from(self.checks(step)) + u64::from(step == 1)) * read
+    }
+
+    fn make(&self, step: usize) -> Result<Step, DescentError> {
+        let Ground { evaluator, settings, shared, .. } = self.ground;
+        let all = evaluator.windows(Split::Fitness);
+        let windows = windows::of_step(settings.seed, self.start.steps + step - 1, settings.windows, all);
+        let (marginals, loss) = self
+            .ground
+            .marginals(&self.ground.model(&self.ground.allocation(&self.state.ratios)?)?, &windows)?;
+        if let Some(unit) = marginals.means.iter().position(|it| !it.is_finite()) {
+            return Err(DescentError::NotFinite {
+                unit: self.ground.units[unit].name.clone(),
+                value: marginals.means[unit],
+                target: shared.target,
+                step,
+            });
+        }
+        let used = if settings.shrinks { marginals.shrunk() } else { marginals.means.clone() };
+        let mut state = self.state.clone();
+        let left = (settings.steps - step + 1) as f64 / settings.steps as f64;
+        state.step(&used, left, shared, settings)?;
+        let at_bound = |ratio: &&f64| **ratio <= shared.bounds.lower() || **ratio >= shared.bounds.upper();
+        Ok(Step {
+            target: shared.target,
+            step,
+            loss,
+            reliability: marginals.reliability,
+            unevenness: unevenness(&marginals.means),
+            bounded: state.ratios.iter().filter(at_bound).count(),
+            began: if step == 1 { self.ground.selection(&self.state.ratios)? } else { None },
+            selection: if self.checks(step) { self.ground.selection(&state.ratios)? } else { None },
+            state,
+        })
+    }
+
+    fn take(&mut self, made: Step, step: usize) {
+        self.tokens += self.cost(step);
+        self.steps = step;
+        self.reliabilities.push(made.reliability);
+        let first = self.unevenness.map_or(made.unevenness, |[first, _]| first);
+        self.unevenness = Some([first, made.unevenness]);
+        if let Some(loss) = made.began {
+            self.began = Some(loss);
+            self.best.selection = Some(loss);
+        }
+        self.state = made.state;
+        if let Some(loss) = made.selection {
+            if self.best.selection.is_none_or(|best| loss < best) {
+                self.best = Best { ratios: self.state.ratios.clone(), step, selection: Some(loss) };
+                self.idle = 0;
+            } else {
+                self.idle += 1;
+            }
+        }
+    }
+
+    /// Returns why no further step is made.
+    fn ends(&mut self, step: usize) -> Option<Ended> {
+        if !self.checks(step) {
+            return None;
+        }
+        let reliabilities = std::mem::take(&mut self.reliabilities);
+        let mean = reliabilities.iter().sum::<f64>() / reliabilities.len().max(1) as f64;
+        if self.idle >= self.ground.settings.patience.max(1) {
+            return Some(Ended::NoGain);
+        }
+        (mean < NOISE).then_some(Ended::Noise)
+    }
+}
+
+/// Returns the interquartile range over the median size.
+pub(super) fn unevenness(marginals: &[f64]) -> f64 {
+    let mut sorted = marginals.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let at = |share: f64| {
+        sorted.get(((sorted.len().saturating_sub(1)) as f64 * share).round() as usize).copied().unwrap_or(0.0)
+    };
+    (at(0.75) - at(0.25)) / median(marginals.iter().map(|it| it.abs()).collect())
+}

@@ -1,0 +1,76 @@
+//! How a descent goes.
+
+use serde::{Deserialize, Serialize};
+
+use super::error::Refusal;
+use super::rule::Rule;
+use crate::lang::types::UnitKind;
+use crate::trial::band::Band;
+
+/// How a descent goes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DescentSettings {
+    /// What gets one ratio.
+    pub unit: UnitKind,
+    /// How marginals become a step.
+    pub rule: Rule,
+    /// The most steps at each sparsity.
+    pub steps: usize,
+    /// How many fresh windows of the fitness text each step reads.
+    pub windows: usize,
+    /// How far the first step moves a unit whose marginal stands one scale above the median; later steps move less, down to
+    /// nothing at the last one.
+    pub step_size: f64,
+    /// How much of a step's direction the next one keeps.
+    pub momentum: f64,
+    /// Which weights stand at a threshold.
+    pub band: Band,
+    /// Whether marginals are drawn together as far as they are noise.
+    pub shrinks: bool,
+    /// After how many steps the selection text is read again.
+    pub check: usize,
+    /// After how many checks without a gain it stops.
+    pub patience: usize,
+    /// What the windows of each step are drawn by.
+    pub seed: u64,
+}
+
+impl Default for DescentSettings {
+    fn default() -> Self {
+        Self {
+            unit: UnitKind::Projection,
+            rule: Rule::default(),
+            steps: 40,
+            windows: 16,
+            step_size: 0.05,
+            momentum: 0.5,
+            band: Band::default(),
+            shrinks: true,
+            check: 4,
+            patience: 3,
+            seed: 0,
+        }
+    }
+}
+
+impl DescentSettings {
+    /// Refuses numbers that mean nothing.
+    ///
+    /// # Errors
+    /// When there is no step, or a number is outside its range.
+    pub fn check(&self) -> Result<(), Refusal> {
+        if self.steps == 0 || self.windows == 0 || self.check == 0 {
+            return Err(Refusal::NoSteps);
+        }
+        if self.unit == UnitKind::Row {
+            return Err(Refusal::Rows);
+        }
+        let ranges = [
+            ("the step size", self.step_size, 0.0..f64::INFINITY),
+            ("the momentum", self.momentum, 0.0..1.0),
+            ("the band", self.band.share, 0.0..0.5),
+        ];
+        let outside = ranges.into_iter().find(|(_, value, range)| !range.contains(value));
+        outside.map_or(Ok(()), |(name, value, _)| Err(Refusal::Number(name, value)))
+    }
+}

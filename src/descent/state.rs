@@ -1,0 +1,111 @@
+//! Where a descent stands: ratios that are not rounded, and what steers the next step.
+
+use super::error::DescentError;
+use super::link::Link;
+use super::rule::{MOST, Rule, median};
+use super::settings::DescentSettings;
+use crate::allocate::Bounds;
+
+/// Where a descent stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct State {
+    /// The ratio of each unit, `[units]`, on budget and not rounded: a step may be less than half a weight.
+    pub ratios: Vec<f64>,
+    /// The direction so far, `[units]`.
+    pub velocity: Vec<f64>,
+    /// How fast each unit's marginal rises with its ratio, as far as it was seen, `[units]`; used by [`Rule::Secant`].
+    pub slopes: Vec<f64>,
+    /// The ratios and the marginals of the step before, where there was one at this target.
+    pub before: Option<(Vec<f64>, Vec<f64>)>,
+}
+
+/// The units between which a budget is shared out.
+#[derive(Clone, Debug)]
+pub struct Shared {
+    /// How many weights each has, `[units]`.
+    pub parameters: Vec<u64>,
+    /// The share of all that goes.
+    pub target: f64,
+    /// Between which ratios they may be.
+    pub bounds: Bounds,
+    /// In which coordinate they move.
+    pub link: Link,
+}
+
+/// How much of what was seen of a slope before stays beside what was seen last, and how far a slope may be from the middle one.
+const REMEMBERED: f64 = 0.7;
+const FARTHEST: f64 = 4.0;
+
+impl State {
+    /// Begins with ratios, moved onto the budget.
+    ///
+    /// # Errors
+    /// When no ratios meet the target.
+    pub fn begin(ratios: &[f64], shared: &Shared) -> Result<Self, DescentError> {
+        let coordinates = ratios.iter().enumerate().map(|(unit, it)| shared.link.coordinate(unit, *it));
+        let coordinates: Vec<f64> = coordinates.collect();
+        let ratios = shared.link.ratios(&coordinates, &shared.parameters, shared.target, shared.bounds)?;
+        let units = ratios.len();
+        Ok(Self { ratios, velocity: vec![0.0; units], slopes: vec![0.0; units], before: None })
+    }
+
+    /// Takes a step away from the units whose marginals are above the middle; `left` is the share of the steps that are still to
+    /// come, this one included.
+    ///
+    /// # Errors
+    /// When no ratios meet the target.
+    pub fn step(
+        &mut self,
+        marginals: &[f64],
+        left: f64,
+        shared: &Shared,
+        settings: &DescentSettings,
+    ) -> Result<(), DescentError> {
+        let direction = match settings.rule {
+            Rule::Secant => self.by_slopes(marginals, settings.step_size),
+            rule => rule.direction(marginals),
+        };
+        let kept = settings.momentum;
+        for (velocity, direction) in self.velocity.iter_mut().zip(direction) {
+            *velocity = kept * *velocity + direction;
+        }
+        let size = settings.step_size * left * (1.0 - kept);
+        let moved = self.ratios.iter().zip(&self.velocity).enumerate();
+        let scale = match &shared.link {
+            // Logits and logarithms move as fast as ratios do in the middle.
+            Link::Ratio => 1.0,
+            Link::Logit | Link::Scores(_) => 1.0 / (shared.target * (1.0 - shared.target)),
+        };
+        let coordinates: Vec<f64> = moved
+            .map(|(unit, (ratio, velocity))| shared.link.coordinate(unit, *ratio) - scale * size * velocity)
+            .collect();
+        let ratios = shared.link.ratios(&coordinates, &shared.parameters, shared.target, shared.bounds)?;
+        let before = std::mem::replace(&mut self.ratios, ratios);
+        self.before = Some((before, marginals.to_vec()));
+        Ok(())
+    }
+
+    /// Returns how far each unit is from the middle marginal by its slope, in step sizes.
+    fn by_slopes(&mut self, marginals: &[f64], step_size: f64) -> Vec<f64> {
+        let first = Rule::Shift.direction(marginals);
+        let Some((ratios, before)) = &self.before else { return first };
+        for unit in 0..marginals.len() {
+            let moved = self.ratios[unit] - ratios[unit];
+            if moved.abs() > 1e-4 {
+                let seen = (marginals[unit] - before[unit]) / moved;
+                let slope = &mut self.slopes[unit];
+                *slope = if *slope == 0.0 { seen } else { REMEMBERED * *slope + (1.0 - REMEMBERED) * seen };
+            }
+        }
+        let middle_slope = median(self.slopes.iter().copied().filter(|it| *it > 0.0).collect());
+        if middle_slope <= 0.0 {
+            return first;
+        }
+        let middle = median(marginals.to_vec());
+        let of_unit = |(marginal, slope): (&f64, &f64)| {
+            let slope = slope.clamp(middle_slope / FARTHEST, middle_slope * FARTHEST);
+            ((marginal - middle) / slope / step_size.max(f64::MIN_POSITIVE)).clamp(-MOST, MOST)
+        };
+        marginals.iter().zip(&self.slopes).map(of_unit).collect()
+    }
+}

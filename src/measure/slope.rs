@@ -1,0 +1,112 @@
+//! How the loss of a window changes with a pruned model's last hidden states, from which a backward pass begins.
+
+use candle_core::{Tensor, Var};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::loss::{Logits, in_slices, predicting, row_losses, targets};
+use super::reference::{Dense, Reference, WindowLoss, softmax};
+use crate::model::{Head, ModelError};
+
+/// Which of a window's losses is differentiated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SlopeOf {
+    /// The divergence from the dense model.
+    #[default]
+    Divergence,
+    /// The negative log-likelihood of the text.
+    Likelihood,
+}
+
+/// A window's loss under a pruned model, and how it changes.
+#[derive(Clone, Debug)]
+pub struct LossSlope {
+    /// The loss.
+    pub loss: WindowLoss,
+    /// The gradient of the loss that was asked for with respect to the last hidden states, `[1, length, hidden]`.
+    pub slope: Tensor,
+}
+
+impl Reference {
+    /// Returns the loss of one window under a pruned model and its gradient, from the model's last hidden states
+    /// `[1, length, hidden]`.
+    ///
+    /// The gradient with respect to a position's logits is q - p over the number of positions, where q are the pruned model's
+    /// probabilities, and p the dense model's or, for the likelihood, 1 at the token that follows. The head's own chain rule does the
+    /// rest.
+    ///
+    /// # Errors
+    /// When a tensor operation fails.
+    pub fn slope(
+        &self,
+        head: &Head,
+        window: usize,
+        hidden: &Tensor,
+        of: SlopeOf,
+    ) -> Result<LossSlope, ModelError> {
+        let length = self.tokens.length();
+        let positions = length - 1;
+        let targets = targets(self.tokens.part(window..window + 1), length);
+        let kept = predicting(hidden)?;
+        let (mut losses, mut slopes) = (Vec::with_capacity(positions), Vec::new());
+        in_slices(&kept, head.vocabulary(), |start, slice| {
+            let variable = Var::from_tensor(slice)?;
+            let logits = head.run(&variable)?;
+            let dense = self.dense_rows(head, window * positions + start, slice.dim(0)?)?;
+            let (rows, vocabulary) = (Logits::read(&logits.detach())?, head.vocabulary().max(1));
+            let mut differences = vec![0.0_f32; slice.dim(0)? * vocabulary];
+            let found: Vec<(f64, f64)> = differences
+                .par_chunks_exact_mut(vocabulary)
+                .zip(rows.rows())
+                .zip(dense.par_iter().zip(&targets[start..]))
+                .map(|((difference, row), ((dense, entropy), target))| {
+                    let (probabilities, _) = softmax(row);
+                    let wanted = |token: usize| match of {
+                        SlopeOf::Divergence => f64::from(dense[token]),
+                        SlopeOf::Likelihood => f64::from(u8::from(token == *target as usize)),
+                    };
+                    for (token, (difference, own)) in difference.iter_mut().zip(&probabilities).enumerate() {
+                        *difference = ((f64::from(*own) - wanted(token)) / positions as f64) as f32;
+                    }
+                    row_losses(dense, *entropy, row, *target)
+                })
+                .collect();
+            losses.extend(found);
+            let differences = Tensor::from_vec(differences, logits.dims2()?, logits.device())?;
+            let gradients = (logits * differences)?.sum_all()?.backward()?;
+            let slope = gradients.get(&variable).map(Tensor::detach);
+            slopes.push(slope.map_or_else(|| variable.zeros_like(), Ok)?);
+            Ok(())
+        })?;
+        let width = kept.dim(1)?;
+        // The last position predicts nothing.
+        slopes.push(Tensor::zeros((1, width), kept.dtype(), kept.device())?);
+        let slope = Tensor::cat(&slopes, 0)?.reshape((1, length, width))?;
+        let n = losses.len() as f64;
+        let loss = WindowLoss {
+            kl: losses.iter().map(|it| it.0).sum::<f64>() / n,
+            nll: losses.iter().map(|it| it.1).sum::<f64>() / n,
+        };
+        Ok(LossSlope { loss, slope })
+    }
+
+    /// Returns the dense model's probabilities at some positions, counted over all windows, and their sums of p ln p.
+    fn dense_rows(&self, head: &Head, from: usize, count: usize) -> Result<Vec<(Vec<f32>, f64)>, ModelError> {
+        let kept = match &self.dense {
+            Dense::Probabilities(probabilities, entropies) => {
+                let rows = probabilities[from * head.vocabulary()..].chunks_exact(head.vocabulary().max(1));
+                let rows = rows.zip(&entropies[from..]).take(count);
+                return Ok(rows.map(|(row, entropy)| (row.to_vec(), *entropy)).collect());
+            }
+            Dense::Hidden(kept) | Dense::Logits(kept) => kept,
+        };
+        let in_batch = self.step * (self.tokens.length() - 1);
+        let part = kept[from / in_batch].narrow(0, from % in_batch, count)?;
+        let logits = match &self.dense {
+            Dense::Logits(_) => head.capped(&part)?,
+            Dense::Hidden(_) | Dense::Probabilities(..) => head.run(&part)?,
+        };
+        Ok(Logits::read(&logits)?.rows().map(softmax).collect())
+    }
+}

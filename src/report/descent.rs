@@ -1,0 +1,82 @@
+//! The table of a descent: what each sparsity came to.
+
+use super::TableOptions;
+use super::grid::{Field, Flexible, Grid, Line};
+use super::number::{grouped, plain_percent, significant};
+use crate::descent::summary::{DescentSummary, Ended, Found};
+use crate::trial::loss::Damage;
+
+/// Returns the table for a terminal: a row for each sparsity.
+pub fn text(summary: &DescentSummary, options: &TableOptions) -> String {
+    format!("{}\n\n{}{EVENNESS}\n", caption(summary), grid(summary).text(options))
+}
+
+/// Returns the table in Markdown.
+pub fn markdown(summary: &DescentSummary) -> String {
+    format!("{}\n\n{}", caption(summary), grid(summary).markdown())
+}
+
+const EVENNESS: &str = "\
+unevenness: of the marginal damages, their interquartile range over their median size, at first and at last
+tokens: through the pruned model; a pass back counts as two forward";
+
+fn caption(summary: &DescentSummary) -> String {
+    format!(
+        "A ratio for each {} of {}, pruned by {}, by descent ({}, at most {} steps of {} windows of {} tokens)",
+        summary.settings.unit,
+        summary.model,
+        summary.method,
+        summary.settings.rule,
+        summary.settings.steps,
+        summary.settings.windows,
+        summary.length,
+    )
+}
+
+fn grid(summary: &DescentSummary) -> Grid {
+    let reported = summary.found.iter().any(|it| it.report.is_some());
+    let selected = summary.found.iter().any(|it| it.descended.selection.is_some());
+    let mut head = vec!["sparsity"];
+    if selected {
+        head.extend(["selection, at first", "found"]);
+    }
+    if reported {
+        head.extend(["report, uniform", "found", "perplexity, uniform", "found"]);
+    }
+    head.extend(["step", "ended", "tokens", "unevenness"]);
+    let rows = summary.found.iter().map(|found| row(found, selected, reported));
+    Grid {
+        numbers: head.iter().map(|title| !matches!(*title, "ended" | "unevenness")).collect(),
+        rows: rows.collect(),
+        flexible: Flexible::Name(0),
+        head: head.into_iter().map(str::to_owned).collect(),
+    }
+}
+
+fn row(found: &Found, selected: bool, reported: bool) -> Line {
+    let Found { descended, uniform, report } = found;
+    let loss = |loss: Option<f64>| loss.map_or_else(|| "–".to_owned(), |it| format!("{it:.4}"));
+    let damage = |of: fn(&Damage) -> f64, it: &Option<Damage>| it.as_ref().map(of);
+    let mut cells = vec![plain_percent(descended.allocation.target)];
+    if selected {
+        cells.extend([loss(descended.began), loss(descended.selection)]);
+    }
+    if reported {
+        cells.extend([uniform, report].map(|it| loss(damage(|it| it.kl, it))));
+        cells.extend([uniform, report].map(|it| {
+            damage(|it| it.perplexity, it).map_or_else(|| "–".to_owned(), |it| format!("{it:.2}"))
+        }));
+    }
+    let ended = match descended.ended {
+        Ended::AllSteps => "all steps",
+        Ended::NoGain => "no gain",
+        Ended::Noise => "noise",
+        Ended::Budget => "budget",
+    };
+    let [first, last] = descended.unevenness;
+    cells.push(format!("{}/{}", descended.step, descended.steps));
+    cells.push(ended.to_owned());
+    cells.push(grouped(descended.tokens));
+    cells.push(format!("{} → {}", significant(first, 2), significant(last, 2)));
+    Line { class: "found", cells: cells.into_iter().map(Field::new).collect() }
+}
