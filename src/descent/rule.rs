@@ -112,7 +112,9 @@ mod tests {
         let scaled: Vec<f64> = marginals.iter().map(|it| it * 1024.0).collect();
         for rule in Rule::ALL {
             let found = rule.direction(&marginals);
-            assert_eq!(found, rule.direction(&scaled), "{rule}");
+            let far =
+                found.iter().zip(rule.direction(&scaled)).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+            assert!(far < 1e-12, "{rule}: {far}");
             assert!(found[0] < 0.0 && found[1] == 0.0 && found[2] > 0.0 && found[3] == MOST, "{found:?}");
             assert!(found[4] < found[0] && found[4] >= -5.0, "{found:?}");
             assert_eq!(rule.name().parse(), Ok(rule));

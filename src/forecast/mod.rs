@@ -5,10 +5,12 @@
 
 mod machine;
 mod sizes;
+mod step;
 mod total;
 mod work;
 
 pub use machine::Machine;
 pub use sizes::Sizes;
-pub use total::{Amount, Forecast, Step};
+pub use step::{Amount, Step};
+pub use total::Forecast;
 pub use work::{Calibration, Evaluation, Pruning, Trial, Windows, Work};

@@ -4,35 +4,8 @@ use serde::Serialize;
 
 use super::machine::Machine;
 use super::sizes::Sizes;
+use super::step::{Amount, Step};
 use super::work::Work;
-
-/// So many bytes, and what they hold.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Amount {
-    /// What they hold.
-    pub what: &'static str,
-    /// How many.
-    pub bytes: u64,
-}
-
-/// What one step takes.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Step {
-    /// What is done.
-    pub name: &'static str,
-    /// How often it is done.
-    pub times: u64,
-    /// How many tokens the model reads, counted once for each pass.
-    pub tokens: u64,
-    /// How many operations it is.
-    pub operations: f64,
-    /// How many seconds that is on the machine.
-    pub seconds: f64,
-    /// What stands in memory at once.
-    pub memory: Vec<Amount>,
-    /// What is on the disk afterwards, or meanwhile.
-    pub disk: Vec<Amount>,
-}
 
 /// What a command takes.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -6,7 +6,7 @@
 
 use super::machine::Machine;
 use super::sizes::Sizes;
-use super::total::{Amount, Step};
+use super::step::{Amount, Step};
 use crate::lang::ops::{Class, Op};
 use crate::lang::program::{Expr, Script};
 

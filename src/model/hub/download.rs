@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use hf_hub::api::sync::{ApiBuilder, ApiError, ApiRepo};
 use hf_hub::{Cache, Repo};
 
-use super::fetch::Wanted;
 use super::problem::DownloadProblem;
 use super::progress::Progress;
+use super::wanted::Wanted;
 use crate::model::error::ModelError;
 use crate::model::files::{INDEX, SINGLE, shards};
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 #[cfg(feature = "hub")]
 use super::download;
 use super::progress::Progress;
+use super::wanted::Wanted;
 use crate::model::error::ModelError;
 use crate::model::files::{INDEX, SINGLE, shards};
 
@@ -45,15 +46,6 @@ pub fn fetch_configuration(
         Ok(snapshot) if snapshot.join("config.json").is_file() => Ok(snapshot),
         found => download(&cache, owner, name, Wanted::Configuration, found, progress),
     }
-}
-
-/// What is downloaded of a model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wanted {
-    /// All that allot reads or carries along.
-    All,
-    /// What is beside the weights.
-    Configuration,
 }
 
 #[cfg(feature = "hub")]

@@ -8,6 +8,7 @@ mod download;
 mod fetch;
 mod problem;
 mod progress;
+mod wanted;
 
 pub use fetch::{fetch, fetch_configuration, in_cache};
 pub use problem::DownloadProblem;

@@ -155,8 +155,18 @@ fn first_order_is_the_loss_when_a_budget_moves_by_a_percent() {
             mean * 2.0 * STEP * (linears[*place].rows * linears[*place].columns) as f64
         })
         .collect();
-    let far = error(&first_order, &true_changes);
-    assert!(far < 0.15, "{far}: {first_order:?} for {true_changes:?}");
+    // The weights that go and those that return are not the same, so single projections keep what their second order differs by: the
+    // two agree as a whole.
+    let sum = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+    let [xx, xy, yy] = [
+        sum(&first_order, &first_order),
+        sum(&first_order, &true_changes),
+        sum(&true_changes, &true_changes),
+    ];
+    let (alike, slope) = (xy / (xx * yy).sqrt(), xy / xx);
+    println!("first order and the loss: cosine {alike:.4}, slope {slope:.4}");
+    assert!(alike > 0.9, "{alike}: {first_order:?} for {true_changes:?}");
+    assert!((0.8..1.25).contains(&slope), "{slope}: {first_order:?} for {true_changes:?}");
     // A weight's own second order cancels between both sides of the threshold; on one side of it alone it would not.
     assert!(true_changes.iter().any(|it| it.abs() > 1e-3), "{true_changes:?}");
 }
