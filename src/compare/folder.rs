@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::error::CompareError;
 use super::summary::{Comparison, Timings};
 use crate::lang::print;
-use crate::model::{Identity, ModelError, write_beside};
+use crate::model::{Identity, ModelError, Recorded, write_json};
 use crate::trial::open::Opened;
 use crate::trial::store::Journal;
 
@@ -45,20 +45,12 @@ impl Folder {
     /// # Errors
     /// With what is there, or with the first thing that differs.
     pub fn check(path: &Path, identity: &Identity) -> Result<bool, CompareError> {
-        match fs::read(path.join(IDENTITY)) {
-            Ok(bytes) => {
-                // A file that cannot be read says nothing of what was measured with what.
-                let before: Identity = serde_json::from_slice(&bytes).unwrap_or_default();
-                if let Some(difference) = before.difference(identity) {
-                    let difference = Box::new(difference);
-                    return Err(CompareError::Other { folder: path.to_owned(), difference });
-                }
-                Ok(true)
-            }
-            Err(_) if fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some()) => {
-                Err(CompareError::NotAComparison { folder: path.to_owned() })
-            }
-            Err(_) => Ok(false),
+        let folder = || path.to_owned();
+        match identity.recorded_in(path, IDENTITY) {
+            Recorded::Nothing => Ok(false),
+            Recorded::Same => Ok(true),
+            Recorded::Other(difference) => Err(CompareError::Other { folder: folder(), difference }),
+            Recorded::Unsaid => Err(CompareError::NotAComparison { folder: folder() }),
         }
     }
 
@@ -70,7 +62,7 @@ impl Folder {
         if !Self::check(path, identity)? {
             let failed = |source| ModelError::Write { path: path.to_owned(), source };
             fs::create_dir_all(path).map_err(failed)?;
-            write(&path.join(IDENTITY), identity)?;
+            write_json(&path.join(IDENTITY), identity)?;
         }
         let journal = Journal::open(&path.join(JOURNAL))?;
         Ok((Self { path: path.to_owned() }, journal))
@@ -107,14 +99,7 @@ impl Folder {
             sparsities: comparison.sparsities.clone(),
             seconds: *seconds,
         });
-        write(&self.file(COMPARISON), comparison)?;
-        write(&self.file(TIMINGS), &timed.collect::<Vec<_>>())
+        write_json(&self.file(COMPARISON), comparison)?;
+        Ok(write_json(&self.file(TIMINGS), &timed.collect::<Vec<_>>())?)
     }
-}
-
-fn write(path: &Path, value: &impl Serialize) -> Result<(), CompareError> {
-    let failed = |source| ModelError::Write { path: path.to_owned(), source };
-    let mut bytes = serde_json::to_vec_pretty(value).map_err(|error| failed(error.into()))?;
-    bytes.push(b'\n');
-    Ok(write_beside(path, |file| std::io::Write::write_all(file, &bytes))?)
 }

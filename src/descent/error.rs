@@ -35,22 +35,6 @@ pub enum DescentError {
         /// The step, from 1.
         step: usize,
     },
-    /// The journal has a line that cannot be understood, before its last.
-    #[error("{}:{line}: {problem}; the journal was changed", path.display())]
-    Journal {
-        /// The journal.
-        path: PathBuf,
-        /// The line, from 1.
-        line: usize,
-        /// What is wrong.
-        problem: String,
-    },
-    /// Another process has the journal open.
-    #[error("another process is working on {}", folder.display())]
-    Locked {
-        /// The journal's folder.
-        folder: PathBuf,
-    },
     /// The folder holds a descent that was made with something else.
     #[error("{} holds another descent: {difference}", folder.display())]
     Other {

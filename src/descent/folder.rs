@@ -9,8 +9,8 @@ use super::error::DescentError;
 use super::settings::DescentSettings;
 use super::steps::Journal;
 use crate::lang::print;
-use crate::model::{Identity, ModelError, write_beside};
-use crate::trial::prepare::Prepared;
+use crate::model::{Identity, ModelError, Recorded, write_json};
+use crate::trial::open::Opened;
 
 const IDENTITY: &str = "identity.json";
 const STEPS: &str = "steps.jsonl";
@@ -22,48 +22,51 @@ pub struct Folder {
     path: PathBuf,
 }
 
-/// Returns what the steps of a descent follow from: models and texts, how weights are chosen, and how it goes.
+/// Adds how weights are chosen, and how a descent goes, to what its steps follow from.
 ///
 /// # Errors
 /// When the settings cannot be written as data.
-pub fn identity(
-    prepared: &Prepared,
+pub fn identify(
+    opened: &mut Opened<'_>,
     settings: &DescentSettings,
     sparsities: &[f64],
-) -> Result<Identity, DescentError> {
-    let evaluator = &prepared.evaluator;
-    let mut identity = prepared.identity.clone();
-    identity.add("the metric", format!("{} {}", print::expr(&evaluator.metric.score), evaluator.metric.per));
-    identity.add("the loss", evaluator.measure.name());
+) -> Result<(), DescentError> {
+    let metric = opened.metric();
+    let metric = format!("{} {}", print::expr(&metric.score), metric.per);
+    let measure = opened.measure().name();
+    let identity = &mut opened.identity;
+    identity.add("the metric", metric);
+    identity.add("the loss", measure);
     identity.add("the sparsities", format!("{sparsities:?}"));
     let failed = |error: serde_json::Error| ModelError::Write { path: IDENTITY.into(), source: error.into() };
     identity.add("the settings of the descent", serde_json::to_string(settings).map_err(failed)?);
-    Ok(identity)
+    Ok(())
 }
 
 impl Folder {
+    /// Refuses a folder that holds another descent or something else; returns whether it holds this one.
+    ///
+    /// # Errors
+    /// With what is there, or with the first thing that differs.
+    pub fn check(path: &Path, identity: &Identity) -> Result<bool, DescentError> {
+        let folder = || path.to_owned();
+        match identity.recorded_in(path, IDENTITY) {
+            Recorded::Nothing => Ok(false),
+            Recorded::Same => Ok(true),
+            Recorded::Other(difference) => Err(DescentError::Other { folder: folder(), difference }),
+            Recorded::Unsaid => Err(DescentError::NotADescent { folder: folder() }),
+        }
+    }
+
     /// Enters a folder, which is made where there is none, and opens its journal of steps.
     ///
     /// # Errors
-    /// When it holds another descent or something else, cannot be written, or another process has it open.
+    /// As [`Folder::check`], and when it cannot be written, or another process has it open.
     pub fn enter(path: &Path, identity: &Identity) -> Result<(Self, Journal), DescentError> {
-        match fs::read(path.join(IDENTITY)) {
-            Ok(bytes) => {
-                // A file that cannot be read says nothing of what the steps were made with.
-                let before: Identity = serde_json::from_slice(&bytes).unwrap_or_default();
-                if let Some(difference) = before.difference(identity) {
-                    let difference = Box::new(difference);
-                    return Err(DescentError::Other { folder: path.to_owned(), difference });
-                }
-            }
-            Err(_) if fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some()) => {
-                return Err(DescentError::NotADescent { folder: path.to_owned() });
-            }
-            Err(_) => {
-                let failed = |source| ModelError::Write { path: path.to_owned(), source };
-                fs::create_dir_all(path).map_err(failed)?;
-                write(&path.join(IDENTITY), identity)?;
-            }
+        if !Self::check(path, identity)? {
+            let failed = |source| ModelError::Write { path: path.to_owned(), source };
+            fs::create_dir_all(path).map_err(failed)?;
+            write_json(&path.join(IDENTITY), identity)?;
         }
         let journal = Journal::open(&path.join(STEPS))?;
         Ok((Self { path: path.to_owned() }, journal))
@@ -79,13 +82,6 @@ impl Folder {
     /// # Errors
     /// When the file cannot be written; what was there before is then whole.
     pub fn keep(&self, summary: &impl Serialize) -> Result<(), DescentError> {
-        write(&self.path.join(SUMMARY), summary)
+        Ok(write_json(&self.path.join(SUMMARY), summary)?)
     }
-}
-
-fn write(path: &Path, value: &impl Serialize) -> Result<(), DescentError> {
-    let failed = |source| ModelError::Write { path: path.to_owned(), source };
-    let mut bytes = serde_json::to_vec_pretty(value).map_err(|error| failed(error.into()))?;
-    bytes.push(b'\n');
-    Ok(write_beside(path, |file| std::io::Write::write_all(file, &bytes))?)
 }

@@ -5,7 +5,6 @@
 //! ([`marginals`]), and [`run::descend`] moves the ratios until it is even. [`steps`] keeps every step on the disk.
 
 pub mod error;
-pub mod flatness;
 pub mod folder;
 pub mod link;
 pub mod marginals;

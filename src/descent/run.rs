@@ -59,7 +59,7 @@ pub fn descend(
 }
 
 /// What stays the same over all steps.
-pub(super) struct Ground<'a> {
+struct Ground<'a> {
     evaluator: &'a Evaluator,
     settings: &'a DescentSettings,
     subject: &'a Subject,
@@ -130,13 +130,6 @@ impl<'a> Ground<'a> {
         let parts = |linears: &Vec<usize>| linears.iter().copied().map(Part::Linear).collect();
         let units: Vec<Vec<Part>> = self.linears.iter().map(parts).collect();
         Ok((Marginals::new(&answers, &units), loss / answers.len().max(1) as f64))
-    }
-
-    /// Returns how many weights each unit loses of what each linear does.
-    pub(super) fn pruned(&self, shares: &[Share]) -> Vec<u64> {
-        let of_linear = |linear: usize| shares.get(linear).map_or(0, |share| share.pruned);
-        let of_unit = |linears: &Vec<usize>| linears.iter().map(|linear| of_linear(*linear)).sum();
-        self.linears.iter().map(of_unit).collect()
     }
 
     /// Returns the mean loss on the selection text; `None` without one.
@@ -337,7 +330,7 @@ impl<'a> Descent<'a> {
 }
 
 /// Returns the interquartile range over the median size.
-pub(super) fn unevenness(marginals: &[f64]) -> f64 {
+fn unevenness(marginals: &[f64]) -> f64 {
     let mut sorted = marginals.to_vec();
     sorted.sort_by(f64::total_cmp);
     let at = |share: f64| {

@@ -1,17 +1,14 @@
-//! The steps of a descent, kept so that it goes on where it was stopped: an append-only file of JSON lines behind a small trait.
+//! The steps of a descent, kept so that it goes on where it was stopped.
 //!
-//! A line is forced to the disk before the descent goes on. A process that is killed leaves at worst a torn last line, which is cut off.
 //! A step follows from the state before it, so a descent that goes on from its last line is the one that was never stopped.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::error::DescentError;
 use super::state::State;
-use crate::model::ModelError;
+use crate::trial::lines::Lines;
 
 /// A step that was made.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,13 +23,13 @@ pub struct Step {
     pub reliability: f64,
     /// The interquartile range of the marginals before the step over their median size.
     pub unevenness: f64,
-    /// How many units stand at a bound behind the step.
+    /// How many units stand at a bound after the step.
     pub bounded: usize,
     /// The loss on the selection text before the first step.
     pub began: Option<f64>,
-    /// The loss on the selection text behind the step, where it was read.
+    /// The loss on the selection text after the step, where it was read.
     pub selection: Option<f64>,
-    /// Where the descent stands behind the step.
+    /// Where the descent stands after the step.
     pub state: State,
 }
 
@@ -151,9 +148,7 @@ impl Line {
 /// Steps in a file of JSON lines.
 #[derive(Debug)]
 pub struct Journal {
-    path: PathBuf,
-    file: File,
-    length: u64,
+    lines: Lines,
     known: Memory,
 }
 
@@ -163,35 +158,12 @@ impl Journal {
     /// # Errors
     /// When another process has it open, it cannot be read or written, or a line before the last cannot be understood.
     pub fn open(path: &Path) -> Result<Self, DescentError> {
-        let failed = |source| ModelError::Write { path: path.to_owned(), source };
-        let mut options = OpenOptions::new();
-        let mut file =
-            options.read(true).write(true).create(true).truncate(false).open(path).map_err(failed)?;
-        match file.try_lock() {
-            Err(TryLockError::WouldBlock) => {
-                let folder = path.parent().unwrap_or(path).to_owned();
-                return Err(DescentError::Locked { folder });
-            }
-            // A file system without locks is no reason not to descend.
-            Err(TryLockError::Error(_)) | Ok(()) => {}
-        }
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(failed)?;
-        // What stands behind the last line break was torn.
-        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         let mut known = Memory::default();
-        for (index, line) in bytes[..whole].split_inclusive(|byte| *byte == b'\n').enumerate() {
-            let wrong = |problem| DescentError::Journal { path: path.to_owned(), line: index + 1, problem };
-            known.steps.push(Line::read(line).map_err(wrong)?);
-        }
-        file.set_len(whole as u64).map_err(failed)?;
-        file.seek(SeekFrom::End(0)).map_err(failed)?;
-        Ok(Self { path: path.to_owned(), file, length: whole as u64, known })
-    }
-
-    /// Returns the steps, in the order in which they were made.
-    pub fn steps(&self) -> &[Step] {
-        &self.known.steps
+        let lines = Lines::open(path, |line| {
+            known.steps.push(Line::read(line)?);
+            Ok(())
+        })?;
+        Ok(Self { lines, known })
     }
 }
 
@@ -201,15 +173,7 @@ impl StepLog for Journal {
     }
 
     fn keep(&mut self, step: Step) -> Result<(), DescentError> {
-        let failed = |source| ModelError::Write { path: self.path.clone(), source };
-        let mut bytes = serde_json::to_vec(&Line::from(&step)).map_err(|error| failed(error.into()))?;
-        bytes.push(b'\n');
-        if let Err(error) = self.file.write_all(&bytes).and_then(|()| self.file.sync_data()) {
-            // A full disk may have taken half a line.
-            let _ = self.file.set_len(self.length);
-            return Err(failed(error).into());
-        }
-        self.length += bytes.len() as u64;
+        self.lines.add(&Line::from(&step))?;
         self.known.keep(step)
     }
 }

@@ -25,6 +25,16 @@ pub enum EngineError {
         /// What was asked for.
         asked: String,
     },
+    /// A linear has more weights than kernels can count.
+    #[error("`{linear}` has {weights} weights, and on a GPU a linear has at most {most}")]
+    LargeLinear {
+        /// The linear's module.
+        linear: String,
+        /// How many weights it has.
+        weights: u64,
+        /// How many it may have.
+        most: u64,
+    },
     /// Something does not fit into the GPU's memory.
     #[error("the GPU has no room for {what}: {needed} bytes are needed and {free} of {total} are free")]
     OutOfMemory {

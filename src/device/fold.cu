@@ -1,9 +1,5 @@
 // What becomes of the sums that the blocks of a program's kernel wrote, `[numbers, blocks]`: one number for each unit.
 
-__device__ __forceinline__ double combined(u32 way, double a, double b) {
-    return way == 0 ? plus(a, b) : way == 1 ? least_of(a, b) : most_of(a, b);
-}
-
 __device__ __forceinline__ double folded(const double* parts, u32 first, u32 end, u32 way, double* shared) {
     double own = way == 0 ? 0.0 : (double)__uint_as_float(way == 1 ? 0x7f800000u : 0xff800000u);
     for (u32 block = first + threadIdx.x; block < end; block += THREADS) own = combined(way, own, parts[block]);

@@ -4,21 +4,19 @@ use candle_core::{DType, Device, Tensor};
 
 use super::error::EngineError;
 use super::launcher::{Argument, Launcher, failed};
-use super::source::{Form, Stored, reads_gradient};
+use super::source::{Form, PART, ROW, SAMPLE, Stored, reads_gradient};
 use crate::data::{LinearData, Values};
 use crate::interpret::matrix::{Piece, Sweep};
 
-/// Weights of a linear that a block works on, as the kernels have it.
-const PART: u64 = 1 << 16;
-/// The most blocks that look at a sample of a linear, and the values that each of them looks at.
+/// The most blocks that look at a sample of a linear.
 const SAMPLES: u64 = 64;
-const SAMPLE: u64 = 1024;
-/// Words of a linear's row in the table, as the kernels have it.
-const ROW: usize = 12;
 /// Weights of a vector, as the kernels have it.
 const VECTOR: usize = 8;
 /// Floats by which each linear's numbers begin, so that vectors of them can be fetched.
 const ALIGNED: usize = 4;
+
+/// The most weights of a linear that kernels can count.
+const MOST_WEIGHTS: u64 = u32::MAX as u64 - PART;
 
 /// Linears that lie on a device, and the table by which a launch's blocks find theirs.
 pub(super) struct Placement {
@@ -119,7 +117,7 @@ impl Placing<'_> {
     /// Lays out what a program takes of units that have a form in common; linears without weights are left out.
     ///
     /// # Errors
-    /// Fails when a sweep takes a part of a linear, when there is no room, or as the device does.
+    /// Fails when a sweep takes a part of a linear, a linear is too large, there is no room, or the device fails.
     pub(super) fn place(&self, sweeps: &[Sweep<'_>], form: Form) -> Result<Placement, EngineError> {
         let device = self.gpu.device();
         let none = Tensor::zeros(1, DType::F32, &device)?;
@@ -267,9 +265,16 @@ fn parts<'a>(sweep: &Sweep<'a>) -> Result<Vec<Part<'a>>, EngineError> {
         let data = &sweep.frame.model.linears[linear];
         let whole = tasks.iter().map(|task| task.rows.len()).sum::<usize>() == data.rows;
         let size = data.rows as u64 * data.columns as u64;
+        if !whole {
+            return Err(failed("a part of a linear"));
+        }
         // The kernels count weights in 32 bits, and look a part ahead.
-        if !whole || size > u64::from(u32::MAX) - PART {
-            return Err(failed("a part of a linear, or one of more than 4 billion weights"));
+        if size > MOST_WEIGHTS {
+            return Err(EngineError::LargeLinear {
+                linear: data.name.clone(),
+                weights: size,
+                most: MOST_WEIGHTS,
+            });
         }
         if size > 0 {
             parts.push(Part { place, linear, data });

@@ -187,6 +187,11 @@ __device__ __forceinline__ double plus(double a, double b) { return a + b; }
 __device__ __forceinline__ double least_of(double a, double b) { return b < a || b != b ? b : a; }
 __device__ __forceinline__ double most_of(double a, double b) { return b > a || b != b ? b : a; }
 
+// How two numbers become one: 0 for a sum, 1 for the lower, 2 for the higher.
+__device__ __forceinline__ double combined(u32 way, double a, double b) {
+    return way == 0 ? plus(a, b) : way == 1 ? least_of(a, b) : most_of(a, b);
+}
+
 template <double (*COMBINE)(double, double)>
 __device__ __forceinline__ double of_block(double value, double* shared) {
     u32 thread = threadIdx.x;

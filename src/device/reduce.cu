@@ -1,9 +1,6 @@
 // What the kernels of programs share: linears as a table has them, weights fetched before they are widened, sums of a block.
-
-// Words of a linear's row in the table.
-#define ROW 12
-// Weights of a linear that a block works on.
-#define PART 65536u
+// PART is how many weights of a linear a block works on, ROW how many words the table has for a linear, SAMPLE how many values a block
+// of a sample looks at.
 
 // A linear, and which of its parts a block works on.
 struct Linear {
@@ -75,11 +72,6 @@ template <int WIDE> struct FetchedF16 : Words<WIDE / 2> {
         return widen_f16(i % 2 ? this->v[i / 2] >> 16 : this->v[i / 2] & 0xffffu);
     }
 };
-
-// How two numbers become one: 0 for a sum, 1 for the lower, 2 for the higher.
-__device__ __forceinline__ double combined(u32 way, double a, double b) {
-    return way == 0 ? plus(a, b) : way == 1 ? least_of(a, b) : most_of(a, b);
-}
 
 // Makes one number of those that a block's threads have, `[numbers, THREADS]` in shared memory, for each of the numbers: a warp takes
 // one. Bits of `lower` and `higher` say how.

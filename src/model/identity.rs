@@ -28,6 +28,19 @@ pub struct Difference {
     pub now: Option<String>,
 }
 
+/// What a folder says that its results were made from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Recorded {
+    /// Nothing: it is empty, or not there.
+    Nothing,
+    /// The same.
+    Same,
+    /// Something else.
+    Other(Box<Difference>),
+    /// It holds files, and none of them says so.
+    Unsaid,
+}
+
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { what, before, now } = self;
@@ -49,6 +62,21 @@ impl Identity {
     /// Adds all that another identity has, each thing named as one `of` something.
     pub fn add_of(&mut self, of: &str, other: &Self) {
         self.0.extend(other.0.iter().map(|(what, value)| (format!("{what} of {of}"), value.clone())));
+    }
+
+    /// Compares what a folder's file of this name records with what is so now.
+    pub fn recorded_in(&self, folder: &Path, name: &str) -> Recorded {
+        match fs::read(folder.join(name)) {
+            Ok(bytes) => {
+                // A file that cannot be read says nothing of what results were made from.
+                let before: Self = serde_json::from_slice(&bytes).unwrap_or_default();
+                before.difference(self).map_or(Recorded::Same, |it| Recorded::Other(Box::new(it)))
+            }
+            Err(_) if fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some()) => {
+                Recorded::Unsaid
+            }
+            Err(_) => Recorded::Nothing,
+        }
     }
 
     /// Returns the first difference from what is so now: things are compared by their names.

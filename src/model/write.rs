@@ -1,8 +1,10 @@
 //! Files that are either whole or not there.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Write};
 use std::path::Path;
+
+use serde::Serialize;
 
 use super::error::ModelError;
 
@@ -28,4 +30,15 @@ pub fn write_beside(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>)
     temporary.as_file().sync_all().map_err(write)?;
     temporary.persist(path).map_err(|error| write(error.error))?;
     Ok(())
+}
+
+/// Writes a value as indented JSON and a line break, as [`write_beside`] does.
+///
+/// # Errors
+/// When the file cannot be written, or the value cannot be written as JSON.
+pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), ModelError> {
+    let failed = |error: serde_json::Error| ModelError::Write { path: path.to_owned(), source: error.into() };
+    let mut bytes = serde_json::to_vec_pretty(value).map_err(failed)?;
+    bytes.push(b'\n');
+    write_beside(path, |file| file.write_all(&bytes))
 }

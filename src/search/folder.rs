@@ -3,11 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use serde::Serialize;
-
 use super::error::SearchError;
 use super::summary::{Summary, Winner};
-use crate::model::{ModelError, write_beside};
+use crate::model::{ModelError, write_beside, write_json};
 
 /// Everything that was measured.
 pub const JOURNAL: &str = "journal.jsonl";
@@ -44,7 +42,7 @@ pub fn write(
             data(&front.join(format!("{:03}.allot", formula.size)), script.as_bytes())?;
         }
     }
-    Ok(data(&folder.join(SUMMARY), &json(summary)?)?)
+    Ok(write_json(&folder.join(SUMMARY), summary)?)
 }
 
 /// Reads what a run found.
@@ -55,11 +53,4 @@ pub fn read(folder: &Path) -> Result<Summary, SearchError> {
     let wrong = |problem: String| SearchError::NotARun { folder: folder.to_owned(), file: SUMMARY, problem };
     let bytes = fs::read(folder.join(SUMMARY)).map_err(|error| wrong(error.to_string()))?;
     serde_json::from_slice(&bytes).map_err(|error| wrong(error.to_string()))
-}
-
-fn json(value: &impl Serialize) -> Result<Vec<u8>, SearchError> {
-    let mut bytes = serde_json::to_vec_pretty(value)
-        .map_err(|error| ModelError::Write { path: SUMMARY.into(), source: error.into() })?;
-    bytes.push(b'\n');
-    Ok(bytes)
 }

@@ -13,6 +13,7 @@ mod cards;
 pub mod contest;
 pub mod error;
 pub mod evaluator;
+pub mod lines;
 pub mod loss;
 mod marginals;
 pub mod measurer;

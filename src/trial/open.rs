@@ -2,6 +2,7 @@
 
 use super::cancel::Cancel;
 use super::error::TrialError;
+use super::loss::Measure;
 use super::settings::TrialSettings;
 use super::text::Texts;
 use crate::device::Engine;
@@ -79,6 +80,11 @@ impl Opened<'_> {
     /// Returns how weights are scored.
     pub fn metric(&self) -> &Metric {
         &self.settings.ranking.metric
+    }
+
+    /// Returns which loss counts.
+    pub fn measure(&self) -> Measure {
+        self.settings.measure
     }
 
     /// Returns the pairs of texts, such as the fitness and the report text, that are one.

@@ -5,19 +5,17 @@
 //! its seed then, and takes from the journal what it would measure; so a resumed run is the run that was never stopped.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Seek, SeekFrom, Write};
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::behaviour::Behaviour;
 use super::error::TrialError;
+use super::lines::Lines;
 use super::loss::Losses;
 use super::text::Split;
 use crate::measure::WindowLoss;
-use crate::model::ModelError;
 
 /// What names a measurement.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -112,9 +110,7 @@ impl Line {
 /// A store that is a file of JSON lines.
 #[derive(Debug)]
 pub struct Journal {
-    path: PathBuf,
-    file: File,
-    length: u64,
+    lines: Lines,
     known: Memory,
 }
 
@@ -124,36 +120,13 @@ impl Journal {
     /// # Errors
     /// When another process has it open, it cannot be read or written, or a line before the last cannot be understood.
     pub fn open(path: &Path) -> Result<Self, TrialError> {
-        let failed = |source| ModelError::Write { path: path.to_owned(), source };
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)
-            .map_err(failed)?;
-        match file.try_lock() {
-            Err(TryLockError::WouldBlock) => {
-                let folder = path.parent().unwrap_or(path).to_owned();
-                return Err(TrialError::Locked { folder });
-            }
-            // A file system without locks is no reason not to search.
-            Err(TryLockError::Error(_)) | Ok(()) => {}
-        }
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(failed)?;
-        // What stands behind the last line break was torn.
-        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         let mut known = Memory::default();
-        for (number, line) in bytes[..whole].split_inclusive(|byte| *byte == b'\n').enumerate() {
-            let wrong =
-                |problem: String| TrialError::Journal { path: path.to_owned(), line: number + 1, problem };
-            let (key, losses) = Line::read(line).map_err(wrong)?;
-            known.keep(key, losses)?;
-        }
-        file.set_len(whole as u64).map_err(failed)?;
-        file.seek(SeekFrom::End(0)).map_err(failed)?;
-        Ok(Self { path: path.to_owned(), file, length: whole as u64, known })
+        let lines = Lines::open(path, |line| {
+            let (key, losses) = Line::read(line)?;
+            known.known.insert(key, losses);
+            Ok(())
+        })?;
+        Ok(Self { lines, known })
     }
 
     /// Returns how many measurements there are.
@@ -173,16 +146,7 @@ impl Store for Journal {
     }
 
     fn keep(&mut self, key: MeasurementKey, losses: Losses) -> Result<(), TrialError> {
-        let line = Line::new(&key, &losses);
-        let failed = |source| ModelError::Write { path: self.path.clone(), source };
-        let mut bytes = serde_json::to_vec(&line).map_err(|error| failed(error.into()))?;
-        bytes.push(b'\n');
-        if let Err(error) = self.file.write_all(&bytes).and_then(|()| self.file.sync_data()) {
-            // A full disk may have taken half a line.
-            let _ = self.file.set_len(self.length);
-            return Err(failed(error).into());
-        }
-        self.length += bytes.len() as u64;
+        self.lines.add(&Line::new(&key, &losses))?;
         self.known.keep(key, losses)
     }
 }

@@ -8,6 +8,7 @@ mod cli {
     mod bad_input;
     mod commands;
     mod diff;
+    mod dry_run;
     mod main_job;
 }
 mod compare;

@@ -9,7 +9,7 @@ use crate::cli::shared::progress::Progress;
 use crate::cli::shared::trial::{Objective, Texts, TrialPlace, say_same, trial};
 use crate::cli::shared::{output, preparation, terminal, values};
 use crate::descent::error::{DescentError, Refusal};
-use crate::descent::folder::{Folder, identity};
+use crate::descent::folder::{Folder, identify};
 use crate::descent::rule::Rule;
 use crate::descent::settings::DescentSettings;
 use crate::descent::several::{damage, descend_all, uniform};
@@ -111,14 +111,20 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
     let prepared = preparation::prepared(common, |machine, note| {
         let placement =
             Placement { engine: &machine.engine, others: &machine.others, precision: machine.precision };
-        prepare(open(&trial, placement, &machine.cancel)?, machine.cancel.clone(), note)
+        let mut opened = open(&trial, placement, &machine.cancel)?;
+        identify(&mut opened, &settings, &sparsities)?;
+        if let Some(path) = &arguments.out {
+            // Before the work that is done once, which takes minutes.
+            Folder::check(path, &opened.identity)?;
+        }
+        Ok::<_, DescentError>(prepare(opened, machine.cancel.clone(), note)?)
     })?;
     say_same(&prepared.same_texts, common.quiet);
     let writing = Deferred::begin();
     let (folder, mut log): (_, Box<dyn StepLog>) = match &arguments.out {
         None => (None, Box::new(Memory::default())),
         Some(path) => {
-            let (folder, journal) = Folder::enter(path, &identity(&prepared, &settings, &sparsities)?)?;
+            let (folder, journal) = Folder::enter(path, &prepared.identity)?;
             (Some(folder), Box::new(journal))
         }
     };

@@ -19,14 +19,14 @@ pub(in crate::cli) enum DeviceName {
     /// A GPU, by its number from 0.
     Cuda(usize),
     /// Several GPUs.
-    Cards(Cards),
+    Cards(CardList),
 }
 
 /// The GPUs of `cuda:all`, or of a list such as `cuda:0,2`: a bit for each number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::cli) struct Cards(u64);
+pub(in crate::cli) struct CardList(u64);
 
-impl Cards {
+impl CardList {
     /// All that the machine has.
     const ALL: Self = Self(u64::MAX);
 
@@ -49,7 +49,7 @@ impl Cards {
     }
 }
 
-impl FromStr for Cards {
+impl FromStr for CardList {
     type Err = String;
 
     fn from_str(list: &str) -> Result<Self, String> {
@@ -75,7 +75,7 @@ impl fmt::Display for DeviceName {
         match self {
             Self::Cpu => f.write_str("cpu"),
             Self::Cuda(ordinal) => write!(f, "cuda:{ordinal}"),
-            Self::Cards(Cards::ALL) => f.write_str("cuda:all"),
+            Self::Cards(CardList::ALL) => f.write_str("cuda:all"),
             Self::Cards(cards) => {
                 let numbers: Vec<String> = cards.ordinals().map(|ordinal| ordinal.to_string()).collect();
                 write!(f, "cuda:{}", numbers.join(","))

@@ -255,6 +255,7 @@ fn engine(error: &EngineError) -> Vec<String> {
         EngineError::SeveralGpus { .. } => one(
             "only `allot search`, `allot enumerate` and `allot compare` measure on several GPUs at a time; name one",
         ),
+        EngineError::LargeLinear { .. } => one("leave `--device` out"),
         EngineError::Failed { .. } | EngineError::Tensor(_) => none(),
     }
 }
@@ -472,11 +473,10 @@ fn descent(error: &DescentError) -> Vec<String> {
             one("the same command with the same `--out` goes on where this one stopped")
         }
         DescentError::Other { .. } | DescentError::NotADescent { .. } => one("choose another `--out`"),
-        DescentError::Journal { .. } => one(RESTORE),
         DescentError::Trial(cause) => trial(cause),
         DescentError::Refused(Refusal::Target(_)) => one("choose a sparsity between 0 and 1"),
         DescentError::NotFinite { .. } => one("choose a lesser sparsity"),
-        DescentError::Refused(_) | DescentError::Locked { .. } => none(),
+        DescentError::Refused(_) => none(),
     }
 }
 

@@ -112,7 +112,7 @@ pub(in crate::device) fn pieces(Collecting { tallies, takers }: &Collecting) -> 
     ranges.into_iter().map(piece).collect()
 }
 
-/// Returns the kernels that collect a round's tallies: `sample`, whose blocks look at 1024 weights each, and `collect`.
+/// Returns the kernels that collect a round's tallies: `sample`, whose blocks look at `SAMPLE` weights each, and `collect`.
 ///
 /// `sample` writes for each tally the sum of the values and of the terms' magnitudes; `collect` writes [`fields`]. Both write
 /// doubles, `[numbers, blocks]`.
@@ -299,7 +299,7 @@ fn sums(text: &mut String, fields: &[Field], tallies: &[Tally], takes: &[usize])
     text.push_str("    }\n};\n\n");
 }
 
-/// Writes the kernel that looks at a sample: 1024 weights a block, as many apart as the linear's row of the table says.
+/// Writes the kernel that looks at a sample: `SAMPLE` weights a block, as many apart as the linear's row of the table says.
 fn sampling(text: &mut String, program: &Program, tallies: &[Tally], takes: &[usize], form: Form) {
     let _ =
         writeln!(text, "extern \"C\" __global__ void sample({PARAMETERS}) {{\n{}", find_linear(program, 1));
@@ -308,7 +308,7 @@ fn sampling(text: &mut String, program: &Program, tallies: &[Tally], takes: &[us
     }
     let _ = writeln!(
         text,
-        "    u32 first = it.part * it.sample_step, end = it.n - first < 1024 ? it.n : first + 1024;
+        "    u32 first = it.part * it.sample_step, end = it.n - first < SAMPLE ? it.n : first + SAMPLE;
     for (u32 at = first + threadIdx.x; at < end; at += THREADS) {{
         u32 row = at / it.columns, column = at % it.columns;
         Values values = {};",

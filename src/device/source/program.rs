@@ -6,6 +6,13 @@ use super::fixed::PRELUDE;
 use crate::interpret::matrix::{Act, Instruction, OperandSource, Program};
 use crate::kernels::vector::{Binary, Unary};
 
+/// Weights of a linear that a block works on.
+pub(in crate::device) const PART: u64 = 1 << 16;
+/// Words of a linear's row in the table by which a launch's blocks find theirs.
+pub(in crate::device) const ROW: usize = 12;
+/// Values that each block of a sample looks at.
+pub(in crate::device) const SAMPLE: u64 = 1024;
+
 /// The parameters that every kernel of a program takes.
 pub(super) const PARAMETERS: &str = "const void* const* weights, const void* const* gradients, const float* numbers, const float* ranks, const u32* table, u32 linears, const float* centres, u32 option, void* out";
 
@@ -40,7 +47,8 @@ pub(in crate::device) struct Form {
 
 /// Begins a text: the prelude, and the function that computes a program's roots for one weight.
 pub(super) fn begin(program: &Program) -> String {
-    let mut text = [PRELUDE, include_str!("../reduce.cu")].join("\n");
+    let sizes = format!("#define PART {PART}u\n#define ROW {ROW}\n#define SAMPLE {SAMPLE}");
+    let mut text = [PRELUDE, &sizes, include_str!("../reduce.cu")].join("\n");
     text.push_str("\nstruct Values {\n");
     let roots = program.acts.iter().filter(|act| matches!(act, Act::Give(..))).count();
     for root in 0..roots {

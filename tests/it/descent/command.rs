@@ -1,67 +1,34 @@
 //! A descent from the command line: what it leaves, and that neither threads nor a kill change a byte of it.
 #![cfg(unix)]
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use allot::allocate::pruned_total;
 use allot::exchange::AllocationFile;
 use serde_json::Value;
-use tempfile::TempDir;
 
-const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/tiny-stories-12l");
+use crate::support::place::{MODEL, Place};
 
-/// A folder in which descents run.
-struct Place(TempDir);
+/// What a descent at two sparsities leaves.
+const FILES: [&str; 5] = ["0.6.json", "0.7.json", "identity.json", "steps.jsonl", "summary.json"];
 
-impl Place {
-    fn new() -> Self {
-        Self(TempDir::new().expect("a folder"))
-    }
+/// Returns the command of a small descent, with more arguments.
+fn descend(place: &Place, out: &str, more: &[&str]) -> Command {
+    let texts = format!("{MODEL}/text");
+    let mut arguments = vec!["descend", MODEL, "--texts", &texts, "--out", out, "--sparsity", "0.6,0.7"];
+    arguments.extend(["--length", "32", "--samples", "4", "--windows", "4", "--report-windows", "4"]);
+    arguments.extend(["--steps", "5", "--step-windows", "4", "--check", "2"]);
+    arguments.extend(more);
+    place.allot(&arguments)
+}
 
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    /// Returns the command of a small descent, with more arguments.
-    fn descend(&self, out: &str, more: &[&str]) -> Command {
-        let texts = format!("{MODEL}/text");
-        let mut arguments = vec!["descend", MODEL, "--texts", &texts, "--out", out, "--sparsity", "0.6,0.7"];
-        arguments.extend(["--length", "32", "--samples", "4", "--windows", "4", "--report-windows", "4"]);
-        arguments.extend(["--steps", "5", "--step-windows", "4", "--check", "2"]);
-        arguments.extend(more);
-        let mut command = Command::new(env!("CARGO_BIN_EXE_allot"));
-        command.current_dir(self.0.path()).args(arguments).stdin(Stdio::null());
-        command
-    }
-
-    fn run(&self, mut command: Command) -> Output {
-        let output = command.output().expect("the binary runs");
-        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
-        output
-    }
-
-    /// Returns every file of a descent, by its name.
-    fn files(&self, out: &str) -> BTreeMap<String, Vec<u8>> {
-        let entries = fs::read_dir(self.path(out)).expect("a folder").flatten();
-        let file = |entry: fs::DirEntry| {
-            let name = entry.file_name().into_string().expect("UTF-8");
-            (name, fs::read(entry.path()).expect("readable"))
-        };
-        entries.map(file).collect()
-    }
-
-    fn same(&self, one: &str, other: &str) {
-        let (one, other) = (self.files(one), self.files(other));
-        let names = ["0.6.json", "0.7.json", "identity.json", "steps.jsonl", "summary.json"];
-        assert_eq!(one.keys().collect::<Vec<_>>(), names);
-        for (name, bytes) in &one {
-            assert!(other.get(name) == Some(bytes), "{name} differs");
-        }
-    }
+/// Asserts that two descents left the same files, and those that they should.
+fn same(place: &Place, one: &str, other: &str) {
+    assert_eq!(place.files(one).into_keys().collect::<Vec<_>>(), FILES.map(PathBuf::from));
+    place.same(one, other);
 }
 
 #[test]
@@ -69,11 +36,11 @@ fn threads_do_not_change_a_byte_and_budgets_are_exact() {
     let place = Place::new();
     for unit in ["block", "projection"] {
         for threads in ["1", "2"] {
-            let mut command = place.descend(&format!("{unit}-{threads}"), &["--unit", unit]);
+            let mut command = descend(&place, &format!("{unit}-{threads}"), &["--unit", unit]);
             command.env("RAYON_NUM_THREADS", threads);
             place.run(command);
         }
-        place.same(&format!("{unit}-1"), &format!("{unit}-2"));
+        same(&place, &format!("{unit}-1"), &format!("{unit}-2"));
         for target in [0.6, 0.7] {
             let bytes = fs::read(place.path(&format!("{unit}-1")).join(format!("{target}.json")));
             let file = AllocationFile::read(&bytes.expect("a file")).expect("an allocation");
@@ -82,7 +49,8 @@ fn threads_do_not_change_a_byte_and_budgets_are_exact() {
             assert!(file.units.iter().any(|it| (it.sparsity - target).abs() > 0.01), "it is not uniform");
         }
         let summary: Value =
-            serde_json::from_slice(&place.files(&format!("{unit}-1"))["summary.json"]).expect("JSON");
+            serde_json::from_slice(&place.files(&format!("{unit}-1"))[Path::new("summary.json")])
+                .expect("JSON");
         for found in summary["found"].as_array().expect("a list") {
             let loss = |name: &str| found[name].as_f64().expect("a number");
             assert!(loss("selection") < 0.95 * loss("began"), "{unit}: {found}");
@@ -95,41 +63,42 @@ fn threads_do_not_change_a_byte_and_budgets_are_exact() {
 fn a_stopped_descent_ends_as_one_that_was_not() {
     let place = Place::new();
     let begun = Instant::now();
-    place.run(place.descend("whole", &[]));
+    place.run(descend(&place, "whole", &[]));
     let duration = begun.elapsed();
-    let lines = |out: &str| place.files(out)["steps.jsonl"].iter().filter(|byte| **byte == b'\n').count();
+    let lines =
+        |out: &str| place.files(out)[Path::new("steps.jsonl")].iter().filter(|byte| **byte == b'\n').count();
     // Five steps at each sparsity, or fewer where nothing is gained any more.
     let all = lines("whole");
     assert!((6..=10).contains(&all), "{all}");
 
     // The last line is torn, and what follows it is missing.
-    place.run(place.descend("torn", &[]));
+    place.run(descend(&place, "torn", &[]));
     let journal = place.path("torn").join("steps.jsonl");
     let bytes = fs::read(&journal).expect("a journal");
     let third = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').nth(2).expect("lines").0 + 1;
     fs::write(&journal, &bytes[..third + 40]).expect("written");
-    place.run(place.descend("torn", &[]));
-    place.same("whole", "torn");
+    place.run(descend(&place, "torn", &[]));
+    same(&place, "whole", "torn");
 
     // A process is killed, wherever it is.
     for share in [0.5, 0.8] {
         let out = format!("killed-{share}");
-        let mut child = place.descend(&out, &[]).stdout(Stdio::null()).spawn().expect("it starts");
+        let mut child = descend(&place, &out, &[]).stdout(Stdio::null()).spawn().expect("it starts");
         std::thread::sleep(duration.mul_f64(share).max(Duration::from_millis(5)));
         child.kill().expect("it can be killed");
         child.wait().expect("it ends");
-        place.run(place.descend(&out, &[]));
-        place.same("whole", &out);
+        place.run(descend(&place, &out, &[]));
+        same(&place, "whole", &out);
     }
 }
 
 #[test]
 fn another_descent_and_another_folder_are_left_alone() {
     let place = Place::new();
-    place.run(place.descend("out", &["--sparsity", "0.5"]));
+    place.run(descend(&place, "out", &["--sparsity", "0.5"]));
     let before = place.files("out");
     for more in [["--sparsity", "0.55"], ["--rule", "logits"], ["--step-size", "0.1"], ["--seed", "3"]] {
-        let mut command = place.descend("out", &["--sparsity", "0.5"]);
+        let mut command = descend(&place, "out", &["--sparsity", "0.5"]);
         let output = command.args(more).output().expect("the binary runs");
         let error = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(2), "{more:?}: {error}");
@@ -138,11 +107,11 @@ fn another_descent_and_another_folder_are_left_alone() {
     }
     fs::create_dir(place.path("mine")).expect("a folder");
     fs::write(place.path("mine").join("notes.txt"), "mine").expect("written");
-    let output = place.descend("mine", &[]).output().expect("the binary runs");
+    let output = descend(&place, "mine", &[]).output().expect("the binary runs");
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(error.contains("something other than a descent"), "{error}");
     for (target, word) in [("0", "leaves nothing"), ("1", "leaves nothing"), ("nan", "leaves nothing")] {
-        let output = place.descend("new", &["--sparsity", target]).output().expect("the binary runs");
+        let output = descend(&place, "new", &["--sparsity", target]).output().expect("the binary runs");
         let error = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.code() == Some(2) && error.contains(word), "{target}: {error}");
         assert!(!place.path("new").exists());

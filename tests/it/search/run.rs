@@ -1,10 +1,9 @@
 //! A search from the command line: what it leaves, and that neither threads nor a kill change a byte of it.
 #![cfg(unix)]
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -13,73 +12,19 @@ use allot::search::folder;
 use allot::search::searcher::Searcher;
 use allot::search::summary::Winner;
 use serde_json::Value;
-use tempfile::TempDir;
 
-const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/tiny-stories-12l");
+use crate::support::place::{MODEL, Place};
 
-/// A folder in which searches run.
-struct Place(TempDir);
-
-impl Place {
-    fn new() -> Self {
-        Self(TempDir::new().expect("a folder"))
+/// Returns the command that begins a small search, with more arguments.
+fn search(place: &Place, run: &str, more: &[&str]) -> Command {
+    let texts = format!("{MODEL}/text");
+    let mut arguments = vec!["search", MODEL, "--sparsity", "0.7", "--texts", &texts, "--out", run];
+    arguments.extend(["--length", "32", "--samples", "4", "--windows", "8", "--report-windows", "8"]);
+    if !more.contains(&"--evaluations") {
+        arguments.extend(["--evaluations", "40"]);
     }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn allot(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_allot"));
-        command.current_dir(self.0.path()).args(arguments).stdin(Stdio::null());
-        command
-    }
-
-    /// Returns the command that begins a small search, with more arguments.
-    fn search(&self, run: &str, more: &[&str]) -> Command {
-        let texts = format!("{MODEL}/text");
-        let mut arguments = vec!["search", MODEL, "--sparsity", "0.7", "--texts", &texts, "--out", run];
-        arguments.extend(["--length", "32", "--samples", "4", "--windows", "8", "--report-windows", "8"]);
-        if !more.contains(&"--evaluations") {
-            arguments.extend(["--evaluations", "40"]);
-        }
-        arguments.extend(more);
-        self.allot(&arguments)
-    }
-
-    fn run(&self, mut command: Command) -> Output {
-        let output = command.output().expect("the binary runs");
-        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
-        output
-    }
-
-    /// Returns every file of a run, by its path.
-    fn files(&self, run: &str) -> BTreeMap<PathBuf, Vec<u8>> {
-        fn walk(folder: &Path, root: &Path, files: &mut BTreeMap<PathBuf, Vec<u8>>) {
-            for entry in fs::read_dir(folder).expect("a folder").flatten() {
-                let path = entry.path();
-                if path.is_dir() {
-                    walk(&path, root, files);
-                } else {
-                    let name = path.strip_prefix(root).expect("below it").to_owned();
-                    files.insert(name, fs::read(&path).expect("readable"));
-                }
-            }
-        }
-        let root = self.path(run);
-        let mut files = BTreeMap::new();
-        walk(&root, &root, &mut files);
-        assert!(files.len() > 3, "{run} holds {:?}", files.keys());
-        files
-    }
-
-    fn same(&self, one: &str, other: &str) {
-        let (one, other) = (self.files(one), self.files(other));
-        assert_eq!(one.keys().collect::<Vec<_>>(), other.keys().collect::<Vec<_>>());
-        for (name, bytes) in &one {
-            assert!(*bytes == other[name], "{} differs", name.display());
-        }
-    }
+    arguments.extend(more);
+    place.allot(&arguments)
 }
 
 fn error(output: &Output) -> String {
@@ -91,7 +36,7 @@ fn threads_do_not_change_a_byte() {
     let place = Place::new();
     for threads in ["1", "2", "8"] {
         let mut command =
-            place.search(threads, &["--control", "random", "--control", "evopress", "--control", "ramp"]);
+            search(&place, threads, &["--control", "random", "--control", "evopress", "--control", "ramp"]);
         command.env("RAYON_NUM_THREADS", threads);
         place.run(command);
     }
@@ -102,9 +47,9 @@ fn threads_do_not_change_a_byte() {
 #[test]
 fn a_killed_search_ends_as_one_that_was_not() {
     let place = Place::new();
-    place.run(place.search("whole", &[]));
+    place.run(search(&place, "whole", &[]));
     let whole = Instant::now();
-    place.run(place.search("again", &[]));
+    place.run(search(&place, "again", &[]));
     let duration = whole.elapsed();
     place.same("whole", "again");
     // Random moments, different in every run of the test.
@@ -115,7 +60,7 @@ fn a_killed_search_ends_as_one_that_was_not() {
         let mut kills = 0;
         loop {
             let command = match first || !place.path(&run).join("settings.json").exists() {
-                true => place.search(&run, &[]),
+                true => search(&place, &run, &[]),
                 false => place.allot(&["search", "--resume", &run]),
             };
             let mut command = command;
@@ -141,8 +86,8 @@ fn a_killed_search_ends_as_one_that_was_not() {
 #[test]
 fn a_torn_line_is_cut_off_and_a_changed_one_refused() {
     let place = Place::new();
-    place.run(place.search("whole", &[]));
-    place.run(place.search("torn", &[]));
+    place.run(search(&place, "whole", &[]));
+    place.run(search(&place, "torn", &[]));
     let journal = place.path("torn").join("journal.jsonl");
     let bytes = fs::read(&journal).expect("a journal");
     let kept = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').nth(20).expect("20 lines").0 + 1;
@@ -162,7 +107,7 @@ fn a_torn_line_is_cut_off_and_a_changed_one_refused() {
 #[test]
 fn ctrl_c_stops_and_says_how_to_go_on() {
     let place = Place::new();
-    let mut command = place.search("stopped", &["--evaluations", "2000"]);
+    let mut command = search(&place, "stopped", &["--evaluations", "2000"]);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
     let journal = place.path("stopped").join("journal.jsonl");
     let begun = Instant::now();
@@ -198,7 +143,7 @@ fn ctrl_c_stops_and_says_how_to_go_on() {
 #[test]
 fn what_is_found_is_a_script_like_any_other() {
     let place = Place::new();
-    place.run(place.search("run", &[]));
+    place.run(search(&place, "run", &[]));
     let summary = folder::read(&place.path("run")).expect("a summary");
     let best = place.path("run").join("best.allot");
     let best = best.to_str().expect("UTF-8");
@@ -237,7 +182,7 @@ fn what_is_found_is_a_script_like_any_other() {
 #[test]
 fn searches_and_controls_spend_the_same_tokens() {
     let place = Place::new();
-    place.run(place.search("run", &["--seeds", "2", "--control", "random", "--control", "evopress"]));
+    place.run(search(&place, "run", &["--seeds", "2", "--control", "random", "--control", "evopress"]));
     let summary = folder::read(&place.path("run")).expect("a summary");
     for seed in 0..2 {
         let of = |searcher| {
@@ -289,7 +234,7 @@ fn a_search_without_selection_and_report_can_be_shown() {
 #[test]
 fn several_settings_share_one_function() {
     let place = Place::new();
-    place.run(place.search("run", &["--also", "0.5"]));
+    place.run(search(&place, "run", &["--also", "0.5"]));
     let summary = folder::read(&place.path("run")).expect("a summary");
     assert_eq!(summary.settings.iter().map(|it| it.target).collect::<Vec<_>>(), [0.7, 0.5]);
     let uniform = summary.published("uniform").expect("uniform");
@@ -319,18 +264,18 @@ fn a_small_space_is_measured_whole() {
 #[test]
 fn what_cannot_be_is_refused_in_a_line() {
     let place = Place::new();
-    place.run(place.search("run", &[]));
+    place.run(search(&place, "run", &[]));
     let refused = |mut command: Command, what: &str| {
         let output = command.output().expect("it runs");
         assert_eq!(output.status.code(), Some(2), "{what}: {}", error(&output));
         assert!(error(&output).contains(what), "{what}: {}", error(&output));
     };
-    refused(place.search("run", &[]), "run exists already");
+    refused(search(&place, "run", &[]), "run exists already");
     refused(place.allot(&["search", "--resume", "nowhere"]), "is not a search's folder");
     refused(place.allot(&["show", "nowhere"]), "is not a search's folder");
-    refused(place.search("new", &["--without", "maen"]), "did you mean `mean`");
-    refused(place.search("new", &["--space", "dsa", "--only", "mean,scale"]), "no score or weight");
-    refused(place.search("new", &["--also", "0.5", "--control", "evopress"]), "several settings");
+    refused(search(&place, "new", &["--without", "maen"]), "did you mean `mean`");
+    refused(search(&place, "new", &["--space", "dsa", "--only", "mean,scale"]), "no score or weight");
+    refused(search(&place, "new", &["--also", "0.5", "--control", "evopress"]), "several settings");
     refused(place.allot(&["search", MODEL, "-s", "0.7", "--out", "new"]), "there is no fitness text");
     // A text that changed is another search.
     let (texts, own) = (PathBuf::from(MODEL).join("text"), place.path("texts"));

@@ -6,6 +6,7 @@ pub mod data;
 pub mod folders;
 pub mod markup;
 pub mod models;
+pub mod place;
 pub mod programs;
 pub mod reference;
 pub mod source;

@@ -1,0 +1,70 @@
+//! `--dry-run`: a plan, and nothing else.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::support::place::{MODEL, Place};
+
+/// How many tokens the model reads follows from the windows, and not from the machine.
+#[test]
+fn a_plan_counts_what_the_command_reads_and_writes_nothing() {
+    let place = Place::new();
+    let text = format!("{MODEL}/text/report.jsonl");
+    let windows = ["--length", "128", "--samples", "4"];
+    let commands: [(&[&str], u64); 3] = [
+        (&["ppl", MODEL, "--text", &text, "--length", "128", "--limit", "8"], 8 * 128),
+        (
+            &["stats", MODEL, "--text", &text, "--out", "s.stats", "--length", "128", "--samples", "4"],
+            4 * 128,
+        ),
+        (
+            &[
+                "prune", MODEL, "owl", "-s", "0.5", "--text", &text, "--out", "pruned", windows[0],
+                windows[1], windows[2], windows[3],
+            ],
+            512 + 512 * 23 / 12,
+        ),
+    ];
+    // Pruning runs each of the 12 blocks, and all but the last again with pruned weights, for what comes next.
+    for (arguments, tokens) in commands {
+        let mut command = place.allot(arguments);
+        command.args(["--dry-run", "--format", "json"]);
+        let output = command.output().expect("the binary runs");
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {error}");
+        let plan: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        assert_eq!(plan["tokens"].as_u64(), Some(tokens), "{arguments:?}: {plan}");
+        assert!(plan["seconds"].as_f64().is_some_and(|it| it > 0.0), "{plan}");
+        assert!(plan["memory"].as_u64().is_some_and(|it| it > 1 << 20), "{plan}");
+    }
+    assert_eq!(fs::read_dir(place.path(".")).expect("a folder").count(), 0, "a plan leaves no file");
+}
+
+/// A folder with config.json alone has a plan, in which a larger model takes more of everything.
+#[test]
+fn a_configuration_alone_is_enough() {
+    let place = Place::new();
+    let plan = |name: &str, hidden: u64, blocks: u64| -> Value {
+        let folder = place.path(name);
+        fs::create_dir_all(&folder).expect("a folder");
+        let config = serde_json::json!({
+            "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": hidden,
+            "intermediate_size": hidden * 43 / 16, "num_hidden_layers": blocks, "num_attention_heads": hidden / 128,
+            "num_key_value_heads": hidden / 128, "vocab_size": 32_000, "max_position_embeddings": 4096,
+            "rms_norm_eps": 1e-5, "torch_dtype": "float16", "hidden_act": "silu", "tie_word_embeddings": false,
+        });
+        fs::write(folder.join("config.json"), config.to_string()).expect("written");
+        let text = format!("{MODEL}/text/report.jsonl");
+        let arguments = ["ppl", name, "--text", &text, "--length", "2048", "--dry-run", "--format", "json"];
+        serde_json::from_slice(&place.run(place.allot(&arguments)).stdout).expect("JSON")
+    };
+    let (small, large) = (plan("seven", 4096, 32), plan("thirteen", 5120, 40));
+    for what in ["seconds", "memory"] {
+        let number = |plan: &Value| plan[what].as_f64().expect("a number");
+        assert!(number(&large) > number(&small), "{what}: {small} and {large}");
+    }
+    // LLaMA-2-7B's linears and embeddings, without norms.
+    let of_a_block = 4 * 4096_u64 * 4096 + 3 * 4096 * 11_008;
+    assert_eq!(small["model"]["weights"].as_u64(), Some(32 * of_a_block + 2 * 32_000 * 4096));
+}
