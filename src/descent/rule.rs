@@ -27,7 +27,7 @@ pub enum Rule {
 
 /// A name that no rule has.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("there is no rule `{name}`; there are shift, log-shift, logits, multipliers and secant")]
+#[error("`{name}` is not a rule; the rules are {}", Rule::ALL.map(Rule::name).join(", "))]
 pub struct UnknownRule {
     name: String,
 }

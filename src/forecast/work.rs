@@ -1,8 +1,8 @@
 //! What work takes: a formula for each, with where it comes from.
 //!
-//! Operations are those of matrix products, two for a weight and a token. What is no product stands as the products that would take as
-//! long, by what `benches/prune.rs` printed (docs/concepts/speed.md): 100 GFLOP/s, 68 ms for the masks of 4096 x 11008 weights, 0.66 s
-//! for a factor of 4096 columns and 0.61 s for what follows it.
+//! Operations are those of matrix products: two for each weight and token. Other work is counted as the products that take as long, by
+//! what `benches/prune.rs` printed (docs/concepts/speed.md): 100 GFLOP/s, 68 ms for the masks of 4096 x 11008 weights, 0.66 s for a
+//! factor of 4096 columns and 0.61 s for what follows it.
 
 use super::machine::Machine;
 use super::sizes::Sizes;

@@ -60,7 +60,7 @@ pub(in crate::cli) struct Arguments {
     method: String,
     #[command(flatten)]
     course: Course,
-    /// What the windows of each step, and the calibration windows, are drawn by
+    /// The seed that decides which windows each step and the calibration read
     #[arg(long, default_value_t = 0)]
     seed: u64,
 }
@@ -72,7 +72,7 @@ struct Course {
     /// The most steps at each sparsity
     #[arg(long, default_value_t = DescentSettings::default().steps)]
     steps: usize,
-    /// How many windows of the fitness text each step reads, other ones as long as there are any
+    /// How many windows of the fitness text each step reads; no window is read twice while unread ones are left
     #[arg(long, value_name = "WINDOWS", default_value_t = DescentSettings::default().windows)]
     step_windows: usize,
     /// How marginals become a step: shift, log-shift, logits, multipliers or secant
@@ -87,13 +87,13 @@ struct Course {
     /// Which share of the weights on either side of a threshold counts
     #[arg(long, default_value_t = DescentSettings::default().band.share)]
     band: f64,
-    /// Takes marginals as they are, with their noise
+    /// Takes marginals as they were measured, and does not shrink noisy ones
     #[arg(long)]
     no_shrinkage: bool,
-    /// Reads the selection text after so many steps
+    /// After how many steps the selection text is read
     #[arg(long, value_name = "STEPS", default_value_t = DescentSettings::default().check)]
     check: usize,
-    /// Stops after so many readings of the selection text without a gain
+    /// After how many readings of the selection text without a gain the descent stops
     #[arg(long, value_name = "READINGS", default_value_t = DescentSettings::default().patience)]
     patience: usize,
 }

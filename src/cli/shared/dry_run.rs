@@ -13,8 +13,8 @@ use crate::stats::{Source, Text, length_within};
 /// Asks what a command would take.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(in crate::cli) struct DryRun {
-    /// Says what memory, disk, tokens and time the command takes on this machine, by a short measurement, and does nothing; a folder
-    /// with config.json alone will do, and of a model in the hub no weights are downloaded
+    /// Prints the memory, disk, tokens and time that the command would take on this machine, and does nothing else; a folder with
+    /// config.json alone is enough, and no weights are downloaded from the hub
     #[arg(long)]
     pub(in crate::cli) dry_run: bool,
 }

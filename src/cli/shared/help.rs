@@ -475,7 +475,7 @@ fn descent(error: &DescentError) -> Vec<String> {
         DescentError::Other { .. } | DescentError::NotADescent { .. } => one("choose another `--out`"),
         DescentError::Trial(cause) => trial(cause),
         DescentError::Refused(Refusal::Target(_)) => one("choose a sparsity between 0 and 1"),
-        DescentError::NotFinite { .. } => one("choose a lesser sparsity"),
+        DescentError::NotFinite { .. } => one("choose a lower sparsity"),
         DescentError::Refused(_) => none(),
     }
 }
