@@ -72,7 +72,7 @@ struct Course {
     /// The most steps at each sparsity
     #[arg(long, default_value_t = DescentSettings::default().steps)]
     steps: usize,
-    /// How many windows of the fitness text each step reads; no window is read twice while unread ones are left
+    /// How many windows of the fitness text each step reads; no window is read twice while enough unread ones are left
     #[arg(long, value_name = "WINDOWS", default_value_t = DescentSettings::default().windows)]
     step_windows: usize,
     /// How marginals become a step: shift, log-shift, logits, multipliers or secant
