@@ -1,17 +1,17 @@
 //! A GPU's figures beside the ceilings of the same run, and what bounds each: reductions against a copy or against the special
 //! functions, perplexity against a matrix product, and the candidates of a search against the model's own forward pass.
 //!
-//!     cargo bench --features cuda --bench gpu [-- --quick | --reductions | --write FOLDER]
+//!     cargo bench --features cuda --bench gpu [-- --quick | --reductions | --descent | --write FOLDER]
 //!
 //! Models are generated in a folder in memory (LLaMA's shapes, random weights: only speed counts): 1 B parameters for perplexity,
-//! SmolLM2's shape and a 7B's for searches, 13.5 GB; `--quick` takes small ones, which shows that it runs, and `--reductions`
-//! stops after the reductions; `--write` only writes the model of SmolLM2's shape, for commands to be timed on. Without a GPU it says so and measures nothing. `benches/gpu.py` has PyTorch do the same. Goals on an
+//! SmolLM2's shape and a 7B's for searches, 13.5 GB; `--quick` takes small ones, which shows that it runs, `--reductions` stops after the reductions, and `--descent` measures a step of a descent alone; `--write` only writes the model of SmolLM2's shape, for commands to be timed on. Without a GPU it says so and measures nothing. `benches/gpu.py` has PyTorch do the same. Goals on an
 //! H100: plain reductions at 70 % of a copy's bytes a second, perplexity in bf16 at 1.1 times PyTorch's, a candidate on 7B in 1.15
 //! times the dense model's seconds and below 1.2.
 
 use std::error::Error;
 use std::hint::black_box;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::Instant;
 
 use allot::allocate::Bounds;
@@ -24,12 +24,16 @@ use allot::lang::check::{CheckOptions, check};
 use allot::lang::program::Script;
 use allot::lang::published::script;
 use allot::lang::types::UnitKind;
+use allot::measure::SlopeOf;
 use allot::model::{Checkpoint, Decoder, Precision};
-use allot::prune::{Method, Pattern, shares};
+use allot::prune::{Method, Pattern, Share, shares};
 use allot::stats::Tokens;
+use allot::trial::band::Band;
 use allot::trial::cancel::Cancel;
+use allot::trial::measurer::{Measurer, PrunedModel, ThresholdTask, ask};
 use allot::trial::subject::Subject;
 use allot::trial::text::{Split, Texts};
+use allot::trial::threads::Threads;
 use candle_core::{DType, Device, Tensor};
 use half::bf16;
 
@@ -93,6 +97,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let special = special_rate(&engine, if quick { 1 << 24 } else { 1 << 28 })?;
     println!("special functions: {:.0} billion/s", special / 1e9);
     let linears = if quick { 2 } else { 32 };
+    if std::env::args().any(|argument| argument == "--descent") {
+        return descent_step(&engine, quick);
+    }
     let rate = reduction_rate(&engine, &PLAIN, linears)?;
     println!(
         "4 plain reductions of bf16: {:.0} GB/s, {:.0} % of the copy; memory bounds them",
@@ -109,6 +116,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Ok(());
     }
     perplexity(&engine, product, quick)?;
+    descent_step(&engine, quick)?;
     small_search(&engine, quick)?;
     search(&engine, quick)
 }
@@ -356,6 +364,63 @@ fn candidates(engine: &Engine, searched: &Searched<'_>) -> Result<(), Box<dyn Er
     Ok(())
 }
 
+/// Times one step of a descent, forward and back with the worth of the weights at all thresholds, and the dense model's forward pass on
+/// the same windows.
+fn descent_step(engine: &Engine, quick: bool) -> Result<(), Box<dyn Error>> {
+    let shape = small(quick);
+    let folder = in_memory()?;
+    shape.write_bf16(folder.path())?;
+    for (name, precision) in [("f32", Precision::F32), ("bf16", Precision::Bf16)] {
+        let checkpoint = Checkpoint::open(folder.path())?.on(engine.clone(), precision)?;
+        let text = tokens(16, 1024, shape.vocabulary)?;
+        let texts = Texts { fitness: text.clone(), selection: None, report: None };
+        let script = check("metric(per = row) abs(weight)", CheckOptions::default()).script;
+        let method = Method::Metric(script.and_then(|it| it.metric).ok_or("it checks")?);
+        let cancel = Cancel::default();
+        let subject = Subject::new(&checkpoint, None, &method, Pattern::Unstructured, &texts, &cancel)?;
+        let decoder = Decoder::load(&checkpoint, &engine.device())?;
+        let dense = least(&engine.device(), 3, || {
+            black_box(allot::measure::perplexity(&decoder, &text, &mut |_, _| ())?);
+            Ok(())
+        })?;
+        drop(decoder);
+        let measurer = Threads::new(Arc::new(subject.into()), cancel);
+        let shares: Vec<Share> = (checkpoint.linears().iter())
+            .map(|it| Share::new(0.6, (it.rows * it.columns) as u64 * 3 / 5))
+            .collect();
+        let busy = Busy::begin();
+        let step = least(&engine.device(), 3, || {
+            let tasks = (0..16).collect::<Vec<_>>();
+            let tasks = tasks.chunks(measurer.windows_together()).map(|windows| ThresholdTask {
+                model: PrunedModel { subject: 0, shares: shares.clone() },
+                split: Split::Fitness,
+                windows: windows.to_vec(),
+                of: SlopeOf::Divergence,
+                band: Band::default(),
+                rows: true,
+            });
+            black_box(ask(&measurer, tasks)?);
+            Ok(())
+        })?;
+        let busy =
+            busy.end().map_or_else(String::new, |it| format!("; the card is busy {it:.0} % of the time"));
+        println!(
+            "descent on SmolLM2's shape, 16 windows of 1024 tokens, {name}: {step:.3} s a step, {dense:.3} s the dense model's forward pass: {:.2} times, {} windows together{busy}",
+            step / dense,
+            measurer.windows_together()
+        );
+    }
+    Ok(())
+}
+
+/// Returns SmolLM2's shape, or a small one.
+const fn small(quick: bool) -> Shape {
+    match quick {
+        true => Shape { blocks: 2, hidden: 576, mlp: 1536, heads: 9, vocabulary: 4096 },
+        false => SMOL,
+    }
+}
+
 /// Asks the driver's own tool ten times a second how busy the card is, where there is such a tool.
 struct Busy(Option<Child>);
 
@@ -384,10 +449,7 @@ fn in_memory() -> Result<tempfile::TempDir, Box<dyn Error>> {
 }
 
 fn small_search(engine: &Engine, quick: bool) -> Result<(), Box<dyn Error>> {
-    let shape = match quick {
-        true => Shape { blocks: 2, hidden: 576, mlp: 1536, heads: 9, vocabulary: 4096 },
-        false => SMOL,
-    };
+    let shape = small(quick);
     for (name, precision) in [("f32", Precision::F32), ("bf16", Precision::Bf16)] {
         println!("search of SmolLM2's shape, 16 windows of 1024 tokens, {name}");
         for generation in [1, 16] {

@@ -116,16 +116,17 @@ impl<'a> Ground<'a> {
             Measure::Kl => SlopeOf::Divergence,
             Measure::Perplexity => SlopeOf::Likelihood,
         };
-        // A task for each window, so that all cores have work; their sums are put together in order.
-        let tasks = windows.iter().map(|window| ThresholdTask {
+        // On a processor a task for each window, so that all cores have work; their sums are put together in order.
+        let measurer = self.evaluator.measurer.as_ref();
+        let tasks = windows.chunks(measurer.windows_together()).map(|windows| ThresholdTask {
             model: model.clone(),
             split: Split::Fitness,
-            windows: *window..window + 1,
+            windows: windows.to_vec(),
             of,
             band: self.settings.band,
             rows: false,
         });
-        let answers: Vec<_> = ask(self.evaluator.measurer.as_ref(), tasks)?.into_iter().flatten().collect();
+        let answers: Vec<_> = ask(measurer, tasks)?.into_iter().flatten().collect();
         let loss = answers.iter().map(|it| self.evaluator.measure.of(&it.loss)).sum::<f64>();
         let parts = |linears: &Vec<usize>| linears.iter().copied().map(Part::Linear).collect();
         let units: Vec<Vec<Part>> = self.linears.iter().map(parts).collect();

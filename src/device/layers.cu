@@ -141,6 +141,35 @@ extern "C" __global__ void without_least(
     }
 }
 
+// Weights with 0 where a rank within its row is below the row's own bound.
+extern "C" __global__ void without_each(const void* weight, const u16* ranks, const u32* bounds, u32 rows, u32 columns, void* out) {
+    u64 n = (u64)rows * columns, at = ((u64)blockIdx.x * THREADS + threadIdx.x) * VECTOR;
+    if (at >= n) return;
+    u32 row = (u32)(at / columns), column = (u32)(at % columns);
+    for (u64 end = at + VECTOR < n ? at + VECTOR : n; at < end; at++) {
+        T::put(out, at, ranks[at] < bounds[row] ? 0.0f : T::one(weight, at));
+        if (++column == columns) { column = 0; row++; }
+    }
+}
+
+// Minus the sum of gradients times weights over the weights of a row whose rank is from ranges[2 * row] to below ranges[2 * row + 1].
+// A block takes a row of one sample's gradients, [samples, rows, columns]; ranks have 32 bits where they are `wide`, else 16.
+extern "C" __global__ void around(
+    const void* gradients, const void* weight, const void* ranks, const u32* ranges, u32 rows, u32 columns, u32 wide, double* out
+) {
+    __shared__ double shared[THREADS];
+    u32 row = blockIdx.x % rows, from = ranges[2 * row], end = ranges[2 * row + 1];
+    u64 own = (u64)blockIdx.x * columns, start = (u64)row * columns;
+    double sum = 0.0;
+    for (u32 column = threadIdx.x; column < columns; column += THREADS) {
+        u64 at = start + column;
+        u32 rank = wide ? ((const u32*)ranks)[at] : (u32)((const u16*)ranks)[at];
+        if (rank >= from && rank < end) sum -= (double)(T::one(gradients, own + column) * T::one(weight, at));
+    }
+    sum = of_block<plus>(sum, shared);
+    if (threadIdx.x == 0) out[blockIdx.x] = sum;
+}
+
 // Weights with 0 where a rank within all of them is below `pruned`.
 extern "C" __global__ void without_first(const void* weight, const u32* ranks, u64 n, u64 pruned, void* out) {
     u64 at = ((u64)blockIdx.x * THREADS + threadIdx.x) * VECTOR;

@@ -57,8 +57,13 @@ impl Joint {
 }
 
 /// Which ranks are below what is pruned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Bound {
+#[derive(Clone, Copy, Debug)]
+pub enum Bound<'a> {
+    /// So many weights of each row, u32 `[rows]`.
+    OfEach {
+        /// How many, on the device.
+        pruned: &'a Tensor,
+    },
     /// So many weights of the whole linear, spread over its rows as evenly as whole numbers go.
     OfRows {
         /// How many.
@@ -253,7 +258,7 @@ pub fn without_least(
     gpu: &dyn Launcher,
     weight: &Tensor,
     ranks: &Tensor,
-    bound: Bound,
+    bound: Bound<'_>,
 ) -> Result<Tensor, EngineError> {
     let (rows, columns) = weight.dims2()?;
     let count = rows * columns;
@@ -263,6 +268,12 @@ pub fn without_least(
     let [own, order] = [Argument::Tensor(weight), Argument::Tensor(ranks)];
     let like = (weight.dtype(), weight.dims());
     let (pruned, width, of_group, last) = match bound {
+        Bound::OfEach { pruned } => {
+            let [pruned, rows, columns] =
+                [Argument::Tensor(pruned), Argument::U32(rows as u32), Argument::U32(columns as u32)];
+            let arguments = [own, order, pruned, rows, columns, Argument::Out(0)];
+            return made(gpu, code, "without_each", blocks, &arguments, like);
+        }
         Bound::OfAll { pruned } => {
             let arguments =
                 [own, order, Argument::U64(count as u64), Argument::U64(pruned), Argument::Out(0)];
@@ -283,6 +294,53 @@ pub fn without_least(
         Argument::Out(0),
     ];
     made(gpu, code, "without_least", blocks, &arguments, like)
+}
+
+/// The ranks of a linear's weights, as [`around`] takes them.
+#[derive(Clone, Copy, Debug)]
+pub enum Ranked<'a> {
+    /// Those within rows, of [`ranks`](super::ranks).
+    InRows(&'a Tensor),
+    /// Those within the whole matrix, of [`places`](super::places).
+    InMatrix(&'a Tensor),
+}
+
+/// Returns minus the sums of gradients `[samples, rows, columns]` times weights `[rows, columns]` over the weights of each row whose
+/// rank lies in the row's range, f64 `[samples * rows]`; `ranges` are the first rank and the one after the last of each row, u32
+/// `[2 * rows]`.
+///
+/// # Errors
+/// When a kernel cannot be run.
+pub fn around(
+    gpu: &dyn Launcher,
+    [gradients, weight, ranges]: [&Tensor; 3],
+    ranked: Ranked<'_>,
+) -> Result<Option<Tensor>, EngineError> {
+    let (samples, rows, columns) = gradients.dims3()?;
+    let alike = weight.dims() == [rows, columns]
+        && gradients.dtype() == weight.dtype()
+        && ranges.elem_count() == 2 * rows;
+    let (Some(code), Ok(blocks), true) =
+        (layers(weight.dtype()), u32::try_from(samples * rows), alike && samples * rows > 0)
+    else {
+        return Ok(None);
+    };
+    let (ranks, wide) = match ranked {
+        Ranked::InRows(ranks) => (ranks, 0),
+        Ranked::InMatrix(ranks) => (ranks, 1),
+    };
+    let (gradients, weight) = (gradients.contiguous()?, weight.contiguous()?);
+    let arguments = [
+        Argument::Tensor(&gradients),
+        Argument::Tensor(&weight),
+        Argument::Tensor(ranks),
+        Argument::Tensor(ranges),
+        Argument::U32(rows as u32),
+        Argument::U32(columns as u32),
+        Argument::U32(wide),
+        Argument::Out(0),
+    ];
+    made(gpu, code, "around", blocks, &arguments, (DType::F64, &[samples * rows])).map(Some)
 }
 
 /// Returns weights with 0 where they are marked, u8 of the same shape, both contiguous.

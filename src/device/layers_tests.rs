@@ -8,7 +8,7 @@ use rand::{RngExt, SeedableRng};
 
 use super::emulation::Emulation;
 use super::engine::Engine;
-use super::layers::{self, AttentionRules, Bound, Joint};
+use super::layers::{self, AttentionRules, Bound, Joint, Ranked};
 use super::selection;
 
 fn emulated() -> Option<Emulation> {
@@ -229,7 +229,7 @@ fn what_is_below_a_bound_is_gone() {
                         Bound::OfRows { pruned } => {
                             crate::allocate::pruned_in_row(row as u64, rows as u64, pruned) as usize
                         }
-                        Bound::OfAll { .. } => unreachable!("these are ranks of rows"),
+                        Bound::OfAll { .. } | Bound::OfEach { .. } => unreachable!("these are one count for all rows"),
                         Bound::OfGroups { width, count, last } => {
                             if columns - column / width * width < width { last } else { count }
                         }
@@ -250,15 +250,14 @@ fn ranks_go_by_score_and_then_by_place() {
         scores[0] = -0.0;
         let tensor = Tensor::from_slice(&scores, (rows, columns), &Device::Cpu).expect("scores");
         let found = selection::ranks(&gpu, &tensor, group).expect("it runs").expect("there is a kernel");
-        let found: Vec<u32> = found.to_vec1().expect("ranks");
-        let found = found.into_iter().flat_map(|pair| [pair & 0xffff, pair >> 16]).take(rows * columns);
+        let found = places_in_rows(&found, rows * columns);
         let expected = scores.chunks(columns).flat_map(|row| {
             row.chunks(group.unwrap_or(columns)).flat_map(|part| {
                 let less = |i: usize, j: usize| part[j] < part[i] || (part[j] == part[i] && j < i);
                 (0..part.len()).map(move |i| (0..part.len()).filter(|j| less(i, *j)).count() as u32)
             })
         });
-        assert_eq!(found.collect::<Vec<_>>(), expected.collect::<Vec<_>>(), "{columns} columns, {group:?}");
+        assert_eq!(found, expected.collect::<Vec<_>>(), "{columns} columns, {group:?}");
     }
     // What does not fit into the memory of a block.
     let wide = Tensor::zeros((1, 40_000), DType::F32, &Device::Cpu).expect("scores");
@@ -288,6 +287,55 @@ fn ranks_in_a_whole_matrix_are_those_of_a_stable_sort() {
         .map(|(score, rank)| if u64::from(*rank) < count as u64 / 3 { 0.0 } else { f64::from(*score) })
         .collect();
     close(&kept, &expected, 0.0, "of all");
+}
+
+#[test]
+fn a_row_loses_its_own_count_and_sums_its_own_range() {
+    let Some(gpu) = emulated() else { return };
+    for (rows, columns) in [(5_usize, 37_usize), (3, 64), (2, 700)] {
+        let scores = tensor(&[rows, columns], 21, DType::F32);
+        let ranks = selection::ranks(&gpu, &scores, None).expect("it runs").expect("there is a kernel");
+        let places = places_in_rows(&ranks, rows * columns);
+        let pruned: Vec<u32> = (0..rows as u32).map(|row| row * 7 % columns as u32).collect();
+        let pruned_there = Tensor::new(pruned.as_slice(), &Device::Cpu).expect("counts");
+        let weight = tensor(&[rows, columns], 22, DType::F32);
+        let kept = layers::without_least(&gpu, &weight, &ranks, Bound::OfEach { pruned: &pruned_there });
+        let all = doubles(&weight);
+        let expected: Vec<f64> = (0..rows * columns)
+            .map(|at| if places[at] < pruned[at / columns] { 0.0 } else { all[at] })
+            .collect();
+        close(&kept.expect("it runs"), &expected, 0.0, "of each row");
+
+        let ranges: Vec<u32> = pruned.iter().flat_map(|it| [it / 2, (it + 5).min(columns as u32)]).collect();
+        let ranges_there = Tensor::new(ranges.as_slice(), &Device::Cpu).expect("ranges");
+        let gradients = tensor(&[2, rows, columns], 23, DType::F32);
+        let steps = doubles(&gradients);
+        let sum = |line: usize, within: &dyn Fn(usize) -> bool| -> f64 {
+            let places = (0..columns).map(|column| (line % rows * columns + column, line * columns + column));
+            places
+                .filter(|(at, _)| within(*at))
+                .map(|(at, own)| -f64::from((steps[own] * all[at]) as f32))
+                .sum()
+        };
+        let in_range = |rank: u32, row: usize| (ranges[2 * row]..ranges[2 * row + 1]).contains(&rank);
+        let expected: Vec<f64> =
+            (0..2 * rows).map(|line| sum(line, &|at| in_range(places[at], at / columns))).collect();
+        let found = layers::around(&gpu, [&gradients, &weight, &ranges_there], Ranked::InRows(&ranks));
+        close(&found.expect("it runs").expect("there is a kernel"), &expected, 1e-9, "in rows");
+
+        let order = selection::places(&gpu, &scores).expect("it runs").expect("there is a kernel");
+        let places: Vec<u32> = order.to_vec1().expect("ranks");
+        let expected: Vec<f64> =
+            (0..2 * rows).map(|line| sum(line, &|at| in_range(places[at], at / columns))).collect();
+        let found = layers::around(&gpu, [&gradients, &weight, &ranges_there], Ranked::InMatrix(&order));
+        close(&found.expect("it runs").expect("there is a kernel"), &expected, 1e-9, "in the matrix");
+    }
+}
+
+/// Returns ranks of 16 bits, two of which are in each number.
+fn places_in_rows(ranks: &Tensor, count: usize) -> Vec<u32> {
+    let pairs: Vec<u32> = ranks.to_vec1().expect("ranks");
+    pairs.into_iter().flat_map(|pair| [pair & 0xffff, pair >> 16]).take(count).collect()
 }
 
 #[test]

@@ -1,10 +1,12 @@
 //! How the loss of a window changes with a pruned model's last hidden states, from which a backward pass begins.
 
-use candle_core::{Tensor, Var};
+use candle_core::{D, DType, Tensor};
+use candle_nn::ops::softmax_last_dim;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::loss::{Logits, in_slices, predicting, row_losses, targets};
+use super::on_device;
 use super::reference::{Dense, Reference, WindowLoss, softmax};
 use crate::model::{Head, ModelError};
 
@@ -51,32 +53,15 @@ impl Reference {
         let kept = predicting(hidden)?;
         let (mut losses, mut slopes) = (Vec::with_capacity(positions), Vec::new());
         in_slices(&kept, head.vocabulary(), |start, slice| {
-            let variable = Var::from_tensor(slice)?;
-            let logits = head.run(&variable)?;
-            let dense = self.dense_rows(head, window * positions + start, slice.dim(0)?)?;
-            let (rows, vocabulary) = (Logits::read(&logits.detach())?, head.vocabulary().max(1));
-            let mut differences = vec![0.0_f32; slice.dim(0)? * vocabulary];
-            let found: Vec<(f64, f64)> = differences
-                .par_chunks_exact_mut(vocabulary)
-                .zip(rows.rows())
-                .zip(dense.par_iter().zip(&targets[start..]))
-                .map(|((difference, row), ((dense, entropy), target))| {
-                    let (probabilities, _) = softmax(row);
-                    let wanted = |token: usize| match of {
-                        SlopeOf::Divergence => f64::from(dense[token]),
-                        SlopeOf::Likelihood => f64::from(u8::from(token == *target as usize)),
-                    };
-                    for (token, (difference, own)) in difference.iter_mut().zip(&probabilities).enumerate() {
-                        *difference = ((f64::from(*own) - wanted(token)) / positions as f64) as f32;
-                    }
-                    row_losses(dense, *entropy, row, *target)
-                })
-                .collect();
+            let targets = &targets[start..start + slice.dim(0)?];
+            let place = window * positions + start;
+            let raw = head.raw(slice)?;
+            let (found, differences) = match on_device::applies(head, slice) {
+                true => self.on_device(head, place, &raw, targets, of)?,
+                false => self.on_processor(head, place, &raw, targets, of)?,
+            };
             losses.extend(found);
-            let differences = Tensor::from_vec(differences, logits.dims2()?, logits.device())?;
-            let gradients = (logits * differences)?.sum_all()?.backward()?;
-            let slope = gradients.get(&variable).map(Tensor::detach);
-            slopes.push(slope.map_or_else(|| variable.zeros_like(), Ok)?);
+            slopes.push(head.back(slice, &raw, (differences / positions as f64)?)?);
             Ok(())
         })?;
         let width = kept.dim(1)?;
@@ -91,22 +76,85 @@ impl Reference {
         Ok(LossSlope { loss, slope })
     }
 
-    /// Returns the dense model's probabilities at some positions, counted over all windows, and their sums of p ln p.
-    fn dense_rows(&self, head: &Head, from: usize, count: usize) -> Result<Vec<(Vec<f32>, f64)>, ModelError> {
-        let kept = match &self.dense {
-            Dense::Probabilities(probabilities, entropies) => {
-                let rows = probabilities[from * head.vocabulary()..].chunks_exact(head.vocabulary().max(1));
-                let rows = rows.zip(&entropies[from..]).take(count);
-                return Ok(rows.map(|(row, entropy)| (row.to_vec(), *entropy)).collect());
+    /// Returns the losses of positions, and by how much each probability is too large, f32 `[positions, vocabulary]`, on the
+    /// processor; the first position is `place` of all windows'.
+    fn on_processor(
+        &self,
+        head: &Head,
+        place: usize,
+        raw: &Tensor,
+        targets: &[u32],
+        of: SlopeOf,
+    ) -> Result<(Vec<(f64, f64)>, Tensor), ModelError> {
+        let logits = head.capped(raw)?;
+        let dense = self.dense_rows(head, place, targets.len())?;
+        let (rows, vocabulary) = (Logits::read(&logits)?, head.vocabulary().max(1));
+        let mut differences = vec![0.0_f32; targets.len() * vocabulary];
+        let found = differences
+            .par_chunks_exact_mut(vocabulary)
+            .zip(rows.rows())
+            .zip(dense.par_iter().zip(targets))
+            .map(|((difference, row), ((dense, entropy), target))| {
+                let (probabilities, _) = softmax(row);
+                let wanted = |token: usize| match of {
+                    SlopeOf::Divergence => f64::from(dense[token]),
+                    SlopeOf::Likelihood => f64::from(u8::from(token == *target as usize)),
+                };
+                for (token, (difference, own)) in difference.iter_mut().zip(&probabilities).enumerate() {
+                    *difference = (f64::from(*own) - wanted(token)) as f32;
+                }
+                row_losses(dense, *entropy, row, *target)
+            })
+            .collect();
+        Ok((found, Tensor::from_vec(differences, logits.dims2()?, logits.device())?))
+    }
+
+    /// Does the same where the logits lie.
+    fn on_device(
+        &self,
+        head: &Head,
+        place: usize,
+        raw: &Tensor,
+        targets: &[u32],
+        of: SlopeOf,
+    ) -> Result<(Vec<(f64, f64)>, Tensor), ModelError> {
+        let Some(dense) = self.dense_raw(head, place, targets.len())? else {
+            return self.on_processor(head, place, raw, targets, of);
+        };
+        let found = on_device::both([head, head], [&dense, raw], targets)?;
+        let own = softmax_last_dim(&head.capped(raw)?)?;
+        let differences = match of {
+            SlopeOf::Divergence => (own - softmax_last_dim(&head.capped(&dense)?)?)?,
+            SlopeOf::Likelihood => {
+                let places = Tensor::from_slice(targets, (targets.len(), 1), raw.device())?;
+                let ones = Tensor::ones((targets.len(), 1), DType::F32, raw.device())?;
+                (&own - own.zeros_like()?.scatter_add(&places, &ones, D::Minus1)?)?
             }
-            Dense::Hidden(kept) | Dense::Logits(kept) => kept,
+        };
+        Ok((found, differences))
+    }
+
+    /// Returns the dense model's logits before their cap at some positions, counted over all windows; `None` where its probabilities are
+    /// kept instead.
+    fn dense_raw(&self, head: &Head, from: usize, count: usize) -> Result<Option<Tensor>, ModelError> {
+        let (kept, logits) = match &self.dense {
+            Dense::Probabilities(..) => return Ok(None),
+            Dense::Hidden(kept) => (kept, false),
+            Dense::Logits(kept) => (kept, true),
         };
         let in_batch = self.step * (self.tokens.length() - 1);
         let part = kept[from / in_batch].narrow(0, from % in_batch, count)?;
-        let logits = match &self.dense {
-            Dense::Logits(_) => head.capped(&part)?,
-            Dense::Hidden(_) | Dense::Probabilities(..) => head.run(&part)?,
-        };
-        Ok(Logits::read(&logits)?.rows().map(softmax).collect())
+        Ok(Some(if logits { part } else { head.raw(&part)? }))
+    }
+
+    /// Returns the dense model's probabilities at some positions, counted over all windows, and their sums of p ln p.
+    fn dense_rows(&self, head: &Head, from: usize, count: usize) -> Result<Vec<(Vec<f32>, f64)>, ModelError> {
+        if let Dense::Probabilities(probabilities, entropies) = &self.dense {
+            let rows = probabilities[from * head.vocabulary()..].chunks_exact(head.vocabulary().max(1));
+            let rows = rows.zip(&entropies[from..]).take(count);
+            return Ok(rows.map(|(row, entropy)| (row.to_vec(), *entropy)).collect());
+        }
+        let Some(raw) = self.dense_raw(head, from, count)? else { return Ok(Vec::new()) };
+        Ok(Logits::read(&head.capped(&raw)?)?.rows().map(softmax).collect())
     }
 }

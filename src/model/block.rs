@@ -124,8 +124,26 @@ impl LoadedLinear {
         Ok(())
     }
 
+    /// Gives each sample of what is read a weight of its own, `[samples, rows, columns]`, so that a backward pass has a gradient for each.
+    ///
+    /// # Errors
+    /// When the shape of a weight is not `[rows, columns]`.
+    pub(crate) fn set_weights_of_samples(&mut self, weights: Tensor) -> Result<(), ModelError> {
+        let one = weights.get(0).map_err(ModelError::at(&self.linear.module))?;
+        self.set_weight(one)?;
+        self.weight = weights;
+        Ok(())
+    }
+
     fn run(&self, input: &Tensor) -> candle_core::Result<Tensor> {
         let (samples, length, columns) = input.dims3()?;
+        if self.weight.rank() == 3 {
+            let output = input.matmul(&self.weight.transpose(1, 2)?)?;
+            return match &self.bias {
+                Some(bias) => output.broadcast_add(bias),
+                None => Ok(output),
+            };
+        }
         let flat = input.reshape((samples * length, columns))?;
         let output = flat.matmul(&self.weight.t()?)?;
         let output = match &self.bias {

@@ -1,6 +1,6 @@
 //! The whole decoder: embedding, blocks, head. Each part also loads alone, for streaming.
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Device, Tensor, Var};
 
 use super::Site;
 use super::block::{Angles, Block, Norm};
@@ -165,6 +165,38 @@ impl Head {
             Some(cap) => Ok(softcap(logits, cap)?),
             None => Ok(logits),
         }
+    }
+
+    /// Returns the gradient of a loss with respect to hidden states `[positions, hidden]`, from its gradient with respect to their
+    /// logits, f32 `[positions, vocabulary]`, and the logits before their cap.
+    ///
+    /// Only the norm goes through candle's backward pass: that would compute the gradient of the output embedding as well, which
+    /// takes as long as the logits and is not wanted.
+    ///
+    /// # Errors
+    /// When a tensor operation fails.
+    pub(crate) fn back(&self, hidden: &Tensor, raw: &Tensor, slope: Tensor) -> Result<Tensor, ModelError> {
+        let back = || {
+            let slope = match self.softcap {
+                // The derivative of c * tanh(x / c) is 1 - tanh(x / c)^2.
+                Some(cap) => {
+                    let share = (raw.to_dtype(DType::F32)? / cap)?.tanh()?.sqr()?;
+                    (slope * share.affine(-1.0, 1.0)?)?
+                }
+                None => slope,
+            };
+            let slope = slope.to_dtype(self.weight.dtype())?.matmul(&self.weight)?;
+            let slope = match &self.project {
+                Some(project) => slope.matmul(project)?,
+                None => slope,
+            };
+            let Some(norm) = &self.norm else { return Ok(slope) };
+            let variable = Var::from_tensor(hidden)?;
+            let gradients = (norm.run(&variable)? * slope)?.sum_all()?.backward()?;
+            let slope = gradients.get(&variable).map(Tensor::detach);
+            Ok::<_, ModelError>(slope.map_or_else(|| variable.zeros_like(), Ok)?)
+        };
+        back().map_err(|error| error.inside("head"))
     }
 
     /// Returns what the decoder computes on.

@@ -22,6 +22,10 @@ impl Cards {
 }
 
 impl Measurer for Cards {
+    fn windows_together(&self) -> usize {
+        self.0.first().map_or(1, Threads::windows_together)
+    }
+
     fn measure(&self, tasks: &[Task], receive: &mut Receiver<'_>) -> Result<(), TrialError> {
         let Self(devices) = self;
         devices.iter().for_each(|device| device.begin(tasks));

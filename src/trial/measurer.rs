@@ -78,7 +78,7 @@ pub struct ThresholdTask {
     /// Which text is read.
     pub split: Split,
     /// Which windows of it.
-    pub windows: Range<usize>,
+    pub windows: Vec<usize>,
     /// Which loss is differentiated.
     pub of: SlopeOf,
     /// Which weights count.
@@ -217,6 +217,11 @@ pub trait Measurer: Debug + Send + Sync {
     /// # Errors
     /// When a model cannot run, something asked to stop, or `receive` fails.
     fn measure(&self, tasks: &[Task], receive: &mut Receiver<'_>) -> Result<(), TrialError>;
+
+    /// Returns how many windows a task about thresholds should have so that whoever answers it is busy.
+    fn windows_together(&self) -> usize {
+        1
+    }
 }
 
 /// Puts questions of one kind to a measurer; `receive` gets each answer as soon as those before it were received.

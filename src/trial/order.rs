@@ -1,14 +1,16 @@
 //! In which order a method takes the weights of every linear away, kept where the weights lie.
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 
 use candle_core::{DType, Storage, Tensor};
 
+use super::band::Band;
 use super::cancel::Cancel;
 use super::error::TrialError;
 use super::ranks::Ranks;
-use crate::device::layers::{Bound, without_least};
+use crate::device::layers::{Bound, Ranked, around, without_least};
 use crate::device::{Engine, Launcher, places, ranks};
 use crate::lang::types::{Group, UnitKind};
 use crate::model::{Checkpoint, Linear, ModelError};
@@ -141,12 +143,17 @@ impl Order {
             }
             Linears::OnGpu(gpu, orders) => (gpu.as_ref(), orders),
         };
-        if share.rows.is_some() && !matches!(orders[place], OnGpu::Scores(_)) {
-            return self.masked_by_row(place, linear, weight, share);
-        }
+        let counts = match (&share.rows, &orders[place]) {
+            (None, _) | (Some(_), OnGpu::Scores(_)) => None,
+            (Some(_), OnGpu::InRows(_)) if self.group.is_none() => Some(counts(linear, weight, share)?),
+            (Some(_), _) => return self.masked_by_row(place, linear, weight, share),
+        };
         let (ranks, bound) = match &orders[place] {
             OnGpu::InMatrix(ranks) => (ranks, Bound::OfAll { pruned: share.pruned }),
-            OnGpu::InRows(ranks) => (ranks, self.bound(linear.columns, share)),
+            OnGpu::InRows(ranks) => match &counts {
+                Some(pruned) => (ranks, Bound::OfEach { pruned }),
+                None => (ranks, self.bound(linear.columns, share)),
+            },
             OnGpu::Scores(scores) => {
                 let marks = on_device::marks(engine, scores, self.per, share, Rounding::Exact)?;
                 return Ok(on_device::masked(engine, weight, &marks)?);
@@ -155,7 +162,7 @@ impl Order {
         Ok(without_least(gpu, weight, ranks, bound).map_err(ModelError::from)?)
     }
 
-    /// Does what [`Order::masked`] does by the processor: no kernel takes a bound of ranks for each row.
+    /// Does what [`Order::masked`] does by the processor: no kernel takes a row's part of the whole matrix's ranks.
     fn masked_by_row(
         &self,
         place: usize,
@@ -175,8 +182,41 @@ impl Order {
         Ok(masked.and_then(|it| it.to_dtype(weight.dtype())).map_err(at)?)
     }
 
+    /// Returns the ranks around a linear's threshold that [`Order::around`] adds up: of each row, or a single range of the whole matrix.
+    /// `None` where the processor has to do it.
+    pub(super) fn ranges(&self, linear: &Linear, share: &Share, band: Band) -> Option<Vec<Range<u64>>> {
+        let Linears::OnGpu(..) = &self.linears else { return None };
+        match (self.group, self.per) {
+            (Some(_), _) => None,
+            (None, Group::Matrix) => {
+                Some(vec![band.around(share.pruned, (linear.rows * linear.columns) as u64)])
+            }
+            (None, Group::Row) => {
+                let of_row = |row| band.around(share.of_row(row, linear.rows), linear.columns as u64);
+                Some((0..linear.rows).map(of_row).collect())
+            }
+        }
+    }
+
+    /// Returns minus the sums of gradients `[samples, rows, columns]` times the dense weight over the weights of each row whose rank lies
+    /// in a range, f64 `[samples * rows]` on the device; `ranges` are as [`around`] takes them. `None` where the processor has to do it.
+    ///
+    /// # Errors
+    /// When a kernel cannot be run.
+    pub(super) fn around(&self, place: usize, tensors: [&Tensor; 3]) -> Result<Option<Tensor>, TrialError> {
+        let (gpu, ranked) = match &self.linears {
+            Linears::OnGpu(gpu, orders) if self.group.is_none() => match &orders[place] {
+                OnGpu::InRows(ranks) => (gpu, Ranked::InRows(ranks)),
+                OnGpu::InMatrix(ranks) => (gpu, Ranked::InMatrix(ranks)),
+                OnGpu::Scores(_) => return Ok(None),
+            },
+            Linears::OnGpu(..) | Linears::OnProcessor(_) => return Ok(None),
+        };
+        Ok(around(gpu.as_ref(), tensors, ranked).map_err(ModelError::from)?)
+    }
+
     /// Returns which ranks within rows or groups a share prunes.
-    fn bound(&self, columns: usize, share: &Share) -> Bound {
+    fn bound(&self, columns: usize, share: &Share) -> Bound<'static> {
         match (self.group, share.group) {
             (Some(width), Some((n, m))) => {
                 let of = |width| in_group(Rounding::Exact, n, m, width);
@@ -196,6 +236,12 @@ impl OnGpu {
         };
         Ok(ranked.unwrap_or(Self::Scores(scores)))
     }
+}
+
+/// Returns how many weights each row loses, u32 `[rows]`, on the device of the weight.
+fn counts(linear: &Linear, weight: &Tensor, share: &Share) -> Result<Tensor, ModelError> {
+    let counts: Vec<u32> = (0..linear.rows).map(|row| share.of_row(row, linear.rows) as u32).collect();
+    Tensor::new(counts, weight.device()).map_err(ModelError::at(&linear.module))
 }
 
 /// Calls `each` with every linear and its dense scores, which the processor computes.

@@ -163,6 +163,11 @@ impl Subject {
         self.order.ranks(place, &self.checkpoint.linears()[place])
     }
 
+    /// Returns in which order the weights of every linear go.
+    pub(super) const fn order(&self) -> &Order {
+        &self.order
+    }
+
     /// Returns a block whose linears have lost their shares, `[linears of the model]`.
     ///
     /// # Errors

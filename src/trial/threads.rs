@@ -12,7 +12,7 @@ use super::measurer::{Answer, Measurer, Receiver, Task};
 use super::norms::divergences;
 use super::propagated::propagated_losses;
 use super::subjects::Subjects;
-use super::thresholds::thresholds;
+use super::thresholds::{thresholds, windows_together};
 
 /// Measures on all cores.
 #[derive(Debug)]
@@ -67,6 +67,10 @@ impl Threads {
 }
 
 impl Measurer for Threads {
+    fn windows_together(&self) -> usize {
+        windows_together(self.subjects.first())
+    }
+
     fn measure(&self, tasks: &[Task], receive: &mut Receiver<'_>) -> Result<(), TrialError> {
         self.begin(tasks);
         let (sender, receiver) = mpsc::channel();

@@ -1,5 +1,7 @@
 //! What the weights at the thresholds of a pruned model are worth: one pass forward and one back through the whole model.
 
+use std::ops::Range;
+
 use candle_core::{DType, Tensor, Var};
 
 use super::band::BandSum;
@@ -7,22 +9,16 @@ use super::cancel::Cancel;
 use super::error::TrialError;
 use super::measurer::{ThresholdTask, WindowThresholds};
 use super::subject::Subject;
+use super::text::Split;
 use crate::measure::Reference;
 use crate::model::{ModelError, no_tap};
-use crate::prune::PruneError;
+use crate::prune::{PruneError, Share};
 
-/// How many bytes the steps of all blocks may take together, so that the way back need not run the blocks again.
+/// How many bytes the steps of all blocks may take together on a processor, so that the way back need not run the blocks again.
 const HELD: u64 = 2 << 30;
 
-/// A block that ran forward on one window.
-struct Passed {
-    /// Its linears' weights without the pruned ones.
-    weights: Vec<Var>,
-    /// What it read.
-    input: Var,
-    /// What it gave, which knows the steps that led to it.
-    output: Tensor,
-}
+/// How many windows go through a GPU's blocks together at most: one alone does not keep it busy.
+const TOGETHER: usize = 8;
 
 /// Returns what the weights at the thresholds are worth, `[windows]`.
 ///
@@ -34,46 +30,39 @@ pub(super) fn thresholds(
     cancel: &Cancel,
 ) -> Result<Vec<WindowThresholds>, TrialError> {
     let Some(reference) = subject.reference(task.split) else { return Ok(Vec::new()) };
-    let end = task.windows.end.min(reference.windows());
-    (task.windows.start..end)
-        .map(|window| {
-            cancel.check()?;
-            of_window(subject, reference, task, window)
-        })
-        .collect()
+    let bands = bands(subject, task)?;
+    let length = reference.tokens().length();
+    let (room, together) = room(subject, length);
+    let windows: Vec<usize> =
+        task.windows.iter().copied().filter(|window| *window < reference.windows()).collect();
+    let mut found = Vec::new();
+    for windows in windows.chunks(together) {
+        cancel.check()?;
+        let steps = step_bytes(subject, length) * (windows.len() * subject.blocks().len()) as u64;
+        found.extend(Pass { subject, reference, task, bands: &bands, holds: steps <= room }.run(windows)?);
+    }
+    Ok(found)
 }
 
-fn of_window(
-    subject: &Subject,
-    reference: &Reference,
-    task: &ThresholdTask,
-    window: usize,
-) -> Result<WindowThresholds, TrialError> {
-    let mut hidden =
-        reference.embedded(window..window + 1)?.into_iter().next().ok_or(ModelError::Window { length: 0 })?;
-    let blocks = subject.blocks().len();
-    let holds = step_bytes(subject, reference.tokens().length()) * blocks as u64 <= HELD;
-    let (mut inputs, mut held) = (Vec::with_capacity(blocks), Vec::new());
-    for index in 0..blocks {
-        // The steps are those of the way back whether they are held or done again, so the results are the same, bit for bit.
-        let passed = forward(subject, reference, task, index, &hidden)?;
-        let next = passed.output.detach();
-        inputs.push(std::mem::replace(&mut hidden, next));
-        if holds {
-            held.push(passed);
-        }
-    }
-    let found = reference.slope(subject.head(), window, &hidden, task.of)?;
-    let mut slope = found.slope;
-    let mut sums = vec![Vec::new(); task.model.shares.len()];
-    for (index, input) in inputs.into_iter().enumerate().rev() {
-        let passed = match held.pop() {
-            Some(passed) => passed,
-            None => forward(subject, reference, task, index, &input)?,
-        };
-        slope = back(subject, task, index, &passed, &slope, &mut sums)?;
-    }
-    Ok(WindowThresholds { loss: found.loss, sums })
+/// Returns how many windows a task should have: as many as go through a GPU's blocks together, and one on a processor, where
+/// cores take tasks.
+pub(super) fn windows_together(subject: &Subject) -> usize {
+    let length = subject.reference(Split::Fitness).map_or(0, |reference| reference.tokens().length());
+    room(subject, length).1
+}
+
+/// Returns how many bytes the steps of all blocks may take, and how many windows go through them together.
+///
+/// A GPU's memory is counted as a whole, so that the results do not depend on what else uses it.
+fn room(subject: &Subject, length: usize) -> (u64, usize) {
+    let checkpoint = subject.checkpoint();
+    let Some((_, total)) = checkpoint.engine().memory().filter(|_| !checkpoint.device().is_cpu()) else {
+        return (HELD, 1);
+    };
+    // What a block's steps, weights and gradients take of each window; the way back takes as much as the way forward.
+    let window = 2 * step_bytes(subject, length) + 3 * checkpoint.block_bytes();
+    let together = (total / 8 / window.max(1)).clamp(1, TOGETHER as u64);
+    (total / 2, together as usize)
 }
 
 /// Returns how many bytes the steps of one block take on a window, roughly.
@@ -83,58 +72,262 @@ fn step_bytes(subject: &Subject, length: usize) -> u64 {
     4 * (length * channels) as u64
 }
 
-fn forward(
-    subject: &Subject,
-    reference: &Reference,
-    task: &ThresholdTask,
-    index: usize,
-    input: &Tensor,
-) -> Result<Passed, TrialError> {
-    let mut block = subject.pruned_block(index, &task.model.shares)?;
-    let input = Var::from_tensor(input).map_err(ModelError::from)?;
-    let mut weights = Vec::new();
-    for linear in block.linears_mut() {
-        let variable = Var::from_tensor(linear.weight()).map_err(ModelError::from)?;
-        linear.set_weight(variable.as_tensor().clone())?;
-        weights.push(variable);
-    }
-    let output = block.forward(&input, reference.angles(), &mut no_tap())?;
-    Ok(Passed { weights, input, output })
+/// The bands of ranks around a linear's thresholds.
+struct Bands {
+    /// How many weights there are in each row's band, or in that of the whole matrix.
+    counts: Vec<u64>,
+    /// Each row's first rank and the one after its last, u32 `[2 * rows]`, where a GPU adds up the weights.
+    on_gpu: Option<Tensor>,
 }
 
-/// Goes back through a block: fills in the sums of its linears, and returns the gradient with respect to what it read.
-fn back(
-    subject: &Subject,
-    task: &ThresholdTask,
-    index: usize,
-    passed: &Passed,
-    slope: &Tensor,
-    sums: &mut [Vec<BandSum>],
-) -> Result<Tensor, TrialError> {
-    // The gradient of this sum is the chain rule's: what comes from above, times the block's own.
-    let gradients =
-        (&passed.output * slope).and_then(|it| it.sum_all()?.backward()).map_err(ModelError::from)?;
-    let dense = subject.block(index)?;
-    let of_block = subject.linears_of(index).zip(passed.weights.iter().zip(dense.linears()));
-    for (place, (weight, linear)) in of_block {
-        let missing = || PruneError::NotAllocated { module: linear.linear.module.clone() };
-        let share = task.model.shares.get(place).ok_or_else(missing)?;
-        let worth: Vec<f32> = match gradients.get(weight) {
-            Some(gradient) => (gradient * linear.weight())
-                .and_then(|it| it.neg()?.flatten_all()?.to_dtype(DType::F32)?.to_vec1())
-                .map_err(ModelError::at(&linear.linear.module))?,
-            None => vec![0.0; linear.linear.rows * linear.linear.columns],
-        };
-        let by_row = subject.ranks(place)?.around(&worth, share, task.band);
-        let found = if task.rows { by_row } else { vec![by_row.into_iter().fold(BandSum::default(), add)] };
-        if let Some(sums) = sums.get_mut(place) {
-            *sums = found;
+/// Returns the bands of all linears, `[linears]`.
+fn bands(subject: &Subject, task: &ThresholdTask) -> Result<Vec<Bands>, TrialError> {
+    let linears = subject.checkpoint().linears().iter().enumerate();
+    linears
+        .map(|(place, linear)| {
+            let share = share(task, place, &linear.module)?;
+            let Some(ranges) = subject.order().ranges(linear, share, task.band) else {
+                return Ok(Bands { counts: Vec::new(), on_gpu: None });
+            };
+            let ends = |range: &Range<u64>| [range.start as u32, range.end as u32];
+            let of_row = |row: usize| ranges.get(row).or(ranges.first()).map_or([0, 0], ends);
+            let flat: Vec<u32> = (0..linear.rows).flat_map(of_row).collect();
+            let flat = Tensor::new(flat, &subject.checkpoint().device());
+            Ok(Bands {
+                counts: ranges.iter().map(|range| range.end - range.start).collect(),
+                on_gpu: Some(flat.map_err(ModelError::at(&linear.module))?),
+            })
+        })
+        .collect()
+}
+
+fn share<'a>(task: &'a ThresholdTask, place: usize, module: &str) -> Result<&'a Share, TrialError> {
+    let missing = || PruneError::NotAllocated { module: module.to_owned() };
+    Ok(task.model.shares.get(place).ok_or_else(missing)?)
+}
+
+/// A block that ran forward on some windows.
+struct Passed {
+    /// Its linears' weights without the pruned ones, each window's for itself.
+    weights: Vec<Var>,
+    /// What it read.
+    input: Var,
+    /// What it gave, which knows the steps that led to it.
+    output: Tensor,
+}
+
+/// Sums of a linear that were asked for, and are on the GPU until all are fetched.
+struct Asked {
+    place: usize,
+    sums: Tensor,
+}
+
+/// One pass of some windows forward and back.
+struct Pass<'a> {
+    subject: &'a Subject,
+    reference: &'a Reference,
+    task: &'a ThresholdTask,
+    bands: &'a [Bands],
+    /// Whether the steps of all blocks are held.
+    holds: bool,
+}
+
+impl Pass<'_> {
+    fn run(&self, windows: &[usize]) -> Result<Vec<WindowThresholds>, TrialError> {
+        let embedded: Result<Vec<_>, _> =
+            windows.iter().map(|window| self.reference.embedded(*window..window + 1)).collect();
+        let embedded = embedded?.concat();
+        let mut hidden = Tensor::cat(&embedded, 0).map_err(ModelError::from)?;
+        let blocks = self.subject.blocks().len();
+        let (mut inputs, mut held) = (Vec::with_capacity(blocks), Vec::new());
+        for index in 0..blocks {
+            // The steps are those of the way back whether they are held or done again, so the results are the same, bit for bit.
+            let passed = self.forward(index, &hidden)?;
+            let next = passed.output.detach();
+            inputs.push(std::mem::replace(&mut hidden, next));
+            if self.holds {
+                held.push(passed);
+            }
+        }
+        let (mut losses, mut slopes) = (Vec::new(), Vec::new());
+        for (place, window) in windows.iter().enumerate() {
+            let own = hidden.narrow(0, place, 1).map_err(ModelError::from)?;
+            let found = self.reference.slope(self.subject.head(), *window, &own, self.task.of)?;
+            losses.push(found.loss);
+            slopes.push(found.slope);
+        }
+        let mut slope = Tensor::cat(&slopes, 0).map_err(ModelError::from)?;
+        let mut sums = vec![vec![Vec::new(); self.task.model.shares.len()]; windows.len()];
+        let mut asked = Vec::new();
+        for (index, input) in inputs.into_iter().enumerate().rev() {
+            let passed = match held.pop() {
+                Some(passed) => passed,
+                None => self.forward(index, &input)?,
+            };
+            slope = self.back(index, &passed, &slope, &mut sums, &mut asked)?;
+        }
+        self.fetch(&asked, &mut sums)?;
+        let all = losses.into_iter().zip(sums);
+        Ok(all.map(|(loss, sums)| WindowThresholds { loss, sums }).collect())
+    }
+
+    fn forward(&self, index: usize, input: &Tensor) -> Result<Passed, TrialError> {
+        let mut block = self.subject.pruned_block(index, &self.task.model.shares)?;
+        let windows = input.dim(0).map_err(ModelError::from)?;
+        let input = Var::from_tensor(input).map_err(ModelError::from)?;
+        let mut weights = Vec::new();
+        for linear in block.linears_mut() {
+            let weight = linear.weight();
+            let variable = match windows {
+                1 => Var::from_tensor(weight),
+                _ => weight.unsqueeze(0).and_then(|it| Var::from_tensor(&it.repeat((windows, 1, 1))?)),
+            };
+            let variable = variable.map_err(ModelError::at(&linear.linear.module))?;
+            match windows {
+                1 => linear.set_weight(variable.as_tensor().clone())?,
+                _ => linear.set_weights_of_samples(variable.as_tensor().clone())?,
+            }
+            weights.push(variable);
+        }
+        let output = block.forward(&input, self.reference.angles(), &mut no_tap())?;
+        Ok(Passed { weights, input, output })
+    }
+
+    /// Goes back through a block: adds up the bands of its linears, and returns the gradient with respect to what it read.
+    fn back(
+        &self,
+        index: usize,
+        passed: &Passed,
+        slope: &Tensor,
+        sums: &mut [Vec<Vec<BandSum>>],
+        asked: &mut Vec<Asked>,
+    ) -> Result<Tensor, TrialError> {
+        // The gradient of this sum is the chain rule's: what comes from above, times the block's own.
+        let gradients =
+            (&passed.output * slope).and_then(|it| it.sum_all()?.backward()).map_err(ModelError::from)?;
+        let dense = self.subject.block(index)?;
+        let of_block = self.subject.linears_of(index).zip(passed.weights.iter().zip(dense.linears()));
+        for (place, (variable, linear)) in of_block {
+            let at = |error: candle_core::Error| ModelError::at(&linear.linear.module)(error);
+            let shape = (sums.len(), linear.linear.rows, linear.linear.columns);
+            let gradient = match gradients.get(variable) {
+                Some(gradient) => gradient.detach().reshape(shape).map_err(at)?,
+                None => {
+                    Tensor::zeros(shape, linear.weight().dtype(), linear.weight().device()).map_err(at)?
+                }
+            };
+            if let Some(ranges) = self.bands.get(place).and_then(|bands| bands.on_gpu.as_ref())
+                && let Some(sums) =
+                    self.subject.order().around(place, [&gradient, linear.weight(), ranges])?
+            {
+                asked.push(Asked { place, sums });
+                continue;
+            }
+            let share = share(self.task, place, &linear.linear.module)?;
+            for (window, sums) in sums.iter_mut().enumerate() {
+                let worth: Vec<f32> = (gradient.get(window))
+                    .and_then(|it| {
+                        (it * linear.weight())?.neg()?.flatten_all()?.to_dtype(DType::F32)?.to_vec1()
+                    })
+                    .map_err(at)?;
+                let by_row = self.subject.ranks(place)?.around(&worth, share, self.task.band);
+                if let Some(sums) = sums.get_mut(place) {
+                    *sums = self.joined(by_row);
+                }
+            }
+        }
+        let slope = gradients.get(&passed.input).map(Tensor::detach);
+        Ok(slope.map_or_else(|| passed.input.zeros_like(), Ok).map_err(ModelError::from)?)
+    }
+
+    /// Fetches what the GPU added up, all at once: every fetch waits for it.
+    fn fetch(&self, asked: &[Asked], sums: &mut [Vec<Vec<BandSum>>]) -> Result<(), TrialError> {
+        if asked.is_empty() {
+            return Ok(());
+        }
+        let all: Vec<&Tensor> = asked.iter().map(|it| &it.sums).collect();
+        let all: Vec<f64> = Tensor::cat(&all, 0).and_then(|it| it.to_vec1()).map_err(ModelError::from)?;
+        let mut rest = all.as_slice();
+        for Asked { place, sums: on_gpu } in asked {
+            let (own, after) = rest.split_at(on_gpu.elem_count().min(rest.len()));
+            rest = after;
+            let counts = self.bands.get(*place).map_or(&[][..], |bands| &bands.counts);
+            let rows = (own.len() / sums.len().max(1)).max(1);
+            for (sums, own) in sums.iter_mut().zip(own.chunks(rows)) {
+                let by_row = match counts {
+                    // A single band of the whole matrix.
+                    [weights] if rows > 1 => vec![BandSum { sum: own.iter().sum(), weights: *weights }],
+                    _ => own.iter().zip(counts).map(|(&sum, &weights)| BandSum { sum, weights }).collect(),
+                };
+                if let Some(sums) = sums.get_mut(*place) {
+                    *sums = self.joined(by_row);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns sums of rows as the task asks for them.
+    fn joined(&self, by_row: Vec<BandSum>) -> Vec<BandSum> {
+        match self.task.rows {
+            true => by_row,
+            false => vec![by_row.into_iter().fold(BandSum::default(), add)],
         }
     }
-    let slope = gradients.get(&passed.input).map(Tensor::detach);
-    Ok(slope.map_or_else(|| passed.input.zeros_like(), Ok).map_err(ModelError::from)?)
 }
 
 fn add(a: BandSum, b: BandSum) -> BandSum {
     BandSum { sum: a.sum + b.sum, weights: a.weights + b.weights }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::SlopeOf;
+    use crate::model::Checkpoint;
+    use crate::prune::{Method, Pattern};
+    use crate::stats::Tokens;
+    use crate::trial::band::Band;
+    use crate::trial::measurer::PrunedModel;
+    use crate::trial::text::Texts;
+
+    /// A GPU has several windows go through a block together; what each is worth does not depend on that.
+    #[test]
+    fn windows_together_are_windows_alone() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/tiny-stories-12l");
+        let checkpoint = Checkpoint::open(folder).expect("the bundled model opens");
+        let ids = (0..3 * 40).map(|id| id * 7 % 2048).collect();
+        let fitness = Tokens::new(ids, 40).expect("whole windows");
+        let texts = Texts { fitness, selection: None, report: None };
+        let cancel = Cancel::default();
+        let (method, pattern) = (&Method::Magnitude, Pattern::Unstructured);
+        let subject = Subject::new(&checkpoint, None, method, pattern, &texts, &cancel).expect("a subject");
+        let half = |rows: usize, columns: usize| Share::new(0.5, (rows * columns / 2) as u64);
+        let shares = checkpoint.linears().iter().map(|it| half(it.rows, it.columns)).collect();
+        let task = ThresholdTask {
+            model: PrunedModel { subject: 0, shares },
+            split: Split::Fitness,
+            windows: vec![2, 0],
+            of: SlopeOf::Divergence,
+            band: Band::default(),
+            rows: false,
+        };
+        let alone = thresholds(&subject, &task, &cancel).expect("windows alone");
+        let bands = bands(&subject, &task).expect("bands");
+        for holds in [true, false] {
+            let reference = subject.reference(Split::Fitness).expect("a text");
+            let pass = Pass { subject: &subject, reference, task: &task, bands: &bands, holds };
+            let together = pass.run(&task.windows).expect("windows together");
+            assert_eq!(together.len(), 2);
+            for (together, alone) in together.iter().zip(&alone) {
+                assert!((together.loss.kl / alone.loss.kl - 1.0).abs() < 1e-5);
+                let sums = |of: &WindowThresholds| of.sums.iter().map(|it| it[0].sum).collect::<Vec<f64>>();
+                let (found, wanted) = (sums(together), sums(alone));
+                let size = wanted.iter().map(|it| it.abs()).fold(0.0, f64::max);
+                let apart = found.iter().zip(&wanted).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+                assert!(size > 0.0 && apart < 1e-5 * size, "{apart} of {size}");
+            }
+        }
+        assert_ne!(alone[0].loss, alone[1].loss);
+    }
 }

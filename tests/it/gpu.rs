@@ -3,15 +3,24 @@
 //! `tests/gpu.sh` runs it on a machine with a GPU. Without one it says so and checks the processor against itself, so that the
 //! comparisons are known to run; with `ALLOT_NEEDS_GPU` set, a GPU that cannot be used is a failure.
 
+use std::sync::Arc;
+
 use allot::allocate::Bounds;
 use allot::allocate::script::{Request, allocate};
 use allot::device::Engine;
 use allot::lang::check::{CheckOptions, check};
 use allot::lang::program::{Metric, Script};
 use allot::lang::published::{PUBLISHED, script};
+use allot::measure::SlopeOf;
 use allot::model::{Checkpoint, Decoder, Linear, Precision};
-use allot::prune::{Method, Pattern, PruneOptions, Pruned, prune_blocks};
+use allot::prune::{Method, Pattern, PruneOptions, Pruned, Share, prune_blocks};
 use allot::stats::{CalibrationOptions, Reconstruction, Statistics, Tokens, calibrate_with, gradients};
+use allot::trial::band::Band;
+use allot::trial::cancel::Cancel;
+use allot::trial::measurer::{PrunedModel, ThresholdTask, ask};
+use allot::trial::subject::Subject;
+use allot::trial::text::{Split, Texts};
+use allot::trial::threads::Threads;
 
 use crate::support::allocation::allocation;
 use crate::support::data::bundled;
@@ -174,6 +183,41 @@ fn compare_losses(cpu: &Checkpoint, gpu: &Checkpoint, bf16: &Checkpoint, lines: 
     });
 }
 
+/// Compares what the weights at thresholds are worth, by linears and by rows, ranked within rows and within matrices.
+fn compare_thresholds(cpu: &Checkpoint, gpu: &Checkpoint, lines: &mut Vec<Line>) {
+    let by_row = check("metric(per = row) abs(weight)", CheckOptions::default()).script;
+    let by_row = Method::Metric(by_row.and_then(|it| it.metric).expect("a metric"));
+    for (what, method, rows) in [
+        ("marginals of rows", &by_row, true),
+        ("marginals of linears", &by_row, false),
+        ("marginals of linears ranked as a whole", &Method::Magnitude, false),
+    ] {
+        let sums = |checkpoint: &Checkpoint| -> Vec<f64> {
+            let texts = Texts { fitness: tokens(), selection: None, report: None };
+            let cancel = Cancel::default();
+            let subject = Subject::new(checkpoint, None, method, Pattern::Unstructured, &texts, &cancel);
+            let measurer = Threads::new(Arc::new(subject.expect("a subject").into()), cancel);
+            let shares =
+                cpu.linears().iter().map(|it| Share::new(0.6, (it.rows * it.columns * 3 / 5) as u64));
+            let task = ThresholdTask {
+                model: PrunedModel { subject: 0, shares: shares.collect() },
+                split: Split::Fitness,
+                windows: vec![1, 4, 0],
+                of: SlopeOf::Divergence,
+                band: Band::default(),
+                rows,
+            };
+            let windows = ask(&measurer, [task]).expect("the model runs").remove(0);
+            windows.iter().flat_map(|it| it.sums.iter().flatten()).map(|it| it.sum).collect()
+        };
+        let (here, there) = (sums(cpu), sums(gpu));
+        assert_eq!(here.len(), there.len());
+        let size = (here.iter().map(|it| it * it).sum::<f64>() / here.len() as f64).sqrt();
+        let apart = here.iter().zip(&there).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max) / size;
+        lines.push(Line { what: what.to_owned(), apart, most: 1e-3 });
+    }
+}
+
 /// Compares an engine with the processor, prints a table, and returns what is too far apart.
 fn compare(engine: &Engine, precision: Precision) -> Vec<String> {
     let open = || Checkpoint::open(bundled()).expect("the bundled model opens");
@@ -184,6 +228,7 @@ fn compare(engine: &Engine, precision: Precision) -> Vec<String> {
     compare_ratios(&cpu, &gpu, &statistics, &mut lines);
     compare_masks(&cpu, &gpu, &statistics, &mut lines);
     compare_losses(&cpu, &gpu, &on(precision), &mut lines);
+    compare_thresholds(&cpu, &gpu, &mut lines);
     println!("{:<64} {:>10} {:>10}", engine.gpu().as_deref().unwrap_or("the processor"), "apart", "at most");
     let mut failures = Vec::new();
     for Line { what, apart, most } in lines {

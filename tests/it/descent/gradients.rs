@@ -63,7 +63,7 @@ fn thresholds(
     let task = ThresholdTask {
         model: PrunedModel { subject: 0, shares: shares.to_vec() },
         split: Split::Fitness,
-        windows: 0..windows,
+        windows: (0..windows).collect(),
         of: SlopeOf::Divergence,
         band,
         rows,
