@@ -229,7 +229,9 @@ fn what_is_below_a_bound_is_gone() {
                         Bound::OfRows { pruned } => {
                             crate::allocate::pruned_in_row(row as u64, rows as u64, pruned) as usize
                         }
-                        Bound::OfAll { .. } | Bound::OfEach { .. } => unreachable!("these are one count for all rows"),
+                        Bound::OfAll { .. } | Bound::OfEach { .. } => {
+                            unreachable!("these are one count for all rows")
+                        }
                         Bound::OfGroups { width, count, last } => {
                             if columns - column / width * width < width { last } else { count }
                         }

@@ -18,6 +18,9 @@ mod layers_tests;
 mod on_gpu;
 mod placement;
 mod selection;
+pub mod slopes;
+#[cfg(test)]
+mod slopes_tests;
 mod source;
 #[cfg(test)]
 mod tests;

@@ -8,6 +8,6 @@ mod values;
 
 pub(super) use channels::channels;
 pub(super) use collecting::{collecting, fields, pieces};
-pub(super) use fixed::{attention, folding, layers, selecting};
+pub(super) use fixed::{attention, folding, layers, selecting, slopes};
 pub(super) use program::{Form, PART, ROW, SAMPLE, Stored, reads_gradient};
 pub(super) use values::of_values;

@@ -71,10 +71,12 @@ impl Norm {
         match (&self.bias, input.track_op()) {
             (Some(bias), false) => Ok(ops::layer_norm(input, weight, bias, epsilon)?),
             (Some(bias), true) => Ok(ops::layer_norm_slow(input, weight, bias, epsilon)?),
-            (None, false) => steps::root_mean_square(&self.engine, input, weight, epsilon, || {
-                ops::rms_norm(input, weight, epsilon)
-            }),
-            (None, true) => Ok(ops::rms_norm_slow(input, weight, epsilon)?),
+            (None, tracked) => {
+                steps::root_mean_square(&self.engine, input, weight, epsilon, || match tracked {
+                    true => ops::rms_norm_slow(input, weight, epsilon),
+                    false => ops::rms_norm(input, weight, epsilon),
+                })
+            }
         }
     }
 }
@@ -136,21 +138,7 @@ impl LoadedLinear {
     }
 
     fn run(&self, input: &Tensor) -> candle_core::Result<Tensor> {
-        let (samples, length, columns) = input.dims3()?;
-        if self.weight.rank() == 3 {
-            let output = input.matmul(&self.weight.transpose(1, 2)?)?;
-            return match &self.bias {
-                Some(bias) => output.broadcast_add(bias),
-                None => Ok(output),
-            };
-        }
-        let flat = input.reshape((samples * length, columns))?;
-        let output = flat.matmul(&self.weight.t()?)?;
-        let output = match &self.bias {
-            Some(bias) => output.broadcast_add(bias)?,
-            None => output,
-        };
-        output.reshape((samples, length, self.linear.rows))
+        steps::linear(input, &self.weight, self.bias.as_ref())
     }
 }
 

@@ -191,8 +191,9 @@ impl Head {
                 None => slope,
             };
             let Some(norm) = &self.norm else { return Ok(slope) };
+            // A backward pass begins with ones.
             let variable = Var::from_tensor(hidden)?;
-            let gradients = (norm.run(&variable)? * slope)?.sum_all()?.backward()?;
+            let gradients = (norm.run(&variable)? * slope)?.backward()?;
             let slope = gradients.get(&variable).map(Tensor::detach);
             Ok::<_, ModelError>(slope.map_or_else(|| variable.zeros_like(), Ok)?)
         };

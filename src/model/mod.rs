@@ -24,6 +24,7 @@ pub mod hub;
 mod identity;
 mod in_place;
 mod keys;
+mod known;
 mod known_keys;
 mod layout;
 mod memory;

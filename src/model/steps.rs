@@ -1,19 +1,78 @@
-//! The steps between a decoder's products, each where it runs best: in a GPU's kernel, in place on a processor, or by candle's
-//! operations, which alone have gradients.
+//! The steps of a decoder, each where it runs best: in a GPU's kernel, in place on a processor, or by candle's operations. A kernel has
+//! a gradient where another one goes back.
 
 use candle_core::{Result, Tensor};
 
 use super::activation::Activation;
 use super::attention::Attention;
 use super::error::ModelError;
-use super::in_place;
+use super::{in_place, known};
 use crate::device::layers::{self, AttentionRules, Joint};
-use crate::device::{Engine, Launcher};
+use crate::device::{Engine, EngineError, Launcher, slopes};
 
 /// Returns what runs kernels on these tensors: they lie on the engine's device, and nobody wants a gradient.
 fn kernels_for<'a>(engine: &'a Engine, tensors: &[&Tensor]) -> Option<&'a dyn Launcher> {
     let on_engine = |tensor: &&Tensor| tensor.device().is_cpu() == engine.device().is_cpu();
     engine.kernels().filter(|_| tensors.iter().all(|it| !it.track_op() && on_engine(it)))
+}
+
+/// Returns what runs kernels on these tensors forward and back: they lie on the engine's device, and somebody wants a gradient.
+fn kernels_back<'a>(engine: &'a Engine, tensors: &[&Tensor]) -> Option<&'a dyn Launcher> {
+    let on_engine = |tensor: &&Tensor| tensor.device().is_cpu() == engine.device().is_cpu();
+    let tracked = tensors.iter().any(|it| it.track_op());
+    engine.kernels().filter(|_| tracked && tensors.iter().all(on_engine))
+}
+
+/// Returns what a kernel gave on the way back; it has to, where there is one for the way forward.
+fn gone_back<T>(found: std::result::Result<Option<T>, EngineError>) -> Result<T> {
+    let missing = || candle_core::Error::Msg("no kernel goes back".to_owned());
+    found.map_err(candle_core::Error::wrap)?.ok_or_else(missing)
+}
+
+/// Returns what runs kernels on the way back.
+fn launcher(engine: &Engine) -> Result<&dyn Launcher> {
+    engine.kernels().ok_or_else(|| candle_core::Error::Msg("the engine has no kernels".to_owned()))
+}
+
+/// Returns inputs `[samples, length, columns]` times the transpose of a weight `[rows, columns]`, or of one for each sample,
+/// `[samples, rows, columns]`, with a bias `[rows]`.
+///
+/// candle would compute the gradient of the transposed weight, and turn it.
+pub(super) fn linear(input: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+    let product = |input: &Tensor, weight: &Tensor| match weight.rank() {
+        3 => input.matmul(&weight.transpose(1, 2)?),
+        _ => {
+            let (samples, length, columns) = input.dims3()?;
+            let output = input.reshape((samples * length, columns))?.matmul(&weight.t()?)?;
+            output.reshape((samples, length, weight.dim(0)?))
+        }
+    };
+    let output = product(&input.detach(), &weight.detach())?;
+    let output = match bias {
+        Some(bias) => output.broadcast_add(bias)?,
+        None => output,
+    };
+    if !input.track_op() && !weight.track_op() {
+        return Ok(output);
+    }
+    let wanted = [input.track_op(), weight.track_op()];
+    known::of_two([input, weight], output, move |[input, weight], gradient| {
+        let gradient = gradient.contiguous()?;
+        let (samples, length, columns) = input.dims3()?;
+        let (back, down) = match weight.rank() {
+            3 => (gradient.clone(), gradient.transpose(1, 2)?),
+            _ => {
+                let flat = gradient.reshape((samples * length, gradient.dim(2)?))?;
+                (flat.clone(), flat.t()?)
+            }
+        };
+        let of_input = || back.matmul(weight)?.reshape(input.shape());
+        let of_weight = || match weight.rank() {
+            3 => down.matmul(input),
+            _ => down.matmul(&input.reshape((samples * length, columns))?),
+        };
+        Ok([wanted[0].then(of_input).transpose()?, wanted[1].then(of_weight).transpose()?])
+    })
 }
 
 /// Returns the sum of a fresh tensor, which may be overwritten, and another of its shape.
@@ -44,6 +103,16 @@ pub(super) fn gated(
     {
         return Ok(gated);
     }
+    if let Some(gpu) = kernels_back(engine, &[&gate, up])
+        && let Some(gated) =
+            layers::joined(gpu, joint, &gate.detach().contiguous()?, &up.detach().contiguous()?)?
+    {
+        let engine = engine.clone();
+        return Ok(known::of_two([&gate, up], gated, move |[gate, up], gradient| {
+            let parts = [&gate.contiguous()?, &up.contiguous()?, &gradient.contiguous()?];
+            Ok(gone_back(slopes::gated(launcher(&engine)?, joint, parts))?.map(Some))
+        })?);
+    }
     Ok(in_place::gated(activation, gate, up)?)
 }
 
@@ -60,6 +129,15 @@ pub(super) fn root_mean_square(
     {
         return Ok(norm);
     }
+    if let Some(gpu) = kernels_back(engine, &[input, weight])
+        && let Some(norm) = layers::root_mean_square(gpu, &input.detach().contiguous()?, weight, epsilon)?
+    {
+        let (engine, weight) = (engine.clone(), weight.clone());
+        return Ok(known::of_one(input, norm, move |input, gradient| {
+            let parts = [&input.contiguous()?, &weight, &gradient.contiguous()?];
+            gone_back(slopes::root_mean_square(launcher(&engine)?, parts, epsilon))
+        })?);
+    }
     Ok(otherwise()?)
 }
 
@@ -74,6 +152,15 @@ pub(super) fn rotated(
         && let Some(rotated) = layers::rotated(gpu, &input.contiguous()?, cosines, sines)?
     {
         return Ok(rotated);
+    }
+    if let Some(gpu) = kernels_back(engine, &[input])
+        && let Some(rotated) = layers::rotated(gpu, &input.detach().contiguous()?, cosines, sines)?
+    {
+        // A rotation goes back by the angles' opposites.
+        let (engine, cosines, sines) = (engine.clone(), cosines.clone(), sines.neg()?);
+        return Ok(known::of_one(input, rotated, move |_, gradient| {
+            gone_back(layers::rotated(launcher(&engine)?, &gradient.contiguous()?, &cosines, &sines))
+        })?);
     }
     Ok(otherwise()?)
 }
@@ -93,6 +180,18 @@ pub(super) fn attended(
         let parts = [queries.contiguous()?, keys.contiguous()?, values.contiguous()?];
         if let Some(mixed) = layers::attention(gpu, parts.each_ref(), rules)? {
             return Ok(mixed);
+        }
+    }
+    // There is no way back through a cap.
+    if let Some(gpu) = kernels_back(engine, &[queries, keys, values]).filter(|_| rules.softcap.is_none()) {
+        let parts = [queries, keys, values].map(|it| it.detach().contiguous());
+        let [own, of_keys, of_values] = parts;
+        let parts = [own?, of_keys?, of_values?];
+        if let Some(mixed) = layers::attention(gpu, parts.each_ref(), rules)? {
+            let engine = engine.clone();
+            return Ok(known::of_three([queries, keys, values], mixed, move |parts, gradient| {
+                gone_back(slopes::attention(launcher(&engine)?, parts, gradient, rules))
+            })?);
         }
     }
     Ok(attention.run(queries, keys, values)?)

@@ -59,17 +59,22 @@ fn room(subject: &Subject, length: usize) -> (u64, usize) {
     let Some((_, total)) = checkpoint.engine().memory().filter(|_| !checkpoint.device().is_cpu()) else {
         return (HELD, 1);
     };
-    // What a block's steps, weights and gradients take of each window; the way back takes as much as the way forward.
-    let window = 2 * step_bytes(subject, length) + 3 * checkpoint.block_bytes();
+    // What a block's steps, weights and gradients take of each window, and its scores on the way back.
+    let scores = 16 * (checkpoint.config().heads * length * length) as u64;
+    let window = 2 * step_bytes(subject, length) + 2 * checkpoint.block_bytes() + scores;
     let together = (total / 8 / window.max(1)).clamp(1, TOGETHER as u64);
     (total / 2, together as usize)
 }
 
-/// Returns how many bytes the steps of one block take on a window, roughly.
+/// Returns how many bytes the steps of one block take on a window, roughly. A GPU's kernels keep no scores of queries and keys, and
+/// each window has the block's weights for itself there.
 fn step_bytes(subject: &Subject, length: usize) -> u64 {
-    let config = subject.checkpoint().config();
-    let channels = 20 * config.hidden + 6 * config.intermediate + 5 * config.heads * length;
-    4 * (length * channels) as u64
+    let (checkpoint, config) = (subject.checkpoint(), subject.checkpoint().config());
+    let (scores, weights) = match checkpoint.device().is_cpu() {
+        true => (5 * config.heads * length, 0),
+        false => (0, checkpoint.block_bytes()),
+    };
+    4 * (length * (20 * config.hidden + 6 * config.intermediate + scores)) as u64 + weights
 }
 
 /// The bands of ranks around a linear's thresholds.
@@ -202,9 +207,8 @@ impl Pass<'_> {
         sums: &mut [Vec<Vec<BandSum>>],
         asked: &mut Vec<Asked>,
     ) -> Result<Tensor, TrialError> {
-        // The gradient of this sum is the chain rule's: what comes from above, times the block's own.
-        let gradients =
-            (&passed.output * slope).and_then(|it| it.sum_all()?.backward()).map_err(ModelError::from)?;
+        // A backward pass begins with ones, so that of this product is the chain rule's: what comes from above, times the block's own.
+        let gradients = (&passed.output * slope).and_then(|it| it.backward()).map_err(ModelError::from)?;
         let dense = self.subject.block(index)?;
         let of_block = self.subject.linears_of(index).zip(passed.weights.iter().zip(dense.linears()));
         for (place, (variable, linear)) in of_block {

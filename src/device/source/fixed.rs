@@ -13,6 +13,11 @@ pub(in crate::device) fn layers(stored: &str) -> String {
     format!("{PRELUDE}\ntypedef {stored} T;\n{}", include_str!("../layers.cu"))
 }
 
+/// Returns the kernels of the way back through what stands between a decoder's products, for numbers of a type of the prelude.
+pub(in crate::device) fn slopes(stored: &str) -> String {
+    format!("{PRELUDE}\ntypedef {stored} T;\n{}", include_str!("../slopes.cu"))
+}
+
 /// Returns the kernels of attention for heads of a size.
 pub(in crate::device) fn attention(head: usize) -> String {
     format!("{PRELUDE}\n#define HEAD {head}\n{}", include_str!("../attention.cu"))

@@ -1,0 +1,118 @@
+// The way back through what stands between a decoder's matrix products, on numbers of type T.
+
+// Turns scores [rows, length] into the shares of causal softmax: query `row % length` sees the keys up to itself, or the last
+// `window` of them where that is not 0. A block takes a row.
+extern "C" __global__ void shares(const void* scores, u32 length, u32 window, u32 scale_bits, void* out) {
+    __shared__ double shared[THREADS];
+    float scale = __uint_as_float(scale_bits);
+    u64 start = (u64)blockIdx.x * length;
+    u32 query = blockIdx.x % length, first = window && query + 1 > window ? query + 1 - window : 0;
+    float most = LOWEST;
+    for (u32 at = first + threadIdx.x; at <= query; at += THREADS) most = most_or_nan(most, scale * T::one(scores, start + at));
+    most = (float)of_block<most_of>(most, shared);
+    double sum = 0.0;
+    for (u32 at = first + threadIdx.x; at <= query; at += THREADS) sum += exponential(scale * T::one(scores, start + at) - most);
+    float factor = 1.0f / (float)of_block<plus>(sum, shared);
+    for (u32 at = threadIdx.x; at < length; at += THREADS) {
+        bool seen = at >= first && at <= query;
+        T::put(out, start + at, seen ? factor * exponential(scale * T::one(scores, start + at) - most) : 0.0f);
+    }
+}
+
+// The gradient with respect to scores, from the shares and the gradient with respect to them: what is not seen has no share.
+extern "C" __global__ void shares_back(const void* shares, const void* gradients, u32 length, u32 scale_bits, void* out) {
+    __shared__ double shared[THREADS];
+    float scale = __uint_as_float(scale_bits);
+    u64 start = (u64)blockIdx.x * length;
+    u32 end = blockIdx.x % length + 1;
+    double sum = 0.0;
+    for (u32 at = threadIdx.x; at < end; at += THREADS) sum += T::one(shares, start + at) * T::one(gradients, start + at);
+    float mean = (float)of_block<plus>(sum, shared);
+    for (u32 at = threadIdx.x; at < length; at += THREADS) {
+        float slope = at < end ? scale * T::one(shares, start + at) * (T::one(gradients, start + at) - mean) : 0.0f;
+        T::put(out, start + at, slope);
+    }
+}
+
+// The gradient with respect to what a root-mean-square norm reads; a warp takes a row, as on the way forward.
+extern "C" __global__ void root_mean_square_back(
+    const void* input, const void* weight, const void* gradients, u32 rows, u32 columns, u32 epsilon, void* out
+) {
+    u32 row = blockIdx.x * (THREADS / 32) + threadIdx.x / 32, lane = threadIdx.x % 32;
+    if (row >= rows) return;
+    u64 start = (u64)row * columns;
+    float squares = 0.0f, along = 0.0f, x[VECTOR], w[VECTOR], g[VECTOR];
+    for (u32 column = lane * VECTOR; column < columns; column += 32 * VECTOR) {
+        T::vector(input, start + column, x);
+        T::vector(weight, column, w);
+        T::vector(gradients, start + column, g);
+        #pragma unroll
+        for (int i = 0; i < VECTOR; i++) {
+            squares = fmaf(x[i], x[i], squares);
+            along = fmaf(g[i] * w[i], x[i], along);
+        }
+    }
+    for (u32 mask = 16; mask > 0; mask /= 2) {
+        squares += __shfl_xor_sync(0xffffffffu, squares, mask);
+        along += __shfl_xor_sync(0xffffffffu, along, mask);
+    }
+    float mean = squares / (float)columns + __uint_as_float(epsilon), factor = 1.0f / sqrtf(mean);
+    float back = along * factor / (mean * (float)columns);
+    for (u32 column = lane * VECTOR; column < columns; column += 32 * VECTOR) {
+        T::vector(input, start + column, x);
+        T::vector(weight, column, w);
+        T::vector(gradients, start + column, g);
+        #pragma unroll
+        for (int i = 0; i < VECTOR; i++) x[i] = factor * g[i] * w[i] - back * x[i];
+        T::put_vector(out, start + column, x);
+    }
+}
+
+// An activation and its derivative.
+struct Activated { float value, slope; };
+struct Silu {
+    static __device__ __forceinline__ Activated at(float x) {
+        float share = reciprocal_of(1.0f + exponential(-x));
+        return {x * share, share * (1.0f + x * (1.0f - share))};
+    }
+};
+struct GeluTanh {
+    static __device__ __forceinline__ Activated at(float x) {
+        float share = reciprocal_of(1.0f + exponential(-x * (1.595769122f + 0.0713548163f * x * x)));
+        return {x * share, share + x * share * (1.0f - share) * (1.595769122f + 0.2140644489f * x * x)};
+    }
+};
+struct Gelu {
+    static __device__ __forceinline__ Activated at(float x) {
+        float share = 0.5f * (1.0f + erff(x * 0.707106781f));
+        return {x * share, share + x * 0.39894228f * exponential(-0.5f * x * x)};
+    }
+};
+struct Relu {
+    static __device__ __forceinline__ Activated at(float x) { return {x > 0.0f ? x : 0.0f, x > 0.0f ? 1.0f : 0.0f}; }
+};
+
+// The gradients with respect to a gate and what it multiplies.
+template <typename ACTIVATION>
+__device__ __forceinline__ void gated_back(
+    const void* gate, const void* up, const void* gradients, u64 n, void* of_gate, void* of_up
+) {
+    u64 at = ((u64)blockIdx.x * THREADS + threadIdx.x) * VECTOR;
+    for (u64 end = at + VECTOR < n ? at + VECTOR : n; at < end; at++) {
+        Activated gated = ACTIVATION::at(T::one(gate, at));
+        float gradient = T::one(gradients, at);
+        T::put(of_gate, at, gradient * gated.slope * T::one(up, at));
+        T::put(of_up, at, gradient * gated.value);
+    }
+}
+
+#define GATED_BACK(NAME, ACTIVATION) \
+    extern "C" __global__ void NAME( \
+        const void* gate, const void* up, const void* gradients, u64 n, void* of_gate, void* of_up \
+    ) { \
+        gated_back<ACTIVATION>(gate, up, gradients, n, of_gate, of_up); \
+    }
+GATED_BACK(gated_silu_back, Silu)
+GATED_BACK(gated_gelu_tanh_back, GeluTanh)
+GATED_BACK(gated_gelu_back, Gelu)
+GATED_BACK(gated_relu_back, Relu)
