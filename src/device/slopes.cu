@@ -1,36 +1,71 @@
 // The way back through what stands between a decoder's matrix products, on numbers of type T.
 
-// Turns scores [rows, length] into the shares of causal softmax: query `row % length` sees the keys up to itself, or the last
-// `window` of them where that is not 0. A block takes a row.
-extern "C" __global__ void shares(const void* scores, u32 length, u32 window, u32 scale_bits, void* out) {
+__device__ __forceinline__ float capped(float x, float cap) { return cap > 0.0f ? cap * op_tanh(x / cap) : x; }
+
+// Turns scores [rows, keys] into the shares of causal softmax. Rows are `queries` queries for each head, `heads` that share keys one
+// after another, the first query being number `from`; a query sees the keys up to itself, or the last `window` of them where that is
+// not 0. A block takes a row.
+__device__ __forceinline__ u32 query_of(u32 queries, u32 heads, u32 from) { return from + blockIdx.x % (queries * heads) / heads; }
+
+extern "C" __global__ void shares(
+    const void* scores, u32 keys, u32 queries, u32 heads, u32 from, u32 window, u32 scale_bits, void* out
+) {
     __shared__ double shared[THREADS];
     float scale = __uint_as_float(scale_bits);
-    u64 start = (u64)blockIdx.x * length;
-    u32 query = blockIdx.x % length, first = window && query + 1 > window ? query + 1 - window : 0;
+    u64 start = (u64)blockIdx.x * keys;
+    u32 query = query_of(queries, heads, from), first = window && query + 1 > window ? query + 1 - window : 0;
     float most = LOWEST;
     for (u32 at = first + threadIdx.x; at <= query; at += THREADS) most = most_or_nan(most, scale * T::one(scores, start + at));
     most = (float)of_block<most_of>(most, shared);
     double sum = 0.0;
     for (u32 at = first + threadIdx.x; at <= query; at += THREADS) sum += exponential(scale * T::one(scores, start + at) - most);
     float factor = 1.0f / (float)of_block<plus>(sum, shared);
-    for (u32 at = threadIdx.x; at < length; at += THREADS) {
+    for (u32 at = threadIdx.x; at < keys; at += THREADS) {
         bool seen = at >= first && at <= query;
         T::put(out, start + at, seen ? factor * exponential(scale * T::one(scores, start + at) - most) : 0.0f);
     }
 }
 
 // The gradient with respect to scores, from the shares and the gradient with respect to them: what is not seen has no share.
-extern "C" __global__ void shares_back(const void* shares, const void* gradients, u32 length, u32 scale_bits, void* out) {
+extern "C" __global__ void shares_back(
+    const void* shares, const void* gradients, u32 keys, u32 queries, u32 heads, u32 from, u32 scale_bits, void* out
+) {
     __shared__ double shared[THREADS];
     float scale = __uint_as_float(scale_bits);
-    u64 start = (u64)blockIdx.x * length;
-    u32 end = blockIdx.x % length + 1;
+    u64 start = (u64)blockIdx.x * keys;
+    u32 end = query_of(queries, heads, from) + 1;
     double sum = 0.0;
     for (u32 at = threadIdx.x; at < end; at += THREADS) sum += T::one(shares, start + at) * T::one(gradients, start + at);
     float mean = (float)of_block<plus>(sum, shared);
-    for (u32 at = threadIdx.x; at < length; at += THREADS) {
+    for (u32 at = threadIdx.x; at < keys; at += THREADS) {
         float slope = at < end ? scale * T::one(shares, start + at) * (T::one(gradients, start + at) - mean) : 0.0f;
         T::put(out, start + at, slope);
+    }
+}
+
+// By how much a model's probabilities are above a dense model's, f32 [positions, vocabulary], from both logits before their cap, or
+// above 1 at the target alone where there is no dense model, times a factor. A block takes a position.
+extern "C" __global__ void excess(
+    const void* logits, const void* dense, const u32* targets, u32 vocabulary, u32 cap_bits, u32 has_dense, u32 factor_bits, float* out
+) {
+    __shared__ double shared[THREADS];
+    float cap = __uint_as_float(cap_bits), factor = __uint_as_float(factor_bits);
+    u64 start = (u64)blockIdx.x * vocabulary;
+    u32 target = targets[blockIdx.x];
+    float most[2] = {LOWEST, LOWEST}, share[2] = {0.0f, 0.0f};
+    for (u32 of = 0; of < 1 + has_dense; of++) {
+        const void* all = of ? dense : logits;
+        float own = LOWEST;
+        for (u32 at = threadIdx.x; at < vocabulary; at += THREADS) own = most_or_nan(own, capped(T::one(all, start + at), cap));
+        most[of] = (float)of_block<most_of>(own, shared);
+        double sum = 0.0;
+        for (u32 at = threadIdx.x; at < vocabulary; at += THREADS) sum += exponential(capped(T::one(all, start + at), cap) - most[of]);
+        share[of] = factor / (float)of_block<plus>(sum, shared);
+    }
+    for (u32 at = threadIdx.x; at < vocabulary; at += THREADS) {
+        float own = share[0] * exponential(capped(T::one(logits, start + at), cap) - most[0]);
+        float other = has_dense ? share[1] * exponential(capped(T::one(dense, start + at), cap) - most[1]) : at == target ? factor : 0.0f;
+        out[start + at] = own - other;
     }
 }
 

@@ -39,11 +39,14 @@ fn made<const N: usize>(
     shaped?.try_into().map_err(|_| failed(kernel))
 }
 
+/// Queries whose scores are held at a time: later queries see more keys, and no scores are held of keys that none of them sees.
+const QUERIES: usize = 256;
+
 /// Returns the gradients with respect to queries `[samples, length, heads, size]`, and to keys and values
 /// `[samples, length, key_heads, size]`, of causal attention, from the gradient with respect to its result
 /// `[samples, length, heads * size]`.
 ///
-/// The shares are computed again from the queries and keys, and held for all heads at once: `[samples, heads, length, length]`, three times.
+/// The shares are computed again from the queries and keys, a piece of the queries at a time.
 ///
 /// # Errors
 /// When a kernel or a product cannot be run.
@@ -55,48 +58,97 @@ pub fn attention(
 ) -> Result<Option<[Tensor; 3]>, EngineError> {
     let (samples, length, heads, size) = queries.dims4()?;
     let key_heads = keys.dim(2)?;
-    let (Some(code), None) = (slopes(queries.dtype()), rules.softcap) else { return Ok(None) };
-    // Heads that share keys follow one another, so that they are rows of one product.
-    let rows = heads / key_heads.max(1) * length;
-    let by_head = |tensor: &Tensor, heads: usize| {
-        let tensor = tensor.reshape((samples, length, heads, size))?.transpose(1, 2)?.contiguous()?;
-        tensor.reshape((samples, key_heads, heads / key_heads.max(1) * length, size))
+    let (Some(code), None, true) = (slopes(queries.dtype()), rules.softcap, key_heads > 0) else {
+        return Ok(None);
     };
-    let [queries, gradient] = [by_head(queries, heads)?, by_head(gradient, heads)?];
-    let [keys, values] = [by_head(keys, key_heads)?, by_head(values, key_heads)?];
+    // Heads that share keys follow one another at each position, so that the rows of some queries are rows of one product.
+    let shared = heads / key_heads;
+    let by_head = |tensor: &Tensor, shared: usize| {
+        let tensor =
+            tensor.reshape((samples, length, key_heads, shared * size))?.transpose(1, 2)?.contiguous()?;
+        tensor.reshape((samples, key_heads, length * shared, size))
+    };
+    let [queries, gradient] = [by_head(queries, shared)?, by_head(gradient, shared)?];
+    let [keys, values] = [by_head(keys, 1)?, by_head(values, 1)?];
     let across = |a: &Tensor, b: &Tensor| a.matmul(&b.transpose(2, 3)?);
     let down = |a: &Tensor, b: &Tensor| a.transpose(2, 3)?.matmul(b);
-    let (blocks, scale) = (samples * key_heads * rows, Argument::single(rules.scale));
-    let scores = across(&queries, &keys)?;
-    let window = rules.window.filter(|window| *window < length).unwrap_or(0) as u32;
-    let arguments = [
-        Argument::Tensor(&scores),
-        Argument::U32(length as u32),
-        Argument::U32(window),
-        scale,
-        Argument::Out(0),
-    ];
-    let [shares] = made(gpu, (code, "shares"), blocks, &arguments, &scores)?;
-    drop(scores);
-    let of_values = down(&shares, &gradient)?;
-    let of_shares = across(&gradient, &values)?;
-    let arguments = [
-        Argument::Tensor(&shares),
-        Argument::Tensor(&of_shares),
-        Argument::U32(length as u32),
-        scale,
-        Argument::Out(0),
-    ];
-    let [of_scores] = made(gpu, (code, "shares_back"), blocks, &arguments, &shares)?;
-    drop((shares, of_shares));
-    let by_token = |tensor: Tensor, heads: usize| {
-        tensor.reshape((samples, heads, length, size))?.transpose(1, 2)?.contiguous()
+    let (mut of_queries, mut of_keys, mut of_values) = (Vec::new(), None, None);
+    // From the last queries to the first, so that the first sums are those of all keys.
+    for from in (0..length).step_by(QUERIES).rev() {
+        let end = length.min(from + QUERIES);
+        let rows = |tensor: &Tensor| tensor.narrow(2, from * shared, (end - from) * shared)?.contiguous();
+        let seen = |tensor: &Tensor| tensor.narrow(2, 0, end)?.contiguous();
+        let (own, above, near) = (rows(&queries)?, rows(&gradient)?, seen(&keys)?);
+        let scores = across(&own, &near)?;
+        let blocks = samples * key_heads * (end - from) * shared;
+        let places = [end, end - from, shared, from].map(|it| Argument::U32(it as u32));
+        let window = rules.window.filter(|window| *window < length).unwrap_or(0) as u32;
+        let arguments = [
+            &[Argument::Tensor(&scores)],
+            &places[..],
+            &[Argument::U32(window), Argument::single(rules.scale), Argument::Out(0)],
+        ];
+        let [shares] = made(gpu, (code, "shares"), blocks, &arguments.concat(), &scores)?;
+        of_values = Some(beside(of_values, down(&shares, &above)?, end)?);
+        let of_shares = across(&above, &seen(&values)?)?;
+        let arguments = [
+            &[Argument::Tensor(&shares), Argument::Tensor(&of_shares)],
+            &places[..],
+            &[Argument::single(rules.scale), Argument::Out(0)],
+        ];
+        let [of_scores] = made(gpu, (code, "shares_back"), blocks, &arguments.concat(), &scores)?;
+        of_keys = Some(beside(of_keys, down(&of_scores, &own)?, end)?);
+        of_queries.push(of_scores.matmul(&near)?);
+    }
+    of_queries.reverse();
+    let by_token = |tensor: Tensor, shared: usize| {
+        let tensor =
+            tensor.reshape((samples, key_heads, length, shared * size))?.transpose(1, 2)?.contiguous()?;
+        tensor.reshape((samples, length, key_heads * shared, size))
     };
-    Ok(Some([
-        by_token(of_scores.matmul(&keys)?, heads)?,
-        by_token(down(&of_scores, &queries)?, key_heads)?,
-        by_token(of_values, key_heads)?,
-    ]))
+    let (Some(of_keys), Some(of_values)) = (of_keys, of_values) else { return Ok(None) };
+    let of_queries = Tensor::cat(&of_queries, 2)?;
+    Ok(Some([by_token(of_queries, shared)?, by_token(of_keys, 1)?, by_token(of_values, 1)?]))
+}
+
+/// Adds sums over the first `count` keys, `[samples, heads, count, size]`, to those over all of them.
+fn beside(all: Option<Tensor>, first: Tensor, count: usize) -> candle_core::Result<Tensor> {
+    let Some(all) = all else { return Ok(first) };
+    let rest = all.dim(2)? - count;
+    let sum = (all.narrow(2, 0, count)? + first)?;
+    if rest == 0 { Ok(sum) } else { Tensor::cat(&[&sum, &all.narrow(2, count, rest)?], 2) }
+}
+
+/// Returns by how much a model's probabilities are above a dense model's, times a factor, f32 `[positions, vocabulary]`, from contiguous
+/// logits `[positions, vocabulary]` before their cap; without a dense model, above 1 at the target and 0 elsewhere.
+///
+/// # Errors
+/// When a kernel cannot be run.
+pub fn excess(
+    gpu: &dyn Launcher,
+    (logits, dense): (&Tensor, Option<&Tensor>),
+    softcap: Option<f64>,
+    targets: &[u32],
+    factor: f32,
+) -> Result<Option<Tensor>, EngineError> {
+    let (positions, vocabulary) = logits.dims2()?;
+    let alike = dense.is_none_or(|it| it.shape() == logits.shape() && it.dtype() == logits.dtype());
+    let fits = alike && positions > 0 && targets.len() == positions;
+    let (Some(code), true) = (slopes(logits.dtype()), fits) else { return Ok(None) };
+    let targets = Tensor::new(targets, logits.device())?;
+    let arguments = [
+        Argument::Tensor(logits),
+        Argument::Tensor(dense.unwrap_or(logits)),
+        Argument::Tensor(&targets),
+        Argument::U32(vocabulary as u32),
+        Argument::single(softcap.unwrap_or(0.0) as f32),
+        Argument::U32(u32::from(dense.is_some())),
+        Argument::single(factor),
+        Argument::Out(0),
+    ];
+    let out = Out::whole(DType::F32, positions * vocabulary);
+    let written = launch(gpu, code, "excess", positions as u64, &arguments, &[out])?.pop();
+    Ok(Some(written.ok_or_else(|| failed("excess"))?.reshape((positions, vocabulary))?))
 }
 
 /// Returns the gradient with respect to what a root-mean-square norm of the last dimension reads; all are contiguous.

@@ -42,7 +42,7 @@ fn close(found: &Tensor, wanted: &Tensor, what: &str) {
 fn attention_goes_back_as_its_definition_does() -> Result<()> {
     let Some(gpu) = emulated() else { return Ok(()) };
     for (length, heads, key_heads, size, window) in
-        [(19, 6, 2, 8, None), (37, 3, 3, 16, Some(7)), (5, 2, 1, 4, Some(64))]
+        [(19, 6, 2, 8, None), (37, 3, 3, 16, Some(7)), (5, 2, 1, 4, Some(64)), (258, 1, 1, 4, Some(250))]
     {
         let (samples, scale) = (2, 0.4);
         let of_heads = |heads: usize| Var::from_tensor(&random(&[samples, length, heads, size]));
@@ -71,6 +71,30 @@ fn attention_goes_back_as_its_definition_does() -> Result<()> {
         for (what, (found, wanted)) in ["queries", "keys", "values"].iter().zip(found.iter().zip(&wanted)) {
             close(found, wanted, what);
         }
+    }
+    Ok(())
+}
+
+#[test]
+fn an_excess_is_the_difference_of_two_softmaxes() -> Result<()> {
+    let Some(gpu) = emulated() else { return Ok(()) };
+    let (logits, dense) = ((random(&[4, 301]) * 3.0)?, (random(&[4, 301]) * 3.0)?);
+    let targets = [3, 300, 0, 77];
+    for cap in [None, Some(2.5)] {
+        let capped = |logits: &Tensor| match cap {
+            Some(cap) => (logits / cap)?.tanh()? * cap,
+            None => Ok(logits.clone()),
+        };
+        let own = ops::softmax(&capped(&logits)?, D::Minus1)?;
+        let other = ops::softmax(&capped(&dense)?, D::Minus1)?;
+        let found = slopes::excess(&gpu, (&logits, Some(&dense)), cap, &targets, 0.25);
+        let found = found.expect("it runs").expect("there is a kernel");
+        close(&found, &((&own - other)? * 0.25)?, "of a dense model");
+        let ones = (0..4 * 301).map(|at| f32::from(u8::from(targets[at / 301] == at as u32 % 301))).collect();
+        let ones = Tensor::from_vec(ones, (4, 301), &Device::Cpu)?;
+        let found = slopes::excess(&gpu, (&logits, None), cap, &targets, 0.25);
+        let found = found.expect("it runs").expect("there is a kernel");
+        close(&found, &((own - ones)? * 0.25)?, "of a text");
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::loss::{Logits, in_slices, predicting, row_losses, targets};
 use super::on_device;
 use super::reference::{Dense, Reference, WindowLoss, softmax};
+use crate::device::slopes;
 use crate::model::{Head, ModelError};
 
 /// Which of a window's losses is differentiated.
@@ -61,7 +62,7 @@ impl Reference {
                 false => self.on_processor(head, place, &raw, targets, of)?,
             };
             losses.extend(found);
-            slopes.push(head.back(slice, &raw, (differences / positions as f64)?)?);
+            slopes.push(head.back(slice, &raw, differences)?);
             Ok(())
         })?;
         let width = kept.dim(1)?;
@@ -76,8 +77,8 @@ impl Reference {
         Ok(LossSlope { loss, slope })
     }
 
-    /// Returns the losses of positions, and by how much each probability is too large, f32 `[positions, vocabulary]`, on the
-    /// processor; the first position is `place` of all windows'.
+    /// Returns the losses of positions, and by how much each probability is too large over the number of a window's positions, f32
+    /// `[positions, vocabulary]`, on the processor; the first position is `place` of all windows'.
     fn on_processor(
         &self,
         head: &Head,
@@ -86,6 +87,7 @@ impl Reference {
         targets: &[u32],
         of: SlopeOf,
     ) -> Result<(Vec<(f64, f64)>, Tensor), ModelError> {
+        let positions = (self.tokens.length() - 1) as f64;
         let logits = head.capped(raw)?;
         let dense = self.dense_rows(head, place, targets.len())?;
         let (rows, vocabulary) = (Logits::read(&logits)?, head.vocabulary().max(1));
@@ -101,7 +103,7 @@ impl Reference {
                     SlopeOf::Likelihood => f64::from(u8::from(token == *target as usize)),
                 };
                 for (token, (difference, own)) in difference.iter_mut().zip(&probabilities).enumerate() {
-                    *difference = (f64::from(*own) - wanted(token)) as f32;
+                    *difference = ((f64::from(*own) - wanted(token)) / positions) as f32;
                 }
                 row_losses(dense, *entropy, row, *target)
             })
@@ -118,10 +120,19 @@ impl Reference {
         targets: &[u32],
         of: SlopeOf,
     ) -> Result<(Vec<(f64, f64)>, Tensor), ModelError> {
+        let positions = (self.tokens.length() - 1) as f64;
         let Some(dense) = self.dense_raw(head, place, targets.len())? else {
             return self.on_processor(head, place, raw, targets, of);
         };
         let found = on_device::both([head, head], [&dense, raw], targets)?;
+        if let Some(gpu) = head.engine().kernels() {
+            let wanted = (of == SlopeOf::Divergence).then_some(&dense);
+            if let Some(excess) =
+                slopes::excess(gpu, (raw, wanted), head.softcap(), targets, (1.0 / positions) as f32)?
+            {
+                return Ok((found, excess));
+            }
+        }
         let own = softmax_last_dim(&head.capped(raw)?)?;
         let differences = match of {
             SlopeOf::Divergence => (own - softmax_last_dim(&head.capped(&dense)?)?)?,
@@ -131,7 +142,7 @@ impl Reference {
                 (&own - own.zeros_like()?.scatter_add(&places, &ones, D::Minus1)?)?
             }
         };
-        Ok((found, differences))
+        Ok((found, (differences / positions)?))
     }
 
     /// Returns the dense model's logits before their cap at some positions, counted over all windows; `None` where its probabilities are
