@@ -5,7 +5,8 @@
     cargo build --release && ALLOT=target/release/allot python benches/real.py steps MODELS WIKITEXT [NAME ...]
     cargo build --release && ALLOT=target/release/allot python benches/real.py beside MODELS WIKITEXT [NAME ...]
 
-MODELS is a folder of model folders, WIKITEXT is WikiText-2's `wiki.test.raw`. `steps` prints a row for each step of allot. `beside` runs
+MODELS is a folder of model folders, WIKITEXT is WikiText-2's `wiki.test.raw`. `steps` prints a row for each step of allot, and beside its time and its
+memory what `--dry-run` said they would be, mapped pages of the model's files counted. `beside` runs
 perplexity, Wanda and SparseGPT in turns with PyTorch: transformers' own forward pass in f32 on the same windows, and the two methods'
 published loops, written here from their formulas. Time is of the whole process, from its start to its end; peak memory is its largest
 resident set as the system counts it, pages of mapped files and all. Of turns the least time counts.
@@ -83,11 +84,17 @@ def steps(folder, text, scratch):
     ]
     places = {str(folder): "MODEL", str(text): "wiki.test.raw", str(scratch) + "/": ""}
     for step in steps:
+        # What the command says of itself before, where it can: `inspect` cannot.
+        plan = None
+        if step[0] != "inspect":
+            _, _, printed = timed(allot(*step, "--dry-run", "--format", "json"))
+            plan = json.loads(printed)
         seconds, peak, _ = timed(allot(*step))
         shown = "allot " + " ".join(map(str, step))
         for place, name in places.items():
             shown = shown.replace(place, name)
-        yield [f"`{shown}`", f"{seconds:,.1f}", f"{peak:,.0f}"]
+        planned = (f"{plan['seconds']:,.1f}", f"{(plan['memory'] + plan['mapped']) / 2**20:,.0f}") if plan else ("", "")
+        yield [f"`{shown}`", f"{seconds:,.1f}", planned[0], f"{peak:,.0f}", planned[1]]
 
 
 # What a user would run instead.
@@ -294,7 +301,7 @@ def torch_side(what, *arguments):
 
 
 HEADS = {
-    "steps": ["command", "seconds", "peak, MiB"],
+    "steps": ["command", "seconds", "planned", "peak, MiB", "planned"],
     "beside": ["", "allot, s", "PyTorch, s", "of which its loop, s", "whole process", "its loop alone", "allot, MiB",
                "PyTorch, MiB", "load"],
 }

@@ -26,6 +26,8 @@ pub struct Step {
     pub seconds: f64,
     /// What stands in memory at once.
     pub memory: Vec<Amount>,
+    /// Bytes of the model's files that are read through mapped pages, which the system takes back where memory is short.
+    pub mapped: u64,
     /// What is on the disk afterwards, or meanwhile.
     pub disk: Vec<Amount>,
 }

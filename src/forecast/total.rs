@@ -18,6 +18,8 @@ pub struct Forecast {
     pub steps: Vec<Step>,
     /// The most memory that a step takes, with the program itself, in bytes.
     pub memory: u64,
+    /// The most bytes of the model's files that a step reads through mapped pages, beside `memory`.
+    pub mapped: u64,
     /// All that goes to the disk, in bytes.
     pub disk: u64,
     /// How many tokens the model reads in all.
@@ -38,6 +40,7 @@ impl Forecast {
         let all = |amounts: &[Amount]| amounts.iter().map(|it| it.bytes).sum::<u64>();
         Self {
             memory: PROGRAM + steps.iter().map(|step| all(&step.memory)).max().unwrap_or(0),
+            mapped: steps.iter().map(|step| step.mapped).max().unwrap_or(0),
             disk: steps.iter().map(|step| all(&step.disk)).sum(),
             tokens: steps.iter().map(|step| step.tokens).sum(),
             seconds: steps.iter().map(|step| step.seconds).sum(),

@@ -214,11 +214,8 @@ impl Work {
                     sizes.linears.iter().map(|(_, rows, columns)| spectrum(*rows, *columns)).sum();
                 let sweeps = evaluation.of_a_weight * sizes.linear_weights() as f64;
                 let all = sweeps + evaluation.spectra as f64 * spectra * sizes.blocks as f64;
-                let memory = vec![amount(
-                    "weights of the blocks, mapped",
-                    sizes.stored_bytes * sizes.linear_weights(),
-                )];
-                Step { memory, ..step("evaluating the script", machine, all) }
+                let mapped = if all > 0.0 { sizes.stored_bytes * sizes.linear_weights() } else { 0 };
+                Step { mapped, ..step("evaluating the script", machine, all) }
             }
             Self::Prune(pruning) => prune(pruning, sizes, machine, room),
             Self::Measure(windows, models) => measure(windows, models, sizes, machine, room),
@@ -233,7 +230,7 @@ fn amount(what: &'static str, bytes: u64) -> Amount {
 
 fn step(name: &'static str, machine: &Machine, operations: f64) -> Step {
     let seconds = operations / machine.operations;
-    Step { name, times: 1, tokens: 0, operations, seconds, memory: Vec::new(), disk: Vec::new() }
+    Step { name, times: 1, tokens: 0, operations, seconds, memory: Vec::new(), mapped: 0, disk: Vec::new() }
 }
 
 /// Puts hidden states into memory, or where they do not fit beside the rest, on the disk.
@@ -371,9 +368,9 @@ fn trying(trial: Trial, sizes: &Sizes, machine: &Machine) -> Step {
     }
     let mut memory = sizes.block_memory(windows);
     memory[0] = amount("weights in f32", 4 * (sizes.linear_weights() + sizes.head_weights));
-    memory.push(amount("weights of the blocks, mapped", sizes.stored_bytes * sizes.linear_weights()));
     memory.push(amount("ranks of all weights", 2 * sizes.linear_weights()));
     memory.push(amount("a candidate's weights in f32", 4 * sizes.linear_weights()));
     memory.push(amount("what the dense model predicts", predictions));
-    Step { tokens, memory, ..step("measuring candidates, at most", machine, operations) }
+    let mapped = sizes.stored_bytes * sizes.linear_weights();
+    Step { tokens, memory, mapped, ..step("measuring candidates, at most", machine, operations) }
 }

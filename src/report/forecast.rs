@@ -36,6 +36,12 @@ pub fn text(forecast: &Forecast) -> String {
         out.push_str(&row(step.name, step.tokens, step.seconds, all(&step.memory), all(&step.disk)));
     }
     out.push_str(&row("all", forecast.tokens, forecast.seconds, forecast.memory, forecast.disk));
+    if forecast.mapped > 0 {
+        out.push_str(&format!(
+            "\nUp to {} of the model's files are mapped as well; the system takes these pages back where memory is short.\n",
+            bytes(forecast.mapped)
+        ));
+    }
     for step in &forecast.steps {
         for (kind, amounts) in [("memory", &step.memory), ("disk", &step.disk)] {
             if !amounts.is_empty() {
