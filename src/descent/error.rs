@@ -62,6 +62,13 @@ pub enum Refusal {
     Pattern,
     /// Rows are to get ratios of their own, and the metric compares weights over whole matrices.
     Rows,
+    /// No row may lose as much as all of them are to lose on average.
+    Cap {
+        /// The highest ratio of a row.
+        cap: f64,
+        /// The target.
+        target: f64,
+    },
     /// Rows are to get ratios of their own, and a rule needs what is known of whole units only.
     RowRule(Rule),
     /// There is no fitness text.
@@ -82,6 +89,9 @@ impl fmt::Display for Refusal {
             Self::Rows => f.write_str(
                 "the metric compares weights over whole matrices, so that rows have no thresholds of their own",
             ),
+            Self::Cap { cap, target } => {
+                write!(f, "no row may lose more than {cap}, and all of them are to lose {target}")
+            }
             Self::RowRule(rule) => write!(f, "the rule `{rule}` moves blocks and projections, and no rows"),
             Self::NoFitnessText => f.write_str("there is no fitness text"),
             Self::NoSteps => f.write_str("it needs at least one step with one window"),

@@ -44,9 +44,9 @@ impl<'a> Ground<'a> {
         if !(target.sparsity > 0.0 && target.sparsity < 1.0) {
             return Err(refused(Refusal::Target(target.sparsity)));
         }
+        settings.check_rows(evaluator.metric.per, target.sparsity).map_err(refused)?;
         let subject = evaluator.subject(target)?;
         let holders = Holders::of(&subject.data()?, settings.unit);
-        holders.check(evaluator.metric.per)?;
         let linears = linears(subject, settings.unit);
         let shared = Shared {
             parameters: holders.parameters(),

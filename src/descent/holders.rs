@@ -1,10 +1,9 @@
 //! What gets a ratio each: blocks, projections, or the rows of projections; and what steers it.
 
-use super::error::{DescentError, Refusal};
 use super::marginals::Part;
 use crate::allocate::{Allocation, AllocationError, Rows, Unit, units};
 use crate::data::ModelData;
-use crate::lang::types::{Group, UnitKind};
+use crate::lang::types::UnitKind;
 use crate::trial::subject::Subject;
 
 /// What gets a ratio each.
@@ -22,17 +21,6 @@ impl Holders {
         match unit {
             UnitKind::Block | UnitKind::Projection => Self::Units(units(model, unit)),
             UnitKind::Row => Self::Rows(Rows::of(model)),
-        }
-    }
-
-    /// Refuses rows where a metric compares weights over whole matrices, so that rows have no threshold of their own.
-    ///
-    /// # Errors
-    /// Then.
-    pub fn check(&self, per: Group) -> Result<(), DescentError> {
-        match (self, per) {
-            (Self::Rows(_), Group::Matrix) => Err(DescentError::Refused(Refusal::Rows)),
-            (Self::Rows(_), Group::Row) | (Self::Units(_), _) => Ok(()),
         }
     }
 

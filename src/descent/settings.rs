@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::Refusal;
 use super::rule::Rule;
-use crate::lang::types::UnitKind;
+use crate::lang::types::{Group, UnitKind};
 use crate::trial::band::Band;
 
 /// How a descent goes.
@@ -84,6 +84,21 @@ impl DescentSettings {
         match unit {
             UnitKind::Block | UnitKind::Projection => default,
             UnitKind::Row => Self { band: Band { share: ROW_BAND, ..Band::default() }, ..default },
+        }
+    }
+
+    /// Refuses rows where they have no thresholds of their own, or cannot lose enough.
+    ///
+    /// # Errors
+    /// When rows get a ratio each, and the metric compares weights over whole matrices or the target is above their cap.
+    pub fn check_rows(&self, per: Group, target: f64) -> Result<(), Refusal> {
+        match (self.unit, per) {
+            (UnitKind::Block | UnitKind::Projection, _) => Ok(()),
+            (UnitKind::Row, Group::Matrix) => Err(Refusal::Rows),
+            (UnitKind::Row, Group::Row) if target > self.rows.cap => {
+                Err(Refusal::Cap { cap: self.rows.cap, target })
+            }
+            (UnitKind::Row, Group::Row) => Ok(()),
         }
     }
 

@@ -117,6 +117,9 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
         return Err(DescentError::Refused(Refusal::Target(*target)).into());
     }
     let trial = trial_settings(arguments, &settings, &sparsities, common.quiet)?;
+    for target in &sparsities {
+        settings.check_rows(trial.ranking.metric.per, *target).map_err(DescentError::Refused)?;
+    }
     let prepared = preparation::prepared(common, |machine, note| {
         let placement =
             Placement { engine: &machine.engine, others: &machine.others, precision: machine.precision };

@@ -60,7 +60,7 @@ fn what_cannot_be_measured_is_refused() {
     let text = format!("{MODEL}/text/fitness.jsonl");
     let base = ["eval", MODEL, "uniform", "--sparsity", "0.6", "--marginals", &text, "--length", "32"];
     for (more, word) in [
-        (&["--marginal-windows", "1"][..], "input_norm"),
+        (&["--marginal-windows", "1"][..], "scores weights by their inputs"),
         (&["--method", "magnitude", "--unit", "row"], "over whole matrices"),
         (&["--rows"], "cannot be used with"),
     ] {
