@@ -18,7 +18,7 @@ use crate::trial::text::Split;
 /// When there are several targets, a pattern is asked for, a model cannot run, or something asked to stop.
 pub fn search_descent(race: &mut Race<'_>, unit: UnitKind) -> Result<Archive, BaselineError> {
     let evaluator = race.evaluator();
-    let mut settings = DescentSettings { unit, ..DescentSettings::default() };
+    let mut settings = DescentSettings::of(unit);
     let windows = settings.windows.min(evaluator.windows(Split::Fitness));
     let read = evaluator.tokens(Split::Selection, evaluator.windows(Split::Selection));
     let step = 3 * evaluator.tokens(Split::Fitness, windows) + read / settings.check as u64;

@@ -37,6 +37,8 @@ pub enum Obstacle {
     SeveralTargets,
     /// A pattern is asked for, and it knows none.
     Pattern,
+    /// The metric compares weights over whole matrices, and it moves thresholds of rows.
+    Matrix,
     /// It reads the fitness text, and there is none.
     NoFitnessText,
     /// No ramp leaves activations that could be compared.
@@ -52,6 +54,9 @@ impl fmt::Display for Obstacle {
                 "its result belongs to one model at one sparsity, and there are several settings"
             }
             Self::Pattern => "it knows no patterns",
+            Self::Matrix => {
+                "the metric compares weights over whole matrices, so that rows have no thresholds"
+            }
             Self::NoFitnessText => "there is no fitness text",
             Self::NoActivations => "no ramp leaves activations",
             Self::NoFormula => "the language has no such ramp",

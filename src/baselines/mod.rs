@@ -10,3 +10,4 @@ pub mod neuroal;
 pub mod program;
 pub mod ramp;
 pub mod run;
+pub mod trim;

@@ -11,6 +11,8 @@ pub enum Baseline {
     Neuroal,
     /// Sparsity shared out among each block's projections by gradients: BESA.
     Besa,
+    /// Rows whose outputs survive pruning well lose more, within uniform projections: TRIM.
+    Trim,
     /// One free level for each block, as in EvoPress.
     EvopressBlock,
     /// One free level for each projection, as in EvoPress.
@@ -19,18 +21,22 @@ pub enum Baseline {
     DescentBlock,
     /// Ratios that even out the marginal damage of projections, by gradients.
     Descent,
+    /// Ratios that even out the marginal damage of output channels, by gradients.
+    DescentRow,
 }
 
 impl Baseline {
     /// Every program, in the order of tables.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Ramp,
         Self::Neuroal,
         Self::Besa,
+        Self::Trim,
         Self::EvopressBlock,
         Self::EvopressProjection,
         Self::DescentBlock,
         Self::Descent,
+        Self::DescentRow,
     ];
 
     /// Returns what commands and files call it.
@@ -39,10 +45,12 @@ impl Baseline {
             Self::Ramp => "ramp",
             Self::Neuroal => "neuroal",
             Self::Besa => "besa",
+            Self::Trim => "trim",
             Self::EvopressBlock => "evopress-block",
             Self::EvopressProjection => "evopress-projection",
             Self::DescentBlock => "descent-block",
             Self::Descent => "descent",
+            Self::DescentRow => "descent-row",
         }
     }
 
@@ -52,17 +60,25 @@ impl Baseline {
             Self::Ramp => "depth ramp, best slope",
             Self::Neuroal => "NeuroAL, block step",
             Self::Besa => "BESA",
+            Self::Trim => "TRIM, rows of uniform projections",
             Self::EvopressBlock => "EvoPress-style, per block",
             Self::EvopressProjection => "EvoPress-style, per projection",
             Self::DescentBlock => "descent, per block",
             Self::Descent => "descent, per projection",
+            Self::DescentRow => "descent, per row",
         }
     }
 
     /// Returns whether its course depends on a seed.
     pub const fn has_chance(self) -> bool {
         match self {
-            Self::Ramp | Self::Neuroal | Self::Besa | Self::DescentBlock | Self::Descent => false,
+            Self::Ramp
+            | Self::Neuroal
+            | Self::Besa
+            | Self::Trim
+            | Self::DescentBlock
+            | Self::Descent
+            | Self::DescentRow => false,
             Self::EvopressBlock | Self::EvopressProjection => true,
         }
     }
@@ -72,6 +88,7 @@ impl Baseline {
         match self {
             Self::Ramp | Self::Neuroal | Self::EvopressBlock | Self::DescentBlock => UnitKind::Block,
             Self::Besa | Self::EvopressProjection | Self::Descent => UnitKind::Projection,
+            Self::Trim | Self::DescentRow => UnitKind::Row,
         }
     }
 }

@@ -7,6 +7,7 @@ use super::levels::search_levels;
 use super::neuroal::search_neuroal;
 use super::program::Baseline;
 use super::ramp::search_ramps;
+use super::trim::search_trim;
 use crate::trial::archive::Archive;
 use crate::trial::race::Race;
 
@@ -19,7 +20,10 @@ pub fn run(program: Baseline, race: &mut Race<'_>, seed: u64) -> Result<Archive,
         Baseline::Ramp => search_ramps(race),
         Baseline::Neuroal => search_neuroal(race),
         Baseline::Besa => search_besa(race),
+        Baseline::Trim => search_trim(race),
         Baseline::EvopressBlock | Baseline::EvopressProjection => search_levels(race, program.unit(), seed),
-        Baseline::DescentBlock | Baseline::Descent => search_descent(race, program.unit()),
+        Baseline::DescentBlock | Baseline::Descent | Baseline::DescentRow => {
+            search_descent(race, program.unit())
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use super::rule::Rule;
 use crate::allocate::AllocationError;
 use crate::interrupt::Interrupted;
 use crate::model::{Difference, ModelError};
@@ -59,8 +60,17 @@ pub enum Refusal {
     SeveralTargets,
     /// Zeros may stand in some places only, so that there is no threshold that moves by one weight.
     Pattern,
-    /// Each output channel is to get a ratio of its own.
+    /// Rows are to get ratios of their own, and the metric compares weights over whole matrices.
     Rows,
+    /// No row may lose as much as all of them are to lose on average.
+    Cap {
+        /// The highest ratio of a row.
+        cap: f64,
+        /// The target.
+        target: f64,
+    },
+    /// Rows are to get ratios of their own, and a rule needs what is known of whole units only.
+    RowRule(Rule),
     /// There is no fitness text.
     NoFitnessText,
     /// There are no steps, or none has a window.
@@ -76,7 +86,13 @@ impl fmt::Display for Refusal {
         match self {
             Self::SeveralTargets => f.write_str("it has one target at a time, and there are several"),
             Self::Pattern => f.write_str("it moves thresholds by single weights, and a pattern has none"),
-            Self::Rows => f.write_str("its units are blocks or projections, and rows are not supported yet"),
+            Self::Rows => f.write_str(
+                "the metric compares weights over whole matrices, so that rows have no thresholds of their own",
+            ),
+            Self::Cap { cap, target } => {
+                write!(f, "no row may lose more than {cap}, and all of them are to lose {target}")
+            }
+            Self::RowRule(rule) => write!(f, "the rule `{rule}` moves blocks and projections, and no rows"),
             Self::NoFitnessText => f.write_str("there is no fitness text"),
             Self::NoSteps => f.write_str("it needs at least one step with one window"),
             Self::Target(target) => write!(f, "a sparsity of {target} leaves nothing to share out"),

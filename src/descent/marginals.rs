@@ -93,7 +93,7 @@ pub(super) fn correlation(a: &[f64], b: &[f64]) -> f64 {
 }
 
 /// Returns the reliability of a whole from the correlation of its halves.
-fn stepped_up(correlation: f64) -> f64 {
+pub(super) fn stepped_up(correlation: f64) -> f64 {
     let halves = correlation.max(0.0);
     2.0 * halves / (1.0 + halves)
 }

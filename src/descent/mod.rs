@@ -5,9 +5,13 @@
 //! ([`marginals`]), and [`run::descend`] moves the ratios until it is even. [`steps`] keeps every step on the disk.
 
 pub mod error;
+pub mod flatness;
 pub mod folder;
+mod ground;
+pub mod holders;
 pub mod link;
 pub mod marginals;
+pub mod row_marginals;
 pub mod rule;
 pub mod run;
 pub mod settings;

@@ -52,8 +52,7 @@ impl Rule {
     /// The scale of a difference is the median size of marginals, and it is at most 3 of them.
     pub fn direction(self, marginals: &[f64]) -> Vec<f64> {
         let middle = median(marginals.to_vec());
-        let scale = median(marginals.iter().map(|it| it.abs()).collect());
-        let clamped = |value: f64| if value.is_nan() { 0.0 } else { value.clamp(-MOST, MOST) };
+        let scale = scale(marginals);
         match self {
             Self::Shift | Self::Logits | Self::Secant => {
                 marginals.iter().map(|it| clamped((it - middle) / scale)).collect()
@@ -90,6 +89,26 @@ pub(super) const MOST: f64 = 3.0;
 
 /// The least marginal whose logarithm is taken, as a share of the median size.
 const FLOOR: f64 = 0.01;
+
+/// Returns the scale of marginals: their median size.
+pub(super) fn scale(marginals: &[f64]) -> f64 {
+    median(marginals.iter().map(|it| it.abs()).collect())
+}
+
+/// Returns the interquartile range of values over a scale.
+pub(super) fn unevenness(values: &[f64], scale: f64) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let at = |share: f64| {
+        sorted.get(((sorted.len().saturating_sub(1)) as f64 * share).round() as usize).copied().unwrap_or(0.0)
+    };
+    (at(0.75) - at(0.25)) / scale
+}
+
+/// Returns a difference of marginals as far as it counts; what is 0 over 0 is nothing.
+pub(super) fn clamped(value: f64) -> f64 {
+    if value.is_nan() { 0.0 } else { value.clamp(-MOST, MOST) }
+}
 
 /// Returns the median, the mean of the two in the middle; 0 of nothing.
 pub(super) fn median(mut values: Vec<f64>) -> f64 {

@@ -1,24 +1,14 @@
 //! The loop: measure marginals at the pruned model on fresh windows, move the ratios, and let the selection text choose.
 
-use super::error::{DescentError, Refusal};
-use super::link::Link;
-use super::marginals::{Marginals, Part};
-use super::rule::median;
+use super::error::DescentError;
+use super::ground::{Ground, Measured};
+use super::rule::{scale, unevenness};
 use super::settings::DescentSettings;
-use super::state::{Shared, State};
+use super::state::{Direction, State};
 use super::steps::{Step, StepLog};
 use super::summary::{Descended, Ended};
 use super::windows;
-use crate::allocate::{Allocation, Bounds, Unit, units};
-use crate::lang::types::UnitKind;
-use crate::measure::SlopeOf;
-use crate::prune::{Pattern, Share, shares};
-use crate::trial::error::TrialError;
 use crate::trial::evaluator::Evaluator;
-use crate::trial::loss::Measure;
-use crate::trial::measurer::{LossTask, PrunedModel, ThresholdTask, ask};
-use crate::trial::subject::Subject;
-use crate::trial::target::Target;
 use crate::trial::text::Split;
 
 /// Below which reliability, over the steps between two checks, the marginals say nothing any more.
@@ -58,113 +48,6 @@ pub fn descend(
     Descent::begin(&ground, start)?.run(log, watch)
 }
 
-/// What stays the same over all steps.
-struct Ground<'a> {
-    evaluator: &'a Evaluator,
-    settings: &'a DescentSettings,
-    subject: &'a Subject,
-    target: Target,
-    pub(super) units: Vec<Unit>,
-    /// The places of each unit's linears among the model's.
-    linears: Vec<Vec<usize>>,
-    shared: Shared,
-}
-
-impl<'a> Ground<'a> {
-    pub(super) fn new(evaluator: &'a Evaluator, settings: &'a DescentSettings) -> Result<Self, DescentError> {
-        let refused = DescentError::Refused;
-        let target = evaluator.only_target().ok_or(refused(Refusal::SeveralTargets))?;
-        if evaluator.pattern != Pattern::Unstructured {
-            return Err(refused(Refusal::Pattern));
-        }
-        if evaluator.windows(Split::Fitness) == 0 {
-            return Err(refused(Refusal::NoFitnessText));
-        }
-        if !(target.sparsity > 0.0 && target.sparsity < 1.0) {
-            return Err(refused(Refusal::Target(target.sparsity)));
-        }
-        let subject = evaluator.subject(target)?;
-        let units = units(&subject.data()?, settings.unit);
-        let linears = linears(subject, settings.unit);
-        let shared = Shared {
-            parameters: units.iter().map(Unit::parameters).collect(),
-            target: target.sparsity,
-            bounds: Bounds::default(),
-            link: Link::new(settings.rule, subject, &evaluator.metric, &linears)?,
-        };
-        Ok(Self { evaluator, settings, subject, target, units, linears, shared })
-    }
-
-    fn allocation(&self, ratios: &[f64]) -> Result<Allocation, DescentError> {
-        Ok(Allocation::new(self.target.sparsity, &self.units, None, ratios)?)
-    }
-
-    pub(super) fn model(&self, allocation: &Allocation) -> Result<PrunedModel, DescentError> {
-        let linears = self.subject.checkpoint().linears();
-        let shares: Vec<Share> =
-            shares(linears, allocation, self.evaluator.pattern).map_err(TrialError::from)?;
-        Ok(PrunedModel { subject: self.target.subject, shares })
-    }
-
-    /// Returns the marginals of a pruned model on some windows of the fitness text, and the mean loss there.
-    pub(super) fn marginals(
-        &self,
-        model: &PrunedModel,
-        windows: &[usize],
-    ) -> Result<(Marginals, f64), DescentError> {
-        let of = match self.evaluator.measure {
-            Measure::Kl => SlopeOf::Divergence,
-            Measure::Perplexity => SlopeOf::Likelihood,
-        };
-        // On a processor a task for each window, so that all cores have work; their sums are put together in order.
-        let measurer = self.evaluator.measurer.as_ref();
-        let tasks = windows.chunks(measurer.windows_together()).map(|windows| ThresholdTask {
-            model: model.clone(),
-            split: Split::Fitness,
-            windows: windows.to_vec(),
-            of,
-            band: self.settings.band,
-            rows: false,
-        });
-        let answers: Vec<_> = ask(measurer, tasks)?.into_iter().flatten().collect();
-        let loss = answers.iter().map(|it| self.evaluator.measure.of(&it.loss)).sum::<f64>();
-        let parts = |linears: &Vec<usize>| linears.iter().copied().map(Part::Linear).collect();
-        let units: Vec<Vec<Part>> = self.linears.iter().map(parts).collect();
-        Ok((Marginals::new(&answers, &units), loss / answers.len().max(1) as f64))
-    }
-
-    /// Returns the mean loss on the selection text; `None` without one.
-    fn selection(&self, ratios: &[f64]) -> Result<Option<f64>, DescentError> {
-        let windows = self.evaluator.windows(Split::Selection);
-        if windows == 0 {
-            return Ok(None);
-        }
-        let model = self.model(&self.allocation(ratios)?)?;
-        let tasks = (0..windows).map(|window| LossTask {
-            model: model.clone(),
-            split: Split::Selection,
-            windows: window..window + 1,
-        });
-        let losses = ask(self.evaluator.measurer.as_ref(), tasks)?.into_iter().flatten();
-        let loss = losses.map(|it| self.evaluator.measure.of(&it)).sum::<f64>() / windows as f64;
-        Ok(Some(if loss.is_nan() { f64::INFINITY } else { loss }))
-    }
-
-    fn tokens(&self, split: Split, windows: usize) -> u64 {
-        self.evaluator.tokens(split, windows)
-    }
-}
-
-/// Returns the places of each unit's linears among the model's.
-fn linears(subject: &Subject, unit: UnitKind) -> Vec<Vec<usize>> {
-    let blocks = (0..subject.blocks().len()).map(|block| subject.linears_of(block));
-    match unit {
-        UnitKind::Block => blocks.map(Iterator::collect).collect(),
-        // Rows are refused before.
-        UnitKind::Projection | UnitKind::Row => blocks.flatten().map(|linear| vec![linear]).collect(),
-    }
-}
-
 /// The best iterate so far.
 struct Best {
     ratios: Vec<f64>,
@@ -190,9 +73,9 @@ struct Descent<'a> {
 
 impl<'a> Descent<'a> {
     fn begin(ground: &'a Ground<'a>, start: Start) -> Result<Self, DescentError> {
-        let uniform = || vec![ground.target.sparsity; ground.units.len()];
+        let uniform = || vec![ground.target.sparsity; ground.holders.count()];
         let ratios = start.ratios.clone().unwrap_or_else(uniform);
-        let state = State::begin(&ratios, &ground.shared)?;
+        let state = State::begin(&ratios, &ground.shared, ground.parts.len())?;
         let best = Best { ratios: state.ratios.clone(), step: 0, selection: None };
         Ok(Self {
             ground,
@@ -235,8 +118,11 @@ impl<'a> Descent<'a> {
         if without_choice {
             self.best = Best { ratios: self.state.ratios.clone(), step: self.steps, selection: None };
         }
+        let allocation = self.ground.allocation(&self.best.ratios)?;
         Ok(Descended {
-            allocation: self.ground.allocation(&self.best.ratios)?,
+            dead_rows: self.ground.shared.rows.is_some().then(|| allocation.dead_rows()),
+            allocation,
+            ratios: self.best.ratios,
             step: self.best.step,
             selection: self.best.selection,
             began: self.began,
@@ -266,28 +152,33 @@ impl<'a> Descent<'a> {
         let Ground { evaluator, settings, shared, .. } = self.ground;
         let all = evaluator.windows(Split::Fitness);
         let windows = windows::of_step(settings.seed, self.start.steps + step - 1, settings.windows, all);
-        let (marginals, loss) = self
-            .ground
-            .marginals(&self.ground.model(&self.ground.allocation(&self.state.ratios)?)?, &windows)?;
+        let model = self.ground.model(&self.ground.allocation(&self.state.ratios)?)?;
+        let Measured { units: marginals, rows, loss } = self.ground.marginals(&model, &windows)?;
         if let Some(unit) = marginals.means.iter().position(|it| !it.is_finite()) {
             return Err(DescentError::NotFinite {
-                unit: self.ground.units[unit].name.clone(),
+                unit: self.ground.holders.name(unit),
                 value: marginals.means[unit],
                 target: shared.target,
                 step,
             });
         }
         let used = if settings.shrinks { marginals.shrunk() } else { marginals.means.clone() };
+        let differences = rows.as_ref().map(|rows| match settings.shrinks {
+            true => rows.shrunk(),
+            false => rows.differences(),
+        });
+        let measured = Direction { units: &used, rows: differences.as_deref() };
         let mut state = self.state.clone();
         let left = (settings.steps - step + 1) as f64 / settings.steps as f64;
-        state.step(&used, left, shared, settings)?;
+        state.step(measured, left, shared, settings)?;
         let at_bound = |ratio: &&f64| **ratio <= shared.bounds.lower() || **ratio >= shared.bounds.upper();
         Ok(Step {
             target: shared.target,
             step,
             loss,
             reliability: marginals.reliability,
-            unevenness: unevenness(&marginals.means),
+            row_reliability: rows.map(|it| it.reliability()),
+            unevenness: unevenness(&marginals.means, scale(&marginals.means)),
             bounded: state.ratios.iter().filter(at_bound).count(),
             began: if step == 1 { self.ground.selection(&self.state.ratios)? } else { None },
             selection: if self.checks(step) { self.ground.selection(&state.ratios)? } else { None },
@@ -298,7 +189,8 @@ impl<'a> Descent<'a> {
     fn take(&mut self, made: Step, step: usize) {
         self.tokens += self.cost(step);
         self.steps = step;
-        self.reliabilities.push(made.reliability);
+        // Rows may still say something where their projections no longer do.
+        self.reliabilities.push(made.row_reliability.map_or(made.reliability, |it| it.max(made.reliability)));
         let first = self.unevenness.map_or(made.unevenness, |[first, _]| first);
         self.unevenness = Some([first, made.unevenness]);
         if let Some(loss) = made.began {
@@ -328,14 +220,4 @@ impl<'a> Descent<'a> {
         }
         (mean < NOISE).then_some(Ended::Noise)
     }
-}
-
-/// Returns the interquartile range over the median size.
-fn unevenness(marginals: &[f64]) -> f64 {
-    let mut sorted = marginals.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let at = |share: f64| {
-        sorted.get(((sorted.len().saturating_sub(1)) as f64 * share).round() as usize).copied().unwrap_or(0.0)
-    };
-    (at(0.75) - at(0.25)) / median(marginals.iter().map(|it| it.abs()).collect())
 }

@@ -1,11 +1,12 @@
 //! A descent at several sparsities, each from where the one before it ended.
 
 use super::error::DescentError;
+use super::holders::Holders;
 use super::run::{Start, Watch, descend};
 use super::settings::DescentSettings;
 use super::steps::StepLog;
 use super::summary::Descended;
-use crate::allocate::{Allocation, units};
+use crate::allocate::Allocation;
 use crate::lang::types::UnitKind;
 use crate::prune::shares;
 use crate::trial::error::TrialError;
@@ -34,7 +35,7 @@ pub fn descend_all(
         evaluator.targets = vec![Target { subject: 0, sparsity }];
         let descended = descend(evaluator, settings, start.clone(), log, watch)?;
         start.steps += descended.steps;
-        start.ratios = Some(descended.allocation.units.iter().map(|unit| unit.sparsity).collect());
+        start.ratios = Some(descended.ratios.clone());
         found.push(descended);
     }
     Ok(found)
@@ -45,8 +46,7 @@ pub fn descend_all(
 /// # Errors
 /// When the model cannot be read.
 pub fn uniform(evaluator: &Evaluator, unit: UnitKind, target: f64) -> Result<Allocation, DescentError> {
-    let units = units(&evaluator.subjects.first().data()?, unit);
-    Ok(Allocation::new(target, &units, None, &vec![target; units.len()])?)
+    Ok(Holders::of(&evaluator.subjects.first().data()?, unit).uniform(target)?)
 }
 
 /// Returns the damage of an allocation of the first model on a text, by masks of the dense model's scores; `None` without the text.

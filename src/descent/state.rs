@@ -2,27 +2,38 @@
 
 use super::error::DescentError;
 use super::link::Link;
-use super::rule::{MOST, Rule, median};
+use super::rule::{MOST, Rule, clamped, median, scale};
 use super::settings::DescentSettings;
 use crate::allocate::Bounds;
 
 /// Where a descent stands.
 #[derive(Clone, Debug, PartialEq)]
 pub struct State {
-    /// The ratio of each unit, `[units]`, on budget and not rounded: a step may be less than half a weight.
+    /// The ratio of each unit or row, `[units]` or `[rows]`, on budget and not rounded: a step may be less than half a weight.
     pub ratios: Vec<f64>,
-    /// The direction so far, `[units]`.
+    /// The direction so far, `[units]`; where rows get a ratio each, the units are their projections.
     pub velocity: Vec<f64>,
+    /// The direction of rows beside their projections' so far, `[rows]`; empty where rows get no ratios.
+    pub rows: Vec<f64>,
     /// How fast each unit's marginal rises with its ratio, as far as it was seen, `[units]`; used by [`Rule::Secant`].
     pub slopes: Vec<f64>,
     /// The ratios and the marginals of the step before, where there was one at this target.
     pub before: Option<(Vec<f64>, Vec<f64>)>,
 }
 
-/// The units between which a budget is shared out.
+/// What was measured, as a step takes it.
+#[derive(Clone, Copy, Debug)]
+pub struct Direction<'a> {
+    /// The marginals of units, `[units]`.
+    pub units: &'a [f64],
+    /// By how much rows' marginals are above their projection's, `[rows]`, where rows get a ratio each.
+    pub rows: Option<&'a [f64]>,
+}
+
+/// The units, or rows, between which a budget is shared out.
 #[derive(Clone, Debug)]
 pub struct Shared {
-    /// How many weights each has, `[units]`.
+    /// How many weights each has, `[units]` or `[rows]`.
     pub parameters: Vec<u64>,
     /// The share of all that goes.
     pub target: f64,
@@ -30,6 +41,8 @@ pub struct Shared {
     pub bounds: Bounds,
     /// In which coordinate they move.
     pub link: Link,
+    /// How many rows each unit has, where rows get a ratio each.
+    pub rows: Option<Vec<usize>>,
 }
 
 /// How much of what was seen of a slope before stays beside what was seen last, and how far a slope may be from the middle one.
@@ -37,16 +50,16 @@ const REMEMBERED: f64 = 0.7;
 const FARTHEST: f64 = 4.0;
 
 impl State {
-    /// Begins with ratios, moved onto the budget.
+    /// Begins with ratios, moved onto the budget, and no direction for `units` units.
     ///
     /// # Errors
     /// When no ratios meet the target.
-    pub fn begin(ratios: &[f64], shared: &Shared) -> Result<Self, DescentError> {
+    pub fn begin(ratios: &[f64], shared: &Shared, units: usize) -> Result<Self, DescentError> {
         let coordinates = ratios.iter().enumerate().map(|(unit, it)| shared.link.coordinate(unit, *it));
         let coordinates: Vec<f64> = coordinates.collect();
         let ratios = shared.link.ratios(&coordinates, &shared.parameters, shared.target, shared.bounds)?;
-        let units = ratios.len();
-        Ok(Self { ratios, velocity: vec![0.0; units], slopes: vec![0.0; units], before: None })
+        let rows = if shared.rows.is_some() { vec![0.0; ratios.len()] } else { Vec::new() };
+        Ok(Self { ratios, velocity: vec![0.0; units], rows, slopes: vec![0.0; units], before: None })
     }
 
     /// Takes a step away from the units whose marginals are above the middle; `left` is the share of the steps that are still to
@@ -56,11 +69,12 @@ impl State {
     /// When no ratios meet the target.
     pub fn step(
         &mut self,
-        marginals: &[f64],
+        measured: Direction<'_>,
         left: f64,
         shared: &Shared,
         settings: &DescentSettings,
     ) -> Result<(), DescentError> {
+        let marginals = measured.units;
         let direction = match settings.rule {
             Rule::Secant => self.by_slopes(marginals, settings.step_size),
             rule => rule.direction(marginals),
@@ -69,20 +83,36 @@ impl State {
         for (velocity, direction) in self.velocity.iter_mut().zip(direction) {
             *velocity = kept * *velocity + direction;
         }
-        let size = settings.step_size * left * (1.0 - kept);
-        let moved = self.ratios.iter().zip(&self.velocity).enumerate();
-        let scale = match &shared.link {
-            // Logits and logarithms move as fast as ratios do in the middle.
+        if let Some(differences) = measured.rows {
+            let size = scale(marginals);
+            for (velocity, difference) in self.rows.iter_mut().zip(differences) {
+                *velocity = settings.rows.momentum * *velocity + clamped(difference / size);
+            }
+        }
+        // Logits and logarithms move as fast as ratios do in the middle.
+        let steepness = match &shared.link {
             Link::Ratio => 1.0,
             Link::Logit | Link::Scores(_) => 1.0 / (shared.target * (1.0 - shared.target)),
         };
-        let coordinates: Vec<f64> = moved
-            .map(|(unit, (ratio, velocity))| shared.link.coordinate(unit, *ratio) - scale * size * velocity)
-            .collect();
+        let moves = self.moves(left, shared, settings);
+        let moved = self.ratios.iter().zip(moves).enumerate();
+        let coordinates: Vec<f64> =
+            moved.map(|(unit, (ratio, by))| shared.link.coordinate(unit, *ratio) - steepness * by).collect();
         let ratios = shared.link.ratios(&coordinates, &shared.parameters, shared.target, shared.bounds)?;
         let before = std::mem::replace(&mut self.ratios, ratios);
-        self.before = Some((before, marginals.to_vec()));
+        // Only a rule that knows no rows looks at it.
+        self.before = shared.rows.is_none().then(|| (before, marginals.to_vec()));
         Ok(())
+    }
+
+    /// Returns by how much each ratio is to fall, before the budget.
+    fn moves(&self, left: f64, shared: &Shared, settings: &DescentSettings) -> Vec<f64> {
+        let size = settings.step_size * left * (1.0 - settings.momentum);
+        let of_units = self.velocity.iter().map(|it| size * it);
+        let Some(rows) = &shared.rows else { return of_units.collect() };
+        let row_size = settings.rows.step_size * left * (1.0 - settings.rows.momentum);
+        let of_rows = of_units.zip(rows).flat_map(|(by, rows)| std::iter::repeat_n(by, *rows));
+        of_rows.zip(&self.rows).map(|(by, row)| by + row_size * row).collect()
     }
 
     /// Returns how far each unit is from the middle marginal by its slope, in step sizes.

@@ -21,6 +21,8 @@ pub struct Step {
     pub loss: f64,
     /// How far two halves of the windows agreed about the units' marginals.
     pub reliability: f64,
+    /// How far two halves agreed about how rows differ from their projections, where rows get a ratio each.
+    pub row_reliability: Option<f64>,
     /// The interquartile range of the marginals before the step over their median size.
     pub unevenness: f64,
     /// How many units stand at a bound after the step.
@@ -70,6 +72,8 @@ struct Line {
     step: usize,
     loss: String,
     reliability: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    row_reliability: Option<String>,
     unevenness: String,
     bounded: usize,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -78,6 +82,8 @@ struct Line {
     selection: Option<String>,
     ratios: String,
     velocity: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    rows: String,
     slopes: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     before: Option<[String; 2]>,
@@ -107,12 +113,14 @@ impl From<&Step> for Line {
             step: step.step,
             loss: text(step.loss),
             reliability: text(step.reliability),
+            row_reliability: step.row_reliability.map(text),
             unevenness: text(step.unevenness),
             bounded: step.bounded,
             began: step.began.map(text),
             selection: step.selection.map(text),
             ratios: texts(&state.ratios),
             velocity: texts(&state.velocity),
+            rows: texts(&state.rows),
             slopes: texts(&state.slopes),
             before: state.before.as_ref().map(|(ratios, marginals)| [texts(ratios), texts(marginals)]),
         }
@@ -131,6 +139,7 @@ impl Line {
             step: line.step,
             loss: number(&line.loss)?,
             reliability: number(&line.reliability)?,
+            row_reliability: line.row_reliability.as_deref().map(number).transpose()?,
             unevenness: number(&line.unevenness)?,
             bounded: line.bounded,
             began: line.began.as_deref().map(number).transpose()?,
@@ -138,6 +147,7 @@ impl Line {
             state: State {
                 ratios: numbers(&line.ratios)?,
                 velocity: numbers(&line.velocity)?,
+                rows: numbers(&line.rows)?,
                 slopes: numbers(&line.slopes)?,
                 before,
             },
@@ -187,6 +197,7 @@ mod tests {
         let state = State {
             ratios: vec![0.1 + 0.2, 1.0 / 3.0, 5e-324],
             velocity: vec![-0.0, 1e300, 0.7],
+            rows: vec![0.1, -3.0],
             slopes: Vec::new(),
             before: Some((vec![2.0f64.sqrt()], vec![f64::MIN_POSITIVE])),
         };
@@ -195,6 +206,7 @@ mod tests {
             step: 3,
             loss: std::f64::consts::E,
             reliability: 0.25,
+            row_reliability: Some(0.125),
             unevenness: 1e-7,
             bounded: 2,
             began: None,

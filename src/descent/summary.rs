@@ -25,6 +25,9 @@ pub enum Ended {
 pub struct Descended {
     /// The allocation that the selection text chose among the iterates; without one, the last.
     pub allocation: Allocation,
+    /// Its ratios before whole weights, one for each block, projection or row.
+    #[serde(skip)]
+    pub ratios: Vec<f64>,
     /// After which step it stood; 0 for what it began with.
     pub step: usize,
     /// Its loss on the selection text, in nats; `None` without one.
@@ -37,6 +40,9 @@ pub struct Descended {
     pub ended: Ended,
     /// How many tokens went through the pruned model; a pass back counts as two forward.
     pub tokens: u64,
+    /// How many output channels lose all of their weights, where rows get a ratio each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dead_rows: Option<usize>,
     /// How uneven the marginals were at first and at last: the interquartile range over the median size.
     pub unevenness: [f64; 2],
 }

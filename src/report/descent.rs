@@ -17,7 +17,7 @@ pub fn markdown(summary: &DescentSummary) -> String {
 }
 
 const EVENNESS: &str = "\
-unevenness: of the marginal damages, their interquartile range over their median size, at first and at last
+unevenness: of the marginal damages of blocks or projections, their interquartile range over their median size, at first and at last
 tokens: through the pruned model; a pass back counts as two forward";
 
 fn caption(summary: &DescentSummary) -> String {
@@ -43,8 +43,12 @@ fn grid(summary: &DescentSummary) -> Grid {
     if reported {
         head.extend(["report, uniform", "found", "perplexity, uniform", "found"]);
     }
+    let by_row = summary.found.iter().any(|it| it.descended.dead_rows.is_some());
+    if by_row {
+        head.push("dead rows");
+    }
     head.extend(["step", "ended", "tokens", "unevenness"]);
-    let rows = summary.found.iter().map(|found| row(found, selected, reported));
+    let rows = summary.found.iter().map(|found| row(found, selected, reported, by_row));
     Grid {
         numbers: head.iter().map(|title| !matches!(*title, "ended" | "unevenness")).collect(),
         rows: rows.collect(),
@@ -53,7 +57,7 @@ fn grid(summary: &DescentSummary) -> Grid {
     }
 }
 
-fn row(found: &Found, selected: bool, reported: bool) -> Line {
+fn row(found: &Found, selected: bool, reported: bool, by_row: bool) -> Line {
     let Found { descended, uniform, report } = found;
     let loss = |loss: Option<f64>| loss.map_or_else(|| "–".to_owned(), |it| format!("{it:.4}"));
     let damage = |of: fn(&Damage) -> f64, it: &Option<Damage>| it.as_ref().map(of);
@@ -66,6 +70,9 @@ fn row(found: &Found, selected: bool, reported: bool) -> Line {
         cells.extend([uniform, report].map(|it| {
             damage(|it| it.perplexity, it).map_or_else(|| "–".to_owned(), |it| format!("{it:.2}"))
         }));
+    }
+    if by_row {
+        cells.push(grouped(descended.dead_rows.unwrap_or(0) as u64));
     }
     let ended = match descended.ended {
         Ended::AllSteps => "all steps",

@@ -13,6 +13,7 @@ pub mod figure;
 pub mod forecast;
 mod grid;
 mod importances;
+pub mod marginals;
 pub mod model;
 pub mod number;
 pub mod plan;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use crate::allocate::script::ScriptError;
+use crate::descent::error::DescentError;
 use crate::interpret::error::InterpretError;
 use crate::lang::diagnostic::Diagnostic;
 use crate::lang::render::render;
@@ -91,4 +92,7 @@ pub enum SessionError {
     /// The model cannot be pruned.
     #[error(transparent)]
     Prune(#[from] PruneError),
+    /// Marginals cannot be measured.
+    #[error(transparent)]
+    Descent(Box<DescentError>),
 }

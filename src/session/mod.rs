@@ -7,6 +7,7 @@
 mod calibration;
 mod error;
 mod event;
+mod flatness;
 mod method;
 mod needs;
 mod open;

@@ -108,6 +108,17 @@ pub struct NormTask {
     pub windows: Range<usize>,
 }
 
+/// Asks for ratios of rows by how well their outputs survive, within the ratios of their linears.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrimTask {
+    /// How much each linear loses; its rows get ratios around that.
+    pub model: PrunedModel,
+    /// Which text is read.
+    pub split: Split,
+    /// Which windows of it.
+    pub windows: Range<usize>,
+}
+
 /// Asks for the losses of some windows of a text under a model that is pruned block by block, later blocks calibrated behind the
 /// pruned ones, as a pruned folder is made.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -139,6 +150,8 @@ pub enum Task {
     Thresholds(ThresholdTask),
     /// For divergences of norms.
     Norms(NormTask),
+    /// For ratios of rows by TRIM.
+    Trim(TrimTask),
     /// For losses behind pruned blocks.
     Propagated(PropagatedTask),
 }
@@ -154,6 +167,8 @@ pub enum Answer {
     Thresholds(Vec<WindowThresholds>),
     /// The [divergences](super::norms::norm_divergence), `[blocks]`.
     Norms(Vec<f64>),
+    /// The ratios of rows, `[linears][rows]`.
+    Rows(Vec<Vec<f64>>),
 }
 
 /// A kind of task, which says what its answer is.
@@ -204,6 +219,7 @@ questions! {
         answer.len() == task.windows.len() && answer.iter().all(whole)
     };
     Norms NormTask => Norms Vec<f64>, |_, _| true;
+    Trim TrimTask => Rows Vec<Vec<f64>>, |task, answer| answer.len() == task.model.shares.len();
     Propagated PropagatedTask => Losses Vec<WindowLoss>, |task, answer| answer.len() == task.windows.len();
 }
 

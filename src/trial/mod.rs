@@ -37,3 +37,4 @@ pub mod target;
 pub mod text;
 pub mod threads;
 mod thresholds;
+mod trim;

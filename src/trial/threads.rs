@@ -13,6 +13,7 @@ use super::norms::divergences;
 use super::propagated::propagated_losses;
 use super::subjects::Subjects;
 use super::thresholds::{thresholds, windows_together};
+use super::trim::trimmed;
 
 /// Measures on all cores.
 #[derive(Debug)]
@@ -61,6 +62,10 @@ impl Threads {
             Task::Norms(task) => {
                 let subject = self.subjects.get(task.model.subject)?;
                 divergences(subject, task, &self.cancel).map(Answer::Norms)
+            }
+            Task::Trim(task) => {
+                let subject = self.subjects.get(task.model.subject)?;
+                trimmed(subject, task, &self.cancel).map(Answer::Rows)
             }
         }
     }

@@ -167,3 +167,23 @@ fn what_cannot_be_compared_is_said_before_anything_is_measured() {
     assert!(error.contains("not empty"), "{error}");
     assert_eq!(fs::read_dir(&full).expect("a folder").count(), 1);
 }
+
+#[test]
+fn programs_give_rows_ratios() {
+    let place = TempDir::new().expect("a folder");
+    let found = json(&run(
+        place.path(),
+        &["uniform", "trim", "descent-row", "--sparsity", "0.6", "--propagate", "dense", "--format", "json"],
+    ));
+    let row = &found["rows"][2];
+    assert_eq!((&row["name"], &row["unit"]), (&Value::from("descent-row"), &Value::from("row")));
+    let loss =
+        |row: usize| found["rows"][row]["cells"][0]["measured"]["damage"]["kl"].as_f64().expect("a number");
+    assert!(loss(2) < loss(0), "{} and {}", loss(2), loss(0));
+    for program in ["descent-row", "trim"] {
+        let error = fails(place.path(), &[program, "--sparsity", "0.6", "--method", "magnitude"]);
+        assert!(error.contains("over whole matrices"), "{program}: {error}");
+    }
+    let achieved = found["rows"][1]["cells"][0]["measured"]["achieved"].as_f64().expect("a number");
+    assert!((achieved - 0.6).abs() < 1e-6, "{achieved}");
+}

@@ -14,6 +14,7 @@ mod cli {
 mod compare;
 mod descent {
     mod command;
+    mod flatness;
     mod gradients;
 }
 mod docs {

@@ -48,8 +48,8 @@ Markdown and LaTeX, the figures, and a page, report.html.")]
 pub(in crate::cli) struct Arguments {
     /// The model's folder, as Hugging Face lays it out, or its id in the hub, `OWNER/NAME`
     model: PathBuf,
-    /// What decides the ratios: script files, published scripts, or programs: ramp, neuroal, besa, evopress-block,
-    /// evopress-projection, descent-block, descent
+    /// What decides the ratios: script files, published scripts, or programs: ramp, neuroal, besa, trim,
+    /// evopress-block, evopress-projection, descent-block, descent, descent-row
     #[arg(value_name = "SCRIPT")]
     scripts: Vec<String>,
     /// The target sparsities, from 0 to 1

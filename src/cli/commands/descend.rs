@@ -11,7 +11,7 @@ use crate::cli::shared::{output, preparation, terminal, values};
 use crate::descent::error::{DescentError, Refusal};
 use crate::descent::folder::{Folder, identify};
 use crate::descent::rule::Rule;
-use crate::descent::settings::DescentSettings;
+use crate::descent::settings::{DescentSettings, RowSettings};
 use crate::descent::several::{damage, descend_all, uniform};
 use crate::descent::steps::{Memory, StepLog};
 use crate::descent::summary::{Descended, DescentSummary, Found};
@@ -44,7 +44,7 @@ pub(in crate::cli) struct Arguments {
     /// The target sparsities, from 0 to 1
     #[arg(long, short, value_name = "RATIO", value_delimiter = ',', required = true)]
     sparsity: Vec<f64>,
-    /// What gets one ratio: block or projection
+    /// What gets one ratio: block, projection or row, an output channel
     #[arg(long, default_value = "projection", value_parser = values::unit)]
     unit: UnitKind,
     /// The folder to be written, or to go on with
@@ -84,9 +84,18 @@ struct Course {
     /// How much of a step's direction the next one keeps, from 0 to 1
     #[arg(long, default_value_t = DescentSettings::default().momentum)]
     momentum: f64,
-    /// Which share of the weights on either side of a threshold counts
-    #[arg(long, default_value_t = DescentSettings::default().band.share)]
-    band: f64,
+    /// With `--unit row`, how far a step moves a row whose marginal damage is above its projection's by the median of projections
+    #[arg(long, default_value_t = DescentSettings::default().rows.step_size)]
+    row_step_size: f64,
+    /// With `--unit row`, how much of the rows' direction the next step keeps, from 0 to 1
+    #[arg(long, default_value_t = DescentSettings::default().rows.momentum)]
+    row_momentum: f64,
+    /// With `--unit row`, the highest ratio that a row gets
+    #[arg(long, value_name = "RATIO", default_value_t = DescentSettings::default().rows.cap)]
+    row_cap: f64,
+    /// Which share of the weights on either side of a threshold counts (default: 0.02, and 0.1 of a row with `--unit row`)
+    #[arg(long, value_name = "SHARE")]
+    band: Option<f64>,
     /// Takes marginals as they were measured, and does not shrink noisy ones
     #[arg(long)]
     no_shrinkage: bool,
@@ -108,6 +117,9 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
         return Err(DescentError::Refused(Refusal::Target(*target)).into());
     }
     let trial = trial_settings(arguments, &settings, &sparsities, common.quiet)?;
+    for target in &sparsities {
+        settings.check_rows(trial.ranking.metric.per, *target).map_err(DescentError::Refused)?;
+    }
     let prepared = preparation::prepared(common, |machine, note| {
         let placement =
             Placement { engine: &machine.engine, others: &machine.others, precision: machine.precision };
@@ -140,19 +152,24 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
 }
 
 fn settings(arguments: &Arguments) -> DescentSettings {
-    let Course { steps, step_windows, rule, step_size, momentum, band, no_shrinkage, check, patience } =
-        arguments.course;
+    let course = arguments.course;
+    let default = DescentSettings::of(arguments.unit);
     DescentSettings {
         unit: arguments.unit,
-        rule,
-        steps,
-        windows: step_windows,
-        step_size,
-        momentum,
-        band: Band { share: band, ..Band::default() },
-        shrinks: !no_shrinkage,
-        check,
-        patience,
+        rule: course.rule,
+        steps: course.steps,
+        windows: course.step_windows,
+        step_size: course.step_size,
+        momentum: course.momentum,
+        rows: RowSettings {
+            step_size: course.row_step_size,
+            momentum: course.row_momentum,
+            cap: course.row_cap,
+        },
+        band: course.band.map_or(default.band, |share| Band { share, ..default.band }),
+        shrinks: !course.no_shrinkage,
+        check: course.check,
+        patience: course.patience,
         seed: arguments.seed,
     }
 }

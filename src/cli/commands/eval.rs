@@ -8,13 +8,15 @@ use crate::cli::shared::calibration::EvaluationArguments;
 use crate::cli::shared::common::{Common, Format, Verdict};
 use crate::cli::shared::dry_run::{DryRun, Outline};
 use crate::cli::shared::error::CliError;
-use crate::cli::shared::progress::watch;
-use crate::cli::shared::{model, output, terminal};
+use crate::cli::shared::{model, output, scripts, terminal};
 use crate::exchange::AllocationFile;
 use crate::forecast::Work;
 use crate::lang::canonical;
+use crate::lang::types::UnitKind;
+use crate::prune::Method;
 use crate::report::{self, TableOptions};
 use crate::session::Session;
+use crate::stats::Source;
 
 /// Evaluates a script on a model: importance and sparsity of each unit
 #[derive(Debug, clap::Args)]
@@ -25,6 +27,7 @@ use crate::session::Session;
   allot eval MODEL my.allot --stats S.safetensors --sparsity 0.7 --format json
   allot eval MODEL my.allot --stats S.safetensors --sparsity 0.7 --figure ratios.svg
   allot eval MODEL allocation.json
+  allot eval MODEL owl --text calibration.jsonl --sparsity 0.7 --marginals fitness.jsonl
 
 SCRIPT is a file, `-` for standard input, or a published script: atp, dlp, dsa, er, global, owl, uniform, ...")]
 pub(in crate::cli) struct Arguments {
@@ -53,6 +56,13 @@ pub(in crate::cli) struct Arguments {
     /// Also writes the figure of ratios and importances there, as SVG
     #[arg(long, value_name = "FILE.svg")]
     figure: Option<PathBuf>,
+    /// Measures on these texts, by gradients at the pruned model, what one weight more that each unit loses would do, and prints that
+    /// instead: where it is the same everywhere, no budget can move at a gain
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["dry_run", "rows", "rows_of", "figure"])]
+    marginals: Vec<PathBuf>,
+    /// How many windows of them are read
+    #[arg(long, value_name = "WINDOWS", default_value_t = 16, requires = "marginals")]
+    marginal_windows: usize,
     #[command(flatten)]
     dry_run: DryRun,
 }
@@ -70,8 +80,15 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
     }
     let sparsity = arguments.sparsity.ok_or(CliError::NoSparsity)?;
     let bounds = Bounds::new(arguments.least, arguments.most)?;
-    let ([outcome], _) =
+    let ([outcome], mut session) =
         arguments.evaluation.evaluate(&arguments.model, [&loaded], sparsity, bounds, common)?;
+    if !arguments.marginals.is_empty() {
+        let method = match Method::from_script(&loaded.script) {
+            Some(method) => method,
+            None => scripts::method(&arguments.evaluation.method)?,
+        };
+        return show_marginals(&mut session, &outcome.allocation, outcome.unit, &method, arguments, common);
+    }
     draw(arguments, &outcome.allocation, &loaded.name)?;
     match common.format {
         Format::Json => output::print_json(&AllocationFile::new(
@@ -96,14 +113,43 @@ fn show_file(
         return Outline::read(&arguments.model)?.show(&[(Work::Check, 1)], None, common);
     }
     let checkpoint = model::open(&arguments.model, common)?;
-    let session = Session::of(checkpoint).watched(watch(common.quiet));
+    let mut session = arguments.evaluation.session(checkpoint, common.quiet)?;
     let allocation = session.allocation_of_file(file, name, arguments.sparsity)?;
+    if !arguments.marginals.is_empty() {
+        let method = scripts::method(&arguments.evaluation.method)?;
+        return show_marginals(&mut session, &allocation, file.unit, &method, arguments, common);
+    }
     draw(arguments, &allocation, name)?;
     match common.format {
         Format::Json => output::print_json(file)?,
         Format::Text => print_table(&allocation, arguments)?,
     }
     Ok(Verdict::Fine)
+}
+
+/// Measures what one weight more that each unit loses would do, and prints it.
+fn show_marginals(
+    session: &mut Session,
+    allocation: &Allocation,
+    unit: UnitKind,
+    method: &Method,
+    arguments: &Arguments,
+    common: Common,
+) -> Result<Verdict, CliError> {
+    let text = Source::Text(arguments.marginals.clone());
+    let length = arguments.evaluation.length();
+    let tokens = text.windows(session.checkpoint(), length, Some(arguments.marginal_windows))?;
+    model::warn_of_texts(tokens.special_tokens(), common.quiet);
+    let flatness = session.flatness(allocation, unit, method, tokens)?;
+    match common.format {
+        Format::Json => output::print_json(&flatness)?,
+        Format::Text => output::print(&report::marginals::text(&flatness, &table_options()))?,
+    }
+    Ok(Verdict::Fine)
+}
+
+fn table_options() -> TableOptions {
+    TableOptions { width: terminal::width(), color: terminal::styled(&std::io::stdout()), ascii: false }
 }
 
 /// Draws the figure that was asked for.
@@ -114,8 +160,7 @@ fn draw(arguments: &Arguments, allocation: &Allocation, name: &str) -> Result<()
 }
 
 fn print_table(allocation: &Allocation, arguments: &Arguments) -> Result<(), CliError> {
-    let options =
-        TableOptions { width: terminal::width(), color: terminal::styled(&std::io::stdout()), ascii: false };
+    let options = table_options();
     output::print(&report::allocation_table(allocation, &options))?;
     if arguments.rows {
         output::print(&format!("\n{}", report::rows::by_projection(allocation, &options)))?;

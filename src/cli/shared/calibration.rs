@@ -76,6 +76,19 @@ impl EvaluationArguments {
         self.calibration.memory
     }
 
+    /// Returns how many tokens a window of a text has, where that is said.
+    pub(in crate::cli) const fn length(&self) -> Option<usize> {
+        self.calibration.length
+    }
+
+    /// Returns a session on a model, with the statistics that the arguments say.
+    ///
+    /// # Errors
+    /// Fails when the statistics file cannot be used with the model.
+    pub(in crate::cli) fn session(&self, checkpoint: Checkpoint, quiet: bool) -> Result<Session, CliError> {
+        self.calibration.session(checkpoint, quiet)
+    }
+
     /// Evaluates scripts on the model of a folder or id, and returns what each allocates, with the session that evaluated.
     ///
     /// # Errors

@@ -246,6 +246,7 @@ impl From<SessionError> for CliError {
             SessionError::Statistics(error) => Self::Statistics(error),
             SessionError::Script(error) => Self::Script(error),
             SessionError::Prune(error) => Self::Prune(error),
+            SessionError::Descent(error) => Self::Descent(*error),
         }
     }
 }

@@ -34,7 +34,7 @@ fn same(place: &Place, one: &str, other: &str) {
 #[test]
 fn threads_do_not_change_a_byte_and_budgets_are_exact() {
     let place = Place::new();
-    for unit in ["block", "projection"] {
+    for unit in ["block", "projection", "row"] {
         for threads in ["1", "2"] {
             let mut command = descend(&place, &format!("{unit}-{threads}"), &["--unit", unit]);
             command.env("RAYON_NUM_THREADS", threads);
@@ -47,6 +47,9 @@ fn threads_do_not_change_a_byte_and_budgets_are_exact() {
             assert_eq!(file.unit.name(), unit);
             assert_eq!(file.pruned, pruned_total(target, file.parameters).expect("a target"));
             assert!(file.units.iter().any(|it| (it.sparsity - target).abs() > 0.01), "it is not uniform");
+            let parts = || file.units.iter().flat_map(|it| &it.projections);
+            assert!(parts().all(|it| it.rows.is_some() == (unit == "row")));
+            assert!(unit != "row" || parts().any(|it| it.rows.as_ref().is_some_and(|rows| !rows.are_even())));
         }
         let summary: Value =
             serde_json::from_slice(&place.files(&format!("{unit}-1"))[Path::new("summary.json")])
@@ -80,6 +83,17 @@ fn a_stopped_descent_ends_as_one_that_was_not() {
     place.run(descend(&place, "torn", &[]));
     same(&place, "whole", "torn");
 
+    // With rows, more than ratios steers the next step.
+    let rows = ["--unit", "row", "--sparsity", "0.6"];
+    place.run(descend(&place, "rows", &rows));
+    place.run(descend(&place, "rows-torn", &rows));
+    let journal = place.path("rows-torn").join("steps.jsonl");
+    let bytes = fs::read(&journal).expect("a journal");
+    let second = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').nth(1).expect("lines").0 + 1;
+    fs::write(&journal, &bytes[..second]).expect("written");
+    place.run(descend(&place, "rows-torn", &rows));
+    place.same("rows", "rows-torn");
+
     // A process is killed, wherever it is.
     for share in [0.5, 0.8] {
         let out = format!("killed-{share}");
@@ -110,6 +124,18 @@ fn another_descent_and_another_folder_are_left_alone() {
     let output = descend(&place, "mine", &[]).output().expect("the binary runs");
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(error.contains("something other than a descent"), "{error}");
+    for (more, word) in [
+        (["--unit", "row", "--method", "magnitude"], "over whole matrices"),
+        (["--unit", "row", "--rule", "secant"], "no rows"),
+        (["--unit", "row", "--row-cap", "1.5"], "the cap of rows is 1.5"),
+        (["--unit", "row", "--row-cap", "0.65"], "no row may lose more than 0.65"),
+        (["--unit", "row", "--row-momentum", "1"], "the momentum of rows is 1"),
+    ] {
+        let output = descend(&place, "new", &more).output().expect("the binary runs");
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(2) && error.contains(word), "{more:?}: {error}");
+        assert!(!place.path("new").exists(), "{more:?}");
+    }
     for (target, word) in [("0", "leaves nothing"), ("1", "leaves nothing"), ("nan", "leaves nothing")] {
         let output = descend(&place, "new", &["--sparsity", target]).output().expect("the binary runs");
         let error = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -1,0 +1,60 @@
+//! TRIM: rows whose outputs survive pruning well lose more, within each projection.
+
+use super::error::{BaselineError, Obstacle};
+use crate::allocate::{Bounds, Proposal, Rows, budget};
+use crate::lang::types::Group;
+use crate::prune::{Pattern, Share};
+use crate::trial::archive::Archive;
+use crate::trial::error::TrialError;
+use crate::trial::measurer::{PrunedModel, TrimTask, ask};
+use crate::trial::race::Race;
+use crate::trial::text::Split;
+
+/// What commands call the program.
+const NAME: &str = "trim";
+
+/// How many windows the model reads.
+const WINDOWS: usize = 16;
+
+/// Gives each row a ratio within uniform projections, and measures what comes of it.
+///
+/// The windows are the first of the fitness text, where the published code reads the calibration text, and what linears read is what
+/// the dense model gives. Ratios are moved onto the exact budget, which clipping and whole weights leave.
+///
+/// # Errors
+/// When there are several targets, a pattern is asked for, the metric compares weights over whole matrices, a model cannot run, or
+/// something asked to stop.
+///
+/// # Source
+/// TRIM (arXiv 2505.16743), with cosine similarity for both levels.
+pub fn search_trim(race: &mut Race<'_>) -> Result<Archive, BaselineError> {
+    let obstacle = |obstacle| BaselineError::Control { control: NAME, obstacle };
+    let evaluator = race.evaluator();
+    let target = evaluator.only_target().ok_or(obstacle(Obstacle::SeveralTargets))?;
+    if evaluator.pattern != Pattern::Unstructured {
+        return Err(obstacle(Obstacle::Pattern));
+    }
+    if evaluator.metric.per == Group::Matrix {
+        return Err(obstacle(Obstacle::Matrix));
+    }
+    let windows = 0..evaluator.windows(Split::Fitness).min(WINDOWS);
+    if windows.is_empty() {
+        return Err(obstacle(Obstacle::NoFitnessText));
+    }
+    let subject = evaluator.subject(target)?;
+    let rows = Rows::of(&subject.data().map_err(TrialError::from)?);
+    let even = |rows: usize, columns: usize| {
+        let weights = rows as f64 * columns as f64;
+        Share::new(target.sparsity, (target.sparsity * weights).round() as u64)
+    };
+    let shares = rows.projections().iter().map(|it| even(it.rows, it.columns)).collect();
+    let model = PrunedModel { subject: target.subject, shares };
+    let question = TrimTask { model, split: Split::Fitness, windows: windows.clone() };
+    let found = ask(evaluator.measurer.as_ref(), [question])?.pop().unwrap_or_default();
+    race.count_proposals(1);
+    race.spend(evaluator.tokens(Split::Fitness, windows.len()));
+    let proposal = Proposal::Sparsity(found.concat());
+    let ratios = budget(&proposal, &rows.parameters(), target.sparsity, Bounds::default())?;
+    let allocation = rows.allocation(target.sparsity, None, &ratios)?;
+    Ok(race.conclude(evaluator.free_candidate(allocation)?)?)
+}

@@ -1,0 +1,92 @@
+//! What gets a ratio each: blocks, projections, or the rows of projections; and what steers it.
+
+use super::marginals::Part;
+use crate::allocate::{Allocation, AllocationError, Rows, Unit, units};
+use crate::data::ModelData;
+use crate::lang::types::UnitKind;
+use crate::trial::subject::Subject;
+
+/// What gets a ratio each.
+#[derive(Clone, Debug)]
+pub enum Holders {
+    /// Blocks or projections.
+    Units(Vec<Unit>),
+    /// Output channels.
+    Rows(Rows),
+}
+
+impl Holders {
+    /// Returns the holders of a model.
+    pub fn of(model: &ModelData<'_>, unit: UnitKind) -> Self {
+        match unit {
+            UnitKind::Block | UnitKind::Projection => Self::Units(units(model, unit)),
+            UnitKind::Row => Self::Rows(Rows::of(model)),
+        }
+    }
+
+    /// Returns how many there are.
+    pub fn count(&self) -> usize {
+        match self {
+            Self::Units(units) => units.len(),
+            Self::Rows(rows) => rows.count(),
+        }
+    }
+
+    /// Returns how many weights each has.
+    pub fn parameters(&self) -> Vec<u64> {
+        match self {
+            Self::Units(units) => units.iter().map(Unit::parameters).collect(),
+            Self::Rows(rows) => rows.parameters(),
+        }
+    }
+
+    /// Returns the allocation of ratios that are on budget, one for each holder.
+    ///
+    /// # Errors
+    /// When they are not.
+    pub fn allocation(&self, target: f64, ratios: &[f64]) -> Result<Allocation, AllocationError> {
+        match self {
+            Self::Units(units) => Allocation::new(target, units, None, ratios),
+            Self::Rows(rows) => rows.allocation(target, None, ratios),
+        }
+    }
+
+    /// Returns uniform sparsity.
+    ///
+    /// # Errors
+    /// When the target is not between 0 and 1.
+    pub fn uniform(&self, target: f64) -> Result<Allocation, AllocationError> {
+        self.allocation(target, &vec![target; self.count()])
+    }
+
+    /// Returns how many rows each projection has, where rows get a ratio each.
+    pub fn rows_of_units(&self) -> Option<Vec<usize>> {
+        match self {
+            Self::Units(_) => None,
+            Self::Rows(rows) => Some(rows.projections().iter().map(|it| it.rows).collect()),
+        }
+    }
+
+    /// Returns the name of a unit that is steered as a whole: of a block, or of a projection.
+    pub fn name(&self, unit: usize) -> String {
+        let name = match self {
+            Self::Units(units) => units.get(unit).map(|it| it.name.clone()),
+            Self::Rows(rows) => rows.projections().get(unit).map(|it| it.name.clone()),
+        };
+        name.unwrap_or_default()
+    }
+}
+
+/// Returns the places of the linears of each unit that is steered as a whole, `[units]`; rows are steered within their projection.
+pub fn linears(subject: &Subject, unit: UnitKind) -> Vec<Vec<usize>> {
+    let blocks = (0..subject.blocks().len()).map(|block| subject.linears_of(block));
+    match unit {
+        UnitKind::Block => blocks.map(Iterator::collect).collect(),
+        UnitKind::Projection | UnitKind::Row => blocks.flatten().map(|linear| vec![linear]).collect(),
+    }
+}
+
+/// Returns where the sums of units stand.
+pub fn parts(linears: &[Vec<usize>]) -> Vec<Vec<Part>> {
+    linears.iter().map(|places| places.iter().copied().map(Part::Linear).collect()).collect()
+}
