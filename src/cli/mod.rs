@@ -6,7 +6,7 @@ mod shared;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub use shared::error::CliError;
 
@@ -15,7 +15,8 @@ use commands::{
     ops, ppl, prune, search, show, stats,
 };
 use shared::common::{Common, Verdict};
-use shared::{help, interrupt, terminal};
+use shared::given::Given;
+use shared::{help, interrupt, layout, rules, target, terminal};
 
 /// A small typed language for sparsity allocation functions, and the tools around it.
 #[derive(Debug, Parser)]
@@ -54,29 +55,10 @@ enum Command {
 /// Runs the command that the process's arguments name, and returns the process's exit code.
 pub fn main() -> ExitCode {
     sleep_when_idle();
-    let cli = Cli::parse();
+    let matches = command().get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     interrupt::watch();
-    let result = match cli.command {
-        Command::Check(arguments) => check::run(&arguments, cli.common),
-        Command::Fmt(arguments) => fmt::run(&arguments, cli.common),
-        Command::Eval(arguments) => eval::run(&arguments, cli.common),
-        Command::Diff(arguments) => diff::run(&arguments, cli.common),
-        Command::Inspect(arguments) => inspect::run(&arguments, cli.common),
-        Command::Stats(arguments) => stats::run(&arguments, cli.common),
-        Command::Prune(arguments) => prune::run(&arguments, cli.common),
-        Command::Ppl(arguments) => ppl::run(&arguments, cli.common),
-        Command::Kl(arguments) => kl::run(&arguments, cli.common),
-        Command::Search(arguments) => search::run(&arguments, cli.common),
-        Command::Descend(arguments) => descend::run(&arguments, cli.common),
-        Command::Enumerate(arguments) => enumerate::run(&arguments, cli.common),
-        Command::Compare(arguments) => compare::run(&arguments, cli.common),
-        Command::Show(arguments) => show::run(&arguments, cli.common),
-        Command::Ops(arguments) => ops::run(&arguments, cli.common),
-        Command::Explain(arguments) => explain::run(&arguments, cli.common),
-        Command::ImportDsa(arguments) => import_dsa::run(&arguments, cli.common),
-        Command::Export(arguments) => export::run(&arguments, cli.common),
-        Command::Import(arguments) => import::run(&arguments, cli.common),
-    };
+    let result = check(&matches).and_then(|()| run(&cli));
     match result {
         Ok(Verdict::Fine) => ExitCode::SUCCESS,
         Ok(Verdict::Found) => ExitCode::from(1),
@@ -92,6 +74,37 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Looks at arguments before any work begins: whether they go together, and whether what is to be written can be.
+fn check(matches: &ArgMatches) -> Result<(), CliError> {
+    let Some(given) = Given::of(matches) else { return Ok(()) };
+    rules::check(&given)?;
+    target::check(&given)
+}
+
+fn run(cli: &Cli) -> Result<Verdict, CliError> {
+    match &cli.command {
+        Command::Check(arguments) => check::run(arguments, cli.common),
+        Command::Fmt(arguments) => fmt::run(arguments, cli.common),
+        Command::Eval(arguments) => eval::run(arguments, cli.common),
+        Command::Diff(arguments) => diff::run(arguments, cli.common),
+        Command::Inspect(arguments) => inspect::run(arguments, cli.common),
+        Command::Stats(arguments) => stats::run(arguments, cli.common),
+        Command::Prune(arguments) => prune::run(arguments, cli.common),
+        Command::Ppl(arguments) => ppl::run(arguments, cli.common),
+        Command::Kl(arguments) => kl::run(arguments, cli.common),
+        Command::Search(arguments) => search::run(arguments, cli.common),
+        Command::Descend(arguments) => descend::run(arguments, cli.common),
+        Command::Enumerate(arguments) => enumerate::run(arguments, cli.common),
+        Command::Compare(arguments) => compare::run(arguments, cli.common),
+        Command::Show(arguments) => show::run(arguments, cli.common),
+        Command::Ops(arguments) => ops::run(arguments, cli.common),
+        Command::Explain(arguments) => explain::run(arguments, cli.common),
+        Command::ImportDsa(arguments) => import_dsa::run(arguments, cli.common),
+        Command::Export(arguments) => export::run(arguments, cli.common),
+        Command::Import(arguments) => import::run(arguments, cli.common),
+    }
+}
+
 /// Keeps candle's own threads from waiting in a loop: the work that pays runs on rayon's, which sleep.
 fn sleep_when_idle() {
     const THREADS: &str = "CANDLE_NUM_THREADS";
@@ -103,5 +116,19 @@ fn sleep_when_idle() {
 
 /// Returns the description of the command line, from which its reference is made.
 pub fn command() -> clap::Command {
-    Cli::command()
+    layout::laid_out(Cli::command())
+}
+
+/// Refuses a command line whose options contradict each other or would be ignored, as the command itself does before any work begins.
+///
+/// # Errors
+/// With clap's message, or the first option that the table refuses.
+pub fn refuse(words: &[&str]) -> Result<(), Box<dyn std::error::Error>> {
+    let matches = command().try_get_matches_from(words)?;
+    Ok(Given::of(&matches).map_or(Ok(()), |given| rules::check(&given))?)
+}
+
+/// Returns the table of options that do not go together, in words: commands, options, when they are refused, and why.
+pub fn refusals() -> impl Iterator<Item = [String; 4]> {
+    rules::listed()
 }

@@ -10,6 +10,7 @@ mod cli {
     mod diff;
     mod dry_run;
     mod main_job;
+    mod refusals;
 }
 mod compare;
 mod descent {

@@ -8,7 +8,7 @@ use crate::baselines::program::Baseline;
 use crate::cli::shared::common::{Common, Format, Verdict};
 use crate::cli::shared::dry_run::{DryRun, Outline};
 use crate::cli::shared::error::CliError;
-use crate::cli::shared::interrupt::Deferred;
+use crate::cli::shared::labels::labels;
 use crate::cli::shared::progress::Progress;
 use crate::cli::shared::trial::{
     Objective, Texts, TrialPlace, calibration, say_collected_in, say_same, trial,
@@ -53,7 +53,7 @@ pub(in crate::cli) struct Arguments {
     #[arg(value_name = "SCRIPT")]
     scripts: Vec<String>,
     /// The target sparsities, from 0 to 1
-    #[arg(long, short, value_name = "RATIO", value_delimiter = ',', required = true)]
+    #[arg(long, short, value_name = "RATIO", allow_negative_numbers = true, value_parser = crate::cli::shared::values::ratio, value_delimiter = ',', required = true)]
     sparsity: Vec<f64>,
     /// How weights are chosen: wanda, magnitude, sparsegpt, ria, or a script with a metric
     #[arg(long, default_value = "wanda")]
@@ -67,12 +67,10 @@ pub(in crate::cli) struct Arguments {
     /// Where zeros may stand: unstructured, or `n:M` as the allocation has it
     #[arg(long, default_value = "unstructured")]
     pattern: Pattern,
-    #[command(flatten)]
-    texts: Texts,
     /// How many allocations a program measures on the fitness text, at each sparsity
-    #[arg(long, short, default_value_t = 300)]
+    #[arg(long, short, default_value_t = 300, value_parser = crate::cli::shared::values::count)]
     evaluations: usize,
-    /// What programs with chance, and the calibration windows, are drawn by
+    /// The seed by which programs with chance, and the calibration windows, are drawn
     #[arg(long, default_value_t = 0)]
     seed: u64,
     /// The folder to be written, or to go on with
@@ -81,6 +79,8 @@ pub(in crate::cli) struct Arguments {
     /// How the table is printed
     #[arg(long, value_enum, default_value_t = TableForm::Text)]
     table: TableForm,
+    #[command(flatten)]
+    texts: Texts,
     #[command(flatten)]
     dry_run: DryRun,
 }
@@ -122,7 +122,7 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
     // Where nothing is searched, another text stands in the fitness text's place, and nothing comes of it.
     let same: Vec<_> = same.filter(|pair| searches(&plan) || !pair.contains(&"fitness")).collect();
     say_same(&same, common.quiet);
-    let writing = Deferred::begin();
+    let writing = arguments.out.as_deref().map(preparation::continued);
     let (folder, mut store): (_, Box<dyn Store>) = match &arguments.out {
         None => (None, Box::new(Memory::default())),
         Some(path) => {
@@ -228,6 +228,7 @@ struct Printed<'a> {
 /// Returns what is compared with what.
 fn plan(arguments: &Arguments, quiet: bool) -> Result<ComparisonPlan, CliError> {
     let mut entrants = Vec::new();
+    let mut files = Vec::new();
     let published = PUBLISHED.iter().filter(|it| !it.is_as_coded()).map(|it| it.name.to_owned());
     let named = match arguments.scripts.is_empty() {
         false => arguments.scripts.clone(),
@@ -238,13 +239,20 @@ fn plan(arguments: &Arguments, quiet: bool) -> Result<ComparisonPlan, CliError> 
     for name in named {
         let program =
             Baseline::ALL.into_iter().find(|it| it.key() == name).filter(|_| !Path::new(&name).is_file());
-        entrants.push(match program {
-            Some(program) => Entrant::program(program),
+        let (entrant, file) = match program {
+            Some(program) => (Entrant::program(program), None),
             None => {
+                let file = Path::new(&name).is_file().then(|| PathBuf::from(&name));
                 let loaded = scripts::load(&name, None, quiet)?;
-                Entrant::script(label(&loaded.name), loaded.script)
+                (Entrant::script(loaded.name, loaded.script), file)
             }
-        });
+        };
+        entrants.push(entrant);
+        files.push(file);
+    }
+    let names: Vec<String> = entrants.iter().map(|entrant| entrant.name.clone()).collect();
+    for (entrant, name) in entrants.iter_mut().zip(labels(&names, &files)?) {
+        entrant.name = name;
     }
     let mut sparsities = arguments.sparsity.clone();
     sparsities.sort_by(f64::total_cmp);
@@ -256,17 +264,6 @@ fn plan(arguments: &Arguments, quiet: bool) -> Result<ComparisonPlan, CliError> 
         evaluations: arguments.evaluations,
         seed: arguments.seed,
     })
-}
-
-/// Returns what a table calls a script: a file by its name alone.
-fn label(name: &str) -> String {
-    let path = Path::new(name);
-    match path.extension() {
-        Some(ending) if ending == "allot" => path.file_stem().unwrap_or(path.as_os_str()),
-        _ => path.as_os_str(),
-    }
-    .to_string_lossy()
-    .into_owned()
 }
 
 /// Returns whether something is searched for on the fitness text.

@@ -34,15 +34,15 @@ pub(in crate::cli) struct Arguments {
     /// import` write it
     script: String,
     /// The share of all weights in the blocks' linears that is to be pruned, from 0 to 1; an allocation file has its own
-    #[arg(long, short, value_name = "RATIO")]
+    #[arg(long, short, value_name = "RATIO", allow_negative_numbers = true, value_parser = crate::cli::shared::values::ratio)]
     sparsity: Option<f64>,
     #[command(flatten)]
     evaluation: EvaluationArguments,
     /// The least sparsity of a unit
-    #[arg(long, value_name = "RATIO", default_value_t = 0.0)]
+    #[arg(long, value_name = "RATIO", allow_negative_numbers = true, value_parser = crate::cli::shared::values::ratio, default_value_t = 0.0)]
     least: f64,
     /// The greatest sparsity of a unit
-    #[arg(long, value_name = "RATIO", default_value_t = 1.0)]
+    #[arg(long, value_name = "RATIO", allow_negative_numbers = true, value_parser = crate::cli::shared::values::ratio, default_value_t = 1.0)]
     most: f64,
     /// Also prints how the ratios of rows spread in each projection, where rows have ratios of their own
     #[arg(long)]

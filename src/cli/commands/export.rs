@@ -39,7 +39,7 @@ pub(in crate::cli) struct Arguments {
     #[arg(long)]
     model: Option<PathBuf>,
     /// The share of all weights in the blocks' linears that is to be pruned, from 0 to 1
-    #[arg(long, short, value_name = "RATIO")]
+    #[arg(long, short, value_name = "RATIO", allow_negative_numbers = true, value_parser = crate::cli::shared::values::ratio)]
     sparsity: Option<f64>,
     #[command(flatten)]
     evaluation: EvaluationArguments,

@@ -47,9 +47,9 @@ pub(in crate::cli) struct Arguments {
     #[arg(long, value_name = "FILE", num_args = 1.., requires = "allocation", conflicts_with = "stats")]
     calibration: Vec<PathBuf>,
     /// How many windows are drawn from the calibration texts
-    #[arg(long, default_value_t = 128, requires = "calibration")]
+    #[arg(long, default_value_t = 128, value_parser = crate::cli::shared::values::count, requires = "calibration")]
     samples: usize,
-    /// What the windows are drawn by
+    /// The seed by which the windows are drawn
     #[arg(long, default_value_t = 0, requires = "calibration")]
     seed: u64,
     #[command(flatten)]

@@ -49,8 +49,14 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
 /// When the page cannot be written, or standard output fails.
 pub(in crate::cli) fn found(found: &Found, common: Common) -> Result<(), CliError> {
     let Found { folder, settings, summary, report_windows } = found;
-    let commands = |script: &str, out: &str| tables::commands(settings, *report_windows, script, out);
-    let beside = commands(BEST, "pruned");
+    // Statistics of another device are not the same to the last digit, and a run goes on where it began.
+    let (one, all) = (common.device.flags_of_one(), common.device.flags());
+    let commands = |script: &str, out: &str| -> Vec<String> {
+        let commands = tables::commands(settings, *report_windows, script, out);
+        commands.into_iter().map(|command| command + &one).collect()
+    };
+    let mut beside = commands(BEST, "pruned");
+    beside.push(format!("allot search --resume .{all}"));
     output::write_file(&folder.join(REPORT), tables::html(summary, &beside).as_bytes())?;
     match common.format {
         Format::Json => output::print_json(summary)?,

@@ -7,7 +7,7 @@ use crate::cli::shared::dry_run::{DryRun, Outline};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::interrupt::Deferred;
 use crate::cli::shared::progress::{Progress, say_collected, watch};
-use crate::cli::shared::values::bytes;
+use crate::cli::shared::values::{bytes, count};
 use crate::cli::shared::{model, output, scripts};
 use crate::forecast::{Calibration, Evaluation, Work};
 use crate::lang::ops::Op;
@@ -40,12 +40,12 @@ pub(in crate::cli) struct Arguments {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["text", "tokens", "gradients", "hessians", "reconstruction_error"])]
     stats: Option<PathBuf>,
     /// How many windows are drawn from the text, or taken of the ready ids
-    #[arg(long, default_value_t = 128)]
+    #[arg(long, default_value_t = 128, value_parser = count)]
     samples: usize,
     /// How many tokens a window of the text has (default: 2048, or the model's context where that is shorter)
-    #[arg(long)]
+    #[arg(long, value_parser = count)]
     length: Option<usize>,
-    /// What the windows are drawn by
+    /// The seed by which the windows are drawn
     #[arg(long, default_value_t = 0)]
     seed: u64,
     /// Also collects squared gradients (Pruner-Zero), for the terminal `gradient`
@@ -76,7 +76,7 @@ pub(in crate::cli) struct Arguments {
     #[arg(long, value_parser = crate::cli::shared::values::unit, requires = "reductions")]
     unit: Option<UnitKind>,
     /// What `target` stands for in those scripts; of use only at this sparsity where it stands in a reduction
-    #[arg(long, short, value_name = "RATIO", default_value_t = 0.5, requires = "reductions")]
+    #[arg(long, short, value_name = "RATIO", allow_negative_numbers = true, value_parser = crate::cli::shared::values::ratio, default_value_t = 0.5, requires = "reductions")]
     sparsity: f64,
     /// How much memory the work may take: activations that do not fit go to a scratch file in TMPDIR, and what cannot be
     /// done in it is refused at once (default: what is free)
@@ -127,7 +127,7 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
         session.keep_reductions(&asked.iter().collect::<Vec<_>>(), &options)?;
         statistics = session.into_statistics().unwrap_or_default();
     }
-    let writing = Deferred::begin();
+    let writing = Deferred::begin(&arguments.out);
     statistics.save(&arguments.out)?;
     drop(writing);
     match common.format {

@@ -153,6 +153,32 @@ impl DeviceArguments {
         Ok((opened.pop().ok_or_else(none)?, others))
     }
 
+    /// Returns the options that say the same to another command, each after a space; nothing for the processor.
+    pub(in crate::cli) fn flags(self) -> String {
+        match self.device {
+            DeviceName::Cpu => String::new(),
+            device => format!(" --device {device}{}", self.precision_flag()),
+        }
+    }
+
+    /// As [`DeviceArguments::flags`], for a command that runs on one device: the first of several.
+    pub(in crate::cli) fn flags_of_one(self) -> String {
+        match self.device {
+            DeviceName::Cards(cards) => {
+                let first = cards.ordinals().next().unwrap_or(0);
+                format!(" --device cuda:{first}{}", self.precision_flag())
+            }
+            DeviceName::Cpu | DeviceName::Cuda(_) => self.flags(),
+        }
+    }
+
+    fn precision_flag(self) -> &'static str {
+        match self.precision {
+            PrecisionName::F32 => "",
+            PrecisionName::Bf16 => " --precision bf16",
+        }
+    }
+
     /// Returns the type in which models compute.
     pub(in crate::cli) const fn precision(self) -> Precision {
         match self.precision {

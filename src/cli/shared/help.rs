@@ -63,8 +63,8 @@ fn of(error: &CliError) -> Vec<String> {
         CliError::Exists { .. } => one("pass `--force` to overwrite it"),
         CliError::Search(cause) => search(cause),
         CliError::Trial(cause) => trial(cause),
-        CliError::Stopped { folder, .. } => {
-            one(format!("go on with `allot search --resume {}`", folder.display()))
+        CliError::Stopped { folder, device, .. } => {
+            one(format!("go on with `allot search --resume {}{device}`", folder.display()))
         }
         CliError::NoText { name } => {
             one(format!("pass `--{name} FILE`, or `--texts FOLDER` with a file {name}.jsonl in it"))
@@ -97,8 +97,12 @@ fn of(error: &CliError) -> Vec<String> {
         CliError::Model(cause) => model(cause),
         CliError::Statistics(cause) => statistics(cause),
         CliError::Script(cause) => script(cause),
-        CliError::Write { .. }
-        | CliError::BrokenPipe
+        CliError::Refused { option, .. } => one(format!("leave out `{option}`")),
+        CliError::StandardInputTwice => one("give one of them as a file"),
+        CliError::OtherKind { .. } => one("give another name"),
+        CliError::NamedTwice { .. } => one("name it once"),
+        CliError::Write { cause, .. } => write(cause),
+        CliError::BrokenPipe
         | CliError::Standard(_)
         | CliError::Diagnosed { .. }
         | CliError::NoValue { .. }
@@ -179,6 +183,9 @@ fn model(error: &ModelError) -> Vec<String> {
             "free some space there, set TMPDIR to a folder with more, allow more with `--memory`, or take fewer samples",
         ),
         ModelError::Length { longest, .. } => one(format!("use a `--length` of at most {longest}")),
+        ModelError::OtherVocabulary { .. } | ModelError::OtherToken { .. } => one(
+            "compare by `allot ppl` on one text, in bits per character, or with the model that this one was made from",
+        ),
         ModelError::Window { .. } => one("use a `--length` of at least 2"),
         ModelError::Tokenizer { problem, .. } => match problem {
             TokenizerProblem::Missing => {

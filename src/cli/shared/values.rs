@@ -26,6 +26,33 @@ pub(in crate::cli) fn propagation(word: &str) -> Result<Propagation, String> {
     }
 }
 
+/// Reads a share of weights.
+pub(in crate::cli) fn ratio(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(ratio) if (0.0..=1.0).contains(&ratio) => Ok(ratio),
+        Ok(percent) if percent > 1.0 && percent <= 100.0 => {
+            Err(format!("a ratio is from 0 to 1; {percent} % is {}", percent / 100.0))
+        }
+        _ => Err("a ratio is a number from 0 to 1".to_owned()),
+    }
+}
+
+/// Reads a sparsity, or leaves a model's name as it is.
+pub(in crate::cli) fn ratio_or_model(text: &str) -> Result<String, String> {
+    match text.parse::<f64>() {
+        Ok(_) => ratio(text).map(|_| text.to_owned()),
+        Err(_) => Ok(text.to_owned()),
+    }
+}
+
+/// Reads how many of something there are, at least one.
+pub(in crate::cli) fn count(text: &str) -> Result<usize, String> {
+    match text.parse::<usize>() {
+        Ok(0) | Err(_) => Err("write a whole number from 1 up".to_owned()),
+        Ok(count) => Ok(count),
+    }
+}
+
 /// Reads a number of bytes, such as `8GiB` or `500MB`.
 pub(in crate::cli) fn bytes(text: &str) -> Result<u64, String> {
     let digits = text.find(|character: char| !(character.is_ascii_digit() || character == '.'));
