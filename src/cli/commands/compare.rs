@@ -1,6 +1,6 @@
 //! `allot compare`: ways to allocate side by side on one model.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::Serialize;
 
@@ -10,10 +10,11 @@ use crate::cli::shared::dry_run::{DryRun, Outline};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::labels::labels;
 use crate::cli::shared::progress::Progress;
+use crate::cli::shared::scripts::{self, Named, WrittenScripts};
 use crate::cli::shared::trial::{
     Objective, Texts, TrialPlace, calibration, say_collected_in, say_same, trial,
 };
-use crate::cli::shared::{output, preparation, scripts, terminal};
+use crate::cli::shared::{output, preparation, terminal};
 use crate::compare::entrant::{Decider, Entrant};
 use crate::compare::error::CompareError;
 use crate::compare::folder::{Folder, identify};
@@ -52,6 +53,8 @@ pub(in crate::cli) struct Arguments {
     /// evopress-projection, descent-block, descent
     #[arg(value_name = "SCRIPT")]
     scripts: Vec<String>,
+    #[command(flatten)]
+    written: WrittenScripts,
     /// The target sparsities, from 0 to 1
     #[arg(long, short, value_name = "RATIO", allow_negative_numbers = true, value_parser = crate::cli::shared::values::ratio, value_delimiter = ',', required = true)]
     sparsity: Vec<f64>,
@@ -68,7 +71,7 @@ pub(in crate::cli) struct Arguments {
     #[arg(long, default_value = "unstructured")]
     pattern: Pattern,
     /// How many allocations a program measures on the fitness text, at each sparsity
-    #[arg(long, short, default_value_t = 300, value_parser = crate::cli::shared::values::count)]
+    #[arg(long, default_value_t = 300, value_parser = crate::cli::shared::values::count)]
     evaluations: usize,
     /// The seed by which programs with chance, and the calibration windows, are drawn
     #[arg(long, default_value_t = 0)]
@@ -146,7 +149,7 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
     if let Some(folder) = &folder {
         folder.restore(&comparison, &mut timings);
     }
-    if arguments.scripts.is_empty() {
+    if arguments.scripts.is_empty() && arguments.written.named().next().is_none() {
         comparison.sort(&mut timings);
     }
     if let Some(folder) = &folder {
@@ -230,24 +233,29 @@ fn plan(arguments: &Arguments, quiet: bool) -> Result<ComparisonPlan, CliError> 
     let mut entrants = Vec::new();
     let mut files = Vec::new();
     let published = PUBLISHED.iter().filter(|it| !it.is_as_coded()).map(|it| it.name.to_owned());
-    let named = match arguments.scripts.is_empty() {
+    let written: Vec<Named> = arguments.written.named().collect();
+    let named: Vec<String> = match arguments.scripts.is_empty() && written.is_empty() {
         false => arguments.scripts.clone(),
         true => published
             .filter(|name| published::script(name).is_some_and(|it| it.allocation.is_some()))
             .collect(),
     };
-    for name in named {
-        let program =
-            Baseline::ALL.into_iter().find(|it| it.key() == name).filter(|_| !Path::new(&name).is_file());
-        let (entrant, file) = match program {
-            Some(program) => (Entrant::program(program), None),
-            None => {
-                let file = Path::new(&name).is_file().then(|| PathBuf::from(&name));
-                let loaded = scripts::load(&name, None, quiet)?;
-                (Entrant::script(loaded.name, loaded.script), file)
-            }
+    for name in named.into_iter().map(Named::Name).chain(written) {
+        let program = match &name {
+            Named::Name(name) => Baseline::ALL.into_iter().find(|it| it.key() == name),
+            Named::Text(_) => None,
         };
-        entrants.push(entrant);
+        let file = name.file();
+        entrants.push(match (program, &name) {
+            // A file goes before a program of its name.
+            (Some(program), _) if file.is_none() => Entrant::program(program),
+            (_, Named::Name(_)) => {
+                let loaded = name.load(None, quiet)?;
+                Entrant::script(loaded.name, loaded.script)
+            }
+            // What is written on the command line is its own name.
+            (_, Named::Text(text)) => Entrant::script(text.clone(), name.load(None, quiet)?.script),
+        });
         files.push(file);
     }
     let names: Vec<String> = entrants.iter().map(|entrant| entrant.name.clone()).collect();

@@ -8,7 +8,8 @@ use crate::allocate::Bounds;
 use crate::cli::shared::calibration::EvaluationArguments;
 use crate::cli::shared::common::{Common, Format, Verdict};
 use crate::cli::shared::error::CliError;
-use crate::cli::shared::{output, scripts, terminal};
+use crate::cli::shared::scripts::{Named, WrittenScripts};
+use crate::cli::shared::{output, terminal};
 use crate::lang::difference::{self, Difference};
 use crate::report::TableOptions;
 use crate::report::difference::{self as tables, SideBySide};
@@ -18,15 +19,17 @@ use crate::session::LoadedScript;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   allot diff owl my.allot
+  allot diff dlp -e 'neg(mean(score)) |> scale(lambda = 0.15)'
   allot diff owl dsa --model MODEL --stats MODEL.stats.safetensors --sparsity 0.7
   allot diff global RUN/best.allot --model MODEL --text calibration.jsonl --length 256 --sparsity 0.7 --format json
 
 Ratios are compared unit by unit where both scripts have the same unit, and projection by projection otherwise.")]
 pub(in crate::cli) struct Arguments {
-    /// The first script: a file, `-`, or the name of a published one
-    first: String,
-    /// The second script
-    second: String,
+    /// The two scripts: files, `-`, or names of published ones
+    #[arg(value_name = "SCRIPT", num_args = 0..=2)]
+    scripts: Vec<String>,
+    #[command(flatten)]
+    written: WrittenScripts,
     /// The model on which ratios are compared: a folder, or its id in the hub; without it, the formulas are
     #[arg(long, value_name = "MODEL", requires = "sparsity")]
     model: Option<PathBuf>,
@@ -45,8 +48,13 @@ struct Printed<'a> {
 }
 
 pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdict, CliError> {
-    let load = |name: &str| scripts::load(name, arguments.evaluation.unit, common.quiet);
-    let loaded = [load(&arguments.first)?, load(&arguments.second)?];
+    let named = arguments.scripts.iter().cloned().map(Named::Name).chain(arguments.written.named());
+    let load = |it: Named| it.load(arguments.evaluation.unit, common.quiet);
+    let loaded: [LoadedScript; 2] = named
+        .map(load)
+        .collect::<Result<Vec<_>, _>>()?
+        .try_into()
+        .map_err(|loaded: Vec<_>| CliError::NotTwo { given: loaded.len() })?;
     let [first, second] = loaded.each_ref().map(|it| &it.script);
     let formulas = difference::scripts(first, second);
     let ratios = match (&arguments.model, arguments.sparsity) {

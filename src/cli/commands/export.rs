@@ -11,7 +11,8 @@ use crate::cli::shared::calibration::EvaluationArguments;
 use crate::cli::shared::common::{Common, Format, Verdict};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::progress::watch;
-use crate::cli::shared::{model, output, scripts, terminal};
+use crate::cli::shared::scripts::{self, WrittenScript};
+use crate::cli::shared::{model, output, terminal};
 use crate::exchange::dsa;
 use crate::exchange::{AllocationFile, alphapruning, csv, dlp, evopress, file, llm_compressor, npy, numpy};
 use crate::lang::{canonical, latex, print};
@@ -31,7 +32,10 @@ latex, dsa, canonical and numpy write the script itself. The others write ratios
 `--sparsity`; an allocation file has them already.")]
 pub(in crate::cli) struct Arguments {
     /// The script: a file, `-`, or the name of a published one; or an allocation file in JSON
-    script: String,
+    #[arg(required_unless_present = "expression")]
+    script: Option<String>,
+    #[command(flatten)]
+    written: WrittenScript,
     /// The form
     #[arg(long, value_enum)]
     to: Form,
@@ -115,7 +119,11 @@ impl Written {
 }
 
 pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdict, CliError> {
-    let source = allocation::load(&arguments.script, arguments.evaluation.unit, common.quiet)?;
+    let source = allocation::load(
+        &arguments.written.or(arguments.script.as_deref()),
+        arguments.evaluation.unit,
+        common.quiet,
+    )?;
     let written = match (arguments.to, &source) {
         (Form::Latex | Form::Dsa | Form::Canonical | Form::Numpy, RatioSource::File(_, name)) => {
             return Err(CliError::NoScriptInFile { name: name.clone() });

@@ -32,7 +32,7 @@ pub(in crate::cli) struct Arguments {
     windows: WindowArguments,
     /// How much memory the weights may take; a larger model streams block by block, and activations that do not fit beside a
     /// block go to a scratch file in TMPDIR (default: what is free)
-    #[arg(long, value_parser = bytes, value_name = "BYTES")]
+    #[arg(long, env = "ALLOT_MEMORY", hide_env_values = true, value_parser = bytes, value_name = "BYTES")]
     memory: Option<u64>,
     /// Measures the model as it is when pruned by this allocation file, in memory: nothing is written
     #[arg(long, value_name = "FILE")]

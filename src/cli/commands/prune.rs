@@ -9,7 +9,8 @@ use crate::cli::shared::common::{Common, Format, Verdict};
 use crate::cli::shared::dry_run::{DryRun, Outline};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::interrupt::Deferred;
-use crate::cli::shared::{model, output, scripts};
+use crate::cli::shared::scripts::{self, WrittenScript};
+use crate::cli::shared::{model, output};
 use crate::forecast::{Pruning, Work};
 use crate::lang::types::UnitKind;
 use crate::prune::{Method, Pattern, Propagation, PruneOptions, Rounding, ScriptSource, check_target};
@@ -31,6 +32,8 @@ pub(in crate::cli) struct Arguments {
     /// `allot import` write it
     #[arg(default_value = "uniform")]
     script: String,
+    #[command(flatten)]
+    written: WrittenScript,
     /// The share of all weights in the blocks' linears that is to be pruned, from 0 to 1
     /// (a fixed pattern such as `2:4` has its own, and so has an allocation file)
     #[arg(long, short, value_name = "RATIO", allow_negative_numbers = true, value_parser = crate::cli::shared::values::ratio)]
@@ -72,7 +75,8 @@ fn rounding(word: &str) -> Result<Rounding, String> {
 }
 
 pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdict, CliError> {
-    let source = allocation::load(&arguments.script, arguments.unit, common.quiet)?;
+    let source =
+        allocation::load(&arguments.written.or(Some(&arguments.script)), arguments.unit, common.quiet)?;
     let name = arguments.method.as_deref();
     let method = match (&source, name) {
         (_, Some(name)) => scripts::method(name)?,

@@ -10,8 +10,10 @@ use crate::cli::shared::dry_run::DryRun;
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::interrupt::Deferred;
 use crate::cli::shared::progress::Progress;
+use crate::cli::shared::scripts::{Named, WrittenScripts};
 use crate::cli::shared::trial::{Objective, Texts, TrialPlace, forecast, say_collected_in, say_same, trial};
-use crate::cli::shared::{help, preparation, scripts};
+use crate::cli::shared::values::{count, duration};
+use crate::cli::shared::{help, preparation};
 use crate::interrupt::Interrupted;
 use crate::report::search::script;
 use crate::search::error::SearchError;
@@ -24,12 +26,13 @@ use crate::session::{Search, include};
 use crate::trial::settings::TextSettings;
 
 /// What a run's folder says already: beside `--resume` these would be ignored, so they are refused. A group is named like its struct.
-const OF_NEW: [&str; 12] = [
+const OF_NEW: [&str; 13] = [
+    "expression",
     "model",
     "out",
     "sparsity",
     "include",
-    "evaluations",
+    "patience",
     "seeds",
     "seed",
     "control",
@@ -38,6 +41,9 @@ const OF_NEW: [&str; 12] = [
     "SpaceArguments",
     "dry_run",
 ];
+
+/// How many allocations a search measures where nobody says.
+const EVALUATIONS: usize = 500;
 
 /// Evolves allocation functions on a model, and writes the best as scripts
 #[derive(Debug, clap::Args)]
@@ -50,7 +56,9 @@ const OF_NEW: [&str; 12] = [
   allot search MODEL --sparsity 0.7 --calibration T.safetensors:calib_ids --fitness T.safetensors:fitness_ids --out RUN
   allot search MODEL --sparsity 0.7 --texts TEXTS --seeds 3 --control random --control evopress --out RUN
   allot search MODEL --sparsity 0.7 --also 0.6 --also 0.8 --texts TEXTS --out RUN
+  allot search MODEL --sparsity 0.7 --texts TEXTS --evaluations 100000 --time-limit 8h --out RUN
   allot search --resume RUN
+  allot search --resume RUN --evaluations 2000
 
 A text is a file of plain text, JSON lines with a `text` field, or ready ids, FILE.safetensors:NAME. RUN holds best.allot, front/,
 report.html and summary.json at the end, and a journal that `--resume` goes on from.")]
@@ -73,12 +81,20 @@ pub(in crate::cli) struct Arguments {
     objective: Objective,
     #[command(flatten)]
     space: crate::cli::shared::space::SpaceArguments,
-    /// Begins with this script as well, beside the published ones; may be repeated
+    /// Begins with this script as well, beside the published ones; may be repeated; `-e` takes its text instead
     #[arg(long, value_name = "SCRIPT", help_heading = "Search space")]
     include: Vec<String>,
-    /// How many allocations each search measures
-    #[arg(long, short, default_value_t = 500, value_parser = crate::cli::shared::values::count, help_heading = "Budget")]
-    evaluations: usize,
+    #[command(flatten)]
+    written: WrittenScripts,
+    /// How many allocations each search measures (default: 500); beside `--resume`, more than the run was begun with
+    #[arg(long, value_parser = count, help_heading = "Budget")]
+    evaluations: Option<usize>,
+    /// Ends each search after so many allocations without a better one
+    #[arg(long, value_name = "EVALUATIONS", value_parser = count, help_heading = "Budget")]
+    patience: Option<usize>,
+    /// Begins no measurement once it has measured for this long, such as 90m or 8h, and reports what was found by then; `--resume` goes on from there
+    #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "Budget")]
+    time_limit: Option<Duration>,
     /// How many searches are run, each with its own seed
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..), help_heading = "Budget")]
     seeds: u64,
@@ -112,7 +128,13 @@ enum Control {
 
 pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdict, CliError> {
     if let Some(folder) = &arguments.resume {
-        return work(Search::resume(folder)?, common);
+        let search = Search::resume(folder)?;
+        let search = match arguments.evaluations {
+            Some(_) if search.is_enumeration() => return Err(CliError::EveryFormula),
+            Some(evaluations) => search.with_evaluations(evaluations)?,
+            None => search,
+        };
+        return work(search.within(arguments.time_limit), common);
     }
     // clap asks for these unless a run is resumed.
     let (Some(dense), Some(sparsity), Some(out)) = (&arguments.model, arguments.sparsity, &arguments.out)
@@ -124,13 +146,14 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
     if arguments.dry_run.dry_run {
         // Every control spends what a search does.
         let searches = arguments.seeds * (1 + arguments.control.len() as u64);
-        let candidates = arguments.evaluations as u64 * searches;
+        let candidates = arguments.evaluations.unwrap_or(EVALUATIONS) as u64 * searches;
         return forecast(&place, &texts, candidates, common);
     }
     let space = arguments.space.options()?;
     let mut settings = base(place, &arguments.objective, texts, space, common.quiet)?;
-    for name in &arguments.include {
-        let loaded = scripts::load(name, None, common.quiet)?;
+    let included = arguments.include.iter().cloned().map(Named::Name).chain(arguments.written.named());
+    for name in included {
+        let loaded = name.load(None, common.quiet)?;
         let asked = settings.trial.texts.clone();
         include(&mut settings, &loaded);
         say_collected_in(&asked, &settings.trial.texts, common.quiet);
@@ -138,7 +161,8 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
             return Err(CliError::NoGradients { name: loaded.name });
         }
     }
-    settings.evaluations = arguments.evaluations;
+    settings.evaluations = arguments.evaluations.unwrap_or(EVALUATIONS);
+    settings.patience = arguments.patience;
     settings.seeds = (arguments.seed..arguments.seed.saturating_add(arguments.seeds)).collect();
     let controls = arguments.control.iter().flat_map(|control| match control {
         Control::Random => vec![Searcher::Random],
@@ -151,7 +175,7 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
         Control::Descent => [Baseline::DescentBlock, Baseline::Descent].map(Searcher::Baseline).to_vec(),
     });
     settings.controls = controls.collect();
-    work(Search::new(settings, out), common)
+    work(Search::new(settings, out).within(arguments.time_limit), common)
 }
 
 /// Returns the settings of a new run with one seed and no control.
@@ -225,7 +249,9 @@ impl Line {
         }
         let spent = state.spent.evaluations;
         let all = state.evaluations.max(spent).max(1);
-        self.bar.says(&format!("{spent} of {all} allocations, lowest loss {:.4}", state.best));
+        let best =
+            if state.best.is_finite() { format!(", lowest loss {:.4}", state.best) } else { String::new() };
+        self.bar.says(&format!("{spent} of {all} allocations{best}"));
         self.bar.at_with(spent as f64 / all as f64, self.left(state, spent as f64 / all as f64));
     }
 

@@ -41,7 +41,7 @@ pub(in crate::cli) struct CalibrationArguments {
     seed: u64,
     /// How much memory the calibration may take; activations that do not fit go to a scratch file in TMPDIR (default: what is
     /// free)
-    #[arg(long, value_parser = bytes, value_name = "BYTES")]
+    #[arg(long, env = "ALLOT_MEMORY", hide_env_values = true, value_parser = bytes, value_name = "BYTES")]
     memory: Option<u64>,
 }
 

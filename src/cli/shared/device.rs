@@ -119,10 +119,10 @@ pub(in crate::cli) enum PrecisionName {
 pub(in crate::cli) struct DeviceArguments {
     /// Where the heavy work is done: cpu, or in a build with the feature `cuda` cuda or cuda:N; a search and a
     /// comparison measure candidates on several GPUs with cuda:N,N or cuda:all
-    #[arg(long, global = true, default_value_t)]
+    #[arg(long, global = true, env = "ALLOT_DEVICE", hide_env_values = true, default_value_t)]
     device: DeviceName,
     /// The type in which a model computes
-    #[arg(long, global = true, value_enum, default_value_t)]
+    #[arg(long, global = true, value_enum, env = "ALLOT_PRECISION", hide_env_values = true, default_value_t)]
     precision: PrecisionName,
 }
 

@@ -109,6 +109,42 @@ pub enum CliError {
         /// What is to be written.
         kind: TargetKind,
     },
+    /// The configuration file is not as it must be.
+    #[error("{}:{line}: {problem}", path.display())]
+    Configuration {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong.
+        problem: String,
+    },
+    /// An enumeration measures every formula, and has no number of evaluations.
+    #[error("the run measures every formula of its space, and has no number of evaluations")]
+    EveryFormula,
+    /// Another number of scripts than a comparison of two takes.
+    #[error("two scripts are compared, and {given} {} given", if *given == 1 { "is" } else { "are" })]
+    NotTwo {
+        /// How many are given.
+        given: usize,
+    },
+    /// A folder without a script.
+    #[error("{} holds no file that ends in .allot", folder.display())]
+    NoScriptsIn {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// Something failed, and was said already; other work went on.
+    #[error("some of it failed")]
+    Reported,
+    /// A word that `explain` does not know.
+    #[error("there is no operator, script, keyword, type or diagnostic `{name}`")]
+    NoWord {
+        /// What was asked for.
+        name: String,
+        /// Words like it.
+        similar: Vec<String>,
+    },
     /// Two scripts of a comparison that cannot be told apart.
     #[error("`{name}` is named twice")]
     NamedTwice {

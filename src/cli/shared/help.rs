@@ -100,6 +100,15 @@ fn of(error: &CliError) -> Vec<String> {
         CliError::Refused { option, .. } => one(format!("leave out `{option}`")),
         CliError::StandardInputTwice => one("give one of them as a file"),
         CliError::OtherKind { .. } => one("give another name"),
+        CliError::Configuration { .. } => one("set ALLOT_CONFIG to an empty text to go without the file"),
+        CliError::EveryFormula => one("leave out `--evaluations`"),
+        CliError::NotTwo { .. } => one("name two scripts, or write them with `-e TEXT`"),
+        CliError::NoScriptsIn { .. } => one("give a file, or another folder"),
+        CliError::NoWord { similar, .. } => {
+            [did_you_mean(similar), one("`allot ops --all` lists operators, `allot list` published scripts")]
+                .concat()
+        }
+        CliError::Reported => none(),
         CliError::NamedTwice { .. } => one("name it once"),
         CliError::Write { cause, .. } => write(cause),
         CliError::BrokenPipe
@@ -458,6 +467,9 @@ fn search(error: &SearchError) -> Vec<String> {
             one(format!("go on with `allot search --resume {}`, or choose another `--out`", folder.display()))
         }
         SearchError::Changed { .. } => one(RESTORE),
+        SearchError::Fewer { begun, .. } => {
+            one(format!("leave out `--evaluations`, or pass {begun} or more"))
+        }
         SearchError::MetricOfUnits => one("search blocks alone, `--unit block`"),
         SearchError::TooMany { .. } => {
             one("leave out operators (`--without`, `--only`), or take a smaller `--max-size` or grid")

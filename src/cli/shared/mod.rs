@@ -3,6 +3,7 @@
 pub(super) mod allocation;
 pub(super) mod calibration;
 pub(super) mod common;
+pub(super) mod configuration;
 pub(super) mod device;
 pub(super) mod dry_run;
 pub(super) mod error;

@@ -7,6 +7,7 @@ use super::error::CliError;
 use super::given::Given;
 use crate::baselines::program::Baseline;
 use crate::exchange::Format;
+use crate::lang::published;
 use crate::prune::Pattern;
 
 /// When an option is refused.
@@ -62,16 +63,63 @@ const CALIBRATED: &[&str] = &["eval", "prune", "diff", "export"];
 /// The commands that read a calibration, a fitness, a selection and a report text.
 const TRIALS: &[&str] = &["search", "enumerate", "compare", "descend"];
 /// The commands that run no model, nor evaluate a script on one.
-const WITHOUT_MODEL: &[&str] = &["check", "fmt", "ops", "explain", "import-dsa", "show", "inspect", "import"];
+const WITHOUT_MODEL: &[&str] = &[
+    "check",
+    "completions",
+    "man",
+    "fmt",
+    "list",
+    "ops",
+    "explain",
+    "import-dsa",
+    "show",
+    "inspect",
+    "import",
+];
+
+/// The commands that do not look for mistakes in files.
+const ALL_BUT_CHECK: &[&str] = &[
+    "fmt",
+    "eval",
+    "diff",
+    "inspect",
+    "stats",
+    "prune",
+    "ppl",
+    "kl",
+    "search",
+    "descend",
+    "enumerate",
+    "compare",
+    "show",
+    "list",
+    "ops",
+    "explain",
+    "import-dsa",
+    "export",
+    "import",
+    "completions",
+    "man",
+];
 
 const FIXED: When = Holds("with a fixed pattern", has_fixed_pattern);
 
 /// The table; the first row that refuses an option gives the message.
 const RULES: &[Rule] = &[
+    rule(
+        ALL_BUT_CHECK,
+        &["format"],
+        Is("format", &["sarif", "github"]),
+        "only `allot check` finds mistakes in files",
+    ),
+    rule(&["check"], &["fix"], Holds("with `-` or `-e`", has_no_file), "there is no file to be changed"),
+    rule(&["check"], &["plan"], Is("format", &["sarif", "github"]), "a plan is no mistake"),
+    rule(&["fmt"], &["diff"], Is("format", &["json"]), "both say how the changes are written"),
+    rule(&["show"], &["front", "all", "csv"], Holds("with a script", shows_script), "only a search has them"),
     rule(WITHOUT_MODEL, &["device", "precision"], Always, "nothing is computed with a model here"),
     rule(&["diff", "export"], &["device", "precision"], Without(&["model"]), "no model is read"),
     rule(&["check"], &["method"], Without(&["plan"]), "only a plan depends on how weights are scored"),
-    rule(&["show"], &["markdown"], Is("format", &["json"]), "both say how the tables are written"),
+    rule(&["show"], &["markdown", "csv"], Is("format", &["json"]), "both say how the tables are written"),
     rule(&["compare"], &["table"], Is("format", &["json"]), "both say how the table is written"),
     rule(&["eval"], &["rows", "rows_of"], Is("format", &["json"]), "the data hold the rows anyway"),
     rule(&["export"], &["output"], Is("format", &["json"]), "a file has the form that `--to` names"),
@@ -80,8 +128,8 @@ const RULES: &[Rule] = &[
     rule(&["eval", "export"], EVALUATION, Allocation("script"), "the file's ratios are decided already"),
     rule(
         &["prune"],
-        &["script", "unit"],
-        All(&[FIXED, IsNot("script", &["uniform"])]),
+        &["script", "expression", "unit"],
+        Holds("with a fixed pattern", |given| has_fixed_pattern(given) && !given.is("script", &["uniform"])),
         "such a pattern prunes every part alike, so that a script has no say; `n:4` lets it choose",
     ),
     rule(&["prune"], &["unit"], FIXED, "such a pattern prunes every part alike"),
@@ -134,9 +182,20 @@ const RULES: &[Rule] = &[
         Holds("with such a file", |given| imported(given).is_some_and(|it| it != Format::AlphaPruning)),
         "only AlphaPruning has a mapping",
     ),
+    rule(
+        &["stats"],
+        &["method", "unit", "sparsity"],
+        Without(&["reductions", "expression"]),
+        "no script is evaluated",
+    ),
     // Calibrations that do not happen.
     rule(&["stats"], WINDOWS, Beside(&["stats"]), "what is added to a file is not calibrated"),
-    rule(&["stats"], &["stats"], Without(&["reductions", "spectra"]), "nothing would be added to the file"),
+    rule(
+        &["stats"],
+        &["stats"],
+        Without(&["reductions", "expression", "spectra"]),
+        "nothing would be added to the file",
+    ),
     rule(CALIBRATED, WINDOWS, Without(&["text", "tokens"]), "nothing is calibrated"),
     rule(
         &["eval", "prune", "diff", "export", "stats"],
@@ -180,7 +239,7 @@ const RULES: &[Rule] = &[
     ),
     rule(
         &["compare"],
-        &["evaluations", "fitness", "selection", "windows"],
+        &["evaluations", "fitness", "selection"],
         Holds("without a program such as `evopress-block`", |given| !has_program(given)),
         "nothing is searched for",
     ),
@@ -203,8 +262,7 @@ pub(in crate::cli) fn check(given: &Given<'_>) -> Result<(), CliError> {
     for rule in RULES.iter().filter(|rule| rule.commands.contains(&given.command)) {
         let written = rule.options.iter().find(|option| given.is_written(option));
         if let Some(option) = written.filter(|_| rule.when.holds(given)) {
-            let when = rule.when.phrase(given);
-            return Err(CliError::Refused { option: shown(option), when, why: rule.why });
+            return Err(rule.refusal(option, given));
         }
     }
     Ok(())
@@ -217,6 +275,23 @@ pub(in crate::cli) fn listed() -> impl Iterator<Item = [String; 4]> {
         let commands: Vec<String> = rule.commands.iter().map(|command| format!("`{command}`")).collect();
         [commands.join(", "), options.join(", "), rule.when.listed(), rule.why.to_owned()]
     })
+}
+
+impl Rule {
+    /// Returns the error of an option that the row refuses; where its value counts, with the value.
+    fn refusal(&self, option: &str, given: &Given<'_>) -> CliError {
+        let of_itself = |when: &When| matches!(when, Is(id, _) if *id == option);
+        let parts = match &self.when {
+            All(parts) => parts,
+            single => std::slice::from_ref(single),
+        };
+        let others: Vec<String> =
+            parts.iter().filter(|part| !of_itself(part)).map(|part| part.phrase(given)).collect();
+        let when = if others.is_empty() { Always.listed() } else { others.join(" and ") };
+        let value = given.value(option).filter(|_| parts.iter().any(of_itself));
+        let option = value.map_or_else(|| shown(option), |value| format!("{} {value}", shown(option)));
+        CliError::Refused { option, when, why: self.why }
+    }
 }
 
 impl When {
@@ -291,6 +366,16 @@ fn has_fixed_pattern(given: &Given<'_>) -> bool {
     fixed(given).is_some()
 }
 
+fn has_no_file(given: &Given<'_>) -> bool {
+    given.is_written("expression") || given.values("scripts").iter().any(|name| *name == "-")
+}
+
+fn shows_script(given: &Given<'_>) -> bool {
+    given.values("run").first().is_some_and(|name| {
+        std::path::Path::new(name).is_file() || published::find(&name.to_string_lossy()).is_some()
+    })
+}
+
 fn has_other_sparsity(given: &Given<'_>) -> bool {
     let asked = given.value("sparsity").and_then(|value| value.parse::<f64>().ok());
     fixed(given).zip(asked).is_some_and(|(fixed, asked)| fixed != asked)
@@ -312,5 +397,5 @@ fn has_program(given: &Given<'_>) -> bool {
 fn has_programs_alone(given: &Given<'_>) -> bool {
     let names = given.values("scripts");
     let is_program = |name: &&std::ffi::OsStr| Baseline::ALL.iter().any(|program| **name == *program.key());
-    !names.is_empty() && names.iter().all(is_program)
+    !names.is_empty() && !given.is_written("expression") && names.iter().all(is_program)
 }
