@@ -79,9 +79,9 @@ fn of(error: &CliError) -> Vec<String> {
             one("`--rows` lists the projections; a ratio for each row needs `unit row`")
         }
         CliError::NoModel => one("pass `--model MODEL` and `--sparsity RATIO`"),
-        CliError::NoScriptInFile { .. } => {
-            one("export it to json, csv, llm-compressor, evopress, dlp or alphapruning")
-        }
+        CliError::NoScriptInFile { .. } => one(
+            "give it to `allot eval`, `prune` or `ppl --allocation`, or export it to json, csv, llm-compressor, evopress, dlp or alphapruning",
+        ),
         CliError::DecidedSparsity { .. } => one("leave out `--sparsity`"),
         CliError::NoGradients { .. } => one("leave out `--no-gradients`, or the script"),
         CliError::OtherModel { .. } => one("collect them again with `allot stats`"),

@@ -28,7 +28,7 @@ enum When {
     /// Something else holds, which the words tell after the option.
     Holds(&'static str, fn(&Given<'_>) -> bool),
     /// All of these.
-    All(&'static [When]),
+    All(&'static [Self]),
 }
 
 use When::{All, Allocation, Always, Beside, Holds, Is, IsNot, Without};

@@ -166,6 +166,9 @@ pub(in crate::cli) fn check_input(
     unit: Option<UnitKind>,
     quiet: bool,
 ) -> Result<LoadedScript, CliError> {
+    if input.is_json() {
+        return Err(CliError::NoScriptInFile { name: input.name.clone() });
+    }
     let loaded = LoadedScript::check(&input.name, &input.bytes, unit)?;
     if !quiet {
         let styled = terminal::styled(&std::io::stderr());

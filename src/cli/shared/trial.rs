@@ -123,7 +123,9 @@ impl Texts {
             seed,
             // `TrialOptions::settings` fits it to the models' context.
             length: self.length.unwrap_or(WINDOW_LENGTH),
-            fitness: fitness.ok_or(CliError::NoText { name: "fitness" })?,
+            // A comparison without programs measures on the report text alone.
+            fitness: fitness
+                .ok_or(CliError::NoText { name: if unsearched { "report" } else { "fitness" } })?,
             selection,
             report,
             windows: self.windows,

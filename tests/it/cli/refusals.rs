@@ -78,7 +78,7 @@ fn options_that_do_not_go_together_are_refused_before_any_work() {
     let before = fs::read_dir(place.path(".")).expect("readable").count();
     let mut said = String::new();
     let mut reasons = BTreeSet::new();
-    for line in REFUSED.iter().copied() {
+    for line in REFUSED {
         let output = place.allot(&line.split(' ').collect::<Vec<_>>()).output().expect("it runs");
         assert_eq!(output.status.code(), Some(2), "allot {line}: {}", message(&output));
         let message = message(&output);

@@ -58,6 +58,29 @@ fn a_script_may_be_written_where_one_is_taken() {
 }
 
 #[test]
+fn an_unfinished_line_says_what_is_missing_and_not_that_it_ends_in_a_space() {
+    let place = Place::new();
+    for script in ["let x = ", "mean(score) |> ", "metric ", "mean(score) + ", "mean(score) |>\t"] {
+        let (with, without) = (
+            stdout(&place, &["check", "-e", script], 1),
+            stdout(&place, &["check", "-e", script.trim_end()], 1),
+        );
+        assert!(!with.contains("U+00"), "{with}");
+        let first = |text: &str| text.lines().next().map(str::to_owned);
+        assert_eq!(first(&with), first(&without), "{script:?}");
+    }
+}
+
+#[test]
+fn an_allocation_file_is_no_script() {
+    let place = Place::new();
+    let export = ["export", "atp", "--to", "json", "--model", MODEL, "-s", "0.6", "-o", "a.json"];
+    stdout(&place, &export, 0);
+    let said = stdout(&place, &["diff", "owl", "a.json"], 2);
+    assert!(said.starts_with("error: a.json is an allocation file: it has ratios and no script\n"), "{said}");
+}
+
+#[test]
 fn folders_are_checked_whole_and_counted() {
     let place = Place::new();
     fs::create_dir_all(place.path("s/deep")).expect("a folder");
