@@ -159,7 +159,8 @@ impl<'a> Race<'a> {
 
     /// Returns how many more allocations may be measured.
     pub fn left(&self) -> usize {
-        let late = self.deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        // Something is always measured, so that there is a result.
+        let late = self.spent.evaluations > 0 && self.deadline.is_some_and(|it| Instant::now() >= it);
         let idle = self.spent.evaluations - self.best_at.min(self.spent.evaluations);
         let tired = self.patience.is_some_and(|patience| idle >= patience);
         match late || tired || self.spent.tokens >= self.budget.tokens {
