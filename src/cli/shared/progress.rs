@@ -36,6 +36,7 @@ struct Lines {
 impl Progress {
     /// Begins to show some work.
     pub(in crate::cli) fn new(what: &str, quiet: bool) -> Self {
+        let quiet = quiet || terminal::is_set("ALLOT_NO_PROGRESS");
         let terminal = std::io::stderr().is_terminal();
         let target = match !quiet && terminal {
             true => ProgressDrawTarget::stderr(),

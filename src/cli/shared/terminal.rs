@@ -29,9 +29,13 @@ pub(in crate::cli) fn color(choice: ColorChoice) {
     let _ = COLOR.set(choice);
 }
 
+/// Returns whether a variable of the environment is set to something.
+pub(in crate::cli) fn is_set(name: &str) -> bool {
+    std::env::var_os(name).is_some_and(|value| !value.is_empty())
+}
+
 /// Returns whether a stream shows colours.
 pub(in crate::cli) fn styled(stream: &impl IsTerminal) -> bool {
-    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     match COLOR.get().copied().unwrap_or_default() {
         ColorChoice::Always => true,
         ColorChoice::Never => false,

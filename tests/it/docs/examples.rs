@@ -174,6 +174,8 @@ fn run(line: &str, folder: &Path) -> Result<String, String> {
         .env("PATH", path)
         .env("COLUMNS", "100")
         .env("NO_COLOR", "1")
+        // How long a command takes is no part of what a page shows.
+        .env("ALLOT_NO_PROGRESS", "1")
         .output()
         .map_err(|error| format!("no shell runs: {error}"))?;
     let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
