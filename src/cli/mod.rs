@@ -5,22 +5,26 @@ mod commands;
 mod shared;
 
 use std::process::ExitCode;
+use std::sync::OnceLock;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub use shared::error::CliError;
 
 use commands::{
-    check, compare, descend, diff, enumerate, eval, explain, export, fmt, import, import_dsa, inspect, kl,
-    ops, ppl, prune, search, show, stats,
+    check, compare, completions, descend, diff, enumerate, eval, explain, export, fmt, import, import_dsa,
+    inspect, kl, list, man, ops, ppl, prune, search, show, stats,
 };
 use shared::common::{Common, Verdict};
-use shared::{help, interrupt, terminal};
+use shared::given::Given;
+use shared::{configuration, help, interrupt, layout, rules, target, terminal};
 
 /// A small typed language for sparsity allocation functions, and the tools around it.
 #[derive(Debug, Parser)]
-#[command(name = "allot", version, max_term_width = 100)]
-#[command(after_help = "Exit codes: 0 all is well, 1 a check found something, 2 an error, 130 interrupted.")]
+#[command(name = "allot", version, long_version = long_version(), max_term_width = 100)]
+#[command(after_help = "Exit codes: 0 all is well, 1 a check found something, 2 an error, 130 interrupted.
+
+What one always says may stand in ~/.config/allot/config.toml, a line each: device, precision, memory, threads, color.")]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -44,43 +48,38 @@ enum Command {
     Enumerate(enumerate::Arguments),
     Compare(compare::Arguments),
     Show(show::Arguments),
+    List(list::Arguments),
     Ops(ops::Arguments),
     Explain(explain::Arguments),
     ImportDsa(import_dsa::Arguments),
     Export(export::Arguments),
     Import(import::Arguments),
+    Completions(completions::Arguments),
+    Man(man::Arguments),
 }
 
 /// Runs the command that the process's arguments name, and returns the process's exit code.
 pub fn main() -> ExitCode {
     sleep_when_idle();
-    let cli = Cli::parse();
+    if let Err(error) = configure() {
+        help::report(&error);
+        return ExitCode::from(2);
+    }
+    let matches = command().get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    terminal::color(cli.common.color);
+    if let Some(threads) = cli.common.threads {
+        // Nothing has used the pool yet, so that it is built here and nowhere else.
+        let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+    }
     interrupt::watch();
-    let result = match cli.command {
-        Command::Check(arguments) => check::run(&arguments, cli.common),
-        Command::Fmt(arguments) => fmt::run(&arguments, cli.common),
-        Command::Eval(arguments) => eval::run(&arguments, cli.common),
-        Command::Diff(arguments) => diff::run(&arguments, cli.common),
-        Command::Inspect(arguments) => inspect::run(&arguments, cli.common),
-        Command::Stats(arguments) => stats::run(&arguments, cli.common),
-        Command::Prune(arguments) => prune::run(&arguments, cli.common),
-        Command::Ppl(arguments) => ppl::run(&arguments, cli.common),
-        Command::Kl(arguments) => kl::run(&arguments, cli.common),
-        Command::Search(arguments) => search::run(&arguments, cli.common),
-        Command::Descend(arguments) => descend::run(&arguments, cli.common),
-        Command::Enumerate(arguments) => enumerate::run(&arguments, cli.common),
-        Command::Compare(arguments) => compare::run(&arguments, cli.common),
-        Command::Show(arguments) => show::run(&arguments, cli.common),
-        Command::Ops(arguments) => ops::run(&arguments, cli.common),
-        Command::Explain(arguments) => explain::run(&arguments, cli.common),
-        Command::ImportDsa(arguments) => import_dsa::run(&arguments, cli.common),
-        Command::Export(arguments) => export::run(&arguments, cli.common),
-        Command::Import(arguments) => import::run(&arguments, cli.common),
-    };
+    let given = Given::of(&matches);
+    let result = check(given).and_then(|()| run(&cli, given));
     match result {
         Ok(Verdict::Fine) => ExitCode::SUCCESS,
         Ok(Verdict::Found) => ExitCode::from(1),
         Err(CliError::BrokenPipe) => ExitCode::SUCCESS,
+        Err(CliError::Reported) => ExitCode::from(2),
         Err(error) if error.is_interrupted() => {
             terminal::message(&help::explained(&error));
             ExitCode::from(interrupt::EXIT_CODE)
@@ -89,6 +88,42 @@ pub fn main() -> ExitCode {
             help::report(&error);
             ExitCode::from(2)
         }
+    }
+}
+
+/// Looks at arguments before any work begins: whether they go together, and whether what is to be written can be.
+fn check(given: Option<Given<'_>>) -> Result<(), CliError> {
+    let Some(given) = given else { return Ok(()) };
+    rules::check(&given)?;
+    target::check(&given)
+}
+
+fn run(cli: &Cli, given: Option<Given<'_>>) -> Result<Verdict, CliError> {
+    match &cli.command {
+        Command::Check(arguments) => {
+            check::run(arguments, check::Form::named(given.and_then(|it| it.value("format"))), cli.common)
+        }
+        Command::Fmt(arguments) => fmt::run(arguments, cli.common),
+        Command::Eval(arguments) => eval::run(arguments, cli.common),
+        Command::Diff(arguments) => diff::run(arguments, cli.common),
+        Command::Inspect(arguments) => inspect::run(arguments, cli.common),
+        Command::Stats(arguments) => stats::run(arguments, cli.common),
+        Command::Prune(arguments) => prune::run(arguments, cli.common),
+        Command::Ppl(arguments) => ppl::run(arguments, cli.common),
+        Command::Kl(arguments) => kl::run(arguments, cli.common),
+        Command::Search(arguments) => search::run(arguments, cli.common),
+        Command::Descend(arguments) => descend::run(arguments, cli.common),
+        Command::Enumerate(arguments) => enumerate::run(arguments, cli.common),
+        Command::Compare(arguments) => compare::run(arguments, cli.common),
+        Command::Show(arguments) => show::run(arguments, cli.common),
+        Command::List(arguments) => list::run(arguments, cli.common),
+        Command::Ops(arguments) => ops::run(arguments, cli.common),
+        Command::Explain(arguments) => explain::run(arguments, cli.common),
+        Command::ImportDsa(arguments) => import_dsa::run(arguments, cli.common),
+        Command::Export(arguments) => export::run(arguments, cli.common),
+        Command::Import(arguments) => import::run(arguments, cli.common),
+        Command::Completions(arguments) => completions::run(arguments, command()),
+        Command::Man(arguments) => man::run(arguments, command()),
     }
 }
 
@@ -101,7 +136,42 @@ fn sleep_when_idle() {
     }
 }
 
+/// Hands what the configuration file says to clap, as the environment would.
+fn configure() -> Result<(), CliError> {
+    for (name, value) in configuration::variables()? {
+        // SAFETY: no other thread runs yet that could read the environment meanwhile.
+        unsafe { std::env::set_var(name, value) };
+    }
+    Ok(())
+}
+
+/// What `--version` says beside the version: the commit that a release is built from, and what the build can do.
+fn long_version() -> &'static str {
+    static SAID: OnceLock<String> = OnceLock::new();
+    SAID.get_or_init(|| {
+        let features = [("hub", cfg!(feature = "hub")), ("cuda", cfg!(feature = "cuda"))];
+        let features: Vec<&str> = features.iter().filter(|(_, on)| *on).map(|(name, _)| *name).collect();
+        let features = if features.is_empty() { "none".to_owned() } else { features.join(", ") };
+        let commit = option_env!("ALLOT_COMMIT").unwrap_or("not recorded in this build");
+        format!("{}\ncommit: {commit}\nfeatures: {features}", env!("CARGO_PKG_VERSION"))
+    })
+}
+
 /// Returns the description of the command line, from which its reference is made.
 pub fn command() -> clap::Command {
-    Cli::command()
+    layout::laid_out(Cli::command())
+}
+
+/// Refuses a command line whose options contradict each other or would be ignored, as the command itself does before any work begins.
+///
+/// # Errors
+/// With clap's message, or the first option that the table refuses.
+pub fn refuse(words: &[&str]) -> Result<(), Box<dyn std::error::Error>> {
+    let matches = command().try_get_matches_from(words)?;
+    Ok(Given::of(&matches).map_or(Ok(()), |given| rules::check(&given))?)
+}
+
+/// Returns the table of options that do not go together, in words: commands, options, when they are refused, and why.
+pub fn refusals() -> impl Iterator<Item = [String; 4]> {
+    rules::listed()
 }

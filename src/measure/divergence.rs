@@ -33,7 +33,7 @@ pub struct Divergence {
 /// Measures how far `other` is from `dense` on the same tokens; `progress` is called with the windows done and the mean so far.
 ///
 /// # Errors
-/// When the tokens do not fit the models, or a tensor operation fails.
+/// When the tokens do not fit the models, the models have other vocabularies, or a tensor operation fails.
 pub fn divergence(
     dense: &Decoder,
     other: &Decoder,
@@ -41,6 +41,7 @@ pub fn divergence(
     progress: &mut dyn FnMut(usize, f64),
 ) -> Result<Divergence, ModelError> {
     check(tokens)?;
+    check_vocabularies(dense.head.vocabulary(), other.head.vocabulary())?;
     let (samples, length) = (tokens.samples(), tokens.length());
     let step = batch_samples(length, dense.device());
     let mut windows: Vec<f64> = Vec::with_capacity(samples);
@@ -70,6 +71,7 @@ pub fn divergence_streamed(
     progress: &mut dyn FnMut(usize),
 ) -> Result<Divergence, ModelError> {
     check(tokens)?;
+    check_vocabularies(dense.config().vocabulary, other.config().vocabulary)?;
     // Two sets of hidden states share the room, and two heads stand side by side at the end.
     let room = [dense, other].map(|model| room(model, tokens, memory, model.head_bytes()) / 2);
     let first = last_activations(dense, tokens, device, room[0], progress)?;
@@ -108,6 +110,14 @@ pub fn divergence_of(
     divergence_streamed(dense, other, tokens, device, memory, &mut |done| {
         progress(done as f64 / all, None);
     })
+}
+
+/// Refuses models that tell other numbers of tokens apart: an id would mean one thing here and another there.
+fn check_vocabularies(dense: usize, other: usize) -> Result<(), ModelError> {
+    match dense == other {
+        true => Ok(()),
+        false => Err(ModelError::OtherVocabulary { dense, other }),
+    }
 }
 
 /// Returns the mean divergence of each window of a batch, from the last hidden states `[samples, length, hidden]` of both models.

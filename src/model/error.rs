@@ -23,6 +23,26 @@ pub enum ModelError {
         /// What the system says.
         source: io::Error,
     },
+    /// Two models whose predictions are compared have other numbers of tokens.
+    #[error(
+        "the models have other vocabularies: {dense} and {other} tokens, so their predictions cannot be compared"
+    )]
+    OtherVocabulary {
+        /// How many the dense model has.
+        dense: usize,
+        /// How many the other model has.
+        other: usize,
+    },
+    /// Two models whose predictions are compared mean other tokens by an id.
+    #[error("the models have other vocabularies: token {id} is `{dense}` in one and `{other}` in the other")]
+    OtherToken {
+        /// The first id that differs.
+        id: u32,
+        /// What the dense model means by it.
+        dense: String,
+        /// What the other model means by it.
+        other: String,
+    },
     /// The model is neither a folder nor in the hub's local cache, and nothing may be downloaded.
     #[error("there is no folder {id}, and no model of that id in {}", cache.display())]
     NotCached {

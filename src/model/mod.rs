@@ -67,4 +67,4 @@ pub use summary::{LinearSummary, ModelSummary, WarningSummary};
 pub use tokenizer::{SpecialTokens, Tokenizer};
 pub use warning::ModelWarning;
 pub use weights::widen;
-pub use write::{write_beside, write_json};
+pub use write::{temporary_prefix, write_beside, write_json};

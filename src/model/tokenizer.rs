@@ -138,6 +138,22 @@ impl Tokenizer {
         }
     }
 
+    /// Refuses a tokenizer by which an id means another token. Ids that only one of the two has are no difference: fine-tuned models
+    /// often have a token more.
+    ///
+    /// # Errors
+    /// With the first id that differs.
+    pub fn check_same_tokens(&self, other: &Self) -> Result<(), ModelError> {
+        for id in 0..self.vocabulary as u32 {
+            if let (Some(dense), Some(other)) = (self.inner.id_to_token(id), other.inner.id_to_token(id))
+                && dense != other
+            {
+                return Err(ModelError::OtherToken { id, dense, other });
+            }
+        }
+        Ok(())
+    }
+
     /// Returns the file.
     pub fn path(&self) -> &Path {
         &self.path

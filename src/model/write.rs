@@ -25,11 +25,16 @@ pub fn write_beside(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>)
         // As a plain `open` would: the process's umask takes away what it must.
         builder.permissions(std::fs::Permissions::from_mode(0o666));
     }
-    let mut temporary = builder.prefix(".allot-").tempfile_in(folder).map_err(write)?;
+    let mut temporary = builder.prefix(&temporary_prefix()).tempfile_in(folder).map_err(write)?;
     fill(temporary.as_file_mut()).map_err(write)?;
     temporary.as_file().sync_all().map_err(write)?;
     temporary.persist(path).map_err(|error| write(error.error))?;
     Ok(())
+}
+
+/// Returns how the names of this process's temporary files and folders begin, by which what is half-written can be told.
+pub fn temporary_prefix() -> String {
+    format!(".allot-{}-", std::process::id())
 }
 
 /// Writes a value as indented JSON and a line break, as [`write_beside`] does.

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use super::error::PruneError;
 use crate::data::Values;
-use crate::model::{Checkpoint, ModelError};
+use crate::model::{Checkpoint, ModelError, temporary_prefix};
 
 /// The file that says how a pruned model was made.
 pub const PROVENANCE: &str = "allot.json";
@@ -83,7 +83,7 @@ impl PrunedFolder {
             builder.permissions(fs::Permissions::from_mode(0o777));
         }
         let temporary = builder
-            .prefix(".allot-")
+            .prefix(&temporary_prefix())
             .tempdir_in(parent(target))
             .map_err(|source| ModelError::Write { path: target.to_owned(), source })?;
         let mut folder = Self {

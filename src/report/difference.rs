@@ -74,10 +74,10 @@ impl SideBySide {
     }
 }
 
-/// Returns where two formulas differ, a line for each side; ends with a new line.
+/// Returns where two scripts differ, a line for each side; ends with a new line.
 pub fn formulas(differences: &[Difference]) -> String {
     if differences.is_empty() {
-        return "the formulas are the same\n".to_owned();
+        return "the scripts are the same\n".to_owned();
     }
     let blocks = differences.iter().map(|it| {
         let side = |mark: &str, text: &str| -> String {

@@ -8,6 +8,7 @@ mod formula;
 mod front;
 
 mod loss;
+mod measured;
 mod page;
 mod ratios;
 mod rows;
@@ -15,6 +16,7 @@ pub mod script;
 mod text;
 mod usage;
 
+pub use measured::{measured_csv, measured_table, unfinished};
 pub use page::html;
 pub use text::{front, markdown, text};
 pub use usage::commands;

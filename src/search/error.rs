@@ -14,6 +14,14 @@ use crate::trial::error::TrialError;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum SearchError {
+    /// A run is to go on with fewer evaluations than it was begun with.
+    #[error("the run was begun with {begun} evaluations, and cannot go on with {asked}")]
+    Fewer {
+        /// How many it was begun with.
+        begun: usize,
+        /// How many are asked for.
+        asked: usize,
+    },
     /// Something asked it to stop; all that was measured is in the journal.
     #[error("stopped")]
     Interrupted(#[source] Interrupted),

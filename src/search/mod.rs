@@ -9,6 +9,7 @@ pub mod error;
 pub mod evolve;
 mod finals;
 pub mod folder;
+pub mod measured;
 pub mod random;
 pub mod run;
 pub mod searcher;

@@ -1,9 +1,12 @@
 //! A whole run: searches and controls for every seed.
 
+use std::time::Instant;
+
 use super::enumerate::enumerate;
 use super::error::SearchError;
 use super::evolve::evolve;
 use super::finals::{Done, Finals, summarise};
+use super::measured::MeasuredFormula;
 use super::random::search_randomly;
 use super::searcher::Searcher;
 use super::settings::Settings;
@@ -58,6 +61,31 @@ pub fn run(
     store: &mut dyn Store,
     watch: &mut Watch<'_>,
 ) -> Result<Summary, SearchError> {
+    run_logged(settings, space, evaluator, store, Course { watch, log: &mut |_| (), deadline: None })
+}
+
+/// What a run tells of itself, and when it ends early.
+pub struct Course<'a, 'w, 'l> {
+    /// Told how the run goes.
+    pub watch: &'a mut Watch<'w>,
+    /// Told of every allocation once its loss is known.
+    pub log: &'a mut (dyn FnMut(&MeasuredFormula) + 'l),
+    /// When no further measurement of a search is begun; what was found by then is ranked and reported.
+    pub deadline: Option<Instant>,
+}
+
+/// Runs as [`run`] does, and tells of every allocation that is measured.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_logged(
+    settings: &Settings,
+    space: &Space,
+    evaluator: &Evaluator,
+    store: &mut dyn Store,
+    course: Course<'_, '_, '_>,
+) -> Result<Summary, SearchError> {
+    let Course { watch, log, deadline } = course;
     let objective = Objective::new(evaluator, store)?;
     let seeds = seeds(settings, space);
     let plan = plan(settings);
@@ -68,7 +96,12 @@ pub fn run(
         let mut observer = |spent: &Spent, best: f64| {
             watch(State { searcher, seed, done: index, all: plan.len(), spent, evaluations, best });
         };
-        let mut race = Race::new(evaluator, store, &objective, budget, &mut observer);
+        let mut tell = |candidate: &Candidate, loss: f64, full: bool| {
+            log(&MeasuredFormula::new(index + 1, searcher, seed, candidate, loss, full));
+        };
+        let race = Race::new(evaluator, store, &objective, budget, &mut observer).logged(&mut tell);
+        let patience = settings.patience.filter(|_| searcher.is_search());
+        let mut race = race.until(deadline).patient(patience);
         let archive = search(searcher, seed, &mut race, settings, space, &seeds)?;
         let (spent, points) = race.end();
         let finalists = Finals { evaluator, store, objective: &objective }.finalists(&archive)?;
@@ -123,6 +156,11 @@ fn search(
         Searcher::Random => search_randomly(race, space, seeds, seed),
         Searcher::Baseline(program) => Ok(baselines::run::run(program, race, seed)?),
     }
+}
+
+/// Returns how many searches and controls a run has.
+pub fn searches(settings: &Settings) -> usize {
+    plan(settings).len()
 }
 
 /// Returns what is run: for every seed the search and its controls; a control without chance once.

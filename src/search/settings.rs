@@ -31,6 +31,9 @@ pub struct Settings {
     pub enumeration: Option<Grid>,
     /// How many allocations each search measures.
     pub evaluations: usize,
+    /// After how many measured allocations without a better one each search ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patience: Option<usize>,
     /// The seeds, one for each search.
     pub seeds: Vec<u64>,
     /// What the searches are compared with.
@@ -60,6 +63,7 @@ impl Settings {
             include: Vec::new(),
             enumeration: None,
             evaluations: 500,
+            patience: None,
             seeds: vec![0],
             controls: Vec::new(),
             identities: Identity::default(),
@@ -86,6 +90,15 @@ impl Settings {
         let failed = |source| ModelError::Write { path: folder.to_owned(), source };
         Self::check_new(folder)?;
         fs::create_dir_all(folder).map_err(failed)?;
+        self.keep(folder)
+    }
+
+    /// Writes the settings of a run whose folder is there.
+    ///
+    /// # Errors
+    /// When they cannot be written; then those before are whole.
+    pub fn keep(&self, folder: &Path) -> Result<(), SearchError> {
+        let failed = |source| ModelError::Write { path: folder.to_owned(), source };
         let text = serde_json::to_vec_pretty(self).map_err(|error| failed(error.into()))?;
         Ok(write_beside(&folder.join(SETTINGS), |file| std::io::Write::write_all(file, &text))?)
     }

@@ -16,7 +16,7 @@ use crate::exchange::AllocationFile;
 use crate::lang::ops::Op;
 use crate::lang::types::UnitKind;
 use crate::measure::{Divergence, Perplexity, divergence_of, perplexity, perplexity_of};
-use crate::model::{Checkpoint, Decoder, FINGERPRINT, SpecialTokens};
+use crate::model::{Checkpoint, Decoder, FINGERPRINT, ModelError, SpecialTokens, Tokenizer};
 use crate::prune::{Method, Pattern, shares};
 use crate::results::Reductions;
 use crate::stats::{
@@ -319,6 +319,15 @@ impl Session {
     ) -> Result<Divergence, SessionError> {
         self.check_finite()?;
         other.check_finite()?;
+        let [here, there] = [&self.checkpoint, &other.checkpoint].map(|it| it.config().vocabulary);
+        if here != there {
+            return Err(ModelError::OtherVocabulary { dense: here, other: there }.into());
+        }
+        let tokenizers = [&self.checkpoint, &other.checkpoint].map(Tokenizer::open);
+        // Ready ids need no tokenizer, so that a model may have none.
+        if let [Ok(here), Ok(there)] = tokenizers {
+            here.check_same_tokens(&there)?;
+        }
         let [here, there] = [&self.checkpoint, &other.checkpoint].map(|it| window_length(length, it));
         let tokens = source.windows(&self.checkpoint, Some(here?.min(there?)), limit)?;
         self.note_beginning(&tokens);

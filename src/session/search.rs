@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use super::error::SessionError;
 use super::method::metric_of;
@@ -15,7 +16,8 @@ use crate::model::{Checkpoint, Precision};
 use crate::prune::{Method, Pattern};
 use crate::search::error::SearchError;
 use crate::search::folder::{JOURNAL, write};
-use crate::search::run::{self, Watch};
+use crate::search::measured::MeasuredFile;
+use crate::search::run::{self, Course, Watch};
 use crate::search::settings::Settings;
 use crate::search::space::{Space, SpaceOptions};
 use crate::search::summary::{Summary, Winner};
@@ -141,6 +143,7 @@ pub struct Search {
     precision: Precision,
     cancel: Cancel,
     measurer: Option<(String, Replace)>,
+    time_limit: Option<Duration>,
 }
 
 impl fmt::Debug for Search {
@@ -168,6 +171,7 @@ impl Search {
             precision: Precision::default(),
             cancel: Cancel::default(),
             measurer: None,
+            time_limit: None,
         }
     }
 
@@ -192,6 +196,31 @@ impl Search {
     #[must_use]
     pub fn beside(self, others: Vec<Engine>) -> Self {
         Self { others, ..self }
+    }
+
+    /// Measures so many allocations in each search, of which a run that goes on has made some: what it finds is what a run with that
+    /// many from the beginning finds.
+    ///
+    /// # Errors
+    /// When the run was begun with more: what it measured is not forgotten.
+    pub fn with_evaluations(mut self, evaluations: usize) -> Result<Self, SearchError> {
+        if self.resumed && evaluations < self.settings.evaluations {
+            let (begun, asked) = (self.settings.evaluations, evaluations);
+            return Err(SearchError::Fewer { begun, asked });
+        }
+        self.settings.evaluations = evaluations;
+        Ok(self)
+    }
+
+    /// Returns whether it measures every formula of a space, and so has no number of evaluations.
+    pub fn is_enumeration(&self) -> bool {
+        self.settings.enumeration.is_some()
+    }
+
+    /// Begins no measurement of a search once it has measured for so long; what was found by then is ranked and reported.
+    #[must_use]
+    pub fn within(self, time_limit: Option<Duration>) -> Self {
+        Self { time_limit, ..self }
     }
 
     /// Stops when something asks for it; what was measured by then is in the journal.
@@ -219,7 +248,8 @@ impl Search {
     /// # Errors
     /// When the space has no formula, a model or a text cannot be used, or a run that goes on began with others.
     pub fn prepare(self, note: &mut Preparing<'_>) -> Result<PreparedSearch, SearchError> {
-        let Self { mut settings, folder, resumed, engine, others, precision, cancel, measurer } = self;
+        let Self { mut settings, folder, resumed, engine, others, precision, cancel, measurer, time_limit } =
+            self;
         if !resumed {
             Settings::check_new(&folder)?;
         }
@@ -252,7 +282,7 @@ impl Search {
             settings.space.collected = prepared.collected()?;
         }
         let space = Space::new(&settings.space)?;
-        Ok(PreparedSearch { settings, folder, resumed, prepared, space })
+        Ok(PreparedSearch { settings, folder, resumed, prepared, space, time_limit })
     }
 }
 
@@ -264,6 +294,7 @@ pub struct PreparedSearch {
     resumed: bool,
     prepared: Prepared,
     space: Space,
+    time_limit: Option<Duration>,
 }
 
 /// What a search was told, and what it found.
@@ -297,12 +328,18 @@ impl PreparedSearch {
     /// # Errors
     /// When the folder holds something already and the search is new, the journal cannot be written, or something asked to stop.
     pub fn run(self, watch: &mut Watch<'_>) -> Result<Found, SearchError> {
-        let Self { settings, folder, resumed, prepared, space } = self;
-        if !resumed {
-            settings.begin(&folder)?;
+        let Self { settings, folder, resumed, prepared, space, time_limit } = self;
+        match resumed {
+            false => settings.begin(&folder)?,
+            // It may go on further than it was begun.
+            true => settings.keep(&folder)?,
         }
         let mut journal = Journal::open(&folder.join(JOURNAL))?;
-        let summary = run::run(&settings, &space, &prepared.evaluator, &mut journal, watch)?;
+        let mut measured = MeasuredFile::create(&folder)?;
+        let deadline = time_limit.and_then(|limit| Instant::now().checked_add(limit));
+        let course = Course { watch, log: &mut |formula| measured.add(formula), deadline };
+        let summary = run::run_logged(&settings, &space, &prepared.evaluator, &mut journal, course)?;
+        measured.finish()?;
         let report_windows = prepared.evaluator.windows(Split::Report);
         Ok(Found { folder, settings, summary, report_windows })
     }

@@ -1,6 +1,7 @@
 //! A race of candidates: few windows first, more for those that hold their own.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use super::archive::Archive;
 use super::behaviour::Behaviour;
@@ -43,6 +44,9 @@ pub struct Measured {
 /// Tells how a search goes.
 pub type Observer<'a> = dyn FnMut(&Spent, f64) + 'a;
 
+/// Takes every candidate that goes no further, with its loss and whether it was measured on the whole text.
+pub type Log<'a> = dyn FnMut(&Candidate, f64, bool) + 'a;
+
 /// Measures the candidates of one search, or of one program, within its budget.
 pub struct Race<'a> {
     evaluator: &'a Evaluator,
@@ -55,6 +59,13 @@ pub struct Race<'a> {
     points: Vec<Point>,
     measured: BTreeMap<Behaviour, Measured>,
     best: f64,
+    /// After how many evaluations the best was found.
+    best_at: usize,
+    /// When no further measurement is begun.
+    deadline: Option<Instant>,
+    /// After how many evaluations without a better one no further measurement is begun.
+    patience: Option<usize>,
+    log: Option<&'a mut Log<'a>>,
 }
 
 impl<'a> Race<'a> {
@@ -76,7 +87,29 @@ impl<'a> Race<'a> {
             points: Vec::new(),
             measured: BTreeMap::new(),
             best: f64::INFINITY,
+            best_at: 0,
+            deadline: None,
+            patience: None,
+            log: None,
         }
+    }
+
+    /// Begins no measurement after a time.
+    #[must_use]
+    pub fn until(self, deadline: Option<Instant>) -> Self {
+        Self { deadline, ..self }
+    }
+
+    /// Begins no measurement after so many evaluations without a better one.
+    #[must_use]
+    pub fn patient(self, patience: Option<usize>) -> Self {
+        Self { patience, ..self }
+    }
+
+    /// Tells of every candidate once its loss is known.
+    #[must_use]
+    pub fn logged(self, log: &'a mut Log<'a>) -> Self {
+        Self { log: Some(log), ..self }
     }
 
     /// Returns what candidates are measured with.
@@ -126,7 +159,11 @@ impl<'a> Race<'a> {
 
     /// Returns how many more allocations may be measured.
     pub fn left(&self) -> usize {
-        match self.spent.tokens >= self.budget.tokens {
+        // Something is always measured, so that there is a result.
+        let late = self.spent.evaluations > 0 && self.deadline.is_some_and(|it| Instant::now() >= it);
+        let idle = self.spent.evaluations - self.best_at.min(self.spent.evaluations);
+        let tired = self.patience.is_some_and(|patience| idle >= patience);
+        match late || tired || self.spent.tokens >= self.budget.tokens {
             true => 0,
             false => self.budget.evaluations.saturating_sub(self.spent.evaluations),
         }
@@ -285,6 +322,10 @@ impl<'a> Race<'a> {
         };
         if full && loss < self.best {
             self.best = loss;
+            self.best_at = self.spent.evaluations + 1;
+        }
+        if let Some(log) = &mut self.log {
+            log(candidate, loss, full);
         }
         if let Some(measured) = self.measured.get_mut(&candidate.allotted.behaviour) {
             measured.loss = loss;

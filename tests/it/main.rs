@@ -9,7 +9,11 @@ mod cli {
     mod commands;
     mod diff;
     mod dry_run;
+    mod looking;
     mod main_job;
+    mod refusals;
+    mod scripts;
+    mod shell;
 }
 mod compare;
 mod descent {

@@ -1,5 +1,6 @@
 //! Diagnostics: what a person or a program is told about a mistake.
 
+use super::edit::Edit;
 use super::span::{Span, line_and_column};
 
 /// How serious a diagnostic is.
@@ -34,6 +35,8 @@ pub struct Diagnostic {
     pub labels: Vec<Label>,
     /// What to do, a line each.
     pub help: Vec<String>,
+    /// The change that certainly mends it, where there is one.
+    pub edit: Option<Edit>,
 }
 
 impl Diagnostic {
@@ -45,6 +48,7 @@ impl Diagnostic {
             message: message.into(),
             labels: Vec::new(),
             help: Vec::new(),
+            edit: None,
         }
     }
 
@@ -88,6 +92,10 @@ impl Diagnostic {
                 .map(|label| LabelData { place: place(label.span), text: label.text.clone() })
                 .collect(),
             help: self.help.clone(),
+            edit: self
+                .edit
+                .as_ref()
+                .map(|edit| EditData { place: place(edit.span), text: edit.text.clone() }),
         }
     }
 }
@@ -107,6 +115,19 @@ pub struct DiagnosticData {
     pub labels: Vec<LabelData>,
     /// What to do.
     pub help: Vec<String>,
+    /// The change that certainly mends it, as `allot check --fix` makes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub edit: Option<EditData>,
+}
+
+/// A change as data: the range, and the text in its place.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct EditData {
+    /// The range that is replaced.
+    #[serde(flatten)]
+    pub place: Place,
+    /// What replaces it.
+    pub text: String,
 }
 
 /// A label as data.

@@ -1,16 +1,63 @@
-//! Where two formulas differ: the smallest parts that are not the same.
+//! Where two scripts differ: their units, their metrics, and the smallest parts of their formulas that are not the same.
 
 use super::canonical;
 use super::print;
-use super::program::Expr;
+use super::program::{Expr, Metric, Script};
+use super::types::Group;
 
-/// One place at which two formulas differ.
+/// The part of a script in which something differs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Part {
+    /// The allocation unit.
+    Unit,
+    /// How weights are scored.
+    Metric,
+    /// The allocation.
+    Allocation,
+}
+
+/// One place at which two scripts differ.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Difference {
+    /// The part of the scripts.
+    pub part: Part,
     /// What the first has there, as text.
     pub first: String,
     /// What the second has.
     pub second: String,
+}
+
+/// Returns where two scripts differ: in their units, of which a block is the default, in their metrics, and in their allocations.
+pub fn scripts(first: &Script, second: &Script) -> Vec<Difference> {
+    let mut found = Vec::new();
+    let units = [first.unit, second.unit].map(Option::unwrap_or_default);
+    if units[0] != units[1] {
+        let [first, second] = units.map(|unit| format!("unit {unit}"));
+        found.push(Difference { part: Part::Unit, first, second });
+    }
+    let metrics = [&first.metric, &second.metric].map(Option::as_ref);
+    if metrics[0].map(normal) != metrics[1].map(normal) {
+        let [first, second] = metrics.map(|metric| match metric {
+            None => "(no metric)".to_owned(),
+            Some(Metric { per, score }) => format!("metric(per = {per}) {}", print::expr(score)),
+        });
+        found.push(Difference { part: Part::Metric, first, second });
+    }
+    match (&first.allocation, &second.allocation) {
+        (Some(first), Some(second)) => found.extend(differences(first, second)),
+        (None, None) => {}
+        (first, second) => {
+            let text = |it: &Option<Expr>| it.as_ref().map_or("(no allocation)".to_owned(), print::expr);
+            found.push(Difference { part: Part::Allocation, first: text(first), second: text(second) });
+        }
+    }
+    found
+}
+
+/// Returns what tells a metric from others: what it compares weights in, and its normal form.
+fn normal(metric: &Metric) -> (Group, Expr) {
+    (metric.per, canonical::expr(&metric.score))
 }
 
 /// Returns where two formulas differ in their normal forms, from left to right; nothing when they are one formula.
@@ -35,14 +82,15 @@ fn collect(first: &Expr, second: &Expr, found: &mut Vec<Difference>) {
     {
         // Other parameters are a difference of the call alone.
         if first.parameters() != second.parameters() {
-            found.push(Difference { first: head(first), second: head(second) });
+            found.push(Difference { part: Part::Allocation, first: head(first), second: head(second) });
         }
         for (first, second) in first.operands().iter().zip(second.operands()) {
             collect(first, second, found);
         }
         return;
     }
-    found.push(Difference { first: print::expr(first), second: print::expr(second) });
+    let [first, second] = [first, second].map(print::expr);
+    found.push(Difference { part: Part::Allocation, first, second });
 }
 
 /// Returns a call without its operands: the operator and its parameters.
@@ -85,6 +133,31 @@ mod tests {
             ),
             []
         );
+    }
+
+    #[test]
+    fn units_and_metrics_are_parts_of_a_script() {
+        let read = |text: &str| check(text, CheckOptions::default()).script.expect("it checks");
+        let plain = read("mean(score) |> scale");
+        for (text, part) in [
+            ("unit projection\nmean(score) |> scale", Part::Unit),
+            ("unit row\nmean(score) |> scale", Part::Unit),
+            ("metric abs(weight)\nmean(score) |> scale", Part::Metric),
+            ("std(score) |> scale", Part::Allocation),
+        ] {
+            let parts: Vec<Part> = scripts(&plain, &read(text)).iter().map(|it| it.part).collect();
+            assert_eq!(parts, [part], "{text}");
+        }
+        // A block is the default, and the order of factors is not the formula.
+        assert_eq!(scripts(&plain, &read("unit block\nmean(score) |> scale")), []);
+        let metrics = [
+            "metric abs(weight) * input_norm",
+            "metric input_norm * abs(weight)",
+            "metric(per = matrix) abs(weight) * input_norm",
+        ];
+        let [one, same, other] = metrics.map(|it| read(&format!("{it}\nuniform()")));
+        assert_eq!(scripts(&one, &same), []);
+        assert_eq!(scripts(&one, &other).len(), 1);
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub mod canonical;
 pub mod check;
 pub mod diagnostic;
 pub mod difference;
+pub mod edit;
 pub mod format;
 pub mod latex;
 pub mod mathml;

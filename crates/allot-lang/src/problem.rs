@@ -1,5 +1,6 @@
 //! Mistakes in scripts, as values; `problem/words.rs` is the one place where they are put into words.
 
+mod edit;
 mod hole;
 mod words;
 

@@ -1,28 +1,48 @@
 //! `allot check`: are these scripts well-formed and well-typed?
 
-use std::path::PathBuf;
-
-use crate::cli::shared::common::{Common, Format, Verdict};
+use crate::cli::shared::common::{Common, Verdict};
 use crate::cli::shared::error::CliError;
+use crate::cli::shared::help;
 use crate::cli::shared::input::Input;
-use crate::cli::shared::{output, scripts, terminal};
+use crate::cli::shared::scripts::{self, Named, WrittenScripts};
+use crate::cli::shared::{output, terminal};
 use crate::lang::check::{CheckOptions, check_bytes};
-use crate::lang::diagnostic::{Diagnostic, Severity};
+use crate::lang::diagnostic::{Diagnostic, DiagnosticData, Severity};
+use crate::lang::edit::{Edit, apply};
+use crate::lang::problem::Problem;
+use crate::lang::program::Metric;
 use crate::lang::types::UnitKind;
+use crate::report::diagnostics;
 use crate::session::metric_of;
 use crate::{lang, report};
+
+/// How often certain changes are looked for: one mistake may hide another.
+const ROUNDS: usize = 20;
 
 /// Checks scripts: syntax, names, arguments and types
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   allot check my.allot
-  allot check examples/*.allot --format json
-  allot check --plan owl.allot
-  echo 'mean(abs(score)) |> ?' | allot check -")]
+  allot check scripts/ owl
+  allot check -e 'mean(abs(score)) |> ?'
+  allot check --fix my.allot
+  allot check scripts/ --deny-warnings --format github
+  allot check --plan owl
+  echo 'mean(score) |> scale' | allot check -
+
+With `--format sarif` and `--format github` mistakes are written as code scanners and GitHub's workflows read them.")]
 pub(in crate::cli) struct Arguments {
-    /// The scripts; `-` is standard input
-    #[arg(required = true, value_name = "FILE")]
-    files: Vec<PathBuf>,
+    /// The scripts: files, folders with files that end in .allot, published scripts by name; `-` is standard input
+    #[arg(required_unless_present = "expression", value_name = "SCRIPT")]
+    scripts: Vec<String>,
+    #[command(flatten)]
+    written: WrittenScripts,
+    /// Makes the changes that certainly mend a mistake, such as `^` for `**`, in the files
+    #[arg(long)]
+    fix: bool,
+    /// Exits with 1 when there is a warning, too
+    #[arg(long)]
+    deny_warnings: bool,
     /// Also prints how each script is evaluated: rounds of reductions, reads of the weights, buffers
     #[arg(long)]
     plan: bool,
@@ -34,43 +54,153 @@ pub(in crate::cli) struct Arguments {
     unit: Option<UnitKind>,
 }
 
-pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdict, CliError> {
-    let mut outcome = Verdict::Fine;
-    let mut data = Vec::new();
-    let mut plans = Vec::new();
-    let metric = metric_of(&scripts::method(&arguments.method)?)?;
-    for path in &arguments.files {
-        let input = Input::read(path)?;
-        let checked = check_bytes(&input.bytes, CheckOptions { unit: arguments.unit });
-        let diagnostics: Vec<Diagnostic> =
-            checked.problems.iter().map(|problem| problem.diagnostic()).collect();
-        if diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
-            outcome = Verdict::Found;
+/// How mistakes are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::cli) enum Form {
+    /// Under the code.
+    Text,
+    /// As data.
+    Json,
+    /// As code scanners read them.
+    Sarif,
+    /// As GitHub's workflows read them.
+    Github,
+}
+
+impl Form {
+    /// Returns the form that `--format` names.
+    pub(in crate::cli) fn named(name: Option<&str>) -> Self {
+        match name {
+            Some("json") => Self::Json,
+            Some("sarif") => Self::Sarif,
+            Some("github") => Self::Github,
+            _ => Self::Text,
         }
-        let text = input.text();
-        match common.format {
-            Format::Text => {
+    }
+}
+
+/// What was found in all scripts.
+#[derive(Default)]
+struct Found {
+    scripts: usize,
+    unreadable: usize,
+    errors: usize,
+    warnings: usize,
+    fixed: usize,
+    data: Vec<DiagnosticData>,
+    plans: Vec<serde_json::Value>,
+}
+
+pub(in crate::cli) fn run(arguments: &Arguments, form: Form, common: Common) -> Result<Verdict, CliError> {
+    let metric = metric_of(&scripts::method(&arguments.method)?)?;
+    let names = scripts::expanded(&arguments.scripts)?;
+    let names = names.into_iter().map(Named::Name).chain(arguments.written.named());
+    let mut found = Found::default();
+    for name in names {
+        match name.read() {
+            Ok(input) => found.look_at(&input, arguments, form, &metric)?,
+            // The others are looked at all the same.
+            Err(error) => {
+                found.unreadable += 1;
+                help::report(&error);
+            }
+        }
+    }
+    match form {
+        Form::Text => {}
+        Form::Json => {
+            let mut value = serde_json::json!({ "diagnostics": found.data });
+            if arguments.plan {
+                value["plans"] = found.plans.clone().into();
+            }
+            output::print_json(&value)?;
+        }
+        Form::Sarif => output::print_json(&diagnostics::sarif(&found.data))?,
+        Form::Github => output::print(&diagnostics::github(&found.data))?,
+    }
+    if !common.quiet && (found.scripts + found.unreadable > 1 || found.fixed > 0) {
+        terminal::message(&found.summary());
+    }
+    let bad = found.errors > 0 || (arguments.deny_warnings && found.warnings > 0);
+    match (found.unreadable, bad) {
+        (0, false) => Ok(Verdict::Fine),
+        (0, true) => Ok(Verdict::Found),
+        _ => Err(CliError::Reported),
+    }
+}
+
+impl Found {
+    fn look_at(
+        &mut self,
+        input: &Input,
+        arguments: &Arguments,
+        form: Form,
+        metric: &Metric,
+    ) -> Result<(), CliError> {
+        let options = CheckOptions { unit: arguments.unit };
+        let mended = if arguments.fix { self.mended(input, options)? } else { None };
+        let bytes = mended.as_deref().map_or(&input.bytes[..], str::as_bytes);
+        let text = String::from_utf8_lossy(bytes);
+        let checked = check_bytes(bytes, options);
+        let diagnostics: Vec<Diagnostic> = checked.problems.iter().map(Problem::diagnostic).collect();
+        let count = |severity| diagnostics.iter().filter(|it| it.severity == severity).count();
+        self.scripts += 1;
+        self.errors += count(Severity::Error);
+        self.warnings += count(Severity::Warning);
+        match form {
+            Form::Text => {
                 let styled = terminal::styled(&std::io::stdout());
                 output::print(&lang::render::render(&diagnostics, &input.name, &text, styled))?;
             }
-            Format::Json => {
-                data.extend(diagnostics.iter().map(|diagnostic| diagnostic.to_data(&input.name, &text)));
+            Form::Json | Form::Sarif | Form::Github => {
+                self.data.extend(diagnostics.iter().map(|it| it.to_data(&input.name, &text)));
             }
         }
-        if let Some(script) = checked.script.filter(|_| arguments.plan) {
-            let plan = report::plan::plan(&script, &metric);
-            match common.format {
-                Format::Text => output::print(&report::plan::text(&input.name, &plan))?,
-                Format::Json => plans.push(serde_json::json!({ "file": input.name, "plan": plan })),
+        let Some(script) = checked.script.filter(|_| arguments.plan) else { return Ok(()) };
+        let plan = report::plan::plan(&script, metric);
+        match form {
+            Form::Text => output::print(&report::plan::text(&input.name, &plan))?,
+            Form::Json | Form::Sarif | Form::Github => {
+                self.plans.push(serde_json::json!({ "file": input.name, "plan": plan }));
             }
         }
+        Ok(())
     }
-    if common.format == Format::Json {
-        let mut value = serde_json::json!({ "diagnostics": data });
-        if arguments.plan {
-            value["plans"] = plans.into();
+
+    /// Mends a file, and returns its new text where anything was certain.
+    fn mended(&mut self, input: &Input, options: CheckOptions) -> Result<Option<String>, CliError> {
+        let (Some(path), Ok(before)) = (&input.path, std::str::from_utf8(&input.bytes)) else {
+            return Ok(None);
+        };
+        let mut text = before.to_owned();
+        for _ in 0..ROUNDS {
+            let problems = check_bytes(text.as_bytes(), options).problems;
+            let edits: Vec<Edit> = problems.iter().filter_map(Problem::edit).collect();
+            if edits.is_empty() {
+                break;
+            }
+            self.fixed += edits.len();
+            text = apply(&text, edits);
         }
-        output::print_json(&value)?;
+        if text == before {
+            return Ok(None);
+        }
+        output::write_file(path, text.as_bytes())?;
+        Ok(Some(text))
     }
-    Ok(outcome)
+
+    fn summary(&self) -> String {
+        let counted = |count: usize, noun: &str| match count {
+            1 => format!("1 {noun}"),
+            _ => format!("{count} {noun}s"),
+        };
+        let mut parts = vec![counted(self.errors, "error"), counted(self.warnings, "warning")];
+        if self.unreadable > 0 {
+            parts.push(format!("{} not read", self.unreadable));
+        }
+        if self.fixed > 0 {
+            parts.push(format!("{} fixed", counted(self.fixed, "mistake")));
+        }
+        format!("{}: {}\n", counted(self.scripts, "script"), parts.join(", "))
+    }
 }

@@ -1,6 +1,6 @@
 //! `allot compare`: ways to allocate side by side on one model.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::Serialize;
 
@@ -8,12 +8,13 @@ use crate::baselines::program::Baseline;
 use crate::cli::shared::common::{Common, Format, Verdict};
 use crate::cli::shared::dry_run::{DryRun, Outline};
 use crate::cli::shared::error::CliError;
-use crate::cli::shared::interrupt::Deferred;
+use crate::cli::shared::labels::labels;
 use crate::cli::shared::progress::Progress;
+use crate::cli::shared::scripts::{self, Named, WrittenScripts};
 use crate::cli::shared::trial::{
     Objective, Texts, TrialPlace, calibration, say_collected_in, say_same, trial,
 };
-use crate::cli::shared::{output, preparation, scripts, terminal};
+use crate::cli::shared::{output, preparation, terminal};
 use crate::compare::entrant::{Decider, Entrant};
 use crate::compare::error::CompareError;
 use crate::compare::folder::{Folder, identify};
@@ -52,8 +53,10 @@ pub(in crate::cli) struct Arguments {
     /// evopress-block, evopress-projection, descent-block, descent, descent-row
     #[arg(value_name = "SCRIPT")]
     scripts: Vec<String>,
+    #[command(flatten)]
+    written: WrittenScripts,
     /// The target sparsities, from 0 to 1
-    #[arg(long, short, value_name = "RATIO", value_delimiter = ',', required = true)]
+    #[arg(long, short, value_name = "RATIO", allow_negative_numbers = true, value_parser = crate::cli::shared::values::ratio, value_delimiter = ',', required = true)]
     sparsity: Vec<f64>,
     /// How weights are chosen: wanda, magnitude, sparsegpt, ria, or a script with a metric
     #[arg(long, default_value = "wanda")]
@@ -67,12 +70,10 @@ pub(in crate::cli) struct Arguments {
     /// Where zeros may stand: unstructured, or `n:M` as the allocation has it
     #[arg(long, default_value = "unstructured")]
     pattern: Pattern,
-    #[command(flatten)]
-    texts: Texts,
     /// How many allocations a program measures on the fitness text, at each sparsity
-    #[arg(long, short, default_value_t = 300)]
+    #[arg(long, default_value_t = 300, value_parser = crate::cli::shared::values::count)]
     evaluations: usize,
-    /// What programs with chance, and the calibration windows, are drawn by
+    /// The seed by which programs with chance, and the calibration windows, are drawn
     #[arg(long, default_value_t = 0)]
     seed: u64,
     /// The folder to be written, or to go on with
@@ -81,6 +82,8 @@ pub(in crate::cli) struct Arguments {
     /// How the table is printed
     #[arg(long, value_enum, default_value_t = TableForm::Text)]
     table: TableForm,
+    #[command(flatten)]
+    texts: Texts,
     #[command(flatten)]
     dry_run: DryRun,
 }
@@ -122,7 +125,7 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
     // Where nothing is searched, another text stands in the fitness text's place, and nothing comes of it.
     let same: Vec<_> = same.filter(|pair| searches(&plan) || !pair.contains(&"fitness")).collect();
     say_same(&same, common.quiet);
-    let writing = Deferred::begin();
+    let writing = arguments.out.as_deref().map(preparation::continued);
     let (folder, mut store): (_, Box<dyn Store>) = match &arguments.out {
         None => (None, Box::new(Memory::default())),
         Some(path) => {
@@ -146,7 +149,7 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
     if let Some(folder) = &folder {
         folder.restore(&comparison, &mut timings);
     }
-    if arguments.scripts.is_empty() {
+    if arguments.scripts.is_empty() && arguments.written.named().next().is_none() {
         comparison.sort(&mut timings);
     }
     if let Some(folder) = &folder {
@@ -228,23 +231,36 @@ struct Printed<'a> {
 /// Returns what is compared with what.
 fn plan(arguments: &Arguments, quiet: bool) -> Result<ComparisonPlan, CliError> {
     let mut entrants = Vec::new();
+    let mut files = Vec::new();
     let published = PUBLISHED.iter().filter(|it| !it.is_as_coded()).map(|it| it.name.to_owned());
-    let named = match arguments.scripts.is_empty() {
+    let written: Vec<Named> = arguments.written.named().collect();
+    let named: Vec<String> = match arguments.scripts.is_empty() && written.is_empty() {
         false => arguments.scripts.clone(),
         true => published
             .filter(|name| published::script(name).is_some_and(|it| it.allocation.is_some()))
             .collect(),
     };
-    for name in named {
-        let program =
-            Baseline::ALL.into_iter().find(|it| it.key() == name).filter(|_| !Path::new(&name).is_file());
-        entrants.push(match program {
-            Some(program) => Entrant::program(program),
-            None => {
-                let loaded = scripts::load(&name, None, quiet)?;
-                Entrant::script(label(&loaded.name), loaded.script)
+    for name in named.into_iter().map(Named::Name).chain(written) {
+        let program = match &name {
+            Named::Name(name) => Baseline::ALL.into_iter().find(|it| it.key() == name),
+            Named::Text(_) => None,
+        };
+        let file = name.file();
+        entrants.push(match (program, &name) {
+            // A file goes before a program of its name.
+            (Some(program), _) if file.is_none() => Entrant::program(program),
+            (_, Named::Name(_)) => {
+                let loaded = name.load(None, quiet)?;
+                Entrant::script(loaded.name, loaded.script)
             }
+            // What is written on the command line is its own name.
+            (_, Named::Text(text)) => Entrant::script(text.clone(), name.load(None, quiet)?.script),
         });
+        files.push(file);
+    }
+    let names: Vec<String> = entrants.iter().map(|entrant| entrant.name.clone()).collect();
+    for (entrant, name) in entrants.iter_mut().zip(labels(&names, &files)?) {
+        entrant.name = name;
     }
     let mut sparsities = arguments.sparsity.clone();
     sparsities.sort_by(f64::total_cmp);
@@ -256,17 +272,6 @@ fn plan(arguments: &Arguments, quiet: bool) -> Result<ComparisonPlan, CliError> 
         evaluations: arguments.evaluations,
         seed: arguments.seed,
     })
-}
-
-/// Returns what a table calls a script: a file by its name alone.
-fn label(name: &str) -> String {
-    let path = Path::new(name);
-    match path.extension() {
-        Some(ending) if ending == "allot" => path.file_stem().unwrap_or(path.as_os_str()),
-        _ => path.as_os_str(),
-    }
-    .to_string_lossy()
-    .into_owned()
 }
 
 /// Returns whether something is searched for on the fitness text.

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use crate::cli::shared::common::{Common, Format, Verdict};
 use crate::cli::shared::error::CliError;
-use crate::cli::shared::interrupt::Deferred;
 use crate::cli::shared::progress::Progress;
 use crate::cli::shared::trial::{Objective, Texts, TrialPlace, say_same, trial};
 use crate::cli::shared::{output, preparation, terminal, values};
@@ -42,7 +41,7 @@ pub(in crate::cli) struct Arguments {
     /// The model's folder, as Hugging Face lays it out, or its id in the hub, `OWNER/NAME`
     model: PathBuf,
     /// The target sparsities, from 0 to 1
-    #[arg(long, short, value_name = "RATIO", value_delimiter = ',', required = true)]
+    #[arg(long, short, value_name = "RATIO", allow_negative_numbers = true, value_parser = crate::cli::shared::values::ratio, value_delimiter = ',', required = true)]
     sparsity: Vec<f64>,
     /// What gets one ratio: block, projection or row, an output channel
     #[arg(long, default_value = "projection", value_parser = values::unit)]
@@ -50,19 +49,19 @@ pub(in crate::cli) struct Arguments {
     /// The folder to be written, or to go on with
     #[arg(long, short)]
     out: Option<PathBuf>,
-    #[command(flatten)]
-    texts: Texts,
     /// What counts as damage: the divergence from the dense model, or perplexity
     #[arg(long, default_value = "kl", value_parser = crate::cli::shared::trial::measure)]
     measure: Measure,
     /// How weights are chosen: wanda, magnitude, ria, or a script with a metric
     #[arg(long, default_value = "wanda")]
     method: String,
-    #[command(flatten)]
-    course: Course,
     /// The seed that decides which windows each step and the calibration read
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    #[command(flatten)]
+    texts: Texts,
+    #[command(flatten)]
+    course: Course,
 }
 
 /// How a descent goes.
@@ -70,10 +69,10 @@ pub(in crate::cli) struct Arguments {
 #[command(next_help_heading = "Descent")]
 struct Course {
     /// The most steps at each sparsity
-    #[arg(long, default_value_t = DescentSettings::default().steps)]
+    #[arg(long, default_value_t = DescentSettings::default().steps, value_parser = values::count)]
     steps: usize,
     /// How many windows of the fitness text each step reads; no window is read twice while enough unread ones are left
-    #[arg(long, value_name = "WINDOWS", default_value_t = DescentSettings::default().windows)]
+    #[arg(long, value_name = "WINDOWS", default_value_t = DescentSettings::default().windows, value_parser = values::count)]
     step_windows: usize,
     /// How marginals become a step: shift, log-shift, logits, multipliers or secant
     #[arg(long, default_value = DescentSettings::default().rule.name(), value_parser = values::rule)]
@@ -100,10 +99,10 @@ struct Course {
     #[arg(long)]
     no_shrinkage: bool,
     /// After how many steps the selection text is read
-    #[arg(long, value_name = "STEPS", default_value_t = DescentSettings::default().check)]
+    #[arg(long, value_name = "STEPS", default_value_t = DescentSettings::default().check, value_parser = values::count)]
     check: usize,
     /// After how many readings of the selection text without a gain the descent stops
-    #[arg(long, value_name = "READINGS", default_value_t = DescentSettings::default().patience)]
+    #[arg(long, value_name = "READINGS", default_value_t = DescentSettings::default().patience, value_parser = values::count)]
     patience: usize,
 }
 
@@ -132,7 +131,7 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
         Ok::<_, DescentError>(prepare(opened, machine.cancel.clone(), note)?)
     })?;
     say_same(&prepared.same_texts, common.quiet);
-    let writing = Deferred::begin();
+    let writing = arguments.out.as_deref().map(preparation::continued);
     let (folder, mut log): (_, Box<dyn StepLog>) = match &arguments.out {
         None => (None, Box::new(Memory::default())),
         Some(path) => {

@@ -8,30 +8,33 @@ use crate::allocate::Bounds;
 use crate::cli::shared::calibration::EvaluationArguments;
 use crate::cli::shared::common::{Common, Format, Verdict};
 use crate::cli::shared::error::CliError;
-use crate::cli::shared::{output, scripts, terminal};
-use crate::lang::difference::{Difference, differences};
+use crate::cli::shared::scripts::{Named, WrittenScripts};
+use crate::cli::shared::{output, terminal};
+use crate::lang::difference::{self, Difference};
 use crate::report::TableOptions;
-use crate::report::difference::{self, SideBySide};
+use crate::report::difference::{self as tables, SideBySide};
 use crate::session::LoadedScript;
 
-/// Shows how two scripts differ: their formulas, and on a model their ratios
+/// Shows how two scripts differ: their units, metrics and formulas, and on a model their ratios
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   allot diff owl my.allot
+  allot diff dlp -e 'neg(mean(score)) |> scale(lambda = 0.15)'
   allot diff owl dsa --model MODEL --stats MODEL.stats.safetensors --sparsity 0.7
   allot diff global RUN/best.allot --model MODEL --text calibration.jsonl --length 256 --sparsity 0.7 --format json
 
 Ratios are compared unit by unit where both scripts have the same unit, and projection by projection otherwise.")]
 pub(in crate::cli) struct Arguments {
-    /// The first script: a file, `-`, or the name of a published one
-    first: String,
-    /// The second script
-    second: String,
+    /// The two scripts: files, `-`, or names of published ones
+    #[arg(value_name = "SCRIPT", num_args = 0..=2)]
+    scripts: Vec<String>,
+    #[command(flatten)]
+    written: WrittenScripts,
     /// The model on which ratios are compared: a folder, or its id in the hub; without it, the formulas are
     #[arg(long, value_name = "MODEL", requires = "sparsity")]
     model: Option<PathBuf>,
     /// The share of all weights in the blocks' linears that is to be pruned, from 0 to 1
-    #[arg(long, short, value_name = "RATIO", requires = "model")]
+    #[arg(long, short, value_name = "RATIO", allow_negative_numbers = true, value_parser = crate::cli::shared::values::ratio, requires = "model")]
     sparsity: Option<f64>,
     #[command(flatten)]
     evaluation: EvaluationArguments,
@@ -45,12 +48,15 @@ struct Printed<'a> {
 }
 
 pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdict, CliError> {
-    let load = |name: &str| scripts::load(name, arguments.evaluation.unit, common.quiet);
-    let loaded = [load(&arguments.first)?, load(&arguments.second)?];
-    let formulas = match (&loaded[0].script.allocation, &loaded[1].script.allocation) {
-        (Some(first), Some(second)) => differences(first, second),
-        _ => return Err(crate::allocate::script::ScriptError::NoAllocation.into()),
-    };
+    let named = arguments.scripts.iter().cloned().map(Named::Name).chain(arguments.written.named());
+    let load = |it: Named| it.load(arguments.evaluation.unit, common.quiet);
+    let loaded: [LoadedScript; 2] = named
+        .map(load)
+        .collect::<Result<Vec<_>, _>>()?
+        .try_into()
+        .map_err(|loaded: Vec<_>| CliError::NotTwo { given: loaded.len() })?;
+    let [first, second] = loaded.each_ref().map(|it| &it.script);
+    let formulas = difference::scripts(first, second);
     let ratios = match (&arguments.model, arguments.sparsity) {
         (Some(model), Some(sparsity)) => Some(ratios(arguments, &loaded, model, sparsity, common)?),
         _ => None,
@@ -58,14 +64,14 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
     match common.format {
         Format::Json => output::print_json(&Printed { formulas: &formulas, ratios: ratios.as_ref() })?,
         Format::Text => {
-            output::print(&difference::formulas(&formulas))?;
+            output::print(&tables::formulas(&formulas))?;
             if let Some(ratios) = &ratios {
                 let options = TableOptions {
                     width: terminal::width(),
                     color: terminal::styled(&std::io::stdout()),
                     ascii: false,
                 };
-                output::print(&format!("\n{}", difference::table(ratios, &options)))?;
+                output::print(&format!("\n{}", tables::table(ratios, &options)))?;
             }
         }
     }

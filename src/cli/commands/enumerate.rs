@@ -27,7 +27,7 @@ pub(in crate::cli) struct Arguments {
     /// The model's folder, as Hugging Face lays it out, or its id in the hub, `OWNER/NAME`
     model: PathBuf,
     /// The share of all weights in the blocks' linears that is to be pruned, from 0 to 1
-    #[arg(long, short, value_name = "RATIO")]
+    #[arg(long, short, value_name = "RATIO", allow_negative_numbers = true, value_parser = crate::cli::shared::values::ratio)]
     sparsity: f64,
     /// The folder to be written
     #[arg(long, short)]

@@ -8,6 +8,8 @@ use crate::cli::shared::calibration::EvaluationArguments;
 use crate::cli::shared::common::{Common, Format, Verdict};
 use crate::cli::shared::dry_run::{DryRun, Outline};
 use crate::cli::shared::error::CliError;
+use crate::cli::shared::progress::watch;
+use crate::cli::shared::scripts::WrittenScript;
 use crate::cli::shared::{model, output, scripts, terminal};
 use crate::exchange::AllocationFile;
 use crate::forecast::Work;
@@ -26,26 +28,30 @@ use crate::stats::Source;
   allot eval MODEL my.allot --method magnitude --sparsity 0.6 --unit projection
   allot eval MODEL my.allot --stats S.safetensors --sparsity 0.7 --format json
   allot eval MODEL my.allot --stats S.safetensors --sparsity 0.7 --figure ratios.svg
+  allot eval MODEL -e 'log(mean(score)) |> scale' --text c.jsonl --sparsity 0.7
   allot eval MODEL allocation.json
   allot eval MODEL owl --text calibration.jsonl --sparsity 0.7 --marginals fitness.jsonl
 
-SCRIPT is a file, `-` for standard input, or a published script: atp, dlp, dsa, er, global, owl, uniform, ...")]
+SCRIPT is a file, `-` for standard input, or a published script: `allot list` has them all.")]
 pub(in crate::cli) struct Arguments {
     /// The model's folder, as Hugging Face lays it out, or its id in the hub, `OWNER/NAME`
     model: PathBuf,
     /// The script: a file, `-`, or the name of a published one; or an allocation file in JSON, as `allot export` and `allot
     /// import` write it
-    script: String,
+    #[arg(required_unless_present = "expression")]
+    script: Option<String>,
+    #[command(flatten)]
+    written: WrittenScript,
     /// The share of all weights in the blocks' linears that is to be pruned, from 0 to 1; an allocation file has its own
-    #[arg(long, short, value_name = "RATIO")]
+    #[arg(long, short, value_name = "RATIO", allow_negative_numbers = true, value_parser = crate::cli::shared::values::ratio)]
     sparsity: Option<f64>,
     #[command(flatten)]
     evaluation: EvaluationArguments,
     /// The least sparsity of a unit
-    #[arg(long, value_name = "RATIO", default_value_t = 0.0)]
+    #[arg(long, value_name = "RATIO", allow_negative_numbers = true, value_parser = crate::cli::shared::values::ratio, default_value_t = 0.0)]
     least: f64,
     /// The greatest sparsity of a unit
-    #[arg(long, value_name = "RATIO", default_value_t = 1.0)]
+    #[arg(long, value_name = "RATIO", allow_negative_numbers = true, value_parser = crate::cli::shared::values::ratio, default_value_t = 1.0)]
     most: f64,
     /// Also prints how the ratios of rows spread in each projection, where rows have ratios of their own
     #[arg(long)]
@@ -68,7 +74,11 @@ pub(in crate::cli) struct Arguments {
 }
 
 pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdict, CliError> {
-    let loaded = match allocation::load(&arguments.script, arguments.evaluation.unit, common.quiet)? {
+    let loaded = match allocation::load(
+        &arguments.written.or(arguments.script.as_deref()),
+        arguments.evaluation.unit,
+        common.quiet,
+    )? {
         RatioSource::Script(loaded) => *loaded,
         RatioSource::File(file, name) => return show_file(&file, &name, arguments, common),
     };

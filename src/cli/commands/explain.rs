@@ -1,20 +1,25 @@
-//! `allot explain`: one operator, whole.
+//! `allot explain`: one word, whole: an operator, a published script, a word of the language, or a diagnostic's code.
 
 use crate::cli::shared::common::{Common, Format, Verdict};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::output;
 use crate::lang::check::similar::similar;
 use crate::lang::ops::{CATALOGUE, Op};
-use crate::report::catalogue;
+use crate::lang::published::{self, PUBLISHED};
+use crate::report::{catalogue, language};
 
-/// Explains an operator: signature, definition for every input, source, example
+/// Explains an operator, a published script, a keyword, a type or a diagnostic's code
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   allot explain scale
   allot explain '>'
+  allot explain owl
+  allot explain unit
+  allot explain Layer
+  allot explain unknown-name
   allot explain dsa::entropy --format json")]
 pub(in crate::cli) struct Arguments {
-    /// The operator's name or symbol
+    /// The word, as it is written in scripts and messages
     name: String,
 }
 
@@ -22,13 +27,36 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
     let name = arguments.name.as_str();
     let op = Op::find(name).or_else(|| Op::infix(name));
     let op = op.or_else(|| CATALOGUE.iter().find(|row| row.symbol() == Some(name)).map(|row| row.op));
-    let Some(op) = op else {
-        let similar = similar(name, CATALOGUE.iter().map(|row| row.name));
-        return Err(CliError::NoOperator { name: name.to_owned(), similar });
-    };
-    match common.format {
-        Format::Text => output::print(&catalogue::page(op))?,
-        Format::Json => output::print_json(&catalogue::entry(op.info()))?,
+    // `uniform` and `magnitude` are more than one thing: what is written in scripts goes first.
+    if let Some(op) = op {
+        match common.format {
+            Format::Text => output::print(&catalogue::page(op))?,
+            Format::Json => output::print_json(&catalogue::entry(op.info()))?,
+        }
+    } else if let Some(word) = language::find(name) {
+        match common.format {
+            Format::Text => output::print(&word.page())?,
+            Format::Json => output::print_json(word)?,
+        }
+    } else if let Some(script) = published::find(name) {
+        let shown = super::show::script(script.name)?;
+        match common.format {
+            Format::Text => output::print(&shown.page())?,
+            Format::Json => output::print_json(&shown)?,
+        }
+    } else if let Some(text) = language::diagnostic(name) {
+        match common.format {
+            Format::Text => output::print(&text)?,
+            Format::Json => output::print_json(&serde_json::json!({ "name": name, "text": text }))?,
+        }
+    } else {
+        return Err(unknown(name));
     }
     Ok(Verdict::Fine)
+}
+
+fn unknown(name: &str) -> CliError {
+    let known = CATALOGUE.iter().map(|row| row.name).chain(language::WORDS.iter().map(|word| word.name));
+    let known = known.chain(PUBLISHED.iter().map(|script| script.name)).chain(language::codes());
+    CliError::NoWord { name: name.to_owned(), similar: similar(name, known) }
 }

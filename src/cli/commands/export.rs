@@ -11,7 +11,8 @@ use crate::cli::shared::calibration::EvaluationArguments;
 use crate::cli::shared::common::{Common, Format, Verdict};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::progress::watch;
-use crate::cli::shared::{model, output, scripts, terminal};
+use crate::cli::shared::scripts::{self, WrittenScript};
+use crate::cli::shared::{model, output, terminal};
 use crate::exchange::dsa;
 use crate::exchange::{AllocationFile, alphapruning, csv, dlp, evopress, file, llm_compressor, npy, numpy};
 use crate::lang::{canonical, latex, print};
@@ -31,7 +32,10 @@ latex, dsa, canonical and numpy write the script itself. The others write ratios
 `--sparsity`; an allocation file has them already.")]
 pub(in crate::cli) struct Arguments {
     /// The script: a file, `-`, or the name of a published one; or an allocation file in JSON
-    script: String,
+    #[arg(required_unless_present = "expression")]
+    script: Option<String>,
+    #[command(flatten)]
+    written: WrittenScript,
     /// The form
     #[arg(long, value_enum)]
     to: Form,
@@ -39,7 +43,7 @@ pub(in crate::cli) struct Arguments {
     #[arg(long)]
     model: Option<PathBuf>,
     /// The share of all weights in the blocks' linears that is to be pruned, from 0 to 1
-    #[arg(long, short, value_name = "RATIO")]
+    #[arg(long, short, value_name = "RATIO", allow_negative_numbers = true, value_parser = crate::cli::shared::values::ratio)]
     sparsity: Option<f64>,
     #[command(flatten)]
     evaluation: EvaluationArguments,
@@ -115,7 +119,11 @@ impl Written {
 }
 
 pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdict, CliError> {
-    let source = allocation::load(&arguments.script, arguments.evaluation.unit, common.quiet)?;
+    let source = allocation::load(
+        &arguments.written.or(arguments.script.as_deref()),
+        arguments.evaluation.unit,
+        common.quiet,
+    )?;
     let written = match (arguments.to, &source) {
         (Form::Latex | Form::Dsa | Form::Canonical | Form::Numpy, RatioSource::File(_, name)) => {
             return Err(CliError::NoScriptInFile { name: name.clone() });

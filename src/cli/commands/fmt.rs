@@ -1,12 +1,12 @@
 //! `allot fmt`: scripts in the standard layout.
 
-use std::path::PathBuf;
+use serde::Serialize;
 
-use crate::cli::shared::common::{Common, Verdict};
+use crate::cli::shared::common::{Common, Format, Verdict};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::input::Input;
-use crate::cli::shared::output;
-use crate::cli::shared::terminal;
+use crate::cli::shared::scripts::{self, Named, WrittenScripts};
+use crate::cli::shared::{help, output, terminal};
 use crate::lang;
 use crate::lang::format::format;
 use crate::lang::problem::Problem;
@@ -15,48 +15,99 @@ use crate::lang::problem::Problem;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   allot fmt my.allot
-  allot fmt --check examples/*.allot
+  allot fmt --check scripts/
+  allot fmt --diff my.allot
+  allot fmt -e 'mean( score )|>scale'
   cat my.allot | allot fmt -")]
 pub(in crate::cli) struct Arguments {
-    /// The scripts; `-` is standard input, formatted to standard output
-    #[arg(required = true, value_name = "FILE")]
-    files: Vec<PathBuf>,
+    /// The scripts: files, or folders with files that end in .allot; `-` is standard input, formatted to standard output
+    #[arg(required_unless_present = "expression", value_name = "FILE")]
+    files: Vec<String>,
+    #[command(flatten)]
+    written: WrittenScripts,
     /// Changes nothing, and exits with 1 when a script is not in the standard layout
     #[arg(long)]
     check: bool,
+    /// The same, and shows what would change
+    #[arg(long)]
+    diff: bool,
+}
+
+/// What `--format json` prints of a script.
+#[derive(Serialize)]
+struct Printed {
+    file: String,
+    /// Whether it was not in the standard layout.
+    changed: bool,
+    /// The text in the standard layout; nothing where the script does not parse.
+    text: Option<String>,
 }
 
 pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdict, CliError> {
     let mut outcome = Verdict::Fine;
-    for path in &arguments.files {
-        let input = Input::read(path)?;
-        let text = input.text();
-        let formatted = match std::str::from_utf8(&input.bytes) {
-            Ok(source) => format(source),
-            Err(error) => Err(vec![Problem::NotText { at: error.valid_up_to() }]),
-        };
-        let formatted = match formatted {
-            Ok(formatted) => formatted,
-            Err(problems) => {
-                let diagnostics: Vec<_> = problems.iter().map(Problem::diagnostic).collect();
-                let styled = terminal::styled(&std::io::stderr());
-                terminal::message(&lang::render::render(&diagnostics, &input.name, &text, styled));
-                outcome = Verdict::Found;
+    let mut unreadable = false;
+    let mut printed = Vec::new();
+    let names = scripts::expanded(&arguments.files)?.into_iter().map(Named::Name);
+    for name in names.chain(arguments.written.named()) {
+        let input = match name.read() {
+            Ok(input) => input,
+            Err(error) => {
+                unreadable = true;
+                help::report(&error);
                 continue;
             }
         };
-        match (&input.path, arguments.check) {
-            (_, true) if formatted == text => {}
-            (_, true) => {
-                outcome = Verdict::Found;
-                if !common.quiet {
-                    output::print(&format!("{} is not in the standard layout\n", input.name))?;
-                }
-            }
-            (None, false) => output::print(&formatted)?,
-            (Some(_), false) if formatted == text => {}
-            (Some(path), false) => output::write_file(path, formatted.as_bytes())?,
+        let text = formatted(&input);
+        let changed = text.as_ref().is_none_or(|text| *text != input.text());
+        if text.is_none() || (changed && (arguments.check || arguments.diff)) {
+            outcome = Verdict::Found;
         }
+        if let Some(text) = &text {
+            put(arguments, &input, text, common)?;
+        }
+        printed.push(Printed { file: input.name, changed, text });
     }
-    Ok(outcome)
+    if common.format == Format::Json {
+        output::print_json(&serde_json::json!({ "scripts": printed }))?;
+    }
+    if unreadable { Err(CliError::Reported) } else { Ok(outcome) }
+}
+
+/// Returns a script in the standard layout; what is wrong with it is said where it does not parse.
+fn formatted(input: &Input) -> Option<String> {
+    let formatted = match std::str::from_utf8(&input.bytes) {
+        Ok(source) => format(source),
+        Err(error) => Err(vec![Problem::NotText { at: error.valid_up_to() }]),
+    };
+    formatted
+        .map_err(|problems| {
+            let diagnostics: Vec<_> = problems.iter().map(Problem::diagnostic).collect();
+            let styled = terminal::styled(&std::io::stderr());
+            terminal::message(&lang::render::render(&diagnostics, &input.name, &input.text(), styled));
+        })
+        .ok()
+}
+
+/// Writes a script where it belongs, or says that it would change.
+fn put(arguments: &Arguments, input: &Input, formatted: &str, common: Common) -> Result<(), CliError> {
+    let text = input.text();
+    let changed = formatted != text;
+    let shown = common.format == Format::Text;
+    match (&input.path, arguments.check || arguments.diff) {
+        (_, true) if changed && arguments.diff => output::print(&difference(&input.name, &text, formatted)),
+        (_, true) if changed && shown && !common.quiet => {
+            output::print(&format!("{} is not in the standard layout\n", input.name))
+        }
+        (None, false) if shown => output::print(formatted),
+        (Some(path), false) if changed => output::write_file(path, formatted.as_bytes()),
+        (_, true) | (None | Some(_), false) => Ok(()),
+    }
+}
+
+/// Returns the difference of two texts, as `patch` reads it.
+fn difference(name: &str, before: &str, after: &str) -> String {
+    similar::TextDiff::from_lines(before, after)
+        .unified_diff()
+        .header(name, &format!("{name} (standard layout)"))
+        .to_string()
 }

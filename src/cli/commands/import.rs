@@ -37,7 +37,7 @@ pub(in crate::cli) struct Arguments {
     #[arg(long, value_parser = format, value_name = "FORMAT")]
     from: Option<Format>,
     /// The share of all weights in the blocks' linears that is to be pruned (default: what the file's ratios come to)
-    #[arg(long, short, value_name = "RATIO")]
+    #[arg(long, short, value_name = "RATIO", allow_negative_numbers = true, value_parser = crate::cli::shared::values::ratio)]
     sparsity: Option<f64>,
     /// evopress: how many weights one level is, as the database was made
     #[arg(long, value_name = "WEIGHTS")]

@@ -27,7 +27,7 @@ pub(in crate::cli) struct Arguments {
     windows: WindowArguments,
     /// How much memory the weights of both may take; larger models stream block by block, and activations that do not fit
     /// beside a block go to scratch files in TMPDIR (default: what is free)
-    #[arg(long, value_parser = bytes, value_name = "BYTES")]
+    #[arg(long, env = "ALLOT_MEMORY", hide_env_values = true, value_parser = bytes, value_name = "BYTES")]
     memory: Option<u64>,
     #[command(flatten)]
     dry_run: DryRun,

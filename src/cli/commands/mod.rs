@@ -2,6 +2,7 @@
 
 pub(super) mod check;
 pub(super) mod compare;
+pub(super) mod completions;
 pub(super) mod descend;
 pub(super) mod diff;
 pub(super) mod enumerate;
@@ -13,6 +14,8 @@ pub(super) mod import;
 pub(super) mod import_dsa;
 pub(super) mod inspect;
 pub(super) mod kl;
+pub(super) mod list;
+pub(super) mod man;
 pub(super) mod ops;
 pub(super) mod ppl;
 pub(super) mod prune;

@@ -32,7 +32,7 @@ pub(in crate::cli) struct Arguments {
     windows: WindowArguments,
     /// How much memory the weights may take; a larger model streams block by block, and activations that do not fit beside a
     /// block go to a scratch file in TMPDIR (default: what is free)
-    #[arg(long, value_parser = bytes, value_name = "BYTES")]
+    #[arg(long, env = "ALLOT_MEMORY", hide_env_values = true, value_parser = bytes, value_name = "BYTES")]
     memory: Option<u64>,
     /// Measures the model as it is when pruned by this allocation file, in memory: nothing is written
     #[arg(long, value_name = "FILE")]
@@ -47,9 +47,9 @@ pub(in crate::cli) struct Arguments {
     #[arg(long, value_name = "FILE", num_args = 1.., requires = "allocation", conflicts_with = "stats")]
     calibration: Vec<PathBuf>,
     /// How many windows are drawn from the calibration texts
-    #[arg(long, default_value_t = 128, requires = "calibration")]
+    #[arg(long, default_value_t = 128, value_parser = crate::cli::shared::values::count, requires = "calibration")]
     samples: usize,
-    /// What the windows are drawn by
+    /// The seed by which the windows are drawn
     #[arg(long, default_value_t = 0, requires = "calibration")]
     seed: u64,
     #[command(flatten)]

@@ -9,10 +9,11 @@ use crate::cli::shared::common::{Common, Format, Verdict};
 use crate::cli::shared::dry_run::{DryRun, Outline};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::interrupt::Deferred;
-use crate::cli::shared::{model, output, scripts};
+use crate::cli::shared::scripts::{self, WrittenScript};
+use crate::cli::shared::{model, output};
 use crate::forecast::{Pruning, Work};
 use crate::lang::types::UnitKind;
-use crate::prune::{Method, Pattern, Propagation, PruneOptions, Rounding, ScriptSource};
+use crate::prune::{Method, Pattern, Propagation, PruneOptions, Rounding, ScriptSource, check_target};
 use crate::report;
 use crate::session::{AllocationOptions, Needs, Session, metric_of};
 
@@ -31,9 +32,11 @@ pub(in crate::cli) struct Arguments {
     /// `allot import` write it
     #[arg(default_value = "uniform")]
     script: String,
+    #[command(flatten)]
+    written: WrittenScript,
     /// The share of all weights in the blocks' linears that is to be pruned, from 0 to 1
     /// (a fixed pattern such as `2:4` has its own, and so has an allocation file)
-    #[arg(long, short, value_name = "RATIO")]
+    #[arg(long, short, value_name = "RATIO", allow_negative_numbers = true, value_parser = crate::cli::shared::values::ratio)]
     sparsity: Option<f64>,
     /// How weights are chosen: magnitude, wanda, sparsegpt, ria, or a script with a metric (default: by the script's own metric
     /// where it has one, else wanda)
@@ -72,7 +75,8 @@ fn rounding(word: &str) -> Result<Rounding, String> {
 }
 
 pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdict, CliError> {
-    let source = allocation::load(&arguments.script, arguments.unit, common.quiet)?;
+    let source =
+        allocation::load(&arguments.written.or(Some(&arguments.script)), arguments.unit, common.quiet)?;
     let name = arguments.method.as_deref();
     let method = match (&source, name) {
         (_, Some(name)) => scripts::method(name)?,
@@ -82,10 +86,13 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
     if arguments.dry_run.dry_run {
         return forecast(arguments, &source, &method, common);
     }
-    let mut session = arguments.calibration.session(model::open(&arguments.model, common)?, common.quiet)?;
+    let checkpoint = model::open(&arguments.model, common)?;
+    // Before hours of calibration.
+    check_target(&checkpoint, &arguments.out, arguments.force)?;
+    let mut session = arguments.calibration.session(checkpoint, common.quiet)?;
     collect(&source, &method, &mut session)?;
     let Decided { allocation, unit, script } = decide(&source, arguments, &method, &mut session)?;
-    let writing = Deferred::begin();
+    let writing = Deferred::begin(&arguments.out);
     let options = PruneOptions {
         pattern: arguments.pattern,
         rounding: arguments.rounding,

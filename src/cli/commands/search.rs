@@ -1,19 +1,20 @@
 //! `allot search`: evolve allocation functions on a model.
 
 use std::cell::Cell;
-use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
-
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::baselines::program::Baseline;
 use crate::cli::shared::common::{Common, Verdict};
 use crate::cli::shared::dry_run::DryRun;
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::interrupt::Deferred;
+use crate::cli::shared::progress::Progress;
+use crate::cli::shared::scripts::{Named, WrittenScripts};
 use crate::cli::shared::trial::{Objective, Texts, TrialPlace, forecast, say_collected_in, say_same, trial};
-use crate::cli::shared::{preparation, scripts};
+use crate::cli::shared::values::{count, duration};
+use crate::cli::shared::{help, preparation};
+use crate::interrupt::Interrupted;
 use crate::report::search::script;
 use crate::search::error::SearchError;
 use crate::search::folder;
@@ -25,12 +26,13 @@ use crate::session::{Search, include};
 use crate::trial::settings::TextSettings;
 
 /// What a run's folder says already: beside `--resume` these would be ignored, so they are refused. A group is named like its struct.
-const OF_NEW: [&str; 12] = [
+const OF_NEW: [&str; 13] = [
+    "expression",
     "model",
     "out",
     "sparsity",
     "include",
-    "evaluations",
+    "patience",
     "seeds",
     "seed",
     "control",
@@ -40,15 +42,23 @@ const OF_NEW: [&str; 12] = [
     "dry_run",
 ];
 
+/// How many allocations a search measures where nobody says.
+const EVALUATIONS: usize = 500;
+
 /// Evolves allocation functions on a model, and writes the best as scripts
 #[derive(Debug, clap::Args)]
+#[command(
+    override_usage = "allot search MODEL --sparsity RATIO --out RUN [OPTIONS]\n       allot search --resume RUN [OPTIONS]"
+)]
 #[command(after_help = "Examples:
   allot search MODEL --sparsity 0.7 --texts MODEL/text --length 256 --out RUN
   allot search MODEL --sparsity 0.7 --calibration c.jsonl --fitness f.jsonl --selection s.jsonl --report r.jsonl --out RUN
   allot search MODEL --sparsity 0.7 --calibration T.safetensors:calib_ids --fitness T.safetensors:fitness_ids --out RUN
   allot search MODEL --sparsity 0.7 --texts TEXTS --seeds 3 --control random --control evopress --out RUN
   allot search MODEL --sparsity 0.7 --also 0.6 --also 0.8 --texts TEXTS --out RUN
+  allot search MODEL --sparsity 0.7 --texts TEXTS --evaluations 100000 --time-limit 8h --out RUN
   allot search --resume RUN
+  allot search --resume RUN --evaluations 2000
 
 A text is a file of plain text, JSON lines with a `text` field, or ready ids, FILE.safetensors:NAME. RUN holds best.allot, front/,
 report.html and summary.json at the end, and a journal that `--resume` goes on from.")]
@@ -60,7 +70,7 @@ pub(in crate::cli) struct Arguments {
     #[arg(long, value_name = "RUN", conflicts_with_all = OF_NEW)]
     resume: Option<PathBuf>,
     /// The share of all weights in the blocks' linears that is to be pruned, from 0 to 1
-    #[arg(long, short, value_name = "RATIO", required_unless_present = "resume")]
+    #[arg(long, short, value_name = "RATIO", allow_negative_numbers = true, value_parser = crate::cli::shared::values::ratio, required_unless_present = "resume")]
     sparsity: Option<f64>,
     /// The folder to be written
     #[arg(long, short, required_unless_present = "resume")]
@@ -71,14 +81,22 @@ pub(in crate::cli) struct Arguments {
     objective: Objective,
     #[command(flatten)]
     space: crate::cli::shared::space::SpaceArguments,
-    /// Begins with this script as well, beside the published ones; may be repeated
+    /// Begins with this script as well, beside the published ones; may be repeated; `-e` takes its text instead
     #[arg(long, value_name = "SCRIPT", help_heading = "Search space")]
     include: Vec<String>,
-    /// How many allocations each search measures
-    #[arg(long, short, default_value_t = 500, help_heading = "Budget")]
-    evaluations: usize,
+    #[command(flatten)]
+    written: WrittenScripts,
+    /// How many allocations each search measures (default: 500); beside `--resume`, more than the run was begun with
+    #[arg(long, value_parser = count, help_heading = "Budget")]
+    evaluations: Option<usize>,
+    /// Ends each search after so many allocations without a better one
+    #[arg(long, value_name = "EVALUATIONS", value_parser = count, help_heading = "Budget")]
+    patience: Option<usize>,
+    /// Begins no measurement once it has measured for this long, such as 90m or 8h, and reports what was found by then; `--resume` goes on from there
+    #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "Budget")]
+    time_limit: Option<Duration>,
     /// How many searches are run, each with its own seed
-    #[arg(long, default_value_t = 1, help_heading = "Budget")]
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..), help_heading = "Budget")]
     seeds: u64,
     /// The first seed
     #[arg(long, default_value_t = 0, help_heading = "Budget")]
@@ -110,7 +128,13 @@ enum Control {
 
 pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdict, CliError> {
     if let Some(folder) = &arguments.resume {
-        return work(Search::resume(folder)?, common);
+        let search = Search::resume(folder)?;
+        let search = match arguments.evaluations {
+            Some(_) if search.is_enumeration() => return Err(CliError::EveryFormula),
+            Some(evaluations) => search.with_evaluations(evaluations)?,
+            None => search,
+        };
+        return work(search.within(arguments.time_limit), common);
     }
     // clap asks for these unless a run is resumed.
     let (Some(dense), Some(sparsity), Some(out)) = (&arguments.model, arguments.sparsity, &arguments.out)
@@ -122,13 +146,14 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
     if arguments.dry_run.dry_run {
         // Every control spends what a search does.
         let searches = arguments.seeds * (1 + arguments.control.len() as u64);
-        let candidates = arguments.evaluations as u64 * searches;
+        let candidates = arguments.evaluations.unwrap_or(EVALUATIONS) as u64 * searches;
         return forecast(&place, &texts, candidates, common);
     }
     let space = arguments.space.options()?;
     let mut settings = base(place, &arguments.objective, texts, space, common.quiet)?;
-    for name in &arguments.include {
-        let loaded = scripts::load(name, None, common.quiet)?;
+    let included = arguments.include.iter().cloned().map(Named::Name).chain(arguments.written.named());
+    for name in included {
+        let loaded = name.load(None, common.quiet)?;
         let asked = settings.trial.texts.clone();
         include(&mut settings, &loaded);
         say_collected_in(&asked, &settings.trial.texts, common.quiet);
@@ -136,7 +161,8 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
             return Err(CliError::NoGradients { name: loaded.name });
         }
     }
-    settings.evaluations = arguments.evaluations;
+    settings.evaluations = arguments.evaluations.unwrap_or(EVALUATIONS);
+    settings.patience = arguments.patience;
     settings.seeds = (arguments.seed..arguments.seed.saturating_add(arguments.seeds)).collect();
     let controls = arguments.control.iter().flat_map(|control| match control {
         Control::Random => vec![Searcher::Random],
@@ -149,7 +175,7 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
         Control::Descent => [Baseline::DescentBlock, Baseline::Descent].map(Searcher::Baseline).to_vec(),
     });
     settings.controls = controls.collect();
-    work(Search::new(settings, out), common)
+    work(Search::new(settings, out).within(arguments.time_limit), common)
 }
 
 /// Returns the settings of a new run with one seed and no control.
@@ -177,12 +203,16 @@ pub(in crate::cli) fn work(search: Search, common: Common) -> Result<Verdict, Cl
     })?;
     say_same(prepared.same_texts(), common.quiet);
     let folder = prepared.folder().to_owned();
-    let writing = Deferred::begin();
+    let stopped =
+        CliError::Stopped { folder: folder.clone(), device: common.device.flags(), cause: Interrupted };
+    let writing = Deferred::resumable(&folder, help::explained(&stopped));
     let line = Line::new(common.quiet);
     let found = prepared.run(&mut |state| line.show(&state));
-    line.bar.finish_and_clear();
+    line.bar.done();
     let found = found.map_err(|error| match error {
-        SearchError::Interrupted(cause) => CliError::Stopped { folder: folder.clone(), cause },
+        SearchError::Interrupted(cause) => {
+            CliError::Stopped { folder: folder.clone(), device: common.device.flags(), cause }
+        }
         error => error.into(),
     })?;
     folder::write(&folder, &found.summary, &|winner| script::file(&found.summary, winner))?;
@@ -191,43 +221,44 @@ pub(in crate::cli) fn work(search: Search, common: Common) -> Result<Verdict, Cl
     Ok(Verdict::Fine)
 }
 
-/// One line on a terminal: how far, how good, how much is saved.
+/// How far a search is, how good, and how long it takes.
 struct Line {
-    bar: ProgressBar,
-    /// Which search is shown, and since when.
+    bar: Progress,
+    /// When the first search began, and which one is shown, since when.
+    begun: Instant,
     since: Cell<(usize, Instant)>,
 }
 
 impl Line {
     fn new(quiet: bool) -> Self {
-        let shown = !quiet && std::io::stderr().is_terminal();
-        let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        let bar = ProgressBar::with_draw_target(Some(1), target);
-        if let Ok(style) = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} {msg}") {
-            bar.set_style(style);
-        }
-        bar.enable_steady_tick(Duration::from_secs(1));
-        Self { bar, since: Cell::new((usize::MAX, Instant::now())) }
+        let now = Instant::now();
+        Self { bar: Progress::new("searching", quiet), begun: now, since: Cell::new((usize::MAX, now)) }
     }
 
     fn show(&self, state: &State<'_>) {
         if self.since.get().0 != state.done {
             self.since.set((state.done, Instant::now()));
+            let several = format!(
+                "{} of {}: {}, seed {}",
+                state.done + 1,
+                state.all,
+                state.searcher.name(),
+                state.seed
+            );
+            self.bar.named(if state.all == 1 { "searching" } else { &several });
         }
-        let spent = state.spent;
-        let prefix =
-            format!("{}/{} {} seed {}", state.done + 1, state.all, state.searcher.name(), state.seed);
-        self.bar.set_prefix(prefix);
-        self.bar.set_length(state.evaluations.max(spent.evaluations) as u64);
-        self.bar.set_position(spent.evaluations as u64);
-        let share = |known: usize| 100.0 * known as f64 / spent.proposals.max(1) as f64;
-        let rate = spent.evaluations as f64 / self.since.get().1.elapsed().as_secs_f64().max(1e-3);
-        self.bar.set_message(format!(
-            "best {:.4}, known {:.0} % by formula {:.0} % by behaviour, {rate:.0}/s, {:.0} s left",
-            state.best,
-            share(spent.known_formulas),
-            share(spent.known_behaviours),
-            state.evaluations.saturating_sub(spent.evaluations) as f64 / rate.max(1e-3),
-        ));
+        let spent = state.spent.evaluations;
+        let all = state.evaluations.max(spent).max(1);
+        let best =
+            if state.best.is_finite() { format!(", lowest loss {:.4}", state.best) } else { String::new() };
+        self.bar.says(&format!("{spent} of {all} allocations{best}"));
+        self.bar.at_with(spent as f64 / all as f64, self.left(state, spent as f64 / all as f64));
+    }
+
+    /// Returns how long this search and those behind it take, if they take as long as those before.
+    fn left(&self, state: &State<'_>, share: f64) -> Option<Duration> {
+        let done = state.done as f64 + share;
+        let known = share > 0.01 && self.begun.elapsed() > Duration::from_secs(2);
+        known.then(|| self.begun.elapsed().mul_f64((state.all as f64 - done).max(0.0) / done))
     }
 }

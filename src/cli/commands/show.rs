@@ -1,27 +1,35 @@
-//! `allot show`: what a search found.
+//! `allot show`: what a search found, or a script whole.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::cli::shared::common::{Common, Format, Verdict};
 use crate::cli::shared::error::CliError;
-use crate::cli::shared::output;
-use crate::cli::shared::terminal;
-use crate::report::{TableOptions, search as tables};
-use crate::search::folder::{self, BEST};
-use crate::session::Found;
+use crate::cli::shared::terminal::{self, table_options as options};
+use crate::cli::shared::{output, scripts};
+use crate::lang::ops::Op;
+use crate::prune::Method;
+use crate::report::published::{self, Shown};
+use crate::report::search as tables;
+use crate::search::folder::{self, BEST, SUMMARY};
+use crate::search::measured;
+use crate::search::settings::Settings;
+use crate::session::{Found, Needs, metric_of};
 
 /// The file of a run's folder that holds what it found as a page.
 const REPORT: &str = "report.html";
 
-/// Shows what a search found: the table, or its Pareto front
+/// Shows what a search found: the table, or its Pareto front; of a search that has not ended, how far it is; or a script whole
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   allot show RUN
   allot show RUN --markdown
+  allot show RUN --all
+  allot show RUN --csv > formulas.csv
   allot show RUN --front
-  allot show RUN --front --format json")]
+  allot show RUN --front --format json
+  allot show owl")]
 pub(in crate::cli) struct Arguments {
-    /// The run's folder
+    /// The run's folder; or a script: a file, or the name of a published one
     run: PathBuf,
     /// Shows the front alone: the best formula of each size
     #[arg(long, conflicts_with = "markdown")]
@@ -29,9 +37,35 @@ pub(in crate::cli) struct Arguments {
     /// Shows the tables as Markdown
     #[arg(long)]
     markdown: bool,
+    /// Shows every allocation that was measured, the lowest loss first; `~` marks losses that are estimated on a part of the text
+    #[arg(long, conflicts_with_all = ["front", "markdown"])]
+    all: bool,
+    /// Shows them as CSV, in the order of measuring
+    #[arg(long, conflicts_with_all = ["front", "markdown"])]
+    csv: bool,
 }
 
 pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdict, CliError> {
+    if !arguments.run.is_dir() {
+        let shown = script(&arguments.run.display().to_string())?;
+        match common.format {
+            Format::Text => output::print(&shown.page())?,
+            Format::Json => output::print_json(&shown)?,
+        }
+        return Ok(Verdict::Fine);
+    }
+    if arguments.all || arguments.csv {
+        let measured = measured::read(&arguments.run)?;
+        match (arguments.csv, common.format) {
+            (true, _) => output::print(&tables::measured_csv(&measured))?,
+            (false, Format::Json) => output::print_json(&measured)?,
+            (false, Format::Text) => output::print(&tables::measured_table(&measured, &options()))?,
+        }
+        return Ok(Verdict::Fine);
+    }
+    if !arguments.run.join(SUMMARY).exists() {
+        return unfinished(&arguments.run, common);
+    }
     let summary = folder::read(&arguments.run)?;
     match (arguments.front, common.format) {
         (true, Format::Json) => output::print_json(&summary.front)?,
@@ -43,14 +77,48 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
     Ok(Verdict::Fine)
 }
 
+/// Shows how far a search is that runs, or was stopped.
+fn unfinished(run: &Path, common: Common) -> Result<Verdict, CliError> {
+    let settings = Settings::read(run)?;
+    // Models and texts are prepared before anything is measured.
+    let measured = if run.join(measured::MEASURED).exists() { measured::read(run)? } else { Vec::new() };
+    match common.format {
+        Format::Json => output::print_json(&serde_json::json!({ "finished": false, "measured": measured }))?,
+        Format::Text => {
+            output::print(&tables::unfinished(&settings, &measured, &run.display().to_string(), &options()))?;
+        }
+    }
+    Ok(Verdict::Fine)
+}
+
+/// Returns what can be said of a script without a model.
+///
+/// # Errors
+/// When there is no such script, or it has errors.
+pub(in crate::cli) fn script(name: &str) -> Result<Shown, CliError> {
+    let loaded = scripts::load(name, None, true)?;
+    let needs = match &loaded.script.allocation {
+        Some(_) => Needs::of_scripts([&loaded.script], &metric_of(&Method::Wanda)?),
+        None => Needs::of_method(&loaded.method()),
+    };
+    let needs = needs.terminals().map(Op::name).collect();
+    Ok(published::shown(&loaded.name, &loaded.text, &loaded.script, needs))
+}
+
 /// Writes the page of what a run found into its folder, and prints the table.
 ///
 /// # Errors
 /// When the page cannot be written, or standard output fails.
 pub(in crate::cli) fn found(found: &Found, common: Common) -> Result<(), CliError> {
     let Found { folder, settings, summary, report_windows } = found;
-    let commands = |script: &str, out: &str| tables::commands(settings, *report_windows, script, out);
-    let beside = commands(BEST, "pruned");
+    // Statistics of another device are not the same to the last digit, and a run goes on where it began.
+    let (one, all) = (common.device.flags_of_one(), common.device.flags());
+    let commands = |script: &str, out: &str| -> Vec<String> {
+        let commands = tables::commands(settings, *report_windows, script, out);
+        commands.into_iter().map(|command| command + &one).collect()
+    };
+    let mut beside = commands(BEST, "pruned");
+    beside.push(format!("allot search --resume .{all}"));
     output::write_file(&folder.join(REPORT), tables::html(summary, &beside).as_bytes())?;
     match common.format {
         Format::Json => output::print_json(summary)?,
@@ -68,8 +136,4 @@ pub(in crate::cli) fn found(found: &Found, common: Common) -> Result<(), CliErro
         }
     }
     Ok(())
-}
-
-fn options() -> TableOptions {
-    TableOptions { width: terminal::width(), color: terminal::styled(&std::io::stdout()), ascii: false }
 }

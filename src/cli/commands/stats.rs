@@ -7,14 +7,15 @@ use crate::cli::shared::dry_run::{DryRun, Outline};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::interrupt::Deferred;
 use crate::cli::shared::progress::{Progress, say_collected, watch};
-use crate::cli::shared::values::bytes;
-use crate::cli::shared::{model, output, scripts};
+use crate::cli::shared::scripts::{self, Named, WrittenScripts};
+use crate::cli::shared::values::{bytes, count};
+use crate::cli::shared::{model, output};
 use crate::forecast::{Calibration, Evaluation, Work};
 use crate::lang::ops::Op;
 use crate::lang::types::UnitKind;
 use crate::model::Checkpoint;
 use crate::report::number;
-use crate::session::{AllocationOptions, Event, Needs, Session, metric_of};
+use crate::session::{AllocationOptions, Event, LoadedScript, Needs, Session, metric_of};
 use crate::stats::{
     CalibrationOptions, Collection, RECONSTRUCTION_GROUP, Reconstruction, Source, Statistics, collect,
     spectra,
@@ -40,12 +41,12 @@ pub(in crate::cli) struct Arguments {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["text", "tokens", "gradients", "hessians", "reconstruction_error"])]
     stats: Option<PathBuf>,
     /// How many windows are drawn from the text, or taken of the ready ids
-    #[arg(long, default_value_t = 128)]
+    #[arg(long, default_value_t = 128, value_parser = count)]
     samples: usize,
     /// How many tokens a window of the text has (default: 2048, or the model's context where that is shorter)
-    #[arg(long)]
+    #[arg(long, value_parser = count)]
     length: Option<usize>,
-    /// What the windows are drawn by
+    /// The seed by which the windows are drawn
     #[arg(long, default_value_t = 0)]
     seed: u64,
     /// Also collects squared gradients (Pruner-Zero), for the terminal `gradient`
@@ -69,18 +70,20 @@ pub(in crate::cli) struct Arguments {
     /// Also writes what the reductions of these scripts give, so that evaluations with this file need not read the weights for them
     #[arg(long, value_name = "SCRIPT", num_args = 1..)]
     reductions: Vec<String>,
+    #[command(flatten)]
+    written: WrittenScripts,
     /// How weights are scored when those scripts do not say
-    #[arg(long, default_value = "wanda", requires = "reductions")]
+    #[arg(long, default_value = "wanda")]
     method: String,
     /// The allocation unit, instead of those scripts' own: block, projection or row
-    #[arg(long, value_parser = crate::cli::shared::values::unit, requires = "reductions")]
+    #[arg(long, value_parser = crate::cli::shared::values::unit)]
     unit: Option<UnitKind>,
     /// What `target` stands for in those scripts; of use only at this sparsity where it stands in a reduction
-    #[arg(long, short, value_name = "RATIO", default_value_t = 0.5, requires = "reductions")]
+    #[arg(long, short, value_name = "RATIO", allow_negative_numbers = true, value_parser = crate::cli::shared::values::ratio, default_value_t = 0.5)]
     sparsity: f64,
     /// How much memory the work may take: activations that do not fit go to a scratch file in TMPDIR, and what cannot be
     /// done in it is refused at once (default: what is free)
-    #[arg(long, value_parser = bytes, value_name = "BYTES")]
+    #[arg(long, env = "ALLOT_MEMORY", hide_env_values = true, value_parser = bytes, value_name = "BYTES")]
     memory: Option<u64>,
     /// The statistics file
     #[arg(long, short, value_name = "FILE.safetensors")]
@@ -102,8 +105,7 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
     let checkpoint = model::open(&arguments.model, common)?;
     checkpoint.check_finite()?;
     // Before the long work: what is wrong with a script is known at once.
-    let load = |name: &String| scripts::load(name, arguments.unit, common.quiet);
-    let asked = arguments.reductions.iter().map(load).collect::<Result<Vec<_>, _>>()?;
+    let asked = reductions(arguments, common.quiet)?;
     let method = scripts::method(&arguments.method)?;
     let needs = Needs::of_scripts(asked.iter().map(|it| &it.script), &metric_of(&method)?);
     let mut statistics = match &arguments.stats {
@@ -127,7 +129,7 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
         session.keep_reductions(&asked.iter().collect::<Vec<_>>(), &options)?;
         statistics = session.into_statistics().unwrap_or_default();
     }
-    let writing = Deferred::begin();
+    let writing = Deferred::begin(&arguments.out);
     statistics.save(&arguments.out)?;
     drop(writing);
     match common.format {
@@ -147,8 +149,7 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
 /// Says what the command would take.
 fn forecast(arguments: &Arguments, common: Common) -> Result<Verdict, CliError> {
     let outline = Outline::read(&arguments.model)?;
-    let load = |name: &String| scripts::load(name, arguments.unit, common.quiet);
-    let asked = arguments.reductions.iter().map(load).collect::<Result<Vec<_>, _>>()?;
+    let asked = reductions(arguments, common.quiet)?;
     let metric = metric_of(&scripts::method(&arguments.method)?)?;
     let needs = Needs::of_scripts(asked.iter().map(|it| &it.script), &metric);
     let mut work = vec![(Work::Check, 1)];
@@ -168,6 +169,12 @@ fn forecast(arguments: &Arguments, common: Common) -> Result<Verdict, CliError> 
         work.push((Work::Evaluate(evaluation), 1));
     }
     outline.show(&work, arguments.memory, common)
+}
+
+/// Loads the scripts whose reductions are kept.
+fn reductions(arguments: &Arguments, quiet: bool) -> Result<Vec<LoadedScript>, CliError> {
+    let named = arguments.reductions.iter().cloned().map(Named::Name).chain(arguments.written.named());
+    named.map(|it| it.load(arguments.unit, quiet)).collect()
 }
 
 /// Returns what is calibrated on.

@@ -2,7 +2,7 @@
 
 use super::error::CliError;
 use super::input::Input;
-use super::scripts;
+use super::scripts::{self, Named};
 use crate::allocate::{Projection, Unit};
 use crate::exchange::{AllocationFile, ExchangeError};
 use crate::lang::types::UnitKind;
@@ -21,8 +21,12 @@ pub(in crate::cli) enum RatioSource {
 ///
 /// # Errors
 /// As [`scripts::load`]; also when the allocation file contradicts itself, or another unit is asked of it.
-pub(in crate::cli) fn load(name: &str, unit: Option<UnitKind>, quiet: bool) -> Result<RatioSource, CliError> {
-    let input = scripts::read(name)?;
+pub(in crate::cli) fn load(
+    name: &Named,
+    unit: Option<UnitKind>,
+    quiet: bool,
+) -> Result<RatioSource, CliError> {
+    let input = name.read()?;
     match input.is_json() {
         true => {
             let name = input.name.clone();

@@ -7,7 +7,7 @@ use super::dry_run::Outline;
 use super::error::CliError;
 use super::progress::watch;
 use super::scripts;
-use super::values::bytes;
+use super::values::{bytes, count};
 use crate::allocate::Bounds;
 use crate::allocate::script::{Outcome, ScriptError};
 use crate::forecast::{self, Evaluation, Windows, Work};
@@ -31,17 +31,17 @@ pub(in crate::cli) struct CalibrationArguments {
     #[arg(long, value_name = "FILE.safetensors:NAME")]
     tokens: Option<String>,
     /// How many windows are drawn from the text, or taken of the ready ids
-    #[arg(long, default_value_t = 128)]
+    #[arg(long, default_value_t = 128, value_parser = count)]
     samples: usize,
     /// How many tokens a window of the text has (default: 2048, or the model's context where that is shorter)
-    #[arg(long)]
+    #[arg(long, value_parser = count)]
     length: Option<usize>,
-    /// What the windows are drawn by
+    /// The seed by which the windows are drawn
     #[arg(long, default_value_t = 0)]
     seed: u64,
     /// How much memory the calibration may take; activations that do not fit go to a scratch file in TMPDIR (default: what is
     /// free)
-    #[arg(long, value_parser = bytes, value_name = "BYTES")]
+    #[arg(long, env = "ALLOT_MEMORY", hide_env_values = true, value_parser = bytes, value_name = "BYTES")]
     memory: Option<u64>,
 }
 

@@ -119,10 +119,10 @@ pub(in crate::cli) enum PrecisionName {
 pub(in crate::cli) struct DeviceArguments {
     /// Where the heavy work is done: cpu, or in a build with the feature `cuda` cuda or cuda:N; a search and a
     /// comparison measure candidates on several GPUs with cuda:N,N or cuda:all
-    #[arg(long, global = true, default_value_t)]
+    #[arg(long, global = true, env = "ALLOT_DEVICE", hide_env_values = true, default_value_t)]
     device: DeviceName,
     /// The type in which a model computes
-    #[arg(long, global = true, value_enum, default_value_t)]
+    #[arg(long, global = true, value_enum, env = "ALLOT_PRECISION", hide_env_values = true, default_value_t)]
     precision: PrecisionName,
 }
 
@@ -151,6 +151,32 @@ impl DeviceArguments {
         let others = opened.split_off(opened.len().min(1));
         let none = || EngineError::NoDevice { ordinal: 0, problem: "no GPU is named".to_owned() };
         Ok((opened.pop().ok_or_else(none)?, others))
+    }
+
+    /// Returns the options that say the same to another command, each after a space; nothing for the processor.
+    pub(in crate::cli) fn flags(self) -> String {
+        match self.device {
+            DeviceName::Cpu => String::new(),
+            device => format!(" --device {device}{}", self.precision_flag()),
+        }
+    }
+
+    /// As [`DeviceArguments::flags`], for a command that runs on one device: the first of several.
+    pub(in crate::cli) fn flags_of_one(self) -> String {
+        match self.device {
+            DeviceName::Cards(cards) => {
+                let first = cards.ordinals().next().unwrap_or(0);
+                format!(" --device cuda:{first}{}", self.precision_flag())
+            }
+            DeviceName::Cpu | DeviceName::Cuda(_) => self.flags(),
+        }
+    }
+
+    fn precision_flag(self) -> &'static str {
+        match self.precision {
+            PrecisionName::F32 => "",
+            PrecisionName::Bf16 => " --precision bf16",
+        }
     }
 
     /// Returns the type in which models compute.

@@ -15,7 +15,7 @@ use crate::stats::{Source, Text, length_within};
 pub(in crate::cli) struct DryRun {
     /// Prints the memory, disk, tokens and time that the command would take on this machine, and does nothing else; a folder with
     /// config.json alone is enough, and no weights are downloaded from the hub
-    #[arg(long)]
+    #[arg(long, help_heading = None::<&str>)]
     pub(in crate::cli) dry_run: bool,
 }
 

@@ -9,6 +9,34 @@ use crate::model::Difference;
 use crate::search::error::SearchError;
 use crate::session::SessionError;
 
+/// What a command writes at a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TargetKind {
+    /// A file.
+    File,
+    /// A folder.
+    Folder,
+}
+
+impl TargetKind {
+    /// Returns what stands in its way.
+    const fn other(self) -> Self {
+        match self {
+            Self::File => Self::Folder,
+            Self::Folder => Self::File,
+        }
+    }
+}
+
+impl std::fmt::Display for TargetKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::File => "file",
+            Self::Folder => "folder",
+        })
+    }
+}
+
 /// Why a command fails.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
@@ -60,6 +88,69 @@ pub enum CliError {
         /// The file.
         path: PathBuf,
     },
+    /// An option contradicts the others, or would be ignored.
+    #[error("`{option}` cannot be used {when}: {why}")]
+    Refused {
+        /// The option.
+        option: String,
+        /// What speaks against it.
+        when: String,
+        /// Why.
+        why: &'static str,
+    },
+    /// Two arguments are to be read from standard input.
+    #[error("standard input can be read once only, and two arguments are `-`")]
+    StandardInputTwice,
+    /// A folder stands where a file is to be written, or a file where a folder is.
+    #[error("{} is a {}, and a {} is to be written there", path.display(), kind.other(), kind)]
+    OtherKind {
+        /// What is there.
+        path: PathBuf,
+        /// What is to be written.
+        kind: TargetKind,
+    },
+    /// The configuration file is not as it must be.
+    #[error("{}:{line}: {problem}", path.display())]
+    Configuration {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong.
+        problem: String,
+    },
+    /// An enumeration measures every formula, and has no number of evaluations.
+    #[error("the run measures every formula of its space, and has no number of evaluations")]
+    EveryFormula,
+    /// Another number of scripts than a comparison of two takes.
+    #[error("two scripts are compared, and {given} {} given", if *given == 1 { "is" } else { "are" })]
+    NotTwo {
+        /// How many are given.
+        given: usize,
+    },
+    /// A folder without a script.
+    #[error("{} holds no file that ends in .allot", folder.display())]
+    NoScriptsIn {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// Something failed, and was said already; other work went on.
+    #[error("some of it failed")]
+    Reported,
+    /// A word that `explain` does not know.
+    #[error("there is no operator, script, keyword, type or diagnostic `{name}`")]
+    NoWord {
+        /// What was asked for.
+        name: String,
+        /// Words like it.
+        similar: Vec<String>,
+    },
+    /// Two scripts of a comparison that cannot be told apart.
+    #[error("`{name}` is named twice")]
+    NamedTwice {
+        /// What both are called.
+        name: String,
+    },
     /// A search cannot go on.
     #[error(transparent)]
     Search(Box<SearchError>),
@@ -71,6 +162,8 @@ pub enum CliError {
     Stopped {
         /// The run's folder.
         folder: PathBuf,
+        /// The options that name the device, or nothing: a run goes on where it began.
+        device: String,
         /// What stopped it.
         #[source]
         cause: crate::interrupt::Interrupted,

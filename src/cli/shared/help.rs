@@ -63,8 +63,8 @@ fn of(error: &CliError) -> Vec<String> {
         CliError::Exists { .. } => one("pass `--force` to overwrite it"),
         CliError::Search(cause) => search(cause),
         CliError::Trial(cause) => trial(cause),
-        CliError::Stopped { folder, .. } => {
-            one(format!("go on with `allot search --resume {}`", folder.display()))
+        CliError::Stopped { folder, device, .. } => {
+            one(format!("go on with `allot search --resume {}{device}`", folder.display()))
         }
         CliError::NoText { name } => {
             one(format!("pass `--{name} FILE`, or `--texts FOLDER` with a file {name}.jsonl in it"))
@@ -79,9 +79,9 @@ fn of(error: &CliError) -> Vec<String> {
             one("`--rows` lists the projections; a ratio for each row needs `unit row`")
         }
         CliError::NoModel => one("pass `--model MODEL` and `--sparsity RATIO`"),
-        CliError::NoScriptInFile { .. } => {
-            one("export it to json, csv, llm-compressor, evopress, dlp or alphapruning")
-        }
+        CliError::NoScriptInFile { .. } => one(
+            "give it to `allot eval`, `prune` or `ppl --allocation`, or export it to json, csv, llm-compressor, evopress, dlp or alphapruning",
+        ),
         CliError::DecidedSparsity { .. } => one("leave out `--sparsity`"),
         CliError::NoGradients { .. } => one("leave out `--no-gradients`, or the script"),
         CliError::OtherModel { .. } => one("collect them again with `allot stats`"),
@@ -97,8 +97,21 @@ fn of(error: &CliError) -> Vec<String> {
         CliError::Model(cause) => model(cause),
         CliError::Statistics(cause) => statistics(cause),
         CliError::Script(cause) => script(cause),
-        CliError::Write { .. }
-        | CliError::BrokenPipe
+        CliError::Refused { option, .. } => one(format!("leave out `{option}`")),
+        CliError::StandardInputTwice => one("give one of them as a file"),
+        CliError::OtherKind { .. } => one("give another name"),
+        CliError::Configuration { .. } => one("set ALLOT_CONFIG to an empty text to go without the file"),
+        CliError::EveryFormula => one("leave out `--evaluations`"),
+        CliError::NotTwo { .. } => one("name two scripts, or write them with `-e TEXT`"),
+        CliError::NoScriptsIn { .. } => one("give a file, or another folder"),
+        CliError::NoWord { similar, .. } => {
+            [did_you_mean(similar), one("`allot ops --all` lists operators, `allot list` published scripts")]
+                .concat()
+        }
+        CliError::Reported => none(),
+        CliError::NamedTwice { .. } => one("name it once"),
+        CliError::Write { cause, .. } => write(cause),
+        CliError::BrokenPipe
         | CliError::Standard(_)
         | CliError::Diagnosed { .. }
         | CliError::NoValue { .. }
@@ -179,6 +192,9 @@ fn model(error: &ModelError) -> Vec<String> {
             "free some space there, set TMPDIR to a folder with more, allow more with `--memory`, or take fewer samples",
         ),
         ModelError::Length { longest, .. } => one(format!("use a `--length` of at most {longest}")),
+        ModelError::OtherVocabulary { .. } | ModelError::OtherToken { .. } => one(
+            "compare by `allot ppl` on one text, in bits per character, or with the model that this one was made from",
+        ),
         ModelError::Window { .. } => one("use a `--length` of at least 2"),
         ModelError::Tokenizer { problem, .. } => match problem {
             TokenizerProblem::Missing => {
@@ -451,6 +467,9 @@ fn search(error: &SearchError) -> Vec<String> {
             one(format!("go on with `allot search --resume {}`, or choose another `--out`", folder.display()))
         }
         SearchError::Changed { .. } => one(RESTORE),
+        SearchError::Fewer { begun, .. } => {
+            one(format!("leave out `--evaluations`, or pass {begun} or more"))
+        }
         SearchError::MetricOfUnits => one("search blocks alone, `--unit block`"),
         SearchError::TooMany { .. } => {
             one("leave out operators (`--without`, `--only`), or take a smaller `--max-size` or grid")

@@ -2,6 +2,7 @@
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use super::error::CliError;
 use crate::lang::syntax::MAX_BYTES;
@@ -28,7 +29,7 @@ impl Input {
     /// Fails when the file cannot be read.
     pub(in crate::cli) fn read(path: &Path) -> Result<Self, CliError> {
         if path == Path::new("-") {
-            let bytes = contents(io::stdin().lock()).map_err(CliError::Standard)?;
+            let bytes = standard()?;
             return Ok(Self { name: "<stdin>".to_owned(), path: None, bytes });
         }
         let failed = |cause| CliError::Read { path: path.to_owned(), cause };
@@ -45,6 +46,16 @@ impl Input {
     pub(in crate::cli) fn text(&self) -> std::borrow::Cow<'_, str> {
         String::from_utf8_lossy(&self.bytes)
     }
+}
+
+/// Returns what standard input holds; it is read once, however often it is asked for.
+fn standard() -> Result<Vec<u8>, CliError> {
+    static READ: OnceLock<Vec<u8>> = OnceLock::new();
+    if let Some(bytes) = READ.get() {
+        return Ok(bytes.clone());
+    }
+    let bytes = contents(io::stdin().lock()).map_err(CliError::Standard)?;
+    Ok(READ.get_or_init(|| bytes).clone())
 }
 
 /// Reads a script, or an allocation file whole.

@@ -1,40 +1,77 @@
-//! Ctrl-C: the process ends with nothing half-written, and says so.
+//! Ctrl-C: the process ends within a second with nothing half-written, and says so.
 //!
 //! Work that keeps all it has in memory ends at once, wherever it is. Work that writes holds a [`Deferred`] meanwhile: then
-//! the first Ctrl-C only asks, and the work cleans up after itself at its next step. A second one ends that too.
+//! the first Ctrl-C asks it to stop, and it cleans up after itself at its next step. A step that takes longer than [`GRACE`], or a
+//! second Ctrl-C, is not waited for: what was half-written, which has a name of its own, is removed, and the process ends.
 
 use std::io::IsTerminal;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use signal_hook::consts::TERM_SIGNALS;
 
 use super::terminal;
+use crate::model::temporary_prefix;
 
 /// How often a thread looks whether a signal came; its handler may do no more than set a flag.
 const EACH: Duration = Duration::from_millis(50);
+
+/// How long work that writes has for its next step.
+const GRACE: Duration = Duration::from_millis(600);
+
+/// How long work that has cleaned up has to say so itself.
+const FAREWELL: Duration = Duration::from_millis(300);
 
 /// What a shell makes of a process that SIGINT ended.
 pub(in crate::cli) const EXIT_CODE: u8 = 130;
 
 static ASKED: AtomicBool = AtomicBool::new(false);
 static DOWNLOADS: AtomicUsize = AtomicUsize::new(0);
-static WRITERS: Mutex<usize> = Mutex::new(0);
+static NEXT: AtomicU64 = AtomicU64::new(0);
+static WRITERS: Mutex<Vec<Writer>> = Mutex::new(Vec::new());
+
+/// Work that writes.
+struct Writer {
+    id: u64,
+    /// The folder in which half-written files and folders lie, under names that begin with [`temporary_prefix`].
+    folder: PathBuf,
+    /// What is said when it is not waited for.
+    farewell: String,
+}
 
 /// Something that writes, and so must not be ended halfway; dropped when all is written or cleaned up.
-pub(in crate::cli) struct Deferred(());
+pub(in crate::cli) struct Deferred(u64);
 
 impl Deferred {
-    /// Begins work that writes.
-    pub(in crate::cli) fn begin() -> Self {
-        *writers() += 1;
-        Self(())
+    /// Begins work that writes a file or a folder at a path, whole or not at all.
+    pub(in crate::cli) fn begin(path: &Path) -> Self {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new(".")).to_owned();
+        Self::writing(folder, "interrupted; nothing was left behind\n".to_owned())
+    }
+
+    /// Begins work that keeps a journal in a folder, so that it goes on later from wherever it ends; `farewell` says how.
+    pub(in crate::cli) fn resumable(folder: &Path, farewell: String) -> Self {
+        Self::writing(folder.to_owned(), farewell)
+    }
+
+    fn writing(folder: PathBuf, farewell: String) -> Self {
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        writers().push(Writer { id, folder, farewell });
+        Self(id)
     }
 
     /// Returns the flag that says whether the work is to stop.
     pub(in crate::cli) fn flag(&self) -> &'static AtomicBool {
         flag()
+    }
+}
+
+impl Drop for Deferred {
+    fn drop(&mut self) {
+        writers().retain(|writer| writer.id != self.0);
     }
 }
 
@@ -67,12 +104,6 @@ impl Drop for Resumable {
     }
 }
 
-impl Drop for Deferred {
-    fn drop(&mut self) {
-        *writers() -= 1;
-    }
-}
-
 /// Answers Ctrl-C from now on; where the system allows no handler, it ends the process as it always did.
 pub(in crate::cli) fn watch() {
     let caught = Arc::new(AtomicBool::new(false));
@@ -82,32 +113,63 @@ pub(in crate::cli) fn watch() {
         }
     }
     std::thread::spawn(move || {
-        loop {
+        while !caught.swap(false, Ordering::Relaxed) {
             std::thread::sleep(EACH);
-            if caught.swap(false, Ordering::Relaxed) {
-                answer();
-            }
         }
+        ASKED.store(true, Ordering::Relaxed);
+        wait_for_writers(&caught);
+        leave();
     });
 }
 
-/// Ends the process, or asks what writes to stop.
-fn answer() {
-    let again = ASKED.swap(true, Ordering::Relaxed);
+/// Waits until nothing is being written, a step takes too long, or another signal comes.
+fn wait_for_writers(caught: &AtomicBool) {
+    if writers().is_empty() {
+        return;
+    }
+    let asked = Instant::now();
+    while asked.elapsed() < GRACE && !caught.load(Ordering::Relaxed) {
+        if writers().is_empty() {
+            // Whoever wrote ends the process now, with what there is to say of the work; unless it goes on with something else.
+            std::thread::sleep(FAREWELL);
+            return;
+        }
+        std::thread::sleep(EACH);
+    }
+}
+
+/// Removes what is half-written, and ends the process.
+fn leave() -> ! {
     // Held to the end: no other thread begins to write while the process exits.
     let writers = writers();
     let end = if std::io::stderr().is_terminal() { "\n" } else { "" };
-    match (*writers, again) {
-        (0, _) if DOWNLOADS.load(Ordering::Relaxed) > 0 => terminal::message(&format!(
-            "{end}interrupted; what was downloaded is kept, and the same command goes on from there\n"
-        )),
-        (0, _) => terminal::message(&format!("{end}interrupted; nothing was left behind\n")),
-        (_, false) => return,
-        (_, true) => terminal::message(&format!("{end}ended while writing; a hidden folder may be left\n")),
+    for writer in writers.iter() {
+        remove_temporaries(&writer.folder);
     }
+    let said = match writers.first() {
+        Some(writer) => writer.farewell.as_str(),
+        None if DOWNLOADS.load(Ordering::Relaxed) > 0 => {
+            "interrupted; what was downloaded is kept, and the same command goes on from there\n"
+        }
+        None => "interrupted; nothing was left behind\n",
+    };
+    terminal::message(&format!("{end}{said}"));
     std::process::exit(EXIT_CODE.into());
 }
 
-fn writers() -> MutexGuard<'static, usize> {
+/// Removes this process's temporary files and folders in a folder.
+fn remove_temporaries(folder: &Path) {
+    let prefix = temporary_prefix();
+    // Another thread may still add a file to a folder that is being removed.
+    for _ in 0..3 {
+        let Ok(entries) = std::fs::read_dir(folder) else { return };
+        for path in entries.flatten().filter(|it| it.file_name().to_string_lossy().starts_with(&prefix)) {
+            let path = path.path();
+            let _ = if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
+        }
+    }
+}
+
+fn writers() -> MutexGuard<'static, Vec<Writer>> {
     WRITERS.lock().unwrap_or_else(PoisonError::into_inner)
 }

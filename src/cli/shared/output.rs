@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::error::CliError;
 use super::interrupt::Deferred;
+use crate::model::temporary_prefix;
 
 /// Prints to standard output.
 ///
@@ -33,9 +34,11 @@ pub(in crate::cli) fn print_json(value: &impl Serialize) -> Result<(), CliError>
 /// Fails when the file cannot be written; what stood there before is then untouched.
 pub(in crate::cli) fn write_file(path: &std::path::Path, contents: &[u8]) -> Result<(), CliError> {
     let failed = |cause| CliError::Write { path: path.to_owned(), cause };
-    let _writing = Deferred::begin();
+    let _writing = Deferred::begin(path);
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let prefix = temporary_prefix();
     let mut builder = tempfile::Builder::new();
+    builder.prefix(&prefix);
     // A temporary file is its owner's alone; a result is readable as any file that the user makes.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));

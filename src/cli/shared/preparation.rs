@@ -1,13 +1,22 @@
 //! Models and texts, opened for a command that measures them many times.
 
+use std::path::Path;
+
 use super::common::Common;
 use super::error::CliError;
-use super::interrupt;
+use super::interrupt::{self, Deferred};
 use super::progress::Progress;
 use crate::device::Engine;
 use crate::model::{ModelError, Precision};
 use crate::trial::cancel::Cancel;
 use crate::trial::prepare::Preparing;
+
+/// Begins work that the same command goes on with, whose journal lies in its folder.
+pub(in crate::cli) fn continued(folder: &Path) -> Deferred {
+    let farewell =
+        "interrupted\n  = help: the same command with the same `--out` goes on where this one stopped\n";
+    Deferred::resumable(folder, farewell.to_owned())
+}
 
 /// Where a command's models run, and what stops them.
 pub(in crate::cli) struct Machine {

@@ -1,7 +1,8 @@
-//! Progress on standard error, when it is a terminal.
+//! Progress on standard error: a bar on a terminal, and elsewhere, such as in the log of a batch job, a line every so often.
 
 use std::io::IsTerminal;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -9,47 +10,138 @@ use super::terminal;
 use crate::lang::ops::Op;
 use crate::session::{Event, Note, Phase};
 
-/// A bar from 0 to 1000 thousandths; hidden where nobody looks.
-pub(in crate::cli) struct Progress(ProgressBar);
+/// After how long the first line is written where there is no terminal, and after how long the next ones.
+const FIRST_LINE: Duration = Duration::from_secs(10);
+const NEXT_LINE: Duration = Duration::from_secs(60);
+
+/// Below how many columns a bar is short.
+const NARROW: usize = 70;
+
+/// The progress of one piece of work.
+pub(in crate::cli) struct Progress {
+    bar: ProgressBar,
+    lines: Mutex<Lines>,
+}
+
+/// The lines of a log.
+struct Lines {
+    /// Whether any are written: standard error is not a terminal, and messages are wanted.
+    written: bool,
+    what: String,
+    detail: String,
+    begun: Instant,
+    next: Duration,
+}
 
 impl Progress {
-    /// Begins a bar for some work.
+    /// Begins to show some work.
     pub(in crate::cli) fn new(what: &str, quiet: bool) -> Self {
-        let shown = !quiet && std::io::stderr().is_terminal();
-        let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let quiet = quiet || terminal::is_set("ALLOT_NO_PROGRESS");
+        let terminal = std::io::stderr().is_terminal();
+        let target = match !quiet && terminal {
+            true => ProgressDrawTarget::stderr(),
+            false => ProgressDrawTarget::hidden(),
+        };
         let bar = ProgressBar::with_draw_target(Some(1000), target);
-        let template = "{prefix} {wide_bar} {percent:>3} % {eta:>4} {msg}";
-        if let Ok(style) = ProgressStyle::with_template(template) {
+        // What is wide takes what is left of the line, so that it never wraps.
+        let cells = if terminal::width_of_errors() < NARROW { 8 } else { 24 };
+        let template = format!("{{prefix}} {{bar:{cells}}} {{percent:>3}} % {{wide_msg}}");
+        if let Ok(style) = ProgressStyle::with_template(&template) {
             bar.set_style(style);
         }
         bar.set_prefix(what.to_owned());
-        Self(bar)
+        bar.enable_steady_tick(Duration::from_secs(1));
+        let lines = Lines {
+            written: !quiet && !terminal,
+            what: what.to_owned(),
+            detail: String::new(),
+            begun: Instant::now(),
+            next: FIRST_LINE,
+        };
+        Self { bar, lines: Mutex::new(lines) }
+    }
+
+    /// Names the work anew: what was begun is a part of it.
+    pub(in crate::cli) fn named(&self, what: &str) {
+        self.bar.set_prefix(what.to_owned());
+        what.clone_into(&mut self.lines().what);
     }
 
     /// Shows that a share of the work is done.
     pub(in crate::cli) fn at(&self, share: f64) {
-        self.0.set_position((share * 1000.0) as u64);
+        let left = left(self.lines().begun.elapsed(), share);
+        self.at_with(share, left);
+    }
+
+    /// Shows that a share of the work is done, and how long the rest takes where that is known.
+    pub(in crate::cli) fn at_with(&self, share: f64, left: Option<Duration>) {
+        let lines = self.lines();
+        let parts =
+            [lines.detail.clone(), left.map_or_else(String::new, |left| format!("{} left", short(left)))];
+        let said: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        drop(lines);
+        self.bar.set_position((share * 1000.0) as u64);
+        self.bar.set_message(said.join(", "));
+        self.lines().at(share, &said);
     }
 
     /// Shows a value that is known so far.
     pub(in crate::cli) fn value(&self, value: f64) {
-        self.0.set_message(format!("{value:.3}"));
+        self.lines().detail = format!("{value:.3} so far");
     }
 
     /// Shows at what it works.
     pub(in crate::cli) fn says(&self, what: &str) {
-        self.0.set_message(what.to_owned());
+        what.clone_into(&mut self.lines().detail);
     }
 
     /// Removes the bar.
     pub(in crate::cli) fn done(&self) {
-        self.0.finish_and_clear();
+        self.bar.finish_and_clear();
+    }
+
+    fn lines(&self) -> MutexGuard<'_, Lines> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Progress {
     fn drop(&mut self) {
         self.done();
+    }
+}
+
+impl Lines {
+    /// Writes a line where one is due.
+    fn at(&mut self, share: f64, said: &[String]) {
+        let elapsed = self.begun.elapsed();
+        if !self.written || elapsed < self.next {
+            return;
+        }
+        self.next = elapsed + NEXT_LINE;
+        terminal::message(&line(&self.what, share, said));
+    }
+}
+
+fn line(what: &str, share: f64, said: &[String]) -> String {
+    let percent = format!("{:.0} %", 100.0 * share);
+    let said = std::iter::once(percent).chain(said.iter().cloned()).collect::<Vec<_>>();
+    format!("{what}: {}\n", said.join(", "))
+}
+
+/// Returns how long the rest takes, once enough is done to tell.
+fn left(elapsed: Duration, share: f64) -> Option<Duration> {
+    let known = share > 0.01 && share <= 1.0 && elapsed > Duration::from_secs(2);
+    known.then(|| elapsed.mul_f64((1.0 - share) / share))
+}
+
+/// Returns a time in one or two units: `40 s`, `6 min`, `2 h 5 min`.
+pub(in crate::cli) fn short(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match seconds {
+        0..=90 => format!("{seconds} s"),
+        91..=5400 => format!("{} min", (seconds + 30) / 60),
+        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
     }
 }
 
@@ -66,10 +158,10 @@ pub(in crate::cli) fn watch(quiet: bool) -> impl Fn(Event<'_>) + Send + Sync + '
                     *shown = None;
                 }
                 let (_, bar) = shown.get_or_insert_with(|| (phase, Progress::new(phase.name(), quiet)));
-                bar.at(share);
                 if let Some(value) = value {
                     bar.value(value);
                 }
+                bar.at(share);
             }
             Event::Note(note) => {
                 *shown = None;
@@ -86,5 +178,25 @@ pub(in crate::cli) fn say_collected(statistics: &[(Op, bool, bool)], quiet: bool
     let watch = watch(quiet);
     for (op, _, _) in statistics.iter().filter(|(_, asked, collected)| *collected && !asked) {
         watch(Event::Note(&Note::Collecting(*op)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_tells_how_far_the_work_is() {
+        let said = ["owl".to_owned(), "6 min left".to_owned()];
+        assert_eq!(line("comparing", 0.254, &said), "comparing: 25 %, owl, 6 min left\n");
+        assert_eq!(line("calibrating", 0.0, &[]), "calibrating: 0 %\n");
+    }
+
+    #[test]
+    fn times_are_short() {
+        let shown = [40, 91, 360, 7500].map(|seconds| short(Duration::from_secs(seconds)));
+        assert_eq!(shown, ["40 s", "2 min", "6 min", "2 h 5 min"]);
+        assert_eq!(left(Duration::from_secs(1), 0.5), None, "too early to tell");
+        assert_eq!(left(Duration::from_secs(30), 0.25), Some(Duration::from_secs(90)));
     }
 }

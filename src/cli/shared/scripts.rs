@@ -1,6 +1,6 @@
 //! Scripts by file, by name or from standard input, checked.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::error::CliError;
 use super::input::Input;
@@ -10,6 +10,125 @@ use crate::lang::render::render;
 use crate::lang::types::UnitKind;
 use crate::prune::Method;
 use crate::session::{LoadedScript, method_of, named_method};
+
+/// Scripts that are written on the command line.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct WrittenScripts {
+    /// A script's text, in the place of its name; may be repeated where several scripts are taken
+    #[arg(long, short = 'e', value_name = "TEXT", allow_hyphen_values = true)]
+    expression: Vec<String>,
+}
+
+/// A script that is written on the command line, where one is taken.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct WrittenScript {
+    /// The script's text, in the place of its name: -e 'log(mean(score)) |> scale'
+    #[arg(long, short = 'e', value_name = "TEXT", allow_hyphen_values = true, conflicts_with = "script")]
+    expression: Option<String>,
+}
+
+/// A script as a command line says it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::cli) enum Named {
+    /// A file, `-`, or the name of a published one.
+    Name(String),
+    /// Its text.
+    Text(String),
+}
+
+impl WrittenScripts {
+    /// Returns the scripts, in order.
+    pub(in crate::cli) fn named(&self) -> impl Iterator<Item = Named> + '_ {
+        self.expression.iter().cloned().map(Named::Text)
+    }
+}
+
+impl WrittenScript {
+    /// Returns the script: its text, or what stands where its name is; clap asks for one of the two.
+    pub(in crate::cli) fn or(&self, name: Option<&str>) -> Named {
+        match (&self.expression, name) {
+            (Some(text), _) => Named::Text(text.clone()),
+            (None, name) => Named::Name(name.unwrap_or_default().to_owned()),
+        }
+    }
+}
+
+/// What messages call a script that is written on the command line.
+const EXPRESSION: &str = "<expression>";
+
+impl Named {
+    /// Reads the script's text, or an allocation file.
+    ///
+    /// # Errors
+    /// When there is no such file or published script.
+    pub(in crate::cli) fn read(&self) -> Result<Input, CliError> {
+        match self {
+            Self::Name(name) => read(name),
+            Self::Text(text) => {
+                Ok(Input { name: EXPRESSION.to_owned(), path: None, bytes: format!("{text}\n").into_bytes() })
+            }
+        }
+    }
+
+    /// Loads the script, as [`load`] does.
+    ///
+    /// # Errors
+    /// As [`load`].
+    pub(in crate::cli) fn load(&self, unit: Option<UnitKind>, quiet: bool) -> Result<LoadedScript, CliError> {
+        check_input(&self.read()?, unit, quiet)
+    }
+
+    /// Returns the script's file, where it is one.
+    pub(in crate::cli) fn file(&self) -> Option<PathBuf> {
+        match self {
+            Self::Name(name) => Some(PathBuf::from(name)).filter(|path| path.is_file()),
+            Self::Text(_) => None,
+        }
+    }
+}
+
+/// Returns names with folders replaced by the scripts in them, in the order of their paths; published scripts go before folders of
+/// their names.
+///
+/// # Errors
+/// When a folder cannot be read, or holds no script.
+pub(in crate::cli) fn expanded(names: &[String]) -> Result<Vec<String>, CliError> {
+    let mut all = Vec::new();
+    for name in names {
+        let path = Path::new(name);
+        if !path.is_dir() || published::find(name).is_some() {
+            all.push(name.clone());
+            continue;
+        }
+        let mut found = Vec::new();
+        below(path, &mut found)?;
+        found.sort_unstable();
+        if found.is_empty() {
+            return Err(CliError::NoScriptsIn { folder: path.to_owned() });
+        }
+        all.extend(found.iter().map(|path| path.display().to_string()));
+    }
+    Ok(all)
+}
+
+/// Collects the scripts in a folder and in those below it; hidden ones are left alone.
+fn below(folder: &Path, found: &mut Vec<PathBuf>) -> Result<(), CliError> {
+    let failed = |cause| CliError::Read { path: folder.to_owned(), cause };
+    for entry in std::fs::read_dir(folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let path = entry.path();
+        if entry.file_name().to_string_lossy().starts_with('.') {
+            continue;
+        }
+        // A link to a folder may lead in a circle.
+        if entry.file_type().map_err(failed)?.is_dir() {
+            below(&path, found)?;
+        } else if path.extension().is_some_and(|ending| ending == "allot") {
+            found.push(path);
+        }
+    }
+    Ok(())
+}
 
 /// Loads a script: a file, `-` for standard input, or the name of a published one.
 ///
@@ -47,6 +166,9 @@ pub(in crate::cli) fn check_input(
     unit: Option<UnitKind>,
     quiet: bool,
 ) -> Result<LoadedScript, CliError> {
+    if input.is_json() {
+        return Err(CliError::NoScriptInFile { name: input.name.clone() });
+    }
     let loaded = LoadedScript::check(&input.name, &input.bytes, unit)?;
     if !quiet {
         let styled = terminal::styled(&std::io::stderr());

@@ -12,7 +12,7 @@ pub(in crate::cli) struct SpaceArguments {
     #[arg(long, default_value = "full", value_parser = kind)]
     space: SpaceKind,
     /// The most operators and constants of a formula
-    #[arg(long, default_value_t = SpaceOptions::default().max_size)]
+    #[arg(long, default_value_t = SpaceOptions::default().max_size, value_parser = super::values::count)]
     max_size: usize,
     /// The allocation unit, instead of both block and projection: block, projection or row
     #[arg(long, value_parser = super::values::unit)]

@@ -22,10 +22,10 @@ pub(in crate::cli) struct WindowArguments {
     #[command(flatten)]
     text: TextArguments,
     /// How many tokens a window of the text has (default: 2048, or the model's context where that is shorter)
-    #[arg(long)]
+    #[arg(long, value_parser = super::values::count)]
     pub(in crate::cli) length: Option<usize>,
     /// The most windows that are measured
-    #[arg(long)]
+    #[arg(long, value_parser = super::values::count)]
     pub(in crate::cli) limit: Option<usize>,
 }
 

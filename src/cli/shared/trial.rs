@@ -24,7 +24,7 @@ const BEST: u64 = 20;
 #[command(next_help_heading = "Objective")]
 pub(in crate::cli) struct Objective {
     /// Searches for a function that is good there as well: another sparsity, or a model's folder; may be repeated
-    #[arg(long, value_name = "RATIO|MODEL")]
+    #[arg(long, value_name = "RATIO|MODEL", allow_negative_numbers = true, value_parser = super::values::ratio_or_model)]
     pub(in crate::cli) also: Vec<String>,
     /// What counts as damage: the divergence from the dense model, or perplexity
     #[arg(long, default_value = "kl", value_parser = measure)]
@@ -66,16 +66,16 @@ pub(in crate::cli) struct Texts {
     #[arg(long)]
     reconstruction_error: bool,
     /// How many tokens a window of the texts has (default: 2048, or the models' context where that is shorter)
-    #[arg(long)]
+    #[arg(long, value_parser = super::values::count)]
     pub(in crate::cli) length: Option<usize>,
     /// How many windows are drawn from the calibration text, or taken of its ready ids
-    #[arg(long, default_value_t = 128)]
+    #[arg(long, default_value_t = 128, value_parser = super::values::count)]
     samples: usize,
     /// The most windows of the fitness and of the selection text
-    #[arg(long, default_value_t = 16)]
+    #[arg(long, default_value_t = 16, value_parser = super::values::count)]
     windows: usize,
     /// The most windows of the report text
-    #[arg(long, value_name = "WINDOWS")]
+    #[arg(long, value_name = "WINDOWS", value_parser = super::values::count)]
     report_windows: Option<usize>,
 }
 
@@ -123,7 +123,9 @@ impl Texts {
             seed,
             // `TrialOptions::settings` fits it to the models' context.
             length: self.length.unwrap_or(WINDOW_LENGTH),
-            fitness: fitness.ok_or(CliError::NoText { name: "fitness" })?,
+            // A comparison without programs measures on the report text alone.
+            fitness: fitness
+                .ok_or(CliError::NoText { name: if unsearched { "report" } else { "fitness" } })?,
             selection,
             report,
             windows: self.windows,

@@ -1,5 +1,7 @@
 //! Values of options.
 
+use std::time::Duration;
+
 use crate::descent::rule::{Rule, UnknownRule};
 use crate::lang::types::UnitKind;
 use crate::prune::Propagation;
@@ -24,6 +26,59 @@ pub(in crate::cli) fn propagation(word: &str) -> Result<Propagation, String> {
         "dense" => Ok(Propagation::Dense),
         _ => Err("write `pruned` or `dense`".to_owned()),
     }
+}
+
+/// Reads a share of weights.
+pub(in crate::cli) fn ratio(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(ratio) if (0.0..=1.0).contains(&ratio) => Ok(ratio),
+        Ok(percent) if (2.0..=100.0).contains(&percent) => {
+            Err(format!("a ratio is from 0 to 1; {percent} % is {}", percent / 100.0))
+        }
+        _ => Err("a ratio is a number from 0 to 1".to_owned()),
+    }
+}
+
+/// Reads a sparsity, or leaves a model's name as it is.
+pub(in crate::cli) fn ratio_or_model(text: &str) -> Result<String, String> {
+    match text.parse::<f64>() {
+        Ok(_) => ratio(text).map(|_| text.to_owned()),
+        Err(_) => Ok(text.to_owned()),
+    }
+}
+
+/// Reads how many of something there are, at least one.
+pub(in crate::cli) fn count(text: &str) -> Result<usize, String> {
+    match text.parse::<usize>() {
+        Ok(0) | Err(_) => Err("write a whole number from 1 up".to_owned()),
+        Ok(count) => Ok(count),
+    }
+}
+
+/// Reads a time, such as `90m`, `8h` or `1h30m`.
+pub(in crate::cli) fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || "write a number and a unit, such as `45s`, `90m`, `8h` or `2d`".to_owned();
+    let mut seconds = 0.0;
+    let mut rest = text.trim();
+    while !rest.is_empty() {
+        let digits = rest.find(|character: char| !(character.is_ascii_digit() || character == '.'));
+        let (number, after) = rest.split_at(digits.ok_or_else(wrong)?);
+        let letters = after.find(|character: char| !character.is_ascii_alphabetic()).unwrap_or(after.len());
+        let (unit, after) = after.split_at(letters);
+        let factor = match unit {
+            "s" => 1.0,
+            "m" | "min" => 60.0,
+            "h" => 3600.0,
+            "d" => 86_400.0,
+            _ => return Err(wrong()),
+        };
+        seconds += factor * number.parse::<f64>().map_err(|_| wrong())?;
+        rest = after.trim_start();
+    }
+    let time = Duration::try_from_secs_f64(seconds).map_err(|_| wrong())?;
+    // Longer than a century is a mistake, and no clock counts that far.
+    let century = Duration::from_secs(100 * 366 * 86_400);
+    if time.is_zero() || time > century { Err(wrong()) } else { Ok(time) }
 }
 
 /// Reads a number of bytes, such as `8GiB` or `500MB`.

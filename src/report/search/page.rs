@@ -299,8 +299,6 @@ fn allocation(formula: &Formula) -> String {
 
 /// Returns how to use the function, and how to do the search again.
 fn again(summary: &Summary, commands: &[String]) -> String {
-    let commands: Vec<&str> =
-        commands.iter().map(String::as_str).chain(["allot search --resume ."]).collect();
     format!(
         "<section aria-labelledby=\"again\">\n<h2 id=\"again\">Use it, and do it again</h2>\n\
          <p>In the folder that holds this page, these commands evaluate the function, prune the model by it as the search did, and \

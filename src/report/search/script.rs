@@ -18,7 +18,7 @@ pub fn file(summary: &Summary, winner: &Winner) -> Option<String> {
             say(format!("Discovered by allot {} on {}.", summary.version, settings.join(", ")))
         }
         WinnerName::Best(_) | WinnerName::Published(_) => say(format!(
-            "The published `{}`, which allot {} did not better at this size on {}.",
+            "The published `{}`; allot {} found nothing better of this size on {}.",
             winner.name,
             summary.version,
             settings.join(", ")
@@ -28,7 +28,8 @@ pub fn file(summary: &Summary, winner: &Winner) -> Option<String> {
     let seeds: Vec<String> = searches.iter().map(|run| run.seed.to_string()).collect();
     let evaluations: usize = searches.iter().map(|run| run.spent.evaluations).sum();
     say(format!("Weights are chosen by {}, from dense statistics.", summary.method));
-    say(format!("Search: {evaluations} evaluations, seeds {}.", seeds.join(", ")));
+    let seed = if seeds.len() == 1 { "seed" } else { "seeds" };
+    say(format!("Search: {}, {seed} {}.", counted(evaluations, "evaluation"), seeds.join(", ")));
     if formula.script.contains(Op::Gradient.name()) {
         say("It uses gradients, which commands collect on the calibration text (`--text`).".to_owned());
     }
@@ -46,12 +47,19 @@ pub fn file(summary: &Summary, winner: &Winner) -> Option<String> {
         say(format!("Report text{place}: {}{}.", damage(found), against.unwrap_or_default()));
     }
     say(format!(
-        "{} operators and constants, formula {}.",
-        formula.size,
+        "{}, formula {}.",
+        match formula.size {
+            1 => "1 operator".to_owned(),
+            size => format!("{size} operators and constants"),
+        },
         &formula.hash[..formula.hash.len().min(16)]
     ));
     text.push_str(&formula.script);
     Some(text)
+}
+
+fn counted(count: usize, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
 fn damage(damage: &Damage) -> String {

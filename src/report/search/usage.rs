@@ -34,10 +34,15 @@ pub fn commands(settings: &Settings, report_windows: usize, script: &str, out: &
         Pattern::Unstructured => String::new(),
         pattern => format!(" --pattern {pattern}"),
     };
+    let propagate = match &settings.ranking.method {
+        // Magnitudes do not depend on what earlier blocks give.
+        Method::Magnitude => "",
+        _ => " --propagate dense",
+    };
     let mut commands = vec![
         format!("allot eval {model} {script} --sparsity {target}{calibration}"),
         format!(
-            "allot prune {model} {script} --sparsity {target}{method}{pattern}{calibration} --propagate dense --out {out}"
+            "allot prune {model} {script} --sparsity {target}{method}{pattern}{calibration}{propagate} --out {out}"
         ),
     ];
     if let Some(source) = &settings.texts.report {

@@ -15,6 +15,7 @@ fn allot_with_input(arguments: &[&str], input: &str) -> Output {
         .args(arguments)
         .env("COLUMNS", "100")
         .env("NO_COLOR", "1")
+        .env("ALLOT_NO_PROGRESS", "1")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

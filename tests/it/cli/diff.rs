@@ -19,7 +19,7 @@ fn text(output: &Output) -> String {
 
 #[test]
 fn formulas_are_compared_without_a_model() {
-    assert_eq!(text(&diff(&["owl", "owl"])), "the formulas are the same\n");
+    assert_eq!(text(&diff(&["owl", "owl"])), "the scripts are the same\n");
     insta::assert_snapshot!("formulas", text(&diff(&["dlp", "dlp_as_coded"])));
 }
 

@@ -115,7 +115,7 @@ fn test_script(block: &Block, shown: Option<&Block>, folder: &Path) -> Result<Co
 
 /// Parses the `allot` commands of a block that is not run; what a shell would put for a variable is a number.
 fn parse_commands(block: &Block) -> Result<Correction, String> {
-    for line in block.text.lines() {
+    for line in block.text.replace("\\\n", " ").lines() {
         let words: Vec<String> = words(line.split('#').next().unwrap_or_default())
             .into_iter()
             .map(|word| if word.starts_with('$') { "0.5".to_owned() } else { word })
@@ -123,6 +123,8 @@ fn parse_commands(block: &Block) -> Result<Correction, String> {
         if words.first().is_some_and(|word| word == "allot") {
             let parsed = allot::cli::command().try_get_matches_from(&words);
             parsed.map_err(|error| format!("`{}` is not a command: {error}", line.trim()))?;
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            allot::cli::refuse(&words).map_err(|error| format!("`{}` is refused: {error}", line.trim()))?;
         }
     }
     Ok(None)
@@ -172,6 +174,8 @@ fn run(line: &str, folder: &Path) -> Result<String, String> {
         .env("PATH", path)
         .env("COLUMNS", "100")
         .env("NO_COLOR", "1")
+        // How long a command takes is no part of what a page shows.
+        .env("ALLOT_NO_PROGRESS", "1")
         .output()
         .map_err(|error| format!("no shell runs: {error}"))?;
     let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -346,12 +350,24 @@ fn examples_in_the_help_parse() {
     for subcommand in command.get_subcommands() {
         let help = subcommand.get_after_help().map(ToString::to_string).unwrap_or_default();
         for line in help.lines().filter(|line| line.starts_with("  ")) {
+            // Longer lines are wrapped where a terminal has 80 columns, and cannot be copied then.
+            assert!(line.chars().count() < 80, "{line}");
+        }
+        for line in help.replace("\\\n", " ").lines().filter(|line| line.starts_with("  ")) {
             let words = words(line.split(" > ").next().unwrap_or(line));
             let Some(start) = words.iter().position(|word| word == "allot") else { continue };
             let parsed = allot::cli::command().try_get_matches_from(&words[start..]);
             assert!(
                 parsed.is_ok(),
                 "`{}` in `allot {} --help`: {parsed:?}",
+                line.trim(),
+                subcommand.get_name()
+            );
+            let words: Vec<&str> = words[start..].iter().map(String::as_str).collect();
+            let refused = allot::cli::refuse(&words);
+            assert!(
+                refused.is_ok(),
+                "`{}` in `allot {} --help`: {refused:?}",
                 line.trim(),
                 subcommand.get_name()
             );

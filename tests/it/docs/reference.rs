@@ -234,6 +234,15 @@ fn command_line_page() -> String {
             let _ = write!(out, "\n```text\n{help}\n```\n");
         }
     }
+    out.push_str(
+        "\n## Options that do not go together\n\n\
+         These are refused before any work begins, as are two arguments that are both `-`. So are options of which clap says in the\n\
+         usage that one excludes or needs another.\n\n\
+         | commands | options | refused | because |\n|---|---|---|---|\n",
+    );
+    for row in allot::cli::refusals() {
+        let _ = writeln!(out, "| {} |", row.map(|text| cell(&text)).join(" | "));
+    }
     out
 }
 

@@ -33,6 +33,7 @@ fn commands() -> Vec<String> {
     [
         "allot eval MODEL best.allot --sparsity 0.7 --text c.jsonl",
         "allot prune 'my <model>' best.allot --out pruned",
+        "allot search --resume .",
     ]
     .map(str::to_owned)
     .to_vec()

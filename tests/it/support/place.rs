@@ -24,7 +24,7 @@ impl Place {
 
     pub fn allot(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_allot"));
-        command.current_dir(self.0.path()).args(arguments).stdin(Stdio::null());
+        command.current_dir(self.0.path()).args(arguments).stdin(Stdio::null()).env("ALLOT_NO_PROGRESS", "1");
         command
     }
 

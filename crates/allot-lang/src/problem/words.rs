@@ -22,6 +22,7 @@ impl Problem {
         for text in std::iter::once(&mut diagnostic.message).chain(labels).chain(&mut diagnostic.help) {
             *text = shortened(text);
         }
+        diagnostic.edit = self.edit();
         diagnostic
     }
 

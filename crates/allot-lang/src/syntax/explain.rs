@@ -24,7 +24,9 @@ pub(super) fn error(source: &str, piece: Span, error: &Error<Rule>) -> Problem {
     let at = match error.location {
         InputLocation::Pos(at) | InputLocation::Span((at, _)) => at.min(end),
     };
-    let found = if text[at..].starts_with(['\n', '\r', '#']) { "" } else { token(&text[at..]) };
+    let rest = text[at..].trim_start_matches([' ', '\t']);
+    let over = rest.is_empty() || rest.starts_with(['\n', '\r', '#']);
+    let found = if over { "" } else { token(&text[at..]) };
     let span = Span::new(piece.start + at, piece.start + at + found.len());
     let before = recover::trimmed(&text[..at]);
     if let Some(symbol) = FOREIGN.into_iter().find(|symbol| before.ends_with(symbol)) {

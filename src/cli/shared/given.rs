@@ -1,0 +1,68 @@
+//! A command's arguments as they were given, before they become values: what the tables of rules and of targets ask.
+
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+
+use clap::ArgMatches;
+use clap::parser::ValueSource;
+
+use super::input::Input;
+
+/// A command and its arguments.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::cli) struct Given<'a> {
+    /// The command's name, such as `prune`.
+    pub(in crate::cli) command: &'a str,
+    matches: &'a ArgMatches,
+}
+
+impl<'a> Given<'a> {
+    /// Takes what clap parsed; `None` without a command.
+    pub(in crate::cli) fn of(parsed: &'a ArgMatches) -> Option<Self> {
+        parsed.subcommand().map(|(command, matches)| Self { command, matches })
+    }
+
+    /// Returns whether an argument was written on the command line; a default, a configuration or the environment is not.
+    pub(in crate::cli) fn is_written(&self, id: &str) -> bool {
+        // clap panics when it is asked for an argument that the command does not have.
+        self.matches.try_contains_id(id).unwrap_or(false)
+            && self.matches.value_source(id) == Some(ValueSource::CommandLine)
+    }
+
+    /// Returns the values of an argument, default or not.
+    pub(in crate::cli) fn values(&self, id: &str) -> Vec<&'a OsStr> {
+        self.matches.try_get_raw(id).ok().flatten().map(Iterator::collect).unwrap_or_default()
+    }
+
+    /// Returns the one value of an argument as text; `None` where there is none, or it is not UTF-8.
+    pub(in crate::cli) fn value(&self, id: &str) -> Option<&'a str> {
+        self.values(id).first().and_then(|value| value.to_str())
+    }
+
+    /// Returns whether an argument has one of these values.
+    pub(in crate::cli) fn is(&self, id: &str, values: &[&str]) -> bool {
+        self.value(id).is_some_and(|value| values.contains(&value))
+    }
+
+    /// Returns whether a switch is on.
+    pub(in crate::cli) fn is_on(&self, id: &str) -> bool {
+        self.is(id, &["true"])
+    }
+
+    /// Returns whether an argument names an allocation file, which its content tells.
+    pub(in crate::cli) fn is_allocation(&self, id: &str) -> bool {
+        let values = self.values(id);
+        let Some(path) = values.first().map(Path::new) else { return false };
+        // A folder, or a name that is not a file's, is no allocation; a file that cannot be read is reported where it is used.
+        (path == Path::new("-") || path.is_file()) && Input::read(path).is_ok_and(|input| input.is_json())
+    }
+
+    /// Returns the arguments that read standard input, by their names in clap.
+    pub(in crate::cli) fn readers_of_standard_input(&self) -> usize {
+        let ids = self.matches.ids();
+        // A group repeats the values of its members.
+        let single = ids.filter(|id| self.matches.try_get_raw(id.as_str()).is_ok());
+        let all = single.flat_map(|id| self.values(id.as_str()));
+        all.filter(|value| *value == OsString::from("-").as_os_str()).count()
+    }
+}

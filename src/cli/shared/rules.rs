@@ -1,0 +1,401 @@
+//! Options that contradict each other, or would be ignored: one table, asked before any work begins.
+//!
+//! An option that has no effect is refused like a contradiction: who wrote it expected something of it. What clap itself can tell,
+//! such as two options that exclude each other whatever their values, is said where the options are.
+
+use super::error::CliError;
+use super::given::Given;
+use crate::baselines::program::Baseline;
+use crate::exchange::Format;
+use crate::lang::published;
+use crate::prune::Pattern;
+
+/// When an option is refused.
+#[derive(Clone, Copy, Debug)]
+enum When {
+    /// Always: the command does not look at it.
+    Always,
+    /// One of these is written as well.
+    Beside(&'static [&'static str]),
+    /// None of these is written.
+    Without(&'static [&'static str]),
+    /// An argument has one of these values.
+    Is(&'static str, &'static [&'static str]),
+    /// An argument has none of these values.
+    IsNot(&'static str, &'static [&'static str]),
+    /// An argument names an allocation file.
+    Allocation(&'static str),
+    /// Something else holds, which the words tell after the option.
+    Holds(&'static str, fn(&Given<'_>) -> bool),
+    /// All of these.
+    All(&'static [Self]),
+}
+
+use When::{All, Allocation, Always, Beside, Holds, Is, IsNot, Without};
+
+/// A row of the table.
+#[derive(Clone, Copy, Debug)]
+struct Rule {
+    commands: &'static [&'static str],
+    /// The options that are refused when they are written.
+    options: &'static [&'static str],
+    when: When,
+    why: &'static str,
+}
+
+const fn rule(
+    commands: &'static [&'static str],
+    options: &'static [&'static str],
+    when: When,
+    why: &'static str,
+) -> Rule {
+    Rule { commands, options, when, why }
+}
+
+/// What a calibration is told, beside its text.
+const WINDOWS: &[&str] = &["samples", "length", "seed", "memory"];
+/// All that evaluating a script on a model is told.
+const EVALUATION: &[&str] = &["stats", "text", "tokens", "samples", "length", "seed", "memory", "method"];
+/// The same but for the method.
+const CALIBRATION: &[&str] = &["stats", "text", "tokens", "samples", "length", "seed", "memory"];
+/// The commands that calibrate on `--text` or `--tokens`, or read `--stats`.
+const CALIBRATED: &[&str] = &["eval", "prune", "diff", "export"];
+/// The commands that read a calibration, a fitness, a selection and a report text.
+const TRIALS: &[&str] = &["search", "enumerate", "compare", "descend"];
+/// The commands that run no model, nor evaluate a script on one.
+const WITHOUT_MODEL: &[&str] = &[
+    "check",
+    "completions",
+    "man",
+    "fmt",
+    "list",
+    "ops",
+    "explain",
+    "import-dsa",
+    "show",
+    "inspect",
+    "import",
+];
+
+/// The commands that do not look for mistakes in files.
+const ALL_BUT_CHECK: &[&str] = &[
+    "fmt",
+    "eval",
+    "diff",
+    "inspect",
+    "stats",
+    "prune",
+    "ppl",
+    "kl",
+    "search",
+    "descend",
+    "enumerate",
+    "compare",
+    "show",
+    "list",
+    "ops",
+    "explain",
+    "import-dsa",
+    "export",
+    "import",
+    "completions",
+    "man",
+];
+
+const FIXED: When = Holds("with a fixed pattern", has_fixed_pattern);
+
+/// The table; the first row that refuses an option gives the message.
+const RULES: &[Rule] = &[
+    rule(
+        ALL_BUT_CHECK,
+        &["format"],
+        Is("format", &["sarif", "github"]),
+        "only `allot check` finds mistakes in files",
+    ),
+    rule(&["check"], &["fix"], Holds("with `-` or `-e`", has_no_file), "there is no file to be changed"),
+    rule(&["check"], &["plan"], Is("format", &["sarif", "github"]), "a plan is no mistake"),
+    rule(&["fmt"], &["diff"], Is("format", &["json"]), "both say how the changes are written"),
+    rule(&["show"], &["front", "all", "csv"], Holds("with a script", shows_script), "only a search has them"),
+    rule(WITHOUT_MODEL, &["device", "precision"], Always, "nothing is computed with a model here"),
+    rule(&["diff", "export"], &["device", "precision"], Without(&["model"]), "no model is read"),
+    rule(&["check"], &["method"], Without(&["plan"]), "only a plan depends on how weights are scored"),
+    rule(&["show"], &["markdown", "csv"], Is("format", &["json"]), "both say how the tables are written"),
+    rule(&["compare"], &["table"], Is("format", &["json"]), "both say how the table is written"),
+    rule(&["eval"], &["rows", "rows_of"], Is("format", &["json"]), "the data hold the rows anyway"),
+    rule(&["export"], &["output"], Is("format", &["json"]), "a file has the form that `--to` names"),
+    // Scripts that decide nothing.
+    rule(&["eval"], &["least", "most"], Allocation("script"), "the file's ratios are decided already"),
+    rule(&["eval", "export"], EVALUATION, Allocation("script"), "the file's ratios are decided already"),
+    rule(
+        &["prune"],
+        &["script", "expression", "unit"],
+        Holds("with a fixed pattern", |given| has_fixed_pattern(given) && !given.is("script", &["uniform"])),
+        "such a pattern prunes every part alike, so that a script has no say; `n:4` lets it choose",
+    ),
+    rule(&["prune"], &["unit"], FIXED, "such a pattern prunes every part alike"),
+    rule(
+        &["prune"],
+        &["sparsity"],
+        Holds("with a pattern of another sparsity", has_other_sparsity),
+        "such a pattern decides the sparsity",
+    ),
+    rule(
+        &["prune"],
+        &["propagate"],
+        All(&[Is("propagate", &["pruned"]), Beside(&["stats"])]),
+        "a statistics file tells of the dense model; calibrate with `--text`",
+    ),
+    rule(
+        &["prune"],
+        &["propagate"],
+        Is("method", &["magnitude"]),
+        "magnitudes do not depend on what earlier blocks give",
+    ),
+    rule(&["ppl"], &["stats", "calibration"], Is("method", &["magnitude"]), "magnitudes need no statistics"),
+    // Models that are not there.
+    rule(&["diff"], EVALUATION, Without(&["model"]), "formulas are compared without any data"),
+    rule(
+        &["export"],
+        &["model", "sparsity"],
+        Is("to", &["latex", "dsa", "canonical", "numpy"]),
+        "this form holds the script itself",
+    ),
+    rule(
+        &["export"],
+        EVALUATION,
+        Is("to", &["latex", "dsa", "canonical"]),
+        "this form holds the script itself",
+    ),
+    rule(&["export"], CALIBRATION, Is("to", &["numpy"]), "this form holds the script itself"),
+    // Other tools.
+    rule(&["export"], &["modifier"], IsNot("to", &["llm-compressor"]), "only llm-compressor has one"),
+    rule(&["export"], &["weights_diff", "levels"], IsNot("to", &["evopress"]), "only EvoPress has levels"),
+    rule(
+        &["import"],
+        &["weights_diff"],
+        Holds("with such a file", |given| imported(given).is_some_and(|it| it != Format::EvoPress)),
+        "only EvoPress has levels",
+    ),
+    rule(
+        &["import"],
+        &["epsilon"],
+        Holds("with such a file", |given| imported(given).is_some_and(|it| it != Format::AlphaPruning)),
+        "only AlphaPruning has a mapping",
+    ),
+    rule(
+        &["stats"],
+        &["method", "unit", "sparsity"],
+        Without(&["reductions", "expression"]),
+        "no script is evaluated",
+    ),
+    // Calibrations that do not happen.
+    rule(&["stats"], WINDOWS, Beside(&["stats"]), "what is added to a file is not calibrated"),
+    rule(
+        &["stats"],
+        &["stats"],
+        Without(&["reductions", "expression", "spectra"]),
+        "nothing would be added to the file",
+    ),
+    rule(CALIBRATED, WINDOWS, Without(&["text", "tokens"]), "nothing is calibrated"),
+    rule(
+        &["eval", "prune", "diff", "export", "stats"],
+        &["length", "seed"],
+        Beside(&["tokens"]),
+        "ready ids have a length of their own, and the first of them are taken",
+    ),
+    rule(&["kl"], &["length"], Beside(&["tokens"]), "ready ids have a length of their own"),
+    rule(
+        &["ppl"],
+        &["length"],
+        All(&[Beside(&["tokens"]), Without(&["calibration"])]),
+        "ready ids have a length of their own",
+    ),
+    // Trials.
+    rule(
+        TRIALS,
+        &["samples", "no_gradients", "reconstruction_error"],
+        Beside(&["stats"]),
+        "a statistics file holds what was collected",
+    ),
+    rule(
+        TRIALS,
+        &["samples", "no_gradients", "reconstruction_error"],
+        Without(&["texts", "calibration", "resume"]),
+        "there is no calibration text",
+    ),
+    rule(TRIALS, &["report_windows"], Without(&["texts", "report"]), "there is no report text"),
+    rule(
+        &["compare", "descend"],
+        &["no_gradients", "reconstruction_error"],
+        Always,
+        "what scripts use is collected, and nothing else",
+    ),
+    rule(&["search", "enumerate"], &["only"], Beside(&["without"]), "each says which operators there are"),
+    rule(
+        &["enumerate"],
+        &["constants", "max_size"],
+        Is("space", &["dsa"]),
+        "that space is a table of chains",
+    ),
+    rule(
+        &["compare"],
+        &["evaluations", "fitness", "selection"],
+        Holds("without a program such as `evopress-block`", |given| !has_program(given)),
+        "nothing is searched for",
+    ),
+    rule(
+        &["compare"],
+        &["unit"],
+        Holds("with programs alone", has_programs_alone),
+        "programs have units of their own",
+    ),
+];
+
+/// Refuses arguments that contradict each other or would be ignored, before any work begins.
+///
+/// # Errors
+/// With the first option that a row of the table refuses, and why.
+pub(in crate::cli) fn check(given: &Given<'_>) -> Result<(), CliError> {
+    if given.readers_of_standard_input() > 1 {
+        return Err(CliError::StandardInputTwice);
+    }
+    for rule in RULES.iter().filter(|rule| rule.commands.contains(&given.command)) {
+        let written = rule.options.iter().find(|option| given.is_written(option));
+        if let Some(option) = written.filter(|_| rule.when.holds(given)) {
+            return Err(rule.refusal(option, given));
+        }
+    }
+    Ok(())
+}
+
+/// Returns the table in words: the commands, the options, when they are refused, and why.
+pub(in crate::cli) fn listed() -> impl Iterator<Item = [String; 4]> {
+    RULES.iter().map(|rule| {
+        let options: Vec<String> = rule.options.iter().map(|option| format!("`{}`", shown(option))).collect();
+        let commands: Vec<String> = rule.commands.iter().map(|command| format!("`{command}`")).collect();
+        [commands.join(", "), options.join(", "), rule.when.listed(), rule.why.to_owned()]
+    })
+}
+
+impl Rule {
+    /// Returns the error of an option that the row refuses; where its value counts, with the value.
+    fn refusal(&self, option: &str, given: &Given<'_>) -> CliError {
+        let of_itself = |when: &When| matches!(when, Is(id, _) if *id == option);
+        let parts = match &self.when {
+            All(parts) => parts,
+            single => std::slice::from_ref(single),
+        };
+        let others: Vec<String> =
+            parts.iter().filter(|part| !of_itself(part)).map(|part| part.phrase(given)).collect();
+        let when = if others.is_empty() { Always.listed() } else { others.join(" and ") };
+        let value = given.value(option).filter(|_| parts.iter().any(of_itself));
+        let option = value.map_or_else(|| shown(option), |value| format!("{} {value}", shown(option)));
+        CliError::Refused { option, when, why: self.why }
+    }
+}
+
+impl When {
+    fn holds(self, given: &Given<'_>) -> bool {
+        match self {
+            Always => true,
+            Beside(others) => others.iter().any(|other| given.is_written(other)),
+            Without(others) => !others.iter().any(|other| given.is_written(other)),
+            Is(id, values) => given.is(id, values),
+            IsNot(id, values) => !given.is(id, values),
+            Allocation(id) => given.is_allocation(id),
+            Holds(_, test) => test(given),
+            All(parts) => parts.iter().all(|part| part.holds(given)),
+        }
+    }
+
+    /// Returns what of the arguments speaks against the option: "beside `--stats`".
+    fn phrase(self, given: &Given<'_>) -> String {
+        match self {
+            Beside(others) => {
+                let other = others.iter().find(|other| given.is_written(other));
+                format!("beside `{}`", other.map_or_else(String::new, |other| shown(other)))
+            }
+            Is(id, _) | IsNot(id, _) => match given.value(id) {
+                Some(value) => format!("with `{} {value}`", shown(id)),
+                None => format!("without `{}`", shown(id)),
+            },
+            All(parts) => {
+                let parts: Vec<String> = parts.iter().map(|part| part.phrase(given)).collect();
+                parts.join(" and ")
+            }
+            Always | Without(_) | Allocation(_) | Holds(..) => self.listed(),
+        }
+    }
+
+    /// Returns the same for any arguments.
+    fn listed(self) -> String {
+        let names = |ids: &[&str]| -> String {
+            let names: Vec<String> = ids.iter().map(|id| format!("`{}`", shown(id))).collect();
+            names.join(" or ")
+        };
+        match self {
+            Always => "in this command".to_owned(),
+            Beside(others) => format!("beside {}", names(others)),
+            Without(others) => format!("without {}", names(others)),
+            Is(id, values) => format!("with `{} {}`", shown(id), values.join("|")),
+            IsNot(id, values) => format!("unless `{} {}`", shown(id), values.join("|")),
+            Allocation(_) => "beside an allocation file".to_owned(),
+            Holds(words, _) => words.to_owned(),
+            All(parts) => parts.iter().map(|part| part.listed()).collect::<Vec<_>>().join(" and "),
+        }
+    }
+}
+
+/// Returns how the command line spells an argument that clap knows by this name.
+fn shown(id: &str) -> String {
+    match id {
+        "script" => "SCRIPT".to_owned(),
+        id => format!("--{}", id.replace('_', "-")),
+    }
+}
+
+/// Returns the share of weights that a fixed pattern prunes.
+fn fixed(given: &Given<'_>) -> Option<f64> {
+    match given.value("pattern")?.parse() {
+        Ok(Pattern::Fixed { n, m }) => Some(n as f64 / m as f64),
+        Ok(Pattern::Unstructured | Pattern::Mixed { .. }) | Err(_) => None,
+    }
+}
+
+fn has_fixed_pattern(given: &Given<'_>) -> bool {
+    fixed(given).is_some()
+}
+
+fn has_no_file(given: &Given<'_>) -> bool {
+    given.is_written("expression") || given.values("scripts").iter().any(|name| *name == "-")
+}
+
+fn shows_script(given: &Given<'_>) -> bool {
+    given.values("run").first().is_some_and(|name| {
+        std::path::Path::new(name).is_file() || published::find(&name.to_string_lossy()).is_some()
+    })
+}
+
+fn has_other_sparsity(given: &Given<'_>) -> bool {
+    let asked = given.value("sparsity").and_then(|value| value.parse::<f64>().ok());
+    fixed(given).zip(asked).is_some_and(|(fixed, asked)| fixed != asked)
+}
+
+/// Returns the format of the file that is imported, where it is known.
+fn imported(given: &Given<'_>) -> Option<Format> {
+    if let Some(name) = given.value("from") {
+        return Format::ALL.into_iter().find(|format| format.name() == name);
+    }
+    let path = *given.values("file").first()?;
+    Format::guess(&std::fs::read(path).ok()?)
+}
+
+fn has_program(given: &Given<'_>) -> bool {
+    given.values("scripts").iter().any(|name| Baseline::ALL.iter().any(|program| program.key() == *name))
+}
+
+fn has_programs_alone(given: &Given<'_>) -> bool {
+    let names = given.values("scripts");
+    let is_program = |name: &&std::ffi::OsStr| Baseline::ALL.iter().any(|program| **name == *program.key());
+    !names.is_empty() && !given.is_written("expression") && names.iter().all(is_program)
+}

@@ -1,0 +1,107 @@
+//! Every allocation that a search measured, as a table and as CSV; and how far a search is that has not ended.
+
+use crate::report::TableOptions;
+use crate::report::grid::{Field, Flexible, Grid, Line};
+use crate::report::number::grouped;
+use crate::search::measured::MeasuredFormula;
+use crate::search::run::searches;
+use crate::search::settings::Settings;
+
+/// How many of the best an unfinished search shows.
+const SHOWN: usize = 10;
+
+/// Returns all that was measured as a table, the lowest loss first; ends with a new line.
+pub fn measured_table(measured: &[MeasuredFormula], options: &TableOptions) -> String {
+    let rows = ranked(measured).into_iter().map(|it| {
+        let estimated = if it.full { "" } else { "~" };
+        let cells = [
+            format!("{estimated}{:.4}", it.loss),
+            it.size.to_string(),
+            format!("{} {}", it.searcher.name(), it.seed),
+            formula(it),
+        ];
+        Line { class: "formula", cells: cells.map(Field::new).to_vec() }
+    });
+    let grid = Grid {
+        head: ["loss", "size", "found by, seed", "formula"].map(str::to_owned).to_vec(),
+        numbers: vec![true, true, false, false],
+        rows: rows.collect(),
+        flexible: Flexible::Formula(3),
+    };
+    grid.text(options)
+}
+
+/// Returns all that was measured as CSV, in the order of measuring.
+pub fn measured_csv(measured: &[MeasuredFormula]) -> String {
+    let mut out = "search,searcher,seed,loss,full,size,hash,script\n".to_owned();
+    for it in measured {
+        let quoted = |text: &Option<String>| {
+            format!("\"{}\"", text.as_deref().unwrap_or("").trim_end().replace('"', "\"\""))
+        };
+        out.push_str(&format!(
+            "{},{},{},{},{},{},{},{}\n",
+            it.search,
+            it.searcher,
+            it.seed,
+            it.loss,
+            it.full,
+            it.size,
+            it.hash.as_deref().unwrap_or(""),
+            quoted(&it.script)
+        ));
+    }
+    out
+}
+
+/// Returns how far a search is that has not ended, and the best that it has measured; ends with a new line. `run` is its folder.
+pub fn unfinished(
+    settings: &Settings,
+    measured: &[MeasuredFormula],
+    run: &str,
+    options: &TableOptions,
+) -> String {
+    let all = searches(settings);
+    let place = measured.last().map_or_else(
+        || "nothing is measured yet".to_owned(),
+        |last| {
+            let of_this = measured.iter().filter(|it| it.search == last.search).count();
+            let of = match last.searcher.is_search() && settings.enumeration.is_none() {
+                true => format!(" of {}", grouped(settings.evaluations as u64)),
+                false => String::new(),
+            };
+            format!(
+                "{} {} of {all}, {}, seed {}: {}{of} allocations measured",
+                if last.searcher.is_search() { "search" } else { "control" },
+                last.search,
+                last.searcher.name(),
+                last.seed,
+                grouped(of_this as u64),
+            )
+        },
+    );
+    let mut best: Vec<MeasuredFormula> = ranked(measured).into_iter().filter(|it| it.full).cloned().collect();
+    best.truncate(SHOWN);
+    let table = match best.is_empty() {
+        true => String::new(),
+        false => format!(
+            "\nThe best by the fitness text, which decides nothing yet:\n\n{}",
+            measured_table(&best, options)
+        ),
+    };
+    format!(
+        "The search has not ended: {place}.\n{table}\nIf no process works on it, go on with `allot search --resume {run}`.\n"
+    )
+}
+
+/// Returns what was measured by loss; what has none comes last.
+fn ranked(measured: &[MeasuredFormula]) -> Vec<&MeasuredFormula> {
+    let mut ranked: Vec<&MeasuredFormula> = measured.iter().collect();
+    ranked.sort_by(|a, b| a.loss.total_cmp(&b.loss).then(a.size.cmp(&b.size)));
+    ranked
+}
+
+fn formula(it: &MeasuredFormula) -> String {
+    let text =
+        it.script.as_deref().map_or("(free ratios)".to_owned(), |text| text.trim_end().replace('\n', "; "));
+    text.trim_start_matches("unit block; ").to_owned()
+}
