@@ -58,6 +58,7 @@ mod model {
     mod fingerprint;
     mod hub;
     mod odd_folders;
+    mod packed;
     mod reading;
     mod real;
     mod special_tokens;
