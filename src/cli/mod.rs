@@ -11,8 +11,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 pub use shared::error::CliError;
 
 use commands::{
-    check, compare, descend, diff, enumerate, eval, explain, export, fmt, import, import_dsa, inspect, kl,
-    ops, ppl, prune, search, show, stats,
+    check, compare, descend, diff, enumerate, eval, explain, export, fmt, generate, import, import_dsa,
+    inspect, kl, ops, ppl, prune, search, show, stats, tasks,
 };
 use shared::common::{Common, Verdict};
 use shared::{help, interrupt, terminal};
@@ -39,6 +39,8 @@ enum Command {
     Prune(prune::Arguments),
     Ppl(ppl::Arguments),
     Kl(kl::Arguments),
+    Tasks(tasks::Arguments),
+    Generate(generate::Arguments),
     Search(search::Arguments),
     Descend(descend::Arguments),
     Enumerate(enumerate::Arguments),
@@ -66,6 +68,8 @@ pub fn main() -> ExitCode {
         Command::Prune(arguments) => prune::run(&arguments, cli.common),
         Command::Ppl(arguments) => ppl::run(&arguments, cli.common),
         Command::Kl(arguments) => kl::run(&arguments, cli.common),
+        Command::Tasks(arguments) => tasks::run(&arguments, cli.common),
+        Command::Generate(arguments) => generate::run(&arguments, cli.common),
         Command::Search(arguments) => search::run(&arguments, cli.common),
         Command::Descend(arguments) => descend::run(&arguments, cli.common),
         Command::Enumerate(arguments) => enumerate::run(&arguments, cli.common),

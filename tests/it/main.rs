@@ -89,3 +89,8 @@ mod stats {
     mod texts;
 }
 mod support;
+mod tasks {
+    mod command;
+    mod reference;
+    mod scores;
+}
