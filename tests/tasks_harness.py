@@ -284,6 +284,7 @@ def main():
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--time", action="store_true")
     options = parser.parse_args()
+    os.environ["RAYON_NUM_THREADS"] = str(options.threads)
     if not os.path.exists(os.path.join(options.work, "data/mmlu/test.jsonl")):
         convert(options.data, options.work)
     for task in options.tasks:

@@ -2,7 +2,7 @@
 
 use super::TableOptions;
 use super::grid::{Field, Flexible, Grid, Line};
-use super::number::grouped;
+use super::number::{grouped, significant};
 use crate::tasks::statistics::Estimate;
 use crate::tasks::{Metric, Protocol, TaskReport, TaskResult};
 
@@ -58,7 +58,10 @@ fn results(report: &TaskReport) -> Grid {
                 once(task.shots.to_string()),
                 once(grouped(task.documents as u64)),
                 Field::new(metric.label()),
-                Field::new(estimate(metric.estimate)),
+                Field::new(match metric.metric {
+                    Metric::Perplexity => wide(metric.estimate),
+                    _ => estimate(metric.estimate),
+                }),
                 once(margin(task)),
             ];
             rows.push(Line { class: "task", cells });
@@ -72,8 +75,21 @@ fn results(report: &TaskReport) -> Grid {
     }
 }
 
+/// Returns a value that may be any size, and its error.
+fn wide(estimate: Estimate) -> String {
+    let number = |it| significant(it, 4);
+    match estimate.error {
+        Some(error) => format!("{} ± {}", number(estimate.value), number(error)),
+        None => number(estimate.value),
+    }
+}
+
 fn margin(task: &TaskResult) -> String {
-    task.margin.map_or_else(String::new, estimate)
+    match task.margin {
+        None => String::new(),
+        Some(Estimate { value, error: Some(error) }) => format!("{value:.2} ± {error:.2}"),
+        Some(Estimate { value, error: None }) => format!("{value:.2}"),
+    }
 }
 
 /// Returns the lines with the two means, which papers confuse.

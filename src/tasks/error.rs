@@ -173,11 +173,11 @@ pub enum DocumentProblem {
         mark: String,
     },
     /// The right answer is none of the choices.
-    #[error("the label {label} is none of the {choices} choices")]
+    #[error("the label {label} is none of {choices}")]
     Label {
         /// The label.
         label: String,
-        /// How many choices there are, or their names.
+        /// The labels that there are.
         choices: String,
     },
     /// There is one choice or none.

@@ -174,12 +174,13 @@ fn right(label: &Label, row: &Row, count: usize) -> Result<usize, DocumentProble
     let (right, choices) = match &label.names {
         Some(names) => {
             let names = texts(names, row)?;
-            (names.iter().position(|name| *name == value), format!("{} ({})", count, names.join(", ")))
+            (names.iter().position(|name| *name == value), names.join(", "))
         }
         None => {
-            let number = value.trim().parse::<i64>().ok().map(|number| number - label.first);
+            let number = value.trim().parse::<i64>().ok();
+            let number = number.and_then(|number| number.checked_sub(label.first));
             let last = label.first + count as i64 - 1;
-            (number.and_then(|it| usize::try_from(it).ok()), format!("{count} ({} to {last})", label.first))
+            (number.and_then(|it| usize::try_from(it).ok()), format!("{} to {last}", label.first))
         }
     };
     let wrong = || DocumentProblem::Label { label: value.clone(), choices };

@@ -256,7 +256,9 @@ fn scored_result(prompt: &Prompt, found: &[Likelihood], requests: &[Request], cu
     };
     let margin = right.map(|right| {
         let others = sums.iter().enumerate().filter(|(place, _)| *place != right).map(|(_, sum)| *sum);
-        sums[right] - others.fold(f64::NEG_INFINITY, f64::max)
+        let margin = sums[right] - others.fold(f64::NEG_INFINITY, f64::max);
+        // As exact as what it is the difference of, and the same when read from a file.
+        (margin * 1e9).round() / 1e9
     });
     DocumentResult {
         log_likelihoods: sums.clone(),

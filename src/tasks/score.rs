@@ -200,11 +200,18 @@ impl<'a> Pass<'a> {
                 sum.log_likelihood += likelihoods[place];
                 sum.greedy &= likeliest == target;
             }
+            sum.log_likelihood = rounded(sum.log_likelihood);
             sum
         };
         let mut requests = self.requests.iter().map(likelihood);
         Ok(self.groups.iter().map(|count| requests.by_ref().take(*count).collect()).collect())
     }
+}
+
+/// Returns a log-likelihood to a billionth of a nat, far below what f32 tells apart: a number of so few digits is the same after it
+/// was written to a file and read again.
+fn rounded(nats: f64) -> f64 {
+    (nats * 1e9).round() / 1e9
 }
 
 /// Returns which rows predict a request's scored tokens; `row` gives the row of a place in its input.
@@ -222,5 +229,13 @@ pub(super) fn logits_of(
     let last = wanted.last().copied().unwrap_or(0);
     wanted.extend(std::iter::repeat_n(last, decoder.padding(rows.len())));
     let chosen = hidden.index_select(&candle_core::Tensor::new(&wanted[..], decoder.device())?, 0)?;
-    Logits::read(&decoder.head.run(&chosen)?)
+    let logits = Logits::read(&decoder.head.run(&chosen)?)?;
+    // The likeliest of them would be an arbitrary one.
+    match logits.rows().all(|row| row.iter().all(|it| *it < f32::INFINITY)) {
+        true => Ok(logits),
+        false => Err(candle_core::Error::Msg(DESTROYED.to_owned()).into()),
+    }
 }
+
+/// Said of a model whose logits are infinite or no numbers.
+const DESTROYED: &str = "the model's logits are not finite, so it has no likeliest token";

@@ -25,7 +25,7 @@ fn lines(rows: &[Value]) -> String {
 fn place() -> Place {
     let place = Place::new();
     let data = place.path("data");
-    for folder in ["mmlu/test", "mmlu/dev", "arc_easy", "gsm8k"] {
+    for folder in ["mmlu/test", "mmlu/dev", "arc_easy", "gsm8k", "boolq", "winogrande"] {
         fs::create_dir_all(data.join(folder)).unwrap();
     }
     let write = |name: &str, text: &str| fs::write(data.join(name), text).unwrap();
@@ -42,8 +42,13 @@ fn place() -> Place {
         &lines(&[arc("What bounces?", "A"), arc("What shines?", "C"), arc("And now?", "B")]),
     );
     let boolq = |question: &str, label: u8| json!({"passage": "Tom has a dog.", "question": question, "label": label, "idx": 0});
+    let others = lines(&[boolq("is tom old", 0), boolq("has tom a pet", 1)]);
+    write("boolq/train.jsonl", &others);
+    write("rte.jsonl", "{\"sentence1\": \"Tom ran.\", \"sentence2\": \"Tom sat.\", \"label\": 1}\n");
     write("boolq.jsonl", &lines(&[boolq("does tom have a dog", 1), boolq("does tom have a cat", 0)]));
     let blank = |answer: &str| json!({"sentence": "Lily gave the cat a toy because _ was sad.", "option1": "Lily", "option2": "the cat", "answer": answer});
+    let others = lines(&[blank("2"), blank("1"), blank("2")]);
+    write("winogrande/train.jsonl", &others);
     write("winogrande.jsonl", &lines(&[blank("1"), blank("2")]));
     let story = |text: &str| json!({"text": text});
     write(
@@ -211,7 +216,7 @@ fn what_cannot_be_asked_says_what_to_do() {
         ("a task that there is not", &["--tasks", "bolq"][..]),
         ("a task twice", &["--tasks", "boolq,all"]),
         ("a task without its file", &["--tasks", "piqa"]),
-        ("examples without a file", &["--tasks", "boolq", "--shots", "2"]),
+        ("examples without a file", &["--tasks", "rte", "--shots", "2"]),
         ("too many examples", &["--tasks", "arc_easy", "--shots", "4"]),
         ("too many examples of a subject", &["--tasks", "mmlu", "--shots", "3"]),
         (

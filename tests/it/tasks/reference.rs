@@ -50,8 +50,24 @@ fn models() -> Vec<Model> {
     models
 }
 
-fn asked(name: &str, data: &Path) -> Asked {
-    let selection = Selection { data: data.to_owned(), limit: Some(100), ..Selection::default() };
+/// Returns what is asked, from the copies of the data; of PIQA from the reference, whose copy has lost its trailing spaces.
+fn asked(name: &str, data: &Path, want: &Value) -> Asked {
+    let folder = tempfile::TempDir::new().unwrap();
+    let mut selection = Selection { data: data.to_owned(), limit: Some(100), ..Selection::default() };
+    if name == "piqa" {
+        let rows =
+            want["results"]["add_bos_token=True"][name]["items"].as_array().unwrap().iter().map(|item| {
+                let goal = item["context"].as_str().unwrap();
+                let goal = goal.strip_prefix("Question: ").unwrap().strip_suffix("\nAnswer:").unwrap();
+                let choice = |place: usize| &item["continuation"][place].as_str().unwrap()[1..];
+                let row = serde_json::json!({
+                    "goal": goal, "sol1": choice(0), "sol2": choice(1), "label": item["label"],
+                });
+                format!("{row}\n")
+            });
+        std::fs::write(folder.path().join("piqa.jsonl"), rows.collect::<String>()).unwrap();
+        selection.data = folder.path().to_owned();
+    }
     Asked::read(task(name), &selection).unwrap()
 }
 
@@ -67,7 +83,7 @@ fn likelihoods_are_those_of_the_harness() {
         for (setting, protocol) in
             [("add_bos_token=False", Protocol::Wanda), ("add_bos_token=True", Protocol::Harness)]
         {
-            let all: Vec<Asked> = TASKS.iter().map(|name| asked(name, &data)).collect();
+            let all: Vec<Asked> = TASKS.iter().map(|name| asked(name, &data, &want)).collect();
             let asking = Asking { protocol, longest: Some(512), ..Asking::default() };
             let found = ask(&decoder, tokenizer.clone(), &all, asking, &mut |_| {}).unwrap();
             for task in &found {
@@ -126,7 +142,7 @@ fn contexts_and_tokens_are_those_of_the_harness() {
         {
             let encoder = Encoder::new(tokenizer.clone(), protocol).unwrap();
             for name in TASKS {
-                let asked = asked(name, &data);
+                let asked = asked(name, &data, &want);
                 let items = want["results"][setting][name]["items"].as_array().unwrap();
                 for (prompt, item) in asked.parts[0].prompts.iter().zip(items) {
                     for (place, (context, rest)) in
