@@ -184,7 +184,8 @@ pub(super) fn attended(
         }
     }
     // There is no way back through a cap.
-    if let Some(gpu) = kernels_back(engine, &[queries, keys, values]).filter(|_| rules.softcap.is_none()) {
+    let goes_back = whole && rules.softcap.is_none();
+    if let Some(gpu) = kernels_back(engine, &[queries, keys, values]).filter(|_| goes_back) {
         let parts = [queries, keys, values].map(|it| it.detach().contiguous());
         let [own, of_keys, of_values] = parts;
         let parts = [own?, of_keys?, of_values?];
