@@ -15,9 +15,9 @@ use crate::tasks::{Encoder, Protocol, Writing, continued};
 /// Writes on after a prompt, by the likeliest token each time or by drawing, so that one can read what pruning left of a model
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  allot generate MODEL \"Once upon a time\"
-  allot generate MODEL \"Once upon a time\" --tokens 200 --temperature 0.8 --top-p 0.95 --draw-seed 7
-  allot generate MODEL \"Question: What is 2 + 2?\\nAnswer:\" --stop \"Question:\" --allocation A.json --method magnitude")]
+  allot generate MODEL 'Once upon a time'
+  allot generate MODEL 'Once upon a time' --tokens 200 --temperature 0.8 --top-p 0.95 --draw-seed 7
+  allot generate MODEL 'Tom said' --stop '.' --allocation A.json --method magnitude")]
 pub(in crate::cli) struct Arguments {
     /// The model's folder, as Hugging Face lays it out, or its id in the hub, `OWNER/NAME`
     model: PathBuf,
