@@ -43,7 +43,7 @@ impl PythonRandom {
     }
 
     /// Returns the next 32 random bits.
-    pub fn next(&mut self) -> u32 {
+    pub fn bits(&mut self) -> u32 {
         if self.at == SIZE {
             self.twist();
         }
@@ -71,7 +71,7 @@ impl PythonRandom {
             return 0;
         }
         loop {
-            let drawn = self.next() >> (32 - bits);
+            let drawn = self.bits() >> (32 - bits);
             if drawn < count {
                 return drawn;
             }
@@ -80,7 +80,7 @@ impl PythonRandom {
 
     /// Returns a number from 0 to below 1, as `random()` does.
     pub fn share(&mut self) -> f64 {
-        let (high, low) = (self.next() >> 5, self.next() >> 6);
+        let (high, low) = (self.bits() >> 5, self.bits() >> 6);
         (f64::from(high) * 67_108_864.0 + f64::from(low)) / 9_007_199_254_740_992.0
     }
 
@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn numbers_are_those_of_python() {
         let mut random = PythonRandom::new(1234);
-        let bits: Vec<u32> = (0..4).map(|_| random.next()).collect();
+        let bits: Vec<u32> = (0..4).map(|_| random.bits()).collect();
         assert_eq!(bits, [4_150_886_329, 3_342_196_574, 1_892_932_127, 501_869_158]);
     }
 

@@ -89,7 +89,7 @@ pub enum CliError {
     Descent(#[from] crate::descent::error::DescentError),
     /// A model cannot be measured by a task.
     #[error(transparent)]
-    Task(#[from] crate::tasks::TaskError),
+    Task(Box<crate::tasks::TaskError>),
     /// There is no built-in task of a name.
     #[error("there is no built-in task `{name}`")]
     NoTask {
@@ -274,5 +274,11 @@ impl From<crate::trial::error::TrialError> for CliError {
 impl From<SearchError> for CliError {
     fn from(error: SearchError) -> Self {
         Self::Search(Box::new(error))
+    }
+}
+
+impl From<crate::tasks::TaskError> for CliError {
+    fn from(error: crate::tasks::TaskError) -> Self {
+        Self::Task(Box::new(error))
     }
 }
