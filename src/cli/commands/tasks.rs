@@ -9,7 +9,7 @@ use crate::cli::shared::common::{Common, Format, Verdict};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::progress::Progress;
 use crate::cli::shared::pruned::PrunedArguments;
-use crate::cli::shared::{interrupt, model, output, terminal};
+use crate::cli::shared::{model, output, terminal};
 use crate::model::Tokenizer;
 use crate::report::{TableOptions, tasks as tables};
 use crate::tasks::log::{Earlier, write};
@@ -155,7 +155,8 @@ fn measured(
         protocol,
         longest: arguments.max_length,
         rows: arguments.batch,
-        interrupt: Some(interrupt::flag()),
+        // Nothing is written until the end, so Ctrl-C ends the process wherever it is.
+        interrupt: None,
     };
     let bar = Progress::new("tasks", common.quiet);
     let tasks = ask(&decoder, tokenizer, asked, asking, &mut |share| bar.at(share))?;
