@@ -140,27 +140,24 @@ fn result(
 ) -> Result<Vec<f64>, TaskError> {
     let folder = TempDir::new().unwrap();
     std::fs::write(folder.path().join("d.jsonl"), file).unwrap();
-    let task = Task::parse("own.yaml", description)?;
+    let task = Task::parse("own.yaml", description).map_err(Box::new)?;
     let selection = Selection { data: folder.path().to_owned(), limit, ..Selection::default() };
-    let asked = [Asked::read(task, &selection).map_err(without_folder)?];
+    let asked = [Asked::read(task, &selection).map_err(|it| Box::new(without_folder(it)))?];
     let (decoder, tokenizer) = decoder();
     let asking = Asking { longest: Some(longest), ..Asking::default() };
-    let found = ask(&decoder, tokenizer, &asked, asking, &mut |_| {}).map_err(without_folder)?;
+    let found =
+        ask(&decoder, tokenizer, &asked, asking, &mut |_| {}).map_err(|it| Box::new(without_folder(it)))?;
     Ok(found[0].results().flat_map(|(_, it)| it.log_likelihoods.clone()).collect())
 }
 
 /// Leaves a file's name only, since the folder is another each time.
-fn without_folder(error: TaskError) -> TaskError {
-    match error {
-        TaskError::Document { path, line, problem } => {
-            TaskError::Document { path: path.file_name().unwrap().into(), line, problem }
-        }
-        TaskError::Empty { path } => TaskError::Empty { path: path.file_name().unwrap().into() },
-        TaskError::Form { path, line, task, found, forms } => {
-            TaskError::Form { path: path.file_name().unwrap().into(), line, task, found, forms }
-        }
-        other => other,
+fn without_folder(mut error: TaskError) -> TaskError {
+    if let TaskError::Document { path, .. } | TaskError::Empty { path } | TaskError::Form { path, .. } =
+        &mut error
+    {
+        *path = path.file_name().unwrap().into();
     }
+    error
 }
 
 const OWN: &str = r#"
