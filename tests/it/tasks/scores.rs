@@ -137,7 +137,7 @@ fn result(
     file: &str,
     limit: Option<usize>,
     longest: usize,
-) -> Result<Vec<f64>, TaskError> {
+) -> Result<Vec<f64>, Box<TaskError>> {
     let folder = TempDir::new().unwrap();
     std::fs::write(folder.path().join("d.jsonl"), file).unwrap();
     let task = Task::parse("own.yaml", description).map_err(Box::new)?;
