@@ -43,6 +43,7 @@ pub mod report;
 pub mod search;
 pub mod session;
 pub mod stats;
+pub mod tasks;
 pub mod trial;
 
 pub use allot_core::{allocate, data, interpret, kernels, results};

@@ -12,8 +12,8 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 pub use shared::error::CliError;
 
 use commands::{
-    check, compare, completions, descend, diff, enumerate, eval, explain, export, fmt, import, import_dsa,
-    inspect, kl, list, man, ops, ppl, prune, search, show, stats,
+    check, compare, completions, descend, diff, enumerate, eval, explain, export, fmt, generate, import,
+    import_dsa, inspect, kl, list, man, ops, ppl, prune, search, show, stats, tasks,
 };
 use shared::common::{Common, Verdict};
 use shared::given::Given;
@@ -43,6 +43,8 @@ enum Command {
     Prune(prune::Arguments),
     Ppl(ppl::Arguments),
     Kl(kl::Arguments),
+    Tasks(tasks::Arguments),
+    Generate(generate::Arguments),
     Search(search::Arguments),
     Descend(descend::Arguments),
     Enumerate(enumerate::Arguments),
@@ -111,6 +113,8 @@ fn run(cli: &Cli, given: Option<Given<'_>>) -> Result<Verdict, CliError> {
         Command::Prune(arguments) => prune::run(arguments, cli.common),
         Command::Ppl(arguments) => ppl::run(arguments, cli.common),
         Command::Kl(arguments) => kl::run(arguments, cli.common),
+        Command::Tasks(arguments) => tasks::run(arguments, cli.common),
+        Command::Generate(arguments) => generate::run(arguments, cli.common),
         Command::Search(arguments) => search::run(arguments, cli.common),
         Command::Descend(arguments) => descend::run(arguments, cli.common),
         Command::Enumerate(arguments) => enumerate::run(arguments, cli.common),

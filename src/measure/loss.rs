@@ -93,6 +93,17 @@ pub fn row_loss(logits: &[f32], target: u32) -> f64 {
     total.ln() + f64::from(largest) - f64::from(chosen.unwrap_or(f32::NEG_INFINITY))
 }
 
+/// Returns the log-likelihood of each of some tokens under one position's logits, in nats, and the likeliest token of all, the first
+/// of equal ones.
+pub fn row_likelihoods(logits: &[f32], targets: &[u32]) -> (Vec<f64>, u32) {
+    let (largest, total) = partition(logits);
+    let log_total = total.ln() + f64::from(largest);
+    let of = |target: &u32| logits.get(*target as usize).copied().unwrap_or(f32::NEG_INFINITY);
+    let likelihoods = targets.iter().map(|target| f64::from(of(target)) - log_total).collect();
+    let likeliest = logits.iter().position(|logit| *logit == largest).unwrap_or(0);
+    (likelihoods, likeliest as u32)
+}
+
 /// Returns the Kullback-Leibler divergence of `other` from `dense` at one position, in nats.
 pub fn row_divergence(dense: &[f32], other: &[f32]) -> f64 {
     let (dense_largest, dense_total) = partition(dense);

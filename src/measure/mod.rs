@@ -9,7 +9,7 @@ mod reference;
 mod slope;
 
 pub use divergence::{Divergence, divergence, divergence_of, divergence_streamed};
-pub use loss::{Logits, row_divergence, row_loss};
+pub use loss::{Logits, row_divergence, row_likelihoods, row_loss};
 pub use perplexity::{Perplexity, perplexity, perplexity_of, perplexity_streamed};
 pub use reference::{Reference, WindowLoss};
 pub use slope::{LossSlope, SlopeOf};

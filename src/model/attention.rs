@@ -1,4 +1,7 @@
 //! Causal attention that never holds the whole score matrix.
+//!
+//! On a processor a query's result depends on nothing but the query and what it sees: neither on the queries beside it nor on how many
+//! there are. So a pass that goes on after kept keys and values gives the bits of one over the whole sequence.
 
 use std::ops::Range;
 
@@ -10,6 +13,17 @@ use super::product::{Goal, product};
 
 /// Query rows that are scored at a time; their scores stay in a core's cache.
 const CHUNK: usize = 64;
+
+/// Positions whose values are added up before they are added to those before: a fixed number, from the sequence's beginning on, so that
+/// no sum depends on how far other queries see.
+const BLOCK: usize = 512;
+
+/// Keys and depths below which `gemm` takes other ways, which add in another order.
+const FEWEST_KEYS: usize = 8;
+const SHALLOWEST: usize = 4;
+
+/// The most scores for which `gemm` adds in another order.
+const FEW_SCORES: usize = 16 * 16;
 
 /// The shape and the rules of one block's attention.
 #[derive(Clone, Copy, Debug)]
@@ -27,7 +41,8 @@ pub(super) struct Attention {
 
 impl Attention {
     /// Returns the attention of queries `[samples, length, heads, head_size]` over keys and values
-    /// `[samples, length, key_value_heads, head_size]`, as `[samples, length, heads * head_size]`.
+    /// `[samples, seen, key_value_heads, head_size]`, as `[samples, length, heads * head_size]`. The queries are the last of the
+    /// sequence.
     pub(super) fn run(&self, queries: &Tensor, keys: &Tensor, values: &Tensor) -> Result<Tensor> {
         // The fused kernel has no gradient.
         let tracked = queries.track_op() || keys.track_op() || values.track_op();
@@ -42,12 +57,16 @@ impl Attention {
     /// Computes the same from candle's operations, on any device, a chunk of queries at a time.
     pub(super) fn composed(&self, queries: &Tensor, keys: &Tensor, values: &Tensor) -> Result<Tensor> {
         let (samples, length, heads, size) = queries.dims4()?;
+        let all = keys.dim(1)?;
+        let Some(before) = all.checked_sub(length) else {
+            candle_core::bail!("attention of {length} queries over {all} keys");
+        };
         let shared = heads / self.key_value_heads;
         let spread = |tensor: &Tensor| -> Result<Tensor> {
             tensor
                 .unsqueeze(3)?
-                .expand((samples, length, self.key_value_heads, shared, size))?
-                .reshape((samples, length, heads, size))?
+                .expand((samples, all, self.key_value_heads, shared, size))?
+                .reshape((samples, all, heads, size))?
                 .transpose(1, 2)?
                 .contiguous()
         };
@@ -56,10 +75,10 @@ impl Attention {
         let values = spread(values)?;
         let mut parts = Vec::new();
         // A GPU wants larger pieces than a cache does.
-        for start in (0..length).step_by(8 * CHUNK) {
-            let rows = start..length.min(start + 8 * CHUNK);
+        for start in (before..all).step_by(8 * CHUNK) {
+            let rows = start..all.min(start + 8 * CHUNK);
             let seen = self.seen(rows.start).start..rows.end;
-            let part = queries.narrow(2, start, rows.len())?;
+            let part = queries.narrow(2, start - before, rows.len())?;
             let mut scores = part.matmul(&keys.narrow(3, seen.start, seen.len())?.contiguous()?)?;
             if let Some(cap) = self.softcap {
                 scores = ((scores / cap)?.tanh()? * cap)?;
@@ -100,40 +119,100 @@ impl Attention {
         visible.where_cond(&zeros, &Tensor::full(far, shape, device)?)?.to_dtype(like.dtype())
     }
 
-    /// Fills the output rows `rows` of one sample, head by head.
-    fn fill(&self, sample: &Sample<'_>, rows: Range<usize>, scores: &mut Vec<f32>, output: &mut [f32]) {
+    /// Fills the output of the queries at the positions `rows` of one sample, head by head.
+    fn fill(&self, sample: &Sample<'_>, rows: Range<usize>, scratch: &mut Scratch, output: &mut [f32]) {
         let (width, size) = (self.heads * self.head_size, self.head_size);
         let key_width = self.key_value_heads * size;
         let shared = self.heads / self.key_value_heads;
         let seen = self.seen(rows.start).start..rows.end;
-        let columns = seen.len();
-        scores.resize(rows.len() * columns, 0.0);
+        let small = rows.len() < 2 || seen.len() < FEWEST_KEYS || rows.len() * seen.len() <= FEW_SCORES;
         for head in 0..self.heads {
-            let query = &sample.queries[rows.start * width + head * size..];
+            let query = &sample.queries[(rows.start - sample.before) * width + head * size..];
             let offset = seen.start * key_width + head / shared * size;
-            product(
-                (rows.len(), columns, size),
-                (scores, columns),
-                (query, width, 1),
-                (&sample.keys[offset..], 1, key_width),
-                self.scale as f32,
-                Goal::Replace,
-            );
-            for (row, line) in rows.clone().zip(scores.chunks_exact_mut(columns)) {
-                let visible = self.seen(row);
-                let visible = visible.start - seen.start..visible.end - seen.start;
-                line[..visible.start].fill(0.0);
-                line[visible.end..].fill(0.0);
-                self.shares(&mut line[visible]);
+            let (keys, values) = (&sample.keys[offset..], &sample.values[offset..]);
+            let mixed = &mut output[head * size..];
+            if !small {
+                let of =
+                    Strided { query: (query, width), keys: (keys, key_width), values: (values, key_width) };
+                self.mix(of, rows.clone(), (rows.len(), seen.clone()), scratch, (mixed, width));
+                continue;
+            }
+            // Lines of zeros beside, so that even one query is multiplied as many are.
+            let columns = seen.len().max(FEWEST_KEYS);
+            let lines = rows.len().max(FEW_SCORES / columns + 1).max(2);
+            let mut padded = std::mem::take(&mut scratch.padded);
+            padded.clear();
+            padded.resize((2 * lines + 2 * columns) * size, 0.0);
+            let (inputs, out) = padded.split_at_mut((lines + 2 * columns) * size);
+            let (queries, rest) = inputs.split_at_mut(lines * size);
+            let (near_keys, near_values) = rest.split_at_mut(columns * size);
+            copy((query, width), queries, (rows.len(), size));
+            copy((keys, key_width), near_keys, (seen.len(), size));
+            copy((values, key_width), near_values, (seen.len(), size));
+            let of = Strided { query: (queries, size), keys: (near_keys, size), values: (near_values, size) };
+            let wide = seen.start..seen.start + columns;
+            self.mix(of, rows.clone(), (lines, wide), scratch, (out, size));
+            for (row, line) in out.chunks_exact(size).take(rows.len()).enumerate() {
+                mixed[row * width..][..size].copy_from_slice(line);
+            }
+            scratch.padded = padded;
+        }
+    }
+
+    /// Mixes one head's values at the positions `seen` for the queries at the positions `rows`; lines of queries beyond are padding.
+    fn mix(
+        &self,
+        of: Strided<'_>,
+        rows: Range<usize>,
+        (lines, seen): (usize, Range<usize>),
+        scratch: &mut Scratch,
+        (output, width): (&mut [f32], usize),
+    ) {
+        let (size, columns) = (self.head_size, seen.len());
+        let scores = &mut scratch.scores;
+        scores.resize(lines * columns, 0.0);
+        product(
+            (lines, columns, size),
+            (scores, columns),
+            (of.query.0, of.query.1, 1),
+            (of.keys.0, 1, of.keys.1),
+            self.scale as f32,
+            Goal::Replace,
+        );
+        for (row, line) in rows.clone().zip(scores.chunks_exact_mut(columns)) {
+            let visible = self.seen(row);
+            let visible = visible.start - seen.start..visible.end - seen.start;
+            line[..visible.start].fill(0.0);
+            line[visible.end..].fill(0.0);
+            self.shares(&mut line[visible]);
+        }
+        scores[rows.len() * columns..].fill(0.0);
+        let mut goal = Goal::Replace;
+        for block in (seen.start / BLOCK * BLOCK..seen.end).step_by(BLOCK) {
+            let here = block.max(seen.start)..seen.end.min(block + BLOCK);
+            let (from, depth) = (here.start - seen.start, here.len());
+            let (mut shares, mut share_width) = (&scores[from..], columns);
+            let (mut values, mut value_width) = (&of.values.0[from * of.values.1..], of.values.1);
+            if depth < SHALLOWEST {
+                let shallow = &mut scratch.shallow;
+                shallow.clear();
+                shallow.resize((lines + size) * SHALLOWEST, 0.0);
+                let (deep_shares, deep_values) = shallow.split_at_mut(lines * SHALLOWEST);
+                for (deep, share) in deep_shares.chunks_exact_mut(SHALLOWEST).zip(shares.chunks(columns)) {
+                    deep[..depth].copy_from_slice(&share[..depth]);
+                }
+                copy((values, value_width), deep_values, (depth, size));
+                (shares, share_width, values, value_width) = (deep_shares, SHALLOWEST, deep_values, size);
             }
             product(
-                (rows.len(), size, columns),
-                (&mut output[head * size..], width),
-                (scores, columns, 1),
-                (&sample.values[offset..], key_width, 1),
+                (lines, size, depth.max(SHALLOWEST)),
+                (output, width),
+                (shares, share_width, 1),
+                (values, value_width, 1),
                 1.0,
-                Goal::Replace,
+                goal,
             );
+            goal = Goal::AddHere;
         }
     }
 
@@ -154,8 +233,32 @@ impl Attention {
     }
 }
 
+/// Room for what one thread computes on the way.
+#[derive(Default)]
+struct Scratch {
+    scores: Vec<f32>,
+    padded: Vec<f32>,
+    shallow: Vec<f32>,
+}
+
+/// One head's queries, keys and values, each with the numbers from one line to the next.
+struct Strided<'a> {
+    query: (&'a [f32], usize),
+    keys: (&'a [f32], usize),
+    values: (&'a [f32], usize),
+}
+
+/// Copies `(lines, size)` numbers from lines that lie apart to lines that lie together.
+fn copy((from, stride): (&[f32], usize), to: &mut [f32], (lines, size): (usize, usize)) {
+    for (line, to) in to.chunks_exact_mut(size).take(lines).enumerate() {
+        to.copy_from_slice(&from[line * stride..][..size]);
+    }
+}
+
 /// Queries, keys and values of one sample, each `[length, heads, head_size]`.
 struct Sample<'a> {
+    /// How many keys there are before that of the first query.
+    before: usize,
     queries: &'a [f32],
     keys: &'a [f32],
     values: &'a [f32],
@@ -176,8 +279,10 @@ impl CustomOp3 for Attention {
         value_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         let (samples, length, heads, size) = query_layout.shape().dims4()?;
-        let key_shape = (samples, length, self.key_value_heads, size).into();
+        let (_, all, _, _) = key_layout.shape().dims4()?;
+        let key_shape = (samples, all, self.key_value_heads, size).into();
         if (heads, size) != (self.heads, self.head_size)
+            || all < length
             || key_layout.shape() != &key_shape
             || value_layout.shape() != &key_shape
         {
@@ -188,24 +293,26 @@ impl CustomOp3 for Attention {
         let values = floats(values, value_layout)?;
         let width = heads * size;
         let key_width = self.key_value_heads * size;
+        let before = all - length;
         let mut output = vec![0f32; samples * length * width];
         output
-            .par_chunks_mut(length * width)
+            .par_chunks_mut((length * width).max(1))
             .enumerate()
-            .flat_map(|(sample, all)| {
-                let keys_from = sample * length * key_width;
+            .flat_map(|(sample, rows)| {
+                let keys_from = sample * all * key_width;
                 let of = Sample {
+                    before,
                     queries: &queries[sample * length * width..][..length * width],
-                    keys: &keys[keys_from..][..length * key_width],
-                    values: &values[keys_from..][..length * key_width],
+                    keys: &keys[keys_from..][..all * key_width],
+                    values: &values[keys_from..][..all * key_width],
                 };
-                all.par_chunks_mut(CHUNK * width)
+                rows.par_chunks_mut(CHUNK * width)
                     .enumerate()
-                    .map(move |(chunk, rows)| (Sample { ..of }, chunk * CHUNK, rows))
+                    .map(move |(chunk, rows)| (Sample { ..of }, before + chunk * CHUNK, rows))
             })
-            .for_each_init(Vec::new, |scores, (sample, start, rows)| {
+            .for_each_init(Scratch::default, |scratch, (sample, start, rows)| {
                 let end = start + rows.len() / width;
-                self.fill(&sample, start..end, scores, rows);
+                self.fill(&sample, start..end, scratch, rows);
             });
         Ok((CpuStorage::F32(output), (samples, length, width).into()))
     }
@@ -243,6 +350,36 @@ mod tests {
             let apart = (fused - plain).unwrap().abs().unwrap();
             let apart: f32 = apart.flatten_all().unwrap().max(0).unwrap().to_scalar().unwrap();
             assert!(apart < 3e-6, "length {length}: {apart:e}");
+        }
+    }
+
+    /// Returns the lines from `from` on of a tensor `[1, length, ...]`, as bits.
+    fn bits(tensor: &Tensor, from: usize) -> Vec<u32> {
+        let rest = tensor.narrow(1, from, tensor.dim(1).unwrap() - from).unwrap();
+        let numbers: Vec<f32> = rest.flatten_all().unwrap().to_vec1().unwrap();
+        numbers.into_iter().map(f32::to_bits).collect()
+    }
+
+    #[test]
+    fn a_querys_result_depends_on_what_it_sees_alone() {
+        let device = Device::Cpu;
+        for (size, window, softcap) in [(10, None, None), (64, None, None), (24, Some(37), Some(3.0))] {
+            let attention =
+                Attention { heads: 4, key_value_heads: 2, head_size: size, scale: 0.3, softcap, window };
+            let random = |heads| Tensor::randn(0f32, 1.0, (1, 1100, heads, size), &device).unwrap();
+            let (queries, keys, values) = (random(4), random(2), random(2));
+            let whole = attention.run(&queries, &keys, &values).unwrap();
+            for length in (1..20).chain([63, 65, 129, 511, 512, 513, 514, 515, 517, 1025, 1100]) {
+                let first = |tensor: &Tensor| tensor.narrow(1, 0, length).unwrap();
+                let (keys, values) = (first(&keys), first(&values));
+                for from in [0, 1, 2, length / 2, length - length.min(3), length - 1] {
+                    let from = from.min(length - 1);
+                    let late = queries.narrow(1, from, length - from).unwrap();
+                    let part = attention.run(&late, &keys, &values).unwrap();
+                    let same = bits(&first(&whole), from) == bits(&part, 0);
+                    assert!(same, "size {size}, {from}..{length} of the sequence");
+                }
+            }
         }
     }
 }

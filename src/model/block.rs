@@ -18,6 +18,10 @@ use crate::device::Engine;
 /// A function that sees what linears read: called once for each site of a block, with `[samples, length, columns]`.
 pub type Tap<'a> = dyn FnMut(Site, &Tensor) -> Result<(), ModelError> + 'a;
 
+/// A function that mixes values: called once for a block, with its attention and its queries, keys and values
+/// `[samples, length, heads, head_size]`; it returns `[samples, length, heads * head_size]`.
+pub(super) type Mixing<'a> = dyn FnMut(&Attention, [Tensor; 3]) -> Result<Tensor, ModelError> + 'a;
+
 /// Returns a tap that looks away.
 pub fn no_tap() -> impl FnMut(Site, &Tensor) -> Result<(), ModelError> {
     |_, _| Ok(())
@@ -178,6 +182,26 @@ impl Angles {
         })
     }
 
+    /// Returns the angles for tokens that stand at these positions of sequences of at most `length` tokens.
+    pub(super) fn at(
+        checkpoint: &Checkpoint,
+        positions: &[u32],
+        length: usize,
+        device: &Device,
+    ) -> Result<Self, ModelError> {
+        let all = Self::new(checkpoint, length, device)?;
+        let positions = Tensor::new(positions, device)?;
+        let chosen = |table: Table| -> Result<Table, ModelError> {
+            let of = |all: Tensor| all.index_select(&positions, 0);
+            Ok(Table { cosines: of(table.cosines)?, sines: of(table.sines)? })
+        };
+        Ok(Self {
+            engine: all.engine,
+            full: all.full.map(chosen).transpose()?,
+            sliding: all.sliding.map(chosen).transpose()?,
+        })
+    }
+
     /// Rotates `[samples, length, heads, head_size]`; channels beyond the rotated ones pass through.
     fn rotate(&self, input: Tensor, slides: bool) -> Result<Tensor, ModelError> {
         let sliding = self.sliding.as_ref().filter(|_| slides);
@@ -311,13 +335,32 @@ impl Block {
     /// # Errors
     /// When the tap fails, or a tensor operation does.
     pub fn forward(&self, hidden: &Tensor, angles: &Angles, tap: &mut Tap<'_>) -> Result<Tensor, ModelError> {
-        self.run(hidden, angles, tap).map_err(|error| error.inside(&format!("block {}", self.index)))
+        self.forward_mixing(hidden, angles, tap, &mut |attention, [queries, keys, values]| {
+            steps::attended(&self.engine, attention, [&queries, &keys, &values])
+        })
     }
 
-    fn run(&self, hidden: &Tensor, angles: &Angles, tap: &mut Tap<'_>) -> Result<Tensor, ModelError> {
+    /// Runs the block with values mixed by `mixing` instead of causal attention over each sample.
+    pub(super) fn forward_mixing(
+        &self,
+        hidden: &Tensor,
+        angles: &Angles,
+        tap: &mut Tap<'_>,
+        mixing: &mut Mixing<'_>,
+    ) -> Result<Tensor, ModelError> {
+        self.run(hidden, angles, tap, mixing).map_err(|error| error.inside(&format!("block {}", self.index)))
+    }
+
+    fn run(
+        &self,
+        hidden: &Tensor,
+        angles: &Angles,
+        tap: &mut Tap<'_>,
+        mixing: &mut Mixing<'_>,
+    ) -> Result<Tensor, ModelError> {
         let attended = self.around(hidden, &self.attention_norm, self.after_attention.as_ref(), |input| {
             tap(Site::AttentionInput, input)?;
-            let mixed = self.attend(input, angles)?;
+            let mixed = self.attend(input, angles, mixing)?;
             tap(Site::AttentionOutput, &mixed)?;
             Ok(self.linear(ProjectionKind::Out)?.run(&mixed)?)
         })?;
@@ -349,7 +392,7 @@ impl Block {
     }
 
     /// Returns the attention's mixture of values, which the output projection reads.
-    fn attend(&self, input: &Tensor, angles: &Angles) -> Result<Tensor, ModelError> {
+    fn attend(&self, input: &Tensor, angles: &Angles, mixing: &mut Mixing<'_>) -> Result<Tensor, ModelError> {
         let (samples, length, _) = input.dims3()?;
         let Attention { heads, key_value_heads, head_size, .. } = self.attention;
         let (queries, keys, values) = match self.fused(Role::QueryKeyValue) {
@@ -372,7 +415,7 @@ impl Block {
             keys = key_norm.run(&keys)?;
         }
         let (queries, keys) = (angles.rotate(queries, self.slides)?, angles.rotate(keys, self.slides)?);
-        steps::attended(&self.engine, &self.attention, [&queries, &keys, &values])
+        mixing(&self.attention, [queries, keys, values])
     }
 
     /// Returns what stands between an MLP's two layers, which the narrowing projection reads.

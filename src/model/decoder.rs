@@ -40,7 +40,13 @@ impl Embedding {
     /// # Errors
     /// When an id is outside the vocabulary, or a sample longer than the model's context.
     pub fn run(&self, ids: &[u32], length: usize) -> Result<Tensor, ModelError> {
-        self.embed(ids, length).map_err(|error| error.inside("embedding"))
+        let places: Vec<u32> = (0..length as u32).collect();
+        self.embed(ids, &places).map_err(|error| error.inside("embedding"))
+    }
+
+    /// Returns the hidden states `[1, tokens, hidden]` of tokens that stand at these positions of their sequences.
+    pub(super) fn run_at(&self, ids: &[u32], places: &[u32]) -> Result<Tensor, ModelError> {
+        self.embed(ids, places).map_err(|error| error.inside("embedding"))
     }
 
     /// Looks rows up in the table, which holds the stored numbers in the type in which decoders compute.
@@ -53,11 +59,13 @@ impl Embedding {
         Ok((rows.to_dtype(DType::F32)? * scale)?.to_dtype(self.checkpoint.precision().dtype())?)
     }
 
-    fn embed(&self, ids: &[u32], length: usize) -> Result<Tensor, ModelError> {
+    fn embed(&self, ids: &[u32], places: &[u32]) -> Result<Tensor, ModelError> {
         let config = self.checkpoint.config();
         let layout = self.checkpoint.layout();
-        if length > config.positions {
-            return Err(ModelError::Length { length, longest: config.positions });
+        let length = places.len();
+        let longest = places.iter().max().map_or(0, |last| *last as usize + 1);
+        if longest > config.positions {
+            return Err(ModelError::Length { length: longest, longest: config.positions });
         }
         let samples = ids.len().checked_div(length).unwrap_or(0);
         let shape = (samples, length, config.embedding);
@@ -76,7 +84,7 @@ impl Embedding {
             hidden = hidden.broadcast_matmul(&project.t()?)?;
         }
         if let Some((name, offset)) = &layout.positions {
-            let places: Vec<u32> = (0..length).map(|place| (place + offset) as u32).collect();
+            let places: Vec<u32> = places.iter().map(|place| place + *offset as u32).collect();
             let table = self.checkpoint.rows(name, &places)?;
             let table = self.checkpoint.working(table, (length, config.hidden), &self.device)?;
             hidden = hidden.broadcast_add(&table)?;

@@ -5,6 +5,8 @@
 pub(crate) enum Goal {
     /// It is replaced, on this thread alone.
     Replace,
+    /// It is added to, on this thread alone.
+    AddHere,
     /// It is added to, on all cores; the sums do not depend on how many.
     Add,
 }
@@ -31,6 +33,7 @@ pub(crate) fn product(
     let right = &right[..=last(depth, right_row, columns, right_column)];
     let (keep, parallelism) = match goal {
         Goal::Replace => (0.0, gemm::Parallelism::None),
+        Goal::AddHere => (1.0, gemm::Parallelism::None),
         Goal::Add => (1.0, gemm::Parallelism::Rayon(rayon::current_num_threads())),
     };
     // SAFETY: every element that the strides reach lies inside the slices cut above, and `output` overlaps nothing.
@@ -42,7 +45,7 @@ pub(crate) fn product(
             output.as_mut_ptr(),
             1,
             output_stride as isize,
-            goal == Goal::Add,
+            goal != Goal::Replace,
             left.as_ptr(),
             left_column as isize,
             left_row as isize,

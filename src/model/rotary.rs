@@ -79,6 +79,17 @@ impl Rotary {
             .unzip()
     }
 
+    /// Returns up to which length of a sequence its angles do not depend on how long it is.
+    pub fn steady_length(&self) -> usize {
+        match &self.scaling {
+            Scaling::Dynamic { original, .. } => *original as usize,
+            Scaling::Long { original, .. } => *original,
+            Scaling::None | Scaling::Linear { .. } | Scaling::Yarn { .. } | Scaling::Llama3 { .. } => {
+                usize::MAX
+            }
+        }
+    }
+
     fn frequencies(&self, length: usize) -> Vec<f32> {
         let half = self.size / 2;
         let base = self.base(length);

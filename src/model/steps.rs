@@ -165,7 +165,7 @@ pub(super) fn rotated(
     Ok(otherwise()?)
 }
 
-/// Returns the attention of queries over keys and values, as [`Attention::run`].
+/// Returns the attention of queries over keys and values, as [`Attention::run`]; a GPU's kernel computes it of whole sequences.
 pub(super) fn attended(
     engine: &Engine,
     attention: &Attention,
@@ -176,14 +176,16 @@ pub(super) fn attended(
         softcap: attention.softcap.map(|cap| cap as f32),
         window: attention.window,
     };
-    if let Some(gpu) = kernels_for(engine, &[queries, keys, values]) {
+    let whole = queries.dim(1)? == keys.dim(1)?;
+    if let Some(gpu) = kernels_for(engine, &[queries, keys, values]).filter(|_| whole) {
         let parts = [queries.contiguous()?, keys.contiguous()?, values.contiguous()?];
         if let Some(mixed) = layers::attention(gpu, parts.each_ref(), rules)? {
             return Ok(mixed);
         }
     }
     // There is no way back through a cap.
-    if let Some(gpu) = kernels_back(engine, &[queries, keys, values]).filter(|_| rules.softcap.is_none()) {
+    let goes_back = whole && rules.softcap.is_none();
+    if let Some(gpu) = kernels_back(engine, &[queries, keys, values]).filter(|_| goes_back) {
         let parts = [queries, keys, values].map(|it| it.detach().contiguous());
         let [own, of_keys, of_values] = parts;
         let parts = [own?, of_keys?, of_values?];

@@ -23,6 +23,15 @@ pub struct Tokenizer {
     vocabulary: usize,
     inner: tokenizers::Tokenizer,
     special: SpecialTokens,
+    /// The tokens with which a text begins and ends, by the files beside it.
+    marks: Marks,
+}
+
+/// The ids with which a text begins and ends, where a folder names them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Marks {
+    beginning: Option<u32>,
+    ends: Vec<u32>,
 }
 
 /// What a tokenizer puts around each text.
@@ -113,7 +122,8 @@ impl Tokenizer {
         }
         let add_bos_token = configuration.get("add_bos_token").and_then(Value::as_bool);
         let special = around_text(&inner, decided_by, add_bos_token).map_err(unreadable)?;
-        Ok(Self { path, vocabulary, inner, special })
+        let marks = marks(folder, &configuration, &inner);
+        Ok(Self { path, vocabulary, inner, special, marks })
     }
 
     /// Returns what it puts around each text.
@@ -126,10 +136,18 @@ impl Tokenizer {
     /// # Errors
     /// When the tokenizer has no way to write the text, or writes it with tokens that the model does not have.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, ModelError> {
+        self.encode_with(text, true)
+    }
+
+    /// Returns the ids of a text, with the special tokens around it or without.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::encode`].
+    pub fn encode_with(&self, text: &str, special: bool) -> Result<Vec<u32>, ModelError> {
         let wrong = |problem| ModelError::Tokenizer { path: self.path.clone(), problem };
         let encoding = self
             .inner
-            .encode_fast(text, true)
+            .encode_fast(text, special)
             .map_err(|error| wrong(TokenizerProblem::Text(error.to_string())))?;
         let ids = encoding.get_ids();
         match ids.iter().find(|id| **id as usize >= self.vocabulary) {
@@ -154,10 +172,62 @@ impl Tokenizer {
         Ok(())
     }
 
+    /// Returns the text of ids, with the special tokens among them or without.
+    ///
+    /// # Errors
+    /// When the tokenizer's file has no way back.
+    pub fn decode(&self, ids: &[u32], special: bool) -> Result<String, ModelError> {
+        self.inner.decode(ids, !special).map_err(|error| ModelError::Tokenizer {
+            path: self.path.clone(),
+            problem: TokenizerProblem::Text(error.to_string()),
+        })
+    }
+
+    /// Returns the id with which a text begins, where the folder names one; else that with which it ends, as the field does.
+    pub fn beginning(&self) -> Option<u32> {
+        self.marks.beginning
+    }
+
+    /// Returns the ids with which a text ends, those that the folder names.
+    pub fn ends(&self) -> &[u32] {
+        &self.marks.ends
+    }
+
     /// Returns the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
+}
+
+/// Finds the tokens with which a text begins and ends: by name in the tokenizer's files, else by number in the model's.
+fn marks(folder: &Path, configuration: &Map<String, Value>, inner: &tokenizers::Tokenizer) -> Marks {
+    let object = |name: &str| -> Map<String, Value> {
+        let text = fs::read(folder.join(name)).unwrap_or_default();
+        serde_json::from_slice(&text).unwrap_or_default()
+    };
+    let (names, written) = (object("special_tokens_map.json"), object("generation_config.json"));
+    let config = object("config.json");
+    let named = |key: &str| {
+        let value = configuration.get(key).or_else(|| names.get(key))?;
+        let text = value.as_str().or_else(|| value.get("content")?.as_str())?;
+        inner.token_to_id(text)
+    };
+    let numbered = |key: &str| -> Vec<u32> {
+        let value = written.get(key).or_else(|| config.get(key));
+        let numbers = match value {
+            Some(Value::Array(all)) => all.iter().filter_map(Value::as_u64).collect(),
+            Some(other) => other.as_u64().into_iter().collect(),
+            None => Vec::new(),
+        };
+        numbers.into_iter().filter_map(|number| u32::try_from(number).ok()).collect()
+    };
+    let mut ends = numbered("eos_token_id");
+    ends.extend(named("eos_token"));
+    ends.sort_unstable();
+    ends.dedup();
+    let first = named("bos_token").or_else(|| numbered("bos_token_id").first().copied());
+    let last = named("eos_token").or_else(|| ends.first().copied());
+    Marks { beginning: first.or(last), ends }
 }
 
 /// Returns the object in `tokenizer_config.json`, empty where there is no such file.

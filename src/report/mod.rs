@@ -26,6 +26,7 @@ pub mod rows;
 pub mod search;
 mod svg;
 pub mod table;
+pub mod tasks;
 
 pub use figure::allocation_figure;
 pub use table::{TableOptions, allocation_table};

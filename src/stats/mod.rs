@@ -34,4 +34,5 @@ pub use statistics::{LinearStatistics, Provenance, Statistics, hessian_diagonal}
 pub use stream::{Activations, batch_samples, room};
 pub use text::Text;
 pub use text_error::TextError;
+pub(crate) use text_file::decode as text_of;
 pub use tokens::{TokenFile, Tokens};

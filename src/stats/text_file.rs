@@ -3,26 +3,26 @@
 use std::io::Read;
 use std::path::Path;
 
+use bzip2::read::MultiBzDecoder;
 use flate2::read::MultiGzDecoder;
 use ruzstd::decoding::StreamingDecoder;
 
 use super::text_error::TextError;
 
 /// What files that are no texts begin with, and what they are.
-const OTHERS: [(&[u8], &str); 6] = [
+const OTHERS: [(&[u8], &str); 5] = [
     (b"PAR1", "a Parquet file"),
     (b"ARROW1", "an Arrow file"),
     (b"PK\x03\x04", "a zip archive"),
-    (b"BZh", "packed by bzip2"),
     (b"\xfd7zXZ", "packed by xz"),
     (b"\x93NUMPY", "an array of NumPy"),
 ];
 
-/// Returns a file's text, with line breaks as `\n`: packed by gzip or zstd or not, in UTF-8, or in UTF-16 with its mark.
+/// Returns a file's text, with line breaks as `\n`: packed by gzip, zstd or bzip2 or not, in UTF-8, or in UTF-16 with its mark.
 ///
 /// # Errors
 /// When it cannot be unpacked, is something else than text, or is in another encoding.
-pub(super) fn decode(path: &Path, bytes: Vec<u8>) -> Result<String, TextError> {
+pub(crate) fn decode(path: &Path, bytes: Vec<u8>) -> Result<String, TextError> {
     let bytes = unpack(path, bytes)?;
     if let Some((_, what)) = OTHERS.iter().find(|(magic, _)| bytes.starts_with(magic)) {
         return Err(TextError::NoText { path: path.to_owned(), what });
@@ -45,6 +45,10 @@ fn unpack(path: &Path, bytes: Vec<u8>) -> Result<Vec<u8>, TextError> {
     match &bytes[..] {
         [0x1f, 0x8b, ..] => {
             let read = MultiGzDecoder::new(&bytes[..]).read_to_end(&mut unpacked);
+            read.map_err(|error| failed(error.to_string()))?;
+        }
+        [b'B', b'Z', b'h', ..] => {
+            let read = MultiBzDecoder::new(&bytes[..]).read_to_end(&mut unpacked);
             read.map_err(|error| failed(error.to_string()))?;
         }
         [0x28, 0xb5, 0x2f, 0xfd, ..] => {

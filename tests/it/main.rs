@@ -63,6 +63,7 @@ mod model {
     mod fingerprint;
     mod hub;
     mod odd_folders;
+    mod packed;
     mod reading;
     mod real;
     mod special_tokens;
@@ -93,3 +94,8 @@ mod stats {
     mod texts;
 }
 mod support;
+mod tasks {
+    mod command;
+    mod reference;
+    mod scores;
+}

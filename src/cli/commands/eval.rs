@@ -8,7 +8,6 @@ use crate::cli::shared::calibration::EvaluationArguments;
 use crate::cli::shared::common::{Common, Format, Verdict};
 use crate::cli::shared::dry_run::{DryRun, Outline};
 use crate::cli::shared::error::CliError;
-use crate::cli::shared::progress::watch;
 use crate::cli::shared::scripts::WrittenScript;
 use crate::cli::shared::{model, output, scripts, terminal};
 use crate::exchange::AllocationFile;

@@ -5,17 +5,15 @@ use std::path::{Path, PathBuf};
 use crate::cli::shared::common::{Common, Format, Verdict};
 use crate::cli::shared::dry_run::{DryRun, Outline};
 use crate::cli::shared::error::CliError;
-use crate::cli::shared::input::Input;
 use crate::cli::shared::progress::watch;
 use crate::cli::shared::text::WindowArguments;
 use crate::cli::shared::values::bytes;
-use crate::cli::shared::{allocation, model, output, scripts};
+use crate::cli::shared::{model, output, pruned as in_memory};
 use crate::forecast::{Calibration as Collecting, Pruning, Work};
 use crate::measure::Perplexity;
 use crate::model::Checkpoint;
-use crate::prune::{Propagation, PruneOptions};
 use crate::report::number::grouped;
-use crate::session::{Calibration, Needs, Session};
+use crate::session::{Calibration, Session};
 use crate::stats::Source;
 
 /// Measures perplexity: the text is joined, tokenised, and cut into windows that do not overlap
@@ -110,37 +108,18 @@ fn pruned(
     source: &Source,
     quiet: bool,
 ) -> Result<Perplexity, CliError> {
-    let input = Input::read(path)?;
-    let name = input.name.clone();
-    let file = allocation::read(input, None)?;
     // What is wrong with the text shows before the work.
     let tokens = source.windows(&checkpoint, arguments.windows.length, arguments.windows.limit)?;
     model::warn_of_texts(tokens.special_tokens(), quiet);
-    let session = Session::of(checkpoint).watched(watch(quiet));
-    let mut session = match (&arguments.stats, arguments.calibration.is_empty()) {
-        (Some(path), _) => session.with_statistics(path)?,
-        (None, true) => session,
-        (None, false) => session.calibrated(Calibration {
-            samples: arguments.samples,
-            length: arguments.windows.length,
-            seed: arguments.seed,
-            memory: arguments.memory,
-            ..Calibration::of(Source::Text(arguments.calibration.clone()))
-        }),
-    };
-    let allocation = session.allocation_of_file(&file, &name, None)?;
-    let method = scripts::method(&arguments.method)?;
-    // Weights are chosen by the dense model's statistics alone, as where a model is pruned many times.
-    session.statistics(&Needs::of_method(&method))?;
-    let checkpoint = session.checkpoint().clone();
-    let statistics = session.into_statistics();
-    let mut session = Session::of(checkpoint).watched(watch(quiet));
-    let options = PruneOptions {
-        propagation: Propagation::Dense,
-        unit: file.unit,
-        statistics: statistics.as_ref(),
-        ..PruneOptions::new(method)
-    };
-    let (decoder, _) = session.prune_in_memory(&allocation, &options)?;
+    let calibration = (!arguments.calibration.is_empty()).then(|| Calibration {
+        samples: arguments.samples,
+        length: arguments.windows.length,
+        seed: arguments.seed,
+        memory: arguments.memory,
+        ..Calibration::of(Source::Text(arguments.calibration.clone()))
+    });
+    let session = Session::of(checkpoint.clone()).watched(watch(quiet));
+    let (method, stats) = (&arguments.method, arguments.stats.as_deref());
+    let decoder = in_memory::pruned(checkpoint, path, method, stats, calibration, quiet)?;
     Ok(session.decoder_perplexity(&decoder, &tokens)?)
 }

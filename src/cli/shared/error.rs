@@ -180,6 +180,21 @@ pub enum CliError {
     /// Ratios cannot descend.
     #[error(transparent)]
     Descent(#[from] crate::descent::error::DescentError),
+    /// A model cannot be measured by a task.
+    #[error(transparent)]
+    Task(Box<crate::tasks::TaskError>),
+    /// There is no built-in task of a name.
+    #[error("there is no built-in task `{name}`")]
+    NoTask {
+        /// What was asked for.
+        name: String,
+    },
+    /// A prompt has no tokens.
+    #[error("the prompt has no tokens")]
+    EmptyPrompt,
+    /// A token cannot be drawn.
+    #[error("cannot draw a token: {0}")]
+    Draw(String),
     /// A model cannot be pruned.
     #[error(transparent)]
     Prune(#[from] crate::prune::PruneError),
@@ -353,5 +368,11 @@ impl From<crate::trial::error::TrialError> for CliError {
 impl From<SearchError> for CliError {
     fn from(error: SearchError) -> Self {
         Self::Search(Box::new(error))
+    }
+}
+
+impl From<crate::tasks::TaskError> for CliError {
+    fn from(error: crate::tasks::TaskError) -> Self {
+        Self::Task(Box::new(error))
     }
 }

@@ -18,6 +18,7 @@ use crate::prune::{PruneError, RowObstacle};
 use crate::search::error::SearchError;
 use crate::search::space::SpaceError;
 use crate::stats::{StatisticsError, TextError};
+use crate::tasks::TaskError;
 use crate::trial::error::TrialError;
 
 /// Prints a failure to standard error, and what to do about it; what is wrong with a script is shown under its code.
@@ -72,6 +73,12 @@ fn of(error: &CliError) -> Vec<String> {
         CliError::Compare(cause) => compare(cause),
         CliError::Descent(cause) => descent(cause),
         CliError::Prune(cause) => prune(cause),
+        CliError::Task(cause) => task(cause),
+        CliError::NoTask { .. } => {
+            one(format!("built in are {}", crate::tasks::builtin::known().collect::<Vec<_>>().join(", ")))
+        }
+        CliError::EmptyPrompt => one("write a prompt"),
+        CliError::Draw(_) => one("leave out `--temperature` to take the likeliest token"),
         CliError::NoSparsity => one("pass `--sparsity RATIO`"),
         CliError::Exchange { cause, .. } => exchange(cause),
         CliError::UnknownFormat { .. } => one("say which it is with `--from FORMAT`"),
@@ -131,6 +138,35 @@ fn did_you_mean(similar: &[String]) -> Vec<String> {
 
 fn no_operator(similar: &[String]) -> Vec<String> {
     [did_you_mean(similar), one("`allot ops --all` lists all operators")].concat()
+}
+
+fn task(error: &TaskError) -> Vec<String> {
+    match error {
+        TaskError::Read { source, .. } => read(source),
+        TaskError::Unknown { similar, .. } if similar.is_empty() => {
+            one("`allot tasks --help` names those that are built in; a file describes any other")
+        }
+        TaskError::Unknown { similar, .. } => did_you_mean(similar),
+        TaskError::Twice { .. } => one("name it once"),
+        TaskError::Description { .. } => one("`allot tasks --describe boolq` shows one to begin with"),
+        TaskError::NoFile { .. } => one("give the folder that has one of them with `--data FOLDER`"),
+        TaskError::NoShots { task, .. } => {
+            one(format!("give such a file with `--shots-from {task}=FILE`, or ask with `--shots 0`"))
+        }
+        TaskError::FewShots { .. } => one("ask with fewer `--shots`"),
+        TaskError::Form { .. } => {
+            one("describe the file's form: `allot tasks --describe NAME` prints a description to change")
+        }
+        TaskError::Length { longest, .. } => one(format!("use a `--max-length` of at most {longest}")),
+        TaskError::Empty { .. } | TaskError::Document { .. } => one("correct the file"),
+        TaskError::NoRoom { .. } => one("leave the task out, or use a model with a longer context"),
+        TaskError::Other { .. } => {
+            one("measure the other model again, with the same options and `--out FILE`")
+        }
+        TaskError::Text(cause) => text(cause),
+        TaskError::Model(cause) => model(cause),
+        TaskError::Interrupted(_) => none(),
+    }
 }
 
 fn read(cause: &std::io::Error) -> Vec<String> {

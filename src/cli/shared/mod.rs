@@ -17,6 +17,7 @@ pub(super) mod model;
 pub(super) mod output;
 pub(super) mod preparation;
 pub(super) mod progress;
+pub(super) mod pruned;
 pub(super) mod rules;
 pub(super) mod scripts;
 pub(super) mod space;

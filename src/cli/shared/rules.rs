@@ -87,6 +87,8 @@ const ALL_BUT_CHECK: &[&str] = &[
     "prune",
     "ppl",
     "kl",
+    "tasks",
+    "generate",
     "search",
     "descend",
     "enumerate",

@@ -1,0 +1,180 @@
+//! `allot tasks`: accuracy as lm-evaluation-harness defines it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+
+use crate::cli::shared::common::{Common, Format, Verdict};
+use crate::cli::shared::error::CliError;
+use crate::cli::shared::progress::Progress;
+use crate::cli::shared::pruned::PrunedArguments;
+use crate::cli::shared::{model, output, terminal};
+use crate::model::Tokenizer;
+use crate::report::{TableOptions, tasks as tables};
+use crate::tasks::log::{Earlier, write};
+use crate::tasks::{About, Asked, Asking, Protocol, SHOT_SEED, Selection, TaskReport, ask, builtin, named};
+
+/// Measures accuracy by tasks: likelihoods of given answers, or answers that the model writes, by the rules of lm-evaluation-harness
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Tasks: boolq, rte, hellaswag, winogrande, arc_easy, arc_challenge, openbookqa (together `seven`),
+piqa, lambada_openai, mmlu, gsm8k (with the seven `all`), or a file that describes one.
+
+Examples:
+  allot tasks MODEL --tasks seven --data DATA
+  allot tasks MODEL --tasks mmlu --shots 5 --data DATA --format json
+  allot tasks MODEL --tasks gsm8k --shots-from gsm8k=train.jsonl --data DATA --limit 100
+  allot tasks MODEL --tasks boolq,my.yaml --data DATA --protocol wanda --out dense.jsonl
+  allot tasks MODEL --tasks boolq --data DATA --allocation A.json --stats S.safetensors --against dense.jsonl
+  allot tasks --describe boolq"
+)]
+pub(in crate::cli) struct Arguments {
+    /// The model's folder, as Hugging Face lays it out, or its id in the hub, `OWNER/NAME`
+    #[arg(required_unless_present = "describe")]
+    model: Option<PathBuf>,
+    /// The tasks, with commas between
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', required_unless_present = "describe")]
+    tasks: Vec<String>,
+    /// The folder of the tasks' documents; each description names the files that it looks for
+    #[arg(long, value_name = "FOLDER", required_unless_present = "describe")]
+    data: Option<PathBuf>,
+    /// How many examples stand before a question (default: as the task says, 5 for gsm8k and none for the others)
+    #[arg(long, value_name = "COUNT")]
+    shots: Option<usize>,
+    /// Where a task's examples come from, instead of its own file in the folder
+    #[arg(long, value_name = "TASK=FILE", value_parser = task_file)]
+    shots_from: Vec<(String, PathBuf)>,
+    /// What examples are drawn by
+    #[arg(long, default_value_t = SHOT_SEED)]
+    shots_seed: u32,
+    /// The most documents of each task, and of each subject of one, from the first on
+    #[arg(long, value_name = "COUNT")]
+    limit: Option<usize>,
+    /// Whose rules: `harness` begins prompts as the tokenizer says, `wanda` never with a token of its own
+    #[arg(long, value_enum, default_value_t = Rules::Harness)]
+    protocol: Rules,
+    /// The longest sequence in tokens, longer ones being cut on their left (default: the model's context)
+    #[arg(long, value_name = "TOKENS")]
+    max_length: Option<usize>,
+    /// How many tokens are run at a time; no result on a processor depends on it
+    #[arg(long, value_name = "TOKENS", default_value_t = crate::tasks::ROWS)]
+    batch: usize,
+    #[command(flatten)]
+    pruned: PrunedArguments,
+    /// Writes what every document showed, as JSON lines
+    #[arg(long, short, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Compares with an earlier measurement, document by document: the file that its `--out` wrote
+    #[arg(long, value_name = "FILE")]
+    against: Option<PathBuf>,
+    /// Replaces the file if there is one
+    #[arg(long, requires = "out")]
+    force: bool,
+    /// Prints the description of a built-in task, to begin one's own with
+    #[arg(long, value_name = "TASK", exclusive = true)]
+    describe: Option<String>,
+}
+
+/// Whose rules prompts follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Rules {
+    /// Today's lm-evaluation-harness
+    Harness,
+    /// Version 0.3, by which Wanda and most papers up to 2025 report
+    Wanda,
+}
+
+fn task_file(text: &str) -> Result<(String, PathBuf), String> {
+    match text.split_once('=') {
+        Some((task, file)) if !task.is_empty() && !file.is_empty() => Ok((task.to_owned(), file.into())),
+        _ => Err("write a task and a file, such as `gsm8k=train.jsonl`".to_owned()),
+    }
+}
+
+pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdict, CliError> {
+    if let Some(name) = &arguments.describe {
+        let text = builtin::text(name).ok_or_else(|| CliError::NoTask { name: name.clone() })?;
+        output::print(text)?;
+        return Ok(Verdict::Fine);
+    }
+    let (Some(folder), Some(data)) = (&arguments.model, &arguments.data) else { return Ok(Verdict::Fine) };
+    if let Some(path) = arguments.out.as_ref().filter(|path| path.exists() && !arguments.force) {
+        return Err(CliError::Exists { path: path.clone() });
+    }
+    // What is wrong with files shows before the model is opened.
+    let selection = Selection {
+        data: data.clone(),
+        shots: arguments.shots,
+        shot_files: arguments.shots_from.iter().cloned().collect::<BTreeMap<_, _>>(),
+        limit: arguments.limit,
+        seed: Some(arguments.shots_seed),
+    };
+    let asked: Vec<Asked> = named(&arguments.tasks)?
+        .into_iter()
+        .map(|task| Asked::read(task, &selection))
+        .collect::<Result<_, _>>()?;
+    let earlier = match &arguments.against {
+        Some(path) => Some((path, Earlier::read(path)?)),
+        None => None,
+    };
+    let mut report = measured(arguments, folder, &asked, common)?;
+    if let Some((path, earlier)) = &earlier {
+        report.compare(path, earlier)?;
+    }
+    if let Some(path) = &arguments.out {
+        output::write_file(path, write(&report.about, &report.tasks)?.as_bytes())?;
+    }
+    show(&report, common)?;
+    Ok(Verdict::Fine)
+}
+
+fn measured(
+    arguments: &Arguments,
+    folder: &std::path::Path,
+    asked: &[Asked],
+    common: Common,
+) -> Result<TaskReport, CliError> {
+    let checkpoint = model::open(folder, common)?;
+    let tokenizer = Tokenizer::open(&checkpoint)?;
+    model::warn_of_texts(Some(tokenizer.special_tokens()), common.quiet);
+    let protocol = match arguments.protocol {
+        Rules::Harness => Protocol::Harness,
+        Rules::Wanda => Protocol::Wanda,
+    };
+    let decoder = arguments.pruned.decoder(checkpoint.clone(), common.quiet)?;
+    let mut about = About::new(&checkpoint, tokenizer.special_tokens().clone(), protocol);
+    about.longest = arguments.max_length.unwrap_or(about.longest);
+    about.seed = arguments.shots_seed;
+    if let Some(path) = &arguments.pruned.allocation {
+        about.allocation = Some(path.display().to_string());
+        about.method = Some(arguments.pruned.method.clone());
+        about.pruned = true;
+    }
+    let asking = Asking {
+        protocol,
+        longest: arguments.max_length,
+        rows: arguments.batch,
+        // Nothing is written until the end, so Ctrl-C ends the process wherever it is.
+        interrupt: None,
+    };
+    let bar = Progress::new("tasks", common.quiet);
+    let tasks = ask(&decoder, tokenizer, asked, asking, &mut |share| bar.at(share))?;
+    bar.done();
+    Ok(TaskReport::new(about, tasks))
+}
+
+fn show(report: &TaskReport, common: Common) -> Result<(), CliError> {
+    match common.format {
+        Format::Json => output::print_json(report)?,
+        Format::Text => {
+            let color = terminal::styled(&std::io::stdout());
+            let options = TableOptions { width: terminal::width(), color, ascii: false };
+            output::print(&tables::text(report, &options))?;
+        }
+    }
+    for warning in report.warnings.iter().filter(|_| !common.quiet) {
+        terminal::message(&format!("warning: {warning}\n"));
+    }
+    Ok(())
+}

@@ -1,0 +1,216 @@
+//! Files of documents: JSON lines, tables, and HellaSwag's groups of lines; packed or not.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::error::{DocumentProblem, TaskError};
+use super::template::Row;
+use crate::stats::text_of;
+
+/// A document as its file has it.
+#[derive(Clone, Debug)]
+pub struct Document {
+    /// The file.
+    pub path: Arc<Path>,
+    /// The line, from 1.
+    pub line: usize,
+    /// Its fields.
+    pub row: Row,
+}
+
+impl Document {
+    /// Returns what makes a problem an error that says where it is.
+    pub fn wrong(&self) -> impl FnOnce(DocumentProblem) -> TaskError + use<> {
+        let (path, line) = (self.path.to_path_buf(), self.line);
+        move |problem| TaskError::Document { path, line, problem }
+    }
+}
+
+/// Lines of a document where a file has one field a line.
+const LINES: usize = 6;
+
+/// Finds the first of some paths that is there, under a folder.
+pub fn find(folder: &Path, names: &[String]) -> Option<PathBuf> {
+    names.iter().map(|name| folder.join(name)).find(|path| path.exists())
+}
+
+/// Reads the documents of a file, or of all files of a folder in the order of their names; each has the field `subject`, the file's
+/// name without its ending and `_test`, `_dev` or `_val`, where it has none of its own.
+///
+/// - a name that ends in `.csv`: a table with a head;
+/// - in `.txt`: six lines a document, which become the fields `line_0` to `line_5`;
+/// - anything else: JSON lines.
+///
+/// gzip, zstd and bzip2 are unpacked.
+///
+/// # Errors
+/// When a file cannot be read, has no documents, or a line is not as it must be.
+pub fn read(path: &Path) -> Result<Vec<Document>, TaskError> {
+    let failed = |source| TaskError::Read { path: path.to_owned(), source };
+    if !path.is_dir() {
+        return read_file(path);
+    }
+    let mut files = Vec::new();
+    for entry in fs::read_dir(path).map_err(failed)? {
+        let file = entry.map_err(failed)?.path();
+        let hidden = file.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        if !hidden && file.is_file() {
+            files.push(file);
+        }
+    }
+    files.sort();
+    let mut documents = Vec::new();
+    for file in files {
+        documents.extend(read_file(&file)?);
+    }
+    if documents.is_empty() {
+        return Err(TaskError::Empty { path: path.to_owned() });
+    }
+    Ok(documents)
+}
+
+fn read_file(path: &Path) -> Result<Vec<Document>, TaskError> {
+    let bytes = fs::read(path).map_err(|source| TaskError::Read { path: path.to_owned(), source })?;
+    let text = text_of(path, bytes)?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    let packed = [".gz", ".zst", ".zstd", ".bz2"];
+    let name = packed.iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(&name);
+    let (stem, ending) = name.rsplit_once('.').unwrap_or((name, ""));
+    let rows = match ending {
+        "csv" => table(path, &text)?,
+        "txt" => groups(path, &text)?,
+        _ => json_lines(path, &text)?,
+    };
+    if rows.is_empty() {
+        return Err(TaskError::Empty { path: path.to_owned() });
+    }
+    let subject = ["_test", "_dev", "_val"].iter().find_map(|it| stem.strip_suffix(it)).unwrap_or(stem);
+    let place: Arc<Path> = path.into();
+    Ok(rows
+        .into_iter()
+        .map(|(line, mut row)| {
+            row.entry("subject").or_insert_with(|| Value::String(subject.to_owned()));
+            Document { path: Arc::clone(&place), line, row }
+        })
+        .collect())
+}
+
+fn wrong(path: &Path, line: usize, problem: DocumentProblem) -> TaskError {
+    TaskError::Document { path: path.to_owned(), line, problem }
+}
+
+fn json_lines(path: &Path, text: &str) -> Result<Vec<(usize, Row)>, TaskError> {
+    let mut rows = Vec::new();
+    // No other character than a line break ends a line of JSON: texts hold the others.
+    for (index, line) in text.split('\n').enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        let row: Map<String, Value> = serde_json::from_str(line)
+            .map_err(|error| wrong(path, index + 1, DocumentProblem::Json(error.to_string())))?;
+        rows.push((index + 1, row));
+    }
+    Ok(rows)
+}
+
+fn groups(path: &Path, text: &str) -> Result<Vec<(usize, Row)>, TaskError> {
+    let lines: Vec<&str> = text.strip_suffix('\n').unwrap_or(text).split('\n').collect();
+    if let rest @ 1.. = lines.len() % LINES {
+        let problem =
+            format!("the file has {} lines, and a document has {LINES}: {rest} are left", lines.len());
+        return Err(wrong(path, lines.len(), DocumentProblem::Table(problem)));
+    }
+    let groups = lines.chunks_exact(LINES).enumerate().map(|(group, lines)| {
+        let fields = lines.iter().enumerate();
+        let row =
+            fields.map(|(at, line)| (format!("line_{at}"), Value::String((*line).to_owned()))).collect();
+        (group * LINES + 1, row)
+    });
+    Ok(groups.collect())
+}
+
+/// Reads a table of comma-separated values, RFC 4180: cells in quotes may hold commas, line breaks and doubled quotes.
+fn table(path: &Path, text: &str) -> Result<Vec<(usize, Row)>, TaskError> {
+    let mut records: Vec<(usize, Vec<String>)> = Vec::new();
+    let (mut cells, mut cell, mut quoted, mut was_quoted) = (Vec::new(), String::new(), false, false);
+    let (mut line, mut first) = (1, 1);
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        match character {
+            '"' if quoted && characters.peek() == Some(&'"') => {
+                characters.next();
+                cell.push('"');
+            }
+            '"' if quoted => quoted = false,
+            '"' if cell.is_empty() && !was_quoted => (quoted, was_quoted) = (true, true),
+            ',' if !quoted => {
+                cells.push(std::mem::take(&mut cell));
+                was_quoted = false;
+            }
+            '\n' if !quoted => {
+                cells.push(std::mem::take(&mut cell));
+                let record = std::mem::take(&mut cells);
+                if record.len() > 1 || was_quoted || !record[0].is_empty() {
+                    records.push((first, record));
+                }
+                was_quoted = false;
+                line += 1;
+                first = line;
+            }
+            other => {
+                line += usize::from(other == '\n');
+                cell.push(other);
+            }
+        }
+    }
+    if quoted {
+        let problem = "a quote that opens a cell here is never closed".to_owned();
+        return Err(wrong(path, first, DocumentProblem::Table(problem)));
+    }
+    if !cell.is_empty() || !cells.is_empty() {
+        cells.push(cell);
+        records.push((first, cells));
+    }
+    let mut records = records.into_iter();
+    let Some((_, head)) = records.next() else { return Ok(Vec::new()) };
+    let row = |(line, cells): (usize, Vec<String>)| {
+        if cells.len() != head.len() {
+            let problem = format!("the line has {} cells, and the head has {}", cells.len(), head.len());
+            return Err(wrong(path, line, DocumentProblem::Table(problem)));
+        }
+        let fields = head.iter().zip(cells);
+        Ok((line, fields.map(|(name, cell)| (name.clone(), Value::String(cell))).collect()))
+    };
+    records.map(row).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cells(text: &str) -> Result<Vec<(usize, Vec<String>)>, String> {
+        let rows = table(Path::new("t.csv"), text).map_err(|error| error.to_string())?;
+        let texts = |row: Row| row.values().map(|it| it.as_str().unwrap_or_default().to_owned()).collect();
+        Ok(rows.into_iter().map(|(line, row)| (line, texts(row))).collect())
+    }
+
+    #[test]
+    fn cells_in_quotes_hold_anything() {
+        let text = "a,b\n1,\"two, \"\"2\"\"\nlines\"\n\n\"\",x\n";
+        let want = [(2, ["1", "two, \"2\"\nlines"]), (5, ["", "x"])];
+        let want: Vec<_> = want.map(|(line, row)| (line, row.map(str::to_owned).to_vec())).into();
+        assert_eq!(cells(text).unwrap(), want);
+        assert_eq!(cells("a,b\n1,2").unwrap().len(), 1);
+    }
+
+    #[test]
+    fn tables_that_do_not_fit_say_where() {
+        assert_eq!(
+            cells("a,b\n1,2\n3\n"),
+            Err("t.csv:3: the line has 1 cells, and the head has 2".to_owned())
+        );
+        assert!(cells("a,b\n\"1,2\n").unwrap_err().contains("t.csv:2: a quote"));
+        let error = groups(Path::new("h.txt"), "1\n2\n3\n4\n5\n6\n7\n").unwrap_err().to_string();
+        assert_eq!(error, "h.txt:7: the file has 7 lines, and a document has 6: 1 are left");
+    }
+}

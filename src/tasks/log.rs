@@ -1,0 +1,92 @@
+//! The file of what every document showed: JSON lines, the first about the whole.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::error::TaskError;
+use super::results::{DocumentResult, TaskResult};
+
+/// A line about a document.
+#[derive(Serialize, Deserialize)]
+struct Line<R> {
+    task: String,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    subject: Option<String>,
+    #[serde(flatten)]
+    result: R,
+}
+
+/// Returns the file's text: a line `about` the measurement, and one for each document of each task.
+///
+/// # Errors
+/// When a value is not one that JSON can hold.
+pub fn write(about: &impl Serialize, tasks: &[TaskResult]) -> Result<String, serde_json::Error> {
+    let mut text = serde_json::to_string(&BTreeMap::from([("about", about)]))?;
+    for task in tasks {
+        for (subject, result) in task.results() {
+            text.push('\n');
+            let line = Line { task: task.task.clone(), subject: subject.map(str::to_owned), result };
+            text.push_str(&serde_json::to_string(&line)?);
+        }
+    }
+    text.push('\n');
+    Ok(text)
+}
+
+/// The documents of an earlier measurement, by task.
+#[derive(Clone, Debug, Default)]
+pub struct Earlier(BTreeMap<String, Vec<(Option<String>, DocumentResult)>>);
+
+impl Earlier {
+    /// Reads a file that [`write`] made.
+    ///
+    /// # Errors
+    /// When it cannot be read, or a line is not one of such a file.
+    pub fn read(path: &Path) -> Result<Self, TaskError> {
+        let text =
+            fs::read_to_string(path).map_err(|source| TaskError::Read { path: path.to_owned(), source })?;
+        let wrong = |problem: String| TaskError::Other { path: path.to_owned(), problem };
+        let mut lines = text.lines();
+        let first: Option<Value> = lines.next().and_then(|line| serde_json::from_str(line).ok());
+        if first.is_none_or(|line| line.get("about").is_none()) {
+            return Err(wrong("the file does not begin as those that `--out` writes".to_owned()));
+        }
+        let mut tasks: BTreeMap<String, Vec<_>> = BTreeMap::new();
+        for (index, line) in lines.enumerate() {
+            let line: Line<DocumentResult> = serde_json::from_str(line)
+                .map_err(|error| wrong(format!("line {} is not about a document: {error}", index + 2)))?;
+            tasks.entry(line.task).or_default().push((line.subject, line.result));
+        }
+        Ok(Self(tasks))
+    }
+
+    /// Returns the earlier results of a task, document by document; `None` where it was not asked.
+    ///
+    /// # Errors
+    /// When other documents were asked, or by other prompts.
+    pub fn of(&self, path: &Path, now: &TaskResult) -> Result<Option<Vec<&DocumentResult>>, TaskError> {
+        let Some(before) = self.0.get(&now.task) else { return Ok(None) };
+        let wrong = |problem: String| TaskError::Other { path: path.to_owned(), problem };
+        let task = &now.task;
+        let count = now.results().count();
+        if before.len() != count {
+            return Err(wrong(format!("`{task}` has {} documents there, and {count} here", before.len())));
+        }
+        for ((subject, earlier), (now_subject, result)) in before.iter().zip(now.results()) {
+            let same = subject.as_deref() == now_subject
+                && earlier.prompt == result.prompt
+                && earlier.right_hash == result.right_hash;
+            if !same {
+                let line = result.line;
+                return Err(wrong(format!(
+                    "`{task}` has another prompt there for the document of line {line}"
+                )));
+            }
+        }
+        Ok(Some(before.iter().map(|(_, result)| result).collect()))
+    }
+}

@@ -1,0 +1,39 @@
+//! Tasks: accuracy as lm-evaluation-harness defines it.
+//!
+//! A [`Task`] is a description in a file: which documents it reads, what it asks, which answer is right. The built-in ones are such
+//! files too.
+
+pub mod builtin;
+pub mod description;
+mod documents;
+mod encode;
+mod error;
+mod extract;
+mod generate;
+pub mod log;
+mod named;
+mod prompts;
+mod python_random;
+mod questions;
+mod report;
+mod results;
+mod run;
+mod score;
+pub mod statistics;
+pub mod template;
+
+pub use description::{Metric, Task};
+pub use documents::Document;
+pub use encode::{EncodeError, Encoder, Pair, Protocol};
+pub use error::{DocumentProblem, TaskError};
+pub use generate::{Writing, answers, continued};
+pub use named::named;
+pub use prompts::{Asked, Prompt, Prompts, SHOT_SEED, Selection};
+pub use python_random::PythonRandom;
+pub use questions::Question;
+pub use report::{About, TaskReport, TaskWarning};
+pub use results::{
+    DocumentResult, Means, MetricResult, PartResult, Reported, TaskDifference, TaskResult, differences, means,
+};
+pub use run::{Asking, ROWS, ask};
+pub use score::{Likelihood, Request, likelihoods};

@@ -1,0 +1,252 @@
+//! What tasks found: of each document, of each subject, of each task.
+
+use serde::{Deserialize, Serialize};
+
+use super::description::Metric;
+use super::prompts::Asked;
+use super::statistics::{Estimate, PairedDifference, mean, mean_of_tasks, paired, perplexity, pooled};
+
+/// What a document showed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DocumentResult {
+    /// Its line in its file, from 1.
+    pub line: usize,
+    /// The beginning of the SHA-256 of all its prompts and continuations.
+    pub prompt: String,
+    /// The number of the right choice, where there are choices.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub right: Option<usize>,
+    /// The beginning of the SHA-256 of the right answer.
+    pub right_hash: String,
+    /// The log-likelihood of each continuation, in nats.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub log_likelihoods: Vec<f64>,
+    /// Whether each continuation is what the model would write.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub greedy: Vec<bool>,
+    /// Of each sequence how many tokens the context has, and how many the continuation.
+    pub tokens: Vec<[usize; 2]>,
+    /// How many of its sequences were cut on their left because they were longer than the context.
+    pub cut: usize,
+    /// By how much the right choice is likelier than the likeliest other one, in nats.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub margin: Option<f64>,
+    /// What the model wrote.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub answer: Option<String>,
+    /// The document's share in each metric: 1 for right and 0 for wrong, or a log-likelihood.
+    pub reported: Vec<Reported>,
+}
+
+/// A value by a metric.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Reported {
+    /// The metric.
+    pub metric: Metric,
+    /// How the result was found in an answer.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub name: Option<String>,
+    /// The value.
+    pub value: f64,
+}
+
+/// A metric over all documents of a task or a subject.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct MetricResult {
+    /// The metric.
+    pub metric: Metric,
+    /// How results are found in answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The value and its error.
+    #[serde(flatten)]
+    pub estimate: Estimate,
+}
+
+impl MetricResult {
+    /// Returns the metric's name, with how results are found: `exact_match,strict-match`.
+    pub fn label(&self) -> String {
+        match &self.name {
+            Some(name) => format!("{},{name}", self.metric.name()),
+            None => self.metric.name().to_owned(),
+        }
+    }
+}
+
+/// What a subject of a task showed, or the task where it has no subjects.
+#[derive(Clone, Debug, Serialize)]
+pub struct PartResult {
+    /// The subject.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// How many documents were asked.
+    pub documents: usize,
+    /// The metrics.
+    pub metrics: Vec<MetricResult>,
+    /// Of each document, in order.
+    #[serde(skip)]
+    pub results: Vec<DocumentResult>,
+}
+
+/// What a task showed.
+#[derive(Clone, Debug, Serialize)]
+pub struct TaskResult {
+    /// Its name.
+    pub task: String,
+    /// The version of its definition.
+    pub version: String,
+    /// How many examples a prompt had.
+    pub shots: usize,
+    /// How many documents were asked.
+    pub documents: usize,
+    /// How many sequences were cut on their left.
+    pub cut: usize,
+    /// The first tokens of the first sequence, which show how prompts begin.
+    pub first_ids: Vec<u32>,
+    /// Whether the model wrote its answers, instead of choosing.
+    pub written: bool,
+    /// The metrics; over subjects the mean by their size.
+    pub metrics: Vec<MetricResult>,
+    /// By how much the right choice was likelier than the likeliest other one, in nats, in the mean.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub margin: Option<Estimate>,
+    /// The subjects, or the task itself.
+    pub parts: Vec<PartResult>,
+}
+
+impl PartResult {
+    /// Takes the documents of a subject.
+    pub fn new(asked: &Asked, subject: Option<String>, results: Vec<DocumentResult>) -> Self {
+        let mut metrics: Vec<MetricResult> = Vec::new();
+        let Some(first) = results.first() else {
+            return Self { subject, documents: 0, metrics, results };
+        };
+        for (place, reported) in first.reported.iter().enumerate() {
+            if asked.task.metrics.contains(&reported.metric) {
+                let values: Vec<f64> = results.iter().map(|it| it.reported[place].value).collect();
+                let estimate = over_documents(reported.metric, &values);
+                metrics.push(MetricResult { metric: reported.metric, name: reported.name.clone(), estimate });
+            }
+        }
+        Self { subject, documents: results.len(), metrics, results }
+    }
+}
+
+impl TaskResult {
+    /// Takes the parts of a task.
+    pub fn new(asked: &Asked, parts: Vec<PartResult>, first_ids: Vec<u32>) -> Self {
+        let full = || parts.iter().filter(|part| part.documents > 0);
+        let metrics = full().next().map_or(&[][..], |part| &part.metrics[..]);
+        let metrics = metrics.iter().enumerate().map(|(place, metric)| {
+            let estimates: Vec<(Estimate, usize)> =
+                full().map(|part| (part.metrics[place].estimate, part.documents)).collect();
+            let estimate = match &estimates[..] {
+                [(one, _)] => *one,
+                several => pooled(several),
+            };
+            MetricResult { estimate, ..metric.clone() }
+        });
+        let margins: Vec<f64> =
+            parts.iter().flat_map(|part| &part.results).filter_map(|it| it.margin).collect();
+        Self {
+            task: asked.task.name.clone(),
+            version: asked.task.version.clone(),
+            shots: asked.shots,
+            documents: asked.documents(),
+            cut: parts.iter().flat_map(|part| &part.results).map(|it| it.cut).sum(),
+            first_ids,
+            written: asked.task.generation.is_some(),
+            metrics: metrics.collect(),
+            margin: (!margins.is_empty()).then(|| mean(&margins)),
+            parts,
+        }
+    }
+
+    /// Returns a metric's value, of several the first.
+    pub fn metric(&self, metric: Metric) -> Option<Estimate> {
+        self.metrics.iter().find(|it| it.metric == metric).map(|it| it.estimate)
+    }
+
+    /// Returns the documents of all subjects, in order.
+    pub fn results(&self) -> impl Iterator<Item = (Option<&str>, &DocumentResult)> {
+        self.parts.iter().flat_map(|part| part.results.iter().map(|it| (part.subject.as_deref(), it)))
+    }
+}
+
+/// Returns a metric over documents.
+fn over_documents(metric: Metric, values: &[f64]) -> Estimate {
+    match metric {
+        Metric::Perplexity => perplexity(values),
+        Metric::Accuracy | Metric::NormalisedAccuracy | Metric::ByteAccuracy | Metric::ExactMatch => {
+            mean(values)
+        }
+    }
+}
+
+/// The two means that papers report, which differ where a task has a normalised accuracy.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Means {
+    /// Of `acc`, over the tasks that have one.
+    pub acc: Estimate,
+    /// Of `acc_norm` where a task has one, and of `acc` where it has none.
+    pub acc_norm: Estimate,
+    /// Over how many tasks.
+    pub tasks: usize,
+}
+
+/// Returns the means over tasks that have an accuracy; `None` where fewer than two do.
+pub fn means(tasks: &[TaskResult]) -> Option<Means> {
+    let plain: Vec<Estimate> = tasks.iter().filter_map(|task| task.metric(Metric::Accuracy)).collect();
+    let with_norm = tasks
+        .iter()
+        .filter_map(|task| task.metric(Metric::NormalisedAccuracy).or_else(|| task.metric(Metric::Accuracy)));
+    let normalised: Vec<Estimate> = with_norm.collect();
+    let (acc, acc_norm) = (mean_of_tasks(&plain), mean_of_tasks(&normalised));
+    (plain.len() > 1).then_some(Means { acc, acc_norm, tasks: plain.len() })
+}
+
+/// How a task's result differs from an earlier one on the same documents.
+#[derive(Clone, Debug, Serialize)]
+pub struct TaskDifference {
+    /// The task.
+    pub task: String,
+    /// The metric's name, or `margin`.
+    pub metric: String,
+    /// The difference.
+    #[serde(flatten)]
+    pub difference: PairedDifference,
+}
+
+/// Returns how a task differs from an earlier measurement of the same documents, given in the same order.
+pub fn differences(now: &TaskResult, before: &[&DocumentResult]) -> Vec<TaskDifference> {
+    let after: Vec<&DocumentResult> = now.results().map(|(_, it)| it).collect();
+    let mut all = Vec::new();
+    let mut push = |metric: String, before: Option<Vec<f64>>, after: Option<Vec<f64>>| {
+        let difference = before.zip(after).and_then(|(before, after)| paired(&before, &after));
+        all.extend(difference.map(|difference| TaskDifference {
+            task: now.task.clone(),
+            metric,
+            difference,
+        }));
+    };
+    for metric in &now.metrics {
+        let of = |results: &[&DocumentResult]| -> Option<Vec<f64>> {
+            let value = |it: &&DocumentResult| {
+                let found =
+                    it.reported.iter().find(|it| it.metric == metric.metric && it.name == metric.name);
+                found.map(|it| it.value)
+            };
+            results.iter().map(value).collect()
+        };
+        let label = match metric.metric {
+            // What is paired is what it is made of.
+            Metric::Perplexity => "log-likelihood".to_owned(),
+            _ => metric.label(),
+        };
+        push(label, of(before), of(&after));
+    }
+    let margins =
+        |results: &[&DocumentResult]| results.iter().map(|it| it.margin).collect::<Option<Vec<f64>>>();
+    push("margin".to_owned(), margins(before), margins(&after));
+    all
+}

@@ -1,0 +1,241 @@
+//! Log-likelihoods of continuations, what they share computed once.
+
+use rayon::prelude::*;
+
+use crate::measure::{Logits, row_likelihoods};
+use crate::model::{After, Decoder, KeptKeys, ModelError, Piece};
+
+/// A sequence, of which the last tokens are scored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// The tokens; the last one is never read by the model.
+    pub ids: Vec<u32>,
+    /// How many at the end are scored, fewer than there are.
+    pub scored: usize,
+}
+
+/// How likely a continuation is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Likelihood {
+    /// The log-likelihood of its tokens, in nats.
+    pub log_likelihood: f64,
+    /// Whether each of its tokens is the likeliest one.
+    pub greedy: bool,
+}
+
+impl Request {
+    /// Returns what the model reads.
+    fn input(&self) -> &[u32] {
+        &self.ids[..self.ids.len() - 1]
+    }
+
+    /// Returns the place in the input from which on something is predicted.
+    fn first(&self) -> usize {
+        self.ids.len() - 1 - self.scored
+    }
+}
+
+/// Numbers of logits that are held at a time.
+const LOGITS: usize = 1 << 23;
+
+/// The fewest tokens that are worth keeping for all requests.
+const WORTH_KEEPING: usize = 16;
+
+/// Scores groups of requests, each group's requests being about one document, and returns a likelihood for each request.
+///
+/// Tokens with which all groups begin are computed once, and so are those with which a group's requests do. About `rows` tokens are
+/// run at a time. On a processor no result depends on any of that. `progress` is called with the groups that are done, and stops the
+/// work by an error.
+///
+/// # Errors
+/// When a sequence is longer than the context, a tensor operation fails, or `progress` stops it.
+pub fn likelihoods<E: From<ModelError>>(
+    decoder: &Decoder,
+    groups: &[Vec<Request>],
+    rows: usize,
+    progress: &mut dyn FnMut(usize) -> Result<(), E>,
+) -> Result<Vec<Vec<Likelihood>>, E> {
+    let mut results = Vec::with_capacity(groups.len());
+    let prefix = shared_prefix(decoder, groups);
+    let kept = match prefix.is_empty() {
+        true => None,
+        false => {
+            let mut pass = decoder.packed(&[Piece { after: After::Nothing, ids: &prefix }], &[0])?;
+            pass.kept.pop()
+        }
+    };
+    let mut from = 0;
+    while from < groups.len() {
+        let mut pass = Pass::new(kept.as_ref());
+        let mut to = from;
+        while to < groups.len() && (to == from || pass.rows < rows) {
+            pass.add(&groups[to], decoder.longest_shared());
+            to += 1;
+        }
+        results.extend(pass.run(decoder)?);
+        from = to;
+        progress(from)?;
+    }
+    Ok(results)
+}
+
+/// Returns the tokens with which all requests begin and of which none is scored, where they are worth keeping.
+fn shared_prefix(decoder: &Decoder, groups: &[Vec<Request>]) -> Vec<u32> {
+    let mut requests = groups.iter().flatten();
+    let Some(first) = requests.next().filter(|_| groups.len() > 1) else { return Vec::new() };
+    let mut length = first.first();
+    let mut longest = first.ids.len();
+    for request in requests {
+        length = length.min(request.first()).min(common(&first.ids[..length], request.input()));
+        longest = longest.max(request.ids.len());
+    }
+    match length >= WORTH_KEEPING && longest <= decoder.longest_shared() {
+        true => first.ids[..length].to_vec(),
+        false => Vec::new(),
+    }
+}
+
+/// Returns how many tokens two sequences begin with together.
+fn common(left: &[u32], right: &[u32]) -> usize {
+    left.iter().zip(right).take_while(|(left, right)| left == right).count()
+}
+
+/// A pass over some groups: its pieces, and which of their rows predict what.
+struct Pass<'a> {
+    kept: Option<&'a KeptKeys>,
+    pieces: Vec<(After<'a>, &'a [u32])>,
+    rows: usize,
+    /// Of each group how many requests it has.
+    groups: Vec<usize>,
+    /// Of each request the row and the token that it predicts, in order.
+    requests: Vec<Vec<(usize, u32)>>,
+}
+
+impl<'a> Pass<'a> {
+    const fn new(kept: Option<&'a KeptKeys>) -> Self {
+        Self { kept, pieces: Vec::new(), rows: 0, groups: Vec::new(), requests: Vec::new() }
+    }
+
+    /// Adds a piece and returns the row of its first token.
+    fn piece(&mut self, after: After<'a>, ids: &'a [u32]) -> usize {
+        let first = self.rows;
+        self.rows += ids.len();
+        self.pieces.push((after, ids));
+        first
+    }
+
+    fn add(&mut self, group: &'a [Request], longest_shared: usize) {
+        self.groups.push(group.len());
+        let shares = group.iter().all(|request| request.ids.len() <= longest_shared);
+        let before = self.kept.map_or(0, KeptKeys::length);
+        let start = self.kept.map_or(After::Nothing, After::Kept);
+        if !shares {
+            for request in group {
+                let row = self.piece(After::Nothing, request.input());
+                self.requests.push(predictions(request, |place| row + place));
+            }
+            return;
+        }
+        let inputs: Vec<&[u32]> = group.iter().map(|request| &request.input()[before..]).collect();
+        let Some(trunk) = inputs.iter().copied().reduce(|trunk, input| &trunk[..common(trunk, input)]) else {
+            return;
+        };
+        let (after, trunk_row) = match trunk.is_empty() {
+            true => (start, 0),
+            false => {
+                let row = self.piece(start, trunk);
+                (After::Piece(self.pieces.len() - 1), row)
+            }
+        };
+        // Requests of one input are one piece: choices of one token read the context alone.
+        let mut branches: Vec<(&[u32], usize)> = Vec::new();
+        for (request, input) in group.iter().zip(inputs) {
+            let rest = &input[trunk.len()..];
+            let row = match branches.iter().find(|(ids, _)| *ids == rest) {
+                Some((_, row)) => *row,
+                None if rest.is_empty() => 0,
+                None => {
+                    let row = self.piece(after, rest);
+                    branches.push((rest, row));
+                    row
+                }
+            };
+            self.requests.push(predictions(request, |place| {
+                let place = place - before;
+                if place < trunk.len() { trunk_row + place } else { row + place - trunk.len() }
+            }));
+        }
+    }
+
+    /// Runs the pass, and returns the likelihoods of each group's requests.
+    fn run(self, decoder: &Decoder) -> Result<Vec<Vec<Likelihood>>, ModelError> {
+        let pieces: Vec<Piece<'_>> =
+            self.pieces.iter().map(|(after, ids)| Piece { after: *after, ids }).collect();
+        let hidden = decoder.packed(&pieces, &[])?.hidden;
+        // What each row that predicts something predicts.
+        let mut targets: Vec<Vec<u32>> = vec![Vec::new(); self.rows];
+        for (row, target) in self.requests.iter().flatten() {
+            if !targets[*row].contains(target) {
+                targets[*row].push(*target);
+            }
+        }
+        let rows: Vec<usize> = (0..self.rows).filter(|row| !targets[*row].is_empty()).collect();
+        let mut scores: Vec<(Vec<f64>, u32)> = vec![(Vec::new(), 0); self.rows];
+        for rows in rows.chunks((LOGITS / decoder.head.vocabulary().max(1)).max(1)) {
+            let logits = logits_of(decoder, &hidden, rows)?;
+            let found: Vec<(Vec<f64>, u32)> = logits
+                .rows()
+                .zip(rows)
+                .map(|(logits, row)| row_likelihoods(logits, &targets[*row]))
+                .collect();
+            for (row, found) in rows.iter().zip(found) {
+                scores[*row] = found;
+            }
+        }
+        let likelihood = |request: &Vec<(usize, u32)>| {
+            let mut sum = Likelihood { log_likelihood: 0.0, greedy: true };
+            for (row, target) in request {
+                let (likelihoods, likeliest) = &scores[*row];
+                let place = targets[*row].iter().position(|it| it == target).unwrap_or(0);
+                sum.log_likelihood += likelihoods[place];
+                sum.greedy &= likeliest == target;
+            }
+            sum.log_likelihood = rounded(sum.log_likelihood);
+            sum
+        };
+        let mut requests = self.requests.iter().map(likelihood);
+        Ok(self.groups.iter().map(|count| requests.by_ref().take(*count).collect()).collect())
+    }
+}
+
+/// Returns a log-likelihood to a billionth of a nat, far below what f32 tells apart: a number of so few digits is the same after it
+/// was written to a file and read again.
+fn rounded(nats: f64) -> f64 {
+    (nats * 1e9).round() / 1e9
+}
+
+/// Returns which rows predict a request's scored tokens; `row` gives the row of a place in its input.
+fn predictions(request: &Request, row: impl Fn(usize) -> usize) -> Vec<(usize, u32)> {
+    (request.first()..request.ids.len() - 1).map(|place| (row(place), request.ids[place + 1])).collect()
+}
+
+/// Returns the logits of some rows of hidden states `[rows, hidden]`, and of padding after them where a product needs it.
+pub(super) fn logits_of(
+    decoder: &Decoder,
+    hidden: &candle_core::Tensor,
+    rows: &[usize],
+) -> Result<Logits, ModelError> {
+    let mut wanted: Vec<u32> = rows.iter().map(|row| *row as u32).collect();
+    let last = wanted.last().copied().unwrap_or(0);
+    wanted.extend(std::iter::repeat_n(last, decoder.padding(rows.len())));
+    let chosen = hidden.index_select(&candle_core::Tensor::new(&wanted[..], decoder.device())?, 0)?;
+    let logits = Logits::read(&decoder.head.run(&chosen)?)?;
+    // The likeliest of them would be an arbitrary one.
+    match logits.rows().all(|row| row.iter().all(|it| *it < f32::INFINITY)) {
+        true => Ok(logits),
+        false => Err(candle_core::Error::Msg(DESTROYED.to_owned()).into()),
+    }
+}
+
+/// Said of a model whose logits are infinite or no numbers.
+const DESTROYED: &str = "the model's logits are not finite, so it has no likeliest token";

@@ -1,0 +1,282 @@
+//! `allot tasks` and `allot generate`, as they are called.
+
+use std::fs;
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
+
+use crate::support::place::Place;
+
+const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/tiny-stories-12l");
+
+fn out(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+fn lines(rows: &[Value]) -> String {
+    rows.iter().map(|row| format!("{row}\n")).collect()
+}
+
+/// Returns a place with a few documents in the forms of the hub.
+fn place() -> Place {
+    let place = Place::new();
+    let data = place.path("data");
+    for folder in ["mmlu/test", "mmlu/dev", "arc_easy", "gsm8k", "boolq", "winogrande"] {
+        fs::create_dir_all(data.join(folder)).unwrap();
+    }
+    let write = |name: &str, text: &str| fs::write(data.join(name), text).unwrap();
+    let arc = |question: &str, key: &str| {
+        let choices = json!({"text": ["a ball", "a big red ball", "the sun"], "label": ["A", "B", "C"]});
+        json!({"id": question, "question": question, "choices": choices, "answerKey": key})
+    };
+    write(
+        "arc_easy/test.jsonl",
+        &lines(&[arc("What does Tim throw?", "A"), arc("What is hot?", "C"), arc("What is it?", "B")]),
+    );
+    write(
+        "arc_easy/train.jsonl",
+        &lines(&[arc("What bounces?", "A"), arc("What shines?", "C"), arc("And now?", "B")]),
+    );
+    let boolq = |question: &str, label: u8| json!({"passage": "Tom has a dog.", "question": question, "label": label, "idx": 0});
+    let others = lines(&[boolq("is tom old", 0), boolq("has tom a pet", 1)]);
+    write("boolq/train.jsonl", &others);
+    write("rte.jsonl", "{\"sentence1\": \"Tom ran.\", \"sentence2\": \"Tom sat.\", \"label\": 1}\n");
+    write("boolq.jsonl", &lines(&[boolq("does tom have a dog", 1), boolq("does tom have a cat", 0)]));
+    let blank = |answer: &str| json!({"sentence": "Lily gave the cat a toy because _ was sad.", "option1": "Lily", "option2": "the cat", "answer": answer});
+    let others = lines(&[blank("2"), blank("1"), blank("2")]);
+    write("winogrande/train.jsonl", &others);
+    write("winogrande.jsonl", &lines(&[blank("1"), blank("2")]));
+    let story = |text: &str| json!({"text": text});
+    write(
+        "lambada_openai.jsonl",
+        &lines(&[story("Once upon a time"), story("Tom and his mom went to the park")]),
+    );
+    let sum = |question: &str, answer: &str| json!({"question": question, "answer": format!("So it is {answer}.\n#### {answer}")});
+    write(
+        "gsm8k/test.jsonl",
+        &lines(&[sum("Tim has 2 balls and gets 2. How many?", "4"), sum("Mia had 3 cats. How many?", "3")]),
+    );
+    write("gsm8k/train.jsonl", &lines(&[sum("1 and 1?", "2"), sum("2 and 3?", "5"), sum("4 and 1?", "5")]));
+    write(
+        "mmlu/test/old_toys_test.csv",
+        "question,choice0,choice1,choice2,choice3,answer\nWhat is round?,ball,box,car,\"bed, big\",0\n What is soft? ,rock,bear,key,\"the \"\"x\"\"\",1\n",
+    );
+    write(
+        "mmlu/test/animals_test.csv",
+        "question,choice0,choice1,choice2,choice3,answer\nWhat barks?,cat,cow,dog,bee,2\n",
+    );
+    for subject in ["old_toys", "animals"] {
+        write(
+            &format!("mmlu/dev/{subject}_dev.csv"),
+            "question,choice0,choice1,choice2,choice3,answer\nWhat flies?,kite,box,car,bed,0\nWhat rolls?,kite,box,car,bed,2\n",
+        );
+    }
+    place
+}
+
+fn tasks(place: &Place, arguments: &[&str]) -> Command {
+    place.allot(&[&["tasks", MODEL, "--data", "data"], arguments].concat())
+}
+
+#[test]
+fn the_table_has_both_accuracies_their_errors_and_their_means() {
+    let place = place();
+    let all = "boolq,winogrande,arc_easy,lambada_openai,mmlu,gsm8k";
+    let output = place.run(tasks(&place, &["--tasks", all, "--shots", "1"]));
+    insta::assert_snapshot!("table", out(&output));
+    assert_eq!(err(&output), "");
+}
+
+#[test]
+fn prompts_and_choices_are_those_of_the_harness() {
+    let place = place();
+    place.run(tasks(&place, &["--tasks", "mmlu", "--shots", "2", "--out", "o.jsonl"]));
+    let text = fs::read_to_string(place.path("o.jsonl")).unwrap();
+    let rows: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(rows.len(), 4);
+    assert_eq!(rows[0]["about"]["protocol"], "harness");
+    assert_eq!(rows[1]["subject"], "animals");
+    assert_eq!(
+        (&rows[3]["subject"], &rows[3]["line"], &rows[3]["right"]),
+        (&json!("old_toys"), &json!(3), &json!(1))
+    );
+    // The hash of what the harness asks, with the subject in words, examples first and the question stripped.
+    let context = "The following are multiple choice questions (with answers) about old toys.\n\nWhat flies?\nA. kite\nB. box\nC. car\nD. bed\nAnswer: A\n\nWhat rolls?\nA. kite\nB. box\nC. car\nD. bed\nAnswer: C\n\nWhat is soft?\nA. rock\nB. bear\nC. key\nD. the \"x\"\nAnswer:";
+    let whole: Vec<String> = ["A", "B", "C", "D"].map(|it| format!("{context} {it}")).into();
+    let want = <sha2::Sha256 as sha2::Digest>::digest(whole.join("\0").as_bytes());
+    let want: String = want.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(rows[3]["prompt"], want);
+}
+
+#[test]
+fn files_are_the_same_for_any_batch() {
+    let place = place();
+    let write = |name: &str, batch: &str| {
+        let all = "boolq,winogrande,arc_easy,lambada_openai,mmlu,gsm8k";
+        place.run(tasks(&place, &["--tasks", all, "--shots", "1", "--batch", batch, "--out", name]));
+        fs::read(place.path(name)).unwrap()
+    };
+    assert!(write("a.jsonl", "1") == write("b.jsonl", "4096"));
+}
+
+#[test]
+fn a_pruned_model_is_compared_document_by_document_and_warned_of() {
+    let place = place();
+    let three = ["--tasks", "boolq,arc_easy,winogrande"];
+    let dense = place.run(tasks(&place, &[&three[..], &["--out", "dense.jsonl"]].concat()));
+    assert_eq!(err(&dense), "");
+    place.run(place.allot(&[
+        "export",
+        "uniform",
+        "--model",
+        MODEL,
+        "--sparsity",
+        "0.5",
+        "--to",
+        "json",
+        "--output",
+        "a.json",
+    ]));
+    let pruned = ["--allocation", "a.json", "--method", "magnitude", "--against", "dense.jsonl"];
+    let output = place.run(tasks(&place, &[&three[..], &pruned].concat()));
+    assert!(err(&output).contains("can no longer write"), "{}", err(&output));
+    insta::assert_snapshot!("against", out(&output));
+    let same =
+        place.run(tasks(&place, &[&three[..], &["--against", "dense.jsonl", "--format", "json"]].concat()));
+    let found: Value = serde_json::from_slice(&same.stdout).unwrap();
+    let differences = found["differences"].as_array().unwrap();
+    assert!(differences.len() >= 6);
+    assert!(differences.iter().all(|it| it["mean"] == 0.0 && it["noise"] == true && it["changed"] == 0));
+    // A pruned folder is known by itself.
+    place.run(place.allot(&[
+        "prune",
+        MODEL,
+        "--sparsity",
+        "0.5",
+        "--method",
+        "magnitude",
+        "--out",
+        "half",
+        "--quiet",
+    ]));
+    let folder = place.allot(&[
+        "tasks",
+        "half",
+        "--data",
+        "data",
+        "--tasks",
+        "boolq",
+        "--against",
+        "dense.jsonl",
+        "--format",
+        "json",
+    ]);
+    let folder: Value = serde_json::from_slice(&place.run(folder).stdout).unwrap();
+    assert_eq!(folder["warnings"][0]["warning"], "choices_alone");
+}
+
+#[test]
+fn a_model_that_writes_is_not_warned_of() {
+    let place = place();
+    place.run(place.allot(&[
+        "prune",
+        MODEL,
+        "--sparsity",
+        "0.5",
+        "--method",
+        "magnitude",
+        "--out",
+        "half",
+        "--quiet",
+    ]));
+    let both = place.run(place.allot(&[
+        "tasks",
+        "half",
+        "--data",
+        "data",
+        "--tasks",
+        "boolq,gsm8k",
+        "--shots",
+        "0",
+    ]));
+    assert_eq!(err(&both), "");
+}
+
+#[test]
+fn what_cannot_be_asked_says_what_to_do() {
+    let place = place();
+    place.run(tasks(&place, &["--tasks", "boolq", "--out", "dense.jsonl"]));
+    fs::write(place.path("other.jsonl"), "{\"text\": 1}\n").unwrap();
+    let mut said = String::new();
+    for (what, arguments) in [
+        ("a task that there is not", &["--tasks", "bolq"][..]),
+        ("a task twice", &["--tasks", "boolq,all"]),
+        ("a task without its file", &["--tasks", "piqa"]),
+        ("examples without a file", &["--tasks", "rte", "--shots", "2"]),
+        ("too many examples", &["--tasks", "arc_easy", "--shots", "4"]),
+        ("too many examples of a subject", &["--tasks", "mmlu", "--shots", "3"]),
+        (
+            "examples of the wrong form",
+            &["--tasks", "boolq", "--shots", "1", "--shots-from", "boolq=other.jsonl"],
+        ),
+        ("a length beyond the context", &["--tasks", "boolq", "--max-length", "513"]),
+        ("answers beyond the context", &["--tasks", "gsm8k", "--shots", "0", "--max-length", "200"]),
+        (
+            "an earlier file of other prompts",
+            &["--tasks", "boolq", "--against", "dense.jsonl", "--limit", "1"],
+        ),
+        ("an earlier file of other tasks", &["--tasks", "winogrande", "--against", "dense.jsonl"]),
+        ("an earlier file that is none", &["--tasks", "boolq", "--against", "other.jsonl"]),
+        ("a file that is there", &["--tasks", "boolq", "--out", "dense.jsonl"]),
+    ] {
+        let output = tasks(&place, arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{what}");
+        assert_eq!(out(&output), "", "{what}");
+        said.push_str(&format!("## {what}\n{}\n", err(&output)));
+    }
+    insta::assert_snapshot!("refused", said);
+}
+
+#[test]
+fn a_built_in_description_is_a_file_to_begin_with() {
+    let place = place();
+    let text = out(&place.run(place.allot(&["tasks", "--describe", "boolq"])));
+    fs::write(place.path("mine.yaml"), text.replace("task: boolq", "task: mine")).unwrap();
+    let read = |name: &str| -> Value {
+        let output = place.run(tasks(&place, &["--tasks", name, "--format", "json"]));
+        let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+        found["tasks"][0]["metrics"].clone()
+    };
+    assert_eq!(read("mine.yaml"), read("boolq"));
+    let none = place.allot(&["tasks", "--describe", "bool"]).output().unwrap();
+    assert_eq!(none.status.code(), Some(2));
+    assert!(err(&none).contains("built in are boolq, rte"), "{}", err(&none));
+}
+
+#[test]
+fn a_model_writes_on_the_same_way_each_time() {
+    let place = Place::new();
+    let write = |arguments: &[&str]| {
+        let all = [&["generate", MODEL, "Once upon a time", "--tokens", "24"], arguments].concat();
+        out(&place.run(place.allot(&all)))
+    };
+    insta::assert_snapshot!("likeliest", write(&[]));
+    let drawn =
+        |seed: &str| write(&["--temperature", "1", "--top-k", "50", "--top-p", "0.9", "--draw-seed", seed]);
+    assert_eq!(drawn("1"), drawn("1"));
+    assert_ne!(drawn("1"), drawn("2"));
+    // With one token to draw from, drawing is taking the likeliest.
+    assert_eq!(write(&["--temperature", "1", "--top-k", "1"]), write(&[]));
+    let whole = write(&[]);
+    let stopped = write(&["--stop", ","]);
+    assert_eq!(stopped.trim_end(), whole.split(',').next().unwrap());
+    let printed: Value = serde_json::from_str(&write(&["--format", "json"])).unwrap();
+    assert_eq!(format!("Once upon a time{}\n", printed["text"].as_str().unwrap()), whole);
+    let refused = place.allot(&["generate", MODEL, "Once", "--tokens", "600"]).output().unwrap();
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(err(&refused).contains("has 512"), "{}", err(&refused));
+}
