@@ -199,7 +199,7 @@ fn options_of_a_new_search_are_refused_beside_resume() {
         ["--only", "score"],
         ["--without", "score"],
         ["--include", "owl"],
-        ["--evaluations", "500"],
+        ["--patience", "5"],
         ["--seeds", "2"],
         ["--seed", "0"],
         ["--control", "random"],

@@ -127,7 +127,13 @@ const RULES: &[Rule] = &[
     rule(&["export"], &["output"], Is("format", &["json"]), "a file has the form that `--to` names"),
     // Scripts that decide nothing.
     rule(&["eval"], &["least", "most"], Allocation("script"), "the file's ratios are decided already"),
-    rule(&["eval", "export"], EVALUATION, Allocation("script"), "the file's ratios are decided already"),
+    rule(
+        &["eval"],
+        EVALUATION,
+        All(&[Allocation("script"), Without(&["marginals"])]),
+        "the file's ratios are decided already",
+    ),
+    rule(&["export"], EVALUATION, Allocation("script"), "the file's ratios are decided already"),
     rule(
         &["prune"],
         &["script", "expression", "unit"],
@@ -198,7 +204,7 @@ const RULES: &[Rule] = &[
         Without(&["reductions", "expression", "spectra"]),
         "nothing would be added to the file",
     ),
-    rule(CALIBRATED, WINDOWS, Without(&["text", "tokens"]), "nothing is calibrated"),
+    rule(CALIBRATED, WINDOWS, Without(&["text", "tokens", "marginals"]), "nothing is calibrated"),
     rule(
         &["eval", "prune", "diff", "export", "stats"],
         &["length", "seed"],

@@ -136,7 +136,9 @@ fn another_descent_and_another_folder_are_left_alone() {
         assert!(output.status.code() == Some(2) && error.contains(word), "{more:?}: {error}");
         assert!(!place.path("new").exists(), "{more:?}");
     }
-    for (target, word) in [("0", "leaves nothing"), ("1", "leaves nothing"), ("nan", "leaves nothing")] {
+    for (target, word) in
+        [("0", "leaves nothing"), ("1", "leaves nothing"), ("nan", "a ratio is a number from 0 to 1")]
+    {
         let output = descend(&place, "new", &["--sparsity", target]).output().expect("the binary runs");
         let error = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.code() == Some(2) && error.contains(word), "{target}: {error}");

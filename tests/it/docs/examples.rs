@@ -116,10 +116,11 @@ fn test_script(block: &Block, shown: Option<&Block>, folder: &Path) -> Result<Co
 /// Parses the `allot` commands of a block that is not run; what a shell would put for a variable is a number.
 fn parse_commands(block: &Block) -> Result<Correction, String> {
     for line in block.text.replace("\\\n", " ").lines() {
-        let words: Vec<String> = words(line.split('#').next().unwrap_or_default())
-            .into_iter()
-            .map(|word| if word.starts_with('$') { "0.5".to_owned() } else { word })
-            .collect();
+        let words: Vec<String> =
+            words(line.split('#').next().and_then(|it| it.split(" > ").next()).unwrap_or_default())
+                .into_iter()
+                .map(|word| if word.starts_with('$') { "0.5".to_owned() } else { word })
+                .collect();
         if words.first().is_some_and(|word| word == "allot") {
             let parsed = allot::cli::command().try_get_matches_from(&words);
             parsed.map_err(|error| format!("`{}` is not a command: {error}", line.trim()))?;

@@ -272,7 +272,7 @@ fn what_cannot_be_is_refused_in_a_line() {
     };
     refused(search(&place, "run", &[]), "run exists already");
     refused(place.allot(&["search", "--resume", "nowhere"]), "is not a search's folder");
-    refused(place.allot(&["show", "nowhere"]), "is not a search's folder");
+    refused(place.allot(&["show", "nowhere"]), "there is no file `nowhere`");
     refused(search(&place, "new", &["--without", "maen"]), "did you mean `mean`");
     refused(search(&place, "new", &["--space", "dsa", "--only", "mean,scale"]), "no score or weight");
     refused(search(&place, "new", &["--also", "0.5", "--control", "evopress"]), "several settings");
