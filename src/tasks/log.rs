@@ -42,7 +42,7 @@ pub fn write(about: &impl Serialize, tasks: &[TaskResult]) -> Result<String, ser
 pub struct Earlier(BTreeMap<String, Vec<(Option<String>, DocumentResult)>>);
 
 impl Earlier {
-    /// Reads a file that [`write`] made.
+    /// Reads a file that [`write()`] made.
     ///
     /// # Errors
     /// When it cannot be read, or a line is not one of such a file.
