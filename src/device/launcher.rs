@@ -1,7 +1,7 @@
 //! What a GPU has to be able to do: run kernels.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use candle_core::{DType, Device, Tensor};
 use sha2::{Digest, Sha256};
@@ -38,6 +38,30 @@ impl Code {
     /// Returns the SHA-256 of the text.
     pub const fn hash(&self) -> &[u8; 32] {
         &self.hash
+    }
+}
+
+/// Kernels whose text is written for numbers of a type, and hashed once.
+pub(super) struct Typed {
+    text: fn(&str) -> String,
+    singles: OnceLock<Code>,
+    brain_floats: OnceLock<Code>,
+}
+
+impl Typed {
+    /// Takes what writes the text for a type of the kernels' prelude.
+    pub(super) const fn new(text: fn(&str) -> String) -> Self {
+        Self { text, singles: OnceLock::new(), brain_floats: OnceLock::new() }
+    }
+
+    /// Returns the kernels for numbers of a type, or `None` where there are none.
+    pub(super) fn of(&self, dtype: DType) -> Option<&Code> {
+        let (code, name) = match dtype {
+            DType::F32 => (&self.singles, "F32"),
+            DType::BF16 => (&self.brain_floats, "BF16"),
+            _ => return None,
+        };
+        Some(code.get_or_init(|| Code::new((self.text)(name))))
     }
 }
 

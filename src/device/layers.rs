@@ -5,12 +5,12 @@
 //! operations do it.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use candle_core::{DType, Tensor};
 
 use super::error::EngineError;
-use super::launcher::{Argument, Code, Launch, Launcher, Out, THREADS, failed, launch_for_one};
+use super::launcher::{Argument, Code, Launch, Launcher, Out, THREADS, Typed, failed, launch_for_one};
 use super::source;
 
 /// Numbers that a thread takes at a time.
@@ -85,16 +85,8 @@ pub enum Bound<'a> {
     },
 }
 
-/// Returns the kernels of layers for numbers of a type, or `None` where there are none.
-fn layers(dtype: DType) -> Option<&'static Code> {
-    static SINGLES: OnceLock<Code> = OnceLock::new();
-    static BRAIN_FLOATS: OnceLock<Code> = OnceLock::new();
-    match dtype {
-        DType::F32 => Some(SINGLES.get_or_init(|| Code::new(source::layers("F32")))),
-        DType::BF16 => Some(BRAIN_FLOATS.get_or_init(|| Code::new(source::layers("BF16")))),
-        _ => None,
-    }
-}
+/// The kernels of layers.
+static LAYERS: Typed = Typed::new(source::layers);
 
 /// Returns the kernels of attention for heads of a size.
 fn attentions(head: usize) -> Code {
@@ -179,7 +171,7 @@ pub fn joined(
 ) -> Result<Option<Tensor>, EngineError> {
     let count = first.elem_count();
     let alike = first.shape() == second.shape() && first.dtype() == second.dtype();
-    let (Some(code), Some(blocks), true) = (layers(first.dtype()), blocks(count.div_ceil(VECTOR)), alike)
+    let (Some(code), Some(blocks), true) = (LAYERS.of(first.dtype()), blocks(count.div_ceil(VECTOR)), alike)
     else {
         return Ok(None);
     };
@@ -202,7 +194,7 @@ pub fn root_mean_square(
     let rows = input.elem_count().checked_div(columns).unwrap_or(0);
     let fits =
         columns.is_multiple_of(VECTOR) && input.dtype() == weight.dtype() && u32::try_from(rows).is_ok();
-    let (Some(code), Some(blocks), true) = (layers(input.dtype()), blocks(rows * 32), fits) else {
+    let (Some(code), Some(blocks), true) = (LAYERS.of(input.dtype()), blocks(rows * 32), fits) else {
         return Ok(None);
     };
     let arguments = [
@@ -232,7 +224,7 @@ pub fn rotated(
     let parts = pairs / VECTOR + size.saturating_sub(2 * pairs) / VECTOR;
     let tasks = samples * length * heads * parts;
     let alike = input.dtype() == cosines.dtype();
-    let (Some(code), Some(blocks), true) = (layers(input.dtype()), blocks(tasks), fits && alike) else {
+    let (Some(code), Some(blocks), true) = (LAYERS.of(input.dtype()), blocks(tasks), fits && alike) else {
         return Ok(None);
     };
     let arguments = [
@@ -262,7 +254,7 @@ pub fn without_least(
 ) -> Result<Tensor, EngineError> {
     let (rows, columns) = weight.dims2()?;
     let count = rows * columns;
-    let (Some(code), Some(blocks)) = (layers(weight.dtype()), blocks(count.div_ceil(VECTOR))) else {
+    let (Some(code), Some(blocks)) = (LAYERS.of(weight.dtype()), blocks(count.div_ceil(VECTOR))) else {
         return Err(failed("without_least"));
     };
     let [own, order] = [Argument::Tensor(weight), Argument::Tensor(ranks)];
@@ -321,7 +313,7 @@ pub fn around(
         && gradients.dtype() == weight.dtype()
         && ranges.elem_count() == 2 * rows;
     let (Some(code), Ok(blocks), true) =
-        (layers(weight.dtype()), u32::try_from(samples * rows), alike && samples * rows > 0)
+        (LAYERS.of(weight.dtype()), u32::try_from(samples * rows), alike && samples * rows > 0)
     else {
         return Ok(None);
     };
@@ -354,7 +346,7 @@ pub fn without_marked(
 ) -> Result<Option<Tensor>, EngineError> {
     let count = weight.elem_count();
     let alike = weight.shape() == marks.shape() && marks.dtype() == DType::U8;
-    let (Some(code), Some(blocks), true) = (layers(weight.dtype()), blocks(count.div_ceil(VECTOR)), alike)
+    let (Some(code), Some(blocks), true) = (LAYERS.of(weight.dtype()), blocks(count.div_ceil(VECTOR)), alike)
     else {
         return Ok(None);
     };
@@ -374,7 +366,7 @@ pub fn losses(
     targets: &[u32],
 ) -> Result<Option<Vec<f64>>, EngineError> {
     let (positions, vocabulary) = logits.dims2()?;
-    let (Some(code), Ok(blocks), true) = (layers(logits.dtype()), u32::try_from(positions), positions > 0)
+    let (Some(code), Ok(blocks), true) = (LAYERS.of(logits.dtype()), u32::try_from(positions), positions > 0)
     else {
         return Ok(None);
     };
@@ -402,7 +394,7 @@ pub fn divergences(
 ) -> Result<Option<Vec<(f64, f64)>>, EngineError> {
     let (positions, vocabulary) = other.dims2()?;
     let alike = dense.shape() == other.shape() && dense.dtype() == other.dtype() && positions > 0;
-    let (Some(code), Ok(blocks), true) = (layers(other.dtype()), u32::try_from(positions), alike) else {
+    let (Some(code), Ok(blocks), true) = (LAYERS.of(other.dtype()), u32::try_from(positions), alike) else {
         return Ok(None);
     };
     let targets = Tensor::new(&targets[..positions.min(targets.len())], other.device())?;

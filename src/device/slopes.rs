@@ -2,28 +2,18 @@
 //!
 //! As in [`layers`](super::layers), a function returns `None` where there is no kernel for what it is handed.
 
-use std::sync::OnceLock;
-
 use candle_core::{DType, Tensor};
 
 use super::error::EngineError;
-use super::launcher::{Argument, Code, Launcher, Out, THREADS, failed, launch};
+use super::launcher::{Argument, Code, Launcher, Out, THREADS, Typed, failed, launch};
 use super::layers::{AttentionRules, Joint};
 use super::source;
 
 /// Numbers that a thread takes at a time.
 const VECTOR: usize = 8;
 
-/// Returns the kernels for numbers of a type, or `None` where there are none.
-fn slopes(dtype: DType) -> Option<&'static Code> {
-    static SINGLES: OnceLock<Code> = OnceLock::new();
-    static BRAIN_FLOATS: OnceLock<Code> = OnceLock::new();
-    match dtype {
-        DType::F32 => Some(SINGLES.get_or_init(|| Code::new(source::slopes("F32")))),
-        DType::BF16 => Some(BRAIN_FLOATS.get_or_init(|| Code::new(source::slopes("BF16")))),
-        _ => None,
-    }
-}
+/// The kernels of the way back.
+static SLOPES: Typed = Typed::new(source::slopes);
 
 /// Runs a kernel, and returns the tensors of one type and shape that it writes.
 fn made<const N: usize>(
@@ -58,7 +48,7 @@ pub fn attention(
 ) -> Result<Option<[Tensor; 3]>, EngineError> {
     let (samples, length, heads, size) = queries.dims4()?;
     let key_heads = keys.dim(2)?;
-    let (Some(code), None, true) = (slopes(queries.dtype()), rules.softcap, key_heads > 0) else {
+    let (Some(code), None, true) = (SLOPES.of(queries.dtype()), rules.softcap, key_heads > 0) else {
         return Ok(None);
     };
     // Heads that share keys follow one another at each position, so that the rows of some queries are rows of one product.
@@ -134,7 +124,7 @@ pub fn excess(
     let (positions, vocabulary) = logits.dims2()?;
     let alike = dense.is_none_or(|it| it.shape() == logits.shape() && it.dtype() == logits.dtype());
     let fits = alike && positions > 0 && targets.len() == positions;
-    let (Some(code), true) = (slopes(logits.dtype()), fits) else { return Ok(None) };
+    let (Some(code), true) = (SLOPES.of(logits.dtype()), fits) else { return Ok(None) };
     let targets = Tensor::new(targets, logits.device())?;
     let arguments = [
         Argument::Tensor(logits),
@@ -166,7 +156,7 @@ pub fn root_mean_square(
         && input.dtype() == gradient.dtype()
         && input.shape() == gradient.shape();
     let fits = columns.is_multiple_of(VECTOR) && u32::try_from(rows).is_ok() && rows > 0;
-    let (Some(code), true) = (slopes(input.dtype()), alike && fits) else { return Ok(None) };
+    let (Some(code), true) = (SLOPES.of(input.dtype()), alike && fits) else { return Ok(None) };
     let arguments = [
         Argument::Tensor(input),
         Argument::Tensor(weight),
@@ -199,7 +189,7 @@ pub fn gated(
     };
     let alike = [up, gradient].iter().all(|it| it.shape() == gate.shape() && it.dtype() == gate.dtype());
     let count = gate.elem_count();
-    let (Some(code), true) = (slopes(gate.dtype()), alike && count > 0) else { return Ok(None) };
+    let (Some(code), true) = (SLOPES.of(gate.dtype()), alike && count > 0) else { return Ok(None) };
     let arguments = [
         Argument::Tensor(gate),
         Argument::Tensor(up),

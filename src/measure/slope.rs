@@ -31,6 +31,20 @@ pub struct LossSlope {
     pub slope: Tensor,
 }
 
+/// What a pruned model predicts at some positions of a window.
+struct Predicted<'a> {
+    head: &'a Head,
+    /// The place of the first position among those of all windows.
+    place: usize,
+    /// The logits before their cap, `[positions, vocabulary]`.
+    raw: &'a Tensor,
+    targets: &'a [u32],
+    of: SlopeOf,
+}
+
+/// Each position's divergence and negative log-likelihood, and by how much its probabilities are too large.
+type Differences = (Vec<(f64, f64)>, Tensor);
+
 impl Reference {
     /// Returns the loss of one window under a pruned model and its gradient, from the model's last hidden states
     /// `[1, length, hidden]`.
@@ -57,9 +71,10 @@ impl Reference {
             let targets = &targets[start..start + slice.dim(0)?];
             let place = window * positions + start;
             let raw = head.raw(slice)?;
+            let predicted = Predicted { head, place, raw: &raw, targets, of };
             let (found, differences) = match on_device::applies(head, slice) {
-                true => self.on_device(head, place, &raw, targets, of)?,
-                false => self.on_processor(head, place, &raw, targets, of)?,
+                true => self.on_device(&predicted)?,
+                false => self.on_processor(&predicted)?,
             };
             losses.extend(found);
             slopes.push(head.back(slice, &raw, differences)?);
@@ -77,16 +92,10 @@ impl Reference {
         Ok(LossSlope { loss, slope })
     }
 
-    /// Returns the losses of positions, and by how much each probability is too large over the number of a window's positions, f32
-    /// `[positions, vocabulary]`, on the processor; the first position is `place` of all windows'.
-    fn on_processor(
-        &self,
-        head: &Head,
-        place: usize,
-        raw: &Tensor,
-        targets: &[u32],
-        of: SlopeOf,
-    ) -> Result<(Vec<(f64, f64)>, Tensor), ModelError> {
+    /// Returns the losses of positions, and by how much each probability is too large, over the number of a window's positions, f32
+    /// `[positions, vocabulary]`, on the processor.
+    fn on_processor(&self, predicted: &Predicted<'_>) -> Result<Differences, ModelError> {
+        let &Predicted { head, place, raw, targets, of } = predicted;
         let positions = (self.tokens.length() - 1) as f64;
         let logits = head.capped(raw)?;
         let dense = self.dense_rows(head, place, targets.len())?;
@@ -112,17 +121,11 @@ impl Reference {
     }
 
     /// Does the same where the logits lie.
-    fn on_device(
-        &self,
-        head: &Head,
-        place: usize,
-        raw: &Tensor,
-        targets: &[u32],
-        of: SlopeOf,
-    ) -> Result<(Vec<(f64, f64)>, Tensor), ModelError> {
+    fn on_device(&self, predicted: &Predicted<'_>) -> Result<Differences, ModelError> {
+        let &Predicted { head, place, raw, targets, of } = predicted;
         let positions = (self.tokens.length() - 1) as f64;
         let Some(dense) = self.dense_raw(head, place, targets.len())? else {
-            return self.on_processor(head, place, raw, targets, of);
+            return self.on_processor(predicted);
         };
         let found = on_device::both([head, head], [&dense, raw], targets)?;
         if let Some(gpu) = head.engine().kernels() {
