@@ -192,11 +192,13 @@ fn places_that_cannot_be_written_are_known_before_the_work() {
         (&["compare", MODEL], &["--out", "file"], "file is a file"),
         (&["descend", MODEL], &["--out", "file"], "file is a file"),
         (&["enumerate", MODEL], &["--out", "file"], "file is a file"),
+        (&["tasks", MODEL, "--tasks", "boolq"], &["--out", "nowhere/t.jsonl"], "make the folder first"),
+        (&["tasks", MODEL, "--tasks", "boolq"], &["--out", "folder", "--force"], "folder is a folder"),
     ] {
-        let more = if ["search", "compare", "descend", "enumerate"].contains(&first[0]) {
-            &trial
-        } else {
-            &long[..]
+        let more = match first[0] {
+            "search" | "compare" | "descend" | "enumerate" => &trial[..],
+            "tasks" => &["--data", "folder"],
+            _ => &long,
         };
         let begun = Instant::now();
         let output = place.allot(&[first, more, rest].concat()).output().expect("it runs");
