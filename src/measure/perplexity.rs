@@ -132,7 +132,7 @@ pub(super) fn last_activations(
 ) -> Result<Activations, ModelError> {
     let mut activations = Activations::embed(checkpoint, tokens, device, room)?;
     for index in 0..checkpoint.config().blocks {
-        let block = Block::stream(checkpoint, index, device)?;
+        let block = Block::load(checkpoint, index, device)?;
         activations.advance(&block, &mut no_tap())?;
         progress(index + 1);
     }

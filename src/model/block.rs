@@ -250,28 +250,11 @@ pub struct Block {
 }
 
 impl Block {
-    /// Loads block `index`.
+    /// Loads block `index` and gives its mapped pages back: only the loaded copy stays in memory.
     ///
     /// # Errors
     /// When a tensor cannot be read, or the device has no room.
     pub fn load(checkpoint: &Checkpoint, index: usize, device: &Device) -> Result<Self, ModelError> {
-        Self::read(checkpoint, index, device, false)
-    }
-
-    /// Loads block `index` and gives its mapped pages back, as streaming does: only the loaded copy stays in memory.
-    ///
-    /// # Errors
-    /// As [`Block::load`].
-    pub fn stream(checkpoint: &Checkpoint, index: usize, device: &Device) -> Result<Self, ModelError> {
-        Self::read(checkpoint, index, device, true)
-    }
-
-    fn read(
-        checkpoint: &Checkpoint,
-        index: usize,
-        device: &Device,
-        streams: bool,
-    ) -> Result<Self, ModelError> {
         let config = checkpoint.config();
         let names = &config.architecture.norms;
         let norm = |module: &str| {
@@ -286,10 +269,8 @@ impl Block {
                 .iter()
                 .map(|linear| {
                     let loaded = LoadedLinear::load(checkpoint, linear, device);
-                    if streams {
-                        // At once, or the block would be in memory twice.
-                        checkpoint.files().release(&linear.weight);
-                    }
+                    // At once, or the block would be in memory twice.
+                    checkpoint.files().release(&linear.weight);
                     loaded
                 })
                 .collect::<Result<_, _>>()?,

@@ -116,6 +116,9 @@ impl Head {
     /// When a tensor cannot be read, or the device has no room.
     pub fn load(checkpoint: &Checkpoint, device: &Device) -> Result<Self, ModelError> {
         let layout = checkpoint.layout();
+        let weight = checkpoint.tensor(&layout.head, device)?;
+        // At once, as of a block's linears: the head of a small model is the largest of its tensors.
+        checkpoint.files().release(&layout.head);
         Ok(Self {
             engine: checkpoint.engine().clone(),
             norm: match checkpoint.config().final_norm {
@@ -126,7 +129,7 @@ impl Head {
                 Some((_, output)) => Some(checkpoint.tensor(output, device)?),
                 None => None,
             },
-            weight: checkpoint.tensor(&layout.head, device)?,
+            weight,
             softcap: checkpoint.config().logit_softcap,
         })
     }

@@ -71,7 +71,7 @@ pub(super) fn prune_checked(
         let mut block = None;
         let mut inputs = Inputs::default();
         if let Some(activations) = &mut activations {
-            let loaded = Block::stream(checkpoint, index, &device)?;
+            let loaded = Block::load(checkpoint, index, &device)?;
             inputs = Inputs::collect(checkpoint, activations, &loaded, options)?;
             // The last block's output is nobody's input.
             let advances = options.propagation == Propagation::Pruned && index + 1 < blocks;

@@ -85,7 +85,7 @@ pub fn calibrate_with(
     let room = room(checkpoint, tokens, options.memory, options.collected_bytes(checkpoint));
     let mut activations = Activations::embed(checkpoint, tokens, device, room)?;
     for index in 0..checkpoint.config().blocks {
-        let block = Block::stream(checkpoint, index, device)?;
+        let block = Block::load(checkpoint, index, device)?;
         statistics.linears.extend(calibrate_block(checkpoint, &mut activations, &block, options)?);
         progress(index + 1);
     }

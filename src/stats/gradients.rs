@@ -61,7 +61,7 @@ pub fn gradients_within(
     }
     let mut inputs = Vec::with_capacity(blocks);
     for index in 0..blocks {
-        let block = Block::stream(checkpoint, index, device)?;
+        let block = Block::load(checkpoint, index, device)?;
         let mut next = states()?;
         for sample in 0..samples {
             next.push(block.forward(&hidden.get(sample)?, &angles, &mut no_tap())?)?;
@@ -79,7 +79,7 @@ pub fn gradients_within(
     drop(head);
     let mut all = BTreeMap::new();
     for (index, inputs) in inputs.into_iter().enumerate().rev() {
-        let block = Block::stream(checkpoint, index, device)?;
+        let block = Block::load(checkpoint, index, device)?;
         all.append(&mut through_block(block, &inputs, &angles, &mut slopes)?);
         progress(2 * blocks - index);
     }
