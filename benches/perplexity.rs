@@ -1,12 +1,17 @@
 //! Perplexity in tokens per second, and what share of the machine's peak that is.
 //!
 //!     cargo bench --bench perplexity
+//!     ALLOT_REAL_MODELS=MODELS cargo bench --bench perplexity
 //!
-//! The model is generated: 134 million parameters, in LLaMA's shape. Its operations are two for each weight of the linears and the
+//! The model is generated: 134 million parameters, in LLaMA's shape. MODELS is a folder of model folders that are measured beside it, on
+//! random tokens, too. A model's operations are two for each weight of the linears and the
 //! head and each token that meets it, and those of causal attention. The peak is that of plain f32 matrix products, measured in turns
 //! with the model in the same run; the least time of each counts.
 
+use std::error::Error;
+use std::fs;
 use std::hint::black_box;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use allot::measure::perplexity;
@@ -22,40 +27,74 @@ const TURNS: usize = 4;
 /// The sides of the matrix products whose best rate is the peak.
 const PRODUCTS: [(usize, usize, usize); 3] = [(2048, 2048, 2048), (2048, 4096, 1024), (4096, 4096, 4096)];
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+const LENGTHS: [usize; 3] = [256, 1024, 2048];
+const TOKENS: usize = 2048;
+
+fn main() -> Result<(), Box<dyn Error>> {
     // As the command line does: the work that pays runs on rayon's threads.
     // SAFETY: no other thread runs yet.
     unsafe { std::env::set_var("CANDLE_NUM_THREADS", "1") };
-    let folder = tempfile::TempDir::new()?;
-    SHAPE.write(folder.path())?;
-    let decoder = Decoder::load(&Checkpoint::open(folder.path())?, &Device::Cpu)?;
+    let generated = tempfile::TempDir::new()?;
+    SHAPE.write(generated.path())?;
+    println!("{} threads, f32", rayon::current_num_threads());
+    measure("generated, 134 million", generated.path())?;
+    let Some(models) = std::env::var_os("ALLOT_REAL_MODELS") else { return Ok(()) };
+    let entries = fs::read_dir(models)?.map(|entry| entry.map(|it| it.path()));
+    let mut folders: Vec<PathBuf> = entries.collect::<Result<_, _>>()?;
+    folders.retain(|folder| folder.join("config.json").is_file());
+    folders.sort();
+    for folder in folders {
+        measure(&folder.file_name().unwrap_or_default().to_string_lossy(), &folder)?;
+    }
+    Ok(())
+}
+
+/// Measures a model in turns with plain products, and prints a row for each length.
+fn measure(name: &str, folder: &Path) -> Result<(), Box<dyn Error>> {
+    let checkpoint = Checkpoint::open(folder)?;
+    let decoder = Decoder::load(&checkpoint, &Device::Cpu)?;
+    let vocabulary = decoder.head.vocabulary();
     let mut peak = 0f64;
-    let lengths = [256, 1024, 2048];
-    let mut least = [f64::INFINITY; 3];
+    let mut least = [f64::INFINITY; LENGTHS.len()];
     for _ in 0..TURNS {
         for sides in PRODUCTS {
             peak = peak.max(product_rate(sides)?);
         }
-        for (length, least) in lengths.iter().zip(&mut least) {
-            let tokens = Tokens::new(ids(2048, SHAPE.vocabulary), *length)?;
+        for (length, least) in LENGTHS.iter().zip(&mut least) {
+            let tokens = Tokens::new(ids(TOKENS, vocabulary), *length)?;
             let start = Instant::now();
             black_box(perplexity(&decoder, &tokens, &mut |_, _| ())?);
             *least = least.min(start.elapsed().as_secs_f64());
         }
     }
-    println!(
-        "{} threads, f32; a plain matrix product reaches {:.1} GFLOP/s",
-        rayon::current_num_threads(),
-        peak / 1e9
-    );
+    println!("\n{name}; a plain matrix product reaches {:.1} GFLOP/s", peak / 1e9);
     println!("{:>6} {:>10} {:>10} {:>10}", "length", "tokens/s", "GFLOP/s", "of peak");
-    for (length, seconds) in lengths.iter().zip(least) {
-        // A query meets half of the keys on average, once for its scores and once for the values.
-        let attention = 2 * SHAPE.blocks * SHAPE.hidden * length.div_ceil(2);
-        let rate = 2.0 * (SHAPE.products() + attention) as f64 * 2048.0 / seconds;
-        println!("{length:>6} {:>10.0} {:>10.1} {:>9.0}%", 2048.0 / seconds, rate / 1e9, 100.0 * rate / peak);
+    for (length, seconds) in LENGTHS.iter().zip(least) {
+        let rate = operations(&checkpoint, vocabulary, *length) / seconds;
+        println!(
+            "{length:>6} {:>10.0} {:>10.1} {:>9.0}%",
+            TOKENS as f64 / seconds,
+            rate / 1e9,
+            100.0 * rate / peak
+        );
     }
     Ok(())
+}
+
+/// Returns how many operations `TOKENS` tokens in windows of a length take.
+fn operations(checkpoint: &Checkpoint, vocabulary: usize, length: usize) -> f64 {
+    let config = checkpoint.config();
+    let linears: usize = checkpoint.linears().iter().map(|it| it.rows * it.columns).sum();
+    // The last token of a window predicts nothing.
+    let head = (vocabulary * config.embedding) as f64 * (length - 1) as f64 / length as f64;
+    // A query meets the keys before it, as many as a sliding window shows, once for its scores and once for the values.
+    let keys = |block| {
+        let width = config.window_of(block).map_or(length, |window| window.min(length));
+        (0..length).map(|query| (query + 1).min(width)).sum::<usize>() as f64 / length as f64
+    };
+    let met: f64 = (0..config.blocks).map(keys).sum();
+    let attention = 2.0 * (config.heads * config.head_size) as f64 * met;
+    2.0 * (linears as f64 + head + attention) * TOKENS as f64
 }
 
 /// Returns how many operations a product of `[rows, depth]` and `[depth, columns]` does in a second.
