@@ -16,7 +16,7 @@ pub struct Forecast {
     pub machine: Machine,
     /// The steps, in order.
     pub steps: Vec<Step>,
-    /// The most memory that a step takes, with the program itself, in bytes.
+    /// The most memory that a step takes, or reading the texts, with the program itself, in bytes.
     pub memory: u64,
     /// The most bytes of the model's files that a step reads through mapped pages, beside `memory`.
     pub mapped: u64,
@@ -28,8 +28,8 @@ pub struct Forecast {
     pub seconds: f64,
 }
 
-/// What the program takes with a tokenizer and nothing else: the least that was measured is 14 MiB.
-const PROGRAM: u64 = 16 << 20;
+/// Bytes that the tokenizer takes for each byte of a text that it reads at once.
+const TOKENISING: u64 = 110;
 
 impl Forecast {
     /// Forecasts some work, each as often as is said. `memory` is how many bytes it may take: more is streamed, or waits on the disk; `None` for what is free.
@@ -37,9 +37,12 @@ impl Forecast {
         let room = memory.or(machine.free_memory).unwrap_or(u64::MAX);
         let steps: Vec<Step> =
             work.iter().map(|(work, times)| work.step(&model, &machine, room).times(*times)).collect();
+        let text = work.iter().flat_map(|(work, _)| work.windows()).map(|it| it.text).max().unwrap_or(0);
+        let tokenising = machine.reading.max(machine.program + TOKENISING * text);
         let all = |amounts: &[Amount]| amounts.iter().map(|it| it.bytes).sum::<u64>();
         Self {
-            memory: PROGRAM + steps.iter().map(|step| all(&step.memory)).max().unwrap_or(0),
+            memory: tokenising
+                .max(machine.program + steps.iter().map(|step| all(&step.memory)).max().unwrap_or(0)),
             mapped: steps.iter().map(|step| step.mapped).max().unwrap_or(0),
             disk: steps.iter().map(|step| all(&step.disk)).sum(),
             tokens: steps.iter().map(|step| step.tokens).sum(),

@@ -77,6 +77,8 @@ pub struct Windows {
     pub samples: u64,
     /// How many tokens each has.
     pub length: u64,
+    /// How many bytes of text are tokenised at once to cut them.
+    pub text: u64,
 }
 
 /// What is collected in a calibration pass.
@@ -123,6 +125,8 @@ pub struct Trial {
     pub others: [Option<Windows>; 2],
     /// How many of the best read them.
     pub best: u64,
+    /// Whether the gradients of each candidate's loss are measured as well, and each candidate reads windows of its own.
+    pub gradients: bool,
 }
 
 /// A part of a command's work.
@@ -198,6 +202,17 @@ impl Sizes {
 }
 
 impl Work {
+    /// Returns what the model reads.
+    pub(super) fn windows(&self) -> Vec<Windows> {
+        match self {
+            Self::Check | Self::Evaluate(_) => Vec::new(),
+            Self::Calibrate(calibration) => vec![calibration.windows],
+            Self::Prune(pruning) => pruning.windows.into_iter().collect(),
+            Self::Measure(windows, _) => vec![*windows],
+            Self::Try(trial) => trial.others.into_iter().flatten().chain([trial.windows]).collect(),
+        }
+    }
+
     /// Returns what it takes where it may take `room` bytes.
     pub(super) fn step(self, sizes: &Sizes, machine: &Machine, room: u64) -> Step {
         match self {
@@ -272,7 +287,10 @@ fn calibrate(calibration: Calibration, sizes: &Sizes, machine: &Machine, room: u
         states *= sizes.blocks as u64 + 1;
         written += 2 * sizes.linear_weights();
     }
-    let mut step = Step { tokens, memory, ..step("calibrating", machine, operations / EFFICIENCY) };
+    // The rows of the tokens are read from the embedding, then one linear at a time.
+    let mapped =
+        sizes.stored_bytes * widest(sizes).max((windows.tokens() * sizes.hidden).min(sizes.head_weights));
+    let mut step = Step { tokens, memory, mapped, ..step("calibrating", machine, operations / EFFICIENCY) };
     wait(&mut step, states, room);
     step.disk.push(amount("the statistics", written));
     step
@@ -317,8 +335,13 @@ fn prune(pruning: Pruning, sizes: &Sizes, machine: &Machine, room: u64) -> Step 
         wait(&mut step, states, room);
     }
     if writes {
-        step.disk.push(amount("the pruned model", sizes.file_bytes()));
+        let bytes = sizes.file_bytes();
+        step.disk.push(amount("the pruned model", bytes));
+        // They are waited for, since they must be on the disk before the folder gets its name.
+        step.seconds += machine.written.map_or(0.0, |written| bytes as f64 / written);
     }
+    // One linear's pages at a time.
+    step.mapped = sizes.stored_bytes * widest(sizes);
     step
 }
 
@@ -341,7 +364,8 @@ fn measure(windows: Windows, models: u64, sizes: &Sizes, machine: &Machine, room
         }
     };
     let tokens = models * windows.tokens();
-    let mut step = Step { tokens, memory, ..step("measuring", machine, operations) };
+    let mapped = sizes.stored_bytes * sizes.head_weights.max(widest(sizes));
+    let mut step = Step { tokens, memory, mapped, ..step("measuring", machine, operations) };
     match streams {
         true => wait(&mut step, models * sizes.state_bytes(windows), room),
         false => step.memory.push(amount("hidden states", 4 * windows.batch() * sizes.hidden)),
@@ -350,17 +374,25 @@ fn measure(windows: Windows, models: u64, sizes: &Sizes, machine: &Machine, room
 }
 
 fn trying(trial: Trial, sizes: &Sizes, machine: &Machine) -> Step {
-    let Trial { candidates, windows, others, best } = trial;
+    let Trial { candidates, windows, others, best, gradients } = trial;
     let pass = |windows| (sizes.blocks_operations(windows) + sizes.head_operations(windows)) / EFFICIENCY;
     // Each candidate's weights are written anew, one comparison of ranks for a weight.
     let masked = sizes.linear_weights() as f64 / machine.weights * machine.operations;
-    let mut operations = (1 + candidates) as f64 * (pass(windows) + masked);
-    let mut tokens = (1 + candidates) * windows.tokens();
+    // Once for windows that all candidates share.
+    let dense = if gradients { candidates } else { 1 };
+    let mut operations = (dense + candidates) as f64 * (pass(windows) + masked);
+    let mut tokens = (dense + candidates) * windows.tokens();
+    if gradients {
+        // Blocks forward again and twice as much back; the head's slopes.
+        let back = 3.0 * sizes.blocks_operations(windows) + sizes.head_operations(windows);
+        operations += candidates as f64 * back / EFFICIENCY;
+        tokens += 2 * candidates * windows.tokens();
+    }
     let kept = |windows: Windows| {
         let probabilities = 4 * windows.tokens() * sizes.vocabulary;
         if probabilities <= PROBABILITIES { probabilities } else { sizes.state_bytes(windows) }
     };
-    let mut predictions = kept(windows);
+    let mut predictions = kept(Windows { samples: dense * windows.samples, ..windows });
     for other in others.into_iter().flatten() {
         operations += (1 + best) as f64 * (pass(other) + masked);
         tokens += (1 + best) * other.tokens();
@@ -371,6 +403,13 @@ fn trying(trial: Trial, sizes: &Sizes, machine: &Machine) -> Step {
     memory.push(amount("ranks of all weights", 2 * sizes.linear_weights()));
     memory.push(amount("a candidate's weights in f32", 4 * sizes.linear_weights()));
     memory.push(amount("what the dense model predicts", predictions));
+    if gradients {
+        memory.push(amount("gradients of all linears", 4 * sizes.linear_weights()));
+        memory.push(amount(
+            "hidden states of all blocks",
+            4 * windows.batch() * sizes.hidden * (sizes.blocks as u64 + 1),
+        ));
+    }
     let mapped = sizes.stored_bytes * sizes.linear_weights();
     Step { tokens, memory, mapped, ..step("measuring candidates, at most", machine, operations) }
 }

@@ -58,7 +58,7 @@ pub use form::FolderForm;
 pub(crate) use hexadecimal::hexadecimal;
 pub use identity::{Difference, Identity, Recorded};
 pub use layout::{Layout, Linear, Site, linear_shapes};
-pub use memory::free_memory;
+pub use memory::{Resident, free_memory};
 pub(crate) use numbers::count_zeros;
 pub use numbers::first_not_finite;
 pub use packed::{After, KeptKeys, Packed, Piece};

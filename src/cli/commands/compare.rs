@@ -194,10 +194,13 @@ fn forecast(
     if !programs.is_empty() {
         let windows = outline.windows(&texts.fitness, place.length, Some(texts.windows))?;
         let candidates = sparsities * (programs.len() * plan.evaluations) as u64;
-        work.push((Work::Try(Trial { candidates, windows, others: [None; 2], best: 0 }), 1));
+        work.push((
+            Work::Try(Trial { candidates, windows, others: [None; 2], best: 0, gradients: false }),
+            1,
+        ));
     }
     work.extend([(Work::Prune(pruning), rows), (Work::Measure(windows, 1), rows + 1)]);
-    outline.show(&work, None, common)
+    outline.show(&work, None, None, common)
 }
 
 /// Prints a comparison in the form that was asked for.

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use crate::cli::shared::common::{Common, Format, Verdict};
+use crate::cli::shared::dry_run::{DryRun, Outline};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::progress::Progress;
-use crate::cli::shared::trial::{Objective, Texts, TrialPlace, say_same, trial};
+use crate::cli::shared::trial::{Objective, Texts, TrialPlace, calibration, say_same, trial};
 use crate::cli::shared::{output, preparation, terminal, values};
 use crate::descent::error::{DescentError, Refusal};
 use crate::descent::folder::{Folder, identify};
@@ -15,15 +16,17 @@ use crate::descent::several::{damage, descend_all, uniform};
 use crate::descent::steps::{Memory, StepLog};
 use crate::descent::summary::{Descended, DescentSummary, Found};
 use crate::exchange::{AllocationFile, file::ModelName};
+use crate::forecast::{Trial, Windows, Work};
 use crate::lang::types::UnitKind;
 use crate::prune::Pattern;
 use crate::report::{TableOptions, descent};
+use crate::stats::Source;
 use crate::trial::band::Band;
 use crate::trial::evaluator::Evaluator;
 use crate::trial::loss::Measure;
 use crate::trial::open::{Placement, open};
 use crate::trial::prepare::prepare;
-use crate::trial::settings::TrialSettings;
+use crate::trial::settings::{TextSettings, TrialSettings};
 use crate::trial::text::Split;
 
 /// Finds ratios at which pruning one more weight does the same damage everywhere, by gradients at the pruned model
@@ -62,6 +65,8 @@ pub(in crate::cli) struct Arguments {
     texts: Texts,
     #[command(flatten)]
     course: Course,
+    #[command(flatten)]
+    dry_run: DryRun,
 }
 
 /// How a descent goes.
@@ -115,6 +120,9 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
     if let Some(target) = sparsities.iter().find(|it| !(**it > 0.0 && **it < 1.0)) {
         return Err(DescentError::Refused(Refusal::Target(*target)).into());
     }
+    if arguments.dry_run.dry_run {
+        return forecast(arguments, &settings, &sparsities, common);
+    }
     let trial = trial_settings(arguments, &settings, &sparsities, common.quiet)?;
     for target in &sparsities {
         settings.check_rows(trial.ranking.metric.per, *target).map_err(DescentError::Refused)?;
@@ -150,6 +158,44 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
     Ok(Verdict::Fine)
 }
 
+/// Says what the command would take, where no descent stops early.
+fn forecast(
+    arguments: &Arguments,
+    settings: &DescentSettings,
+    sparsities: &[f64],
+    common: Common,
+) -> Result<Verdict, CliError> {
+    let outline = Outline::read(&arguments.model)?;
+    let texts = text_settings(arguments, settings, sparsities)?;
+    let place = TrialPlace { model: &arguments.model, sparsity: 0.5, length: arguments.texts.length };
+    let count = sparsities.len() as u64;
+    let steps = count * settings.steps as u64;
+    let read = |source: &Option<Source>, limit| {
+        source.as_ref().map(|it| outline.windows(it, place.length, limit)).transpose()
+    };
+    let step = Trial {
+        candidates: steps,
+        windows: outline.windows(&texts.fitness, place.length, Some(settings.windows))?,
+        others: [None; 2],
+        best: 0,
+        gradients: true,
+    };
+    let checks = Trial {
+        candidates: 0,
+        windows: Windows { samples: 0, ..step.windows },
+        others: [read(&texts.selection, texts.selection_windows)?, None],
+        best: steps / settings.check as u64 + count,
+        gradients: false,
+    };
+    // Beside each allocation that was found, the uniform one.
+    let reports =
+        Trial { others: [read(&texts.report, texts.report_windows)?, None], best: 2 * count, ..checks };
+    let mut work = vec![(Work::Check, 1)];
+    work.extend(calibration(&outline, &place, &texts)?);
+    work.extend([(Work::Try(step), 1), (Work::Try(checks), 1), (Work::Try(reports), 1)]);
+    outline.show(&work, None, None, common)
+}
+
 fn settings(arguments: &Arguments) -> DescentSettings {
     let course = arguments.course;
     let default = DescentSettings::of(arguments.unit);
@@ -180,10 +226,7 @@ fn trial_settings(
     sparsities: &[f64],
     quiet: bool,
 ) -> Result<TrialSettings, CliError> {
-    let mut texts = arguments.texts.settings(arguments.seed)?;
-    texts.gradients = false;
-    texts.selection_windows = Some(texts.windows);
-    texts.windows = settings.windows.saturating_mul(settings.steps).saturating_mul(sparsities.len());
+    let texts = text_settings(arguments, settings, sparsities)?;
     let objective = Objective {
         also: Vec::new(),
         measure: arguments.measure,
@@ -193,6 +236,19 @@ fn trial_settings(
     let sparsity = sparsities.first().copied().unwrap_or(0.5);
     let place = TrialPlace { model: &arguments.model, sparsity, length: arguments.texts.length };
     trial(place, &objective, texts, quiet)
+}
+
+/// Returns which texts are read, and how much of each.
+fn text_settings(
+    arguments: &Arguments,
+    settings: &DescentSettings,
+    sparsities: &[f64],
+) -> Result<TextSettings, CliError> {
+    let mut texts = arguments.texts.settings(arguments.seed)?;
+    texts.gradients = false;
+    texts.selection_windows = Some(texts.windows);
+    texts.windows = settings.windows.saturating_mul(settings.steps).saturating_mul(sparsities.len());
+    Ok(texts)
 }
 
 /// Descends, with a progress bar.

@@ -85,7 +85,7 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
         let outline = Outline::read(&arguments.model)?;
         let mut work = vec![(Work::Check, 1)];
         work.extend(arguments.evaluation.work(&outline, &loaded)?);
-        return outline.show(&work, arguments.evaluation.memory(), common);
+        return outline.show(&work, arguments.evaluation.memory(), None, common);
     }
     let sparsity = arguments.sparsity.ok_or(CliError::NoSparsity)?;
     let bounds = Bounds::new(arguments.least, arguments.most)?;
@@ -119,7 +119,7 @@ fn show_file(
     common: Common,
 ) -> Result<Verdict, CliError> {
     if arguments.dry_run.dry_run {
-        return Outline::read(&arguments.model)?.show(&[(Work::Check, 1)], None, common);
+        return Outline::read(&arguments.model)?.show(&[(Work::Check, 1)], None, None, common);
     }
     let checkpoint = model::open(&arguments.model, common)?;
     let mut session = arguments.evaluation.session(checkpoint, common.quiet)?;

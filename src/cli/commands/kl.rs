@@ -38,7 +38,12 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
         let outline = Outline::read(&arguments.dense)?;
         let (length, limit) = (arguments.windows.length, arguments.windows.limit);
         let windows = outline.windows(&arguments.windows.source(), length, limit)?;
-        return outline.show(&[(Work::Check, 2), (Work::Measure(windows, 2), 1)], arguments.memory, common);
+        return outline.show(
+            &[(Work::Check, 2), (Work::Measure(windows, 2), 1)],
+            arguments.memory,
+            None,
+            common,
+        );
     }
     let dense = model::open(&arguments.dense, common)?;
     let other = model::open(&arguments.other, common)?;

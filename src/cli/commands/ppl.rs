@@ -97,7 +97,7 @@ fn forecast(arguments: &Arguments, common: Common) -> Result<Verdict, CliError> 
         work.push((Work::Prune(Pruning::default()), 1));
     }
     work.push((Work::Measure(windows, 1), 1));
-    outline.show(&work, arguments.memory, common)
+    outline.show(&work, arguments.memory, None, common)
 }
 
 /// Measures a model that is pruned in memory by an allocation file, with the dense model's statistics.

@@ -131,7 +131,7 @@ fn forecast(
         writes: true,
     };
     work.push((Work::Prune(pruning), 1));
-    outline.show(&work, arguments.calibration.memory(), common)
+    outline.show(&work, arguments.calibration.memory(), Some(&arguments.out), common)
 }
 
 /// Collects what the script and the method need in one pass, and draws the windows, before anything is written.

@@ -168,7 +168,7 @@ fn forecast(arguments: &Arguments, common: Common) -> Result<Verdict, CliError> 
     if evaluation != Evaluation::default() {
         work.push((Work::Evaluate(evaluation), 1));
     }
-    outline.show(&work, arguments.memory, common)
+    outline.show(&work, arguments.memory, Some(&arguments.out), common)
 }
 
 /// Loads the scripts whose reductions are kept.

@@ -55,8 +55,9 @@ impl Outline {
         match source {
             Source::Text(paths) => {
                 let length = length_within(length, self.sizes.positions)?.max(1) as u64;
-                let samples = (self.tokens(&Text::read(paths)?)? / length as f64) as u64;
-                Ok(Windows { samples: most(samples).max(1), length })
+                let text = Text::read(paths)?;
+                let samples = most((self.tokens(&text)? / length as f64) as u64).max(1);
+                Ok(Windows { samples, length, text: at_once(&text, limit.map(|_| samples * length)) })
             }
             Source::Tokens(ids) => {
                 let files = TensorFiles::open_file(&ids.file)?;
@@ -66,7 +67,7 @@ impl Outline {
                     _ => (1, shape.iter().product()),
                 };
                 length_within(Some(length), self.sizes.positions)?;
-                Ok(Windows { samples: most(samples), length: length as u64 })
+                Ok(Windows { samples: most(samples), length: length as u64, text: 0 })
             }
         }
     }
@@ -83,7 +84,10 @@ impl Outline {
     ) -> Result<Windows, CliError> {
         let windows = self.windows(source, length, Some(samples))?;
         Ok(match source {
-            Source::Text(_) => Windows { samples: samples as u64, ..windows },
+            // Windows are drawn anywhere in a document, so all of it is tokenised.
+            Source::Text(paths) => {
+                Windows { samples: samples as u64, text: at_once(&Text::read(paths)?, None), ..windows }
+            }
             Source::Tokens(_) => windows,
         })
     }
@@ -102,7 +106,7 @@ impl Outline {
         Ok(bytes as f64 * tried as f64 / cut.max(1) as f64)
     }
 
-    /// Measures the machine, and prints what work takes on it.
+    /// Measures the machine, and prints what work takes on it. The disk is measured where `out` is to be written.
     ///
     /// # Errors
     /// Fails when standard output does.
@@ -110,9 +114,14 @@ impl Outline {
         self,
         work: &[(Work, u64)],
         memory: Option<u64>,
+        out: Option<&Path>,
         common: Common,
     ) -> Result<Verdict, CliError> {
-        let machine = Machine::measure(&self.sizes)?;
+        let folder = out.map(|it| match it.parent() {
+            Some(parent) if parent != Path::new("") => parent,
+            _ => Path::new("."),
+        });
+        let machine = Machine::measure(&self.sizes, folder)?;
         let forecast = Forecast::new(self.sizes, machine, work, memory);
         match common.format {
             Format::Json => output::print_json(&forecast)?,
@@ -120,4 +129,14 @@ impl Outline {
         }
         Ok(Verdict::Fine)
     }
+}
+
+/// Returns about how many bytes of a text are tokenised at once for so many tokens, or for all: documents are tokenised whole, one on each
+/// thread.
+fn at_once(text: &Text, tokens: Option<u64>) -> u64 {
+    // More bytes than most tokens have (`Tokens::windows`).
+    let most = tokens.map_or(u64::MAX, |tokens| 6 * tokens);
+    let longest = text.documents.iter().map(|it| (it.len() as u64).min(most)).max().unwrap_or(0);
+    let all: u64 = text.documents.iter().map(|it| it.len() as u64).sum();
+    all.min(longest.saturating_mul(rayon::current_num_threads() as u64))
 }

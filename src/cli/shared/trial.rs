@@ -194,9 +194,10 @@ pub(in crate::cli) fn forecast(
             measured(&texts.report, texts.report_windows)?,
         ],
         best: BEST,
+        gradients: false,
     };
     work.push((Work::Try(trial), 1));
-    outline.show(&work, None, common)
+    outline.show(&work, None, None, common)
 }
 
 /// Returns the calibration pass of a trial, where statistics do not come from a file.

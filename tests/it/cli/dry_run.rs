@@ -41,6 +41,71 @@ fn a_plan_counts_what_the_command_reads_and_writes_nothing() {
     assert_eq!(fs::read_dir(place.path(".")).expect("a folder").count(), 0, "a plan leaves no file");
 }
 
+/// Each step of a descent reads windows of its own: the dense model once, the pruned one forward, forward again, and back.
+#[test]
+fn the_plan_of_a_descent_counts_every_pass_of_its_steps() {
+    let place = Place::new();
+    let texts = format!("{MODEL}/text");
+    let plan = |steps: &str, sparsities: &str| -> Value {
+        let arguments = [
+            "descend",
+            MODEL,
+            "-s",
+            sparsities,
+            "--texts",
+            &texts,
+            "--length",
+            "128",
+            "--steps",
+            steps,
+            "--step-windows",
+            "2",
+            "--dry-run",
+            "--format",
+            "json",
+        ];
+        serde_json::from_slice(&place.run(place.allot(&arguments)).stdout).expect("JSON")
+    };
+    let candidates = |plan: &Value| -> u64 {
+        let steps = plan["steps"].as_array().expect("steps");
+        let first = steps.iter().find(|it| it["name"] == "measuring candidates, at most");
+        first.and_then(|it| it["tokens"].as_u64()).expect("a step with tokens")
+    };
+    let (short, long) = (plan("3", "0.5"), plan("3", "0.5,0.7"));
+    assert_eq!(candidates(&short), 3 * 4 * 2 * 128);
+    assert_eq!(candidates(&long), 2 * candidates(&short));
+    assert!(long["seconds"].as_f64() > short["seconds"].as_f64(), "{short} and {long}");
+    assert_eq!(fs::read_dir(place.path(".")).expect("a folder").count(), 0, "a plan leaves no file");
+}
+
+/// A text that is tokenised whole takes more memory than the windows that are cut from it.
+#[test]
+fn a_plan_counts_the_memory_that_tokenising_takes() {
+    let place = Place::new();
+    let memory = |name: &str, lines: usize| -> u64 {
+        fs::write(place.path(name), "Once upon a time there was a little girl.\n".repeat(lines))
+            .expect("written");
+        let arguments = [
+            "stats",
+            MODEL,
+            "--text",
+            name,
+            "--samples",
+            "1",
+            "--length",
+            "16",
+            "--out",
+            "s",
+            "--dry-run",
+            "--format",
+            "json",
+        ];
+        let plan: Value = serde_json::from_slice(&place.run(place.allot(&arguments)).stdout).expect("JSON");
+        plan["memory"].as_u64().expect("bytes")
+    };
+    assert!(memory("long.txt", 200_000) > memory("short.txt", 100) + (100 << 20));
+}
+
 /// A folder with config.json alone has a plan, in which a larger model takes more of everything.
 #[test]
 fn a_configuration_alone_is_enough() {
