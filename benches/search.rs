@@ -152,7 +152,7 @@ fn whole(_: &mut Criterion) {
         let mut observer = |_: &_, _| {};
         let mut race = Race::new(&evaluator, &mut store, &objective, budget, &mut observer);
         let begun = Instant::now();
-        evolve(&mut race, &space, &[], 0).expect("it searches");
+        evolve(&mut race, &space, &[], 0, 1).expect("it searches");
         let seconds = begun.elapsed().as_secs_f64();
         let spent = race.spent();
         println!(

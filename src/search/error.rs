@@ -1,5 +1,6 @@
 //! What can keep a search from going on.
 
+use std::ops::Range;
 use std::path::PathBuf;
 
 use thiserror::Error;
@@ -9,6 +10,43 @@ use crate::baselines::error::BaselineError;
 use crate::interrupt::Interrupted;
 use crate::model::{Difference, ModelError};
 use crate::trial::error::TrialError;
+
+/// Says why losses cannot be taken.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum TellError {
+    /// No candidate has that number.
+    #[error("no candidate has the number {number}; the search has asked for {asked} so far, from 0")]
+    Unknown {
+        /// The number.
+        number: usize,
+        /// How many there are.
+        asked: usize,
+    },
+    /// The windows are not those that were asked for.
+    #[error(
+        "candidate {number} is not waiting for windows {} to {}: they were told before, or never asked for",
+        windows.start, windows.end
+    )]
+    NotAsked {
+        /// The number.
+        number: usize,
+        /// The windows that were told.
+        windows: Range<usize>,
+    },
+    /// The losses are not one for each target and window.
+    #[error("candidate {number} needs {windows} losses for each of {targets} targets, and was told {told:?}")]
+    Count {
+        /// The number.
+        number: usize,
+        /// How many windows were asked for.
+        windows: usize,
+        /// How many targets there are.
+        targets: usize,
+        /// How many losses were told for each target.
+        told: Vec<usize>,
+    },
+}
 
 /// Says why a search stops: which file, which line.
 #[derive(Debug, Error)]
@@ -28,6 +66,9 @@ pub enum SearchError {
     /// A model or a text cannot be read, or a candidate cannot be measured.
     #[error(transparent)]
     Trial(Box<TrialError>),
+    /// Losses were told that the search cannot take.
+    #[error(transparent)]
+    Told(#[from] TellError),
     /// A control cannot run.
     #[error(transparent)]
     Control(BaselineError),

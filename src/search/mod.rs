@@ -1,15 +1,17 @@
 //! The search: evolving allocation functions.
 //!
-//! [`run::run`] is the way in: for each seed it evolves formulas ([`evolve`](mod@evolve)) of a [`space`] and runs the controls
+//! [`run::run`] is the way in: for each seed it evolves formulas ([`evolve`](mod@evolve), which asks and tells as anybody can ([`ask`])) of a [`space`] and runs the controls
 //! ([`random`] formulas and [`baselines`](crate::baselines)); all of them measure in a [`race`](crate::trial::race). The finals rank
 //! the best again, and read the report text once. A run lives in a [`folder`].
 
+pub mod ask;
 pub mod enumerate;
 pub mod error;
 pub mod evolve;
 mod finals;
 pub mod folder;
 pub mod measured;
+mod population;
 pub mod random;
 pub mod run;
 pub mod searcher;

@@ -148,7 +148,7 @@ fn search(
     seeds: &[ProposedFormula],
 ) -> Result<Archive, SearchError> {
     match searcher {
-        Searcher::Evolution => evolve(race, space, seeds, seed),
+        Searcher::Evolution => evolve(race, space, seeds, seed, settings.lag),
         Searcher::Enumeration => match &settings.enumeration {
             Some(grid) => enumerate(race, space, grid),
             None => Ok(Archive::default()),

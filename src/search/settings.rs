@@ -34,12 +34,25 @@ pub struct Settings {
     /// After how many measured allocations without a better one each search ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patience: Option<usize>,
+    /// How many candidates a generation of the search leaves out that were proposed before it: 1 waits for all of them.
+    #[serde(default = "without_lag", skip_serializing_if = "is_without_lag")]
+    pub lag: usize,
     /// The seeds, one for each search.
     pub seeds: Vec<u64>,
     /// What the searches are compared with.
     pub controls: Vec<Searcher>,
     /// What losses were measured with when the run began.
     pub identities: Identity,
+}
+
+/// The lag of a search that waits for each generation.
+const fn without_lag() -> usize {
+    1
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands over references")]
+const fn is_without_lag(lag: &usize) -> bool {
+    *lag == without_lag()
 }
 
 impl Settings {
@@ -64,6 +77,7 @@ impl Settings {
             enumeration: None,
             evaluations: 500,
             patience: None,
+            lag: 1,
             seeds: vec![0],
             controls: Vec::new(),
             identities: Identity::default(),

@@ -7,6 +7,7 @@ use rand::rngs::ChaCha8Rng;
 use super::archive::Archive;
 use super::behaviour::Behaviour;
 use super::candidate::{Candidate, canonical_form};
+use super::entry::{Entry, Measured};
 use super::error::TrialError;
 use super::race::Race;
 use super::streams::Streams;
@@ -66,6 +67,11 @@ impl<'c, 'r> Contest<'c, 'r> {
 
     /// Returns the race.
     pub fn race(&self) -> &Race<'r> {
+        self.race
+    }
+
+    /// Returns the race, for measuring.
+    pub fn race_mut(&mut self) -> &mut Race<'r> {
         self.race
     }
 
@@ -150,6 +156,15 @@ impl<'c, 'r> Contest<'c, 'r> {
             }
         }
         Ok(measured)
+    }
+
+    /// Adds a candidate that went through the race on its own, and returns its behaviour with its loss; `None` where it still goes on.
+    pub fn add(&mut self, entry: Entry) -> Option<(Behaviour, f64)> {
+        self.race.add(&entry);
+        let Measured { loss, full, .. } = *entry.settled()?;
+        let behaviour = entry.candidate.allotted.behaviour.clone();
+        self.archive.add(entry.candidate, loss, full);
+        Some((behaviour, loss))
     }
 
     /// Measures those of some proposals that are new, and adds them to the archive; returns how many were new.

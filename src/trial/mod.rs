@@ -11,6 +11,7 @@ pub mod cancel;
 pub mod candidate;
 mod cards;
 pub mod contest;
+pub mod entry;
 pub mod error;
 pub mod evaluator;
 pub mod lines;

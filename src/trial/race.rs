@@ -1,23 +1,19 @@
 //! A race of candidates: few windows first, more for those that hold their own.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::archive::Archive;
 use super::behaviour::Behaviour;
 use super::candidate::Candidate;
+use super::entry::{Entry, Measured};
 use super::error::TrialError;
 use super::evaluator::{Evaluation, Evaluator};
-use super::loss::Losses;
 use super::objective::Objective;
 use super::spent::{Point, Spent};
 use super::store::Store;
 use super::text::Split;
-use crate::measure::paired::signed_rank;
-
-/// The p-value of Wilcoxon's test at which a candidate that loses to the reference is given up. With the four windows of a first
-/// stage it is reached by losing on all of them.
-const GIVEN_UP: f64 = 0.1;
 
 /// The fewest windows that a stage of the race ends with.
 const FEWEST: usize = 4;
@@ -29,16 +25,6 @@ pub struct Budget {
     pub evaluations: usize,
     /// How many tokens may go through pruned models; no further measurement is begun once they are spent.
     pub tokens: u64,
-}
-
-/// What is known of an allocation on the fitness text.
-#[derive(Clone, Debug)]
-pub struct Measured {
-    losses: Losses,
-    /// Its loss: measured, or estimated against the reference it was given up for.
-    pub loss: f64,
-    /// Whether it was measured on the whole text.
-    pub full: bool,
 }
 
 /// Tells how a search goes.
@@ -195,8 +181,7 @@ impl<'a> Race<'a> {
                 let Some(reference) = &reference else { return Vec::new() };
                 let worse = |place: &usize| {
                     let losses = &race.measured[&candidates[*place].allotted.behaviour].losses;
-                    signed_rank(&race.objective.differences(losses, &reference.losses, to)).greater
-                        <= GIVEN_UP
+                    reference.beats(losses, to, race.objective)
                 };
                 racing.iter().copied().filter(worse).collect()
             },
@@ -313,13 +298,16 @@ impl<'a> Race<'a> {
 
     /// Writes down a candidate's loss once it goes no further than to window `to`.
     fn settle(&mut self, candidate: &Candidate, to: usize, reference: Option<&Measured>) {
-        let full = to == self.evaluator.windows(Split::Fitness);
-        let Some(measured) = self.measured.get(&candidate.allotted.behaviour) else { return };
-        let own = self.objective.value(&measured.losses, to);
-        let loss = match reference {
-            Some(reference) if !full => reference.loss + own - self.objective.value(&reference.losses, to),
-            _ => own,
-        };
+        let all = self.evaluator.windows(Split::Fitness);
+        let Some(measured) = self.measured.get_mut(&candidate.allotted.behaviour) else { return };
+        let losses = std::mem::take(&mut measured.losses);
+        *measured = Measured::after(losses, to, all, self.objective, reference);
+        let Measured { loss, full, .. } = *measured;
+        self.tell(candidate, loss, full);
+    }
+
+    /// Notes whether a candidate is the best so far, and tells of it.
+    fn tell(&mut self, candidate: &Candidate, loss: f64, full: bool) {
         if full && loss < self.best {
             self.best = loss;
             self.best_at = self.spent.evaluations + 1;
@@ -327,10 +315,37 @@ impl<'a> Race<'a> {
         if let Some(log) = &mut self.log {
             log(candidate, loss, full);
         }
-        if let Some(measured) = self.measured.get_mut(&candidate.allotted.behaviour) {
-            measured.loss = loss;
-            measured.full = full;
-        }
+    }
+
+    /// Begins the way of a candidate through the stages, against a reference that was measured on the whole text. The candidate counts
+    /// when it is [added](Self::add).
+    pub fn enter(&self, candidate: Candidate, reference: Option<&Behaviour>) -> Entry {
+        let reference = reference.and_then(|it| self.measured.get(it)).filter(|it| it.full);
+        let reference = reference.cloned().map(Arc::new);
+        Entry::new(candidate, self.stages(), self.evaluator.targets.len(), reference)
+    }
+
+    /// Adds what was measured of a candidate that went through the stages on its own; without effect where it still goes on.
+    pub fn add(&mut self, entry: &Entry) {
+        let Some(measured) = entry.settled() else { return };
+        let (loss, full) = (measured.loss, measured.full);
+        self.measured.insert(entry.candidate.allotted.behaviour.clone(), measured.clone());
+        self.spent.tokens += self.evaluator.tokens(Split::Fitness, entry.windows_done());
+        self.spent.full_evaluations += usize::from(full);
+        self.tell(&entry.candidate, loss, full);
+        self.spent.evaluations += 1;
+        self.points.push(Point { evaluation: self.spent.evaluations, loss, full });
+        (self.observer)(&self.spent, self.best);
+    }
+
+    /// Returns what turns losses into one number.
+    pub fn objective(&self) -> &'a Objective {
+        self.objective
+    }
+
+    /// Returns where measurements are kept.
+    pub fn store(&mut self) -> &mut dyn Store {
+        self.store
     }
 
     /// Returns where the stages of a race end: after a quarter of the windows, half of them, all.

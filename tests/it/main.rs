@@ -82,6 +82,7 @@ mod report {
     mod text;
 }
 mod search {
+    mod ask;
     mod devices;
     mod neuroal;
     mod run;

@@ -26,13 +26,14 @@ use crate::session::{Search, include};
 use crate::trial::settings::TextSettings;
 
 /// What a run's folder says already: beside `--resume` these would be ignored, so they are refused. A group is named like its struct.
-const OF_NEW: [&str; 13] = [
+const OF_NEW: [&str; 14] = [
     "expression",
     "model",
     "out",
     "sparsity",
     "include",
     "patience",
+    "lag",
     "seeds",
     "seed",
     "control",
@@ -92,6 +93,10 @@ pub(in crate::cli) struct Arguments {
     /// Ends each search after so many allocations without a better one
     #[arg(long, value_name = "EVALUATIONS", value_parser = count, help_heading = "Budget")]
     patience: Option<usize>,
+    /// Makes candidates from the results of those that were proposed at least so many places before, so that about as many can be
+    /// measured at a time; with 1, each generation waits for the one before it
+    #[arg(long, value_name = "CANDIDATES", default_value_t = 1, value_parser = count, help_heading = "Budget")]
+    lag: usize,
     /// Begins no measurement once it has measured for this long, such as 90m or 8h, and reports what was found by then; `--resume` goes on from there
     #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "Budget")]
     time_limit: Option<Duration>,
@@ -163,6 +168,7 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
     }
     settings.evaluations = arguments.evaluations.unwrap_or(EVALUATIONS);
     settings.patience = arguments.patience;
+    settings.lag = arguments.lag;
     settings.seeds = (arguments.seed..arguments.seed.saturating_add(arguments.seeds)).collect();
     let controls = arguments.control.iter().flat_map(|control| match control {
         Control::Random => vec![Searcher::Random],

@@ -510,7 +510,10 @@ fn search(error: &SearchError) -> Vec<String> {
         SearchError::TooMany { .. } => {
             one("leave out operators (`--without`, `--only`), or take a smaller `--max-size` or grid")
         }
-        SearchError::Interrupted(_) | SearchError::NoFormula | SearchError::NotARun { .. } => none(),
+        SearchError::Told(_)
+        | SearchError::Interrupted(_)
+        | SearchError::NoFormula
+        | SearchError::NotARun { .. } => none(),
     }
 }
 

@@ -1,0 +1,325 @@
+//! Ask and tell: the search as something that is asked for measurements, and told their losses in any order.
+//!
+//! Candidates are numbered in the order in which they are proposed. They are proposed in generations; what a generation is made from are
+//! the candidates up to its first number minus the *lag*, neither more nor fewer, and each proposal draws from a stream of its own. So
+//! the order in which losses arrive, and how many measurements run at a time, change nothing: with the same seed and lag, the same bytes.
+//! A lag of 1 waits for each generation before the next one is proposed. With a longer lag there is no such barrier, and about as many
+//! candidates can be measured at a time as the lag is long.
+//!
+//! [`evolve`](super::evolve::evolve) is the first user: it measures with the models of this process what it is asked for.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Range;
+
+use super::error::{SearchError, TellError};
+use super::population::{EXHAUSTED, Evolution};
+use super::space::Space;
+use crate::lang::types::UnitKind;
+use crate::trial::archive::Archive;
+use crate::trial::behaviour::Behaviour;
+use crate::trial::candidate::Candidate;
+use crate::trial::contest::{Contest, ProposedFormula};
+use crate::trial::entry::Entry;
+use crate::trial::evaluator::Evaluation;
+use crate::trial::loss::Losses;
+use crate::trial::race::Race;
+use crate::trial::store::MeasurementKey;
+use crate::trial::text::Split;
+
+/// A measurement that a search asks for: a candidate, and the windows of the fitness text.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Question {
+    /// The generation that the candidate is of, from 0.
+    generation: usize,
+    /// Which of its measurements it is, from 0.
+    stage: usize,
+    /// The candidate's number, from 0, by which [`Asking::tell`] knows it.
+    pub number: usize,
+    /// The first window.
+    pub from: usize,
+    /// The window behind the last.
+    pub to: usize,
+}
+
+impl Question {
+    /// Returns which windows of the fitness text are to be measured.
+    pub fn windows(&self) -> Range<usize> {
+        self.from..self.to
+    }
+}
+
+/// What was asked for and is not in the journal.
+struct Unkept {
+    behaviour: Behaviour,
+    /// The losses, once they are told.
+    losses: Option<Losses>,
+}
+
+/// A search that proposes candidates, asks for their losses, and is told them.
+pub struct Asking<'c, 'r> {
+    evolution: Evolution<'c, 'r>,
+    lag: usize,
+    /// What was proposed and is not in the archive yet, by number.
+    entries: BTreeMap<usize, Entry>,
+    /// The generation of each number from the first of `entries` on.
+    generations: BTreeMap<usize, usize>,
+    /// Which questions were handed out and not answered.
+    open: BTreeSet<Question>,
+    /// The questions that were asked, in the order of the journal; each leaves when its losses are kept.
+    unkept: BTreeMap<Question, Unkept>,
+    /// How many candidates were proposed.
+    proposed: usize,
+    /// The generation that is proposed next.
+    generation: usize,
+    /// The islands that are left of this round, each with how many new behaviours it is to have.
+    round: VecDeque<(UnitKind, usize)>,
+    /// How many candidates there were when this round began.
+    before: usize,
+    /// How many rounds in a row proposed nothing new.
+    idle: usize,
+    /// Whether no further candidate is proposed.
+    ended: bool,
+}
+
+impl<'c, 'r> Asking<'c, 'r> {
+    /// Begins with some formulas, all of which are measured on the whole text.
+    ///
+    /// `lag` is at least 1.
+    ///
+    /// # Errors
+    /// When a model cannot be read.
+    pub fn new(
+        race: &'c mut Race<'r>,
+        space: &'c Space,
+        seeds: &[ProposedFormula],
+        seed: u64,
+        lag: usize,
+    ) -> Result<Self, SearchError> {
+        let contest = Contest::new(race, seed);
+        let mut asking = Self {
+            evolution: Evolution::new(contest, space),
+            lag: lag.max(1),
+            entries: BTreeMap::new(),
+            generations: BTreeMap::new(),
+            open: BTreeSet::new(),
+            unkept: BTreeMap::new(),
+            proposed: 0,
+            generation: 0,
+            round: VecDeque::new(),
+            before: 0,
+            idle: 0,
+            ended: false,
+        };
+        let candidates = asking.evolution.seeds(seeds)?;
+        asking.enter(candidates, None);
+        Ok(asking)
+    }
+
+    /// Returns the measurements that can be made now and were not asked for before, in the order of the journal; none when answers are
+    /// waited for, or the search is [over](Self::is_over).
+    ///
+    /// # Errors
+    /// When a model cannot be read, or the journal cannot be written.
+    pub fn ask(&mut self) -> Result<Vec<Question>, SearchError> {
+        loop {
+            self.advance()?;
+            let unasked = |(question, unkept): &(&Question, &Unkept)| {
+                unkept.losses.is_none() && !self.open.contains(question)
+            };
+            let fresh: Vec<Question> =
+                self.unkept.iter().filter(unasked).map(|(question, _)| question.clone()).collect();
+            let (known, asked): (Vec<_>, Vec<_>) =
+                fresh.into_iter().map(|it| (self.kept(&it), it)).partition(|(losses, _)| losses.is_some());
+            if known.is_empty() {
+                let asked: Vec<Question> = asked.into_iter().map(|(_, question)| question).collect();
+                self.open.extend(asked.iter().cloned());
+                return Ok(asked);
+            }
+            // What an earlier run measured is not asked for again.
+            for (losses, question) in known {
+                self.answer(question, losses.unwrap_or_default())?;
+            }
+        }
+    }
+
+    /// Takes the losses of a question, `[targets][windows]`, and keeps them in the journal as soon as those before them are kept. A loss
+    /// that is not a number means a model that pruning has destroyed.
+    ///
+    /// # Errors
+    /// When nobody asked for them, they were told already, or are not as many as were asked for; then nothing changes. When the journal
+    /// cannot be written.
+    pub fn tell(&mut self, number: usize, windows: Range<usize>, losses: Losses) -> Result<(), SearchError> {
+        if number >= self.proposed {
+            return Err(TellError::Unknown { number, asked: self.proposed }.into());
+        }
+        let asked = self.open.iter().find(|it| it.number == number && it.windows() == windows).cloned();
+        let Some(question) = asked else { return Err(TellError::NotAsked { number, windows }.into()) };
+        let targets = self.evolution.contest.race().evaluator().targets.len();
+        let told: Vec<usize> = losses.iter().map(Vec::len).collect();
+        if told.len() != targets || told.iter().any(|count| *count != windows.len()) {
+            return Err(TellError::Count { number, windows: windows.len(), targets, told }.into());
+        }
+        self.open.remove(&question);
+        self.answer(question, losses)
+    }
+
+    /// Returns the candidate of a number that is asked for.
+    pub fn candidate(&self, number: usize) -> Option<&Candidate> {
+        self.entries.get(&number).map(|it| &it.candidate)
+    }
+
+    /// Returns whether the last [`ask`](Self::ask) found that all candidates are measured, and no further one is to be proposed.
+    pub fn is_over(&self) -> bool {
+        self.ended && self.unkept.is_empty()
+    }
+
+    /// Measures with the models of this process what can be measured now of the earliest generation, on all its threads and devices;
+    /// returns whether there was anything.
+    ///
+    /// # Errors
+    /// As [`Evaluator::measure`](crate::trial::evaluator::Evaluator::measure).
+    pub fn measure(&mut self) -> Result<bool, SearchError> {
+        self.ask()?;
+        let Some(first) = self.open.first() else { return Ok(false) };
+        let place = (first.generation, first.stage);
+        let questions: Vec<Question> =
+            self.open.iter().take_while(|it| (it.generation, it.stage) == place).cloned().collect();
+        let race = self.evolution.contest.race_mut();
+        let evaluator = race.evaluator();
+        let evaluations: Vec<Evaluation<'_>> = questions
+            .iter()
+            .filter_map(|it| {
+                let allotted = &self.entries.get(&it.number)?.candidate.allotted;
+                Some(Evaluation { allotted, split: Split::Fitness, windows: it.windows() })
+            })
+            .collect();
+        let losses = evaluator.measure(&evaluations, race.store())?;
+        for (question, losses) in questions.into_iter().zip(losses) {
+            self.open.remove(&question);
+            self.answer(question, losses)?;
+        }
+        Ok(true)
+    }
+
+    /// Ends the search with what is measured, in the order of the numbers, and returns what it found.
+    pub fn end(mut self) -> Archive {
+        self.add_before(usize::MAX);
+        self.evolution.contest.end()
+    }
+
+    /// Proposes generations for as long as the candidates that they are made from are measured.
+    fn advance(&mut self) -> Result<(), SearchError> {
+        while !self.ended {
+            let due = (self.proposed + 1).saturating_sub(self.lag);
+            if !self.add_before(due) {
+                return Ok(());
+            }
+            if self.round.is_empty() {
+                self.begin_round();
+                continue;
+            }
+            let Some((unit, wanted)) = self.round.pop_front() else { continue };
+            let wanted = wanted.min(self.left());
+            let waiting = self.entries.values().map(|it| &it.candidate.allotted.behaviour).collect();
+            let (candidates, reference) = self.evolution.generation(unit, wanted, &waiting)?;
+            self.enter(candidates, reference.as_ref());
+        }
+        Ok(())
+    }
+
+    /// Begins the next round of all islands, or ends the search.
+    fn begin_round(&mut self) {
+        self.idle = if self.generation > 1 && self.before == self.proposed { self.idle + 1 } else { 0 };
+        self.ended = self.left() == 0 || self.idle >= EXHAUSTED;
+        self.before = self.proposed;
+        if !self.ended {
+            self.round = self.evolution.islands(self.proposed).into();
+        }
+    }
+
+    /// Returns how many more candidates can be proposed.
+    fn left(&self) -> usize {
+        self.evolution.contest.race().left().saturating_sub(self.entries.len())
+    }
+
+    /// Numbers candidates, as many as there is room for, and asks for their first windows.
+    fn enter(&mut self, candidates: Vec<Candidate>, reference: Option<&Behaviour>) {
+        for candidate in candidates.into_iter().take(self.left()) {
+            let entry = self.evolution.contest.race().enter(candidate, reference);
+            self.generations.insert(self.proposed, self.generation);
+            self.want(self.proposed, &entry);
+            self.entries.insert(self.proposed, entry);
+            self.proposed += 1;
+        }
+        self.generation += 1;
+    }
+
+    /// Asks for the next windows of a candidate, where it goes on.
+    fn want(&mut self, number: usize, entry: &Entry) {
+        if let Some(windows) = entry.next_windows() {
+            let question = Question {
+                generation: self.generations.get(&number).copied().unwrap_or_default(),
+                stage: entry.stages_done(),
+                number,
+                from: windows.start,
+                to: windows.end,
+            };
+            let behaviour = entry.candidate.allotted.behaviour.clone();
+            self.unkept.insert(question, Unkept { behaviour, losses: None });
+        }
+    }
+
+    /// Takes the losses of a question, asks for the candidate's next windows, and keeps what can be kept.
+    fn answer(&mut self, question: Question, losses: Losses) -> Result<(), SearchError> {
+        let number = question.number;
+        let objective = self.evolution.contest.race().objective();
+        if let Some(mut entry) = self.entries.remove(&number) {
+            entry.add(losses.clone(), objective);
+            self.want(number, &entry);
+            self.entries.insert(number, entry);
+        }
+        if let Some(unkept) = self.unkept.get_mut(&question) {
+            unkept.losses = Some(losses);
+        }
+        self.keep()
+    }
+
+    /// Keeps losses in the journal in one order, whatever the order in which they were told: by generation, stage and number.
+    fn keep(&mut self) -> Result<(), SearchError> {
+        while let Some(first) = self.unkept.first_entry() {
+            if first.get().losses.is_none() {
+                break;
+            }
+            let (question, unkept) = first.remove_entry();
+            let key = MeasurementKey::new(Split::Fitness, &unkept.behaviour, question.windows());
+            let store = self.evolution.contest.race_mut().store();
+            if let (None, Some(losses)) = (store.find(&key), unkept.losses) {
+                store.keep(key, losses)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns what an earlier run measured.
+    fn kept(&mut self, question: &Question) -> Option<Losses> {
+        let behaviour = &self.unkept.get(question)?.behaviour;
+        let key = MeasurementKey::new(Split::Fitness, behaviour, question.windows());
+        self.evolution.contest.race_mut().store().find(&key)
+    }
+
+    /// Adds the candidates whose numbers are below `due` to the archive, in their order; returns whether all of them are measured.
+    fn add_before(&mut self, due: usize) -> bool {
+        while let Some(first) = self.entries.first_entry() {
+            if *first.key() >= due {
+                break;
+            }
+            if first.get().settled().is_none() {
+                return false;
+            }
+            let (number, entry) = first.remove_entry();
+            self.generations.remove(&number);
+            self.evolution.add(entry);
+        }
+        true
+    }
+}

@@ -1,0 +1,242 @@
+//! Evolution: strongly typed genetic programming with overlapping generations, and an island for each allocation unit.
+//!
+//! A generation proposes formulas until enough of them are new, in formula and in behaviour; these race against a formula of
+//! the best of the island, and the best of old and new go on. Formulas that differ in their constants alone are of one kind,
+//! and an island holds few of a kind, so that what is tuned already does not crowd out what is young. Everything follows from
+//! the seed: each proposal draws from a stream of its own.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rand::RngExt;
+use rand::rngs::ChaCha8Rng;
+
+use super::error::SearchError;
+use super::space::{Space, Variation};
+use super::variation_credit::VariationCredit;
+use crate::lang::ops::Op;
+use crate::lang::program::{Expr, Script};
+use crate::lang::types::UnitKind;
+use crate::trial::archive::{Archive, Individual};
+use crate::trial::behaviour::Behaviour;
+use crate::trial::candidate::Candidate;
+use crate::trial::contest::{Contest, ProposedFormula};
+use crate::trial::entry::Entry;
+
+/// How many formulas of different behaviour an island holds, and how many of them may differ in constants alone.
+const ISLAND: usize = 32;
+const OF_A_KIND: usize = 3;
+
+/// How many new behaviours a generation measures.
+const OFFSPRING: usize = 24;
+
+/// What an operator or a constant costs in the ranking of an island, in units of uniform's loss.
+const PARSIMONY: f64 = 2e-4;
+
+/// After which share of the budget the island of the best gets most of a generation, and how much: until then all islands get the
+/// same.
+const EQUAL: f64 = 0.25;
+const FAVOURED: usize = 21;
+
+/// How often a generation proposes formulas in the place of those that are not new.
+const BATCHES: usize = 12;
+
+/// How many are drawn to choose a parent, of whom the best is taken.
+const TOURNAMENT: usize = 4;
+
+/// How often a parent comes from the Pareto front of all that was measured, not from the population.
+const FROM_FRONT: f64 = 0.2;
+
+/// After how many generations without a new behaviour the space counts as exhausted.
+pub(super) const EXHAUSTED: usize = 20;
+
+/// The variation that made a formula, and the loss of its parent.
+#[derive(Clone, Copy, Debug)]
+struct Origin {
+    variation: Variation,
+    parent_loss: f64,
+}
+
+/// A formula that is proposed, and where it comes from; one without a parent has no origin.
+struct Offspring {
+    formula: ProposedFormula,
+    origin: Option<Origin>,
+}
+
+/// A population on its way.
+pub(super) struct Evolution<'c, 'r> {
+    pub(super) contest: Contest<'c, 'r>,
+    space: &'c Space,
+    credit: VariationCredit,
+    /// Where candidates come from that wait to be measured.
+    origins: BTreeMap<Behaviour, Origin>,
+}
+
+impl<'c, 'r> Evolution<'c, 'r> {
+    /// Begins without a population.
+    pub(super) fn new(contest: Contest<'c, 'r>, space: &'c Space) -> Self {
+        Self { contest, space, credit: VariationCredit::new(), origins: BTreeMap::new() }
+    }
+
+    /// Returns the candidates that a population begins with.
+    pub(super) fn seeds(&mut self, seeds: &[ProposedFormula]) -> Result<Vec<Candidate>, SearchError> {
+        let fresh = self.contest.sort(seeds.to_vec())?;
+        Ok(fresh.into_iter().map(|it| it.candidate).collect())
+    }
+
+    /// Returns the islands, each with how many new behaviours its next generation is to have, after so many candidates.
+    pub(super) fn islands(&self, proposed: usize) -> Vec<(UnitKind, usize)> {
+        let race = self.contest.race();
+        let ranked = self.contest.archive().ranked();
+        let best = ranked.first().and_then(|it| it.candidate.genome.script()).and_then(|script| script.unit);
+        let units = self.space.units();
+        let equal = (proposed as f64) < EQUAL * race.budget().evaluations as f64;
+        let wanted = |unit: &UnitKind| match equal || units.len() == 1 {
+            true => OFFSPRING / units.len(),
+            false if best == Some(*unit) => FAVOURED,
+            false => OFFSPRING - FAVOURED,
+        };
+        units.iter().map(|unit| (*unit, wanted(unit))).collect()
+    }
+
+    /// Makes one generation of an island: candidates of behaviours that are neither known nor `waiting` to be measured, and the behaviour
+    /// that they race against.
+    pub(super) fn generation(
+        &mut self,
+        unit: UnitKind,
+        wanted: usize,
+        waiting: &BTreeSet<&Behaviour>,
+    ) -> Result<(Vec<Candidate>, Option<Behaviour>), SearchError> {
+        let race = self.contest.race();
+        let island = survivors(self.contest.archive(), unit, race.unit_of_loss());
+        let mut fresh: Vec<Candidate> = Vec::new();
+        for _ in 0..BATCHES {
+            let proposed = self.propose(&island, unit, wanted - fresh.len());
+            for candidate in self.sort(proposed)? {
+                let behaviour = &candidate.allotted.behaviour;
+                let known =
+                    waiting.contains(behaviour) || fresh.iter().any(|it| it.allotted.behaviour == *behaviour);
+                match known {
+                    true => self.contest.count_known_behaviour(),
+                    false => fresh.push(candidate),
+                }
+            }
+            if fresh.len() >= wanted {
+                break;
+            }
+        }
+        Ok((fresh, reference(self.contest.archive(), &island)))
+    }
+
+    /// Adds a candidate that is measured to what the next generations are made from.
+    pub(super) fn add(&mut self, entry: Entry) {
+        if let Some((behaviour, loss)) = self.contest.add(entry)
+            && let Some(Origin { variation, parent_loss }) = self.origins.remove(&behaviour)
+        {
+            self.credit.add(variation, loss < parent_loss);
+        }
+    }
+
+    /// Returns the candidates of new behaviour among some offspring, and remembers where they come from.
+    fn sort(&mut self, proposed: Vec<Offspring>) -> Result<Vec<Candidate>, SearchError> {
+        let (formulas, origins): (Vec<_>, Vec<_>) =
+            proposed.into_iter().map(|it| (it.formula, it.origin)).unzip();
+        let mut candidates = Vec::new();
+        for fresh in self.contest.sort(formulas)? {
+            if let Some(origin) = origins[fresh.proposal] {
+                self.origins.insert(fresh.candidate.allotted.behaviour.clone(), origin);
+            }
+            candidates.push(fresh.candidate);
+        }
+        Ok(candidates)
+    }
+
+    /// Returns one batch of proposals for an island: random formulas while it is small, else variations of its members.
+    fn propose(&mut self, island: &[Behaviour], unit: UnitKind, count: usize) -> Vec<Offspring> {
+        let streams: Vec<ChaCha8Rng> = (0..count).map(|_| self.contest.random()).collect();
+        let archive = self.contest.archive();
+        let front: Vec<(&Script, f64)> = archive.front().into_iter().filter_map(parent).collect();
+        let of_island = |behaviour: &Behaviour| parent(archive.get(behaviour)?);
+        let factors = self.credit.factors();
+        let young = island.len() < ISLAND;
+        let random_of = |random: &mut ChaCha8Rng| Offspring {
+            formula: self.space.random_of(random, unit).into(),
+            origin: None,
+        };
+        let offspring = |mut random: ChaCha8Rng| {
+            if island.is_empty() || (young && random.random_bool(0.5)) {
+                return random_of(&mut random);
+            }
+            let mut parent = |from_front: f64| {
+                if !front.is_empty() && random.random_bool(from_front) {
+                    return Some(front[random.random_range(0..front.len() as u64) as usize]);
+                }
+                // The island is ranked, so the least place drawn is the best.
+                let draws = (0..TOURNAMENT).map(|_| random.random_range(0..island.len() as u64) as usize);
+                draws.min().and_then(|place| of_island(&island[place]))
+            };
+            match (parent(0.0), parent(FROM_FRONT)) {
+                (Some((parent, parent_loss)), Some((mate, _))) => {
+                    let (script, variation) = self.space.vary(&mut random, parent, mate, &factors);
+                    let origin = variation.map(|variation| Origin { variation, parent_loss });
+                    Offspring { formula: script.into(), origin }
+                }
+                _ => random_of(&mut random),
+            }
+        };
+        streams.into_iter().map(offspring).collect()
+    }
+}
+
+/// Returns an individual's formula and loss, where it can be a parent.
+fn parent(individual: &Individual) -> Option<(&Script, f64)> {
+    Some((individual.candidate.genome.script()?, individual.loss))
+}
+
+/// Returns the behaviours of a unit that go on, the best first.
+///
+/// Of two that lose almost the same, the smaller goes first (parametric parsimony): what a formula carries along for nothing
+/// only takes room from what is to be varied.
+fn survivors(archive: &Archive, unit: UnitKind, uniform: f64) -> Vec<Behaviour> {
+    let mut of_a_kind: BTreeMap<String, usize> = BTreeMap::new();
+    let mut island = Vec::with_capacity(ISLAND);
+    let price = |it: &Individual| it.loss + PARSIMONY * uniform * it.candidate.genome.size() as f64;
+    let mut ranked = archive.ranked();
+    ranked.sort_by(|a, b| price(a).total_cmp(&price(b)));
+    for individual in ranked {
+        let Some(script) = individual.candidate.genome.script() else { continue };
+        if script.unit != Some(unit) || !individual.loss.is_finite() {
+            continue;
+        }
+        let count = of_a_kind.entry(skeleton(script)).or_default();
+        *count += 1;
+        if *count <= OF_A_KIND {
+            island.push(individual.candidate.allotted.behaviour.clone());
+        }
+        if island.len() == ISLAND {
+            break;
+        }
+    }
+    island
+}
+
+/// Returns what a formula is but for its constants.
+fn skeleton(script: &Script) -> String {
+    fn write(expr: &Expr, text: &mut String) {
+        text.push_str(expr.op().map_or("0", Op::name));
+        text.push('(');
+        expr.operands().iter().for_each(|operand| write(operand, text));
+        text.push(')');
+    }
+    let mut text = String::new();
+    if let Some(allocation) = &script.allocation {
+        write(allocation, &mut text);
+    }
+    text
+}
+
+/// Returns whom new candidates have to match: the last fully measured one of the island's best eighth.
+fn reference(archive: &Archive, island: &[Behaviour]) -> Option<Behaviour> {
+    let full = |it: &&Behaviour| archive.get(it).is_some_and(|it| it.full);
+    let eighth = island.iter().take(island.len().div_ceil(8)).rev();
+    eighth.chain(island).find(full).cloned()
+}
