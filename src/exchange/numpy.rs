@@ -227,8 +227,13 @@ impl Writer<'_> {
             Op::Layerwise(op) => {
                 let mut arguments = vec![self.layer(x()?)?];
                 arguments.extend(parameters.iter().map(ToString::to_string));
-                if op == Layerwise::BlockMean {
-                    arguments.push(self.named(of_units("u.block")));
+                match op {
+                    Layerwise::BlockMean => arguments.push(self.named(of_units("u.block"))),
+                    Layerwise::Previous | Layerwise::Next => arguments.push("units".to_owned()),
+                    Layerwise::Smooth
+                    | Layerwise::CumulativeSum
+                    | Layerwise::Difference
+                    | Layerwise::Clip => {}
                 }
                 let code = format!("{}({})", layer_operator(op), arguments.join(", "));
                 self.named(code)
@@ -430,6 +435,8 @@ const fn layer_operator(op: Layerwise) -> &'static str {
     match op {
         Layerwise::Smooth => "smooth",
         Layerwise::BlockMean => "block_mean",
+        Layerwise::Previous => "previous",
+        Layerwise::Next => "following",
         Layerwise::CumulativeSum => "np.cumsum",
         Layerwise::Difference => "diff",
         Layerwise::Clip => "clip",

@@ -299,10 +299,19 @@ fn the_numpy_function_gives_the_same_ratios() {
     let place = place();
     let place = place.path();
     let mut compared = 0;
-    let own = place.join("block_mean.allot");
-    fs::write(&own, "unit projection\nmean(score) - block_mean(mean(score)) |> scale\n").expect("a file");
-    let own = own.display().to_string();
-    for script in PUBLISHED.iter().map(|it| it.name).chain([own.as_str()]) {
+    let own: Vec<String> = [
+        ("block_mean", "unit projection\nmean(score) - block_mean(mean(score)) |> scale\n"),
+        ("previous", "unit projection\nmean(score) - previous(mean(score)) |> scale\n"),
+        ("next", "unit block\nnext(mean(score)) |> scale\n"),
+    ]
+    .into_iter()
+    .map(|(name, text)| {
+        let file = place.join(name).with_extension("allot");
+        fs::write(&file, text).expect("a file");
+        file.display().to_string()
+    })
+    .collect();
+    for script in PUBLISHED.iter().map(|it| it.name).chain(own.iter().map(String::as_str)) {
         let file = place.join("exported.py").display().to_string();
         let output = allot(place, &["export", script, "--to", "numpy", "-o", &file]);
         if output.status.code() != Some(0) {

@@ -41,6 +41,7 @@ mod interpret {
     mod dsa;
     mod errors;
     mod laws;
+    mod neighbours;
     mod noise;
     mod published;
     mod reference;

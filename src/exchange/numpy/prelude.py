@@ -309,6 +309,22 @@ def block_mean(x, blocks):
     return np.array([x[blocks == block].mean() for block in blocks])
 
 
+def neighbour(x, units, step):
+    """Returns the value of the same unit in another block; its own where there is none."""
+    of_block = lambda u: tuple(re.sub(r"layers\.\d+\.", "", name) for name in u.names)
+    keys = [(u.block, of_block(u)) for u in (unit() for unit in units)]
+    places = {key: place for place, key in enumerate(keys)}
+    return np.array([x[places.get((block + step, names), own)] for own, (block, names) in enumerate(keys)])
+
+
+def previous(x, units):
+    return neighbour(x, units, -1)
+
+
+def following(x, units):
+    return neighbour(x, units, 1)
+
+
 def diff(x):
     return np.concatenate([[0.0], np.diff(x)])
 

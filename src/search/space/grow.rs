@@ -22,6 +22,10 @@ const MATRIX_DEPTH: usize = 3;
 const SUMS: f64 = 0.4;
 const LONGEST_SUM: u64 = 4;
 
+/// How often what one threshold is set on is the score times a power of e for each unit: scores of units differ by orders of
+/// magnitude, and a threshold on them alone empties some units.
+const FACTORS: f64 = 0.8;
+
 /// How often an importance is one value for each row, where rows are the units.
 const OF_ROWS: f64 = 0.75;
 
@@ -31,7 +35,8 @@ const fn frequency(allocator: Op) -> f64 {
         Op::Scale => 8.0,
         Op::Rescale => 2.0,
         Op::Ramp => 0.2,
-        Op::Global | Op::Uniform => 0.05,
+        Op::Global => 0.4,
+        Op::Uniform => 0.05,
         _ => 1.0,
     }
 }
@@ -57,17 +62,20 @@ impl Space {
             Class::Allocator(Some(of_type)) => {
                 let productions = self.of_unit(unit);
                 let of_type = productions.importance(random, of_type, unit);
-                let importance =
-                    match of_type == Type::Layer && productions.has_sums() && random.random_bool(SUMS) {
-                        true => {
-                            let terms = random.random_range(1..=LONGEST_SUM);
-                            let first = productions.term(random)?;
-                            (1..terms).try_fold(first, |sum, _| {
-                                Expr::apply(Op::Add, vec![sum, productions.term(random)?]).ok()
-                            })?
-                        }
-                        false => productions.grow(random, of_type, depth, full)?,
-                    };
+                let sums = productions.has_sums();
+                let importance = match of_type {
+                    Type::Layer if sums && random.random_bool(SUMS) => productions.sum(random)?,
+                    Type::Matrix if productions.has_factors() && random.random_bool(FACTORS) => {
+                        let power = match sums && random.random_bool(SUMS) {
+                            true => productions.sum(random)?,
+                            false => productions.grow(random, Type::Layer, depth, full)?,
+                        };
+                        let factor = Expr::apply(Op::Exponential, vec![power]).ok()?;
+                        let score = Expr::apply(Op::Score, Vec::new()).ok()?;
+                        Expr::apply(Op::Multiply, vec![score, factor]).ok()?
+                    }
+                    _ => productions.grow(random, of_type, depth, full)?,
+                };
                 let importance = self.positive(random, allocator, importance)?;
                 Expr::call(allocator, vec![importance], settings(random, allocator.info(), None)).ok()?
             }
@@ -156,6 +164,20 @@ impl Productions {
     /// Returns whether there are sums of terms.
     fn has_sums(&self) -> bool {
         self.gives_layer(Op::Add) && self.gives_layer(Op::Multiply)
+    }
+
+    /// Returns whether scores can be multiplied by a power of e for each unit.
+    fn has_factors(&self) -> bool {
+        let scores = self.of(Type::Matrix);
+        let has = |op: Op| scores.iter().any(|it| it.op == op);
+        has(Op::Score) && has(Op::Multiply) && self.gives_layer(Op::Exponential)
+    }
+
+    /// Draws a sum of one to a few terms.
+    fn sum(&self, random: &mut ChaCha8Rng) -> Option<Expr> {
+        let terms = random.random_range(1..=LONGEST_SUM);
+        let first = self.term(random)?;
+        (1..terms).try_fold(first, |sum, _| Expr::apply(Op::Add, vec![sum, self.term(random)?]).ok())
     }
 
     /// Draws a term of a sum: a constant times one or two things that tell units apart.

@@ -109,7 +109,7 @@ impl Productions {
     }
 }
 
-/// Returns whether a terminal says nothing of a unit: blocks all have the same shares of each kind of projection.
+/// Returns whether an operator says nothing of a unit: blocks all have the same shares of each kind of projection, and each is its own mean.
 const fn is_senseless(op: Op, unit: UnitKind) -> bool {
     let of_projections = matches!(
         op,
@@ -124,6 +124,7 @@ const fn is_senseless(op: Op, unit: UnitKind) -> bool {
             | Op::Gate
             | Op::Up
             | Op::Down
+            | Op::BlockMean
     );
     of_projections && matches!(unit, UnitKind::Block)
 }

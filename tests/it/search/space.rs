@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use allot::lang::canonical;
 use allot::lang::check::{CheckOptions, check};
-use allot::lang::ops::{Class, Op};
+use allot::lang::ops::{Allocator, Class, Op};
 use allot::lang::print;
-use allot::lang::program::Script;
+use allot::lang::program::{Expr, Script};
 use allot::lang::published::{self, PUBLISHED};
 use allot::lang::types::{Type, UnitKind};
 use allot::search::enumerate::{Grid, formulas};
@@ -121,6 +121,32 @@ fn rows_have_importances_of_their_own() {
         script.allocator().and_then(|it| it.importance.map(|it| it.ty())) == Some(Type::Output)
     });
     assert!(of_rows.count() > 80);
+}
+
+#[test]
+fn units_are_seen_among_their_neighbours_and_under_one_threshold() {
+    let space = space(SpaceKind::Full);
+    let mut random = ChaCha8Rng::seed_from_u64(6);
+    let (mut drawn, mut factors) = (BTreeSet::new(), 0);
+    for _ in 0..2000 {
+        let script = space.random(&mut random);
+        let allocation = script.allocation.as_ref().expect("an allocation");
+        for op in [Op::Previous, Op::Next, Op::BlockMean, Op::Global] {
+            drawn.extend(allocation.uses(op).then(|| (op.name(), script.unit.map(UnitKind::name))));
+        }
+        let of_units = |it: &Expr| it.op() == Some(Op::Multiply) && it.uses(Op::Exponential);
+        factors += usize::from(
+            script
+                .allocator()
+                .is_some_and(|it| it.op == Allocator::Global && it.importance.is_some_and(of_units)),
+        );
+    }
+    let (block, projection) = (Some("block"), Some("projection"));
+    let expected = ["global", "next", "previous"].map(|name| [(name, block), (name, projection)]);
+    let expected = expected.into_iter().flatten().chain([("block_mean", projection)]);
+    // In a block the mean over its units is the block's own value, and a search would only draw it in vain.
+    assert_eq!(drawn, expected.collect());
+    assert!(factors > 10, "{factors}");
 }
 
 #[test]

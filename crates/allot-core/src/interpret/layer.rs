@@ -75,11 +75,41 @@ fn of_layers(op: Layerwise, parameters: &[ParameterValue], x: &[f64], units: &[U
                 |unit: &UnitData| of_block.get(&unit.block).map_or(f64::NAN, |(sum, count)| sum / count);
             units.iter().map(mean).collect()
         }
+        Layerwise::Previous => in_place_of(x, neighbours(units, |block| block.checked_sub(1))),
+        Layerwise::Next => in_place_of(x, neighbours(units, |block| block.checked_add(1))),
         Layerwise::Clip => {
             let (low, high) = (number(0), number(1));
             x.iter().map(|x| if x.is_nan() { *x } else { x.max(low).min(high) }).collect()
         }
     }
+}
+
+/// Returns the values of the units at some places.
+fn in_place_of(x: &[f64], places: Vec<usize>) -> Vec<f64> {
+    places.into_iter().map(|place| x.get(place).copied().unwrap_or(f64::NAN)).collect()
+}
+
+/// Returns, for each unit, the place of the unit that corresponds to it in a neighbouring block; its own where there is none.
+///
+/// Blocks correspond to each other, and so do projections that have weights of the same kinds and the same place among those of
+/// their block that have.
+fn neighbours(units: &[UnitData], neighbour: fn(usize) -> Option<usize>) -> Vec<usize> {
+    let are_blocks = units.windows(2).all(|pair| pair[0].block != pair[1].block);
+    let mut counts: BTreeMap<(usize, [bool; 7]), usize> = BTreeMap::new();
+    let mut places: BTreeMap<(usize, [bool; 7], usize), usize> = BTreeMap::new();
+    let mut keys = Vec::with_capacity(units.len());
+    for (place, unit) in units.iter().enumerate() {
+        let kinds = unit.kinds.map(|share| !are_blocks && share > 0.0);
+        let count = counts.entry((unit.block, kinds)).or_default();
+        keys.push((unit.block, kinds, *count));
+        places.insert((unit.block, kinds, *count), place);
+        *count += 1;
+    }
+    let place = |(own, (block, kinds, count))| {
+        let other = neighbour(block).and_then(|block| places.get(&(block, kinds, count)));
+        other.copied().unwrap_or(own)
+    };
+    keys.into_iter().enumerate().map(place).collect()
 }
 
 fn lesser(a: f64, b: f64) -> f64 {

@@ -610,7 +610,21 @@ catalogue! {
             definition: "The mean of the values of all units of the unit's block; x itself where each block is one unit. Of some projections: block_mean(attention * x) / block_mean(attention).",
             latex: "\\operatorname{blockmean}(#1)", source: "arithmetic",
             example: "unit projection\nmean(score) - block_mean(mean(score)) |> scale",
-            stages: [], full: false,
+            stages: [], full: true,
+        }
+        Previous "previous" "The value in the block before" {
+            notation: Notation::Call, operands: ["x"], parameters: [],
+            definition: "The value of the same unit in the block before: of the block, or of the projection of the same kinds (of several of the same kinds, the one at the same place among them); x itself in the first block, and where the block before has no such projection.",
+            latex: "\\operatorname{previous}(#1)", source: "arithmetic",
+            example: "unit projection\nmean(score) - previous(mean(score)) |> scale",
+            stages: [], full: true,
+        }
+        Next "next" "The value in the block after" {
+            notation: Notation::Call, operands: ["x"], parameters: [],
+            definition: "The value of the same unit in the block after: of the block, or of the projection of the same kinds (of several of the same kinds, the one at the same place among them); x itself in the last block, and where the block after has no such projection.",
+            latex: "\\operatorname{next}(#1)", source: "arithmetic",
+            example: "unit projection\nmean(score) - next(mean(score)) |> scale",
+            stages: [], full: true,
         }
         Clip "clip" "The value, kept within bounds" {
             notation: Notation::Call, operands: ["x"], parameters: [parameter("lo", ANY, None, "the lower bound"), parameter("hi", ANY, None, "the upper bound")],
