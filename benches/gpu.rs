@@ -23,7 +23,7 @@ use allot::interpret::evaluate::evaluate;
 use allot::lang::check::{CheckOptions, check};
 use allot::lang::program::Script;
 use allot::lang::published::script;
-use allot::lang::types::UnitKind;
+use allot::lang::types::{Group, UnitKind};
 use allot::measure::SlopeOf;
 use allot::model::{Checkpoint, Decoder, Precision};
 use allot::prune::{Method, Pattern, Share, shares};
@@ -218,6 +218,7 @@ fn reduction_rate(engine: &Engine, texts: &[&str], linears: usize) -> Result<f64
         hessian_diagonal: None,
         gradient: None,
         reconstruction_error: None,
+        marginals: Vec::new(),
     };
     let weights = (0..linears).map(|_| resident.copy()).collect::<Result<Vec<_>, _>>()?;
     let backend = engine.backend(&weights);
@@ -236,6 +237,7 @@ fn reduction_rate(engine: &Engine, texts: &[&str], linears: usize) -> Result<f64
         model: &model,
         unit: UnitKind::Block,
         metric,
+        per: Group::Row,
         target: 0.5,
         reductions: None,
         backend: &*backend,

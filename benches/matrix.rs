@@ -16,7 +16,7 @@ use allot::interpret::evaluate::evaluate;
 use allot::interpret::matrix::Processor;
 use allot::lang::check::{CheckOptions, check};
 use allot::lang::program::Expr;
-use allot::lang::types::UnitKind;
+use allot::lang::types::{Group, UnitKind};
 use candle_core::{D, DType, Device, Result, Tensor};
 use half::{bf16, f16};
 use rayon::prelude::*;
@@ -124,6 +124,7 @@ impl Bench {
                         hessian_diagonal: None,
                         gradient: None,
                         reconstruction_error: None,
+                        marginals: Vec::new(),
                     });
                     start += rows * columns;
                 }
@@ -217,6 +218,7 @@ fn spectra(turns: usize) {
         hessian_diagonal: None,
         gradient: None,
         reconstruction_error: None,
+        marginals: Vec::new(),
     };
     println!("\nspectra of linears of 512 x 512 and 512 x 1408");
     let linears = vec![linear(512, 512), linear(512, 1408)];
@@ -309,6 +311,7 @@ fn run(texts: &[&str], model: &ModelData<'_>) -> f64 {
         model,
         unit: UnitKind::Block,
         metric: &metric,
+        per: Group::Row,
         target: 0.7,
         reductions: None,
         backend: &Processor,

@@ -99,8 +99,11 @@ impl<'a> Entry<'a> {
     fn new(entrant: &'a Entrant, unit: Option<UnitKind>, ground: &Ground) -> Self {
         let calibrated = &ground.calibrated;
         let uses = |statistic| entrant.uses(&ground.evaluator.metric, statistic);
+        let measured = uses(Op::Marginal) || uses(Op::MarginalSlope);
         let moments = Op::COLLECTED.into_iter().filter(|op| *op != Op::Gradient).any(uses);
         let gradients = uses(Op::Gradient);
+        // A pass back counts as two forward.
+        let passes = if measured { 3 * calibrated.marginal_passes as u64 } else { 0 };
         let read = calibrated.text.as_ref().map_or(0, |text| text.ids().len() as u64);
         let own = match &entrant.decider {
             Decider::Script(script) => unit.or(script.unit).unwrap_or_default(),
@@ -110,11 +113,15 @@ impl<'a> Entry<'a> {
             name: entrant.name.clone(),
             unit: own,
             unit_asked: unit.is_some(),
-            tokens: read * (u64::from(moments) + u64::from(gradients)),
+            tokens: read * (u64::from(moments) + u64::from(gradients) + passes),
             evaluations: 0,
             cells: Vec::new(),
         };
-        let seconds = [(moments, calibrated.seconds), (gradients, calibrated.gradient_seconds)];
+        let seconds = [
+            (moments, calibrated.seconds),
+            (gradients, calibrated.gradient_seconds),
+            (measured, calibrated.marginal_seconds),
+        ];
         let seconds = seconds.into_iter().filter(|(used, _)| *used).map(|(_, seconds)| seconds).sum();
         Self { entrant, unit, reductions: Reductions::new(), row, seconds }
     }

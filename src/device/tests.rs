@@ -17,7 +17,7 @@ use crate::kernels::select::{self, Least};
 use crate::kernels::vector::{Binary, Unary};
 use crate::lang::check::{CheckOptions, check};
 use crate::lang::program::Expr;
-use crate::lang::types::UnitKind;
+use crate::lang::types::{Group, UnitKind};
 
 /// An emulation, or the reason why a test does nothing.
 fn emulated() -> Option<Engine> {
@@ -60,6 +60,7 @@ fn model(shapes: [(usize, usize); 4]) -> ModelData<'static> {
             hessian_diagonal: None,
             gradient: Some(Values::F32(numbers(rows * columns, 0.1).into())),
             reconstruction_error: None,
+            marginals: Vec::new(),
         }
     });
     ModelData { blocks: 2, linears: linears.collect() }
@@ -92,6 +93,7 @@ fn compare(texts: &[String], shapes: &[[(usize, usize); 4]], engine: &Engine, mo
                 model: &model,
                 unit,
                 metric: &metric,
+                per: Group::Row,
                 target: 0.5,
                 reductions: None,
                 backend: &*backend,
@@ -192,6 +194,7 @@ fn thresholds_and_scores_agree_with_the_processors() {
             model: &model,
             unit: UnitKind::Block,
             metric: &score,
+            per: Group::Row,
             target: 0.5,
             reductions: None,
             backend: &*backend,

@@ -271,6 +271,8 @@ impl Writer<'_> {
             | Terminal::Gradient
             | Terminal::HessianDiagonal
             | Terminal::ReconstructionError
+            | Terminal::Marginal
+            | Terminal::MarginalSlope
             | Terminal::Attention
             | Terminal::Mlp
             | Terminal::Query
@@ -339,6 +341,8 @@ impl Writer<'_> {
             Terminal::Gradient
             | Terminal::HessianDiagonal
             | Terminal::ReconstructionError
+            | Terminal::Marginal
+            | Terminal::MarginalSlope
             | Terminal::Depth
             | Terminal::Parameters
             | Terminal::FanIn

@@ -92,12 +92,14 @@ pub struct Calibration {
     pub reconstruction: bool,
     /// Whether squared gradients are collected as well.
     pub gradients: bool,
+    /// How many pruned models go over the windows forward and back for marginals.
+    pub marginals: u64,
 }
 
 impl Calibration {
     /// Returns the pass that collects the inputs' second moments and nothing else.
     pub const fn of(windows: Windows) -> Self {
-        Self { windows, hessians: false, reconstruction: false, gradients: false }
+        Self { windows, hessians: false, reconstruction: false, gradients: false, marginals: 0 }
     }
 }
 
@@ -258,7 +260,7 @@ fn wait(step: &mut Step, bytes: u64, room: u64) {
 }
 
 fn calibrate(calibration: Calibration, sizes: &Sizes, machine: &Machine, room: u64) -> Step {
-    let Calibration { windows, hessians, reconstruction, gradients } = calibration;
+    let Calibration { windows, hessians, reconstruction, gradients, marginals } = calibration;
     let mut operations = sizes.blocks_operations(windows);
     let mut tokens = windows.tokens();
     let mut memory = sizes.block_memory(windows);
@@ -286,6 +288,16 @@ fn calibrate(calibration: Calibration, sizes: &Sizes, machine: &Machine, room: u
         memory.push(amount("gradients of all linears", 4 * sizes.linear_weights()));
         states *= sizes.blocks as u64 + 1;
         written += 2 * sizes.linear_weights();
+    }
+    if marginals > 0 {
+        // The dense model forward; then each pruned one forward and twice as much back.
+        let once = sizes.blocks_operations(windows) + sizes.head_operations(windows);
+        operations += (1.0 + 3.0 * marginals as f64) * once;
+        tokens += windows.tokens() * (1 + 2 * marginals);
+        memory.push(amount("weights in f32", 4 * (sizes.linear_weights() + sizes.head_weights)));
+        memory.push(amount("ranks of all weights", 2 * sizes.linear_weights()));
+        memory.push(amount("pruned weights in f32", 4 * sizes.linear_weights()));
+        memory.push(amount("what the dense model predicts", predicted(sizes, windows)));
     }
     // The rows of the tokens are read from the embedding, then one linear at a time.
     let mapped =
@@ -373,6 +385,12 @@ fn measure(windows: Windows, models: u64, sizes: &Sizes, machine: &Machine, room
     step
 }
 
+/// Returns how many bytes the dense model's predictions of some windows take: probabilities, or last hidden states where those are many.
+fn predicted(sizes: &Sizes, windows: Windows) -> u64 {
+    let probabilities = 4 * windows.tokens() * sizes.vocabulary;
+    if probabilities <= PROBABILITIES { probabilities } else { sizes.state_bytes(windows) }
+}
+
 fn trying(trial: Trial, sizes: &Sizes, machine: &Machine) -> Step {
     let Trial { candidates, windows, others, best, gradients } = trial;
     let pass = |windows| (sizes.blocks_operations(windows) + sizes.head_operations(windows)) / EFFICIENCY;
@@ -388,15 +406,11 @@ fn trying(trial: Trial, sizes: &Sizes, machine: &Machine) -> Step {
         operations += candidates as f64 * back / EFFICIENCY;
         tokens += 2 * candidates * windows.tokens();
     }
-    let kept = |windows: Windows| {
-        let probabilities = 4 * windows.tokens() * sizes.vocabulary;
-        if probabilities <= PROBABILITIES { probabilities } else { sizes.state_bytes(windows) }
-    };
-    let mut predictions = kept(Windows { samples: dense * windows.samples, ..windows });
+    let mut predictions = predicted(sizes, Windows { samples: dense * windows.samples, ..windows });
     for other in others.into_iter().flatten() {
         operations += (1 + best) as f64 * (pass(other) + masked);
         tokens += (1 + best) * other.tokens();
-        predictions += kept(other);
+        predictions += predicted(sizes, other);
     }
     let mut memory = sizes.block_memory(windows);
     memory[0] = amount("weights in f32", 4 * (sizes.linear_weights() + sizes.head_weights));

@@ -145,6 +145,7 @@ impl Checkpoint {
             hessian_diagonal: None,
             gradient: None,
             reconstruction_error: None,
+            marginals: Vec::new(),
         })
     }
 

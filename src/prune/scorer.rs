@@ -41,7 +41,9 @@ impl<'a> Scorer<'a> {
             Scoring::Formula(formula) => Ok(Self::Formula(formula)),
             Scoring::Metric(metric) => {
                 let score = &metric.score;
-                let context = Context { model: data, unit, metric: score, target, reductions: None, backend };
+                let per = metric.per;
+                let context =
+                    Context { model: data, unit, metric: score, per, target, reductions: None, backend };
                 let scores = Scores::new(score, context).map_err(|source| no_value(place, source))?;
                 Ok(Self::Metric(Box::new(scores)))
             }

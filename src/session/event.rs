@@ -33,6 +33,8 @@ pub enum Phase {
     Calibrating,
     /// Squared gradients are collected.
     Gradients,
+    /// What pruning more of each linear costs is measured at uniformly pruned models.
+    Marginals,
     /// Weights are pruned.
     Pruning,
     /// Perplexity is measured.
@@ -56,6 +58,7 @@ impl Phase {
         match self {
             Self::Calibrating => "calibrating",
             Self::Gradients => "gradients",
+            Self::Marginals => "marginals",
             Self::Pruning => "pruning",
             Self::Perplexity => "perplexity",
             Self::Divergence => "divergence",
@@ -90,7 +93,10 @@ impl Note {
     pub const fn is_warning(&self) -> bool {
         match self {
             Self::Allocation(
-                script::Note::Noise | script::Note::Constant | script::Note::DeadRows { .. },
+                script::Note::Noise
+                | script::Note::Uncertain
+                | script::Note::Constant
+                | script::Note::DeadRows { .. },
             )
             | Self::OtherWeights
             | Self::OtherBeginning(_)

@@ -32,6 +32,11 @@ impl Needs {
         }
     }
 
+    /// Returns the norms of the linears' inputs.
+    pub fn inputs() -> Self {
+        Self([Op::InputNorm].into())
+    }
+
     /// Returns the union of both.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
@@ -50,6 +55,18 @@ impl Needs {
     #[must_use]
     pub fn beyond_inputs(mut self) -> Self {
         self.0.retain(|op| !matches!(*op, Op::InputNorm | Op::HessianDiagonal));
+        self
+    }
+
+    /// Returns whether marginals are needed, or their slopes.
+    pub fn has_marginals(&self) -> bool {
+        self.has(Op::Marginal) || self.has(Op::MarginalSlope)
+    }
+
+    /// Returns what is needed beyond marginals, which are measured by a pass of their own once all else was collected.
+    #[must_use]
+    pub fn beyond_marginals(mut self) -> Self {
+        self.0.retain(|op| !matches!(*op, Op::Marginal | Op::MarginalSlope));
         self
     }
 
@@ -72,6 +89,8 @@ impl Needs {
     pub fn collect_in(&self, texts: &mut TextSettings) {
         texts.gradients |= self.has(Op::Gradient);
         texts.reconstruction |= self.has(Op::ReconstructionError);
+        texts.marginals |= self.has(Op::Marginal);
+        texts.marginal_slopes |= self.has(Op::MarginalSlope);
     }
 
     /// Returns the terminals, in the catalogue's order.

@@ -13,7 +13,9 @@ use super::script::LoadedScript;
 use crate::allocate::script::{Outcome, Request, ScriptError, allocate};
 use crate::allocate::{Allocation, Bounds};
 use crate::exchange::AllocationFile;
+use crate::interpret::marginal::metric_name;
 use crate::lang::ops::Op;
+use crate::lang::program::{Metric, Script};
 use crate::lang::types::UnitKind;
 use crate::measure::{Divergence, Perplexity, divergence_of, perplexity, perplexity_of};
 use crate::model::{Checkpoint, Decoder, FINGERPRINT, ModelError, SpecialTokens, Tokenizer};
@@ -22,6 +24,8 @@ use crate::results::Reductions;
 use crate::stats::{
     CalibrationOptions, Collection, Pass, Reconstruction, Source, Statistics, Tokens, collect, window_length,
 };
+use crate::trial::cancel::Cancel;
+use crate::trial::uniform_marginals::{WantedMarginals, add_uniform_marginals};
 
 /// A model, its statistics, and what is done with both.
 pub struct Session {
@@ -140,8 +144,9 @@ impl Session {
         Ok(self.statistics.as_ref())
     }
 
-    /// Collects what is needed and not at hand.
+    /// Collects what is needed and not at hand, but for marginals, which are of a sparsity.
     fn collect(&mut self, needs: &Needs) -> Result<(), SessionError> {
+        let needs = &needs.clone().beyond_marginals();
         let from_file = self.statistics.is_some() && self.collected.is_none();
         let at_hand = self.collected.as_ref().is_some_and(|collected| collected.cover(needs));
         if from_file || at_hand || needs.is_empty() || self.calibration_windows()?.is_none() {
@@ -179,6 +184,46 @@ impl Session {
         Ok(())
     }
 
+    /// Measures the marginals that scripts need at a sparsity and are not at hand, on the calibration text; `metric` scores weights where
+    /// a script does not say.
+    pub(super) fn collect_marginals<'a>(
+        &mut self,
+        scripts: impl Iterator<Item = &'a Script>,
+        metric: &Metric,
+        sparsity: f64,
+    ) -> Result<(), SessionError> {
+        for script in scripts {
+            let needs = Needs::of_scripts([script], metric);
+            if !needs.has_marginals() || (self.statistics.is_some() && self.collected.is_none()) {
+                continue;
+            }
+            let metric = script.metric.as_ref().unwrap_or(metric);
+            // What chooses weights, and what every pass collects.
+            let of_metric = Needs::of_method(&Method::Metric(metric.clone()));
+            self.collect(&of_metric.and(Needs::inputs()))?;
+            let Some(mut statistics) = self.statistics.clone() else { continue };
+            let Some(tokens) = self.tokens.clone() else { continue };
+            let slopes = needs.has(Op::MarginalSlope);
+            if statistics.has_marginals(&metric_name(&metric.score, metric.per), sparsity, slopes) {
+                continue;
+            }
+            for op in needs.terminals().filter(|op| matches!(*op, Op::Marginal | Op::MarginalSlope)) {
+                self.note(Note::Collecting(op));
+            }
+            let wanted = WantedMarginals { metric, sparsities: &[sparsity], slopes };
+            let mut progress = |share| {
+                self.progress(Phase::Marginals, share, None);
+                Ok(())
+            };
+            let cancel = Cancel::default();
+            let checkpoint = &self.checkpoint;
+            add_uniform_marginals(checkpoint, &mut statistics, &tokens, wanted, &cancel, &mut progress)
+                .map_err(|error| SessionError::Descent(Box::new(error.into())))?;
+            self.statistics = Some(statistics);
+        }
+        Ok(())
+    }
+
     /// Returns what a script gives on the model: importance and sparsity of each unit. What the script needs is collected first.
     ///
     /// # Errors
@@ -212,7 +257,9 @@ impl Session {
     ) -> Result<(Vec<Outcome>, Option<Reductions>), SessionError> {
         let metric = metric_of(options.method)?;
         self.check_finite()?;
-        self.collect(&Needs::of_scripts(scripts.iter().map(|it| &it.script), &metric))?;
+        let of_scripts = || scripts.iter().map(|it| &it.script);
+        self.collect(&Needs::of_scripts(of_scripts(), &metric))?;
+        self.collect_marginals(of_scripts(), &metric, options.sparsity)?;
         let mut data = self.checkpoint.data()?;
         if let Some(statistics) = &self.statistics {
             statistics.attach(&mut data);

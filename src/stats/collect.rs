@@ -60,7 +60,7 @@ pub fn collect<E: From<ModelError>>(
             let _ = progress(Pass::Calibration, blocks_done as f64 / blocks);
         };
         let calibrated = calibrate_with(checkpoint, tokens, seed, &device, options, &mut done)?;
-        statistics = calibrated.with_gradients_of(statistics);
+        statistics = calibrated.with_other_passes_of(statistics);
     }
     if wanted.gradients {
         progress(Pass::Gradients, 0.0)?;

@@ -56,7 +56,7 @@ pub enum StatisticsError {
         tensor: String,
     },
     /// A value is one that the statistic cannot have.
-    #[error("{}: `{tensor}` holds {value} at {index}, and must be finite, and not negative outside a Hessian", path.display())]
+    #[error("{}: `{tensor}` holds {value} at {index}, and must be finite, and not negative outside Hessians and marginals", path.display())]
     Value {
         /// The file.
         path: PathBuf,

@@ -7,6 +7,8 @@
 //! | `hessian.<module>` | f32 `[columns, columns]` | 2 / samples * sum of x x^T; of linears that read the same input, only the first has it |
 //! | `gradient.<module>` | f32, f16 or bf16 `[rows, columns]` | root of the sum over samples of (100 * gradient) squared |
 //! | `reconstruction_error.<module>` | f32 `[1]` | least error of the linear's output when half of each row is removed greedily, summed over rows (LSA) |
+//! | `marginal.<place>.<module>` | f64 `[windows]` | what the divergence from the dense model rises by for each weight more that is pruned, on each window, at the uniformly pruned model at that place of the provenance's `marginals` |
+//! | `marginal_beyond.<place>.<module>` | f64 `[windows]` | the same at the place's higher sparsity |
 //! | `spectrum.<module>` | f32 `[min(rows, columns)]` | squares of the weight's singular values, ascending |
 //! | `reduction.<hash>` | f64 `[units, 2 or 3]` | what a reduction gave: its value in each unit, the mean magnitude of its terms and, of products, the value beyond their range |
 //!
@@ -23,6 +25,7 @@ use half::{bf16, f16};
 use safetensors::{Dtype, tensor::TensorView};
 
 use super::error::StatisticsError;
+use super::marginals;
 use super::reductions;
 use super::statistics::{LinearStatistics, Provenance, Statistics};
 use crate::data::Values;
@@ -51,14 +54,18 @@ impl Statistics {
         let mut known = 0;
         let mut linears = BTreeMap::new();
         for linear in checkpoint.linears() {
-            let (statistics, count) = read_linear(path, &files, linear)?;
+            let (mut statistics, count) = read_linear(path, &files, linear)?;
             known += count;
+            statistics.marginals = marginals::read(path, &files, &provenance, &linear.module)?;
+            known += statistics.marginals.iter().map(marginals::tensors).sum::<usize>();
             linears.insert(linear.module.clone(), statistics);
         }
         let (reductions, count) = reductions::read(path, &files, &provenance, &linears)?;
         if known + count != files.names().count() {
-            let stranger =
-                files.names().find(|name| !is_known(name, &linears) && !reductions::is_result(name));
+            let stranger = files.names().find(|name| {
+                let marginal = || marginals::is_known(name, &provenance, &linears);
+                !is_known(name, &linears) && !reductions::is_result(name) && !marginal()
+            });
             return Err(StatisticsError::Unknown {
                 path: path.to_owned(),
                 tensor: stranger.unwrap_or_default().to_owned(),
@@ -118,6 +125,9 @@ impl Statistics {
                 let bytes = bytemuck::bytes_of(error);
                 add(format!("reconstruction_error.{module}"), Dtype::F32, vec![1], bytes)?;
             }
+            for (name, values) in marginals::named(module, &linear.marginals) {
+                add(name, Dtype::F64, vec![values.len()], bytemuck::cast_slice(values))?;
+            }
         }
         let rows = reductions::rows(&self.reductions);
         for (name, shape, numbers) in &rows {
@@ -168,6 +178,7 @@ fn read_linear(
         spectrum: spectrum.map(|it| widen(&it)),
         gradient: gradient.map(own),
         reconstruction_error: reconstruction_error.map(|it| it.get(0)),
+        marginals: Vec::new(),
     };
     Ok((statistics, count))
 }

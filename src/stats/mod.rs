@@ -8,6 +8,7 @@ mod error;
 mod file;
 mod gradients;
 mod hessian;
+mod marginals;
 mod moments;
 mod reconstruction;
 mod reductions;
@@ -30,7 +31,9 @@ pub use moments::SecondMoments;
 pub use reconstruction::{RECONSTRUCTION_GROUP, Reconstruction, reconstruction_error};
 pub use source::{Source, WINDOW_LENGTH, length_within, window_length};
 pub use spectra::spectra;
-pub use statistics::{LinearStatistics, Provenance, Statistics, hessian_diagonal};
+pub use statistics::{
+    LinearMarginals, LinearStatistics, MarginalsOf, Provenance, Statistics, hessian_diagonal,
+};
 pub use stream::{Activations, batch_samples, room};
 pub use text::Text;
 pub use text_error::TextError;

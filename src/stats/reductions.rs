@@ -43,6 +43,9 @@ fn foundation(provenance: &Provenance, linears: &BTreeMap<String, LinearStatisti
     };
     add("engine", engine().as_bytes());
     add("model", provenance.model.as_bytes());
+    for of in &provenance.marginals {
+        add("marginals", format!("{} {:?} {:?}", of.metric, of.sparsity, of.beyond).as_bytes());
+    }
     for (module, linear) in linears {
         add("linear", module.as_bytes());
         for vector in [&linear.second_moment, &linear.hessian_diagonal] {
@@ -53,6 +56,10 @@ fn foundation(provenance: &Provenance, linears: &BTreeMap<String, LinearStatisti
             Some(Values::F16(values)) => add("f16", bytemuck::cast_slice(values)),
             Some(Values::Bf16(values)) => add("bf16", bytemuck::cast_slice(values)),
             None => add("nothing", &[]),
+        }
+        for marginals in &linear.marginals {
+            add("marginals", bytemuck::cast_slice(&marginals.windows));
+            add("beyond", marginals.beyond.as_ref().map_or(&[], |values| bytemuck::cast_slice(values)));
         }
         add("error", linear.reconstruction_error.as_ref().map_or(&[], |error| bytemuck::bytes_of(error)));
     }

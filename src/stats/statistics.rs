@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::tokens::Tokens;
-use crate::data::{LinearData, ModelData, Values};
+use crate::data::{LinearData, Marginal, ModelData, Values};
 use crate::model::{Checkpoint, Difference, FINGERPRINT, Identity, Linear, ModelError};
 use crate::results::Results;
 
@@ -39,6 +39,9 @@ pub struct Provenance {
     pub place: String,
     /// The version of allot that wrote the file.
     pub version: String,
+    /// At which uniformly pruned models marginals were measured, on the same windows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub marginals: Vec<MarginalsOf>,
     /// SHA-256 of what reductions were computed from and by, where there are any: version, processor, weights, statistics. Results with another are passed over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reductions: Option<String>,
@@ -63,6 +66,7 @@ impl Provenance {
             tokenizer: tokenizer.transpose()?,
             place: checkpoint.place(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            marginals: Vec::new(),
             reductions: None,
         })
     }
@@ -92,6 +96,30 @@ impl Provenance {
     }
 }
 
+/// At which uniformly pruned model marginals were measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MarginalsOf {
+    /// The metric by whose scores weights were pruned, in its normal form.
+    pub metric: String,
+    /// The share of weights that was pruned.
+    pub sparsity: f64,
+    /// The higher share at which they were measured again, for their slope.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beyond: Option<f64>,
+}
+
+// A sparsity is read from a command line or a file, where it cannot be NaN.
+impl Eq for MarginalsOf {}
+
+/// A linear's marginals at a uniformly pruned model, in nats for each weight more that is pruned.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LinearMarginals {
+    /// On each window, `[windows]`.
+    pub windows: Vec<f64>,
+    /// The same at the higher sparsity, where they were measured there.
+    pub beyond: Option<Vec<f64>>,
+}
+
 /// What was collected for one linear.
 #[derive(Clone, Debug, Default)]
 pub struct LinearStatistics {
@@ -105,6 +133,8 @@ pub struct LinearStatistics {
     pub gradient: Option<Values<'static>>,
     /// The least error of a linear reconstruction when half of each row is removed (LSA).
     pub reconstruction_error: Option<f32>,
+    /// Its marginals, in the order of [`Provenance::marginals`].
+    pub marginals: Vec<LinearMarginals>,
     /// The squares of the weight's singular values, ascending.
     pub spectrum: Option<Vec<f32>>,
 }
@@ -121,14 +151,40 @@ pub struct Statistics {
 }
 
 impl Statistics {
-    /// Takes the gradients of other statistics of the same text.
-    pub(super) fn with_gradients_of(mut self, other: Self) -> Self {
+    /// Takes the gradients and marginals of other statistics of the same text, which a calibration pass does not collect.
+    pub(super) fn with_other_passes_of(mut self, other: Self) -> Self {
+        self.provenance.marginals = other.provenance.marginals;
         for (module, linear) in other.linears {
+            let own = self.linears.entry(module).or_default();
+            own.marginals = linear.marginals;
             if let Some(gradient) = linear.gradient {
-                self.linears.entry(module).or_default().gradient = Some(gradient);
+                own.gradient = Some(gradient);
             }
         }
         self
+    }
+
+    /// Returns whether marginals were measured at a sparsity by a metric, with their slopes where those are asked for.
+    pub fn has_marginals(&self, metric: &str, sparsity: f64, slopes: bool) -> bool {
+        let mut all = self.provenance.marginals.iter();
+        all.any(|it| it.metric == metric && it.sparsity == sparsity && (!slopes || it.beyond.is_some()))
+    }
+
+    /// Adds marginals that were measured on the same windows, by module name, in the place of those at the same model.
+    pub fn add_marginals(&mut self, of: MarginalsOf, marginals: BTreeMap<String, LinearMarginals>) {
+        let all = &mut self.provenance.marginals;
+        let known = all.iter().position(|it| it.metric == of.metric && it.sparsity == of.sparsity);
+        match known {
+            Some(place) => all[place] = of,
+            None => all.push(of),
+        }
+        for (module, marginals) in marginals {
+            let own = &mut self.linears.entry(module).or_default().marginals;
+            match known.and_then(|place| own.get_mut(place)) {
+                Some(before) => *before = marginals,
+                None => own.push(marginals),
+            }
+        }
     }
 
     /// Adds what [`gradients`](super::gradients) returned.
@@ -181,6 +237,15 @@ impl Statistics {
         };
         linear.gradient = found.gradient.as_ref().map(borrow);
         linear.reconstruction_error = found.reconstruction_error.map(f64::from);
+        let marginals = self.provenance.marginals.iter().zip(&found.marginals);
+        linear.marginals = marginals
+            .map(|(of, marginals)| Marginal {
+                sparsity: of.sparsity,
+                metric: Cow::Borrowed(&of.metric),
+                windows: Cow::Borrowed(&marginals.windows),
+                beyond: of.beyond.zip(marginals.beyond.as_deref().map(Cow::Borrowed)),
+            })
+            .collect();
     }
 }
 

@@ -8,7 +8,7 @@ use crate::allocate::AllocationError;
 use crate::allocate::script::ScriptError;
 use crate::interrupt::Interrupted;
 use crate::model::ModelError;
-use crate::prune::PruneError;
+use crate::prune::{Pattern, PruneError};
 use crate::stats::{StatisticsError, TextError};
 
 /// Says why a model cannot be prepared or measured: which file, which line, and what is wrong.
@@ -59,6 +59,18 @@ pub enum TrialError {
         block: usize,
         /// How many blocks there are.
         blocks: usize,
+    },
+    /// Marginals are of unstructured pruning, and weights are to be pruned otherwise.
+    #[error("`marginal` is measured where weights are pruned one by one, and the pattern is {pattern}")]
+    MarginalPattern {
+        /// The pattern.
+        pattern: Pattern,
+    },
+    /// Marginals at a sparsity that leaves nothing to prune more or less of.
+    #[error("there are no marginals at a sparsity of {sparsity}: nothing, or everything, is pruned")]
+    MarginalTarget {
+        /// The sparsity.
+        sparsity: f64,
     },
     /// The journal has a line that cannot be understood, before its last.
     #[error("{}:{line}: {problem}; the journal was changed", path.display())]

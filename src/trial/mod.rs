@@ -39,3 +39,4 @@ pub mod text;
 pub mod threads;
 mod thresholds;
 mod trim;
+pub mod uniform_marginals;

@@ -13,9 +13,12 @@ use super::settings::TrialSettings;
 use super::subject::Subject;
 use super::subjects::Subjects;
 use super::threads::Threads;
+use super::uniform_marginals::{WantedMarginals, add_uniform_marginals};
 use crate::interpret::is_at_hand;
+use crate::interpret::marginal::metric_name;
 use crate::lang::ops::Op;
 use crate::model::{Checkpoint, Identity};
+use crate::prune::Pattern;
 use crate::stats::{CalibrationOptions, Collection, Pass, Reconstruction, Statistics, Tokens, collect};
 
 /// Takes what is being done, and the share of it that is done.
@@ -43,6 +46,10 @@ pub struct Calibrated {
     pub seconds: f64,
     /// How many seconds the gradients took, over all models.
     pub gradient_seconds: f64,
+    /// How many seconds the marginals took, over all models.
+    pub marginal_seconds: f64,
+    /// How many times the pruned models went over those windows forward and back for marginals, over all targets of the first model.
+    pub marginal_passes: usize,
 }
 
 impl Prepared {
@@ -52,9 +59,23 @@ impl Prepared {
     /// When a model cannot be read.
     pub fn collected(&self) -> Result<Vec<Op>, TrialError> {
         let mut collected = Op::COLLECTED.to_vec();
-        for subject in self.evaluator.subjects.iter() {
+        let evaluator = &self.evaluator;
+        let metric = metric_name(&evaluator.metric.score, evaluator.metric.per);
+        for (place, subject) in evaluator.subjects.iter().enumerate() {
             let data = subject.data()?;
-            collected.retain(|op| data.linears.iter().all(|linear| is_at_hand(*op, linear)));
+            // Those of another sparsity, metric or pattern are of no use.
+            let measured = |slopes| {
+                let mut targets = evaluator.targets.iter().filter(|target| target.subject == place);
+                let known = |sparsity| {
+                    subject.statistics().is_some_and(|it| it.has_marginals(&metric, sparsity, slopes))
+                };
+                evaluator.pattern == Pattern::Unstructured && targets.all(|target| known(target.sparsity))
+            };
+            collected.retain(|op| match *op {
+                Op::Marginal => measured(false),
+                Op::MarginalSlope => measured(true),
+                _ => data.linears.iter().all(|linear| is_at_hand(*op, linear)),
+            });
         }
         Ok(collected)
     }
@@ -67,11 +88,16 @@ impl Prepared {
 pub fn prepare(opened: Opened<'_>, cancel: Cancel, note: &mut Preparing<'_>) -> Result<Prepared, TrialError> {
     let same_texts = opened.same_texts();
     let Opened { settings, models, identity, .. } = opened;
+    // Also where they come from a file.
+    let measured = settings.texts.marginals || settings.texts.marginal_slopes;
+    if measured && settings.pattern != Pattern::Unstructured {
+        return Err(TrialError::MarginalPattern { pattern: settings.pattern });
+    }
     let count = models.len();
     let mut work = Work { settings, cancel: &cancel, note, calibrated: Calibrated::default() };
     let mut subjects: Vec<Vec<Subject>> = Vec::new();
     for model in models {
-        let of_model = work.subject(model)?;
+        let of_model = work.subject(model, subjects.first().map_or(0, Vec::len))?;
         subjects.resize_with(of_model.len(), Vec::new);
         for (of_device, subject) in subjects.iter_mut().zip(of_model) {
             of_device.push(subject);
@@ -114,12 +140,12 @@ struct Work<'a, 'n> {
 }
 
 impl Work<'_, '_> {
-    /// Makes a model ready to be measured, on every device.
-    fn subject(&mut self, model: OpenedModel) -> Result<Vec<Subject>, TrialError> {
+    /// Makes the model at a place of the settings ready to be measured, on every device.
+    fn subject(&mut self, model: OpenedModel, place: usize) -> Result<Vec<Subject>, TrialError> {
         let OpenedModel { checkpoint, others, mut statistics, calibration, texts } = model;
         self.cancel.check()?;
         if let Some(tokens) = &calibration {
-            statistics = Some(self.calibrate(&checkpoint, tokens)?);
+            statistics = Some(self.calibrate(&checkpoint, tokens, place)?);
             self.calibrated.text.get_or_insert_with(|| tokens.clone());
         }
         self.cancel.check()?;
@@ -135,7 +161,12 @@ impl Work<'_, '_> {
     }
 
     /// Collects what the settings ask for on the calibration text.
-    fn calibrate(&mut self, checkpoint: &Checkpoint, tokens: &Tokens) -> Result<Statistics, TrialError> {
+    fn calibrate(
+        &mut self,
+        checkpoint: &Checkpoint,
+        tokens: &Tokens,
+        place: usize,
+    ) -> Result<Statistics, TrialError> {
         let texts = &self.settings.texts;
         let calibration = CalibrationOptions {
             reconstruction: texts.reconstruction.then(Reconstruction::default),
@@ -155,12 +186,45 @@ impl Work<'_, '_> {
             }
             Ok(cancel.check()?)
         };
-        let statistics =
+        let mut statistics =
             collect(checkpoint, tokens, texts.seed, Statistics::default(), wanted, &mut progress)?;
         let ended = Instant::now();
         let turned = turned.unwrap_or(ended);
+        self.marginals(checkpoint, &mut statistics, tokens, place)?;
+        self.calibrated.marginal_seconds += ended.elapsed().as_secs_f64();
         self.calibrated.seconds += (turned - begun).as_secs_f64();
         self.calibrated.gradient_seconds += (ended - turned).as_secs_f64();
         Ok(statistics)
+    }
+
+    /// Measures the marginals that the settings ask for, at the targets of the model at a place.
+    fn marginals(
+        &mut self,
+        checkpoint: &Checkpoint,
+        statistics: &mut Statistics,
+        tokens: &Tokens,
+        place: usize,
+    ) -> Result<(), TrialError> {
+        let TrialSettings { targets, ranking, texts, .. } = self.settings;
+        if !texts.marginals && !texts.marginal_slopes {
+            return Ok(());
+        }
+        let of_targets = targets.iter().filter(|it| it.subject == place).map(|it| it.sparsity);
+        let further = texts.marginals_at.iter().filter(|_| place == 0).copied();
+        let mut sparsities: Vec<f64> = of_targets.chain(further).collect();
+        sparsities.sort_by(f64::total_cmp);
+        sparsities.dedup();
+        let slopes = texts.marginal_slopes;
+        let wanted = WantedMarginals { metric: &ranking.metric, sparsities: &sparsities, slopes };
+        let (cancel, note) = (self.cancel, &mut self.note);
+        let mut progress = |share| -> Result<(), TrialError> {
+            note("measuring marginals", share);
+            Ok(cancel.check()?)
+        };
+        add_uniform_marginals(checkpoint, statistics, tokens, wanted, cancel, &mut progress)?;
+        if place == 0 {
+            self.calibrated.marginal_passes = sparsities.len() * (1 + usize::from(slopes));
+        }
+        Ok(())
     }
 }

@@ -40,6 +40,15 @@ pub struct TextSettings {
     /// Whether each linear's reconstruction error is collected on it (LSA).
     #[serde(default)]
     pub reconstruction: bool,
+    /// Whether marginals are measured on it, at the uniformly pruned model of each target.
+    #[serde(default)]
+    pub marginals: bool,
+    /// Whether their slopes are.
+    #[serde(default)]
+    pub marginal_slopes: bool,
+    /// At which sparsities of the first model they are measured beside those of the targets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub marginals_at: Vec<f64>,
     /// How many windows are drawn from the calibration text.
     pub samples: usize,
     /// What they are drawn by.
@@ -70,6 +79,9 @@ impl TextSettings {
             statistics: None,
             gradients: false,
             reconstruction: false,
+            marginals: false,
+            marginal_slopes: false,
+            marginals_at: Vec::new(),
             samples: 128,
             seed: 0,
             length: WINDOW_LENGTH,

@@ -93,6 +93,7 @@ mod search {
 mod session;
 mod stats {
     mod calibration;
+    mod marginals;
     mod texts;
 }
 mod support;

@@ -99,6 +99,21 @@ pub struct LinearData<'a> {
     pub gradient: Option<Values<'a>>,
     /// The least error of a linear reconstruction when half of each row is removed (LSA).
     pub reconstruction_error: Option<f64>,
+    /// What the loss rises by for each weight more that is pruned, at uniformly pruned models.
+    pub marginals: Vec<Marginal<'a>>,
+}
+
+/// What the loss rises by, to first order, for each weight more of a linear that is pruned, at a uniformly pruned model.
+#[derive(Clone, Debug)]
+pub struct Marginal<'a> {
+    /// The model's sparsity.
+    pub sparsity: f64,
+    /// The metric by whose scores it was pruned, as [`metric_name`](crate::interpret::marginal::metric_name) writes it.
+    pub metric: Cow<'a, str>,
+    /// The marginal on each window of the text, `[windows]`, in nats a weight.
+    pub windows: Cow<'a, [f64]>,
+    /// The same at a higher sparsity, and that sparsity.
+    pub beyond: Option<(f64, Cow<'a, [f64]>)>,
 }
 
 /// A model's block linears in `named_modules()` order.

@@ -11,6 +11,7 @@ pub mod error;
 pub mod evaluate;
 mod finite;
 pub mod layer;
+pub mod marginal;
 pub mod matrix;
 mod noise;
 pub mod plan;

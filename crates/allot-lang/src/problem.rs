@@ -92,8 +92,8 @@ pub enum Problem {
     AllocationInside { op: Op, span: Span, by: Op, consumer: Span },
     /// A metric that is not a `Matrix`.
     MetricNotMatrix { found: Type, span: Span },
-    /// `score` inside the metric that defines it.
-    ScoreInMetric { span: Span },
+    /// `score`, or what is measured after pruning by it, inside the metric that defines it.
+    ScoreInMetric { op: Op, span: Span },
     /// A unit that does not exist.
     UnknownUnit { name: String, span: Span },
     /// A terminal that only projections have.

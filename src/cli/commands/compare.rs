@@ -295,6 +295,7 @@ fn texts(
     let scripts = plan.entrants.iter().filter_map(|entrant| entrant.decider.script());
     let asked = texts.clone();
     Needs::of_scripts(scripts, metric).collect_in(&mut texts);
+    texts.marginals_at.clone_from(&plan.sparsities);
     say_collected_in(&asked, &texts, quiet);
     match texts.report {
         None => Err(CliError::NoText { name: "report" }),

@@ -16,6 +16,7 @@ use crate::lang::types::UnitKind;
 use crate::prune::{Method, Pattern, Propagation, PruneOptions, Rounding, ScriptSource, check_target};
 use crate::report;
 use crate::session::{AllocationOptions, Needs, Session, metric_of};
+use crate::trial::error::TrialError;
 
 /// Prunes a model: a script says how much each part loses, a method which weights
 #[derive(Debug, clap::Args)]
@@ -83,6 +84,12 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
         (RatioSource::Script(loaded), None) => loaded.method(),
         (RatioSource::File(..), None) => Method::Wanda,
     };
+    if let RatioSource::Script(loaded) = &source
+        && arguments.pattern != Pattern::Unstructured
+        && Needs::of_scripts([&loaded.script], &metric_of(&method)?).has_marginals()
+    {
+        return Err(TrialError::MarginalPattern { pattern: arguments.pattern }.into());
+    }
     if arguments.dry_run.dry_run {
         return forecast(arguments, &source, &method, common);
     }

@@ -12,14 +12,18 @@ use crate::cli::shared::values::{bytes, count};
 use crate::cli::shared::{model, output};
 use crate::forecast::{Calibration, Evaluation, Work};
 use crate::lang::ops::Op;
+use crate::lang::program::Metric;
 use crate::lang::types::UnitKind;
 use crate::model::Checkpoint;
+use crate::prune::Method;
 use crate::report::number;
-use crate::session::{AllocationOptions, Event, LoadedScript, Needs, Session, metric_of};
+use crate::session::{AllocationOptions, Event, LoadedScript, Needs, Phase, Session, metric_of};
 use crate::stats::{
-    CalibrationOptions, Collection, RECONSTRUCTION_GROUP, Reconstruction, Source, Statistics, collect,
+    CalibrationOptions, Collection, Pass, RECONSTRUCTION_GROUP, Reconstruction, Source, Statistics, collect,
     spectra,
 };
+use crate::trial::cancel::Cancel;
+use crate::trial::uniform_marginals::{WantedMarginals, add_uniform_marginals};
 
 /// Collects a model's statistics on a text: what scripts and pruning methods use beside the weights
 #[derive(Debug, clap::Args)]
@@ -27,6 +31,7 @@ use crate::stats::{
   allot stats MODEL --text calibration.jsonl --out MODEL.stats.safetensors
   allot stats MODEL --text c4.jsonl --samples 128 --length 2048 --seed 0 --out S.safetensors
   allot stats MODEL --tokens ids.safetensors:calib_ids --gradients --out S.safetensors
+  allot stats MODEL --text c4.jsonl --marginals --sparsity 0.6 --method wanda --out S.safetensors
   allot stats MODEL --stats S.safetensors --reductions owl my.allot --out S.safetensors --force")]
 pub(in crate::cli) struct Arguments {
     /// The model's folder, as Hugging Face lays it out, or its id in the hub, `OWNER/NAME`
@@ -38,7 +43,7 @@ pub(in crate::cli) struct Arguments {
     #[arg(long, value_name = "FILE.safetensors:NAME", conflicts_with = "text")]
     tokens: Option<String>,
     /// Adds to the statistics of this file instead of calibrating
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["text", "tokens", "gradients", "hessians", "reconstruction_error"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["text", "tokens", "gradients", "hessians", "reconstruction_error", "marginals", "marginal_slopes"])]
     stats: Option<PathBuf>,
     /// How many windows are drawn from the text, or taken of the ready ids
     #[arg(long, default_value_t = 128, value_parser = count)]
@@ -64,6 +69,13 @@ pub(in crate::cli) struct Arguments {
     /// Takes half of that number also from linears of fewer columns, as LSA's released code does
     #[arg(long, requires = "reconstruction_error")]
     reconstruction_as_coded: bool,
+    /// Also measures what the divergence rises by for each weight more that is pruned, for `marginal`: at the model that is pruned uniformly
+    /// to `--sparsity` by the scores of `--method`, and of use there alone
+    #[arg(long)]
+    marginals: bool,
+    /// Also measures how that rises with the sparsity, for `marginal_slope`: once more at a higher sparsity
+    #[arg(long)]
+    marginal_slopes: bool,
     /// Also writes the squared singular values of every weight
     #[arg(long)]
     spectra: bool,
@@ -72,13 +84,14 @@ pub(in crate::cli) struct Arguments {
     reductions: Vec<String>,
     #[command(flatten)]
     written: WrittenScripts,
-    /// How weights are scored when those scripts do not say
+    /// How weights are scored for marginals, and when those scripts do not say
     #[arg(long, default_value = "wanda")]
     method: String,
     /// The allocation unit, instead of those scripts' own: block, projection or row
     #[arg(long, value_parser = crate::cli::shared::values::unit)]
     unit: Option<UnitKind>,
-    /// What `target` stands for in those scripts; of use only at this sparsity where it stands in a reduction
+    /// At which sparsity marginals are measured, and what `target` stands for in those scripts; of use only at this sparsity where it
+    /// stands in a reduction
     #[arg(long, short, value_name = "RATIO", allow_negative_numbers = true, value_parser = crate::cli::shared::values::ratio, default_value_t = 0.5)]
     sparsity: f64,
     /// How much memory the work may take: activations that do not fit go to a scratch file in TMPDIR, and what cannot be
@@ -107,10 +120,11 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
     // Before the long work: what is wrong with a script is known at once.
     let asked = reductions(arguments, common.quiet)?;
     let method = scripts::method(&arguments.method)?;
-    let needs = Needs::of_scripts(asked.iter().map(|it| &it.script), &metric_of(&method)?);
+    let metric = metric_of(&method)?;
+    let needs = needs(arguments, &asked, &metric);
     let mut statistics = match &arguments.stats {
         Some(path) => Statistics::load(path, &checkpoint)?,
-        None => calibrated(arguments, &needs, &checkpoint, common)?,
+        None => calibrated(arguments, (&needs, &metric), &checkpoint, common)?,
     };
     let blocks = checkpoint.config().blocks as f64;
     if arguments.spectra {
@@ -151,7 +165,7 @@ fn forecast(arguments: &Arguments, common: Common) -> Result<Verdict, CliError> 
     let outline = Outline::read(&arguments.model)?;
     let asked = reductions(arguments, common.quiet)?;
     let metric = metric_of(&scripts::method(&arguments.method)?)?;
-    let needs = Needs::of_scripts(asked.iter().map(|it| &it.script), &metric);
+    let needs = needs(arguments, &asked, &metric);
     let mut work = vec![(Work::Check, 1)];
     if arguments.stats.is_none() {
         let windows = outline.drawn(&source(arguments), arguments.samples, arguments.length)?;
@@ -159,6 +173,7 @@ fn forecast(arguments: &Arguments, common: Common) -> Result<Verdict, CliError> 
             hessians: arguments.hessians,
             reconstruction: arguments.reconstruction_error || needs.has(Op::ReconstructionError),
             gradients: arguments.gradients || needs.has(Op::Gradient),
+            marginals: passes(arguments, &needs),
             ..Calibration::of(windows)
         };
         work.push((Work::Calibrate(calibration), 1));
@@ -177,6 +192,23 @@ fn reductions(arguments: &Arguments, quiet: bool) -> Result<Vec<LoadedScript>, C
     named.map(|it| it.load(arguments.unit, quiet)).collect()
 }
 
+/// Returns what scripts need, and what choosing weights for marginals takes.
+fn needs(arguments: &Arguments, asked: &[LoadedScript], metric: &Metric) -> Needs {
+    let needs = Needs::of_scripts(asked.iter().map(|it| &it.script), metric);
+    if arguments.marginals || arguments.marginal_slopes || needs.has_marginals() {
+        return needs.and(Needs::of_method(&Method::Metric(metric.clone())));
+    }
+    needs
+}
+
+/// Returns how many pruned models go over the text for marginals.
+fn passes(arguments: &Arguments, needs: &Needs) -> u64 {
+    match (arguments.marginals, arguments.marginal_slopes || needs.has(Op::MarginalSlope)) {
+        (_, true) => 2,
+        (asked, false) => u64::from(asked || needs.has(Op::Marginal)),
+    }
+}
+
 /// Returns what is calibrated on.
 fn source(arguments: &Arguments) -> Source {
     match &arguments.tokens {
@@ -188,13 +220,20 @@ fn source(arguments: &Arguments) -> Source {
 /// Calibrates on a text, with what is asked for and what scripts need.
 fn calibrated(
     arguments: &Arguments,
-    needs: &Needs,
+    (needs, metric): (&Needs, &Metric),
     checkpoint: &Checkpoint,
     common: Common,
 ) -> Result<Statistics, CliError> {
     let tokens = source(arguments).draw(checkpoint, arguments.samples, arguments.length, arguments.seed)?;
     model::warn_of_texts(tokens.special_tokens(), common.quiet);
+    let passes = passes(arguments, needs);
     let collected = [
+        (Op::Marginal, arguments.marginals, arguments.marginals || needs.has(Op::Marginal)),
+        (
+            Op::MarginalSlope,
+            arguments.marginal_slopes,
+            arguments.marginal_slopes || needs.has(Op::MarginalSlope),
+        ),
         (Op::Gradient, arguments.gradients, arguments.gradients || needs.has(Op::Gradient)),
         (
             Op::ReconstructionError,
@@ -203,7 +242,7 @@ fn calibrated(
         ),
     ];
     say_collected(&collected, common.quiet);
-    let [(_, _, gradients), (_, _, reconstruction)] = collected;
+    let [_, _, (_, _, gradients), (_, _, reconstruction)] = collected;
     let options = CalibrationOptions {
         hessians: arguments.hessians,
         reconstruction: reconstruction.then_some(Reconstruction {
@@ -219,8 +258,20 @@ fn calibrated(
         return Err(CliError::Memory { needed, allowed });
     }
     let watch = watch(common.quiet);
-    collect(checkpoint, &tokens, arguments.seed, Statistics::default(), wanted, &mut |pass, share| {
+    let mut progress = |pass: Pass, share| {
         watch(Event::Progress { phase: pass.into(), share, value: None });
-        Ok(())
-    })
+        Ok::<(), CliError>(())
+    };
+    let none = Statistics::default();
+    let mut statistics = collect(checkpoint, &tokens, arguments.seed, none, wanted, &mut progress)?;
+    if passes > 0 {
+        let wanted = WantedMarginals { metric, sparsities: &[arguments.sparsity], slopes: passes > 1 };
+        let mut progress = |share| {
+            watch(Event::Progress { phase: Phase::Marginals, share, value: None });
+            Ok(())
+        };
+        let cancel = Cancel::default();
+        add_uniform_marginals(checkpoint, &mut statistics, &tokens, wanted, &cancel, &mut progress)?;
+    }
+    Ok(statistics)
 }

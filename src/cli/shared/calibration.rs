@@ -143,6 +143,10 @@ impl CalibrationArguments {
             work.push(Work::Calibrate(forecast::Calibration {
                 reconstruction: needs.has(Op::ReconstructionError),
                 gradients: needs.has(Op::Gradient),
+                marginals: match needs.has(Op::MarginalSlope) {
+                    true => 2,
+                    false => u64::from(needs.has(Op::Marginal)),
+                },
                 ..forecast::Calibration::of(windows)
             }));
         }

@@ -429,6 +429,10 @@ fn script(error: &ScriptError) -> Vec<String> {
 fn interpret(error: &InterpretError) -> Vec<String> {
     match error {
         InterpretError::NotCollected { op, .. } => not_collected(*op),
+        InterpretError::OtherMarginal { op, .. } => vec![
+            "pass a calibration text, `--text FILE`, in the place of the file: it is collected as it is needed".to_owned(),
+            format!("or collect it for this: `allot stats MODEL --text FILE --sparsity RATIO --method METHOD{} --out STATS`", collecting(*op)),
+        ],
         InterpretError::NeedsProjection { .. } => one("evaluate with `--unit projection`"),
         InterpretError::NeedsRows { .. } => one("evaluate with `--unit row`"),
         InterpretError::Backend(cause) => cause.downcast_ref().map_or_else(none, engine),
@@ -441,13 +445,20 @@ fn interpret(error: &InterpretError) -> Vec<String> {
     }
 }
 
-/// Returns how a statistic is collected: on a text, or into a statistics file.
-fn not_collected(op: Op) -> Vec<String> {
-    let option = match op {
+/// Returns the option by which `allot stats` collects a statistic.
+const fn collecting(op: Op) -> &'static str {
+    match op {
         Op::Gradient => " --gradients",
         Op::ReconstructionError => " --reconstruction-error",
+        Op::Marginal => " --marginals",
+        Op::MarginalSlope => " --marginal-slopes",
         _ => "",
-    };
+    }
+}
+
+/// Returns how a statistic is collected: on a text, or into a statistics file.
+fn not_collected(op: Op) -> Vec<String> {
+    let option = collecting(op);
     let mut lines = vec![
         "pass a calibration text, `--text FILE`: what the script needs is collected on it".to_owned(),
         format!(
@@ -471,6 +482,10 @@ fn trial(error: &TrialError) -> Vec<String> {
         TrialError::Script(cause) => script(cause),
         TrialError::Journal { .. } => one(RESTORE),
         TrialError::Degenerate { .. } => one("choose another sparsity"),
+        TrialError::MarginalPattern { .. } => {
+            one("choose weights one by one, without `--pattern`, or write a script without it")
+        }
+        TrialError::MarginalTarget { .. } => one("choose a sparsity between 0 and 1"),
         TrialError::OtherGpu { .. } => {
             one("name GPUs of one kind, as `--device cuda:0,1`; `nvidia-smi` lists them")
         }

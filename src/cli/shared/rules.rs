@@ -190,11 +190,12 @@ const RULES: &[Rule] = &[
         Holds("with such a file", |given| imported(given).is_some_and(|it| it != Format::AlphaPruning)),
         "only AlphaPruning has a mapping",
     ),
+    rule(&["stats"], &["unit"], Without(&["reductions", "expression"]), "no script is evaluated"),
     rule(
         &["stats"],
-        &["method", "unit", "sparsity"],
-        Without(&["reductions", "expression"]),
-        "no script is evaluated",
+        &["method", "sparsity"],
+        Without(&["reductions", "expression", "marginals", "marginal_slopes"]),
+        "no script is evaluated, and no marginal is measured",
     ),
     // Calibrations that do not happen.
     rule(&["stats"], WINDOWS, Beside(&["stats"]), "what is added to a file is not calibrated"),
@@ -221,20 +222,20 @@ const RULES: &[Rule] = &[
     // Trials.
     rule(
         TRIALS,
-        &["samples", "no_gradients", "reconstruction_error"],
+        &["samples", "no_gradients", "reconstruction_error", "marginals", "marginal_slopes"],
         Beside(&["stats"]),
         "a statistics file holds what was collected",
     ),
     rule(
         TRIALS,
-        &["samples", "no_gradients", "reconstruction_error"],
+        &["samples", "no_gradients", "reconstruction_error", "marginals", "marginal_slopes"],
         Without(&["texts", "calibration", "resume"]),
         "there is no calibration text",
     ),
     rule(TRIALS, &["report_windows"], Without(&["texts", "report"]), "there is no report text"),
     rule(
         &["compare", "descend"],
-        &["no_gradients", "reconstruction_error"],
+        &["no_gradients", "reconstruction_error", "marginals", "marginal_slopes"],
         Always,
         "what scripts use is collected, and nothing else",
     ),

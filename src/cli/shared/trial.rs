@@ -65,6 +65,12 @@ pub(in crate::cli) struct Texts {
     /// Also collects each linear's reconstruction error (LSA), for the terminal `reconstruction_error`
     #[arg(long)]
     reconstruction_error: bool,
+    /// Also measures what pruning more of each linear costs at the uniformly pruned model of each target, for the terminal `marginal`
+    #[arg(long)]
+    marginals: bool,
+    /// Also measures how that rises with the sparsity, for the terminal `marginal_slope`
+    #[arg(long)]
+    marginal_slopes: bool,
     /// How many tokens a window of the texts has (default: 2048, or the models' context where that is shorter)
     #[arg(long, value_parser = super::values::count)]
     pub(in crate::cli) length: Option<usize>,
@@ -119,6 +125,9 @@ impl Texts {
             statistics: self.stats.clone(),
             gradients: !self.no_gradients,
             reconstruction: self.reconstruction_error,
+            marginals: self.marginals,
+            marginal_slopes: self.marginal_slopes,
+            marginals_at: Vec::new(),
             samples: self.samples,
             seed,
             // `TrialOptions::settings` fits it to the models' context.
@@ -214,6 +223,8 @@ pub(in crate::cli) fn calibration(
     let calibration = Calibration {
         reconstruction: texts.reconstruction,
         gradients: texts.gradients,
+        marginals: texts.marginals_at.len().max(1) as u64
+            * if texts.marginal_slopes { 2 } else { u64::from(texts.marginals) },
         ..Calibration::of(windows)
     };
     Ok(Some((Work::Calibrate(calibration), 1)))
@@ -264,6 +275,8 @@ pub(in crate::cli) fn say_collected_in(asked: &TextSettings, collected: &TextSet
     let of_trial = [
         (Op::Gradient, asked.gradients, collected.gradients),
         (Op::ReconstructionError, asked.reconstruction, collected.reconstruction),
+        (Op::Marginal, asked.marginals, collected.marginals),
+        (Op::MarginalSlope, asked.marginal_slopes, collected.marginal_slopes),
     ];
     say_collected(&of_trial, quiet);
 }

@@ -12,6 +12,7 @@ use crate::support::place::{MODEL, Place};
 /// Command lines, each refused by a row of the table; `A` is an allocation file, and a model is never opened.
 const REFUSED: &[&str] = &[
     "stats M --text t --method ria --out O",
+    "stats M --text T --unit block --out S",
     "check -e uniform() --fix",
     "check s.allot --plan --format sarif",
     "eval M owl -s 0.5 --format github",

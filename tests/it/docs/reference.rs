@@ -327,6 +327,7 @@ fn diagnostics_page() -> String {
          | code | when |\n|---|---|\n\
          | `not-finite` | A sub-expression is NaN or infinite in a unit. The label names the values that led to it. |\n\
          | `not-collected` | A terminal stands for a statistic that was not collected. |\n\
+         | `other-marginal` | A marginal was collected for another sparsity or metric. |\n\
          | `needs-projection` | A terminal that only projections have is evaluated with blocks as units. |\n\
          | `needs-rows` | An importance of rows is evaluated with blocks or projections as units. |\n\
          | `no-value` | The model cannot be evaluated: no linears, a statistic of the wrong length, a spectrum that does not converge. |\n",
@@ -337,7 +338,7 @@ fn diagnostics_page() -> String {
     codes.dedup();
     assert_eq!(
         codes,
-        ["needs-projection", "needs-rows", "no-value", "not-collected", "not-finite"],
+        ["needs-projection", "needs-rows", "no-value", "not-collected", "not-finite", "other-marginal"],
         "the codes of crates/allot-core/src/interpret/error.rs changed: write the table in tests/it/docs/reference.rs again"
     );
     out
@@ -447,7 +448,7 @@ fn statistics_page() -> String {
         "# The statistics file\n\n\
          `allot stats` writes it, `--stats` reads it. {layout}\n\n\
          Block linears only are in it. Second moments are there for every one of them; the rest is there when it was\n\
-         collected. Values are finite, and but for reductions not negative. A file of another model, of other weights, with a tensor too\n\
+         collected. Values are finite, and but for reductions, Hessians and marginals not negative. A file of another model, of other weights, with a tensor too\n\
          many or too few is refused.\n\n\
          ## Provenance\n\n| key | what |\n|---|---|\n"
     );

@@ -290,6 +290,24 @@ fn every_example_script_is_published() {
     assert_eq!(names, published);
 }
 
+/// Formulas of this project stand apart from the published ones, and in the book as they are.
+#[test]
+fn unpublished_scripts_check_and_are_those_of_the_book() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path: &std::path::Path| std::fs::read_to_string(path).expect("it can be read");
+    let book = read(&root.join("docs/concepts/descent.md"));
+    let folder = std::fs::read_dir(root.join("examples/unpublished")).expect("a folder");
+    let mut count = 0;
+    for entry in folder.filter_map(Result::ok) {
+        let text = read(&entry.path());
+        assert_eq!(check(&text, CheckOptions::default()).problems, [], "{:?}", entry.path());
+        assert_eq!(format(&text).as_deref(), Ok(text.as_str()), "{:?}", entry.path());
+        assert!(book.contains(&text), "{:?} is not in the book", entry.path());
+        count += 1;
+    }
+    assert_eq!(count, 1);
+}
+
 #[test]
 fn published_scripts_stand_in_the_standard_layout() {
     for script in PUBLISHED {

@@ -293,7 +293,14 @@ fn the_enumerated_chains_are_those_of_the_space() {
 #[test]
 fn every_operator_of_the_full_space_is_drawn() {
     let options = SpaceOptions {
-        collected: operators(&["input_norm", "hessian_diag", "gradient", "reconstruction_error"]),
+        collected: operators(&[
+            "input_norm",
+            "hessian_diag",
+            "gradient",
+            "reconstruction_error",
+            "marginal",
+            "marginal_slope",
+        ]),
         ..SpaceOptions::default()
     };
     let space = Space::new(&options).expect("a space");

@@ -2,14 +2,15 @@
 
 use std::borrow::Cow;
 
-use allot::data::{LinearData, ModelData, ProjectionKind, Values};
+use allot::data::{LinearData, Marginal, ModelData, ProjectionKind, Values};
 use allot::interpret::context::Context;
 use allot::interpret::error::InterpretError;
 use allot::interpret::evaluate::{Importance, Scores, evaluate};
+use allot::interpret::marginal::metric_name;
 use allot::interpret::matrix::Processor;
 use allot::lang::check::{CheckOptions, check};
 use allot::lang::program::{Expr, Script};
-use allot::lang::types::UnitKind;
+use allot::lang::types::{Group, UnitKind};
 use half::{bf16, f16};
 
 /// The element type that weights are stored in.
@@ -74,10 +75,24 @@ pub fn model(blocks: usize, shapes: &[(usize, usize)], stored: Stored, seed: u64
                 ))),
                 weight: store(weight, stored),
                 reconstruction_error: Some(f64::from(numbers.share())),
+                marginals: vec![marginal(&mut Numbers(seed ^ (block * shapes.len() + index) as u64))],
             });
         }
     }
     ModelData { blocks, linears }
+}
+
+/// Returns a marginal on four windows at the sparsity of [`context`].
+fn marginal(numbers: &mut Numbers) -> Marginal<'static> {
+    let size = 1.0 + f64::from(numbers.share());
+    let mut windows =
+        |size: f64| (0..4).map(|_| size + 0.01 * f64::from(numbers.share())).collect::<Vec<_>>();
+    Marginal {
+        sparsity: 0.6,
+        metric: metric_name(&wanda(), Group::Row).into(),
+        windows: windows(size).into(),
+        beyond: Some((0.65, windows(size + 0.1).into())),
+    }
 }
 
 pub fn store(values: Vec<f32>, stored: Stored) -> Values<'static> {
@@ -112,7 +127,7 @@ pub fn matrix(text: &str) -> Expr {
 }
 
 pub fn context<'a>(model: &'a ModelData<'a>, unit: UnitKind, metric: &'a Expr) -> Context<'a> {
-    Context { model, unit, metric, target: 0.6, reductions: None, backend: &Processor }
+    Context { model, unit, metric, per: Group::Row, target: 0.6, reductions: None, backend: &Processor }
 }
 
 pub fn evaluate_all(

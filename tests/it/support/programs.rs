@@ -2,7 +2,7 @@
 //!
 //! A stream that ends gives leaves from there on, so that shorter streams give smaller programs and a failing one shrinks.
 
-use allot::lang::ops::{CATALOGUE, Class, Domain, Op, Operator, ParameterValue};
+use allot::lang::ops::{CATALOGUE, Class, Domain, Need, Op, Operator, ParameterValue};
 use allot::lang::program::{Expr, Metric, Script};
 use allot::lang::types::{Group, Type, UnitKind};
 use proptest::prelude::*;
@@ -110,7 +110,7 @@ impl<'a> Builder<'a> {
         let mut rows: Vec<&Operator> = CATALOGUE
             .iter()
             .filter(|row| gives(row, wanted))
-            .filter(|row| !(self.language.no_score && row.op == Op::Score))
+            .filter(|row| !(self.language.no_score && row.needs.contains(&Need::Metric)))
             .filter(|row| {
                 let elementwise = matches!(row.class, Class::Elementwise | Class::Terminal(_));
                 elementwise || !self.language.elementwise

@@ -42,6 +42,7 @@ impl<'a> Request<'a> {
             model,
             unit,
             metric: &metric.score,
+            per: metric.per,
             target: self.target,
             reductions: self.reductions,
             backend: self.backend,
@@ -67,6 +68,8 @@ pub struct Outcome {
 pub enum Note {
     /// The importances differ by no more than rounding, so the ratios are uniform.
     Noise,
+    /// The sampling errors of what was measured on windows move the importances by more than half of what they differ by.
+    Uncertain,
     /// The importances are all equal, so the ratios are uniform.
     Constant,
     /// Rows lose all of their weights.
@@ -88,6 +91,9 @@ impl std::fmt::Display for Note {
         match self {
             Self::Noise => f.write_str(
                 "the importances differ by no more than rounding errors, which say nothing: the ratios are uniform",
+            ),
+            Self::Uncertain => f.write_str(
+                "drawn anew within their sampling errors, the marginals move the importances by more than half of what these differ by: the ratios say as much of the windows as of the model; collect marginals on more windows, or choose a formula that amplifies their errors less",
             ),
             Self::Constant => f.write_str("all importances are equal: the ratios are uniform"),
             Self::DeadRows { rows: 1 } => f.write_str("one row loses all of its weights: its output channel is dead"),
@@ -209,6 +215,9 @@ fn finish(
         notes.push(Note::Noise);
     } else if importance.as_ref().is_some_and(|importance| many(importance) && importance.is_constant()) {
         notes.push(Note::Constant);
+    }
+    if importance.as_ref().is_some_and(|importance| importance.uncertain) && !noise {
+        notes.push(Note::Uncertain);
     }
     let values = importance.as_ref().map(|importance| importance.values.as_slice());
     let asked = Asked { allocator, values, noise, context, request };

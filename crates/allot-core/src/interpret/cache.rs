@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::context::Context;
 use super::finite;
+use super::marginal::metric_name;
 use super::plan::{Need, Plan, StepId, StepKind};
 use super::step_values::{Given, StepValues};
 use crate::kernels::reduction::Reduced;
@@ -65,15 +66,26 @@ fn keys(plan: &Plan<'_>, context: Context<'_>) -> Vec<(StepId, Key)> {
         UnitKind::Projection | UnitKind::Row => b"projection",
     };
     let mut of_target: Vec<bool> = Vec::with_capacity(plan.steps.len());
+    // What is measured at a pruned model depends on what chose its weights, which such a terminal does not say.
+    let mut of_metric: Vec<bool> = Vec::with_capacity(plan.steps.len());
+    let metric = || metric_name(context.metric, context.per);
     let mut keys = Vec::new();
     for (id, step) in plan.steps.iter().enumerate() {
-        let own = step.kind == StepKind::Terminal(Terminal::Target);
+        let (measured, own) = match step.kind {
+            StepKind::Terminal(Terminal::Marginal | Terminal::MarginalSlope) => (true, true),
+            StepKind::Terminal(Terminal::Target) => (false, true),
+            _ => (false, false),
+        };
+        of_metric.push(measured || plan.uses(id).iter().any(|used| of_metric[*used]));
         of_target.push(own || plan.uses(id).iter().any(|used| of_target[*used]));
         if is_kept(&step.kind, step.of_type) {
             let mut hash = Sha256::new_with_prefix(step.digest);
             hash.update(unit);
             if of_target[id] {
                 hash.update(context.target.to_bits().to_le_bytes());
+            }
+            if of_metric[id] {
+                hash.update(metric());
             }
             keys.push((id, hash.finalize().into()));
         }

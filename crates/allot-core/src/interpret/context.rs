@@ -3,7 +3,7 @@
 use super::matrix::Backend;
 use crate::data::ModelData;
 use crate::lang::program::Expr;
-use crate::lang::types::UnitKind;
+use crate::lang::types::{Group, UnitKind};
 use crate::results::Reductions;
 
 /// What an evaluation needs beside the expressions.
@@ -15,6 +15,8 @@ pub struct Context<'a> {
     pub unit: UnitKind,
     /// What `score` stands for, a `Matrix`.
     pub metric: &'a Expr,
+    /// Among which weights the metric compares.
+    pub per: Group,
     /// What `target` stands for.
     pub target: f64,
     /// What reductions gave in earlier calls on this model, and where what they give in this one is kept.

@@ -24,6 +24,18 @@ pub enum InterpretError {
         /// The first linear that lacks it.
         linear: String,
     },
+    /// A terminal's statistics were collected for another target or metric.
+    #[error("`{}` is needed at {asked}, and was collected at {found}", op.name())]
+    OtherMarginal {
+        /// The terminal.
+        op: Op,
+        /// Where it stands in the script.
+        span: Option<Span>,
+        /// The sparsity and the metric that it is needed at.
+        asked: String,
+        /// Those that it was collected at.
+        found: String,
+    },
     /// A statistic has another length than its linear has channels or weights.
     #[error("`{}` of {linear} has {found} values, and its linear needs {expected}", op.name())]
     WrongLength {
@@ -120,6 +132,10 @@ impl InterpretError {
                 let diagnostic =
                     Diagnostic::error("not-collected", format!("there are no statistics for `{name}`"));
                 at(diagnostic, *span, format!("not collected for {linear}"))
+            }
+            Self::OtherMarginal { op, span, found, .. } => {
+                let diagnostic = Diagnostic::error("other-marginal", self.to_string());
+                at(diagnostic, *span, format!("`{}` of {found}", op.name()))
             }
             Self::NeedsProjection { span, .. } => {
                 let diagnostic = Diagnostic::error("needs-projection", self.to_string());

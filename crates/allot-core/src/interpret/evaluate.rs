@@ -21,6 +21,8 @@ pub struct Importance {
     pub values: Vec<f64>,
     /// Whether they differ by no more than rounding, which says nothing.
     pub noise: bool,
+    /// Whether the sampling errors of `marginal` and `marginal_slope` move them by more than half of what they differ by.
+    pub uncertain: bool,
 }
 
 impl Importance {
@@ -97,7 +99,9 @@ fn evaluate_usable(expressions: &[&Expr], context: Context<'_>) -> Vec<Result<Im
                 return failures.next().unwrap_or_else(|| Err(InterpretError::internal(expr)));
             }
             let values = known.of_root(&plan, *root);
-            Ok(Importance { noise: noise::is_noise(&plan, &known, *root), values })
+            let noise = noise::is_noise(&plan, &known, *root);
+            let uncertain = noise::is_uncertain(&plan, &known, context, *root);
+            Ok(Importance { values, noise, uncertain })
         })
         .collect()
 }

@@ -3,16 +3,23 @@
 //! The layer stage runs also on a few copies in which every reduction's result is moved by a millionth of the mean
 //! magnitude of its terms, one way or the other as a hash tells. If an importance then moves by more than a hundredth of
 //! the importances' range, the range itself is rounding.
+//!
+//! What was measured on windows has a sampling error besides. The layer stage runs on copies in which each such value is drawn anew,
+//! normally within its standard error, and importances that then move by more than half of their own deviation are uncertain.
+
+use std::collections::BTreeMap;
 
 use sha2::{Digest as _, Sha256};
 
+use super::context::Context;
 use super::layer::layerwise;
+use super::marginal;
 use super::plan::{Digest, Plan, StepId, StepKind};
 use super::step_values::StepValues;
 use super::units::UnitData;
 use crate::kernels::reduction::Reduced;
 use crate::kernels::{reduce, trimmed};
-use crate::lang::ops::Elementwise;
+use crate::lang::ops::{Elementwise, Terminal};
 use crate::lang::scalar;
 use crate::lang::types::Type;
 
@@ -22,6 +29,8 @@ const COPIES: u8 = 8;
 const MOVE: f64 = 1e-6;
 /// How far an importance may move, as a share of the importances' range.
 const MOST: f64 = 0.01;
+/// How far sampling errors may move importances, as a share of their standard deviation.
+const AMPLIFIED: f64 = 0.5;
 
 /// Returns whether a root's values differ by no more than rounding.
 ///
@@ -44,16 +53,11 @@ pub(super) fn is_noise(plan: &Plan<'_>, known: &StepValues, root: StepId) -> boo
     if range == 0.0 || !range.is_finite() {
         return false;
     }
-    // The layer stage: below a reduction there is nothing to move.
-    let stage = plan.below(root, |step| match step.kind {
-        StepKind::Map(..) | StepKind::Layerwise(..) => true,
-        StepKind::Ranks(_) => step.of_type == Type::Output,
-        _ => false,
-    });
+    let stage = layer_stage(plan, root);
     let channels = if of_channels { units_of_channels(known, root) } else { Vec::new() };
     let most = if of_channels { values.len() / 100 } else { 0 };
     (0..COPIES).any(|copy| {
-        let moved = moved(plan, known, &stage, &channels, copy);
+        let moved = moved(plan, known, &stage, &channels, Moving::Rounding(copy));
         let far = moved.iter().zip(&values).filter(|(moved, value)| {
             // What is beyond the range makes no difference to what an allocator makes of it.
             let by = match of_channels && moved.is_finite() {
@@ -64,6 +68,60 @@ pub(super) fn is_noise(plan: &Plan<'_>, known: &StepValues, root: StepId) -> boo
         });
         far.count() > most
     })
+}
+
+/// Returns whether the sampling errors of terminals that were measured on windows move a root's values by more than half of their own
+/// deviation, both as roots of means of squares.
+///
+/// Where such a terminal stands in a reduction over weights, what it moves there is not looked at.
+pub(super) fn is_uncertain(plan: &Plan<'_>, known: &StepValues, context: Context<'_>, root: StepId) -> bool {
+    let stage = layer_stage(plan, root);
+    let errors: BTreeMap<StepId, Vec<f64>> = stage
+        .iter()
+        .filter_map(|id| match plan.steps[*id].kind {
+            StepKind::Terminal(op @ (Terminal::Marginal | Terminal::MarginalSlope)) => {
+                let of_unit = |unit| marginal::error(op, context, unit);
+                Some((*id, known.units().iter().map(of_unit).collect()))
+            }
+            _ => None,
+        })
+        .collect();
+    let values = known.of_root(plan, root);
+    if errors.is_empty() || values.windows(2).all(|pair| pair[0] == pair[1]) {
+        return false;
+    }
+    if errors.values().flatten().any(|error| !error.is_finite()) {
+        return true;
+    }
+    let of_channels = plan.steps[root].of_type == Type::Output;
+    let channels = if of_channels { units_of_channels(known, root) } else { Vec::new() };
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let own = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / n;
+    let of_copy = |copy| {
+        let moved = moved(plan, known, &stage, &channels, Moving::Sampling(copy, &errors));
+        moved.iter().zip(&values).map(|(moved, value)| (moved - value).powi(2)).sum::<f64>() / n
+    };
+    let by = (0..COPIES).map(of_copy).sum::<f64>() / f64::from(COPIES);
+    by.is_nan() || by > AMPLIFIED * AMPLIFIED * own
+}
+
+/// Returns the layer stage of a root: below a reduction there is nothing to move.
+fn layer_stage(plan: &Plan<'_>, root: StepId) -> Vec<StepId> {
+    plan.below(root, |step| match step.kind {
+        StepKind::Map(..) | StepKind::Layerwise(..) => true,
+        StepKind::Ranks(_) => step.of_type == Type::Output,
+        _ => false,
+    })
+}
+
+/// What is moved in a copy of the layer stage.
+#[derive(Clone, Copy)]
+enum Moving<'a> {
+    /// Reductions, by what may be rounding.
+    Rounding(u8),
+    /// Terminals that were measured on windows, within their standard errors, `[units]`.
+    Sampling(u8, &'a BTreeMap<StepId, Vec<f64>>),
 }
 
 /// Returns the unit of each of a root's channels.
@@ -78,19 +136,27 @@ fn units_of_channels(known: &StepValues, root: StepId) -> Vec<usize> {
 /// Computes the layer stage, whose last step is the root, with its reductions moved; returns the root's values.
 ///
 /// `channels` are the units of the output channels that some steps have values for.
-fn moved(plan: &Plan<'_>, known: &StepValues, stage: &[StepId], channels: &[usize], copy: u8) -> Vec<f64> {
+fn moved(
+    plan: &Plan<'_>,
+    known: &StepValues,
+    stage: &[StepId],
+    channels: &[usize],
+    moving: Moving<'_>,
+) -> Vec<f64> {
     let mut values: Vec<Vec<f64>> = Vec::with_capacity(stage.len());
     for id in stage {
         let of =
             |operand: &StepId| stage.binary_search(operand).ok().map_or(&[][..], |place| &values[place][..]);
         let step = &plan.steps[*id];
-        let next = match &step.kind {
-            StepKind::Reduce(..) if step.of_type == Type::Output => moved_channels(plan, known, *id, copy),
-            StepKind::Reduce(..) | StepKind::MatrixReduce(..) => {
+        let next = match (&step.kind, moving) {
+            (StepKind::Reduce(..), Moving::Rounding(copy)) if step.of_type == Type::Output => {
+                moved_channels(plan, known, *id, copy)
+            }
+            (StepKind::Reduce(..) | StepKind::MatrixReduce(..), Moving::Rounding(copy)) => {
                 let reduced = known.reduced(*id).iter().enumerate();
                 reduced.map(|(unit, reduced)| moved_one(reduced, sign(&step.digest, unit, copy))).collect()
             }
-            StepKind::Map(op, operands) => {
+            (StepKind::Map(op, operands), _) => {
                 let wide = step.of_type == Type::Output;
                 let operands: Vec<(&[f64], bool)> = operands
                     .iter()
@@ -104,7 +170,7 @@ fn moved(plan: &Plan<'_>, known: &StepValues, stage: &[StepId], channels: &[usiz
                             let place = if *of_unit { channels[place] } else { place };
                             *here = operand.get(place).copied().unwrap_or(f64::NAN);
                         }
-                        if *op == Elementwise::DsaSanitize {
+                        if let (Elementwise::DsaSanitize, Moving::Rounding(copy)) = (op, moving) {
                             // Rounding to f32 loses up to half of its last digit.
                             here[0] += sign(&step.digest, place, copy) * half_unit(here[0] as f32);
                         }
@@ -112,7 +178,7 @@ fn moved(plan: &Plan<'_>, known: &StepValues, stage: &[StepId], channels: &[usiz
                     })
                     .collect()
             }
-            StepKind::Ranks(x) if step.of_type == Type::Output => {
+            (StepKind::Ranks(x), _) if step.of_type == Type::Output => {
                 let of_units = channels.chunk_by(|a, b| a == b);
                 let mut rest = of(x);
                 of_units
@@ -123,7 +189,15 @@ fn moved(plan: &Plan<'_>, known: &StepValues, stage: &[StepId], channels: &[usiz
                     })
                     .collect()
             }
-            StepKind::Layerwise(op, parameters, x) => layerwise(*op, parameters, of(x), known.units()),
+            (StepKind::Layerwise(op, parameters, x), _) => layerwise(*op, parameters, of(x), known.units()),
+            (StepKind::Terminal(_), Moving::Sampling(copy, errors)) => {
+                let errors = errors.get(id).map(Vec::as_slice).unwrap_or_default();
+                let mut values = known.of_root(plan, *id);
+                for (unit, (value, error)) in values.iter_mut().zip(errors).enumerate() {
+                    *value += error * normal(hash(&step.digest, unit, u64::from(copy)));
+                }
+                values
+            }
             _ => known.of_root(plan, *id),
         };
         values.push(next);
@@ -166,6 +240,12 @@ fn hash(digest: &Digest, place: usize, number: u64) -> u64 {
         .chain_update(number.to_le_bytes())
         .finalize();
     hash.iter().take(8).fold(0, |bits, byte| bits << 8 | u64::from(*byte))
+}
+
+/// Returns a number from the normal distribution, made of 64 random bits (Box and Muller).
+fn normal(bits: u64) -> f64 {
+    let share = |bits: u64| ((bits & 0xFFFF_FFFF) as f64 + 0.5) / 4_294_967_296.0;
+    (-2.0 * share(bits >> 32).ln()).sqrt() * (std::f64::consts::TAU * share(bits)).cos()
 }
 
 /// Returns half the distance from an f32 to the next; 0 where there is none.

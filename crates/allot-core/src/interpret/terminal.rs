@@ -2,6 +2,7 @@
 
 use super::context::Context;
 use super::error::InterpretError;
+use super::marginal::{self, Asked};
 use super::matrix::StepValue;
 use super::units::UnitData;
 use crate::data::{LinearData, ModelData, ProjectionKind};
@@ -42,8 +43,13 @@ pub(super) fn check(expr: &Expr, context: Context<'_>) -> Result<(), InterpretEr
         if Op::from(op).needs(Need::Projections) && context.unit == UnitKind::Block {
             return Err(InterpretError::NeedsProjection { op: op.into(), span });
         }
+        let asked = Asked::of(op, context);
         for linear in &context.model.linears {
             check_linear(op, span, linear)?;
+            if let Some(asked) = asked.as_ref().filter(|asked| asked.find(linear).is_none()) {
+                let [asked, found] = asked.words(linear);
+                return Err(InterpretError::OtherMarginal { op: op.into(), span, asked, found });
+            }
         }
     }
     Ok(())
@@ -78,6 +84,8 @@ fn lengths(op: Terminal, linear: &LinearData<'_>) -> Option<(Option<usize>, usiz
             (linear.hessian_diagonal.as_ref().map(|values| values.len()), linear.columns)
         }
         Terminal::ReconstructionError => (linear.reconstruction_error.map(|_| 1), 1),
+        Terminal::Marginal => (linear.marginals.first().map(|_| 1), 1),
+        Terminal::MarginalSlope => (linear.marginals.iter().find_map(|it| it.beyond.as_ref()).map(|_| 1), 1),
         Terminal::Score
         | Terminal::Depth
         | Terminal::Parameters
@@ -148,6 +156,7 @@ pub(super) fn value(op: Terminal, context: Context<'_>, unit: &UnitData) -> Step
             let errors = linears().map(|linear| linear.reconstruction_error.unwrap_or(f64::NAN));
             errors.sum::<f64>() / unit.linears.len() as f64
         }
+        Terminal::Marginal | Terminal::MarginalSlope => marginal::value(op, context, unit),
         // There is one of these for each weight.
         Terminal::Score | Terminal::Weight | Terminal::Gradient => f64::NAN,
     };

@@ -92,8 +92,12 @@ impl Checker {
             }
             self.written_out += value.size();
             let value = value.clone();
-            if self.in_metric && value.uses_any(|op| op.needs(Need::Metric)) {
-                return self.report(Problem::ScoreInMetric { span });
+            let mut after_metric = None;
+            value.walk(&mut |part| {
+                after_metric = after_metric.or(part.op().filter(|op| op.needs(Need::Metric)));
+            });
+            if let Some(op) = after_metric.filter(|_| self.in_metric) {
+                return self.report(Problem::ScoreInMetric { op, span });
             }
             return Some(value);
         }
@@ -108,7 +112,7 @@ impl Checker {
             }
         };
         if self.in_metric && op.needs(Need::Metric) {
-            return self.report(Problem::ScoreInMetric { span });
+            return self.report(Problem::ScoreInMetric { op, span });
         }
         if op.needs(Need::Projections) && !self.unit.is_some_and(UnitKind::is_within_blocks) {
             return match self.unit_in_doubt {

@@ -727,6 +727,22 @@ catalogue! {
             example: "reconstruction_error |> scale",
             stages: [], full: true,
         }
+        Marginal "marginal" "What the loss rises by for each weight more that is pruned, at uniform sparsity" {
+            gives: Type::Layer, notation: Notation::Name, operands: [], parameters: [],
+            needs: Need::Metric,
+            definition: "At the model pruned by the metric's scores to the target everywhere: the mean, over the weights within 2 % of the ranks on both sides of each row's threshold, of minus the gradient of KL(dense || pruned) with respect to a weight, times the dense weight; the mean over windows, and over the unit's linears by their weights. Nats for each weight; at an optimum all are equal. Must have been collected, at this target and metric; a formula that makes more of its sampling error than of what it says is warned of.",
+            latex: "m", source: "first-order condition of the optimum; saliency at the pruned model as in FORCE (de Jorge et al. 2021)",
+            example: "unit projection\nsqrt(relu(marginal)) |> scale(lambda = 0.2)",
+            stages: [], full: true,
+        }
+        MarginalSlope "marginal_slope" "What the marginal rises by as the whole model is pruned further" {
+            gives: Type::Layer, notation: Notation::Name, operands: [], parameters: [],
+            needs: Need::Metric,
+            definition: "The marginal at uniform sparsity T + h less that at T, over h, which is the lesser of 0.05 and (1 - T) / 2, window by window; then as `marginal`. It is the curvature of the loss along uniform sparsity: a unit's own, and what the others' pruning adds. Nats for each weight and unit of sparsity. Must have been collected, at this target and metric.",
+            latex: "\\operatorname{slope}(m)", source: "a secant of the gradient; the diagonal alone is Optimal Brain Damage's (LeCun et al. 1990)",
+            example: "unit projection\nranks(marginal + 0.02 * marginal_slope) |> scale",
+            stages: [], full: true,
+        }
         Depth "depth" "The place of the block, from 0 (first) to 1 (last)" {
             gives: Type::Layer, notation: Notation::Name, operands: [], parameters: [],
             definition: "The block's index over L - 1; 0 for a single block.",

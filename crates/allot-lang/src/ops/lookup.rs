@@ -14,8 +14,14 @@ use crate::word::UnknownWord;
 
 impl Op {
     /// The terminals that stand for statistics: a calibration pass has to have collected them.
-    pub const COLLECTED: [Self; 4] =
-        [Self::InputNorm, Self::HessianDiagonal, Self::Gradient, Self::ReconstructionError];
+    pub const COLLECTED: [Self; 6] = [
+        Self::InputNorm,
+        Self::HessianDiagonal,
+        Self::Gradient,
+        Self::ReconstructionError,
+        Self::Marginal,
+        Self::MarginalSlope,
+    ];
 
     /// Returns the operator's name in scripts.
     pub fn name(self) -> &'static str {

@@ -89,7 +89,7 @@ impl Problem {
                 types::allocation_inside(*op, *span, *by, *consumer)
             }
             Self::MetricNotMatrix { found, span } => types::metric_not_matrix(*found, *span),
-            Self::ScoreInMetric { span } => types::score_in_metric(*span),
+            Self::ScoreInMetric { op, span } => types::score_in_metric(*op, *span),
             Self::UnknownUnit { name, span } => statements::unknown_unit(name, *span),
             Self::NeedsProjection { op, span, unit } => types::needs_projection(*op, *span, *unit),
             Self::NeedsRows { op, span, name, unit } => types::needs_rows(*op, *span, *name, *unit),

@@ -87,7 +87,14 @@ pub(super) fn metric_not_matrix(found: Type, span: Span) -> Diagnostic {
         })
 }
 
-pub(super) fn score_in_metric(span: Span) -> Diagnostic {
+pub(super) fn score_in_metric(op: Op, span: Span) -> Diagnostic {
+    if op != Op::Score {
+        let name = op.name();
+        let text = format!("`{name}` is measured after pruning by the metric, so the metric cannot use it");
+        return Diagnostic::error("score-in-metric", text)
+            .label(span, "depends on the metric itself")
+            .help("use it in the allocation");
+    }
     Diagnostic::error("score-in-metric", "`score` is what the metric defines, so the metric cannot use it")
         .label(span, "refers to the metric itself")
         .help("write the score out, such as `abs(weight) * input_norm`")
