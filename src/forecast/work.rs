@@ -293,7 +293,7 @@ fn calibrate(calibration: Calibration, sizes: &Sizes, machine: &Machine, room: u
         // The dense model forward; then each pruned one forward and twice as much back.
         let once = sizes.blocks_operations(windows) + sizes.head_operations(windows);
         operations += (1.0 + 3.0 * marginals as f64) * once;
-        tokens += windows.tokens() * (1 + 2 * marginals);
+        tokens += windows.tokens() * (1 + 3 * marginals);
         memory.push(amount("weights in f32", 4 * (sizes.linear_weights() + sizes.head_weights)));
         memory.push(amount("ranks of all weights", 2 * sizes.linear_weights()));
         memory.push(amount("pruned weights in f32", 4 * sizes.linear_weights()));
