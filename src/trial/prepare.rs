@@ -116,7 +116,7 @@ struct Work<'a, 'n> {
 impl Work<'_, '_> {
     /// Makes a model ready to be measured, on every device.
     fn subject(&mut self, model: OpenedModel) -> Result<Vec<Subject>, TrialError> {
-        let OpenedModel { checkpoint, others, mut statistics, calibration, texts } = model;
+        let OpenedModel { checkpoint, others, mut statistics, calibration, texts, documents } = model;
         self.cancel.check()?;
         if let Some(tokens) = &calibration {
             statistics = Some(self.calibrate(&checkpoint, tokens)?);
@@ -129,7 +129,7 @@ impl Work<'_, '_> {
         let on = |checkpoint: &Checkpoint| {
             let statistics = statistics.clone();
             let subject = Subject::new(checkpoint, statistics, method, pattern, &texts, self.cancel)?;
-            Ok(subject.calibrated_on(calibration.clone()))
+            Ok(subject.calibrated_on(calibration.clone()).asked(documents.clone(), self.cancel.clone()))
         };
         std::iter::once(&checkpoint).chain(&others).map(on).collect()
     }
