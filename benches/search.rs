@@ -52,6 +52,7 @@ fn evaluator() -> Evaluator {
         ranking: Ranking { method: Method::Wanda, metric: wanda },
         pattern: Pattern::Unstructured,
         measure: Measure::Kl,
+        tasks: None,
         texts: TextSettings {
             calibration: Some(text("calibration")),
             statistics: None,

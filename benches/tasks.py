@@ -4,7 +4,7 @@
     V/bin/python benches/tasks.py MODEL DATA ALLOT WORK [--limit 200] [--threads 2]
 
 Arguments and what has to be installed are those of `tests/tasks_harness.py`, which also compares what both find. ALLOT must be a
-release build, and nothing else should run. Wall time includes loading the model on our side and not on the harness's.
+release build, and nothing else should run; where something does, `GOMP_SPINCOUNT=0` keeps torch from spinning. Wall time includes loading the model on our side and not on the harness's.
 """
 import os
 import sys

@@ -69,6 +69,19 @@ impl Baseline {
         }
     }
 
+    /// Returns whether it reads a text in another way than by candidates' losses: by gradients, norms or outputs.
+    pub const fn reads_the_text(self) -> bool {
+        match self {
+            Self::Ramp | Self::EvopressBlock | Self::EvopressProjection => false,
+            Self::Neuroal
+            | Self::Besa
+            | Self::Trim
+            | Self::DescentBlock
+            | Self::Descent
+            | Self::DescentRow => true,
+        }
+    }
+
     /// Returns whether its course depends on a seed.
     pub const fn has_chance(self) -> bool {
         match self {

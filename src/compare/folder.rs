@@ -10,12 +10,15 @@ use super::summary::{Comparison, Timings};
 use crate::lang::print;
 use crate::model::{Identity, ModelError, Recorded, write_json};
 use crate::trial::open::Opened;
+use crate::trial::scores::Examination;
 use crate::trial::store::Journal;
 
 const IDENTITY: &str = "identity.json";
 const JOURNAL: &str = "journal.jsonl";
 const COMPARISON: &str = "comparison.json";
 const TIMINGS: &str = "timings.json";
+/// What tasks showed of each pruned model.
+pub const TASKS: &str = "tasks.jsonl";
 
 /// A comparison's folder.
 #[derive(Clone, Debug)]
@@ -28,6 +31,13 @@ pub fn identify(opened: &mut Opened<'_>, method: &str) {
     let metric = opened.metric();
     let method = format!("{method}: {} {}", print::expr(&metric.score), metric.per);
     opened.identity.add("the method", method);
+}
+
+/// Adds what tasks ask to what a comparison is measured with.
+pub fn identify_tasks(opened: &mut Opened<'_>, examination: &Examination) {
+    for (task, identity) in examination.identity() {
+        opened.identity.add(format!("the task {task}"), identity);
+    }
 }
 
 /// A row's seconds, as they are kept.

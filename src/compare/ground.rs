@@ -7,14 +7,19 @@ use crate::allocate::script::{Outcome, Request, ScriptError, allocate};
 use crate::lang::program::Script;
 use crate::lang::types::UnitKind;
 use crate::measure::WindowLoss;
+use crate::model::Decoder;
 use crate::prune::{Method, Propagation, shares};
 use crate::results::Reductions;
+use crate::tasks::TaskResult;
 use crate::trial::behaviour::{Allotted, Behaviour};
 use crate::trial::candidate::Genome;
+use crate::trial::error::TrialError;
 use crate::trial::evaluator::{Evaluation, Evaluator};
 use crate::trial::measurer::{PropagatedTask, ask};
 use crate::trial::prepare::Calibrated;
+use crate::trial::propagated::pruned;
 use crate::trial::ranking::Ranking;
+use crate::trial::scores::Examination;
 use crate::trial::store::{MeasurementKey, Store};
 use crate::trial::subject::Subject;
 use crate::trial::target::Target;
@@ -29,6 +34,8 @@ pub struct Ground {
     pub method: Method,
     /// What later blocks see of the pruning.
     pub propagation: Propagation,
+    /// The tasks that each pruned model is asked.
+    pub examination: Option<Examination>,
     /// What the calibration took, and its text, which propagation through pruned blocks reads again.
     pub calibrated: Calibrated,
 }
@@ -84,30 +91,47 @@ impl Ground {
         self.evaluator.targets.first().map_or(f64::NAN, |target| target.sparsity)
     }
 
-    /// Prunes by an allocation, and returns the losses of the report text's windows; what the store knows is not done again.
+    /// Asks the dense model the tasks, where some are asked.
     ///
     /// # Errors
-    /// When the model cannot be pruned or run, or the store cannot be written.
-    pub fn losses(
-        &self,
+    /// When the model cannot be run, or what it showed cannot be kept.
+    pub fn dense_tasks(&mut self) -> Result<Vec<TaskResult>, CompareError> {
+        let subject = self.evaluator.subjects.first();
+        let Some(examination) = &mut self.examination else { return Ok(Vec::new()) };
+        match examination.find(DENSE) {
+            Some(known) => Ok(known),
+            None => Ok(examination.ask(DENSE, subject.decoder(), &self.evaluator.cancel)?),
+        }
+    }
+
+    /// Prunes by an allocation, and returns the losses of the report text's windows and what tasks showed; what is known is not done
+    /// again.
+    ///
+    /// # Errors
+    /// When the model cannot be pruned or run, or what was found cannot be kept.
+    pub fn measured(
+        &mut self,
         allocation: &Allocation,
         unit: UnitKind,
         store: &mut dyn Store,
-    ) -> Result<(Allotted, Vec<WindowLoss>), CompareError> {
+    ) -> Result<Found, CompareError> {
         let allotted = self.evaluator.allotted(std::slice::from_ref(allocation))?;
         let windows = 0..self.evaluator.windows(Split::Report);
         if self.propagation == Propagation::Dense {
             let evaluation = Evaluation { allotted: &allotted, split: Split::Report, windows };
             let losses = self.evaluator.measure(&[evaluation], store)?.pop().unwrap_or_default();
-            return Ok((allotted, losses.into_iter().next().unwrap_or_default()));
+            let losses = losses.into_iter().next().unwrap_or_default();
+            let subject = self.evaluator.subjects.first();
+            let shares = allotted.shares.first().map(Vec::as_slice).unwrap_or_default();
+            let decoder = || subject.pruned_decoder(shares);
+            let tasks = tasks(&mut self.examination, allotted.behaviour.name(), &self.evaluator, decoder)?;
+            return Ok(Found { allotted, losses, tasks });
         }
-        let subject = self.subject();
+        let subject = self.evaluator.subjects.first();
         let shares = vec![shares(subject.checkpoint().linears(), allocation, self.evaluator.pattern)?];
         let rule = format!("{} {} propagated", self.method.name(), allotted.behaviour.name());
-        let key = MeasurementKey::new(Split::Report, &Behaviour::new(&rule, &shares), windows.clone());
-        if let Some(known) = store.find(&key) {
-            return Ok((allotted, known.into_iter().next().unwrap_or_default()));
-        }
+        let behaviour = Behaviour::new(&rule, &shares);
+        let key = MeasurementKey::new(Split::Report, &behaviour, windows.clone());
         let task = PropagatedTask {
             subject: 0,
             allocation: allocation.clone(),
@@ -115,10 +139,53 @@ impl Ground {
             ranking: Box::new(Ranking { method: self.method.clone(), metric: self.evaluator.metric.clone() }),
             pattern: self.evaluator.pattern,
             split: Split::Report,
-            windows,
+            windows: windows.clone(),
         };
-        let losses = ask(self.evaluator.measurer.as_ref(), [task])?.pop().unwrap_or_default();
-        store.keep(key, vec![losses.clone()])?;
-        Ok((allotted, losses))
+        let known = store.find(&key).map(|known| known.into_iter().next().unwrap_or_default());
+        let is_asked = self.examination.as_ref().is_some_and(|it| it.find(behaviour.name()).is_none());
+        // Pruning takes longest, and is done once for both.
+        let decoder = if is_asked { Some(pruned(subject, &task, &self.evaluator.cancel)?) } else { None };
+        let losses = match (known, &decoder) {
+            (Some(known), _) => known,
+            (None, decoder) => {
+                let losses = match decoder {
+                    Some(decoder) => subject.losses_of(decoder, Split::Report, windows)?,
+                    None => ask(self.evaluator.measurer.as_ref(), [task.clone()])?.pop().unwrap_or_default(),
+                };
+                store.keep(key, vec![losses.clone()])?;
+                losses
+            }
+        };
+        let decoder = || decoder.map_or_else(|| pruned(subject, &task, &self.evaluator.cancel), Ok);
+        let tasks = tasks(&mut self.examination, behaviour.name(), &self.evaluator, decoder)?;
+        Ok(Found { allotted, losses, tasks })
+    }
+}
+
+/// What the dense model's answers are kept under.
+const DENSE: &str = "dense";
+
+/// What a pruned model showed.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// What was pruned.
+    pub allotted: Allotted,
+    /// The losses of the report text's windows.
+    pub losses: Vec<WindowLoss>,
+    /// What each task showed; nothing where none is asked, or the model's logits are not finite.
+    pub tasks: Vec<TaskResult>,
+}
+
+/// Returns what tasks show of a pruned model of this name.
+fn tasks(
+    examination: &mut Option<Examination>,
+    name: &str,
+    evaluator: &Evaluator,
+    decoder: impl FnOnce() -> Result<Decoder, TrialError>,
+) -> Result<Vec<TaskResult>, TrialError> {
+    let Some(examination) = examination else { return Ok(Vec::new()) };
+    match examination.find(name) {
+        Some(known) => Ok(known),
+        None => examination.ask(name, &decoder()?, &evaluator.cancel),
     }
 }

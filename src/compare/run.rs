@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::entrant::{Decider, Entrant};
 use super::error::CompareError;
-use super::ground::Ground;
+use super::ground::{Found, Ground};
 use super::summary::{Cell, CellResult, Comparison, Row, Timings};
 use crate::allocate::Allocation;
 use crate::baselines;
@@ -16,6 +16,7 @@ use crate::trial::loss::Damage;
 use crate::trial::objective::Objective;
 use crate::trial::race::{Budget, Race};
 use crate::trial::ratios::RealisedRatios;
+use crate::trial::scores::Examination;
 use crate::trial::store::Store;
 use crate::trial::text::Split;
 
@@ -56,6 +57,7 @@ pub fn compare(
         .collect();
     let all = entered.len() * plan.sparsities.len();
     let (mut rows, mut timings) = (Vec::new(), Timings::new());
+    let dense_tasks = ground.dense_tasks()?;
     for (entrant, unit) in entered {
         let mut entry = Entry::new(entrant, unit, ground);
         for &target in &plan.sparsities {
@@ -79,6 +81,8 @@ pub fn compare(
         windows: report.map_or(0, |it| it.windows()),
         length: report.map_or(0, |it| it.tokens().length()),
         dense_perplexity: report.map_or(f64::NAN, |it| it.perplexity()),
+        protocol: ground.examination.as_ref().map(Examination::protocol),
+        dense_tasks,
         sparsities: plan.sparsities.clone(),
         rows,
     };
@@ -129,7 +133,7 @@ impl<'a> Entry<'a> {
     fn cell(
         &mut self,
         plan: &ComparisonPlan,
-        ground: &Ground,
+        ground: &mut Ground,
         store: &mut dyn Store,
     ) -> Result<CellResult, CompareError> {
         let begun = Instant::now();
@@ -145,13 +149,14 @@ impl<'a> Entry<'a> {
             Ok(allocation) => allocation,
             Err(problem) => return Ok(CellResult::Problem(problem)),
         };
-        let (allotted, losses) = ground.losses(&allocation, self.row.unit, store)?;
+        let Found { allotted, losses, tasks } = ground.measured(&allocation, self.row.unit, store)?;
         let checkpoint = ground.subject().checkpoint();
         let shares = allotted.shares.first().map(Vec::as_slice).unwrap_or_default();
         Ok(CellResult::Measured {
             damage: Damage::mean(&losses),
             achieved: allocation.achieved(),
             ratios: RealisedRatios::new(&self.row.name, checkpoint, shares),
+            tasks,
         })
     }
 

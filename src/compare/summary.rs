@@ -4,6 +4,7 @@ use serde::{Serialize, Serializer};
 
 use crate::lang::types::UnitKind;
 use crate::prune::{Pattern, Propagation};
+use crate::tasks::{Protocol, TaskResult};
 use crate::trial::loss::Damage;
 use crate::trial::ratios::RealisedRatios;
 
@@ -30,6 +31,12 @@ pub struct Comparison {
     pub length: usize,
     /// The dense model's perplexity on the report text.
     pub dense_perplexity: f64,
+    /// Whose rules the tasks' prompts follow, where some are asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<Protocol>,
+    /// What the tasks show of the dense model; none where none is asked.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub dense_tasks: Vec<TaskResult>,
     /// The target sparsities, ascending.
     pub sparsities: Vec<f64>,
     /// One for each way to allocate and unit.
@@ -78,6 +85,9 @@ pub enum CellResult {
         achieved: f64,
         /// The ratios that were realised.
         ratios: RealisedRatios,
+        /// What the tasks show; none where none is asked, or the model's logits are not finite.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        tasks: Vec<TaskResult>,
     },
     /// It has no value on the model at this sparsity: why.
     Problem(String),

@@ -73,7 +73,8 @@ impl<'a> Ground<'a> {
     pub(super) fn marginals(&self, model: &PrunedModel, windows: &[usize]) -> Result<Measured, DescentError> {
         let of = match self.evaluator.measure {
             Measure::Kl => SlopeOf::Divergence,
-            Measure::Perplexity => SlopeOf::Likelihood,
+            // A search refuses descent by tasks; the fitness text is what there is.
+            Measure::Perplexity | Measure::Tasks => SlopeOf::Likelihood,
         };
         // On a processor a task for each window, so that all cores have work; their sums are put together in order.
         let measurer = self.evaluator.measurer.as_ref();

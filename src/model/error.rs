@@ -222,6 +222,9 @@ pub enum ModelError {
         /// The value.
         value: f32,
     },
+    /// A model's logits are infinite or no numbers.
+    #[error("the model's logits are not finite, so it has no likeliest token")]
+    Destroyed,
     /// A statistic that was collected is NaN or infinite.
     #[error("the {what} of {module} overflow: some are not finite, so nothing can be decided by them")]
     Overflow {

@@ -7,6 +7,8 @@ mod perplexity;
 mod ratios;
 mod style;
 mod table;
+mod tasks;
+mod words;
 
 pub use page::{PAGE, html};
 pub use perplexity::figure as perplexity_figure;

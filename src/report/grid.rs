@@ -153,7 +153,9 @@ impl Grid {
                 .replace('\\', "\\textbackslash ")
                 .replace('\n', " ")
                 .replace('–', "--")
-                .replace('∞', "$\\infty$");
+                .replace('∞', "$\\infty$")
+                .replace('±', "$\\pm$")
+                .replace('≈', "$\\approx$");
             ["%", "_", "&", "#"]
                 .iter()
                 .fold(text, |text, special| text.replace(special, &format!("\\{special}")))

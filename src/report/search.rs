@@ -7,12 +7,14 @@ mod curve;
 mod formula;
 mod front;
 
+mod column;
 mod loss;
 mod measured;
 mod page;
 mod ratios;
 mod rows;
 pub mod script;
+mod tasks;
 mod text;
 mod usage;
 

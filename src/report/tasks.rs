@@ -66,6 +66,21 @@ fn results(report: &TaskReport) -> Grid {
             ];
             rows.push(Line { class: "task", cells });
         }
+        for group in &task.groups {
+            for (place, metric) in group.metrics.iter().enumerate() {
+                let once = |text: String| Field::new(if place == 0 { text } else { String::new() });
+                let cells = vec![
+                    once(format!("  {}", group.group)),
+                    Field::new(String::new()),
+                    Field::new(String::new()),
+                    once(grouped(group.documents as u64)),
+                    Field::new(metric.label()),
+                    Field::new(estimate(metric.estimate)),
+                    Field::new(String::new()),
+                ];
+                rows.push(Line { class: "group", cells });
+            }
+        }
     }
     Grid {
         numbers: vec![false, true, true, true, false, true, true],

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use super::searcher::Searcher;
 use super::space::SpaceError;
 use crate::baselines::error::BaselineError;
 use crate::interrupt::Interrupted;
@@ -72,6 +73,12 @@ pub enum SearchError {
     /// A control cannot run.
     #[error(transparent)]
     Control(BaselineError),
+    /// A control goes by gradients or activations on the fitness text, and tasks are what counts.
+    #[error("the control `{control}` goes by gradients or activations on a text, and the search by tasks")]
+    NotByTasks {
+        /// The control.
+        control: Searcher,
+    },
     /// There is no such search space.
     #[error(transparent)]
     Space(#[from] SpaceError),

@@ -6,12 +6,14 @@ use super::summary::{ControlComparison, Formula, RunSummary, Summary, TargetSumm
 use crate::lang::program::Script;
 use crate::lang::{canonical, format, latex, print};
 use crate::measure::paired::{bootstrap_interval, signed_rank};
+use crate::tasks::TaskScore;
 use crate::trial::archive::{Archive, Individual};
 use crate::trial::candidate::Candidate;
 use crate::trial::evaluator::{Evaluation, Evaluator};
 use crate::trial::loss::{Damage, Losses};
 use crate::trial::objective::Objective;
 use crate::trial::ratios::RealisedRatios;
+use crate::trial::scores::Examination;
 use crate::trial::store::Store;
 use crate::trial::target::Target;
 use crate::trial::text::Split;
@@ -42,6 +44,8 @@ pub(super) struct Finals<'a> {
     pub(super) evaluator: &'a Evaluator,
     pub(super) store: &'a mut dyn Store,
     pub(super) objective: &'a Objective,
+    /// What winners are asked beside the report text.
+    pub(super) examination: Option<&'a mut Examination>,
 }
 
 impl Finals<'_> {
@@ -81,6 +85,7 @@ impl Finals<'_> {
     /// Returns a finalist with its damage on the report text, which is read here and nowhere else.
     pub(super) fn winner(&mut self, name: WinnerName, finalist: &Finalist) -> Result<Winner, SearchError> {
         let losses = self.losses(Split::Report, std::slice::from_ref(&finalist.candidate))?;
+        let tasks = self.tasks(&finalist.candidate)?;
         let report = losses.first().filter(|_| self.evaluator.windows(Split::Report) > 0);
         Ok(Winner {
             name,
@@ -90,7 +95,42 @@ impl Finals<'_> {
             report: report
                 .map(|losses| losses.iter().map(|it| Damage::mean(it)).collect())
                 .unwrap_or_default(),
+            tasks,
         })
+    }
+
+    /// Asks a candidate the reported tasks, setting by setting.
+    fn tasks(&mut self, candidate: &Candidate) -> Result<Vec<Vec<TaskScore>>, SearchError> {
+        let Some(examination) = &mut self.examination else { return Ok(Vec::new()) };
+        let evaluator = self.evaluator;
+        let mut all = Vec::with_capacity(evaluator.targets.len());
+        for (place, (target, shares)) in evaluator.targets.iter().zip(&candidate.allotted.shares).enumerate()
+        {
+            let name = format!("{} at setting {place}", candidate.allotted.behaviour.name());
+            let found = match examination.find(&name) {
+                Some(known) => known,
+                None => {
+                    let decoder = evaluator.subject(*target)?.pruned_decoder(shares)?;
+                    examination.ask(&name, &decoder, &evaluator.cancel)?
+                }
+            };
+            all.push(found.iter().map(TaskScore::from).collect());
+        }
+        Ok(all)
+    }
+
+    /// Asks the dense model of a setting the reported tasks.
+    fn dense_tasks(&mut self, target: Target) -> Result<Vec<TaskScore>, SearchError> {
+        let Some(examination) = &mut self.examination else { return Ok(Vec::new()) };
+        let name = format!("dense model {}", target.subject);
+        let found = match examination.find(&name) {
+            Some(known) => known,
+            None => {
+                let decoder = self.evaluator.subject(target)?.decoder();
+                examination.ask(&name, decoder, &self.evaluator.cancel)?
+            }
+        };
+        Ok(found.iter().map(TaskScore::from).collect())
     }
 
     /// Measures candidates on all windows of a text; those of one behaviour once.
@@ -170,7 +210,7 @@ pub(super) fn summarise(
         version: env!("CARGO_PKG_VERSION").to_owned(),
         method: method.to_owned(),
         measure: evaluator.measure,
-        settings: settings(evaluator, finals.objective)?,
+        settings: settings(finals)?,
         runs: done.iter().map(|it| it.run.clone()).collect(),
         best: winner,
         front,
@@ -199,8 +239,9 @@ fn front(finals: &mut Finals<'_>, mut finalists: Vec<&Finalist>) -> Result<Vec<W
 }
 
 /// Returns what is said of each target.
-fn settings(evaluator: &Evaluator, objective: &Objective) -> Result<Vec<TargetSummary>, SearchError> {
-    let targets = evaluator.targets.iter().zip(objective.uniform());
+fn settings(finals: &mut Finals<'_>) -> Result<Vec<TargetSummary>, SearchError> {
+    let evaluator = finals.evaluator;
+    let targets = evaluator.targets.iter().zip(finals.objective.uniform());
     let summary = |(target, uniform): (&Target, &f64)| {
         let subject = evaluator.subject(*target)?;
         let folder = subject.checkpoint().folder();
@@ -209,6 +250,7 @@ fn settings(evaluator: &Evaluator, objective: &Objective) -> Result<Vec<TargetSu
             target: target.sparsity,
             dense_perplexity: subject.reference(Split::Report).map_or(f64::NAN, |it| it.perplexity()),
             uniform_loss: *uniform,
+            dense_tasks: finals.dense_tasks(*target)?,
         })
     };
     targets.map(summary).collect()

@@ -9,6 +9,8 @@ use crate::model::{ModelError, write_beside, write_json};
 
 /// Everything that was measured.
 pub const JOURNAL: &str = "journal.jsonl";
+/// What tasks showed of the winners.
+pub const TASKS: &str = "tasks.jsonl";
 /// What was found, as data.
 pub const SUMMARY: &str = "summary.json";
 /// The winning script.

@@ -22,6 +22,7 @@ use crate::trial::contest::ProposedFormula;
 use crate::trial::evaluator::Evaluator;
 use crate::trial::objective::Objective;
 use crate::trial::race::{Budget, Race};
+use crate::trial::scores::Examination;
 use crate::trial::spent::Spent;
 use crate::trial::store::Store;
 
@@ -61,7 +62,13 @@ pub fn run(
     store: &mut dyn Store,
     watch: &mut Watch<'_>,
 ) -> Result<Summary, SearchError> {
-    run_logged(settings, space, evaluator, store, Course { watch, log: &mut |_| (), deadline: None })
+    run_logged(
+        settings,
+        space,
+        evaluator,
+        store,
+        Course { watch, log: &mut |_| (), deadline: None, examination: None },
+    )
 }
 
 /// What a run tells of itself, and when it ends early.
@@ -72,6 +79,8 @@ pub struct Course<'a, 'w, 'l> {
     pub log: &'a mut (dyn FnMut(&MeasuredFormula) + 'l),
     /// When no further measurement of a search is begun; what was found by then is ranked and reported.
     pub deadline: Option<Instant>,
+    /// The tasks that winners are asked once all is decided.
+    pub examination: Option<&'a mut Examination>,
 }
 
 /// Runs as [`run`] does, and tells of every allocation that is measured.
@@ -85,7 +94,7 @@ pub fn run_logged(
     store: &mut dyn Store,
     course: Course<'_, '_, '_>,
 ) -> Result<Summary, SearchError> {
-    let Course { watch, log, deadline } = course;
+    let Course { watch, log, deadline, examination } = course;
     let objective = Objective::new(evaluator, store)?;
     let seeds = seeds(settings, space);
     let plan = plan(settings);
@@ -104,7 +113,8 @@ pub fn run_logged(
         let mut race = race.until(deadline).patient(patience);
         let archive = search(searcher, seed, &mut race, settings, space, &seeds)?;
         let (spent, points) = race.end();
-        let finalists = Finals { evaluator, store, objective: &objective }.finalists(&archive)?;
+        let mut ranking = Finals { evaluator, store, objective: &objective, examination: None };
+        let finalists = ranking.finalists(&archive)?;
         let Some(best) = finalists.first() else { continue };
         // The report text is read when all is decided; until then there is no damage to tell of.
         let best = Winner {
@@ -113,10 +123,11 @@ pub fn run_logged(
             fitness: best.fitness,
             selection: best.selection,
             report: Vec::new(),
+            tasks: Vec::new(),
         };
         done.push(Done { run: RunSummary { searcher, seed, spent, points, best }, finalists });
     }
-    let mut finals = Finals { evaluator, store, objective: &objective };
+    let mut finals = Finals { evaluator, store, objective: &objective, examination };
     for it in &mut done {
         if let Some(best) = it.finalists.first() {
             it.run.best = finals.winner(WinnerName::Best(it.run.searcher), best)?;

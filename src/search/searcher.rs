@@ -36,6 +36,14 @@ impl Searcher {
             .chain(Baseline::ALL.into_iter().map(Self::Baseline))
     }
 
+    /// Returns whether it reads the fitness text in another way than by candidates' losses.
+    pub const fn reads_the_text(self) -> bool {
+        match self {
+            Self::Evolution | Self::Enumeration | Self::Random => false,
+            Self::Baseline(program) => program.reads_the_text(),
+        }
+    }
+
     /// Returns whether it is the search itself, and no control.
     pub const fn is_search(self) -> bool {
         match self {

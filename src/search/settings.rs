@@ -10,6 +10,7 @@ use super::error::SearchError;
 use super::searcher::Searcher;
 use super::space::SpaceOptions;
 use crate::model::{Identity, ModelError, write_beside};
+use crate::tasks::TaskPlan;
 use crate::trial::settings::TrialSettings;
 
 /// The file in a run's folder that holds its settings.
@@ -41,6 +42,9 @@ pub struct Settings {
     pub seeds: Vec<u64>,
     /// What the searches are compared with.
     pub controls: Vec<Searcher>,
+    /// The tasks by which the final table scores allocations.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report_tasks: Option<TaskPlan>,
     /// What losses were measured with when the run began.
     pub identities: Identity,
 }
@@ -80,6 +84,7 @@ impl Settings {
             lag: 1,
             seeds: vec![0],
             controls: Vec::new(),
+            report_tasks: None,
             identities: Identity::default(),
         }
     }

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::searcher::Searcher;
+use crate::tasks::TaskScore;
 use crate::trial::loss::{Damage, Measure, number};
 use crate::trial::ratios::RealisedRatios;
 use crate::trial::spent::{Point, Spent};
@@ -21,6 +22,9 @@ pub struct TargetSummary {
     pub dense_perplexity: f64,
     /// The loss of uniform sparsity on the fitness text, by which losses are divided when there are several settings.
     pub uniform_loss: f64,
+    /// What the reported tasks show of the dense model.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dense_tasks: Vec<TaskScore>,
 }
 
 /// One search, or one control, with one seed.
@@ -52,6 +56,9 @@ pub struct Winner {
     pub selection: Option<f64>,
     /// The damage on the report text, for each setting.
     pub report: Vec<Damage>,
+    /// What the reported tasks show, `[settings][tasks]`; none where none is reported.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tasks: Vec<Vec<TaskScore>>,
 }
 
 /// What a winner is called, by where it comes from; as data, a text.

@@ -12,6 +12,7 @@ use crate::lang::render::render;
 use crate::model::{Difference, ModelError};
 use crate::prune::PruneError;
 use crate::stats::{StatisticsError, TextError};
+use crate::tasks::TaskError;
 
 /// Says why a session cannot do what it was asked for.
 #[derive(Debug, Error)]
@@ -86,6 +87,9 @@ pub enum SessionError {
     /// A statistics file cannot be used.
     #[error(transparent)]
     Statistics(#[from] StatisticsError),
+    /// Tasks cannot be read.
+    #[error(transparent)]
+    Task(Box<TaskError>),
     /// A script has no allocation on the model, for a reason that is not in its text.
     #[error(transparent)]
     Script(#[from] ScriptError),
@@ -95,4 +99,10 @@ pub enum SessionError {
     /// Marginals cannot be measured.
     #[error(transparent)]
     Descent(Box<DescentError>),
+}
+
+impl From<TaskError> for SessionError {
+    fn from(error: TaskError) -> Self {
+        Self::Task(Box::new(error))
+    }
 }

@@ -15,19 +15,23 @@ use crate::lang::types::{Type, UnitKind};
 use crate::model::{Checkpoint, Precision};
 use crate::prune::{Method, Pattern};
 use crate::search::error::SearchError;
-use crate::search::folder::{JOURNAL, write};
-use crate::search::measured::MeasuredFile;
+use crate::search::folder::{JOURNAL, TASKS, write};
+use crate::search::measured::{MeasuredFile, MeasuredFormula};
 use crate::search::run::{self, Course, Watch};
 use crate::search::settings::Settings;
 use crate::search::space::{Space, SpaceOptions};
 use crate::search::summary::{Summary, Winner};
 use crate::stats::{Source, TokenFile, window_length};
+use crate::tasks::plan::refuse_leaks;
+use crate::tasks::{Purpose, TaskPlan};
 use crate::trial::cancel::Cancel;
+use crate::trial::error::TrialError;
 use crate::trial::loss::Measure;
 use crate::trial::measurer::Measurer;
 use crate::trial::open::{Placement, open};
 use crate::trial::prepare::{Prepared, Preparing, prepare};
 use crate::trial::ranking::Ranking;
+use crate::trial::scores::Examination;
 use crate::trial::settings::{TextSettings, TrialSettings};
 use crate::trial::store::Journal;
 use crate::trial::target::Target;
@@ -46,6 +50,8 @@ pub struct TrialOptions {
     pub pattern: Pattern,
     /// Which loss counts.
     pub measure: Measure,
+    /// The tasks whose documents stand in the place of the fitness and the selection text, where they are what counts.
+    pub tasks: Option<TaskPlan>,
     /// How many tokens a window of a text has; `None` for 2048, or the models' context where that is shorter.
     pub length: Option<usize>,
 }
@@ -60,6 +66,7 @@ impl TrialOptions {
             pattern: Pattern::default(),
             measure: Measure::default(),
             length: None,
+            tasks: None,
         }
     }
 
@@ -89,6 +96,7 @@ impl TrialOptions {
             pattern: self.pattern,
             measure: self.measure,
             texts,
+            tasks: self.tasks.map(TaskPlan::from_anywhere).transpose()?,
         })
     }
 }
@@ -128,6 +136,15 @@ fn compares_within_units(metric: &Expr) -> bool {
         };
     });
     found
+}
+
+/// Reads the tasks that are reported: of tasks that decide, the documents that are set apart for it.
+fn reported_tasks(plan: &TaskPlan, trial: &TrialSettings) -> Result<Examination, TrialError> {
+    let purpose = match trial.measure {
+        Measure::Tasks => Purpose::Report,
+        Measure::Kl | Measure::Perplexity => Purpose::All,
+    };
+    Ok(Examination::new(plan.read(purpose)?, plan.protocol))
 }
 
 /// Puts another measurer in the place of the one that was prepared, which it may ask.
@@ -256,6 +273,13 @@ impl Search {
         // What is wrong with the space shows before any model is read, as if every statistic were collected.
         let collected = Op::COLLECTED.to_vec();
         Space::new(&SpaceOptions { collected, ..settings.space.clone() })?;
+        if settings.trial.measure == Measure::Tasks
+            && let Some(control) = settings.controls.iter().find(|it| it.reads_the_text())
+        {
+            return Err(SearchError::NotByTasks { control: *control });
+        }
+        let reported = settings.report_tasks.as_ref();
+        let examination = reported.map(|plan| reported_tasks(plan, &settings.trial)).transpose()?;
         let metric = &settings.trial.ranking.metric.score;
         if compares_within_units(metric) && settings.space.units != [UnitKind::Block] {
             return Err(SearchError::MetricOfUnits);
@@ -267,6 +291,14 @@ impl Search {
         }
         // A search goes by one ranking; a comparison names its method itself.
         opened.identity.add("the ranking of weights", settings.trial.ranking.to_string());
+        if let Some(examination) = &examination {
+            for (task, identity) in examination.identity() {
+                opened.identity.add(format!("the reported task {task}"), identity);
+            }
+            if let Some(deciding) = &opened.deciding {
+                refuse_leaks(&deciding.asked(), examination.asked()).map_err(TrialError::from)?;
+            }
+        }
         if resumed {
             // Before the work that is done once, which takes minutes.
             settings.check(&folder, &opened.identity)?;
@@ -282,7 +314,7 @@ impl Search {
             settings.space.collected = prepared.collected()?;
         }
         let space = Space::new(&settings.space)?;
-        Ok(PreparedSearch { settings, folder, resumed, prepared, space, time_limit })
+        Ok(PreparedSearch { settings, folder, resumed, prepared, space, time_limit, examination })
     }
 }
 
@@ -295,6 +327,7 @@ pub struct PreparedSearch {
     prepared: Prepared,
     space: Space,
     time_limit: Option<Duration>,
+    examination: Option<Examination>,
 }
 
 /// What a search was told, and what it found.
@@ -317,8 +350,13 @@ impl PreparedSearch {
     }
 
     /// Returns the pairs of texts, such as the fitness and the report text, that are one.
-    pub fn same_texts(&self) -> &[[&'static str; 2]] {
-        &self.prepared.same_texts
+    pub fn same_texts(&self) -> Vec<[&'static str; 2]> {
+        let decides = |pair: &[&str; 2]| {
+            // Documents stand in the place of these texts then.
+            self.settings.trial.measure != Measure::Tasks
+                || !pair.iter().any(|text| ["fitness", "selection"].contains(text))
+        };
+        self.prepared.same_texts.iter().copied().filter(decides).collect()
     }
 
     /// Searches. Every measurement is in the folder's journal before the search goes on; `watch` is told how far it is.
@@ -328,16 +366,18 @@ impl PreparedSearch {
     /// # Errors
     /// When the folder holds something already and the search is new, the journal cannot be written, or something asked to stop.
     pub fn run(self, watch: &mut Watch<'_>) -> Result<Found, SearchError> {
-        let Self { settings, folder, resumed, prepared, space, time_limit } = self;
+        let Self { settings, folder, resumed, prepared, space, time_limit, examination } = self;
         match resumed {
             false => settings.begin(&folder)?,
             // It may go on further than it was begun.
             true => settings.keep(&folder)?,
         }
         let mut journal = Journal::open(&folder.join(JOURNAL))?;
+        let mut examination = examination.map(|it| it.kept(&folder.join(TASKS))).transpose()?;
         let mut measured = MeasuredFile::create(&folder)?;
         let deadline = time_limit.and_then(|limit| Instant::now().checked_add(limit));
-        let course = Course { watch, log: &mut |formula| measured.add(formula), deadline };
+        let log = &mut |formula: &MeasuredFormula| measured.add(formula);
+        let course = Course { watch, log, deadline, examination: examination.as_mut() };
         let summary = run::run_logged(&settings, &space, &prepared.evaluator, &mut journal, course)?;
         measured.finish()?;
         let report_windows = prepared.evaluator.windows(Split::Report);

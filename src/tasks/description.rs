@@ -20,6 +20,8 @@ pub struct Task {
     pub shot_files: Vec<String>,
     /// Whether each file, or each value of the field `subject`, is a task of its own, of which the whole is the mean by size.
     pub by_subject: bool,
+    /// Groups of subjects that get a mean by size of their own: names and subjects.
+    pub groups: Vec<(String, Vec<String>)>,
     /// What a prompt begins with; the field `subject` is the subject.
     pub prefix: Option<Template>,
     /// How many examples a prompt has, where nobody says.
@@ -152,12 +154,13 @@ impl Metric {
     }
 }
 
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 15] = [
     "task",
     "version",
     "files",
     "shot_files",
     "by_subject",
+    "groups",
     "prefix",
     "shots",
     "first_shots",
@@ -198,6 +201,7 @@ impl Task {
             files: keys.texts("files")?,
             shot_files: keys.texts_or_none("shot_files")?,
             by_subject: keys.flag("by_subject")?,
+            groups: keys.groups()?,
             prefix: keys.template_or_none("prefix")?,
             shots: keys.count("shots", 0)?,
             first_shots: keys.flag("first_shots")?,
@@ -213,6 +217,9 @@ impl Task {
     fn check(&self, keys: &Keys<'_>) -> Result<(), TaskError> {
         if self.files.is_empty() {
             return Err(keys.problem("files", "names no file"));
+        }
+        if !self.groups.is_empty() && !self.by_subject {
+            return Err(keys.problem("groups", "stands where `by_subject` is true, and only there"));
         }
         for form in &self.forms {
             let possible: &[Metric] = match &form.ask {
@@ -387,6 +394,13 @@ impl<'a> Keys<'a> {
         let keys = self.below("define", value)?;
         let names = keys.keys.keys().filter_map(Yaml::as_str);
         names.map(|name| Ok((name.to_owned(), keys.template(name)?))).collect()
+    }
+
+    fn groups(&self) -> Result<Vec<(String, Vec<String>)>, TaskError> {
+        let Some(value) = self.get("groups") else { return Ok(Vec::new()) };
+        let keys = self.below("groups", value)?;
+        let names = keys.keys.keys().filter_map(Yaml::as_str);
+        names.map(|name| Ok((name.to_owned(), keys.texts(name)?))).collect()
     }
 
     /// Reads a list of templates, or a template that is one field.

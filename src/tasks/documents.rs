@@ -1,12 +1,13 @@
-//! Files of documents: JSON lines, tables, and HellaSwag's groups of lines; packed or not.
+//! Files of documents: JSON lines, tables, parquet files, and HellaSwag's groups of lines; packed or not.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::{fs, io};
 
 use serde_json::{Map, Value};
 
 use super::error::{DocumentProblem, TaskError};
+use super::parquet;
 use super::template::Row;
 use crate::stats::text_of;
 
@@ -32,14 +33,74 @@ impl Document {
 /// Lines of a document where a file has one field a line.
 const LINES: usize = 6;
 
-/// Finds the first of some paths that is there, under a folder.
-pub fn find(folder: &Path, names: &[String]) -> Option<PathBuf> {
-    names.iter().map(|name| folder.join(name)).find(|path| path.exists())
+/// The ending of names that stand for parquet files as well.
+const LINES_ENDING: &str = ".jsonl";
+
+/// Finds the first of some paths that is there, under a folder: one file or folder, or the parts of a parquet file.
+///
+/// `test.jsonl` also stands for `test.parquet`, and for the hub's parts of it, `test-00000-of-00002.parquet` and so on.
+///
+/// # Errors
+/// When a part is missing.
+pub fn find(folder: &Path, names: &[String]) -> Result<Option<Vec<PathBuf>>, TaskError> {
+    for name in names {
+        let path = folder.join(name);
+        if path.exists() {
+            return Ok(Some(vec![path]));
+        }
+        let Some(stem) = name.strip_suffix(LINES_ENDING) else { continue };
+        let path = folder.join(format!("{stem}.parquet"));
+        if path.exists() {
+            return Ok(Some(vec![path]));
+        }
+        if let Some(parts) = parts(&folder.join(stem))? {
+            return Ok(Some(parts));
+        }
+    }
+    Ok(None)
+}
+
+/// Returns the parts of a parquet file whose names begin as a path, in their order.
+fn parts(stem: &Path) -> Result<Option<Vec<PathBuf>>, TaskError> {
+    let (Some(folder), Some(name)) = (stem.parent(), stem.file_name()) else { return Ok(None) };
+    let Ok(entries) = fs::read_dir(folder) else { return Ok(None) };
+    let name = name.to_string_lossy();
+    let mut count = None;
+    for entry in entries.filter_map(Result::ok) {
+        let file = entry.file_name().to_string_lossy().into_owned();
+        let rest = file.strip_prefix(&*name).and_then(|it| it.strip_prefix('-'));
+        let numbers = rest.and_then(|it| it.strip_suffix(".parquet")).and_then(|it| it.split_once("-of-"));
+        let Some((_, all)) = numbers else { continue };
+        count = count.max(all.parse::<usize>().ok());
+    }
+    let Some(count) = count else { return Ok(None) };
+    let part = |at| folder.join(format!("{name}-{at:05}-of-{count:05}.parquet"));
+    let parts: Vec<PathBuf> = (0..count).map(part).collect();
+    match parts.iter().find(|path| !path.exists()) {
+        None => Ok(Some(parts)),
+        Some(missing) => {
+            let source = io::ErrorKind::NotFound.into();
+            Err(TaskError::Read { path: missing.clone(), source })
+        }
+    }
+}
+
+/// Reads the documents of some files, one after the other, as [`read`] does.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_all(paths: &[PathBuf]) -> Result<Vec<Document>, TaskError> {
+    let mut documents = Vec::new();
+    for path in paths {
+        documents.extend(read(path)?);
+    }
+    Ok(documents)
 }
 
 /// Reads the documents of a file, or of all files of a folder in the order of their names; each has the field `subject`, the file's
 /// name without its ending and `_test`, `_dev` or `_val`, where it has none of its own.
 ///
+/// - a parquet file, by its first bytes: its rows, whose numbers stand for lines;
 /// - a name that ends in `.csv`: a table with a head;
 /// - in `.txt`: six lines a document, which become the fields `line_0` to `line_5`;
 /// - anything else: JSON lines.
@@ -74,19 +135,15 @@ pub fn read(path: &Path) -> Result<Vec<Document>, TaskError> {
 
 fn read_file(path: &Path) -> Result<Vec<Document>, TaskError> {
     let bytes = fs::read(path).map_err(|source| TaskError::Read { path: path.to_owned(), source })?;
-    let text = text_of(path, bytes)?;
     let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-    let packed = [".gz", ".zst", ".zstd", ".bz2"];
-    let name = packed.iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(&name);
-    let (stem, ending) = name.rsplit_once('.').unwrap_or((name, ""));
-    let rows = match ending {
-        "csv" => table(path, &text)?,
-        "txt" => groups(path, &text)?,
-        _ => json_lines(path, &text)?,
+    let rows = match bytes.starts_with(parquet::MAGIC) {
+        true => parquet::rows(path)?,
+        false => text_rows(path, bytes, &name)?,
     };
     if rows.is_empty() {
         return Err(TaskError::Empty { path: path.to_owned() });
     }
+    let (stem, _) = stem_and_ending(&name);
     let subject = ["_test", "_dev", "_val"].iter().find_map(|it| stem.strip_suffix(it)).unwrap_or(stem);
     let place: Arc<Path> = path.into();
     Ok(rows
@@ -96,6 +153,22 @@ fn read_file(path: &Path) -> Result<Vec<Document>, TaskError> {
             Document { path: Arc::clone(&place), line, row }
         })
         .collect())
+}
+
+/// Returns a file's name without its ending, and the ending, both of what a packed file holds.
+fn stem_and_ending(name: &str) -> (&str, &str) {
+    let packed = [".gz", ".zst", ".zstd", ".bz2"];
+    let name = packed.iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(name);
+    name.rsplit_once('.').unwrap_or((name, ""))
+}
+
+fn text_rows(path: &Path, bytes: Vec<u8>, name: &str) -> Result<Vec<(usize, Row)>, TaskError> {
+    let text = text_of(path, bytes)?;
+    match stem_and_ending(name).1 {
+        "csv" => table(path, &text),
+        "txt" => groups(path, &text),
+        _ => json_lines(path, &text),
+    }
 }
 
 fn wrong(path: &Path, line: usize, problem: DocumentProblem) -> TaskError {

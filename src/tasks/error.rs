@@ -77,11 +77,47 @@ pub enum TaskError {
         /// How many there are.
         found: usize,
     },
+    /// Examples would be drawn from documents that are to be set apart from each other.
+    #[error("the examples of `{task}` would be drawn from its own documents, the reported ones among them")]
+    OwnShots {
+        /// The task.
+        task: String,
+    },
+    /// A reported document decides as well.
+    #[error("{}:{line}: the document is to be reported, and the search goes by it in other words", path.display())]
+    Leak {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+    },
+    /// A task whose answers the model writes is to decide.
+    #[error("the answers of `{task}` are written by the model, and a search goes by likelihoods")]
+    Written {
+        /// The task.
+        task: String,
+    },
+    /// No document is asked.
+    #[error("no document of {} is set apart for {purpose}", tasks.join(", "))]
+    NoDocument {
+        /// The tasks.
+        tasks: Vec<String>,
+        /// What for.
+        purpose: &'static str,
+    },
     /// A file has no documents.
     #[error("{} has no documents", path.display())]
     Empty {
         /// The file.
         path: PathBuf,
+    },
+    /// A parquet file cannot be read, or is packed in another way than by Snappy.
+    #[error("cannot read the parquet file {}: {problem}", path.display())]
+    Parquet {
+        /// The file.
+        path: PathBuf,
+        /// What its reader says.
+        problem: String,
     },
     /// A file's first document has the fields of none of a task's forms.
     #[error("{}:{line}: the document has the fields {}, and the task `{task}` reads {}", path.display(), found.join(", "), forms.join("; or "))]

@@ -11,13 +11,27 @@ use super::error::TaskError;
 use super::results::{DocumentResult, TaskResult};
 
 /// A line about a document.
-#[derive(Serialize, Deserialize)]
-struct Line<R> {
-    task: String,
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Line<R> {
+    /// The task.
+    pub task: String,
+    /// The subject, where the task has some.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    subject: Option<String>,
+    pub subject: Option<String>,
+    /// What the document showed.
     #[serde(flatten)]
-    result: R,
+    pub result: R,
+}
+
+impl Line<DocumentResult> {
+    /// Returns the lines of a task.
+    pub fn of_task(task: &TaskResult) -> impl Iterator<Item = Self> {
+        task.results().map(|(subject, result)| Self {
+            task: task.task.clone(),
+            subject: subject.map(str::to_owned),
+            result: result.clone(),
+        })
+    }
 }
 
 /// Returns the file's text: a line `about` the measurement, and one for each document of each task.

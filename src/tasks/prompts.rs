@@ -1,11 +1,14 @@
 //! Tasks ready to be asked: their questions, with the examples that stand before each.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
 
 use super::description::Task;
 use super::documents::{self, Document};
 use super::error::TaskError;
+use super::purpose::Purpose;
 use super::python_random::PythonRandom;
 use super::questions::{Question, questions};
 
@@ -16,7 +19,7 @@ pub const SHOT_SEED: u32 = 1234;
 const BETWEEN: &str = "\n\n";
 
 /// Where a task's files are, and how many of its documents are asked.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Selection {
     /// The folder of data.
     pub data: PathBuf,
@@ -28,6 +31,9 @@ pub struct Selection {
     pub limit: Option<usize>,
     /// What examples are drawn by; [`SHOT_SEED`] where nothing is.
     pub seed: Option<u32>,
+    /// What documents are asked for.
+    #[serde(skip)]
+    pub purpose: Purpose,
 }
 
 /// A task, or a subject of one, ready to be asked.
@@ -68,7 +74,7 @@ impl Asked {
     /// When a file is missing or not as the task needs it, or there are fewer examples than a prompt is to have.
     pub fn read(task: Task, selection: &Selection) -> Result<Self, TaskError> {
         let data = &selection.data;
-        let file = documents::find(data, &task.files).ok_or_else(|| TaskError::NoFile {
+        let file = documents::find(data, &task.files)?.ok_or_else(|| TaskError::NoFile {
             task: task.name.clone(),
             folder: data.clone(),
             files: task.files.clone(),
@@ -76,6 +82,9 @@ impl Asked {
         let shots = selection.shots.unwrap_or(task.shots);
         let evaluated = by_subject(&task, &file)?;
         let from_others = selection.shot_files.contains_key(&task.name) || !task.shot_files.is_empty();
+        if shots > 0 && !from_others && selection.purpose != Purpose::All {
+            return Err(TaskError::OwnShots { task: task.name });
+        }
         let pool = match (shots, from_others) {
             (0, _) => BTreeMap::new(),
             (_, false) => evaluated.clone(),
@@ -97,12 +106,19 @@ impl Asked {
             };
             let count = selection.limit.unwrap_or(usize::MAX);
             let mut prompts = Vec::new();
-            for (document, question) in documents.into_iter().take(count) {
+            for (document, question) in documents {
+                if prompts.len() == count {
+                    break;
+                }
                 let beginning = match &task.prefix {
                     Some(prefix) => prefix.fill(&document.row).map_err(document.wrong())?,
                     None => String::new(),
                 };
+                // Examples are drawn for all, so that a document has those of `Purpose::All`.
                 let before = beginning + &draw.examples(&question)?;
+                if !selection.purpose.has(&question) {
+                    continue;
+                }
                 prompts.push(Prompt { document, before, question });
             }
             parts.push(Prompts { subject: Some(subject).filter(|it| !it.is_empty()), prompts });
@@ -116,12 +132,12 @@ impl Asked {
     }
 }
 
-/// Finds the file that a task's examples are drawn from.
-fn shot_file(task: &Task, shots: usize, selection: &Selection) -> Result<PathBuf, TaskError> {
+/// Finds the files that a task's examples are drawn from.
+fn shot_file(task: &Task, shots: usize, selection: &Selection) -> Result<Vec<PathBuf>, TaskError> {
     if let Some(path) = selection.shot_files.get(&task.name) {
-        return Ok(path.clone());
+        return Ok(vec![path.clone()]);
     }
-    documents::find(&selection.data, &task.shot_files).ok_or_else(|| TaskError::NoShots {
+    documents::find(&selection.data, &task.shot_files)?.ok_or_else(|| TaskError::NoShots {
         task: task.name.clone(),
         shots,
         folder: selection.data.clone(),
@@ -131,9 +147,9 @@ fn shot_file(task: &Task, shots: usize, selection: &Selection) -> Result<PathBuf
 
 type BySubject = BTreeMap<String, Vec<(Document, Question)>>;
 
-/// Reads a file's documents and their questions, by subject where the task has some.
-fn by_subject(task: &Task, path: &Path) -> Result<BySubject, TaskError> {
-    let documents = documents::read(path)?;
+/// Reads the documents of files and their questions, by subject where the task has some.
+fn by_subject(task: &Task, paths: &[PathBuf]) -> Result<BySubject, TaskError> {
+    let documents = documents::read_all(paths)?;
     let questions = questions(task, &documents)?;
     let mut subjects = BySubject::new();
     for (document, question) in documents.into_iter().zip(questions) {

@@ -84,6 +84,16 @@ impl Question {
         }
     }
 
+    /// Returns all that the model reads, with what stands before the question: a text for each pair, or the prompt of an answer.
+    pub fn texts(&self, before: &str) -> Vec<String> {
+        match self {
+            Self::Answer { text, .. } => vec![format!("{before}{text}")],
+            Self::Choices { .. } | Self::Contexts { .. } | Self::Likelihood { .. } => {
+                self.pairs(before).into_iter().map(|(context, rest)| context + &rest).collect()
+            }
+        }
+    }
+
     /// Returns the texts by whose length likelihoods are normalised, one for each pair.
     pub fn measured(&self) -> Vec<&str> {
         match self {

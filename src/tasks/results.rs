@@ -51,12 +51,12 @@ pub struct Reported {
 }
 
 /// A metric over all documents of a task or a subject.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MetricResult {
     /// The metric.
     pub metric: Metric,
     /// How results are found in answers.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// The value and its error.
     #[serde(flatten)]
@@ -74,7 +74,7 @@ impl MetricResult {
 }
 
 /// What a subject of a task showed, or the task where it has no subjects.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PartResult {
     /// The subject.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -88,8 +88,19 @@ pub struct PartResult {
     pub results: Vec<DocumentResult>,
 }
 
+/// What a group of subjects showed.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct GroupResult {
+    /// Its name.
+    pub group: String,
+    /// How many documents were asked.
+    pub documents: usize,
+    /// The metrics: means of the subjects by their size.
+    pub metrics: Vec<MetricResult>,
+}
+
 /// What a task showed.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TaskResult {
     /// Its name.
     pub task: String,
@@ -102,6 +113,7 @@ pub struct TaskResult {
     /// How many sequences were cut on their left.
     pub cut: usize,
     /// The first tokens of the first sequence, which show how prompts begin.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub first_ids: Vec<u32>,
     /// Whether the model wrote its answers, instead of choosing.
     pub written: bool,
@@ -110,6 +122,9 @@ pub struct TaskResult {
     /// By how much the right choice was likelier than the likeliest other one, in nats, in the mean.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub margin: Option<Estimate>,
+    /// The groups of subjects that were asked, in the order of the description.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<GroupResult>,
     /// The subjects, or the task itself.
     pub parts: Vec<PartResult>,
 }
@@ -135,16 +150,12 @@ impl PartResult {
 impl TaskResult {
     /// Takes the parts of a task.
     pub fn new(asked: &Asked, parts: Vec<PartResult>, first_ids: Vec<u32>) -> Self {
-        let full = || parts.iter().filter(|part| part.documents > 0);
-        let metrics = full().next().map_or(&[][..], |part| &part.metrics[..]);
-        let metrics = metrics.iter().enumerate().map(|(place, metric)| {
-            let estimates: Vec<(Estimate, usize)> =
-                full().map(|part| (part.metrics[place].estimate, part.documents)).collect();
-            let estimate = match &estimates[..] {
-                [(one, _)] => *one,
-                several => pooled(several),
-            };
-            MetricResult { estimate, ..metric.clone() }
+        let all: Vec<&PartResult> = parts.iter().collect();
+        let groups = asked.task.groups.iter().map(|(group, subjects)| {
+            let within = |part: &&PartResult| part.subject.as_ref().is_some_and(|it| subjects.contains(it));
+            let of: Vec<&PartResult> = parts.iter().filter(within).collect();
+            let documents = of.iter().map(|part| part.documents).sum();
+            GroupResult { group: group.clone(), documents, metrics: over_parts(&of) }
         });
         let margins: Vec<f64> =
             parts.iter().flat_map(|part| &part.results).filter_map(|it| it.margin).collect();
@@ -156,10 +167,27 @@ impl TaskResult {
             cut: parts.iter().flat_map(|part| &part.results).map(|it| it.cut).sum(),
             first_ids,
             written: asked.task.generation.is_some(),
-            metrics: metrics.collect(),
+            metrics: over_parts(&all),
+            groups: groups.filter(|group| group.documents > 0).collect(),
             margin: (!margins.is_empty()).then(|| mean(&margins)),
             parts,
         }
+    }
+
+    /// Puts a task together of its documents as [`TaskResult::results`] gives them; how prompts begin is not known then.
+    pub fn of_documents(
+        asked: &Asked,
+        documents: impl Iterator<Item = (Option<String>, DocumentResult)>,
+    ) -> Self {
+        let mut parts: Vec<(Option<String>, Vec<DocumentResult>)> = Vec::new();
+        for (subject, result) in documents {
+            match parts.last_mut() {
+                Some((last, results)) if *last == subject => results.push(result),
+                _ => parts.push((subject, vec![result])),
+            }
+        }
+        let part = |(subject, results)| PartResult::new(asked, subject, results);
+        Self::new(asked, parts.into_iter().map(part).collect(), Vec::new())
     }
 
     /// Returns a metric's value, of several the first.
@@ -173,12 +201,53 @@ impl TaskResult {
     }
 }
 
+/// Returns the metrics over subjects: means by their size.
+fn over_parts(parts: &[&PartResult]) -> Vec<MetricResult> {
+    let full = || parts.iter().filter(|part| part.documents > 0);
+    let metrics = full().next().map_or(&[][..], |part| &part.metrics[..]);
+    let over = |(place, metric): (usize, &MetricResult)| {
+        let estimates: Vec<(Estimate, usize)> =
+            full().map(|part| (part.metrics[place].estimate, part.documents)).collect();
+        let estimate = match &estimates[..] {
+            [(one, _)] => *one,
+            several => pooled(several),
+        };
+        MetricResult { estimate, ..metric.clone() }
+    };
+    metrics.iter().enumerate().map(over).collect()
+}
+
 /// Returns a metric over documents.
 fn over_documents(metric: Metric, values: &[f64]) -> Estimate {
     match metric {
         Metric::Perplexity => perplexity(values),
         Metric::Accuracy | Metric::NormalisedAccuracy | Metric::ByteAccuracy | Metric::ExactMatch => {
             mean(values)
+        }
+    }
+}
+
+/// What a task showed, without its documents and subjects.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TaskScore {
+    /// Its name.
+    pub task: String,
+    /// How many documents were asked.
+    pub documents: usize,
+    /// The metrics.
+    pub metrics: Vec<MetricResult>,
+    /// By how much the right choice was likelier than the likeliest other one, in nats, in the mean.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub margin: Option<Estimate>,
+}
+
+impl From<&TaskResult> for TaskScore {
+    fn from(result: &TaskResult) -> Self {
+        Self {
+            task: result.task.clone(),
+            documents: result.documents,
+            metrics: result.metrics.clone(),
+            margin: result.margin,
         }
     }
 }

@@ -124,26 +124,7 @@ impl Session<'_> {
     }
 
     fn scored(&self, prompt: &Prompt) -> Result<Prepared, TaskError> {
-        let mut cut = 0;
-        let mut requests = Vec::new();
-        for (context, continuation) in prompt.question.pairs(&prompt.before) {
-            let pair = self.encoder.pair(&context, &continuation).map_err(|error| match error {
-                EncodeError::Document(problem) => prompt.document.wrong()(problem),
-                EncodeError::Model(error) => error.into(),
-            })?;
-            let scored = pair.continuation.len();
-            if scored > self.longest {
-                let problem = DocumentProblem::Long { tokens: scored, longest: self.longest };
-                return Err(prompt.document.wrong()(problem));
-            }
-            let mut ids = pair.context;
-            ids.extend(pair.continuation);
-            // The last token is not read, so one more than the context holds may stay.
-            let beyond = ids.len().saturating_sub(self.longest + 1);
-            cut += usize::from(beyond > 0);
-            ids.drain(..beyond);
-            requests.push(Request { ids, scored });
-        }
+        let (requests, cut) = scored(&self.encoder, self.longest, prompt)?;
         Ok(Prepared::Scored(requests, cut))
     }
 
@@ -199,6 +180,37 @@ impl Session<'_> {
     }
 }
 
+/// Returns the sequences that answer a prompt's question, and how many of them were cut on their left.
+///
+/// # Errors
+/// When the document cannot be put into tokens, or does not fit the longest sequence.
+pub(super) fn scored(
+    encoder: &Encoder,
+    longest: usize,
+    prompt: &Prompt,
+) -> Result<(Vec<Request>, usize), TaskError> {
+    let mut cut = 0;
+    let mut requests = Vec::new();
+    for (context, continuation) in prompt.question.pairs(&prompt.before) {
+        let pair = encoder.pair(&context, &continuation).map_err(|error| match error {
+            EncodeError::Document(problem) => prompt.document.wrong()(problem),
+            EncodeError::Model(error) => error.into(),
+        })?;
+        let scored = pair.continuation.len();
+        if scored > longest {
+            return Err(prompt.document.wrong()(DocumentProblem::Long { tokens: scored, longest }));
+        }
+        let mut ids = pair.context;
+        ids.extend(pair.continuation);
+        // The last token is not read, so one more than the context holds may stay.
+        let beyond = ids.len().saturating_sub(longest + 1);
+        cut += usize::from(beyond > 0);
+        ids.drain(..beyond);
+        requests.push(Request { ids, scored });
+    }
+    Ok((requests, cut))
+}
+
 fn hash(text: &str) -> String {
     let digest = Sha256::digest(text.as_bytes());
     digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
@@ -216,10 +228,7 @@ fn largest(values: impl Iterator<Item = f64>) -> Option<usize> {
 }
 
 fn empty_result(prompt: &Prompt, cut: usize) -> DocumentResult {
-    let texts: Vec<String> = match &prompt.question {
-        Question::Answer { text, .. } => vec![format!("{}{text}", prompt.before)],
-        other => other.pairs(&prompt.before).into_iter().map(|(context, rest)| context + &rest).collect(),
-    };
+    let texts = prompt.question.texts(&prompt.before);
     DocumentResult {
         line: prompt.document.line,
         prompt: hash(&texts.join("\u{0}")),

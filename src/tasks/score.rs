@@ -233,9 +233,6 @@ pub(super) fn logits_of(
     // The likeliest of them would be an arbitrary one.
     match logits.rows().all(|row| row.iter().all(|it| *it < f32::INFINITY)) {
         true => Ok(logits),
-        false => Err(candle_core::Error::Msg(DESTROYED.to_owned()).into()),
+        false => Err(ModelError::Destroyed),
     }
 }
-
-/// Said of a model whose logits are infinite or no numbers.
-const DESTROYED: &str = "the model's logits are not finite, so it has no likeliest token";

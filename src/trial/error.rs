@@ -10,6 +10,7 @@ use crate::interrupt::Interrupted;
 use crate::model::ModelError;
 use crate::prune::{Pattern, PruneError};
 use crate::stats::{StatisticsError, TextError};
+use crate::tasks::TaskError;
 
 /// Says why a model cannot be prepared or measured: which file, which line, and what is wrong.
 #[derive(Debug, Error)]
@@ -36,6 +37,12 @@ pub enum TrialError {
     /// A script that has to have a value has none.
     #[error(transparent)]
     Script(Box<ScriptError>),
+    /// Tasks cannot be read or asked.
+    #[error(transparent)]
+    Task(Box<TaskError>),
+    /// Tasks are to decide, and none is named.
+    #[error("no task is named by whose documents candidates are measured")]
+    NoTasks,
     /// Devices that are to measure one search are of different kinds.
     #[error("`{first}` and `{other}` are different GPUs, whose losses are not the same to the last digit")]
     OtherGpu {
@@ -128,6 +135,16 @@ impl From<PruneError> for TrialError {
         match error {
             PruneError::Interrupted(cause) => Self::Interrupted(cause),
             error => Self::Prune(Box::new(error)),
+        }
+    }
+}
+
+impl From<TaskError> for TrialError {
+    fn from(error: TaskError) -> Self {
+        match error {
+            TaskError::Interrupted(cause) => Self::Interrupted(cause),
+            TaskError::Model(cause) => Self::Model(cause),
+            error => Self::Task(Box::new(error)),
         }
     }
 }

@@ -19,7 +19,6 @@ use crate::allocate::script::{Outcome, Request, ScriptError, allocate_all};
 use crate::allocate::{Allocation, Bounds};
 use crate::lang::print;
 use crate::lang::program::{Metric, Script};
-use crate::measure::Reference;
 use crate::prune::{Pattern, Rounding, Share, check_rows, shares};
 
 /// Everything that candidates are measured with.
@@ -166,15 +165,13 @@ impl Evaluator {
 
     /// Returns how many windows a text has; 0 without it.
     pub fn windows(&self, split: Split) -> usize {
-        let windows = self.subjects.iter().map(|it| it.reference(split).map_or(0, |it| it.windows()));
+        let windows = self.subjects.iter().map(|it| it.windows(split));
         windows.min().unwrap_or(0)
     }
 
     /// Returns how many tokens some windows are, at all targets together.
     pub fn tokens(&self, split: Split, windows: usize) -> u64 {
-        let length = |reference: &Reference| reference.tokens().length() as u64;
-        let of =
-            |target: &Target| self.subject(*target).ok().and_then(|it| it.reference(split)).map_or(0, length);
+        let of = |target: &Target| self.subject(*target).map_or(0, |it| it.window_tokens(split));
         windows as u64 * self.targets.iter().map(of).sum::<u64>()
     }
 

@@ -24,6 +24,8 @@ pub enum Measure {
     Kl,
     /// The mean negative log-likelihood of a token, in nats; tables show its exponential.
     Perplexity,
+    /// The mean loss of a document of some tasks, in nats: the logistic loss of the right choice's margin.
+    Tasks,
 }
 
 impl Measure {
@@ -32,14 +34,15 @@ impl Measure {
         match self {
             Self::Kl => "kl",
             Self::Perplexity => "perplexity",
+            Self::Tasks => "tasks",
         }
     }
 
-    /// Returns the loss that counts of a window, in nats.
+    /// Returns the loss that counts of a window, in nats; where tasks decide, of a window of the report text its perplexity's.
     pub const fn of(self, window: &WindowLoss) -> f64 {
         match self {
             Self::Kl => window.kl,
-            Self::Perplexity => window.nll,
+            Self::Perplexity | Self::Tasks => window.nll,
         }
     }
 }

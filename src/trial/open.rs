@@ -1,6 +1,7 @@
 //! Opening the models and texts of a trial: what losses will be measured with is known then, before anything takes long.
 
 use super::cancel::Cancel;
+use super::documents::{DecidingTasks, Documents};
 use super::error::TrialError;
 use super::loss::Measure;
 use super::settings::TrialSettings;
@@ -34,6 +35,8 @@ pub(super) struct OpenedModel {
     pub(super) calibration: Option<Tokens>,
     /// What it is measured on.
     pub(super) texts: Texts,
+    /// The documents in the place of its fitness and its selection text.
+    pub(super) documents: Option<Documents>,
 }
 
 /// The models and texts of a trial, read and not yet worked on.
@@ -41,6 +44,8 @@ pub(super) struct OpenedModel {
 pub struct Opened<'a> {
     pub(super) settings: &'a TrialSettings,
     pub(super) models: Vec<OpenedModel>,
+    /// The tasks whose documents decide.
+    pub deciding: Option<DecidingTasks>,
     /// What losses are measured with: what models and texts are, where models run, and how weights are chosen.
     pub identity: Identity,
     /// The texts that were read of the first model: what each is for, and its hash.
@@ -63,14 +68,22 @@ pub fn open<'a>(
             return Err(TrialError::OtherGpu { first, other });
         }
     }
+    let deciding = match (settings.measure, &settings.tasks) {
+        (Measure::Tasks, None) => return Err(TrialError::NoTasks),
+        (Measure::Tasks, Some(plan)) => Some(DecidingTasks::read(plan)?),
+        (Measure::Kl | Measure::Perplexity, _) => None,
+    };
     let mut opened =
-        Opened { settings, models: Vec::new(), identity: Identity::default(), sources: Vec::new() };
+        Opened { settings, models: Vec::new(), deciding, identity: Identity::default(), sources: Vec::new() };
     // What another version computes may differ in the last digits, and a search that goes on compares them.
     opened.identity.add("the version of allot", env!("CARGO_PKG_VERSION"));
     for place in 0..settings.models.len() {
         cancel.check()?;
         let model = opened.model(place, placement)?;
         opened.models.push(model);
+    }
+    if let Some(deciding) = &opened.deciding {
+        deciding.identify(&mut opened.identity);
     }
     opened.identity.add("the pattern", settings.pattern.to_string());
     Ok(opened)
@@ -113,7 +126,8 @@ impl Opened<'_> {
         let texts = self.texts(&checkpoint, place)?;
         let on_other = |other: &Engine| checkpoint.clone().on(other.clone(), placement.precision);
         let others = placement.others.iter().map(on_other).collect::<Result<_, _>>()?;
-        Ok(OpenedModel { checkpoint, others, statistics, calibration, texts })
+        let documents = self.deciding.as_ref().map(|it| it.of(&checkpoint)).transpose()?;
+        Ok(OpenedModel { checkpoint, others, statistics, calibration, texts, documents })
     }
 
     /// Writes down a text of a model: what its files or ready ids are, what the tokenizer puts around each document, and the tokens

@@ -142,7 +142,7 @@ struct Work<'a, 'n> {
 impl Work<'_, '_> {
     /// Makes the model at a place of the settings ready to be measured, on every device.
     fn subject(&mut self, model: OpenedModel, place: usize) -> Result<Vec<Subject>, TrialError> {
-        let OpenedModel { checkpoint, others, mut statistics, calibration, texts } = model;
+        let OpenedModel { checkpoint, others, mut statistics, calibration, texts, documents } = model;
         self.cancel.check()?;
         if let Some(tokens) = &calibration {
             statistics = Some(self.calibrate(&checkpoint, tokens, place)?);
@@ -155,7 +155,7 @@ impl Work<'_, '_> {
         let on = |checkpoint: &Checkpoint| {
             let statistics = statistics.clone();
             let subject = Subject::new(checkpoint, statistics, method, pattern, &texts, self.cancel)?;
-            Ok(subject.calibrated_on(calibration.clone()))
+            Ok(subject.calibrated_on(calibration.clone()).asked(documents.clone(), self.cancel.clone()))
         };
         std::iter::once(&checkpoint).chain(&others).map(on).collect()
     }

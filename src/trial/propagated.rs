@@ -5,7 +5,25 @@ use super::error::TrialError;
 use super::measurer::PropagatedTask;
 use super::subject::Subject;
 use crate::measure::WindowLoss;
+use crate::model::Decoder;
 use crate::prune::{Propagation, PruneOptions, prune_in_memory};
+
+/// Prunes a model as a task says.
+///
+/// # Errors
+/// When it cannot be pruned, or something asked to stop.
+pub fn pruned(subject: &Subject, task: &PropagatedTask, cancel: &Cancel) -> Result<Decoder, TrialError> {
+    let options = PruneOptions {
+        pattern: task.pattern,
+        propagation: Propagation::Pruned,
+        unit: task.unit,
+        tokens: subject.calibration(),
+        statistics: subject.statistics(),
+        interrupt: cancel.flag(),
+        ..PruneOptions::new(task.ranking.method.clone())
+    };
+    Ok(prune_in_memory(subject.checkpoint(), &task.allocation, &options, &mut |_| {})?.0)
+}
 
 /// Returns the losses of a task's windows, `[windows]`.
 ///
@@ -16,15 +34,6 @@ pub(super) fn propagated_losses(
     task: &PropagatedTask,
     cancel: &Cancel,
 ) -> Result<Vec<WindowLoss>, TrialError> {
-    let options = PruneOptions {
-        pattern: task.pattern,
-        propagation: Propagation::Pruned,
-        unit: task.unit,
-        tokens: subject.calibration(),
-        statistics: subject.statistics(),
-        interrupt: cancel.flag(),
-        ..PruneOptions::new(task.ranking.method.clone())
-    };
-    let (decoder, _) = prune_in_memory(subject.checkpoint(), &task.allocation, &options, &mut |_| {})?;
+    let decoder = pruned(subject, task, cancel)?;
     subject.losses_of(&decoder, task.split, task.windows.clone())
 }

@@ -9,6 +9,7 @@ use super::ranking::Ranking;
 use super::target::Target;
 use crate::prune::Pattern;
 use crate::stats::{Source, WINDOW_LENGTH};
+use crate::tasks::TaskPlan;
 
 /// What a trial is told: enough to prepare it again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,6 +27,9 @@ pub struct TrialSettings {
     pub measure: Measure,
     /// What the models read.
     pub texts: TextSettings,
+    /// The tasks whose documents stand in the place of the fitness and the selection text, where [`Measure::Tasks`] counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tasks: Option<TaskPlan>,
 }
 
 /// What the models read.

@@ -6,6 +6,7 @@ use std::ops::Range;
 use candle_core::Tensor;
 
 use super::cancel::Cancel;
+use super::documents::Documents;
 use super::error::TrialError;
 use super::order::Order;
 use super::ranks::Ranks;
@@ -19,6 +20,7 @@ use crate::model::{Block, Checkpoint, Decoder, Head, ModelError, Precision, no_t
 use crate::prune::{Method, Pattern, PruneError, Share, on_device};
 use crate::results::Reductions;
 use crate::stats::{Statistics, Tokens};
+use crate::tasks::ScoredDocument;
 
 /// A model, ready to be pruned and measured many times.
 #[derive(Debug)]
@@ -35,6 +37,8 @@ pub struct Subject {
     fitness: Reference,
     selection: Option<Reference>,
     report: Option<Reference>,
+    /// What stands in the place of the fitness and the selection text, and what stops it.
+    documents: Option<(Documents, Cancel)>,
 }
 
 impl Subject {
@@ -74,7 +78,33 @@ impl Subject {
             resident,
             order,
             reductions: Reductions::new(),
+            documents: None,
         })
+    }
+
+    /// Puts documents in the place of the fitness and the selection text.
+    #[must_use]
+    pub(super) fn asked(self, documents: Option<Documents>, cancel: Cancel) -> Self {
+        Self { documents: documents.map(|it| (it, cancel)), ..self }
+    }
+
+    /// Returns how many windows a text has, or how many documents stand in its place; 0 without either.
+    pub fn windows(&self, split: Split) -> usize {
+        match self.documents.as_ref().and_then(|(it, _)| it.of(split)) {
+            Some(documents) => documents.len(),
+            None => self.reference(split).map_or(0, Reference::windows),
+        }
+    }
+
+    /// Returns how many tokens a window of a text has; where documents stand in its place, in the mean.
+    pub fn window_tokens(&self, split: Split) -> u64 {
+        match self.documents.as_ref().and_then(|(it, _)| it.of(split)) {
+            Some(documents) => {
+                let tokens: usize = documents.iter().map(ScoredDocument::tokens).sum();
+                tokens.div_ceil(documents.len().max(1)) as u64
+            }
+            None => self.reference(split).map_or(0, |it| it.tokens().length() as u64),
+        }
     }
 
     /// Keeps the windows that the statistics were collected on, which pruning behind pruned blocks reads again.
@@ -184,6 +214,23 @@ impl Subject {
         Ok(block)
     }
 
+    /// Returns the whole model whose linears have lost their shares.
+    ///
+    /// # Errors
+    /// As [`Subject::pruned_block`].
+    pub fn pruned_decoder(&self, shares: &[Share]) -> Result<Decoder, TrialError> {
+        let mut decoder = self.decoder.clone();
+        for (index, block) in decoder.blocks.iter_mut().enumerate() {
+            *block = self.pruned_block(index, shares)?;
+        }
+        Ok(decoder)
+    }
+
+    /// Returns the dense model.
+    pub const fn decoder(&self) -> &Decoder {
+        &self.decoder
+    }
+
     /// Returns the losses of some windows of a text when each linear loses its share of weights, `[windows]`.
     ///
     /// The masks are those of the dense statistics. A text that there is not gives nothing.
@@ -196,6 +243,9 @@ impl Subject {
         shares: &[Share],
         windows: Range<usize>,
     ) -> Result<Vec<WindowLoss>, TrialError> {
+        if let Some((documents, cancel)) = self.documents.as_ref().filter(|(it, _)| it.of(split).is_some()) {
+            return documents.losses(&self.pruned_decoder(shares)?, split, windows, cancel);
+        }
         let blocks =
             (0..self.decoder.blocks.len()).map(|index| self.pruned_block(index, shares).map(Cow::Owned));
         self.losses_through(blocks, &self.decoder.head, split, windows)

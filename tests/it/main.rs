@@ -99,6 +99,8 @@ mod stats {
 mod support;
 mod tasks {
     mod command;
+    mod compared;
     mod reference;
     mod scores;
+    mod searched;
 }

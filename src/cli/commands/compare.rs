@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::baselines::program::Baseline;
+use crate::cli::shared::asked::TaskArguments;
 use crate::cli::shared::common::{Common, Format, Verdict};
 use crate::cli::shared::dry_run::{DryRun, Outline};
 use crate::cli::shared::error::CliError;
@@ -17,7 +18,7 @@ use crate::cli::shared::trial::{
 use crate::cli::shared::{output, preparation, terminal};
 use crate::compare::entrant::{Decider, Entrant};
 use crate::compare::error::CompareError;
-use crate::compare::folder::{Folder, identify};
+use crate::compare::folder::{Folder, TASKS, identify, identify_tasks};
 use crate::compare::ground::Ground;
 use crate::compare::run::{ComparisonPlan, compare};
 use crate::compare::summary::{Comparison, Timings};
@@ -29,9 +30,11 @@ use crate::lang::types::UnitKind;
 use crate::prune::{Method, Pattern, Propagation};
 use crate::report::{TableOptions, compare as tables};
 use crate::session::{Needs, metric_of};
+use crate::tasks::Purpose;
 use crate::trial::loss::Measure;
 use crate::trial::open::{Placement, open};
 use crate::trial::prepare::prepare;
+use crate::trial::scores::Examination;
 use crate::trial::settings::{TextSettings, TrialSettings};
 use crate::trial::store::{Memory, Store};
 
@@ -41,6 +44,7 @@ use crate::trial::store::{Memory, Store};
   allot compare MODEL --sparsity 0.5,0.6,0.7,0.8 --texts MODEL/text --length 256
   allot compare MODEL uniform owl my.allot evopress-block descent --sparsity 0.7 --texts TEXTS --out COMPARED
   allot compare MODEL global er_plus er uniform owl dsa --sparsity 0.65,0.7,0.75,0.8 --texts TEXTS --table latex
+  allot compare MODEL uniform owl dsa --sparsity 0.7 --texts TEXTS --tasks seven --data DATA --limit 200
   allot compare MODEL --sparsity 0.7 --calibration c4.jsonl --report wiki.test.raw --method sparsegpt
 
 Without SCRIPTs all published ones are compared, but for those as coded. With --out, what was measured is kept: the same command goes
@@ -84,6 +88,11 @@ pub(in crate::cli) struct Arguments {
     table: TableForm,
     #[command(flatten)]
     texts: Texts,
+    /// Also scores each pruned model by tasks, with commas between: a table of accuracies beside perplexities
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', help_heading = "Tasks")]
+    tasks: Vec<String>,
+    #[command(flatten)]
+    asked: TaskArguments,
     #[command(flatten)]
     dry_run: DryRun,
 }
@@ -109,12 +118,20 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
     if arguments.dry_run.dry_run {
         return forecast(arguments, &plan, &metric, &method, common);
     }
+    // What is wrong with tasks shows before the model is opened.
+    let asked = arguments.asked.plan(&arguments.tasks);
+    let asked =
+        asked.map(|plan| Ok::<_, CliError>(Examination::new(plan.read(Purpose::All)?, plan.protocol)));
+    let mut examination = asked.transpose()?;
     let settings = settings(arguments, &plan, &metric, common.quiet)?;
     let prepared = preparation::prepared(common, |machine, note| {
         let preparation::Machine { engine, others, precision, .. } = &machine;
         let placement = Placement { engine, others, precision: *precision };
         let mut opened = open(&settings, placement, &machine.cancel)?;
         identify(&mut opened, &arguments.method);
+        if let Some(examination) = &examination {
+            identify_tasks(&mut opened, examination);
+        }
         if let Some(path) = &arguments.out {
             // Before the work that is done once, which takes minutes.
             Folder::check(path, &opened.identity)?;
@@ -130,6 +147,10 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
         None => (None, Box::new(Memory::default())),
         Some(path) => {
             let (folder, journal) = Folder::enter(path, &prepared.identity)?;
+            examination = match examination {
+                Some(examination) => Some(examination.kept(&folder.file(TASKS)).map_err(CompareError::from)?),
+                None => None,
+            };
             (Some(folder), Box::new(journal))
         }
     };
@@ -137,6 +158,7 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
         evaluator: prepared.evaluator,
         method,
         propagation: arguments.propagate,
+        examination,
         calibrated: prepared.calibrated,
     };
     let bar = Progress::new("comparing", common.quiet);
@@ -319,7 +341,7 @@ fn settings(
         pattern: arguments.pattern,
     };
     let place = TrialPlace { model: &arguments.model, sparsity, length: arguments.texts.length };
-    trial(place, &objective, texts, quiet)
+    trial(place, &objective, None, texts, quiet)
 }
 
 /// Writes a comparison into its folder: as data, as tables, as figures and as a page.

@@ -235,7 +235,7 @@ fn trial_settings(
     };
     let sparsity = sparsities.first().copied().unwrap_or(0.5);
     let place = TrialPlace { model: &arguments.model, sparsity, length: arguments.texts.length };
-    trial(place, &objective, texts, quiet)
+    trial(place, &objective, None, texts, quiet)
 }
 
 /// Returns which texts are read, and how much of each.

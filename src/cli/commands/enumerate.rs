@@ -66,7 +66,7 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
         let candidates = formulas(&Space::new(&all).map_err(SearchError::from)?, &grid)?.len() as u64;
         return forecast(&place, &texts, candidates, common);
     }
-    let mut settings = search::base(place, &arguments.objective, texts, space, common.quiet)?;
+    let mut settings = search::base(place, &arguments.objective, None, texts, space, common.quiet)?;
     settings.enumeration = Some(grid);
     search::work(Search::new(settings, &arguments.out), common)
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::baselines::program::Baseline;
+use crate::cli::shared::asked::TaskArguments;
 use crate::cli::shared::common::{Common, Verdict};
 use crate::cli::shared::dry_run::DryRun;
 use crate::cli::shared::error::CliError;
@@ -23,10 +24,12 @@ use crate::search::searcher::Searcher;
 use crate::search::settings::Settings;
 use crate::search::space::SpaceOptions;
 use crate::session::{Search, include};
+use crate::tasks::TaskPlan;
+use crate::trial::loss::Measure;
 use crate::trial::settings::TextSettings;
 
 /// What a run's folder says already: beside `--resume` these would be ignored, so they are refused. A group is named like its struct.
-const OF_NEW: [&str; 14] = [
+const OF_NEW: [&str; 17] = [
     "expression",
     "model",
     "out",
@@ -39,6 +42,9 @@ const OF_NEW: [&str; 14] = [
     "control",
     "Texts",
     "Objective",
+    "tasks",
+    "report_tasks",
+    "TaskArguments",
     "SpaceArguments",
     "dry_run",
 ];
@@ -57,6 +63,8 @@ const EVALUATIONS: usize = 500;
   allot search MODEL --sparsity 0.7 --calibration T.safetensors:calib_ids --fitness T.safetensors:fitness_ids --out RUN
   allot search MODEL --sparsity 0.7 --texts TEXTS --seeds 3 --control random --control evopress --out RUN
   allot search MODEL --sparsity 0.7 --also 0.6 --also 0.8 --texts TEXTS --out RUN
+  allot search MODEL --sparsity 0.7 --texts TEXTS --report-tasks seven --data DATA --out RUN
+  allot search MODEL --sparsity 0.7 --texts TEXTS --measure tasks --tasks piqa,arc_easy --report-tasks seven --data DATA --out RUN
   allot search MODEL --sparsity 0.7 --texts TEXTS --evaluations 100000 --time-limit 8h --out RUN
   allot search --resume RUN
   allot search --resume RUN --evaluations 2000
@@ -80,6 +88,14 @@ pub(in crate::cli) struct Arguments {
     texts: Texts,
     #[command(flatten)]
     objective: Objective,
+    /// The tasks of `--measure tasks`, with commas between: a quarter of their documents stands in the place of the fitness text, another one in that of the selection text
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', help_heading = "Tasks")]
+    tasks: Vec<String>,
+    /// The tasks by which the final table scores allocations, with commas between: on documents that do not decide
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', help_heading = "Tasks")]
+    report_tasks: Vec<String>,
+    #[command(flatten)]
+    asked: TaskArguments,
     #[command(flatten)]
     space: crate::cli::shared::space::SpaceArguments,
     /// Begins with this script as well, beside the published ones; may be repeated; `-e` takes its text instead
@@ -147,7 +163,9 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
         return Err(CliError::NoSparsity);
     };
     let place = TrialPlace { model: dense, sparsity, length: arguments.texts.length };
-    let texts = arguments.texts.settings(arguments.seed)?;
+    // Where tasks decide, another text stands in the fitness text's place, and nothing comes of it.
+    let by_tasks = arguments.objective.measure == Measure::Tasks;
+    let texts = arguments.texts.settings_with(arguments.seed, by_tasks)?;
     if arguments.dry_run.dry_run {
         // Every control spends what a search does.
         let searches = arguments.seeds * (1 + arguments.control.len() as u64);
@@ -155,7 +173,10 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
         return forecast(&place, &texts, candidates, common);
     }
     let space = arguments.space.options()?;
-    let mut settings = base(place, &arguments.objective, texts, space, common.quiet)?;
+    let decides = arguments.asked.plan(&arguments.tasks);
+    let mut settings = base(place, &arguments.objective, decides, texts, space, common.quiet)?;
+    let reported = arguments.asked.plan(&arguments.report_tasks);
+    settings.report_tasks = reported.map(TaskPlan::from_anywhere).transpose()?;
     let included = arguments.include.iter().cloned().map(Named::Name).chain(arguments.written.named());
     for name in included {
         let loaded = name.load(None, common.quiet)?;
@@ -191,11 +212,15 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
 pub(in crate::cli) fn base(
     place: TrialPlace<'_>,
     objective: &Objective,
+    tasks: Option<TaskPlan>,
     texts: TextSettings,
     space: SpaceOptions,
     quiet: bool,
 ) -> Result<Settings, CliError> {
-    Ok(Settings { evaluations: usize::MAX, ..Settings::new(trial(place, objective, texts, quiet)?, space) })
+    Ok(Settings {
+        evaluations: usize::MAX,
+        ..Settings::new(trial(place, objective, tasks, texts, quiet)?, space)
+    })
 }
 
 /// Does all of a search, or what is left of it, and shows what it found.
@@ -207,7 +232,7 @@ pub(in crate::cli) fn work(search: Search, common: Common) -> Result<Verdict, Cl
         let search = search.on(machine.engine, machine.precision).beside(machine.others);
         search.cancelled_by(machine.cancel).prepare(note)
     })?;
-    say_same(prepared.same_texts(), common.quiet);
+    say_same(&prepared.same_texts(), common.quiet);
     let folder = prepared.folder().to_owned();
     let stopped =
         CliError::Stopped { folder: folder.clone(), device: common.device.flags(), cause: Interrupted };

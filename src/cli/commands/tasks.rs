@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use clap::ValueEnum;
-
+use crate::cli::shared::asked::{Rules, task_file};
 use crate::cli::shared::common::{Common, Format, Verdict};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::progress::Progress;
@@ -13,7 +12,7 @@ use crate::cli::shared::{model, output, terminal};
 use crate::model::Tokenizer;
 use crate::report::{TableOptions, tasks as tables};
 use crate::tasks::log::{Earlier, write};
-use crate::tasks::{About, Asked, Asking, Protocol, SHOT_SEED, Selection, TaskReport, ask, builtin, named};
+use crate::tasks::{About, Asked, Asking, Purpose, SHOT_SEED, Selection, TaskReport, ask, builtin, named};
 
 /// Measures accuracy by tasks: likelihoods of given answers, or answers that the model writes, by the rules of lm-evaluation-harness
 #[derive(Debug, clap::Args)]
@@ -76,22 +75,6 @@ pub(in crate::cli) struct Arguments {
     describe: Option<String>,
 }
 
-/// Whose rules prompts follow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Rules {
-    /// Today's lm-evaluation-harness
-    Harness,
-    /// Version 0.3, by which Wanda and most papers up to 2025 report
-    Wanda,
-}
-
-fn task_file(text: &str) -> Result<(String, PathBuf), String> {
-    match text.split_once('=') {
-        Some((task, file)) if !task.is_empty() && !file.is_empty() => Ok((task.to_owned(), file.into())),
-        _ => Err("write a task and a file, such as `gsm8k=train.jsonl`".to_owned()),
-    }
-}
-
 pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdict, CliError> {
     if let Some(name) = &arguments.describe {
         let text = builtin::text(name).ok_or_else(|| CliError::NoTask { name: name.clone() })?;
@@ -109,6 +92,7 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
         shot_files: arguments.shots_from.iter().cloned().collect::<BTreeMap<_, _>>(),
         limit: arguments.limit,
         seed: Some(arguments.shots_seed),
+        purpose: Purpose::All,
     };
     let asked: Vec<Asked> = named(&arguments.tasks)?
         .into_iter()
@@ -138,10 +122,7 @@ fn measured(
     let checkpoint = model::open(folder, common)?;
     let tokenizer = Tokenizer::open(&checkpoint)?;
     model::warn_of_texts(Some(tokenizer.special_tokens()), common.quiet);
-    let protocol = match arguments.protocol {
-        Rules::Harness => Protocol::Harness,
-        Rules::Wanda => Protocol::Wanda,
-    };
+    let protocol = arguments.protocol.into();
     let decoder = arguments.pruned.decoder(checkpoint.clone(), common.quiet)?;
     let mut about = About::new(&checkpoint, tokenizer.special_tokens().clone(), protocol);
     about.longest = arguments.max_length.unwrap_or(about.longest);

@@ -345,6 +345,7 @@ impl From<SessionError> for CliError {
             SessionError::NoValue { name, text, cause } => Self::NoValue { name, text, cause },
             SessionError::NoScript { name, similar } => Self::NoScript { name, similar },
             SessionError::NoMetric { name } => Self::NoMetric { name },
+            SessionError::Task(cause) => Self::Task(cause),
             SessionError::DecidedSparsity { name, target, asked } => {
                 Self::DecidedSparsity { name, target, asked }
             }

@@ -158,6 +158,15 @@ fn task(error: &TaskError) -> Vec<String> {
             one("describe the file's form: `allot tasks --describe NAME` prints a description to change")
         }
         TaskError::Length { longest, .. } => one(format!("use a `--max-length` of at most {longest}")),
+        TaskError::OwnShots { task } => {
+            one(format!("give other documents with `--shots-from {task}=FILE`, or ask with `--shots 0`"))
+        }
+        TaskError::Leak { .. } => one("report other tasks, or search by others"),
+        TaskError::Written { .. } => one("name it in `--report-tasks` alone"),
+        TaskError::NoDocument { .. } => one("give files with more documents, or name more tasks"),
+        TaskError::Parquet { .. } => one(
+            "convert it with Python: `import pandas; pandas.read_parquet(\"FILE.parquet\").to_json(\"FILE.jsonl\", orient=\"records\", lines=True)`",
+        ),
         TaskError::Empty { .. } | TaskError::Document { .. } => one("correct the file"),
         TaskError::NoRoom { .. } => one("leave the task out, or use a model with a longer context"),
         TaskError::Other { .. } => {
@@ -220,6 +229,7 @@ fn model(error: &ModelError) -> Vec<String> {
         ModelError::Shape { .. } => one("use the config.json that came with these weights"),
         ModelError::DataType { .. } => one("dequantise a quantised model first"),
         ModelError::NotFinite { .. } => one("use another copy"),
+        ModelError::Destroyed => one("prune less, or by another method"),
         ModelError::Overflow { .. } => one(
             "the model gives no finite activations on this text: look at its weights and config.json, or use `--precision f32`",
         ),
@@ -478,8 +488,10 @@ fn trial(error: &TrialError) -> Vec<String> {
         TrialError::Model(cause) => model(cause),
         TrialError::Prune(cause) => prune(cause),
         TrialError::Text(cause) => text(cause),
+        TrialError::Task(cause) => task(cause),
         TrialError::Statistics(cause) => statistics(cause),
         TrialError::Script(cause) => script(cause),
+        TrialError::NoTasks => one("name some with `--tasks NAMES --data FOLDER`"),
         TrialError::Journal { .. } => one(RESTORE),
         TrialError::Degenerate { .. } => one("choose another sparsity"),
         TrialError::MarginalPattern { .. } => {
@@ -516,6 +528,9 @@ fn search(error: &SearchError) -> Vec<String> {
         SearchError::Space(cause) => space(cause),
         SearchError::Exists { folder } => {
             one(format!("go on with `allot search --resume {}`, or choose another `--out`", folder.display()))
+        }
+        SearchError::NotByTasks { .. } => {
+            one("leave the control out; `random`, `ramp` and `evopress` go by candidates' losses alone")
         }
         SearchError::Changed { .. } => one(RESTORE),
         SearchError::Fewer { begun, .. } => {

@@ -1,6 +1,7 @@
 //! What several commands use: arguments, errors, the terminal.
 
 pub(super) mod allocation;
+pub(super) mod asked;
 pub(super) mod calibration;
 pub(super) mod common;
 pub(super) mod configuration;

@@ -58,6 +58,8 @@ const WINDOWS: &[&str] = &["samples", "length", "seed", "memory"];
 const EVALUATION: &[&str] = &["stats", "text", "tokens", "samples", "length", "seed", "memory", "method"];
 /// The same but for the method.
 const CALIBRATION: &[&str] = &["stats", "text", "tokens", "samples", "length", "seed", "memory"];
+/// How tasks are asked, beside their names.
+const TASK_OPTIONS: &[&str] = &["data", "shots", "shots_from", "limit", "protocol"];
 /// The commands that calibrate on `--text` or `--tokens`, or read `--stats`.
 const CALIBRATED: &[&str] = &["eval", "prune", "diff", "export"];
 /// The commands that read a calibration, a fitness, a selection and a report text.
@@ -252,6 +254,36 @@ const RULES: &[Rule] = &[
         Holds("without a program such as `evopress-block`", |given| !has_program(given)),
         "nothing is searched for",
     ),
+    rule(&["compare"], TASK_OPTIONS, Without(&["tasks"]), "no task is asked"),
+    rule(&["compare"], &["tasks"], Without(&["data"]), "the documents of tasks are in a folder"),
+    rule(&["compare"], &["tasks"], Beside(&["dry_run"]), "what tasks take is not foretold"),
+    rule(&["search"], TASK_OPTIONS, Without(&["tasks", "report_tasks"]), "no task is asked"),
+    rule(
+        &["search"],
+        &["tasks", "report_tasks"],
+        Without(&["data"]),
+        "the documents of tasks are in a folder",
+    ),
+    rule(&["search"], &["tasks", "report_tasks"], Beside(&["dry_run"]), "what tasks take is not foretold"),
+    rule(
+        &["search"],
+        &["tasks"],
+        IsNot("measure", &["tasks"]),
+        "they would decide nothing; `--report-tasks` scores what was found",
+    ),
+    rule(
+        &["search"],
+        &["measure"],
+        All(&[Is("measure", &["tasks"]), Without(&["tasks"])]),
+        "tasks are named with `--tasks`",
+    ),
+    rule(
+        &["search"],
+        &["fitness", "selection"],
+        Is("measure", &["tasks"]),
+        "documents of the tasks stand in the place of these texts",
+    ),
+    rule(&["enumerate", "descend"], &["measure"], Is("measure", &["tasks"]), "only a search goes by tasks"),
     rule(
         &["compare"],
         &["unit"],

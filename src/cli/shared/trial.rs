@@ -12,6 +12,7 @@ use crate::lang::ops::Op;
 use crate::model::{Checkpoint, Tokenizer};
 use crate::session::TrialOptions;
 use crate::stats::{Source, TokenFile, WINDOW_LENGTH};
+use crate::tasks::TaskPlan;
 use crate::trial::loss::Measure;
 use crate::trial::settings::{TextSettings, TrialSettings};
 use crate::trial::target::Target;
@@ -26,7 +27,7 @@ pub(in crate::cli) struct Objective {
     /// Searches for a function that is good there as well: another sparsity, or a model's folder; may be repeated
     #[arg(long, value_name = "RATIO|MODEL", allow_negative_numbers = true, value_parser = super::values::ratio_or_model)]
     pub(in crate::cli) also: Vec<String>,
-    /// What counts as damage: the divergence from the dense model, or perplexity
+    /// What counts as damage: the divergence from the dense model, perplexity, or in a search the margins of tasks
     #[arg(long, default_value = "kl", value_parser = measure)]
     pub(in crate::cli) measure: Measure,
     /// How weights are chosen: wanda, magnitude, ria, or a script with a metric
@@ -164,8 +165,8 @@ fn source(given: &str) -> Source {
 
 /// Reads which loss counts.
 pub(in crate::cli) fn measure(word: &str) -> Result<Measure, String> {
-    let known = [Measure::Kl, Measure::Perplexity].into_iter().find(|it| it.name() == word);
-    known.ok_or_else(|| "write `kl` or `perplexity`".to_owned())
+    let known = [Measure::Kl, Measure::Perplexity, Measure::Tasks].into_iter().find(|it| it.name() == word);
+    known.ok_or_else(|| "write `kl`, `perplexity` or `tasks`".to_owned())
 }
 
 /// Where candidates are measured, as arguments say it.
@@ -237,6 +238,7 @@ pub(in crate::cli) fn calibration(
 pub(in crate::cli) fn trial(
     place: TrialPlace<'_>,
     objective: &Objective,
+    tasks: Option<TaskPlan>,
     texts: TextSettings,
     quiet: bool,
 ) -> Result<TrialSettings, CliError> {
@@ -246,6 +248,7 @@ pub(in crate::cli) fn trial(
         pattern: objective.pattern,
         measure: objective.measure,
         length: place.length,
+        tasks,
         ..TrialOptions::at(model, place.sparsity)
     };
     for also in &objective.also {

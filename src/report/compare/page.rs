@@ -11,6 +11,25 @@ pub const PAGE: &str = "report.html";
 /// Returns a comparison as one HTML page: the table, perplexity against sparsity, and the ratios of each block.
 pub fn html(comparison: &Comparison, seconds: &[f64]) -> String {
     let title = escaped(&format!("{}: allocations compared", comparison.model));
+    let of_tasks = match super::tasks::grids(comparison) {
+        grids if grids.is_empty() => String::new(),
+        grids => {
+            let tables = grids
+                .iter()
+                .map(|(title, grid)| format!("<h3>{}</h3>\n{}", escaped(title), grid.html(title)));
+            format!(
+                "<section aria-labelledby=\"tasks\">\n<h2 id=\"tasks\">Tasks</h2>\n<p>{}</p>\n{}<p class=\"note\">{}.</p>\n</section>\n",
+                escaped(&super::tasks::caption(comparison)),
+                tables.collect::<String>(),
+                escaped(
+                    super::tasks::MARKS
+                        .trim_start_matches("* ")
+                        .replacen("the highest", "Bold: the highest", 1)
+                        .as_str()
+                ),
+            )
+        }
+    };
     let problems: String =
         problems(comparison).iter().map(|it| format!("<p class=\"note\">{}</p>\n", escaped(it))).collect();
     format!(
@@ -19,7 +38,7 @@ pub fn html(comparison: &Comparison, seconds: &[f64]) -> String {
          <meta name=\"color-scheme\" content=\"light dark\"/>\n<title>{title}</title>\n<style>\n{}</style>\n</head>\n<body>\n<main>\n\
          <header>\n<p class=\"eyebrow\">allot compare</p>\n<h1>{title}</h1>\n<p class=\"settings\">{}</p>\n</header>\n\
          <section aria-labelledby=\"table\">\n<h2 id=\"table\">Perplexity</h2>\n{}<p class=\"note\">Bold: the least of its column. {}.</p>\n\
-         {problems}</section>\n\
+         {problems}</section>\n{of_tasks}\
          <section aria-labelledby=\"curve\">\n<h2 id=\"curve\">Perplexity against sparsity</h2>\n<div class=\"scroll\">{}</div>\n</section>\n\
          <section aria-labelledby=\"ratios\">\n<h2 id=\"ratios\">Ratios</h2>\n<p>The realised sparsity of each block; dashed, the \
          target.</p>\n<div class=\"scroll\">{}</div>\n</section>\n</main>\n</body>\n</html>\n",

@@ -4,7 +4,8 @@
 use std::fmt::Write;
 
 use super::style::{class, open};
-use super::table::{caption, label, number};
+use super::table::caption;
+use super::words::{label, number};
 use crate::compare::summary::{Comparison, Row};
 use crate::report::axis::LogAxis;
 use crate::report::chart::{Frame, line, log_ticks};

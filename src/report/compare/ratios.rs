@@ -4,7 +4,8 @@
 use std::fmt::Write;
 
 use super::style::{class, open};
-use super::table::{caption, label};
+use super::table::caption;
+use super::words::label;
 use crate::compare::summary::{Cell, Comparison};
 use crate::report::axis::{Axis, label_stride};
 use crate::report::chart::{Frame, line};

@@ -1,5 +1,7 @@
 //! The table of a comparison: perplexities by sparsity, and what it took to decide.
 
+use super::tasks;
+use super::words::{label, number};
 use crate::compare::summary::{Cell, CellResult, Comparison, Row};
 use crate::prune::{Pattern, Propagation};
 use crate::report::TableOptions;
@@ -13,6 +15,14 @@ pub fn text(comparison: &Comparison, seconds: &[f64], options: &TableOptions) ->
     out.push_str("* least perplexity of its column\n");
     out.push_str(COST);
     out.push('\n');
+    let of_tasks = tasks::grids(comparison);
+    if !of_tasks.is_empty() {
+        out.push_str(&format!("\n{}\n", tasks::caption(comparison)));
+        for (title, grid) in &of_tasks {
+            out.push_str(&format!("\n{title}\n{}", grid.text(options)));
+        }
+        out.push_str(&format!("{}\n", tasks::MARKS));
+    }
     for problem in problems(comparison) {
         out.push_str(&format!("{problem}\n"));
     }
@@ -22,15 +32,26 @@ pub fn text(comparison: &Comparison, seconds: &[f64], options: &TableOptions) ->
 /// Returns the table in Markdown, the least perplexities in bold.
 pub fn markdown(comparison: &Comparison, seconds: &[f64]) -> String {
     let mut out = format!("{}\n\n{}", caption(comparison), grid(comparison, Some(seconds)).markdown());
+    let of_tasks = tasks::grids(comparison);
+    if !of_tasks.is_empty() {
+        out.push_str(&format!("\n{}\n", tasks::caption(comparison)));
+        for (title, grid) in &of_tasks {
+            out.push_str(&format!("\n{title}\n\n{}", grid.markdown()));
+        }
+    }
     for problem in problems(comparison) {
         out.push_str(&format!("\n{problem}\n"));
     }
     out
 }
 
-/// Returns the table in LaTeX, for the package booktabs: perplexities alone, the least in bold.
+/// Returns the table in LaTeX, for the package booktabs: perplexities, the least in bold, and a table of tasks for each sparsity.
 pub fn latex(comparison: &Comparison) -> String {
-    grid(comparison, None).latex(&caption(comparison))
+    let mut out = grid(comparison, None).latex(&caption(comparison));
+    for (title, grid) in tasks::grids(comparison) {
+        out.push_str(&format!("\n{}", grid.latex(&format!("{title}: {}", tasks::caption(comparison)))));
+    }
+    out
 }
 
 /// What tokens and seconds count.
@@ -61,17 +82,19 @@ pub(super) fn problems(comparison: &Comparison) -> Vec<String> {
     let mut problems: Vec<String> = Vec::new();
     for row in &comparison.rows {
         for cell in &row.cells {
-            if let CellResult::Problem(problem) = &cell.result {
-                problems.push(format!("{} at {}: {problem}", label(row), plain_percent(cell.target)));
-            }
+            let problem = match &cell.result {
+                CellResult::Problem(problem) => problem.as_str(),
+                CellResult::Measured { tasks, .. }
+                    if tasks.is_empty() && !comparison.dense_tasks.is_empty() =>
+                {
+                    "the model's logits are not finite, so the tasks show nothing"
+                }
+                CellResult::Measured { .. } => continue,
+            };
+            problems.push(format!("{} at {}: {problem}", label(row), plain_percent(cell.target)));
         }
     }
     problems
-}
-
-/// Returns a row's name, with its unit where several were tried.
-pub(super) fn label(row: &Row) -> String {
-    if row.unit_asked { format!("{}, per {}", row.name, row.unit) } else { row.name.clone() }
 }
 
 /// Returns the table; with the cost of each row where there are seconds.
@@ -106,15 +129,5 @@ pub(super) fn grid(comparison: &Comparison, seconds: Option<&[f64]>) -> Grid {
         rows: rows.collect(),
         flexible: Flexible::Name(0),
         head,
-    }
-}
-
-/// Returns a perplexity: with two decimals below ten thousand, as papers have it.
-pub(super) fn number(perplexity: f64) -> String {
-    match perplexity {
-        it if !it.is_finite() => "∞".to_owned(),
-        it if it < 10_000.0 => format!("{it:.2}"),
-        it if it < 1e9 => grouped(it.round() as u64),
-        it => significant(it, 3),
     }
 }

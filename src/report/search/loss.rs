@@ -9,6 +9,8 @@ use crate::trial::loss::Measure;
 pub(super) enum LossScale {
     /// As they are.
     Divergence,
+    /// As they are: the loss of the tasks' margins.
+    Margin,
     /// Their exponentials.
     Perplexity,
     /// With several settings, where a loss is the mean logarithm of what it is to uniform's: in percent of uniform's.
@@ -20,6 +22,7 @@ impl LossScale {
         match (summary.settings.len(), summary.measure) {
             (0 | 1, Measure::Kl) => Self::Divergence,
             (0 | 1, Measure::Perplexity) => Self::Perplexity,
+            (0 | 1, Measure::Tasks) => Self::Margin,
             _ => Self::Relative,
         }
     }
@@ -27,7 +30,7 @@ impl LossScale {
     /// Returns the number that is shown for a loss.
     pub(super) fn shown(self, loss: f64) -> f64 {
         match self {
-            Self::Divergence => loss,
+            Self::Divergence | Self::Margin => loss,
             Self::Perplexity => loss.exp(),
             Self::Relative => 100.0 * loss.exp(),
         }
@@ -37,6 +40,7 @@ impl LossScale {
     pub(super) const fn title(self) -> &'static str {
         match self {
             Self::Divergence => "KL to the dense model (nats)",
+            Self::Margin => "loss of the tasks' margins (nats)",
             Self::Perplexity => "perplexity",
             Self::Relative => "loss (% of uniform's)",
         }
@@ -46,6 +50,7 @@ impl LossScale {
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Divergence => "KL",
+            Self::Margin => "task loss",
             Self::Perplexity => "perplexity",
             Self::Relative => "% of uniform",
         }
@@ -54,7 +59,7 @@ impl LossScale {
     /// Returns how many decimals are shown.
     pub(super) const fn decimals(self) -> usize {
         match self {
-            Self::Divergence => 4,
+            Self::Divergence | Self::Margin => 4,
             Self::Perplexity => 2,
             Self::Relative => 1,
         }

@@ -2,10 +2,11 @@
 
 use std::fmt::Write;
 
+use super::column::Measured;
 use super::curve::Curve;
 use super::formula::Reading;
 use super::loss::{LossScale, deciding, deciding_text};
-use super::rows::{self, Measured, Results};
+use super::rows::{self, Results};
 use super::text::{comparisons, elements, spent, tables};
 use super::{front, ratios};
 use crate::lang::mathml::mathml;

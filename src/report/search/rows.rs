@@ -1,6 +1,8 @@
 //! What a search's tables say, before it is known where they are shown.
 
+use super::column::{Column, Measured};
 use super::loss::{LossScale, deciding_text};
+use super::tasks;
 use crate::baselines::program::Baseline;
 use crate::report::number::{grouped, plain_percent};
 use crate::search::searcher::Searcher;
@@ -32,41 +34,6 @@ impl RowKind {
     }
 }
 
-/// A number measured once, or over seeds.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Measured {
-    pub(super) mean: f64,
-    /// The standard deviation over seeds, with n - 1.
-    pub(super) deviation: Option<f64>,
-}
-
-impl Measured {
-    pub(super) const fn once(mean: f64) -> Self {
-        Self { mean, deviation: None }
-    }
-
-    /// Returns nothing of no values.
-    pub(super) fn over(values: &[f64]) -> Option<Self> {
-        let n = values.len() as f64;
-        let mean = values.iter().sum::<f64>() / n;
-        let squares = values.iter().map(|value| (value - mean) * (value - mean)).sum::<f64>();
-        let deviation = (values.len() > 1).then(|| (squares / (n - 1.0)).sqrt());
-        (!values.is_empty()).then_some(Self { mean, deviation })
-    }
-
-    /// Returns the mean, and the deviation where there is one, with some decimals; large numbers have none.
-    pub(super) fn text(self, decimals: usize) -> String {
-        if !self.mean.is_finite() {
-            return "–".to_owned();
-        }
-        let decimals = if self.mean.abs() >= 1000.0 { 0 } else { decimals };
-        match self.deviation {
-            Some(deviation) => format!("{:.decimals$} ± {deviation:.decimals$}", self.mean),
-            None => format!("{:.decimals$}", self.mean),
-        }
-    }
-}
-
 /// A row of the final table.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Row {
@@ -91,16 +58,6 @@ pub(super) struct Results {
     pub(super) text: &'static str,
 }
 
-/// A column of measured numbers.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Column {
-    pub(super) title: &'static str,
-    /// The model and the sparsity, where there are several.
-    pub(super) setting: Option<String>,
-    /// How many decimals its numbers have.
-    pub(super) decimals: usize,
-}
-
 impl Results {
     /// Returns the final table: on the report text, or where that was not read, by the losses that chose.
     pub(super) fn of(summary: &Summary) -> Self {
@@ -112,14 +69,15 @@ impl Results {
             for setting in &summary.settings {
                 let place =
                     several.then(|| format!("{} at {}", setting.model, plain_percent(setting.target)));
-                columns.push(Column { title: "KL", setting: place.clone(), decimals: 4 });
-                columns.push(Column { title: "perplexity", setting: place, decimals: 2 });
+                columns.push(Column::of("KL", place.clone(), 4));
+                columns.push(Column::of("perplexity", place, 2));
             }
         } else {
-            columns.push(Column { title: scale.name(), setting: None, decimals: scale.decimals() });
+            columns.push(Column::of(scale.name(), None, scale.decimals()));
         }
         let mut rows = rows(summary, reported);
-        mark(&mut rows, columns.len());
+        columns.extend(tasks::columns(summary));
+        mark(&mut rows, &columns);
         Self { columns, rows, text: if reported { "report" } else { deciding_text(summary) } }
     }
 }
@@ -133,9 +91,15 @@ fn rows(summary: &Summary, reported: bool) -> Vec<Row> {
         best: Vec::new(),
     };
     let mut rows = Vec::new();
+    if !reported && tasks::are_reported(summary) {
+        let values = std::iter::once(None).chain(tasks::dense(summary)).collect();
+        let (name, size) = ("dense model".to_owned(), String::new());
+        rows.push(Row { kind: RowKind::Dense, name, size, values, best: Vec::new() });
+    }
     if reported {
         let dense = summary.settings.iter();
         let values = dense.flat_map(|it| [0.0, it.dense_perplexity].map(|value| Some(Measured::once(value))));
+        let values = values.chain(tasks::dense(summary));
         let (name, size) = ("dense model".to_owned(), String::new());
         rows.push(Row { kind: RowKind::Dense, name, size, values: values.collect(), best: Vec::new() });
     }
@@ -181,7 +145,7 @@ fn values(summary: &Summary, reported: bool, winners: &[&Winner]) -> Vec<Option<
     if !reported {
         let scale = LossScale::of(summary);
         let losses: Vec<f64> = winners.iter().map(|it| scale.shown(super::loss::deciding(it))).collect();
-        return vec![Measured::over(&losses)];
+        return std::iter::once(Measured::over(&losses)).chain(tasks::values(summary, winners)).collect();
     }
     let setting = |index: usize| {
         let damages: Vec<_> = winners.iter().filter_map(|it| it.report.get(index)).collect();
@@ -189,15 +153,19 @@ fn values(summary: &Summary, reported: bool, winners: &[&Winner]) -> Vec<Option<
         let perplexity: Vec<f64> = damages.iter().map(|it| it.perplexity).collect();
         [Measured::over(&kl), Measured::over(&perplexity)]
     };
-    (0..summary.settings.len()).flat_map(setting).collect()
+    (0..summary.settings.len()).flat_map(setting).chain(tasks::values(summary, winners)).collect()
 }
 
-/// Marks the least of each column among what is pruned.
-fn mark(rows: &mut [Row], columns: usize) {
+/// Marks the least of each column among what is pruned, or the highest where that is the best.
+fn mark(rows: &mut [Row], columns: &[Column]) {
     let mean = |row: &Row, column: usize| row.values.get(column).copied().flatten().map(|it| it.mean);
-    for column in 0..columns {
+    for (column, of) in columns.iter().enumerate() {
         let pruned = rows.iter().filter(|row| row.kind != RowKind::Dense);
-        let least = pruned.filter_map(|row| mean(row, column)).fold(f64::INFINITY, f64::min);
+        let means = pruned.filter_map(|row| mean(row, column));
+        let least = match of.highest {
+            true => means.fold(f64::NEG_INFINITY, f64::max),
+            false => means.fold(f64::INFINITY, f64::min),
+        };
         for row in rows.iter_mut() {
             let best = row.kind != RowKind::Dense && mean(row, column) == Some(least);
             row.best.push(best);
@@ -313,6 +281,7 @@ pub(super) fn settings(summary: &Summary) -> Vec<String> {
     let measure = match summary.measure {
         Measure::Kl => "KL to the dense model",
         Measure::Perplexity => "perplexity",
+        Measure::Tasks => "documents of tasks",
     };
     let spent = match searches().any(|run| run.searcher == Searcher::Enumeration) {
         true => format!("every formula of a small space, {evaluations} evaluations"),

@@ -70,6 +70,7 @@ fn shown(summary: &Summary, loss: f64) -> String {
     match (summary.settings.len(), summary.measure) {
         (1, Measure::Kl) => format!("{loss:.4} nats of divergence"),
         (1, Measure::Perplexity) => format!("perplexity {:.2}", loss.exp()),
+        (1, Measure::Tasks) => format!("{loss:.4} nats of the tasks' margins"),
         _ => format!("{:.1} % of uniform's", 100.0 * loss.exp()),
     }
 }

@@ -31,7 +31,12 @@ pub fn text(summary: &Summary, options: &TableOptions) -> String {
     for grid in tables(&results) {
         out.push_str(&grid.text(options));
     }
-    out.push_str("* least of its column\n");
+    match super::tasks::are_reported(summary) {
+        false => out.push_str("* least of its column\n"),
+        true => {
+            out.push_str(&format!("* best of its column\n{}", wrapped(super::tasks::NOTE, options.width)))
+        }
+    }
     out.push_str(&format!("\n{}", front(summary, options)));
     if !summary.comparisons.is_empty() {
         out.push('\n');
@@ -92,7 +97,7 @@ pub(super) fn tables(results: &Results) -> Vec<Grid> {
     let table = |place: &Option<String>| {
         let shown: Vec<usize> =
             (0..results.columns.len()).filter(|column| results.columns[*column].setting == *place).collect();
-        let titles = shown.iter().map(|column| results.columns[*column].title.to_owned());
+        let titles = shown.iter().map(|column| results.columns[*column].title.clone());
         let first = place.clone().unwrap_or_else(|| "allocation".to_owned());
         let rows = results.rows.iter().map(|row| {
             let values = shown.iter().map(|&column| Field {

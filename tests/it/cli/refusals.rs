@@ -59,6 +59,16 @@ const REFUSED: &[&str] = &[
     "enumerate M -s 0.5 --texts T --space dsa --max-size 4 --out R",
     "compare M owl -s 0.5 --texts T --evaluations 5",
     "compare M besa ramp -s 0.5 --texts T --unit block",
+    "compare M owl -s 0.5 --texts T --limit 3",
+    "compare M owl -s 0.5 --texts T --tasks boolq",
+    "compare M owl -s 0.5 --texts T --tasks boolq --data D --dry-run",
+    "search M -s 0.5 --texts T --protocol wanda --out R",
+    "search M -s 0.5 --texts T --report-tasks boolq --out R",
+    "search M -s 0.5 --texts T --report-tasks boolq --data D --dry-run --out R",
+    "search M -s 0.5 --texts T --tasks boolq --data D --out R",
+    "search M -s 0.5 --texts T --measure tasks --out R",
+    "search M -s 0.5 --texts T --fitness f.txt --measure tasks --tasks boolq --data D --out R",
+    "enumerate M -s 0.5 --texts T --measure tasks --out R",
     "diff - -",
 ];
 

@@ -25,6 +25,7 @@ fn winner(name: &str, script: &str, size: usize, loss: f64) -> Winner {
         fitness: loss,
         selection: Some(1.01 * loss),
         report: vec![Damage { kl: 0.98 * loss, perplexity: 17.0 * loss.exp() }],
+        tasks: Vec::new(),
     }
 }
 
@@ -81,6 +82,7 @@ fn summary() -> Summary {
             target: 0.7,
             dense_perplexity: 17.0,
             uniform_loss: 1.1,
+            dense_tasks: Vec::new(),
         }],
         runs: vec![
             run(Searcher::Evolution, 0, best.clone()),

@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 
 use crate::support::place::Place;
 
-const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/tiny-stories-12l");
+pub(super) const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/tiny-stories-12l");
 
-fn out(output: &Output) -> String {
+pub(super) fn out(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
-fn err(output: &Output) -> String {
+pub(super) fn err(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
@@ -22,7 +22,7 @@ fn lines(rows: &[Value]) -> String {
 }
 
 /// Returns a place with a few documents in the forms of the hub.
-fn place() -> Place {
+pub(super) fn place() -> Place {
     let place = Place::new();
     let data = place.path("data");
     for folder in ["mmlu/test", "mmlu/dev", "arc_easy", "gsm8k", "boolq", "winogrande"] {
@@ -78,7 +78,7 @@ fn place() -> Place {
     place
 }
 
-fn tasks(place: &Place, arguments: &[&str]) -> Command {
+pub(super) fn tasks(place: &Place, arguments: &[&str]) -> Command {
     place.allot(&[&["tasks", MODEL, "--data", "data"], arguments].concat())
 }
 
@@ -110,6 +110,85 @@ fn prompts_and_choices_are_those_of_the_harness() {
     let want = <sha2::Sha256 as sha2::Digest>::digest(whole.join("\0").as_bytes());
     let want: String = want.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(rows[3]["prompt"], want);
+}
+
+const PARQUET: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/tasks");
+
+#[test]
+fn parquet_files_of_the_hub_are_read_as_their_json_lines_are() {
+    let place = place();
+    let data = place.path("data/arc_easy");
+    let copy = |from: &str, to: &str| fs::copy(format!("{PARQUET}/{from}.parquet"), data.join(to)).unwrap();
+    let ask = |out: &str| {
+        place.run(tasks(&place, &["--tasks", "arc_easy", "--out", out]));
+        let text = fs::read_to_string(place.path(out)).unwrap();
+        text.lines().skip(1).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let questions = [("What does Tim throw?", "A"), ("What is hot?", "C"), ("Und wie heißt es “so”?", "B")];
+    let choices = json!({"text": ["a ball", "a big red ball", "the sun"], "label": ["A", "B", "C"]});
+    let row = |(question, key)| json!({"question": question, "choices": choices, "answerKey": key});
+    fs::write(data.join("test.jsonl"), lines(&questions.map(row))).unwrap();
+    let want = ask("lines.jsonl");
+    fs::remove_file(data.join("test.jsonl")).unwrap();
+    copy("test-00000-of-00002", "test-00000-of-00002.parquet");
+    let part = tasks(&place, &["--tasks", "arc_easy"]).output().unwrap();
+    assert_eq!(part.status.code(), Some(2));
+    assert!(err(&part).contains("test-00001-of-00002.parquet"), "{}", err(&part));
+    copy("test-00001-of-00002", "test-00001-of-00002.parquet");
+    let found = ask("parts.jsonl");
+    assert_eq!(found.len(), 3);
+    // The number of a row is that in its own part.
+    assert_eq!(found[2].replace("\"line\":1", "\"line\":3"), want[2]);
+    assert_eq!(found[..2], want[..2]);
+    // What is packed in another way is refused.
+    copy("zstd", "test.parquet");
+    let packed = tasks(&place, &["--tasks", "arc_easy"]).output().unwrap();
+    assert_eq!((packed.status.code(), out(&packed)), (Some(2), String::new()));
+    assert!(err(&packed).contains("test.parquet") && err(&packed).contains("to_json"), "{}", err(&packed));
+    // So is what only begins as one.
+    fs::write(data.join("test.parquet"), b"PAR1 and nothing else").unwrap();
+    let torn = tasks(&place, &["--tasks", "arc_easy"]).output().unwrap();
+    assert_eq!(torn.status.code(), Some(2));
+    assert!(err(&torn).contains("cannot read the parquet file"), "{}", err(&torn));
+}
+
+#[test]
+fn groups_of_subjects_are_means_by_size() {
+    let place = place();
+    let test = place.path("data/mmlu/test");
+    let table = |subject: &str, right: [u8; 3]| {
+        let rows: String =
+            right.iter().enumerate().map(|(at, it)| format!("Say {at}?,ball,box,car,bed,{it}\n")).collect();
+        let text = format!("question,choice0,choice1,choice2,choice3,answer\n{rows}");
+        fs::write(test.join(format!("{subject}_test.csv")), text).unwrap();
+    };
+    table("anatomy", [0, 1, 2]);
+    table("astronomy", [3, 3, 1]);
+    table("virology", [0, 2, 2]);
+    let output = place.run(tasks(&place, &["--tasks", "mmlu", "--format", "json"]));
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let task = &found["tasks"][0];
+    let groups = task["groups"].as_array().unwrap();
+    let seen: Vec<_> =
+        groups.iter().map(|it| (it["group"].as_str().unwrap(), it["documents"].as_u64())).collect();
+    // Subjects that belong to no group count in the whole alone.
+    assert_eq!(seen, [("stem", Some(6)), ("other", Some(3))]);
+    let part = |subject: &str| {
+        let parts = task["parts"].as_array().unwrap();
+        let part = parts.iter().find(|it| it["subject"] == subject).unwrap();
+        let metric = &part["metrics"][0];
+        (metric["value"].as_f64().unwrap(), metric["error"].as_f64().unwrap())
+    };
+    let ((first, e1), (second, e2)) = (part("anatomy"), part("astronomy"));
+    let stem = &groups[0]["metrics"][0];
+    assert!((stem["value"].as_f64().unwrap() - (first + second) / 2.0).abs() < 1e-12);
+    // The harness: sqrt((sum of (n - 1) n se^2) / (sum of n - subjects) / sum of n).
+    let want = ((6.0 * e1 * e1 + 6.0 * e2 * e2) / 4.0 / 6.0_f64).sqrt();
+    assert!((stem["error"].as_f64().unwrap() - want).abs() < 1e-12);
+    let (value, _) = part("virology");
+    assert_eq!(groups[1]["metrics"][0]["value"].as_f64(), Some(value));
+    let text = out(&place.run(tasks(&place, &["--tasks", "mmlu"])));
+    assert!(text.contains("\n  stem ") && text.contains("\n  other "), "{text}");
 }
 
 #[test]

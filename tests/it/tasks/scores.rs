@@ -224,6 +224,7 @@ fn what_is_wrong_with_a_description_names_the_key() {
         ("text: \"{q}\"", "text: \"{q|upper}\""),
         ("text: \"{q}\"", "answer: \"{q}\""),
         ("label: \"{right}\"", "first: 1"),
+        ("version: 1", "version: 1\ngroups: {all: [a, b]}"),
     ] {
         assert!(OWN.contains(from), "{from}");
         let error = Task::parse("own.yaml", &OWN.replace(from, to)).expect_err(to);

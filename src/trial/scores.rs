@@ -1,0 +1,107 @@
+//! What tasks show of pruned models, beside their losses on texts.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::cancel::Cancel;
+use super::error::TrialError;
+use super::lines::Lines;
+use crate::model::{Decoder, ModelError, Tokenizer};
+use crate::tasks::log::Line;
+use crate::tasks::{Asked, Asking, DocumentResult, Protocol, TaskError, TaskResult, ask};
+
+/// Tasks that pruned models are asked, and what is known of their answers.
+#[derive(Debug)]
+pub struct Examination {
+    asked: Vec<Asked>,
+    protocol: Protocol,
+    known: BTreeMap<String, Vec<Line<DocumentResult>>>,
+    lines: Option<Lines>,
+}
+
+/// A line of the file: a pruned model, and what each document showed of it; nothing where its logits are not finite.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    pruned: String,
+    documents: Vec<Line<DocumentResult>>,
+}
+
+impl Examination {
+    /// Takes what is asked, and forgets the answers with the process.
+    pub const fn new(asked: Vec<Asked>, protocol: Protocol) -> Self {
+        Self { asked, protocol, known: BTreeMap::new(), lines: None }
+    }
+
+    /// Keeps the answers in a file as well, and knows those that it holds.
+    ///
+    /// # Errors
+    /// When the file cannot be read or written, another process has it open, or a line cannot be understood.
+    pub fn kept(mut self, path: &Path) -> Result<Self, TrialError> {
+        self.lines = Some(Lines::open(path, |line| {
+            let kept: Kept = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+            self.known.insert(kept.pruned, kept.documents);
+            Ok(())
+        })?);
+        Ok(self)
+    }
+
+    /// Returns what is asked.
+    pub fn asked(&self) -> &[Asked] {
+        &self.asked
+    }
+
+    /// Returns whose rules prompts follow.
+    pub const fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
+    /// Returns what each task depends on, by its name.
+    pub fn identity(&self) -> Vec<(String, String)> {
+        let protocol = self.protocol.name();
+        let task =
+            |asked: &Asked| (asked.task.name.clone(), format!("protocol {protocol}, {}", asked.identity()));
+        self.asked.iter().map(task).collect()
+    }
+
+    /// Returns what is known of a pruned model by its name, task by task: nothing where it was not asked, and no task where its logits
+    /// are not finite.
+    pub fn find(&self, pruned: &str) -> Option<Vec<TaskResult>> {
+        let documents = self.known.get(pruned)?;
+        if documents.is_empty() {
+            return Some(Vec::new());
+        }
+        let of = |asked: &Asked| {
+            let own = documents.iter().filter(|line| line.task == asked.task.name);
+            TaskResult::of_documents(asked, own.map(|line| (line.subject.clone(), line.result.clone())))
+        };
+        Some(self.asked.iter().map(of).collect())
+    }
+
+    /// Asks a pruned model, and keeps under its name what it showed.
+    ///
+    /// # Errors
+    /// When it cannot be run, what was found cannot be kept, or something asked to stop.
+    pub fn ask(
+        &mut self,
+        pruned: &str,
+        decoder: &Decoder,
+        cancel: &Cancel,
+    ) -> Result<Vec<TaskResult>, TrialError> {
+        let tokenizer = Tokenizer::open(decoder.checkpoint())?;
+        let asking = Asking { protocol: self.protocol, interrupt: cancel.flag(), ..Asking::default() };
+        let found = match ask(decoder, tokenizer, &self.asked, asking, &mut |_| {}) {
+            // A model that pruning destroyed has no accuracy, and the others go on.
+            Err(TaskError::Model(ModelError::Destroyed)) => Vec::new(),
+            found => found?,
+        };
+        let documents = found.iter().flat_map(Line::of_task).collect();
+        let kept = Kept { pruned: pruned.to_owned(), documents };
+        if let Some(lines) = &mut self.lines {
+            lines.add(&kept)?;
+        }
+        self.known.insert(kept.pruned, kept.documents);
+        Ok(self.find(pruned).unwrap_or_default())
+    }
+}
