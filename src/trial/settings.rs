@@ -13,6 +13,7 @@ use crate::tasks::TaskPlan;
 
 /// What a trial is told: enough to prepare it again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TrialSettings {
     /// The models' folders.
     pub models: Vec<PathBuf>,
@@ -34,6 +35,7 @@ pub struct TrialSettings {
 
 /// What the models read.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TextSettings {
     /// The calibration text, or nothing when a statistics file stands for it.
     pub calibration: Option<Source>,
