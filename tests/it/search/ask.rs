@@ -34,6 +34,7 @@ const EVALUATIONS: usize = 70;
 fn evaluator() -> Evaluator {
     let text = |name: &str| Source::Text(vec![bundled().join("text").join(format!("{name}.jsonl"))]);
     let settings = TrialSettings {
+        tasks: None,
         models: vec![bundled()],
         targets: vec![Target { subject: 0, sparsity: 0.7 }],
         ranking: Ranking {

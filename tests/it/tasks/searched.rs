@@ -146,6 +146,9 @@ fn documents_that_decide_are_not_those_that_are_reported() {
 #[test]
 fn what_cannot_decide_is_refused_before_any_work() {
     let place = many();
+    let sums =
+        (0..40).map(|at| format!("{}\n", json!({"question": format!("{at}?"), "answer": "x\n#### 4"})));
+    fs::write(place.path("data/gsm8k/test.jsonl"), sums.collect::<String>()).unwrap();
     let by = ["--measure", "tasks"];
     for (more, said) in [
         (&["--tasks", "arc_easy", "--report-tasks", "other.yaml"][..], "in other words"),
