@@ -32,6 +32,7 @@ pub mod cli;
 pub mod compare;
 pub mod descent;
 pub mod device;
+pub mod documents;
 pub mod exchange;
 pub mod forecast;
 pub mod interrupt;

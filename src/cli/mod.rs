@@ -2,6 +2,7 @@
 //! several of them use.
 
 mod commands;
+mod json_schema;
 mod shared;
 
 use std::process::ExitCode;
@@ -11,11 +12,13 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub use shared::error::CliError;
 
+use crate::documents::DocumentKind;
 use commands::{
     check, compare, completions, descend, diff, enumerate, eval, explain, export, fmt, generate, import,
-    import_dsa, inspect, kl, list, man, ops, ppl, prune, search, show, stats, tasks,
+    import_dsa, inspect, kl, list, man, ops, ppl, prune, schema, search, show, stats, tasks,
 };
 use shared::common::{Common, Verdict};
+use shared::failure::Failure;
 use shared::given::Given;
 use shared::{configuration, help, interrupt, layout, rules, target, terminal};
 
@@ -58,39 +61,69 @@ enum Command {
     Import(import::Arguments),
     Completions(completions::Arguments),
     Man(man::Arguments),
+    Schema(schema::Arguments),
 }
+
+/// The exit code of a failure.
+const FAILED: u8 = 2;
 
 /// Runs the command that the process's arguments name, and returns the process's exit code.
 pub fn main() -> ExitCode {
     sleep_when_idle();
     if let Err(error) = configure() {
         help::report(&error);
-        return ExitCode::from(2);
+        return ExitCode::from(FAILED);
     }
-    let matches = command().get_matches();
-    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let parsed = command().try_get_matches();
+    let (matches, cli) = match parsed.and_then(|it| Cli::from_arg_matches(&it).map(|cli| (it, cli))) {
+        Ok(parsed) => parsed,
+        Err(error) => return refused(&error),
+    };
     terminal::color(cli.common.color);
     if let Some(threads) = cli.common.threads {
         // Nothing has used the pool yet, so that it is built here and nowhere else.
         let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
     }
-    interrupt::watch();
     let given = Given::of(&matches);
+    let json = given.is_some_and(|it| it.is("format", &["json"]));
+    interrupt::watch(move |said| {
+        if json {
+            Failure::interrupted(said, interrupt::EXIT_CODE).print();
+        }
+    });
     let result = check(given).and_then(|()| run(&cli, given));
     match result {
         Ok(Verdict::Fine) => ExitCode::SUCCESS,
         Ok(Verdict::Found) => ExitCode::from(1),
         Err(CliError::BrokenPipe) => ExitCode::SUCCESS,
-        Err(CliError::Reported) => ExitCode::from(2),
-        Err(error) if error.is_interrupted() => {
-            terminal::message(&help::explained(&error));
-            ExitCode::from(interrupt::EXIT_CODE)
-        }
+        Err(CliError::Reported) => ExitCode::from(FAILED),
         Err(error) => {
-            help::report(&error);
-            ExitCode::from(2)
+            let stopped = error.is_interrupted();
+            let code = if stopped { interrupt::EXIT_CODE } else { FAILED };
+            if stopped {
+                terminal::message(&help::explained(&error));
+            } else {
+                help::report(&error);
+            }
+            if json {
+                Failure::of(&error, code).print();
+            }
+            ExitCode::from(code)
         }
     }
+}
+
+/// Shows what clap has to say of the arguments: the help that was asked for, or what is wrong with them.
+fn refused(error: &clap::Error) -> ExitCode {
+    let _ = error.print();
+    let code = u8::try_from(error.exit_code()).unwrap_or(FAILED);
+    let words: Vec<_> = std::env::args_os().collect();
+    let json = words.iter().any(|word| word == "--format=json")
+        || words.windows(2).any(|pair| pair[0] == "--format" && pair[1] == "json");
+    if code != 0 && json {
+        Failure::of_arguments(error, code).print();
+    }
+    ExitCode::from(code)
 }
 
 /// Looks at arguments before any work begins: whether they go together, and whether what is to be written can be.
@@ -128,6 +161,7 @@ fn run(cli: &Cli, given: Option<Given<'_>>) -> Result<Verdict, CliError> {
         Command::Import(arguments) => import::run(arguments, cli.common),
         Command::Completions(arguments) => completions::run(arguments, command()),
         Command::Man(arguments) => man::run(arguments, command()),
+        Command::Schema(arguments) => schema::run(arguments, cli.common),
     }
 }
 
@@ -176,6 +210,12 @@ pub fn refuse(words: &[&str]) -> Result<(), Box<dyn std::error::Error>> {
 }
 
 /// Returns the table of options that do not go together, in words: commands, options, when they are refused, and why.
-pub fn refusals() -> impl Iterator<Item = [String; 4]> {
-    rules::listed()
+pub fn refusals() -> Vec<[String; 4]> {
+    rules::listed(&command())
+}
+
+/// Returns the kinds of JSON that are printed and written: what documents say in their field `schema`, where they are met, and the JSON
+/// Schema.
+pub fn schemas() -> impl Iterator<Item = (&'static str, &'static str, serde_json::Value)> {
+    DocumentKind::ALL.into_iter().map(|kind| (kind.tag(), kind.place(), json_schema::of(kind)))
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::CompareError;
 use super::summary::{Comparison, Timings};
+use crate::documents::DocumentKind;
 use crate::lang::print;
 use crate::model::{Identity, ModelError, Recorded, write_json};
 use crate::trial::open::Opened;
@@ -99,7 +100,7 @@ impl Folder {
             sparsities: comparison.sparsities.clone(),
             seconds: *seconds,
         });
-        write_json(&self.file(COMPARISON), comparison)?;
+        write_json(&self.file(COMPARISON), &DocumentKind::Comparison.of(comparison))?;
         Ok(write_json(&self.file(TIMINGS), &timed.collect::<Vec<_>>())?)
     }
 }

@@ -13,6 +13,7 @@ fn by_name<S: Serializer>(unit: &UnitKind, to: S) -> Result<S::Ok, S::Error> {
 
 /// Ways to allocate on one model, each at several sparsities.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Comparison {
     /// The version of allot that compared.
     pub version: String,
@@ -38,11 +39,13 @@ pub struct Comparison {
 
 /// One way to allocate, with one unit, at every sparsity.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Row {
     /// What tables call it.
     pub name: String,
     /// What gets one ratio, by name.
     #[serde(serialize_with = "by_name")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub unit: UnitKind,
     /// Whether the unit was asked for, beside others.
     #[serde(skip)]
@@ -58,6 +61,7 @@ pub struct Row {
 
 /// One way to allocate at one sparsity.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Cell {
     /// The target sparsity.
     pub target: f64,
@@ -68,6 +72,7 @@ pub struct Cell {
 
 /// What came of an allocation.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum CellResult {
     /// It was pruned and measured.

@@ -13,6 +13,7 @@ use crate::trial::text::Split;
 
 /// The marginal damage of an allocation's units.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Flatness {
     /// The mean loss of the windows, in nats.
     pub loss: f64,
@@ -31,6 +32,7 @@ pub struct Flatness {
 
 /// How the marginal damage of rows differs from that of their projections.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RowFlatness {
     /// The interquartile range of the differences over the median size of the projections' marginals.
     pub unevenness: f64,
@@ -40,6 +42,7 @@ pub struct RowFlatness {
 
 /// The marginal damage of one unit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct UnitMarginal {
     /// The unit.
     pub name: String,

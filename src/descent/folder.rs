@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::error::DescentError;
 use super::settings::DescentSettings;
 use super::steps::Journal;
+use crate::documents::DocumentKind;
 use crate::lang::print;
 use crate::model::{Identity, ModelError, Recorded, write_json};
 use crate::trial::open::Opened;
@@ -82,6 +83,6 @@ impl Folder {
     /// # Errors
     /// When the file cannot be written; what was there before is then whole.
     pub fn keep(&self, summary: &impl Serialize) -> Result<(), DescentError> {
-        Ok(write_json(&self.path.join(SUMMARY), summary)?)
+        Ok(write_json(&self.path.join(SUMMARY), &DocumentKind::Descent.of(summary))?)
     }
 }

@@ -8,6 +8,7 @@ use thiserror::Error;
 
 /// How marginals become a step.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Rule {
     /// Ratios move by the difference of the marginal from the median, in units of the median size, and are shifted and clamped onto the

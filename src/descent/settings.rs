@@ -9,6 +9,7 @@ use crate::trial::band::Band;
 
 /// How a descent goes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DescentSettings {
     /// What gets one ratio.
     pub unit: UnitKind,
@@ -39,6 +40,7 @@ pub struct DescentSettings {
 
 /// How rows move beside their projections.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RowSettings {
     /// How far the first step moves a row whose marginal stands one scale above its projection's; the scale is that of projections.
     pub step_size: f64,

@@ -8,6 +8,7 @@ use crate::trial::loss::Damage;
 
 /// Why a descent ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Ended {
     /// All steps were made.
@@ -22,6 +23,7 @@ pub enum Ended {
 
 /// What a descent found at one sparsity.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Descended {
     /// The allocation that the selection text chose among the iterates; without one, the last.
     pub allocation: Allocation,
@@ -49,6 +51,7 @@ pub struct Descended {
 
 /// What a descent found at one sparsity, and what it is worth on the report text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Found {
     /// What was found.
     #[serde(flatten)]
@@ -61,6 +64,7 @@ pub struct Found {
 
 /// A whole descent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DescentSummary {
     /// The version of allot.
     pub version: String,

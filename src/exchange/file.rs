@@ -13,6 +13,7 @@ const ROUNDING: f64 = 1.0 + 1e-6;
 ///
 /// What `allot eval --format json` prints is one, without `model` and `calibration`. Keys that are not known are passed over.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AllocationFile {
     /// The script's file or name, or the file that the ratios were read from.
     pub script: String,
@@ -47,6 +48,7 @@ pub struct AllocationFile {
 
 /// Names the model of an allocation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ModelName {
     /// The family's name for people.
     pub architecture: String,
@@ -56,6 +58,7 @@ pub struct ModelName {
 
 /// Names the text that statistics were collected on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CalibrationName {
     /// SHA-256 of the text or the ids.
     pub source: String,

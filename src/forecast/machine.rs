@@ -15,6 +15,7 @@ use crate::model::{ModelError, Resident, free_memory, widen};
 
 /// How fast a machine is, and what is free of it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Machine {
     /// How many threads work.
     pub threads: usize,

@@ -10,6 +10,7 @@ use crate::model::{Config, ModelError, Site, linear_shapes};
 
 /// The numbers of a model on which work depends.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Sizes {
     /// How many blocks there are.
     pub blocks: usize,

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 /// So many bytes, and what they hold.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Amount {
     /// What they hold.
     pub what: &'static str,
@@ -13,6 +14,7 @@ pub struct Amount {
 
 /// What one step takes.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Step {
     /// What is done.
     pub name: &'static str,

@@ -9,6 +9,7 @@ use super::work::Work;
 
 /// What a command takes.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Forecast {
     /// The model.
     pub model: Sizes,

@@ -12,6 +12,7 @@ use crate::stats::{Tokens, batch_samples, room};
 
 /// The mean divergence of one model's predictions from another's.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Divergence {
     /// The mean over positions of KL(dense || other), in nats.
     pub divergence: f64,

@@ -9,6 +9,7 @@ use crate::stats::{Activations, Tokens, batch_samples, room};
 
 /// How well a model predicts a text.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Perplexity {
     /// exp of the mean negative log-likelihood; infinite or NaN for a model that pruning has destroyed.
     pub perplexity: f64,

@@ -17,6 +17,7 @@ const KEPT: usize = 1 << 30;
 
 /// The loss of one window of tokens under a pruned model.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct WindowLoss {
     /// The mean over positions of KL(dense || pruned), in nats.
     pub kl: f64,

@@ -13,6 +13,7 @@ use crate::model::{Head, ModelError};
 
 /// Which of a window's losses is differentiated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum SlopeOf {
     /// The divergence from the dense model.

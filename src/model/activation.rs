@@ -5,6 +5,7 @@ use serde::Serialize;
 
 /// The function between an MLP's two layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Activation {
     /// x * sigmoid(x).

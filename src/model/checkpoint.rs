@@ -188,6 +188,11 @@ impl Checkpoint {
         self.examined().fingerprint.clone()
     }
 
+    /// Returns the fingerprint where a pass over the weights was made already.
+    pub fn known_fingerprint(&self) -> Option<String> {
+        self.shared.examined.get().map(|it| it.fingerprint.clone())
+    }
+
     fn examined(&self) -> &Examined {
         self.shared.examined.get_or_init(|| examine(&self.shared.files))
     }

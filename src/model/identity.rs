@@ -15,6 +15,7 @@ use super::precision::Precision;
 
 /// A name and a value for each thing that can change a number.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Identity(Vec<(String, String)>);
 
 /// The first thing in which two identities differ.
@@ -57,6 +58,11 @@ impl Identity {
     /// Adds a thing.
     pub fn add(&mut self, what: impl Into<String>, value: impl Into<String>) {
         self.0.push((what.into(), value.into()));
+    }
+
+    /// Returns the things with their values, in order.
+    pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(what, value)| (what.as_str(), value.as_str()))
     }
 
     /// Adds all that another identity has, each thing named as one `of` something.

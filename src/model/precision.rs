@@ -5,6 +5,7 @@ use serde::Serialize;
 
 /// The type in which a decoder computes. Statistics, scores and losses are f32 or wider in any case.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
     /// 32-bit floats, whatever type the weights are stored in.

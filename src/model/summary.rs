@@ -14,6 +14,7 @@ use super::warning::ModelWarning;
 
 /// What `allot inspect` shows about a model.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ModelSummary {
     /// The family's name for people.
     pub architecture: String,
@@ -67,6 +68,7 @@ pub struct ModelSummary {
 
 /// Something odd about a model's folder, as `allot inspect` shows it.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct WarningSummary {
     /// What it is.
     pub message: String,
@@ -76,6 +78,7 @@ pub struct WarningSummary {
 
 /// One block linear, as `allot inspect` shows it.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LinearSummary {
     /// The module's name.
     pub module: String,

@@ -39,6 +39,7 @@ struct Marks {
 /// The post-processor of `tokenizer.json` decides, as in transformers 5. In transformers 4 the tokenizers of LLaMA and Gemma obey
 /// `add_bos_token` of `tokenizer_config.json` instead, so both are shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SpecialTokens {
     /// The ids before it.
     pub before: Vec<u32>,

@@ -138,6 +138,7 @@ pub enum Scoring<'a> {
 
 /// Whether later blocks see what pruning did to earlier ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Propagation {
     /// Each block's statistics are collected behind the pruned blocks, as published.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// Which method it is, without its parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum MethodKind {
     /// [`Method::Magnitude`](super::Method::Magnitude).

@@ -74,6 +74,17 @@ impl Serialize for Pattern {
     }
 }
 
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Pattern {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Pattern".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "description": "Where zeros may stand: `unstructured`, `2:4` and its like, or `n:4` and its like." })
+    }
+}
+
 impl<'de> Deserialize<'de> for Pattern {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
@@ -82,6 +93,7 @@ impl<'de> Deserialize<'de> for Pattern {
 
 /// How a ratio becomes a number of weights.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Rounding {
     /// Exactly the allocation's counts; of equal scores the lower index is pruned first.
@@ -94,6 +106,7 @@ pub enum Rounding {
 
 /// What one linear loses.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Share {
     /// The ratio on budget, before whole weights.
     pub sparsity: f64,

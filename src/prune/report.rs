@@ -14,6 +14,7 @@ use crate::model::{Checkpoint, Linear, count_zeros};
 
 /// The script that decided the ratios.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ScriptSource {
     /// The file or built-in name.
     pub name: String,
@@ -25,6 +26,7 @@ pub struct ScriptSource {
 
 /// What the statistics were collected on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CalibrationRecord {
     /// How many sequences were read.
     pub samples: usize,
@@ -39,6 +41,7 @@ pub struct CalibrationRecord {
 
 /// What one linear lost.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LinearReport {
     /// The module's name.
     pub module: String,
@@ -92,6 +95,7 @@ impl LinearReport {
 
 /// What pruning did to a model; saved as `allot.json`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Report {
     /// The version of allot.
     pub version: String,

@@ -10,6 +10,7 @@ use super::pattern::{check_rows, shares};
 use super::report::{Report, ScriptSource};
 use super::save::{PrunedFolder, check_target};
 use crate::allocate::Allocation;
+use crate::documents::DocumentKind;
 use crate::model::{Checkpoint, Decoder, Linear, ModelError, widen};
 
 /// Where a pruned model goes, and what is written down with it.
@@ -47,7 +48,7 @@ pub fn prune(
     let linears = prune_checked(checkpoint, &shares, allocation.target, options, &mut keep, progress)?;
     let mut report = Report::new(checkpoint, allocation, options, output.script, linears);
     report.left_out = folder.left_out().to_vec();
-    folder.finish(&report)?;
+    folder.finish(&DocumentKind::Pruning.of(&report))?;
     Ok(report)
 }
 

@@ -6,6 +6,7 @@ use crate::lang::ops::{CATALOGUE, Class, Op, Operator};
 
 /// An operator as data.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Entry {
     /// Its name in scripts.
     pub name: &'static str,
@@ -32,6 +33,7 @@ pub struct Entry {
 
 /// A parameter as data.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ParameterEntry {
     /// Its name in scripts.
     pub name: &'static str,

@@ -11,6 +11,7 @@ use crate::lang::difference::Difference;
 
 /// The realised ratios of two allocations of one model.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SideBySide {
     /// What the two are called.
     pub names: [String; 2],
@@ -24,6 +25,7 @@ pub struct SideBySide {
 
 /// What two allocations take of one unit.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct UnitPair {
     /// The unit's name.
     pub name: String,

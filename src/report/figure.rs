@@ -230,9 +230,14 @@ impl<'a> Figure<'a> {
         let points: Vec<(f64, f64)> = (self.sparsity.iter().enumerate())
             .map(|(unit, &sparsity)| (self.x(unit), y(self.axis.position(sparsity))))
             .collect();
+        // Projections that stand side by side are of different kinds: a line between them would tell of nothing.
+        let joined = self.allocation.units.iter().any(|unit| unit.projections.len() != 1);
         let mut path = String::new();
         for (index, (x, y)) in points.iter().enumerate() {
-            let _ = write!(path, "{}{x:.1} {y:.1}", if index == 0 { "M" } else { "L" });
+            let _ = match joined {
+                true => write!(path, "{}{x:.1} {y:.1}", if index == 0 { "M" } else { "L" }),
+                false => write!(path, "M{:.1} {y:.1}h{:.1}", x - 0.36 * step, 0.72 * step),
+            };
         }
         let halo = width + 2.6;
         let _ = writeln!(
@@ -241,7 +246,7 @@ impl<'a> Figure<'a> {
              <path class=\"line\" stroke-width=\"{width}\" d=\"{path}\"/>"
         );
         // Below this the markers would run into one another.
-        if step >= 3.5 {
+        if joined && step >= 3.5 {
             let radius = (0.28 * step).clamp(1.6, 4.5);
             let edge = if step < 9.0 { 0.5 } else { 1.2 };
             for (x, y) in points {

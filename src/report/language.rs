@@ -4,6 +4,7 @@ use serde::Serialize;
 
 /// A word of the language, explained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Word {
     /// How it is written.
     pub name: &'static str,

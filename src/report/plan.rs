@@ -9,6 +9,7 @@ use crate::lang::types::{Over, Type};
 
 /// What the evaluation of a script reads and keeps.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PlanData {
     /// How many times all weights are read.
     pub reads: usize,
@@ -20,6 +21,7 @@ pub struct PlanData {
 
 /// A reduction of a plan.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ReductionData {
     /// Its round, from 1.
     pub round: usize,

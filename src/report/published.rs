@@ -11,6 +11,7 @@ use crate::lang::{canonical, latex, print};
 
 /// A function that commands know by name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Listed {
     /// The name.
     pub name: &'static str,
@@ -22,6 +23,7 @@ pub struct Listed {
 
 /// What a function decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Decides {
     /// How much each block loses.
@@ -100,6 +102,7 @@ pub fn list(options: &TableOptions) -> String {
 
 /// A script, with all that can be said of it without a model.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Shown {
     /// Its file, or its published name.
     pub name: String,

@@ -17,6 +17,6 @@ mod text;
 mod usage;
 
 pub use measured::{measured_csv, measured_table, unfinished};
-pub use page::html;
+pub use page::{figures, html};
 pub use text::{front, markdown, text};
 pub use usage::commands;

@@ -20,6 +20,7 @@ const MOST: usize = 200_000;
 
 /// What an enumeration says beside its space.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Grid {
     /// The constants that formulas of the full space may have.
     pub constants: Vec<f64>,

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::error::SearchError;
 use super::summary::{Summary, Winner};
+use crate::documents::DocumentKind;
 use crate::model::{ModelError, write_beside, write_json};
 
 /// Everything that was measured.
@@ -42,7 +43,7 @@ pub fn write(
             data(&front.join(format!("{:03}.allot", formula.size)), script.as_bytes())?;
         }
     }
-    Ok(write_json(&folder.join(SUMMARY), summary)?)
+    Ok(write_json(&folder.join(SUMMARY), &DocumentKind::Search.of(summary))?)
 }
 
 /// Reads what a run found.

@@ -18,6 +18,7 @@ pub const MEASURED: &str = "measured.jsonl";
 
 /// An allocation that was measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MeasuredFormula {
     /// Which search or control it was, from 1.
     pub search: usize,

@@ -9,6 +9,7 @@ use super::enumerate::Grid;
 use super::error::SearchError;
 use super::searcher::Searcher;
 use super::space::SpaceOptions;
+use crate::documents::DocumentKind;
 use crate::model::{Identity, ModelError, write_beside};
 use crate::trial::settings::TrialSettings;
 
@@ -17,6 +18,7 @@ pub const SETTINGS: &str = "settings.json";
 
 /// What a search is told.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Settings {
     /// The version of allot that began the run.
     pub version: String,
@@ -113,7 +115,8 @@ impl Settings {
     /// When they cannot be written; then those before are whole.
     pub fn keep(&self, folder: &Path) -> Result<(), SearchError> {
         let failed = |source| ModelError::Write { path: folder.to_owned(), source };
-        let text = serde_json::to_vec_pretty(self).map_err(|error| failed(error.into()))?;
+        let text = serde_json::to_vec_pretty(&DocumentKind::SearchSettings.of(self))
+            .map_err(|error| failed(error.into()))?;
         Ok(write_beside(&folder.join(SETTINGS), |file| std::io::Write::write_all(file, &text))?)
     }
 

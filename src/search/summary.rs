@@ -11,6 +11,7 @@ use crate::trial::spent::{Point, Spent};
 
 /// A model at a sparsity that candidates are measured at.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TargetSummary {
     /// The model folder's name.
     pub model: String,
@@ -25,6 +26,7 @@ pub struct TargetSummary {
 
 /// One search, or one control, with one seed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RunSummary {
     /// What proposed candidates.
     pub searcher: Searcher,
@@ -40,6 +42,7 @@ pub struct RunSummary {
 
 /// An allocation that was chosen, with what it does.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Winner {
     /// What tables call it.
     pub name: WinnerName,
@@ -94,6 +97,17 @@ impl Serialize for WinnerName {
     }
 }
 
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for WinnerName {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "WinnerName".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "description": "What tables call it." })
+    }
+}
+
 impl<'de> Deserialize<'de> for WinnerName {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         Ok(String::deserialize(from)?.as_str().into())
@@ -102,6 +116,7 @@ impl<'de> Deserialize<'de> for WinnerName {
 
 /// A formula in its forms.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Formula {
     /// The script's text.
     pub script: String,
@@ -115,6 +130,7 @@ pub struct Formula {
 
 /// A search compared with a control, on the report text at the first setting.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ControlComparison {
     /// The control.
     pub control: Searcher,
@@ -128,6 +144,7 @@ pub struct ControlComparison {
 
 /// What a search found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Summary {
     /// The version of allot that searched.
     pub version: String,

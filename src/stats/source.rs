@@ -36,6 +36,7 @@ pub fn length_within(asked: Option<usize>, longest: usize) -> Result<usize, Mode
 
 /// What a command was told to read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Source {
     /// Text files, tokenised with the model's tokenizer.

@@ -12,6 +12,7 @@ use crate::results::Results;
 
 /// How statistics were made.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Provenance {
     /// How many sequences were read.
     pub samples: usize,

@@ -17,7 +17,9 @@ use crate::model::{Checkpoint, ModelError, SpecialTokens, TensorFiles, Tokenizer
 
 /// Where ready token ids lie: a file of tensors, and the tensor in it; as data, `FILE:NAME`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(into = "String", from = "String")]
+#[cfg_attr(feature = "schema", schemars(with = "String"))]
 pub struct TokenFile {
     /// The file.
     pub file: PathBuf,

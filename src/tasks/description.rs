@@ -117,6 +117,7 @@ pub struct Generation {
 
 /// What is reported of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Metric {
     /// The share of documents whose likeliest choice is right.
     #[serde(rename = "acc")]

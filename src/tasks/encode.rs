@@ -6,6 +6,7 @@ use crate::model::{ModelError, Tokenizer};
 
 /// Whose rules prompts follow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Protocol {
     /// Those of today's lm-evaluation-harness: a prompt begins as the tokenizer says.

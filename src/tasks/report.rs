@@ -15,6 +15,7 @@ use crate::prune::PROVENANCE;
 
 /// What a measurement depends on.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct About {
     /// The version of this program.
     pub version: &'static str,
@@ -44,6 +45,7 @@ pub struct About {
 
 /// All that a measurement found.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TaskReport {
     /// What it depends on.
     #[serde(flatten)]
@@ -62,6 +64,7 @@ pub struct TaskReport {
 
 /// What the reader of a measurement should know.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "warning", rename_all = "snake_case")]
 pub enum TaskWarning {
     /// A pruned model chose among answers and wrote none.

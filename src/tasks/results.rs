@@ -8,6 +8,7 @@ use super::statistics::{Estimate, PairedDifference, mean, mean_of_tasks, paired,
 
 /// What a document showed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DocumentResult {
     /// Its line in its file, from 1.
     pub line: usize,
@@ -40,6 +41,7 @@ pub struct DocumentResult {
 
 /// A value by a metric.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Reported {
     /// The metric.
     pub metric: Metric,
@@ -52,6 +54,7 @@ pub struct Reported {
 
 /// A metric over all documents of a task or a subject.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MetricResult {
     /// The metric.
     pub metric: Metric,
@@ -75,6 +78,7 @@ impl MetricResult {
 
 /// What a subject of a task showed, or the task where it has no subjects.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PartResult {
     /// The subject.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -90,6 +94,7 @@ pub struct PartResult {
 
 /// What a task showed.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TaskResult {
     /// Its name.
     pub task: String,
@@ -185,6 +190,7 @@ fn over_documents(metric: Metric, values: &[f64]) -> Estimate {
 
 /// The two means that papers report, which differ where a task has a normalised accuracy.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Means {
     /// Of `acc`, over the tasks that have one.
     pub acc: Estimate,
@@ -207,6 +213,7 @@ pub fn means(tasks: &[TaskResult]) -> Option<Means> {
 
 /// How a task's result differs from an earlier one on the same documents.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TaskDifference {
     /// The task.
     pub task: String,

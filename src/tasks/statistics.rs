@@ -7,6 +7,7 @@ use super::python_random::PythonRandom;
 
 /// A value and its standard error.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Estimate {
     /// The value.
     pub value: f64,
@@ -77,6 +78,7 @@ pub fn perplexity(log_likelihoods: &[f64]) -> Estimate {
 
 /// How much better or worse one model is than another on the same documents.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PairedDifference {
     /// The mean difference.
     pub mean: f64,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// How wide a band of ranks around a threshold is.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Band {
     /// How many of the ranks lie on each side of the threshold, as a share of all.
     pub share: f64,
@@ -22,6 +23,7 @@ impl Default for Band {
 
 /// The sum of a number over the weights of a band.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct BandSum {
     /// The sum.
     pub sum: f64,

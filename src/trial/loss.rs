@@ -17,6 +17,7 @@ pub(crate) fn number<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error
 
 /// How a candidate's damage is measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Measure {
     /// The mean divergence KL(dense || pruned) of a position, in nats.
@@ -46,6 +47,7 @@ impl Measure {
 
 /// The damage of one allocation on one text at one target.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Damage {
     /// The mean divergence from the dense model, in nats.
     #[serde(deserialize_with = "number")]

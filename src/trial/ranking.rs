@@ -16,7 +16,9 @@ use crate::prune::{Method, MethodKind};
 /// As data it is the method's name, `metric` for any that has no other, the metric as a script, and the method's parameters where they are
 /// not the published ones.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(into = "RankingText", try_from = "RankingText")]
+#[cfg_attr(feature = "schema", schemars(with = "RankingText"))]
 pub struct Ranking {
     /// What ranks weights.
     pub method: Method,
@@ -34,21 +36,34 @@ impl fmt::Display for Ranking {
 
 /// A ranking as it is kept.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct RankingText {
+    /// The method by which weights are ranked.
     method: MethodKind,
+    /// The metric, as a script.
     metric: String,
+    /// The method's parameters, where they are not the published ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     parameters: Option<Parameters>,
 }
 
 /// Parameters of a method other than the published ones.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 enum Parameters {
     /// Those of SparseGPT.
-    SparseGpt { damping: f64 },
+    SparseGpt {
+        /// The share of the Hessian's mean diagonal that is added.
+        damping: f64,
+    },
     /// Those of RIA.
-    Ria { power: f32, per: Group },
+    Ria {
+        /// The power of the input norm.
+        power: f32,
+        /// Within what weights compete.
+        per: Group,
+    },
 }
 
 impl Parameters {

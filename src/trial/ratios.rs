@@ -7,6 +7,7 @@ use crate::prune::Share;
 
 /// How much of each part of a model an allocation prunes, in whole weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RealisedRatios {
     /// What figures call it.
     pub name: String,

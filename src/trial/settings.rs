@@ -12,6 +12,7 @@ use crate::stats::{Source, WINDOW_LENGTH};
 
 /// What a trial is told: enough to prepare it again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TrialSettings {
     /// The models' folders.
     pub models: Vec<PathBuf>,
@@ -30,6 +31,7 @@ pub struct TrialSettings {
 
 /// What the models read.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TextSettings {
     /// The calibration text, or nothing when a statistics file stands for it.
     pub calibration: Option<Source>,

@@ -6,6 +6,7 @@ use super::loss::number;
 
 /// A candidate of a race, in the order of evaluation, for the curve.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Point {
     /// How many evaluations had been begun, this one included.
     pub evaluation: usize,
@@ -18,6 +19,7 @@ pub struct Point {
 
 /// What was spent, and what was saved.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Spent {
     /// Candidates that were proposed.
     pub proposals: usize,

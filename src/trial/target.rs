@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 
 /// A model at a sparsity; as data, the pair of both.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(into = "(usize, f64)", from = "(usize, f64)")]
+#[cfg_attr(feature = "schema", schemars(with = "(usize, f64)"))]
 pub struct Target {
     /// The place of the model among the subjects.
     pub subject: usize,

@@ -9,6 +9,7 @@ mod cli {
     mod commands;
     mod diff;
     mod dry_run;
+    mod json;
     mod looking;
     mod main_job;
     mod refusals;
@@ -24,6 +25,8 @@ mod descent {
 mod docs {
     mod architecture;
     mod examples;
+    mod json;
+    mod pictures;
     mod reference;
 }
 mod examples;

@@ -5,6 +5,7 @@ use super::span::{Span, line_and_column};
 
 /// How serious a diagnostic is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// The script has no meaning.
@@ -102,6 +103,7 @@ impl Diagnostic {
 
 /// A diagnostic as data.
 #[derive(Clone, Debug, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DiagnosticData {
     /// The script's name.
     pub file: String,
@@ -122,6 +124,7 @@ pub struct DiagnosticData {
 
 /// A change as data: the range, and the text in its place.
 #[derive(Clone, Debug, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct EditData {
     /// The range that is replaced.
     #[serde(flatten)]
@@ -132,6 +135,7 @@ pub struct EditData {
 
 /// A label as data.
 #[derive(Clone, Debug, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LabelData {
     /// Where it points.
     #[serde(flatten)]
@@ -142,6 +146,7 @@ pub struct LabelData {
 
 /// A range of a script, in bytes and in lines and columns.
 #[derive(Clone, Copy, Debug, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Place {
     /// The first byte.
     pub start: usize,

@@ -7,6 +7,7 @@ use super::types::Group;
 
 /// The part of a script in which something differs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Part {
     /// The allocation unit.
@@ -19,6 +20,7 @@ pub enum Part {
 
 /// One place at which two scripts differ.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Difference {
     /// The part of the scripts.
     pub part: Part,

@@ -40,6 +40,18 @@ macro_rules! by_word {
                 word.parse().map_err(serde::de::Error::custom)
             }
         }
+
+        #[cfg(feature = "schema")]
+        impl schemars::JsonSchema for $type {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($type).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                let words: Vec<&str> = Self::ALL.into_iter().map(Self::name).collect();
+                schemars::json_schema!({ "type": "string", "description": $what, "enum": words })
+            }
+        }
     };
 }
 pub(crate) use by_word;

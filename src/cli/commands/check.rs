@@ -1,11 +1,14 @@
 //! `allot check`: are these scripts well-formed and well-typed?
 
+use serde::Serialize;
+
 use crate::cli::shared::common::{Common, Verdict};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::help;
 use crate::cli::shared::input::Input;
 use crate::cli::shared::scripts::{self, Named, WrittenScripts};
 use crate::cli::shared::{output, terminal};
+use crate::documents::DocumentKind;
 use crate::lang::check::{CheckOptions, check_bytes};
 use crate::lang::diagnostic::{Diagnostic, DiagnosticData, Severity};
 use crate::lang::edit::{Edit, apply};
@@ -13,6 +16,7 @@ use crate::lang::problem::Problem;
 use crate::lang::program::Metric;
 use crate::lang::types::UnitKind;
 use crate::report::diagnostics;
+use crate::report::plan::PlanData;
 use crate::session::metric_of;
 use crate::{lang, report};
 
@@ -83,12 +87,34 @@ impl Form {
 #[derive(Default)]
 struct Found {
     scripts: usize,
-    unreadable: usize,
+    unread: Vec<String>,
     errors: usize,
     warnings: usize,
     fixed: usize,
     data: Vec<DiagnosticData>,
-    plans: Vec<serde_json::Value>,
+    plans: Vec<Planned>,
+}
+
+/// What `--format json` prints.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(in crate::cli) struct Printed<'a> {
+    /// The mistakes of all scripts, in order.
+    diagnostics: &'a [DiagnosticData],
+    /// How each script is evaluated, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plans: Option<&'a [Planned]>,
+    /// The scripts that could not be read: which, and why.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    unread: &'a [String],
+}
+
+/// How a script is evaluated.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+struct Planned {
+    /// The script's file.
+    file: String,
+    /// The plan.
+    plan: PlanData,
 }
 
 pub(in crate::cli) fn run(arguments: &Arguments, form: Form, common: Common) -> Result<Verdict, CliError> {
@@ -101,7 +127,7 @@ pub(in crate::cli) fn run(arguments: &Arguments, form: Form, common: Common) -> 
             Ok(input) => found.look_at(&input, arguments, form, &metric)?,
             // The others are looked at all the same.
             Err(error) => {
-                found.unreadable += 1;
+                found.unread.push(error.to_string());
                 help::report(&error);
             }
         }
@@ -109,20 +135,20 @@ pub(in crate::cli) fn run(arguments: &Arguments, form: Form, common: Common) -> 
     match form {
         Form::Text => {}
         Form::Json => {
-            let mut value = serde_json::json!({ "diagnostics": found.data });
-            if arguments.plan {
-                value["plans"] = found.plans.clone().into();
-            }
-            output::print_json(&value)?;
+            let plans = arguments.plan.then_some(&found.plans[..]);
+            output::print_json(
+                DocumentKind::Check,
+                &Printed { diagnostics: &found.data, plans, unread: &found.unread },
+            )?;
         }
-        Form::Sarif => output::print_json(&diagnostics::sarif(&found.data))?,
+        Form::Sarif => output::print_plain_json(&diagnostics::sarif(&found.data))?,
         Form::Github => output::print(&diagnostics::github(&found.data))?,
     }
-    if !common.quiet && (found.scripts + found.unreadable > 1 || found.fixed > 0) {
+    if !common.quiet && (found.scripts + found.unread.len() > 1 || found.fixed > 0) {
         terminal::message(&found.summary());
     }
     let bad = found.errors > 0 || (arguments.deny_warnings && found.warnings > 0);
-    match (found.unreadable, bad) {
+    match (found.unread.len(), bad) {
         (0, false) => Ok(Verdict::Fine),
         (0, true) => Ok(Verdict::Found),
         _ => Err(CliError::Reported),
@@ -161,7 +187,7 @@ impl Found {
         match form {
             Form::Text => output::print(&report::plan::text(&input.name, &plan))?,
             Form::Json | Form::Sarif | Form::Github => {
-                self.plans.push(serde_json::json!({ "file": input.name, "plan": plan }));
+                self.plans.push(Planned { file: input.name.clone(), plan });
             }
         }
         Ok(())
@@ -195,8 +221,8 @@ impl Found {
             _ => format!("{count} {noun}s"),
         };
         let mut parts = vec![counted(self.errors, "error"), counted(self.warnings, "warning")];
-        if self.unreadable > 0 {
-            parts.push(format!("{} not read", self.unreadable));
+        if !self.unread.is_empty() {
+            parts.push(format!("{} not read", self.unread.len()));
         }
         if self.fixed > 0 {
             parts.push(format!("{} fixed", counted(self.fixed, "mistake")));

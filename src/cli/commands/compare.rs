@@ -14,18 +14,20 @@ use crate::cli::shared::scripts::{self, Named, WrittenScripts};
 use crate::cli::shared::trial::{
     Objective, Texts, TrialPlace, calibration, say_collected_in, say_same, trial,
 };
-use crate::cli::shared::{output, preparation, terminal};
+use crate::cli::shared::{context, output, preparation, terminal};
 use crate::compare::entrant::{Decider, Entrant};
 use crate::compare::error::CompareError;
 use crate::compare::folder::{Folder, identify};
 use crate::compare::ground::Ground;
 use crate::compare::run::{ComparisonPlan, compare};
 use crate::compare::summary::{Comparison, Timings};
+use crate::documents::DocumentKind;
 
 use crate::forecast::{Evaluation, Pruning, Trial, Work};
 use crate::lang::program::Metric;
 use crate::lang::published::{self, PUBLISHED};
 use crate::lang::types::UnitKind;
+use crate::model::Identity;
 use crate::prune::{Method, Pattern, Propagation};
 use crate::report::{TableOptions, compare as tables};
 use crate::session::{Needs, metric_of};
@@ -121,6 +123,8 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
         }
         Ok::<_, CompareError>(prepare(opened, machine.cancel, note)?)
     })?;
+    let identity = prepared.identity.clone();
+    context::measured_with(&identity);
     let same = prepared.same_texts.iter().copied();
     // Where nothing is searched, another text stands in the fitness text's place, and nothing comes of it.
     let same: Vec<_> = same.filter(|pair| searches(&plan) || !pair.contains(&"fitness")).collect();
@@ -153,7 +157,7 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
         comparison.sort(&mut timings);
     }
     if let Some(folder) = &folder {
-        write(folder, &comparison, &timings)?;
+        write(folder, &comparison, &timings, &identity)?;
     }
     drop(writing);
     print(&comparison, &timings, arguments.table, common.format)?;
@@ -211,7 +215,9 @@ fn print(
     format: Format,
 ) -> Result<(), CliError> {
     match (format, table) {
-        (Format::Json, _) => output::print_json(&Printed { comparison, seconds: timings }),
+        (Format::Json, _) => {
+            output::print_json(DocumentKind::Comparison, &Printed { comparison, seconds: Some(timings) })
+        }
         (Format::Text, TableForm::Markdown) => output::print(&tables::markdown(comparison, timings)),
         (Format::Text, TableForm::Latex) => output::print(&tables::latex(comparison)),
         (Format::Text, TableForm::Text) => {
@@ -223,12 +229,13 @@ fn print(
 }
 
 /// A comparison as `--format json` prints it.
-#[derive(Serialize)]
-struct Printed<'a> {
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(in crate::cli) struct Printed<'a> {
     #[serde(flatten)]
     comparison: &'a Comparison,
-    /// For each row.
-    seconds: &'a [f64],
+    /// How many seconds each row took; not in the folder's file, which is the same each time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seconds: Option<&'a [f64]>,
 }
 
 /// Returns what is compared with what.
@@ -322,12 +329,17 @@ fn settings(
 }
 
 /// Writes a comparison into its folder: as data, as tables, as figures and as a page.
-fn write(folder: &Folder, comparison: &Comparison, timings: &Timings) -> Result<(), CliError> {
+fn write(
+    folder: &Folder,
+    comparison: &Comparison,
+    timings: &Timings,
+    identity: &Identity,
+) -> Result<(), CliError> {
     folder.keep(comparison, timings)?;
     let file = |name: &str, text: &str| output::write_file(&folder.file(name), text.as_bytes());
     file("table.md", &tables::markdown(comparison, timings))?;
     file("table.tex", &tables::latex(comparison))?;
     file("perplexity.svg", &tables::perplexity_figure(comparison))?;
     file("ratios.svg", &tables::ratios_figure(comparison))?;
-    file(tables::PAGE, &tables::html(comparison, timings))
+    file(tables::PAGE, &tables::html(comparison, timings, identity))
 }

@@ -15,6 +15,7 @@ use crate::descent::settings::{DescentSettings, RowSettings};
 use crate::descent::several::{damage, descend_all, uniform};
 use crate::descent::steps::{Memory, StepLog};
 use crate::descent::summary::{Descended, DescentSummary, Found};
+use crate::documents::DocumentKind;
 use crate::exchange::{AllocationFile, file::ModelName};
 use crate::forecast::{Trial, Windows, Work};
 use crate::lang::types::UnitKind;
@@ -309,14 +310,17 @@ fn write(folder: &Folder, evaluator: &Evaluator, summary: &DescentSummary) -> Re
             fingerprint: checkpoint.fingerprint(),
         });
         let path = folder.allocation(allocation.target);
-        output::write_file(&path, format!("{}\n", serde_json::to_string_pretty(&file)?).as_bytes())?;
+        output::write_file(
+            &path,
+            format!("{}\n", serde_json::to_string_pretty(&DocumentKind::Allocation.of(&file))?).as_bytes(),
+        )?;
     }
     Ok(folder.keep(summary)?)
 }
 
 fn print(summary: &DescentSummary, format: Format) -> Result<(), CliError> {
     match format {
-        Format::Json => output::print_json(summary),
+        Format::Json => output::print_json(DocumentKind::Descent, summary),
         Format::Text => {
             let color = terminal::styled(&std::io::stdout());
             let options = TableOptions { width: terminal::width(), color, ascii: false };

@@ -10,6 +10,7 @@ use crate::cli::shared::common::{Common, Format, Verdict};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::scripts::{Named, WrittenScripts};
 use crate::cli::shared::{output, terminal};
+use crate::documents::DocumentKind;
 use crate::lang::difference::{self, Difference};
 use crate::report::TableOptions;
 use crate::report::difference::{self as tables, SideBySide};
@@ -41,9 +42,11 @@ pub(in crate::cli) struct Arguments {
 }
 
 /// What `--format json` prints.
-#[derive(Serialize)]
-struct Printed<'a> {
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(in crate::cli) struct Printed<'a> {
+    /// Where the formulas differ; nowhere in two that are the same.
     formulas: &'a [Difference],
+    /// The ratios of the two on a model, where one is given.
     ratios: Option<&'a SideBySide>,
 }
 
@@ -62,7 +65,10 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
         _ => None,
     };
     match common.format {
-        Format::Json => output::print_json(&Printed { formulas: &formulas, ratios: ratios.as_ref() })?,
+        Format::Json => output::print_json(
+            DocumentKind::Difference,
+            &Printed { formulas: &formulas, ratios: ratios.as_ref() },
+        )?,
         Format::Text => {
             output::print(&tables::formulas(&formulas))?;
             if let Some(ratios) = &ratios {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::search;
 use crate::cli::shared::common::{Common, Verdict};
+use crate::cli::shared::context;
 use crate::cli::shared::dry_run::DryRun;
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::space::SpaceArguments;
@@ -18,7 +19,7 @@ use crate::session::Search;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   allot enumerate MODEL --sparsity 0.7 --space dsa --unit block --texts MODEL/text --length 256 --out RUN
-  allot enumerate MODEL --sparsity 0.7 --max-size 4 --only score,depth,mean,std,gini,scale --texts TEXTS --out RUN
+  allot enumerate MODEL --sparsity 0.7 --max-size 4 --only score,depth,mean,std,gini,neg,scale --texts TEXTS --out RUN
   allot search --resume RUN
 
 In the `dsa` space formulas have at most one operator before the reduction and one behind it. What is found is shown and kept as by
@@ -57,6 +58,10 @@ pub(in crate::cli) struct Arguments {
 pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdict, CliError> {
     let texts = arguments.texts.settings(0)?;
     let space = arguments.space.options()?;
+    if space.goes_one_way() {
+        let note = "without `neg` among the operators, formulas prune most where a quantity is high and never where it is low";
+        context::warn("note", note, common.quiet);
+    }
     let place =
         TrialPlace { model: &arguments.model, sparsity: arguments.sparsity, length: arguments.texts.length };
     let grid = Grid { constants: arguments.constants.clone(), windows: arguments.window.clone() };

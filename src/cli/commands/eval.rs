@@ -1,6 +1,6 @@
 //! `allot eval`: what a script gives on a model.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::allocate::{Allocation, Bounds};
 use crate::cli::shared::allocation::{self, RatioSource};
@@ -10,6 +10,7 @@ use crate::cli::shared::dry_run::{DryRun, Outline};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::scripts::WrittenScript;
 use crate::cli::shared::{model, output, scripts, terminal};
+use crate::documents::DocumentKind;
 use crate::exchange::AllocationFile;
 use crate::forecast::Work;
 use crate::lang::canonical;
@@ -100,12 +101,15 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
     }
     draw(arguments, &outcome.allocation, &loaded.name)?;
     match common.format {
-        Format::Json => output::print_json(&AllocationFile::new(
-            &outcome.allocation,
-            outcome.unit,
-            &loaded.name,
-            Some(canonical::hash(&loaded.script)),
-        ))?,
+        Format::Json => output::print_json(
+            DocumentKind::Allocation,
+            &AllocationFile::new(
+                &outcome.allocation,
+                outcome.unit,
+                &loaded.name,
+                Some(canonical::hash(&loaded.script)),
+            ),
+        )?,
         Format::Text => print_table(&outcome.allocation, arguments)?,
     }
     Ok(Verdict::Fine)
@@ -130,7 +134,7 @@ fn show_file(
     }
     draw(arguments, &allocation, name)?;
     match common.format {
-        Format::Json => output::print_json(file)?,
+        Format::Json => output::print_json(DocumentKind::Allocation, file)?,
         Format::Text => print_table(&allocation, arguments)?,
     }
     Ok(Verdict::Fine)
@@ -151,7 +155,7 @@ fn show_marginals(
     model::warn_of_texts(tokens.special_tokens(), common.quiet);
     let flatness = session.flatness(allocation, unit, method, tokens)?;
     match common.format {
-        Format::Json => output::print_json(&flatness)?,
+        Format::Json => output::print_json(DocumentKind::Marginals, &flatness)?,
         Format::Text => output::print(&report::marginals::text(&flatness, &table_options()))?,
     }
     Ok(Verdict::Fine)
@@ -164,7 +168,10 @@ fn table_options() -> TableOptions {
 /// Draws the figure that was asked for.
 fn draw(arguments: &Arguments, allocation: &Allocation, name: &str) -> Result<(), CliError> {
     let Some(path) = &arguments.figure else { return Ok(()) };
-    let title = format!("{name} at {} sparsity", report::number::percent(allocation.target, 0));
+    let last = |path: &Path| path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+    let model = arguments.model.file_name().unwrap_or(arguments.model.as_os_str()).to_string_lossy();
+    let sparsity = report::number::percent(allocation.target, 0);
+    let title = format!("{} on {model} at {sparsity} sparsity", last(Path::new(name)));
     output::write_file(path, report::allocation_figure(allocation, &title).as_bytes())
 }
 

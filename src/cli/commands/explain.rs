@@ -1,8 +1,11 @@
 //! `allot explain`: one word, whole: an operator, a published script, a word of the language, or a diagnostic's code.
 
+use serde::Serialize;
+
 use crate::cli::shared::common::{Common, Format, Verdict};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::output;
+use crate::documents::DocumentKind;
 use crate::lang::check::similar::similar;
 use crate::lang::ops::{CATALOGUE, Op};
 use crate::lang::published::{self, PUBLISHED};
@@ -23,6 +26,15 @@ pub(in crate::cli) struct Arguments {
     name: String,
 }
 
+/// A diagnostic's code, explained.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(in crate::cli) struct Code<'a> {
+    /// The code.
+    name: &'a str,
+    /// What it means, with a script that has the mistake.
+    text: &'a str,
+}
+
 pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdict, CliError> {
     let name = arguments.name.as_str();
     let op = Op::find(name).or_else(|| Op::infix(name));
@@ -31,23 +43,23 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
     if let Some(op) = op {
         match common.format {
             Format::Text => output::print(&catalogue::page(op))?,
-            Format::Json => output::print_json(&catalogue::entry(op.info()))?,
+            Format::Json => output::print_json(DocumentKind::Operator, &catalogue::entry(op.info()))?,
         }
     } else if let Some(word) = language::find(name) {
         match common.format {
             Format::Text => output::print(&word.page())?,
-            Format::Json => output::print_json(word)?,
+            Format::Json => output::print_json(DocumentKind::Word, word)?,
         }
     } else if let Some(script) = published::find(name) {
         let shown = super::show::script(script.name)?;
         match common.format {
             Format::Text => output::print(&shown.page())?,
-            Format::Json => output::print_json(&shown)?,
+            Format::Json => output::print_json(DocumentKind::Script, &shown)?,
         }
     } else if let Some(text) = language::diagnostic(name) {
         match common.format {
             Format::Text => output::print(&text)?,
-            Format::Json => output::print_json(&serde_json::json!({ "name": name, "text": text }))?,
+            Format::Json => output::print_json(DocumentKind::Code, &Code { name, text: &text })?,
         }
     } else {
         return Err(unknown(name));

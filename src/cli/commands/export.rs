@@ -4,6 +4,7 @@ use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 
 use clap::ValueEnum;
+use serde::Serialize;
 
 use crate::allocate::Bounds;
 use crate::cli::shared::allocation::{self, RatioSource, named};
@@ -12,11 +13,15 @@ use crate::cli::shared::common::{Common, Format, Verdict};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::progress::watch;
 use crate::cli::shared::scripts::{self, WrittenScript};
-use crate::cli::shared::{model, output, terminal};
+use crate::cli::shared::{context, model, output};
+use crate::documents::DocumentKind;
 use crate::exchange::dsa;
-use crate::exchange::{AllocationFile, alphapruning, csv, dlp, evopress, file, llm_compressor, npy, numpy};
+use crate::exchange::{
+    AllocationFile, ExchangeError, alphapruning, csv, dlp, evopress, file, llm_compressor, npy, numpy,
+};
+use crate::lang::types::UnitKind;
 use crate::lang::{canonical, latex, print};
-use crate::session::{Session, metric_of};
+use crate::session::{LoadedScript, Session, metric_of};
 
 /// Writes a script, or the allocation that it gives on a model, in another tool's form
 #[derive(Debug, clap::Args)]
@@ -104,17 +109,32 @@ struct Written {
     /// What the tool has to be told beside the file.
     note: Option<String>,
     /// The same as data, and the formula's hash.
-    data: serde_json::Map<String, serde_json::Value>,
+    data: Printed,
+}
+
+/// What `--format json` prints: the text, and what is to be said beside it.
+#[derive(Debug, Default, Serialize, schemars::JsonSchema)]
+pub(in crate::cli) struct Printed {
+    /// What a file of that form holds, where it is text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
+    /// The hash that names the formula, where the form holds the script.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hash: Option<String>,
+    /// EvoPress: how many weights a level is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    weights_diff: Option<u64>,
+    /// AlphaPruning: how far its mapping goes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    epsilon: Option<f64>,
+    /// AlphaPruning: its metric, one value for each linear.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metric: Option<Vec<f64>>,
 }
 
 impl Written {
     fn text(text: String) -> Self {
-        Self { bytes: text.into_bytes(), note: None, data: serde_json::Map::new() }
-    }
-
-    fn with(mut self, name: &str, value: impl Into<serde_json::Value>) -> Self {
-        self.data.insert(name.to_owned(), value.into());
-        self
+        Self { bytes: text.into_bytes(), note: None, data: Printed::default() }
     }
 }
 
@@ -140,15 +160,23 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
                 }
                 _ => print::script(&canonical::script(script)),
             };
-            Written::text(text).with("hash", canonical::hash(script))
+            Written {
+                data: Printed { hash: Some(canonical::hash(script)), ..Printed::default() },
+                ..Written::text(text)
+            }
         }
         (form, source) => {
             let (file, name) = decided(source, arguments, common)?;
-            ratios(form, &file, arguments).map_err(named(&name))?
+            ratios(form, &file, arguments).map_err(|cause| match cause {
+                ExchangeError::Unequal { .. } if !has_blocks(source) => {
+                    CliError::NotByBlock { name, cause: Box::new(cause) }
+                }
+                cause => named(&name)(cause),
+            })?
         }
     };
-    if let Some(note) = written.note.as_ref().filter(|_| !common.quiet) {
-        terminal::message(&format!("note: {note}\n"));
+    if let Some(note) = &written.note {
+        context::warn("note", note, common.quiet);
     }
     if let Some(path) = &arguments.output {
         output::write_file(path, &written.bytes)?;
@@ -156,12 +184,9 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
     }
     match (common.format, String::from_utf8(written.bytes)) {
         (Format::Text, Ok(text)) => output::print(&text)?,
-        (Format::Json, Ok(text)) => output::print_json(&serde_json::Value::Object({
-            let mut data = written.data;
-            data.insert("text".to_owned(), text.into());
-            data
-        }))?,
-        (Format::Json, Err(_)) => output::print_json(&serde_json::Value::Object(written.data))?,
+        (Format::Json, text) => {
+            output::print_json(DocumentKind::Export, &Printed { text: text.ok(), ..written.data })?;
+        }
         (Format::Text, Err(_)) if std::io::stdout().is_terminal() => return Err(CliError::BinaryOutput),
         (Format::Text, Err(bytes)) => {
             let mut out = std::io::stdout().lock();
@@ -171,12 +196,18 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
     Ok(Verdict::Fine)
 }
 
+/// Returns whether a script could give each block a ratio, if it was told to.
+fn has_blocks(source: &RatioSource) -> bool {
+    match source {
+        RatioSource::File(..) => false,
+        RatioSource::Script(loaded) => {
+            LoadedScript::check(&loaded.name, loaded.text.as_bytes(), Some(UnitKind::Block)).is_ok()
+        }
+    }
+}
+
 /// Writes an allocation in a form that holds ratios.
-fn ratios(
-    form: Form,
-    file: &AllocationFile,
-    arguments: &Arguments,
-) -> Result<Written, crate::exchange::ExchangeError> {
+fn ratios(form: Form, file: &AllocationFile, arguments: &Arguments) -> Result<Written, ExchangeError> {
     let allocation = file.allocation();
     Ok(match form {
         Form::Csv => Written::text(csv::write(&allocation)?),
@@ -194,7 +225,8 @@ fn ratios(
                 "the levels are for a database of sparsity {} and weights_diff {}",
                 allocation.target, levels.step
             );
-            Written { note: Some(note), ..Written::text(levels.text()) }.with("weights_diff", levels.step)
+            let data = Printed { weights_diff: Some(levels.step), ..Printed::default() };
+            Written { note: Some(note), data, ..Written::text(levels.text()) }
         }
         Form::AlphaPruning => {
             let metric = alphapruning::metric(&allocation)?;
@@ -203,13 +235,12 @@ fn ratios(
                 allocation.target, metric.epsilon
             );
             let bytes = npy::write(&metric.values);
-            let data = serde_json::Map::new();
+            let data =
+                Printed { epsilon: Some(metric.epsilon), metric: Some(metric.values), ..Printed::default() };
             Written { bytes, note: Some(note), data }
-                .with("epsilon", metric.epsilon)
-                .with("metric", metric.values)
         }
         _ => {
-            let text = serde_json::to_string_pretty(file).unwrap_or_default();
+            let text = serde_json::to_string_pretty(&DocumentKind::Allocation.of(file)).unwrap_or_default();
             Written::text(format!("{text}\n"))
         }
     })

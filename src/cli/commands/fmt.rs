@@ -7,6 +7,7 @@ use crate::cli::shared::error::CliError;
 use crate::cli::shared::input::Input;
 use crate::cli::shared::scripts::{self, Named, WrittenScripts};
 use crate::cli::shared::{help, output, terminal};
+use crate::documents::DocumentKind;
 use crate::lang;
 use crate::lang::format::format;
 use crate::lang::problem::Problem;
@@ -33,9 +34,20 @@ pub(in crate::cli) struct Arguments {
     diff: bool,
 }
 
-/// What `--format json` prints of a script.
-#[derive(Serialize)]
-struct Printed {
+/// What `--format json` prints.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(in crate::cli) struct Printed<'a> {
+    /// The scripts, in order.
+    scripts: Vec<FormattedScript>,
+    /// The scripts that could not be read: which, and why.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    unread: &'a [String],
+}
+
+/// A script in the standard layout.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+struct FormattedScript {
+    /// The script's file.
     file: String,
     /// Whether it was not in the standard layout.
     changed: bool,
@@ -45,14 +57,14 @@ struct Printed {
 
 pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdict, CliError> {
     let mut outcome = Verdict::Fine;
-    let mut unreadable = false;
+    let mut unread = Vec::new();
     let mut printed = Vec::new();
     let names = scripts::expanded(&arguments.files)?.into_iter().map(Named::Name);
     for name in names.chain(arguments.written.named()) {
         let input = match name.read() {
             Ok(input) => input,
             Err(error) => {
-                unreadable = true;
+                unread.push(error.to_string());
                 help::report(&error);
                 continue;
             }
@@ -65,12 +77,12 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
         if let Some(text) = &text {
             put(arguments, &input, text, common)?;
         }
-        printed.push(Printed { file: input.name, changed, text });
+        printed.push(FormattedScript { file: input.name, changed, text });
     }
     if common.format == Format::Json {
-        output::print_json(&serde_json::json!({ "scripts": printed }))?;
+        output::print_json(DocumentKind::Format, &Printed { scripts: printed, unread: &unread })?;
     }
-    if unreadable { Err(CliError::Reported) } else { Ok(outcome) }
+    if !unread.is_empty() { Err(CliError::Reported) } else { Ok(outcome) }
 }
 
 /// Returns a script in the standard layout; what is wrong with it is said where it does not parse.

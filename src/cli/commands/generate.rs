@@ -4,11 +4,13 @@ use std::path::PathBuf;
 
 use candle_core::{Device, Tensor};
 use candle_transformers::generation::{LogitsProcessor, Sampling};
+use serde::Serialize;
 
 use crate::cli::shared::common::{Common, Format, Verdict};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::pruned::PrunedArguments;
 use crate::cli::shared::{model, output};
+use crate::documents::DocumentKind;
 use crate::model::Tokenizer;
 use crate::tasks::{Encoder, Protocol, Writing, continued};
 
@@ -55,6 +57,17 @@ fn share(text: &str) -> Result<f64, String> {
     number.ok_or_else(|| "write a number above 0 and up to 1".to_owned())
 }
 
+/// What `--format json` prints.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(in crate::cli) struct Printed<'a> {
+    /// What the model went on from.
+    prompt: &'a str,
+    /// How many tokens that is.
+    prompt_tokens: usize,
+    /// What it wrote.
+    text: &'a str,
+}
+
 pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdict, CliError> {
     let checkpoint = model::open(&arguments.model, common)?;
     let tokenizer = Tokenizer::open(&checkpoint)?;
@@ -96,11 +109,10 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
     }
     let text = continued(&decoder, encoder.tokenizer(), &prompt, &writing, &mut choose, &mut each)?;
     match common.format {
-        Format::Json => output::print_json(&serde_json::json!({
-            "prompt": arguments.prompt,
-            "prompt_tokens": prompt.len(),
-            "text": text,
-        }))?,
+        Format::Json => output::print_json(
+            DocumentKind::Generation,
+            &Printed { prompt: &arguments.prompt, prompt_tokens: prompt.len(), text: &text },
+        )?,
         Format::Text => output::print(&format!("{}\n", text.get(printed..).unwrap_or_default()))?,
     }
     Ok(Verdict::Fine)

@@ -6,7 +6,8 @@ use crate::cli::shared::allocation::{blocks, named};
 use crate::cli::shared::common::{Common, Verdict};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::progress::watch;
-use crate::cli::shared::{model, output, terminal};
+use crate::cli::shared::{context, model, output};
+use crate::documents::DocumentKind;
 use crate::exchange::{
     AllocationFile, ExchangeError, Format, Unsaid, alphapruning, csv, dlp, evopress, file, llm_compressor,
     modules::allocation, npy,
@@ -76,12 +77,10 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
         _ => {
             let imported = ratios(arguments, format, &content, &checkpoint).map_err(named(&name))?;
             let target = imported.allocation.target;
-            if !common.quiet && (imported.read - target).abs() > UNNOTICED {
-                terminal::message(&format!(
-                    "note: the file's ratios come to {}, and are moved together to {}\n",
-                    percent(imported.read, 4),
-                    percent(target, 4)
-                ));
+            if (imported.read - target).abs() > UNNOTICED {
+                let (read, target) = (percent(imported.read, 4), percent(target, 4));
+                let note = format!("the file's ratios come to {read}, and are moved together to {target}");
+                context::warn("note", &note, common.quiet);
             }
             AllocationFile::new(&imported.allocation, imported.unit, &name, None)
         }
@@ -94,9 +93,13 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
         ..imported
     };
     match &arguments.output {
-        None => output::print_json(&file)?,
+        None => output::print_json(DocumentKind::Allocation, &file)?,
         Some(path) => {
-            output::write_file(path, format!("{}\n", serde_json::to_string_pretty(&file)?).as_bytes())?;
+            output::write_file(
+                path,
+                format!("{}\n", serde_json::to_string_pretty(&DocumentKind::Allocation.of(&file))?)
+                    .as_bytes(),
+            )?;
         }
     }
     Ok(Verdict::Fine)

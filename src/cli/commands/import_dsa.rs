@@ -1,8 +1,11 @@
 //! `allot import-dsa`: a graph string of DSA's released engine as a script.
 
+use serde::Serialize;
+
 use crate::cli::shared::common::{Common, Format, Verdict};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::output;
+use crate::documents::DocumentKind;
 use crate::exchange::dsa;
 use crate::lang::{canonical, print};
 
@@ -16,16 +19,26 @@ pub(in crate::cli) struct Arguments {
     graph: String,
 }
 
+/// What `--format json` prints.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(in crate::cli) struct Printed<'a> {
+    /// The graph string.
+    graph: &'a str,
+    /// The same as a script.
+    script: &'a str,
+    /// The hash that names the formula.
+    hash: String,
+}
+
 pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdict, CliError> {
     let script = dsa::import(&arguments.graph)?;
     let text = print::script(&script);
     match common.format {
         Format::Text => output::print(&format!("# DSA graph string {}\n{text}", arguments.graph.trim()))?,
-        Format::Json => output::print_json(&serde_json::json!({
-            "graph": arguments.graph.trim(),
-            "script": text,
-            "hash": canonical::hash(&script),
-        }))?,
+        Format::Json => output::print_json(
+            DocumentKind::DsaScript,
+            &Printed { graph: arguments.graph.trim(), script: &text, hash: canonical::hash(&script) },
+        )?,
     }
     Ok(Verdict::Fine)
 }

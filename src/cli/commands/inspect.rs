@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::cli::shared::common::{Common, Format, Verdict};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::{model, output};
+use crate::documents::DocumentKind;
 use crate::report;
 
 /// Shows a model: architecture, units, projections, parameters, types, memory
@@ -29,7 +30,7 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
     let summary = checkpoint.summary()?;
     match common.format {
         Format::Text => output::print(&report::model::summary(&summary))?,
-        Format::Json => output::print_json(&summary)?,
+        Format::Json => output::print_json(DocumentKind::Model, &summary)?,
     }
     Ok(Verdict::Fine)
 }

@@ -9,6 +9,7 @@ use crate::cli::shared::progress::watch;
 use crate::cli::shared::text::WindowArguments;
 use crate::cli::shared::values::bytes;
 use crate::cli::shared::{model, output};
+use crate::documents::DocumentKind;
 use crate::forecast::Work;
 use crate::report::number::grouped;
 use crate::session::Session;
@@ -52,7 +53,7 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
     let measured =
         dense.divergence(&other, &source, arguments.windows.length, arguments.windows.limit, memory)?;
     match common.format {
-        Format::Json => output::print_json(&measured)?,
+        Format::Json => output::print_json(DocumentKind::Divergence, &measured)?,
         Format::Text => output::print(&format!(
             "divergence {:.6} nats on {} tokens, {} windows of {}\n",
             measured.divergence,

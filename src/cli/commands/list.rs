@@ -1,9 +1,12 @@
 //! `allot list`: the scripts and programs that commands know by name.
 
+use serde::Serialize;
+
 use crate::cli::shared::common::{Common, Format, Verdict};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::{output, terminal};
-use crate::report::published;
+use crate::documents::DocumentKind;
+use crate::report::published::{self, Listed};
 
 /// Lists the published scripts, and the programs that `compare` knows
 #[derive(Debug, clap::Args)]
@@ -15,14 +18,33 @@ use crate::report::published;
 `allot show NAME` shows a script whole, `allot ops` lists the operators that scripts are made of.")]
 pub(in crate::cli) struct Arguments {}
 
+/// What commands know by name.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(in crate::cli) struct Printed {
+    /// The published scripts.
+    scripts: Vec<Listed>,
+    /// The programs that `compare` knows.
+    programs: Vec<Program>,
+}
+
+/// A program.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+struct Program {
+    /// Its name on the command line.
+    name: &'static str,
+    /// Its name in tables.
+    title: &'static str,
+}
+
 pub(in crate::cli) fn run(_: &Arguments, common: Common) -> Result<Verdict, CliError> {
     match common.format {
         Format::Text => output::print(&published::list(&terminal::table_options()))?,
         Format::Json => {
-            let program = |(key, name)| serde_json::json!({ "name": key, "title": name });
-            let programs: Vec<_> = published::programs().into_iter().map(program).collect();
+            let program = |(name, title)| Program { name, title };
+            let programs = published::programs().into_iter().map(program).collect();
             output::print_json(
-                &serde_json::json!({ "scripts": published::scripts(), "programs": programs }),
+                DocumentKind::Published,
+                &Printed { scripts: published::scripts(), programs },
             )?;
         }
     }

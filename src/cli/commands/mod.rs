@@ -20,6 +20,7 @@ pub(super) mod man;
 pub(super) mod ops;
 pub(super) mod ppl;
 pub(super) mod prune;
+pub(super) mod schema;
 pub(super) mod search;
 pub(super) mod show;
 pub(super) mod stats;

@@ -9,6 +9,7 @@ use crate::cli::shared::progress::watch;
 use crate::cli::shared::text::WindowArguments;
 use crate::cli::shared::values::bytes;
 use crate::cli::shared::{model, output, pruned as in_memory};
+use crate::documents::DocumentKind;
 use crate::forecast::{Calibration as Collecting, Pruning, Work};
 use crate::measure::Perplexity;
 use crate::model::Checkpoint;
@@ -70,7 +71,7 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
         )?,
     };
     match common.format {
-        Format::Json => output::print_json(&measured)?,
+        Format::Json => output::print_json(DocumentKind::Perplexity, &measured)?,
         Format::Text => output::print(&format!(
             "perplexity {:.4} on {} tokens, {} windows of {}\n",
             measured.perplexity,

@@ -11,6 +11,7 @@ use crate::cli::shared::error::CliError;
 use crate::cli::shared::interrupt::Deferred;
 use crate::cli::shared::scripts::{self, WrittenScript};
 use crate::cli::shared::{model, output};
+use crate::documents::DocumentKind;
 use crate::forecast::{Pruning, Work};
 use crate::lang::types::UnitKind;
 use crate::prune::{Method, Pattern, Propagation, PruneOptions, Rounding, ScriptSource, check_target};
@@ -104,7 +105,7 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
     let report = session.prune(&allocation, &options, &arguments.out, arguments.force, script)?;
     drop(writing);
     match common.format {
-        Format::Json => output::print_json(&report)?,
+        Format::Json => output::print_json(DocumentKind::Pruning, &report)?,
         Format::Text if common.quiet => {}
         Format::Text => output::print(&report::pruned::text(&report, &arguments.out))?,
     }

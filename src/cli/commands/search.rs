@@ -108,7 +108,7 @@ pub(in crate::cli) struct Arguments {
     seed: u64,
     /// Spends the same tokens on a control, and compares: random formulas, depth ramps (ATP), NeuroAL's ramp, BESA,
     /// EvoPress-style free levels, or descent by gradients
-    #[arg(long, value_name = "CONTROL", value_enum, help_heading = "Budget")]
+    #[arg(long, value_name = "CONTROL", value_enum, value_delimiter = ',', help_heading = "Budget")]
     control: Vec<Control>,
     #[command(flatten)]
     dry_run: DryRun,

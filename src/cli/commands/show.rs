@@ -2,17 +2,21 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+
 use crate::cli::shared::common::{Common, Format, Verdict};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::terminal::{self, table_options as options};
-use crate::cli::shared::{output, scripts};
+use crate::cli::shared::{context, output, scripts};
+use crate::documents::DocumentKind;
 use crate::lang::ops::Op;
 use crate::prune::Method;
 use crate::report::published::{self, Shown};
 use crate::report::search as tables;
 use crate::search::folder::{self, BEST, SUMMARY};
-use crate::search::measured;
+use crate::search::measured::{self, MeasuredFormula};
 use crate::search::settings::Settings;
+use crate::search::summary::Winner;
 use crate::session::{Found, Needs, metric_of};
 
 /// The file of a run's folder that holds what it found as a page.
@@ -45,12 +49,35 @@ pub(in crate::cli) struct Arguments {
     csv: bool,
 }
 
+/// The Pareto front of a search.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(in crate::cli) struct Front<'a> {
+    /// The best formula of each size, by size.
+    front: &'a [Winner],
+}
+
+/// All that a search measured.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(in crate::cli) struct Measured<'a> {
+    /// In the order of measuring.
+    formulas: &'a [MeasuredFormula],
+}
+
+/// A search that has not ended.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(in crate::cli) struct Unfinished<'a> {
+    /// Whether it has ended: never.
+    finished: bool,
+    /// What it measured so far, in the order of measuring.
+    measured: &'a [MeasuredFormula],
+}
+
 pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdict, CliError> {
     if !arguments.run.is_dir() {
         let shown = script(&arguments.run.display().to_string())?;
         match common.format {
             Format::Text => output::print(&shown.page())?,
-            Format::Json => output::print_json(&shown)?,
+            Format::Json => output::print_json(DocumentKind::Script, &shown)?,
         }
         return Ok(Verdict::Fine);
     }
@@ -58,7 +85,9 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
         let measured = measured::read(&arguments.run)?;
         match (arguments.csv, common.format) {
             (true, _) => output::print(&tables::measured_csv(&measured))?,
-            (false, Format::Json) => output::print_json(&measured)?,
+            (false, Format::Json) => {
+                output::print_json(DocumentKind::Measured, &Measured { formulas: &measured })?
+            }
             (false, Format::Text) => output::print(&tables::measured_table(&measured, &options()))?,
         }
         return Ok(Verdict::Fine);
@@ -67,9 +96,10 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
         return unfinished(&arguments.run, common);
     }
     let summary = folder::read(&arguments.run)?;
+    context::search(&Settings::read(&arguments.run)?);
     match (arguments.front, common.format) {
-        (true, Format::Json) => output::print_json(&summary.front)?,
-        (false, Format::Json) => output::print_json(&summary)?,
+        (true, Format::Json) => output::print_json(DocumentKind::Front, &Front { front: &summary.front })?,
+        (false, Format::Json) => output::print_json(DocumentKind::Search, &summary)?,
         (true, Format::Text) => output::print(&tables::front(&summary, &options()))?,
         (false, Format::Text) if arguments.markdown => output::print(&tables::markdown(&summary))?,
         (false, Format::Text) => output::print(&tables::text(&summary, &options()))?,
@@ -80,10 +110,14 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
 /// Shows how far a search is that runs, or was stopped.
 fn unfinished(run: &Path, common: Common) -> Result<Verdict, CliError> {
     let settings = Settings::read(run)?;
+    context::search(&settings);
     // Models and texts are prepared before anything is measured.
     let measured = if run.join(measured::MEASURED).exists() { measured::read(run)? } else { Vec::new() };
     match common.format {
-        Format::Json => output::print_json(&serde_json::json!({ "finished": false, "measured": measured }))?,
+        Format::Json => output::print_json(
+            DocumentKind::Unfinished,
+            &Unfinished { finished: false, measured: &measured },
+        )?,
         Format::Text => {
             output::print(&tables::unfinished(&settings, &measured, &run.display().to_string(), &options()))?;
         }
@@ -111,6 +145,7 @@ pub(in crate::cli) fn script(name: &str) -> Result<Shown, CliError> {
 /// When the page cannot be written, or standard output fails.
 pub(in crate::cli) fn found(found: &Found, common: Common) -> Result<(), CliError> {
     let Found { folder, settings, summary, report_windows } = found;
+    context::search(settings);
     // Statistics of another device are not the same to the last digit, and a run goes on where it began.
     let (one, all) = (common.device.flags_of_one(), common.device.flags());
     let commands = |script: &str, out: &str| -> Vec<String> {
@@ -119,9 +154,15 @@ pub(in crate::cli) fn found(found: &Found, common: Common) -> Result<(), CliErro
     };
     let mut beside = commands(BEST, "pruned");
     beside.push(format!("allot search --resume .{all}"));
-    output::write_file(&folder.join(REPORT), tables::html(summary, &beside).as_bytes())?;
+    output::write_file(
+        &folder.join(REPORT),
+        tables::html(summary, &settings.identities, &beside).as_bytes(),
+    )?;
+    for (name, figure) in tables::figures(summary) {
+        output::write_file(&folder.join(name), figure.as_bytes())?;
+    }
     match common.format {
-        Format::Json => output::print_json(summary)?,
+        Format::Json => output::print_json(DocumentKind::Search, summary)?,
         Format::Text => output::print(&tables::text(summary, &options()))?,
     }
     if !common.quiet {

@@ -9,7 +9,8 @@ use crate::cli::shared::interrupt::Deferred;
 use crate::cli::shared::progress::{Progress, say_collected, watch};
 use crate::cli::shared::scripts::{self, Named, WrittenScripts};
 use crate::cli::shared::values::{bytes, count};
-use crate::cli::shared::{model, output};
+use crate::cli::shared::{context, model, output};
+use crate::documents::DocumentKind;
 use crate::forecast::{Calibration, Evaluation, Work};
 use crate::lang::ops::Op;
 use crate::lang::types::UnitKind;
@@ -129,11 +130,12 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
         session.keep_reductions(&asked.iter().collect::<Vec<_>>(), &options)?;
         statistics = session.into_statistics().unwrap_or_default();
     }
+    context::calibration(Some(&statistics));
     let writing = Deferred::begin(&arguments.out);
     statistics.save(&arguments.out)?;
     drop(writing);
     match common.format {
-        Format::Json => output::print_json(&statistics.provenance)?,
+        Format::Json => output::print_json(DocumentKind::Statistics, &statistics.provenance)?,
         Format::Text if common.quiet => {}
         Format::Text => output::print(&format!(
             "statistics of {} linears on {} windows of {} tokens: {}\n",

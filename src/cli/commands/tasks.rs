@@ -9,7 +9,8 @@ use crate::cli::shared::common::{Common, Format, Verdict};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::progress::Progress;
 use crate::cli::shared::pruned::PrunedArguments;
-use crate::cli::shared::{model, output, terminal};
+use crate::cli::shared::{context, model, output, terminal};
+use crate::documents::DocumentKind;
 use crate::model::Tokenizer;
 use crate::report::{TableOptions, tasks as tables};
 use crate::tasks::log::{Earlier, write};
@@ -165,8 +166,11 @@ fn measured(
 }
 
 fn show(report: &TaskReport, common: Common) -> Result<(), CliError> {
+    for warning in &report.warnings {
+        context::keep(&warning.to_string());
+    }
     match common.format {
-        Format::Json => output::print_json(report)?,
+        Format::Json => output::print_json(DocumentKind::Tasks, report)?,
         Format::Text => {
             let color = terminal::styled(&std::io::stdout());
             let options = TableOptions { width: terminal::width(), color, ascii: false };

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::common::Common;
+use super::context;
 use super::dry_run::Outline;
 use super::error::CliError;
 use super::progress::watch;
@@ -106,6 +107,7 @@ impl EvaluationArguments {
         let mut session = self.calibration.session(super::model::open(model, common)?, common.quiet)?;
         let options = AllocationOptions { sparsity, method: &method, unit: self.unit, bounds };
         let outcomes = session.allocate_all(&loaded, &options)?;
+        context::calibration(session.at_hand());
         // There is an outcome for each script, or an error.
         let outcomes = outcomes.try_into().map_err(|_| ScriptError::NoAllocation)?;
         Ok((outcomes, session))

@@ -1,7 +1,10 @@
-//! The configuration file: what one always says, as lines `key = value`. It stands behind the environment, and that behind the command
+//! The configuration file: what one always says, as TOML. It stands behind the environment, and that behind the command
 //! line.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+
+use toml::de::{DeTable, DeValue};
 
 use super::error::CliError;
 
@@ -43,53 +46,67 @@ fn file() -> Option<(PathBuf, bool)> {
     Some((folder.join("allot").join("config.toml"), false))
 }
 
-/// Reads lines of `key = value`; `#` begins a comment, and a value may stand in double quotes, as TOML has it.
+/// Reads keys and values, as TOML has them; texts and whole numbers are values.
 fn parse(path: &Path, text: &str) -> Result<Vec<(&'static str, String)>, CliError> {
+    let wrong = |at: Option<Range<usize>>, problem: String| {
+        let before = text.get(..at.map_or(0, |it| it.start)).unwrap_or(text);
+        CliError::Configuration { path: path.to_owned(), line: before.matches('\n').count() + 1, problem }
+    };
+    let table = DeTable::parse(text).map_err(|error| wrong(error.span(), error.message().to_owned()))?;
     let mut set = Vec::new();
-    for (number, line) in text.lines().enumerate() {
-        let line = line.split('#').next().unwrap_or_default().trim();
-        if line.is_empty() {
-            continue;
-        }
-        let wrong = |problem| CliError::Configuration { path: path.to_owned(), line: number + 1, problem };
-        let (key, value) = line.split_once('=').ok_or_else(|| wrong("a line is `key = value`".to_owned()))?;
-        let (key, value) = (key.trim(), value.trim());
-        let known = KEYS.iter().find(|(name, _)| *name == key);
+    for (key, value) in table.get_ref() {
+        let name = key.get_ref().as_ref();
+        let known = KEYS.iter().find(|(known, _)| *known == name);
         let (_, variable) = known.ok_or_else(|| {
             let names = KEYS.map(|(name, _)| format!("`{name}`"));
-            wrong(format!("there is no key `{key}`; the keys are {}", names.join(", ")))
+            wrong(Some(key.span()), format!("there is no key `{name}`; the keys are {}", names.join(", ")))
         })?;
-        let value = match value.strip_prefix('"') {
-            Some(rest) => {
-                rest.strip_suffix('"').ok_or_else(|| wrong("a quote is never closed".to_owned()))?
+        let said = match value.get_ref() {
+            DeValue::String(text) if text.is_empty() => {
+                return Err(wrong(Some(value.span()), format!("`{name}` has no value")));
             }
-            None => value,
+            DeValue::String(text) => text.to_string(),
+            DeValue::Integer(number) => number.to_string(),
+            _ => return Err(wrong(Some(value.span()), format!("`{name}` takes a text or a whole number"))),
         };
-        if value.is_empty() {
-            return Err(wrong(format!("`{key}` has no value")));
-        }
-        set.push((*variable, value.to_owned()));
+        set.push((value.span().start, *variable, said));
     }
-    Ok(set)
+    // In the order of the file.
+    set.sort_unstable();
+    Ok(set.into_iter().map(|(_, variable, value)| (variable, value)).collect())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn read(text: &str) -> Result<Vec<(&'static str, String)>, String> {
+        parse(Path::new("c.toml"), text).map_err(|error| error.to_string())
+    }
+
     #[test]
-    fn lines_are_keys_and_values() {
-        let read = |text: &str| parse(Path::new("c.toml"), text).map_err(|error| error.to_string());
+    fn keys_and_values_are_those_of_toml() {
         let set = read("# mine\ndevice = \"cuda:1\"\n\nthreads = 4  # of 8\n");
         assert_eq!(set, Ok(vec![("ALLOT_DEVICE", "cuda:1".to_owned()), ("ALLOT_THREADS", "4".to_owned())]));
+        let set = read("device = \"a # b\"\nmemory = '64 \"GiB\"' # c\nprecision = \"b\\u0066\"\n");
+        let values: Vec<String> = set.expect("a table").into_iter().map(|(_, value)| value).collect();
+        assert_eq!(values, ["a # b", "64 \"GiB\"", "bf"]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_its_line() {
         for (text, problem) in [
-            ("device", "c.toml:1: a line is `key = value`"),
-            ("\ndevise = cpu", "c.toml:2: there is no key `devise`"),
-            ("device = \"cpu", "c.toml:1: a quote is never closed"),
-            ("device =", "c.toml:1: `device` has no value"),
+            ("device", "c.toml:1: "),
+            ("\ndevise = 'cpu'", "c.toml:2: there is no key `devise`"),
+            ("threads = 4\ndevice = \"cpu", "c.toml:2: "),
+            ("device = cpu", "c.toml:1: "),
+            ("device = ''", "c.toml:1: `device` has no value"),
+            ("\n\n[device]\nname = 1", "c.toml:3: `device` takes a text or a whole number"),
+            ("threads = 4\nthreads = 5", "c.toml:2: "),
+            ("threads = 1.5", "c.toml:1: `threads` takes"),
         ] {
             let error = read(text).expect_err(text);
-            assert!(error.starts_with(problem), "{error}");
+            assert!(error.starts_with(problem), "{text}: {error}");
         }
     }
 }

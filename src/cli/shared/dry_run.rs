@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::common::{Common, Format, Verdict};
 use super::error::CliError;
 use super::output;
+use crate::documents::DocumentKind;
 use crate::forecast::{Forecast, Machine, Sizes, Windows, Work};
 use crate::model::{Config, ModelError, TensorFiles, Tokenizer, hub};
 use crate::report;
@@ -124,7 +125,7 @@ impl Outline {
         let machine = Machine::measure(&self.sizes, folder)?;
         let forecast = Forecast::new(self.sizes, machine, work, memory);
         match common.format {
-            Format::Json => output::print_json(&forecast)?,
+            Format::Json => output::print_json(DocumentKind::Forecast, &forecast)?,
             Format::Text => output::print(&report::forecast::text(&forecast))?,
         }
         Ok(Verdict::Fine)

@@ -145,6 +145,22 @@ pub enum CliError {
         /// Words like it.
         similar: Vec<String>,
     },
+    /// Ratios that differ within blocks, in a form for whole blocks, of what has none for them.
+    #[error("{name}: {cause}")]
+    NotByBlock {
+        /// The script or file.
+        name: String,
+        /// What differs.
+        cause: Box<crate::exchange::ExchangeError>,
+    },
+    /// A name that no schema has.
+    #[error("there is no schema `{name}`")]
+    NoSchema {
+        /// What was asked for.
+        name: String,
+        /// Names like it.
+        similar: Vec<String>,
+    },
     /// Two scripts of a comparison that cannot be told apart.
     #[error("`{name}` is named twice")]
     NamedTwice {

@@ -29,6 +29,11 @@ impl<'a> Given<'a> {
             && self.matches.value_source(id) == Some(ValueSource::CommandLine)
     }
 
+    /// Returns whether the command has an argument of this name in clap.
+    pub(in crate::cli) fn has_argument(&self, id: &str) -> bool {
+        self.matches.try_contains_id(id).is_ok()
+    }
+
     /// Returns the values of an argument, default or not.
     pub(in crate::cli) fn values(&self, id: &str) -> Vec<&'a OsStr> {
         self.matches.try_get_raw(id).ok().flatten().map(Iterator::collect).unwrap_or_default()

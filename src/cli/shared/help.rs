@@ -58,7 +58,8 @@ fn one(line: impl Into<String>) -> Vec<String> {
     vec![line.into()]
 }
 
-fn of(error: &CliError) -> Vec<String> {
+/// Returns what to do about a failure, a line each.
+pub(in crate::cli) fn of(error: &CliError) -> Vec<String> {
     match error {
         CliError::Read { cause, .. } => read(cause),
         CliError::Exists { .. } => one("pass `--force` to overwrite it"),
@@ -114,6 +115,12 @@ fn of(error: &CliError) -> Vec<String> {
         CliError::NoWord { similar, .. } => {
             [did_you_mean(similar), one("`allot ops --all` lists operators, `allot list` published scripts")]
                 .concat()
+        }
+        CliError::NotByBlock { .. } => one(
+            "it gives no ratios for whole blocks; export it to llm-compressor, evopress, json or csv, or take a function of blocks",
+        ),
+        CliError::NoSchema { similar, .. } => {
+            [did_you_mean(similar), one("`allot schema` lists them")].concat()
         }
         CliError::Reported => none(),
         CliError::NamedTwice { .. } => one("name it once"),

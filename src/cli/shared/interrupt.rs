@@ -7,7 +7,7 @@
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use signal_hook::consts::TERM_SIGNALS;
@@ -23,6 +23,9 @@ const GRACE: Duration = Duration::from_millis(600);
 
 /// How long work that has cleaned up has to say so itself.
 const FAREWELL: Duration = Duration::from_millis(300);
+
+/// How long whoever is told at the end has.
+const TOLD: Duration = Duration::from_millis(100);
 
 /// What a shell makes of a process that SIGINT ended.
 pub(in crate::cli) const EXIT_CODE: u8 = 130;
@@ -104,8 +107,9 @@ impl Drop for Resumable {
     }
 }
 
-/// Answers Ctrl-C from now on; where the system allows no handler, it ends the process as it always did.
-pub(in crate::cli) fn watch() {
+/// Answers Ctrl-C from now on; where the system allows no handler, it ends the process as it always did. `told` is given what is said
+/// before the process ends, and has a moment.
+pub(in crate::cli) fn watch(told: impl FnOnce(String) + Send + 'static) {
     let caught = Arc::new(AtomicBool::new(false));
     for signal in TERM_SIGNALS {
         if signal_hook::flag::register(*signal, Arc::clone(&caught)).is_err() {
@@ -118,7 +122,7 @@ pub(in crate::cli) fn watch() {
         }
         ASKED.store(true, Ordering::Relaxed);
         wait_for_writers(&caught);
-        leave();
+        leave(told);
     });
 }
 
@@ -139,7 +143,7 @@ fn wait_for_writers(caught: &AtomicBool) {
 }
 
 /// Removes what is half-written, and ends the process.
-fn leave() -> ! {
+fn leave(told: impl FnOnce(String) + Send + 'static) -> ! {
     // Held to the end: no other thread begins to write while the process exits.
     let writers = writers();
     let end = if std::io::stderr().is_terminal() { "\n" } else { "" };
@@ -154,6 +158,14 @@ fn leave() -> ! {
         None => "interrupted; nothing was left behind\n",
     };
     terminal::message(&format!("{end}{said}"));
+    // Whoever reads standard output may have stopped reading.
+    let said = said.trim_end().to_owned();
+    let (done, wait) = mpsc::channel();
+    std::thread::spawn(move || {
+        told(said);
+        let _ = done.send(());
+    });
+    let _ = wait.recv_timeout(TOLD);
     std::process::exit(EXIT_CODE.into());
 }
 

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::common::Common;
+use super::context;
 use super::error::CliError;
 use super::interrupt::Resumable;
 use super::progress::Progress;
-use super::terminal;
 use crate::model::{Checkpoint, SpecialTokens, hub};
 use crate::session::Note;
 
@@ -17,20 +17,22 @@ use crate::session::Note;
 pub(in crate::cli) fn open(model: &Path, common: Common) -> Result<Checkpoint, CliError> {
     let checkpoint = Checkpoint::open(folder(model, common.quiet)?)?;
     warn(&checkpoint, common.quiet);
-    common.device.place(checkpoint)
+    let checkpoint = common.device.place(checkpoint)?;
+    context::model(&checkpoint);
+    Ok(checkpoint)
 }
 
 /// Prints what is odd about a model's folder, a line each, unless `quiet`.
 pub(in crate::cli) fn warn(checkpoint: &Checkpoint, quiet: bool) {
-    for warning in checkpoint.warnings().iter().filter(|_| !quiet) {
-        terminal::message(&format!("warning: {warning}\n"));
+    for warning in checkpoint.warnings() {
+        context::warn("warning", &warning.to_string(), quiet);
     }
 }
 
 /// Prints that the two files that say how a text begins contradict each other, unless `quiet`.
 pub(in crate::cli) fn warn_of_texts(special: Option<&SpecialTokens>, quiet: bool) {
-    if let Some(said) = special.and_then(SpecialTokens::contradiction).filter(|_| !quiet) {
-        terminal::message(&format!("warning: {}\n", Note::OtherBeginning(said)));
+    if let Some(said) = special.and_then(SpecialTokens::contradiction) {
+        context::warn("warning", &Note::OtherBeginning(said).to_string(), quiet);
     }
 }
 

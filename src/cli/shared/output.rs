@@ -4,8 +4,10 @@ use std::io::Write;
 
 use serde::Serialize;
 
+use super::context::{self, Context};
 use super::error::CliError;
 use super::interrupt::Deferred;
+use crate::documents::{DocumentKind, Tagged};
 use crate::model::temporary_prefix;
 
 /// Prints to standard output.
@@ -20,11 +22,36 @@ pub(in crate::cli) fn print(text: &str) -> Result<(), CliError> {
     })
 }
 
-/// Prints a value as JSON, with a new line at its end.
+/// A document as it is printed.
+#[derive(Serialize)]
+struct Printed<'a, T> {
+    #[serde(flatten)]
+    document: Tagged<'a, T>,
+    context: Context,
+}
+
+/// Prints a value as JSON: a document of this kind, with what it depends on, and a new line at its end.
 ///
 /// # Errors
 /// As [`print`].
-pub(in crate::cli) fn print_json(value: &impl Serialize) -> Result<(), CliError> {
+pub(in crate::cli) fn print_json(kind: DocumentKind, value: &impl Serialize) -> Result<(), CliError> {
+    let printed = Printed { document: kind.of(value), context: context::taken() };
+    print_plain_json(&printed)
+}
+
+/// Prints a failure, with what was known of what it depends on: no model is read for it.
+///
+/// # Errors
+/// As [`print`].
+pub(in crate::cli) fn print_failure(failure: &impl Serialize) -> Result<(), CliError> {
+    print_plain_json(&Printed { document: DocumentKind::Failure.of(failure), context: context::known() })
+}
+
+/// Prints a value as JSON whose form is another tool's.
+///
+/// # Errors
+/// As [`print`].
+pub(in crate::cli) fn print_plain_json(value: &impl Serialize) -> Result<(), CliError> {
     print(&format!("{}\n", serde_json::to_string_pretty(value)?))
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::terminal;
+use super::{context, terminal};
 use crate::lang::ops::Op;
 use crate::session::{Event, Note, Phase};
 
@@ -151,7 +151,7 @@ pub(in crate::cli) fn watch(quiet: bool) -> impl Fn(Event<'_>) + Send + Sync + '
     move |event| {
         let mut shown = shown.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
-            _ if quiet => {}
+            Event::Progress { .. } if quiet => {}
             Event::Progress { share: 1.0.., .. } => *shown = None,
             Event::Progress { phase, share, value } => {
                 if !matches!(&*shown, Some((current, _)) if *current == phase) {
@@ -166,7 +166,7 @@ pub(in crate::cli) fn watch(quiet: bool) -> impl Fn(Event<'_>) + Send + Sync + '
             Event::Note(note) => {
                 *shown = None;
                 let kind = if note.is_warning() { "warning" } else { "note" };
-                terminal::message(&format!("{kind}: {note}\n"));
+                context::warn(kind, &note.to_string(), quiet);
             }
         }
     }

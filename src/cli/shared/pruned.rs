@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::error::CliError;
 use super::input::Input;
 use super::progress::watch;
-use super::{allocation, scripts};
+use super::{allocation, context, scripts};
 use crate::model::{Checkpoint, Decoder};
 use crate::prune::{Propagation, PruneOptions};
 use crate::session::{Calibration, Needs, Session};
@@ -83,6 +83,7 @@ pub(in crate::cli) fn pruned(
     let allocation = session.allocation_of_file(&file, &name, None)?;
     let method = scripts::method(method)?;
     session.statistics(&Needs::of_method(&method))?;
+    context::calibration(session.at_hand());
     let checkpoint = session.checkpoint().clone();
     let statistics = session.into_statistics();
     let mut session = Session::of(checkpoint).watched(watch(quiet));

@@ -33,10 +33,52 @@ enum When {
 
 use When::{All, Allocation, Always, Beside, Holds, Is, IsNot, Without};
 
+/// The commands that a row is about.
+#[derive(Clone, Copy, Debug)]
+enum Commands {
+    /// These.
+    These(&'static [&'static str]),
+    /// All others.
+    AllBut(&'static [&'static str]),
+    /// Those that have no argument of this name in clap.
+    Lacking(&'static str),
+}
+
+/// The commands that run no model, nor evaluate a script on one: whatever does says how long a text's windows are.
+const WITHOUT_MODEL: Commands = Commands::Lacking("length");
+
+impl Commands {
+    fn has(self, given: &Given<'_>) -> bool {
+        match self {
+            Self::These(names) => names.contains(&given.command),
+            Self::AllBut(names) => !names.contains(&given.command),
+            Self::Lacking(id) => !given.has_argument(id),
+        }
+    }
+
+    /// Returns their names, as the reference lists them.
+    fn listed(self, all: &clap::Command) -> String {
+        let quoted = |names: &[&str]| {
+            let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+            names.join(", ")
+        };
+        match self {
+            Self::These(names) => quoted(names),
+            Self::AllBut(names) => format!("all but {}", quoted(names)),
+            Self::Lacking(id) => {
+                let lacks = |it: &&clap::Command| it.get_arguments().all(|argument| argument.get_id() != id);
+                let names: Vec<&str> =
+                    all.get_subcommands().filter(lacks).map(clap::Command::get_name).collect();
+                quoted(&names)
+            }
+        }
+    }
+}
+
 /// A row of the table.
 #[derive(Clone, Copy, Debug)]
 struct Rule {
-    commands: &'static [&'static str],
+    commands: Commands,
     /// The options that are refused when they are written.
     options: &'static [&'static str],
     when: When,
@@ -45,6 +87,15 @@ struct Rule {
 
 const fn rule(
     commands: &'static [&'static str],
+    options: &'static [&'static str],
+    when: When,
+    why: &'static str,
+) -> Rule {
+    Rule { commands: Commands::These(commands), options, when, why }
+}
+
+const fn rule_of(
+    commands: Commands,
     options: &'static [&'static str],
     when: When,
     why: &'static str,
@@ -62,54 +113,12 @@ const CALIBRATION: &[&str] = &["stats", "text", "tokens", "samples", "length", "
 const CALIBRATED: &[&str] = &["eval", "prune", "diff", "export"];
 /// The commands that read a calibration, a fitness, a selection and a report text.
 const TRIALS: &[&str] = &["search", "enumerate", "compare", "descend"];
-/// The commands that run no model, nor evaluate a script on one.
-const WITHOUT_MODEL: &[&str] = &[
-    "check",
-    "completions",
-    "man",
-    "fmt",
-    "list",
-    "ops",
-    "explain",
-    "import-dsa",
-    "show",
-    "inspect",
-    "import",
-];
-
-/// The commands that do not look for mistakes in files.
-const ALL_BUT_CHECK: &[&str] = &[
-    "fmt",
-    "eval",
-    "diff",
-    "inspect",
-    "stats",
-    "prune",
-    "ppl",
-    "kl",
-    "tasks",
-    "generate",
-    "search",
-    "descend",
-    "enumerate",
-    "compare",
-    "show",
-    "list",
-    "ops",
-    "explain",
-    "import-dsa",
-    "export",
-    "import",
-    "completions",
-    "man",
-];
-
 const FIXED: When = Holds("with a fixed pattern", has_fixed_pattern);
 
 /// The table; the first row that refuses an option gives the message.
 const RULES: &[Rule] = &[
-    rule(
-        ALL_BUT_CHECK,
+    rule_of(
+        Commands::AllBut(&["check"]),
         &["format"],
         Is("format", &["sarif", "github"]),
         "only `allot check` finds mistakes in files",
@@ -118,7 +127,7 @@ const RULES: &[Rule] = &[
     rule(&["check"], &["plan"], Is("format", &["sarif", "github"]), "a plan is no mistake"),
     rule(&["fmt"], &["diff"], Is("format", &["json"]), "both say how the changes are written"),
     rule(&["show"], &["front", "all", "csv"], Holds("with a script", shows_script), "only a search has them"),
-    rule(WITHOUT_MODEL, &["device", "precision"], Always, "nothing is computed with a model here"),
+    rule_of(WITHOUT_MODEL, &["device", "precision"], Always, "nothing is computed with a model here"),
     rule(&["diff", "export"], &["device", "precision"], Without(&["model"]), "no model is read"),
     rule(&["check"], &["method"], Without(&["plan"]), "only a plan depends on how weights are scored"),
     rule(&["show"], &["markdown", "csv"], Is("format", &["json"]), "both say how the tables are written"),
@@ -267,7 +276,7 @@ pub(in crate::cli) fn check(given: &Given<'_>) -> Result<(), CliError> {
     if given.readers_of_standard_input() > 1 {
         return Err(CliError::StandardInputTwice);
     }
-    for rule in RULES.iter().filter(|rule| rule.commands.contains(&given.command)) {
+    for rule in RULES.iter().filter(|rule| rule.commands.has(given)) {
         let written = rule.options.iter().find(|option| given.is_written(option));
         if let Some(option) = written.filter(|_| rule.when.holds(given)) {
             return Err(rule.refusal(option, given));
@@ -277,12 +286,12 @@ pub(in crate::cli) fn check(given: &Given<'_>) -> Result<(), CliError> {
 }
 
 /// Returns the table in words: the commands, the options, when they are refused, and why.
-pub(in crate::cli) fn listed() -> impl Iterator<Item = [String; 4]> {
-    RULES.iter().map(|rule| {
+pub(in crate::cli) fn listed(all: &clap::Command) -> Vec<[String; 4]> {
+    let row = |rule: &Rule| {
         let options: Vec<String> = rule.options.iter().map(|option| format!("`{}`", shown(option))).collect();
-        let commands: Vec<String> = rule.commands.iter().map(|command| format!("`{command}`")).collect();
-        [commands.join(", "), options.join(", "), rule.when.listed(), rule.why.to_owned()]
-    })
+        [rule.commands.listed(all), options.join(", "), rule.when.listed(), rule.why.to_owned()]
+    };
+    RULES.iter().map(row).collect()
 }
 
 impl Rule {

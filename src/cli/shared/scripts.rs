@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::context;
 use super::error::CliError;
 use super::input::Input;
 use super::terminal;
@@ -170,6 +171,9 @@ pub(in crate::cli) fn check_input(
         return Err(CliError::NoScriptInFile { name: input.name.clone() });
     }
     let loaded = LoadedScript::check(&input.name, &input.bytes, unit)?;
+    for warning in &loaded.warnings {
+        context::keep(&format!("{}: {}", loaded.name, warning.message));
+    }
     if !quiet {
         let styled = terminal::styled(&std::io::stderr());
         terminal::message(&render(&loaded.warnings, &loaded.name, &loaded.text, styled));
@@ -182,6 +186,7 @@ pub(in crate::cli) fn check_input(
 /// # Errors
 /// As [`load`]; also when the script has no metric.
 pub(in crate::cli) fn method(name: &str) -> Result<Method, CliError> {
+    context::method(name);
     match name {
         "-" => Ok(method_of(&load(name, None, true)?)?),
         _ => Ok(named_method(name)?),

@@ -6,7 +6,7 @@ use super::common::{Common, Verdict};
 use super::dry_run::Outline;
 use super::error::CliError;
 use super::progress::say_collected;
-use super::{model, scripts};
+use super::{context, model, scripts};
 use crate::forecast::{Calibration, Trial, Work};
 use crate::lang::ops::Op;
 use crate::model::{Checkpoint, Tokenizer};
@@ -250,6 +250,7 @@ pub(in crate::cli) fn trial(
     for model in &options.models {
         let checkpoint = Checkpoint::open(model)?;
         model::warn(&checkpoint, quiet);
+        context::model(&checkpoint);
         let tokenizer = Tokenizer::open(&checkpoint).ok();
         model::warn_of_texts(tokenizer.as_ref().map(Tokenizer::special_tokens), quiet);
     }
@@ -270,9 +271,10 @@ pub(in crate::cli) fn say_collected_in(asked: &TextSettings, collected: &TextSet
 
 /// Warns of texts that are one: what is found on a text and measured on it again shows nothing of other texts.
 pub(in crate::cli) fn say_same(pairs: &[[&str; 2]], quiet: bool) {
-    for [first, second] in pairs.iter().filter(|_| !quiet) {
-        super::terminal::message(&format!(
-            "warning: the {first} and the {second} text are the same; figures of the one are no test of what the other decided\n"
-        ));
+    for [first, second] in pairs {
+        let warning = format!(
+            "the {first} and the {second} text are the same; figures of the one are no test of what the other decided"
+        );
+        context::warn("warning", &warning, quiet);
     }
 }

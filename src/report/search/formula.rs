@@ -38,7 +38,8 @@ impl Reading {
     /// Returns the equations as MathML, the allocation's first and the metric's, which says what `score` stands for, last; and whether
     /// constants were rounded for it.
     pub(super) fn typeset(&self) -> Option<(Vec<String>, bool)> {
-        let metric = match &self.script.metric {
+        // What the formula does not use is not defined beside it.
+        let metric = match self.script.metric.as_ref().filter(|_| self.uses_score()) {
             Some(metric) => Some(Metric { per: metric.per, score: rounded(&metric.score).ok()? }),
             None => None,
         };
@@ -48,7 +49,17 @@ impl Reading {
         // Backwards: from what is wanted to what it is made of.
         equations.reverse();
         let typeset = equations.iter().map(|(left, right)| mathml(&format!("{left} = {right}")));
-        Some((typeset.collect::<Option<_>>()?, short != self.script))
+        let same = short.allocation == self.script.allocation
+            && (short.metric.is_none() || short.metric == self.script.metric);
+        Some((typeset.collect::<Option<_>>()?, !same))
+    }
+
+    fn uses_score(&self) -> bool {
+        let mut found = false;
+        if let Some(allocation) = &self.script.allocation {
+            allocation.walk(&mut |expr| found |= expr.op() == Some(Op::Score));
+        }
+        found
     }
 
     /// Returns the equations as [`Self::typeset`] does, without the metric's.

@@ -87,6 +87,7 @@ fn draw(
     chart::steps(&mut svg, "best c0", &places, frame.right, "");
 
     let mut labels = Labels::new(frame, places.iter().copied().chain(published.iter().map(place)));
+    labels.keep_off_steps(&places);
     for mark in published {
         let (x, y) = place(mark);
         let _ = writeln!(
@@ -124,6 +125,18 @@ impl<'a> Labels<'a> {
     fn new(frame: &'a Frame, points: impl Iterator<Item = (f64, f64)>) -> Self {
         let taken = points.map(|(x, y)| [x - 4.0, y - 4.0, x + 4.0, y + 4.0]).collect();
         Self { frame, taken }
+    }
+
+    /// Keeps labels off the line of steps through points, which goes on to the right edge.
+    fn keep_off_steps(&mut self, points: &[(f64, f64)]) {
+        let ends = points.iter().skip(1).copied().map(Some).chain([None]);
+        for ((x, y), next) in points.iter().copied().zip(ends) {
+            let end = next.map_or(self.frame.right, |(x, _)| x);
+            self.taken.push([x, y - 1.5, end, y + 1.5]);
+            if let Some((_, lower)) = next {
+                self.taken.push([end - 1.5, y.min(lower), end + 1.5, y.max(lower)]);
+            }
+        }
     }
 
     /// Writes a label where there is room for it, or nowhere.

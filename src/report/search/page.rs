@@ -9,8 +9,11 @@ use super::rows::{self, Measured, Results};
 use super::text::{comparisons, elements, spent, tables};
 use super::{front, ratios};
 use crate::lang::mathml::mathml;
+use crate::model::Identity;
 use crate::report::grid::Grid;
+use crate::report::made_from;
 use crate::report::number::{percent, plain_percent};
+use crate::report::standalone;
 use crate::report::svg::escaped;
 use crate::search::summary::{Formula, Summary, Winner, WinnerName};
 use crate::trial::loss::Damage;
@@ -21,11 +24,12 @@ const STYLE: &str = include_str!("../style.css");
 /// The size up to which a formula of the front is shown at once.
 const SHORT: usize = 12;
 
-/// Returns what a search found as one HTML page. `commands` are those that use it, in the folder that holds the page.
+/// Returns what a search found as one HTML page. `identity` is what it was measured with; `commands` are those that use it, in the
+/// folder that holds the page.
 ///
 /// It needs no network and no script, follows the reader's choice of light or dark, and fits a phone. Charts have descriptions and
 /// their numbers stand in tables. The same summary gives the same bytes. Names and formulas are escaped.
-pub fn html(summary: &Summary, commands: &[String]) -> String {
+pub fn html(summary: &Summary, identity: &Identity, commands: &[String]) -> String {
     let title = title(summary);
     let mut out = format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n\
@@ -66,9 +70,19 @@ pub fn html(summary: &Summary, commands: &[String]) -> String {
         hits,
         &spent(summary).html("Spent by each searcher, over its seeds"),
     );
+    out.push_str(&made_from::html(identity));
     out.push_str(&again(summary, commands));
     out.push_str("</main>\n</body>\n</html>\n");
     out
+}
+
+/// Returns the page's charts as SVG files for a paper, each with its name.
+pub fn figures(summary: &Summary) -> Vec<(&'static str, String)> {
+    let curve = Curve::new(summary).map(|it| it.html());
+    let sections =
+        [("curve.svg", curve), ("ratios.svg", ratios::blocks(summary)), ("front.svg", front::html(summary))];
+    let drawn = sections.into_iter().filter_map(|(name, section)| Some((name, standalone::svg(&section?)?)));
+    drawn.collect()
 }
 
 fn section(out: &mut String, id: &str, title: &str, text: &str, content: &str) {
@@ -107,7 +121,10 @@ fn head(summary: &Summary, title: &str) -> String {
             words(formula)
         );
     }
-    out.push_str(&figures(summary));
+    out.push_str(&cards(summary));
+    if let Some(better) = rows::better(summary) {
+        let _ = writeln!(out, "<p class=\"note\">{}</p>", escaped(&better));
+    }
     out.push_str("</header>\n");
     out
 }
@@ -168,7 +185,7 @@ fn lines(text: &str) -> String {
 }
 
 /// Returns the numbers that matter most, each with what to hold it against.
-fn figures(summary: &Summary) -> String {
+fn cards(summary: &Summary) -> String {
     let uniform = summary.published("uniform");
     let mut cards: Vec<(String, String, String)> = Vec::new();
     let several = summary.settings.len() > 1;
@@ -257,8 +274,8 @@ fn table(out: &mut String, summary: &Summary) {
         let _ = write!(
             out,
             "<section>\n<h3>Is the difference more than chance?</h3>\n<p>The loss of the search less that of each control, on the \
-             report text, over seeds and windows, with its 95% bootstrap interval and the two-sided p-value of Wilcoxon's \
-             signed-rank test over windows.</p>\n{grid}</section>\n"
+             report text. {}</p>\n{grid}</section>\n",
+            rows::CHANCE
         );
     }
 }

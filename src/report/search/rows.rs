@@ -1,10 +1,10 @@
 //! What a search's tables say, before it is known where they are shown.
 
-use super::loss::{LossScale, deciding_text};
+use super::loss::{LossScale, deciding, deciding_text};
 use crate::baselines::program::Baseline;
 use crate::report::number::{grouped, plain_percent};
 use crate::search::searcher::Searcher;
-use crate::search::summary::{ControlComparison, RunSummary, Summary, Winner};
+use crate::search::summary::{ControlComparison, RunSummary, Summary, Winner, WinnerName};
 use crate::trial::loss::Measure;
 
 /// What kind of allocation a row is about.
@@ -281,8 +281,60 @@ pub(super) fn spent(summary: &Summary) -> Vec<SpentRow> {
     by_searcher(summary).into_iter().map(row).collect()
 }
 
-/// Returns a comparison's difference, interval and p-value as text.
-pub(super) fn compared(comparison: &ControlComparison) -> [String; 3] {
+/// What the comparison with controls says and does not say.
+pub(super) const CHANCE: &str = "The 95% bootstrap interval is over seeds and windows, so it is wide where seeds differ. p is of Wilcoxon's \
+                                 signed-rank test, two-sided, over windows with the seeds' losses averaged: it takes these seeds for given. A \
+                                 difference is called more than chance where both say so.";
+
+/// The p-value below which a difference is more than chance.
+const SIGNIFICANT: f64 = 0.05;
+
+/// Returns which published allocation does better on the main text than what was found, in a sentence; `None` where none does.
+pub(super) fn better(summary: &Summary) -> Option<String> {
+    if summary.best.name != WinnerName::Discovered {
+        return None;
+    }
+    let reported = !summary.best.report.is_empty();
+    let scale = LossScale::of(summary);
+    let loss = |winner: &Winner| match winner.report.first() {
+        Some(damage) if reported => match summary.measure {
+            Measure::Kl => damage.kl,
+            Measure::Perplexity => damage.perplexity.ln(),
+        },
+        _ => deciding(winner),
+    };
+    let found = loss(&summary.best);
+    let lower: Vec<&Winner> = summary.published.iter().filter(|it| loss(it) < found).collect();
+    let best = lower.iter().min_by(|a, b| loss(a).total_cmp(&loss(b)))?;
+    let text = if reported { "report" } else { deciding_text(summary) };
+    let uniform = match lower.iter().any(|it| it.name.to_string() == "uniform") {
+        true => " Uniform sparsity does better, too.",
+        false => "",
+    };
+    let figures = match (reported, summary.measure) {
+        (true, Measure::Perplexity) => [loss(best).exp(), found.exp()].map(|it| format!("{it:.2}")),
+        (true, Measure::Kl) => [loss(best), found].map(|it| format!("{it:.4}")),
+        (false, _) => [loss(best), found].map(|it| scale.text(it)),
+    };
+    let [published, found] = figures;
+    let place = match summary.settings.first() {
+        Some(first) if reported && summary.settings.len() > 1 => {
+            format!(" of {} at {}", first.model, plain_percent(first.target))
+        }
+        _ => String::new(),
+    };
+    Some(format!(
+        "On the {text} text{place} the published `{}` does better than what was found: {} {published} against {found}.{uniform}",
+        best.name,
+        match summary.measure {
+            Measure::Kl => "KL",
+            Measure::Perplexity => "perplexity",
+        }
+    ))
+}
+
+/// Returns a comparison's difference, interval and p-value as text, and whether the difference is more than chance.
+pub(super) fn compared(comparison: &ControlComparison) -> [String; 4] {
     let (low, high) = comparison.interval;
     let p = comparison.p_value;
     let p = match p {
@@ -291,7 +343,9 @@ pub(super) fn compared(comparison: &ControlComparison) -> [String; 3] {
         _ => format!("{p:.0e}"),
     };
     let signed = |number: f64| format!("{number:+.4}").replace('-', "−");
-    [signed(comparison.difference), format!("{} to {}", signed(low), signed(high)), p]
+    let chance = low.max(-high) > 0.0 && comparison.p_value < SIGNIFICANT;
+    let chance = if chance { "yes" } else { "no" }.to_owned();
+    [signed(comparison.difference), format!("{} to {}", signed(low), signed(high)), p, chance]
 }
 
 /// Returns the lines that say what was searched, with what, and by whom.

@@ -31,17 +31,17 @@ pub fn text(summary: &Summary, options: &TableOptions) -> String {
     for grid in tables(&results) {
         out.push_str(&grid.text(options));
     }
-    out.push_str("* least of its column\n");
+    out.push_str("* lowest of its column\n");
+    if let Some(better) = rows::better(summary) {
+        out.push_str(&wrapped(&better, options.width));
+    }
     out.push_str(&format!("\n{}", front(summary, options)));
     if !summary.comparisons.is_empty() {
         out.push('\n');
         let title = "The search less its controls, on the report text (below 0 the search is better)";
         out.push_str(&wrapped(title, options.width));
         out.push_str(&comparisons(summary).text(options));
-        out.push_str(&wrapped(
-            "95% bootstrap interval; p of Wilcoxon's signed-rank test, two-sided",
-            options.width,
-        ));
+        out.push_str(&wrapped(rows::CHANCE, options.width));
     }
     out.push_str("\nWhat was spent\n");
     let spent = spent(summary);
@@ -120,13 +120,13 @@ pub(super) fn tables(results: &Results) -> Vec<Grid> {
 /// Returns the table of the search against its controls.
 pub(super) fn comparisons(summary: &Summary) -> Grid {
     let rows = summary.comparisons.iter().map(|comparison| {
-        let [difference, interval, p] = rows::compared(comparison);
-        let cells = [comparison.control.name().to_owned(), difference, interval, p];
+        let [difference, interval, p, chance] = rows::compared(comparison);
+        let cells = [comparison.control.name().to_owned(), difference, interval, p, chance];
         Line { class: "control", cells: cells.map(Field::new).to_vec() }
     });
     Grid {
-        head: ["control", "difference", "95% interval", "p"].map(str::to_owned).to_vec(),
-        numbers: vec![false, true, true, true],
+        head: ["control", "difference", "95% interval", "p", "more than chance"].map(str::to_owned).to_vec(),
+        numbers: vec![false, true, true, true, false],
         rows: rows.collect(),
         flexible: Flexible::Name(0),
     }

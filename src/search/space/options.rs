@@ -9,6 +9,7 @@ use crate::lang::types::UnitKind;
 
 /// How formulas of a space are built.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum SpaceKind {
     /// A chain on the scores in the paper's four stages: up to two pre-process operators, a reduction, up to one transform and up
@@ -34,6 +35,7 @@ impl SpaceKind {
 
 /// What a space is made of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SpaceOptions {
     /// How formulas are built.
     pub kind: SpaceKind,
@@ -47,6 +49,16 @@ pub struct SpaceOptions {
     pub without: Vec<Op>,
     /// The terminals whose statistics were collected, of those that need any.
     pub collected: Vec<Op>,
+}
+
+impl SpaceOptions {
+    /// Returns whether an enumeration of these operators holds no formula that turns a quantity round.
+    pub fn goes_one_way(&self) -> bool {
+        let turns = [Op::Negate, Op::Subtract, Op::Reciprocal, Op::Divide];
+        self.kind == SpaceKind::Full
+            && !self.only.is_empty()
+            && !self.only.iter().any(|op| turns.contains(op))
+    }
 }
 
 impl Default for SpaceOptions {

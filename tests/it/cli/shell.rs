@@ -72,10 +72,10 @@ fn the_command_line_goes_before_the_environment_and_that_before_the_file() {
     assert!(run(&always, &[("ALLOT_COLOR", "never")]).stdout.contains(&0x1b));
     assert!(!run(&eval, &[("ALLOT_CONFIG", "")]).stdout.contains(&0x1b));
     // What the file says is no option that somebody wrote: nothing is refused for it.
-    fs::write(&file, "memory = 1GiB\ndevice = cpu\n").expect("written");
+    fs::write(&file, "memory = \"1GiB\"\ndevice = \"cpu\"\n").expect("written");
     assert_eq!(run(&["ops"], &[]).status.code(), Some(0));
     assert_eq!(run(&eval, &[]).status.code(), Some(0));
-    fs::write(&file, "devise = cpu\n").expect("written");
+    fs::write(&file, "devise = \"cpu\"\n").expect("written");
     let wrong = run(&eval, &[]);
     let said = String::from_utf8_lossy(&wrong.stderr).into_owned();
     assert_eq!(wrong.status.code(), Some(2));

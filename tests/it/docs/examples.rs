@@ -7,7 +7,7 @@
 //! | `allot,file=NAME` | also: the page's later commands find it as NAME |
 //! | `console` | each `$ ` line runs in a shell, and prints the lines below it; a line `...` stands for any lines |
 //! | `sh` | every `allot` command in it, which would take too long to run, is one that the command line takes |
-//! | `text`, `pest` | nothing: shown, not run |
+//! | `text`, `pest`, `toml`, `json` | nothing: shown, not run |
 //!
 //! A page's commands run one after the other in a folder of their own, in which `model/` is the bundled model and `text/`
 //! its text. `ALLOT_UPDATE_DOCS=1` rewrites what commands and diagnostics print, where no `...` stands.
@@ -25,7 +25,7 @@ use allot::lang::problem::Problem;
 use allot::lang::render::render;
 
 /// What else a block may be tagged with: it is shown and not run.
-const SHOWN: [&str; 2] = ["text", "pest"];
+const SHOWN: [&str; 4] = ["text", "pest", "toml", "json"];
 
 #[test]
 fn code_blocks_do_what_pages_say() {

@@ -49,8 +49,12 @@ fn grammar() {
 }
 
 /// Compares a page with what it should say, or writes it.
-fn keep(path: &str, text: &str) {
-    let text = format!("{MADE}\n{}\n", text.trim());
+pub fn keep(path: &str, text: &str) {
+    keep_whole(path, &format!("{MADE}\n{}\n", text.trim()));
+}
+
+/// The same, of a file that says itself what it is.
+pub fn keep_whole(path: &str, text: &str) {
     let file = book::root(path);
     if book::updating() {
         std::fs::create_dir_all(file.parent().expect("a page has a folder")).expect("a folder can be made");
@@ -58,7 +62,7 @@ fn keep(path: &str, text: &str) {
         return;
     }
     let committed = std::fs::read_to_string(&file).unwrap_or_default();
-    if let Some((line, is, should)) = book::first_difference(&committed, &text) {
+    if let Some((line, is, should)) = book::first_difference(&committed, text) {
         panic!(
             "{path} is behind the code, from line {line} on.\nIt says:        {is}\nIt should say:  {should}\n\
              Write it again with `ALLOT_UPDATE_DOCS=1 cargo test --test it docs::reference`, and look at the difference."

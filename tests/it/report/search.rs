@@ -2,8 +2,9 @@
 
 use crate::support::markup::balance;
 use allot::baselines::program::Baseline;
+use allot::model::Identity;
 use allot::report::TableOptions;
-use allot::report::search::{front, html, markdown, text};
+use allot::report::search::{figures, front, html, markdown, text};
 use allot::search::searcher::Searcher;
 use allot::search::summary::{ControlComparison, Formula, RunSummary, Summary, TargetSummary, Winner};
 use allot::trial::loss::{Damage, Measure};
@@ -167,6 +168,15 @@ fn bare() -> Summary {
     summary
 }
 
+/// Returns what a search was measured with, with a name that would be an element.
+fn identity() -> Identity {
+    let mut identity = Identity::default();
+    identity.add("the fingerprint of the weights of <m>", "xxh3-12");
+    identity.add("`bos_token_id` in config.json of <m>", "0");
+    identity.add("the report text", "c5e9");
+    identity
+}
+
 /// Returns what lies between two texts, both included.
 fn part<'a>(page: &'a str, from: &str, to: &str) -> &'a str {
     let start = page.find(from).unwrap_or_else(|| panic!("the page has no {from}"));
@@ -227,7 +237,7 @@ fn a_mean_over_seeds_comes_with_its_spread_and_a_single_seed_with_none() {
 
 #[test]
 fn parts_of_the_page() {
-    let page = html(&summary(), &commands());
+    let page = html(&summary(), &identity(), &commands());
     insta::assert_snapshot!("page_head", part(&page, "<header>", "</header>"));
     insta::assert_snapshot!("page_curve", part(&page, "<h2 id=\"curve\">", "</section>"));
     insta::assert_snapshot!("page_table", part(&page, "<h2 id=\"table\">", "</section>"));
@@ -260,7 +270,7 @@ fn pages_are_well_formed_and_fetch_nothing() {
         ("broken", broken),
         ("all the same", still),
     ] {
-        let page = html(&summary, &commands());
+        let page = html(&summary, &identity(), &commands());
         balance(&page).unwrap_or_else(|problem| panic!("{name}: {problem}"));
         for fetched in
             ["http:", "https:", "src=", "href=", "url(", "@import", "<script", "<link", "<iframe", "<object"]
@@ -276,8 +286,58 @@ fn pages_are_well_formed_and_fetch_nothing() {
 }
 
 #[test]
+fn pages_say_what_they_were_made_from() {
+    let page = html(&summary(), &identity(), &commands());
+    let made = part(&page, "<h2 id=\"made-from\">", "</section>");
+    assert!(
+        made.contains("<dt>the fingerprint of the weights of &lt;m&gt;</dt><dd><code>xxh3-12</code>"),
+        "{made}"
+    );
+    assert!(made.contains("<dt>the report text</dt>") && made.contains("<dd>1, in the run"), "{made}");
+    assert!(!made.contains("bos_token_id"), "{made}");
+}
+
+#[test]
+fn figures_stand_alone() {
+    let figures = figures(&summary());
+    let names: Vec<&str> = figures.iter().map(|(name, _)| *name).collect();
+    assert_eq!(names, ["curve.svg", "ratios.svg", "front.svg"]);
+    for (name, svg) in &figures {
+        balance(svg).unwrap_or_else(|problem| panic!("{name}: {problem}"));
+        assert!(svg.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\""), "{name}");
+        assert!(!svg.contains("var(--") && !svg.contains("@media"), "{name} needs a browser");
+    }
+    let mut nothing = summary();
+    nothing.front.clear();
+    nothing.ratios.clear();
+    nothing.runs.clear();
+    assert!(allot::report::search::figures(&nothing).is_empty());
+}
+
+#[test]
+fn a_published_function_that_does_better_is_named() {
+    let mut summary = summary();
+    let said = |summary: &Summary| text(summary, &TableOptions { width: 200, ..TableOptions::default() });
+    for winner in &mut summary.published {
+        winner.report[0].kl = summary.best.report[0].kl + 0.1;
+    }
+    assert!(!said(&summary).contains("does better"), "{}", said(&summary));
+    summary.published[0].report[0].kl = 0.01;
+    let name = summary.published[0].name.to_string();
+    assert!(
+        said(&summary)
+            .contains(&format!("the published `{name}` does better than what was found: KL 0.0100"))
+    );
+    assert!(html(&summary, &identity(), &commands()).contains("does better than what was found"));
+    for winner in &mut summary.published {
+        winner.report[0].kl = 0.01;
+    }
+    assert!(said(&summary).contains("Uniform sparsity does better, too."), "{}", said(&summary));
+}
+
+#[test]
 fn ids_of_a_page_are_its_own() {
-    let page = html(&summary(), &commands());
+    let page = html(&summary(), &identity(), &commands());
     let mut ids: Vec<&str> = page.split(" id=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
     let all = ids.len();
     ids.sort_unstable();
@@ -305,7 +365,7 @@ fn names_and_scripts_cannot_break_out_of_the_page() {
             formula.script = hostile.to_owned();
         }
     }
-    let page = html(&summary, &commands());
+    let page = html(&summary, &identity(), &commands());
     balance(&page).unwrap_or_else(|problem| panic!("{problem}"));
     assert!(!page.contains("<img"), "a name became an element");
     assert_eq!(page.matches("</style>").count(), 1, "a name ended the style sheet");
@@ -313,7 +373,7 @@ fn names_and_scripts_cannot_break_out_of_the_page() {
 
 #[test]
 fn contrast_is_enough_in_light_and_dark() {
-    let page = html(&bare(), &[]);
+    let page = html(&bare(), &identity(), &[]);
     let style = part(&page, "<style>", "</style>");
     let (light, dark) = style.split_once("prefers-color-scheme: dark").expect("the page has a dark form");
     for scheme in [light, dark] {

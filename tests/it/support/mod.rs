@@ -9,4 +9,5 @@ pub mod models;
 pub mod place;
 pub mod programs;
 pub mod reference;
+pub mod schema;
 pub mod source;

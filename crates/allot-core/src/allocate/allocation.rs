@@ -8,6 +8,7 @@ use super::row_counts::RowCounts;
 
 /// Names one linear of an allocation unit, and how many weights it has.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Projection {
     /// The module's name, such as `model.layers.0.self_attn.q_proj`.
     pub name: String,
@@ -17,6 +18,7 @@ pub struct Projection {
 
 /// Names what gets one sparsity ratio: a block with its projections, or one projection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Unit {
     /// The unit's name, such as `block 0` or a module's name.
     pub name: String,
@@ -33,6 +35,7 @@ impl Unit {
 
 /// Holds what one projection loses.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ProjectionAllocation {
     /// The module's name.
     pub name: String,
@@ -55,6 +58,7 @@ impl ProjectionAllocation {
 
 /// Holds what one allocation unit loses.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct UnitAllocation {
     /// The unit's name.
     pub name: String,
@@ -81,6 +85,7 @@ impl UnitAllocation {
 
 /// Holds a whole allocation: what was asked for, and for every unit what it gets.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Allocation {
     /// The sparsity asked for: pruned weights over all weights of the units.
     pub target: f64,

@@ -11,7 +11,9 @@ const PARTS: f64 = (1_u64 << 32) as f64;
 
 /// How many weights each row of a projection loses, `[rows]`. Clones share the counts.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(from = "Vec<u32>", into = "Vec<u32>")]
+#[cfg_attr(feature = "schema", schemars(with = "Vec<u32>"))]
 pub struct RowCounts(Arc<[u32]>);
 
 impl From<Vec<u32>> for RowCounts {
