@@ -92,7 +92,7 @@ const FINE: &[&str] = &[
     "show run",
     "show run --front",
     "show run --all",
-    "search MODEL --sparsity 0.6 --texts MODEL/text --length 32 --samples 4 --windows 2 --report-windows 2 --evaluations 4 --control random,evopress --also 0.7 --out more",
+    "search MODEL --sparsity 0.6 --texts MODEL/text --length 32 --samples 4 --windows 2 --report-windows 2 --evaluations 4 --control random,evopress --out more",
 ];
 
 /// What fails, with its exit code and kind.
