@@ -99,6 +99,7 @@ impl Provenance {
 
 /// At which uniformly pruned model marginals were measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MarginalsOf {
     /// The metric by whose scores weights were pruned, in its normal form.
     pub metric: String,

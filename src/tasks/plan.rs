@@ -17,6 +17,7 @@ use crate::model::hexadecimal;
 
 /// Which tasks are asked, by whose rules, and which of their documents.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TaskPlan {
     /// The tasks: names, or files that describe one.
     pub tasks: Vec<String>,

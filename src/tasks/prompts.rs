@@ -20,6 +20,7 @@ const BETWEEN: &str = "\n\n";
 
 /// Where a task's files are, and how many of its documents are asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Selection {
     /// The folder of data.
     pub data: PathBuf,

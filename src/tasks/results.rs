@@ -94,6 +94,7 @@ pub struct PartResult {
 
 /// What a group of subjects showed.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct GroupResult {
     /// Its name.
     pub group: String,
@@ -234,6 +235,7 @@ fn over_documents(metric: Metric, values: &[f64]) -> Estimate {
 
 /// What a task showed, without its documents and subjects.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TaskScore {
     /// Its name.
     pub task: String,

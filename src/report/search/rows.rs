@@ -262,11 +262,13 @@ pub(super) fn better(summary: &Summary) -> Option<String> {
     if summary.best.name != WinnerName::Discovered {
         return None;
     }
-    let reported = !summary.best.report.is_empty();
+    // A search by tasks is judged by its documents: what the report text says is another matter.
+    let by_tasks = summary.measure == Measure::Tasks;
+    let reported = !by_tasks && !summary.best.report.is_empty();
     let scale = LossScale::of(summary);
     let loss = |winner: &Winner| match winner.report.first() {
         Some(damage) if reported => match summary.measure {
-            Measure::Kl => damage.kl,
+            Measure::Kl | Measure::Tasks => damage.kl,
             Measure::Perplexity => damage.perplexity.ln(),
         },
         _ => deciding(winner),
@@ -275,13 +277,14 @@ pub(super) fn better(summary: &Summary) -> Option<String> {
     let lower: Vec<&Winner> = summary.published.iter().filter(|it| loss(it) < found).collect();
     let best = lower.iter().min_by(|a, b| loss(a).total_cmp(&loss(b)))?;
     let text = if reported { "report" } else { deciding_text(summary) };
+    let what = if by_tasks { "documents" } else { "text" };
     let uniform = match lower.iter().any(|it| it.name.to_string() == "uniform") {
         true => " Uniform sparsity does better, too.",
         false => "",
     };
     let figures = match (reported, summary.measure) {
         (true, Measure::Perplexity) => [loss(best).exp(), found.exp()].map(|it| format!("{it:.2}")),
-        (true, Measure::Kl) => [loss(best), found].map(|it| format!("{it:.4}")),
+        (true, Measure::Kl | Measure::Tasks) => [loss(best), found].map(|it| format!("{it:.4}")),
         (false, _) => [loss(best), found].map(|it| scale.text(it)),
     };
     let [published, found] = figures;
@@ -292,11 +295,12 @@ pub(super) fn better(summary: &Summary) -> Option<String> {
         _ => String::new(),
     };
     Some(format!(
-        "On the {text} text{place} the published `{}` does better than what was found: {} {published} against {found}.{uniform}",
+        "On the {text} {what}{place} the published `{}` does better than what was found: {} {published} against {found}.{uniform}",
         best.name,
         match summary.measure {
             Measure::Kl => "KL",
             Measure::Perplexity => "perplexity",
+            Measure::Tasks => "task loss",
         }
     ))
 }

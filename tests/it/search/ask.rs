@@ -44,19 +44,10 @@ fn evaluator() -> Evaluator {
         pattern: Pattern::Unstructured,
         measure: Measure::Kl,
         texts: TextSettings {
-            calibration: Some(text("calibration")),
-            statistics: None,
-            gradients: false,
-            reconstruction: false,
             samples: 4,
-            seed: 0,
             length: 32,
-            fitness: text("fitness"),
-            selection: None,
-            report: None,
             windows: WINDOWS,
-            selection_windows: None,
-            report_windows: None,
+            ..TextSettings::of(text("calibration"), text("fitness"))
         },
     };
     let placement = Placement { engine: &CPU, others: &[], precision: Precision::F32 };
