@@ -47,10 +47,10 @@ pub struct TextSettings {
     #[serde(default)]
     pub reconstruction: bool,
     /// Whether marginals are measured on it, at the uniformly pruned model of each target.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub marginals: bool,
     /// Whether their slopes are.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub marginal_slopes: bool,
     /// At which sparsities of the first model they are measured beside those of the targets.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
