@@ -12,7 +12,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub use shared::error::CliError;
 
-use crate::documents::DocumentKind;
+use crate::json::DocumentKind;
 use commands::{
     check, compare, completions, descend, diff, enumerate, eval, explain, export, fmt, generate, import,
     import_dsa, inspect, kl, list, man, ops, ppl, prune, schema, search, show, stats, tasks,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::CompareError;
 use super::summary::{Comparison, Timings};
-use crate::documents::DocumentKind;
+use crate::json::DocumentKind;
 use crate::lang::print;
 use crate::model::{Identity, ModelError, Recorded, write_json};
 use crate::trial::open::Opened;

@@ -1,5 +1,7 @@
 //! Where entrants are compared: the model with its texts, pruned in one way for all.
 
+use std::borrow::Borrow;
+
 use super::error::CompareError;
 use crate::allocate::Allocation;
 use crate::allocate::Bounds;
@@ -97,11 +99,7 @@ impl Ground {
     /// When the model cannot be run, or what it showed cannot be kept.
     pub fn dense_tasks(&mut self) -> Result<Vec<TaskResult>, CompareError> {
         let subject = self.evaluator.subjects.first();
-        let Some(examination) = &mut self.examination else { return Ok(Vec::new()) };
-        match examination.find(DENSE) {
-            Some(known) => Ok(known),
-            None => Ok(examination.ask(DENSE, subject.decoder(), &self.evaluator.cancel)?),
-        }
+        Ok(tasks(&mut self.examination, DENSE, &self.evaluator, || Ok(subject.decoder()))?)
     }
 
     /// Prunes by an allocation, and returns the losses of the report text's windows and what tasks showed; what is known is not done
@@ -176,16 +174,13 @@ pub struct Found {
     pub tasks: Vec<TaskResult>,
 }
 
-/// Returns what tasks show of a pruned model of this name.
-fn tasks(
+/// Returns what tasks show of a model by its name; nothing where none is asked.
+fn tasks<D: Borrow<Decoder>>(
     examination: &mut Option<Examination>,
     name: &str,
     evaluator: &Evaluator,
-    decoder: impl FnOnce() -> Result<Decoder, TrialError>,
+    decoder: impl FnOnce() -> Result<D, TrialError>,
 ) -> Result<Vec<TaskResult>, TrialError> {
     let Some(examination) = examination else { return Ok(Vec::new()) };
-    match examination.find(name) {
-        Some(known) => Ok(known),
-        None => examination.ask(name, &decoder()?, &evaluator.cancel),
-    }
+    examination.of(name, &evaluator.cancel, decoder)
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::error::DescentError;
 use super::settings::DescentSettings;
 use super::steps::Journal;
-use crate::documents::DocumentKind;
+use crate::json::DocumentKind;
 use crate::lang::print;
 use crate::model::{Identity, ModelError, Recorded, write_json};
 use crate::trial::open::Opened;

@@ -425,5 +425,6 @@ fn trying(trial: Trial, sizes: &Sizes, machine: &Machine) -> Step {
         ));
     }
     let mapped = sizes.stored_bytes * sizes.linear_weights();
-    Step { tokens, memory, mapped, ..step("measuring candidates, at most", machine, operations) }
+    let name = if gradients { "descending, at most" } else { "measuring candidates, at most" };
+    Step { tokens, memory, mapped, ..step(name, machine, operations) }
 }

@@ -74,16 +74,10 @@ impl Serialize for Pattern {
     }
 }
 
-#[cfg(feature = "schema")]
-impl schemars::JsonSchema for Pattern {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Pattern".into()
-    }
-
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": "string", "description": "Where zeros may stand: `unstructured`, `2:4` and its like, or `n:4` and its like." })
-    }
-}
+crate::lang::schema_of_text!(
+    Pattern,
+    "Where zeros may stand: `unstructured`, `2:4` and its like, or `n:4` and its like."
+);
 
 impl<'de> Deserialize<'de> for Pattern {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -10,7 +10,7 @@ use super::pattern::{check_rows, shares};
 use super::report::{Report, ScriptSource};
 use super::save::{PrunedFolder, check_target};
 use crate::allocate::Allocation;
-use crate::documents::DocumentKind;
+use crate::json::DocumentKind;
 use crate::model::{Checkpoint, Decoder, Linear, ModelError, widen};
 
 /// Where a pruned model goes, and what is written down with it.

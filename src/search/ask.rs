@@ -8,7 +8,7 @@
 //!
 //! [`evolve`](super::evolve::evolve) is the first user: it measures with the models of this process what it is asked for.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 
 use super::error::{SearchError, TellError};
@@ -48,11 +48,30 @@ impl Question {
     }
 }
 
-/// What was asked for and is not in the journal.
+/// A question whose losses are not in the journal.
 struct Unkept {
     behaviour: Behaviour,
+    /// Whether it was handed out.
+    asked: bool,
     /// The losses, once they are told.
     losses: Option<Losses>,
+}
+
+impl Unkept {
+    fn key(&self, question: &Question) -> MeasurementKey {
+        MeasurementKey::new(Split::Fitness, &self.behaviour, question.windows())
+    }
+
+    /// Returns whether it was handed out, and its losses are waited for.
+    fn is_open(&self) -> bool {
+        self.asked && self.losses.is_none()
+    }
+}
+
+/// A candidate that is not in the archive yet.
+struct Waiting {
+    generation: usize,
+    entry: Entry,
 }
 
 /// A search that proposes candidates, asks for their losses, and is told them.
@@ -60,12 +79,8 @@ pub struct Asking<'c, 'r> {
     evolution: Evolution<'c, 'r>,
     lag: usize,
     /// What was proposed and is not in the archive yet, by number.
-    entries: BTreeMap<usize, Entry>,
-    /// The generation of each number from the first of `entries` on.
-    generations: BTreeMap<usize, usize>,
-    /// Which questions were handed out and not answered.
-    open: BTreeSet<Question>,
-    /// The questions that were asked, in the order of the journal; each leaves when its losses are kept.
+    waiting: BTreeMap<usize, Waiting>,
+    /// The questions, in the order of the journal; each leaves when its losses are kept.
     unkept: BTreeMap<Question, Unkept>,
     /// How many candidates were proposed.
     proposed: usize,
@@ -99,9 +114,7 @@ impl<'c, 'r> Asking<'c, 'r> {
         let mut asking = Self {
             evolution: Evolution::new(contest, space),
             lag: lag.max(1),
-            entries: BTreeMap::new(),
-            generations: BTreeMap::new(),
-            open: BTreeSet::new(),
+            waiting: BTreeMap::new(),
             unkept: BTreeMap::new(),
             proposed: 0,
             generation: 0,
@@ -121,23 +134,26 @@ impl<'c, 'r> Asking<'c, 'r> {
     /// # Errors
     /// When a model cannot be read, or the journal cannot be written.
     pub fn ask(&mut self) -> Result<Vec<Question>, SearchError> {
+        let mut asked = Vec::new();
         loop {
             self.advance()?;
-            let unasked = |(question, unkept): &(&Question, &Unkept)| {
-                unkept.losses.is_none() && !self.open.contains(question)
-            };
-            let fresh: Vec<Question> =
-                self.unkept.iter().filter(unasked).map(|(question, _)| question.clone()).collect();
-            let (known, asked): (Vec<_>, Vec<_>) =
-                fresh.into_iter().map(|it| (self.kept(&it), it)).partition(|(losses, _)| losses.is_some());
+            let store = self.evolution.contest.race_mut().store();
+            let mut known = Vec::new();
+            for (question, unkept) in self.unkept.iter_mut().filter(|(_, it)| !it.asked) {
+                unkept.asked = true;
+                // What an earlier run measured is not asked for again.
+                match store.find(&unkept.key(question)) {
+                    Some(losses) => known.push((question.clone(), losses)),
+                    None => asked.push(question.clone()),
+                }
+            }
             if known.is_empty() {
-                let asked: Vec<Question> = asked.into_iter().map(|(_, question)| question).collect();
-                self.open.extend(asked.iter().cloned());
+                asked.sort();
                 return Ok(asked);
             }
-            // What an earlier run measured is not asked for again.
-            for (losses, question) in known {
-                self.answer(question, losses.unwrap_or_default())?;
+            // They may lead to other questions.
+            for (question, losses) in known {
+                self.answer(question, losses)?;
             }
         }
     }
@@ -152,20 +168,19 @@ impl<'c, 'r> Asking<'c, 'r> {
         if number >= self.proposed {
             return Err(TellError::Unknown { number, asked: self.proposed }.into());
         }
-        let asked = self.open.iter().find(|it| it.number == number && it.windows() == windows).cloned();
+        let asked = self.open().find(|it| it.number == number && it.windows() == windows).cloned();
         let Some(question) = asked else { return Err(TellError::NotAsked { number, windows }.into()) };
         let targets = self.evolution.contest.race().evaluator().targets.len();
         let told: Vec<usize> = losses.iter().map(Vec::len).collect();
         if told.len() != targets || told.iter().any(|count| *count != windows.len()) {
             return Err(TellError::Count { number, windows: windows.len(), targets, told }.into());
         }
-        self.open.remove(&question);
         self.answer(question, losses)
     }
 
     /// Returns the candidate of a number that is asked for.
     pub fn candidate(&self, number: usize) -> Option<&Candidate> {
-        self.entries.get(&number).map(|it| &it.candidate)
+        self.waiting.get(&number).map(|it| &it.entry.candidate)
     }
 
     /// Returns whether the last [`ask`](Self::ask) found that all candidates are measured, and no further one is to be proposed.
@@ -180,22 +195,21 @@ impl<'c, 'r> Asking<'c, 'r> {
     /// As [`Evaluator::measure`](crate::trial::evaluator::Evaluator::measure).
     pub fn measure(&mut self) -> Result<bool, SearchError> {
         self.ask()?;
-        let Some(first) = self.open.first() else { return Ok(false) };
+        let Some(first) = self.open().next() else { return Ok(false) };
         let place = (first.generation, first.stage);
         let questions: Vec<Question> =
-            self.open.iter().take_while(|it| (it.generation, it.stage) == place).cloned().collect();
+            self.open().take_while(|it| (it.generation, it.stage) == place).cloned().collect();
         let race = self.evolution.contest.race_mut();
         let evaluator = race.evaluator();
         let evaluations: Vec<Evaluation<'_>> = questions
             .iter()
             .filter_map(|it| {
-                let allotted = &self.entries.get(&it.number)?.candidate.allotted;
+                let allotted = &self.waiting.get(&it.number)?.entry.candidate.allotted;
                 Some(Evaluation { allotted, split: Split::Fitness, windows: it.windows() })
             })
             .collect();
         let losses = evaluator.measure(&evaluations, race.store())?;
         for (question, losses) in questions.into_iter().zip(losses) {
-            self.open.remove(&question);
             self.answer(question, losses)?;
         }
         Ok(true)
@@ -205,6 +219,11 @@ impl<'c, 'r> Asking<'c, 'r> {
     pub fn end(mut self) -> Archive {
         self.add_before(usize::MAX);
         self.evolution.contest.end()
+    }
+
+    /// Returns the questions that were handed out and not answered, in the order of the journal.
+    fn open(&self) -> impl Iterator<Item = &Question> {
+        self.unkept.iter().filter(|(_, unkept)| unkept.is_open()).map(|(question, _)| question)
     }
 
     /// Proposes generations for as long as the candidates that they are made from are measured.
@@ -220,7 +239,7 @@ impl<'c, 'r> Asking<'c, 'r> {
             }
             let Some((unit, wanted)) = self.round.pop_front() else { continue };
             let wanted = wanted.min(self.left());
-            let waiting = self.entries.values().map(|it| &it.candidate.allotted.behaviour).collect();
+            let waiting = self.waiting.values().map(|it| &it.entry.candidate.allotted.behaviour).collect();
             let (candidates, reference) = self.evolution.generation(unit, wanted, &waiting)?;
             self.enter(candidates, reference.as_ref());
         }
@@ -239,33 +258,29 @@ impl<'c, 'r> Asking<'c, 'r> {
 
     /// Returns how many more candidates can be proposed.
     fn left(&self) -> usize {
-        self.evolution.contest.race().left().saturating_sub(self.entries.len())
+        self.evolution.contest.race().left().saturating_sub(self.waiting.len())
     }
 
     /// Numbers candidates, as many as there is room for, and asks for their first windows.
     fn enter(&mut self, candidates: Vec<Candidate>, reference: Option<&Behaviour>) {
         for candidate in candidates.into_iter().take(self.left()) {
             let entry = self.evolution.contest.race().enter(candidate, reference);
-            self.generations.insert(self.proposed, self.generation);
-            self.want(self.proposed, &entry);
-            self.entries.insert(self.proposed, entry);
+            let waiting = Waiting { generation: self.generation, entry };
+            self.want(self.proposed, &waiting);
+            self.waiting.insert(self.proposed, waiting);
             self.proposed += 1;
         }
         self.generation += 1;
     }
 
     /// Asks for the next windows of a candidate, where it goes on.
-    fn want(&mut self, number: usize, entry: &Entry) {
+    fn want(&mut self, number: usize, waiting: &Waiting) {
+        let Waiting { generation, entry } = waiting;
         if let Some(windows) = entry.next_windows() {
-            let question = Question {
-                generation: self.generations.get(&number).copied().unwrap_or_default(),
-                stage: entry.stages_done(),
-                number,
-                from: windows.start,
-                to: windows.end,
-            };
+            let (generation, stage) = (*generation, entry.stages_done());
+            let question = Question { generation, stage, number, from: windows.start, to: windows.end };
             let behaviour = entry.candidate.allotted.behaviour.clone();
-            self.unkept.insert(question, Unkept { behaviour, losses: None });
+            self.unkept.insert(question, Unkept { behaviour, asked: false, losses: None });
         }
     }
 
@@ -273,10 +288,10 @@ impl<'c, 'r> Asking<'c, 'r> {
     fn answer(&mut self, question: Question, losses: Losses) -> Result<(), SearchError> {
         let number = question.number;
         let objective = self.evolution.contest.race().objective();
-        if let Some(mut entry) = self.entries.remove(&number) {
-            entry.add(losses.clone(), objective);
-            self.want(number, &entry);
-            self.entries.insert(number, entry);
+        if let Some(mut waiting) = self.waiting.remove(&number) {
+            waiting.entry.add(losses.clone(), objective);
+            self.want(number, &waiting);
+            self.waiting.insert(number, waiting);
         }
         if let Some(unkept) = self.unkept.get_mut(&question) {
             unkept.losses = Some(losses);
@@ -291,7 +306,7 @@ impl<'c, 'r> Asking<'c, 'r> {
                 break;
             }
             let (question, unkept) = first.remove_entry();
-            let key = MeasurementKey::new(Split::Fitness, &unkept.behaviour, question.windows());
+            let key = unkept.key(&question);
             let store = self.evolution.contest.race_mut().store();
             if let (None, Some(losses)) = (store.find(&key), unkept.losses) {
                 store.keep(key, losses)?;
@@ -300,25 +315,16 @@ impl<'c, 'r> Asking<'c, 'r> {
         Ok(())
     }
 
-    /// Returns what an earlier run measured.
-    fn kept(&mut self, question: &Question) -> Option<Losses> {
-        let behaviour = &self.unkept.get(question)?.behaviour;
-        let key = MeasurementKey::new(Split::Fitness, behaviour, question.windows());
-        self.evolution.contest.race_mut().store().find(&key)
-    }
-
     /// Adds the candidates whose numbers are below `due` to the archive, in their order; returns whether all of them are measured.
     fn add_before(&mut self, due: usize) -> bool {
-        while let Some(first) = self.entries.first_entry() {
+        while let Some(first) = self.waiting.first_entry() {
             if *first.key() >= due {
                 break;
             }
-            if first.get().settled().is_none() {
+            if first.get().entry.settled().is_none() {
                 return false;
             }
-            let (number, entry) = first.remove_entry();
-            self.generations.remove(&number);
-            self.evolution.add(entry);
+            self.evolution.add(first.remove().entry);
         }
         true
     }

@@ -107,13 +107,8 @@ impl Finals<'_> {
         for (place, (target, shares)) in evaluator.targets.iter().zip(&candidate.allotted.shares).enumerate()
         {
             let name = format!("{} at setting {place}", candidate.allotted.behaviour.name());
-            let found = match examination.find(&name) {
-                Some(known) => known,
-                None => {
-                    let decoder = evaluator.subject(*target)?.pruned_decoder(shares)?;
-                    examination.ask(&name, &decoder, &evaluator.cancel)?
-                }
-            };
+            let decoder = || evaluator.subject(*target)?.pruned_decoder(shares);
+            let found = examination.of(&name, &evaluator.cancel, decoder)?;
             all.push(found.iter().map(TaskScore::from).collect());
         }
         Ok(all)
@@ -123,13 +118,8 @@ impl Finals<'_> {
     fn dense_tasks(&mut self, target: Target) -> Result<Vec<TaskScore>, SearchError> {
         let Some(examination) = &mut self.examination else { return Ok(Vec::new()) };
         let name = format!("dense model {}", target.subject);
-        let found = match examination.find(&name) {
-            Some(known) => known,
-            None => {
-                let decoder = self.evaluator.subject(target)?.decoder();
-                examination.ask(&name, decoder, &self.evaluator.cancel)?
-            }
-        };
+        let decoder = || Ok(self.evaluator.subject(target)?.decoder());
+        let found = examination.of(&name, &self.evaluator.cancel, decoder)?;
         Ok(found.iter().map(TaskScore::from).collect())
     }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::error::SearchError;
 use super::summary::{Summary, Winner};
-use crate::documents::DocumentKind;
+use crate::json::DocumentKind;
 use crate::model::{ModelError, write_beside, write_json};
 
 /// Everything that was measured.

@@ -1,8 +1,9 @@
 //! The search: evolving allocation functions.
 //!
-//! [`run::run`] is the way in: for each seed it evolves formulas ([`evolve`](mod@evolve), which asks and tells as anybody can ([`ask`])) of a [`space`] and runs the controls
+//! [`run::run`] is the way in: for each seed it evolves formulas ([`evolve`](mod@evolve)) of a [`space`] and runs the controls
 //! ([`random`] formulas and [`baselines`](crate::baselines)); all of them measure in a [`race`](crate::trial::race). The finals rank
-//! the best again, and read the report text once. A run lives in a [`folder`].
+//! the best again, and read the report text once. A run lives in a [`folder`]. Evolution measures what [`ask`] hands out, as a program
+//! of one's own can.
 
 pub mod ask;
 pub mod enumerate;

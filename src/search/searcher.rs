@@ -102,16 +102,7 @@ impl Serialize for Searcher {
     }
 }
 
-#[cfg(feature = "schema")]
-impl schemars::JsonSchema for Searcher {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Searcher".into()
-    }
-
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": "string", "description": "What proposed allocations: `search`, or a control." })
-    }
-}
+crate::lang::schema_of_text!(Searcher, "What proposed allocations: `search`, or a control.");
 
 impl<'de> Deserialize<'de> for Searcher {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {

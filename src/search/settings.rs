@@ -9,7 +9,7 @@ use super::enumerate::Grid;
 use super::error::SearchError;
 use super::searcher::Searcher;
 use super::space::SpaceOptions;
-use crate::documents::DocumentKind;
+use crate::json::DocumentKind;
 use crate::model::{Identity, ModelError, write_beside};
 use crate::tasks::TaskPlan;
 use crate::trial::settings::TrialSettings;
@@ -37,7 +37,7 @@ pub struct Settings {
     /// After how many measured allocations without a better one each search ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patience: Option<usize>,
-    /// How many candidates a generation of the search leaves out that were proposed before it: 1 waits for all of them.
+    /// A generation is made from the results of all candidates up to its first number minus this; 1 waits for all before it.
     #[serde(default = "without_lag", skip_serializing_if = "is_without_lag")]
     pub lag: usize,
     /// The seeds, one for each search.
@@ -51,7 +51,7 @@ pub struct Settings {
     pub identities: Identity,
 }
 
-/// The lag of a search that waits for each generation.
+/// Returns the lag of a search that waits for each generation.
 const fn without_lag() -> usize {
     1
 }

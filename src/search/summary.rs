@@ -104,16 +104,7 @@ impl Serialize for WinnerName {
     }
 }
 
-#[cfg(feature = "schema")]
-impl schemars::JsonSchema for WinnerName {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "WinnerName".into()
-    }
-
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": "string", "description": "What tables call it." })
-    }
-}
+crate::lang::schema_of_text!(WinnerName, "What tables call it.");
 
 impl<'de> Deserialize<'de> for WinnerName {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {

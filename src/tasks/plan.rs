@@ -83,20 +83,21 @@ impl Asked {
 /// # Errors
 /// With the first reported document that decides.
 pub fn refuse_leaks(deciding: &[Asked], reported: &[Asked]) -> Result<(), TaskError> {
-    let prompts = |tasks: &'_ [Asked]| -> Vec<Prompt> {
-        tasks.iter().flat_map(|asked| &asked.parts).flat_map(|part| &part.prompts).cloned().collect()
-    };
     // A file gives its name as the subject where a document has none of its own.
     let fields = |prompt: &Prompt| -> Vec<(String, Value)> {
         let fields = prompt.document.row.iter().filter(|(name, _)| *name != "subject");
         fields.map(|(name, value)| (name.clone(), value.clone())).collect()
     };
     let text = |prompt: &Prompt| format!("{:?}", fields(prompt));
-    let known: BTreeSet<String> = prompts(deciding).iter().map(text).collect();
-    match prompts(reported).into_iter().find(|prompt| known.contains(&text(prompt))) {
+    let known: BTreeSet<String> = prompts(deciding).map(text).collect();
+    match prompts(reported).find(|prompt| known.contains(&text(prompt))) {
         None => Ok(()),
         Some(prompt) => {
             Err(TaskError::Leak { path: prompt.document.path.to_path_buf(), line: prompt.document.line })
         }
     }
+}
+
+fn prompts(tasks: &[Asked]) -> impl Iterator<Item = &Prompt> {
+    tasks.iter().flat_map(|asked| &asked.parts).flat_map(|part| &part.prompts)
 }

@@ -10,7 +10,6 @@ use super::questions::Question;
 /// A document's question, hashed by SHA-256, decides: the first byte divided by 4 leaves 0 for the fitness, 1 for the selection, 2 or 3
 /// for the report. Examples count for nothing, so the same document is on the same side whatever stands before it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Purpose {
     /// Every document is asked.

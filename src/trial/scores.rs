@@ -1,5 +1,6 @@
 //! What tasks show of pruned models, beside their losses on texts.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -79,11 +80,25 @@ impl Examination {
         Some(self.asked.iter().map(of).collect())
     }
 
-    /// Asks a pruned model, and keeps under its name what it showed.
+    /// Returns what tasks show of a pruned model by its name. A model of which nothing is known is made and asked, and what it showed is
+    /// kept.
     ///
     /// # Errors
-    /// When it cannot be run, what was found cannot be kept, or something asked to stop.
-    pub fn ask(
+    /// When the model cannot be made or run, what was found cannot be kept, or something asked to stop.
+    pub fn of<D: Borrow<Decoder>>(
+        &mut self,
+        pruned: &str,
+        cancel: &Cancel,
+        decoder: impl FnOnce() -> Result<D, TrialError>,
+    ) -> Result<Vec<TaskResult>, TrialError> {
+        match self.find(pruned) {
+            Some(known) => Ok(known),
+            None => self.ask(pruned, decoder()?.borrow(), cancel),
+        }
+    }
+
+    /// Asks a pruned model, and keeps under its name what it showed.
+    fn ask(
         &mut self,
         pruned: &str,
         decoder: &Decoder,

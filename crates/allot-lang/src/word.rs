@@ -55,3 +55,20 @@ macro_rules! by_word {
     };
 }
 pub(crate) use by_word;
+
+/// Gives a type that is written as a text its JSON Schema, where the feature `schema` is on: a string, with a sentence about it.
+#[macro_export]
+macro_rules! schema_of_text {
+    ($type:ident, $description:literal) => {
+        #[cfg(feature = "schema")]
+        impl schemars::JsonSchema for $type {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($type).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({ "type": "string", "description": $description })
+            }
+        }
+    };
+}

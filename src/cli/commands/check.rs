@@ -8,7 +8,7 @@ use crate::cli::shared::help;
 use crate::cli::shared::input::Input;
 use crate::cli::shared::scripts::{self, Named, WrittenScripts};
 use crate::cli::shared::{output, terminal};
-use crate::documents::DocumentKind;
+use crate::json::DocumentKind;
 use crate::lang::check::{CheckOptions, check_bytes};
 use crate::lang::diagnostic::{Diagnostic, DiagnosticData, Severity};
 use crate::lang::edit::{Edit, apply};

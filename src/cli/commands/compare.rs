@@ -22,7 +22,7 @@ use crate::compare::folder::{Folder, TASKS, identify, identify_tasks};
 use crate::compare::ground::Ground;
 use crate::compare::run::{ComparisonPlan, compare};
 use crate::compare::summary::{Comparison, Timings};
-use crate::documents::DocumentKind;
+use crate::json::DocumentKind;
 
 use crate::forecast::{Evaluation, Pruning, Trial, Work};
 use crate::lang::program::Metric;

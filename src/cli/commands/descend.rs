@@ -15,9 +15,9 @@ use crate::descent::settings::{DescentSettings, RowSettings};
 use crate::descent::several::{damage, descend_all, uniform};
 use crate::descent::steps::{Memory, StepLog};
 use crate::descent::summary::{Descended, DescentSummary, Found};
-use crate::documents::DocumentKind;
 use crate::exchange::{AllocationFile, file::ModelName};
-use crate::forecast::{Trial, Windows, Work};
+use crate::forecast::{Trial, Work};
+use crate::json::DocumentKind;
 use crate::lang::types::UnitKind;
 use crate::prune::Pattern;
 use crate::report::{TableOptions, descent};
@@ -181,19 +181,16 @@ fn forecast(
         best: 0,
         gradients: true,
     };
-    let checks = Trial {
-        candidates: 0,
-        windows: Windows { samples: 0, ..step.windows },
-        others: [read(&texts.selection, texts.selection_windows)?, None],
-        best: steps / settings.check as u64 + count,
-        gradients: false,
-    };
-    // Beside each allocation that was found, the uniform one.
-    let reports =
-        Trial { others: [read(&texts.report, texts.report_windows)?, None], best: 2 * count, ..checks };
     let mut work = vec![(Work::Check, 1)];
     work.extend(calibration(&outline, &place, &texts)?);
-    work.extend([(Work::Try(step), 1), (Work::Try(checks), 1), (Work::Try(reports), 1)]);
+    work.push((Work::Try(step), 1));
+    // The dense model reads each text once; of the report text, each allocation that was found and the uniform one.
+    let checks = steps / settings.check as u64 + count;
+    let selection = read(&texts.selection, texts.selection_windows)?;
+    let report = read(&texts.report, texts.report_windows)?;
+    for (windows, times) in [(selection, 1 + checks), (report, 1 + 2 * count)] {
+        work.extend(windows.map(|windows| (Work::Measure(windows, 1), times)));
+    }
     outline.show(&work, None, None, common)
 }
 

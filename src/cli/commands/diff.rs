@@ -10,7 +10,7 @@ use crate::cli::shared::common::{Common, Format, Verdict};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::scripts::{Named, WrittenScripts};
 use crate::cli::shared::{output, terminal};
-use crate::documents::DocumentKind;
+use crate::json::DocumentKind;
 use crate::lang::difference::{self, Difference};
 use crate::report::TableOptions;
 use crate::report::difference::{self as tables, SideBySide};

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::cli::shared::common::{Common, Format, Verdict};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::output;
-use crate::documents::DocumentKind;
+use crate::json::DocumentKind;
 use crate::lang::check::similar::similar;
 use crate::lang::ops::{CATALOGUE, Op};
 use crate::lang::published::{self, PUBLISHED};

@@ -14,11 +14,11 @@ use crate::cli::shared::error::CliError;
 use crate::cli::shared::progress::watch;
 use crate::cli::shared::scripts::{self, WrittenScript};
 use crate::cli::shared::{context, model, output};
-use crate::documents::DocumentKind;
 use crate::exchange::dsa;
 use crate::exchange::{
     AllocationFile, ExchangeError, alphapruning, csv, dlp, evopress, file, llm_compressor, npy, numpy,
 };
+use crate::json::DocumentKind;
 use crate::lang::types::UnitKind;
 use crate::lang::{canonical, latex, print};
 use crate::session::{LoadedScript, Session, metric_of};

@@ -7,7 +7,7 @@ use crate::cli::shared::error::CliError;
 use crate::cli::shared::input::Input;
 use crate::cli::shared::scripts::{self, Named, WrittenScripts};
 use crate::cli::shared::{help, output, terminal};
-use crate::documents::DocumentKind;
+use crate::json::DocumentKind;
 use crate::lang;
 use crate::lang::format::format;
 use crate::lang::problem::Problem;

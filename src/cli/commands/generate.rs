@@ -10,7 +10,7 @@ use crate::cli::shared::common::{Common, Format, Verdict};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::pruned::PrunedArguments;
 use crate::cli::shared::{model, output};
-use crate::documents::DocumentKind;
+use crate::json::DocumentKind;
 use crate::model::Tokenizer;
 use crate::tasks::{Encoder, Protocol, Writing, continued};
 

@@ -7,11 +7,11 @@ use crate::cli::shared::common::{Common, Verdict};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::progress::watch;
 use crate::cli::shared::{context, model, output};
-use crate::documents::DocumentKind;
 use crate::exchange::{
     AllocationFile, ExchangeError, Format, Unsaid, alphapruning, csv, dlp, evopress, file, llm_compressor,
     modules::allocation, npy,
 };
+use crate::json::DocumentKind;
 use crate::report::number::percent;
 use crate::session::Session;
 

@@ -5,8 +5,8 @@ use serde::Serialize;
 use crate::cli::shared::common::{Common, Format, Verdict};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::output;
-use crate::documents::DocumentKind;
 use crate::exchange::dsa;
+use crate::json::DocumentKind;
 use crate::lang::{canonical, print};
 
 /// Turns a graph string of DSA's released engine into a script

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::cli::shared::common::{Common, Format, Verdict};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::{model, output};
-use crate::documents::DocumentKind;
+use crate::json::DocumentKind;
 use crate::report;
 
 /// Shows a model: architecture, units, projections, parameters, types, memory

@@ -9,8 +9,8 @@ use crate::cli::shared::progress::watch;
 use crate::cli::shared::text::WindowArguments;
 use crate::cli::shared::values::bytes;
 use crate::cli::shared::{model, output};
-use crate::documents::DocumentKind;
 use crate::forecast::Work;
+use crate::json::DocumentKind;
 use crate::report::number::grouped;
 use crate::session::Session;
 

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::cli::shared::common::{Common, Format, Verdict};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::{output, terminal};
-use crate::documents::DocumentKind;
+use crate::json::DocumentKind;
 use crate::report::published::{self, Listed};
 
 /// Lists the published scripts, and the programs that `compare` knows

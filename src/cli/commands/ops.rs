@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::cli::shared::common::{Common, Format, Verdict};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::output;
-use crate::documents::DocumentKind;
+use crate::json::DocumentKind;
 use crate::report::catalogue::{self, Entry};
 
 /// Lists the operators with their signatures

@@ -4,7 +4,7 @@ use crate::cli::json_schema::{self, Listed};
 use crate::cli::shared::common::{Common, Format, Verdict};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::output;
-use crate::documents::DocumentKind;
+use crate::json::DocumentKind;
 use crate::lang::check::similar::similar;
 
 /// Lists the kinds of JSON that are printed and written, or prints the JSON Schema of one

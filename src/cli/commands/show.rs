@@ -8,7 +8,7 @@ use crate::cli::shared::common::{Common, Format, Verdict};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::terminal::{self, table_options as options};
 use crate::cli::shared::{context, output, scripts};
-use crate::documents::DocumentKind;
+use crate::json::DocumentKind;
 use crate::lang::ops::Op;
 use crate::prune::Method;
 use crate::report::published::{self, Shown};

@@ -9,7 +9,7 @@ use crate::cli::shared::error::CliError;
 use crate::cli::shared::progress::Progress;
 use crate::cli::shared::pruned::PrunedArguments;
 use crate::cli::shared::{context, model, output, terminal};
-use crate::documents::DocumentKind;
+use crate::json::DocumentKind;
 use crate::model::Tokenizer;
 use crate::report::{TableOptions, tasks as tables};
 use crate::tasks::log::{Earlier, write};

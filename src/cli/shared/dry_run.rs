@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use super::common::{Common, Format, Verdict};
 use super::error::CliError;
 use super::output;
-use crate::documents::DocumentKind;
 use crate::forecast::{Forecast, Machine, Sizes, Windows, Work};
+use crate::json::DocumentKind;
 use crate::model::{Config, ModelError, TensorFiles, Tokenizer, hub};
 use crate::report;
-use crate::stats::{Source, Text, length_within};
+use crate::stats::{Source, Text, TokenFile, length_within};
 
 /// Asks what a command would take.
 #[derive(Clone, Copy, Debug, clap::Args)]
@@ -52,24 +52,15 @@ impl Outline {
         length: Option<usize>,
         limit: Option<usize>,
     ) -> Result<Windows, CliError> {
-        let most = |samples: u64| limit.map_or(samples, |limit| samples.min(limit as u64));
         match source {
             Source::Text(paths) => {
                 let length = length_within(length, self.sizes.positions)?.max(1) as u64;
                 let text = Text::read(paths)?;
-                let samples = most((self.tokens(&text)? / length as f64) as u64).max(1);
+                let all = (self.tokens(&text)? / length as f64) as u64;
+                let samples = at_most(all, limit).max(1);
                 Ok(Windows { samples, length, text: at_once(&text, limit.map(|_| samples * length)) })
             }
-            Source::Tokens(ids) => {
-                let files = TensorFiles::open_file(&ids.file)?;
-                let shape = files.tensor(ids.tensor.as_deref().unwrap_or("input_ids"))?.shape.to_vec();
-                let (samples, length) = match shape[..] {
-                    [samples, length] => (samples as u64, length),
-                    _ => (1, shape.iter().product()),
-                };
-                length_within(Some(length), self.sizes.positions)?;
-                Ok(Windows { samples: most(samples), length: length as u64, text: 0 })
-            }
+            Source::Tokens(ids) => self.ready(ids, limit),
         }
     }
 
@@ -83,14 +74,27 @@ impl Outline {
         samples: usize,
         length: Option<usize>,
     ) -> Result<Windows, CliError> {
-        let windows = self.windows(source, length, Some(samples))?;
-        Ok(match source {
-            // Windows are drawn anywhere in a document, so all of it is tokenised.
+        match source {
             Source::Text(paths) => {
-                Windows { samples: samples as u64, text: at_once(&Text::read(paths)?, None), ..windows }
+                let length = length_within(length, self.sizes.positions)?.max(1) as u64;
+                // Windows are drawn anywhere in a document, so all of it is tokenised.
+                let text = at_once(&Text::read(paths)?, None);
+                Ok(Windows { samples: samples as u64, length, text })
             }
-            Source::Tokens(_) => windows,
-        })
+            Source::Tokens(ids) => self.ready(ids, Some(samples)),
+        }
+    }
+
+    /// Returns the windows that ready ids are.
+    fn ready(&self, ids: &TokenFile, limit: Option<usize>) -> Result<Windows, CliError> {
+        let files = TensorFiles::open_file(&ids.file)?;
+        let shape = files.tensor(ids.tensor.as_deref().unwrap_or("input_ids"))?.shape.to_vec();
+        let (samples, length) = match shape[..] {
+            [samples, length] => (samples as u64, length),
+            _ => (1, shape.iter().product()),
+        };
+        length_within(Some(length), self.sizes.positions)?;
+        Ok(Windows { samples: at_most(samples, limit), length: length as u64, text: 0 })
     }
 
     /// Returns about how many tokens a text has.
@@ -130,6 +134,10 @@ impl Outline {
         }
         Ok(Verdict::Fine)
     }
+}
+
+fn at_most(samples: u64, limit: Option<usize>) -> u64 {
+    limit.map_or(samples, |limit| samples.min(limit as u64))
 }
 
 /// Returns about how many bytes of a text are tokenised at once for so many tokens, or for all: documents are tokenised whole, one on each

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::context::{self, Context};
 use super::error::CliError;
 use super::interrupt::Deferred;
-use crate::documents::{DocumentKind, Tagged};
+use crate::json::{DocumentKind, Tagged};
 use crate::model::temporary_prefix;
 
 /// Prints to standard output.

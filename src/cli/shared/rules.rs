@@ -265,7 +265,7 @@ const RULES: &[Rule] = &[
     ),
     rule(&["compare"], TASK_OPTIONS, Without(&["tasks"]), "no task is asked"),
     rule(&["compare"], &["tasks"], Without(&["data"]), "the documents of tasks are in a folder"),
-    rule(&["compare"], &["tasks"], Beside(&["dry_run"]), "what tasks take is not foretold"),
+    rule(&["compare"], &["tasks"], Beside(&["dry_run"]), "a plan does not count tasks"),
     rule(&["search"], TASK_OPTIONS, Without(&["tasks", "report_tasks"]), "no task is asked"),
     rule(
         &["search"],
@@ -273,7 +273,7 @@ const RULES: &[Rule] = &[
         Without(&["data"]),
         "the documents of tasks are in a folder",
     ),
-    rule(&["search"], &["tasks", "report_tasks"], Beside(&["dry_run"]), "what tasks take is not foretold"),
+    rule(&["search"], &["tasks", "report_tasks"], Beside(&["dry_run"]), "a plan does not count tasks"),
     rule(
         &["search"],
         &["tasks"],

@@ -297,10 +297,10 @@ pub(super) fn better(summary: &Summary) -> Option<String> {
     Some(format!(
         "On the {text} {what}{place} the published `{}` does better than what was found: {} {published} against {found}.{uniform}",
         best.name,
-        match summary.measure {
-            Measure::Kl => "KL",
-            Measure::Perplexity => "perplexity",
-            Measure::Tasks => "task loss",
+        match (reported, summary.measure) {
+            (true, Measure::Kl | Measure::Tasks) => "KL",
+            (true, Measure::Perplexity) => "perplexity",
+            (false, _) => scale.name(),
         }
     ))
 }

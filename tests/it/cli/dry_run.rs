@@ -68,7 +68,7 @@ fn the_plan_of_a_descent_counts_every_pass_of_its_steps() {
     };
     let candidates = |plan: &Value| -> u64 {
         let steps = plan["steps"].as_array().expect("steps");
-        let first = steps.iter().find(|it| it["name"] == "measuring candidates, at most");
+        let first = steps.iter().find(|it| it["name"] == "descending, at most");
         first.and_then(|it| it["tokens"].as_u64()).expect("a step with tokens")
     };
     let (short, long) = (plan("3", "0.5"), plan("3", "0.5,0.7"));

@@ -68,38 +68,66 @@ fn losses(asking: &Asking<'_, '_>, question: &Question) -> Losses {
     vec![question.windows().map(one).collect()]
 }
 
+/// What a search begins with.
+#[derive(Clone, Copy)]
+struct Beginning {
+    /// Whether it is given OWL.
+    owl: bool,
+    seed: u64,
+    lag: usize,
+    evaluations: usize,
+}
+
+/// Acts with a search that keeps a journal.
+fn asking<T>(
+    evaluator: &Evaluator,
+    journal: &Path,
+    beginning: Beginning,
+    act: impl FnOnce(Asking<'_, '_>) -> T,
+) -> T {
+    let Beginning { owl, seed, lag, evaluations } = beginning;
+    let mut store = Journal::open(journal).expect("a journal");
+    let objective = Objective::new(evaluator, &mut store).expect("losses of uniform sparsity");
+    let budget = Budget { evaluations, tokens: u64::MAX };
+    let mut observer = |_: &_, _| {};
+    let mut race = Race::new(evaluator, &mut store, &objective, budget, &mut observer);
+    let space = Space::new(&SpaceOptions::default()).expect("a space");
+    let seeds: Vec<_> =
+        owl.then(|| published::script("owl").expect("published").into()).into_iter().collect();
+    act(Asking::new(&mut race, &space, &seeds, seed, lag).expect("a search"))
+}
+
+/// A search with OWL that measures [`EVALUATIONS`] candidates.
+const fn with_owl(lag: usize) -> Beginning {
+    Beginning { owl: true, seed: 7, lag, evaluations: EVALUATIONS }
+}
+
 /// What a search came to: its journal, and every allocation that it found with its formula and its loss.
 type Course = (String, Vec<(String, String, f64)>);
 
 /// Searches with `workers` measurements on their way, of which any one may end next.
 fn search(evaluator: &Evaluator, journal: &Path, lag: usize, workers: usize, mut order: Numbers) -> Course {
-    let mut store = Journal::open(journal).expect("a journal");
-    let objective = Objective::new(evaluator, &mut store).expect("losses of uniform sparsity");
-    let budget = Budget { evaluations: EVALUATIONS, tokens: u64::MAX };
-    let mut observer = |_: &_, _| {};
-    let mut race = Race::new(evaluator, &mut store, &objective, budget, &mut observer);
-    let space = Space::new(&SpaceOptions::default()).expect("a space");
-    let seeds = [published::script("owl").expect("published").into()];
-    let mut asking = Asking::new(&mut race, &space, &seeds, 7, lag).expect("a search");
-    let mut waiting = Vec::new();
-    loop {
-        waiting.extend(asking.ask().expect("questions"));
-        if waiting.is_empty() {
-            break;
+    let found = asking(evaluator, journal, with_owl(lag), |mut asking| {
+        let mut waiting = Vec::new();
+        loop {
+            waiting.extend(asking.ask().expect("questions"));
+            if waiting.is_empty() {
+                break;
+            }
+            // Only so many are measured at a time, the earliest ones.
+            waiting.sort();
+            let question = waiting.remove(order.below(workers.min(waiting.len())));
+            let told = losses(&asking, &question);
+            asking.tell(question.number, question.windows(), told).expect("it was asked for");
         }
-        // Only so many are measured at a time, the earliest ones.
-        waiting.sort();
-        let question = waiting.remove(order.below(workers.min(waiting.len())));
-        let told = losses(&asking, &question);
-        asking.tell(question.number, question.windows(), told).expect("it was asked for");
-    }
-    assert!(asking.is_over(), "nothing is asked for, and the search is not over");
-    let archive = asking.end();
-    let found = archive.ranked().into_iter().map(|it| {
-        let behaviour = it.candidate.allotted.behaviour.name().to_owned();
-        (behaviour, it.candidate.genome.text(), it.loss)
+        assert!(asking.is_over(), "nothing is asked for, and the search is not over");
+        let archive = asking.end();
+        let found = archive.ranked().into_iter().map(|it| {
+            let behaviour = it.candidate.allotted.behaviour.name().to_owned();
+            (behaviour, it.candidate.genome.text(), it.loss)
+        });
+        found.collect()
     });
-    let found = found.collect();
     (fs::read_to_string(journal).expect("a journal"), found)
 }
 
@@ -137,68 +165,51 @@ fn a_search_that_stopped_asks_for_what_its_journal_does_not_have() {
         assert!(search(&evaluator, &path, 24, 8, Numbers(9)) == whole, "{kept} lines");
     }
     // Of a whole one nothing is asked.
-    let mut store = Journal::open(&journal("whole")).expect("a journal");
-    let objective = Objective::new(&evaluator, &mut store).expect("known losses");
-    let budget = Budget { evaluations: EVALUATIONS, tokens: u64::MAX };
-    let mut observer = |_: &_, _| {};
-    let mut race = Race::new(&evaluator, &mut store, &objective, budget, &mut observer);
-    let space = Space::new(&SpaceOptions::default()).expect("a space");
-    let seeds = [published::script("owl").expect("published").into()];
-    let mut asking = Asking::new(&mut race, &space, &seeds, 7, 24).expect("a search");
-    assert_eq!(asking.ask().expect("no question"), []);
-    assert!(asking.is_over());
+    asking(&evaluator, &journal("whole"), with_owl(24), |mut asking| {
+        assert_eq!(asking.ask().expect("no question"), []);
+        assert!(asking.is_over());
+    });
 }
 
 #[test]
 fn as_many_candidates_wait_as_the_lag_is_long() {
     let evaluator = evaluator();
     let folder = TempDir::new().expect("a folder");
-    let mut store = Journal::open(&folder.path().join("journal")).expect("a journal");
-    let objective = Objective::new(&evaluator, &mut store).expect("losses of uniform sparsity");
-    let budget = Budget { evaluations: 1000, tokens: u64::MAX };
-    let mut observer = |_: &_, _| {};
-    let mut race = Race::new(&evaluator, &mut store, &objective, budget, &mut observer);
-    let space = Space::new(&SpaceOptions::default()).expect("a space");
-    let mut asking = Asking::new(&mut race, &space, &[], 0, 64).expect("a search");
-    let questions = asking.ask().expect("questions");
-    let mut numbers: Vec<usize> = questions.iter().map(|it| it.number).collect();
-    numbers.dedup();
-    assert_eq!(numbers, (0..numbers.len()).collect::<Vec<_>>());
-    assert!(numbers.len() >= 64, "{}", numbers.len());
-    assert_eq!(asking.ask().expect("nothing new"), [], "a question is asked once");
+    let beginning = Beginning { owl: false, seed: 0, lag: 64, evaluations: 1000 };
+    asking(&evaluator, &folder.path().join("journal"), beginning, |mut asking| {
+        let questions = asking.ask().expect("questions");
+        let mut numbers: Vec<usize> = questions.iter().map(|it| it.number).collect();
+        numbers.dedup();
+        assert_eq!(numbers, (0..numbers.len()).collect::<Vec<_>>());
+        assert!(numbers.len() >= 64, "{}", numbers.len());
+        assert_eq!(asking.ask().expect("nothing new"), [], "a question is asked once");
+    });
 }
 
 #[test]
 fn losses_that_cannot_be_taken_change_nothing() {
     let evaluator = evaluator();
     let folder = TempDir::new().expect("a folder");
-    let mut store = Journal::open(&folder.path().join("journal")).expect("a journal");
-    let objective = Objective::new(&evaluator, &mut store).expect("losses of uniform sparsity");
-    let budget = Budget { evaluations: 100, tokens: u64::MAX };
-    let mut observer = |_: &_, _| {};
-    let mut race = Race::new(&evaluator, &mut store, &objective, budget, &mut observer);
-    let space = Space::new(&SpaceOptions::default()).expect("a space");
-    let mut asking = Asking::new(&mut race, &space, &[], 0, 1).expect("a search");
-    let questions = asking.ask().expect("questions");
-    let question = &questions[0];
-    let right = losses(&asking, question);
-    let mut told = |number, windows, losses| match asking.tell(number, windows, losses) {
-        Ok(()) => "taken".to_owned(),
-        Err(SearchError::Told(error)) => error.to_string(),
-        Err(error) => panic!("{error}"),
-    };
-    let number = question.number;
-    let answers = [
-        told(1_000, question.windows(), right.clone()),
-        told(number, 3..5, right.clone()),
-        told(number, question.windows(), vec![right[0][1..].to_vec()]),
-        told(number, question.windows(), [right.clone(), right.clone()].concat()),
-        told(
-            number,
-            question.windows(),
-            vec![vec![WindowLoss { kl: f64::NAN, nll: f64::NAN }; right[0].len()]],
-        ),
-        told(number, question.windows(), right),
-    ];
+    let beginning = Beginning { owl: false, seed: 0, lag: 1, evaluations: 100 };
+    let answers = asking(&evaluator, &folder.path().join("journal"), beginning, |mut asking| {
+        let questions = asking.ask().expect("questions");
+        let question = &questions[0];
+        let right = losses(&asking, question);
+        let mut told = |number, windows, losses| match asking.tell(number, windows, losses) {
+            Ok(()) => "taken".to_owned(),
+            Err(SearchError::Told(error)) => error.to_string(),
+            Err(error) => panic!("{error}"),
+        };
+        let number = question.number;
+        let destroyed = vec![vec![WindowLoss { kl: f64::NAN, nll: f64::NAN }; right[0].len()]];
+        [
+            told(1_000, question.windows(), right.clone()),
+            told(number, 3..5, right.clone()),
+            told(number, question.windows(), vec![right[0][1..].to_vec()]),
+            told(number, question.windows(), [right.clone(), right.clone()].concat()),
+            told(number, question.windows(), destroyed),
+            told(number, question.windows(), right),
+        ]
+    });
     insta::assert_snapshot!(answers.join("\n"));
 }

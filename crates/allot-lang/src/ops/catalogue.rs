@@ -738,7 +738,7 @@ catalogue! {
         MarginalSlope "marginal_slope" "What the marginal rises by as the whole model is pruned further" {
             gives: Type::Layer, notation: Notation::Name, operands: [], parameters: [],
             needs: Need::Metric,
-            definition: "The marginal at uniform sparsity T + h less that at T, over h, which is the lesser of 0.05 and (1 - T) / 2, window by window; then as `marginal`. It is the curvature of the loss along uniform sparsity: a unit's own, and what the others' pruning adds. Nats for each weight and unit of sparsity. Must have been collected, at this target and metric.",
+            definition: "The marginal at uniform sparsity T + h less that at T, over h, which is the smaller of 0.05 and (1 - T) / 2, window by window; then as `marginal`. It is the curvature of the loss along uniform sparsity: a unit's own, and what the others' pruning adds. Nats for each weight and unit of sparsity. Must have been collected, at this target and metric.",
             latex: "\\operatorname{slope}(m)", source: "a secant of the gradient; the diagonal alone is Optimal Brain Damage's (LeCun et al. 1990)",
             example: "unit projection\nranks(marginal + 0.02 * marginal_slope) |> scale",
             stages: [], full: true,

@@ -94,16 +94,7 @@ impl Serialize for Op {
     }
 }
 
-#[cfg(feature = "schema")]
-impl schemars::JsonSchema for Op {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Op".into()
-    }
-
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": "string", "description": "An operator, by its name in scripts." })
-    }
-}
+crate::schema_of_text!(Op, "An operator, by its name in scripts.");
 
 impl<'de> Deserialize<'de> for Op {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
