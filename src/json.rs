@@ -15,6 +15,10 @@ pub enum DocumentKind {
     Marginals,
     /// Two scripts side by side.
     Difference,
+    /// A function and its ratios on a model.
+    Snapshot,
+    /// What became of a snapshot.
+    SnapshotCheck,
     /// A model's folder.
     Model,
     /// What statistics were collected on.
@@ -69,12 +73,14 @@ pub enum DocumentKind {
 
 impl DocumentKind {
     /// Every kind, in the order of the reference.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 32] = [
         Self::Check,
         Self::Format,
         Self::Allocation,
         Self::Marginals,
         Self::Difference,
+        Self::Snapshot,
+        Self::SnapshotCheck,
         Self::Model,
         Self::Statistics,
         Self::Pruning,
@@ -111,6 +117,8 @@ impl DocumentKind {
             Self::Allocation => "allocation/1",
             Self::Marginals => "marginals/1",
             Self::Difference => "difference/1",
+            Self::Snapshot => "snapshot/1",
+            Self::SnapshotCheck => "snapshot-check/1",
             Self::Model => "model/1",
             Self::Statistics => "statistics/1",
             Self::Pruning => "pruning/1",
@@ -154,6 +162,8 @@ impl DocumentKind {
             }
             Self::Marginals => "`allot eval --marginals`",
             Self::Difference => "`allot diff`",
+            Self::Snapshot => "`allot snapshot`",
+            Self::SnapshotCheck => "`allot snapshot --check`",
             Self::Model => "`allot inspect`",
             Self::Statistics => "`allot stats`; the same without `schema` is in the statistics file",
             Self::Pruning => "`allot prune`, and `allot.json` in the pruned folder",

@@ -43,6 +43,7 @@ pub mod prune;
 pub mod report;
 pub mod search;
 pub mod session;
+pub mod snapshot;
 pub mod stats;
 pub mod tasks;
 pub mod trial;

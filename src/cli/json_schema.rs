@@ -21,6 +21,8 @@ use crate::report::language::Word;
 use crate::report::published::Shown;
 use crate::search::settings::Settings;
 use crate::search::summary::Summary;
+use crate::snapshot::Snapshot;
+use crate::snapshot::compare::SnapshotCheck;
 use crate::stats::Provenance;
 use crate::tasks::TaskReport;
 
@@ -65,6 +67,8 @@ pub(in crate::cli) fn of(document: DocumentKind) -> Value {
         DocumentKind::Allocation => made::<AllocationFile>(),
         DocumentKind::Marginals => made::<Flatness>(),
         DocumentKind::Difference => made::<diff::Printed<'_>>(),
+        DocumentKind::Snapshot => made::<Snapshot>(),
+        DocumentKind::SnapshotCheck => made::<SnapshotCheck>(),
         DocumentKind::Model => made::<ModelSummary>(),
         DocumentKind::Statistics => made::<Provenance>(),
         DocumentKind::Pruning => made::<Report>(),

@@ -15,7 +15,7 @@ pub use shared::error::CliError;
 use crate::json::DocumentKind;
 use commands::{
     check, compare, completions, descend, diff, enumerate, eval, explain, export, fmt, generate, import,
-    import_dsa, inspect, kl, list, man, ops, ppl, prune, schema, search, show, stats, tasks,
+    import_dsa, inspect, kl, list, man, ops, ppl, prune, schema, search, show, snapshot, stats, tasks,
 };
 use shared::common::{Common, Verdict};
 use shared::failure::Failure;
@@ -41,6 +41,7 @@ enum Command {
     Fmt(fmt::Arguments),
     Eval(eval::Arguments),
     Diff(diff::Arguments),
+    Snapshot(snapshot::Arguments),
     Inspect(inspect::Arguments),
     Stats(stats::Arguments),
     Prune(prune::Arguments),
@@ -141,6 +142,7 @@ fn run(cli: &Cli, given: Option<Given<'_>>) -> Result<Verdict, CliError> {
         Command::Fmt(arguments) => fmt::run(arguments, cli.common),
         Command::Eval(arguments) => eval::run(arguments, cli.common),
         Command::Diff(arguments) => diff::run(arguments, cli.common),
+        Command::Snapshot(arguments) => snapshot::run(arguments, cli.common),
         Command::Inspect(arguments) => inspect::run(arguments, cli.common),
         Command::Stats(arguments) => stats::run(arguments, cli.common),
         Command::Prune(arguments) => prune::run(arguments, cli.common),

@@ -14,6 +14,7 @@ mod open;
 mod prune;
 mod script;
 mod search;
+mod snapshot;
 
 pub use calibration::Calibration;
 pub use error::SessionError;

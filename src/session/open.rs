@@ -246,14 +246,16 @@ impl Session {
         scripts: &[&LoadedScript],
         options: &AllocationOptions<'_>,
     ) -> Result<Vec<Outcome>, SessionError> {
-        Ok(self.evaluate(scripts, options)?.0)
+        Ok(self.evaluate(scripts, options, None)?.0)
     }
 
-    /// Does what [`Session::allocate_all`] does, and returns what the reductions gave as well.
-    fn evaluate(
+    /// Does what [`Session::allocate_all`] does, and returns what the reductions gave as well. `known` is what they gave in earlier
+    /// calls, in the place of what the statistics file says.
+    pub(super) fn evaluate(
         &mut self,
         scripts: &[&LoadedScript],
         options: &AllocationOptions<'_>,
+        known: Option<Reductions>,
     ) -> Result<(Vec<Outcome>, Option<Reductions>), SessionError> {
         let metric = metric_of(options.method)?;
         self.check_finite()?;
@@ -264,7 +266,7 @@ impl Session {
         if let Some(statistics) = &self.statistics {
             statistics.attach(&mut data);
         }
-        let reductions = self.statistics.as_ref().map(Statistics::cache);
+        let reductions = known.or_else(|| self.statistics.as_ref().map(Statistics::cache));
         let engine = self.checkpoint.engine().clone();
         let backend = engine.backend(&[]);
         let request = Request {
@@ -418,7 +420,7 @@ impl Session {
         options: &AllocationOptions<'_>,
     ) -> Result<(), SessionError> {
         let watch = self.watch.take();
-        let kept = self.evaluate(scripts, options);
+        let kept = self.evaluate(scripts, options, None);
         self.watch = watch;
         let (_, Some(reductions)) = kept? else { return Ok(()) };
         if let Some(statistics) = &mut self.statistics {

@@ -15,6 +15,7 @@ mod cli {
     mod refusals;
     mod scripts;
     mod shell;
+    mod snapshot;
 }
 mod compare;
 mod descent {

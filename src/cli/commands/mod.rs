@@ -23,5 +23,6 @@ pub(super) mod prune;
 pub(super) mod schema;
 pub(super) mod search;
 pub(super) mod show;
+pub(super) mod snapshot;
 pub(super) mod stats;
 pub(super) mod tasks;

@@ -17,6 +17,7 @@ use crate::lang::types::UnitKind;
 use crate::model::Checkpoint;
 use crate::prune::Method;
 use crate::session::{AllocationOptions, Calibration, LoadedScript, Needs, Session, metric_of};
+use crate::snapshot::Snapshot;
 use crate::stats::Source;
 
 /// Where a command's statistics come from.
@@ -111,6 +112,26 @@ impl EvaluationArguments {
         // There is an outcome for each script, or an error.
         let outcomes = outcomes.try_into().map_err(|_| ScriptError::NoAllocation)?;
         Ok((outcomes, session))
+    }
+
+    /// Evaluates a script on the model of a folder or id at some sparsities, and returns what is to be written down of it.
+    ///
+    /// # Errors
+    /// As [`EvaluationArguments::evaluate`].
+    pub(in crate::cli) fn snapshot(
+        &self,
+        model: &Path,
+        loaded: &LoadedScript,
+        sparsities: &[f64],
+        common: Common,
+    ) -> Result<Snapshot, CliError> {
+        let method = scripts::method(&self.method)?;
+        let mut session = self.calibration.session(super::model::open(model, common)?, common.quiet)?;
+        let first = sparsities.first().copied().ok_or(CliError::NoSparsity)?;
+        let options = AllocationOptions { method: &method, unit: self.unit, ..AllocationOptions::at(first) };
+        let snapshot = session.snapshot(loaded, sparsities, &options)?;
+        context::calibration(session.at_hand());
+        Ok(snapshot)
     }
 }
 

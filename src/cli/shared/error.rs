@@ -227,6 +227,20 @@ pub enum CliError {
         /// Why.
         cause: Box<crate::exchange::ExchangeError>,
     },
+    /// A file is not a snapshot that this version reads.
+    #[error("cannot read the snapshot {name}: {cause}")]
+    Snapshot {
+        /// The file.
+        name: String,
+        /// Why.
+        cause: Box<crate::snapshot::SnapshotError>,
+    },
+    /// A sparsity is asked for twice.
+    #[error("the sparsity {sparsity} is asked for twice")]
+    SparsityTwice {
+        /// The sparsity.
+        sparsity: f64,
+    },
     /// A file whose content is of no known format.
     #[error("{} looks like a file of none of the formats", path.display())]
     UnknownFormat {

@@ -82,6 +82,10 @@ pub(in crate::cli) fn of(error: &CliError) -> Vec<String> {
         CliError::Draw(_) => one("leave out `--temperature` to take the likeliest token"),
         CliError::NoSparsity => one("pass `--sparsity RATIO`"),
         CliError::Exchange { cause, .. } => exchange(cause),
+        CliError::Snapshot { .. } => {
+            one("make it again with `--out`, or take a version of allot that reads it")
+        }
+        CliError::SparsityTwice { .. } => one("name it once"),
         CliError::UnknownFormat { .. } => one("say which it is with `--from FORMAT`"),
         CliError::NoRows { .. } => {
             one("`--rows` lists the projections; a ratio for each row needs `unit row`")

@@ -112,7 +112,7 @@ const CALIBRATION: &[&str] = &["stats", "text", "tokens", "samples", "length", "
 /// How tasks are asked, beside their names.
 const TASK_OPTIONS: &[&str] = &["data", "shots", "shots_from", "limit", "protocol"];
 /// The commands that calibrate on `--text` or `--tokens`, or read `--stats`.
-const CALIBRATED: &[&str] = &["eval", "prune", "diff", "export"];
+const CALIBRATED: &[&str] = &["eval", "prune", "diff", "export", "snapshot"];
 /// The commands that read a calibration, a fitness, a selection and a report text.
 const TRIALS: &[&str] = &["search", "enumerate", "compare", "descend"];
 const FIXED: When = Holds("with a fixed pattern", has_fixed_pattern);
@@ -186,6 +186,11 @@ const RULES: &[Rule] = &[
         "this form holds the script itself",
     ),
     rule(&["export"], CALIBRATION, Is("to", &["numpy"]), "this form holds the script itself"),
+    // Snapshots.
+    rule(&["snapshot"], &["out", "force"], Beside(&["check"]), "a check writes nothing"),
+    rule(&["snapshot"], &["sparsity"], Beside(&["check"]), "the snapshot says at which sparsities"),
+    rule(&["snapshot"], &["tolerance"], Without(&["check"]), "nothing is compared"),
+    rule(&["snapshot"], &["force"], Without(&["out"]), "no file is written"),
     // Other tools.
     rule(&["export"], &["modifier"], IsNot("to", &["llm-compressor"]), "only llm-compressor has one"),
     rule(&["export"], &["weights_diff", "levels"], IsNot("to", &["evopress"]), "only EvoPress has levels"),
@@ -218,7 +223,7 @@ const RULES: &[Rule] = &[
     ),
     rule(CALIBRATED, WINDOWS, Without(&["text", "tokens", "marginals"]), "nothing is calibrated"),
     rule(
-        &["eval", "prune", "diff", "export", "stats"],
+        &["eval", "prune", "diff", "export", "snapshot", "stats"],
         &["length", "seed"],
         Beside(&["tokens"]),
         "ready ids have a length of their own, and the first of them are taken",

@@ -22,7 +22,12 @@ const TARGETS: &[Target] = &[
         kind: TargetKind::Folder,
         makes_parents: true,
     },
-    Target { commands: &["stats", "tasks"], option: "out", kind: TargetKind::File, makes_parents: false },
+    Target {
+        commands: &["stats", "tasks", "snapshot"],
+        option: "out",
+        kind: TargetKind::File,
+        makes_parents: false,
+    },
     Target { commands: &["eval"], option: "figure", kind: TargetKind::File, makes_parents: false },
     Target {
         commands: &["export", "import"],

@@ -53,6 +53,7 @@ fn help_of_every_command() {
         "explain",
         "import-dsa",
         "export",
+        "snapshot",
     ] {
         insta::assert_snapshot!(format!("help_{command}"), out(&allot(&[command, "--help"])));
     }

@@ -69,6 +69,10 @@ const REFUSED: &[&str] = &[
     "search M -s 0.5 --texts T --measure tasks --out R",
     "search M -s 0.5 --texts T --fitness f.txt --measure tasks --tasks boolq --data D --out R",
     "enumerate M -s 0.5 --texts T --measure tasks --out R",
+    "snapshot s.allot --model M --text t --check C --out S",
+    "snapshot s.allot --model M --text t --check C -s 0.5",
+    "snapshot s.allot --model M --text t -s 0.5 --tolerance 0.1",
+    "snapshot s.allot --model M --text t -s 0.5 --force",
     "diff - -",
 ];
 
@@ -140,6 +144,7 @@ fn ratios_and_counts_are_checked_at_the_command_line() {
         "descend M --texts T -s",
         "diff owl dlp --model M -s",
         "export owl --to csv --model M -s",
+        "snapshot owl --model M -s",
         "import f --model M -s",
         "stats M --text t --out S --reductions owl -s",
         "eval M owl -s 0.5 --least",
@@ -197,6 +202,11 @@ fn places_that_cannot_be_written_are_known_before_the_work() {
         ),
         (&["eval", MODEL, "owl", "-s", "0.5"], &["--figure", "nowhere/f.svg"], "make the folder first"),
         (&["export", "owl", "--to", "csv", "--model", MODEL, "-s", "0.5"], &["-o", "folder"], "is a folder"),
+        (
+            &["snapshot", "owl", "--model", MODEL, "-s", "0.5"],
+            &["--out", "nowhere/s"],
+            "make the folder first",
+        ),
         (&["search", MODEL], &["--out", "file"], "file is a file"),
         (&["search", MODEL], &["--out", "file/below/run"], "cannot write file/below/run"),
         (&["search", MODEL], &["--out", "folder"], "folder"),

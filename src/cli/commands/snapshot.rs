@@ -1,0 +1,123 @@
+//! `allot snapshot`: a function and its ratios, written down, and compared with what they are now.
+
+use std::path::{Path, PathBuf};
+
+use crate::cli::shared::calibration::EvaluationArguments;
+use crate::cli::shared::common::{Common, Format, Verdict};
+use crate::cli::shared::dry_run::{DryRun, Outline};
+use crate::cli::shared::error::CliError;
+use crate::cli::shared::output;
+use crate::cli::shared::scripts::WrittenScript;
+use crate::forecast::Work;
+use crate::json::DocumentKind;
+use crate::snapshot::compare::compare;
+use crate::snapshot::{self, Snapshot, text};
+
+/// Writes a script's formula, its hash and its ratios on a model into a file, or checks that they are still what such a file says
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  allot snapshot best.allot --model MODEL --stats S.safetensors --sparsity 0.5,0.6,0.7 --out best.snap
+  allot snapshot best.allot --model MODEL --stats S.safetensors --check best.snap
+  allot snapshot owl --model MODEL --text calibration.jsonl --length 256 --sparsity 0.7
+  allot snapshot best.allot --model MODEL --stats S.safetensors --check best.snap --tolerance 0.001 --format json
+
+A check exits with 0 when all is the same, and with 1 when the formula or a ratio differs, or when the snapshot is of another model or of
+other statistics, which it says. It is given what the snapshot was made with, but for sparsities, which the file has. Without --out the
+snapshot is printed. With --format json it is printed as data, which a check reads as well.")]
+pub(in crate::cli) struct Arguments {
+    /// The script: a file, `-`, or the name of a published one
+    #[arg(required_unless_present = "expression")]
+    script: Option<String>,
+    #[command(flatten)]
+    written: WrittenScript,
+    /// The model's folder, as Hugging Face lays it out, or its id in the hub, `OWNER/NAME`
+    #[arg(long)]
+    model: PathBuf,
+    /// The shares of all weights in the blocks' linears that are to be pruned, from 0 to 1, with commas between
+    #[arg(long, short, value_name = "RATIO", allow_negative_numbers = true, value_parser = crate::cli::shared::values::ratio, value_delimiter = ',', required_unless_present = "check")]
+    sparsity: Vec<f64>,
+    #[command(flatten)]
+    evaluation: EvaluationArguments,
+    /// The file to be written, instead of standard output
+    #[arg(long, short, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Overwrites the file
+    #[arg(long)]
+    force: bool,
+    /// Compares with the snapshot in this file, and writes none
+    #[arg(long, value_name = "FILE")]
+    check: Option<PathBuf>,
+    /// By how much the share of a unit may differ from the snapshot's; it may by one weight, too, since processors differ in last digits
+    #[arg(long, value_name = "RATIO", allow_negative_numbers = true, value_parser = crate::cli::shared::values::ratio, default_value_t = 1e-6)]
+    tolerance: f64,
+    #[command(flatten)]
+    dry_run: DryRun,
+}
+
+pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdict, CliError> {
+    let before = arguments.check.as_deref().map(read).transpose()?;
+    let sparsities = match &before {
+        Some(before) => before.sparsities(),
+        None => arguments.sparsity.clone(),
+    };
+    let twice = |place: &usize| sparsities[..*place].contains(&sparsities[*place]);
+    if let Some(place) = (0..sparsities.len()).find(twice) {
+        return Err(CliError::SparsityTwice { sparsity: sparsities[place] });
+    }
+    let named = arguments.written.or(arguments.script.as_deref());
+    let loaded = named.load(arguments.evaluation.unit, common.quiet)?;
+    if arguments.dry_run.dry_run {
+        let outline = Outline::read(&arguments.model)?;
+        let mut work = vec![(Work::Check, 1)];
+        work.extend(arguments.evaluation.work(&outline, &loaded)?);
+        return outline.show(&work, arguments.evaluation.memory(), None, common);
+    }
+    if let Some(out) = arguments.out.as_ref().filter(|out| out.exists() && !arguments.force) {
+        return Err(CliError::Exists { path: out.clone() });
+    }
+    let now = arguments.evaluation.snapshot(&arguments.model, &loaded, &sparsities, common)?;
+    match (before, &arguments.check) {
+        (Some(before), Some(path)) => check(&before, &now, path, arguments, common),
+        _ => write(&now, arguments, common),
+    }
+}
+
+/// Reads a snapshot.
+fn read(path: &Path) -> Result<Snapshot, CliError> {
+    let bytes = std::fs::read(path).map_err(|cause| CliError::Read { path: path.to_owned(), cause })?;
+    snapshot::read(&bytes)
+        .map_err(|cause| CliError::Snapshot { name: path.display().to_string(), cause: Box::new(cause) })
+}
+
+/// Writes a snapshot as text, and prints it as text where no file is asked for, or as data.
+fn write(snapshot: &Snapshot, arguments: &Arguments, common: Common) -> Result<Verdict, CliError> {
+    if let Some(path) = &arguments.out {
+        output::write_file(path, text::write(snapshot).as_bytes())?;
+    }
+    match common.format {
+        Format::Json => output::print_json(DocumentKind::Snapshot, snapshot)?,
+        Format::Text if arguments.out.is_some() => {}
+        Format::Text => output::print(&text::write(snapshot))?,
+    }
+    Ok(Verdict::Fine)
+}
+
+/// Says how a snapshot differs from what is so now.
+fn check(
+    before: &Snapshot,
+    now: &Snapshot,
+    path: &Path,
+    arguments: &Arguments,
+    common: Common,
+) -> Result<Verdict, CliError> {
+    let found = compare(before, now, arguments.tolerance);
+    match common.format {
+        Format::Json => output::print_json(DocumentKind::SnapshotCheck, &found)?,
+        Format::Text if found.same && common.quiet => {}
+        Format::Text if found.same => output::print(&format!("{}: {found}", path.display()))?,
+        Format::Text => {
+            output::print(&format!("{} is not what {} gives now\n{found}", path.display(), now.script))?;
+        }
+    }
+    Ok(if found.same { Verdict::Fine } else { Verdict::Found })
+}
