@@ -2,6 +2,8 @@
 
 use super::error::SearchError;
 use super::searcher::Searcher;
+use super::simplify::simplified;
+use super::space::Space;
 use super::summary::{ControlComparison, Formula, RunSummary, Summary, TargetSummary, Winner, WinnerName};
 use crate::lang::program::Script;
 use crate::lang::{canonical, format, latex, print};
@@ -28,6 +30,8 @@ const PICTURED: [&str; 2] = ["owl", "uniform"];
 #[derive(Clone, Debug)]
 pub(super) struct Finalist {
     pub(super) candidate: Candidate,
+    /// The formula as it was found, where the candidate has a simpler one of the same behaviour.
+    pub(super) found: Option<Script>,
     pub(super) fitness: f64,
     pub(super) selection: Option<f64>,
 }
@@ -36,6 +40,20 @@ impl Finalist {
     /// Returns the loss that decides.
     fn deciding(&self) -> f64 {
         self.selection.unwrap_or(self.fitness)
+    }
+
+    /// Puts a simpler formula of the same behaviour in the formula's place, where there is one.
+    pub(super) fn simplify(&mut self, evaluator: &Evaluator, space: &Space) -> Result<(), SearchError> {
+        if self.found.is_some() {
+            return Ok(());
+        }
+        let simple = simplified(evaluator, space, &self.candidate)?;
+        let before = self.candidate.genome.script().cloned();
+        if before.as_ref() != simple.genome.script() {
+            self.found = before;
+            self.candidate = simple;
+        }
+        Ok(())
     }
 }
 
@@ -72,6 +90,7 @@ impl Finals<'_> {
             .zip(fitness.iter().zip(&selection))
             .map(|(candidate, (fitness, selection))| Finalist {
                 candidate,
+                found: None,
                 fitness: self.loss(Split::Fitness, fitness),
                 selection: (self.evaluator.windows(Split::Selection) > 0)
                     .then(|| self.loss(Split::Selection, selection)),
@@ -89,7 +108,11 @@ impl Finals<'_> {
         let report = losses.first().filter(|_| self.evaluator.windows(Split::Report) > 0);
         Ok(Winner {
             name,
-            formula: finalist.candidate.genome.script().map(|script| formula(self.evaluator, script)),
+            formula: finalist
+                .candidate
+                .genome
+                .script()
+                .map(|script| formula(self.evaluator, script, finalist.found.as_ref())),
             fitness: finalist.fitness,
             selection: finalist.selection,
             report: report
@@ -124,7 +147,11 @@ impl Finals<'_> {
     }
 
     /// Measures candidates on all windows of a text; those of one behaviour once.
-    fn losses(&mut self, split: Split, candidates: &[Candidate]) -> Result<Vec<Losses>, SearchError> {
+    pub(super) fn losses(
+        &mut self,
+        split: Split,
+        candidates: &[Candidate],
+    ) -> Result<Vec<Losses>, SearchError> {
         let windows = self.evaluator.windows(split);
         if windows == 0 {
             return Ok(vec![Losses::new(); candidates.len()]);
@@ -136,7 +163,7 @@ impl Finals<'_> {
         Ok(self.evaluator.measure(&evaluations, self.store)?)
     }
 
-    fn loss(&self, split: Split, losses: &Losses) -> f64 {
+    pub(super) fn loss(&self, split: Split, losses: &Losses) -> f64 {
         self.objective.value(losses, self.evaluator.windows(split))
     }
 }
@@ -146,13 +173,16 @@ fn same(a: &Individual, b: &Individual) -> bool {
 }
 
 /// Returns a formula in its forms, with the metric that its `score` stands for.
-fn formula(evaluator: &Evaluator, of: &Script) -> Formula {
-    let complete = Script { metric: Some(evaluator.metric.clone()), ..of.clone() };
+fn formula(evaluator: &Evaluator, of: &Script, found: Option<&Script>) -> Formula {
+    let complete = |of: &Script| Script { metric: Some(evaluator.metric.clone()), ..of.clone() };
+    let found = found.map(|it| script_text(&complete(it)));
+    let complete = complete(of);
     Formula {
         script: script_text(&complete),
         latex: of.allocation.as_ref().map(latex::expr).unwrap_or_default(),
         size: of.allocation.as_ref().map_or(0, |it| it.size()),
         hash: canonical::hash(&complete),
+        found,
     }
 }
 
@@ -171,6 +201,7 @@ pub(super) struct Done {
 /// Puts together what all searches found.
 pub(super) fn summarise(
     finals: &mut Finals<'_>,
+    space: &Space,
     method: &str,
     done: &[Done],
     published: &[Candidate],
@@ -182,8 +213,9 @@ pub(super) fn summarise(
     let Some(best) = all.first().copied() else {
         return Err(SearchError::NoFormula);
     };
-    let front = front(finals, all.clone())?;
+    let front = front(finals, space, all.clone())?;
     let winner = finals.winner(WinnerName::Discovered, best)?;
+    let leaving_out = finals.leaving_out(best)?;
     let mut known = Vec::new();
     let mut pictured = vec![(WinnerName::Discovered.to_string(), &best.candidate)];
     for candidate in published {
@@ -207,25 +239,43 @@ pub(super) fn summarise(
         published: known,
         ratios: ratios.collect::<Result<_, _>>()?,
         comparisons: comparisons(finals, done)?,
+        leaving_out,
     })
 }
 
-/// Returns the finalists that are better than every smaller one, by size; `finalists` are sorted, the best first.
-fn front(finals: &mut Finals<'_>, mut finalists: Vec<&Finalist>) -> Result<Vec<Winner>, SearchError> {
-    // Sorted by loss before, so that the first of each size is its best.
-    finalists.sort_by_key(|it| it.candidate.genome.size());
-    let mut front: Vec<Winner> = Vec::new();
-    let mut least = f64::INFINITY;
-    for finalist in finalists {
-        if finalist.deciding() < least {
-            least = finalist.deciding();
+/// Returns the finalists that are better than every smaller one, by size, once they are simplified; `finalists` are sorted, the best first.
+fn front(
+    finals: &mut Finals<'_>,
+    space: &Space,
+    finalists: Vec<&Finalist>,
+) -> Result<Vec<Winner>, SearchError> {
+    let mut simple: Vec<Finalist> = better_than_smaller(finalists).into_iter().cloned().collect();
+    simple.iter_mut().try_for_each(|it| it.simplify(finals.evaluator, space))?;
+    simple.sort_by(|a, b| a.deciding().total_cmp(&b.deciding()));
+    // A simplified formula may be as small as another one that is worse.
+    let front = better_than_smaller(simple.iter().collect());
+    front
+        .into_iter()
+        .map(|finalist| {
             let published = finalist.candidate.published;
             let name =
                 published.map_or(WinnerName::Discovered, |name| WinnerName::Published(name.to_owned()));
-            front.push(finals.winner(name, finalist)?);
-        }
-    }
-    Ok(front)
+            finals.winner(name, finalist)
+        })
+        .collect()
+}
+
+/// Returns those of some finalists that are better than every smaller one, by size; `finalists` are sorted, the best first.
+fn better_than_smaller(mut finalists: Vec<&Finalist>) -> Vec<&Finalist> {
+    // Sorted by loss before, so that the first of each size is its best.
+    finalists.sort_by_key(|it| it.candidate.genome.size());
+    let mut least = f64::INFINITY;
+    finalists.retain(|finalist| {
+        let better = finalist.deciding() < least;
+        least = least.min(finalist.deciding());
+        better
+    });
+    finalists
 }
 
 /// Returns what is said of each target.

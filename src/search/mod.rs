@@ -6,17 +6,20 @@
 //! of one's own can.
 
 pub mod ask;
+mod edits;
 pub mod enumerate;
 pub mod error;
 pub mod evolve;
 mod finals;
 pub mod folder;
+mod leaving_out;
 pub mod measured;
 mod population;
 pub mod random;
 pub mod run;
 pub mod searcher;
 pub mod settings;
+mod simplify;
 pub mod space;
 pub mod summary;
 mod variation_credit;

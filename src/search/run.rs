@@ -129,12 +129,15 @@ pub fn run_logged(
     }
     let mut finals = Finals { evaluator, store, objective: &objective, examination };
     for it in &mut done {
-        if let Some(best) = it.finalists.first() {
+        if let Some(best) = it.finalists.first_mut() {
+            if it.run.searcher.is_search() {
+                best.simplify(evaluator, space)?;
+            }
             it.run.best = finals.winner(WinnerName::Best(it.run.searcher), best)?;
         }
     }
     let published = published(evaluator)?;
-    summarise(&mut finals, settings.trial.ranking.method.name(), &done, &published)
+    summarise(&mut finals, space, settings.trial.ranking.method.name(), &done, &published)
 }
 
 /// Returns what a searcher may spend: a control as many tokens as the search of its seed did.

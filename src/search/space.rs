@@ -5,7 +5,7 @@ mod constants;
 mod definition;
 mod dsa;
 mod grow;
-mod nodes;
+pub(super) mod nodes;
 mod options;
 mod productions;
 mod random;

@@ -124,6 +124,22 @@ pub struct Formula {
     pub size: usize,
     /// The hash that names it.
     pub hash: String,
+    /// The script as it was found and measured, where this one is simpler and prunes the same weights at every setting.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found: Option<String>,
+}
+
+/// The winner without one of its parts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct PartLeftOut {
+    /// The part: an operand, or the name of an operator whose operand stays.
+    pub part: String,
+    /// The script that is left.
+    pub rest: String,
+    /// Its loss on the text that decided: the selection text, or the fitness text where there is none.
+    #[serde(deserialize_with = "number")]
+    pub loss: f64,
 }
 
 /// A search compared with a control, on the report text at the first setting.
@@ -164,6 +180,9 @@ pub struct Summary {
     pub ratios: Vec<RealisedRatios>,
     /// The search against its controls.
     pub comparisons: Vec<ControlComparison>,
+    /// The winner without each of its parts, the largest part first; measured when all was decided, and counted in no run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leaving_out: Vec<PartLeftOut>,
 }
 
 impl Summary {

@@ -91,6 +91,7 @@ mod search {
     mod devices;
     mod neuroal;
     mod run;
+    mod simple;
     mod space;
     mod variation;
 }

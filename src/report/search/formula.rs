@@ -29,6 +29,11 @@ impl Reading {
         self.script.unit.unwrap_or_default().name()
     }
 
+    /// Returns the number of operators and constants of the allocation.
+    pub(super) fn size(&self) -> usize {
+        self.script.allocation.as_ref().map_or(0, |it| it.size())
+    }
+
     /// Returns the allocation on one line, as a script has it.
     pub(super) fn line(&self) -> String {
         let alone = Script { metric: None, unit: None, allocation: self.script.allocation.clone() };

@@ -7,7 +7,7 @@ use super::curve::Curve;
 use super::formula::Reading;
 use super::loss::{LossScale, deciding, deciding_text};
 use super::rows::{self, Results};
-use super::text::{comparisons, elements, spent, tables};
+use super::text::{comparisons, elements, leaving_out, spent, tables};
 use super::{front, ratios};
 use crate::lang::mathml::mathml;
 use crate::model::Identity;
@@ -61,6 +61,11 @@ pub fn html(summary: &Summary, identity: &Identity, commands: &[String]) -> Stri
     if let Some(chart) = front::html(summary) {
         let text = "The best formula of each size: a longer one is listed only if its loss is lower.";
         section(&mut out, "front", "Loss against size", text, &format!("{chart}{}", formulas(summary)));
+    }
+    if !summary.leaving_out.is_empty() {
+        let title = "What each part is worth";
+        let table = leaving_out(summary).html("The function without each of its parts");
+        section(&mut out, "parts", title, rows::PARTS, &table);
     }
     let hits = "Known formula: its canonical form had been proposed before. Known behaviour: a new formula that prunes the same \
                 weights as one that had been measured. Both cost nothing. Tokens: what went through a pruned model.";
@@ -121,6 +126,9 @@ fn head(summary: &Summary, title: &str) -> String {
             typeset(formula),
             words(formula)
         );
+        if let Some(simplified) = rows::simplified(formula) {
+            let _ = writeln!(out, "<p class=\"note\">{}</p>", escaped(&simplified));
+        }
     }
     out.push_str(&cards(summary));
     if let Some(better) = rows::better(summary) {

@@ -1,12 +1,13 @@
 //! What a search's tables say, before it is known where they are shown.
 
 use super::column::{Column, Measured};
+use super::formula::Reading;
 use super::loss::{LossScale, deciding, deciding_text};
 use super::tasks;
 use crate::baselines::program::Baseline;
 use crate::report::number::{grouped, plain_percent};
 use crate::search::searcher::Searcher;
-use crate::search::summary::{ControlComparison, RunSummary, Summary, Winner, WinnerName};
+use crate::search::summary::{ControlComparison, Formula, RunSummary, Summary, Winner, WinnerName};
 use crate::trial::loss::Measure;
 
 /// What kind of allocation a row is about.
@@ -305,6 +306,28 @@ pub(super) fn better(summary: &Summary) -> Option<String> {
     ))
 }
 
+/// Returns a number with its sign; what is not finite has none.
+pub(super) fn signed(number: f64, decimals: usize) -> String {
+    if !number.is_finite() {
+        return "–".to_owned();
+    }
+    format!("{number:+.decimals$}").replace('-', "−")
+}
+
+/// What is to be known of the table that leaves parts out.
+pub(super) const PARTS: &str = "Measured when all was decided, on the text that chose the function; above 0, the function is worse without the \
+                                part. Small differences are chance: the text was looked at before.";
+
+/// Returns a sentence about a formula that was simplified.
+pub(super) fn simplified(formula: &Formula) -> Option<String> {
+    let found = Reading::of(&Formula { script: formula.found.clone()?, ..formula.clone() })?;
+    let size = found.size();
+    Some(format!(
+        "Found as a formula of {size} operators and constants, and made simpler where that changes no weight: {}",
+        found.line()
+    ))
+}
+
 /// Returns a comparison's difference, interval and p-value as text, and whether the difference is more than chance.
 pub(super) fn compared(comparison: &ControlComparison) -> [String; 4] {
     let (low, high) = comparison.interval;
@@ -314,7 +337,7 @@ pub(super) fn compared(comparison: &ControlComparison) -> [String; 4] {
         _ if p >= 0.0001 => format!("{p:.4}"),
         _ => format!("{p:.0e}"),
     };
-    let signed = |number: f64| format!("{number:+.4}").replace('-', "−");
+    let signed = |number: f64| signed(number, 4);
     let chance = low.max(-high) > 0.0 && comparison.p_value < SIGNIFICANT;
     let chance = if chance { "yes" } else { "no" }.to_owned();
     [signed(comparison.difference), format!("{} to {}", signed(low), signed(high)), p, chance]

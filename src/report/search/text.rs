@@ -25,6 +25,9 @@ pub fn text(summary: &Summary, options: &TableOptions) -> String {
         for line in formula.script.lines() {
             out.push_str(&format!("    {line}\n"));
         }
+        if let Some(simplified) = rows::simplified(formula) {
+            out.push_str(&format!("\n{}", wrapped(&simplified, options.width)));
+        }
     }
     let results = Results::of(summary);
     out.push_str(&format!("\nOn the {} text\n", results.text));
@@ -41,6 +44,13 @@ pub fn text(summary: &Summary, options: &TableOptions) -> String {
         out.push_str(&wrapped(&better, options.width));
     }
     out.push_str(&format!("\n{}", front(summary, options)));
+    if !summary.leaving_out.is_empty() {
+        let title =
+            format!("The function found without each of its parts, on the {} text", deciding_text(summary));
+        out.push_str(&format!("\n{}", wrapped(&title, options.width)));
+        out.push_str(&leaving_out(summary).text(options));
+        out.push_str(&wrapped(rows::PARTS, options.width));
+    }
     if !summary.comparisons.is_empty() {
         out.push('\n');
         let title = "The search less its controls, on the report text (below 0 the search is better)";
@@ -134,6 +144,23 @@ pub(super) fn comparisons(summary: &Summary) -> Grid {
         numbers: vec![false, true, true, true, false],
         rows: rows.collect(),
         flexible: Flexible::Name(0),
+    }
+}
+
+/// Returns the table of the winner without each of its parts.
+pub(super) fn leaving_out(summary: &Summary) -> Grid {
+    let scale = LossScale::of(summary);
+    let whole = deciding(&summary.best);
+    let line = |part: &str, loss: f64| {
+        let difference = rows::signed(scale.shown(loss) - scale.shown(whole), scale.decimals());
+        let cells = [part.to_owned(), scale.text(loss), difference];
+        Line { class: "part", cells: cells.map(Field::new).to_vec() }
+    };
+    Grid {
+        head: ["left out", scale.name(), "difference"].map(str::to_owned).to_vec(),
+        numbers: vec![false, true, true],
+        rows: summary.leaving_out.iter().map(|it| line(&it.part, it.loss)).collect(),
+        flexible: Flexible::Formula(0),
     }
 }
 

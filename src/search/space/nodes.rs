@@ -6,7 +6,7 @@ use super::grow::draw;
 use crate::lang::program::Expr;
 
 /// Returns all nodes, each before its operands.
-pub(super) fn nodes(expr: &Expr) -> Vec<&Expr> {
+pub(in crate::search) fn nodes(expr: &Expr) -> Vec<&Expr> {
     let mut found = Vec::with_capacity(expr.size());
     let mut left = vec![expr];
     while let Some(next) = left.pop() {
@@ -17,7 +17,7 @@ pub(super) fn nodes(expr: &Expr) -> Vec<&Expr> {
 }
 
 /// Returns the node at a place.
-pub(super) fn node(expr: &Expr, place: usize) -> Option<&Expr> {
+pub(in crate::search) fn node(expr: &Expr, place: usize) -> Option<&Expr> {
     if place == 0 {
         return Some(expr);
     }
@@ -32,7 +32,7 @@ pub(super) fn node(expr: &Expr, place: usize) -> Option<&Expr> {
 }
 
 /// Returns the expression with another node at a place; `None` when the types do not fit.
-pub(super) fn replaced(expr: &Expr, place: usize, new: Expr) -> Option<Expr> {
+pub(in crate::search) fn replaced(expr: &Expr, place: usize, new: Expr) -> Option<Expr> {
     if place == 0 {
         return Some(new);
     }

@@ -6,7 +6,9 @@ use allot::model::Identity;
 use allot::report::TableOptions;
 use allot::report::search::{figures, front, html, markdown, text};
 use allot::search::searcher::Searcher;
-use allot::search::summary::{ControlComparison, Formula, RunSummary, Summary, TargetSummary, Winner};
+use allot::search::summary::{
+    ControlComparison, Formula, PartLeftOut, RunSummary, Summary, TargetSummary, Winner,
+};
 use allot::trial::loss::{Damage, Measure};
 use allot::trial::ratios::RealisedRatios;
 use allot::trial::spent::{Point, Spent};
@@ -19,6 +21,7 @@ fn winner(name: &str, script: &str, size: usize, loss: f64) -> Winner {
         latex: String::new(),
         size,
         hash: "5981559d989b17c4".to_owned(),
+        found: None,
     };
     Winner {
         name: name.into(),
@@ -73,7 +76,11 @@ fn ratios(name: &str, blocks: [f64; 3], spread: f64) -> RealisedRatios {
 fn summary() -> Summary {
     let short = "unit projection\nminmax(std(score)) - depth |> scale(lambda = 0.15)";
     let long = "unit projection\nminmax(var(sqrt(score))) - 0.45999999999999996 * depth + 0.1 * value |> scale(lambda = 0.12)";
-    let best = winner("discovered", long, 13, 0.72);
+    let mut best = winner("discovered", long, 13, 0.72);
+    if let Some(formula) = &mut best.formula {
+        let found = long.replace("sqrt(score)", "sqrt(relu(score))");
+        formula.found = Some(format!("{METRIC}{found}\n"));
+    }
     Summary {
         version: "0.1.0".to_owned(),
         method: "wanda".to_owned(),
@@ -128,6 +135,13 @@ fn summary() -> Summary {
                 p_value: 3e-9,
             },
         ],
+        leaving_out: [
+            ("minmax(var(sqrt(score))) - 0.45999999999999996 * depth", "0.1 * value", 0.9),
+            ("0.1 * value", "minmax(var(sqrt(score))) - 0.45999999999999996 * depth", 0.7399),
+            ("sqrt", "minmax(var(score)) - 0.45999999999999996 * depth + 0.1 * value", f64::NAN),
+        ]
+        .map(|(part, rest, loss)| PartLeftOut { part: part.to_owned(), rest: rest.to_owned(), loss })
+        .into(),
     }
 }
 
@@ -147,6 +161,7 @@ fn two_settings() -> Summary {
         run.points.iter_mut().for_each(|point| point.loss = (point.loss / 1.1).ln());
     }
     relative(&mut summary.best);
+    summary.leaving_out.iter_mut().for_each(|it| it.loss = (it.loss / 1.1).ln());
     summary.front.iter_mut().for_each(relative);
     summary.published.iter_mut().for_each(relative);
     summary

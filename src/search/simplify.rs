@@ -1,0 +1,178 @@
+//! Found formulas made readable: smaller ones that prune the very same weights, on every model and at every sparsity of the search.
+//!
+//! What is simpler is only ever taken where the whole-weight allocation is the same at every target, so no loss changes, and nothing is
+//! measured again. On another model the two may differ: what had no effect on any model of the search is gone.
+
+use std::collections::BTreeSet;
+
+use super::edits::{Reach, simpler, weight};
+use super::error::SearchError;
+use super::space::Space;
+use crate::lang::canonical;
+use crate::lang::print;
+use crate::lang::program::{Expr, Script};
+use crate::trial::candidate::{Candidate, Genome};
+use crate::trial::evaluator::Evaluator;
+
+/// How many versions of a formula are looked at together.
+const TOGETHER: usize = 48;
+/// How many times versions are looked at for which weights have to be read again.
+const READS: usize = 4;
+
+/// Says of some scripts which of them do the same as the one that is simplified.
+type Same<'a, E> = dyn FnMut(&[Script]) -> Result<Vec<bool>, E> + 'a;
+
+/// Returns a candidate with the simplest formula that was found of the same behaviour, or as it is.
+pub(super) fn simplified(
+    evaluator: &Evaluator,
+    space: &Space,
+    candidate: &Candidate,
+) -> Result<Candidate, SearchError> {
+    let Genome::Formula(script) = &candidate.genome else { return Ok(candidate.clone()) };
+    if candidate.published.is_some() {
+        return Ok(candidate.clone());
+    }
+    // What a search began with need not be a formula of its space.
+    let held = space.holds(script);
+    let fits = |script: &Script| !held || space.holds(script);
+    let behaviour = &candidate.allotted.behaviour;
+    let mut same = |scripts: &[Script]| -> Result<Vec<bool>, SearchError> {
+        let found = evaluator.candidates(scripts.to_vec())?;
+        let is_same =
+            |it: &Option<Candidate>| it.as_ref().is_some_and(|it| it.allotted.behaviour == *behaviour);
+        Ok(found.iter().map(is_same).collect())
+    };
+    let genome = Genome::Formula(simplest(script, &fits, &mut same)?);
+    Ok(Candidate { genome, ..candidate.clone() })
+}
+
+/// Returns the simplest version of a script for which `same` holds, step by step: of those that are the same, the simplest one is gone
+/// on with.
+fn simplest<E>(script: &Script, fits: &dyn Fn(&Script) -> bool, same: &mut Same<'_, E>) -> Result<Script, E> {
+    let mut current = canonical::script(script);
+    let mut tried: BTreeSet<String> = BTreeSet::new();
+    let mut reads = 0;
+    let mut reach = Reach::Units;
+    loop {
+        let mut versions = versions(&current, reach, fits);
+        versions.retain(|(_, text, _)| !tried.contains(text));
+        versions.truncate(TOGETHER);
+        if reach == Reach::Everything && (versions.is_empty() || reads == READS) {
+            return Ok(current);
+        }
+        if versions.is_empty() {
+            reach = Reach::Everything;
+            continue;
+        }
+        reads += usize::from(reach == Reach::Everything);
+        tried.extend(versions.iter().map(|(_, text, _)| text.clone()));
+        let scripts: Vec<Script> = versions.into_iter().map(|(_, _, script)| script).collect();
+        let found = same(&scripts)?;
+        if let Some((simpler, _)) = scripts.into_iter().zip(found).find(|(_, same)| *same) {
+            current = simpler;
+            reach = Reach::Units;
+        }
+    }
+}
+
+/// Returns the simpler versions of a script that fit, the simplest first, each with its weight and its text.
+fn versions(
+    script: &Script,
+    reach: Reach,
+    fits: &dyn Fn(&Script) -> bool,
+) -> Vec<((usize, usize), String, Script)> {
+    let Some(allocation) = &script.allocation else { return Vec::new() };
+    let own = weight(allocation);
+    let version = |expr: &Expr| {
+        let version = canonical::script(&Script { allocation: Some(expr.clone()), ..script.clone() });
+        let weight = version.allocation.as_ref().map(weight).filter(|weight| *weight < own)?;
+        fits(&version).then(|| (weight, print::script(&version), version))
+    };
+    let mut all: Vec<_> = simpler(allocation, reach).iter().filter_map(version).collect();
+    all.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
+    all.dedup_by(|a, b| a.1 == b.1);
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lang::check::{CheckOptions, check};
+    use crate::lang::ops::Op;
+    use crate::lang::scalar;
+
+    /// Returns what an importance is on three units: `depth` and `mean(...)` have values, and all else follows.
+    fn values(expr: &Expr) -> Option<[f64; 3]> {
+        match expr.op() {
+            None => expr.as_number().map(|it| [it; 3]),
+            Some(Op::Depth) => Some([0.0, 0.5, 1.0]),
+            Some(Op::Mean) => Some([0.3, 0.1, 0.7]),
+            Some(Op::Elementwise(op)) => {
+                let operands: Vec<[f64; 3]> = expr.operands().iter().map(values).collect::<Option<_>>()?;
+                let at = |unit: usize| {
+                    let operands: Vec<f64> = operands.iter().map(|it| it[unit]).collect();
+                    scalar::apply(op, &operands)
+                };
+                Some([at(0)?, at(1)?, at(2)?])
+            }
+            Some(_) => None,
+        }
+    }
+
+    /// Returns what an allocation does: the place of each unit between the lowest and the highest, to two decimals.
+    fn behaviour(script: &Script) -> Option<Vec<i64>> {
+        let values = values(script.allocator()?.importance?)?;
+        let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+        let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        Some(values.iter().map(|it| (100.0 * (it - low) / (high - low)).round() as i64).collect())
+    }
+
+    fn simple(text: &str) -> String {
+        let script = check(text, CheckOptions::default()).script.expect("it checks");
+        let script = Script { allocation: script.allocation.map(|it| it.without_spans()), ..script };
+        let wanted = behaviour(&script).expect("a value");
+        let mut same = |scripts: &[Script]| -> Result<Vec<bool>, ()> {
+            Ok(scripts.iter().map(|it| behaviour(it).as_ref() == Some(&wanted)).collect())
+        };
+        let found = simplest(&script, &|_| true, &mut same).expect("nothing fails");
+        assert_eq!(behaviour(&found).as_ref(), Some(&wanted), "{text}");
+        print::script(&found).trim_end().to_owned()
+    }
+
+    #[test]
+    fn what_has_no_effect_goes_and_what_has_stays() {
+        // A positive factor and an addend move no unit between the lowest and the highest.
+        assert_eq!(
+            simple("3 * (mean(score) + 0.25) |> scale(lambda = 0.1)"),
+            "mean(score) |> scale(lambda = 0.1)"
+        );
+        assert_eq!(
+            simple("-(2.4 * mean(score) - 7) |> scale(lambda = 0.1)"),
+            "-mean(score) |> scale(lambda = 0.1)"
+        );
+        assert_eq!(
+            simple("relu(mean(score)) + 0.001 * (1 - depth) |> scale(lambda = 0.1)"),
+            "mean(score) |> scale(lambda = 0.1)"
+        );
+        assert_eq!(
+            simple("mean(score) * mean(score) |> scale(lambda = 0.1)"),
+            "square(mean(score)) |> scale(lambda = 0.1)"
+        );
+    }
+
+    #[test]
+    fn constants_keep_as_few_digits_as_do_the_same() {
+        let found = simple("mean(score) + 0.50123 * depth |> scale(lambda = 0.1)");
+        assert_eq!(found, "0.5 * depth + mean(score) |> scale(lambda = 0.1)");
+    }
+
+    #[test]
+    fn the_space_decides_what_there_is() {
+        let script = check("relu(mean(score)) |> scale(lambda = 0.1)", CheckOptions::default()).script;
+        let script = script.expect("it checks");
+        let mut same = |scripts: &[Script]| -> Result<Vec<bool>, ()> { Ok(vec![true; scripts.len()]) };
+        let keeps = |it: &Script| it.allocation.as_ref().is_some_and(|it| it.uses(Op::Rectify));
+        let found = simplest(&script, &keeps, &mut same).expect("nothing fails");
+        assert_eq!(print::script(&found), print::script(&script));
+    }
+}

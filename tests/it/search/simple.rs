@@ -1,0 +1,69 @@
+//! What a search writes down: formulas made simpler that prune the same weights, and what parts are worth.
+
+use std::fs;
+
+use allot::search::summary::{Formula, Summary};
+use serde_json::Value;
+
+use crate::support::place::{MODEL, Place};
+
+const WINDOWS: [&str; 4] = ["--length", "32", "--samples", "4"];
+
+/// A function that does well, with constants and an operator that do nothing.
+const SILLY: &str =
+    "unit projection\n3 * (0.46 * gate + relu(geomean(gradient))) + 0.125 |> scale(lambda = 0.6)\n";
+
+/// Runs a small search that begins with that function as well.
+fn searched() -> (Place, Summary) {
+    let place = Place::new();
+    let texts = format!("{MODEL}/text");
+    let small = ["--texts", &texts, "--windows", "4", "--report-windows", "2", "--evaluations", "40"];
+    fs::write(place.path("silly.allot"), SILLY).expect("written");
+    let own = ["search", MODEL, "-s", "0.6", "--include", "silly.allot", "--out", "run"];
+    let words = [&own[..], &WINDOWS, &small];
+    place.run(place.allot(&words.concat()));
+    let summary = fs::read(place.path("run/summary.json")).expect("a summary");
+    (place, serde_json::from_slice(&summary).expect("a summary"))
+}
+
+/// Returns what each projection loses by a script.
+fn pruned(place: &Place, script: &str) -> Vec<u64> {
+    fs::write(place.path("one.allot"), script).expect("written");
+    let text = format!("{MODEL}/text/calibration.jsonl");
+    let words = [&["eval", MODEL, "one.allot", "-s", "0.6", "--text", &text][..], &WINDOWS];
+    let output = place.run(place.allot(&[&words.concat()[..], &["--format", "json"]].concat()));
+    let data: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let units = data["units"].as_array().expect("units");
+    let projections = units.iter().flat_map(|it| it["projections"].as_array().expect("projections"));
+    projections.map(|it| it["pruned"].as_u64().expect("a count")).collect()
+}
+
+#[test]
+fn what_was_found_is_written_simpler_and_prunes_the_same() {
+    let (place, summary) = searched();
+    let runs = summary.runs.iter().map(|it| &it.best);
+    let all = summary.front.iter().chain(runs).chain([&summary.best]).filter_map(|it| it.formula.as_ref());
+    let simplified: Vec<(&Formula, &String)> = all.filter_map(|it| Some((it, it.found.as_ref()?))).collect();
+    assert!(!simplified.is_empty(), "nothing was simplified: {summary:#?}");
+    for (formula, found) in simplified {
+        assert_ne!(formula.script, *found);
+        let digits = |text: &str| text.chars().filter(char::is_ascii_digit).count();
+        let (now, before) = (formula.script.len(), found.len());
+        assert!(now < before || digits(&formula.script) < digits(found), "{found}{}", formula.script);
+        assert_eq!(pruned(&place, &formula.script), pruned(&place, found), "{found}{}", formula.script);
+    }
+    // A front is a front after simplification, too.
+    let sizes: Vec<usize> = summary.front.iter().filter_map(|it| Some(it.formula.as_ref()?.size)).collect();
+    assert!(sizes.is_sorted_by(|a, b| a < b), "{sizes:?}");
+    let losses: Vec<f64> = summary.front.iter().filter_map(|it| it.selection).collect();
+    assert!(losses.is_sorted_by(|a, b| a > b), "{losses:?}");
+
+    // Each part of the winner was left out.
+    let script = &summary.best.formula.as_ref().expect("a formula").script;
+    assert!((1..=8).contains(&summary.leaving_out.len()), "{:#?}", summary.leaving_out);
+    let metric = script.lines().next().expect("a metric");
+    for part in &summary.leaving_out {
+        let rest = format!("{metric}\n{}", part.rest);
+        assert_ne!(pruned(&place, &rest), pruned(&place, script), "{part:?}");
+    }
+}
