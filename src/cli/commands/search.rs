@@ -246,7 +246,8 @@ pub(in crate::cli) fn work(search: Search, common: Common) -> Result<Verdict, Cl
         }
         error => error.into(),
     })?;
-    folder::write(&folder, &found.summary, &|winner| script::file(&found.summary, winner))?;
+    let script = |winner: &_| script::file(&found.summary, &found.settings, found.report_windows, winner);
+    folder::write(&folder, &found.summary, &script)?;
     drop(writing);
     super::show::found(&found, common)?;
     Ok(Verdict::Fine)

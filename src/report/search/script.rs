@@ -1,17 +1,57 @@
 //! Discovered formulas as scripts that a person reads, edits and uses like any other.
 
-use crate::lang::ops::Op;
-use crate::search::summary::{Summary, TargetSummary, Winner, WinnerName};
-use crate::trial::loss::{Damage, Measure};
+use std::path::Path;
 
-/// Returns the file of a discovered formula: how it was found and what was measured, as comments, and the script.
+use super::rows;
+use crate::lang::ops::Op;
+use crate::search::settings::Settings;
+use crate::search::summary::{Summary, TargetSummary, Winner, WinnerName};
+use crate::stats::Source;
+use crate::trial::loss::{Damage, Measure};
+use crate::trial::settings::TrialSettings;
+
+/// Returns the file of a discovered formula: how it was found, on what, and what was measured, as comments, and the script.
 ///
-/// Returns `None` for what is no formula.
-pub fn file(summary: &Summary, winner: &Winner) -> Option<String> {
+/// `settings` is what the search was told, and `report_windows` how many windows of the report text were read. Returns `None` for what is
+/// no formula.
+pub fn file(
+    summary: &Summary,
+    settings: &Settings,
+    report_windows: usize,
+    winner: &Winner,
+) -> Option<String> {
     let formula = winner.formula.as_ref()?;
     let mut text = String::new();
     let mut say = |line: String| text.push_str(&format!("# {line}\n"));
-    let at = |setting: &TargetSummary| format!("{} at {} % sparsity", setting.model, percent(setting.target));
+    found(summary, winner, &mut say);
+    learned(&settings.trial, &mut say);
+    if formula.script.contains(Op::Gradient.name()) {
+        say("It uses gradients, which commands collect on the calibration text (`--text`).".to_owned());
+    }
+    let chosen = match winner.selection {
+        Some(selection) => format!("; on the selection text {}", shown(summary, selection)),
+        None => String::new(),
+    };
+    say(format!("Loss on the fitness text {}{chosen}.", shown(summary, winner.fitness)));
+    if let Some(source) = settings.trial.texts.report.as_ref().filter(|_| !winner.report.is_empty()) {
+        let windows = counted(report_windows, "window");
+        say(format!("Measured at the end on the report text {}, {windows}.", named(source)));
+    }
+    reported(summary, winner, &mut say);
+    let size = match formula.size {
+        1 => "1 operator".to_owned(),
+        size => format!("{size} operators and constants"),
+    };
+    say(format!("{size}, formula {}.", &formula.hash[..formula.hash.len().min(16)]));
+    if let Some(simplified) = rows::simplified(formula) {
+        say(format!("{simplified}."));
+    }
+    text.push_str(&formula.script);
+    Some(text)
+}
+
+/// Says what found the formula, and at what it was searched for.
+fn found(summary: &Summary, winner: &Winner, say: &mut impl FnMut(String)) {
     let settings: Vec<String> = summary.settings.iter().map(at).collect();
     match &winner.name {
         WinnerName::Discovered => {
@@ -30,14 +70,34 @@ pub fn file(summary: &Summary, winner: &Winner) -> Option<String> {
     say(format!("Weights are chosen by {}, from dense statistics.", summary.method));
     let seed = if seeds.len() == 1 { "seed" } else { "seeds" };
     say(format!("Search: {}, {seed} {}.", counted(evaluations, "evaluation"), seeds.join(", ")));
-    if formula.script.contains(Op::Gradient.name()) {
-        say("It uses gradients, which commands collect on the calibration text (`--text`).".to_owned());
-    }
-    let chosen = match winner.selection {
-        Some(selection) => format!("; on the selection text {}", shown(summary, selection)),
-        None => String::new(),
+}
+
+/// Says what the search read.
+fn learned(trial: &TrialSettings, say: &mut impl FnMut(String)) {
+    let texts = &trial.texts;
+    let statistics = match (&texts.statistics, &texts.calibration) {
+        (Some(file), _) => format!("the statistics file {}", name(file)),
+        (None, Some(source)) => {
+            let windows = counted(texts.samples, "window");
+            format!("statistics of {} ({windows}, seed {})", named(source), texts.seed)
+        }
+        (None, None) => "no statistics".to_owned(),
     };
-    say(format!("Loss on the fitness text {}{chosen}.", shown(summary, winner.fitness)));
+    let at_most = |windows: usize| format!("at most {}", counted(windows, "window"));
+    let fitness = match &trial.tasks {
+        Some(tasks) => format!("documents of {}", tasks.tasks.join(", ")),
+        None => format!("the fitness text {} ({})", named(&texts.fitness), at_most(texts.windows)),
+    };
+    let selection = texts.selection.as_ref().filter(|_| trial.tasks.is_none()).map(|source| {
+        let windows = texts.selection_windows.unwrap_or(texts.windows);
+        format!(", chosen on the selection text {} ({})", named(source), at_most(windows))
+    });
+    say(format!("Learned on {statistics} and {fitness}{}.", selection.unwrap_or_default()));
+    say(format!("A window of a text has {}.", counted(texts.length, "token")));
+}
+
+/// Says what the formula does on the report text, beside uniform sparsity and the dense model.
+fn reported(summary: &Summary, winner: &Winner, say: &mut impl FnMut(String)) {
     let uniform = summary.published("uniform");
     for (index, (setting, found)) in summary.settings.iter().zip(&winner.report).enumerate() {
         let against = uniform.and_then(|it| it.report.get(index)).map(|uniform| {
@@ -46,16 +106,22 @@ pub fn file(summary: &Summary, winner: &Winner) -> Option<String> {
         let place = if summary.settings.len() > 1 { format!(" of {}", at(setting)) } else { String::new() };
         say(format!("Report text{place}: {}{}.", damage(found), against.unwrap_or_default()));
     }
-    say(format!(
-        "{}, formula {}.",
-        match formula.size {
-            1 => "1 operator".to_owned(),
-            size => format!("{size} operators and constants"),
-        },
-        &formula.hash[..formula.hash.len().min(16)]
-    ));
-    text.push_str(&formula.script);
-    Some(text)
+}
+
+fn at(setting: &TargetSummary) -> String {
+    format!("{} at {} % sparsity", setting.model, percent(setting.target))
+}
+
+/// Returns the names of a source's files, without the folders around them.
+fn named(source: &Source) -> String {
+    match source {
+        Source::Text(files) => files.iter().map(|file| name(file)).collect::<Vec<_>>().join(", "),
+        Source::Tokens(ids) => name(Path::new(&ids.to_string())),
+    }
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
 
 fn counted(count: usize, noun: &str) -> String {

@@ -1,4 +1,4 @@
-//! What a search writes down: formulas made simpler that prune the same weights, and what parts are worth.
+//! What a search writes down: formulas made simpler that prune the same weights, what parts are worth, and what they were learned on.
 
 use std::fs;
 
@@ -65,5 +65,18 @@ fn what_was_found_is_written_simpler_and_prunes_the_same() {
     for part in &summary.leaving_out {
         let rest = format!("{metric}\n{}", part.rest);
         assert_ne!(pruned(&place, &rest), pruned(&place, script), "{part:?}");
+    }
+
+    // The head of the script says on what, and with what, it was learned and measured.
+    let best = fs::read_to_string(place.path("run/best.allot")).expect("a script");
+    for said in [
+        "at 60 % sparsity.",
+        "# Search: 40 evaluations, seed 0.",
+        "# Learned on statistics of calibration.jsonl (4 windows, seed 0) and the fitness text fitness.jsonl (at most 4 windows), \
+         chosen on the selection text selection.jsonl (at most 4 windows).",
+        "# A window of a text has 32 tokens.",
+        "# Measured at the end on the report text report.jsonl, 2 windows.",
+    ] {
+        assert!(best.contains(said), "{said}: {best}");
     }
 }
