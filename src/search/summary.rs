@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::searcher::Searcher;
+use super::teacher::TeacherDistance;
 use crate::tasks::TaskScore;
 use crate::trial::loss::{Damage, Measure, number};
 use crate::trial::ratios::RealisedRatios;
@@ -164,6 +165,9 @@ pub struct Summary {
     pub ratios: Vec<RealisedRatios>,
     /// The search against its controls.
     pub comparisons: Vec<ControlComparison>,
+    /// How far the winner's ratios are from each teacher's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub teachers: Vec<TeacherDistance>,
 }
 
 impl Summary {

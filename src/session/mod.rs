@@ -14,6 +14,7 @@ mod open;
 mod prune;
 mod script;
 mod search;
+mod teachers;
 
 pub use calibration::Calibration;
 pub use error::SessionError;
@@ -22,4 +23,4 @@ pub use method::{method_of, metric_of, named_method};
 pub use needs::Needs;
 pub use open::{AllocationOptions, Session};
 pub use script::LoadedScript;
-pub use search::{Found, PreparedSearch, Search, TrialOptions, include};
+pub use search::{Found, PreparedSearch, Search, TrialOptions, include, learn_from};

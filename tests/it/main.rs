@@ -91,6 +91,7 @@ mod search {
     mod neuroal;
     mod run;
     mod space;
+    mod teachers;
     mod variation;
 }
 mod session;

@@ -30,6 +30,11 @@ pub fn file(summary: &Summary, winner: &Winner) -> Option<String> {
     say(format!("Weights are chosen by {}, from dense statistics.", summary.method));
     let seed = if seeds.len() == 1 { "seed" } else { "seeds" };
     say(format!("Search: {}, {seed} {}.", counted(evaluations, "evaluation"), seeds.join(", ")));
+    let learned: Vec<&str> =
+        summary.teachers.iter().filter(|it| !it.held_out).map(|it| it.teacher.as_str()).collect();
+    if !learned.is_empty() {
+        say(format!("Teachers: {}.", learned.join(", ")));
+    }
     if formula.script.contains(Op::Gradient.name()) {
         say("It uses gradients, which commands collect on the calibration text (`--text`).".to_owned());
     }
