@@ -16,6 +16,7 @@ use allot::model::{Checkpoint, Decoder};
 use allot::prune::{Method, Pattern, Propagation, PruneOptions, prune_in_memory};
 use allot::search::evolve::evolve;
 use allot::search::space::{Space, SpaceOptions};
+use allot::search::teacher::Teachers;
 use allot::stats::{Source, calibrate};
 use allot::trial::cancel::Cancel;
 use allot::trial::evaluator::{Evaluation, Evaluator};
@@ -156,7 +157,7 @@ fn whole(_: &mut Criterion) {
         let mut observer = |_: &_, _| {};
         let mut race = Race::new(&evaluator, &mut store, &objective, budget, &mut observer);
         let begun = Instant::now();
-        evolve(&mut race, &space, &[], 0, 1).expect("it searches");
+        evolve(&mut race, &space, &[], 0, 1, &Teachers::default()).expect("it searches");
         let seconds = begun.elapsed().as_secs_f64();
         let spent = race.spent();
         println!(

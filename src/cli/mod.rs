@@ -49,7 +49,8 @@ enum Command {
     Kl(kl::Arguments),
     Tasks(tasks::Arguments),
     Generate(generate::Arguments),
-    Search(search::Arguments),
+    // Boxed, as it has many more options than the others.
+    Search(Box<search::Arguments>),
     Descend(descend::Arguments),
     Enumerate(enumerate::Arguments),
     Compare(compare::Arguments),

@@ -10,12 +10,21 @@ use super::settings::DescentSettings;
 use super::steps::Journal;
 use crate::json::DocumentKind;
 use crate::lang::print;
+use crate::lang::program::Metric;
 use crate::model::{Identity, ModelError, Recorded, write_json};
 use crate::trial::open::Opened;
 
 const IDENTITY: &str = "identity.json";
 const STEPS: &str = "steps.jsonl";
 const SUMMARY: &str = "summary.json";
+
+/// What a descent's identity calls its metric.
+const METRIC: &str = "the metric";
+
+/// Returns a metric as a descent's identity has it: two descents of the same text choose the same weights.
+pub fn metric_text(metric: &Metric) -> String {
+    format!("{} {}", print::expr(&metric.score), metric.per)
+}
 
 /// A descent's folder.
 #[derive(Clone, Debug)]
@@ -32,11 +41,10 @@ pub fn identify(
     settings: &DescentSettings,
     sparsities: &[f64],
 ) -> Result<(), DescentError> {
-    let metric = opened.metric();
-    let metric = format!("{} {}", print::expr(&metric.score), metric.per);
+    let metric = metric_text(opened.metric());
     let measure = opened.measure().name();
     let identity = &mut opened.identity;
-    identity.add("the metric", metric);
+    identity.add(METRIC, metric);
     identity.add("the loss", measure);
     identity.add("the sparsities", format!("{sparsities:?}"));
     let failed = |error: serde_json::Error| ModelError::Write { path: IDENTITY.into(), source: error.into() };
@@ -69,13 +77,13 @@ impl Folder {
             fs::create_dir_all(path).map_err(failed)?;
             write_json(&path.join(IDENTITY), identity)?;
         }
-        let journal = Journal::open(&path.join(STEPS))?;
+        let journal = Journal::open(&steps_in(path))?;
         Ok((Self { path: path.to_owned() }, journal))
     }
 
     /// Returns the place of the allocation file of a sparsity.
     pub fn allocation(&self, sparsity: f64) -> PathBuf {
-        self.path.join(format!("{sparsity}.json"))
+        allocation_in(&self.path, sparsity)
     }
 
     /// Writes what was found as data.
@@ -85,4 +93,42 @@ impl Folder {
     pub fn keep(&self, summary: &impl Serialize) -> Result<(), DescentError> {
         Ok(write_json(&self.path.join(SUMMARY), &DocumentKind::Descent.of(summary))?)
     }
+}
+
+/// Returns the place of the allocation file of a sparsity in a descent's folder.
+pub fn allocation_in(folder: &Path, sparsity: f64) -> PathBuf {
+    folder.join(format!("{sparsity}.json"))
+}
+
+/// Returns the place of the journal of steps in a descent's folder.
+pub fn steps_in(folder: &Path) -> PathBuf {
+    folder.join(STEPS)
+}
+
+/// Returns the sparsities at which a descent's folder has allocation files, in order.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn sparsities_in(folder: &Path) -> std::io::Result<Vec<f64>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let name = entry?.file_name();
+        let sparsity = name.to_str().and_then(|it| it.strip_suffix(".json")?.parse().ok());
+        // Another file may have a number for its name, written in another way.
+        found.extend(sparsity.filter(|it| allocation_in(folder, *it) == folder.join(&name)));
+    }
+    found.sort_by(f64::total_cmp);
+    Ok(found)
+}
+
+/// Returns the [text](metric_text) of the metric by which a descent chose weights, as its folder records it.
+///
+/// # Errors
+/// When the folder does not hold a descent.
+pub fn metric_in(folder: &Path) -> Result<String, DescentError> {
+    let none = || DescentError::NotADescent { folder: folder.to_owned() };
+    let bytes = fs::read(folder.join(IDENTITY)).map_err(|_| none())?;
+    let identity: Identity = serde_json::from_slice(&bytes).map_err(|_| none())?;
+    let metric = identity.pairs().find(|(what, _)| *what == METRIC).map(|(_, metric)| metric.to_owned());
+    metric.ok_or_else(none)
 }

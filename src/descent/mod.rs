@@ -17,6 +17,7 @@ pub mod run;
 pub mod settings;
 pub mod several;
 pub mod state;
+pub mod steepness;
 pub mod steps;
 pub mod summary;
 mod windows;

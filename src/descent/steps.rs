@@ -188,6 +188,17 @@ impl StepLog for Journal {
     }
 }
 
+/// Returns the ratios and the marginals of each step of a descent at a target, in order, from its journal; without what cannot be read, of
+/// a torn last line for instance.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub fn observed(path: &Path, target: f64) -> std::io::Result<Vec<(Vec<f64>, Vec<f64>)>> {
+    let bytes = std::fs::read(path)?;
+    let steps = bytes.split(|byte| *byte == b'\n').filter_map(|line| Line::read(line).ok());
+    Ok(steps.filter(|step| step.target == target).filter_map(|step| step.state.before).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -20,5 +20,6 @@ mod usage;
 
 pub use measured::{measured_csv, measured_table, unfinished};
 pub use page::{figures, html};
+pub use rows::judged;
 pub use text::{front, markdown, text};
 pub use usage::commands;

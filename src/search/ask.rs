@@ -14,6 +14,7 @@ use std::ops::Range;
 use super::error::{SearchError, TellError};
 use super::population::{EXHAUSTED, Evolution};
 use super::space::Space;
+use super::teacher::Teachers;
 use crate::lang::types::UnitKind;
 use crate::trial::archive::Archive;
 use crate::trial::behaviour::Behaviour;
@@ -126,6 +127,13 @@ impl<'c, 'r> Asking<'c, 'r> {
         let candidates = asking.evolution.seeds(seeds)?;
         asking.enter(candidates, None);
         Ok(asking)
+    }
+
+    /// Learns from teachers: most of a generation are formulas whose ratios are near to theirs.
+    #[must_use]
+    pub fn learning_from(mut self, teachers: &'c Teachers) -> Self {
+        self.evolution.learn_from(teachers);
+        self
     }
 
     /// Returns the measurements that can be made now and were not asked for before, in the order of the journal; none when answers are

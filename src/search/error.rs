@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use super::searcher::Searcher;
 use super::space::SpaceError;
+use super::teacher_error::TeacherError;
 use crate::baselines::error::BaselineError;
 use crate::interrupt::Interrupted;
 use crate::model::{Difference, ModelError};
@@ -79,6 +80,9 @@ pub enum SearchError {
         /// The control.
         control: Searcher,
     },
+    /// The search cannot learn from a descent.
+    #[error(transparent)]
+    Teacher(Box<TeacherError>),
     /// There is no such search space.
     #[error(transparent)]
     Space(#[from] SpaceError),
@@ -128,6 +132,12 @@ impl From<TrialError> for SearchError {
             TrialError::Interrupted(cause) => Self::Interrupted(cause),
             error => Self::Trial(Box::new(error)),
         }
+    }
+}
+
+impl From<TeacherError> for SearchError {
+    fn from(error: TeacherError) -> Self {
+        Self::Teacher(Box::new(error))
     }
 }
 

@@ -198,6 +198,19 @@ pub(super) struct Done {
     pub(super) finalists: Vec<Finalist>,
 }
 
+/// Returns the finalists of all searches, the best first.
+fn found(done: &[Done]) -> Vec<&Finalist> {
+    let evolved = done.iter().filter(|it| it.run.searcher.is_search());
+    let mut all: Vec<&Finalist> = evolved.flat_map(|it| &it.finalists).collect();
+    all.sort_by(|a, b| a.deciding().total_cmp(&b.deciding()));
+    all
+}
+
+/// Returns what all searches together found.
+pub(super) fn best(done: &[Done]) -> Option<&Finalist> {
+    found(done).first().copied()
+}
+
 /// Puts together what all searches found.
 pub(super) fn summarise(
     finals: &mut Finals<'_>,
@@ -207,9 +220,7 @@ pub(super) fn summarise(
     published: &[Candidate],
 ) -> Result<Summary, SearchError> {
     let evaluator = finals.evaluator;
-    let evolved = || done.iter().filter(|it| it.run.searcher.is_search());
-    let mut all: Vec<&Finalist> = evolved().flat_map(|it| &it.finalists).collect();
-    all.sort_by(|a, b| a.deciding().total_cmp(&b.deciding()));
+    let all = found(done);
     let Some(best) = all.first().copied() else {
         return Err(SearchError::NoFormula);
     };
@@ -240,6 +251,7 @@ pub(super) fn summarise(
         ratios: ratios.collect::<Result<_, _>>()?,
         comparisons: comparisons(finals, done)?,
         leaving_out,
+        teachers: Vec::new(),
     })
 }
 

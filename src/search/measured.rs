@@ -33,6 +33,10 @@ pub struct MeasuredFormula {
     pub full: bool,
     /// How many operators and constants a formula has, or how many ratios were free.
     pub size: usize,
+    /// How far its ratios are from the teachers', where the search learns from some: 0 is the teachers themselves, 1 as far as uniform
+    /// sparsity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub distance: Option<f64>,
     /// The formula, as a script; nothing for free ratios.
     pub script: Option<String>,
     /// The hash that names the formula.
@@ -60,6 +64,7 @@ impl MeasuredFormula {
             loss,
             full,
             size: candidate.genome.size(),
+            distance: None,
             script: script.map(print::script),
             hash: script.map(canonical::hash),
         }

@@ -3,7 +3,7 @@
 //! [`run::run`] is the way in: for each seed it evolves formulas ([`evolve`](mod@evolve)) of a [`space`] and runs the controls
 //! ([`random`] formulas and [`baselines`](crate::baselines)); all of them measure in a [`race`](crate::trial::race). The finals rank
 //! the best again, and read the report text once. A run lives in a [`folder`]. Evolution measures what [`ask`] hands out, as a program
-//! of one's own can.
+//! of one's own can. A search may learn from [`teacher`]s.
 
 pub mod ask;
 mod edits;
@@ -14,12 +14,17 @@ mod finals;
 pub mod folder;
 mod leaving_out;
 pub mod measured;
+mod nelder_mead;
 mod population;
+mod prescreen;
 pub mod random;
 pub mod run;
 pub mod searcher;
 pub mod settings;
 mod simplify;
+mod skeleton;
 pub mod space;
 pub mod summary;
+pub mod teacher;
+pub mod teacher_error;
 mod variation_credit;

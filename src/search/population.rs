@@ -11,10 +11,12 @@ use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 
 use super::error::SearchError;
+use super::prescreen::Prescreen;
+use super::skeleton::skeleton;
 use super::space::{Space, Variation};
+use super::teacher::Teachers;
 use super::variation_credit::VariationCredit;
-use crate::lang::ops::Op;
-use crate::lang::program::{Expr, Script};
+use crate::lang::program::Script;
 use crate::lang::types::UnitKind;
 use crate::trial::archive::{Archive, Individual};
 use crate::trial::behaviour::Behaviour;
@@ -39,6 +41,9 @@ const FAVOURED: usize = 21;
 
 /// How often a generation proposes formulas in the place of those that are not new.
 const BATCHES: usize = 12;
+
+/// Of what a generation measures, how much are the nearest to the search's teachers, where there are any.
+const TAUGHT: f64 = 0.67;
 
 /// How many are drawn to choose a parent, of whom the best is taken.
 const TOURNAMENT: usize = 4;
@@ -67,6 +72,8 @@ pub(super) struct Evolution<'c, 'r> {
     pub(super) contest: Contest<'c, 'r>,
     space: &'c Space,
     credit: VariationCredit,
+    /// What chooses formulas by the search's teachers, where there are any.
+    prescreen: Option<Prescreen<'c>>,
     /// Where candidates come from that wait to be measured.
     origins: BTreeMap<Behaviour, Origin>,
 }
@@ -74,7 +81,12 @@ pub(super) struct Evolution<'c, 'r> {
 impl<'c, 'r> Evolution<'c, 'r> {
     /// Begins without a population.
     pub(super) fn new(contest: Contest<'c, 'r>, space: &'c Space) -> Self {
-        Self { contest, space, credit: VariationCredit::new(), origins: BTreeMap::new() }
+        Self { contest, space, credit: VariationCredit::new(), prescreen: None, origins: BTreeMap::new() }
+    }
+
+    /// Learns from teachers.
+    pub(super) fn learn_from(&mut self, teachers: &'c Teachers) {
+        self.prescreen = (!teachers.is_empty()).then(|| Prescreen::new(self.space, teachers));
     }
 
     /// Returns the candidates that a population begins with.
@@ -109,8 +121,18 @@ impl<'c, 'r> Evolution<'c, 'r> {
         let race = self.contest.race();
         let island = survivors(self.contest.archive(), unit, race.unit_of_loss());
         let mut fresh: Vec<Candidate> = Vec::new();
+        let mut taught = match &mut self.prescreen {
+            Some(prescreen) => {
+                prescreen.nearest(&mut self.contest, unit, (TAUGHT * wanted as f64).round() as usize)?
+            }
+            None => Vec::new(),
+        };
         for _ in 0..BATCHES {
-            let proposed = self.propose(&island, unit, wanted - fresh.len());
+            let taught = std::mem::take(&mut taught).into_iter();
+            let mut proposed: Vec<Offspring> =
+                taught.map(|script| Offspring { formula: script.into(), origin: None }).collect();
+            let more = (wanted - fresh.len()).saturating_sub(proposed.len());
+            proposed.append(&mut self.propose(&island, unit, more));
             for candidate in self.sort(proposed)? {
                 let behaviour = &candidate.allotted.behaviour;
                 let known =
@@ -217,21 +239,6 @@ fn survivors(archive: &Archive, unit: UnitKind, uniform: f64) -> Vec<Behaviour> 
         }
     }
     island
-}
-
-/// Returns what a formula is but for its constants.
-fn skeleton(script: &Script) -> String {
-    fn write(expr: &Expr, text: &mut String) {
-        text.push_str(expr.op().map_or("0", Op::name));
-        text.push('(');
-        expr.operands().iter().for_each(|operand| write(operand, text));
-        text.push(')');
-    }
-    let mut text = String::new();
-    if let Some(allocation) = &script.allocation {
-        write(allocation, &mut text);
-    }
-    text
 }
 
 /// Returns whom new candidates have to match: the last fully measured one of the island's best eighth.

@@ -5,13 +5,14 @@ use std::time::Instant;
 use super::enumerate::enumerate;
 use super::error::SearchError;
 use super::evolve::evolve;
-use super::finals::{Done, Finals, summarise};
+use super::finals::{Done, Finals, best, summarise};
 use super::measured::MeasuredFormula;
 use super::random::search_randomly;
 use super::searcher::Searcher;
 use super::settings::Settings;
 use super::space::Space;
 use super::summary::{RunSummary, Summary, Winner, WinnerName};
+use super::teacher::Teachers;
 use crate::baselines;
 use crate::lang::check::{CheckOptions, check};
 use crate::lang::program::Script;
@@ -67,7 +68,7 @@ pub fn run(
         space,
         evaluator,
         store,
-        Course { watch, log: &mut |_| (), deadline: None, examination: None },
+        Course { watch, log: &mut |_| (), deadline: None, examination: None, teachers: &Teachers::default() },
     )
 }
 
@@ -81,6 +82,8 @@ pub struct Course<'a, 'w, 'l> {
     pub deadline: Option<Instant>,
     /// The tasks that winners are asked once all is decided.
     pub examination: Option<&'a mut Examination>,
+    /// What evolution learns from.
+    pub teachers: &'a Teachers,
 }
 
 /// Runs as [`run`] does, and tells of every allocation that is measured.
@@ -94,7 +97,7 @@ pub fn run_logged(
     store: &mut dyn Store,
     course: Course<'_, '_, '_>,
 ) -> Result<Summary, SearchError> {
-    let Course { watch, log, deadline, examination } = course;
+    let Course { watch, log, deadline, examination, teachers } = course;
     let objective = Objective::new(evaluator, store)?;
     let seeds = seeds(settings, space);
     let plan = plan(settings);
@@ -106,12 +109,15 @@ pub fn run_logged(
             watch(State { searcher, seed, done: index, all: plan.len(), spent, evaluations, best });
         };
         let mut tell = |candidate: &Candidate, loss: f64, full: bool| {
-            log(&MeasuredFormula::new(index + 1, searcher, seed, candidate, loss, full));
+            let measured = MeasuredFormula::new(index + 1, searcher, seed, candidate, loss, full);
+            let distance = Some(teachers.distance(&candidate.allotted)).filter(|it| it.is_finite());
+            log(&MeasuredFormula { distance, ..measured });
         };
         let race = Race::new(evaluator, store, &objective, budget, &mut observer).logged(&mut tell);
         let patience = settings.patience.filter(|_| searcher.is_search());
         let mut race = race.until(deadline).patient(patience);
-        let archive = search(searcher, seed, &mut race, settings, space, &seeds)?;
+        let archive =
+            search(searcher, seed, &mut race, settings, &Material { space, seeds: &seeds, teachers })?;
         let (spent, points) = race.end();
         let mut ranking = Finals { evaluator, store, objective: &objective, examination: None };
         let finalists = ranking.finalists(&archive)?;
@@ -137,7 +143,10 @@ pub fn run_logged(
         }
     }
     let published = published(evaluator)?;
-    summarise(&mut finals, space, settings.trial.ranking.method.name(), &done, &published)
+    let method = settings.trial.ranking.method.name();
+    let mut summary = summarise(&mut finals, space, method, &done, &published)?;
+    summary.teachers = best(&done).map(|it| teachers.distances(&it.candidate.allotted)).unwrap_or_default();
+    Ok(summary)
 }
 
 /// Returns what a searcher may spend: a control as many tokens as the search of its seed did.
@@ -152,17 +161,24 @@ fn budget(settings: &Settings, searcher: Searcher, seed: u64, done: &[Done]) -> 
     }
 }
 
+/// What formulas are made of.
+struct Material<'a> {
+    space: &'a Space,
+    seeds: &'a [ProposedFormula],
+    teachers: &'a Teachers,
+}
+
 /// Runs one search or control.
 fn search(
     searcher: Searcher,
     seed: u64,
     race: &mut Race<'_>,
     settings: &Settings,
-    space: &Space,
-    seeds: &[ProposedFormula],
+    material: &Material<'_>,
 ) -> Result<Archive, SearchError> {
+    let Material { space, seeds, teachers } = *material;
     match searcher {
-        Searcher::Evolution => evolve(race, space, seeds, seed, settings.lag),
+        Searcher::Evolution => evolve(race, space, seeds, seed, settings.lag, teachers),
         Searcher::Enumeration => match &settings.enumeration {
             Some(grid) => enumerate(race, space, grid),
             None => Ok(Archive::default()),

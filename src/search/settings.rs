@@ -1,7 +1,7 @@
 //! What a search is told, as its folder keeps it: enough to do all of it again.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +40,12 @@ pub struct Settings {
     /// A generation is made from the results of all candidates up to its first number minus this; 1 waits for all before it.
     #[serde(default = "without_lag", skip_serializing_if = "is_without_lag")]
     pub lag: usize,
+    /// The folders of the descents from which evolution learns.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub teachers: Vec<PathBuf>,
+    /// Those from which nothing is learned, and whose distance is reported.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub held_out_teachers: Vec<PathBuf>,
     /// The seeds, one for each search.
     pub seeds: Vec<u64>,
     /// What the searches are compared with.
@@ -84,6 +90,8 @@ impl Settings {
             evaluations: 500,
             patience: None,
             lag: 1,
+            teachers: Vec::new(),
+            held_out_teachers: Vec::new(),
             seeds: vec![0],
             controls: Vec::new(),
             report_tasks: None,

@@ -11,10 +11,12 @@ mod productions;
 mod random;
 mod tidy;
 mod trees;
+mod tunable;
 mod variations;
 mod vary;
 mod vary_tree;
 
 pub use definition::Space;
 pub use options::{SpaceError, SpaceKind, SpaceOptions, operator};
+pub use tunable::{tunable_constants, with_constants};
 pub use variations::{VARIATIONS, Variation, VariationInfo};

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::searcher::Searcher;
+use super::teacher::TeacherDistance;
 use crate::tasks::TaskScore;
 use crate::trial::loss::{Damage, Measure, number};
 use crate::trial::ratios::RealisedRatios;
@@ -183,6 +184,9 @@ pub struct Summary {
     /// The winner without each of its parts, the largest part first; measured when all was decided, and counted in no run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub leaving_out: Vec<PartLeftOut>,
+    /// How far the winner's ratios are from each teacher's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub teachers: Vec<TeacherDistance>,
 }
 
 impl Summary {

@@ -15,6 +15,7 @@ mod prune;
 mod script;
 mod search;
 mod snapshot;
+mod teachers;
 
 pub use calibration::Calibration;
 pub use error::SessionError;
@@ -23,4 +24,4 @@ pub use method::{method_of, metric_of, named_method};
 pub use needs::Needs;
 pub use open::{AllocationOptions, Session};
 pub use script::LoadedScript;
-pub use search::{Found, PreparedSearch, Search, TrialOptions, include};
+pub use search::{Found, PreparedSearch, Search, TrialOptions, include, learn_from};

@@ -8,6 +8,7 @@ use super::error::SessionError;
 use super::method::metric_of;
 use super::needs::Needs;
 use super::script::LoadedScript;
+use super::teachers::Taught;
 use crate::device::Engine;
 use crate::lang::ops::{Class, Op};
 use crate::lang::program::{Expr, Script};
@@ -21,6 +22,7 @@ use crate::search::run::{self, Course, Watch};
 use crate::search::settings::Settings;
 use crate::search::space::{Space, SpaceOptions};
 use crate::search::summary::{Summary, Winner};
+use crate::search::teacher::Teachers;
 use crate::stats::{Source, TokenFile, window_length};
 use crate::tasks::plan::refuse_leaks;
 use crate::tasks::{Purpose, TaskPlan};
@@ -121,6 +123,16 @@ pub fn include(settings: &mut Settings, loaded: &LoadedScript) {
     let script = Script { metric: None, ..loaded.script.clone() };
     Needs::of_scripts([&script], &settings.trial.ranking.metric).collect_in(&mut settings.trial.texts);
     settings.include.push(loaded.text.clone());
+}
+
+/// Adds a descent's folder from which a search learns; from one that is held out nothing is learned, and its distance is reported.
+///
+/// # Errors
+/// When there is no such folder.
+pub fn learn_from(settings: &mut Settings, folder: &Path, held_out: bool) -> Result<(), SessionError> {
+    let folder = absolute(folder)?;
+    if held_out { &mut settings.held_out_teachers } else { &mut settings.teachers }.push(folder);
+    Ok(())
 }
 
 /// Returns whether a metric's scores depend on what a unit is, as those of `score / mean(score)` do.
@@ -280,6 +292,7 @@ impl Search {
         }
         let reported = settings.report_tasks.as_ref();
         let examination = reported.map(|plan| reported_tasks(plan, &settings.trial)).transpose()?;
+        let taught = Taught::read(&settings)?;
         let metric = &settings.trial.ranking.metric.score;
         if compares_within_units(metric) && settings.space.units != [UnitKind::Block] {
             return Err(SearchError::MetricOfUnits);
@@ -299,6 +312,7 @@ impl Search {
                 refuse_leaks(&deciding.asked(), examination.asked()).map_err(TrialError::from)?;
             }
         }
+        let teachers = taught.teachers(&mut opened, &settings.trial.targets)?;
         if resumed {
             // Before the work that is done once, which takes minutes.
             settings.check(&folder, &opened.identity)?;
@@ -314,7 +328,7 @@ impl Search {
             settings.space.collected = prepared.collected()?;
         }
         let space = Space::new(&settings.space)?;
-        Ok(PreparedSearch { settings, folder, resumed, prepared, space, time_limit, examination })
+        Ok(PreparedSearch { settings, folder, resumed, prepared, space, time_limit, examination, teachers })
     }
 }
 
@@ -328,6 +342,7 @@ pub struct PreparedSearch {
     space: Space,
     time_limit: Option<Duration>,
     examination: Option<Examination>,
+    teachers: Teachers,
 }
 
 /// What a search was told, and what it found.
@@ -366,7 +381,7 @@ impl PreparedSearch {
     /// # Errors
     /// When the folder holds something already and the search is new, the journal cannot be written, or something asked to stop.
     pub fn run(self, watch: &mut Watch<'_>) -> Result<Found, SearchError> {
-        let Self { settings, folder, resumed, prepared, space, time_limit, examination } = self;
+        let Self { settings, folder, resumed, prepared, space, time_limit, examination, teachers } = self;
         match resumed {
             false => settings.begin(&folder)?,
             // It may go on further than it was begun.
@@ -377,7 +392,8 @@ impl PreparedSearch {
         let mut measured = MeasuredFile::create(&folder)?;
         let deadline = time_limit.and_then(|limit| Instant::now().checked_add(limit));
         let log = &mut |formula: &MeasuredFormula| measured.add(formula);
-        let course = Course { watch, log, deadline, examination: examination.as_mut() };
+        let examination = examination.as_mut();
+        let course = Course { watch, log, deadline, examination, teachers: &teachers };
         let summary = run::run_logged(&settings, &space, &prepared.evaluator, &mut journal, course)?;
         measured.finish()?;
         let report_windows = prepared.evaluator.windows(Split::Report);

@@ -90,6 +90,11 @@ pub fn open<'a>(
 }
 
 impl Opened<'_> {
+    /// Returns the models' folders, as they were opened.
+    pub fn checkpoints(&self) -> impl Iterator<Item = &Checkpoint> {
+        self.models.iter().map(|model| &model.checkpoint)
+    }
+
     /// Returns how weights are scored.
     pub fn metric(&self) -> &Metric {
         &self.settings.ranking.metric

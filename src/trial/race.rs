@@ -11,7 +11,7 @@ use super::entry::{Entry, Measured};
 use super::error::TrialError;
 use super::evaluator::{Evaluation, Evaluator};
 use super::objective::Objective;
-use super::spent::{Point, Spent};
+use super::spent::{Judged, Point, Spent};
 use super::store::Store;
 use super::text::Split;
 
@@ -141,6 +141,11 @@ impl<'a> Race<'a> {
     /// Counts a proposal whose allocation is known.
     pub fn count_known_behaviour(&mut self) {
         self.spent.known_behaviours += 1;
+    }
+
+    /// Counts formulas that were judged by teachers, and not measured.
+    pub fn count_judged(&mut self, judged: &Judged) {
+        self.spent.judged.add(judged);
     }
 
     /// Returns how many more allocations may be measured.

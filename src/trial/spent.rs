@@ -1,5 +1,7 @@
 //! What a race spends, and the points of its curve.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::loss::number;
@@ -35,4 +37,34 @@ pub struct Spent {
     pub full_evaluations: usize,
     /// Tokens that went through a pruned model.
     pub tokens: u64,
+    /// What was judged by teachers alone.
+    #[serde(default, skip_serializing_if = "Judged::is_nothing")]
+    pub judged: Judged,
+}
+
+/// What was judged by the distance from teachers, with no forward pass.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Judged {
+    /// Formulas, each with its constants.
+    pub formulas: usize,
+    /// Reductions over the weights that were computed for it, as no formula before had them.
+    pub reductions: u64,
+    /// How long it took; this is not kept, as no two runs take the same time.
+    #[serde(skip)]
+    pub time: Duration,
+}
+
+impl Judged {
+    /// Returns whether nothing was judged.
+    pub const fn is_nothing(&self) -> bool {
+        self.formulas == 0
+    }
+
+    /// Adds what was judged besides.
+    pub fn add(&mut self, more: &Self) {
+        self.formulas += more.formulas;
+        self.reductions += more.reductions;
+        self.time += more.time;
+    }
 }

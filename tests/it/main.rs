@@ -93,6 +93,7 @@ mod search {
     mod run;
     mod simple;
     mod space;
+    mod teachers;
     mod variation;
 }
 mod session;

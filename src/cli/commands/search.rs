@@ -23,18 +23,20 @@ use crate::search::run::State;
 use crate::search::searcher::Searcher;
 use crate::search::settings::Settings;
 use crate::search::space::SpaceOptions;
-use crate::session::{Search, include};
+use crate::session::{Search, include, learn_from};
 use crate::tasks::TaskPlan;
 use crate::trial::loss::Measure;
 use crate::trial::settings::TextSettings;
 
 /// What a run's folder says already: beside `--resume` these would be ignored, so they are refused. A group is named like its struct.
-const OF_NEW: [&str; 17] = [
+const OF_NEW: [&str; 19] = [
     "expression",
     "model",
     "out",
     "sparsity",
     "include",
+    "teacher",
+    "held_out_teacher",
     "patience",
     "lag",
     "seeds",
@@ -66,6 +68,7 @@ const EVALUATIONS: usize = 500;
   allot search MODEL --sparsity 0.7 --texts TEXTS --report-tasks seven --data DATA --out RUN
   allot search MODEL --sparsity 0.7 --texts TEXTS --measure tasks --tasks piqa,arc_easy --report-tasks seven --data DATA --out RUN
   allot search MODEL --sparsity 0.7 --texts TEXTS --evaluations 100000 --time-limit 8h --out RUN
+  allot search MODEL --sparsity 0.7 --texts TEXTS --marginals --teacher FOUND --held-out-teacher OTHER --out RUN
   allot search --resume RUN
   allot search --resume RUN --evaluations 2000
 
@@ -101,6 +104,13 @@ pub(in crate::cli) struct Arguments {
     /// Begins with this script as well, beside the published ones; may be repeated; `-e` takes its text instead
     #[arg(long, value_name = "SCRIPT", help_heading = "Search space")]
     include: Vec<String>,
+    /// Learns from what `allot descend --out` left in this folder, at the search's sparsities: formulas are judged by how near their
+    /// ratios are to those found there, and mostly the nearest are measured; may be repeated
+    #[arg(long, value_name = "DESCENT", help_heading = "Teachers")]
+    teacher: Vec<PathBuf>,
+    /// Learns nothing from this descent, and reports how far what was found is from it; may be repeated
+    #[arg(long, value_name = "DESCENT", help_heading = "Teachers")]
+    held_out_teacher: Vec<PathBuf>,
     #[command(flatten)]
     written: WrittenScripts,
     /// How many allocations each search measures (default: 500); beside `--resume`, more than the run was begun with
@@ -186,6 +196,9 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
         if arguments.texts.refuses_gradients() && settings.trial.texts.gradients {
             return Err(CliError::NoGradients { name: loaded.name });
         }
+    }
+    for (folders, held_out) in [(&arguments.teacher, false), (&arguments.held_out_teacher, true)] {
+        folders.iter().try_for_each(|folder| learn_from(&mut settings, folder, held_out))?;
     }
     settings.evaluations = arguments.evaluations.unwrap_or(EVALUATIONS);
     settings.patience = arguments.patience;

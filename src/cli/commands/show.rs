@@ -166,6 +166,9 @@ pub(in crate::cli) fn found(found: &Found, common: Common) -> Result<(), CliErro
         Format::Text => output::print(&tables::text(summary, &options()))?,
     }
     if !common.quiet {
+        if let Some(judged) = tables::judged(summary) {
+            terminal::message(&format!("{judged}\n"));
+        }
         let best = folder.join(BEST);
         terminal::message(&format!(
             "the script is {}, the picture {}; to prune by it as the search did:\n",

@@ -17,6 +17,7 @@ use crate::model::{FolderForm, ModelError, TokenizerProblem};
 use crate::prune::{PruneError, RowObstacle};
 use crate::search::error::SearchError;
 use crate::search::space::SpaceError;
+use crate::search::teacher_error::TeacherError;
 use crate::stats::{StatisticsError, TextError};
 use crate::tasks::TaskError;
 use crate::trial::error::TrialError;
@@ -532,6 +533,25 @@ fn baseline(error: &BaselineError) -> Vec<String> {
     }
 }
 
+fn teacher(error: &TeacherError) -> Vec<String> {
+    match error {
+        TeacherError::NotADescent { .. } => one("pass a folder that `allot descend --out` wrote"),
+        TeacherError::OtherModel { .. } => one("descend on the model that is searched on"),
+        TeacherError::OtherSparsity { .. } => one(
+            "descend at the search's sparsities as well (`allot descend --sparsity`), or search at the descent's",
+        ),
+        TeacherError::OtherMetric { .. } => one("descend and search with the same `--method`"),
+        TeacherError::OtherUnit { taught, .. } => {
+            one(format!("descend with another `--unit`, or search with `--unit {taught}`"))
+        }
+        TeacherError::Rows => one("leave out `--unit row`, or the teachers"),
+        TeacherError::Pattern => one("leave out `--pattern`, or the teachers"),
+        TeacherError::Uniform { .. } => one("descend for more `--steps`, or leave the teacher out"),
+        TeacherError::Both { .. } => one("hold out a descent on other windows: one with another `--seed`"),
+        TeacherError::Linears { .. } => none(),
+    }
+}
+
 fn search(error: &SearchError) -> Vec<String> {
     match error {
         SearchError::Trial(cause) => trial(cause),
@@ -547,6 +567,7 @@ fn search(error: &SearchError) -> Vec<String> {
         SearchError::Fewer { begun, .. } => {
             one(format!("leave out `--evaluations`, or pass {begun} or more"))
         }
+        SearchError::Teacher(cause) => teacher(cause),
         SearchError::MetricOfUnits => one("search blocks alone, `--unit block`"),
         SearchError::TooMany { .. } => {
             one("leave out operators (`--without`, `--only`), or take a smaller `--max-size` or grid")

@@ -297,6 +297,18 @@ const RULES: &[Rule] = &[
         Is("measure", &["tasks"]),
         "documents of the tasks stand in the place of these texts",
     ),
+    rule(
+        &["search"],
+        &["held_out_teacher"],
+        Without(&["teacher"]),
+        "nothing is learned that could be held against it",
+    ),
+    rule(
+        &["search"],
+        &["teacher", "held_out_teacher"],
+        Beside(&["dry_run"]),
+        "a plan does not count what they judge",
+    ),
     rule(&["enumerate", "descend"], &["measure"], Is("measure", &["tasks"]), "only a search goes by tasks"),
     rule(
         &["compare"],

@@ -67,6 +67,13 @@ pub fn html(summary: &Summary, identity: &Identity, commands: &[String]) -> Stri
         let table = leaving_out(summary).html("The function without each of its parts");
         section(&mut out, "parts", title, rows::PARTS, &table);
     }
+    let teachers = rows::teachers(summary);
+    if !teachers.is_empty() {
+        let lines: Vec<String> =
+            teachers.iter().map(|line| format!("<li>{}</li>\n", escaped(line))).collect();
+        let text = "How near the ratios of what was found are to those that descents found.";
+        section(&mut out, "teachers", "Teachers", text, &format!("<ul>\n{}</ul>\n", lines.concat()));
+    }
     let hits = "Known formula: its canonical form had been proposed before. Known behaviour: a new formula that prunes the same \
                 weights as one that had been measured. Both cost nothing. Tokens: what went through a pruned model.";
     section(

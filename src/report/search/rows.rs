@@ -9,6 +9,7 @@ use crate::report::number::{grouped, plain_percent};
 use crate::search::searcher::Searcher;
 use crate::search::summary::{ControlComparison, Formula, RunSummary, Summary, Winner, WinnerName};
 use crate::trial::loss::Measure;
+use crate::trial::spent::Judged;
 
 /// What kind of allocation a row is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -249,6 +250,70 @@ pub(super) fn spent(summary: &Summary) -> Vec<SpentRow> {
     };
     by_searcher(summary).into_iter().map(row).collect()
 }
+
+/// Returns how far the winner's ratios are from each teacher's, a sentence each, and what was judged by them; nothing without teachers.
+pub(super) fn teachers(summary: &Summary) -> Vec<String> {
+    if summary.teachers.is_empty() {
+        return Vec::new();
+    }
+    let several = summary.settings.len() > 1;
+    let mut lines: Vec<String> = summary
+        .teachers
+        .iter()
+        .map(|it| {
+            let model = summary
+                .settings
+                .get(it.target)
+                .filter(|_| several)
+                .map(|setting| format!(" of {}", setting.model));
+            let held_out = if it.held_out { ", from which nothing was learned" } else { "" };
+            format!(
+                "Distance from {} at {}{}{held_out}: {:.3}",
+                it.teacher,
+                plain_percent(it.sparsity),
+                model.unwrap_or_default(),
+                it.distance
+            )
+        })
+        .collect();
+    lines.push(DISTANCE.to_owned());
+    if summary.teachers.iter().any(|it| !it.steep) {
+        lines.push(BY_SIZE.to_owned());
+    }
+    let judged = summary.runs.iter().map(|run| &run.spent.judged);
+    let (formulas, reductions) = judged.fold((0, 0), |(formulas, reductions), it| {
+        (formulas + it.formulas as u64, reductions + it.reductions)
+    });
+    lines.push(format!(
+        "Judged by teachers alone: {} formulas, for which {} reductions over the weights were computed",
+        grouped(formulas),
+        grouped(reductions)
+    ));
+    lines
+}
+
+/// Returns how fast formulas were judged by teachers in this process; `None` where none were.
+pub fn judged(summary: &Summary) -> Option<String> {
+    let mut all = Judged::default();
+    summary.runs.iter().for_each(|run| all.add(&run.spent.judged));
+    let seconds = all.time.as_secs_f64();
+    (!all.is_nothing() && seconds > 0.0).then(|| {
+        format!(
+            "teachers judged {} formulas in {seconds:.1} seconds, {:.0} a second, with {} new reductions, {:.1} a second",
+            grouped(all.formulas as u64),
+            all.formulas as f64 / seconds,
+            grouped(all.reductions),
+            all.reductions as f64 / seconds
+        )
+    })
+}
+
+/// What a distance from a teacher is.
+const DISTANCE: &str = "The distance is the mean squared deviation of ratios, each unit by its number of weights times how steeply the damage \
+                        rises there, over that of uniform sparsity: 0 is the teacher itself, 1 as far as uniform sparsity.";
+
+/// What it is where the steepness is not known.
+const BY_SIZE: &str = "Where a descent's journal does not show how steeply the damage rises, units count by their number of weights alone.";
 
 /// What the comparison with controls says and does not say.
 pub(super) const CHANCE: &str = "The 95% bootstrap interval is over seeds and windows, so it is wide where seeds differ. p is of Wilcoxon's \

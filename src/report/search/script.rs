@@ -70,6 +70,11 @@ fn found(summary: &Summary, winner: &Winner, say: &mut impl FnMut(String)) {
     say(format!("Weights are chosen by {}, from dense statistics.", summary.method));
     let seed = if seeds.len() == 1 { "seed" } else { "seeds" };
     say(format!("Search: {}, {seed} {}.", counted(evaluations, "evaluation"), seeds.join(", ")));
+    let teachers: Vec<&str> =
+        summary.teachers.iter().filter(|it| !it.held_out).map(|it| it.teacher.as_str()).collect();
+    if !teachers.is_empty() {
+        say(format!("Teachers: {}.", teachers.join(", ")));
+    }
 }
 
 /// Says what the search read.

@@ -58,6 +58,11 @@ pub fn text(summary: &Summary, options: &TableOptions) -> String {
         out.push_str(&comparisons(summary).text(options));
         out.push_str(&wrapped(rows::CHANCE, options.width));
     }
+    let teachers = rows::teachers(summary);
+    if !teachers.is_empty() {
+        out.push_str("\nThe function found and its teachers\n");
+        teachers.iter().for_each(|line| out.push_str(&wrapped(line, options.width)));
+    }
     out.push_str("\nWhat was spent\n");
     let spent = spent(summary);
     // What is least asked for goes first.

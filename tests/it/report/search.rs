@@ -1,17 +1,20 @@
 //! What people see of a search: text, Markdown and one page that needs no network.
 
+use std::time::Duration;
+
 use crate::support::markup::balance;
 use allot::baselines::program::Baseline;
 use allot::model::Identity;
 use allot::report::TableOptions;
-use allot::report::search::{figures, front, html, markdown, text};
+use allot::report::search::{figures, front, html, judged, markdown, script, text};
 use allot::search::searcher::Searcher;
 use allot::search::summary::{
     ControlComparison, Formula, PartLeftOut, RunSummary, Summary, TargetSummary, Winner,
 };
+use allot::search::teacher::TeacherDistance;
 use allot::trial::loss::{Damage, Measure};
 use allot::trial::ratios::RealisedRatios;
-use allot::trial::spent::{Point, Spent};
+use allot::trial::spent::{Judged, Point, Spent};
 
 const METRIC: &str = "metric(per = row) abs(weight) * input_norm\n";
 
@@ -60,6 +63,7 @@ fn run(searcher: Searcher, seed: u64, best: Winner) -> RunSummary {
         evaluations: 1000,
         full_evaluations: 7,
         tokens: 1_234_567,
+        judged: Judged::default(),
     };
     RunSummary { searcher, seed, spent, points: points.collect(), best }
 }
@@ -142,6 +146,7 @@ fn summary() -> Summary {
         ]
         .map(|(part, rest, loss)| PartLeftOut { part: part.to_owned(), rest: rest.to_owned(), loss })
         .into(),
+        teachers: Vec::new(),
     }
 }
 
@@ -185,6 +190,23 @@ fn bare() -> Summary {
     summary
 }
 
+/// Returns the search with a teacher, and one that was held out, of a name that would be an element.
+fn taught() -> Summary {
+    let mut summary = summary();
+    let distance = |teacher: &str, held_out, distance| TeacherDistance {
+        teacher: teacher.to_owned(),
+        target: 0,
+        sparsity: 0.7,
+        held_out,
+        steep: !held_out,
+        distance,
+    };
+    summary.teachers = vec![distance("/found", false, 0.2345), distance("/<other>", true, 0.3)];
+    let judged = Judged { formulas: 4321, reductions: 12, time: Duration::from_secs(4) };
+    summary.runs.iter_mut().for_each(|run| run.spent.judged = judged.clone());
+    summary
+}
+
 /// Returns what a search was measured with, with a name that would be an element.
 fn identity() -> Identity {
     let mut identity = Identity::default();
@@ -204,6 +226,24 @@ fn part<'a>(page: &'a str, from: &str, to: &str) -> &'a str {
 #[test]
 fn text_of_a_search_with_controls() {
     insta::assert_snapshot!(text(&summary(), &TableOptions { width: 100, ..TableOptions::default() }));
+}
+
+#[test]
+fn teachers_stand_in_the_text_on_the_page_and_in_the_script() {
+    assert_eq!(judged(&summary()), None);
+    let summary = taught();
+    let text = text(&summary, &TableOptions { width: 100, ..TableOptions::default() });
+    insta::assert_snapshot!(part(&text, "The function found and its teachers", "What was spent"));
+    let page = html(&summary, &identity(), &commands());
+    let listed = part(&page, "<h2 id=\"teachers\">", "</ul>");
+    assert!(listed.contains("&lt;other&gt; at 70%") && listed.contains("0.300"), "{listed}");
+    let script = script::file(&summary, &summary.best).expect("a formula");
+    assert!(script.contains("# Teachers: /found.\n"), "{script}");
+    // Each run judged 4321 formulas in four seconds.
+    let runs = summary.runs.len();
+    let said = judged(&summary).expect("formulas were judged");
+    assert!(said.contains(&format!("in {}.0 seconds, 1080 a second", 4 * runs)), "{said}");
+    assert!(said.contains("3.0 a second"), "{said}");
 }
 
 #[test]

@@ -7,12 +7,13 @@ use super::finite;
 use super::matrix;
 use super::matrix::{NotANumber, Removed};
 use super::noise;
-use super::plan::Plan;
+use super::plan::{Plan, StepId};
 use super::reads;
 use super::step_values::StepValues;
 use super::terminal;
 use super::units;
 use crate::lang::program::Expr;
+use crate::threads;
 
 /// The importances that an expression gives.
 #[derive(Clone, Debug, PartialEq)]
@@ -89,19 +90,24 @@ fn evaluate_usable(expressions: &[&Expr], context: Context<'_>) -> Vec<Result<Im
         .map(|(_, expr)| *expr)
         .collect();
     let mut failures = evaluate_usable(&failed, whole).into_iter();
-    plan.roots
-        .iter()
-        .zip(expressions)
-        .map(|(root, expr)| {
-            if given.is_empty() {
-                finite::check(&plan, &known, context, *root, expr)?;
-            } else if finite::first(&plan, &known, *root).is_some() {
-                return failures.next().unwrap_or_else(|| Err(InterpretError::internal(expr)));
-            }
-            let values = known.of_root(&plan, *root);
-            let noise = noise::is_noise(&plan, &known, *root);
-            let uncertain = noise::is_uncertain(&plan, &known, context, *root);
-            Ok(Importance { values, noise, uncertain })
+    let roots: Vec<(StepId, &Expr)> = plan.roots.iter().copied().zip(expressions.iter().copied()).collect();
+    // A search asks for many at once, and looking for noise takes longer than the values do.
+    let found = threads::map(&roots, |(root, expr)| -> Result<_, InterpretError> {
+        if given.is_empty() {
+            finite::check(&plan, &known, context, *root, expr)?;
+        } else if finite::first(&plan, &known, *root).is_some() {
+            return Ok(None);
+        }
+        let values = known.of_root(&plan, *root);
+        let noise = noise::is_noise(&plan, &known, *root);
+        let uncertain = noise::is_uncertain(&plan, &known, context, *root);
+        Ok(Some(Importance { values, noise, uncertain }))
+    });
+    let pairs = found.into_iter().zip(expressions);
+    pairs
+        .map(|(found, expr)| match found? {
+            Some(importance) => Ok(importance),
+            None => failures.next().unwrap_or_else(|| Err(InterpretError::internal(expr))),
         })
         .collect()
 }

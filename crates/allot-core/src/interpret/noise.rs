@@ -56,8 +56,9 @@ pub(super) fn is_noise(plan: &Plan<'_>, known: &StepValues, root: StepId) -> boo
     let stage = layer_stage(plan, root);
     let channels = if of_channels { units_of_channels(known, root) } else { Vec::new() };
     let most = if of_channels { values.len() / 100 } else { 0 };
+    let signs = signs(plan, known, &stage);
     (0..COPIES).any(|copy| {
-        let moved = moved(plan, known, &stage, &channels, Moving::Rounding(copy));
+        let moved = moved(plan, known, &stage, &channels, Moving::Rounding(copy, &signs));
         let far = moved.iter().zip(&values).filter(|(moved, value)| {
             // What is beyond the range makes no difference to what an allocator makes of it.
             let by = match of_channels && moved.is_finite() {
@@ -118,8 +119,8 @@ fn layer_stage(plan: &Plan<'_>, root: StepId) -> Vec<StepId> {
 /// What is moved in a copy of the layer stage.
 #[derive(Clone, Copy)]
 enum Moving<'a> {
-    /// Reductions, by what may be rounding.
-    Rounding(u8),
+    /// Reductions, by what may be rounding: which way, `[units]`.
+    Rounding(u8, &'a BTreeMap<StepId, Vec<u8>>),
     /// Terminals that were measured on windows, within their standard errors, `[units]`.
     Sampling(u8, &'a BTreeMap<StepId, Vec<f64>>),
 }
@@ -149,12 +150,13 @@ fn moved(
             |operand: &StepId| stage.binary_search(operand).ok().map_or(&[][..], |place| &values[place][..]);
         let step = &plan.steps[*id];
         let next = match (&step.kind, moving) {
-            (StepKind::Reduce(..), Moving::Rounding(copy)) if step.of_type == Type::Output => {
+            (StepKind::Reduce(..), Moving::Rounding(copy, _)) if step.of_type == Type::Output => {
                 moved_channels(plan, known, *id, copy)
             }
-            (StepKind::Reduce(..) | StepKind::MatrixReduce(..), Moving::Rounding(copy)) => {
-                let reduced = known.reduced(*id).iter().enumerate();
-                reduced.map(|(unit, reduced)| moved_one(reduced, sign(&step.digest, unit, copy))).collect()
+            (StepKind::Reduce(..) | StepKind::MatrixReduce(..), Moving::Rounding(copy, signs)) => {
+                let signs = signs.get(id).map(Vec::as_slice).unwrap_or_default();
+                let reduced = known.reduced(*id).iter().zip(signs);
+                reduced.map(|(reduced, signs)| moved_one(reduced, sign_of(*signs, copy))).collect()
             }
             (StepKind::Map(op, operands), _) => {
                 let wide = step.of_type == Type::Output;
@@ -170,7 +172,7 @@ fn moved(
                             let place = if *of_unit { channels[place] } else { place };
                             *here = operand.get(place).copied().unwrap_or(f64::NAN);
                         }
-                        if let (Elementwise::DsaSanitize, Moving::Rounding(copy)) = (op, moving) {
+                        if let (Elementwise::DsaSanitize, Moving::Rounding(copy, _)) = (op, moving) {
                             // Rounding to f32 loses up to half of its last digit.
                             here[0] += sign(&step.digest, place, copy) * half_unit(here[0] as f32);
                         }
@@ -257,9 +259,29 @@ fn half_unit(x: f32) -> f64 {
     (f64::from(magnitude.next_up()) - f64::from(magnitude)) / 2.0
 }
 
+/// Returns which way the reductions of a layer stage are moved in each unit, one bit for each copy.
+fn signs(plan: &Plan<'_>, known: &StepValues, stage: &[StepId]) -> BTreeMap<StepId, Vec<u8>> {
+    let of_step = |id: &StepId| {
+        let step = &plan.steps[*id];
+        let reduces = matches!(step.kind, StepKind::Reduce(..) | StepKind::MatrixReduce(..));
+        let units = 0..known.units().len();
+        (reduces && step.of_type != Type::Output)
+            .then(|| (*id, units.map(|unit| sign_bits(&step.digest, unit)).collect()))
+    };
+    stage.iter().filter_map(of_step).collect()
+}
+
+/// Returns a bit for each copy, as a hash of what a step computes and its unit has them.
+fn sign_bits(digest: &Digest, unit: usize) -> u8 {
+    Sha256::new().chain_update(digest).chain_update((unit as u64).to_le_bytes()).finalize()[0]
+}
+
+/// Returns 1 or -1, as the bit of a copy has it.
+const fn sign_of(bits: u8, copy: u8) -> f64 {
+    if bits >> (copy % 8) & 1 == 1 { 1.0 } else { -1.0 }
+}
+
 /// Returns 1 or -1, as a hash of what the step computes, its unit and the copy has it.
 fn sign(digest: &Digest, unit: usize, copy: u8) -> f64 {
-    let hash = Sha256::new().chain_update(digest).chain_update((unit as u64).to_le_bytes()).finalize();
-    // One bit of the hash for each copy.
-    if hash[0] >> (copy % 8) & 1 == 1 { 1.0 } else { -1.0 }
+    sign_of(sign_bits(digest, unit), copy)
 }
