@@ -1,0 +1,122 @@
+#!/usr/bin/env python3
+"""What teachers are worth to a search, at equal tokens; how reliable they are; and whether a formula that is near to them is good.
+
+    cargo build --release && ALLOT=target/release/allot python3 benches/teachers.py [EVALUATIONS] [SEEDS]
+
+On the bundled model at 70 % sparsity. Two descents read other windows in another order: the search learns from the first, and the second is held
+out. The search without teachers goes on for as many evaluations as the tokens of the descent buy; a pass back counts as two forward ones. The
+divergences are those of the best function on the report text, which no search reads before it ends. The rank correlation (Spearman) is over the
+first fifty random formulas of the control; losses of those that racing gave up are estimates. How far the descents are from each other is by
+units' numbers of weights alone.
+"""
+
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+MODEL = Path(__file__).parent.parent / "examples" / "tiny-stories-12l"
+COMMON = ["--texts", MODEL / "text", "--length", "128", "--samples", "64", "--report-windows", "128"]
+SPARSITY = "0.7"
+FORMULAS = 50
+
+
+def allot(*arguments):
+    """Runs a command, and returns what it says on standard error."""
+    command = [os.environ.get("ALLOT", "allot"), *map(str, arguments)]
+    return subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True).stderr
+
+
+def read(path):
+    return json.loads(path.read_text())
+
+
+def descend(out, seed):
+    """Descends, and returns the tokens that it took and its divergence on the report text."""
+    allot("descend", MODEL, "-s", SPARSITY, *COMMON, "--steps", "20", "--seed", seed, "--out", out, "--quiet")
+    found = read(out / "summary.json")["found"][0]
+    return found["tokens"], found["report"]["kl"]
+
+
+def apart(one, other):
+    """Returns how far the second descent's ratios are from the first's, against uniform sparsity, as the search measures distances."""
+    units, others = (read(folder / f"{SPARSITY}.json")["units"] for folder in (one, other))
+    square = lambda ratio: sum(unit["params"] * (ratio(place) - unit["sparsity"]) ** 2 for place, unit in enumerate(units))
+    return square(lambda place: others[place]["sparsity"]) / square(lambda place: float(SPARSITY))
+
+
+def search(out, seed, evaluations, *more):
+    return allot("search", MODEL, "-s", SPARSITY, *COMMON, "--marginals", "--seed", seed, "--evaluations", evaluations, "--out", out, *more)
+
+
+def evolution(run):
+    return next(it for it in read(run / "summary.json")["runs"] if it["searcher"] == "evolution")
+
+
+def ranks(values):
+    """Returns the ranks of values, those of equal ones averaged."""
+    order = sorted(range(len(values)), key=values.__getitem__)
+    found = [0.0] * len(values)
+    for value in set(values):
+        places = [place for place, index in enumerate(order) if values[index] == value]
+        for place in places:
+            found[order[place]] = statistics.mean(places)
+    return found
+
+
+def rank_correlation(run):
+    lines = [json.loads(line) for line in (run / "measured.jsonl").read_text().splitlines()]
+    of_control = [it for it in lines if it["searcher"] == "random" and it["loss"] is not None and it["distance"] is not None]
+    pairs = [(it["distance"], it["loss"]) for it in of_control][:FORMULAS]
+    return statistics.correlation(*(ranks(list(side)) for side in zip(*pairs))), len(pairs)
+
+
+def row(name, found, tokens, distances):
+    deviation = statistics.stdev(found) if len(found) > 1 else 0.0
+    each = ", ".join(f"{it:.4f}" for it in found)
+    print(f"| {name} | {statistics.mean(tokens):,.0f} | {statistics.mean(found):.4f} | {deviation:.4f} | {each} | {distances} |", flush=True)
+
+
+def main(evaluations="200", seeds="2"):
+    with tempfile.TemporaryDirectory() as scratch:
+        scratch = Path(scratch)
+        teacher, held_out = scratch / "teacher", scratch / "held-out"
+        tokens, kl = descend(teacher, 0)
+        _, other = descend(held_out, 1)
+        print(f"Two descents: KL {kl:.4f} and {other:.4f} on the report text; the second is {apart(teacher, held_out):.3f} from the first\n")
+        taught, plain = {}, {}
+        for seed in range(int(seeds)):
+            run = scratch / f"taught-{seed}"
+            control = ["--control", "random"] if seed == 0 else []
+            said = search(run, seed, evaluations, "--teacher", teacher, "--held-out-teacher", held_out, *control)
+            print(next((line for line in said.splitlines() if line.startswith("teachers judged")), ""), flush=True)
+            taught[seed] = run
+            alone = scratch / f"plain-{seed}"
+            search(alone, seed, evaluations)
+            budget = evolution(run)["spent"]["tokens"] + tokens
+            spent = evolution(alone)["spent"]["tokens"]
+            allot("search", "--resume", alone, "--evaluations", max(int(evaluations), round(int(evaluations) * budget / spent)), "--quiet")
+            plain[seed] = alone
+        print(f"\n| search | tokens | KL, mean | deviation | each seed | distance from the teacher, and from the one held out |\n|---|---|---|---|---|---|")
+        report = lambda run: evolution(run)["best"]["report"][0]["kl"]
+        spent = lambda run: evolution(run)["spent"]["tokens"]
+        distances = [[it["distance"] for it in read(run / "summary.json")["teachers"]] for run in taught.values()]
+        row("without teachers", [report(run) for run in plain.values()], [spent(run) for run in plain.values()], "")
+        row("with a teacher", [report(run) for run in taught.values()], [spent(run) + tokens for run in taught.values()],
+            "; ".join(", ".join(f"{it:.3f}" for it in pair) for pair in distances))
+        correlation, count = rank_correlation(taught[0])
+        print(f"\nRank correlation of the distance with the loss over {count} random formulas: {correlation:.2f}", flush=True)
+        # Without the journal of its steps a descent does not say how steeply the damage rises.
+        sizes = scratch / "sizes"
+        shutil.copytree(teacher, sizes, ignore=shutil.ignore_patterns("steps.jsonl"))
+        search(scratch / "by-size", 0, evaluations, "--teacher", sizes, "--control", "random")
+        by_size, _ = rank_correlation(scratch / "by-size")
+        print(f"With units by their number of weights alone: {by_size:.2f}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
