@@ -9,6 +9,7 @@ use super::sizes::Sizes;
 use super::step::{Amount, Step};
 use crate::lang::ops::{Class, Op};
 use crate::lang::program::{Expr, Script};
+use crate::model::positions_together;
 
 /// The share of a plain product's rate that a forward pass reaches, attention, norms and activations counted: 84 to 90 % there.
 const EFFICIENCY: f64 = 0.85;
@@ -16,8 +17,6 @@ const EFFICIENCY: f64 = 0.85;
 const MASK: f64 = 150.0;
 /// Tokens that go through a block together, at most, but for longer windows (`stats::batch_samples`).
 const BATCH: u64 = 2048;
-/// Logits that are held at a time, in numbers (`measure::loss`), in two copies.
-const LOGITS: u64 = 1 << 23;
 /// The most bytes of probabilities that a search keeps of a text (`measure::reference`); beyond, hidden states are kept.
 const PROBABILITIES: u64 = 1 << 30;
 
@@ -323,7 +322,8 @@ fn prune(pruning: Pruning, sizes: &Sizes, machine: &Machine, room: u64) -> Step 
             factors * sizes.blocks as f64 + solved(sizes)
         }
     };
-    let mut memory = vec![amount("a linear, its scores and its mask", widest(sizes) * 9)];
+    // Its weights in f32, scores, their order, a mask of bytes, and what is written, in 16 bits, beside what was read.
+    let mut memory = vec![amount("a linear, its scores and its mask", widest(sizes) * 17)];
     let (mut tokens, mut states) = (0, None);
     if let Some(windows) = windows {
         // The last block's output is nobody's input.
@@ -365,7 +365,7 @@ fn measure(windows: Windows, models: u64, sizes: &Sizes, machine: &Machine, room
     let operations =
         models as f64 * (sizes.blocks_operations(windows) + sizes.head_operations(windows)) / EFFICIENCY;
     let resident = models * 4 * (sizes.linear_weights() + sizes.head_weights);
-    let positions = windows.batch().min(LOGITS / sizes.vocabulary.max(1) + 1);
+    let positions = windows.batch().min(positions_together(sizes.vocabulary as usize) as u64);
     let mut memory = sizes.block_memory(windows);
     memory.push(amount("logits", models * 8 * positions * sizes.vocabulary));
     let streams = resident > room;

@@ -4,10 +4,10 @@ use candle_core::{Storage, Tensor};
 use rayon::prelude::*;
 
 use super::on_device;
-use crate::model::{Head, ModelError, sum_exponentials};
+use crate::model::{Head, ModelError, positions_together, sum_exponentials};
 
-/// Logits that are held at a time, in numbers.
-const LOGITS: usize = 1 << 23;
+/// Logits that a GPU holds at a time, in numbers: it wants more to do than the processor, and has the room.
+const ON_A_GPU: usize = 1 << 28;
 
 /// The logits of some positions in f32, row-major.
 #[derive(Clone, Debug)]
@@ -40,9 +40,10 @@ pub(super) fn in_slices(
     mut part: impl FnMut(usize, &Tensor) -> Result<(), ModelError>,
 ) -> Result<(), ModelError> {
     let positions = hidden.dim(0)?;
-    // A GPU wants more to do at a time, and has the room.
-    let logits = if hidden.device().is_cpu() { LOGITS } else { LOGITS << 5 };
-    let step = (logits / vocabulary.max(1)).max(1);
+    let step = match hidden.device().is_cpu() {
+        true => positions_together(vocabulary),
+        false => (ON_A_GPU / vocabulary.max(1)).max(1),
+    };
     for from in (0..positions).step_by(step) {
         part(from, &hidden.narrow(0, from, step.min(positions - from))?)?;
     }

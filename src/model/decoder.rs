@@ -109,6 +109,18 @@ pub struct Head {
     softcap: Option<f64>,
 }
 
+/// Logits that are held at a time, in numbers, but for the [`FEWEST`] positions.
+const LOGITS: usize = 1 << 23;
+/// The fewest positions whose logits are computed at a time on the processor: a product of fewer rows takes as long to arrange the head's
+/// weights as to multiply by them, where the vocabulary is wide.
+const FEWEST: usize = 128;
+
+/// Returns of how many positions the processor computes the logits at a time.
+pub const fn positions_together(vocabulary: usize) -> usize {
+    let fit = LOGITS / if vocabulary == 0 { 1 } else { vocabulary };
+    if fit < FEWEST { FEWEST } else { fit }
+}
+
 impl Head {
     /// Loads the last norm and the output embedding.
     ///

@@ -49,7 +49,7 @@ pub use activation::Activation;
 pub use block::{Angles, Block, LoadedLinear, Tap, no_tap};
 pub use checkpoint::Checkpoint;
 pub use config::Config;
-pub use decoder::{Decoder, DecoderTap, Embedding, Head};
+pub use decoder::{Decoder, DecoderTap, Embedding, Head, positions_together};
 pub use error::{ModelError, TokenizerProblem};
 pub(crate) use exponential::sum_exponentials;
 pub use files::{StoredTensor, TensorFiles};

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use crate::measure::{Logits, row_likelihoods};
-use crate::model::{After, Decoder, KeptKeys, ModelError, Piece};
+use crate::model::{After, Decoder, KeptKeys, ModelError, Piece, positions_together};
 
 /// A sequence, of which the last tokens are scored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,9 +34,6 @@ impl Request {
         self.ids.len() - 1 - self.scored
     }
 }
-
-/// Numbers of logits that are held at a time.
-const LOGITS: usize = 1 << 23;
 
 /// The fewest tokens that are worth keeping for all requests.
 const WORTH_KEEPING: usize = 16;
@@ -181,7 +178,7 @@ impl<'a> Pass<'a> {
         }
         let rows: Vec<usize> = (0..self.rows).filter(|row| !targets[*row].is_empty()).collect();
         let mut scores: Vec<(Vec<f64>, u32)> = vec![(Vec::new(), 0); self.rows];
-        for rows in rows.chunks((LOGITS / decoder.head.vocabulary().max(1)).max(1)) {
+        for rows in rows.chunks(positions_together(decoder.head.vocabulary())) {
             let logits = logits_of(decoder, &hidden, rows)?;
             let found: Vec<(Vec<f64>, u32)> = logits
                 .rows()
