@@ -85,6 +85,12 @@ impl Identity {
         }
     }
 
+    /// Returns all things but one.
+    #[must_use]
+    pub fn without(&self, what: &str) -> Self {
+        Self(self.0.iter().filter(|(name, _)| name != what).cloned().collect())
+    }
+
     /// Returns the first difference from what is so now: things are compared by their names.
     pub fn difference(&self, now: &Self) -> Option<Difference> {
         let find = |all: &Self, what: &str| {

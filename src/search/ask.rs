@@ -23,6 +23,7 @@ use crate::trial::contest::{Contest, ProposedFormula};
 use crate::trial::entry::Entry;
 use crate::trial::evaluator::Evaluation;
 use crate::trial::loss::Losses;
+use crate::trial::measurer::LossTask;
 use crate::trial::race::Race;
 use crate::trial::store::MeasurementKey;
 use crate::trial::text::Split;
@@ -189,6 +190,14 @@ impl<'c, 'r> Asking<'c, 'r> {
     /// Returns the candidate of a number that is asked for.
     pub fn candidate(&self, number: usize) -> Option<&Candidate> {
         self.waiting.get(&number).map(|it| &it.entry.candidate)
+    }
+
+    /// Returns what is to be measured for a question, target by target; nothing once it is answered.
+    pub fn tasks(&self, question: &Question) -> Vec<LossTask> {
+        let Some(candidate) = self.candidate(question.number) else { return Vec::new() };
+        let evaluation =
+            Evaluation { allotted: &candidate.allotted, split: Split::Fitness, windows: question.windows() };
+        self.evolution.contest.race().evaluator().questions(&evaluation)
     }
 
     /// Returns whether the last [`ask`](Self::ask) found that all candidates are measured, and no further one is to be proposed.

@@ -1,11 +1,16 @@
-//! Evolution on the models of this process.
+//! Evolution, measured by the models of this process or by whoever measures elsewhere.
 
-use super::ask::Asking;
+use std::collections::BTreeMap;
+
+use super::ask::{Asking, Question};
 use super::error::SearchError;
 use super::space::Space;
 use super::teacher::Teachers;
+use crate::lang::print;
+use crate::measure::WindowLoss;
 use crate::trial::archive::Archive;
 use crate::trial::contest::ProposedFormula;
+use crate::trial::measurer::Queue;
 use crate::trial::race::Race;
 
 /// Evolves formulas of a space from published seeds and random ones, until the budget is spent or nothing new is found. What is measured
@@ -21,7 +26,51 @@ pub fn evolve(
     lag: usize,
     teachers: &Teachers,
 ) -> Result<Archive, SearchError> {
+    let elsewhere = race.evaluator().measurer.queue();
     let mut asking = Asking::new(race, space, seeds, seed, lag)?.learning_from(teachers);
-    while asking.measure()? {}
+    match elsewhere {
+        None => while asking.measure()? {},
+        Some(queue) => measure_elsewhere(&mut asking, queue)?,
+    }
     Ok(asking.end())
+}
+
+/// The losses of a question as far as they came, one target after the other.
+struct Answers {
+    question: Question,
+    losses: Vec<Option<Vec<WindowLoss>>>,
+}
+
+/// Hands out all that is asked for, and tells losses as they come, until the search is over.
+fn measure_elsewhere(asking: &mut Asking<'_, '_>, queue: &dyn Queue) -> Result<(), SearchError> {
+    let mut answers: BTreeMap<(usize, usize), Answers> = BTreeMap::new();
+    // Which question and target a task is for.
+    let mut tasks: BTreeMap<u64, ((usize, usize), usize)> = BTreeMap::new();
+    loop {
+        for question in asking.ask()? {
+            let of_targets = asking.tasks(&question);
+            let script =
+                asking.candidate(question.number).and_then(|it| it.genome.script()).map(print::script);
+            let key = (question.number, question.from);
+            answers.insert(key, Answers { question, losses: vec![None; of_targets.len()] });
+            for (target, task) in of_targets.into_iter().enumerate() {
+                tasks.insert(queue.put(task, script.clone()), (key, target));
+            }
+        }
+        if tasks.is_empty() {
+            return Ok(());
+        }
+        let (id, losses) = queue.take()?;
+        let Some((key, target)) = tasks.remove(&id) else { continue };
+        let Some(of_question) = answers.get_mut(&key) else { continue };
+        if let Some(place) = of_question.losses.get_mut(target) {
+            *place = Some(losses);
+        }
+        if of_question.losses.iter().all(Option::is_some)
+            && let Some(Answers { question, losses }) = answers.remove(&key)
+        {
+            let windows = question.windows();
+            asking.tell(question.number, windows, losses.into_iter().flatten().collect())?;
+        }
+    }
 }

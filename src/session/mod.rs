@@ -2,8 +2,10 @@
 //!
 //! [`Session`] opens a model and collects the statistics that scripts and pruning methods need when they need them. The
 //! commands call what programs call: [`Session::allocate`], [`Session::masks`], [`Session::prune`], [`Session::perplexity`].
-//! [`Search`] is the door to a whole search, which opens its models itself.
+//! [`Search`] is the door to a whole search, which opens its models itself; [`AskedSearch`] has its losses measured elsewhere, such as by
+//! a [`Worker`] in another process.
 
+mod asked;
 mod calibration;
 mod error;
 mod event;
@@ -16,7 +18,9 @@ mod script;
 mod search;
 mod snapshot;
 mod teachers;
+mod worker;
 
+pub use asked::{AskedSearch, SearchProgress};
 pub use calibration::Calibration;
 pub use error::SessionError;
 pub use event::{Event, Note, Phase, Watch};
@@ -25,3 +29,4 @@ pub use needs::Needs;
 pub use open::{AllocationOptions, Session};
 pub use script::LoadedScript;
 pub use search::{Found, PreparedSearch, Search, TrialOptions, include, learn_from};
+pub use worker::Worker;

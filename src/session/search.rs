@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::error::SessionError;
@@ -27,17 +28,20 @@ use crate::stats::{Source, TokenFile, window_length};
 use crate::tasks::plan::refuse_leaks;
 use crate::tasks::{Purpose, TaskPlan};
 use crate::trial::cancel::Cancel;
+use crate::trial::elsewhere::Elsewhere;
 use crate::trial::error::TrialError;
 use crate::trial::loss::Measure;
 use crate::trial::measurer::Measurer;
-use crate::trial::open::{Placement, open};
+use crate::trial::open::{DEVICE, Placement, open};
 use crate::trial::prepare::{Prepared, Preparing, prepare};
 use crate::trial::ranking::Ranking;
 use crate::trial::scores::Examination;
 use crate::trial::settings::{TextSettings, TrialSettings};
 use crate::trial::store::Journal;
+use crate::trial::subjects::Subjects;
 use crate::trial::target::Target;
 use crate::trial::text::Split;
+use crate::trial::threads::Threads;
 
 /// On which models, at which sparsities, and by which loss candidates are measured.
 #[derive(Clone, Debug)]
@@ -160,7 +164,7 @@ fn reported_tasks(plan: &TaskPlan, trial: &TrialSettings) -> Result<Examination,
 }
 
 /// Puts another measurer in the place of the one that was prepared, which it may ask.
-type Replace = Box<dyn FnOnce(Box<dyn Measurer>) -> Box<dyn Measurer>>;
+type Replace = Box<dyn FnOnce(Box<dyn Measurer>) -> Box<dyn Measurer> + Send>;
 
 /// A search that is about to run, or to go on, in a folder.
 pub struct Search {
@@ -173,6 +177,8 @@ pub struct Search {
     cancel: Cancel,
     measurer: Option<(String, Replace)>,
     time_limit: Option<Duration>,
+    /// Whether it may go on on a device of another kind.
+    any_device: bool,
 }
 
 impl fmt::Debug for Search {
@@ -201,6 +207,7 @@ impl Search {
             cancel: Cancel::default(),
             measurer: None,
             time_limit: None,
+            any_device: false,
         }
     }
 
@@ -212,6 +219,11 @@ impl Search {
         let folder = folder.into();
         let settings = Settings::read(&folder)?;
         Ok(Self { resumed: true, ..Self::new(settings, folder) })
+    }
+
+    /// Takes the settings of a search that runs elsewhere, to open the same models and texts; it writes no folder.
+    pub(super) fn joining(settings: Settings, any_device: bool) -> Self {
+        Self { resumed: true, any_device, ..Self::new(settings, "the search") }
     }
 
     /// Runs the models on a device, in a precision.
@@ -266,7 +278,7 @@ impl Search {
     pub fn measured_by(
         self,
         name: impl Into<String>,
-        replace: impl FnOnce(Box<dyn Measurer>) -> Box<dyn Measurer> + 'static,
+        replace: impl FnOnce(Box<dyn Measurer>) -> Box<dyn Measurer> + Send + 'static,
     ) -> Self {
         Self { measurer: Some((name.into(), Box::new(replace))), ..self }
     }
@@ -277,8 +289,8 @@ impl Search {
     /// # Errors
     /// When the space has no formula, a model or a text cannot be used, or a run that goes on began with others.
     pub fn prepare(self, note: &mut Preparing<'_>) -> Result<PreparedSearch, SearchError> {
-        let Self { mut settings, folder, resumed, engine, others, precision, cancel, measurer, time_limit } =
-            self;
+        let Self { mut settings, folder, resumed, engine, others, precision, cancel, .. } = self;
+        let (measurer, time_limit) = (self.measurer, self.time_limit);
         if !resumed {
             Settings::check_new(&folder)?;
         }
@@ -314,6 +326,10 @@ impl Search {
         }
         let teachers = taught.teachers(&mut opened, &settings.trial.targets)?;
         if resumed {
+            if self.any_device {
+                settings.identities = settings.identities.without(DEVICE);
+                opened.identity = opened.identity.without(DEVICE);
+            }
             // Before the work that is done once, which takes minutes.
             settings.check(&folder, &opened.identity)?;
         }
@@ -359,6 +375,26 @@ pub struct Found {
 }
 
 impl PreparedSearch {
+    /// Has losses measured by whoever asks for tasks, and returns what hands them out.
+    pub(super) fn measured_elsewhere(&mut self) -> Arc<Elsewhere> {
+        let evaluator = &mut self.prepared.evaluator;
+        let none = Box::new(Threads::new(Arc::clone(&evaluator.subjects), evaluator.cancel.clone()));
+        let here = std::mem::replace(&mut evaluator.measurer, none);
+        let elsewhere = Arc::new(Elsewhere::new(here));
+        evaluator.measurer = Box::new(Arc::clone(&elsewhere));
+        elsewhere
+    }
+
+    /// Returns the models.
+    pub(super) fn subjects(&self) -> Arc<Subjects> {
+        Arc::clone(&self.prepared.evaluator.subjects)
+    }
+
+    /// Returns the settings, as the folder keeps them.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     /// Returns the folder that it writes.
     pub fn folder(&self) -> &Path {
         &self.folder

@@ -212,7 +212,7 @@ impl Evaluator {
     }
 
     /// Returns what a measurer is asked for an evaluation, target by target.
-    fn questions(&self, evaluation: &Evaluation<'_>) -> Vec<LossTask> {
+    pub fn questions(&self, evaluation: &Evaluation<'_>) -> Vec<LossTask> {
         let of_target = |(target, shares): (&Target, &Vec<Share>)| LossTask {
             model: PrunedModel { subject: target.subject, shares: shares.clone() },
             split: evaluation.split,

@@ -238,6 +238,23 @@ pub trait Measurer: Debug + Send + Sync {
     fn windows_together(&self) -> usize {
         1
     }
+
+    /// Returns the way to whoever measures losses in any order; `None` where tasks are answered in their order.
+    fn queue(&self) -> Option<&dyn Queue> {
+        None
+    }
+}
+
+/// Takes tasks one by one, and gives their losses back in any order.
+pub trait Queue: Debug + Send + Sync {
+    /// Hands a task out, with the script whose ratios it measures, and returns the number by which its losses are known.
+    fn put(&self, task: LossTask, script: Option<String>) -> u64;
+
+    /// Waits for the losses of a task, `[windows]`, and returns them with the task's number.
+    ///
+    /// # Errors
+    /// When nobody will measure any more.
+    fn take(&self) -> Result<(u64, Vec<WindowLoss>), TrialError>;
 }
 
 /// Puts questions of one kind to a measurer; `receive` gets each answer as soon as those before it were received.

@@ -12,6 +12,7 @@ pub mod candidate;
 mod cards;
 pub mod contest;
 pub mod documents;
+pub mod elsewhere;
 pub mod entry;
 pub mod error;
 pub mod evaluator;

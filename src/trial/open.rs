@@ -11,6 +11,9 @@ use crate::lang::program::Metric;
 use crate::model::{Checkpoint, Identity, Precision, TensorFiles, fingerprint};
 use crate::stats::{Source, Statistics, Tokens};
 
+/// What the device on which losses are measured is called among the things that they depend on.
+pub const DEVICE: &str = "the device";
+
 /// Where models run, and in which precision.
 #[derive(Clone, Copy, Debug)]
 pub struct Placement<'a> {
@@ -123,7 +126,7 @@ impl Opened<'_> {
         let name = model.display().to_string();
         if place == 0 {
             // Its losses are not another device's to the last digit.
-            self.identity.add("the device", checkpoint.place());
+            self.identity.add(DEVICE, checkpoint.place());
         }
         self.identity.add(format!("the fingerprint of the weights of {name}"), checkpoint.fingerprint());
         self.identity.add_of(&name, &checkpoint.identity()?);

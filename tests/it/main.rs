@@ -88,6 +88,7 @@ mod report {
 }
 mod search {
     mod ask;
+    mod asked;
     mod devices;
     mod neuroal;
     mod run;
