@@ -279,14 +279,7 @@ impl Session {
         };
         let mut outcomes = Vec::with_capacity(scripts.len());
         for loaded in scripts {
-            let outcome = allocate(&loaded.script, &data, request).map_err(|error| match &error {
-                ScriptError::Interpret(cause) => SessionError::NoValue {
-                    name: loaded.name.clone(),
-                    text: loaded.text.clone(),
-                    cause: Box::new(cause.clone()),
-                },
-                _ => SessionError::Script(error),
-            })?;
+            let outcome = allocate(&loaded.script, &data, request).map_err(|error| loaded.error(error))?;
             outcome.notes.iter().for_each(|note| self.note(Note::Allocation(*note)));
             outcomes.push(outcome);
         }

@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use super::error::SessionError;
+use crate::allocate::script::ScriptError;
 use crate::lang::canonical;
 use crate::lang::check::similar::similar;
 use crate::lang::check::{CheckOptions, check_bytes};
@@ -77,6 +78,18 @@ impl LoadedScript {
     /// Returns the method that chooses the weights of the script's allocation where no other is named: its own metric, else Wanda.
     pub fn method(&self) -> Method {
         Method::from_script(&self.script).unwrap_or(Method::Wanda)
+    }
+
+    /// Returns why the script has no allocation on a model, with the place in its text where that shows.
+    pub fn error(&self, cause: ScriptError) -> SessionError {
+        match cause {
+            ScriptError::Interpret(cause) => SessionError::NoValue {
+                name: self.name.clone(),
+                text: self.text.clone(),
+                cause: Box::new(cause),
+            },
+            cause => SessionError::Script(cause),
+        }
     }
 
     /// Returns what is written down of the script beside a pruned model.
