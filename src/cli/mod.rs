@@ -2,9 +2,11 @@
 //! several of them use.
 
 mod commands;
+pub mod host;
 mod json_schema;
 mod shared;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 use std::sync::OnceLock;
 
@@ -71,15 +73,23 @@ const FAILED: u8 = 2;
 
 /// Runs the command that the process's arguments name, and returns the process's exit code.
 pub fn main() -> ExitCode {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    ExitCode::from(run_words(&words))
+}
+
+/// Runs the command that words name, the first of which is the program's name, and returns the process's exit code.
+///
+/// It takes over the signals, and may be called once in a process, before another thread runs.
+pub fn run_words(words: &[OsString]) -> u8 {
     sleep_when_idle();
     if let Err(error) = configure() {
         help::report(&error);
-        return ExitCode::from(FAILED);
+        return FAILED;
     }
-    let parsed = command().try_get_matches();
+    let parsed = command().try_get_matches_from(words);
     let (matches, cli) = match parsed.and_then(|it| Cli::from_arg_matches(&it).map(|cli| (it, cli))) {
         Ok(parsed) => parsed,
-        Err(error) => return refused(&error),
+        Err(error) => return refused(&error, words),
     };
     terminal::color(cli.common.color);
     if let Some(threads) = cli.common.threads {
@@ -95,10 +105,9 @@ pub fn main() -> ExitCode {
     });
     let result = check(given).and_then(|()| run(&cli, given));
     match result {
-        Ok(Verdict::Fine) => ExitCode::SUCCESS,
-        Ok(Verdict::Found) => ExitCode::from(1),
-        Err(CliError::BrokenPipe) => ExitCode::SUCCESS,
-        Err(CliError::Reported) => ExitCode::from(FAILED),
+        Ok(Verdict::Fine) | Err(CliError::BrokenPipe) => 0,
+        Ok(Verdict::Found) => 1,
+        Err(CliError::Reported) => FAILED,
         Err(error) => {
             let stopped = error.is_interrupted();
             let code = if stopped { interrupt::EXIT_CODE } else { FAILED };
@@ -110,22 +119,21 @@ pub fn main() -> ExitCode {
             if json {
                 Failure::of(&error, code).print();
             }
-            ExitCode::from(code)
+            code
         }
     }
 }
 
 /// Shows what clap has to say of the arguments: the help that was asked for, or what is wrong with them.
-fn refused(error: &clap::Error) -> ExitCode {
+fn refused(error: &clap::Error, words: &[OsString]) -> u8 {
     let _ = error.print();
     let code = u8::try_from(error.exit_code()).unwrap_or(FAILED);
-    let words: Vec<_> = std::env::args_os().collect();
     let json = words.iter().any(|word| word == "--format=json")
         || words.windows(2).any(|pair| pair[0] == "--format" && pair[1] == "json");
     if code != 0 && json {
         Failure::of_arguments(error, code).print();
     }
-    ExitCode::from(code)
+    code
 }
 
 /// Looks at arguments before any work begins: whether they go together, and whether what is to be written can be.

@@ -23,7 +23,7 @@ use crate::search::run::State;
 use crate::search::searcher::Searcher;
 use crate::search::settings::Settings;
 use crate::search::space::SpaceOptions;
-use crate::session::{Search, include, learn_from};
+use crate::session::{Found, Search, include, learn_from};
 use crate::tasks::TaskPlan;
 use crate::trial::loss::Measure;
 use crate::trial::settings::TextSettings;
@@ -71,6 +71,7 @@ const EVALUATIONS: usize = 500;
   allot search MODEL --sparsity 0.7 --texts TEXTS --marginals --teacher FOUND --held-out-teacher OTHER --out RUN
   allot search --resume RUN
   allot search --resume RUN --evaluations 2000
+  allot search MODEL --sparsity 0.7 --texts TEXTS --lag 64 --ray auto --workers 16 --out RUN
 
 A text is a file of plain text, JSON lines with a `text` field, or ready ids, FILE.safetensors:NAME. RUN holds best.allot, front/,
 report.html and summary.json at the end, and a journal that `--resume` goes on from.")]
@@ -137,7 +138,34 @@ pub(in crate::cli) struct Arguments {
     #[arg(long, value_name = "CONTROL", value_enum, value_delimiter = ',', help_heading = "Budget")]
     control: Vec<Control>,
     #[command(flatten)]
+    many: ManyMachines,
+    #[command(flatten)]
     dry_run: DryRun,
+}
+
+/// Where a search's measurements are made, if not on this machine: read by the command of the Python package, which runs Ray.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Many machines")]
+struct ManyMachines {
+    /// Measures on the Ray cluster of this address, `auto` for the one that this machine belongs to, `local` for one that is started
+    /// here; for the command of the Python package
+    #[arg(long, value_name = "ADDRESS")]
+    ray: Option<String>,
+    /// The most workers, instead of as many as the cluster has room for
+    #[arg(long, value_name = "COUNT", value_parser = count, requires = "ray")]
+    workers: Option<usize>,
+    /// How many processors Ray sets aside for a worker
+    #[arg(long, value_name = "CPUS", default_value_t = 1.0, requires = "ray")]
+    worker_cpus: f64,
+    /// How many cards Ray sets aside for a worker
+    #[arg(long, value_name = "GPUS", default_value_t = 0.0, requires = "ray")]
+    worker_gpus: f64,
+    /// After how many seconds a measurement is begun again elsewhere
+    #[arg(long, value_name = "SECONDS", requires = "ray")]
+    deadline: Option<f64>,
+    /// Takes workers on devices of another kind than this machine's, whose losses differ in the last digits
+    #[arg(long, requires = "ray")]
+    any_device: bool,
 }
 
 /// What a search is compared with.
@@ -158,6 +186,24 @@ enum Control {
 }
 
 pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdict, CliError> {
+    if arguments.many.ray.is_some() {
+        return Err(CliError::NoRay);
+    }
+    if arguments.dry_run.dry_run {
+        let (place, texts) = (place(arguments)?, texts(arguments)?);
+        // Every control spends what a search does.
+        let searches = arguments.seeds * (1 + arguments.control.len() as u64);
+        let candidates = arguments.evaluations.unwrap_or(EVALUATIONS) as u64 * searches;
+        return forecast(&place, &texts, candidates, common);
+    }
+    work(described(arguments, common)?, common)
+}
+
+/// Returns the search that arguments describe: a new one, or one that goes on.
+///
+/// # Errors
+/// Fails when a model, a text or a script cannot be found, or the folder to go on in is not a search's.
+pub(in crate::cli) fn described(arguments: &Arguments, common: Common) -> Result<Search, CliError> {
     if let Some(folder) = &arguments.resume {
         let search = Search::resume(folder)?;
         let search = match arguments.evaluations {
@@ -165,23 +211,10 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
             Some(evaluations) => search.with_evaluations(evaluations)?,
             None => search,
         };
-        return work(search.within(arguments.time_limit), common);
+        return Ok(search.within(arguments.time_limit));
     }
-    // clap asks for these unless a run is resumed.
-    let (Some(dense), Some(sparsity), Some(out)) = (&arguments.model, arguments.sparsity, &arguments.out)
-    else {
-        return Err(CliError::NoSparsity);
-    };
-    let place = TrialPlace { model: dense, sparsity, length: arguments.texts.length };
-    // Where tasks decide, another text stands in the fitness text's place, and nothing comes of it.
-    let by_tasks = arguments.objective.measure == Measure::Tasks;
-    let texts = arguments.texts.settings_with(arguments.seed, by_tasks)?;
-    if arguments.dry_run.dry_run {
-        // Every control spends what a search does.
-        let searches = arguments.seeds * (1 + arguments.control.len() as u64);
-        let candidates = arguments.evaluations.unwrap_or(EVALUATIONS) as u64 * searches;
-        return forecast(&place, &texts, candidates, common);
-    }
+    let Some(out) = &arguments.out else { return Err(CliError::NoSparsity) };
+    let (place, texts) = (place(arguments)?, texts(arguments)?);
     let space = arguments.space.options()?;
     let decides = arguments.asked.plan(&arguments.tasks);
     let mut settings = base(place, &arguments.objective, decides, texts, space, common.quiet)?;
@@ -204,7 +237,28 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
     settings.patience = arguments.patience;
     settings.lag = arguments.lag;
     settings.seeds = (arguments.seed..arguments.seed.saturating_add(arguments.seeds)).collect();
-    let controls = arguments.control.iter().flat_map(|control| match control {
+    settings.controls = controls(&arguments.control);
+    Ok(Search::new(settings, out).within(arguments.time_limit))
+}
+
+/// Returns where a new search measures; clap asks for a model and a sparsity unless a run is resumed.
+fn place(arguments: &Arguments) -> Result<TrialPlace<'_>, CliError> {
+    let (Some(model), Some(sparsity)) = (&arguments.model, arguments.sparsity) else {
+        return Err(CliError::NoSparsity);
+    };
+    Ok(TrialPlace { model, sparsity, length: arguments.texts.length })
+}
+
+/// Returns the texts of a new search.
+fn texts(arguments: &Arguments) -> Result<TextSettings, CliError> {
+    // Where tasks decide, another text stands in the fitness text's place, and nothing comes of it.
+    let by_tasks = arguments.objective.measure == Measure::Tasks;
+    arguments.texts.settings_with(arguments.seed, by_tasks)
+}
+
+/// Returns what a search is compared with.
+fn controls(asked: &[Control]) -> Vec<Searcher> {
+    let several = |control: &Control| match control {
         Control::Random => vec![Searcher::Random],
         Control::Ramp => vec![Searcher::Baseline(Baseline::Ramp)],
         Control::Neuroal => vec![Searcher::Baseline(Baseline::Neuroal)],
@@ -213,9 +267,8 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
             [Baseline::EvopressBlock, Baseline::EvopressProjection].map(Searcher::Baseline).to_vec()
         }
         Control::Descent => [Baseline::DescentBlock, Baseline::Descent].map(Searcher::Baseline).to_vec(),
-    });
-    settings.controls = controls.collect();
-    work(Search::new(settings, out).within(arguments.time_limit), common)
+    };
+    asked.iter().flat_map(several).collect()
 }
 
 /// Returns the settings of a new run with one seed and no control.
@@ -259,11 +312,19 @@ pub(in crate::cli) fn work(search: Search, common: Common) -> Result<Verdict, Cl
         }
         error => error.into(),
     })?;
-    let script = |winner: &_| script::file(&found.summary, &found.settings, found.report_windows, winner);
-    folder::write(&folder, &found.summary, &script)?;
+    write_scripts(&found)?;
     drop(writing);
     super::show::found(&found, common)?;
     Ok(Verdict::Fine)
+}
+
+/// Writes the scripts that were found, with how they were found at their head, and all of it as data.
+///
+/// # Errors
+/// Fails when a file cannot be written.
+pub(in crate::cli) fn write_scripts(found: &Found) -> Result<(), CliError> {
+    let script = |winner: &_| script::file(&found.summary, &found.settings, found.report_windows, winner);
+    Ok(folder::write(&found.folder, &found.summary, &script)?)
 }
 
 /// How far a search is, how good, and how long it takes.

@@ -144,23 +144,9 @@ pub(in crate::cli) fn script(name: &str) -> Result<Shown, CliError> {
 /// # Errors
 /// When the page cannot be written, or standard output fails.
 pub(in crate::cli) fn found(found: &Found, common: Common) -> Result<(), CliError> {
-    let Found { folder, settings, summary, report_windows } = found;
+    let Found { folder, settings, summary, .. } = found;
     context::search(settings);
-    // Statistics of another device are not the same to the last digit, and a run goes on where it began.
-    let (one, all) = (common.device.flags_of_one(), common.device.flags());
-    let commands = |script: &str, out: &str| -> Vec<String> {
-        let commands = tables::commands(settings, *report_windows, script, out);
-        commands.into_iter().map(|command| command + &one).collect()
-    };
-    let mut beside = commands(BEST, "pruned");
-    beside.push(format!("allot search --resume .{all}"));
-    output::write_file(
-        &folder.join(REPORT),
-        tables::html(summary, &settings.identities, &beside).as_bytes(),
-    )?;
-    for (name, figure) in tables::figures(summary) {
-        output::write_file(&folder.join(name), figure.as_bytes())?;
-    }
+    write_pages(found, common)?;
     match common.format {
         Format::Json => output::print_json(DocumentKind::Search, summary)?,
         Format::Text => output::print(&tables::text(summary, &options()))?,
@@ -175,9 +161,33 @@ pub(in crate::cli) fn found(found: &Found, common: Common) -> Result<(), CliErro
             best.display(),
             folder.join(REPORT).display()
         ));
-        for command in commands(&best.display().to_string(), "PRUNED") {
+        for command in commands(found, &best.display().to_string(), "PRUNED", common) {
             terminal::message(&format!("  {command}\n"));
         }
     }
     Ok(())
+}
+
+/// Writes the page and the figures of what a search found.
+///
+/// # Errors
+/// Fails when a file cannot be written.
+pub(in crate::cli) fn write_pages(found: &Found, common: Common) -> Result<(), CliError> {
+    let Found { folder, settings, summary, .. } = found;
+    let mut beside = commands(found, BEST, "pruned", common);
+    beside.push(format!("allot search --resume .{}", common.device.flags()));
+    let page = tables::html(summary, &settings.identities, &beside);
+    output::write_file(&folder.join(REPORT), page.as_bytes())?;
+    for (name, figure) in tables::figures(summary) {
+        output::write_file(&folder.join(name), figure.as_bytes())?;
+    }
+    Ok(())
+}
+
+/// Returns the commands that prune by a script as the search did, and measure it.
+fn commands(found: &Found, script: &str, out: &str, common: Common) -> Vec<String> {
+    // Statistics of another device are not the same to the last digit, and a run goes on where it began.
+    let one = common.device.flags_of_one();
+    let commands = tables::commands(&found.settings, found.report_windows, script, out);
+    commands.into_iter().map(|command| command + &one).collect()
 }

@@ -346,6 +346,9 @@ pub enum CliError {
     /// A script has no allocation on a model, for a reason that is not in its text.
     #[error(transparent)]
     Script(#[from] crate::allocate::script::ScriptError),
+    /// A search is to run on Ray, which is Python's.
+    #[error("`--ray` is for the `allot` of the Python package, and this is the one of cargo")]
+    NoRay,
     /// A graph string cannot be read.
     #[error(transparent)]
     GraphString(#[from] crate::exchange::dsa::ImportError),
