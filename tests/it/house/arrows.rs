@@ -23,7 +23,7 @@ fn crates_use_what_the_table_says() {
             text.split_once("\n[dependencies]\n").unwrap_or_else(|| panic!("{manifest} has dependencies"));
         let lines = rest.lines().take_while(|line| !line.starts_with('['));
         let names = lines.filter_map(|line| line.split(['.', ' ', '=']).next());
-        let ours = names.filter(|name| name.starts_with("allot-"));
+        let ours = names.filter(|name| *name == "allot" || name.starts_with("allot-"));
         used.insert(name, ours.map(|other| (other.to_owned(), manifest.clone())).collect());
     }
     compare(&table, &used);
@@ -100,11 +100,21 @@ fn parts(source: &Source) -> Parts {
             Some(alias) => {
                 parts.insert(root, alias.to_owned());
             }
-            None => parts.extend(source.children(root)),
+            // What stands above the root package has no row.
+            None if root == own || source.children(root).any(|it| is_passed_on(source, &it)) => {
+                parts.extend(source.children(root))
+            }
+            None => {}
         }
         assert!(!parts.is_empty(), "{name} has modules");
     }
     parts
+}
+
+/// Returns whether the root package passes a module on under its own name.
+fn is_passed_on(source: &Source, (module, name): &(usize, String)) -> bool {
+    let own = source.roots["allot"];
+    source.resolve(own, std::slice::from_ref(name)) == Some(Target::Module(*module))
 }
 
 /// Returns which row of the table a module belongs to.

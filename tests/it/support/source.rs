@@ -269,7 +269,11 @@ pub fn packages() -> Vec<(String, String)> {
         .filter(|name| book::root(&format!("crates/{name}/src/lib.rs")).exists())
         .collect();
     names.sort();
-    packages.extend(names.into_iter().map(|name| (name.clone(), format!("crates/{name}/"))));
+    packages.extend(names.into_iter().map(|name| {
+        let manifest = book::read(&format!("crates/{name}/Cargo.toml"));
+        let called = manifest.lines().find_map(|line| line.strip_prefix("name = \"")?.strip_suffix('"'));
+        (called.unwrap_or(&name).to_owned(), format!("crates/{name}/"))
+    }));
     packages
 }
 

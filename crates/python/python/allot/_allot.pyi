@@ -1,0 +1,217 @@
+# The extension's own types. `tests/test_stub.py` compares them with the extension.
+
+import os
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+__version__: str
+
+_Path = str | os.PathLike[str]
+_Progress = Callable[[str, float, float | None], None] | None
+
+def run_command(words: Sequence[str]) -> int: ...
+def _check(text: str, name: str, unit: str | None = None) -> str: ...
+def _read_script(name: str) -> tuple[str, str]: ...
+def format(text: str) -> str:
+    """Returns a script in the standard layout."""
+
+def published() -> list[str]:
+    """Returns the names of the published scripts."""
+
+class Script:
+    def __new__(cls, text: str, *, unit: str | None = None, name: str = "script") -> Script: ...
+    @property
+    def name(self) -> str:
+        """The script's file, or its name."""
+    @property
+    def text(self) -> str:
+        """The text."""
+    @property
+    def canonical(self) -> str:
+        """The normal form, as a script."""
+    @property
+    def hash(self) -> str:
+        """What names the formula: SHA-256 of its normal form."""
+    @property
+    def latex(self) -> str:
+        """The formula in LaTeX."""
+    @property
+    def unit(self) -> str | None:
+        """The allocation unit, where the script says it."""
+    @property
+    def has_metric(self) -> bool:
+        """Whether the script says how weights are scored."""
+    @property
+    def _warnings(self) -> str: ...
+
+class Allocation:
+    @staticmethod
+    def load(path: _Path) -> Allocation:
+        """Reads an allocation file, and checks that its numbers agree."""
+    @property
+    def sparsity(self) -> float:
+        """The sparsity that was asked for."""
+    @property
+    def achieved(self) -> float:
+        """The sparsity in whole weights."""
+    @property
+    def unit(self) -> str:
+        """What got one ratio."""
+    @property
+    def script(self) -> str:
+        """The script's file, or its name."""
+    @property
+    def is_noise(self) -> bool:
+        """Whether the importances differed by rounding only, so that the ratios are uniform."""
+    @property
+    def ratios(self) -> dict[str, float]:
+        """The share of each module's weights that is pruned, in whole weights, in the model's order."""
+    @property
+    def units(self) -> dict[str, float]:
+        """The sparsity of each unit, before whole weights."""
+    @property
+    def pruned(self) -> dict[str, int]:
+        """How many weights each module loses."""
+    @property
+    def importances(self) -> dict[str, float]:
+        """The importance of each unit."""
+    def to_json(self) -> str:
+        """Returns the allocation file as text."""
+    def save(self, path: _Path) -> None:
+        """Writes the allocation file, which `allot prune --allocation` and `allot export` read."""
+    def to_llm_compressor(self, *, modifier: str = "wanda") -> str:
+        """Returns a recipe of llm-compressor, in YAML; the modifier is `wanda` or `sparsegpt`."""
+
+class Layers:
+    def __new__(cls, layers: Sequence[dict[str, object]]) -> Layers: ...
+    @property
+    def names(self) -> list[str]:
+        """The layers' names."""
+    def _ratios(
+        self,
+        script: Script,
+        sparsity: float,
+        *,
+        method: str = "wanda",
+        unit: str | None = None,
+        lower: float = 0.0,
+        upper: float = 1.0,
+    ) -> Allocation: ...
+    def masks(
+        self, allocation: Allocation, *, method: str = "wanda", unit: str | None = None
+    ) -> dict[str, NDArray[np.bool_]]:
+        """Returns which weights are pruned, by name: arrays of bool, `[rows, columns]`, true where a weight goes."""
+    def __len__(self) -> int: ...
+
+class Model:
+    def __new__(
+        cls,
+        folder: _Path,
+        *,
+        text: Sequence[_Path] = ...,
+        tokens: str | None = None,
+        statistics: _Path | None = None,
+        samples: int = 128,
+        length: int | None = None,
+        seed: int = 0,
+        device: str = "cpu",
+        precision: str = "f32",
+    ) -> Model: ...
+    @property
+    def folder(self) -> os.PathLike[str]:
+        """The model's folder."""
+    @property
+    def architecture(self) -> str:
+        """The family's name for people."""
+    @property
+    def blocks(self) -> int:
+        """How many blocks there are."""
+    @property
+    def linears(self) -> list[tuple[str, int, int, int]]:
+        """The linears of the blocks: module, block, rows and columns."""
+    def fingerprint(self) -> str:
+        """Returns the fingerprint of the weights, as `allot inspect` shows it."""
+    def _ratios(
+        self,
+        script: Script,
+        sparsity: float,
+        method: str,
+        unit: str | None,
+        lower: float,
+        upper: float,
+        progress: _Progress,
+    ) -> Allocation: ...
+    def _masks(
+        self, allocation: Allocation, method: str, pattern: str | None, progress: _Progress
+    ) -> dict[str, NDArray[np.bool_]]: ...
+    def _prune(
+        self,
+        allocation: Allocation,
+        out: _Path,
+        method: str,
+        pattern: str | None,
+        force: bool,
+        progress: _Progress,
+    ) -> str: ...
+    def _perplexity(
+        self, text: Sequence[_Path], tokens: str | None, length: int | None, limit: int | None, progress: _Progress
+    ) -> tuple[float, float, int, list[float]]: ...
+    def _second_moments(self, progress: _Progress) -> dict[str, NDArray[np.float32]]: ...
+    def _save_statistics(self, path: _Path, progress: _Progress) -> bool: ...
+
+class Task:
+    @property
+    def id(self) -> int:
+        """The number by which `Search.tell` knows the task."""
+    @property
+    def script(self) -> str | None:
+        """The formula that gave the ratios, without a metric; None where no formula did."""
+    @property
+    def ratios(self) -> dict[str, float]:
+        """How much each module loses, in whole weights."""
+    @property
+    def blocks(self) -> NDArray[np.float64]:
+        """How much each block loses."""
+    @property
+    def model(self) -> int:
+        """The place of the model among the search's models, from 0."""
+    @property
+    def text(self) -> str:
+        """The text to measure on: `fitness`, `selection` or `report`."""
+    @property
+    def windows(self) -> range:
+        """Which windows of the text are wanted, a loss for each."""
+    def to_json(self) -> str:
+        """Returns the task as data, which `Worker.measure` takes."""
+
+class AskedSearch:
+    def __new__(cls, words: Sequence[str], measure: str | None, progress: _Progress) -> AskedSearch: ...
+    @property
+    def folder(self) -> os.PathLike[str]: ...
+    @property
+    def is_over(self) -> bool: ...
+    @property
+    def progress(self) -> dict[str, object] | None: ...
+    def settings(self) -> str: ...
+    def ask(self) -> list[Task]: ...
+    def _tell(self, id: int, losses: Sequence[tuple[float, float]]) -> None: ...
+    def _measure(self, task: Task) -> list[tuple[float, float]]: ...
+    def end(self) -> None: ...
+    def stop(self) -> None: ...
+
+class Worker:
+    """The models and texts of a search, opened in another process to measure its tasks."""
+
+    def __new__(
+        cls,
+        settings: str,
+        *,
+        device: str = "cpu",
+        precision: str = "f32",
+        any_device: bool = False,
+        progress: _Progress = None,
+    ) -> Worker: ...
+    def measure(self, task: str) -> list[tuple[float, float]]:
+        """Measures a task as `Task.to_json` writes it: pairs of divergence and loss, one for each window."""

@@ -1,0 +1,133 @@
+"""Commands as functions: what the command prints with ``--format json`` comes back as data."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from . import errors
+
+
+def words(options: dict[str, Any]) -> list[str]:
+    """Returns the options of a command line: ``shots=5`` is ``--shots 5``, ``force=True`` is ``--force``, and a list repeats its option."""
+    found: list[str] = []
+    for name, value in options.items():
+        option = "--" + name.replace("_", "-")
+        if value is None or value is False:
+            continue
+        if value is True:
+            found.append(option)
+            continue
+        several = value if isinstance(value, (list, tuple, range)) else [value]
+        for one in several:
+            found += [option, os.fspath(one) if isinstance(one, os.PathLike) else str(one)]
+    return found
+
+
+def document(arguments: Sequence[str], progress: bool) -> Any:
+    """Runs a command in a process of its own, and returns the JSON that it prints."""
+    quiet = [] if progress else ["--quiet"]
+    command = [sys.executable, "-m", "allot", *arguments, "--format", "json", *quiet]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=None if progress else subprocess.PIPE) as process:
+        try:
+            printed, said = process.communicate()
+        except KeyboardInterrupt:
+            # The terminal sends it to both; a signal to Python alone is passed on.
+            process.send_signal(signal.SIGINT)
+            process.wait()
+            raise
+    if process.returncode in (0, 1):
+        return json.loads(printed)
+    try:
+        failure = json.loads(printed)
+    except ValueError:
+        text = (said or b"").decode(errors="replace").strip()
+        raise errors.AllotError(text or f"the command ended with code {process.returncode}") from None
+    if failure["kind"] == "interrupted":
+        raise KeyboardInterrupt
+    raise errors.from_failure(json.dumps(failure))
+
+
+def _several(values: str | Sequence[str]) -> str:
+    return values if isinstance(values, str) else ",".join(values)
+
+
+def tasks(model: str | os.PathLike[str], tasks: str | Sequence[str], *, progress: bool = False, **options: Any) -> Any:
+    """Measures accuracy on tasks, as ``allot tasks`` does, and returns its JSON.
+
+    Parameters
+    ----------
+    model : path
+        The model's folder, or its id in the hub.
+    tasks : str or sequence of str
+        The tasks' names, such as ``["piqa", "arc_easy"]``, or a group such as ``"seven"``.
+    progress : bool
+        Whether progress is printed on standard error.
+    **options
+        The command's options, as ``allot tasks --help`` lists them: ``data="DATA", limit=100`` is ``--data DATA --limit 100``.
+    """
+    arguments = ["tasks", os.fspath(model), "--tasks", _several(tasks), *words(options)]
+    return document(arguments, progress)
+
+
+def compare(
+    model: str | os.PathLike[str],
+    scripts: Sequence[str | os.PathLike[str]],
+    sparsity: float | Sequence[float],
+    *,
+    progress: bool = False,
+    **options: Any,
+) -> Any:
+    """Compares scripts side by side, as ``allot compare`` does, and returns its JSON.
+
+    Parameters
+    ----------
+    model : path
+        The model's folder, or its id in the hub.
+    scripts : sequence of str
+        Scripts: published names, files, or programs such as ``"descent"``.
+    sparsity : float or sequence of float
+        One sparsity, or several.
+    progress : bool
+        Whether progress is printed on standard error.
+    **options
+        The command's options, as ``allot compare --help`` lists them.
+    """
+    several = [sparsity] if isinstance(sparsity, (int, float)) else list(sparsity)
+    asked = ",".join(str(it) for it in several)
+    arguments = ["compare", os.fspath(model), *map(os.fspath, scripts), "--sparsity", asked, *words(options)]
+    return document(arguments, progress)
+
+
+def descend(
+    model: str | os.PathLike[str],
+    sparsity: float | Sequence[float],
+    *,
+    out: str | os.PathLike[str],
+    progress: bool = False,
+    **options: Any,
+) -> Any:
+    """Finds ratios that even out the marginal damage, as ``allot descend`` does, and returns its JSON.
+
+    Parameters
+    ----------
+    model : path
+        The model's folder, or its id in the hub.
+    sparsity : float or sequence of float
+        One sparsity, or several.
+    out : path
+        The folder that is written, with an allocation file for each sparsity.
+    progress : bool
+        Whether progress is printed on standard error.
+    **options
+        The command's options, as ``allot descend --help`` lists them.
+    """
+    several = [sparsity] if isinstance(sparsity, (int, float)) else list(sparsity)
+    asked = ",".join(str(it) for it in several)
+    arguments = ["descend", os.fspath(model), "--sparsity", asked, "--out", os.fspath(out), *words(options)]
+    return document(arguments, progress)

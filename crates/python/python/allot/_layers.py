@@ -1,0 +1,111 @@
+"""Layers that another program holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from . import _allot
+from .errors import ArgumentError
+
+_MATRICES = ("weight", "gradient")
+_CHANNELS = ("second_moment", "hessian_diagonal")
+
+
+def array(value: Any, dimensions: int) -> np.ndarray:
+    """Returns anything with numbers in rows as a float32 array: NumPy's, or a tensor of any library that speaks DLPack."""
+    if not isinstance(value, np.ndarray):
+        if hasattr(value, "detach"):
+            value = value.detach()
+        # NumPy has no bfloat16, and reads no memory of a card.
+        if hasattr(value, "float") and hasattr(value, "cpu"):
+            value = value.float().cpu()
+        value = np.from_dlpack(value) if hasattr(value, "__dlpack__") else np.asarray(value)
+    found = np.ascontiguousarray(value, dtype=np.float32)
+    if found.ndim != dimensions:
+        raise ArgumentError(f"an array has {found.ndim} dimensions where {dimensions} are wanted")
+    return found
+
+
+class Layers(_allot.Layers):
+    """Linear layers in memory, for what is not a model folder: a live model, or anything else with weights.
+
+    Parameters
+    ----------
+    layers : iterable of mapping
+        One mapping for each layer: ``name``, ``weight`` (``[rows, columns]``), and where they are known ``block`` (an integer, the layer's
+        own place without it), ``kind`` (``"query"``, ``"key"``, ``"value"``, ``"out"``, ``"gate"``, ``"up"`` or ``"down"``),
+        ``second_moment`` (``[columns]``: the mean over samples of the sum over tokens of the input squared, whose root is
+        ``input_norm``), ``input_norm`` in its place, ``hessian_diagonal`` (``[columns]``) and ``gradient`` (``[rows, columns]``).
+        Arrays are NumPy's, or tensors that speak DLPack.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> layers = allot.Layers(
+    ...     {"name": f"layer {i}", "weight": rng.normal(size=(4, 8)) * (i + 1), "input_norm": np.ones(8)} for i in range(3)
+    ... )
+    >>> allocation = allot.Script("mean(score) |> scale").ratios(layers, 0.5)
+    >>> masks = layers.masks(allocation)
+    >>> sum(int(mask.sum()) for mask in masks.values())
+    48
+    """
+
+    def __new__(cls, layers: Iterable[Mapping[str, Any]]) -> "Layers":
+        return super().__new__(cls, [_layer(place, dict(layer)) for place, layer in enumerate(layers)])
+
+    @classmethod
+    def of(cls, terminals: Mapping[str, Sequence[Any]]) -> "Layers":
+        """Takes layers as lists of arrays, one array for each layer, by the names of the language's terminals.
+
+        Parameters
+        ----------
+        terminals : mapping
+            ``weight`` or ``score``, and where they are known ``input_norm``, ``second_moment``, ``hessian_diagonal``, ``gradient``.
+        """
+        return cls._of_terminals(terminals, "wanda")[0]
+
+    @classmethod
+    def _of_terminals(cls, terminals: Mapping[str, Sequence[Any]], method: str) -> tuple["Layers", str]:
+        terminals = dict(terminals)
+        if "score" in terminals:
+            if "weight" in terminals:
+                raise ArgumentError("`score` stands in the weights' place; pass `weight` and a method, or `score` alone")
+            terminals["weight"] = terminals.pop("score")
+            method = _SCORES
+        if "weight" not in terminals:
+            raise ArgumentError("pass `weight` or `score`: an array for each layer")
+        counts = {name: len(values) for name, values in terminals.items()}
+        if len(set(counts.values())) > 1:
+            raise ArgumentError(f"every terminal needs an array for each layer, and there are {counts}")
+        layers = [
+            {"name": f"layer {place}", **{name: values[place] for name, values in terminals.items()}}
+            for place in range(counts["weight"])
+        ]
+        return cls(layers), method
+
+
+# The method of scores that are given as they are.
+_SCORES = "scores"
+
+
+def _layer(place: int, layer: dict[str, Any]) -> dict[str, Any]:
+    known = {"name", "block", "kind", "input_norm", *_MATRICES, *_CHANNELS}
+    unknown = sorted(set(layer) - known)
+    if unknown:
+        raise ArgumentError(f"a layer has no `{unknown[0]}`; it may have {', '.join(sorted(known))}")
+    if "weight" not in layer:
+        raise ArgumentError(f"layer {place} has no `weight`")
+    if "input_norm" in layer:
+        if "second_moment" in layer:
+            raise ArgumentError(f"layer {place} has `input_norm` and `second_moment`, of which one follows from the other")
+        layer["second_moment"] = array(layer.pop("input_norm"), 1) ** 2
+    found: dict[str, Any] = {"name": str(layer.get("name", f"layer {place}")), "block": int(layer.get("block", place))}
+    found["kind"] = layer.get("kind")
+    for name, dimensions in [*((it, 2) for it in _MATRICES), *((it, 1) for it in _CHANNELS)]:
+        value = layer.get(name)
+        found[name] = None if value is None else array(value, dimensions)
+    return found

@@ -1,0 +1,73 @@
+"""Scripts, their mistakes, and numbers of one's own."""
+
+import numpy as np
+import pytest
+
+import allot
+
+
+def test_a_script_is_checked_and_named():
+    script = allot.Script("log(mean(score))|>scale")
+    again = allot.Script("log( mean( score ) ) |> scale")
+    assert script == again and script.hash == again.hash
+    assert allot.format(script.text).strip() == "log(mean(score)) |> scale()" or "scale" in allot.format(script.text)
+    assert allot.Script.open("owl").name == "owl"
+    assert "owl" in allot.published()
+
+
+def test_mistakes_say_where_they_are():
+    with pytest.raises(allot.ScriptError) as raised:
+        allot.Script("log(meen(score)) |> scale")
+    (found,) = raised.value.diagnostics
+    assert (found.code, found.severity, found.line, found.column) == ("unknown-operator", "error", 1, 5)
+    assert (found.start, found.end) == (4, 8)
+    assert any("mean" in line for line in found.help)
+    assert isinstance(raised.value, allot.AllotError)
+    with pytest.raises(allot.AllotError, match="no published script"):
+        allot.Script.open("no-such-script")
+
+
+def test_importances_of_ones_own_numbers():
+    scores = [np.full((2, 4), value, np.float32) for value in (1.0, 2.0, 4.0)]
+    script = allot.Script("mean(score) |> scale")
+    assert script.importance({"score": scores}) == [1.0, 2.0, 4.0]
+    # The same as weights, where the metric is the weight's size.
+    assert script.importance({"weight": scores}, method="magnitude") == [1.0, 2.0, 4.0]
+    # Lists, other types and other libraries' arrays are numbers as well.
+    assert script.importance({"score": [it.astype(np.float64).tolist() for it in scores]}) == [1.0, 2.0, 4.0]
+    ratios = script.ratios({"score": scores}, 0.5).ratios
+    assert list(ratios) == ["layer 0", "layer 1", "layer 2"]
+    assert ratios["layer 0"] > ratios["layer 1"] > ratios["layer 2"]
+
+
+def test_what_does_not_fit_is_refused():
+    script = allot.Script("mean(score) |> scale")
+    ones = np.ones((2, 4), np.float32)
+    for terminals, words in [
+        ({}, "pass `weight` or `score`"),
+        ({"score": [ones], "weight": [ones]}, "in the weights' place"),
+        ({"weight": [ones], "input_norm": []}, "an array for each layer"),
+        ({"weight": [ones], "input_norm": [np.ones(3)]}, "4 columns"),
+        ({"weight": [np.ones(4)]}, "1 dimensions"),
+        ({"weight": [ones], "nonsense": [ones]}, "no `nonsense`"),
+    ]:
+        with pytest.raises(allot.ArgumentError, match=words):
+            script.importance(terminals)
+    # What the script needs and nobody gave is said as the command says it.
+    with pytest.raises(allot.ScriptError, match="input_norm"):
+        script.importance({"weight": [ones, ones]})
+    with pytest.raises(allot.ArgumentError, match="the units are"):
+        script.importance({"score": [ones]}, unit="head")
+
+
+def test_masks_take_the_lowest_scores():
+    rng = np.random.default_rng(3)
+    weights = [rng.normal(size=(4, 8)).astype(np.float32) for _ in range(3)]
+    layers = allot.Layers({"name": f"l{i}", "weight": w, "input_norm": np.ones(8)} for i, w in enumerate(weights))
+    allocation = allot.Script("uniform()").ratios(layers, 0.5)
+    masks = layers.masks(allocation)
+    for place, weight in enumerate(weights):
+        mask = masks[f"l{place}"]
+        assert mask.dtype == bool and mask.shape == weight.shape
+        for row, marks in zip(np.abs(weight), mask):
+            assert marks.sum() == 4 and row[marks].max() < row[~marks].min()

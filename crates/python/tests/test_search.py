@@ -1,0 +1,132 @@
+"""Ask and tell: the same search as the command's, and measures of one's own."""
+
+import json
+import math
+import random
+import shutil
+
+import pytest
+
+import allot
+
+FILES = ["journal.jsonl", "measured.jsonl", "summary.json", "settings.json", "best.allot", "report.html"]
+SMALL = {"samples": 4, "length": 32, "windows": 8, "evaluations": 40, "lag": 12, "control": "random"}
+
+
+@pytest.fixture(scope="module")
+def alone(bundled, texts, command, tmp_path_factory):
+    """The folder of the command's own search."""
+    out = tmp_path_factory.mktemp("alone") / "run"
+    words = [word for name, value in SMALL.items() for word in (f"--{name}", str(value))]
+    command("search", bundled, "--sparsity", "0.7", "--texts", texts, *words, "--out", out, "--quiet")
+    return out
+
+
+def same(one, other):
+    for name in FILES:
+        assert (one / name).read_bytes() == (other / name).read_bytes(), name
+
+
+def opened(bundled, texts, out, **more):
+    return allot.Search(bundled, 0.7, texts=texts, out=out, **{**SMALL, **more})
+
+
+def test_answers_in_any_order_give_the_commands_bytes(bundled, texts, alone, tmp_path):
+    search = opened(bundled, texts, tmp_path / "run")
+    rng, waiting, most = random.Random(5), [], 0
+    while not search.is_over:
+        waiting += search.ask()
+        most = max(most, len(waiting))
+        if waiting:
+            task = waiting.pop(rng.randrange(len(waiting)))
+            search.tell(task, search.measure(task))
+    run = search.end()
+    assert most > 4, "several tasks can be measured at a time"
+    same(tmp_path / "run", alone)
+    assert run.best.hash == allot.Run(alone).best.hash
+    assert len(run.measured) >= 40 and run.front
+
+
+def test_search_without_a_measure_is_the_commands(bundled, texts, alone, tmp_path):
+    allot.search(bundled, 0.7, texts=texts, out=tmp_path / "run", **SMALL)
+    same(tmp_path / "run", alone)
+
+
+def test_a_search_that_stopped_goes_on(bundled, texts, alone, tmp_path):
+    search = opened(bundled, texts, tmp_path / "run")
+    for _ in range(3):
+        for task in search.ask():
+            search.tell(task, search.measure(task))
+    search.stop()
+    assert search.is_over
+    begun = (tmp_path / "run" / "journal.jsonl").read_bytes()
+    assert begun and (alone / "journal.jsonl").read_bytes().startswith(begun)
+    again = allot.Search(resume=tmp_path / "run")
+    again.run()
+    same(tmp_path / "run", alone)
+
+
+def test_another_process_measures_the_same(bundled, texts, tmp_path):
+    search = opened(bundled, texts, tmp_path / "run")
+    worker = allot.Worker(search.settings())
+    for task in search.ask():
+        assert worker.measure(task.to_json()) == search.measure(task)
+    search.stop()
+    # Another text is not the search's.
+    settings = json.loads((tmp_path / "run" / "settings.json").read_text())
+    settings["texts"]["seed"] = 1
+    with pytest.raises(allot.AllotError, match="began with something else"):
+        allot.Worker(json.dumps(settings))
+
+
+def test_a_measure_of_ones_own(bundled, texts, tmp_path):
+    def uneven(task):
+        # Lower where late blocks lose more.
+        return sum(ratio * (1 - place / 12) for place, ratio in enumerate(task.blocks)) + 1e-9
+
+    options = {"samples": 4, "length": 32, "evaluations": 30, "calibration": texts / "calibration.jsonl"}
+    run = allot.search(bundled, 0.7, out=tmp_path / "run", loss=uneven, **options)
+    losses = [it["loss"] for it in run.measured if it["full"]]
+    uniform = uneven(type("T", (), {"blocks": [0.7] * 12}))
+    assert min(losses) < uniform
+    # Losses of another measure are not mixed with these.
+    with pytest.raises(allot.AllotError, match="what measures"):
+        allot.search(resume=tmp_path / "run", loss=lambda task: 1.0, name="another")
+    again = allot.search(bundled, 0.7, out=tmp_path / "again", loss=uneven, **options)
+    assert (tmp_path / "run" / "journal.jsonl").read_bytes() == (tmp_path / "again" / "journal.jsonl").read_bytes()
+    assert again.best.hash == run.best.hash
+
+
+def test_losses_that_cannot_be_taken(bundled, texts, tmp_path):
+    search = opened(bundled, texts, tmp_path / "run")
+    with pytest.raises(allot.AnswerError, match="not over"):
+        search.end()
+    (task, *_) = search.ask()
+    count = len(task.windows)
+    for losses, words in [
+        ([math.nan] * count, "not a number"),
+        (1.0, f"needs {count} losses"),
+        ([1.0] * (count + 1), f"needs {count} losses"),
+        (["one"] * count, "a loss is a number"),
+    ]:
+        with pytest.raises(allot.AnswerError, match=words):
+            search.tell(task, losses)
+    with pytest.raises(allot.AnswerError, match="no task has the number"):
+        search.tell(99_999, [1.0] * count)
+    search.tell(task, [1.0] * count)
+    with pytest.raises(allot.AnswerError, match="has its losses already"):
+        search.tell(task, [2.0] * count)
+    search.stop()
+    with pytest.raises(allot.AnswerError, match="has ended"):
+        search.tell(task, [1.0] * count)
+
+
+def test_options_are_checked_as_the_command_does(bundled, texts, tmp_path):
+    with pytest.raises(allot.ArgumentError, match="unexpected argument"):
+        opened(bundled, texts, tmp_path / "run", nonsense=1)
+    with pytest.raises(allot.AllotError):
+        opened(bundled, texts, tmp_path / "run", fitness=texts / "nowhere.jsonl")
+    opened(bundled, texts, tmp_path / "run").stop()
+    with pytest.raises(allot.AllotError, match="exists"):
+        opened(bundled, texts, tmp_path / "run")
+    shutil.rmtree(tmp_path / "run")
