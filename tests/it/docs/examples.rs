@@ -7,6 +7,7 @@
 //! | `allot,file=NAME` | also: the page's later commands find it as NAME |
 //! | `console` | each `$ ` line runs in a shell, and prints the lines below it; a line `...` stands for any lines |
 //! | `sh` | every `allot` command in it, which would take too long to run, is one that the command line takes |
+//! | `python` | nothing here: `crates/python/tests/test_docs.py` runs it |
 //! | `text`, `pest`, `toml`, `json` | nothing: shown, not run |
 //!
 //! A page's commands run one after the other in a folder of their own, in which `model/` is the bundled model and `text/`
@@ -25,7 +26,7 @@ use allot::lang::problem::Problem;
 use allot::lang::render::render;
 
 /// What else a block may be tagged with: it is shown and not run.
-const SHOWN: [&str; 4] = ["text", "pest", "toml", "json"];
+const SHOWN: [&str; 5] = ["text", "pest", "toml", "json", "python"];
 
 #[test]
 fn code_blocks_do_what_pages_say() {
