@@ -87,7 +87,6 @@ pub(in crate::cli) fn of(error: &CliError) -> Vec<String> {
         CliError::Snapshot { .. } => {
             one("make it again with `--out`, or take a version of allot that reads it")
         }
-        CliError::SparsityTwice { .. } => one("name it once"),
         CliError::UnknownFormat { .. } => one("say which it is with `--from FORMAT`"),
         CliError::NoRows { .. } => {
             one("`--rows` lists the projections; a ratio for each row needs `unit row`")
@@ -129,7 +128,7 @@ pub(in crate::cli) fn of(error: &CliError) -> Vec<String> {
             [did_you_mean(similar), one("`allot schema` lists them")].concat()
         }
         CliError::Reported => none(),
-        CliError::NamedTwice { .. } => one("name it once"),
+        CliError::NamedTwice { .. } | CliError::SparsityTwice { .. } => one("name it once"),
         CliError::Write { cause, .. } => write(cause),
         CliError::BrokenPipe
         | CliError::Standard(_)

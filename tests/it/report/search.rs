@@ -4,17 +4,25 @@ use std::time::Duration;
 
 use crate::support::markup::balance;
 use allot::baselines::program::Baseline;
+use allot::lang::published;
 use allot::model::Identity;
+use allot::prune::{Method, Pattern};
 use allot::report::TableOptions;
 use allot::report::search::{figures, front, html, judged, markdown, script, text};
 use allot::search::searcher::Searcher;
+use allot::search::settings::Settings;
+use allot::search::space::SpaceOptions;
 use allot::search::summary::{
     ControlComparison, Formula, PartLeftOut, RunSummary, Summary, TargetSummary, Winner,
 };
 use allot::search::teacher::TeacherDistance;
+use allot::stats::Source;
 use allot::trial::loss::{Damage, Measure};
+use allot::trial::ranking::Ranking;
 use allot::trial::ratios::RealisedRatios;
+use allot::trial::settings::{TextSettings, TrialSettings};
 use allot::trial::spent::{Judged, Point, Spent};
+use allot::trial::target::Target;
 
 const METRIC: &str = "metric(per = row) abs(weight) * input_norm\n";
 
@@ -228,6 +236,22 @@ fn text_of_a_search_with_controls() {
     insta::assert_snapshot!(text(&summary(), &TableOptions { width: 100, ..TableOptions::default() }));
 }
 
+/// Returns the settings of a search that nothing is measured of.
+fn settings() -> Settings {
+    let text = |name: &str| Source::Text(vec![name.into()]);
+    let metric = published::script("wanda").and_then(|it| it.metric).expect("a metric");
+    let trial = TrialSettings {
+        models: vec!["model".into()],
+        targets: vec![Target { subject: 0, sparsity: 0.7 }],
+        ranking: Ranking { method: Method::Wanda, metric },
+        pattern: Pattern::Unstructured,
+        measure: Measure::Kl,
+        texts: TextSettings::of(text("calibration.jsonl"), text("fitness.jsonl")),
+        tasks: None,
+    };
+    Settings::new(trial, SpaceOptions::default())
+}
+
 #[test]
 fn teachers_stand_in_the_text_on_the_page_and_in_the_script() {
     assert_eq!(judged(&summary()), None);
@@ -237,7 +261,7 @@ fn teachers_stand_in_the_text_on_the_page_and_in_the_script() {
     let page = html(&summary, &identity(), &commands());
     let listed = part(&page, "<h2 id=\"teachers\">", "</ul>");
     assert!(listed.contains("&lt;other&gt; at 70%") && listed.contains("0.300"), "{listed}");
-    let script = script::file(&summary, &summary.best).expect("a formula");
+    let script = script::file(&summary, &settings(), 8, &summary.best).expect("a formula");
     assert!(script.contains("# Teachers: /found.\n"), "{script}");
     // Each run judged 4321 formulas in four seconds.
     let runs = summary.runs.len();
