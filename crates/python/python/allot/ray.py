@@ -200,11 +200,12 @@ class Pool:
         try:
             self._ray.get(ref)
         except self._ray.exceptions.RayError as error:
-            # Files that are not the search's are so on every try; a node that was lost meanwhile is not there on the next one.
-            cause = _reason(error)
-            self._failed_starts += 1
-            if "AllotError" in str(error) or self._failed_starts >= ATTEMPTS:
-                raise AllotError(f"a worker cannot open the search's models: {cause}") from None
+            # A node that was lost meanwhile is not there on the next try; what its own code raises, such as for files that are not the
+            # search's, is raised again.
+            if "creation task" in str(error):
+                self._failed_starts += 1
+                if "AllotError" in str(error) or self._failed_starts >= ATTEMPTS:
+                    raise AllotError(f"a worker cannot open the search's models: {_reason(error)}") from None
         else:
             self._failed_starts = 0
             self._idle.append(_Idle(actor))
@@ -254,8 +255,10 @@ class Pool:
 
 
 def _last_line(text: str) -> str:
-    lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
-    return lines[-1] if lines else "no reason was given"
+    """Returns the last line of an error's text, behind all frames; what to do about it stands below it."""
+    lines = [line.strip() for line in text.strip().splitlines()]
+    said = [line for line in lines if line and not line.startswith("= help:")]
+    return said[-1] if said else "no reason was given"
 
 
 def _reason(error: Exception) -> str:
