@@ -82,7 +82,10 @@ mod tests {
         let formula = script("unit block\n2 * log(mean(score ^ 0.5)) + 0.25 * depth |> scale(lambda = 0.1)");
         let other = with_constants(&formula, &[-1.23456, 0.25, 0.1]).expect("a formula");
         let text = print::script(&other);
-        assert!(text.contains("1.23") && text.contains("0.5") && text.contains("lambda = 0.1"), "{text}");
+        assert!(
+            text.contains("1.23") && text.contains("sqrt(score)") && text.contains("lambda = 0.1"),
+            "{text}"
+        );
         assert!(!text.contains("1.234"), "three digits: {text}");
         assert_eq!(tunable_constants(&other).len(), 3);
         // A parameter stays in its domain.
