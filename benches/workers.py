@@ -2,7 +2,7 @@
 """How many times as fast sixteen workers are as one, and what the order of their answers changes: nothing.
 
     pip install './crates/python[ray]'
-    python benches/ray.py [EVALUATIONS] [SCALE]
+    python benches/workers.py [EVALUATIONS] [SCALE]
 
 Measurements are simulated: each takes a time drawn from a log-normal law (mean 2 s times SCALE, sigma 0.7) by its ratios alone, in which the
 worker sleeps, and gives a loss that its ratios alone decide. Proposing candidates, evaluating their formulas on the bundled model and writing
