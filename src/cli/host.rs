@@ -55,6 +55,11 @@ impl DescribedSearch {
         let Command::Search(arguments) = &cli.command else {
             return Err(HostError::new(CliError::NoSparsity));
         };
+        if search::is_planned(arguments) {
+            let (option, when) = ("--dry-run".to_owned(), "here".to_owned());
+            let why = "a plan is printed by the command, and nothing is searched";
+            return Err(HostError::new(CliError::Refused { option, when, why }));
+        }
         let common = cli.common;
         let search = search::described(arguments, common).map_err(HostError::new)?;
         let (engine, others) =

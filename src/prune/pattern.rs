@@ -142,30 +142,10 @@ pub fn shares(
     allocation: &Allocation,
     pattern: Pattern,
 ) -> Result<Vec<Share>, PruneError> {
-    let mut by_name = BTreeMap::new();
-    for unit in &allocation.units {
-        for projection in &unit.projections {
-            by_name.insert(projection.name.as_str(), (unit, projection));
-        }
-    }
-    let mut shares = Vec::with_capacity(linears.len());
-    for linear in linears {
-        let name = linear.module.as_str();
-        let (unit, projection) =
-            by_name.remove(name).ok_or_else(|| PruneError::NotAllocated { module: name.to_owned() })?;
-        let parameters = linear.rows as u64 * linear.columns as u64;
-        if projection.parameters != parameters {
-            let (allocated, found) = (projection.parameters, parameters);
-            return Err(PruneError::OtherSize { module: name.to_owned(), allocated, found });
-        }
-        let rows = row_counts(linear, projection)?;
-        if rows.is_some() && pattern != Pattern::Unstructured {
-            return Err(PruneError::Rows { obstacle: RowObstacle::Pattern });
-        }
-        shares.push(Share { rows, ..Share::new(unit.sparsity, projection.pruned) });
-    }
-    if let Some((name, _)) = by_name.first_key_value() {
-        return Err(PruneError::NoSuchLinear { module: (*name).to_owned() });
+    let shapes = linears.iter().map(|linear| (linear.module.as_str(), [linear.rows, linear.columns]));
+    let mut shares = unstructured_shares(shapes, allocation)?;
+    if pattern != Pattern::Unstructured && shares.iter().any(|share| share.rows.is_some()) {
+        return Err(PruneError::Rows { obstacle: RowObstacle::Pattern });
     }
     match pattern {
         Pattern::Unstructured => {}
@@ -181,16 +161,51 @@ pub fn shares(
     Ok(shares)
 }
 
-/// Returns the counts of a linear's rows, where they are not what its own count gives them.
-fn row_counts(linear: &Linear, projection: &ProjectionAllocation) -> Result<Option<RowCounts>, PruneError> {
-    let Some(rows) = &projection.rows else { return Ok(None) };
-    let wrong = |problem| Err(PruneError::RowCounts { module: linear.module.clone(), problem });
-    let counts = rows.counts();
-    if counts.len() != linear.rows {
-        return wrong(format!("it has counts for {} rows, and there are {}", counts.len(), linear.rows));
+/// Returns what each of some linears, given by name and `[rows, columns]`, loses where its weights may stand anywhere.
+///
+/// # Errors
+/// When the allocation is not one of exactly these linears.
+pub(super) fn unstructured_shares<'a>(
+    linears: impl Iterator<Item = (&'a str, [usize; 2])>,
+    allocation: &Allocation,
+) -> Result<Vec<Share>, PruneError> {
+    let mut by_name = BTreeMap::new();
+    for unit in &allocation.units {
+        for projection in &unit.projections {
+            by_name.insert(projection.name.as_str(), (unit, projection));
+        }
     }
-    if let Some(row) = counts.iter().position(|count| *count as usize > linear.columns) {
-        return wrong(format!("row {row} loses {} of {} weights", counts[row], linear.columns));
+    let mut shares = Vec::new();
+    for (name, shape) in linears {
+        let (unit, projection) =
+            by_name.remove(name).ok_or_else(|| PruneError::NotAllocated { module: name.to_owned() })?;
+        let (allocated, found) = (projection.parameters, shape[0] as u64 * shape[1] as u64);
+        if allocated != found {
+            return Err(PruneError::OtherSize { module: name.to_owned(), allocated, found });
+        }
+        let rows = row_counts(name, shape, projection)?;
+        shares.push(Share { rows, ..Share::new(unit.sparsity, projection.pruned) });
+    }
+    match by_name.first_key_value() {
+        Some((name, _)) => Err(PruneError::NoSuchLinear { module: (*name).to_owned() }),
+        None => Ok(shares),
+    }
+}
+
+/// Returns the counts of a linear's rows, where they are not what its own count gives them.
+fn row_counts(
+    module: &str,
+    shape: [usize; 2],
+    projection: &ProjectionAllocation,
+) -> Result<Option<RowCounts>, PruneError> {
+    let Some(rows) = &projection.rows else { return Ok(None) };
+    let wrong = |problem| Err(PruneError::RowCounts { module: module.to_owned(), problem });
+    let counts = rows.counts();
+    if counts.len() != shape[0] {
+        return wrong(format!("it has counts for {} rows, and there are {}", counts.len(), shape[0]));
+    }
+    if let Some(row) = counts.iter().position(|count| *count as usize > shape[1]) {
+        return wrong(format!("row {row} loses {} of {} weights", counts[row], shape[1]));
     }
     if rows.total() != projection.pruned {
         return wrong(format!("its rows lose {} weights, and all of it {}", rows.total(), projection.pruned));

@@ -1,10 +1,8 @@
 //! Masks of weights in memory, of a model that another program holds.
 
-use std::collections::BTreeMap;
-
 use super::error::PruneError;
 use super::mask::Mask;
-use super::pattern::{Rounding, Share, check_rows, least};
+use super::pattern::{Rounding, check_rows, least, unstructured_shares};
 use super::score;
 use crate::allocate::Allocation;
 use crate::data::ModelData;
@@ -27,12 +25,8 @@ pub fn masks_in_memory(
     unit: UnitKind,
 ) -> Result<Vec<Mask>, PruneError> {
     check_rows(allocation, metric.per, Rounding::Exact)?;
-    let mut by_name = BTreeMap::new();
-    for of_unit in &allocation.units {
-        for projection in &of_unit.projections {
-            by_name.insert(projection.name.as_str(), (of_unit, projection));
-        }
-    }
+    let shapes = data.linears.iter().map(|linear| (linear.name.as_str(), [linear.rows, linear.columns]));
+    let shares = unstructured_shares(shapes, allocation)?;
     let context = Context {
         model: data,
         unit,
@@ -45,24 +39,12 @@ pub fn masks_in_memory(
     let no_value =
         |module: &str, source| PruneError::Metric { module: module.to_owned(), source: Box::new(source) };
     let scores = Scores::new(&metric.score, context).map_err(|source| no_value("the model", source))?;
-    let mut masks = Vec::with_capacity(data.linears.len());
-    for (place, linear) in data.linears.iter().enumerate() {
-        let name = linear.name.as_str();
-        let (of_unit, projection) =
-            by_name.remove(name).ok_or_else(|| PruneError::NotAllocated { module: name.to_owned() })?;
-        let found = (linear.rows * linear.columns) as u64;
-        if projection.parameters != found {
-            let allocated = projection.parameters;
-            return Err(PruneError::OtherSize { module: name.to_owned(), allocated, found });
-        }
-        let of_linear = scores.linear(place).map_err(|source| no_value(name, source))?;
-        score::check(name, &of_linear, linear.columns)?;
-        let rows = projection.rows.clone().filter(|rows| !rows.are_even());
-        let share = Share { rows, ..Share::new(of_unit.sparsity, projection.pruned) };
-        masks.push(least(&of_linear, linear.columns, metric.per, &share, Rounding::Exact));
-    }
-    match by_name.first_key_value() {
-        Some((name, _)) => Err(PruneError::NoSuchLinear { module: (*name).to_owned() }),
-        None => Ok(masks),
-    }
+    let linears = data.linears.iter().zip(&shares).enumerate();
+    linears
+        .map(|(place, (linear, share))| {
+            let of_linear = scores.linear(place).map_err(|source| no_value(&linear.name, source))?;
+            score::check(&linear.name, &of_linear, linear.columns)?;
+            Ok(least(&of_linear, linear.columns, metric.per, share, Rounding::Exact))
+        })
+        .collect()
 }

@@ -12,7 +12,7 @@ use rand::rngs::ChaCha8Rng;
 
 use super::error::SearchError;
 use super::prescreen::Prescreen;
-use super::skeleton::skeleton;
+use super::skeleton::{Kinds, skeleton};
 use super::space::{Space, Variation};
 use super::teacher::Teachers;
 use super::variation_credit::VariationCredit;
@@ -24,9 +24,8 @@ use crate::trial::candidate::Candidate;
 use crate::trial::contest::{Contest, ProposedFormula};
 use crate::trial::entry::Entry;
 
-/// How many formulas of different behaviour an island holds, and how many of them may differ in constants alone.
+/// How many formulas of different behaviour an island holds.
 const ISLAND: usize = 32;
-const OF_A_KIND: usize = 3;
 
 /// How many new behaviours a generation measures.
 const OFFSPRING: usize = 24;
@@ -219,7 +218,7 @@ fn parent(individual: &Individual) -> Option<(&Script, f64)> {
 /// Of two that lose almost the same, the smaller goes first (parametric parsimony): what a formula carries along for nothing
 /// only takes room from what is to be varied.
 fn survivors(archive: &Archive, unit: UnitKind, uniform: f64) -> Vec<Behaviour> {
-    let mut of_a_kind: BTreeMap<String, usize> = BTreeMap::new();
+    let mut kinds = Kinds::default();
     let mut island = Vec::with_capacity(ISLAND);
     let price = |it: &Individual| it.loss + PARSIMONY * uniform * it.candidate.genome.size() as f64;
     let mut ranked = archive.ranked();
@@ -229,9 +228,7 @@ fn survivors(archive: &Archive, unit: UnitKind, uniform: f64) -> Vec<Behaviour> 
         if script.unit != Some(unit) || !individual.loss.is_finite() {
             continue;
         }
-        let count = of_a_kind.entry(skeleton(script)).or_default();
-        *count += 1;
-        if *count <= OF_A_KIND {
+        if kinds.admits(skeleton(script)) {
             island.push(individual.candidate.allotted.behaviour.clone());
         }
         if island.len() == ISLAND {

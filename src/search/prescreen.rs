@@ -13,7 +13,7 @@ use rand::rngs::ChaCha8Rng;
 
 use super::error::SearchError;
 use super::nelder_mead::NelderMead;
-use super::skeleton::skeleton;
+use super::skeleton::{Kinds, skeleton};
 use super::space::{Space, tunable_constants, with_constants};
 use super::teacher::Teachers;
 use crate::lang::program::Script;
@@ -27,9 +27,8 @@ use crate::trial::spent::Judged;
 const DRAWN: usize = 40;
 const BATCH: usize = 64;
 
-/// How many formulas an island keeps, and how many of them may differ in constants alone.
+/// How many formulas an island keeps.
 const KEPT: usize = 64;
-const OF_A_KIND: usize = 3;
 
 /// What an operator or a constant costs in the ranking, where uniform sparsity is at a distance of 1.
 const PARSIMONY: f64 = 5e-4;
@@ -229,14 +228,7 @@ fn moved(space: &Space, script: &Script, constants: &[f64]) -> Option<Script> {
 fn keep_nearest(island: &mut Vec<Screened>) {
     island.sort_by(|a, b| a.price.total_cmp(&b.price).then_with(|| a.hash.cmp(&b.hash)));
     let mut behaviours = BTreeSet::new();
-    let mut of_a_kind: BTreeMap<String, usize> = BTreeMap::new();
-    island.retain(|it| {
-        if !behaviours.insert(it.behaviour.clone()) {
-            return false;
-        }
-        let count = of_a_kind.entry(it.kind.clone()).or_default();
-        *count += 1;
-        *count <= OF_A_KIND
-    });
+    let mut kinds = Kinds::default();
+    island.retain(|it| behaviours.insert(it.behaviour.clone()) && kinds.admits(it.kind.clone()));
     island.truncate(KEPT);
 }

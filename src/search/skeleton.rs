@@ -1,5 +1,7 @@
 //! What formulas have in common that differ in their constants alone.
 
+use std::collections::BTreeMap;
+
 use crate::lang::ops::Op;
 use crate::lang::program::{Expr, Script};
 
@@ -16,4 +18,20 @@ pub(super) fn skeleton(script: &Script) -> String {
         write(allocation, &mut text);
     }
     text
+}
+
+/// How many formulas of one kind an island holds.
+const OF_A_KIND: usize = 3;
+
+/// Counts formulas by their kinds, so that what is tuned already does not crowd out what is young.
+#[derive(Debug, Default)]
+pub(super) struct Kinds(BTreeMap<String, usize>);
+
+impl Kinds {
+    /// Returns whether there is room for one more of a kind, and counts it.
+    pub(super) fn admits(&mut self, kind: String) -> bool {
+        let count = self.0.entry(kind).or_default();
+        *count += 1;
+        *count <= OF_A_KIND
+    }
 }

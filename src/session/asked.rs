@@ -58,15 +58,15 @@ impl Drop for Ending {
 
 impl PreparedSearch {
     /// Begins the search on a thread of its own, where it waits for the losses that it is told.
-    pub fn asked(mut self) -> AskedSearch {
-        let elsewhere = self.measured_elsewhere();
-        let subjects = self.subjects();
-        let settings = self.settings().clone();
+    pub fn asked(self) -> AskedSearch {
+        let (search, elsewhere) = self.measured_elsewhere();
+        let subjects = search.subjects();
+        let settings = search.settings().clone();
         let progress = Arc::new(Mutex::new(None));
         let (ending, told) = (Ending(Arc::clone(&elsewhere)), Arc::clone(&progress));
         let thread = std::thread::spawn(move || {
             let _ending = ending;
-            self.run(&mut |state| {
+            search.run(&mut |state| {
                 let now = SearchProgress {
                     searcher: state.searcher,
                     seed: state.seed,
@@ -103,8 +103,7 @@ impl AskedSearch {
     /// # Errors
     /// When a model cannot run.
     pub fn measure(&self, task: &LossTask) -> Result<Vec<WindowLoss>, TrialError> {
-        let subject = self.subjects.get(task.model.subject)?;
-        subject.losses(task.split, &task.model.shares, task.windows.clone())
+        self.subjects.losses(task)
     }
 
     /// Returns the ratios of a pruned model, by block and by projection, in whole weights.
@@ -136,26 +135,23 @@ impl AskedSearch {
     /// # Errors
     /// When the search stopped before its end, or as [`PreparedSearch::run`].
     pub fn end(mut self) -> Result<Found, SearchError> {
-        self.stop().unwrap_or(Err(SearchError::Interrupted(Interrupted)))
+        match self.stop() {
+            Some(Ok(found)) => found,
+            Some(Err(panic)) => std::panic::resume_unwind(panic),
+            None => Err(SearchError::Interrupted(Interrupted)),
+        }
     }
 
-    /// Has the thread end where it waits, and returns what it returned; `None` after the first call.
-    fn stop(&mut self) -> Option<Result<Found, SearchError>> {
-        let thread = self.thread.take()?;
+    /// Has the thread end where it waits, and returns what it came to; `None` after the first call.
+    fn stop(&mut self) -> Option<std::thread::Result<Result<Found, SearchError>>> {
         self.elsewhere.close();
-        match thread.join() {
-            Ok(found) => Some(found),
-            Err(panic) => std::panic::resume_unwind(panic),
-        }
+        self.thread.take().map(JoinHandle::join)
     }
 }
 
 impl Drop for AskedSearch {
     fn drop(&mut self) {
-        self.elsewhere.close();
-        if let Some(thread) = self.thread.take() {
-            // A panic was printed where it happened; a second one here would end the process.
-            let _ = thread.join();
-        }
+        // A panic was printed where it happened; a second one here would end the process.
+        let _ = self.stop();
     }
 }

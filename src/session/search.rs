@@ -30,6 +30,7 @@ use crate::tasks::{Purpose, TaskPlan};
 use crate::trial::cancel::Cancel;
 use crate::trial::elsewhere::Elsewhere;
 use crate::trial::error::TrialError;
+use crate::trial::evaluator::Evaluator;
 use crate::trial::loss::Measure;
 use crate::trial::measurer::Measurer;
 use crate::trial::open::{DEVICE, Placement, open};
@@ -41,7 +42,6 @@ use crate::trial::store::Journal;
 use crate::trial::subjects::Subjects;
 use crate::trial::target::Target;
 use crate::trial::text::Split;
-use crate::trial::threads::Threads;
 
 /// On which models, at which sparsities, and by which loss candidates are measured.
 #[derive(Clone, Debug)]
@@ -336,8 +336,7 @@ impl Search {
         let mut prepared = prepare(opened, cancel, note)?;
         if let Some((_, replace)) = measurer {
             let evaluator = prepared.evaluator;
-            prepared.evaluator =
-                crate::trial::evaluator::Evaluator { measurer: replace(evaluator.measurer), ..evaluator };
+            prepared.evaluator = Evaluator { measurer: replace(evaluator.measurer), ..evaluator };
         }
         if !resumed {
             settings.identities.clone_from(&prepared.identity);
@@ -376,13 +375,11 @@ pub struct Found {
 
 impl PreparedSearch {
     /// Has losses measured by whoever asks for tasks, and returns what hands them out.
-    pub(super) fn measured_elsewhere(&mut self) -> Arc<Elsewhere> {
-        let evaluator = &mut self.prepared.evaluator;
-        let none = Box::new(Threads::new(Arc::clone(&evaluator.subjects), evaluator.cancel.clone()));
-        let here = std::mem::replace(&mut evaluator.measurer, none);
-        let elsewhere = Arc::new(Elsewhere::new(here));
-        evaluator.measurer = Box::new(Arc::clone(&elsewhere));
-        elsewhere
+    pub(super) fn measured_elsewhere(self) -> (Self, Arc<Elsewhere>) {
+        let Prepared { evaluator, .. } = self.prepared;
+        let elsewhere = Arc::new(Elsewhere::new(evaluator.measurer));
+        let evaluator = Evaluator { measurer: Box::new(Arc::clone(&elsewhere)), ..evaluator };
+        (Self { prepared: Prepared { evaluator, ..self.prepared }, ..self }, elsewhere)
     }
 
     /// Returns the models.

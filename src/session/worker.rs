@@ -44,7 +44,6 @@ impl Worker {
     /// # Errors
     /// When the model cannot run.
     pub fn measure(&self, task: &LossTask) -> Result<Vec<WindowLoss>, TrialError> {
-        let subject = self.subjects.get(task.model.subject)?;
-        subject.losses(task.split, &task.model.shares, task.windows.clone())
+        self.subjects.losses(task)
     }
 }

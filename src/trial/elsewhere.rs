@@ -3,7 +3,7 @@
 //! The search runs on a thread of its own and waits here; whoever measures calls [`Elsewhere::ask`] and [`Elsewhere::tell`] from others.
 //! Tasks that are not about losses of pruned models, such as the gradients of a control, are answered in this process.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -167,24 +167,14 @@ impl Elsewhere {
 
     /// Has losses measured, and hands them over in the order of their tasks.
     fn losses(&self, tasks: &[&LossTask], receive: &mut Receiver<'_>) -> Result<(), TrialError> {
-        let mut places = BTreeMap::new();
-        // What is asked for twice is measured once.
-        let mut known: Vec<(&LossTask, u64)> = Vec::new();
-        for (place, task) in tasks.iter().enumerate() {
-            let id = match known.iter().find(|(same, _)| same == task) {
-                Some((_, id)) => *id,
-                None => self.put((*task).clone(), None),
-            };
-            known.push((task, id));
-            places.entry(id).or_insert_with(BTreeSet::new).insert(place);
-        }
+        let numbered = tasks.iter().enumerate();
+        let mut places: BTreeMap<u64, usize> =
+            numbered.map(|(place, task)| (self.put((*task).clone(), None), place)).collect();
         let mut waiting = BTreeMap::new();
         let mut next = 0;
         while next < tasks.len() {
             let (id, losses) = self.take()?;
-            for place in places.remove(&id).unwrap_or_default() {
-                waiting.insert(place, losses.clone());
-            }
+            waiting.extend(places.remove(&id).map(|place| (place, losses)));
             while let Some(losses) = waiting.remove(&next) {
                 receive(Answer::Losses(losses))?;
                 next += 1;

@@ -1,7 +1,9 @@
 //! The models of a trial: one, or several.
 
 use super::error::TrialError;
+use super::measurer::LossTask;
 use super::subject::Subject;
+use crate::measure::WindowLoss;
 
 /// One model or several, by their place.
 #[derive(Debug)]
@@ -33,6 +35,14 @@ impl Subjects {
     pub fn get(&self, place: usize) -> Result<&Subject, TrialError> {
         let missing = TrialError::NoSubject { subject: place, models: 1 + self.others.len() };
         self.iter().nth(place).ok_or(missing)
+    }
+
+    /// Returns the losses of some windows under a pruned model, `[windows]`; several threads may ask at a time.
+    ///
+    /// # Errors
+    /// When there is no such model, or it cannot run.
+    pub fn losses(&self, task: &LossTask) -> Result<Vec<WindowLoss>, TrialError> {
+        self.get(task.model.subject)?.losses(task.split, &task.model.shares, task.windows.clone())
     }
 }
 

@@ -43,10 +43,7 @@ impl Threads {
     pub(super) fn answer(&self, task: &Task) -> Result<Answer, TrialError> {
         self.cancel.check()?;
         match task {
-            Task::Losses(task) => {
-                let subject = self.subjects.get(task.model.subject)?;
-                subject.losses(task.split, &task.model.shares, task.windows.clone()).map(Answer::Losses)
-            }
+            Task::Losses(task) => self.subjects.losses(task).map(Answer::Losses),
             Task::Marginals(task) => {
                 let subject = self.subjects.get(task.model.subject)?;
                 marginals(subject, task, &self.entrances).map(Answer::Marginals)

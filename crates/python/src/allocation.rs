@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use allot::cli::CliError;
 use allot::exchange::file::AllocationFile;
 use allot::exchange::llm_compressor::{self, Modifier};
+use allot::json::DocumentKind;
 use allot::lang::types::UnitKind;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -98,7 +99,7 @@ impl Allocation {
     /// Returns the allocation file, as ``allot eval --format json`` prints it.
     fn to_json(&self) -> String {
         // It is text and numbers, which JSON has a form for.
-        serde_json::to_string_pretty(&self.0).unwrap_or_default()
+        serde_json::to_string_pretty(&DocumentKind::Allocation.of(&self.0)).unwrap_or_default()
     }
 
     fn save(&self, path: PathBuf) -> PyResult<()> {

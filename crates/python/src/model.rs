@@ -6,11 +6,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use allot::cli::CliError;
 use allot::cli::host;
-use allot::exchange::file::{AllocationFile, CalibrationName, ModelName};
+use allot::exchange::AllocationFile;
 use allot::lang::canonical;
 use allot::model::{Checkpoint, hub};
 use allot::prune::{Mask, Method, Pattern, PruneOptions, Report};
-use allot::session::{AllocationOptions, Calibration, Event, Needs, Session, SessionError, named_method};
+use allot::session::{
+    AllocationOptions, Calibration, Event, Needs, Session, SessionError, calibration_name, model_name,
+    named_method,
+};
 use allot::stats::Source;
 use numpy::PyArray1;
 use pyo3::prelude::*;
@@ -169,16 +172,8 @@ impl Model {
             let outcome = session.allocate(&script, &options)?;
             let hash = canonical::hash(&script.script);
             let checkpoint = session.checkpoint();
-            let model = ModelName {
-                architecture: checkpoint.config().architecture.title.to_owned(),
-                fingerprint: checkpoint.fingerprint(),
-            };
-            let calibration = session.at_hand().map(|it| CalibrationName {
-                source: it.provenance.source.clone(),
-                samples: it.provenance.samples,
-                length: it.provenance.length,
-                seed: it.provenance.seed,
-            });
+            let model = model_name(checkpoint);
+            let calibration = session.at_hand().map(calibration_name);
             let file = AllocationFile::new(&outcome.allocation, outcome.unit, &script.name, Some(hash));
             Ok(AllocationFile { model: Some(model), calibration, ..file })
         })?;

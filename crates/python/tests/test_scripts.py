@@ -71,3 +71,14 @@ def test_masks_take_the_lowest_scores():
         assert mask.dtype == bool and mask.shape == weight.shape
         for row, marks in zip(np.abs(weight), mask):
             assert marks.sum() == 4 and row[marks].max() < row[~marks].min()
+
+
+def test_rows_lose_what_their_ratios_say():
+    rng = np.random.default_rng(4)
+    weights = [rng.normal(size=(6, 16)) * np.arange(1, 7)[:, None] for _ in range(2)]
+    layers = allot.Layers({"weight": weight, "input_norm": np.ones(16)} for weight in weights)
+    allocation = allot.Script("unit row\nsum(score) |> scale(lambda = 0.3)").ratios(layers, 0.5)
+    masks = layers.masks(allocation)
+    assert {name: int(mask.sum()) for name, mask in masks.items()} == allocation.pruned
+    counts = [mask.sum(axis=1) for mask in masks.values()]
+    assert any(len(set(of_layer)) > 1 for of_layer in counts), counts

@@ -3,6 +3,7 @@
 import json
 import math
 import random
+import re
 import shutil
 
 import pytest
@@ -130,3 +131,24 @@ def test_options_are_checked_as_the_command_does(bundled, texts, tmp_path):
     with pytest.raises(allot.AllotError, match="exists"):
         opened(bundled, texts, tmp_path / "run")
     shutil.rmtree(tmp_path / "run")
+
+
+def test_what_a_search_here_cannot_do_is_refused_and_not_ignored(bundled, texts, tmp_path):
+    with pytest.raises(allot.AllotError, match="measures on Ray"):
+        opened(bundled, texts, tmp_path / "run", ray="auto")
+    with pytest.raises(allot.ArgumentError, match="dry-run"):
+        opened(bundled, texts, tmp_path / "run", dry_run=True)
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_clusters_options_are_those_that_help_describes(command):
+    from allot.ray import Workers, _parser
+
+    section = command("search", "--help").stdout.split("\nMany machines:\n")[1].split("\n\nOptions:")[0]
+    described = set(re.findall(r"^ +--([a-z-]+)", section, re.MULTILINE))
+    ours = {it.option_strings[0][2:] for it in _parser()._actions}
+    for name in ["workers", "worker-cpus", "worker-gpus", "deadline", "any-device"]:
+        assert name in described and name in ours, name
+    for wrong in [{"count": 0}, {"cpus": -1.0}, {"gpus": float("nan")}, {"deadline": 0.0}]:
+        with pytest.raises(allot.ArgumentError, match="workers cannot have"):
+            Workers(**wrong)

@@ -15,12 +15,13 @@ use crate::descent::settings::{DescentSettings, RowSettings};
 use crate::descent::several::{damage, descend_all, uniform};
 use crate::descent::steps::{Memory, StepLog};
 use crate::descent::summary::{Descended, DescentSummary, Found};
-use crate::exchange::{AllocationFile, file::ModelName};
+use crate::exchange::AllocationFile;
 use crate::forecast::{Trial, Work};
 use crate::json::DocumentKind;
 use crate::lang::types::UnitKind;
 use crate::prune::Pattern;
 use crate::report::{TableOptions, descent};
+use crate::session::model_name;
 use crate::stats::Source;
 use crate::trial::band::Band;
 use crate::trial::evaluator::Evaluator;
@@ -302,10 +303,7 @@ fn write(folder: &Folder, evaluator: &Evaluator, summary: &DescentSummary) -> Re
         let allocation = &found.descended.allocation;
         let mut file = AllocationFile::new(allocation, summary.settings.unit, "descent", None);
         let checkpoint = evaluator.subjects.first().checkpoint();
-        file.model = Some(ModelName {
-            architecture: checkpoint.config().architecture.title.to_owned(),
-            fingerprint: checkpoint.fingerprint(),
-        });
+        file.model = Some(model_name(checkpoint));
         let path = folder.allocation(allocation.target);
         output::write_file(
             &path,

@@ -16,12 +16,12 @@ use crate::cli::shared::scripts::{self, WrittenScript};
 use crate::cli::shared::{context, model, output};
 use crate::exchange::dsa;
 use crate::exchange::{
-    AllocationFile, ExchangeError, alphapruning, csv, dlp, evopress, file, llm_compressor, npy, numpy,
+    AllocationFile, ExchangeError, alphapruning, csv, dlp, evopress, llm_compressor, npy, numpy,
 };
 use crate::json::DocumentKind;
 use crate::lang::types::UnitKind;
 use crate::lang::{canonical, latex, print};
-use crate::session::{LoadedScript, Session, metric_of};
+use crate::session::{LoadedScript, Session, calibration_name, metric_of, model_name};
 
 /// Writes a script, or the allocation that it gives on a model, in another tool's form
 #[derive(Debug, clap::Args)]
@@ -276,16 +276,8 @@ fn decided(
     let (checkpoint, statistics) = (session.checkpoint(), session.at_hand());
     let hash = Some(canonical::hash(&loaded.script));
     let file = AllocationFile {
-        model: Some(file::ModelName {
-            architecture: checkpoint.config().architecture.title.to_owned(),
-            fingerprint: checkpoint.fingerprint(),
-        }),
-        calibration: statistics.map(|statistics| file::CalibrationName {
-            source: statistics.provenance.source.clone(),
-            samples: statistics.provenance.samples,
-            length: statistics.provenance.length,
-            seed: statistics.provenance.seed,
-        }),
+        model: Some(model_name(checkpoint)),
+        calibration: statistics.map(calibration_name),
         ..AllocationFile::new(&outcome.allocation, outcome.unit, &loaded.name, hash)
     };
     Ok((file, loaded.name.clone()))

@@ -8,12 +8,12 @@ use crate::cli::shared::error::CliError;
 use crate::cli::shared::progress::watch;
 use crate::cli::shared::{context, model, output};
 use crate::exchange::{
-    AllocationFile, ExchangeError, Format, Unsaid, alphapruning, csv, dlp, evopress, file, llm_compressor,
+    AllocationFile, ExchangeError, Format, Unsaid, alphapruning, csv, dlp, evopress, llm_compressor,
     modules::allocation, npy,
 };
 use crate::json::DocumentKind;
 use crate::report::number::percent;
-use crate::session::Session;
+use crate::session::{Session, model_name};
 
 /// How far a file's ratios may be from the sparsity asked for without a word.
 const UNNOTICED: f64 = 1e-6;
@@ -85,13 +85,7 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
             AllocationFile::new(&imported.allocation, imported.unit, &name, None)
         }
     };
-    let file = AllocationFile {
-        model: Some(file::ModelName {
-            architecture: checkpoint.config().architecture.title.to_owned(),
-            fingerprint: checkpoint.fingerprint(),
-        }),
-        ..imported
-    };
+    let file = AllocationFile { model: Some(model_name(&checkpoint)), ..imported };
     match &arguments.output {
         None => output::print_json(DocumentKind::Allocation, &file)?,
         Some(path) => {

@@ -186,9 +186,6 @@ enum Control {
 }
 
 pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdict, CliError> {
-    if arguments.many.ray.is_some() {
-        return Err(CliError::NoRay);
-    }
     if arguments.dry_run.dry_run {
         let (place, texts) = (place(arguments)?, texts(arguments)?);
         // Every control spends what a search does.
@@ -204,6 +201,9 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
 /// # Errors
 /// Fails when a model, a text or a script cannot be found, or the folder to go on in is not a search's.
 pub(in crate::cli) fn described(arguments: &Arguments, common: Common) -> Result<Search, CliError> {
+    if arguments.many.ray.is_some() {
+        return Err(CliError::NoRay);
+    }
     if let Some(folder) = &arguments.resume {
         let search = Search::resume(folder)?;
         let search = match arguments.evaluations {
@@ -239,6 +239,11 @@ pub(in crate::cli) fn described(arguments: &Arguments, common: Common) -> Result
     settings.seeds = (arguments.seed..arguments.seed.saturating_add(arguments.seeds)).collect();
     settings.controls = controls(&arguments.control);
     Ok(Search::new(settings, out).within(arguments.time_limit))
+}
+
+/// Returns whether only a plan is asked for.
+pub(in crate::cli) const fn is_planned(arguments: &Arguments) -> bool {
+    arguments.dry_run.dry_run
 }
 
 /// Returns where a new search measures; clap asks for a model and a sparsity unless a run is resumed.

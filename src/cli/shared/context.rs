@@ -9,6 +9,7 @@ use super::terminal;
 use crate::exchange::file::CalibrationName;
 use crate::model::{Checkpoint, Identity};
 use crate::search::settings::Settings;
+use crate::session::calibration_name;
 use crate::stats::Statistics;
 
 /// What a document depends on.
@@ -83,13 +84,7 @@ pub(in crate::cli) fn method(name: &str) {
 
 /// Notes what statistics were collected on.
 pub(in crate::cli) fn calibration(statistics: Option<&Statistics>) {
-    let Some(provenance) = statistics.map(|it| &it.provenance) else { return };
-    let name = CalibrationName {
-        source: provenance.source.clone(),
-        samples: provenance.samples,
-        length: provenance.length,
-        seed: provenance.seed,
-    };
+    let Some(name) = statistics.map(calibration_name) else { return };
     note(|used| used.calibration = Some(name));
 }
 

@@ -347,7 +347,7 @@ pub enum CliError {
     #[error(transparent)]
     Script(#[from] crate::allocate::script::ScriptError),
     /// A search is to run on Ray, which is Python's.
-    #[error("`--ray` is for the `allot` of the Python package, and this is the one of cargo")]
+    #[error("only the command `allot search` of the Python package measures on Ray")]
     NoRay,
     /// A graph string cannot be read.
     #[error(transparent)]

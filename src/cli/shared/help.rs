@@ -63,7 +63,7 @@ fn one(line: impl Into<String>) -> Vec<String> {
 pub(in crate::cli) fn of(error: &CliError) -> Vec<String> {
     match error {
         CliError::Read { cause, .. } => read(cause),
-        CliError::NoRay => one("from a checkout: pip install './crates/python[ray]'"),
+        CliError::NoRay => one("pip install './crates/python[ray]'; a program calls `allot.ray.run`"),
         CliError::Exists { .. } => one("pass `--force` to overwrite it"),
         CliError::Search(cause) => search(cause),
         CliError::Trial(cause) => trial(cause),

@@ -53,8 +53,9 @@ def document(arguments: Sequence[str], progress: bool) -> Any:
     raise errors.from_failure(json.dumps(failure))
 
 
-def _several(values: str | Sequence[str]) -> str:
-    return values if isinstance(values, str) else ",".join(values)
+def _several(values: str | float | Sequence[str] | Sequence[float]) -> str:
+    """Returns one value or several as commands take them, with commas between."""
+    return str(values) if isinstance(values, (str, int, float)) else ",".join(map(str, values))
 
 
 def tasks(model: str | os.PathLike[str], tasks: str | Sequence[str], *, progress: bool = False, **options: Any) -> Any:
@@ -98,9 +99,7 @@ def compare(
     **options
         The command's options, as ``allot compare --help`` lists them.
     """
-    several = [sparsity] if isinstance(sparsity, (int, float)) else list(sparsity)
-    asked = ",".join(str(it) for it in several)
-    arguments = ["compare", os.fspath(model), *map(os.fspath, scripts), "--sparsity", asked, *words(options)]
+    arguments = ["compare", os.fspath(model), *map(os.fspath, scripts), "--sparsity", _several(sparsity), *words(options)]
     return document(arguments, progress)
 
 
@@ -127,7 +126,6 @@ def descend(
     **options
         The command's options, as ``allot descend --help`` lists them.
     """
-    several = [sparsity] if isinstance(sparsity, (int, float)) else list(sparsity)
-    asked = ",".join(str(it) for it in several)
-    arguments = ["descend", os.fspath(model), "--sparsity", asked, "--out", os.fspath(out), *words(options)]
+    options = {"sparsity": _several(sparsity), "out": out, **options}
+    arguments = ["descend", os.fspath(model), *words(options)]
     return document(arguments, progress)

@@ -57,6 +57,17 @@ class Workers:
     deadline: float | None = None
     any_device: bool = False
 
+    def __post_init__(self) -> None:
+        wrong = [
+            ("count", self.count, self.count is not None and self.count < 1),
+            ("cpus", self.cpus, not self.cpus >= 0),
+            ("gpus", self.gpus, not self.gpus >= 0),
+            ("deadline", self.deadline, self.deadline is not None and not self.deadline > 0),
+        ]
+        for name, value, refused in wrong:
+            if refused:
+                raise ArgumentError(f"workers cannot have the {name} {value}")
+
 
 class Measurer:
     """Measures a search's tasks in a process of Ray's."""
@@ -349,13 +360,10 @@ def _device(workers: Workers) -> list[str]:
     return ["--device", workers.device, "--precision", workers.precision]
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Runs ``allot search ... --ray ADDRESS``, and returns the exit code."""
-    if {"--help", "-h"} & set(arguments):
-        return _allot.run_command(["allot", "search", *arguments])
-    # `allot search --help` describes these; the others are read by the command itself.
+def _parser() -> argparse.ArgumentParser:
+    """Returns what reads a cluster's options, which `allot search --help` describes; the others are read by the command itself."""
     parser = argparse.ArgumentParser(prog="allot search", add_help=False, allow_abbrev=False)
-    parser.add_argument("--ray", metavar="ADDRESS",)
+    parser.add_argument("--ray", metavar="ADDRESS")
     parser.add_argument("--workers", type=int)
     parser.add_argument("--worker-cpus", type=float, default=1.0)
     parser.add_argument("--worker-gpus", type=float, default=0.0)
@@ -364,12 +372,19 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--precision", default="f32")
     parser.add_argument("--quiet", "-q", action="store_true")
-    ours, rest = parser.parse_known_args(list(arguments))
-    workers = Workers(
-        ours.workers, ours.worker_cpus, ours.worker_gpus, ours.device, ours.precision, ours.deadline, ours.any_device
-    )
+    return parser
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs ``allot search ... --ray ADDRESS``, and returns the exit code."""
+    if {"--help", "-h"} & set(arguments):
+        return _allot.run_command(["allot", "search", *arguments])
+    ours, rest = _parser().parse_known_args(list(arguments))
     address = None if ours.ray == "local" else ours.ray
     try:
+        workers = Workers(
+            ours.workers, ours.worker_cpus, ours.worker_gpus, ours.device, ours.precision, ours.deadline, ours.any_device
+        )
         found = _of_words(rest, address, workers, shown(None if ours.quiet else True))
     except KeyboardInterrupt:
         print("interrupted; `allot search --resume RUN --ray ADDRESS` goes on from there", file=sys.stderr)
