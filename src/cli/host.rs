@@ -1,4 +1,4 @@
-//! What a program in another language calls: a search that a command line describes, and failures as data.
+//! Entry points for bindings in other languages: a search described by a command line, and failures as data.
 
 use std::ffi::OsString;
 
@@ -27,25 +27,25 @@ impl HostError {
     }
 
     fn of(failure: &Failure) -> Self {
-        // It is text and numbers, which JSON has a form for.
+        // Serialising text and numbers cannot fail.
         Self(serde_json::to_value(failure).unwrap_or_default())
     }
 }
 
-/// A search as a command line describes it, and where it runs.
+/// A search described by a command line.
 #[derive(Debug)]
 pub struct DescribedSearch {
-    /// The search, on the devices that were named.
+    /// The search, placed on the named devices.
     pub search: Search,
     common: Common,
 }
 
 impl DescribedSearch {
-    /// Reads the words behind `allot search`. Contradictory options are refused, and what is to be written is checked, as the command
-    /// does it.
+    /// Parses the arguments of `allot search`. Like the command, it refuses contradictory options and checks that the outputs can
+    /// be written.
     ///
     /// # Errors
-    /// When the command would fail before its work.
+    /// When the command would fail before it starts its work.
     pub fn read(words: &[OsString]) -> Result<Self, HostError> {
         let before = ["allot", "search", "--quiet"].map(OsString::from);
         let parsed = command().try_get_matches_from(before.iter().chain(words));
@@ -57,7 +57,7 @@ impl DescribedSearch {
         };
         if search::is_planned(arguments) {
             let (option, when) = ("--dry-run".to_owned(), "here".to_owned());
-            let why = "a plan is printed by the command, and nothing is searched";
+            let why = "only the command prints a plan";
             return Err(HostError::new(CliError::Refused { option, when, why }));
         }
         let common = cli.common;
@@ -68,20 +68,20 @@ impl DescribedSearch {
         Ok(Self { search, common })
     }
 
-    /// Takes the search, and keeps what writing its results takes.
+    /// Separates the search from the writer of its results.
     pub fn split(self) -> (Search, Writer) {
         (self.search, Writer { common: self.common })
     }
 }
 
-/// Writes what a search found as the command does.
+/// Writes the results of a search as the command does.
 #[derive(Clone, Copy, Debug)]
 pub struct Writer {
     common: Common,
 }
 
 impl Writer {
-    /// Writes scripts, figures, the page and all of it as data into the search's folder.
+    /// Writes scripts, figures, the report page and the summary into the search's folder.
     ///
     /// # Errors
     /// When a file cannot be written.
@@ -91,7 +91,7 @@ impl Writer {
     }
 }
 
-/// `--device` and `--precision` alone.
+/// Only the options `--device` and `--precision`.
 #[derive(Debug, Parser)]
 struct Place {
     #[command(flatten)]

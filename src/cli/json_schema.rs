@@ -1,4 +1,4 @@
-//! The schemas of the documents, made from the types that are written.
+//! The JSON Schemas of the documents, derived from the serialised types.
 
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
@@ -38,21 +38,21 @@ pub(in crate::cli) struct Listed {
 pub(in crate::cli) struct ListedSchema {
     /// Its name.
     pub(in crate::cli) name: &'static str,
-    /// What documents of it say in their field `schema`.
+    /// The value of the field `schema` in its documents.
     pub(in crate::cli) tag: &'static str,
-    /// Where such documents are met.
+    /// Where its documents occur.
     pub(in crate::cli) place: &'static str,
 }
 
 impl Listed {
-    /// Returns the list of all.
+    /// Returns the list of all schemas.
     pub(in crate::cli) fn all() -> Self {
         let schemas = DocumentKind::ALL.iter();
         let listed = |it: &DocumentKind| ListedSchema { name: it.name(), tag: it.tag(), place: it.place() };
         Self { schemas: schemas.map(listed).collect() }
     }
 
-    /// Returns the list as text, a line each.
+    /// Returns the list as text, one line for each schema.
     pub(in crate::cli) fn text(&self) -> String {
         let width = self.schemas.iter().map(|it| it.tag.len()).max().unwrap_or(0);
         self.schemas.iter().map(|it| format!("{:width$}  {}\n", it.tag, it.place.replace('`', ""))).collect()
@@ -98,7 +98,7 @@ pub(in crate::cli) fn of(document: DocumentKind) -> Value {
     finished(document, schema)
 }
 
-/// Makes the schema of a type as it is written, with what every document has.
+/// Makes the schema of a serialised type, with the field `context` that every printed document has.
 fn made<T: JsonSchema>() -> Schema {
     let mut generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
     let context = generator.subschema_for::<Context>();
@@ -121,7 +121,7 @@ fn finished(document: DocumentKind, schema: Schema) -> Value {
             if let Some(Value::Object(context)) = properties.get_mut("context") {
                 context.insert(
                     "description".to_owned(),
-                    "What it depends on; in what is printed, not in files.".into(),
+                    "What the document depends on; in printed documents, not in files.".into(),
                 );
             }
         }
@@ -133,8 +133,8 @@ fn finished(document: DocumentKind, schema: Schema) -> Value {
     schema
 }
 
-/// Allows no other properties than those that are named, and null where a number is not finite, everywhere in a schema.
-/// `part` is a schema beside others of one object.
+/// Throughout a schema, forbids unnamed properties, and allows null for numbers, as numbers that are not finite are written as
+/// null. `part` says that other schemas describe the same object.
 fn close(schema: &mut Value, part: bool) {
     let Some(map) = schema.as_object_mut() else { return };
     if map.get("type") == Some(&json!("number")) {

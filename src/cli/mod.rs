@@ -1,5 +1,5 @@
-//! The command line: arguments in, calls out, nothing computed here. `commands` has one file for each command, `shared` what
-//! several of them use.
+//! The command line: it parses arguments, calls the library and prints results, and computes nothing itself. `commands` has one
+//! file for each command, `shared` the code that several commands use.
 
 mod commands;
 pub mod host;
@@ -27,9 +27,9 @@ use shared::{configuration, help, interrupt, layout, rules, target, terminal};
 /// A small typed language for sparsity allocation functions, and the tools around it.
 #[derive(Debug, Parser)]
 #[command(name = "allot", version, long_version = long_version(), max_term_width = 100)]
-#[command(after_help = "Exit codes: 0 all is well, 1 a check found something, 2 an error, 130 interrupted.
+#[command(after_help = "Exit codes: 0 success, 1 a check found a problem, 2 error, 130 interrupted.
 
-What one always says may stand in ~/.config/allot/config.toml, a line each: device, precision, memory, threads, color.")]
+The file ~/.config/allot/config.toml can set defaults of --device, --precision, --memory, --threads and --color, one key per line.")]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -51,7 +51,7 @@ enum Command {
     Kl(kl::Arguments),
     Tasks(tasks::Arguments),
     Generate(generate::Arguments),
-    // Boxed, as it has many more options than the others.
+    // Boxed because it is much larger than the others.
     Search(Box<search::Arguments>),
     Descend(descend::Arguments),
     Enumerate(enumerate::Arguments),
@@ -77,9 +77,9 @@ pub fn main() -> ExitCode {
     ExitCode::from(run_words(&words))
 }
 
-/// Runs the command that words name, the first of which is the program's name, and returns the process's exit code.
+/// Runs the command in `words`, whose first entry is the program's name, and returns the process's exit code.
 ///
-/// It takes over the signals, and may be called once in a process, before another thread runs.
+/// It installs signal handlers. Call it at most once in a process, before any other thread runs.
 pub fn run_words(words: &[OsString]) -> u8 {
     sleep_when_idle();
     if let Err(error) = configure() {
@@ -93,7 +93,7 @@ pub fn run_words(words: &[OsString]) -> u8 {
     };
     terminal::color(cli.common.color);
     if let Some(threads) = cli.common.threads {
-        // Nothing has used the pool yet, so that it is built here and nowhere else.
+        // Nothing has used rayon's pool yet, so this call builds it.
         let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
     }
     let given = Given::of(&matches);
@@ -124,7 +124,7 @@ pub fn run_words(words: &[OsString]) -> u8 {
     }
 }
 
-/// Shows what clap has to say of the arguments: the help that was asked for, or what is wrong with them.
+/// Prints clap's answer to the arguments: the requested help, or what is wrong with them.
 fn refused(error: &clap::Error, words: &[OsString]) -> u8 {
     let _ = error.print();
     let code = u8::try_from(error.exit_code()).unwrap_or(FAILED);
@@ -136,7 +136,7 @@ fn refused(error: &clap::Error, words: &[OsString]) -> u8 {
     code
 }
 
-/// Looks at arguments before any work begins: whether they go together, and whether what is to be written can be.
+/// Checks before any work begins that the arguments are compatible and that the outputs can be written.
 fn check(given: Option<Given<'_>>) -> Result<(), CliError> {
     let Some(given) = given else { return Ok(()) };
     rules::check(&given)?;
@@ -176,7 +176,7 @@ fn run(cli: &Cli, given: Option<Given<'_>>) -> Result<Verdict, CliError> {
     }
 }
 
-/// Keeps candle's own threads from waiting in a loop: the work that pays runs on rayon's, which sleep.
+/// Limits candle's own thread pool to one thread, as its idle threads spin. The heavy work runs on rayon's threads, which sleep.
 fn sleep_when_idle() {
     const THREADS: &str = "CANDLE_NUM_THREADS";
     if std::env::var_os(THREADS).is_none() {
@@ -185,7 +185,7 @@ fn sleep_when_idle() {
     }
 }
 
-/// Hands what the configuration file says to clap, as the environment would.
+/// Passes the settings of the configuration file to clap as environment variables.
 fn configure() -> Result<(), CliError> {
     for (name, value) in configuration::variables()? {
         // SAFETY: no other thread runs yet that could read the environment meanwhile.
@@ -194,7 +194,7 @@ fn configure() -> Result<(), CliError> {
     Ok(())
 }
 
-/// What `--version` says beside the version: the commit that a release is built from, and what the build can do.
+/// Returns the text of `--version`: the version, the commit of a release build, and the enabled features.
 fn long_version() -> &'static str {
     static SAID: OnceLock<String> = OnceLock::new();
     SAID.get_or_init(|| {
@@ -206,27 +206,26 @@ fn long_version() -> &'static str {
     })
 }
 
-/// Returns the description of the command line, from which its reference is made.
+/// Returns clap's definition of the command line, from which the reference page is generated.
 pub fn command() -> clap::Command {
     layout::laid_out(Cli::command())
 }
 
-/// Refuses a command line whose options contradict each other or would be ignored, as the command itself does before any work begins.
+/// Refuses a command line whose options contradict each other or would be ignored, as the command itself does before any work.
 ///
 /// # Errors
-/// With clap's message, or the first option that the table refuses.
+/// With clap's error, or with the first option that the table of rules refuses.
 pub fn refuse(words: &[&str]) -> Result<(), Box<dyn std::error::Error>> {
     let matches = command().try_get_matches_from(words)?;
     Ok(Given::of(&matches).map_or(Ok(()), |given| rules::check(&given))?)
 }
 
-/// Returns the table of options that do not go together, in words: commands, options, when they are refused, and why.
+/// Returns the table of incompatible options as text: commands, options, when they are refused, and why.
 pub fn refusals() -> Vec<[String; 4]> {
     rules::listed(&command())
 }
 
-/// Returns the kinds of JSON that are printed and written: what documents say in their field `schema`, where they are met, and the JSON
-/// Schema.
+/// Returns every kind of JSON document: the value of its field `schema`, where it occurs, and its JSON Schema.
 pub fn schemas() -> impl Iterator<Item = (&'static str, &'static str, serde_json::Value)> {
     DocumentKind::ALL.into_iter().map(|kind| (kind.tag(), kind.place(), json_schema::of(kind)))
 }

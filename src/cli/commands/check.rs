@@ -1,4 +1,4 @@
-//! `allot check`: are these scripts well-formed and well-typed?
+//! `allot check`: checks the syntax and types of scripts.
 
 use serde::Serialize;
 
@@ -20,7 +20,7 @@ use crate::report::plan::PlanData;
 use crate::session::metric_of;
 use crate::{lang, report};
 
-/// How often certain changes are looked for: one mistake may hide another.
+/// The most rounds of fixes per file, as fixing one mistake may reveal another.
 const ROUNDS: usize = 20;
 
 /// Checks scripts: syntax, names, arguments and types
@@ -34,40 +34,40 @@ const ROUNDS: usize = 20;
   allot check --plan owl
   echo 'mean(score) |> scale' | allot check -
 
-With `--format sarif` and `--format github` mistakes are written as code scanners and GitHub's workflows read them.")]
+With `--format sarif` or `--format github`, mistakes are printed in the format that code scanners or GitHub's workflows read.")]
 pub(in crate::cli) struct Arguments {
-    /// The scripts: files, folders with files that end in .allot, published scripts by name; `-` is standard input
+    /// The scripts: files, folders with files that end in .allot, names of published scripts, or `-` for standard input
     #[arg(required_unless_present = "expression", value_name = "SCRIPT")]
     scripts: Vec<String>,
     #[command(flatten)]
     written: WrittenScripts,
-    /// Makes the changes that certainly mend a mistake, such as `^` for `**`, in the files
+    /// Applies unambiguous fixes to the files, such as `^` for `**`
     #[arg(long)]
     fix: bool,
-    /// Exits with 1 when there is a warning, too
+    /// Also exits with 1 if there are warnings
     #[arg(long)]
     deny_warnings: bool,
-    /// Also prints how each script is evaluated: rounds of reductions, reads of the weights, buffers
+    /// Also prints each script's evaluation plan: rounds of reductions, reads of the weights, buffers
     #[arg(long)]
     plan: bool,
-    /// How weights are scored when a script does not say, for the plan
+    /// Method that scores weights in the plan when a script has no metric
     #[arg(long, default_value = "wanda")]
     method: String,
-    /// The allocation unit, instead of the scripts' own
+    /// Allocation unit to use instead of the scripts' own: block, projection or row
     #[arg(long, value_parser = crate::cli::shared::values::unit)]
     unit: Option<UnitKind>,
 }
 
-/// How mistakes are written.
+/// The form in which mistakes are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::cli) enum Form {
-    /// Under the code.
+    /// Text, with each mistake under its code.
     Text,
-    /// As data.
+    /// JSON.
     Json,
-    /// As code scanners read them.
+    /// SARIF, for code scanners.
     Sarif,
-    /// As GitHub's workflows read them.
+    /// Annotations of GitHub's workflows.
     Github,
 }
 
@@ -83,7 +83,7 @@ impl Form {
     }
 }
 
-/// What was found in all scripts.
+/// The findings of all scripts.
 #[derive(Default)]
 struct Found {
     scripts: usize,
@@ -95,20 +95,20 @@ struct Found {
     plans: Vec<Planned>,
 }
 
-/// What `--format json` prints.
+/// The document of `--format json`.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(in crate::cli) struct Printed<'a> {
     /// The mistakes of all scripts, in order.
     diagnostics: &'a [DiagnosticData],
-    /// How each script is evaluated, where that was asked for.
+    /// Each script's evaluation plan, with `--plan`.
     #[serde(skip_serializing_if = "Option::is_none")]
     plans: Option<&'a [Planned]>,
-    /// The scripts that could not be read: which, and why.
+    /// The errors of scripts that could not be read.
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     unread: &'a [String],
 }
 
-/// How a script is evaluated.
+/// A script's evaluation plan.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 struct Planned {
     /// The script's file.
@@ -125,7 +125,7 @@ pub(in crate::cli) fn run(arguments: &Arguments, form: Form, common: Common) -> 
     for name in names {
         match name.read() {
             Ok(input) => found.look_at(&input, arguments, form, &metric)?,
-            // The others are looked at all the same.
+            // The other scripts are still checked.
             Err(error) => {
                 found.unread.push(error.to_string());
                 help::report(&error);
@@ -193,7 +193,7 @@ impl Found {
         Ok(())
     }
 
-    /// Mends a file, and returns its new text where anything was certain.
+    /// Fixes a file, and returns its new text if there was an unambiguous fix.
     fn mended(&mut self, input: &Input, options: CheckOptions) -> Result<Option<String>, CliError> {
         let (Some(path), Ok(before)) = (&input.path, std::str::from_utf8(&input.bytes)) else {
             return Ok(None);

@@ -1,4 +1,4 @@
-//! `allot compare`: ways to allocate side by side on one model.
+//! `allot compare`: allocation methods side by side on one model.
 
 use std::path::PathBuf;
 
@@ -40,7 +40,7 @@ use crate::trial::scores::Examination;
 use crate::trial::settings::{TextSettings, TrialSettings};
 use crate::trial::store::{Memory, Store};
 
-/// Compares ways to allocate on a model: one table of perplexities, and the ratios of each
+/// Compares allocation scripts and programs on a model: a table of perplexities, and the ratios of each
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   allot compare MODEL --sparsity 0.5,0.6,0.7,0.8 --texts MODEL/text --length 256
@@ -49,48 +49,49 @@ use crate::trial::store::{Memory, Store};
   allot compare MODEL uniform owl dsa --sparsity 0.7 --texts TEXTS --tasks seven --data DATA --limit 200
   allot compare MODEL --sparsity 0.7 --calibration c4.jsonl --report wiki.test.raw --method sparsegpt
 
-Without SCRIPTs all published ones are compared, but for those as coded. With --out, what was measured is kept: the same command goes
-on where it was stopped, and one with more scripts or sparsities measures only what is new. The folder then also holds the table as
-Markdown and LaTeX, the figures, and a page, report.html.")]
+Without SCRIPTs, all published scripts are compared except those named `*_as_coded`. With --out, measurements are kept: the same command
+continues where it was stopped, and a command with more scripts or sparsities measures only the new ones. The folder then also holds the
+table as Markdown and LaTeX, the figures, and a page, report.html.")]
 pub(in crate::cli) struct Arguments {
-    /// The model's folder, as Hugging Face lays it out, or its id in the hub, `OWNER/NAME`
+    /// The model: a folder in Hugging Face's layout, or an id in the hub, `OWNER/NAME`
     model: PathBuf,
-    /// What decides the ratios: script files, published scripts, or programs: ramp, neuroal, besa, trim,
+    /// Scripts or programs to compare: script files, names of published scripts, or the programs ramp, neuroal, besa, trim,
     /// evopress-block, evopress-projection, descent-block, descent, descent-row
     #[arg(value_name = "SCRIPT")]
     scripts: Vec<String>,
     #[command(flatten)]
     written: WrittenScripts,
-    /// The target sparsities, from 0 to 1
+    /// The target sparsities, from 0 to 1, separated by commas
     #[arg(long, short, value_name = "RATIO", allow_negative_numbers = true, value_parser = crate::cli::shared::values::ratio, value_delimiter = ',', required = true)]
     sparsity: Vec<f64>,
-    /// How weights are chosen: wanda, magnitude, sparsegpt, ria, or a script with a metric
+    /// Method that chooses the weights to prune: wanda, magnitude, sparsegpt, ria, or a script with a metric
     #[arg(long, default_value = "wanda")]
     method: String,
-    /// The allocation units that scripts are tried with, instead of their own: block, projection
+    /// Allocation units to try each script with, instead of its own, separated by commas: block, projection
     #[arg(long, value_name = "UNIT", value_delimiter = ',', value_parser = crate::cli::shared::values::unit)]
     unit: Vec<UnitKind>,
-    /// What later blocks see: what `pruned` blocks give, as `allot prune` does, or the `dense` ones, which is faster
+    /// Inputs of later blocks during pruning: the outputs of `pruned` blocks, as in `allot prune`, or of `dense` ones, which is
+    /// faster
     #[arg(long, default_value = "pruned", value_parser = crate::cli::shared::values::propagation)]
     propagate: Propagation,
-    /// Where zeros may stand: unstructured, or `n:M` as the allocation has it
+    /// Pattern of the zeros: unstructured, or `n:M` (such as `n:4`) with the number n that follows from each unit's ratio
     #[arg(long, default_value = "unstructured")]
     pattern: Pattern,
-    /// How many allocations a program measures on the fitness text, at each sparsity
+    /// Number of allocations that a program measures on the fitness text at each sparsity
     #[arg(long, default_value_t = 300, value_parser = crate::cli::shared::values::count)]
     evaluations: usize,
-    /// The seed by which programs with chance, and the calibration windows, are drawn
+    /// Seed of the randomised programs and of the calibration windows
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// The folder to be written, or to go on with
+    /// Output folder; the same command with the same folder continues where it stopped
     #[arg(long, short)]
     out: Option<PathBuf>,
-    /// How the table is printed
+    /// Format of the table
     #[arg(long, value_enum, default_value_t = TableForm::Text)]
     table: TableForm,
     #[command(flatten)]
     texts: Texts,
-    /// Also scores each pruned model by tasks, with commas between: a table of accuracies beside perplexities
+    /// Also measures each pruned model's accuracy on these tasks, separated by commas, in a second table
     #[arg(long, value_name = "NAMES", value_delimiter = ',', help_heading = "Tasks")]
     tasks: Vec<String>,
     #[command(flatten)]
@@ -99,14 +100,14 @@ pub(in crate::cli) struct Arguments {
     dry_run: DryRun,
 }
 
-/// The forms of the table.
+/// Formats of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum TableForm {
-    /// For a terminal
+    /// Text for a terminal
     Text,
-    /// For a page of Markdown
+    /// Markdown
     Markdown,
-    /// For a paper, with booktabs
+    /// LaTeX with booktabs
     Latex,
 }
 
@@ -120,7 +121,7 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
     if arguments.dry_run.dry_run {
         return forecast(arguments, &plan, &metric, &method, common);
     }
-    // What is wrong with tasks shows before the model is opened.
+    // Wrong tasks are reported before the model is opened.
     let asked = arguments.asked.plan(&arguments.tasks);
     let asked =
         asked.map(|plan| Ok::<_, CliError>(Examination::new(plan.read(Purpose::All)?, plan.protocol)));
@@ -135,7 +136,7 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
             identify_tasks(&mut opened, examination);
         }
         if let Some(path) = &arguments.out {
-            // Before the work that is done once, which takes minutes.
+            // Checked before the preparation, which takes minutes.
             Folder::check(path, &opened.identity)?;
         }
         Ok::<_, CompareError>(prepare(opened, machine.cancel, note)?)
@@ -143,7 +144,7 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
     let identity = prepared.identity.clone();
     context::measured_with(&identity);
     let same = prepared.same_texts.iter().copied();
-    // Where nothing is searched, another text stands in the fitness text's place, and nothing comes of it.
+    // Without a program nothing reads the fitness text; another text takes its place and has no effect.
     let same: Vec<_> = same.filter(|pair| searches(&plan) || !pair.contains(&"fitness")).collect();
     say_same(&same, common.quiet);
     let writing = arguments.out.as_deref().map(preparation::continued);
@@ -189,7 +190,7 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
     Ok(Verdict::Fine)
 }
 
-/// Says what the command would take.
+/// Prints the resources that the command would take.
 fn forecast(
     arguments: &Arguments,
     plan: &ComparisonPlan,
@@ -229,7 +230,7 @@ fn forecast(
     outline.show(&work, None, None, common)
 }
 
-/// Prints a comparison in the form that was asked for.
+/// Prints a comparison in the requested format.
 fn print(
     comparison: &Comparison,
     timings: &Timings,
@@ -255,12 +256,12 @@ fn print(
 pub(in crate::cli) struct Printed<'a> {
     #[serde(flatten)]
     comparison: &'a Comparison,
-    /// How many seconds each row took; not in the folder's file, which is the same each time.
+    /// The seconds that each row took; not in the folder's file, whose bytes do not depend on timing.
     #[serde(skip_serializing_if = "Option::is_none")]
     seconds: Option<&'a [f64]>,
 }
 
-/// Returns what is compared with what.
+/// Returns the scripts and programs to compare, with sparsities and units.
 fn plan(arguments: &Arguments, quiet: bool) -> Result<ComparisonPlan, CliError> {
     let mut entrants = Vec::new();
     let mut files = Vec::new();
@@ -279,13 +280,13 @@ fn plan(arguments: &Arguments, quiet: bool) -> Result<ComparisonPlan, CliError> 
         };
         let file = name.file();
         entrants.push(match (program, &name) {
-            // A file goes before a program of its name.
+            // A file takes precedence over a program of the same name.
             (Some(program), _) if file.is_none() => Entrant::program(program),
             (_, Named::Name(_)) => {
                 let loaded = name.load(None, quiet)?;
                 Entrant::script(loaded.name, loaded.script)
             }
-            // What is written on the command line is its own name.
+            // The text of `-e` serves as the name.
             (_, Named::Text(text)) => Entrant::script(text.clone(), name.load(None, quiet)?.script),
         });
         files.push(file);
@@ -306,12 +307,12 @@ fn plan(arguments: &Arguments, quiet: bool) -> Result<ComparisonPlan, CliError> 
     })
 }
 
-/// Returns whether something is searched for on the fitness text.
+/// Returns whether a program searches on the fitness text.
 fn searches(plan: &ComparisonPlan) -> bool {
     plan.entrants.iter().any(|it| matches!(it.decider, Decider::Baseline(_)))
 }
 
-/// Returns which texts are compared on, and what is collected of the calibration text.
+/// Returns the texts, and the statistics to collect on the calibration text.
 fn texts(
     arguments: &Arguments,
     plan: &ComparisonPlan,
@@ -319,7 +320,7 @@ fn texts(
     quiet: bool,
 ) -> Result<TextSettings, CliError> {
     let mut texts = arguments.texts.settings_with(arguments.seed, !searches(plan))?;
-    // Nothing is searched, so gradients are collected only where an entrant uses them.
+    // There is no search over formulas, so gradients are collected only if an entrant uses them.
     texts.gradients = false;
     let scripts = plan.entrants.iter().filter_map(|entrant| entrant.decider.script());
     let asked = texts.clone();
@@ -332,7 +333,7 @@ fn texts(
     }
 }
 
-/// Returns which model and texts are compared on.
+/// Returns the settings of the trial: model, texts and method.
 fn settings(
     arguments: &Arguments,
     plan: &ComparisonPlan,
@@ -351,7 +352,7 @@ fn settings(
     trial(place, &objective, None, texts, quiet)
 }
 
-/// Writes a comparison into its folder: as data, as tables, as figures and as a page.
+/// Writes a comparison into its folder: data, tables, figures and the report page.
 fn write(
     folder: &Folder,
     comparison: &Comparison,

@@ -1,4 +1,4 @@
-//! `allot completions`: what a shell needs to complete the command's words.
+//! `allot completions`: completion scripts for shells.
 
 use clap_complete::{Shell, generate};
 
@@ -6,7 +6,7 @@ use crate::cli::shared::common::Verdict;
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::output;
 
-/// Prints the completions of a shell
+/// Prints the completion script of a shell
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   allot completions bash > ~/.local/share/bash-completion/completions/allot
@@ -18,7 +18,7 @@ pub(in crate::cli) struct Arguments {
     shell: Shell,
 }
 
-/// Prints the completions of `command`.
+/// Prints the completion script of `command`.
 pub(in crate::cli) fn run(arguments: &Arguments, mut command: clap::Command) -> Result<Verdict, CliError> {
     let mut text = Vec::new();
     generate(arguments.shell, &mut command, "allot", &mut text);

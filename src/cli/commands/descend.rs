@@ -1,4 +1,4 @@
-//! `allot descend`: ratios that even out the marginal damage, by gradients.
+//! `allot descend`: finds ratios with equal marginal damage, by gradients.
 
 use std::path::PathBuf;
 
@@ -31,7 +31,7 @@ use crate::trial::prepare::prepare;
 use crate::trial::settings::{TextSettings, TrialSettings};
 use crate::trial::text::Split;
 
-/// Finds ratios at which pruning one more weight does the same damage everywhere, by gradients at the pruned model
+/// Finds the ratios at which pruning one more weight does the same damage in every unit, by gradients at the pruned model
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   allot descend MODEL --sparsity 0.7 --texts MODEL/text --length 128 --out FOUND
@@ -40,27 +40,27 @@ use crate::trial::text::Split;
   allot descend MODEL --sparsity 0.7 --unit block --texts TEXTS --format json
   allot prune MODEL FOUND/0.7.json --text c4.jsonl --out PRUNED
 
-FOUND holds an allocation file for each sparsity, which `prune`, `eval` and `export` read as they read a script, a summary, and a
-journal of the steps: the same command goes on where it was stopped. Each sparsity begins where the one before it ended.")]
+FOUND holds a summary, a journal of the steps, and an allocation file for each sparsity, which `prune`, `eval` and `export` take in
+place of a script. The same command continues where it was stopped. Each sparsity starts from the result of the previous one.")]
 pub(in crate::cli) struct Arguments {
-    /// The model's folder, as Hugging Face lays it out, or its id in the hub, `OWNER/NAME`
+    /// The model: a folder in Hugging Face's layout, or an id in the hub, `OWNER/NAME`
     model: PathBuf,
-    /// The target sparsities, from 0 to 1
+    /// The target sparsities, from 0 to 1, separated by commas
     #[arg(long, short, value_name = "RATIO", allow_negative_numbers = true, value_parser = crate::cli::shared::values::ratio, value_delimiter = ',', required = true)]
     sparsity: Vec<f64>,
-    /// What gets one ratio: block, projection or row, an output channel
+    /// Allocation unit: block, projection or row (an output channel)
     #[arg(long, default_value = "projection", value_parser = values::unit)]
     unit: UnitKind,
-    /// The folder to be written, or to go on with
+    /// Output folder; the same command with the same folder continues where it stopped
     #[arg(long, short)]
     out: Option<PathBuf>,
-    /// What counts as damage: the divergence from the dense model, or perplexity
+    /// Measure of damage: `kl`, the divergence from the dense model, or `perplexity`
     #[arg(long, default_value = "kl", value_parser = crate::cli::shared::trial::measure)]
     measure: Measure,
-    /// How weights are chosen: wanda, magnitude, ria, or a script with a metric
+    /// Method that chooses the weights to prune: wanda, magnitude, ria, or a script with a metric
     #[arg(long, default_value = "wanda")]
     method: String,
-    /// The seed that decides which windows each step and the calibration read
+    /// Seed for drawing the windows of each step and of the calibration
     #[arg(long, default_value_t = 0)]
     seed: u64,
     #[command(flatten)]
@@ -71,44 +71,46 @@ pub(in crate::cli) struct Arguments {
     dry_run: DryRun,
 }
 
-/// How a descent goes.
+/// Settings of the descent.
 #[derive(Clone, Copy, Debug, clap::Args)]
 #[command(next_help_heading = "Descent")]
 struct Course {
-    /// The most steps at each sparsity
+    /// Largest number of steps at each sparsity
     #[arg(long, default_value_t = DescentSettings::default().steps, value_parser = values::count)]
     steps: usize,
-    /// How many windows of the fitness text each step reads; no window is read twice while enough unread ones are left
+    /// Number of windows of the fitness text that each step reads; windows repeat only when too few unread ones are left
     #[arg(long, value_name = "WINDOWS", default_value_t = DescentSettings::default().windows, value_parser = values::count)]
     step_windows: usize,
-    /// How marginals become a step: shift, log-shift, logits, multipliers or secant
+    /// Rule that turns marginals into a step: shift, log-shift, logits, multipliers or secant
     #[arg(long, default_value = DescentSettings::default().rule.name(), value_parser = values::rule)]
     rule: Rule,
-    /// How far a step moves a unit whose marginal damage is twice the median
+    /// Step size: how far a step moves a unit whose marginal damage is twice the median
     #[arg(long, default_value_t = DescentSettings::default().step_size)]
     step_size: f64,
-    /// How much of a step's direction the next one keeps, from 0 to 1
+    /// Momentum: share of a step's direction that the next step keeps, from 0 to 1
     #[arg(long, default_value_t = DescentSettings::default().momentum)]
     momentum: f64,
-    /// With `--unit row`, how far a step moves a row whose marginal damage is above its projection's by the median of projections
+    /// With `--unit row`, step size of rows: how far a step moves a row whose marginal damage exceeds its projection's by the
+    /// median of projections
     #[arg(long, default_value_t = DescentSettings::default().rows.step_size)]
     row_step_size: f64,
-    /// With `--unit row`, how much of the rows' direction the next step keeps, from 0 to 1
+    /// With `--unit row`, momentum of rows: share of the rows' direction that the next step keeps, from 0 to 1
     #[arg(long, default_value_t = DescentSettings::default().rows.momentum)]
     row_momentum: f64,
-    /// With `--unit row`, the highest ratio that a row gets
+    /// With `--unit row`, highest ratio of a row, from 0 to 1
     #[arg(long, value_name = "RATIO", default_value_t = DescentSettings::default().rows.cap)]
     row_cap: f64,
-    /// Which share of the weights on either side of a threshold counts (default: 0.02, and 0.1 of a row with `--unit row`)
+    /// Share of the weights on each side of a threshold that a marginal is measured on (default: 0.02, or 0.1 of a row with
+    /// `--unit row`)
     #[arg(long, value_name = "SHARE")]
     band: Option<f64>,
-    /// Takes marginals as they were measured, and does not shrink noisy ones
+    /// Uses marginals as measured, without shrinking noisy ones
     #[arg(long)]
     no_shrinkage: bool,
-    /// After how many steps the selection text is read
+    /// Number of steps between two readings of the selection text
     #[arg(long, value_name = "STEPS", default_value_t = DescentSettings::default().check, value_parser = values::count)]
     check: usize,
-    /// After how many readings of the selection text without a gain the descent stops
+    /// Number of readings of the selection text without a gain after which the descent stops
     #[arg(long, value_name = "READINGS", default_value_t = DescentSettings::default().patience, value_parser = values::count)]
     patience: usize,
 }
@@ -135,7 +137,7 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
         let mut opened = open(&trial, placement, &machine.cancel)?;
         identify(&mut opened, &settings, &sparsities)?;
         if let Some(path) = &arguments.out {
-            // Before the work that is done once, which takes minutes.
+            // Checked before the preparation, which takes minutes.
             Folder::check(path, &opened.identity)?;
         }
         Ok::<_, DescentError>(prepare(opened, machine.cancel.clone(), note)?)
@@ -160,7 +162,7 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
     Ok(Verdict::Fine)
 }
 
-/// Says what the command would take, where no descent stops early.
+/// Prints the resources that the command would take if no descent stops early.
 fn forecast(
     arguments: &Arguments,
     settings: &DescentSettings,
@@ -185,7 +187,7 @@ fn forecast(
     let mut work = vec![(Work::Check, 1)];
     work.extend(calibration(&outline, &place, &texts)?);
     work.push((Work::Try(step), 1));
-    // The dense model reads each text once; of the report text, each allocation that was found and the uniform one.
+    // The dense model reads each text once. At each sparsity, the found and the uniform allocation read the report text.
     let checks = steps / settings.check as u64 + count;
     let selection = read(&texts.selection, texts.selection_windows)?;
     let report = read(&texts.report, texts.report_windows)?;
@@ -218,7 +220,7 @@ fn settings(arguments: &Arguments) -> DescentSettings {
     }
 }
 
-/// Returns which model and texts are read: as much of the fitness text as all steps need.
+/// Returns the settings of the trial, with as much of the fitness text as all steps need.
 fn trial_settings(
     arguments: &Arguments,
     settings: &DescentSettings,
@@ -237,7 +239,7 @@ fn trial_settings(
     trial(place, &objective, None, texts, quiet)
 }
 
-/// Returns which texts are read, and how much of each.
+/// Returns the texts to read, and how much of each.
 fn text_settings(
     arguments: &Arguments,
     settings: &DescentSettings,
@@ -269,7 +271,7 @@ fn descend(
     Ok(found?)
 }
 
-/// Measures what was found on the report text.
+/// Measures the allocations that were found on the report text.
 fn summary(
     evaluator: &Evaluator,
     settings: DescentSettings,
@@ -297,7 +299,7 @@ fn summary(
     })
 }
 
-/// Writes the allocation of each sparsity, and all of it as data.
+/// Writes the allocation file of each sparsity and the summary.
 fn write(folder: &Folder, evaluator: &Evaluator, summary: &DescentSummary) -> Result<(), CliError> {
     for found in &summary.found {
         let allocation = &found.descended.allocation;

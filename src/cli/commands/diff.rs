@@ -1,4 +1,4 @@
-//! `allot diff`: two allocations side by side.
+//! `allot diff`: two scripts, and their ratios on a model, side by side.
 
 use std::path::PathBuf;
 
@@ -16,7 +16,7 @@ use crate::report::TableOptions;
 use crate::report::difference::{self as tables, SideBySide};
 use crate::session::LoadedScript;
 
-/// Shows how two scripts differ: their units, metrics and formulas, and on a model their ratios
+/// Compares two scripts: units, metrics and formulas, and with a model their ratios
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   allot diff owl my.allot
@@ -24,29 +24,29 @@ use crate::session::LoadedScript;
   allot diff owl dsa --model MODEL --stats MODEL.stats.safetensors --sparsity 0.7
   allot diff global RUN/best.allot --model MODEL --text calibration.jsonl --length 256 --sparsity 0.7 --format json
 
-Ratios are compared unit by unit where both scripts have the same unit, and projection by projection otherwise.")]
+Ratios are compared unit by unit if both scripts have the same unit, and projection by projection otherwise.")]
 pub(in crate::cli) struct Arguments {
-    /// The two scripts: files, `-`, or names of published ones
+    /// The two scripts: files, `-` for standard input, or names of published scripts
     #[arg(value_name = "SCRIPT", num_args = 0..=2)]
     scripts: Vec<String>,
     #[command(flatten)]
     written: WrittenScripts,
-    /// The model on which ratios are compared: a folder, or its id in the hub; without it, the formulas are
+    /// The model on which to compare ratios as well: a folder, or an id in the hub
     #[arg(long, value_name = "MODEL", requires = "sparsity")]
     model: Option<PathBuf>,
-    /// The share of all weights in the blocks' linears that is to be pruned, from 0 to 1
+    /// The target sparsity, from 0 to 1: the share of all weights in the blocks' linears to prune
     #[arg(long, short, value_name = "RATIO", allow_negative_numbers = true, value_parser = crate::cli::shared::values::ratio, requires = "model")]
     sparsity: Option<f64>,
     #[command(flatten)]
     evaluation: EvaluationArguments,
 }
 
-/// What `--format json` prints.
+/// The document of `--format json`.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(in crate::cli) struct Printed<'a> {
-    /// Where the formulas differ; nowhere in two that are the same.
+    /// The differences of the formulas; empty if they are the same.
     formulas: &'a [Difference],
-    /// The ratios of the two on a model, where one is given.
+    /// The ratios of both scripts on the model, if one is given.
     ratios: Option<&'a SideBySide>,
 }
 

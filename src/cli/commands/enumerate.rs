@@ -1,4 +1,4 @@
-//! `allot enumerate`: measure every formula of a small space.
+//! `allot enumerate`: measures every formula of a small space.
 
 use std::path::PathBuf;
 
@@ -15,22 +15,22 @@ use crate::search::error::SearchError;
 use crate::search::space::{Space, SpaceOptions};
 use crate::session::Search;
 
-/// Measures every formula of a small space, so that the true optimum is known
+/// Measures every formula of a small space, and so finds its true optimum
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   allot enumerate MODEL --sparsity 0.7 --space dsa --unit block --texts MODEL/text --length 256 --out RUN
   allot enumerate MODEL --sparsity 0.7 --max-size 4 --only score,depth,mean,std,gini,neg,scale --texts TEXTS --out RUN
   allot search --resume RUN
 
-In the `dsa` space formulas have at most one operator before the reduction and one behind it. What is found is shown and kept as by
-`allot search`; formulas that prune the same weights are measured once.")]
+In the `dsa` space, formulas have at most one operator before the reduction and one after it. Results are shown and stored as by
+`allot search`. Formulas that prune the same weights are measured once.")]
 pub(in crate::cli) struct Arguments {
-    /// The model's folder, as Hugging Face lays it out, or its id in the hub, `OWNER/NAME`
+    /// The model: a folder in Hugging Face's layout, or an id in the hub, `OWNER/NAME`
     model: PathBuf,
-    /// The share of all weights in the blocks' linears that is to be pruned, from 0 to 1
+    /// The target sparsity, from 0 to 1: the share of all weights in the blocks' linears to prune
     #[arg(long, short, value_name = "RATIO", allow_negative_numbers = true, value_parser = crate::cli::shared::values::ratio)]
     sparsity: f64,
-    /// The folder to be written
+    /// Output folder
     #[arg(long, short)]
     out: PathBuf,
     #[command(flatten)]
@@ -39,7 +39,7 @@ pub(in crate::cli) struct Arguments {
     objective: Objective,
     #[command(flatten)]
     space: SpaceArguments,
-    /// The allocators' parameters
+    /// Values to try for the allocators' parameter (lambda or epsilon), separated by commas
     #[arg(
         long,
         value_name = "NUMBER",
@@ -48,7 +48,7 @@ pub(in crate::cli) struct Arguments {
         help_heading = "Search space"
     )]
     window: Vec<f64>,
-    /// The constants of the full space's formulas
+    /// Constants in the formulas of the full space, separated by commas
     #[arg(long, value_name = "NUMBER", value_delimiter = ',', help_heading = "Search space")]
     constants: Vec<f64>,
     #[command(flatten)]
@@ -59,14 +59,14 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
     let texts = arguments.texts.settings(0)?;
     let space = arguments.space.options()?;
     if space.goes_one_way() {
-        let note = "without `neg` among the operators, formulas prune most where a quantity is high and never where it is low";
+        let note = "without the operator `neg`, formulas can only prune more where a quantity is high, never where it is low";
         context::warn("note", note, common.quiet);
     }
     let place =
         TrialPlace { model: &arguments.model, sparsity: arguments.sparsity, length: arguments.texts.length };
     let grid = Grid { constants: arguments.constants.clone(), windows: arguments.window.clone() };
     if arguments.dry_run.dry_run {
-        // Every formula, as if all statistics were collected; those that prune the same weights are measured once.
+        // An upper bound: every formula, as if all statistics were collected; formulas that prune the same weights are measured once.
         let all = SpaceOptions { collected: Op::COLLECTED.to_vec(), ..space };
         let candidates = formulas(&Space::new(&all).map_err(SearchError::from)?, &grid)?.len() as u64;
         return forecast(&place, &texts, candidates, common);

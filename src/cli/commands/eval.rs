@@ -1,4 +1,4 @@
-//! `allot eval`: what a script gives on a model.
+//! `allot eval`: evaluates a script on a model.
 
 use std::path::{Path, PathBuf};
 
@@ -20,7 +20,7 @@ use crate::report::{self, TableOptions};
 use crate::session::Session;
 use crate::stats::Source;
 
-/// Evaluates a script on a model: importance and sparsity of each unit
+/// Evaluates a script on a model, and prints the importance and sparsity of each unit
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   allot eval MODEL owl --stats MODEL.stats.safetensors --sparsity 0.7
@@ -32,41 +32,41 @@ use crate::stats::Source;
   allot eval MODEL allocation.json
   allot eval MODEL owl --text calibration.jsonl --sparsity 0.7 --marginals fitness.jsonl
 
-SCRIPT is a file, `-` for standard input, or a published script: `allot list` has them all.")]
+SCRIPT is a file, `-` for standard input, or the name of a published script; `allot list` lists them.")]
 pub(in crate::cli) struct Arguments {
-    /// The model's folder, as Hugging Face lays it out, or its id in the hub, `OWNER/NAME`
+    /// The model: a folder in Hugging Face's layout, or an id in the hub, `OWNER/NAME`
     model: PathBuf,
-    /// The script: a file, `-`, or the name of a published one; or an allocation file in JSON, as `allot export` and `allot
-    /// import` write it
+    /// The script: a file, `-` for standard input, or the name of a published script; or an allocation file in JSON, as written
+    /// by `allot export` and `allot import`
     #[arg(required_unless_present = "expression")]
     script: Option<String>,
     #[command(flatten)]
     written: WrittenScript,
-    /// The share of all weights in the blocks' linears that is to be pruned, from 0 to 1; an allocation file has its own
+    /// The target sparsity, from 0 to 1: the share of all weights in the blocks' linears to prune; an allocation file has its own
     #[arg(long, short, value_name = "RATIO", allow_negative_numbers = true, value_parser = crate::cli::shared::values::ratio)]
     sparsity: Option<f64>,
     #[command(flatten)]
     evaluation: EvaluationArguments,
-    /// The least sparsity of a unit
+    /// Lowest sparsity of a unit, from 0 to 1
     #[arg(long, value_name = "RATIO", allow_negative_numbers = true, value_parser = crate::cli::shared::values::ratio, default_value_t = 0.0)]
     least: f64,
-    /// The greatest sparsity of a unit
+    /// Highest sparsity of a unit, from 0 to 1
     #[arg(long, value_name = "RATIO", allow_negative_numbers = true, value_parser = crate::cli::shared::values::ratio, default_value_t = 1.0)]
     most: f64,
-    /// Also prints how the ratios of rows spread in each projection, where rows have ratios of their own
+    /// Also prints the spread of the rows' ratios in each projection, if rows have their own ratios
     #[arg(long)]
     rows: bool,
-    /// Also prints what each row of a projection loses: its module's name, or the end of it
+    /// Also prints the ratio of each row of a projection, given by its module's name or the end of that name
     #[arg(long, value_name = "MODULE")]
     rows_of: Option<String>,
-    /// Also writes the figure of ratios and importances there, as SVG
+    /// Also draws ratios and importances into this SVG file
     #[arg(long, value_name = "FILE.svg")]
     figure: Option<PathBuf>,
-    /// Measures on these texts, by gradients at the pruned model, what one weight more that each unit loses would do, and prints that
-    /// instead: where it is the same everywhere, no budget can move at a gain
+    /// Prints, instead of the table, each unit's marginal damage: what pruning one more of its weights would do, measured on these
+    /// texts by gradients at the pruned model; if it is the same in every unit, moving budget between units cannot help
     #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["dry_run", "rows", "rows_of", "figure"])]
     marginals: Vec<PathBuf>,
-    /// How many windows of them are read
+    /// Number of windows to read from those texts
     #[arg(long, value_name = "WINDOWS", default_value_t = 16, requires = "marginals")]
     marginal_windows: usize,
     #[command(flatten)]
@@ -115,7 +115,7 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
     Ok(Verdict::Fine)
 }
 
-/// Shows an allocation file as what a script gives.
+/// Shows an allocation file in the form of a script's result.
 fn show_file(
     file: &AllocationFile,
     name: &str,
@@ -140,7 +140,7 @@ fn show_file(
     Ok(Verdict::Fine)
 }
 
-/// Measures what one weight more that each unit loses would do, and prints it.
+/// Measures and prints each unit's marginal damage: the effect of pruning one more of its weights.
 fn show_marginals(
     session: &mut Session,
     allocation: &Allocation,
@@ -165,7 +165,7 @@ fn table_options() -> TableOptions {
     TableOptions { width: terminal::width(), color: terminal::styled(&std::io::stdout()), ascii: false }
 }
 
-/// Draws the figure that was asked for.
+/// Draws the figure of `--figure`.
 fn draw(arguments: &Arguments, allocation: &Allocation, name: &str) -> Result<(), CliError> {
     let Some(path) = &arguments.figure else { return Ok(()) };
     let last = |path: &Path| path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();

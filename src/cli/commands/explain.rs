@@ -1,4 +1,4 @@
-//! `allot explain`: one word, whole: an operator, a published script, a word of the language, or a diagnostic's code.
+//! `allot explain`: the full page of an operator, a published script, a word of the language, or a diagnostic's code.
 
 use serde::Serialize;
 
@@ -22,16 +22,16 @@ use crate::report::{catalogue, language};
   allot explain unknown-name
   allot explain dsa::entropy --format json")]
 pub(in crate::cli) struct Arguments {
-    /// The word, as it is written in scripts and messages
+    /// The name, as written in scripts and messages
     name: String,
 }
 
-/// A diagnostic's code, explained.
+/// The explanation of a diagnostic's code.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(in crate::cli) struct Code<'a> {
     /// The code.
     name: &'a str,
-    /// What it means, with a script that has the mistake.
+    /// Its meaning, with a script that has the mistake.
     text: &'a str,
 }
 
@@ -39,7 +39,7 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
     let name = arguments.name.as_str();
     let op = Op::find(name).or_else(|| Op::infix(name));
     let op = op.or_else(|| CATALOGUE.iter().find(|row| row.symbol() == Some(name)).map(|row| row.op));
-    // `uniform` and `magnitude` are more than one thing: what is written in scripts goes first.
+    // `uniform` and `magnitude` have several meanings; operators take precedence.
     if let Some(op) = op {
         match common.format {
             Format::Text => output::print(&catalogue::page(op))?,

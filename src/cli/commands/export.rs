@@ -1,4 +1,4 @@
-//! `allot export`: a script, or the allocation that it gives on a model, in the forms that other tools read.
+//! `allot export`: a script, or its allocation on a model, in the formats of other tools.
 
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
@@ -23,7 +23,7 @@ use crate::lang::types::UnitKind;
 use crate::lang::{canonical, latex, print};
 use crate::session::{LoadedScript, Session, calibration_name, metric_of, model_name};
 
-/// Writes a script, or the allocation that it gives on a model, in another tool's form
+/// Writes a script, or its allocation on a model, in another tool's format
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   allot export owl --to latex
@@ -33,53 +33,53 @@ use crate::session::{LoadedScript, Session, calibration_name, metric_of, model_n
   allot export owl --to json --model MODEL --sparsity 0.7 --text calibration.jsonl -o allocation.json
   allot export allocation.json --to evopress -o levels.txt
 
-latex, dsa, canonical and numpy write the script itself. The others write ratios, for which a script needs `--model` and
-`--sparsity`; an allocation file has them already.")]
+The formats latex, dsa, canonical and numpy hold the script itself. The others hold ratios: a script then needs `--model` and
+`--sparsity`, an allocation file does not.")]
 pub(in crate::cli) struct Arguments {
-    /// The script: a file, `-`, or the name of a published one; or an allocation file in JSON
+    /// The script: a file, `-` for standard input, or the name of a published script; or an allocation file in JSON
     #[arg(required_unless_present = "expression")]
     script: Option<String>,
     #[command(flatten)]
     written: WrittenScript,
-    /// The form
+    /// Output format
     #[arg(long, value_enum)]
     to: Form,
-    /// The model's folder, as Hugging Face lays it out, or its id in the hub, `OWNER/NAME`
+    /// The model: a folder in Hugging Face's layout, or an id in the hub, `OWNER/NAME`
     #[arg(long)]
     model: Option<PathBuf>,
-    /// The share of all weights in the blocks' linears that is to be pruned, from 0 to 1
+    /// The target sparsity, from 0 to 1: the share of all weights in the blocks' linears to prune
     #[arg(long, short, value_name = "RATIO", allow_negative_numbers = true, value_parser = crate::cli::shared::values::ratio)]
     sparsity: Option<f64>,
     #[command(flatten)]
     evaluation: EvaluationArguments,
-    /// llm-compressor: what chooses weights
+    /// For llm-compressor: modifier that chooses the weights to prune
     #[arg(long, value_enum, default_value_t = Modifier::Wanda)]
     modifier: Modifier,
-    /// evopress: how many weights one level is, as the database was made (default: the least with which all levels fit)
+    /// For evopress: number of weights per level, as in the database (default: the smallest number with which all levels fit)
     #[arg(long, value_name = "WEIGHTS")]
     weights_diff: Option<u64>,
-    /// evopress: how many levels there are above the sparsity, and below it
+    /// For evopress: number of levels above the sparsity, and as many below it
     #[arg(long, default_value_t = evopress::LEVELS)]
     levels: u32,
-    /// The file to be written, instead of standard output
+    /// Output file, instead of standard output
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
 }
 
-/// The forms that a script, or its allocation, is written in.
+/// The output formats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Form {
     /// LaTeX, for papers
     Latex,
-    /// The graph string of DSA's released engine, where the formula is one
+    /// The graph string of DSA's released engine, if the formula has one
     Dsa,
-    /// The normal form, as a script
+    /// The script in its normal form
     Canonical,
-    /// A function of Python that needs NumPy only
+    /// A Python function that needs only NumPy
     Numpy,
     /// allot's allocation file
     Json,
-    /// A table with a line for each linear
+    /// A table with one line for each linear
     Csv,
     /// A recipe of llm-compressor
     LlmCompressor,
@@ -88,12 +88,12 @@ enum Form {
     EvoPress,
     /// DLP's list of keep ratios, one for each block
     Dlp,
-    /// AlphaPruning's metric, of which its mapping makes the ratios
+    /// AlphaPruning's metric, from which its mapping computes the ratios
     #[value(name = "alphapruning")]
     AlphaPruning,
 }
 
-/// What chooses weights in llm-compressor.
+/// The modifier of llm-compressor that chooses the weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Modifier {
     /// `WandaPruningModifier`
@@ -103,28 +103,28 @@ enum Modifier {
     SparseGpt,
 }
 
-/// What is written, and what there is to say of it.
+/// The output, with its note and its data.
 struct Written {
     bytes: Vec<u8>,
-    /// What the tool has to be told beside the file.
+    /// The settings that the other tool needs besides the file.
     note: Option<String>,
-    /// The same as data, and the formula's hash.
+    /// The document of `--format json`, without the text.
     data: Printed,
 }
 
-/// What `--format json` prints: the text, and what is to be said beside it.
+/// The document of `--format json`: the text, and the settings that belong to it.
 #[derive(Debug, Default, Serialize, schemars::JsonSchema)]
 pub(in crate::cli) struct Printed {
-    /// What a file of that form holds, where it is text.
+    /// The content of the file, if the format is text.
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<String>,
-    /// The hash that names the formula, where the form holds the script.
+    /// The hash of the formula, if the format holds the script.
     #[serde(skip_serializing_if = "Option::is_none")]
     hash: Option<String>,
-    /// EvoPress: how many weights a level is.
+    /// EvoPress: the number of weights per level.
     #[serde(skip_serializing_if = "Option::is_none")]
     weights_diff: Option<u64>,
-    /// AlphaPruning: how far its mapping goes.
+    /// AlphaPruning: the `epsilon` of its mapping.
     #[serde(skip_serializing_if = "Option::is_none")]
     epsilon: Option<f64>,
     /// AlphaPruning: its metric, one value for each linear.
@@ -196,7 +196,7 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
     Ok(Verdict::Fine)
 }
 
-/// Returns whether a script could give each block a ratio, if it was told to.
+/// Returns whether a script could allocate by block with `--unit block`.
 fn has_blocks(source: &RatioSource) -> bool {
     match source {
         RatioSource::File(..) => false,
@@ -206,7 +206,7 @@ fn has_blocks(source: &RatioSource) -> bool {
     }
 }
 
-/// Writes an allocation in a form that holds ratios.
+/// Writes an allocation in a format that holds ratios.
 fn ratios(form: Form, file: &AllocationFile, arguments: &Arguments) -> Result<Written, ExchangeError> {
     let allocation = file.allocation();
     Ok(match form {
@@ -246,7 +246,7 @@ fn ratios(form: Form, file: &AllocationFile, arguments: &Arguments) -> Result<Wr
     })
 }
 
-/// Returns the allocation that is to be written, and what it is called.
+/// Returns the allocation to write, and the name of its script or file.
 fn decided(
     source: &RatioSource,
     arguments: &Arguments,

@@ -1,4 +1,4 @@
-//! `allot fmt`: scripts in the standard layout.
+//! `allot fmt`: formats scripts.
 
 use serde::Serialize;
 
@@ -12,7 +12,7 @@ use crate::lang;
 use crate::lang::format::format;
 use crate::lang::problem::Problem;
 
-/// Puts scripts into the standard layout, in place
+/// Formats scripts in the standard layout, in place
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   allot fmt my.allot
@@ -21,25 +21,25 @@ use crate::lang::problem::Problem;
   allot fmt -e 'mean( score )|>scale'
   cat my.allot | allot fmt -")]
 pub(in crate::cli) struct Arguments {
-    /// The scripts: files, or folders with files that end in .allot; `-` is standard input, formatted to standard output
+    /// The scripts: files, folders with files that end in .allot, or `-` to format standard input to standard output
     #[arg(required_unless_present = "expression", value_name = "FILE")]
     files: Vec<String>,
     #[command(flatten)]
     written: WrittenScripts,
-    /// Changes nothing, and exits with 1 when a script is not in the standard layout
+    /// Changes nothing, and exits with 1 if a script is not in the standard layout
     #[arg(long)]
     check: bool,
-    /// The same, and shows what would change
+    /// Like --check, and also shows the changes as a diff
     #[arg(long)]
     diff: bool,
 }
 
-/// What `--format json` prints.
+/// The document of `--format json`.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(in crate::cli) struct Printed<'a> {
     /// The scripts, in order.
     scripts: Vec<FormattedScript>,
-    /// The scripts that could not be read: which, and why.
+    /// The errors of scripts that could not be read.
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     unread: &'a [String],
 }
@@ -51,7 +51,7 @@ struct FormattedScript {
     file: String,
     /// Whether it was not in the standard layout.
     changed: bool,
-    /// The text in the standard layout; nothing where the script does not parse.
+    /// The text in the standard layout; null if the script does not parse.
     text: Option<String>,
 }
 
@@ -85,7 +85,7 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
     if !unread.is_empty() { Err(CliError::Reported) } else { Ok(outcome) }
 }
 
-/// Returns a script in the standard layout; what is wrong with it is said where it does not parse.
+/// Returns a script in the standard layout. If it does not parse, prints its errors and returns `None`.
 fn formatted(input: &Input) -> Option<String> {
     let formatted = match std::str::from_utf8(&input.bytes) {
         Ok(source) => format(source),
@@ -100,7 +100,7 @@ fn formatted(input: &Input) -> Option<String> {
         .ok()
 }
 
-/// Writes a script where it belongs, or says that it would change.
+/// Writes a formatted script to its file or to standard output, or reports that it would change.
 fn put(arguments: &Arguments, input: &Input, formatted: &str, common: Common) -> Result<(), CliError> {
     let text = input.text();
     let changed = formatted != text;
@@ -116,7 +116,7 @@ fn put(arguments: &Arguments, input: &Input, formatted: &str, common: Common) ->
     }
 }
 
-/// Returns the difference of two texts, as `patch` reads it.
+/// Returns the difference of two texts as a unified diff.
 fn difference(name: &str, before: &str, after: &str) -> String {
     similar::TextDiff::from_lines(before, after)
         .unified_diff()

@@ -1,4 +1,4 @@
-//! `allot generate`: what a model writes, to be read.
+//! `allot generate`: text that a model writes, for people to read.
 
 use std::path::PathBuf;
 
@@ -14,33 +14,33 @@ use crate::json::DocumentKind;
 use crate::model::Tokenizer;
 use crate::tasks::{Encoder, Protocol, Writing, continued};
 
-/// Writes on after a prompt, by the likeliest token each time or by drawing, so that one can read what pruning left of a model
+/// Continues a prompt, by taking the likeliest token each time or by sampling, to see how well a pruned model still writes
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   allot generate MODEL 'Once upon a time'
   allot generate MODEL 'Once upon a time' --tokens 200 --temperature 0.8 --top-p 0.95 --draw-seed 7
   allot generate MODEL 'Tom said' --stop '.' --allocation A.json --method magnitude")]
 pub(in crate::cli) struct Arguments {
-    /// The model's folder, as Hugging Face lays it out, or its id in the hub, `OWNER/NAME`
+    /// The model: a folder in Hugging Face's layout, or an id in the hub, `OWNER/NAME`
     model: PathBuf,
-    /// The text to write on
+    /// The text to continue
     prompt: String,
-    /// The most tokens that are written; a model ends earlier with the token that its folder names
+    /// Largest number of tokens to write; a model stops earlier at the end token that its folder names
     #[arg(long, value_name = "COUNT", default_value_t = 128)]
     tokens: usize,
-    /// Ends before this text
+    /// Stops before this text; may be repeated
     #[arg(long, value_name = "TEXT")]
     stop: Vec<String>,
-    /// Draws tokens from their probabilities at this temperature, instead of taking the likeliest
+    /// Samples tokens at this temperature, instead of taking the likeliest
     #[arg(long, value_name = "NUMBER", value_parser = temperature)]
     temperature: Option<f64>,
-    /// Draws from the likeliest tokens that have this probability together
+    /// Samples from the likeliest tokens whose probabilities add up to this share, above 0 and up to 1
     #[arg(long, value_name = "SHARE", value_parser = share, requires = "temperature")]
     top_p: Option<f64>,
-    /// Draws from so many of the likeliest tokens
+    /// Samples from this number of likeliest tokens
     #[arg(long, value_name = "COUNT", requires = "temperature")]
     top_k: Option<usize>,
-    /// What tokens are drawn by
+    /// Seed for sampling tokens
     #[arg(long, value_name = "SEED", default_value_t = 0, requires = "temperature")]
     draw_seed: u64,
     #[command(flatten)]
@@ -57,14 +57,14 @@ fn share(text: &str) -> Result<f64, String> {
     number.ok_or_else(|| "write a number above 0 and up to 1".to_owned())
 }
 
-/// What `--format json` prints.
+/// The document of `--format json`.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(in crate::cli) struct Printed<'a> {
-    /// What the model went on from.
+    /// The prompt that the model continued.
     prompt: &'a str,
-    /// How many tokens that is.
+    /// The number of tokens of the prompt.
     prompt_tokens: usize,
-    /// What it wrote.
+    /// The text that it wrote.
     text: &'a str,
 }
 
@@ -93,7 +93,7 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
     let mut printed = 0;
     let held = arguments.stop.iter().map(String::len).max().unwrap_or(0);
     let mut each = |text: &str| -> Result<(), CliError> {
-        // Neither a character whose bytes are not all written yet is shown, nor what may begin a text to end before.
+        // Holds back an incomplete character, and text that may be the start of a `--stop` text.
         let mut whole = text.trim_end_matches('\u{fffd}').len().saturating_sub(held);
         while !text.is_char_boundary(whole) {
             whole -= 1;

@@ -1,4 +1,4 @@
-//! `allot import`: the ratios of another tool's file, as an allocation file.
+//! `allot import`: turns another tool's ratios into an allocation file.
 
 use std::path::PathBuf;
 
@@ -15,10 +15,10 @@ use crate::json::DocumentKind;
 use crate::report::number::percent;
 use crate::session::{Session, model_name};
 
-/// How far a file's ratios may be from the sparsity asked for without a word.
+/// Largest difference between the sparsity of a file's ratios and the requested one that is not reported.
 const UNNOTICED: f64 = 1e-6;
 
-/// Reads another tool's ratios for a model, and writes an allocation file
+/// Converts another tool's ratios for a model into an allocation file
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   allot import ratios.json --model MODEL -o allocation.json
@@ -26,27 +26,28 @@ const UNNOTICED: f64 = 1e-6;
   allot import levels.txt --model MODEL --sparsity 0.7 --weights-diff 1000000 -o allocation.json
   allot import alpha_peak.npy --model MODEL --sparsity 0.7 --epsilon 0.2 -o allocation.json
 
-FILE is a recipe of llm-compressor, a level file of EvoPress, DLP's list of keep ratios, AlphaPruning's metric, or a table with the
-columns `module` and `sparsity`.")]
+FILE is a recipe of llm-compressor, a level file of EvoPress, DLP's list of keep ratios, AlphaPruning's metric, an allocation file, or
+a table with the columns `module` and `sparsity`.")]
 pub(in crate::cli) struct Arguments {
-    /// The file
+    /// The other tool's file
     file: PathBuf,
-    /// The model's folder, as Hugging Face lays it out, or its id in the hub, `OWNER/NAME`
+    /// The model: a folder in Hugging Face's layout, or an id in the hub, `OWNER/NAME`
     #[arg(long)]
     model: PathBuf,
-    /// The file's format, where its content does not tell
+    /// Format of the file, if its content does not show it
     #[arg(long, value_parser = format, value_name = "FORMAT")]
     from: Option<Format>,
-    /// The share of all weights in the blocks' linears that is to be pruned (default: what the file's ratios come to)
+    /// The target sparsity, from 0 to 1: the share of all weights in the blocks' linears to prune (default: the mean of the file's
+    /// ratios over all weights)
     #[arg(long, short, value_name = "RATIO", allow_negative_numbers = true, value_parser = crate::cli::shared::values::ratio)]
     sparsity: Option<f64>,
-    /// evopress: how many weights one level is, as the database was made
+    /// For evopress: number of weights per level, as in the database
     #[arg(long, value_name = "WEIGHTS")]
     weights_diff: Option<u64>,
-    /// alphapruning: how far its mapping goes; without it, its values are ratios
+    /// For alphapruning: epsilon of its mapping; without it, the file's values are taken as ratios
     #[arg(long)]
     epsilon: Option<f64>,
-    /// The allocation file to be written, instead of standard output
+    /// Output file, instead of standard output
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -79,7 +80,8 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
             let target = imported.allocation.target;
             if (imported.read - target).abs() > UNNOTICED {
                 let (read, target) = (percent(imported.read, 4), percent(target, 4));
-                let note = format!("the file's ratios come to {read}, and are moved together to {target}");
+                let note =
+                    format!("the file's ratios have a mean of {read} and are all shifted to reach {target}");
                 context::warn("note", &note, common.quiet);
             }
             AllocationFile::new(&imported.allocation, imported.unit, &name, None)
@@ -99,7 +101,7 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
     Ok(Verdict::Fine)
 }
 
-/// Reads a file's ratios, and puts them on the budget.
+/// Reads a file's ratios and projects them onto the target sparsity.
 fn ratios(
     arguments: &Arguments,
     format: Format,

@@ -1,4 +1,4 @@
-//! `allot import-dsa`: a graph string of DSA's released engine as a script.
+//! `allot import-dsa`: converts a graph string of DSA's released engine into a script.
 
 use serde::Serialize;
 
@@ -9,7 +9,7 @@ use crate::exchange::dsa;
 use crate::json::DocumentKind;
 use crate::lang::{canonical, print};
 
-/// Turns a graph string of DSA's released engine into a script
+/// Converts a graph string of DSA's released engine into a script
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   allot import-dsa 'W:(ABSLOG)-(VAR)-(ATAN,ASIN)-(7)'
@@ -19,14 +19,14 @@ pub(in crate::cli) struct Arguments {
     graph: String,
 }
 
-/// What `--format json` prints.
+/// The document of `--format json`.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(in crate::cli) struct Printed<'a> {
     /// The graph string.
     graph: &'a str,
-    /// The same as a script.
+    /// The script that it stands for.
     script: &'a str,
-    /// The hash that names the formula.
+    /// The hash of the formula.
     hash: String,
 }
 

@@ -1,4 +1,4 @@
-//! `allot inspect`: what a model's folder holds.
+//! `allot inspect`: a summary of a model's folder.
 
 use std::path::PathBuf;
 
@@ -8,16 +8,16 @@ use crate::cli::shared::{model, output};
 use crate::json::DocumentKind;
 use crate::report;
 
-/// Shows a model: architecture, units, projections, parameters, types, memory
+/// Shows a model's architecture, units, projections, parameters, types and memory
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   allot inspect MODEL
   allot inspect MODEL --check
   allot inspect MODEL --format json")]
 pub(in crate::cli) struct Arguments {
-    /// The model's folder, as Hugging Face lays it out, or its id in the hub, `OWNER/NAME`
+    /// The model: a folder in Hugging Face's layout, or an id in the hub, `OWNER/NAME`
     model: PathBuf,
-    /// Also looks at every number, and fails on one that is NaN or infinite
+    /// Also reads every weight, and fails if one is NaN or infinite
     #[arg(long)]
     check: bool,
 }

@@ -1,4 +1,4 @@
-//! `allot kl`: how far a pruned model's predictions are from the dense model's.
+//! `allot kl`: the divergence of a pruned model's predictions from the dense model's.
 
 use std::path::PathBuf;
 
@@ -14,20 +14,20 @@ use crate::json::DocumentKind;
 use crate::report::number::grouped;
 use crate::session::Session;
 
-/// Measures the mean divergence KL(dense || other) of a model's predictions from the dense model's
+/// Measures the mean divergence KL(dense || other) of a model's predictions from the dense model's, in nats
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   allot kl DENSE PRUNED --text selection.jsonl --length 256
   allot kl DENSE PRUNED --tokens ids.safetensors:fitness_ids --format json")]
 pub(in crate::cli) struct Arguments {
-    /// The dense model's folder
+    /// The dense model: a folder in Hugging Face's layout, or an id in the hub, `OWNER/NAME`
     dense: PathBuf,
-    /// The other model's folder
+    /// The other model, such as a pruned one: a folder or an id
     other: PathBuf,
     #[command(flatten)]
     windows: WindowArguments,
-    /// How much memory the weights of both may take; larger models stream block by block, and activations that do not fit
-    /// beside a block go to scratch files in TMPDIR (default: what is free)
+    /// Memory that the weights of both models may take, such as 8GiB; larger models stream block by block, and activations that
+    /// do not fit beside a block go to scratch files in TMPDIR (default: the free memory)
     #[arg(long, env = "ALLOT_MEMORY", hide_env_values = true, value_parser = bytes, value_name = "BYTES")]
     memory: Option<u64>,
     #[command(flatten)]

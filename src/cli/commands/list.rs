@@ -1,4 +1,4 @@
-//! `allot list`: the scripts and programs that commands know by name.
+//! `allot list`: the scripts and programs that have a built-in name.
 
 use serde::Serialize;
 
@@ -8,26 +8,26 @@ use crate::cli::shared::{output, terminal};
 use crate::json::DocumentKind;
 use crate::report::published::{self, Listed};
 
-/// Lists the published scripts, and the programs that `compare` knows
+/// Lists the published scripts and the programs of `allot compare`
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   allot list
   allot list --format json
   allot show owl
 
-`allot show NAME` shows a script whole, `allot ops` lists the operators that scripts are made of.")]
+`allot show NAME` prints a script, `allot ops` lists the operators of the language.")]
 pub(in crate::cli) struct Arguments {}
 
-/// What commands know by name.
+/// The scripts and programs that have a built-in name.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(in crate::cli) struct Printed {
     /// The published scripts.
     scripts: Vec<Listed>,
-    /// The programs that `compare` knows.
+    /// The programs of `allot compare`.
     programs: Vec<Program>,
 }
 
-/// A program.
+/// A program that decides ratios without a script.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 struct Program {
     /// Its name on the command line.

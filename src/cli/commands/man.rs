@@ -8,13 +8,13 @@ use crate::cli::shared::common::Verdict;
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::output;
 
-/// Prints the manual page, or writes those of all commands into a folder
+/// Prints the manual page of allot, or writes the pages of all commands into a folder
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   allot man > allot.1
   allot man --out ~/.local/share/man/man1")]
 pub(in crate::cli) struct Arguments {
-    /// The folder that the pages are written into: allot.1, allot-check.1, ...
+    /// Output folder for the pages allot.1, allot-check.1, ...
     #[arg(long, short, value_name = "FOLDER")]
     out: Option<PathBuf>,
 }

@@ -15,7 +15,7 @@ use crate::report::catalogue::{self, Entry};
   allot ops --all
   allot ops --format json")]
 pub(in crate::cli) struct Arguments {
-    /// Also lists the operators that exist for DSA's released formulas only
+    /// Also lists the operators that exist only for DSA's released formulas
     #[arg(long)]
     all: bool,
 }

@@ -1,4 +1,4 @@
-//! `allot ppl`: perplexity by the field's protocol.
+//! `allot ppl`: perplexity by the usual protocol of the pruning literature.
 
 use std::path::{Path, PathBuf};
 
@@ -17,7 +17,7 @@ use crate::report::number::grouped;
 use crate::session::{Calibration, Session};
 use crate::stats::Source;
 
-/// Measures perplexity: the text is joined, tokenised, and cut into windows that do not overlap
+/// Measures perplexity on a text, which is joined, tokenised and cut into windows that do not overlap
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   allot ppl MODEL --text wiki.test.raw
@@ -25,30 +25,30 @@ use crate::stats::Source;
   allot ppl MODEL --tokens ids.safetensors:eval_ids
   allot ppl MODEL --text wiki.test.raw --allocation allocation.json --stats S.safetensors")]
 pub(in crate::cli) struct Arguments {
-    /// The model's folder, as Hugging Face lays it out, or its id in the hub, `OWNER/NAME`
+    /// The model: a folder in Hugging Face's layout, or an id in the hub, `OWNER/NAME`
     model: PathBuf,
     #[command(flatten)]
     windows: WindowArguments,
-    /// How much memory the weights may take; a larger model streams block by block, and activations that do not fit beside a
-    /// block go to a scratch file in TMPDIR (default: what is free)
+    /// Memory that the weights may take, such as 8GiB; a larger model streams block by block, and activations that do not fit
+    /// beside a block go to a scratch file in TMPDIR (default: the free memory)
     #[arg(long, env = "ALLOT_MEMORY", hide_env_values = true, value_parser = bytes, value_name = "BYTES")]
     memory: Option<u64>,
-    /// Measures the model as it is when pruned by this allocation file, in memory: nothing is written
+    /// Prunes the model in memory by this allocation file before measuring; no model is written
     #[arg(long, value_name = "FILE")]
     allocation: Option<PathBuf>,
-    /// How the allocation's weights are chosen: wanda, magnitude, ria, or a script with a metric
+    /// Method that chooses the weights to prune for the allocation: wanda, magnitude, ria, or a script with a metric
     #[arg(long, default_value = "wanda", requires = "allocation")]
     method: String,
-    /// The dense model's statistics, by which weights are chosen: the file that `allot stats` wrote
+    /// Statistics of the dense model for choosing weights: a file written by `allot stats`
     #[arg(long, value_name = "FILE", requires = "allocation")]
     stats: Option<PathBuf>,
-    /// Collects them on these texts instead: windows of `--length` tokens
+    /// Collects those statistics on these texts instead, in windows of `--length` tokens
     #[arg(long, value_name = "FILE", num_args = 1.., requires = "allocation", conflicts_with = "stats")]
     calibration: Vec<PathBuf>,
-    /// How many windows are drawn from the calibration texts
+    /// Number of windows to draw from the calibration texts
     #[arg(long, default_value_t = 128, value_parser = crate::cli::shared::values::count, requires = "calibration")]
     samples: usize,
-    /// The seed by which the windows are drawn
+    /// Seed for drawing the windows
     #[arg(long, default_value_t = 0, requires = "calibration")]
     seed: u64,
     #[command(flatten)]
@@ -83,7 +83,7 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
     Ok(Verdict::Fine)
 }
 
-/// Says what the command would take.
+/// Prints the resources that the command would take.
 fn forecast(arguments: &Arguments, common: Common) -> Result<Verdict, CliError> {
     let outline = Outline::read(&arguments.model)?;
     let (length, limit) = (arguments.windows.length, arguments.windows.limit);
@@ -109,7 +109,7 @@ fn pruned(
     source: &Source,
     quiet: bool,
 ) -> Result<Perplexity, CliError> {
-    // What is wrong with the text shows before the work.
+    // A wrong text is reported before the long work.
     let tokens = source.windows(&checkpoint, arguments.windows.length, arguments.windows.limit)?;
     model::warn_of_texts(tokens.special_tokens(), quiet);
     let calibration = (!arguments.calibration.is_empty()).then(|| Calibration {

@@ -1,4 +1,4 @@
-//! `allot prune`: a pruned model, in a folder of its own.
+//! `allot prune`: prunes a model into a new folder.
 
 use std::path::PathBuf;
 
@@ -19,7 +19,7 @@ use crate::report;
 use crate::session::{AllocationOptions, Needs, Session, metric_of};
 use crate::trial::error::TrialError;
 
-/// Prunes a model: a script says how much each part loses, a method which weights
+/// Prunes a model: a script decides the sparsity of each unit, a method chooses the weights
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   allot prune MODEL --sparsity 0.5 --method magnitude --out PRUNED
@@ -28,40 +28,41 @@ use crate::trial::error::TrialError;
   allot prune MODEL my.allot --sparsity 0.6 --method sparsegpt --text c4.jsonl --out PRUNED
   allot prune MODEL allocation.json --text calibration.jsonl --length 256 --out PRUNED")]
 pub(in crate::cli) struct Arguments {
-    /// The model's folder, as Hugging Face lays it out, or its id in the hub, `OWNER/NAME`
+    /// The model: a folder in Hugging Face's layout, or an id in the hub, `OWNER/NAME`
     model: PathBuf,
-    /// The allocation script: a file, `-`, or the name of a published one; or an allocation file in JSON, as `allot export` and
-    /// `allot import` write it
+    /// The allocation script: a file, `-` for standard input, or the name of a published script; or an allocation file in JSON,
+    /// as written by `allot export` and `allot import`
     #[arg(default_value = "uniform")]
     script: String,
     #[command(flatten)]
     written: WrittenScript,
-    /// The share of all weights in the blocks' linears that is to be pruned, from 0 to 1
-    /// (a fixed pattern such as `2:4` has its own, and so has an allocation file)
+    /// The target sparsity, from 0 to 1: the share of all weights in the blocks' linears to prune
+    /// (not needed with a fixed pattern such as `2:4` or an allocation file, which have their own)
     #[arg(long, short, value_name = "RATIO", allow_negative_numbers = true, value_parser = crate::cli::shared::values::ratio)]
     sparsity: Option<f64>,
-    /// How weights are chosen: magnitude, wanda, sparsegpt, ria, or a script with a metric (default: by the script's own metric
-    /// where it has one, else wanda)
+    /// Method that chooses the weights to prune: magnitude, wanda, sparsegpt, ria, or a script with a metric (default: the
+    /// script's own metric if it has one, else wanda)
     #[arg(long)]
     method: Option<String>,
     #[command(flatten)]
     calibration: CalibrationArguments,
-    /// The allocation unit, instead of the script's own: block, projection or row
+    /// Allocation unit to use instead of the script's own: block, projection or row
     #[arg(long, value_parser = crate::cli::shared::values::unit)]
     unit: Option<UnitKind>,
-    /// Where zeros may stand: unstructured, N:M (`2:4` prunes two of every four), or `n:M` as the allocation has it
+    /// Pattern of the zeros: unstructured, N:M (`2:4` prunes two of every four weights), or `n:M` (such as `n:4`) with the
+    /// number n that follows from each unit's ratio
     #[arg(long, default_value = "unstructured")]
     pattern: Pattern,
-    /// What later blocks see: what `pruned` blocks give, as published, or the `dense` ones
+    /// Inputs of later blocks during pruning: the outputs of `pruned` blocks, as published, or of `dense` ones
     #[arg(long, default_value = "pruned", value_parser = crate::cli::shared::values::propagation)]
     propagate: Propagation,
-    /// How ratios become whole weights: `exact` counts, or as in the `reference` code
+    /// Rounding of ratios to numbers of weights: `exact`, or as in the `reference` code of the methods
     #[arg(long, default_value = "exact", value_parser = rounding)]
     rounding: Rounding,
-    /// The folder to be written
+    /// Output folder
     #[arg(long, short)]
     out: PathBuf,
-    /// Replaces the folder if allot wrote it
+    /// Replaces an existing output folder if allot wrote it
     #[arg(long)]
     force: bool,
     #[command(flatten)]
@@ -95,7 +96,7 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
         return forecast(arguments, &source, &method, common);
     }
     let checkpoint = model::open(&arguments.model, common)?;
-    // Before hours of calibration.
+    // Checked before hours of calibration.
     check_target(&checkpoint, &arguments.out, arguments.force)?;
     let mut session = arguments.calibration.session(checkpoint, common.quiet)?;
     collect(&source, &method, &mut session)?;
@@ -119,7 +120,7 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
     Ok(Verdict::Fine)
 }
 
-/// Says what the command would take.
+/// Prints the resources that the command would take.
 fn forecast(
     arguments: &Arguments,
     source: &RatioSource,
@@ -142,7 +143,7 @@ fn forecast(
     outline.show(&work, arguments.calibration.memory(), Some(&arguments.out), common)
 }
 
-/// Collects what the script and the method need in one pass, and draws the windows, before anything is written.
+/// Collects what the script and the method need in one pass, and draws the windows. Nothing is written yet.
 fn collect(source: &RatioSource, method: &Method, session: &mut Session) -> Result<(), CliError> {
     let needs = match source {
         RatioSource::Script(loaded) => Needs::of_scripts([&loaded.script], &metric_of(method)?),
@@ -152,11 +153,11 @@ fn collect(source: &RatioSource, method: &Method, session: &mut Session) -> Resu
     Ok(session.prepare_pruning(method)?)
 }
 
-/// What a script or an allocation file decides.
+/// The allocation of a script or of an allocation file.
 struct Decided {
     allocation: Allocation,
     unit: UnitKind,
-    /// What is written down of the script.
+    /// The script, as recorded in the pruned model's folder.
     script: Option<ScriptSource>,
 }
 
@@ -171,7 +172,7 @@ fn decide(
         RatioSource::Script(loaded) => loaded,
         RatioSource::File(file, name) => {
             let sparsity = match arguments.pattern {
-                // The pattern's sparsity is not the file's, and only the linears' names count.
+                // The pattern decides the sparsity; only the linears' names of the file matter.
                 Pattern::Fixed { .. } => None,
                 _ => arguments.sparsity,
             };

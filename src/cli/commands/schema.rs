@@ -1,4 +1,4 @@
-//! `allot schema`: the schemas of what is written and printed as JSON.
+//! `allot schema`: the JSON Schemas of printed and written documents.
 
 use crate::cli::json_schema::{self, Listed};
 use crate::cli::shared::common::{Common, Format, Verdict};
@@ -7,15 +7,15 @@ use crate::cli::shared::output;
 use crate::json::DocumentKind;
 use crate::lang::check::similar::similar;
 
-/// Lists the kinds of JSON that are printed and written, or prints the JSON Schema of one
+/// Lists the kinds of JSON that allot prints and writes, or prints the JSON Schema of one kind
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   allot schema
   allot schema perplexity > perplexity.schema.json
 
-A document names its schema in its field `schema`, with the version after a slash.")]
+Each document names its schema in the field `schema`, with the version after a slash.")]
 pub(in crate::cli) struct Arguments {
-    /// The schema's name, as the list has it
+    /// Name of the schema, as in the list
     name: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! `allot search`: evolve allocation functions on a model.
+//! `allot search`: evolves allocation functions on a model.
 
 use std::cell::Cell;
 use std::path::PathBuf;
@@ -28,7 +28,7 @@ use crate::tasks::TaskPlan;
 use crate::trial::loss::Measure;
 use crate::trial::settings::TextSettings;
 
-/// What a run's folder says already: beside `--resume` these would be ignored, so they are refused. A group is named like its struct.
+/// Options whose values come from the run's folder. `--resume` would ignore them, so it refuses them. A group has the name of its struct.
 const OF_NEW: [&str; 19] = [
     "expression",
     "model",
@@ -51,10 +51,10 @@ const OF_NEW: [&str; 19] = [
     "dry_run",
 ];
 
-/// How many allocations a search measures where nobody says.
+/// Default number of allocations that a search measures.
 const EVALUATIONS: usize = 500;
 
-/// Evolves allocation functions on a model, and writes the best as scripts
+/// Evolves allocation functions on a model, and writes the best ones as scripts
 #[derive(Debug, clap::Args)]
 #[command(
     override_usage = "allot search MODEL --sparsity RATIO --out RUN [OPTIONS]\n       allot search --resume RUN [OPTIONS]"
@@ -73,68 +73,70 @@ const EVALUATIONS: usize = 500;
   allot search --resume RUN --evaluations 2000
   allot search MODEL --sparsity 0.7 --texts TEXTS --lag 64 --ray auto --workers 16 --out RUN
 
-A text is a file of plain text, JSON lines with a `text` field, or ready ids, FILE.safetensors:NAME. RUN holds best.allot, front/,
-report.html and summary.json at the end, and a journal that `--resume` goes on from.")]
+A text is a file of plain text, of JSON lines with a field `text`, or of token ids, FILE.safetensors:NAME. At the end RUN holds
+best.allot, front/, report.html and summary.json, and all along a journal from which `--resume` continues.")]
 pub(in crate::cli) struct Arguments {
-    /// The model's folder, as Hugging Face lays it out, or its id in the hub, `OWNER/NAME`
+    /// The model: a folder in Hugging Face's layout, or an id in the hub, `OWNER/NAME`
     #[arg(required_unless_present = "resume")]
     model: Option<PathBuf>,
-    /// Goes on with the run in this folder, as if it had never stopped
+    /// Continues the run in this folder, with the result that it would have had without the stop
     #[arg(long, value_name = "RUN", conflicts_with_all = OF_NEW)]
     resume: Option<PathBuf>,
-    /// The share of all weights in the blocks' linears that is to be pruned, from 0 to 1
+    /// The target sparsity, from 0 to 1: the share of all weights in the blocks' linears to prune
     #[arg(long, short, value_name = "RATIO", allow_negative_numbers = true, value_parser = crate::cli::shared::values::ratio, required_unless_present = "resume")]
     sparsity: Option<f64>,
-    /// The folder to be written
+    /// Output folder
     #[arg(long, short, required_unless_present = "resume")]
     out: Option<PathBuf>,
     #[command(flatten)]
     texts: Texts,
     #[command(flatten)]
     objective: Objective,
-    /// The tasks of `--measure tasks`, with commas between: a quarter of their documents stands in the place of the fitness text, another one in that of the selection text
+    /// Tasks of `--measure tasks`, separated by commas: a quarter of their documents replaces the fitness text, another quarter the
+    /// selection text
     #[arg(long, value_name = "NAMES", value_delimiter = ',', help_heading = "Tasks")]
     tasks: Vec<String>,
-    /// The tasks by which the final table scores allocations, with commas between: on documents that do not decide
+    /// Tasks on which the final table scores allocations, separated by commas, using only documents that the search did not use
     #[arg(long, value_name = "NAMES", value_delimiter = ',', help_heading = "Tasks")]
     report_tasks: Vec<String>,
     #[command(flatten)]
     asked: TaskArguments,
     #[command(flatten)]
     space: crate::cli::shared::space::SpaceArguments,
-    /// Begins with this script as well, beside the published ones; may be repeated; `-e` takes its text instead
+    /// Also starts from this script, besides the published ones; may be repeated; `-e` takes the text of a script instead
     #[arg(long, value_name = "SCRIPT", help_heading = "Search space")]
     include: Vec<String>,
-    /// Learns from what `allot descend --out` left in this folder, at the search's sparsities: formulas are judged by how near their
-    /// ratios are to those found there, and mostly the nearest are measured; may be repeated
+    /// Teaches the search with this folder of `allot descend --out`, at the search's sparsities: formulas are judged by the distance
+    /// of their ratios from the descent's, and mostly the nearest ones are measured; may be repeated
     #[arg(long, value_name = "DESCENT", help_heading = "Teachers")]
     teacher: Vec<PathBuf>,
-    /// Learns nothing from this descent, and reports how far what was found is from it; may be repeated
+    /// Reports the distance of the results from this descent, from which the search does not learn; may be repeated
     #[arg(long, value_name = "DESCENT", help_heading = "Teachers")]
     held_out_teacher: Vec<PathBuf>,
     #[command(flatten)]
     written: WrittenScripts,
-    /// How many allocations each search measures (default: 500); beside `--resume`, more than the run was begun with
+    /// Number of allocations that each search measures (default: 500); with `--resume`, at least as many as the run was started with
     #[arg(long, value_parser = count, help_heading = "Budget")]
     evaluations: Option<usize>,
-    /// Ends each search after so many allocations without a better one
+    /// Ends each search after this number of allocations without an improvement
     #[arg(long, value_name = "EVALUATIONS", value_parser = count, help_heading = "Budget")]
     patience: Option<usize>,
-    /// Makes candidates from the results of those that were proposed at least so many places before, so that about as many can be
-    /// measured at a time; with 1, each generation waits for the one before it
+    /// Breeds a candidate only from candidates that were proposed at least this many places earlier, so that about as many can be
+    /// measured at the same time; with 1, each generation waits for the previous one
     #[arg(long, value_name = "CANDIDATES", default_value_t = 1, value_parser = count, help_heading = "Budget")]
     lag: usize,
-    /// Begins no measurement once it has measured for this long, such as 90m or 8h, and reports what was found by then; `--resume` goes on from there
+    /// Starts no further measurement after measuring for this time, such as 90m or 8h, and reports the results so far; `--resume`
+    /// continues from there
     #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "Budget")]
     time_limit: Option<Duration>,
-    /// How many searches are run, each with its own seed
+    /// Number of searches, each with its own seed
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..), help_heading = "Budget")]
     seeds: u64,
-    /// The first seed
+    /// Seed of the first search; the others use the numbers after it
     #[arg(long, default_value_t = 0, help_heading = "Budget")]
     seed: u64,
-    /// Spends the same tokens on a control, and compares: random formulas, depth ramps (ATP), NeuroAL's ramp, BESA,
-    /// EvoPress-style free levels, or descent by gradients
+    /// Also runs these controls with the same budget of tokens and compares them with the search; separated by commas, may be
+    /// repeated
     #[arg(long, value_name = "CONTROL", value_enum, value_delimiter = ',', help_heading = "Budget")]
     control: Vec<Control>,
     #[command(flatten)]
@@ -143,52 +145,52 @@ pub(in crate::cli) struct Arguments {
     dry_run: DryRun,
 }
 
-/// Where a search's measurements are made, if not on this machine: read by the command of the Python package, which runs Ray.
+/// Options for measuring on other machines. Only the command of the Python package, which runs Ray, supports them.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Many machines")]
 struct ManyMachines {
-    /// Measures on the Ray cluster of this address, `auto` for the one that this machine belongs to, `local` for one that is started
-    /// here; for the command of the Python package
+    /// Measures on the Ray cluster at this address: `auto` for the cluster of this machine, `local` to start one here; only in the
+    /// command of the Python package
     #[arg(long, value_name = "ADDRESS")]
     ray: Option<String>,
-    /// The most workers, instead of as many as the cluster has room for
+    /// Largest number of workers (default: as many as the cluster has room for)
     #[arg(long, value_name = "COUNT", value_parser = count, requires = "ray")]
     workers: Option<usize>,
-    /// How many processors Ray sets aside for a worker
+    /// Number of processor cores that Ray reserves for each worker
     #[arg(long, value_name = "CPUS", default_value_t = 1.0, requires = "ray")]
     worker_cpus: f64,
-    /// How many cards Ray sets aside for a worker
+    /// Number of GPUs that Ray reserves for each worker
     #[arg(long, value_name = "GPUS", default_value_t = 0.0, requires = "ray")]
     worker_gpus: f64,
-    /// After how many seconds a measurement is begun again elsewhere
+    /// Seconds after which a measurement is started again on another worker (default: no limit)
     #[arg(long, value_name = "SECONDS", requires = "ray")]
     deadline: Option<f64>,
-    /// Takes workers on devices of another kind than this machine's, whose losses differ in the last digits
+    /// Accepts workers on devices of another kind than this machine's, whose losses differ in the last digits
     #[arg(long, requires = "ray")]
     any_device: bool,
 }
 
-/// What a search is compared with.
+/// A control that a search is compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Control {
     /// Random formulas of the same space
     Random,
     /// Depth ramps of all slopes (ATP)
     Ramp,
-    /// The depth ramp that disturbs activations least (NeuroAL); it runs whole, whatever it spends
+    /// The depth ramp that disturbs activations least (NeuroAL); runs to its end whatever it costs
     Neuroal,
-    /// Sparsity shared out within each block by gradients (BESA); it runs whole, whatever it spends
+    /// Sparsity distributed within each block by gradients (BESA); runs to its end whatever it costs
     Besa,
-    /// Free levels per block and per projection
+    /// EvoPress-style free levels, per block and per projection
     Evopress,
-    /// Even marginal damage per block and per projection, by gradients
+    /// Equal marginal damage per block and per projection, found by gradients
     Descent,
 }
 
 pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdict, CliError> {
     if arguments.dry_run.dry_run {
         let (place, texts) = (place(arguments)?, texts(arguments)?);
-        // Every control spends what a search does.
+        // Every control spends as much as a search.
         let searches = arguments.seeds * (1 + arguments.control.len() as u64);
         let candidates = arguments.evaluations.unwrap_or(EVALUATIONS) as u64 * searches;
         return forecast(&place, &texts, candidates, common);
@@ -196,10 +198,10 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
     work(described(arguments, common)?, common)
 }
 
-/// Returns the search that arguments describe: a new one, or one that goes on.
+/// Returns the search that the arguments describe: a new one, or one to resume.
 ///
 /// # Errors
-/// Fails when a model, a text or a script cannot be found, or the folder to go on in is not a search's.
+/// Fails when a model, a text or a script cannot be found, or the folder to resume is not a search's.
 pub(in crate::cli) fn described(arguments: &Arguments, common: Common) -> Result<Search, CliError> {
     if arguments.many.ray.is_some() {
         return Err(CliError::NoRay);
@@ -241,12 +243,12 @@ pub(in crate::cli) fn described(arguments: &Arguments, common: Common) -> Result
     Ok(Search::new(settings, out).within(arguments.time_limit))
 }
 
-/// Returns whether only a plan is asked for.
+/// Returns whether `--dry-run` is given.
 pub(in crate::cli) const fn is_planned(arguments: &Arguments) -> bool {
     arguments.dry_run.dry_run
 }
 
-/// Returns where a new search measures; clap asks for a model and a sparsity unless a run is resumed.
+/// Returns the model and target of a new search; clap requires both unless a run is resumed.
 fn place(arguments: &Arguments) -> Result<TrialPlace<'_>, CliError> {
     let (Some(model), Some(sparsity)) = (&arguments.model, arguments.sparsity) else {
         return Err(CliError::NoSparsity);
@@ -256,12 +258,12 @@ fn place(arguments: &Arguments) -> Result<TrialPlace<'_>, CliError> {
 
 /// Returns the texts of a new search.
 fn texts(arguments: &Arguments) -> Result<TextSettings, CliError> {
-    // Where tasks decide, another text stands in the fitness text's place, and nothing comes of it.
+    // Where tasks decide, nothing reads the fitness text; another text takes its place and has no effect.
     let by_tasks = arguments.objective.measure == Measure::Tasks;
     arguments.texts.settings_with(arguments.seed, by_tasks)
 }
 
-/// Returns what a search is compared with.
+/// Returns the searchers of the controls.
 fn controls(asked: &[Control]) -> Vec<Searcher> {
     let several = |control: &Control| match control {
         Control::Random => vec![Searcher::Random],
@@ -294,7 +296,7 @@ pub(in crate::cli) fn base(
     })
 }
 
-/// Does all of a search, or what is left of it, and shows what it found.
+/// Runs a search, or the rest of it, and shows its results.
 ///
 /// # Errors
 /// Fails as the search does.
@@ -323,7 +325,7 @@ pub(in crate::cli) fn work(search: Search, common: Common) -> Result<Verdict, Cl
     Ok(Verdict::Fine)
 }
 
-/// Writes the scripts that were found, with how they were found at their head, and all of it as data.
+/// Writes the scripts that were found, each with a header that says how it was found, and the summary.
 ///
 /// # Errors
 /// Fails when a file cannot be written.
@@ -332,10 +334,10 @@ pub(in crate::cli) fn write_scripts(found: &Found) -> Result<(), CliError> {
     Ok(folder::write(&found.folder, &found.summary, &script)?)
 }
 
-/// How far a search is, how good, and how long it takes.
+/// The progress line of a search: how far it is, its best loss, and the time left.
 struct Line {
     bar: Progress,
-    /// When the first search began, and which one is shown, since when.
+    /// When the first search started. `since` holds the search that is shown, and when it started.
     begun: Instant,
     since: Cell<(usize, Instant)>,
 }
@@ -366,7 +368,7 @@ impl Line {
         self.bar.at_with(spent as f64 / all as f64, self.left(state, spent as f64 / all as f64));
     }
 
-    /// Returns how long this search and those behind it take, if they take as long as those before.
+    /// Estimates the time left for this search and the following ones from the time of those before.
     fn left(&self, state: &State<'_>, share: f64) -> Option<Duration> {
         let done = state.done as f64 + share;
         let known = share > 0.01 && self.begun.elapsed() > Duration::from_secs(2);

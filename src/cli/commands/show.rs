@@ -1,4 +1,4 @@
-//! `allot show`: what a search found, or a script whole.
+//! `allot show`: the results of a search, or a script.
 
 use std::path::{Path, PathBuf};
 
@@ -19,10 +19,10 @@ use crate::search::settings::Settings;
 use crate::search::summary::Winner;
 use crate::session::{Found, Needs, metric_of};
 
-/// The file of a run's folder that holds what it found as a page.
+/// The report page in a run's folder.
 const REPORT: &str = "report.html";
 
-/// Shows what a search found: the table, or its Pareto front; of a search that has not ended, how far it is; or a script whole
+/// Shows the results of a search as a table or Pareto front, the progress of an unfinished search, or a script
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   allot show RUN
@@ -33,18 +33,18 @@ const REPORT: &str = "report.html";
   allot show RUN --front --format json
   allot show owl")]
 pub(in crate::cli) struct Arguments {
-    /// The run's folder; or a script: a file, or the name of a published one
+    /// The run's folder; or a script: a file, or the name of a published script
     run: PathBuf,
-    /// Shows the front alone: the best formula of each size
+    /// Shows only the Pareto front: the best formula of each size
     #[arg(long, conflicts_with = "markdown")]
     front: bool,
     /// Shows the tables as Markdown
     #[arg(long)]
     markdown: bool,
-    /// Shows every allocation that was measured, the lowest loss first; `~` marks losses that are estimated on a part of the text
+    /// Shows every measured allocation, sorted by loss, lowest first; `~` marks losses that are estimated on a part of the text
     #[arg(long, conflicts_with_all = ["front", "markdown"])]
     all: bool,
-    /// Shows them as CSV, in the order of measuring
+    /// Prints every measured allocation as CSV, in the order of measuring
     #[arg(long, conflicts_with_all = ["front", "markdown"])]
     csv: bool,
 }
@@ -56,19 +56,19 @@ pub(in crate::cli) struct Front<'a> {
     front: &'a [Winner],
 }
 
-/// All that a search measured.
+/// Everything that a search measured.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(in crate::cli) struct Measured<'a> {
-    /// In the order of measuring.
+    /// The formulas, in the order of measuring.
     formulas: &'a [MeasuredFormula],
 }
 
-/// A search that has not ended.
+/// A search that is not finished.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(in crate::cli) struct Unfinished<'a> {
-    /// Whether it has ended: never.
+    /// Whether the search is finished: always false.
     finished: bool,
-    /// What it measured so far, in the order of measuring.
+    /// The formulas measured so far, in the order of measuring.
     measured: &'a [MeasuredFormula],
 }
 
@@ -107,11 +107,11 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
     Ok(Verdict::Fine)
 }
 
-/// Shows how far a search is that runs, or was stopped.
+/// Shows the progress of a search that is running or was stopped.
 fn unfinished(run: &Path, common: Common) -> Result<Verdict, CliError> {
     let settings = Settings::read(run)?;
     context::search(&settings);
-    // Models and texts are prepared before anything is measured.
+    // The file is missing while models and texts are still being prepared.
     let measured = if run.join(measured::MEASURED).exists() { measured::read(run)? } else { Vec::new() };
     match common.format {
         Format::Json => output::print_json(
@@ -125,7 +125,7 @@ fn unfinished(run: &Path, common: Common) -> Result<Verdict, CliError> {
     Ok(Verdict::Fine)
 }
 
-/// Returns what can be said of a script without a model.
+/// Returns the description of a script, which needs no model.
 ///
 /// # Errors
 /// When there is no such script, or it has errors.
@@ -139,7 +139,7 @@ pub(in crate::cli) fn script(name: &str) -> Result<Shown, CliError> {
     Ok(published::shown(&loaded.name, &loaded.text, &loaded.script, needs))
 }
 
-/// Writes the page of what a run found into its folder, and prints the table.
+/// Writes the report page of a run into its folder, and prints the table.
 ///
 /// # Errors
 /// When the page cannot be written, or standard output fails.
@@ -157,7 +157,7 @@ pub(in crate::cli) fn found(found: &Found, common: Common) -> Result<(), CliErro
         }
         let best = folder.join(BEST);
         terminal::message(&format!(
-            "the script is {}, the picture {}; to prune by it as the search did:\n",
+            "script: {}, report: {}; to prune with the script as the search did, run:\n",
             best.display(),
             folder.join(REPORT).display()
         ));
@@ -168,7 +168,7 @@ pub(in crate::cli) fn found(found: &Found, common: Common) -> Result<(), CliErro
     Ok(())
 }
 
-/// Writes the page and the figures of what a search found.
+/// Writes the report page and the figures of a search.
 ///
 /// # Errors
 /// Fails when a file cannot be written.
@@ -184,9 +184,9 @@ pub(in crate::cli) fn write_pages(found: &Found, common: Common) -> Result<(), C
     Ok(())
 }
 
-/// Returns the commands that prune by a script as the search did, and measure it.
+/// Returns the commands that prune with a script as the search did, and measure the result.
 fn commands(found: &Found, script: &str, out: &str, common: Common) -> Vec<String> {
-    // Statistics of another device are not the same to the last digit, and a run goes on where it began.
+    // Statistics differ in the last digits between devices, and a run must resume on the device it started on.
     let one = common.device.flags_of_one();
     let commands = tables::commands(&found.settings, found.report_windows, script, out);
     commands.into_iter().map(|command| command + &one).collect()

@@ -1,4 +1,4 @@
-//! `allot snapshot`: a function and its ratios, written down, and compared with what they are now.
+//! `allot snapshot`: records a script's formula and ratios, and checks them later.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ use crate::json::DocumentKind;
 use crate::snapshot::compare::compare;
 use crate::snapshot::{self, Snapshot, text};
 
-/// Writes a script's formula, its hash and its ratios on a model into a file, or checks that they are still what such a file says
+/// Records a script's formula, hash and ratios on a model in a file, or checks that they still equal such a file
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   allot snapshot best.allot --model MODEL --stats S.safetensors --sparsity 0.5,0.6,0.7 --out best.snap
@@ -21,33 +21,34 @@ use crate::snapshot::{self, Snapshot, text};
   allot snapshot owl --model MODEL --text calibration.jsonl --length 256 --sparsity 0.7
   allot snapshot best.allot --model MODEL --stats S.safetensors --check best.snap --tolerance 0.001 --format json
 
-A check exits with 0 when all is the same, and with 1 when the formula or a ratio differs, or when the snapshot is of another model or of
-other statistics, which it says. It is given what the snapshot was made with, but for sparsities, which the file has. Without --out the
-snapshot is printed. With --format json it is printed as data, which a check reads as well.")]
+A check exits with 0 if nothing differs, and with 1 if the formula or a ratio differs, or if the snapshot is of another model or other
+statistics; it prints the differences. Give it the options that the snapshot was made with, except the sparsities, which the file holds.
+Without --out, the snapshot is printed. With --format json it is printed as JSON, which a check can read too.")]
 pub(in crate::cli) struct Arguments {
-    /// The script: a file, `-`, or the name of a published one
+    /// The script: a file, `-` for standard input, or the name of a published script
     #[arg(required_unless_present = "expression")]
     script: Option<String>,
     #[command(flatten)]
     written: WrittenScript,
-    /// The model's folder, as Hugging Face lays it out, or its id in the hub, `OWNER/NAME`
+    /// The model: a folder in Hugging Face's layout, or an id in the hub, `OWNER/NAME`
     #[arg(long)]
     model: PathBuf,
-    /// The shares of all weights in the blocks' linears that are to be pruned, from 0 to 1, with commas between
+    /// The target sparsities, from 0 to 1, separated by commas: the shares of all weights in the blocks' linears to prune
     #[arg(long, short, value_name = "RATIO", allow_negative_numbers = true, value_parser = crate::cli::shared::values::ratio, value_delimiter = ',', required_unless_present = "check")]
     sparsity: Vec<f64>,
     #[command(flatten)]
     evaluation: EvaluationArguments,
-    /// The file to be written, instead of standard output
+    /// Output file, instead of standard output
     #[arg(long, short, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Overwrites the file
+    /// Overwrites an existing output file
     #[arg(long)]
     force: bool,
-    /// Compares with the snapshot in this file, and writes none
+    /// Compares with the snapshot in this file instead of writing one
     #[arg(long, value_name = "FILE")]
     check: Option<PathBuf>,
-    /// By how much the share of a unit may differ from the snapshot's; it may by one weight, too, since processors differ in last digits
+    /// Largest difference allowed between a unit's ratio and the snapshot's; a difference of one weight is always allowed, as
+    /// processors differ in the last digits
     #[arg(long, value_name = "RATIO", allow_negative_numbers = true, value_parser = crate::cli::shared::values::ratio, default_value_t = 1e-6)]
     tolerance: f64,
     #[command(flatten)]
@@ -89,7 +90,7 @@ fn read(path: &Path) -> Result<Snapshot, CliError> {
         .map_err(|cause| CliError::Snapshot { name: path.display().to_string(), cause: Box::new(cause) })
 }
 
-/// Writes a snapshot as text, and prints it as text where no file is asked for, or as data.
+/// Writes a snapshot to the output file as text, and prints it as JSON, or as text if there is no output file.
 fn write(snapshot: &Snapshot, arguments: &Arguments, common: Common) -> Result<Verdict, CliError> {
     if let Some(path) = &arguments.out {
         output::write_file(path, text::write(snapshot).as_bytes())?;
@@ -102,7 +103,7 @@ fn write(snapshot: &Snapshot, arguments: &Arguments, common: Common) -> Result<V
     Ok(Verdict::Fine)
 }
 
-/// Says how a snapshot differs from what is so now.
+/// Prints how the current formula and ratios differ from a snapshot.
 fn check(
     before: &Snapshot,
     now: &Snapshot,
@@ -116,7 +117,11 @@ fn check(
         Format::Text if found.same && common.quiet => {}
         Format::Text if found.same => output::print(&format!("{}: {found}", path.display()))?,
         Format::Text => {
-            output::print(&format!("{} is not what {} gives now\n{found}", path.display(), now.script))?;
+            output::print(&format!(
+                "{} differs from what {} gives now\n{found}",
+                path.display(),
+                now.script
+            ))?;
         }
     }
     Ok(if found.same { Verdict::Fine } else { Verdict::Found })

@@ -26,7 +26,7 @@ use crate::stats::{
 use crate::trial::cancel::Cancel;
 use crate::trial::uniform_marginals::{WantedMarginals, add_uniform_marginals};
 
-/// Collects a model's statistics on a text: what scripts and pruning methods use beside the weights
+/// Collects the statistics that scripts and pruning methods use besides the weights, by running a model on a text
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   allot stats MODEL --text calibration.jsonl --out MODEL.stats.safetensors
@@ -35,74 +35,76 @@ use crate::trial::uniform_marginals::{WantedMarginals, add_uniform_marginals};
   allot stats MODEL --text c4.jsonl --marginals --sparsity 0.6 --method wanda --out S.safetensors
   allot stats MODEL --stats S.safetensors --reductions owl my.allot --out S.safetensors --force")]
 pub(in crate::cli) struct Arguments {
-    /// The model's folder, as Hugging Face lays it out, or its id in the hub, `OWNER/NAME`
+    /// The model: a folder in Hugging Face's layout, or an id in the hub, `OWNER/NAME`
     model: PathBuf,
-    /// Text files: plain text, or JSON lines with a `text` field; packed by gzip or zstd or not
+    /// Text files: plain text, or JSON lines with a field `text`; files may be compressed with gzip or zstd
     #[arg(long, value_name = "FILE", num_args = 1.., required_unless_present_any = ["tokens", "stats"])]
     text: Vec<PathBuf>,
-    /// Ready token ids of shape [samples, length]
+    /// Token ids of shape [samples, length], instead of a text
     #[arg(long, value_name = "FILE.safetensors:NAME", conflicts_with = "text")]
     tokens: Option<String>,
-    /// Adds to the statistics of this file instead of calibrating
+    /// Adds to the statistics of this file instead of collecting new ones
     #[arg(long, value_name = "FILE", conflicts_with_all = ["text", "tokens", "gradients", "hessians", "reconstruction_error", "marginals", "marginal_slopes"])]
     stats: Option<PathBuf>,
-    /// How many windows are drawn from the text, or taken of the ready ids
+    /// Number of windows to draw from the text, or to take from the start of the token ids
     #[arg(long, default_value_t = 128, value_parser = count)]
     samples: usize,
-    /// How many tokens a window of the text has (default: 2048, or the model's context where that is shorter)
+    /// Length of a window of the text in tokens (default: 2048, or the model's context if that is shorter)
     #[arg(long, value_parser = count)]
     length: Option<usize>,
-    /// The seed by which the windows are drawn
+    /// Seed for drawing the windows
     #[arg(long, default_value_t = 0)]
     seed: u64,
     /// Also collects squared gradients (Pruner-Zero), for the terminal `gradient`
     #[arg(long)]
     gradients: bool,
-    /// Also collects the Hessians of the output error (SparseGPT): much space, 4 * columns^2 bytes for each input
+    /// Also collects the Hessians of the output error (SparseGPT), which take 4 * columns^2 bytes for each input
     #[arg(long)]
     hessians: bool,
-    /// Also collects the least error of each linear's output when half of each row is removed (LSA), for `reconstruction_error`
+    /// Also collects the lowest error of each linear's output when half of each row is removed (LSA), for the terminal
+    /// `reconstruction_error`
     #[arg(long)]
     reconstruction_error: bool,
-    /// Among how many columns together LSA chooses what goes; 0 for the whole row
+    /// Number of columns in a group within which LSA chooses the weights to remove; 0 for the whole row
     #[arg(long, value_name = "COLUMNS", default_value_t = RECONSTRUCTION_GROUP, requires = "reconstruction_error")]
     reconstruction_group: usize,
-    /// Takes half of that number also from linears of fewer columns, as LSA's released code does
+    /// Removes half of that number even from linears with fewer columns, as LSA's released code does
     #[arg(long, requires = "reconstruction_error")]
     reconstruction_as_coded: bool,
-    /// Also measures what the divergence rises by for each weight more that is pruned, for `marginal`: at the model that is pruned uniformly
-    /// to `--sparsity` by the scores of `--method`, and of use there alone
+    /// Also measures by how much pruning one more weight raises the divergence, for the terminal `marginal`; it is measured at the
+    /// model pruned uniformly to `--sparsity` by the scores of `--method`, and is valid only there
     #[arg(long)]
     marginals: bool,
-    /// Also measures how that rises with the sparsity, for `marginal_slope`: once more at a higher sparsity
+    /// Also measures how marginals rise with the sparsity, for the terminal `marginal_slope`, by a second measurement at a higher
+    /// sparsity
     #[arg(long)]
     marginal_slopes: bool,
-    /// Also writes the squared singular values of every weight
+    /// Also computes the squared singular values of every weight matrix
     #[arg(long)]
     spectra: bool,
-    /// Also writes what the reductions of these scripts give, so that evaluations with this file need not read the weights for them
+    /// Also stores the results of these scripts' reductions, so that later evaluations with this file need not read the weights
     #[arg(long, value_name = "SCRIPT", num_args = 1..)]
     reductions: Vec<String>,
     #[command(flatten)]
     written: WrittenScripts,
-    /// How weights are scored for marginals, and when those scripts do not say
+    /// Method that scores weights for marginals, and for scripts without a metric
     #[arg(long, default_value = "wanda")]
     method: String,
-    /// The allocation unit, instead of those scripts' own: block, projection or row
+    /// Allocation unit to use instead of those scripts' own: block, projection or row
     #[arg(long, value_parser = crate::cli::shared::values::unit)]
     unit: Option<UnitKind>,
-    /// At which sparsity marginals are measured, and what `target` stands for in those scripts; of use only at this sparsity where it
-    /// stands in a reduction
+    /// Sparsity at which marginals are measured, and the value of `target` in those scripts; a reduction that contains `target` is
+    /// valid only at this sparsity
     #[arg(long, short, value_name = "RATIO", allow_negative_numbers = true, value_parser = crate::cli::shared::values::ratio, default_value_t = 0.5)]
     sparsity: f64,
-    /// How much memory the work may take: activations that do not fit go to a scratch file in TMPDIR, and what cannot be
-    /// done in it is refused at once (default: what is free)
+    /// Memory that the command may take, such as 8GiB; activations that do not fit go to a scratch file in TMPDIR, and work that
+    /// cannot fit is refused at once (default: the free memory)
     #[arg(long, env = "ALLOT_MEMORY", hide_env_values = true, value_parser = bytes, value_name = "BYTES")]
     memory: Option<u64>,
-    /// The statistics file
+    /// Output file for the statistics
     #[arg(long, short, value_name = "FILE.safetensors")]
     out: PathBuf,
-    /// Overwrites the statistics file
+    /// Overwrites an existing statistics file
     #[arg(long)]
     force: bool,
     #[command(flatten)]
@@ -118,7 +120,7 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
     }
     let checkpoint = model::open(&arguments.model, common)?;
     checkpoint.check_finite()?;
-    // Before the long work: what is wrong with a script is known at once.
+    // Loaded before the long work, so that a wrong script is reported at once.
     let asked = reductions(arguments, common.quiet)?;
     let method = scripts::method(&arguments.method)?;
     let metric = metric_of(&method)?;
@@ -162,7 +164,7 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
     Ok(Verdict::Fine)
 }
 
-/// Says what the command would take.
+/// Prints the resources that the command would take.
 fn forecast(arguments: &Arguments, common: Common) -> Result<Verdict, CliError> {
     let outline = Outline::read(&arguments.model)?;
     let asked = reductions(arguments, common.quiet)?;
@@ -188,13 +190,13 @@ fn forecast(arguments: &Arguments, common: Common) -> Result<Verdict, CliError> 
     outline.show(&work, arguments.memory, Some(&arguments.out), common)
 }
 
-/// Loads the scripts whose reductions are kept.
+/// Loads the scripts whose reductions are stored.
 fn reductions(arguments: &Arguments, quiet: bool) -> Result<Vec<LoadedScript>, CliError> {
     let named = arguments.reductions.iter().cloned().map(Named::Name).chain(arguments.written.named());
     named.map(|it| it.load(arguments.unit, quiet)).collect()
 }
 
-/// Returns what scripts need, and what choosing weights for marginals takes.
+/// Returns the statistics that the scripts need, and those for choosing weights for marginals.
 fn needs(arguments: &Arguments, asked: &[LoadedScript], metric: &Metric) -> Needs {
     let needs = Needs::of_scripts(asked.iter().map(|it| &it.script), metric);
     if arguments.marginals || arguments.marginal_slopes || needs.has_marginals() {
@@ -203,7 +205,7 @@ fn needs(arguments: &Arguments, asked: &[LoadedScript], metric: &Metric) -> Need
     needs
 }
 
-/// Returns how many pruned models go over the text for marginals.
+/// Returns the number of passes of pruned models over the text for marginals.
 fn passes(arguments: &Arguments, needs: &Needs) -> u64 {
     match (arguments.marginals, arguments.marginal_slopes || needs.has(Op::MarginalSlope)) {
         (_, true) => 2,
@@ -211,7 +213,7 @@ fn passes(arguments: &Arguments, needs: &Needs) -> u64 {
     }
 }
 
-/// Returns what is calibrated on.
+/// Returns the source of the calibration tokens.
 fn source(arguments: &Arguments) -> Source {
     match &arguments.tokens {
         Some(tokens) => Source::Tokens(tokens.as_str().into()),
@@ -219,7 +221,7 @@ fn source(arguments: &Arguments) -> Source {
     }
 }
 
-/// Calibrates on a text, with what is asked for and what scripts need.
+/// Collects the requested statistics and those that scripts need.
 fn calibrated(
     arguments: &Arguments,
     (needs, metric): (&Needs, &Metric),

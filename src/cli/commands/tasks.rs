@@ -1,4 +1,4 @@
-//! `allot tasks`: accuracy as lm-evaluation-harness defines it.
+//! `allot tasks`: accuracy by the rules of lm-evaluation-harness.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -15,11 +15,11 @@ use crate::report::{TableOptions, tasks as tables};
 use crate::tasks::log::{Earlier, write};
 use crate::tasks::{About, Asked, Asking, Purpose, SHOT_SEED, Selection, TaskReport, ask, builtin, named};
 
-/// Measures accuracy by tasks: likelihoods of given answers, or answers that the model writes, by the rules of lm-evaluation-harness
+/// Measures accuracy on tasks with given or written answers, by the rules of lm-evaluation-harness
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Tasks: boolq, rte, hellaswag, winogrande, arc_easy, arc_challenge, openbookqa (together `seven`),
-piqa, lambada_openai, mmlu, gsm8k (with the seven `all`), or a file that describes one.
+piqa, lambada_openai, mmlu, gsm8k (with the seven `all`), or a file that describes a task.
 
 Examples:
   allot tasks MODEL --tasks seven --data DATA
@@ -30,48 +30,48 @@ Examples:
   allot tasks --describe boolq"
 )]
 pub(in crate::cli) struct Arguments {
-    /// The model's folder, as Hugging Face lays it out, or its id in the hub, `OWNER/NAME`
+    /// The model: a folder in Hugging Face's layout, or an id in the hub, `OWNER/NAME`
     #[arg(required_unless_present = "describe")]
     model: Option<PathBuf>,
-    /// The tasks, with commas between
+    /// The tasks, separated by commas: names, `seven`, `all`, or files that describe a task
     #[arg(long, value_name = "NAMES", value_delimiter = ',', required_unless_present = "describe")]
     tasks: Vec<String>,
-    /// The folder of the tasks' documents; each description names the files that it looks for
+    /// Folder with the tasks' documents; `allot tasks --describe TASK` names the files that a task looks for
     #[arg(long, value_name = "FOLDER", required_unless_present = "describe")]
     data: Option<PathBuf>,
-    /// How many examples stand before a question (default: as the task says, 5 for gsm8k and none for the others)
+    /// Number of examples before each question (default: set by the task, 5 for gsm8k and 0 for the others)
     #[arg(long, value_name = "COUNT")]
     shots: Option<usize>,
-    /// Where a task's examples come from, instead of its own file in the folder
+    /// Takes a task's examples from this file instead of the task's own file in the folder
     #[arg(long, value_name = "TASK=FILE", value_parser = task_file)]
     shots_from: Vec<(String, PathBuf)>,
-    /// What examples are drawn by
+    /// Seed for drawing the examples
     #[arg(long, default_value_t = SHOT_SEED)]
     shots_seed: u32,
-    /// The most documents of each task, and of each subject of one, from the first on
+    /// Largest number of documents of each task, or of each subject of a task, counted from the first one
     #[arg(long, value_name = "COUNT")]
     limit: Option<usize>,
-    /// Whose rules: `harness` begins prompts as the tokenizer says, `wanda` never with a token of its own
+    /// Protocol: `harness` starts prompts as the tokenizer does, `wanda` never adds a token at the start
     #[arg(long, value_enum, default_value_t = Rules::Harness)]
     protocol: Rules,
-    /// The longest sequence in tokens, longer ones being cut on their left (default: the model's context)
+    /// Longest sequence in tokens; longer ones are cut on the left (default: the model's context)
     #[arg(long, value_name = "TOKENS")]
     max_length: Option<usize>,
-    /// How many tokens are run at a time; no result on a processor depends on it
+    /// Number of tokens that the model reads at a time; results on the processor do not depend on it
     #[arg(long, value_name = "TOKENS", default_value_t = crate::tasks::ROWS)]
     batch: usize,
     #[command(flatten)]
     pruned: PrunedArguments,
-    /// Writes what every document showed, as JSON lines
+    /// Output file for the result of every document, as JSON lines
     #[arg(long, short, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Compares with an earlier measurement, document by document: the file that its `--out` wrote
+    /// Compares with an earlier measurement, document by document: a file written by `--out`
     #[arg(long, value_name = "FILE")]
     against: Option<PathBuf>,
-    /// Replaces the file if there is one
+    /// Overwrites an existing output file
     #[arg(long, requires = "out")]
     force: bool,
-    /// Prints the description of a built-in task, to begin one's own with
+    /// Prints the description of a built-in task, as a start for your own
     #[arg(long, value_name = "TASK", exclusive = true)]
     describe: Option<String>,
 }
@@ -86,7 +86,7 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
     if let Some(path) = arguments.out.as_ref().filter(|path| path.exists() && !arguments.force) {
         return Err(CliError::Exists { path: path.clone() });
     }
-    // What is wrong with files shows before the model is opened.
+    // Wrong files are reported before the model is opened.
     let selection = Selection {
         data: data.clone(),
         shots: arguments.shots,
@@ -137,7 +137,7 @@ fn measured(
         protocol,
         longest: arguments.max_length,
         rows: arguments.batch,
-        // Nothing is written until the end, so Ctrl-C ends the process wherever it is.
+        // Nothing is written until the end, so Ctrl-C may end the process at any point.
         interrupt: None,
     };
     let bar = Progress::new("tasks", common.quiet);

@@ -1,4 +1,4 @@
-//! What decides the ratios of a command: a script, or an allocation file made before.
+//! The source of a command's ratios: a script, or an allocation file.
 
 use super::error::CliError;
 use super::input::Input;
@@ -9,18 +9,18 @@ use crate::lang::types::UnitKind;
 use crate::model::{Checkpoint, Linear};
 use crate::session::LoadedScript;
 
-/// A script, or ratios that are decided already.
+/// A script, or fixed ratios.
 pub(in crate::cli) enum RatioSource {
-    /// A script, to be evaluated.
+    /// A script to evaluate.
     Script(Box<LoadedScript>),
-    /// An allocation file, and its name.
+    /// An allocation file and its name.
     File(Box<AllocationFile>, String),
 }
 
-/// Loads a script as [`scripts::load`] does, or an allocation file, which is told by its content.
+/// Loads a script as [`scripts::load`] does, or an allocation file, which is recognised by its content.
 ///
 /// # Errors
-/// As [`scripts::load`]; also when the allocation file contradicts itself, or another unit is asked of it.
+/// As [`scripts::load`]; also when the allocation file is inconsistent, or has another unit than the one asked for.
 pub(in crate::cli) fn load(
     name: &Named,
     unit: Option<UnitKind>,
@@ -39,7 +39,7 @@ pub(in crate::cli) fn load(
 /// Reads an allocation file.
 ///
 /// # Errors
-/// When it is none, contradicts itself, or has another unit than is asked for.
+/// When it is not an allocation file, is inconsistent, or has another unit than the one asked for.
 pub(in crate::cli) fn read(input: Input, unit: Option<UnitKind>) -> Result<AllocationFile, CliError> {
     let file = AllocationFile::read(&input.bytes).map_err(named(&input.name))?;
     match unit {
@@ -50,7 +50,7 @@ pub(in crate::cli) fn read(input: Input, unit: Option<UnitKind>) -> Result<Alloc
     }
 }
 
-/// Returns a model's blocks and the linears in them, as formats name them.
+/// Returns a model's blocks with their linears, named as in the formats of other tools.
 pub(in crate::cli) fn blocks(checkpoint: &Checkpoint) -> Vec<Unit> {
     let projection = |linear: &Linear| Projection {
         name: linear.module.clone(),
@@ -63,7 +63,7 @@ pub(in crate::cli) fn blocks(checkpoint: &Checkpoint) -> Vec<Unit> {
     (0..checkpoint.config().blocks).map(block).collect()
 }
 
-/// Returns what makes an error of a file name the file.
+/// Returns a function that adds the file's name to an error.
 pub(in crate::cli) fn named(name: &str) -> impl FnOnce(ExchangeError) -> CliError {
     let name = name.to_owned();
     move |cause| CliError::Exchange { name, cause: Box::new(cause) }

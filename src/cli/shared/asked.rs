@@ -1,4 +1,4 @@
-//! Tasks that pruned models are asked, as `compare` and `search` take them.
+//! Task options of `compare` and `search`.
 
 use std::path::PathBuf;
 
@@ -6,33 +6,33 @@ use clap::ValueEnum;
 
 use crate::tasks::{Protocol, Purpose, Selection, TaskPlan};
 
-/// Where the documents of tasks are, and how they are asked.
+/// The documents of tasks, and how they are asked.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Tasks")]
 pub(in crate::cli) struct TaskArguments {
-    /// The folder of the tasks' documents; each description names the files that it looks for
+    /// Folder with the tasks' documents; `allot tasks --describe TASK` names the files that a task looks for
     #[arg(long, value_name = "FOLDER")]
     data: Option<PathBuf>,
-    /// How many examples stand before a question (default: as the task says, 5 for gsm8k and none for the others)
+    /// Number of examples before each question (default: set by the task, 5 for gsm8k and 0 for the others)
     #[arg(long, value_name = "COUNT")]
     shots: Option<usize>,
-    /// Where a task's examples come from, instead of its own file in the folder
+    /// Takes a task's examples from this file instead of the task's own file in the folder
     #[arg(long, value_name = "TASK=FILE", value_parser = task_file)]
     shots_from: Vec<(String, PathBuf)>,
-    /// The most documents of each task, and of each subject of one, from the first on
+    /// Largest number of documents of each task, or of each subject of a task, counted from the first one
     #[arg(long, value_name = "COUNT", value_parser = super::values::count)]
     limit: Option<usize>,
-    /// Whose rules: `harness` begins prompts as the tokenizer says, `wanda` never with a token of its own
+    /// Protocol: `harness` starts prompts as the tokenizer does, `wanda` never adds a token at the start
     #[arg(long, value_enum, default_value_t = Rules::Harness)]
     protocol: Rules,
 }
 
-/// Whose rules prompts follow.
+/// The rules that prompts follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(in crate::cli) enum Rules {
-    /// Today's lm-evaluation-harness
+    /// The current lm-evaluation-harness
     Harness,
-    /// Version 0.3, by which Wanda and most papers up to 2025 report
+    /// lm-evaluation-harness 0.3, used by Wanda and most papers up to 2025
     Wanda,
 }
 
@@ -46,7 +46,7 @@ impl From<Rules> for Protocol {
 }
 
 impl TaskArguments {
-    /// Returns how some tasks are asked; `None` where there are none. The folder is there then: the table of refusals asks for it.
+    /// Returns the plan for some tasks; `None` if there are none. The table of rules ensures that tasks come with a folder.
     pub(in crate::cli) fn plan(&self, tasks: &[String]) -> Option<TaskPlan> {
         let data = self.data.clone().filter(|_| !tasks.is_empty())?;
         Some(TaskPlan {
@@ -64,7 +64,7 @@ impl TaskArguments {
     }
 }
 
-/// Reads a task and the file of its examples.
+/// Parses a task and the file of its examples.
 pub(in crate::cli) fn task_file(text: &str) -> Result<(String, PathBuf), String> {
     match text.split_once('=') {
         Some((task, file)) if !task.is_empty() && !file.is_empty() => Ok((task.to_owned(), file.into())),

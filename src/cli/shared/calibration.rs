@@ -1,4 +1,4 @@
-//! Statistics for commands that use them: from a file, or collected on the way.
+//! Statistics for the commands that use them: read from a file, or collected by the command itself.
 
 use std::path::{Path, PathBuf};
 
@@ -20,48 +20,49 @@ use crate::session::{AllocationOptions, Calibration, LoadedScript, Needs, Sessio
 use crate::snapshot::Snapshot;
 use crate::stats::Source;
 
-/// Where a command's statistics come from.
+/// The source of a command's statistics.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct CalibrationArguments {
-    /// The statistics file that `allot stats` wrote
+    /// Statistics file written by `allot stats`
     #[arg(long, value_name = "FILE", conflicts_with_all = ["text", "tokens"])]
     stats: Option<PathBuf>,
-    /// Calibrates on these texts instead: plain text, or JSON lines with a `text` field; packed by gzip or zstd or not
+    /// Calibrates on these text files instead: plain text, or JSON lines with a field `text`; files may be compressed with gzip
+    /// or zstd
     #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with = "tokens")]
     text: Vec<PathBuf>,
-    /// Calibrates on ready token ids of shape [samples, length] instead
+    /// Calibrates on these token ids of shape [samples, length] instead
     #[arg(long, value_name = "FILE.safetensors:NAME")]
     tokens: Option<String>,
-    /// How many windows are drawn from the text, or taken of the ready ids
+    /// Number of windows to draw from the text, or to take from the start of the token ids
     #[arg(long, default_value_t = 128, value_parser = count)]
     samples: usize,
-    /// How many tokens a window of the text has (default: 2048, or the model's context where that is shorter)
+    /// Length of a window of the text in tokens (default: 2048, or the model's context if that is shorter)
     #[arg(long, value_parser = count)]
     length: Option<usize>,
-    /// The seed by which the windows are drawn
+    /// Seed for drawing the windows
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// How much memory the calibration may take; activations that do not fit go to a scratch file in TMPDIR (default: what is
-    /// free)
+    /// Memory that the calibration may take, such as 8GiB; activations that do not fit go to a scratch file in TMPDIR
+    /// (default: the free memory)
     #[arg(long, env = "ALLOT_MEMORY", hide_env_values = true, value_parser = bytes, value_name = "BYTES")]
     memory: Option<u64>,
 }
 
-/// How scripts are evaluated on a model.
+/// Options for evaluating scripts on a model.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct EvaluationArguments {
     #[command(flatten)]
     calibration: CalibrationArguments,
-    /// How weights are scored when a script does not say: wanda, magnitude, ria, sparsegpt or a script with a metric
+    /// Scores weights by this method when a script has no metric: wanda, magnitude, ria, sparsegpt or a script with a metric
     #[arg(long, default_value = "wanda")]
     pub(in crate::cli) method: String,
-    /// The allocation unit, instead of a script's own: block, projection or row
+    /// Allocation unit to use instead of the script's own: block, projection or row
     #[arg(long, value_parser = super::values::unit)]
     pub(in crate::cli) unit: Option<UnitKind>,
 }
 
 impl EvaluationArguments {
-    /// Returns what evaluating a script takes: statistics that it needs are collected where a text is given.
+    /// Returns the work of evaluating a script, including the collection of the statistics it needs if a text is given.
     ///
     /// # Errors
     /// Fails when the method is unknown, or the text cannot be read.
@@ -73,17 +74,17 @@ impl EvaluationArguments {
         self.calibration.work(outline, loaded, &scripts::method(&self.method)?)
     }
 
-    /// Returns how much memory the calibration may take.
+    /// Returns `--memory`: the bytes that the calibration may take.
     pub(in crate::cli) const fn memory(&self) -> Option<u64> {
         self.calibration.memory
     }
 
-    /// Returns how many tokens a window of a text has, where that is said.
+    /// Returns `--length`: the tokens of a window of a text.
     pub(in crate::cli) const fn length(&self) -> Option<usize> {
         self.calibration.length
     }
 
-    /// Returns a session on a model, with the statistics that the arguments say.
+    /// Returns a session on a model, with the statistics that the arguments name.
     ///
     /// # Errors
     /// Fails when the statistics file cannot be used with the model.
@@ -91,7 +92,7 @@ impl EvaluationArguments {
         self.calibration.session(checkpoint, quiet)
     }
 
-    /// Evaluates scripts on the model of a folder or id, and returns what each allocates, with the session that evaluated.
+    /// Evaluates scripts on the model of a folder or id, and returns each script's outcome, with the session.
     ///
     /// # Errors
     /// Fails when the method is unknown, the model or the statistics cannot be used, or a script has no value on the model.
@@ -103,18 +104,18 @@ impl EvaluationArguments {
         bounds: Bounds,
         common: Common,
     ) -> Result<([Outcome; N], Session), CliError> {
-        // What is wrong with the method shows before the model is opened.
+        // A wrong method is reported before the model is opened.
         let method = scripts::method(&self.method)?;
         let mut session = self.calibration.session(super::model::open(model, common)?, common.quiet)?;
         let options = AllocationOptions { sparsity, method: &method, unit: self.unit, bounds };
         let outcomes = session.allocate_all(&loaded, &options)?;
         context::calibration(session.at_hand());
-        // There is an outcome for each script, or an error.
+        // `allocate_all` returns one outcome per script, so this cannot fail.
         let outcomes = outcomes.try_into().map_err(|_| ScriptError::NoAllocation)?;
         Ok((outcomes, session))
     }
 
-    /// Evaluates a script on the model of a folder or id at some sparsities, and returns what is to be written down of it.
+    /// Evaluates a script on the model of a folder or id at some sparsities, and returns its snapshot.
     ///
     /// # Errors
     /// As [`EvaluationArguments::evaluate`].
@@ -136,12 +137,12 @@ impl EvaluationArguments {
 }
 
 impl CalibrationArguments {
-    /// Returns how much memory the calibration may take.
+    /// Returns `--memory`: the bytes that the calibration may take.
     pub(in crate::cli) const fn memory(&self) -> Option<u64> {
         self.memory
     }
 
-    /// Returns what the model reads, where a text is given.
+    /// Returns the windows that the model reads, if a text or token ids are given.
     ///
     /// # Errors
     /// Fails when the text cannot be read.
@@ -150,7 +151,7 @@ impl CalibrationArguments {
         self.calibration().map(drawn).transpose()
     }
 
-    /// Returns what evaluating a script takes, and collecting what it needs.
+    /// Returns the work of evaluating a script and of collecting the statistics it needs.
     ///
     /// # Errors
     /// As [`CalibrationArguments::windows`].
@@ -177,7 +178,7 @@ impl CalibrationArguments {
         Ok(work.into_iter().map(|work| (work, 1)).collect())
     }
 
-    /// Returns where statistics are collected, or `None` when no text was given.
+    /// Returns the calibration, or `None` when neither a text nor token ids are given.
     pub(in crate::cli) fn calibration(&self) -> Option<Calibration> {
         let source = match (&self.tokens, self.text.is_empty()) {
             (Some(tokens), _) => Source::Tokens(tokens.as_str().into()),
@@ -188,7 +189,7 @@ impl CalibrationArguments {
         Some(Calibration { source, samples, length, seed, memory })
     }
 
-    /// Returns a session on a model, with the statistics that the arguments say.
+    /// Returns a session on a model, with the statistics that the arguments name.
     ///
     /// # Errors
     /// Fails when the statistics file cannot be used with the model.

@@ -1,4 +1,4 @@
-//! What every command takes, and what it comes to.
+//! Options of every command, and a command's outcome.
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
@@ -6,19 +6,19 @@ use super::device::DeviceArguments;
 use super::terminal::ColorChoice;
 use super::values::count;
 
-/// What every command takes.
+/// Options that every command takes.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(in crate::cli) struct Common {
-    /// How results are written
+    /// Format of the results
     #[arg(long, global = true, default_value = "text", value_parser = format())]
     pub(in crate::cli) format: Format,
-    /// Writes results only, no messages and no progress
+    /// Prints results only, without messages and progress
     #[arg(long, short, global = true)]
     pub(in crate::cli) quiet: bool,
-    /// How many threads work, instead of one for each core; results are the same
+    /// Number of threads (default: one per core); results do not depend on it
     #[arg(long, global = true, value_name = "COUNT", env = "ALLOT_THREADS", hide_env_values = true, value_parser = count)]
     pub(in crate::cli) threads: Option<usize>,
-    /// When output is coloured: on a terminal, unless NO_COLOR is set, or always or never
+    /// When to colour output
     #[arg(
         long,
         global = true,
@@ -33,32 +33,32 @@ pub(in crate::cli) struct Common {
     pub(in crate::cli) device: DeviceArguments,
 }
 
-/// How results are written.
+/// Format of the results.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::cli) enum Format {
-    /// For people
+    /// Text for people
     #[default]
     Text,
-    /// For programs
+    /// JSON for programs
     Json,
 }
 
-/// Reads a format. Those of `check` alone are data to everything else, and refused there.
+/// Parses a format. `sarif` and `github`, which only `check` prints, become JSON here and are refused for other commands later.
 fn format() -> impl TypedValueParser<Value = Format> {
     let words = [
-        PossibleValue::new("text").help("For people"),
-        PossibleValue::new("json").help("For programs"),
-        PossibleValue::new("sarif").help("`check` alone: for code scanners and editors"),
-        PossibleValue::new("github").help("`check` alone: for GitHub's workflows"),
+        PossibleValue::new("text").help("text for people"),
+        PossibleValue::new("json").help("JSON for programs"),
+        PossibleValue::new("sarif").help("SARIF for code scanners and editors, only with `allot check`"),
+        PossibleValue::new("github").help("annotations for GitHub's workflows, only with `allot check`"),
     ];
     PossibleValuesParser::new(words).map(|word| if word == "text" { Format::Text } else { Format::Json })
 }
 
-/// What a command found.
+/// The outcome of a command that did not fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::cli) enum Verdict {
-    /// All is well.
+    /// Everything is in order.
     Fine,
-    /// A check found something.
+    /// A check found a problem.
     Found,
 }

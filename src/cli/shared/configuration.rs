@@ -1,5 +1,5 @@
-//! The configuration file: what one always says, as TOML. It stands behind the environment, and that behind the command
-//! line.
+//! The configuration file: the user's defaults, as TOML. The environment overrides it, and the command line overrides the
+//! environment.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::error::CliError;
 
-/// The keys, each with the environment's variable that says the same.
+/// The keys, each with its equivalent environment variable.
 pub(in crate::cli) const KEYS: [(&str, &str); 5] = [
     ("device", "ALLOT_DEVICE"),
     ("precision", "ALLOT_PRECISION"),
@@ -17,18 +17,18 @@ pub(in crate::cli) const KEYS: [(&str, &str); 5] = [
     ("color", "ALLOT_COLOR"),
 ];
 
-/// The variable that names the file.
+/// The environment variable that names the file.
 const FILE: &str = "ALLOT_CONFIG";
 
-/// Returns the variables that the configuration file sets, and the environment does not.
+/// Returns the variables that the configuration file sets and the environment does not.
 ///
 /// # Errors
-/// When the file cannot be read, or a line of it is not one.
+/// When the file cannot be read or is malformed.
 pub(in crate::cli) fn variables() -> Result<Vec<(&'static str, String)>, CliError> {
     let Some((path, named)) = file() else { return Ok(Vec::new()) };
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
-        // Most people have none.
+        // Most users have no such file.
         Err(cause) if !named && cause.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(cause) => return Err(CliError::Read { path, cause }),
     };
@@ -36,7 +36,7 @@ pub(in crate::cli) fn variables() -> Result<Vec<(&'static str, String)>, CliErro
     Ok(set.into_iter().filter(|(variable, _)| std::env::var_os(variable).is_none()).collect())
 }
 
-/// Returns where the file is, and whether somebody said so.
+/// Returns the path of the file, and whether ALLOT_CONFIG names it.
 fn file() -> Option<(PathBuf, bool)> {
     if let Some(path) = std::env::var_os(FILE) {
         return (!path.is_empty()).then(|| (PathBuf::from(path), true));
@@ -46,7 +46,7 @@ fn file() -> Option<(PathBuf, bool)> {
     Some((folder.join("allot").join("config.toml"), false))
 }
 
-/// Reads keys and values, as TOML has them; texts and whole numbers are values.
+/// Parses the file as TOML; values are strings and whole numbers.
 fn parse(path: &Path, text: &str) -> Result<Vec<(&'static str, String)>, CliError> {
     let wrong = |at: Option<Range<usize>>, problem: String| {
         let before = text.get(..at.map_or(0, |it| it.start)).unwrap_or(text);
@@ -67,7 +67,7 @@ fn parse(path: &Path, text: &str) -> Result<Vec<(&'static str, String)>, CliErro
             }
             DeValue::String(text) => text.to_string(),
             DeValue::Integer(number) => number.to_string(),
-            _ => return Err(wrong(Some(value.span()), format!("`{name}` takes a text or a whole number"))),
+            _ => return Err(wrong(Some(value.span()), format!("`{name}` takes a string or a whole number"))),
         };
         set.push((value.span().start, *variable, said));
     }
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_and_values_are_those_of_toml() {
+    fn keys_and_values_follow_toml() {
         let set = read("# mine\ndevice = \"cuda:1\"\n\nthreads = 4  # of 8\n");
         assert_eq!(set, Ok(vec![("ALLOT_DEVICE", "cuda:1".to_owned()), ("ALLOT_THREADS", "4".to_owned())]));
         let set = read("device = \"a # b\"\nmemory = '64 \"GiB\"' # c\nprecision = \"b\\u0066\"\n");
@@ -94,14 +94,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said_with_its_line() {
+    fn mistakes_are_reported_with_their_line() {
         for (text, problem) in [
             ("device", "c.toml:1: "),
             ("\ndevise = 'cpu'", "c.toml:2: there is no key `devise`"),
             ("threads = 4\ndevice = \"cpu", "c.toml:2: "),
             ("device = cpu", "c.toml:1: "),
             ("device = ''", "c.toml:1: `device` has no value"),
-            ("\n\n[device]\nname = 1", "c.toml:3: `device` takes a text or a whole number"),
+            ("\n\n[device]\nname = 1", "c.toml:3: `device` takes a string or a whole number"),
             ("threads = 4\nthreads = 5", "c.toml:2: "),
             ("threads = 1.5", "c.toml:1: `threads` takes"),
         ] {

@@ -1,4 +1,4 @@
-//! What results depend on beside the numbers: models, method, calibration, and what was warned of; said in every document that is printed.
+//! The context of a result: models, method, calibration and warnings. Every printed JSON document includes it.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -20,16 +20,16 @@ pub(in crate::cli) struct Context {
     /// The models that were read, in order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     models: Vec<ModelUsed>,
-    /// How weights are scored or chosen: a method's name, or a script with a metric.
+    /// The method that scores or chooses weights: a method's name, or a script with a metric.
     #[serde(skip_serializing_if = "Option::is_none")]
     method: Option<String>,
-    /// What statistics were collected on.
+    /// The text that statistics were collected on.
     #[serde(skip_serializing_if = "Option::is_none")]
     calibration: Option<CalibrationName>,
-    /// All that losses depend on, as pairs of a name and a value: weights, tokenizers, texts, windows, device.
+    /// Everything that losses depend on, as pairs of a name and a value: weights, tokenizers, texts, windows, device.
     #[serde(skip_serializing_if = "Option::is_none")]
     measured_with: Option<Identity>,
-    /// What was warned of or noted, a sentence or more each, whether or not it was printed.
+    /// The warnings and notes, whether or not they were printed.
     warnings: Vec<String>,
 }
 
@@ -38,16 +38,16 @@ pub(in crate::cli) struct Context {
 struct ModelUsed {
     /// The folder.
     folder: PathBuf,
-    /// The family's name for people.
+    /// The display name of the model's family.
     architecture: String,
     /// The fingerprint of its weights, as `allot inspect` shows it; absent where a command failed before the weights were read.
     #[serde(skip_serializing_if = "Option::is_none")]
     fingerprint: Option<String>,
 }
 
-/// What a process has used and said.
+/// The inputs and warnings of this process so far.
 struct Used {
-    /// Their fingerprints take a pass over all weights, and are asked for at the end only.
+    /// A fingerprint takes a pass over all weights, so fingerprints are computed only at the end.
     models: Vec<Checkpoint>,
     method: Option<String>,
     calibration: Option<CalibrationName>,
@@ -55,7 +55,7 @@ struct Used {
     warnings: Vec<String>,
 }
 
-/// A process runs one command.
+/// Static, as a process runs only one command.
 static USED: Mutex<Used> = Mutex::new(Used {
     models: Vec::new(),
     method: None,
@@ -68,7 +68,7 @@ fn note(what: impl FnOnce(&mut Used)) {
     what(&mut USED.lock().unwrap_or_else(PoisonError::into_inner));
 }
 
-/// Notes a model that a command reads.
+/// Records a model that the command reads.
 pub(in crate::cli) fn model(checkpoint: &Checkpoint) {
     note(|used| {
         if !used.models.iter().any(|it| it.folder() == checkpoint.folder()) {
@@ -77,29 +77,29 @@ pub(in crate::cli) fn model(checkpoint: &Checkpoint) {
     });
 }
 
-/// Notes how weights are scored or chosen.
+/// Records the method that scores or chooses weights.
 pub(in crate::cli) fn method(name: &str) {
     note(|used| used.method = Some(name.to_owned()));
 }
 
-/// Notes what statistics were collected on.
+/// Records the text that statistics were collected on.
 pub(in crate::cli) fn calibration(statistics: Option<&Statistics>) {
     let Some(name) = statistics.map(calibration_name) else { return };
     note(|used| used.calibration = Some(name));
 }
 
-/// Notes all that losses depend on.
+/// Records everything that losses depend on.
 pub(in crate::cli) fn measured_with(identity: &Identity) {
     note(|used| used.measured_with = Some(identity.clone()));
 }
 
-/// Notes what a search was told.
+/// Records the method and identities of a search.
 pub(in crate::cli) fn search(settings: &Settings) {
     method(&settings.trial.ranking.to_string());
     measured_with(&settings.identities);
 }
 
-/// Prints a warning or a note, unless `quiet`, and keeps it for the document.
+/// Prints a warning or a note, unless `quiet`, and records it for the document.
 pub(in crate::cli) fn warn(kind: &str, text: &str, quiet: bool) {
     if !quiet {
         terminal::message(&format!("{kind}: {text}\n"));
@@ -107,17 +107,17 @@ pub(in crate::cli) fn warn(kind: &str, text: &str, quiet: bool) {
     keep(text);
 }
 
-/// Keeps a warning that is printed in another form.
+/// Records a warning that is printed in another form.
 pub(in crate::cli) fn keep(text: &str) {
     note(|used| used.warnings.push(text.to_owned()));
 }
 
-/// Returns what is known at the end. Fingerprints of models that nobody has named yet are made here, by a pass over their weights.
+/// Returns the context at the end. Missing fingerprints of models are computed here, by a pass over the weights.
 pub(in crate::cli) fn taken() -> Context {
     context(|model| Some(model.fingerprint()))
 }
 
-/// Returns what is known so far, without reading anything for it.
+/// Returns the context known so far, without reading anything for it.
 pub(in crate::cli) fn known() -> Context {
     context(Checkpoint::known_fingerprint)
 }

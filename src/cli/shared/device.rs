@@ -1,4 +1,4 @@
-//! `--device` and `--precision`: where a command's work is done, and in what type.
+//! `--device` and `--precision`: where a command computes, and in which type.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,7 +10,7 @@ use super::error::CliError;
 use crate::device::{Engine, EngineError};
 use crate::model::{Checkpoint, ModelError, Precision};
 
-/// What `--device` names.
+/// The value of `--device`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::cli) enum DeviceName {
     /// The processor.
@@ -22,20 +22,20 @@ pub(in crate::cli) enum DeviceName {
     Cards(CardList),
 }
 
-/// The GPUs of `cuda:all`, or of a list such as `cuda:0,2`: a bit for each number.
+/// The GPUs of `cuda:all`, or of a list such as `cuda:0,2`: one bit per number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::cli) struct CardList(u64);
 
 impl CardList {
-    /// All that the machine has.
+    /// All GPUs of the machine.
     const ALL: Self = Self(u64::MAX);
 
-    /// Returns the numbers that are named, in order.
+    /// Returns the numbers in the list, in order.
     fn ordinals(self) -> impl Iterator<Item = usize> {
         (0..u64::BITS).filter(move |bit| self.0 >> bit & 1 == 1).map(|bit| bit as usize)
     }
 
-    /// Opens the GPUs; of all, as many as there are.
+    /// Opens the GPUs; `all` opens as many as the machine has.
     fn open(self) -> Result<Vec<Engine>, EngineError> {
         let mut opened = Vec::new();
         for ordinal in self.ordinals() {
@@ -100,37 +100,37 @@ impl FromStr for DeviceName {
     }
 }
 
-/// What `--device` can name.
+/// Message for an unknown device.
 const DEVICES: &str =
     "the devices are `cpu`, `cuda`, `cuda:N`, and for searches and comparisons `cuda:N,N` and `cuda:all`";
 
-/// In what type a model computes.
+/// The type that a model computes in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(in crate::cli) enum PrecisionName {
     /// 32-bit floats
     #[default]
     F32,
-    /// Brain floats, on a GPU only
+    /// bfloat16, only on a GPU
     Bf16,
 }
 
-/// Where work is done, as every command takes it.
+/// The device options that every command takes.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(in crate::cli) struct DeviceArguments {
-    /// Where the heavy work is done: cpu, or in a build with the feature `cuda` cuda or cuda:N; a search and a
-    /// comparison measure candidates on several GPUs with cuda:N,N or cuda:all
+    /// Device to compute on: cpu, or cuda or cuda:N in a build with the feature `cuda`; `search`, `enumerate` and `compare`
+    /// also measure candidates on several GPUs with cuda:N,N or cuda:all
     #[arg(long, global = true, env = "ALLOT_DEVICE", hide_env_values = true, default_value_t)]
     device: DeviceName,
-    /// The type in which a model computes
+    /// Type that models compute in
     #[arg(long, global = true, value_enum, env = "ALLOT_PRECISION", hide_env_values = true, default_value_t)]
     precision: PrecisionName,
 }
 
 impl DeviceArguments {
-    /// Returns the device, which is opened once for all models of a command.
+    /// Returns the device. It is opened once and shared by all models of a command.
     ///
     /// # Errors
-    /// Fails when this build knows no GPU, there is none of that number, or several are named.
+    /// Fails when this build has no GPU support, there is no GPU of that number, or several GPUs are named.
     pub(in crate::cli) fn engine(self) -> Result<Engine, EngineError> {
         static OPENED: OnceLock<Result<Engine, EngineError>> = OnceLock::new();
         match self.device {
@@ -140,11 +140,11 @@ impl DeviceArguments {
         }
     }
 
-    /// Returns the devices on which a search or a comparison measures candidates: the first, which does all else as well, and the
-    /// others.
+    /// Returns the devices on which a search or a comparison measures candidates: the first, which also does all other work, and
+    /// the others.
     ///
     /// # Errors
-    /// Fails as [`DeviceArguments::engine`] does, but for several.
+    /// Fails as [`DeviceArguments::engine`] does, except that several GPUs are allowed.
     pub(in crate::cli) fn engines(self) -> Result<(Engine, Vec<Engine>), EngineError> {
         let DeviceName::Cards(cards) = self.device else { return Ok((self.engine()?, Vec::new())) };
         let mut opened = cards.open()?;
@@ -153,7 +153,7 @@ impl DeviceArguments {
         Ok((opened.pop().ok_or_else(none)?, others))
     }
 
-    /// Returns the options that say the same to another command, each after a space; nothing for the processor.
+    /// Returns the options that select this device in another command, each after a space; empty for the processor.
     pub(in crate::cli) fn flags(self) -> String {
         match self.device {
             DeviceName::Cpu => String::new(),
@@ -161,7 +161,7 @@ impl DeviceArguments {
         }
     }
 
-    /// As [`DeviceArguments::flags`], for a command that runs on one device: the first of several.
+    /// Like [`DeviceArguments::flags`], for a command that runs on one device: it names only the first of several GPUs.
     pub(in crate::cli) fn flags_of_one(self) -> String {
         match self.device {
             DeviceName::Cards(cards) => {
@@ -179,7 +179,7 @@ impl DeviceArguments {
         }
     }
 
-    /// Returns the type in which models compute.
+    /// Returns the type that models compute in.
     pub(in crate::cli) const fn precision(self) -> Precision {
         match self.precision {
             PrecisionName::F32 => Precision::F32,
@@ -187,10 +187,10 @@ impl DeviceArguments {
         }
     }
 
-    /// Returns a model that runs, and is evaluated, on the device.
+    /// Returns the model placed on the device.
     ///
     /// # Errors
-    /// As [`DeviceArguments::engine`], and when a processor is to compute in another type than f32.
+    /// As [`DeviceArguments::engine`], and when a type other than f32 is asked for on the processor.
     pub(in crate::cli) fn place(self, checkpoint: Checkpoint) -> Result<Checkpoint, CliError> {
         let engine = self.engine().map_err(ModelError::from)?;
         Ok(checkpoint.on(engine, self.precision())?)

@@ -1,4 +1,4 @@
-//! `--dry-run`: says what a command would take, and does nothing.
+//! `--dry-run`: prints the resources that a command would take, and does nothing else.
 
 use std::path::{Path, PathBuf};
 
@@ -11,24 +11,24 @@ use crate::model::{Config, ModelError, TensorFiles, Tokenizer, hub};
 use crate::report;
 use crate::stats::{Source, Text, TokenFile, length_within};
 
-/// Asks what a command would take.
+/// The option `--dry-run`.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(in crate::cli) struct DryRun {
-    /// Prints the memory, disk, tokens and time that the command would take on this machine, and does nothing else; a folder with
-    /// config.json alone is enough, and no weights are downloaded from the hub
+    /// Prints the memory, disk space, tokens and time that the command would take on this machine, and does nothing else; a model
+    /// folder needs only its config.json, and no weights are downloaded from the hub
     #[arg(long, help_heading = None::<&str>)]
     pub(in crate::cli) dry_run: bool,
 }
 
-/// How many bytes of a text a token stands for where there is no tokenizer to ask.
+/// Bytes of text per token, assumed when the model has no tokenizer.
 const BYTES_OF_A_TOKEN: f64 = 4.0;
-/// How much of a text is tokenised to find that out.
+/// Bytes of a text that are tokenised to estimate its bytes per token.
 const TRIED: usize = 1 << 16;
 
-/// A model as far as it is known without weights.
+/// What a model's configuration tells without its weights.
 pub(in crate::cli) struct Outline {
     folder: PathBuf,
-    /// How large it is.
+    /// The model's sizes.
     pub(in crate::cli) sizes: Sizes,
 }
 
@@ -36,13 +36,13 @@ impl Outline {
     /// Reads the configuration of a folder or an id.
     ///
     /// # Errors
-    /// Fails when there is no such model, or its configuration is not as it must be.
+    /// Fails when there is no such model, or its configuration is malformed.
     pub(in crate::cli) fn read(model: &Path) -> Result<Self, CliError> {
         let folder = hub::fetch_configuration(model, &mut |_| ())?;
         Ok(Self { sizes: Sizes::read(&folder)?, folder })
     }
 
-    /// Returns how large windows of a source are, and how many of them there are: as many as the text has, and no more than `limit`.
+    /// Returns the length of a source's windows and their number: as many as the text has, at most `limit`.
     ///
     /// # Errors
     /// Fails when the source cannot be read, or a window is longer than the model's context.
@@ -64,7 +64,7 @@ impl Outline {
         }
     }
 
-    /// Returns the windows that are drawn from a source: as many as are asked for, however short a text is.
+    /// Returns the windows that are drawn from a source: always `samples` of them from a text, however short it is.
     ///
     /// # Errors
     /// As [`Outline::windows`].
@@ -85,7 +85,7 @@ impl Outline {
         }
     }
 
-    /// Returns the windows that ready ids are.
+    /// Returns the windows of a file of token ids.
     fn ready(&self, ids: &TokenFile, limit: Option<usize>) -> Result<Windows, CliError> {
         let files = TensorFiles::open_file(&ids.file)?;
         let shape = files.tensor(ids.tensor.as_deref().unwrap_or("input_ids"))?.shape.to_vec();
@@ -97,7 +97,7 @@ impl Outline {
         Ok(Windows { samples: at_most(samples, limit), length: length as u64, text: 0 })
     }
 
-    /// Returns about how many tokens a text has.
+    /// Estimates the number of tokens of a text.
     fn tokens(&self, text: &Text) -> Result<f64, ModelError> {
         let bytes: usize = text.documents.iter().map(String::len).sum();
         let tokenizer = Tokenizer::of_folder(&self.folder, &Config::read(&self.folder)?);
@@ -111,7 +111,7 @@ impl Outline {
         Ok(bytes as f64 * tried as f64 / cut.max(1) as f64)
     }
 
-    /// Measures the machine, and prints what work takes on it. The disk is measured where `out` is to be written.
+    /// Measures the machine and prints what the work takes on it. Disk space is measured in the folder of `out`.
     ///
     /// # Errors
     /// Fails when standard output does.
@@ -140,10 +140,10 @@ fn at_most(samples: u64, limit: Option<usize>) -> u64 {
     limit.map_or(samples, |limit| samples.min(limit as u64))
 }
 
-/// Returns about how many bytes of a text are tokenised at once for so many tokens, or for all: documents are tokenised whole, one on each
-/// thread.
+/// Estimates how many bytes of a text are tokenised at a time, for a number of tokens or for the whole text. Each thread tokenises
+/// one whole document.
 fn at_once(text: &Text, tokens: Option<u64>) -> u64 {
-    // More bytes than most tokens have (`Tokens::windows`).
+    // Most tokens have fewer bytes than this (see `Tokens::windows`).
     let most = tokens.map_or(u64::MAX, |tokens| 6 * tokens);
     let longest = text.documents.iter().map(|it| (it.len() as u64).min(most)).max().unwrap_or(0);
     let all: u64 = text.documents.iter().map(|it| it.len() as u64).sum();

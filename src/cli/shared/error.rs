@@ -1,4 +1,4 @@
-//! What commands fail with.
+//! The errors of commands.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use crate::model::Difference;
 use crate::search::error::SearchError;
 use crate::session::SessionError;
 
-/// What a command writes at a path.
+/// The kind of thing that a command writes at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TargetKind {
     /// A file.
@@ -19,7 +19,7 @@ pub enum TargetKind {
 }
 
 impl TargetKind {
-    /// Returns what stands in its way.
+    /// Returns the kind that would be in its way.
     const fn other(self) -> Self {
         match self {
             Self::File => Self::Folder,
@@ -56,7 +56,7 @@ pub enum CliError {
         /// Why.
         cause: std::io::Error,
     },
-    /// Nobody reads what is printed any more.
+    /// The reader of standard output has closed it.
     #[error("the output was closed")]
     BrokenPipe,
     /// Standard input or output fails.
@@ -93,23 +93,23 @@ pub enum CliError {
     Refused {
         /// The option.
         option: String,
-        /// What speaks against it.
+        /// The circumstance that it contradicts.
         when: String,
         /// Why.
         why: &'static str,
     },
-    /// Two arguments are to be read from standard input.
-    #[error("standard input can be read once only, and two arguments are `-`")]
+    /// Two arguments name standard input.
+    #[error("standard input can be read only once, but two arguments are `-`")]
     StandardInputTwice,
-    /// A folder stands where a file is to be written, or a file where a folder is.
-    #[error("{} is a {}, and a {} is to be written there", path.display(), kind.other(), kind)]
+    /// A folder is at the path of an output file, or a file at the path of an output folder.
+    #[error("{} is a {}, but the command writes a {} there", path.display(), kind.other(), kind)]
     OtherKind {
         /// What is there.
         path: PathBuf,
-        /// What is to be written.
+        /// What the command writes.
         kind: TargetKind,
     },
-    /// The configuration file is not as it must be.
+    /// The configuration file is malformed.
     #[error("{}:{line}: {problem}", path.display())]
     Configuration {
         /// The file.
@@ -119,13 +119,13 @@ pub enum CliError {
         /// What is wrong.
         problem: String,
     },
-    /// An enumeration measures every formula, and has no number of evaluations.
-    #[error("the run measures every formula of its space, and has no number of evaluations")]
+    /// An enumeration takes no number of evaluations.
+    #[error("the run is an enumeration, which measures every formula and takes no number of evaluations")]
     EveryFormula,
-    /// Another number of scripts than a comparison of two takes.
-    #[error("two scripts are compared, and {given} {} given", if *given == 1 { "is" } else { "are" })]
+    /// The number of scripts is not two.
+    #[error("the command compares two scripts, but {given} {} given", if *given == 1 { "is" } else { "are" })]
     NotTwo {
-        /// How many are given.
+        /// The number of given scripts.
         given: usize,
     },
     /// A folder without a script.
@@ -134,10 +134,10 @@ pub enum CliError {
         /// The folder.
         folder: PathBuf,
     },
-    /// Something failed, and was said already; other work went on.
-    #[error("some of it failed")]
+    /// Some inputs failed, which was reported already; the others were processed.
+    #[error("some inputs failed")]
     Reported,
-    /// A word that `explain` does not know.
+    /// `explain` does not know this word.
     #[error("there is no operator, script, keyword, type or diagnostic `{name}`")]
     NoWord {
         /// What was asked for.
@@ -145,7 +145,7 @@ pub enum CliError {
         /// Words like it.
         similar: Vec<String>,
     },
-    /// Ratios that differ within blocks, in a form for whole blocks, of what has none for them.
+    /// The format needs one ratio for each block, but the script or file cannot provide that.
     #[error("{name}: {cause}")]
     NotByBlock {
         /// The script or file.
@@ -153,7 +153,7 @@ pub enum CliError {
         /// What differs.
         cause: Box<crate::exchange::ExchangeError>,
     },
-    /// A name that no schema has.
+    /// There is no schema of this name.
     #[error("there is no schema `{name}`")]
     NoSchema {
         /// What was asked for.
@@ -161,45 +161,45 @@ pub enum CliError {
         /// Names like it.
         similar: Vec<String>,
     },
-    /// Two scripts of a comparison that cannot be told apart.
+    /// Two scripts of a comparison have the same name.
     #[error("`{name}` is named twice")]
     NamedTwice {
-        /// What both are called.
+        /// The name of both.
         name: String,
     },
-    /// A search cannot go on.
+    /// A search failed.
     #[error(transparent)]
     Search(Box<SearchError>),
     /// Models and texts cannot be prepared, or a candidate cannot be measured.
     #[error(transparent)]
     Trial(Box<crate::trial::error::TrialError>),
-    /// A search was stopped, and can go on.
+    /// A search was stopped and can be resumed.
     #[error("stopped")]
     Stopped {
         /// The run's folder.
         folder: PathBuf,
-        /// The options that name the device, or nothing: a run goes on where it began.
+        /// The options that name the device, or nothing for the processor: a run must resume on the device it started on.
         device: String,
         /// What stopped it.
         #[source]
         cause: crate::interrupt::Interrupted,
     },
-    /// A text that a search needs.
+    /// A text that the command needs is missing.
     #[error("there is no {name} text")]
     NoText {
         /// Which.
         name: &'static str,
     },
-    /// A comparison cannot go on.
+    /// A comparison failed.
     #[error(transparent)]
     Compare(#[from] crate::compare::error::CompareError),
-    /// Ratios cannot descend.
+    /// A descent failed.
     #[error(transparent)]
     Descent(#[from] crate::descent::error::DescentError),
-    /// A model cannot be measured by a task.
+    /// A task cannot be measured.
     #[error(transparent)]
     Task(Box<crate::tasks::TaskError>),
-    /// There is no built-in task of a name.
+    /// There is no built-in task of this name.
     #[error("there is no built-in task `{name}`")]
     NoTask {
         /// What was asked for.
@@ -214,12 +214,12 @@ pub enum CliError {
     /// A model cannot be pruned.
     #[error(transparent)]
     Prune(#[from] crate::prune::PruneError),
-    /// Nothing says how much is to be pruned.
+    /// No sparsity is given.
     #[error(
         "no sparsity is given: only a fixed pattern such as `2:4`, or an allocation file, has a sparsity of its own"
     )]
     NoSparsity,
-    /// Another tool's file, or an allocation for one, is not as it must be.
+    /// Another tool's file is malformed, or an allocation does not fit the tool's format.
     #[error("{name}: {cause}")]
     Exchange {
         /// The file or script.
@@ -227,7 +227,7 @@ pub enum CliError {
         /// Why.
         cause: Box<crate::exchange::ExchangeError>,
     },
-    /// A file is not a snapshot that this version reads.
+    /// A file is not a snapshot that this version can read.
     #[error("cannot read the snapshot {name}: {cause}")]
     Snapshot {
         /// The file.
@@ -235,35 +235,35 @@ pub enum CliError {
         /// Why.
         cause: Box<crate::snapshot::SnapshotError>,
     },
-    /// A sparsity is asked for twice.
-    #[error("the sparsity {sparsity} is asked for twice")]
+    /// A sparsity is given twice.
+    #[error("the sparsity {sparsity} is given twice")]
     SparsityTwice {
         /// The sparsity.
         sparsity: f64,
     },
-    /// A file whose content is of no known format.
-    #[error("{} looks like a file of none of the formats", path.display())]
+    /// A file's content matches no known format.
+    #[error("the content of {} matches none of the formats", path.display())]
     UnknownFormat {
         /// The file.
         path: PathBuf,
     },
-    /// Ratios are asked for, and there is no model to have them.
-    #[error("no model is given: a script gives ratios on a model only")]
+    /// Ratios are asked for without a model.
+    #[error("no model is given: a script has ratios only on a model")]
     NoModel,
-    /// The rows of a projection are asked for, and there is no such projection, or its rows have no ratios of their own.
-    #[error("no projection `{module}` has rows with ratios of their own here")]
+    /// The rows of a projection are asked for, but there is no such projection, or its rows have no ratios of their own.
+    #[error("there is no projection `{module}` whose rows have their own ratios")]
     NoRows {
         /// What was asked for.
         module: String,
     },
-    /// A script is asked for, and there are only ratios.
-    #[error("{name} is an allocation file: it has ratios and no script")]
+    /// A script is needed, but the file holds only ratios.
+    #[error("{name} is an allocation file: it holds ratios, not a script")]
     NoScriptInFile {
         /// The file.
         name: String,
     },
-    /// An allocation file is to have another sparsity than it has.
-    #[error("{name} has a sparsity of {target}, and not {asked}")]
+    /// An allocation file has another sparsity than the one asked for.
+    #[error("{name} has a sparsity of {target}, not {asked}")]
     DecidedSparsity {
         /// The file.
         name: String,
@@ -272,22 +272,22 @@ pub enum CliError {
         /// The one asked for.
         asked: f64,
     },
-    /// A script needs gradients, and the user refused them.
-    #[error("{name} uses `gradient`, and gradients are not collected")]
+    /// A script needs gradients, but `--no-gradients` is given.
+    #[error("{name} uses `gradient`, but gradients are not collected")]
     NoGradients {
         /// The script.
         name: String,
     },
-    /// Statistics are of another model, or of the model as it was.
-    #[error("the statistics were not collected on {} as it is: {difference}", model.display())]
+    /// Statistics belong to another model, or to an earlier state of the model.
+    #[error("the statistics were not collected on {} as it is now: {difference}", model.display())]
     OtherModel {
         /// The model's folder.
         model: PathBuf,
         /// What differs.
         difference: Box<Difference>,
     },
-    /// An allocation file is to have other units than it has.
-    #[error("{name} has one ratio for each {unit}, and not for each {asked}")]
+    /// An allocation file has another unit than the one asked for.
+    #[error("{name} has one ratio for each {unit}, not for each {asked}")]
     DecidedUnit {
         /// The file.
         name: String,
@@ -296,23 +296,23 @@ pub enum CliError {
         /// The one asked for.
         asked: crate::lang::types::UnitKind,
     },
-    /// Bytes that are no text would go to a terminal.
-    #[error("this form is not text, and is not printed to a terminal")]
+    /// Binary output would go to a terminal.
+    #[error("this format is binary and is not printed to a terminal")]
     BinaryOutput,
-    /// A calibration would take more memory than it may.
+    /// A calibration would take more memory than is allowed.
     #[error(
-        "this takes about {needed} of memory even with activations in a scratch file, and may take {allowed}"
+        "this takes about {needed} of memory even with activations in a scratch file, but only {allowed} is allowed"
     )]
     Memory {
-        /// What it takes.
+        /// The memory that it takes.
         needed: String,
-        /// What it may take.
+        /// The memory that it may take.
         allowed: String,
     },
     /// A text cannot be read.
     #[error(transparent)]
     Text(#[from] crate::stats::TextError),
-    /// A script that is neither a file nor a published one.
+    /// There is neither a file nor a published script of this name.
     #[error("there is no file `{name}` and no published script of that name")]
     NoScript {
         /// What was asked for.
@@ -320,7 +320,7 @@ pub enum CliError {
         /// Published scripts of similar names.
         similar: Vec<String>,
     },
-    /// An operator that does not exist.
+    /// There is no such operator.
     #[error("there is no operator `{name}`")]
     NoOperator {
         /// What was asked for.
@@ -328,7 +328,7 @@ pub enum CliError {
         /// Operators of similar names.
         similar: Vec<String>,
     },
-    /// A script for `--method` that has no metric.
+    /// A script given to `--method` has no metric.
     #[error("`{name}` has no `metric`, so it cannot say how weights are scored")]
     NoMetric {
         /// The script's name.
@@ -340,19 +340,19 @@ pub enum CliError {
     /// A statistics file cannot be read.
     #[error(transparent)]
     Statistics(#[from] crate::stats::StatisticsError),
-    /// An allocation cannot be made.
+    /// An allocation cannot be computed.
     #[error(transparent)]
     Allocation(#[from] crate::allocate::AllocationError),
-    /// A script has no allocation on a model, for a reason that is not in its text.
+    /// A script has no allocation on a model, for a reason other than its text.
     #[error(transparent)]
     Script(#[from] crate::allocate::script::ScriptError),
-    /// A search is to run on Ray, which is Python's.
-    #[error("only the command `allot search` of the Python package measures on Ray")]
+    /// `--ray` is given, which only the command of the Python package supports.
+    #[error("only `allot search` of the Python package can measure on Ray")]
     NoRay,
     /// A graph string cannot be read.
     #[error(transparent)]
     GraphString(#[from] crate::exchange::dsa::ImportError),
-    /// A script cannot be written in another form.
+    /// A script has no graph string of DSA.
     #[error("the script is not a formula of DSA's released engine, so it has no graph string")]
     NoGraphString,
     /// A value cannot be written as JSON.
@@ -361,7 +361,7 @@ pub enum CliError {
 }
 
 impl CliError {
-    /// Returns whether it is, or follows from, a request to stop the work.
+    /// Returns whether the error is, or follows from, a request to stop.
     pub(in crate::cli) fn is_interrupted(&self) -> bool {
         let mut causes = std::iter::successors(Some(self as &dyn std::error::Error), |error| error.source());
         causes.any(|cause| cause.is::<Interrupted>())

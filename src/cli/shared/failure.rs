@@ -1,4 +1,4 @@
-//! A failure as data, for programs: on standard output, in the result's place, where `--format json` was asked for.
+//! A failure as data, for programs: with `--format json` it is printed to standard output in place of the result.
 
 use serde::Serialize;
 
@@ -9,20 +9,20 @@ use crate::lang::diagnostic::DiagnosticData;
 /// Why a command failed.
 #[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 pub(in crate::cli) struct Failure {
-    /// What kind of failure it is.
+    /// The kind of the failure.
     kind: FailureKind,
-    /// The code that the process ends with.
+    /// The exit code of the process.
     exit_code: u8,
     /// What failed, and why.
     message: String,
-    /// What to do, a line each.
+    /// What to do about it, one line for each hint.
     help: Vec<String>,
-    /// What is wrong with a script, with places in it.
+    /// The errors of a script, with their places in it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     diagnostics: Vec<DiagnosticData>,
 }
 
-/// What kind of failure it is.
+/// The kind of a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum FailureKind {
@@ -30,7 +30,7 @@ enum FailureKind {
     Usage,
     /// A script has errors, or no value on the model.
     Script,
-    /// Somebody stopped the command.
+    /// The command was stopped by a signal.
     Interrupted,
     /// Anything else: a file, a model, memory, the terminal.
     Failed,
@@ -53,7 +53,7 @@ impl Failure {
         Self { kind, exit_code, message: error.to_string(), help: help::of(error), diagnostics }
     }
 
-    /// Returns the failure of a command that was stopped where nothing is being written.
+    /// Returns the failure of a command that was stopped while nothing was being written.
     pub(in crate::cli) const fn interrupted(message: String, exit_code: u8) -> Self {
         Self { kind: FailureKind::Interrupted, exit_code, message, help: Vec::new(), diagnostics: Vec::new() }
     }
@@ -67,7 +67,7 @@ impl Failure {
         Self { kind: FailureKind::Usage, exit_code, message, help: rest, diagnostics: Vec::new() }
     }
 
-    /// Prints it; that standard output is closed changes nothing any more.
+    /// Prints the failure; a closed standard output is ignored.
     pub(in crate::cli) fn print(&self) {
         let _ = output::print_failure(self);
     }

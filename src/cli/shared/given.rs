@@ -1,4 +1,4 @@
-//! A command's arguments as they were given, before they become values: what the tables of rules and of targets ask.
+//! A command's raw arguments, as the tables of rules and targets need them.
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -17,19 +17,19 @@ pub(in crate::cli) struct Given<'a> {
 }
 
 impl<'a> Given<'a> {
-    /// Takes what clap parsed; `None` without a command.
+    /// Wraps what clap parsed; `None` without a command.
     pub(in crate::cli) fn of(parsed: &'a ArgMatches) -> Option<Self> {
         parsed.subcommand().map(|(command, matches)| Self { command, matches })
     }
 
-    /// Returns whether an argument was written on the command line; a default, a configuration or the environment is not.
+    /// Returns whether an argument was written on the command line, rather than set by a default, the configuration or the environment.
     pub(in crate::cli) fn is_written(&self, id: &str) -> bool {
-        // clap panics when it is asked for an argument that the command does not have.
+        // clap panics on an argument that the command does not have.
         self.matches.try_contains_id(id).unwrap_or(false)
             && self.matches.value_source(id) == Some(ValueSource::CommandLine)
     }
 
-    /// Returns whether the command has an argument of this name in clap.
+    /// Returns whether the command has an argument with this id in clap.
     pub(in crate::cli) fn has_argument(&self, id: &str) -> bool {
         self.matches.try_contains_id(id).is_ok()
     }
@@ -39,7 +39,7 @@ impl<'a> Given<'a> {
         self.matches.try_get_raw(id).ok().flatten().map(Iterator::collect).unwrap_or_default()
     }
 
-    /// Returns the one value of an argument as text; `None` where there is none, or it is not UTF-8.
+    /// Returns the first value of an argument as text; `None` if there is none, or it is not UTF-8.
     pub(in crate::cli) fn value(&self, id: &str) -> Option<&'a str> {
         self.values(id).first().and_then(|value| value.to_str())
     }
@@ -54,15 +54,15 @@ impl<'a> Given<'a> {
         self.is(id, &["true"])
     }
 
-    /// Returns whether an argument names an allocation file, which its content tells.
+    /// Returns whether an argument names an allocation file, judged by its content.
     pub(in crate::cli) fn is_allocation(&self, id: &str) -> bool {
         let values = self.values(id);
         let Some(path) = values.first().map(Path::new) else { return false };
-        // A folder, or a name that is not a file's, is no allocation; a file that cannot be read is reported where it is used.
+        // A folder, or a name without a file, is not an allocation file; an unreadable file is reported where it is used.
         (path == Path::new("-") || path.is_file()) && Input::read(path).is_ok_and(|input| input.is_json())
     }
 
-    /// Returns the arguments that read standard input, by their names in clap.
+    /// Returns the number of arguments that read standard input.
     pub(in crate::cli) fn readers_of_standard_input(&self) -> usize {
         let ids = self.matches.ids();
         // A group repeats the values of its members.

@@ -1,4 +1,4 @@
-//! What to do about a failure, on a command line: lines of help by the kind of the error, under its message.
+//! The help lines under an error's message: what to do about it on the command line.
 
 use super::error::CliError;
 use super::terminal;
@@ -22,7 +22,7 @@ use crate::stats::{StatisticsError, TextError};
 use crate::tasks::TaskError;
 use crate::trial::error::TrialError;
 
-/// Prints a failure to standard error, and what to do about it; what is wrong with a script is shown under its code.
+/// Prints a failure and its help to standard error; errors of a script are shown under its code.
 pub(in crate::cli) fn report(error: &CliError) {
     let styled = terminal::styled(&std::io::stderr());
     let shown = match error {
@@ -37,7 +37,7 @@ fn label(styled: bool) -> &'static str {
     if styled { "\u{1b}[1;31merror\u{1b}[0m" } else { "error" }
 }
 
-/// Returns an error's message, and its help in lines of its own, as they stand under diagnostics.
+/// Returns an error's message and its help lines, in the layout of diagnostics.
 pub(in crate::cli) fn explained(error: &CliError) -> String {
     let mut text = format!("{error}\n");
     for line in of(error) {
@@ -46,7 +46,7 @@ pub(in crate::cli) fn explained(error: &CliError) -> String {
     text
 }
 
-/// Returns the diagnostic of a script that has no value on a model, with what to do about it.
+/// Returns the diagnostic of a script that has no value on a model, with its help lines.
 pub(in crate::cli) fn diagnostic(error: &InterpretError) -> Diagnostic {
     interpret(error).into_iter().fold(error.diagnostic(), |diagnostic, line| diagnostic.help(line))
 }
@@ -59,41 +59,44 @@ fn one(line: impl Into<String>) -> Vec<String> {
     vec![line.into()]
 }
 
-/// Returns what to do about a failure, a line each.
+/// Returns the help lines of a failure.
 pub(in crate::cli) fn of(error: &CliError) -> Vec<String> {
     match error {
         CliError::Read { cause, .. } => read(cause),
-        CliError::NoRay => one("pip install './crates/python[ray]'; a program calls `allot.ray.run`"),
+        CliError::NoRay => {
+            one("run `pip install './crates/python[ray]'`; from a program, call `allot.ray.run`")
+        }
         CliError::Exists { .. } => one("pass `--force` to overwrite it"),
         CliError::Search(cause) => search(cause),
         CliError::Trial(cause) => trial(cause),
         CliError::Stopped { folder, device, .. } => {
-            one(format!("go on with `allot search --resume {}{device}`", folder.display()))
+            one(format!("continue with `allot search --resume {}{device}`", folder.display()))
         }
         CliError::NoText { name } => {
-            one(format!("pass `--{name} FILE`, or `--texts FOLDER` with a file {name}.jsonl in it"))
+            one(format!("pass `--{name} FILE`, or `--texts FOLDER` with a file {name}.jsonl in the folder"))
         }
         CliError::Compare(cause) => compare(cause),
         CliError::Descent(cause) => descent(cause),
         CliError::Prune(cause) => prune(cause),
         CliError::Task(cause) => task(cause),
-        CliError::NoTask { .. } => {
-            one(format!("built in are {}", crate::tasks::builtin::known().collect::<Vec<_>>().join(", ")))
-        }
+        CliError::NoTask { .. } => one(format!(
+            "the built-in tasks are {}",
+            crate::tasks::builtin::known().collect::<Vec<_>>().join(", ")
+        )),
         CliError::EmptyPrompt => one("write a prompt"),
         CliError::Draw(_) => one("leave out `--temperature` to take the likeliest token"),
         CliError::NoSparsity => one("pass `--sparsity RATIO`"),
         CliError::Exchange { cause, .. } => exchange(cause),
         CliError::Snapshot { .. } => {
-            one("make it again with `--out`, or take a version of allot that reads it")
+            one("write it again with `--out`, or use a version of allot that can read it")
         }
-        CliError::UnknownFormat { .. } => one("say which it is with `--from FORMAT`"),
+        CliError::UnknownFormat { .. } => one("name the format with `--from FORMAT`"),
         CliError::NoRows { .. } => {
             one("`--rows` lists the projections; a ratio for each row needs `unit row`")
         }
         CliError::NoModel => one("pass `--model MODEL` and `--sparsity RATIO`"),
         CliError::NoScriptInFile { .. } => one(
-            "give it to `allot eval`, `prune` or `ppl --allocation`, or export it to json, csv, llm-compressor, evopress, dlp or alphapruning",
+            "pass it to `allot eval`, `prune` or `ppl --allocation`, or export it to json, csv, llm-compressor, evopress, dlp or alphapruning",
         ),
         CliError::DecidedSparsity { .. } => one("leave out `--sparsity`"),
         CliError::NoGradients { .. } => one("leave out `--no-gradients`, or the script"),
@@ -111,21 +114,22 @@ pub(in crate::cli) fn of(error: &CliError) -> Vec<String> {
         CliError::Statistics(cause) => statistics(cause),
         CliError::Script(cause) => script(cause),
         CliError::Refused { option, .. } => one(format!("leave out `{option}`")),
-        CliError::StandardInputTwice => one("give one of them as a file"),
-        CliError::OtherKind { .. } => one("give another name"),
-        CliError::Configuration { .. } => one("set ALLOT_CONFIG to an empty text to go without the file"),
+        CliError::StandardInputTwice => one("pass one of them as a file"),
+        CliError::OtherKind { .. } => one("choose another name"),
+        CliError::Configuration { .. } => one("set ALLOT_CONFIG to an empty string to ignore the file"),
         CliError::EveryFormula => one("leave out `--evaluations`"),
         CliError::NotTwo { .. } => one("name two scripts, or write them with `-e TEXT`"),
-        CliError::NoScriptsIn { .. } => one("give a file, or another folder"),
-        CliError::NoWord { similar, .. } => {
-            [did_you_mean(similar), one("`allot ops --all` lists operators, `allot list` published scripts")]
-                .concat()
-        }
+        CliError::NoScriptsIn { .. } => one("pass a file, or another folder"),
+        CliError::NoWord { similar, .. } => [
+            did_you_mean(similar),
+            one("`allot ops --all` lists the operators, `allot list` the published scripts"),
+        ]
+        .concat(),
         CliError::NotByBlock { .. } => one(
-            "it gives no ratios for whole blocks; export it to llm-compressor, evopress, json or csv, or take a function of blocks",
+            "it gives no ratios for whole blocks; export it to llm-compressor, evopress, json or csv, or use a function of blocks",
         ),
         CliError::NoSchema { similar, .. } => {
-            [did_you_mean(similar), one("`allot schema` lists them")].concat()
+            [did_you_mean(similar), one("`allot schema` lists the schemas")].concat()
         }
         CliError::Reported => none(),
         CliError::NamedTwice { .. } | CliError::SparsityTwice { .. } => one("name it once"),
@@ -156,26 +160,26 @@ fn task(error: &TaskError) -> Vec<String> {
     match error {
         TaskError::Read { source, .. } => read(source),
         TaskError::Unknown { similar, .. } if similar.is_empty() => {
-            one("`allot tasks --help` names those that are built in; a file describes any other")
+            one("`allot tasks --help` lists the built-in tasks; a file can describe any other task")
         }
         TaskError::Unknown { similar, .. } => did_you_mean(similar),
         TaskError::Twice { .. } => one("name it once"),
-        TaskError::Description { .. } => one("`allot tasks --describe boolq` shows one to begin with"),
-        TaskError::NoFile { .. } => one("give the folder that has one of them with `--data FOLDER`"),
+        TaskError::Description { .. } => one("`allot tasks --describe boolq` prints one to start from"),
+        TaskError::NoFile { .. } => one("pass the folder that has one of them with `--data FOLDER`"),
         TaskError::NoShots { task, .. } => {
-            one(format!("give such a file with `--shots-from {task}=FILE`, or ask with `--shots 0`"))
+            one(format!("pass such a file with `--shots-from {task}=FILE`, or use `--shots 0`"))
         }
-        TaskError::FewShots { .. } => one("ask with fewer `--shots`"),
+        TaskError::FewShots { .. } => one("use fewer `--shots`"),
         TaskError::Form { .. } => {
             one("describe the file's form: `allot tasks --describe NAME` prints a description to change")
         }
         TaskError::Length { longest, .. } => one(format!("use a `--max-length` of at most {longest}")),
         TaskError::OwnShots { task } => {
-            one(format!("give other documents with `--shots-from {task}=FILE`, or ask with `--shots 0`"))
+            one(format!("pass other documents with `--shots-from {task}=FILE`, or use `--shots 0`"))
         }
-        TaskError::Leak { .. } => one("report other tasks, or search by others"),
-        TaskError::Written { .. } => one("name it in `--report-tasks` alone"),
-        TaskError::NoDocument { .. } => one("give files with more documents, or name more tasks"),
+        TaskError::Leak { .. } => one("report on other tasks, or search by other tasks"),
+        TaskError::Written { .. } => one("name it only in `--report-tasks`"),
+        TaskError::NoDocument { .. } => one("use files with more documents, or name more tasks"),
         TaskError::Parquet { .. } => one(
             "convert it with Python: `import pandas; pandas.read_parquet(\"FILE.parquet\").to_json(\"FILE.jsonl\", orient=\"records\", lines=True)`",
         ),
@@ -210,30 +214,30 @@ fn write(cause: &std::io::Error) -> Vec<String> {
 }
 
 fn model(error: &ModelError) -> Vec<String> {
-    const AGAIN: &str = "get it again";
+    const AGAIN: &str = "download or copy it again";
     match error {
         ModelError::Read { source, .. } => read(source),
         ModelError::Write { source, .. } => write(source),
         ModelError::NotCached { id, .. } => match cfg!(feature = "hub") {
             true => {
-                one(format!("unset HF_HUB_OFFLINE to download it, run `hf download {id}`, or give a folder"))
+                one(format!("unset HF_HUB_OFFLINE to download it, run `hf download {id}`, or pass a folder"))
             }
             false => one(format!(
-                "run `hf download {id}`, or give a folder (this allot was built without the feature `hub`)"
+                "run `hf download {id}`, or pass a folder (this allot was built without the feature `hub`)"
             )),
         },
         ModelError::Download { problem, .. } => download(problem),
-        ModelError::NoConfig { .. } => one("give the folder with config.json and *.safetensors"),
+        ModelError::NoConfig { .. } => one("pass the folder with config.json and *.safetensors"),
         ModelError::NoWeights { form: Some(form), .. } | ModelError::Form { form, .. } => of_form(form),
         ModelError::NoWeights { form: None, .. } => one("check whether the download is complete"),
         ModelError::Class { .. } => {
-            one("if the weights are of that family all the same, name its class in config.json")
+            one("if the weights belong to that family anyway, name its class in config.json")
         }
         ModelError::Quantised { .. } => one("use the original weights, or dequantise them first"),
         ModelError::NoHead { .. } => one(
-            "set tie_word_embeddings to true in config.json if the model shares its embedding, or get the whole model",
+            "set tie_word_embeddings to true in config.json if the model shares its embedding, or use the whole model",
         ),
-        ModelError::Ambiguous { .. } => one("save the language model alone"),
+        ModelError::Ambiguous { .. } => one("save only the language model"),
         ModelError::Truncated { .. } | ModelError::HeaderSize { .. } | ModelError::Header { .. } => {
             one(AGAIN)
         }
@@ -241,36 +245,36 @@ fn model(error: &ModelError) -> Vec<String> {
         ModelError::Shape { .. } => one("use the config.json that came with these weights"),
         ModelError::DataType { .. } => one("dequantise a quantised model first"),
         ModelError::NotFinite { .. } => one("use another copy"),
-        ModelError::Destroyed => one("prune less, or by another method"),
+        ModelError::Destroyed => one("prune less, or use another method"),
         ModelError::Overflow { .. } => one(
-            "the model gives no finite activations on this text: look at its weights and config.json, or use `--precision f32`",
+            "check the model's weights and config.json, or use `--precision f32`: its activations on this text are not finite",
         ),
         ModelError::Spectrum { .. } => one("check whether the checkpoint is damaged"),
         ModelError::Scratch { .. } => one(
-            "free some space there, set TMPDIR to a folder with more, allow more with `--memory`, or take fewer samples",
+            "free some space there, set TMPDIR to a folder with more space, allow more with `--memory`, or use fewer samples",
         ),
         ModelError::Length { longest, .. } => one(format!("use a `--length` of at most {longest}")),
         ModelError::OtherVocabulary { .. } | ModelError::OtherToken { .. } => one(
-            "compare by `allot ppl` on one text, in bits per character, or with the model that this one was made from",
+            "compare both by `allot ppl` on one text, in bits per character, or compare with the model that this one was made from",
         ),
         ModelError::Window { .. } => one("use a `--length` of at least 2"),
         ModelError::Tokenizer { problem, .. } => match problem {
             TokenizerProblem::Missing => {
-                one("put the model's tokenizer.json there, or give ready token ids with `--tokens`")
+                one("put the model's tokenizer.json there, or pass token ids with `--tokens`")
             }
             TokenizerProblem::OtherForm(_) => one(
-                "save it with `AutoTokenizer.from_pretrained(MODEL).save_pretrained(MODEL)`, or give ready token ids with `--tokens`",
+                "save it with `AutoTokenizer.from_pretrained(MODEL).save_pretrained(MODEL)`, or pass token ids with `--tokens`",
             ),
             TokenizerProblem::Unreadable(_) => one(AGAIN),
             TokenizerProblem::Ids { .. } | TokenizerProblem::Text(_) | TokenizerProblem::Id { .. } => none(),
         },
         ModelError::Precision => {
-            one("use `--device cuda` for `--precision bf16`, or leave `--precision` out")
+            one("use `--device cuda` for `--precision bf16`, or leave out `--precision`")
         }
         ModelError::Engine(cause) => engine(cause),
         ModelError::Compute { .. } if error.is_out_of_memory() => one(
-            "the GPU's memory is full; `--memory BYTES` streams the model block by block where a command has it, \
-             `--precision bf16` halves what it takes, and shorter or fewer windows take less beside it",
+            "the GPU's memory is full; in commands that have `--memory BYTES` it streams the model block by block, \
+             `--precision bf16` halves the model's memory, and shorter or fewer windows take less memory",
         ),
         ModelError::Compute { .. }
         | ModelError::Config { .. }
@@ -297,17 +301,17 @@ fn of_form(form: &FolderForm) -> Vec<String> {
 fn download(problem: &DownloadProblem) -> Vec<String> {
     match problem {
         DownloadProblem::Refused => {
-            one("check the id, or, if it is gated, ask for access on its page and set HF_TOKEN")
+            one("check the id; for a gated model, request access on its page and set HF_TOKEN")
         }
         DownloadProblem::NoSuchModel => one("check the id"),
         DownloadProblem::Changed => one("run the command again"),
         DownloadProblem::Status(_) => one("try again later"),
         DownloadProblem::Unreachable { cache, .. } => {
-            one(format!("without a network give a folder, or copy the model into {}", cache.display()))
+            one(format!("without a network, pass a folder, or copy the model into {}", cache.display()))
         }
-        DownloadProblem::Cache { .. } => one("set HF_HOME to a folder with room that you may write to"),
-        DownloadProblem::Broken(_) => one("run the command again, it goes on from what is here"),
-        DownloadProblem::Locked(_) => one("wait for it"),
+        DownloadProblem::Cache { .. } => one("set HF_HOME to a writable folder with enough space"),
+        DownloadProblem::Broken(_) => one("run the command again; it continues the download"),
+        DownloadProblem::Locked(_) => one("wait until that process has finished"),
         DownloadProblem::NoSafetensors | DownloadProblem::Answer(_) => none(),
     }
 }
@@ -315,21 +319,21 @@ fn download(problem: &DownloadProblem) -> Vec<String> {
 fn engine(error: &EngineError) -> Vec<String> {
     match error {
         EngineError::NotBuilt { .. } => {
-            one("build it with `cargo build --release --features cuda`, or leave `--device` out")
+            one("build allot with `cargo build --release --features cuda`, or leave out `--device`")
         }
         EngineError::NoDevice { .. } => {
             one("`nvidia-smi` lists the GPUs and their driver; `--device cuda:N` takes the N-th, from 0")
         }
         EngineError::OutOfMemory { fits: Fits::Linear(weights), .. } => one(format!(
-            "a linear of {weights} weights of 16 bits would fit; end what else runs on this GPU, or leave `--device` out"
+            "a linear of {weights} 16-bit weights would fit; stop other programs on this GPU, or leave out `--device`"
         )),
         EngineError::OutOfMemory { fits: Fits::Model(weights), .. } => one(format!(
-            "with `--precision bf16` a model of about {weights} weights would fit; a larger one is searched on the processor"
+            "with `--precision bf16` a model of about {weights} weights would fit; search a larger one on the processor"
         )),
         EngineError::SeveralGpus { .. } => one(
-            "only `allot search`, `allot enumerate` and `allot compare` measure on several GPUs at a time; name one",
+            "only `allot search`, `allot enumerate` and `allot compare` measure on several GPUs at a time; name one GPU",
         ),
-        EngineError::LargeLinear { .. } => one("leave `--device` out"),
+        EngineError::LargeLinear { .. } => one("leave out `--device`"),
         EngineError::Failed { .. } | EngineError::Tensor(_) => none(),
     }
 }
@@ -367,27 +371,27 @@ fn prune(error: &PruneError) -> Vec<String> {
     match error {
         PruneError::Model(cause) => model(cause),
         PruneError::NotAllocated { .. } | PruneError::NoSuchLinear { .. } | PruneError::OtherSize { .. } => {
-            one("make the allocation for this model")
+            one("compute the allocation for this model")
         }
         PruneError::NeedsActivations { .. } => one(
-            "give a calibration text with `--text`, token ids with `--tokens`, or a statistics file with `--stats`",
+            "pass a calibration text with `--text`, token ids with `--tokens`, or a statistics file with `--stats`",
         ),
         PruneError::NeedsTokens { .. } => {
-            one("give a calibration text with `--text`, or token ids with `--tokens`")
+            one("pass a calibration text with `--text`, or token ids with `--tokens`")
         }
         PruneError::Metric { source, .. } => interpret(source),
         PruneError::AcrossUnits { .. } => {
             one("use `--propagate dense` with a statistics file, or a metric without it")
         }
         PruneError::Score { .. } | PruneError::Activations { .. } => one(LESS),
-        PruneError::Singular { .. } => one("use more or other calibration text"),
+        PruneError::Singular { .. } => one("use more calibration text, or another one"),
         PruneError::Overflow { .. } => one("prune less, use more calibration text or more damping"),
-        PruneError::Exists { .. } => one("give another name, or replace it with `--force`"),
-        PruneError::NotOurs { .. } => one("remove it yourself or give another name"),
-        PruneError::Overlaps { .. } => one("give a folder beside it"),
+        PruneError::Exists { .. } => one("choose another name, or replace it with `--force`"),
+        PruneError::NotOurs { .. } => one("remove it yourself, or choose another name"),
+        PruneError::Overlaps { .. } => one("choose a folder next to it"),
         PruneError::Rows { obstacle } => row_obstacle(*obstacle),
         PruneError::RowCounts { .. } => {
-            one("make the allocation for this model: `allot eval MODEL SCRIPT --format json`")
+            one("compute the allocation for this model: `allot eval MODEL SCRIPT --format json`")
         }
         PruneError::Pattern { .. } | PruneError::Interrupted(_) => none(),
     }
@@ -410,8 +414,8 @@ fn exchange(error: &ExchangeError) -> Vec<String> {
             Unsaid::LevelStep => one("pass `--weights-diff`"),
             Unsaid::Mapping => one("pass `--epsilon`"),
         },
-        ExchangeError::Twice { .. } => one("take one out"),
-        ExchangeError::Inconsistent { .. } => one("make it again"),
+        ExchangeError::Twice { .. } => one("remove one of them"),
+        ExchangeError::Inconsistent { .. } => one("create it again"),
         ExchangeError::NoBlock { .. }
         | ExchangeError::OtherPrefix { .. }
         | ExchangeError::LevelSum { .. }
@@ -434,7 +438,7 @@ fn row_obstacle(obstacle: RowObstacle) -> Vec<String> {
             one("leave `--pattern` at `unstructured`, or evaluate with `--unit projection`")
         }
         RowObstacle::Matrix => {
-            one("choose weights by `--method wanda` or `sparsegpt`, or evaluate with `--unit projection`")
+            one("choose weights with `--method wanda` or `sparsegpt`, or evaluate with `--unit projection`")
         }
         RowObstacle::Rounding => one("leave `--rounding` at `exact`, or evaluate with `--unit projection`"),
     }
@@ -442,7 +446,9 @@ fn row_obstacle(obstacle: RowObstacle) -> Vec<String> {
 
 fn script(error: &ScriptError) -> Vec<String> {
     match error {
-        ScriptError::NoAllocation => one("give it to `--method`, beside a script with an allocation"),
+        ScriptError::NoAllocation => {
+            one("pass it to `--method`, together with a script that has an allocation")
+        }
         ScriptError::Interpret(cause) => interpret(cause),
         ScriptError::Allocation { .. } => none(),
     }
@@ -452,8 +458,8 @@ fn interpret(error: &InterpretError) -> Vec<String> {
     match error {
         InterpretError::NotCollected { op, .. } => not_collected(*op),
         InterpretError::OtherMarginal { op, .. } => vec![
-            "pass a calibration text, `--text FILE`, in the place of the file: it is collected as it is needed".to_owned(),
-            format!("or collect it for this: `allot stats MODEL --text FILE --sparsity RATIO --method METHOD{} --out STATS`", collecting(*op)),
+            "pass a calibration text, `--text FILE`, instead of the file: the statistic is then collected as it is needed".to_owned(),
+            format!("or collect it for these settings: `allot stats MODEL --text FILE --sparsity RATIO --method METHOD{} --out STATS`", collecting(*op)),
         ],
         InterpretError::NeedsProjection { .. } => one("evaluate with `--unit projection`"),
         InterpretError::NeedsRows { .. } => one("evaluate with `--unit row`"),
@@ -467,7 +473,7 @@ fn interpret(error: &InterpretError) -> Vec<String> {
     }
 }
 
-/// Returns the option by which `allot stats` collects a statistic.
+/// Returns the option with which `allot stats` collects a statistic.
 const fn collecting(op: Op) -> &'static str {
     match op {
         Op::Gradient => " --gradients",
@@ -478,13 +484,14 @@ const fn collecting(op: Op) -> &'static str {
     }
 }
 
-/// Returns how a statistic is collected: on a text, or into a statistics file.
+/// Returns the help for a missing statistic: how to collect it on a text, or into a statistics file.
 fn not_collected(op: Op) -> Vec<String> {
     let option = collecting(op);
     let mut lines = vec![
-        "pass a calibration text, `--text FILE`: what the script needs is collected on it".to_owned(),
+        "pass a calibration text, `--text FILE`: the statistics that the script needs are collected on it"
+            .to_owned(),
         format!(
-            "or collect it once, `allot stats MODEL --text FILE{option} --out STATS`, and pass `--stats STATS`"
+            "or collect it once with `allot stats MODEL --text FILE{option} --out STATS`, and pass `--stats STATS`"
         ),
     ];
     if op == Op::InputNorm {
@@ -493,7 +500,7 @@ fn not_collected(op: Op) -> Vec<String> {
     lines
 }
 
-const RESTORE: &str = "restore it, or begin a new run";
+const RESTORE: &str = "restore it, or start a new run";
 
 fn trial(error: &TrialError) -> Vec<String> {
     match error {
@@ -506,12 +513,10 @@ fn trial(error: &TrialError) -> Vec<String> {
         TrialError::NoTasks => one("name some with `--tasks NAMES --data FOLDER`"),
         TrialError::Journal { .. } => one(RESTORE),
         TrialError::Degenerate { .. } => one("choose another sparsity"),
-        TrialError::MarginalPattern { .. } => {
-            one("choose weights one by one, without `--pattern`, or write a script without it")
-        }
+        TrialError::MarginalPattern { .. } => one("leave out `--pattern`, or use a script without marginals"),
         TrialError::MarginalTarget { .. } => one("choose a sparsity between 0 and 1"),
         TrialError::OtherGpu { .. } => {
-            one("name GPUs of one kind, as `--device cuda:0,1`; `nvidia-smi` lists them")
+            one("name GPUs of one kind, such as `--device cuda:0,1`; `nvidia-smi` lists them")
         }
         TrialError::Interrupted(_)
         | TrialError::Allocation(_)
@@ -536,18 +541,20 @@ fn baseline(error: &BaselineError) -> Vec<String> {
 fn teacher(error: &TeacherError) -> Vec<String> {
     match error {
         TeacherError::NotADescent { .. } => one("pass a folder that `allot descend --out` wrote"),
-        TeacherError::OtherModel { .. } => one("descend on the model that is searched on"),
+        TeacherError::OtherModel { .. } => one("run the descent on the model that you search on"),
         TeacherError::OtherSparsity { .. } => one(
-            "descend at the search's sparsities as well (`allot descend --sparsity`), or search at the descent's",
+            "run the descent at the search's sparsities as well (`allot descend --sparsity`), or search at the descent's",
         ),
-        TeacherError::OtherMetric { .. } => one("descend and search with the same `--method`"),
+        TeacherError::OtherMetric { .. } => one("run the descent and the search with the same `--method`"),
         TeacherError::OtherUnit { taught, .. } => {
-            one(format!("descend with another `--unit`, or search with `--unit {taught}`"))
+            one(format!("run the descent with another `--unit`, or search with `--unit {taught}`"))
         }
         TeacherError::Rows => one("leave out `--unit row`, or the teachers"),
         TeacherError::Pattern => one("leave out `--pattern`, or the teachers"),
-        TeacherError::Uniform { .. } => one("descend for more `--steps`, or leave the teacher out"),
-        TeacherError::Both { .. } => one("hold out a descent on other windows: one with another `--seed`"),
+        TeacherError::Uniform { .. } => one("run the descent with more `--steps`, or leave out the teacher"),
+        TeacherError::Both { .. } => {
+            one("hold out a descent on other windows, that is, with another `--seed`")
+        }
         TeacherError::Linears { .. } => none(),
     }
 }
@@ -557,20 +564,21 @@ fn search(error: &SearchError) -> Vec<String> {
         SearchError::Trial(cause) => trial(cause),
         SearchError::Control(cause) => baseline(cause),
         SearchError::Space(cause) => space(cause),
-        SearchError::Exists { folder } => {
-            one(format!("go on with `allot search --resume {}`, or choose another `--out`", folder.display()))
-        }
+        SearchError::Exists { folder } => one(format!(
+            "continue it with `allot search --resume {}`, or choose another `--out`",
+            folder.display()
+        )),
         SearchError::NotByTasks { .. } => {
-            one("leave the control out; `random`, `ramp` and `evopress` go by candidates' losses alone")
+            one("leave out the control; `random`, `ramp` and `evopress` need only the candidates' losses")
         }
         SearchError::Changed { .. } => one(RESTORE),
         SearchError::Fewer { begun, .. } => {
             one(format!("leave out `--evaluations`, or pass {begun} or more"))
         }
         SearchError::Teacher(cause) => teacher(cause),
-        SearchError::MetricOfUnits => one("search blocks alone, `--unit block`"),
+        SearchError::MetricOfUnits => one("search only blocks, with `--unit block`"),
         SearchError::TooMany { .. } => {
-            one("leave out operators (`--without`, `--only`), or take a smaller `--max-size` or grid")
+            one("leave out operators (`--without`, `--only`), or use a smaller `--max-size` or grid")
         }
         SearchError::Told(_)
         | SearchError::Interrupted(_)
@@ -590,7 +598,7 @@ fn space(error: &SpaceError) -> Vec<String> {
 fn descent(error: &DescentError) -> Vec<String> {
     match error {
         DescentError::Interrupted(_) => {
-            one("the same command with the same `--out` goes on where this one stopped")
+            one("the same command with the same `--out` continues where this one stopped")
         }
         DescentError::Other { .. } | DescentError::NotADescent { .. } => one("choose another `--out`"),
         DescentError::Trial(cause) => trial(cause),
@@ -604,7 +612,7 @@ fn compare(error: &CompareError) -> Vec<String> {
     const ELSEWHERE: &str = "choose another `--out`";
     match error {
         CompareError::Interrupted(_) => {
-            one("the same command with the same `--out` goes on where this one stopped")
+            one("the same command with the same `--out` continues where this one stopped")
         }
         CompareError::Other { .. } | CompareError::NotAComparison { .. } => one(ELSEWHERE),
         CompareError::SparseGptDense => one("leave `--propagate` at `pruned`"),

@@ -1,4 +1,4 @@
-//! Scripts and allocation files, from files and from standard input.
+//! Reads scripts and allocation files from files and from standard input.
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -7,23 +7,23 @@ use std::sync::OnceLock;
 use super::error::CliError;
 use crate::lang::syntax::MAX_BYTES;
 
-/// The most bytes that are read of an allocation file: a million linears take less.
+/// Largest number of bytes read from an allocation file; a million linears take less.
 const MOST_OF_AN_ALLOCATION: u64 = 1 << 30;
 
-/// A script, or an allocation file, as it was read.
+/// The bytes of a script or an allocation file.
 pub(in crate::cli) struct Input {
-    /// Its name in messages.
+    /// The name in messages.
     pub(in crate::cli) name: String,
-    /// Where it came from; `None` for standard input.
+    /// The file; `None` for standard input.
     pub(in crate::cli) path: Option<PathBuf>,
-    /// Its bytes.
+    /// The content.
     pub(in crate::cli) bytes: Vec<u8>,
 }
 
 impl Input {
     /// Reads a file, or standard input for `-`.
     ///
-    /// Of a script no more is read than is needed to know that it is too long; of an allocation file, which begins with `{`, all.
+    /// A script is read only until it is known to be too long. An allocation file, which begins with `{`, is read whole.
     ///
     /// # Errors
     /// Fails when the file cannot be read.
@@ -37,18 +37,18 @@ impl Input {
         Ok(Self { name: path.display().to_string(), path: Some(path.to_owned()), bytes })
     }
 
-    /// Returns whether this is JSON, as an allocation file is and no script can be.
+    /// Returns whether this is JSON, that is, an allocation file; no script begins like JSON.
     pub(in crate::cli) fn is_json(&self) -> bool {
         begins_as_json(&self.bytes)
     }
 
-    /// Returns the text, with what is not UTF-8 replaced, for showing.
+    /// Returns the text for display, with invalid UTF-8 replaced.
     pub(in crate::cli) fn text(&self) -> std::borrow::Cow<'_, str> {
         String::from_utf8_lossy(&self.bytes)
     }
 }
 
-/// Returns what standard input holds; it is read once, however often it is asked for.
+/// Returns the content of standard input, which is read only once and then kept.
 fn standard() -> Result<Vec<u8>, CliError> {
     static READ: OnceLock<Vec<u8>> = OnceLock::new();
     if let Some(bytes) = READ.get() {
@@ -58,7 +58,7 @@ fn standard() -> Result<Vec<u8>, CliError> {
     Ok(READ.get_or_init(|| bytes).clone())
 }
 
-/// Reads a script, or an allocation file whole.
+/// Reads a script, or a whole allocation file.
 fn contents(mut source: impl Read) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     source.by_ref().take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;

@@ -1,8 +1,8 @@
-//! Ctrl-C: the process ends within a second with nothing half-written, and says so.
+//! Ctrl-C: the process ends within a second, leaves nothing half-written, and says so.
 //!
-//! Work that keeps all it has in memory ends at once, wherever it is. Work that writes holds a [`Deferred`] meanwhile: then
-//! the first Ctrl-C asks it to stop, and it cleans up after itself at its next step. A step that takes longer than [`GRACE`], or a
-//! second Ctrl-C, is not waited for: what was half-written, which has a name of its own, is removed, and the process ends.
+//! Work that keeps everything in memory ends at once. Work that writes holds a [`Deferred`]: the first Ctrl-C then asks it to
+//! stop, and it cleans up at its next step. If the step takes longer than [`GRACE`], or after a second Ctrl-C, half-written files,
+//! which have temporary names, are removed and the process ends.
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -15,19 +15,19 @@ use signal_hook::consts::TERM_SIGNALS;
 use super::terminal;
 use crate::model::temporary_prefix;
 
-/// How often a thread looks whether a signal came; its handler may do no more than set a flag.
+/// Interval at which a thread checks for a signal; the signal handler itself only sets a flag.
 const EACH: Duration = Duration::from_millis(50);
 
-/// How long work that writes has for its next step.
+/// Time that work that writes has to reach its next step.
 const GRACE: Duration = Duration::from_millis(600);
 
-/// How long work that has cleaned up has to say so itself.
+/// Time that work has to print its own message after it has cleaned up.
 const FAREWELL: Duration = Duration::from_millis(300);
 
-/// How long whoever is told at the end has.
+/// Time that the last callback has before the process exits.
 const TOLD: Duration = Duration::from_millis(100);
 
-/// What a shell makes of a process that SIGINT ended.
+/// The exit code that shells use for a process ended by SIGINT.
 pub(in crate::cli) const EXIT_CODE: u8 = 130;
 
 static ASKED: AtomicBool = AtomicBool::new(false);
@@ -38,13 +38,13 @@ static WRITERS: Mutex<Vec<Writer>> = Mutex::new(Vec::new());
 /// Work that writes.
 struct Writer {
     id: u64,
-    /// The folder in which half-written files and folders lie, under names that begin with [`temporary_prefix`].
+    /// The folder that holds half-written files and folders, whose names begin with [`temporary_prefix`].
     folder: PathBuf,
-    /// What is said when it is not waited for.
+    /// The message that is printed if the process does not wait for the work.
     farewell: String,
 }
 
-/// Something that writes, and so must not be ended halfway; dropped when all is written or cleaned up.
+/// A guard for work that writes and must not end halfway; dropped when everything is written or cleaned up.
 pub(in crate::cli) struct Deferred(u64);
 
 impl Deferred {
@@ -55,7 +55,7 @@ impl Deferred {
         Self::writing(folder, "interrupted; nothing was left behind\n".to_owned())
     }
 
-    /// Begins work that keeps a journal in a folder, so that it goes on later from wherever it ends; `farewell` says how.
+    /// Begins work that keeps a journal in a folder and so can be resumed from any point; `farewell` says how.
     pub(in crate::cli) fn resumable(folder: &Path, farewell: String) -> Self {
         Self::writing(folder.to_owned(), farewell)
     }
@@ -66,7 +66,7 @@ impl Deferred {
         Self(id)
     }
 
-    /// Returns the flag that says whether the work is to stop.
+    /// Returns the flag that is set when the work must stop.
     pub(in crate::cli) fn flag(&self) -> &'static AtomicBool {
         flag()
     }
@@ -78,19 +78,19 @@ impl Drop for Deferred {
     }
 }
 
-/// Returns the flag that says whether the process was asked to stop, for work that will hold a [`Deferred`] later.
+/// Returns the flag that is set when the process was asked to stop, for work that will hold a [`Deferred`] later.
 pub(in crate::cli) fn flag() -> &'static AtomicBool {
     &ASKED
 }
 
-/// Waits for the process to end: who sees the flag set, and writes nothing, is ended by the thread that set it.
+/// Waits for the process to end. Work that sees the flag and writes nothing calls this; the thread that set the flag ends the process.
 pub(in crate::cli) fn end() -> ! {
     loop {
         std::thread::sleep(EACH);
     }
 }
 
-/// A download: what has come is kept in the hub's cache, so it may end anywhere, and the next one goes on.
+/// A guard for a download. It may end at any point, as the hub's cache keeps the part that has arrived and the next download continues.
 pub(in crate::cli) struct Resumable(());
 
 impl Resumable {
@@ -107,8 +107,8 @@ impl Drop for Resumable {
     }
 }
 
-/// Answers Ctrl-C from now on; where the system allows no handler, it ends the process as it always did. `told` is given what is said
-/// before the process ends, and has a moment.
+/// Handles Ctrl-C from now on. If the system allows no handler, Ctrl-C ends the process as usual. `told` receives the final message
+/// before the process ends, and has [`TOLD`] to finish.
 pub(in crate::cli) fn watch(told: impl FnOnce(String) + Send + 'static) {
     let caught = Arc::new(AtomicBool::new(false));
     for signal in TERM_SIGNALS {
@@ -134,7 +134,7 @@ fn wait_for_writers(caught: &AtomicBool) {
     let asked = Instant::now();
     while asked.elapsed() < GRACE && !caught.load(Ordering::Relaxed) {
         if writers().is_empty() {
-            // Whoever wrote ends the process now, with what there is to say of the work; unless it goes on with something else.
+            // The work that wrote usually prints its own message and ends the process now, unless it continues with something else.
             std::thread::sleep(FAREWELL);
             return;
         }
@@ -144,7 +144,7 @@ fn wait_for_writers(caught: &AtomicBool) {
 
 /// Removes what is half-written, and ends the process.
 fn leave(told: impl FnOnce(String) + Send + 'static) -> ! {
-    // Held to the end: no other thread begins to write while the process exits.
+    // Held to the end, so that no other thread begins to write while the process exits.
     let writers = writers();
     let end = if std::io::stderr().is_terminal() { "\n" } else { "" };
     for writer in writers.iter() {
@@ -153,12 +153,12 @@ fn leave(told: impl FnOnce(String) + Send + 'static) -> ! {
     let said = match writers.first() {
         Some(writer) => writer.farewell.as_str(),
         None if DOWNLOADS.load(Ordering::Relaxed) > 0 => {
-            "interrupted; what was downloaded is kept, and the same command goes on from there\n"
+            "interrupted; the downloaded part is kept, and the same command continues from there\n"
         }
         None => "interrupted; nothing was left behind\n",
     };
     terminal::message(&format!("{end}{said}"));
-    // Whoever reads standard output may have stopped reading.
+    // `told` may block if the reader of standard output has stopped reading.
     let said = said.trim_end().to_owned();
     let (done, wait) = mpsc::channel();
     std::thread::spawn(move || {
@@ -172,7 +172,7 @@ fn leave(told: impl FnOnce(String) + Send + 'static) -> ! {
 /// Removes this process's temporary files and folders in a folder.
 fn remove_temporaries(folder: &Path) {
     let prefix = temporary_prefix();
-    // Another thread may still add a file to a folder that is being removed.
+    // Another thread may still add a file to a folder while it is being removed, so try several times.
     for _ in 0..3 {
         let Ok(entries) = std::fs::read_dir(folder) else { return };
         for path in entries.flatten().filter(|it| it.file_name().to_string_lossy().starts_with(&prefix)) {

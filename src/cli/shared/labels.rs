@@ -1,10 +1,10 @@
-//! What a table calls scripts: a file by its name, and by as much of its path as tells it from the others.
+//! Names of scripts in tables: a file's name, with as much of its path as distinguishes it from the others.
 
 use std::path::{Path, PathBuf};
 
 use super::error::CliError;
 
-/// Returns a name for each script, no two of them alike. `names` are those that commands know, and `files` the scripts' files.
+/// Returns a unique name for each script. `names` are the names on the command line, and `files` the scripts' files.
 ///
 /// # Errors
 /// When the same script is named twice.
@@ -24,7 +24,7 @@ pub(in crate::cli) fn labels(names: &[String], files: &[Option<PathBuf>]) -> Res
             }
         }
     }
-    // A file `owl.allot` beside the published `owl` keeps its ending.
+    // A file `owl.allot` next to the published `owl` keeps its extension.
     let alike_still = alike(&labels);
     for ((label, file), alike) in labels.iter_mut().zip(files).zip(alike_still) {
         if let Some(file) = file.as_ref().filter(|_| alike) {
@@ -42,7 +42,7 @@ fn alike(labels: &[String]) -> Vec<bool> {
     labels.iter().map(|label| labels.iter().filter(|other| *other == label).count() > 1).collect()
 }
 
-/// Returns the last components of a path, without the ending of scripts.
+/// Returns the last components of a path, without the extension of scripts.
 fn end(path: &Path, parts: usize) -> String {
     let without = match path.extension() {
         Some(ending) if ending == "allot" => path.with_extension(""),

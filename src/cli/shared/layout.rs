@@ -1,12 +1,12 @@
-//! How help is laid out: paragraphs wrapped by clap to the terminal, and examples that a shell takes as they stand.
+//! Layout of help texts: clap wraps paragraphs to the terminal, and examples can be pasted into a shell.
 
-/// The columns that an example keeps to, so that clap does not wrap it where a terminal has 80.
+/// Maximum width of an example line in columns, so that clap does not wrap it in a terminal of 80.
 const EXAMPLE: usize = 78;
 
-/// How far the lines that go on with an example are moved in.
+/// Indentation of the continuation lines of an example.
 const CONTINUED: &str = "      ";
 
-/// Returns a command's description with the text behind its options laid out.
+/// Lays out the text after a command's options, and that of its subcommands.
 pub(in crate::cli) fn laid_out(command: clap::Command) -> clap::Command {
     let command = match command.get_after_help().map(ToString::to_string) {
         Some(text) => command.after_help(after_help(&text)),
@@ -15,7 +15,7 @@ pub(in crate::cli) fn laid_out(command: clap::Command) -> clap::Command {
     command.mut_subcommands(laid_out)
 }
 
-/// Returns text with the lines of each paragraph joined, and with examples, which are moved in, broken as a shell lets them be.
+/// Joins the lines of each paragraph, and breaks examples, which are the indented lines, with backslashes.
 fn after_help(text: &str) -> String {
     let mut out = String::new();
     let mut paragraph = String::new();
@@ -36,7 +36,7 @@ fn after_help(text: &str) -> String {
     out.trim_end().to_owned()
 }
 
-/// Returns an example in lines of which all but the last end with a backslash.
+/// Breaks an example into lines that end with a backslash, except the last one.
 fn broken(example: &str) -> String {
     let mut lines = vec!["  ".to_owned()];
     let mut quoted = false;
@@ -59,7 +59,7 @@ fn broken(example: &str) -> String {
         let length = line.chars().count() + piece.chars().count();
         match line.trim().is_empty() {
             true => line.push_str(&piece),
-            // There must be room for the backslash as well.
+            // Leaves room for the backslash.
             false if length + " \\ ".len() > EXAMPLE => {
                 line.push_str(" \\");
                 lines.push(format!("{CONTINUED}{piece}"));

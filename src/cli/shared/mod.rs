@@ -1,4 +1,4 @@
-//! What several commands use: arguments, errors, the terminal.
+//! Code that several commands use: arguments, errors, the terminal.
 
 pub(super) mod allocation;
 pub(super) mod asked;

@@ -1,4 +1,4 @@
-//! Models by folder or by id, opened for a command.
+//! Opens a command's models, by folder or by id.
 
 use std::path::{Path, PathBuf};
 
@@ -10,10 +10,10 @@ use super::progress::Progress;
 use crate::model::{Checkpoint, SpecialTokens, hub};
 use crate::session::Note;
 
-/// Opens a model: a folder, or the hub's model of that id, which is downloaded first where it is not in the cache.
+/// Opens a model: a folder, or the hub's model of that id, which is downloaded first if it is not in the cache.
 ///
 /// # Errors
-/// Fails when there is no such model, it is not as it must be, or the command's device cannot be used.
+/// Fails when there is no such model, it is malformed, or the command's device cannot be used.
 pub(in crate::cli) fn open(model: &Path, common: Common) -> Result<Checkpoint, CliError> {
     let checkpoint = Checkpoint::open(folder(model, common.quiet)?)?;
     warn(&checkpoint, common.quiet);
@@ -22,21 +22,21 @@ pub(in crate::cli) fn open(model: &Path, common: Common) -> Result<Checkpoint, C
     Ok(checkpoint)
 }
 
-/// Prints what is odd about a model's folder, a line each, unless `quiet`.
+/// Prints the warnings about a model's folder, one line each, unless `quiet`.
 pub(in crate::cli) fn warn(checkpoint: &Checkpoint, quiet: bool) {
     for warning in checkpoint.warnings() {
         context::warn("warning", &warning.to_string(), quiet);
     }
 }
 
-/// Prints that the two files that say how a text begins contradict each other, unless `quiet`.
+/// Warns, unless `quiet`, if the tokenizer's two files disagree about the tokens at the start of a text.
 pub(in crate::cli) fn warn_of_texts(special: Option<&SpecialTokens>, quiet: bool) {
     if let Some(said) = special.and_then(SpecialTokens::contradiction) {
         context::warn("warning", &Note::OtherBeginning(said).to_string(), quiet);
     }
 }
 
-/// Returns a model's folder, which is in the hub's cache where an id was given.
+/// Returns a model's folder; for an id, the folder in the hub's cache.
 ///
 /// # Errors
 /// Fails when there is no such model, or it cannot be downloaded.

@@ -1,4 +1,4 @@
-//! What commands print and write.
+//! Printing results and writing files.
 
 use std::io::Write;
 
@@ -13,7 +13,7 @@ use crate::model::temporary_prefix;
 /// Prints to standard output.
 ///
 /// # Errors
-/// Fails when standard output does, with [`CliError::BrokenPipe`] when nobody reads it.
+/// Fails when standard output fails, with [`CliError::BrokenPipe`] if its reader has closed it.
 pub(in crate::cli) fn print(text: &str) -> Result<(), CliError> {
     let mut out = std::io::stdout().lock();
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|cause| match cause.kind() {
@@ -30,7 +30,7 @@ struct Printed<'a, T> {
     context: Context,
 }
 
-/// Prints a value as JSON: a document of this kind, with what it depends on, and a new line at its end.
+/// Prints a value as a JSON document of this kind, with its context and a newline at the end.
 ///
 /// # Errors
 /// As [`print`].
@@ -39,7 +39,7 @@ pub(in crate::cli) fn print_json(kind: DocumentKind, value: &impl Serialize) -> 
     print_plain_json(&printed)
 }
 
-/// Prints a failure, with what was known of what it depends on: no model is read for it.
+/// Prints a failure as JSON, with the context known so far; no model is read for it.
 ///
 /// # Errors
 /// As [`print`].
@@ -47,7 +47,7 @@ pub(in crate::cli) fn print_failure(failure: &impl Serialize) -> Result<(), CliE
     print_plain_json(&Printed { document: DocumentKind::Failure.of(failure), context: context::known() })
 }
 
-/// Prints a value as JSON whose form is another tool's.
+/// Prints a value as JSON in another tool's format.
 ///
 /// # Errors
 /// As [`print`].
@@ -55,10 +55,10 @@ pub(in crate::cli) fn print_plain_json(value: &impl Serialize) -> Result<(), Cli
     print(&format!("{}\n", serde_json::to_string_pretty(value)?))
 }
 
-/// Writes a file whole or not at all: beside it first, then in its place.
+/// Writes a file whole or not at all, by renaming a temporary file in the same folder.
 ///
 /// # Errors
-/// Fails when the file cannot be written; what stood there before is then untouched.
+/// Fails when the file cannot be written; an existing file is then unchanged.
 pub(in crate::cli) fn write_file(path: &std::path::Path, contents: &[u8]) -> Result<(), CliError> {
     let failed = |cause| CliError::Write { path: path.to_owned(), cause };
     let _writing = Deferred::begin(path);
@@ -66,7 +66,7 @@ pub(in crate::cli) fn write_file(path: &std::path::Path, contents: &[u8]) -> Res
     let prefix = temporary_prefix();
     let mut builder = tempfile::Builder::new();
     builder.prefix(&prefix);
-    // A temporary file is its owner's alone; a result is readable as any file that the user makes.
+    // Temporary files are private to their owner by default; results get the user's usual permissions.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let mut beside = builder.tempfile_in(folder.unwrap_or(std::path::Path::new("."))).map_err(failed)?;

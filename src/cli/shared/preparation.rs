@@ -1,4 +1,4 @@
-//! Models and texts, opened for a command that measures them many times.
+//! Prepares models and texts for commands that measure many times.
 
 use std::path::Path;
 
@@ -11,20 +11,20 @@ use crate::model::{ModelError, Precision};
 use crate::trial::cancel::Cancel;
 use crate::trial::prepare::Preparing;
 
-/// Begins work that the same command goes on with, whose journal lies in its folder.
+/// Begins work with a journal in its output folder, which the same command can continue.
 pub(in crate::cli) fn continued(folder: &Path) -> Deferred {
     let farewell =
-        "interrupted\n  = help: the same command with the same `--out` goes on where this one stopped\n";
+        "interrupted\n  = help: the same command with the same `--out` continues where this one stopped\n";
     Deferred::resumable(folder, farewell.to_owned())
 }
 
-/// Where a command's models run, and what stops them.
+/// The devices that a command's models run on, and its stop signal.
 pub(in crate::cli) struct Machine {
     /// The device.
     pub(in crate::cli) engine: Engine,
-    /// Further devices that measure candidates.
+    /// Other devices that measure candidates.
     pub(in crate::cli) others: Vec<Engine>,
-    /// The type in which models compute.
+    /// The type that models compute in.
     pub(in crate::cli) precision: Precision,
     /// Set by Ctrl-C.
     pub(in crate::cli) cancel: Cancel,
@@ -32,7 +32,7 @@ pub(in crate::cli) struct Machine {
 
 /// Prepares a trial on the command's device, with a progress bar.
 ///
-/// Nothing is written meanwhile, so that Ctrl-C may end the process anywhere; later it stops what the trial measures.
+/// Nothing is written during preparation, so Ctrl-C may end the process at any point; later it stops the trial's measurements.
 ///
 /// # Errors
 /// As `prepare`, and when the device cannot be used.

@@ -1,4 +1,4 @@
-//! Progress on standard error: a bar on a terminal, and elsewhere, such as in the log of a batch job, a line every so often.
+//! Progress on standard error: a bar on a terminal; elsewhere, such as in the log of a batch job, one line a minute.
 
 use std::io::IsTerminal;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,11 +10,11 @@ use super::{context, terminal};
 use crate::lang::ops::Op;
 use crate::session::{Event, Note, Phase};
 
-/// After how long the first line is written where there is no terminal, and after how long the next ones.
+/// Time before the first line without a terminal, and between the following lines.
 const FIRST_LINE: Duration = Duration::from_secs(10);
 const NEXT_LINE: Duration = Duration::from_secs(60);
 
-/// Below how many columns a bar is short.
+/// Terminals with fewer columns get a short bar.
 const NARROW: usize = 70;
 
 /// The progress of one piece of work.
@@ -25,7 +25,7 @@ pub(in crate::cli) struct Progress {
 
 /// The lines of a log.
 struct Lines {
-    /// Whether any are written: standard error is not a terminal, and messages are wanted.
+    /// Whether lines are written: standard error is not a terminal, and messages are wanted.
     written: bool,
     what: String,
     detail: String,
@@ -34,7 +34,7 @@ struct Lines {
 }
 
 impl Progress {
-    /// Begins to show some work.
+    /// Starts the progress of some work.
     pub(in crate::cli) fn new(what: &str, quiet: bool) -> Self {
         let quiet = quiet || terminal::is_set("ALLOT_NO_PROGRESS");
         let terminal = std::io::stderr().is_terminal();
@@ -43,7 +43,7 @@ impl Progress {
             false => ProgressDrawTarget::hidden(),
         };
         let bar = ProgressBar::with_draw_target(Some(1000), target);
-        // What is wide takes what is left of the line, so that it never wraps.
+        // `wide_msg` takes the rest of the line, so the line never wraps.
         let cells = if terminal::width_of_errors() < NARROW { 8 } else { 24 };
         let template = format!("{{prefix}} {{bar:{cells}}} {{percent:>3}} % {{wide_msg}}");
         if let Ok(style) = ProgressStyle::with_template(&template) {
@@ -61,7 +61,7 @@ impl Progress {
         Self { bar, lines: Mutex::new(lines) }
     }
 
-    /// Names the work anew: what was begun is a part of it.
+    /// Changes the name of the work.
     pub(in crate::cli) fn named(&self, what: &str) {
         self.bar.set_prefix(what.to_owned());
         what.clone_into(&mut self.lines().what);
@@ -73,7 +73,7 @@ impl Progress {
         self.at_with(share, left);
     }
 
-    /// Shows that a share of the work is done, and how long the rest takes where that is known.
+    /// Shows that a share of the work is done, and the time left if it is known.
     pub(in crate::cli) fn at_with(&self, share: f64, left: Option<Duration>) {
         let lines = self.lines();
         let parts =
@@ -85,12 +85,12 @@ impl Progress {
         self.lines().at(share, &said);
     }
 
-    /// Shows a value that is known so far.
+    /// Shows the value so far.
     pub(in crate::cli) fn value(&self, value: f64) {
         self.lines().detail = format!("{value:.3} so far");
     }
 
-    /// Shows at what it works.
+    /// Shows the current item of the work.
     pub(in crate::cli) fn says(&self, what: &str) {
         what.clone_into(&mut self.lines().detail);
     }
@@ -112,7 +112,7 @@ impl Drop for Progress {
 }
 
 impl Lines {
-    /// Writes a line where one is due.
+    /// Writes a line if one is due.
     fn at(&mut self, share: f64, said: &[String]) {
         let elapsed = self.begun.elapsed();
         if !self.written || elapsed < self.next {
@@ -129,13 +129,13 @@ fn line(what: &str, share: f64, said: &[String]) -> String {
     format!("{what}: {}\n", said.join(", "))
 }
 
-/// Returns how long the rest takes, once enough is done to tell.
+/// Estimates the time left, once enough is done.
 fn left(elapsed: Duration, share: f64) -> Option<Duration> {
     let known = share > 0.01 && share <= 1.0 && elapsed > Duration::from_secs(2);
     known.then(|| elapsed.mul_f64((1.0 - share) / share))
 }
 
-/// Returns a time in one or two units: `40 s`, `6 min`, `2 h 5 min`.
+/// Formats a time in one or two units: `40 s`, `6 min`, `2 h 5 min`.
 pub(in crate::cli) fn short(time: Duration) -> String {
     let seconds = time.as_secs();
     match seconds {
@@ -145,7 +145,7 @@ pub(in crate::cli) fn short(time: Duration) -> String {
     }
 }
 
-/// Returns what shows a session's events on standard error: a bar for each piece of work, and notes.
+/// Returns a function that shows a session's events on standard error: a bar for each phase, and notes.
 pub(in crate::cli) fn watch(quiet: bool) -> impl Fn(Event<'_>) + Send + Sync + 'static {
     let shown: Mutex<Option<(Phase, Progress)>> = Mutex::new(None);
     move |event| {
@@ -172,8 +172,8 @@ pub(in crate::cli) fn watch(quiet: bool) -> impl Fn(Event<'_>) + Send + Sync + '
     }
 }
 
-/// Notes each statistic that is collected without being asked for. An entry holds the terminal, whether it was asked for, and
-/// whether it is collected.
+/// Notes each statistic that is collected although no option asks for it. An entry holds the terminal, whether an option asks for
+/// it, and whether it is collected.
 pub(in crate::cli) fn say_collected(statistics: &[(Op, bool, bool)], quiet: bool) {
     let watch = watch(quiet);
     for (op, _, _) in statistics.iter().filter(|(_, asked, collected)| *collected && !asked) {
@@ -186,7 +186,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_log_tells_how_far_the_work_is() {
+    fn a_log_line_shows_the_progress() {
         let said = ["owl".to_owned(), "6 min left".to_owned()];
         assert_eq!(line("comparing", 0.254, &said), "comparing: 25 %, owl, 6 min left\n");
         assert_eq!(line("calibrating", 0.0, &[]), "calibrating: 0 %\n");

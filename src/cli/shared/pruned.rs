@@ -1,4 +1,4 @@
-//! A model that is pruned in memory by an allocation file, to be measured or read.
+//! A model that is pruned in memory by an allocation file.
 
 use std::path::{Path, PathBuf};
 
@@ -11,37 +11,37 @@ use crate::prune::{Propagation, PruneOptions};
 use crate::session::{Calibration, Needs, Session};
 use crate::stats::Source;
 
-/// How a model is pruned before it is measured.
+/// Options for pruning a model in memory.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct PrunedArguments {
-    /// Takes the model as it is when pruned by this allocation file, in memory: nothing is written
+    /// Prunes the model in memory by this allocation file first; no model is written
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) allocation: Option<PathBuf>,
-    /// How the allocation's weights are chosen: wanda, magnitude, ria, or a script with a metric
+    /// Method that chooses the weights to prune for the allocation: wanda, magnitude, ria, or a script with a metric
     #[arg(long, default_value = "wanda", requires = "allocation")]
     pub(in crate::cli) method: String,
-    /// The dense model's statistics, by which weights are chosen: the file that `allot stats` wrote
+    /// Statistics of the dense model for choosing weights: a file written by `allot stats`
     #[arg(long, value_name = "FILE", requires = "allocation")]
     stats: Option<PathBuf>,
-    /// Collects them on these texts instead: windows of `--length` tokens
+    /// Collects those statistics on these texts instead, in windows of `--length` tokens
     #[arg(long, value_name = "FILE", num_args = 1.., requires = "allocation", conflicts_with = "stats")]
     calibration: Vec<PathBuf>,
-    /// How many windows are drawn from the calibration texts
+    /// Number of windows to draw from the calibration texts
     #[arg(long, default_value_t = 128, requires = "calibration")]
     samples: usize,
-    /// How many tokens a window has (default: 2048, or the model's context where that is shorter)
+    /// Length of a calibration window in tokens (default: 2048, or the model's context if that is shorter)
     #[arg(long, requires = "calibration")]
     length: Option<usize>,
-    /// What the windows are drawn by
+    /// Seed for drawing the calibration windows
     #[arg(long, default_value_t = 0, requires = "calibration")]
     seed: u64,
 }
 
 impl PrunedArguments {
-    /// Loads a model's decoder, pruned where an allocation is given.
+    /// Loads a model's decoder, pruned if an allocation is given.
     ///
     /// # Errors
-    /// Fails when the allocation is another model's, or what the method needs is missing.
+    /// Fails when the allocation belongs to another model, or statistics that the method needs are missing.
     pub(in crate::cli) fn decoder(&self, checkpoint: Checkpoint, quiet: bool) -> Result<Decoder, CliError> {
         let Some(path) = &self.allocation else {
             checkpoint.check_finite()?;
@@ -58,11 +58,11 @@ impl PrunedArguments {
     }
 }
 
-/// Prunes a model in memory by an allocation file; weights are chosen by the dense model's statistics alone, as where a model is pruned
-/// many times.
+/// Prunes a model in memory by an allocation file. Weights are chosen with the dense model's statistics only, as in a search, which
+/// prunes a model many times.
 ///
 /// # Errors
-/// Fails when the allocation is another model's, or what the method needs is missing.
+/// Fails when the allocation belongs to another model, or statistics that the method needs are missing.
 pub(in crate::cli) fn pruned(
     checkpoint: Checkpoint,
     path: &Path,

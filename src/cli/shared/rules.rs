@@ -1,7 +1,7 @@
-//! Options that contradict each other, or would be ignored: one table, asked before any work begins.
+//! Options that contradict each other, or would be ignored: one table, checked before any work begins.
 //!
-//! An option that has no effect is refused like a contradiction: who wrote it expected something of it. What clap itself can tell,
-//! such as two options that exclude each other whatever their values, is said where the options are.
+//! An option without effect is refused like a contradiction, as the user expected an effect. Conflicts that clap can check itself,
+//! such as two options that always exclude each other, are declared with the options.
 
 use super::error::CliError;
 use super::given::Given;
@@ -13,11 +13,11 @@ use crate::prune::Pattern;
 /// When an option is refused.
 #[derive(Clone, Copy, Debug)]
 enum When {
-    /// Always: the command does not look at it.
+    /// Always: the command ignores it.
     Always,
-    /// One of these is written as well.
+    /// One of these is given as well.
     Beside(&'static [&'static str]),
-    /// None of these is written.
+    /// None of these is given.
     Without(&'static [&'static str]),
     /// An argument has one of these values.
     Is(&'static str, &'static [&'static str]),
@@ -25,26 +25,26 @@ enum When {
     IsNot(&'static str, &'static [&'static str]),
     /// An argument names an allocation file.
     Allocation(&'static str),
-    /// Something else holds, which the words tell after the option.
+    /// The function returns true; the text describes the condition.
     Holds(&'static str, fn(&Given<'_>) -> bool),
-    /// All of these.
+    /// All of these hold.
     All(&'static [Self]),
 }
 
 use When::{All, Allocation, Always, Beside, Holds, Is, IsNot, Without};
 
-/// The commands that a row is about.
+/// The commands that a row applies to.
 #[derive(Clone, Copy, Debug)]
 enum Commands {
     /// These.
     These(&'static [&'static str]),
     /// All others.
     AllBut(&'static [&'static str]),
-    /// Those that have no argument of this name in clap.
+    /// Those that have no argument with this id in clap.
     Lacking(&'static str),
 }
 
-/// The commands that run no model, nor evaluate a script on one: whatever does says how long a text's windows are.
+/// The commands that neither run a model nor evaluate a script on one; all others have `--length`.
 const WITHOUT_MODEL: Commands = Commands::Lacking("length");
 
 impl Commands {
@@ -56,7 +56,7 @@ impl Commands {
         }
     }
 
-    /// Returns their names, as the reference lists them.
+    /// Returns their names, as listed in the reference.
     fn listed(self, all: &clap::Command) -> String {
         let quoted = |names: &[&str]| {
             let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
@@ -79,7 +79,7 @@ impl Commands {
 #[derive(Clone, Copy, Debug)]
 struct Rule {
     commands: Commands,
-    /// The options that are refused when they are written.
+    /// The options that are refused when given.
     options: &'static [&'static str],
     when: When,
     why: &'static str,
@@ -103,13 +103,13 @@ const fn rule_of(
     Rule { commands, options, when, why }
 }
 
-/// What a calibration is told, beside its text.
+/// The options of a calibration besides its text.
 const WINDOWS: &[&str] = &["samples", "length", "seed", "memory"];
-/// All that evaluating a script on a model is told.
+/// All options for evaluating a script on a model.
 const EVALUATION: &[&str] = &["stats", "text", "tokens", "samples", "length", "seed", "memory", "method"];
-/// The same but for the method.
+/// The same without the method.
 const CALIBRATION: &[&str] = &["stats", "text", "tokens", "samples", "length", "seed", "memory"];
-/// How tasks are asked, beside their names.
+/// The task options besides the names of tasks.
 const TASK_OPTIONS: &[&str] = &["data", "shots", "shots_from", "limit", "protocol"];
 /// The commands that calibrate on `--text` or `--tokens`, or read `--stats`.
 const CALIBRATED: &[&str] = &["eval", "prune", "diff", "export", "snapshot"];
@@ -123,33 +123,38 @@ const RULES: &[Rule] = &[
         Commands::AllBut(&["check"]),
         &["format"],
         Is("format", &["sarif", "github"]),
-        "only `allot check` finds mistakes in files",
+        "only `allot check` reports mistakes in files",
     ),
-    rule(&["check"], &["fix"], Holds("with `-` or `-e`", has_no_file), "there is no file to be changed"),
-    rule(&["check"], &["plan"], Is("format", &["sarif", "github"]), "a plan is no mistake"),
-    rule(&["fmt"], &["diff"], Is("format", &["json"]), "both say how the changes are written"),
-    rule(&["show"], &["front", "all", "csv"], Holds("with a script", shows_script), "only a search has them"),
-    rule_of(WITHOUT_MODEL, &["device", "precision"], Always, "nothing is computed with a model here"),
+    rule(&["check"], &["fix"], Holds("with `-` or `-e`", has_no_file), "there is no file to change"),
+    rule(&["check"], &["plan"], Is("format", &["sarif", "github"]), "this format holds mistakes, not plans"),
+    rule(&["fmt"], &["diff"], Is("format", &["json"]), "both set the format of the changes"),
+    rule(
+        &["show"],
+        &["front", "all", "csv"],
+        Holds("with a script", shows_script),
+        "only a search has such results",
+    ),
+    rule_of(WITHOUT_MODEL, &["device", "precision"], Always, "this command does not compute with a model"),
     rule(&["diff", "export"], &["device", "precision"], Without(&["model"]), "no model is read"),
-    rule(&["check"], &["method"], Without(&["plan"]), "only a plan depends on how weights are scored"),
-    rule(&["show"], &["markdown", "csv"], Is("format", &["json"]), "both say how the tables are written"),
-    rule(&["compare"], &["table"], Is("format", &["json"]), "both say how the table is written"),
-    rule(&["eval"], &["rows", "rows_of"], Is("format", &["json"]), "the data hold the rows anyway"),
-    rule(&["export"], &["output"], Is("format", &["json"]), "a file has the form that `--to` names"),
-    // Scripts that decide nothing.
-    rule(&["eval"], &["least", "most"], Allocation("script"), "the file's ratios are decided already"),
+    rule(&["check"], &["method"], Without(&["plan"]), "only the plan depends on the method"),
+    rule(&["show"], &["markdown", "csv"], Is("format", &["json"]), "both set the format of the tables"),
+    rule(&["compare"], &["table"], Is("format", &["json"]), "both set the format of the table"),
+    rule(&["eval"], &["rows", "rows_of"], Is("format", &["json"]), "the JSON always includes the rows"),
+    rule(&["export"], &["output"], Is("format", &["json"]), "a file is always in the format of `--to`"),
+    // Scripts without effect.
+    rule(&["eval"], &["least", "most"], Allocation("script"), "an allocation file has fixed ratios"),
     rule(
         &["eval"],
         EVALUATION,
         All(&[Allocation("script"), Without(&["marginals"])]),
-        "the file's ratios are decided already",
+        "an allocation file has fixed ratios",
     ),
-    rule(&["export"], EVALUATION, Allocation("script"), "the file's ratios are decided already"),
+    rule(&["export"], EVALUATION, Allocation("script"), "an allocation file has fixed ratios"),
     rule(
         &["prune"],
         &["script", "expression", "unit"],
         Holds("with a fixed pattern", |given| has_fixed_pattern(given) && !given.is("script", &["uniform"])),
-        "such a pattern prunes every part alike, so that a script has no say; `n:4` lets it choose",
+        "such a pattern prunes every part alike and leaves nothing to a script; `n:4` lets the script decide",
     ),
     rule(&["prune"], &["unit"], FIXED, "such a pattern prunes every part alike"),
     rule(
@@ -162,48 +167,52 @@ const RULES: &[Rule] = &[
         &["prune"],
         &["propagate"],
         All(&[Is("propagate", &["pruned"]), Beside(&["stats"])]),
-        "a statistics file tells of the dense model; calibrate with `--text`",
+        "a statistics file describes the dense model; calibrate with `--text`",
     ),
     rule(
         &["prune"],
         &["propagate"],
         Is("method", &["magnitude"]),
-        "magnitudes do not depend on what earlier blocks give",
+        "magnitudes do not depend on the outputs of earlier blocks",
     ),
     rule(&["ppl"], &["stats", "calibration"], Is("method", &["magnitude"]), "magnitudes need no statistics"),
-    // Models that are not there.
+    // Options that need a model.
     rule(&["diff"], EVALUATION, Without(&["model"]), "formulas are compared without any data"),
     rule(
         &["export"],
         &["model", "sparsity"],
         Is("to", &["latex", "dsa", "canonical", "numpy"]),
-        "this form holds the script itself",
+        "this format holds the script itself",
     ),
     rule(
         &["export"],
         EVALUATION,
         Is("to", &["latex", "dsa", "canonical"]),
-        "this form holds the script itself",
+        "this format holds the script itself",
     ),
-    rule(&["export"], CALIBRATION, Is("to", &["numpy"]), "this form holds the script itself"),
+    rule(&["export"], CALIBRATION, Is("to", &["numpy"]), "this format holds the script itself"),
     // Snapshots.
     rule(&["snapshot"], &["out", "force"], Beside(&["check"]), "a check writes nothing"),
-    rule(&["snapshot"], &["sparsity"], Beside(&["check"]), "the snapshot says at which sparsities"),
+    rule(&["snapshot"], &["sparsity"], Beside(&["check"]), "the snapshot holds the sparsities"),
     rule(&["snapshot"], &["tolerance"], Without(&["check"]), "nothing is compared"),
     rule(&["snapshot"], &["force"], Without(&["out"]), "no file is written"),
     // Other tools.
-    rule(&["export"], &["modifier"], IsNot("to", &["llm-compressor"]), "only llm-compressor has one"),
+    rule(&["export"], &["modifier"], IsNot("to", &["llm-compressor"]), "only llm-compressor has modifiers"),
     rule(&["export"], &["weights_diff", "levels"], IsNot("to", &["evopress"]), "only EvoPress has levels"),
     rule(
         &["import"],
         &["weights_diff"],
-        Holds("with such a file", |given| imported(given).is_some_and(|it| it != Format::EvoPress)),
+        Holds("with a file of another format", |given| {
+            imported(given).is_some_and(|it| it != Format::EvoPress)
+        }),
         "only EvoPress has levels",
     ),
     rule(
         &["import"],
         &["epsilon"],
-        Holds("with such a file", |given| imported(given).is_some_and(|it| it != Format::AlphaPruning)),
+        Holds("with a file of another format", |given| {
+            imported(given).is_some_and(|it| it != Format::AlphaPruning)
+        }),
         "only AlphaPruning has a mapping",
     ),
     rule(&["stats"], &["unit"], Without(&["reductions", "expression"]), "no script is evaluated"),
@@ -213,8 +222,13 @@ const RULES: &[Rule] = &[
         Without(&["reductions", "expression", "marginals", "marginal_slopes"]),
         "no script is evaluated, and no marginal is measured",
     ),
-    // Calibrations that do not happen.
-    rule(&["stats"], WINDOWS, Beside(&["stats"]), "what is added to a file is not calibrated"),
+    // Options of calibrations that do not take place.
+    rule(
+        &["stats"],
+        WINDOWS,
+        Beside(&["stats"]),
+        "nothing is calibrated when statistics are added to a file",
+    ),
     rule(
         &["stats"],
         &["stats"],
@@ -226,14 +240,14 @@ const RULES: &[Rule] = &[
         &["eval", "prune", "diff", "export", "snapshot", "stats"],
         &["length", "seed"],
         Beside(&["tokens"]),
-        "ready ids have a length of their own, and the first of them are taken",
+        "token ids have their own length, and the first rows are taken",
     ),
-    rule(&["kl"], &["length"], Beside(&["tokens"]), "ready ids have a length of their own"),
+    rule(&["kl"], &["length"], Beside(&["tokens"]), "token ids have their own length"),
     rule(
         &["ppl"],
         &["length"],
         All(&[Beside(&["tokens"]), Without(&["calibration"])]),
-        "ready ids have a length of their own",
+        "token ids have their own length",
     ),
     // Trials.
     rule(
@@ -253,37 +267,42 @@ const RULES: &[Rule] = &[
         &["compare", "descend"],
         &["no_gradients", "reconstruction_error", "marginals", "marginal_slopes"],
         Always,
-        "what scripts use is collected, and nothing else",
+        "only the statistics that scripts use are collected",
     ),
-    rule(&["search", "enumerate"], &["only"], Beside(&["without"]), "each says which operators there are"),
+    rule(
+        &["search", "enumerate"],
+        &["only"],
+        Beside(&["without"]),
+        "each decides which operators are allowed",
+    ),
     rule(
         &["enumerate"],
         &["constants", "max_size"],
         Is("space", &["dsa"]),
-        "that space is a table of chains",
+        "the `dsa` space consists of fixed chains",
     ),
     rule(
         &["compare"],
         &["evaluations", "fitness", "selection"],
         Holds("without a program such as `evopress-block`", |given| !has_program(given)),
-        "nothing is searched for",
+        "no program searches",
     ),
-    rule(&["compare"], TASK_OPTIONS, Without(&["tasks"]), "no task is asked"),
-    rule(&["compare"], &["tasks"], Without(&["data"]), "the documents of tasks are in a folder"),
-    rule(&["compare"], &["tasks"], Beside(&["dry_run"]), "a plan does not count tasks"),
-    rule(&["search"], TASK_OPTIONS, Without(&["tasks", "report_tasks"]), "no task is asked"),
+    rule(&["compare"], TASK_OPTIONS, Without(&["tasks"]), "no tasks are given"),
+    rule(&["compare"], &["tasks"], Without(&["data"]), "the tasks' documents must be in a folder"),
+    rule(&["compare"], &["tasks"], Beside(&["dry_run"]), "the plan does not include tasks"),
+    rule(&["search"], TASK_OPTIONS, Without(&["tasks", "report_tasks"]), "no tasks are given"),
     rule(
         &["search"],
         &["tasks", "report_tasks"],
         Without(&["data"]),
-        "the documents of tasks are in a folder",
+        "the tasks' documents must be in a folder",
     ),
-    rule(&["search"], &["tasks", "report_tasks"], Beside(&["dry_run"]), "a plan does not count tasks"),
+    rule(&["search"], &["tasks", "report_tasks"], Beside(&["dry_run"]), "the plan does not include tasks"),
     rule(
         &["search"],
         &["tasks"],
         IsNot("measure", &["tasks"]),
-        "they would decide nothing; `--report-tasks` scores what was found",
+        "they would have no effect; `--report-tasks` scores the results",
     ),
     rule(
         &["search"],
@@ -295,33 +314,38 @@ const RULES: &[Rule] = &[
         &["search"],
         &["fitness", "selection"],
         Is("measure", &["tasks"]),
-        "documents of the tasks stand in the place of these texts",
+        "documents of the tasks replace these texts",
     ),
     rule(
         &["search"],
         &["held_out_teacher"],
         Without(&["teacher"]),
-        "nothing is learned that could be held against it",
+        "without a teacher there is nothing to compare it with",
     ),
     rule(
         &["search"],
         &["teacher", "held_out_teacher"],
         Beside(&["dry_run"]),
-        "a plan does not count what they judge",
+        "the plan does not include teachers",
     ),
-    rule(&["enumerate", "descend"], &["measure"], Is("measure", &["tasks"]), "only a search goes by tasks"),
+    rule(
+        &["enumerate", "descend"],
+        &["measure"],
+        Is("measure", &["tasks"]),
+        "only `allot search` can measure by tasks",
+    ),
     rule(
         &["compare"],
         &["unit"],
         Holds("with programs alone", has_programs_alone),
-        "programs have units of their own",
+        "programs have their own units",
     ),
 ];
 
 /// Refuses arguments that contradict each other or would be ignored, before any work begins.
 ///
 /// # Errors
-/// With the first option that a row of the table refuses, and why.
+/// With the first option that a row of the table refuses, and the reason.
 pub(in crate::cli) fn check(given: &Given<'_>) -> Result<(), CliError> {
     if given.readers_of_standard_input() > 1 {
         return Err(CliError::StandardInputTwice);
@@ -335,7 +359,7 @@ pub(in crate::cli) fn check(given: &Given<'_>) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Returns the table in words: the commands, the options, when they are refused, and why.
+/// Returns the table as text: the commands, the options, when they are refused, and why.
 pub(in crate::cli) fn listed(all: &clap::Command) -> Vec<[String; 4]> {
     let row = |rule: &Rule| {
         let options: Vec<String> = rule.options.iter().map(|option| format!("`{}`", shown(option))).collect();
@@ -345,7 +369,7 @@ pub(in crate::cli) fn listed(all: &clap::Command) -> Vec<[String; 4]> {
 }
 
 impl Rule {
-    /// Returns the error of an option that the row refuses; where its value counts, with the value.
+    /// Returns the error for an option that the row refuses, with its value if the row depends on it.
     fn refusal(&self, option: &str, given: &Given<'_>) -> CliError {
         let of_itself = |when: &When| matches!(when, Is(id, _) if *id == option);
         let parts = match &self.when {
@@ -375,12 +399,12 @@ impl When {
         }
     }
 
-    /// Returns what of the arguments speaks against the option: "beside `--stats`".
+    /// Returns the condition that holds for the given arguments, such as "beside `--stats`".
     fn phrase(self, given: &Given<'_>) -> String {
         match self {
             Beside(others) => {
                 let other = others.iter().find(|other| given.is_written(other));
-                format!("beside `{}`", other.map_or_else(String::new, |other| shown(other)))
+                format!("together with `{}`", other.map_or_else(String::new, |other| shown(other)))
             }
             Is(id, _) | IsNot(id, _) => match given.value(id) {
                 Some(value) => format!("with `{} {value}`", shown(id)),
@@ -394,7 +418,7 @@ impl When {
         }
     }
 
-    /// Returns the same for any arguments.
+    /// Returns the condition for any arguments.
     fn listed(self) -> String {
         let names = |ids: &[&str]| -> String {
             let names: Vec<String> = ids.iter().map(|id| format!("`{}`", shown(id))).collect();
@@ -402,18 +426,18 @@ impl When {
         };
         match self {
             Always => "in this command".to_owned(),
-            Beside(others) => format!("beside {}", names(others)),
+            Beside(others) => format!("together with {}", names(others)),
             Without(others) => format!("without {}", names(others)),
             Is(id, values) => format!("with `{} {}`", shown(id), values.join("|")),
             IsNot(id, values) => format!("unless `{} {}`", shown(id), values.join("|")),
-            Allocation(_) => "beside an allocation file".to_owned(),
+            Allocation(_) => "with an allocation file".to_owned(),
             Holds(words, _) => words.to_owned(),
             All(parts) => parts.iter().map(|part| part.listed()).collect::<Vec<_>>().join(" and "),
         }
     }
 }
 
-/// Returns how the command line spells an argument that clap knows by this name.
+/// Returns the spelling on the command line of an argument's id in clap.
 fn shown(id: &str) -> String {
     match id {
         "script" => "SCRIPT".to_owned(),
@@ -448,7 +472,7 @@ fn has_other_sparsity(given: &Given<'_>) -> bool {
     fixed(given).zip(asked).is_some_and(|(fixed, asked)| fixed != asked)
 }
 
-/// Returns the format of the file that is imported, where it is known.
+/// Returns the format of the imported file, if it is known.
 fn imported(given: &Given<'_>) -> Option<Format> {
     if let Some(name) = given.value("from") {
         return Format::ALL.into_iter().find(|format| format.name() == name);

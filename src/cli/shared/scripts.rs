@@ -1,4 +1,4 @@
-//! Scripts by file, by name or from standard input, checked.
+//! Loads and checks scripts, by file, by name, from standard input or from `-e`.
 
 use std::path::{Path, PathBuf};
 
@@ -12,26 +12,26 @@ use crate::lang::types::UnitKind;
 use crate::prune::Method;
 use crate::session::{LoadedScript, method_of, named_method};
 
-/// Scripts that are written on the command line.
+/// The option `-e` of commands that take several scripts.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct WrittenScripts {
-    /// A script's text, in the place of its name; may be repeated where several scripts are taken
+    /// Text of a script, instead of a file or name; may be repeated
     #[arg(long, short = 'e', value_name = "TEXT", allow_hyphen_values = true)]
     expression: Vec<String>,
 }
 
-/// A script that is written on the command line, where one is taken.
+/// The option `-e` of commands that take one script.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct WrittenScript {
-    /// The script's text, in the place of its name: -e 'log(mean(score)) |> scale'
+    /// Text of the script, instead of a file or name: -e 'log(mean(score)) |> scale'
     #[arg(long, short = 'e', value_name = "TEXT", allow_hyphen_values = true, conflicts_with = "script")]
     expression: Option<String>,
 }
 
-/// A script as a command line says it.
+/// A script as named on the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::cli) enum Named {
-    /// A file, `-`, or the name of a published one.
+    /// A file, `-`, or the name of a published script.
     Name(String),
     /// Its text.
     Text(String),
@@ -45,7 +45,7 @@ impl WrittenScripts {
 }
 
 impl WrittenScript {
-    /// Returns the script: its text, or what stands where its name is; clap asks for one of the two.
+    /// Returns the text of `-e`, or else the name; clap requires one of them.
     pub(in crate::cli) fn or(&self, name: Option<&str>) -> Named {
         match (&self.expression, name) {
             (Some(text), _) => Named::Text(text.clone()),
@@ -54,7 +54,7 @@ impl WrittenScript {
     }
 }
 
-/// What messages call a script that is written on the command line.
+/// The name of a script from `-e` in messages.
 const EXPRESSION: &str = "<expression>";
 
 impl Named {
@@ -79,7 +79,7 @@ impl Named {
         check_input(&self.read()?, unit, quiet)
     }
 
-    /// Returns the script's file, where it is one.
+    /// Returns the script's file, if it comes from a file.
     pub(in crate::cli) fn file(&self) -> Option<PathBuf> {
         match self {
             Self::Name(name) => Some(PathBuf::from(name)).filter(|path| path.is_file()),
@@ -88,8 +88,8 @@ impl Named {
     }
 }
 
-/// Returns names with folders replaced by the scripts in them, in the order of their paths; published scripts go before folders of
-/// their names.
+/// Replaces folders by the scripts in them, sorted by path. The name of a published script takes precedence over a folder of the same
+/// name.
 ///
 /// # Errors
 /// When a folder cannot be read, or holds no script.
@@ -112,7 +112,7 @@ pub(in crate::cli) fn expanded(names: &[String]) -> Result<Vec<String>, CliError
     Ok(all)
 }
 
-/// Collects the scripts in a folder and in those below it; hidden ones are left alone.
+/// Collects the scripts in a folder and its subfolders, except hidden ones.
 fn below(folder: &Path, found: &mut Vec<PathBuf>) -> Result<(), CliError> {
     let failed = |cause| CliError::Read { path: folder.to_owned(), cause };
     for entry in std::fs::read_dir(folder).map_err(failed)? {
@@ -121,7 +121,7 @@ fn below(folder: &Path, found: &mut Vec<PathBuf>) -> Result<(), CliError> {
         if entry.file_name().to_string_lossy().starts_with('.') {
             continue;
         }
-        // A link to a folder may lead in a circle.
+        // A link to a folder may form a cycle, so links are not followed.
         if entry.file_type().map_err(failed)?.is_dir() {
             below(&path, found)?;
         } else if path.extension().is_some_and(|ending| ending == "allot") {
@@ -134,7 +134,7 @@ fn below(folder: &Path, found: &mut Vec<PathBuf>) -> Result<(), CliError> {
 /// Loads a script: a file, `-` for standard input, or the name of a published one.
 ///
 /// # Errors
-/// Fails when there is none, or it has errors; warnings are shown unless `quiet`.
+/// Fails when there is no such script, or it has errors; warnings are shown unless `quiet`.
 pub(in crate::cli) fn load(
     name: &str,
     unit: Option<UnitKind>,
@@ -146,10 +146,10 @@ pub(in crate::cli) fn load(
 /// Reads a file, standard input for `-`, or the published script of a name.
 ///
 /// # Errors
-/// Fails when there is none.
+/// Fails when there is neither.
 pub(in crate::cli) fn read(name: &str) -> Result<Input, CliError> {
     match published::find(name) {
-        // A folder of that name is no script: `--out owl` makes one.
+        // A folder of that name is not a script; `--out owl` makes such a folder.
         Some(script) if !Path::new(name).exists() || Path::new(name).is_dir() => {
             Ok(Input { name: script.name.to_owned(), path: None, bytes: script.source.as_bytes().to_vec() })
         }
@@ -158,7 +158,7 @@ pub(in crate::cli) fn read(name: &str) -> Result<Input, CliError> {
     }
 }
 
-/// Checks what was read as a script.
+/// Checks an input as a script.
 ///
 /// # Errors
 /// Fails when it has errors; warnings are shown unless `quiet`.

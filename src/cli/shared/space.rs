@@ -1,32 +1,32 @@
-//! The space that a search or an enumeration looks in, as commands take it.
+//! Options for the search space of `search` and `enumerate`.
 
 use crate::lang::types::UnitKind;
 use crate::search::error::SearchError;
 use crate::search::space::{SpaceKind, SpaceOptions, operator};
 
-/// What candidates are made of.
+/// The options for the search space.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Search space")]
 pub(in crate::cli) struct SpaceArguments {
-    /// What formulas are built like: any well-typed one (`full`), or chains in DSA's four stages (`dsa`)
+    /// Form of the formulas: any well-typed formula (`full`), or chains in DSA's four stages (`dsa`)
     #[arg(long, default_value = "full", value_parser = kind)]
     space: SpaceKind,
-    /// The most operators and constants of a formula
+    /// Largest number of operators and constants in a formula
     #[arg(long, default_value_t = SpaceOptions::default().max_size, value_parser = super::values::count)]
     max_size: usize,
-    /// The allocation unit, instead of both block and projection: block, projection or row
+    /// Allocation unit of all formulas: block, projection or row (default: both block and projection)
     #[arg(long, value_parser = super::values::unit)]
     unit: Option<UnitKind>,
-    /// Builds formulas of these operators only
+    /// Builds formulas only from these operators, separated by commas
     #[arg(long, value_name = "OPERATOR", value_delimiter = ',')]
     only: Vec<String>,
-    /// Builds formulas without these operators
+    /// Builds formulas without these operators, separated by commas
     #[arg(long, value_name = "OPERATOR", value_delimiter = ',')]
     without: Vec<String>,
 }
 
 impl SpaceArguments {
-    /// Returns the options that the arguments say.
+    /// Returns the space's options.
     ///
     /// # Errors
     /// When an operator does not exist.

@@ -1,16 +1,16 @@
-//! What commands write, looked at before any work begins: a place that cannot be written is known at once, not after hours.
+//! Checks before any work begins that outputs can be written, so that a wrong path is reported at once and not after hours.
 
 use std::path::{Path, PathBuf};
 
 use super::error::{CliError, TargetKind};
 use super::given::Given;
 
-/// What a command writes at an argument's path.
+/// An output of some commands, at the path of an option.
 struct Target {
     commands: &'static [&'static str],
     option: &'static str,
     kind: TargetKind,
-    /// Whether folders above it are made where they are missing.
+    /// Whether missing parent folders are created.
     makes_parents: bool,
 }
 
@@ -37,10 +37,10 @@ const TARGETS: &[Target] = &[
     },
 ];
 
-/// Fails when what a command is to write cannot be written there. Whether something may be replaced is the command's own question.
+/// Checks that a command's outputs can be written. Whether an existing output may be replaced is up to the command.
 ///
 /// # Errors
-/// When a file stands in a folder's place or a folder in a file's, the folder around it is missing, or it may not be written to.
+/// When a file is in a folder's place or a folder in a file's, or the parent folder is missing or not writable.
 pub(in crate::cli) fn check(given: &Given<'_>) -> Result<(), CliError> {
     if given.is_on("dry_run") {
         return Ok(());
@@ -67,7 +67,7 @@ impl Target {
             folder = parent(&folder);
         }
         let failed = |cause| CliError::Write { path: path.to_owned(), cause };
-        // A file without a name: it is gone before anybody can see it, and tells more than permissions do.
+        // Creating an unnamed file leaves no trace, and tests more than the permissions would.
         tempfile::tempfile_in(&folder).map(drop).map_err(failed)
     }
 }

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use crate::report::TableOptions;
 
-/// Prints a message to standard error; that nobody reads it is no failure.
+/// Prints a message to standard error; a closed standard error is not a failure.
 pub(in crate::cli) fn message(text: &str) {
     let _ = write!(std::io::stderr().lock(), "{text}");
 }
@@ -13,28 +13,28 @@ pub(in crate::cli) fn message(text: &str) {
 /// When output is coloured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(in crate::cli) enum ColorChoice {
-    /// On a terminal, unless NO_COLOR is set; everywhere where FORCE_COLOR is
+    /// On a terminal unless NO_COLOR is set, and everywhere if FORCE_COLOR is set
     #[default]
     Auto,
-    /// Everywhere
+    /// Always
     Always,
-    /// Nowhere
+    /// Never
     Never,
 }
 
 static COLOR: OnceLock<ColorChoice> = OnceLock::new();
 
-/// Decides when output is coloured, once, for the whole process.
+/// Sets the colour choice for the whole process; only the first call counts.
 pub(in crate::cli) fn color(choice: ColorChoice) {
     let _ = COLOR.set(choice);
 }
 
-/// Returns whether a variable of the environment is set to something.
+/// Returns whether an environment variable is set and not empty.
 pub(in crate::cli) fn is_set(name: &str) -> bool {
     std::env::var_os(name).is_some_and(|value| !value.is_empty())
 }
 
-/// Returns whether a stream shows colours.
+/// Returns whether output to a stream is coloured.
 pub(in crate::cli) fn styled(stream: &impl IsTerminal) -> bool {
     match COLOR.get().copied().unwrap_or_default() {
         ColorChoice::Always => true,
@@ -48,12 +48,12 @@ pub(in crate::cli) fn table_options() -> TableOptions {
     TableOptions { width: width(), color: styled(&std::io::stdout()), ascii: false }
 }
 
-/// Returns how many columns standard output has: what COLUMNS says, or the terminal; 100 where neither does.
+/// Returns the width of standard output in columns: COLUMNS if set, else the terminal's width, else 100.
 pub(in crate::cli) fn width() -> usize {
     columns(terminal_size::terminal_size())
 }
 
-/// Returns how many columns standard error has, where it is a terminal that tells.
+/// Returns the width of standard error in columns, found like [`width`].
 pub(in crate::cli) fn width_of_errors() -> usize {
     columns(terminal_size::terminal_size_of(std::io::stderr()))
 }

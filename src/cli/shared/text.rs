@@ -1,43 +1,43 @@
-//! Text and tokens, as commands take them.
+//! Options for the text or tokens that a command reads.
 
 use std::path::PathBuf;
 
 use crate::stats::Source;
 
-/// What a command reads.
+/// The text or tokens that a command reads.
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = false)]
 pub(in crate::cli) struct TextArguments {
-    /// Text files: plain text, or JSON lines with a `text` field; packed by gzip or zstd or not
+    /// Text files: plain text, or JSON lines with a field `text`; files may be compressed with gzip or zstd
     #[arg(long, value_name = "FILE", num_args = 1..)]
     text: Vec<PathBuf>,
-    /// Ready token ids of shape [samples, length]
+    /// Token ids of shape [samples, length], instead of a text
     #[arg(long, value_name = "FILE.safetensors:NAME")]
     tokens: Option<String>,
 }
 
-/// What a command measures on.
+/// The windows that a command measures on.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct WindowArguments {
     #[command(flatten)]
     text: TextArguments,
-    /// How many tokens a window of the text has (default: 2048, or the model's context where that is shorter)
+    /// Length of a window of the text in tokens (default: 2048, or the model's context if that is shorter)
     #[arg(long, value_parser = super::values::count)]
     pub(in crate::cli) length: Option<usize>,
-    /// The most windows that are measured
+    /// Largest number of windows to measure (default: all)
     #[arg(long, value_parser = super::values::count)]
     pub(in crate::cli) limit: Option<usize>,
 }
 
 impl WindowArguments {
-    /// Returns where the tokens come from.
+    /// Returns the source of the tokens.
     pub(in crate::cli) fn source(&self) -> Source {
         self.text.source()
     }
 }
 
 impl TextArguments {
-    /// Returns where the tokens come from.
+    /// Returns the source of the tokens.
     pub(in crate::cli) fn source(&self) -> Source {
         match &self.tokens {
             Some(tokens) => Source::Tokens(tokens.as_str().into()),

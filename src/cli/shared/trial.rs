@@ -1,4 +1,4 @@
-//! What is pruned and measured many times, as `search`, `enumerate` and `compare` take it.
+//! Options for the models and texts of commands that prune and measure many times: `search`, `enumerate`, `compare`, `descend`.
 
 use std::path::{Path, PathBuf};
 
@@ -17,82 +17,85 @@ use crate::trial::loss::Measure;
 use crate::trial::settings::{TextSettings, TrialSettings};
 use crate::trial::target::Target;
 
-/// About how many of the best read the selection and the report text.
+/// Rough number of best candidates that are measured on the selection and report texts.
 const BEST: u64 = 20;
 
-/// What candidates are judged by.
+/// How candidates are judged.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Objective")]
 pub(in crate::cli) struct Objective {
-    /// Searches for a function that is good there as well: another sparsity, or a model's folder; may be repeated
+    /// Also judges functions at another sparsity, or on another model's folder; may be repeated
     #[arg(long, value_name = "RATIO|MODEL", allow_negative_numbers = true, value_parser = super::values::ratio_or_model)]
     pub(in crate::cli) also: Vec<String>,
-    /// What counts as damage: the divergence from the dense model, perplexity, or in a search the margins of tasks
+    /// Measure of damage: `kl`, the divergence from the dense model; `perplexity`; or, only in `search`, `tasks`, the margins on
+    /// tasks
     #[arg(long, default_value = "kl", value_parser = measure)]
     pub(in crate::cli) measure: Measure,
-    /// How weights are chosen: wanda, magnitude, ria, or a script with a metric
+    /// Method that chooses the weights to prune: wanda, magnitude, ria, or a script with a metric
     #[arg(long, default_value = "wanda")]
     pub(in crate::cli) method: String,
-    /// Where zeros may stand: unstructured, or `n:M` as the allocation has it
+    /// Pattern of the zeros: unstructured, or `n:M` (such as `n:4`) with the number n that follows from each unit's ratio
     #[arg(long, default_value = "unstructured")]
     pub(in crate::cli) pattern: crate::prune::Pattern,
 }
 
-/// Which texts a search reads, and how much of them.
+/// The texts that a search reads, and how much of each.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Texts")]
 pub(in crate::cli) struct Texts {
-    /// A folder with calibration, fitness, selection and report as .jsonl, .ndjson, .json, .txt or .raw, packed as .gz or .zst or not, for those that are not given
+    /// Folder with the texts that are not given by their own options: files named calibration, fitness, selection and report that
+    /// end in .jsonl, .ndjson, .json, .txt or .raw, and may be compressed as .gz or .zst
     #[arg(long, value_name = "FOLDER")]
     texts: Option<PathBuf>,
-    /// What the dense model's statistics are collected on
+    /// Calibration text, on which the dense model's statistics are collected
     #[arg(long, value_name = "FILE")]
     calibration: Option<String>,
-    /// A statistics file instead, which `allot stats` wrote
+    /// Statistics file written by `allot stats`, instead of a calibration text
     #[arg(long, value_name = "FILE", conflicts_with = "calibration")]
     stats: Option<PathBuf>,
-    /// What candidates are measured on
+    /// Fitness text, on which candidates are measured
     #[arg(long, value_name = "FILE")]
     fitness: Option<String>,
-    /// What the best are ranked by again; without it the fitness text decides
+    /// Selection text, on which the best candidates are ranked again (default: the fitness text decides)
     #[arg(long, value_name = "FILE")]
     selection: Option<String>,
-    /// What is measured once, at the end
+    /// Report text, on which the results are measured once, at the end
     #[arg(long, value_name = "FILE")]
     report: Option<String>,
-    /// Does not collect gradients on the calibration text: formulas do without the terminal `gradient`
+    /// Collects no gradients on the calibration text; formulas then cannot use the terminal `gradient`
     #[arg(long)]
     no_gradients: bool,
     /// Also collects each linear's reconstruction error (LSA), for the terminal `reconstruction_error`
     #[arg(long)]
     reconstruction_error: bool,
-    /// Also measures what pruning more of each linear costs at the uniformly pruned model of each target, for the terminal `marginal`
+    /// Also measures the cost of pruning more of each linear, at the uniformly pruned model of each target, for the terminal
+    /// `marginal`
     #[arg(long)]
     marginals: bool,
-    /// Also measures how that rises with the sparsity, for the terminal `marginal_slope`
+    /// Also measures how that cost rises with the sparsity, for the terminal `marginal_slope`
     #[arg(long)]
     marginal_slopes: bool,
-    /// How many tokens a window of the texts has (default: 2048, or the models' context where that is shorter)
+    /// Length of a window of the texts in tokens (default: 2048, or the models' context if that is shorter)
     #[arg(long, value_parser = super::values::count)]
     pub(in crate::cli) length: Option<usize>,
-    /// How many windows are drawn from the calibration text, or taken of its ready ids
+    /// Number of windows to draw from the calibration text, or to take from the start of its token ids
     #[arg(long, default_value_t = 128, value_parser = super::values::count)]
     samples: usize,
-    /// The most windows of the fitness and of the selection text
+    /// Largest number of windows of the fitness text, and of the selection text
     #[arg(long, default_value_t = 16, value_parser = super::values::count)]
     windows: usize,
-    /// The most windows of the report text
+    /// Largest number of windows of the report text (default: all)
     #[arg(long, value_name = "WINDOWS", value_parser = super::values::count)]
     report_windows: Option<usize>,
 }
 
 impl Texts {
-    /// Returns whether gradients are not to be collected.
+    /// Returns whether `--no-gradients` is given.
     pub(in crate::cli) const fn refuses_gradients(&self) -> bool {
         self.no_gradients
     }
 
-    /// Returns what the texts are, with files found in the folder where one is given.
+    /// Returns the settings of the texts, with files from the folder if one is given.
     ///
     /// # Errors
     /// Fails when there is no fitness text.
@@ -100,10 +103,10 @@ impl Texts {
         self.settings_with(seed, false)
     }
 
-    /// As [`Texts::settings`]; where nothing is searched and there is no fitness text, another one stands in its place.
+    /// Like [`Texts::settings`], but where nothing is searched (`unsearched`), another text replaces a missing fitness text.
     ///
     /// # Errors
-    /// Fails when there is no fitness text, and none to stand in its place.
+    /// Fails when there is no fitness text, and none to replace it.
     pub(in crate::cli) fn settings_with(
         &self,
         seed: u64,
@@ -131,9 +134,9 @@ impl Texts {
             marginals_at: Vec::new(),
             samples: self.samples,
             seed,
-            // `TrialOptions::settings` fits it to the models' context.
+            // `TrialOptions::settings` limits it to the models' context.
             length: self.length.unwrap_or(WINDOW_LENGTH),
-            // A comparison without programs measures on the report text alone.
+            // A comparison without programs measures only on the report text.
             fitness: fitness
                 .ok_or(CliError::NoText { name: if unsearched { "report" } else { "fitness" } })?,
             selection,
@@ -153,7 +156,7 @@ impl Texts {
     }
 }
 
-/// Reads what a text is: a file, or ready ids in one.
+/// Parses a text: a file, or token ids in a file.
 fn source(given: &str) -> Source {
     match given.rsplit_once(':') {
         Some((file, name)) if file.ends_with(".safetensors") => {
@@ -163,24 +166,24 @@ fn source(given: &str) -> Source {
     }
 }
 
-/// Reads which loss counts.
+/// Parses the value of `--measure`.
 pub(in crate::cli) fn measure(word: &str) -> Result<Measure, String> {
     let known = [Measure::Kl, Measure::Perplexity, Measure::Tasks].into_iter().find(|it| it.name() == word);
     known.ok_or_else(|| "write `kl`, `perplexity` or `tasks`".to_owned())
 }
 
-/// Where candidates are measured, as arguments say it.
+/// Where candidates are measured, as given by the arguments.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::cli) struct TrialPlace<'a> {
     /// The main model's folder, or its id.
     pub(in crate::cli) model: &'a Path,
     /// The main target sparsity.
     pub(in crate::cli) sparsity: f64,
-    /// How many tokens a window has, where that is said.
+    /// The length of a window in tokens, if given.
     pub(in crate::cli) length: Option<usize>,
 }
 
-/// Says what it takes to measure so many candidates at most, and what is done once.
+/// Prints the resources for measuring at most this number of candidates, and for the work that is done once.
 ///
 /// # Errors
 /// Fails when the model's configuration or a text cannot be read.
@@ -210,7 +213,7 @@ pub(in crate::cli) fn forecast(
     outline.show(&work, None, None, common)
 }
 
-/// Returns the calibration pass of a trial, where statistics do not come from a file.
+/// Returns the calibration pass of a trial, unless statistics come from a file.
 ///
 /// # Errors
 /// Fails when the text cannot be read.
@@ -231,7 +234,7 @@ pub(in crate::cli) fn calibration(
     Ok(Some((Work::Calibrate(calibration), 1)))
 }
 
-/// Returns which models and texts candidates are measured on.
+/// Returns the settings of the trial: models, texts, method and targets.
 ///
 /// # Errors
 /// Fails when a model or the method's script cannot be found.
@@ -285,11 +288,11 @@ pub(in crate::cli) fn say_collected_in(asked: &TextSettings, collected: &TextSet
     say_collected(&of_trial, quiet);
 }
 
-/// Warns of texts that are one: what is found on a text and measured on it again shows nothing of other texts.
+/// Warns of texts that are the same: a result that was selected on a text and is measured on it again says nothing about other texts.
 pub(in crate::cli) fn say_same(pairs: &[[&str; 2]], quiet: bool) {
     for [first, second] in pairs {
         let warning = format!(
-            "the {first} and the {second} text are the same; figures of the one are no test of what the other decided"
+            "the {first} and the {second} text are the same, so figures on one are no test of what was decided on the other"
         );
         context::warn("warning", &warning, quiet);
     }

@@ -1,4 +1,4 @@
-//! Values of options.
+//! Parsers for the values of options.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use crate::descent::rule::{Rule, UnknownRule};
 use crate::lang::types::UnitKind;
 use crate::prune::Propagation;
 
-/// Reads a kind of allocation unit.
+/// Parses an allocation unit.
 pub(in crate::cli) fn unit(word: &str) -> Result<UnitKind, String> {
     UnitKind::ALL
         .into_iter()
@@ -14,12 +14,12 @@ pub(in crate::cli) fn unit(word: &str) -> Result<UnitKind, String> {
         .ok_or_else(|| "the units are `block`, `projection` and `row`".to_owned())
 }
 
-/// Reads how marginals become a step.
+/// Parses the rule that turns marginals into a step.
 pub(in crate::cli) fn rule(word: &str) -> Result<Rule, String> {
     word.parse().map_err(|error: UnknownRule| error.to_string())
 }
 
-/// Reads what later blocks see of earlier ones.
+/// Parses the value of `--propagate`.
 pub(in crate::cli) fn propagation(word: &str) -> Result<Propagation, String> {
     match word {
         "pruned" => Ok(Propagation::Pruned),
@@ -28,7 +28,7 @@ pub(in crate::cli) fn propagation(word: &str) -> Result<Propagation, String> {
     }
 }
 
-/// Reads a share of weights.
+/// Parses a share of weights.
 pub(in crate::cli) fn ratio(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(ratio) if (0.0..=1.0).contains(&ratio) => Ok(ratio),
@@ -39,7 +39,7 @@ pub(in crate::cli) fn ratio(text: &str) -> Result<f64, String> {
     }
 }
 
-/// Reads a sparsity, or leaves a model's name as it is.
+/// Parses a sparsity, and accepts anything else as a model's name.
 pub(in crate::cli) fn ratio_or_model(text: &str) -> Result<String, String> {
     match text.parse::<f64>() {
         Ok(_) => ratio(text).map(|_| text.to_owned()),
@@ -47,7 +47,7 @@ pub(in crate::cli) fn ratio_or_model(text: &str) -> Result<String, String> {
     }
 }
 
-/// Reads how many of something there are, at least one.
+/// Parses a count of at least one.
 pub(in crate::cli) fn count(text: &str) -> Result<usize, String> {
     match text.parse::<usize>() {
         Ok(0) | Err(_) => Err("write a whole number from 1 up".to_owned()),
@@ -55,7 +55,7 @@ pub(in crate::cli) fn count(text: &str) -> Result<usize, String> {
     }
 }
 
-/// Reads a time, such as `90m`, `8h` or `1h30m`.
+/// Parses a time, such as `90m`, `8h` or `1h30m`.
 pub(in crate::cli) fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || "write a number and a unit, such as `45s`, `90m`, `8h` or `2d`".to_owned();
     let mut seconds = 0.0;
@@ -76,12 +76,12 @@ pub(in crate::cli) fn duration(text: &str) -> Result<Duration, String> {
         rest = after.trim_start();
     }
     let time = Duration::try_from_secs_f64(seconds).map_err(|_| wrong())?;
-    // Longer than a century is a mistake, and no clock counts that far.
+    // A time longer than a century is a mistake, and clocks may overflow.
     let century = Duration::from_secs(100 * 366 * 86_400);
     if time.is_zero() || time > century { Err(wrong()) } else { Ok(time) }
 }
 
-/// Reads a number of bytes, such as `8GiB` or `500MB`.
+/// Parses a number of bytes, such as `8GiB` or `500MB`.
 pub(in crate::cli) fn bytes(text: &str) -> Result<u64, String> {
     let digits = text.find(|character: char| !(character.is_ascii_digit() || character == '.'));
     let (number, unit) = text.split_at(digits.unwrap_or(text.len()));

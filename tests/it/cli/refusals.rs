@@ -193,7 +193,7 @@ fn places_that_cannot_be_written_are_known_before_the_work() {
     for (first, rest, says) in [
         (&prune[..], &["--out", "folder"][..], "is already there"),
         (&prune, &["--out", "folder", "--force"], "holds no allot.json"),
-        (&prune, &["--out", "file", "--force"], "file is a file, and a folder is to be written there"),
+        (&prune, &["--out", "file", "--force"], "file is a file, but the command writes a folder there"),
         (&prune, &["--out", "nowhere/p"], "make the folder first"),
         (&prune, &["--out", "file/p"], "cannot write file/p"),
         (&["stats", MODEL], &["--out", "nowhere/s"], "make the folder first"),

@@ -40,7 +40,10 @@ fn a_script_may_be_written_where_one_is_taken() {
     assert_eq!(latex(&["-e", script]), latex(&["s.allot"]));
     assert_eq!(stdout(&place, &["diff", "s.allot", "-e", script], 0), "the scripts are the same\n");
     assert_eq!(stdout(&place, &["diff", "-e", script, "-e", script], 0), "the scripts are the same\n");
-    assert!(stdout(&place, &["diff", "-e", script], 2).contains("two scripts are compared, and 1 is given"));
+    assert!(
+        stdout(&place, &["diff", "-e", script], 2)
+            .contains("the command compares two scripts, but 1 is given")
+    );
     assert_eq!(stdout(&place, &["check", "-e", script], 0), "");
     assert!(stdout(&place, &["check", "-e", "mean(scor) |> scale"], 1).contains("<expression>:1:6"));
     assert_eq!(stdout(&place, &["fmt", "-e", "mean( score )|>scale"], 0), "mean(score) |> scale\n");
@@ -77,7 +80,10 @@ fn an_allocation_file_is_no_script() {
     let export = ["export", "atp", "--to", "json", "--model", MODEL, "-s", "0.6", "-o", "a.json"];
     stdout(&place, &export, 0);
     let said = stdout(&place, &["diff", "owl", "a.json"], 2);
-    assert!(said.starts_with("error: a.json is an allocation file: it has ratios and no script\n"), "{said}");
+    assert!(
+        said.starts_with("error: a.json is an allocation file: it holds ratios, not a script\n"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -288,5 +288,5 @@ fn a_snapshot_is_not_overwritten_unless_asked() {
     assert!(text.contains("\nsparsity 0.6: "), "{text}");
     let twice = pinned.try_snapshot("best.allot", &["-s", "0.6,0.60"]);
     assert_eq!(twice.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&twice.stderr).contains("the sparsity 0.6 is asked for twice"));
+    assert!(String::from_utf8_lossy(&twice.stderr).contains("the sparsity 0.6 is given twice"));
 }
