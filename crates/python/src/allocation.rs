@@ -1,4 +1,4 @@
-//! An allocation: how much each part of a model loses.
+//! An allocation: the sparsity of each part of a model.
 
 use std::path::PathBuf;
 
@@ -12,7 +12,7 @@ use pyo3::types::PyDict;
 
 use crate::failure::{mistaken, raised};
 
-/// How much each unit and each linear of a model loses, in whole weights.
+/// The sparsity of each unit and each linear of a model, in whole weights.
 #[pyclass(frozen, module = "allot")]
 #[derive(Clone, Debug)]
 pub(crate) struct Allocation(pub(crate) AllocationFile);
@@ -96,9 +96,9 @@ impl Allocation {
         Ok(importances)
     }
 
-    /// Returns the allocation file, as ``allot eval --format json`` prints it.
+    /// Returns the allocation file as text, in the format of ``allot eval --format json``.
     fn to_json(&self) -> String {
-        // It is text and numbers, which JSON has a form for.
+        // Serialising text and numbers cannot fail.
         serde_json::to_string_pretty(&DocumentKind::Allocation.of(&self.0)).unwrap_or_default()
     }
 
@@ -114,7 +114,7 @@ impl Allocation {
             _ => {
                 return Err(mistaken(
                     py,
-                    format!("the modifiers are `wanda` and `sparsegpt`, and not `{modifier}`"),
+                    format!("there is no modifier `{modifier}`; the modifiers are `wanda` and `sparsegpt`"),
                 ));
             }
         };

@@ -1,4 +1,4 @@
-//! Errors of the library as exceptions of Python.
+//! Converts errors of the library into Python exceptions.
 
 use allot::cli::CliError;
 use allot::cli::host::HostError;
@@ -15,22 +15,22 @@ pub(crate) fn described(py: Python<'_>, failure: &HostError) -> PyErr {
     named(py, "from_failure", failure.0.to_string())
 }
 
-/// Returns the exception of losses that a search does not take.
+/// Returns the exception for losses that a search refuses.
 pub(crate) fn refused(py: Python<'_>, message: String) -> PyErr {
     named(py, "AnswerError", message)
 }
 
-/// Returns the exception of a mistake in what was passed.
+/// Returns the exception for a wrong argument.
 pub(crate) fn mistaken(py: Python<'_>, message: String) -> PyErr {
     named(py, "ArgumentError", message)
 }
 
-/// Calls something in the package's module of errors, which returns an exception.
+/// Calls a function or class of `allot.errors` that returns an exception.
 fn named(py: Python<'_>, callable: &str, text: String) -> PyErr {
     let exception = || py.import("allot.errors")?.getattr(callable)?.call1((text.as_str(),));
     match exception() {
         Ok(exception) => PyErr::from_value(exception),
-        // Only where the extension is loaded without its package.
+        // Only if the extension is loaded without its package.
         Err(_) => PyRuntimeError::new_err(text),
     }
 }

@@ -1,4 +1,4 @@
-//! Layers that another program holds: weights and statistics in arrays, with ratios and masks of them.
+//! Layers in the memory of another program: weights and statistics in arrays, and their ratios and masks.
 
 use std::borrow::Cow;
 
@@ -20,10 +20,10 @@ use crate::allocation::Allocation;
 use crate::failure::{mistaken, raised};
 use crate::script::{Script, bounds_of, unit_of};
 
-/// What kinds of projection are called, in the order in which their shares are kept.
+/// The names of the kinds of projections, in the order in which their shares are stored.
 const KINDS: [&str; 7] = ["query", "key", "value", "out", "gate", "up", "down"];
 
-/// One layer as the package's Python side hands it over.
+/// One layer as passed by the Python side of the package.
 #[derive(FromPyObject)]
 #[pyo3(from_item_all)]
 struct Layer<'py> {
@@ -37,7 +37,7 @@ struct Layer<'py> {
 }
 
 impl Layer<'_> {
-    /// Copies the arrays, whose shapes have to agree.
+    /// Copies the arrays, and checks that their shapes agree.
     fn read(self, py: Python<'_>) -> PyResult<LinearData<'static>> {
         let [rows, columns] = [self.weight.as_array().nrows(), self.weight.as_array().ncols()];
         let name = self.name;
@@ -48,19 +48,22 @@ impl Layer<'_> {
             let wrong = || {
                 mistaken(
                     py,
-                    format!("`{what}` of {name} has {found} numbers, and its weight {columns} columns"),
+                    format!("`{what}` of {name} has {found} numbers, but its weight has {columns} columns"),
                 )
             };
             if found == columns { Ok(Some(Cow::Owned(values))) } else { Err(wrong()) }
         };
         let second_moment = channels("second_moment", self.second_moment)?;
         let hessian_diagonal = channels("hessian_diagonal", self.hessian_diagonal)?;
-        // As a model's is, where it was not collected itself.
+        // As for a model whose Hessian diagonal was not collected.
         let hessian_diagonal =
             hessian_diagonal.or_else(|| Some(diagonal_of(second_moment.as_deref()?).into()));
         let gradient = match self.gradient {
             Some(gradient) if gradient.as_array().dim() != (rows, columns) => {
-                return Err(mistaken(py, format!("`gradient` of {name} has another shape than its weight")));
+                return Err(mistaken(
+                    py,
+                    format!("`gradient` of {name} has a different shape from its weight"),
+                ));
             }
             Some(gradient) => Some(Values::F32(Cow::Owned(gradient.as_array().iter().copied().collect()))),
             None => None,
@@ -89,14 +92,14 @@ impl Layer<'_> {
     }
 }
 
-/// Linear layers in memory, with what was collected at their inputs.
+/// Linear layers in memory, with the statistics of their inputs.
 #[pyclass(frozen, subclass, module = "allot")]
 #[derive(Debug)]
 pub(crate) struct Layers {
     data: ModelData<'static>,
 }
 
-/// The method of layers whose weights are scores already.
+/// The method for layers whose weights are scores already.
 const SCORES: &str = "scores";
 
 /// Returns the metric that scores weights: a script's own, else a method's.
@@ -112,7 +115,7 @@ fn metric_for(script: Option<&Script>, method: &str) -> Result<Metric, SessionEr
 }
 
 impl Layers {
-    /// Returns what a script gives on the layers.
+    /// Returns the allocation of a script on the layers.
     pub(crate) fn allocate(
         &self,
         py: Python<'_>,
@@ -149,7 +152,7 @@ impl Layers {
         }
         let blocks = linears.iter().map(|it| it.block + 1).max().unwrap_or(0);
         if let Some(empty) = (0..blocks).find(|block| linears.iter().all(|it| it.block != *block)) {
-            return Err(mistaken(py, format!("blocks are counted from 0, and block {empty} has no layer")));
+            return Err(mistaken(py, format!("blocks are counted from 0, but block {empty} has no layer")));
         }
         Ok(Self { data: ModelData { blocks, linears } })
     }

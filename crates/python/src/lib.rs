@@ -1,4 +1,4 @@
-//! The Python package's extension, `allot._allot`: a thin layer over the library, whose types are described in `python/allot/_allot.pyi`.
+//! The Python package's extension, `allot._allot`: a thin layer over the library. `python/allot/_allot.pyi` describes its types.
 
 #![allow(clippy::result_large_err, reason = "errors become exceptions at once")]
 
@@ -37,7 +37,7 @@ mod _allot {
     const __version__: &str = env!("CARGO_PKG_VERSION");
 }
 
-/// Runs a command, such as ``["allot", "check", "owl"]``, and returns its exit code. It takes over the signals of the process.
+/// Runs a command, such as ``["allot", "check", "owl"]``, and returns its exit code. It installs signal handlers for the process.
 #[pyfunction]
 fn run_command(py: Python<'_>, words: Vec<OsString>) -> u8 {
     py.detach(|| allot::cli::run_words(&words))

@@ -1,4 +1,4 @@
-//! A model's folder: its statistics, ratios, masks, pruned copies and perplexity.
+//! A model in a folder: statistics, ratios, masks, pruned copies and perplexity.
 
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
@@ -25,34 +25,34 @@ use crate::layers::array;
 use crate::script::{Script, bounds_of, unit_of};
 use crate::waiting::{Inbox, Said, Stop, wait};
 
-/// A model on disk, with the text that its statistics are collected on.
+/// A model on disk, with the calibration text for its statistics.
 #[pyclass(frozen, subclass, module = "allot")]
 pub(crate) struct Model {
     session: Arc<Mutex<Session>>,
-    /// The same, for what takes no statistics.
+    /// The same model, for calls that need no statistics and so no lock.
     checkpoint: Checkpoint,
     inbox: Inbox,
 }
 
-/// Takes the session, for one piece of work at a time.
+/// Locks the session, so that one call works on it at a time.
 fn lock(session: &Mutex<Session>) -> MutexGuard<'_, Session> {
     session.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Returns a source of texts, or of ready ids in `FILE.safetensors:NAME`.
+/// Returns a source of tokens: texts, or token ids in `FILE.safetensors:NAME`.
 fn source(files: Vec<PathBuf>, tokens: Option<&str>) -> Result<Option<Source>, String> {
     match (files.is_empty(), tokens) {
         (true, None) => Ok(None),
         (false, None) => Ok(Some(Source::Text(files))),
         (true, Some(name)) => Ok(Some(Source::Tokens(name.into()))),
         (false, Some(_)) => {
-            Err("`text` and `tokens` are two sources of the same windows; pass one".to_owned())
+            Err("`text` and `tokens` are two sources of the same windows; pass only one".to_owned())
         }
     }
 }
 
 impl Model {
-    /// Does work on the session while Python waits.
+    /// Runs work on the session while Python waits.
     fn work<T: Send + 'static>(
         &self,
         py: Python<'_>,
@@ -89,7 +89,8 @@ impl Model {
         if let (Some(_), Some(_)) = (&source, &statistics) {
             return Err(mistaken(
                 py,
-                "statistics are collected on a text, or come from a file; pass one".to_owned(),
+                "statistics are either collected on a text or read from a file; pass only one of them"
+                    .to_owned(),
             ));
         }
         let (inbox, stop) = (Inbox::default(), Stop::default());
@@ -216,7 +217,7 @@ impl Model {
         let report: Report = self.work(py, progress, move |session, stop| {
             session.prune(&wanted.allocation.allocation(), &wanted.options(stop), out, force, None)
         })?;
-        // It is text and numbers, which JSON has a form for.
+        // Serialising text and numbers cannot fail.
         Ok(serde_json::to_string(&report).unwrap_or_default())
     }
 
@@ -231,7 +232,7 @@ impl Model {
         progress: Option<Py<PyAny>>,
     ) -> PyResult<(f64, f64, usize, Vec<f64>)> {
         let source = source(text, tokens).map_err(|error| mistaken(py, error))?;
-        let Some(source) = source else { return Err(mistaken(py, "pass a `text`, or `tokens`".to_owned())) };
+        let Some(source) = source else { return Err(mistaken(py, "pass `text` or `tokens`".to_owned())) };
         let found =
             self.work(py, progress, move |session, _| session.perplexity(&source, length, limit, None))?;
         Ok((found.perplexity, found.mean_loss, found.tokens, found.window_losses))
@@ -274,7 +275,7 @@ impl Model {
     }
 }
 
-/// What is to be pruned, and how.
+/// What to prune, and how.
 struct Wanted {
     allocation: AllocationFile,
     method: Method,

@@ -1,4 +1,4 @@
-//! Scripts: checked, formatted, explained.
+//! Scripts: checking, formatting, and their properties.
 
 use allot::allocate::Bounds;
 use allot::lang::check::{CheckOptions, check_bytes};
@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 
 use crate::failure::{mistaken, raised};
 
-/// Returns the allocation unit of a word.
+/// Parses an allocation unit.
 pub(crate) fn unit_of(py: Python<'_>, word: Option<&str>) -> PyResult<Option<UnitKind>> {
     let Some(word) = word else { return Ok(None) };
     let unit = UnitKind::ALL.into_iter().find(|unit| unit.name() == word);
@@ -19,7 +19,7 @@ pub(crate) fn unit_of(py: Python<'_>, word: Option<&str>) -> PyResult<Option<Uni
     unit.map(Some).ok_or_else(wrong)
 }
 
-/// Returns the bounds of two ratios.
+/// Returns the bounds on a unit's sparsity.
 pub(crate) fn bounds_of(py: Python<'_>, lower: f64, upper: f64) -> PyResult<Bounds> {
     Bounds::new(lower, upper).map_err(|error| mistaken(py, error.to_string()))
 }
@@ -73,7 +73,7 @@ impl Script {
         self.0.script.metric.is_some()
     }
 
-    /// Returns what is worth a warning in its text, as JSON.
+    /// Returns the warnings about its text, as JSON.
     #[getter]
     fn _warnings(&self) -> String {
         data(&self.0.warnings, &self.0.name, &self.0.text)
@@ -113,7 +113,7 @@ pub(crate) fn check(py: Python<'_>, text: &str, name: &str, unit: Option<&str>) 
     Ok(data(&diagnostics, name, text))
 }
 
-/// Returns the name and the text of a published script, or of one in a file.
+/// Returns the name and the text of a script in a file, or of a published script.
 #[pyfunction]
 #[pyo3(name = "_read_script")]
 pub(crate) fn read_script(py: Python<'_>, name: &str) -> PyResult<(String, String)> {

@@ -1,4 +1,4 @@
-//! A search: asked for what it wants measured, and told losses, or run on this machine.
+//! A search with an ask-and-tell interface: it hands out tasks and takes losses.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -68,9 +68,9 @@ impl Task {
         PyRange::new(py, windows.start as isize, windows.end as isize)
     }
 
-    /// Returns the task as data, which a worker in another process measures.
+    /// Returns the task as JSON, for a worker in another process.
     fn to_json(&self) -> String {
-        // It is text and numbers, which JSON has a form for.
+        // Serialising text and numbers cannot fail.
         serde_json::to_string(&self.asked.task).unwrap_or_default()
     }
 
@@ -80,15 +80,15 @@ impl Task {
     }
 }
 
-/// Where a search stands.
+/// The state of a search.
 enum Course {
-    /// It runs, and waits for losses.
+    /// The search runs, and waits for losses.
     Runs(Arc<Asking>),
-    /// It has ended, or was stopped.
+    /// The search has ended, or was stopped.
     Ended,
 }
 
-/// A search that asks for tasks, and is told losses in any order.
+/// A search that hands out tasks and takes their losses in any order.
 #[pyclass(frozen, module = "allot")]
 pub(crate) struct AskedSearch {
     course: Mutex<Course>,
@@ -108,8 +108,8 @@ impl AskedSearch {
 
 #[pymethods]
 impl AskedSearch {
-    /// Opens the search that the words behind `allot search` describe; `measure` names a measure of one's own, which is kept with the
-    /// run.
+    /// Opens the search that the arguments of `allot search` describe; `measure` is the name of a custom measure, which is stored
+    /// with the run.
     #[new]
     #[pyo3(signature = (words, measure, progress))]
     fn new(
@@ -144,9 +144,9 @@ impl AskedSearch {
         self.folder.clone()
     }
 
-    /// Returns the settings, with which a worker opens the same models and texts.
+    /// Returns the settings, from which a worker opens the same models and texts.
     fn settings(&self, py: Python<'_>) -> PyResult<String> {
-        // It is text and numbers, which JSON has a form for.
+        // Serialising text and numbers cannot fail.
         Ok(serde_json::to_string(self.running(py)?.settings()).unwrap_or_default())
     }
 
@@ -163,7 +163,7 @@ impl AskedSearch {
         Ok(tasks)
     }
 
-    /// Takes the losses of a task, pairs of divergence and loss, one for each window.
+    /// Records the losses of a task: one pair of divergence and loss for each window.
     #[pyo3(name = "_tell")]
     fn tell(&self, py: Python<'_>, id: u64, losses: Vec<(f64, f64)>) -> PyResult<()> {
         let losses = losses.into_iter().map(|(kl, nll)| WindowLoss { kl, nll }).collect();
@@ -199,13 +199,13 @@ impl AskedSearch {
         Ok(Some(progress))
     }
 
-    /// Ends the search, and writes what it found as the command does; one that is not over is stopped.
+    /// Ends a finished search, and writes its results as the command does; refuses a search that is not over.
     fn end(&self, py: Python<'_>) -> PyResult<()> {
         let asking = self.running(py)?;
         if !asking.is_over() {
             return Err(refused(
                 py,
-                "the search is not over; `stop` ends it, and it can go on later".to_owned(),
+                "the search is not over; `stop` ends it, and it can be resumed later".to_owned(),
             ));
         }
         drop(asking);
@@ -216,17 +216,17 @@ impl AskedSearch {
         self.writer.write(&found).map_err(|error| described(py, &error))
     }
 
-    /// Ends the search where it is; what was measured is in its journal.
+    /// Stops the search; its journal keeps what was measured.
     fn stop(&self, py: Python<'_>) {
         if let Some(asking) = self.take() {
-            // That it was interrupted is what was asked for.
+            // The error says only that it was interrupted, as requested.
             let _ = py.detach(|| asking.end());
         }
     }
 }
 
 impl AskedSearch {
-    /// Takes the search out, unless another thread uses it.
+    /// Takes the search out, unless another thread is using it.
     fn take(&self) -> Option<Asking> {
         let mut course = self.course.lock().unwrap_or_else(PoisonError::into_inner);
         match std::mem::replace(&mut *course, Course::Ended) {

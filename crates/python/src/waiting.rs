@@ -1,4 +1,4 @@
-//! Long work beside Python: the lock of the interpreter is released, progress is told, and Ctrl-C stops it.
+//! Long work on a thread: Python's interpreter lock is released, progress is reported, and Ctrl-C stops the work.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -8,36 +8,36 @@ use std::time::Duration;
 
 use pyo3::prelude::*;
 
-/// How often signals are looked for.
+/// Interval at which signals are checked.
 const TICK: Duration = Duration::from_millis(50);
-/// How long work that was asked to stop is waited for, so that it can clean up.
+/// Time that work has to clean up after it was asked to stop.
 const FAREWELL: Duration = Duration::from_millis(900);
 
-/// What work says on its way.
+/// A message from running work.
 #[derive(Clone, Debug)]
 pub(crate) enum Said {
-    /// How far it is: what is done, the share, and a value that is measured.
+    /// Progress: the name of the current work, the share that is done, and a measured value.
     Progress(String, f64, Option<f64>),
-    /// Something that the user should know.
+    /// A warning for the user.
     Warning(String),
 }
 
-/// Carries what work says from its thread to Python's.
+/// Carries messages from the thread of the work to Python's thread.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Inbox(Arc<Mutex<Vec<Said>>>);
 
 impl Inbox {
-    /// Says something.
+    /// Adds a message.
     pub(crate) fn say(&self, said: Said) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // Of progress the last counts.
+        // Only the latest progress matters.
         if let (Some(Said::Progress(..)), Said::Progress(..)) = (all.last(), &said) {
             all.pop();
         }
         all.push(said);
     }
 
-    /// Hands what was said to Python: progress to a callable, and warnings to `warnings`.
+    /// Passes the messages to Python: progress to a callable, and warnings to `warnings`.
     fn tell(&self, py: Python<'_>, progress: Option<&Py<PyAny>>) -> PyResult<()> {
         let said = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
         for one in said {
@@ -59,11 +59,11 @@ impl Inbox {
 /// A flag that asks work to stop.
 pub(crate) type Stop = Arc<AtomicBool>;
 
-/// Does work on a thread of its own until it is done, or a signal handler of Python raises; the work is then asked to stop, and left
-/// to itself if it takes longer than a second.
+/// Runs work on its own thread until it is done, or until a signal handler of Python raises. The work is then asked to stop, and is
+/// abandoned if that takes longer than a second.
 ///
 /// # Errors
-/// What a signal handler, or `progress`, raises.
+/// The exception that a signal handler or `progress` raises.
 pub(crate) fn wait<T: Send + 'static>(
     py: Python<'_>,
     stop: &Stop,
@@ -73,7 +73,7 @@ pub(crate) fn wait<T: Send + 'static>(
 ) -> PyResult<T> {
     let (sender, receiver) = mpsc::channel();
     let thread = thread::spawn(move || {
-        // Nobody receives it once a signal came.
+        // The receiver is gone if a signal has come.
         let _ = sender.send(work());
     });
     let receiver = Mutex::new(receiver);
@@ -92,7 +92,7 @@ pub(crate) fn wait<T: Send + 'static>(
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => match thread.join() {
                 Err(panic) => std::panic::resume_unwind(panic),
-                // The thread sends before it ends.
+                // Cannot happen, as the thread sends its result before it ends.
                 Ok(()) => {
                     return Err(pyo3::exceptions::PyRuntimeError::new_err("the work ended without a result"));
                 }

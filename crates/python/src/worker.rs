@@ -1,4 +1,4 @@
-//! A process that measures for a search that runs elsewhere.
+//! A worker: a process that measures for a search in another process.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use pyo3::prelude::*;
 use crate::failure::{described, mistaken, raised};
 use crate::waiting::{Inbox, Said, Stop, wait};
 
-/// The models and texts of a search, opened to measure its tasks.
+/// Measures the tasks of a search, with the same models and texts.
 #[pyclass(frozen, module = "allot")]
 pub(crate) struct Worker {
     worker: Arc<session::Worker>,
@@ -32,7 +32,7 @@ impl Worker {
         progress: Option<Py<PyAny>>,
     ) -> PyResult<Self> {
         let settings: Settings = serde_json::from_str(settings)
-            .map_err(|error| mistaken(py, format!("these are no settings of a search: {error}")))?;
+            .map_err(|error| mistaken(py, format!("these are not the settings of a search: {error}")))?;
         let (engine, precision) = host::device(device, precision).map_err(|error| described(py, &error))?;
         let (inbox, stop) = (Inbox::default(), Stop::default());
         let (said, cancel) = (inbox.clone(), Arc::clone(&stop));
@@ -53,10 +53,10 @@ impl Worker {
         Ok(Self { worker: Arc::new(worker), inbox })
     }
 
-    /// Measures a task as `Task.to_json` writes it; returns pairs of divergence and loss, one for each window.
+    /// Measures a task given as JSON by `Task.to_json`, and returns one pair of divergence and loss for each window.
     fn measure(&self, py: Python<'_>, task: &str) -> PyResult<Vec<(f64, f64)>> {
-        let task: LossTask =
-            serde_json::from_str(task).map_err(|error| mistaken(py, format!("this is no task: {error}")))?;
+        let task: LossTask = serde_json::from_str(task)
+            .map_err(|error| mistaken(py, format!("this is not a task: {error}")))?;
         let (worker, stop) = (Arc::clone(&self.worker), Stop::default());
         let losses = wait(py, &stop, &self.inbox, None, move || worker.measure(&task))?;
         let losses = losses.map_err(|error| raised(py, CliError::from(error)))?;

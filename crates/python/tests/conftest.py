@@ -1,4 +1,4 @@
-"""What the tests share: the bundled model and its texts."""
+"""Shared fixtures: the bundled model, its texts, and the command."""
 
 import os
 import sys
@@ -22,7 +22,7 @@ def texts() -> Path:
 
 @pytest.fixture(scope="session")
 def command():
-    """Runs the command that the package brings, in a process of its own."""
+    """Returns a function that runs the package's command in a separate process."""
     import subprocess
 
     def run(*words, check=True, **more):

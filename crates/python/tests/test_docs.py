@@ -1,4 +1,4 @@
-"""The Python of the guides and of docstrings runs."""
+"""Runs the Python code in the guides and in docstrings."""
 
 import doctest
 import importlib
@@ -27,7 +27,7 @@ def test_pages_run(page, tmp_path, monkeypatch):
 def modules():
     yield allot
     for found in pkgutil.iter_modules(allot.__path__):
-        # Ray and PyTorch may be missing, and `__main__` runs.
+        # Ray and PyTorch may be missing, and importing `__main__` would run it.
         if found.name not in ("__main__", "_allot", "ray", "torch"):
             yield importlib.import_module(f"allot.{found.name}")
 

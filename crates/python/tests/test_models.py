@@ -1,4 +1,4 @@
-"""Models in folders: the same numbers as the command's."""
+"""Models in folders give the same numbers as the command."""
 
 import json
 import threading
@@ -15,7 +15,7 @@ def model(bundled, texts):
     return allot.Model(bundled, text=texts / "calibration.jsonl", samples=8, length=64)
 
 
-def test_ratios_are_the_commands(model, bundled, texts, command):
+def test_ratios_equal_the_commands(model, bundled, texts, command):
     allocation = model.ratios("owl", 0.7)
     words = ["eval", bundled, "owl", "--sparsity", "0.7", "--text", texts / "calibration.jsonl", "--samples", "8"]
     printed = json.loads(command(*words, "--length", "64", "--format", "json").stdout)
@@ -59,7 +59,7 @@ def test_statistics_are_arrays_and_a_file(model, bundled, tmp_path):
         allot.Model(bundled).save_statistics(tmp_path / "other.safetensors")
 
 
-def test_mistakes_are_said(bundled, texts):
+def test_mistakes_raise_exceptions(bundled, texts):
     with pytest.raises(allot.AllotError):
         allot.Model(bundled / "nowhere")
     with pytest.raises(allot.ArgumentError, match="two sources"):
@@ -70,7 +70,7 @@ def test_mistakes_are_said(bundled, texts):
         allot.Model(bundled).ratios("uniform", 1.5)
 
 
-def test_progress_is_told_and_the_interpreter_is_free(bundled, texts):
+def test_progress_is_reported_and_the_interpreter_lock_is_free(bundled, texts):
     model = allot.Model(bundled, text=texts / "calibration.jsonl", samples=24, length=128)
     told, ticks, done = [], [], threading.Event()
 

@@ -1,4 +1,4 @@
-"""A search on a cluster of several nodes finds what one machine finds, whatever dies meanwhile."""
+"""A search on a cluster of several nodes gives the same results as one machine, even if nodes die."""
 
 import random
 import sys
@@ -37,7 +37,7 @@ def alone(bundled, small, tmp_path_factory):
 
 @pytest.fixture()
 def cluster():
-    """A head that measures nothing, and nodes that come and go."""
+    """A cluster whose head node measures nothing; tests add and remove other nodes."""
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
     yield cluster
     ray.shutdown()
@@ -59,7 +59,7 @@ def test_any_number_of_workers_gives_the_same_bytes(bundled, small, alone, tmp_p
     same(out, alone)
 
 
-def test_nodes_that_are_lost_and_join_change_nothing(bundled, small, alone, tmp_path, cluster):
+def test_lost_and_joining_nodes_change_nothing(bundled, small, alone, tmp_path, cluster):
     nodes = [cluster.add_node(num_cpus=2), cluster.add_node(num_cpus=2)]
     rng, failed, lost = random.Random(11), [], 0
     out = tmp_path / "run"
@@ -70,7 +70,7 @@ def test_nodes_that_are_lost_and_join_change_nothing(bundled, small, alone, tmp_
         except BaseException as error:
             failed.append(error)
 
-    # Ray starts nodes on the main thread only.
+    # Ray can start nodes only on the main thread.
     other = threading.Thread(target=search)
     other.start()
     while other.is_alive():
@@ -85,7 +85,7 @@ def test_nodes_that_are_lost_and_join_change_nothing(bundled, small, alone, tmp_
 
 
 class Poisoned(spread.Measurer):
-    """A worker that dies of one formula, and hangs on another."""
+    """A worker that dies on some allocations and hangs on others."""
 
     def measure(self, task):
         import json
@@ -99,7 +99,7 @@ class Poisoned(spread.Measurer):
         return super().measure(task)
 
 
-def test_what_cannot_be_measured_is_recorded_and_the_search_goes_on(bundled, small, tmp_path, cluster):
+def test_failures_are_recorded_and_the_search_continues(bundled, small, tmp_path, cluster):
     cluster.add_node(num_cpus=2)
     ray.init(address=cluster.address, log_to_driver=False, logging_level="error")
     options = {**small, "evaluations": 15, "lag": 4}
@@ -111,7 +111,7 @@ def test_what_cannot_be_measured_is_recorded_and_the_search_goes_on(bundled, sma
         try:
             run = spread.measure(search, pool)
         except allot.AllotError as error:
-            # Uniform sparsity itself may be among the poisoned; then the search says that it cannot go on.
+            # If uniform sparsity itself is poisoned, the search fails with this error.
             assert "divergence of" in str(error)
             run = None
         finally:

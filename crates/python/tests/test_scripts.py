@@ -1,4 +1,4 @@
-"""Scripts, their mistakes, and numbers of one's own."""
+"""Scripts, their mistakes, and the user's own numbers."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import pytest
 import allot
 
 
-def test_a_script_is_checked_and_named():
+def test_a_script_is_checked_and_has_a_hash():
     script = allot.Script("log(mean(score))|>scale")
     again = allot.Script("log( mean( score ) ) |> scale")
     assert script == again and script.hash == again.hash
@@ -15,7 +15,7 @@ def test_a_script_is_checked_and_named():
     assert "owl" in allot.published()
 
 
-def test_mistakes_say_where_they_are():
+def test_mistakes_have_their_place():
     with pytest.raises(allot.ScriptError) as raised:
         allot.Script("log(meen(score)) |> scale")
     (found,) = raised.value.diagnostics
@@ -27,33 +27,33 @@ def test_mistakes_say_where_they_are():
         allot.Script.open("no-such-script")
 
 
-def test_importances_of_ones_own_numbers():
+def test_importances_of_own_numbers():
     scores = [np.full((2, 4), value, np.float32) for value in (1.0, 2.0, 4.0)]
     script = allot.Script("mean(score) |> scale")
     assert script.importance({"score": scores}) == [1.0, 2.0, 4.0]
-    # The same as weights, where the metric is the weight's size.
+    # With the method `magnitude`, positive weights are their own scores.
     assert script.importance({"weight": scores}, method="magnitude") == [1.0, 2.0, 4.0]
-    # Lists, other types and other libraries' arrays are numbers as well.
+    # Lists and other number types are accepted too.
     assert script.importance({"score": [it.astype(np.float64).tolist() for it in scores]}) == [1.0, 2.0, 4.0]
     ratios = script.ratios({"score": scores}, 0.5).ratios
     assert list(ratios) == ["layer 0", "layer 1", "layer 2"]
     assert ratios["layer 0"] > ratios["layer 1"] > ratios["layer 2"]
 
 
-def test_what_does_not_fit_is_refused():
+def test_wrong_terminals_are_refused():
     script = allot.Script("mean(score) |> scale")
     ones = np.ones((2, 4), np.float32)
     for terminals, words in [
         ({}, "pass `weight` or `score`"),
-        ({"score": [ones], "weight": [ones]}, "in the weights' place"),
+        ({"score": [ones], "weight": [ones]}, "replaces the weights"),
         ({"weight": [ones], "input_norm": []}, "an array for each layer"),
         ({"weight": [ones], "input_norm": [np.ones(3)]}, "4 columns"),
-        ({"weight": [np.ones(4)]}, "1 dimensions"),
+        ({"weight": [np.ones(4)]}, "2 dimensions, not 1"),
         ({"weight": [ones], "nonsense": [ones]}, "no `nonsense`"),
     ]:
         with pytest.raises(allot.ArgumentError, match=words):
             script.importance(terminals)
-    # What the script needs and nobody gave is said as the command says it.
+    # A missing statistic is reported as by the command.
     with pytest.raises(allot.ScriptError, match="input_norm"):
         script.importance({"weight": [ones, ones]})
     with pytest.raises(allot.ArgumentError, match="the units are"):
@@ -73,7 +73,7 @@ def test_masks_take_the_lowest_scores():
             assert marks.sum() == 4 and row[marks].max() < row[~marks].min()
 
 
-def test_rows_lose_what_their_ratios_say():
+def test_rows_lose_their_own_ratios():
     rng = np.random.default_rng(4)
     weights = [rng.normal(size=(6, 16)) * np.arange(1, 7)[:, None] for _ in range(2)]
     layers = allot.Layers({"weight": weight, "input_norm": np.ones(16)} for weight in weights)

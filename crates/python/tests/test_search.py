@@ -1,4 +1,4 @@
-"""Ask and tell: the same search as the command's, and measures of one's own."""
+"""Ask and tell: the same results as the command, and custom measures."""
 
 import json
 import math
@@ -16,7 +16,7 @@ SMALL = {"samples": 4, "length": 32, "windows": 8, "evaluations": 40, "lag": 12,
 
 @pytest.fixture(scope="module")
 def alone(bundled, texts, command, tmp_path_factory):
-    """The folder of the command's own search."""
+    """The folder of a search by the command."""
     out = tmp_path_factory.mktemp("alone") / "run"
     words = [word for name, value in SMALL.items() for word in (f"--{name}", str(value))]
     command("search", bundled, "--sparsity", "0.7", "--texts", texts, *words, "--out", out, "--quiet")
@@ -48,12 +48,12 @@ def test_answers_in_any_order_give_the_commands_bytes(bundled, texts, alone, tmp
     assert len(run.measured) >= 40 and run.front
 
 
-def test_search_without_a_measure_is_the_commands(bundled, texts, alone, tmp_path):
+def test_search_without_a_measure_gives_the_commands_bytes(bundled, texts, alone, tmp_path):
     allot.search(bundled, 0.7, texts=texts, out=tmp_path / "run", **SMALL)
     same(tmp_path / "run", alone)
 
 
-def test_a_search_that_stopped_goes_on(bundled, texts, alone, tmp_path):
+def test_a_stopped_search_can_be_resumed(bundled, texts, alone, tmp_path):
     search = opened(bundled, texts, tmp_path / "run")
     for _ in range(3):
         for task in search.ask():
@@ -73,16 +73,16 @@ def test_another_process_measures_the_same(bundled, texts, tmp_path):
     for task in search.ask():
         assert worker.measure(task.to_json()) == search.measure(task)
     search.stop()
-    # Another text is not the search's.
+    # A worker with another seed does not read the search's text.
     settings = json.loads((tmp_path / "run" / "settings.json").read_text())
     settings["texts"]["seed"] = 1
     with pytest.raises(allot.AllotError, match="began with something else"):
         allot.Worker(json.dumps(settings))
 
 
-def test_a_measure_of_ones_own(bundled, texts, tmp_path):
+def test_a_custom_measure(bundled, texts, tmp_path):
     def uneven(task):
-        # Lower where late blocks lose more.
+        # Lower if late blocks lose more.
         return sum(ratio * (1 - place / 12) for place, ratio in enumerate(task.blocks)) + 1e-9
 
     options = {"samples": 4, "length": 32, "evaluations": 30, "calibration": texts / "calibration.jsonl"}
@@ -98,7 +98,7 @@ def test_a_measure_of_ones_own(bundled, texts, tmp_path):
     assert again.best.hash == run.best.hash
 
 
-def test_losses_that_cannot_be_taken(bundled, texts, tmp_path):
+def test_wrong_losses_are_refused(bundled, texts, tmp_path):
     search = opened(bundled, texts, tmp_path / "run")
     with pytest.raises(allot.AnswerError, match="not over"):
         search.end()
@@ -122,7 +122,7 @@ def test_losses_that_cannot_be_taken(bundled, texts, tmp_path):
         search.tell(task, [1.0] * count)
 
 
-def test_options_are_checked_as_the_command_does(bundled, texts, tmp_path):
+def test_options_are_checked_as_by_the_command(bundled, texts, tmp_path):
     with pytest.raises(allot.ArgumentError, match="unexpected argument"):
         opened(bundled, texts, tmp_path / "run", nonsense=1)
     with pytest.raises(allot.AllotError):
@@ -133,15 +133,15 @@ def test_options_are_checked_as_the_command_does(bundled, texts, tmp_path):
     shutil.rmtree(tmp_path / "run")
 
 
-def test_what_a_search_here_cannot_do_is_refused_and_not_ignored(bundled, texts, tmp_path):
-    with pytest.raises(allot.AllotError, match="measures on Ray"):
+def test_unsupported_options_are_refused(bundled, texts, tmp_path):
+    with pytest.raises(allot.AllotError, match="measure on Ray"):
         opened(bundled, texts, tmp_path / "run", ray="auto")
     with pytest.raises(allot.ArgumentError, match="dry-run"):
         opened(bundled, texts, tmp_path / "run", dry_run=True)
     assert not (tmp_path / "run").exists()
 
 
-def test_the_clusters_options_are_those_that_help_describes(command):
+def test_the_cluster_options_match_the_help(command):
     from allot.ray import Workers, _parser
 
     section = command("search", "--help").stdout.split("\nMany machines:\n")[1].split("\n\nOptions:")[0]

@@ -1,4 +1,4 @@
-"""The checked-in stub and the extension say the same."""
+"""Tests that the stub agrees with the extension."""
 
 import ast
 import inspect
@@ -52,6 +52,6 @@ def test_parameters_have_the_same_names():
             assert parameters(function) == found_parameters(callable_), f"{name}.{member}"
 
 
-def test_all_that_is_public_says_what_it_does():
+def test_every_public_name_has_a_docstring():
     for name in allot.__all__:
         assert inspect.getdoc(getattr(allot, name)) or name in ("Allocation", "Task", "Worker", "format", "published"), name

@@ -1,4 +1,4 @@
-"""A live model of transformers gives what the command gives on its folder."""
+"""A live transformers model gives the same results as the command on its folder."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ def model(bundled):
 
 @pytest.fixture(scope="module")
 def ids(tmp_path_factory):
-    """Ready ids, as a file and as a tensor."""
+    """Token ids, as a file and as a tensor."""
     from safetensors.torch import save_file
 
     generator = torch.Generator().manual_seed(7)
@@ -28,7 +28,7 @@ def ids(tmp_path_factory):
     return path, ids
 
 
-def test_collected_statistics_and_ratios_are_the_commands(model, bundled, ids):
+def test_collected_statistics_and_ratios_equal_the_commands(model, bundled, ids):
     path, tensor = ids
     folder = allot.Model(bundled, tokens=f"{path}:ids", samples=6)
     layers = live.collect(model, [tensor[:4], tensor[4:]])
@@ -39,7 +39,7 @@ def test_collected_statistics_and_ratios_are_the_commands(model, bundled, ids):
         there = folder.ratios(script, 0.7).ratios
         assert list(here) == list(there)
         assert max(abs(here[name] - there[name]) for name in here) < 1e-4, script
-        # Before whole weights.
+        # Units' ratios are not rounded to whole weights, so they agree more closely.
         here, there = allot.Script.open(script).ratios(layers, 0.7).units, folder.ratios(script, 0.7).units
         assert max(abs(a - b) for a, b in zip(here.values(), there.values())) < 1e-6, script
 
@@ -73,6 +73,6 @@ def test_masks_are_applied_in_place(model, ids):
         live.apply(model, {"nowhere": np.zeros((2, 2), bool)})
 
 
-def test_tensors_of_other_types_are_taken():
+def test_bfloat16_tensors_are_accepted():
     scores = [torch.full((2, 4), value, dtype=torch.bfloat16) for value in (1.0, 2.0)]
     assert allot.Script("mean(score) |> scale").importance({"score": scores}) == [1.0, 2.0]

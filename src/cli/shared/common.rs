@@ -46,7 +46,7 @@ pub(in crate::cli) enum Format {
 /// Parses a format. `sarif` and `github`, which only `check` prints, become JSON here and are refused for other commands later.
 fn format() -> impl TypedValueParser<Value = Format> {
     let words = [
-        PossibleValue::new("text").help("text for people"),
+        PossibleValue::new("text").help("Text for people"),
         PossibleValue::new("json").help("JSON for programs"),
         PossibleValue::new("sarif").help("SARIF for code scanners and editors, only with `allot check`"),
         PossibleValue::new("github").help("annotations for GitHub's workflows, only with `allot check`"),

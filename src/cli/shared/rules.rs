@@ -399,7 +399,7 @@ impl When {
         }
     }
 
-    /// Returns the condition that holds for the given arguments, such as "beside `--stats`".
+    /// Returns the condition that holds for the given arguments, such as "together with `--stats`".
     fn phrase(self, given: &Given<'_>) -> String {
         match self {
             Beside(others) => {

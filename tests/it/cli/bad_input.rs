@@ -180,7 +180,7 @@ fn truncated_and_corrupt_weights() {
     let whole = place.read("model/model.safetensors");
     let start = header(&whole).1;
     place.write("model/model.safetensors", &whole[..whole.len() - 1000]);
-    place.all_refuse(&["model.safetensors is truncated", "get it again"]);
+    place.all_refuse(&["model.safetensors is truncated", "download or copy it again"]);
     place.write("model/model.safetensors", &whole[..5]);
     place.all_refuse(&["model.safetensors is truncated"]);
     place.write("model/model.safetensors", b"");
@@ -263,7 +263,7 @@ fn a_tokenizer_that_does_not_fit() {
     place.write("model/tokenizer.json", text.replacen(": 2047", ": 5000", 1));
     place.readers_refuse(&["tokenizer.json", "5000", "2048"]);
     place.write("model/tokenizer.json", "{}");
-    place.readers_refuse(&["tokenizer.json", "get it again"]);
+    place.readers_refuse(&["tokenizer.json", "download or copy it again"]);
     fs::remove_file(place.path("model/tokenizer.json")).expect("removed");
     place.readers_refuse(&["tokenizer.json", "--tokens"]);
 }

@@ -211,7 +211,7 @@ fn shards_come_by_their_index() {
 fn a_broken_download_leaves_no_half_model_and_goes_on_later() {
     let (hub, home) = (Hub::start(files()), TempDir::new().expect("a folder"));
     hub.change(|shelf| shelf.breaks = Some(("model.safetensors".to_owned(), 1_000_000)));
-    refuses(&allot(&hub.address, home.path(), ID), &[ID, "goes on from what is here"]);
+    refuses(&allot(&hub.address, home.path(), ID), &[ID, "continues the download"]);
     assert_eq!(names(&snapshot(home.path())), Vec::<String>::new());
     hub.change(|shelf| shelf.breaks = None);
     succeeds(&allot(&hub.address, home.path(), ID));

@@ -1,7 +1,7 @@
 """Sparsity allocation for pruning language models.
 
-A small typed language says how much of each layer is pruned; this package checks and evaluates its scripts, prunes and measures models,
-and searches for new ones. What the command ``allot`` does is done here by the same library.
+A small typed language describes how much of each layer to prune. This package checks and evaluates its scripts, prunes and measures
+models, and searches for new scripts. It uses the same library as the command ``allot``.
 
 Examples
 --------
@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 
-# candle's own threads wait in a loop; the work that pays runs on others, which sleep. It is read when the first of them starts.
+# candle's own idle threads spin, and the heavy work runs on other threads. candle reads the variable when its first thread starts.
 os.environ.setdefault("CANDLE_NUM_THREADS", "1")
 
 from . import _allot

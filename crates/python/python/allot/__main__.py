@@ -1,4 +1,4 @@
-"""The command ``allot``, as the package brings it."""
+"""The command ``allot`` of the package."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from . import _allot
 
 
 def main() -> int:
-    """Runs the command that the process's arguments name; ``allot search ... --ray ADDRESS`` searches on a cluster."""
+    """Runs the command in the process's arguments; ``allot search ... --ray ADDRESS`` searches on a cluster."""
     arguments = sys.argv[1:]
     if arguments[:1] == ["search"] and any(it == "--ray" or it.startswith("--ray=") for it in arguments):
         from .ray import main as search_on_a_cluster

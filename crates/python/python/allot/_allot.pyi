@@ -1,4 +1,4 @@
-# The extension's own types. `tests/test_stub.py` compares them with the extension.
+# The types of the extension. `tests/test_stub.py` compares them with the extension.
 
 import os
 from collections.abc import Callable, Sequence
@@ -27,60 +27,60 @@ class Script:
         """The script's file, or its name."""
     @property
     def text(self) -> str:
-        """The text."""
+        """The script's text."""
     @property
     def canonical(self) -> str:
-        """The normal form, as a script."""
+        """The script in its normal form."""
     @property
     def hash(self) -> str:
-        """What names the formula: SHA-256 of its normal form."""
+        """The hash that identifies the formula: SHA-256 of its normal form."""
     @property
     def latex(self) -> str:
         """The formula in LaTeX."""
     @property
     def unit(self) -> str | None:
-        """The allocation unit, where the script says it."""
+        """The allocation unit; None if the script does not set it."""
     @property
     def has_metric(self) -> bool:
-        """Whether the script says how weights are scored."""
+        """Whether the script has a metric, which scores weights."""
     @property
     def _warnings(self) -> str: ...
 
 class Allocation:
     @staticmethod
     def load(path: _Path) -> Allocation:
-        """Reads an allocation file, and checks that its numbers agree."""
+        """Reads an allocation file, and checks that its numbers are consistent."""
     @property
     def sparsity(self) -> float:
-        """The sparsity that was asked for."""
+        """The target sparsity."""
     @property
     def achieved(self) -> float:
-        """The sparsity in whole weights."""
+        """The sparsity reached with whole weights."""
     @property
     def unit(self) -> str:
-        """What got one ratio."""
+        """The allocation unit, which gets one ratio."""
     @property
     def script(self) -> str:
         """The script's file, or its name."""
     @property
     def is_noise(self) -> bool:
-        """Whether the importances differed by rounding only, so that the ratios are uniform."""
+        """Whether the importances differed only by rounding errors, so that the ratios are uniform."""
     @property
     def ratios(self) -> dict[str, float]:
-        """The share of each module's weights that is pruned, in whole weights, in the model's order."""
+        """The pruned share of each module's weights, after rounding to whole weights, in the model's order."""
     @property
     def units(self) -> dict[str, float]:
-        """The sparsity of each unit, before whole weights."""
+        """The sparsity of each unit, before rounding to whole weights."""
     @property
     def pruned(self) -> dict[str, int]:
-        """How many weights each module loses."""
+        """The number of weights that each module loses."""
     @property
     def importances(self) -> dict[str, float]:
         """The importance of each unit."""
     def to_json(self) -> str:
         """Returns the allocation file as text."""
     def save(self, path: _Path) -> None:
-        """Writes the allocation file, which `allot prune --allocation` and `allot export` read."""
+        """Writes the allocation file, which `allot prune`, `allot export` and `--allocation` options read."""
     def to_llm_compressor(self, *, modifier: str = "wanda") -> str:
         """Returns a recipe of llm-compressor, in YAML; the modifier is `wanda` or `sparsegpt`."""
 
@@ -102,7 +102,7 @@ class Layers:
     def masks(
         self, allocation: Allocation, *, method: str = "wanda", unit: str | None = None
     ) -> dict[str, NDArray[np.bool_]]:
-        """Returns which weights are pruned, by name: arrays of bool, `[rows, columns]`, true where a weight goes."""
+        """Returns the pruned weights by layer name: bool arrays of shape `[rows, columns]`, true where a weight is pruned."""
     def __len__(self) -> int: ...
 
 class Model:
@@ -124,13 +124,13 @@ class Model:
         """The model's folder."""
     @property
     def architecture(self) -> str:
-        """The family's name for people."""
+        """The display name of the model's family."""
     @property
     def blocks(self) -> int:
-        """How many blocks there are."""
+        """The number of blocks."""
     @property
     def linears(self) -> list[tuple[str, int, int, int]]:
-        """The linears of the blocks: module, block, rows and columns."""
+        """The linears of the blocks, as tuples of module, block, rows and columns."""
     def fingerprint(self) -> str:
         """Returns the fingerprint of the weights, as `allot inspect` shows it."""
     def _ratios(
@@ -164,27 +164,27 @@ class Model:
 class Task:
     @property
     def id(self) -> int:
-        """The number by which `Search.tell` knows the task."""
+        """The number that identifies the task in `Search.tell`."""
     @property
     def script(self) -> str | None:
-        """The formula that gave the ratios, without a metric; None where no formula did."""
+        """The formula that gave the ratios, without a metric; None if they come from no formula."""
     @property
     def ratios(self) -> dict[str, float]:
-        """How much each module loses, in whole weights."""
+        """The pruned share of each module's weights, after rounding to whole weights."""
     @property
     def blocks(self) -> NDArray[np.float64]:
-        """How much each block loses."""
+        """The pruned share of each block's weights."""
     @property
     def model(self) -> int:
-        """The place of the model among the search's models, from 0."""
+        """The index of the model among the search's models, from 0."""
     @property
     def text(self) -> str:
         """The text to measure on: `fitness`, `selection` or `report`."""
     @property
     def windows(self) -> range:
-        """Which windows of the text are wanted, a loss for each."""
+        """The windows of the text to measure, with one loss each."""
     def to_json(self) -> str:
-        """Returns the task as data, which `Worker.measure` takes."""
+        """Returns the task as JSON, for `Worker.measure`."""
 
 class AskedSearch:
     def __new__(cls, words: Sequence[str], measure: str | None, progress: _Progress) -> AskedSearch: ...
@@ -202,7 +202,7 @@ class AskedSearch:
     def stop(self) -> None: ...
 
 class Worker:
-    """The models and texts of a search, opened in another process to measure its tasks."""
+    """Measures the tasks of a search in another process, with the same models and texts."""
 
     def __new__(
         cls,
@@ -214,4 +214,4 @@ class Worker:
         progress: _Progress = None,
     ) -> Worker: ...
     def measure(self, task: str) -> list[tuple[float, float]]:
-        """Measures a task as `Task.to_json` writes it: pairs of divergence and loss, one for each window."""
+        """Measures a task given as JSON by `Task.to_json`, and returns one pair of divergence and loss for each window."""

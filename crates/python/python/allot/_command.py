@@ -1,4 +1,4 @@
-"""Commands as functions: what the command prints with ``--format json`` comes back as data."""
+"""Commands as functions, which return as data what the command prints with ``--format json``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from . import errors
 
 
 def words(options: dict[str, Any]) -> list[str]:
-    """Returns the options of a command line: ``shots=5`` is ``--shots 5``, ``force=True`` is ``--force``, and a list repeats its option."""
+    """Returns keyword options as words: ``shots=5`` is ``--shots 5``, ``force=True`` is ``--force``, and a list repeats its option."""
     found: list[str] = []
     for name, value in options.items():
         option = "--" + name.replace("_", "-")
@@ -30,14 +30,14 @@ def words(options: dict[str, Any]) -> list[str]:
 
 
 def document(arguments: Sequence[str], progress: bool) -> Any:
-    """Runs a command in a process of its own, and returns the JSON that it prints."""
+    """Runs a command in a separate process, and returns the JSON that it prints."""
     quiet = [] if progress else ["--quiet"]
     command = [sys.executable, "-m", "allot", *arguments, "--format", "json", *quiet]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=None if progress else subprocess.PIPE) as process:
         try:
             printed, said = process.communicate()
         except KeyboardInterrupt:
-            # The terminal sends it to both; a signal to Python alone is passed on.
+            # The terminal sends Ctrl-C to both processes; a signal sent only to Python is passed on.
             process.send_signal(signal.SIGINT)
             process.wait()
             raise
@@ -54,7 +54,7 @@ def document(arguments: Sequence[str], progress: bool) -> Any:
 
 
 def _several(values: str | float | Sequence[str] | Sequence[float]) -> str:
-    """Returns one value or several as commands take them, with commas between."""
+    """Returns one value or several as commands take them, separated by commas."""
     return str(values) if isinstance(values, (str, int, float)) else ",".join(map(str, values))
 
 
@@ -68,9 +68,9 @@ def tasks(model: str | os.PathLike[str], tasks: str | Sequence[str], *, progress
     tasks : str or sequence of str
         The tasks' names, such as ``["piqa", "arc_easy"]``, or a group such as ``"seven"``.
     progress : bool
-        Whether progress is printed on standard error.
+        Whether to print progress on standard error.
     **options
-        The command's options, as ``allot tasks --help`` lists them: ``data="DATA", limit=100`` is ``--data DATA --limit 100``.
+        The command's options, listed by ``allot tasks --help``: ``data="DATA", limit=100`` is ``--data DATA --limit 100``.
     """
     arguments = ["tasks", os.fspath(model), "--tasks", _several(tasks), *words(options)]
     return document(arguments, progress)
@@ -91,13 +91,13 @@ def compare(
     model : path
         The model's folder, or its id in the hub.
     scripts : sequence of str
-        Scripts: published names, files, or programs such as ``"descent"``.
+        Names of published scripts, script files, or programs such as ``"descent"``.
     sparsity : float or sequence of float
         One sparsity, or several.
     progress : bool
-        Whether progress is printed on standard error.
+        Whether to print progress on standard error.
     **options
-        The command's options, as ``allot compare --help`` lists them.
+        The command's options, listed by ``allot compare --help``.
     """
     arguments = ["compare", os.fspath(model), *map(os.fspath, scripts), "--sparsity", _several(sparsity), *words(options)]
     return document(arguments, progress)
@@ -111,7 +111,7 @@ def descend(
     progress: bool = False,
     **options: Any,
 ) -> Any:
-    """Finds ratios that even out the marginal damage, as ``allot descend`` does, and returns its JSON.
+    """Finds ratios with equal marginal damage, as ``allot descend`` does, and returns its JSON.
 
     Parameters
     ----------
@@ -120,11 +120,11 @@ def descend(
     sparsity : float or sequence of float
         One sparsity, or several.
     out : path
-        The folder that is written, with an allocation file for each sparsity.
+        The output folder, which gets an allocation file for each sparsity.
     progress : bool
-        Whether progress is printed on standard error.
+        Whether to print progress on standard error.
     **options
-        The command's options, as ``allot descend --help`` lists them.
+        The command's options, listed by ``allot descend --help``.
     """
     options = {"sparsity": _several(sparsity), "out": out, **options}
     arguments = ["descend", os.fspath(model), *words(options)]

@@ -1,4 +1,4 @@
-"""Layers that another program holds."""
+"""Layers in the memory of another program."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ _CHANNELS = ("second_moment", "hessian_diagonal")
 
 
 def array(value: Any, dimensions: int) -> np.ndarray:
-    """Returns anything with numbers in rows as a float32 array: NumPy's, or a tensor of any library that speaks DLPack."""
+    """Returns numbers as a float32 array; takes lists, NumPy arrays and tensors of any library that supports DLPack."""
     if not isinstance(value, np.ndarray):
         if hasattr(value, "detach"):
             value = value.detach()
-        # NumPy has no bfloat16, and reads no memory of a card.
+        # NumPy has no bfloat16, and cannot read GPU memory.
         if hasattr(value, "float") and hasattr(value, "cpu"):
             value = value.float().cpu()
         value = np.from_dlpack(value) if hasattr(value, "__dlpack__") else np.asarray(value)
     found = np.ascontiguousarray(value, dtype=np.float32)
     if found.ndim != dimensions:
-        raise ArgumentError(f"an array has {found.ndim} dimensions where {dimensions} are wanted")
+        raise ArgumentError(f"an array must have {dimensions} dimensions, not {found.ndim}")
     return found
 
 
 class Layers(_allot.Layers):
-    """Linear layers in memory, for what is not a model folder: a live model, or anything else with weights.
+    """Linear layers in memory, for weights outside a model folder, such as those of a live model.
 
     Parameters
     ----------
     layers : iterable of mapping
-        One mapping for each layer: ``name``, ``weight`` (``[rows, columns]``), and where they are known ``block`` (an integer, the layer's
-        own place without it), ``kind`` (``"query"``, ``"key"``, ``"value"``, ``"out"``, ``"gate"``, ``"up"`` or ``"down"``),
+        One mapping for each layer: ``name``, ``weight`` (``[rows, columns]``), and if known ``block`` (an integer, by default the
+        layer's own index), ``kind`` (``"query"``, ``"key"``, ``"value"``, ``"out"``, ``"gate"``, ``"up"`` or ``"down"``),
         ``second_moment`` (``[columns]``: the mean over samples of the sum over tokens of the input squared, whose root is
-        ``input_norm``), ``input_norm`` in its place, ``hessian_diagonal`` (``[columns]``) and ``gradient`` (``[rows, columns]``).
-        Arrays are NumPy's, or tensors that speak DLPack.
+        ``input_norm``) or ``input_norm``, ``hessian_diagonal`` (``[columns]``) and ``gradient`` (``[rows, columns]``).
+        Arrays are NumPy arrays, or tensors that support DLPack.
 
     Examples
     --------
@@ -59,12 +59,12 @@ class Layers(_allot.Layers):
 
     @classmethod
     def of(cls, terminals: Mapping[str, Sequence[Any]]) -> "Layers":
-        """Takes layers as lists of arrays, one array for each layer, by the names of the language's terminals.
+        """Builds layers from lists with one array for each layer, by the names of the language's terminals.
 
         Parameters
         ----------
         terminals : mapping
-            ``weight`` or ``score``, and where they are known ``input_norm``, ``second_moment``, ``hessian_diagonal``, ``gradient``.
+            ``weight`` or ``score``, and if known ``input_norm``, ``second_moment``, ``hessian_diagonal``, ``gradient``.
         """
         return cls._of_terminals(terminals, "wanda")[0]
 
@@ -73,14 +73,14 @@ class Layers(_allot.Layers):
         terminals = dict(terminals)
         if "score" in terminals:
             if "weight" in terminals:
-                raise ArgumentError("`score` stands in the weights' place; pass `weight` and a method, or `score` alone")
+                raise ArgumentError("`score` replaces the weights; pass either `weight` and a method, or only `score`")
             terminals["weight"] = terminals.pop("score")
             method = _SCORES
         if "weight" not in terminals:
-            raise ArgumentError("pass `weight` or `score`: an array for each layer")
+            raise ArgumentError("pass `weight` or `score`, with an array for each layer")
         counts = {name: len(values) for name, values in terminals.items()}
         if len(set(counts.values())) > 1:
-            raise ArgumentError(f"every terminal needs an array for each layer, and there are {counts}")
+            raise ArgumentError(f"every terminal needs an array for each layer, but their numbers differ: {counts}")
         layers = [
             {"name": f"layer {place}", **{name: values[place] for name, values in terminals.items()}}
             for place in range(counts["weight"])
@@ -88,7 +88,7 @@ class Layers(_allot.Layers):
         return cls(layers), method
 
 
-# The method of scores that are given as they are.
+# The method for weights that are scores already.
 _SCORES = "scores"
 
 
@@ -101,7 +101,7 @@ def _layer(place: int, layer: dict[str, Any]) -> dict[str, Any]:
         raise ArgumentError(f"layer {place} has no `weight`")
     if "input_norm" in layer:
         if "second_moment" in layer:
-            raise ArgumentError(f"layer {place} has `input_norm` and `second_moment`, of which one follows from the other")
+            raise ArgumentError(f"layer {place} has both `input_norm` and `second_moment`, but one follows from the other")
         layer["second_moment"] = array(layer.pop("input_norm"), 1) ** 2
     found: dict[str, Any] = {"name": str(layer.get("name", f"layer {place}")), "block": int(layer.get("block", place))}
     found["kind"] = layer.get("kind")

@@ -1,4 +1,4 @@
-"""Models in folders, as Hugging Face lays them out."""
+"""Models in folders with Hugging Face's layout."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _script(script: str | _allot.Script) -> _allot.Script:
 
 @dataclass(frozen=True)
 class Perplexity:
-    """How well a model predicts a text.
+    """The perplexity of a model on a text.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class Perplexity:
     mean_loss : float
         The mean negative log-likelihood of a token, in nats.
     tokens : int
-        How many tokens were predicted: all but the first of each window.
+        The number of predicted tokens: all except the first of each window.
     window_losses : numpy.ndarray
         The mean loss of each window, for paired comparisons.
     """
@@ -58,7 +58,7 @@ class Perplexity:
 
 
 class Model(_allot.Model):
-    """A model's folder, with the text that its statistics are collected on.
+    """A model in a folder, with the calibration text for its statistics.
 
     Parameters
     ----------
@@ -68,17 +68,17 @@ class Model(_allot.Model):
         The calibration text: plain text, or JSON lines with a ``text`` field. Statistics are collected when a script or a method needs
         them.
     tokens : str, optional
-        Ready ids in the text's place: ``FILE.safetensors:NAME``.
+        Token ids instead of a text: ``FILE.safetensors:NAME``.
     statistics : path, optional
-        Statistics that :meth:`save_statistics` or ``allot stats`` wrote.
+        A statistics file written by :meth:`save_statistics` or ``allot stats``.
     samples : int
-        How many windows are drawn from the text.
+        The number of windows to draw from the text.
     length : int, optional
-        How many tokens a window has; 2048, or the model's context where that is shorter.
+        The length of a window in tokens; by default 2048, or the model's context if that is shorter.
     seed : int
-        The seed by which windows are drawn.
+        The seed for drawing the windows.
     device, precision : str
-        Where work is done, and in which type, as ``--device`` and ``--precision`` say it.
+        The device to compute on, and the type to compute in, as for ``--device`` and ``--precision``.
 
     Examples
     --------
@@ -125,22 +125,22 @@ class Model(_allot.Model):
         upper: float = 1.0,
         progress: Progress = None,
     ) -> _allot.Allocation:
-        """Returns how much each part of the model loses by a script.
+        """Returns the allocation of a script on the model.
 
         Parameters
         ----------
         script : str or Script
-            A script, the name of a published one such as ``"owl"``, or a script's file.
+            A script, the name of a published script such as ``"owl"``, or a script's file.
         sparsity : float
-            The share of all weights in the blocks' linears that is to be pruned, from 0 to 1.
+            The target sparsity, from 0 to 1: the share of all weights in the blocks' linears to prune.
         method : str
-            The pruning method whose scores ``score`` stands for, where the script has no metric of its own.
+            The pruning method whose scores the terminal ``score`` holds, if the script has no metric of its own.
         unit : {"block", "projection", "row"}, optional
-            The allocation unit, instead of the script's own.
+            The allocation unit to use instead of the script's own.
         lower, upper : float
-            Between which sparsities each unit must stay.
+            The lowest and highest sparsity of a unit.
         progress : bool or callable, optional
-            Is called with what is being done, the share that is done, and a value or None; ``True`` prints a line.
+            Called with the name of the current work, the share that is done, and a value or None; ``True`` prints a progress line.
         """
         return self._ratios(_script(script), sparsity, method, unit, lower, upper, shown(progress))
 
@@ -152,20 +152,20 @@ class Model(_allot.Model):
         pattern: str | None = None,
         progress: Progress = None,
     ) -> dict[str, np.ndarray]:
-        """Returns which weights are pruned, by module name: arrays of bool, ``[rows, columns]``, true where a weight goes.
+        """Returns the pruned weights by module name: bool arrays of shape ``[rows, columns]``, true where a weight is pruned.
 
-        Later blocks are calibrated behind the pruned ones, as :meth:`prune` does it.
+        Later blocks are calibrated on the outputs of the pruned blocks, as in :meth:`prune`.
 
         Parameters
         ----------
         allocation : Allocation
-            How much each part loses.
+            The sparsity of each part.
         method : str
-            How weights are chosen: ``"wanda"``, ``"magnitude"``, ``"ria"``, ``"sparsegpt"``, or a script with a metric.
+            The method that chooses the weights to prune: ``"wanda"``, ``"magnitude"``, ``"ria"``, ``"sparsegpt"``, or a script with a metric.
         pattern : str, optional
-            Where zeros may stand, such as ``"2:4"``.
+            The pattern of the zeros, such as ``"2:4"``.
         progress
-            As :meth:`ratios` takes it.
+            As in :meth:`ratios`.
         """
         return self._masks(allocation, method, pattern, shown(progress))
 
@@ -179,16 +179,16 @@ class Model(_allot.Model):
         force: bool = False,
         progress: Progress = None,
     ) -> Mapping[str, object]:
-        """Writes the pruned model into a new folder, which loads in transformers as it is, and returns what pruning did.
+        """Writes the pruned model into a new folder, which transformers can load, and returns the report of pruning.
 
         Parameters
         ----------
         allocation, method, pattern, progress
-            As :meth:`masks` takes them.
+            As in :meth:`masks`.
         out : path
-            The folder.
+            The new folder.
         force : bool
-            Replaces a folder that allot wrote before.
+            Whether to replace an existing folder that allot wrote.
         """
         return json.loads(self._prune(allocation, out, method, pattern, force, shown(progress)))
 
@@ -206,11 +206,11 @@ class Model(_allot.Model):
         Parameters
         ----------
         text, tokens, length
-            As :class:`Model` takes them.
+            As in :class:`Model`.
         limit : int, optional
-            The most windows.
+            The largest number of windows.
         progress
-            As :meth:`ratios` takes it.
+            As in :meth:`ratios`.
         """
         value, loss, count, windows = self._perplexity(paths(text), tokens, length, limit, shown(progress))
         return Perplexity(value, loss, count, np.asarray(windows))
@@ -218,11 +218,11 @@ class Model(_allot.Model):
     def second_moments(self, *, progress: Progress = None) -> dict[str, np.ndarray]:
         """Returns the second moments of every linear's input, by module name, ``[columns]``.
 
-        They are the mean over samples of the sum over tokens of the input squared; their root is the language's ``input_norm``.
+        A second moment is the mean over samples of the sum over tokens of the input squared; its root is the terminal ``input_norm``.
         """
         return self._second_moments(shown(progress))
 
     def save_statistics(self, path: str | os.PathLike[str], *, progress: Progress = None) -> None:
-        """Collects the inputs' statistics where they are not collected yet, and writes all that was collected into a file."""
+        """Collects the inputs' statistics if necessary, and writes all collected statistics into a file."""
         if not self._save_statistics(path, shown(progress)):
             raise ArgumentError("the model has no calibration text; pass `text` or `tokens`")

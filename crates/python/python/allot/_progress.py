@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 
 class Line:
-    """Prints a line on standard error that is written over, and at most ten times a second."""
+    """Prints a line on standard error at most ten times a second, and overwrites it on a terminal."""
 
     def __init__(self) -> None:
         self._last = 0.0
@@ -26,7 +26,7 @@ class Line:
 
 
 def shown(progress: bool | Callable[[str, float, float | None], None] | None):
-    """Returns what progress is told to."""
+    """Returns the callable that receives progress, or None."""
     if progress is True:
         return Line()
     return progress or None

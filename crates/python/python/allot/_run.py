@@ -1,4 +1,4 @@
-"""What a search left in its folder."""
+"""The results in a search's folder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .errors import AllotError
 
 
 class Run:
-    """The folder of a search that is done, or that still runs.
+    """The folder of a search that is finished or still running.
 
     Parameters
     ----------
@@ -34,26 +34,26 @@ class Run:
         try:
             return json.loads((self.folder / name).read_text())
         except FileNotFoundError:
-            raise AllotError(f"{self.folder} has no {name}: it is not a search's folder, or the search is not done") from None
+            raise AllotError(f"{self.folder} has no {name}: it is not a search's folder, or the search is not finished") from None
 
     @property
     def summary(self) -> dict[str, Any]:
-        """All that was found, as ``summary.json`` has it; ``allot schema search`` describes it."""
+        """The content of ``summary.json``; ``allot schema search`` describes it."""
         return self._json("summary.json")
 
     @property
     def best(self) -> Script:
-        """The script that won."""
+        """The best script."""
         return Script.open(os.fspath(self.folder / "best.allot"))
 
     @property
     def front(self) -> list[Script]:
-        """The scripts that are better than every smaller one, the smallest first."""
+        """The scripts that are better than every smaller one, sorted by size, smallest first."""
         return [Script.open(os.fspath(path)) for path in sorted((self.folder / "front").glob("*.allot"))]
 
     @property
     def measured(self) -> list[dict[str, Any]]:
-        """Every allocation that was measured, in order, with its loss; also while the search runs."""
+        """Every measured allocation with its loss, in order; also available while the search runs."""
         path = self.folder / "measured.jsonl"
         lines = path.read_text().splitlines() if path.exists() else []
         return [json.loads(line) for line in lines if line.endswith("}")]

@@ -7,16 +7,16 @@ from .errors import Diagnostic, diagnostics
 
 
 def check(text: str, *, name: str = "script", unit: str | None = None) -> tuple[Diagnostic, ...]:
-    """Returns what is wrong with a script's text, and what is worth a warning in it.
+    """Returns the errors and warnings of a script's text.
 
     Parameters
     ----------
     text : str
         The script.
     name : str
-        What stands for it in messages.
+        The name of the script in messages.
     unit : {"block", "projection", "row"}, optional
-        The allocation unit that it will be used with, where that is not its own.
+        The allocation unit that the script will be used with, if it differs from its own.
 
     Examples
     --------
@@ -34,9 +34,9 @@ class Script(_allot.Script):
     text : str
         The script's text.
     unit : {"block", "projection", "row"}, optional
-        The allocation unit that it will be used with, where that is not its own.
+        The allocation unit that the script will be used with, if it differs from its own.
     name : str
-        What stands for it in messages.
+        The name of the script in messages.
 
     Raises
     ------
@@ -51,13 +51,13 @@ class Script(_allot.Script):
 
     @classmethod
     def open(cls, name: str) -> "Script":
-        """Returns the published script of a name, such as ``"owl"``, or reads the script in a file, which goes first."""
+        """Returns the script in a file, or else the published script of this name, such as ``"owl"``."""
         name, text = _allot._read_script(name)
         return cls(text, name=name)
 
     @property
     def warnings(self) -> tuple[Diagnostic, ...]:
-        """What is worth a warning in the text."""
+        """The warnings about the text."""
         return diagnostics(self._warnings)
 
     def importance(self, layers, *, method: str = "wanda", unit: str | None = None) -> list[float]:
@@ -66,11 +66,11 @@ class Script(_allot.Script):
         Parameters
         ----------
         layers : Layers or mapping
-            The layers; a mapping from names of terminals to lists of arrays, one array for each layer, as :meth:`Layers.of` takes it.
+            The layers, or a mapping from names of terminals to lists with one array for each layer, as for :meth:`Layers.of`.
         method : str
-            The pruning method whose scores ``score`` stands for, where the script has no metric of its own.
+            The pruning method whose scores the terminal ``score`` holds, if the script has no metric of its own.
         unit : {"block", "projection", "row"}, optional
-            The allocation unit, instead of the script's own.
+            The allocation unit to use instead of the script's own.
 
         Examples
         --------
@@ -92,18 +92,18 @@ class Script(_allot.Script):
         lower: float = 0.0,
         upper: float = 1.0,
     ) -> _allot.Allocation:
-        """Returns how much of each layer is pruned.
+        """Returns the allocation of the script on some layers.
 
         Parameters
         ----------
         layers : Layers or mapping
-            As :meth:`importance` takes them.
+            As in :meth:`importance`.
         sparsity : float
-            The share of all weights that is to be pruned, from 0 to 1.
+            The target sparsity, from 0 to 1: the share of all weights to prune.
         method, unit
-            As :meth:`importance` takes them.
+            As in :meth:`importance`.
         lower, upper : float
-            Between which sparsities each unit must stay.
+            The lowest and highest sparsity of a unit.
         """
         from ._layers import Layers
 

@@ -1,4 +1,4 @@
-"""The search: asked for what it wants measured, and told losses in any order."""
+"""The search, with an ask-and-tell interface that takes losses in any order."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ Loss = Union[float, Sequence[Union[float, tuple[float, float]]]]
 
 
 class Search:
-    """A search that asks for tasks and is told their losses, in any order.
+    """A search that hands out tasks and takes their losses in any order.
 
     Parameters
     ----------
     model : path, optional
         The model's folder, or its id in the hub.
     sparsity : float, optional
-        The share of all weights in the blocks' linears that is to be pruned, from 0 to 1.
+        The target sparsity, from 0 to 1: the share of all weights in the blocks' linears to prune.
     out : path, optional
-        The folder to be written.
+        The output folder.
     resume : path, optional
-        Goes on with the run in this folder, in the place of model, sparsity, ``out`` and all options that the folder knows.
+        Continues the run in this folder; replaces model, sparsity, ``out`` and all options that the folder records.
     measure : str, optional
-        The name of a measure of one's own, which is kept with the run: losses of another measure are not mixed with these. Without it
-        losses are taken for the model's own, such as :meth:`measure` and workers measure.
+        The name of a custom measure. It is stored with the run, so that losses of different measures are never mixed. Without it,
+        losses must be the model's own, as measured by :meth:`measure` and by workers.
     progress : bool or callable, optional
-        As :meth:`Model.ratios` takes it; it is told how far opening the models is.
+        As in :meth:`Model.ratios`; it reports the progress of opening the models.
     **options
         The options of ``allot search``: ``texts="TEXTS", evaluations=200, lag=16`` is ``--texts TEXTS --evaluations 200 --lag 16``.
 
@@ -63,7 +63,7 @@ class Search:
 
     @classmethod
     def of_words(cls, arguments: Sequence[str], *, measure: str | None = None, progress: Any = None) -> "Search":
-        """Opens the search that the words behind ``allot search`` describe."""
+        """Opens the search that the arguments of ``allot search`` describe."""
         self = cls.__new__(cls)
         self._open(list(arguments), measure, progress)
         return self
@@ -73,64 +73,64 @@ class Search:
 
     @property
     def folder(self) -> str:
-        """The folder that the search writes."""
+        """The search's output folder."""
         return os.fspath(self._search.folder)
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more is asked for."""
+        """Whether the search needs no more losses."""
         return self._search.is_over
 
     @property
     def progress(self) -> dict[str, Any] | None:
-        """How far the search is; None before its first measurement."""
+        """The progress of the search; None before its first measurement."""
         return self._search.progress
 
     def settings(self) -> str:
-        """Returns the settings as JSON, with which :class:`Worker` opens the same models in another process."""
+        """Returns the settings as JSON, from which :class:`Worker` opens the same models in another process."""
         return self._search.settings()
 
     def ask(self) -> list[_allot.Task]:
-        """Returns the tasks that came up since the last call; none when losses of earlier tasks are waited for, or the search is over.
+        """Returns the new tasks since the last call; empty if the search waits for losses of earlier tasks, or is over.
 
-        The order of answers changes nothing. With ``lag=1`` each generation waits for the one before it; with a longer lag about as
-        many tasks can be measured at a time.
+        The order of answers does not change the results. With ``lag=1`` each generation waits for the previous one; with a longer lag,
+        about ``lag`` tasks can be measured at the same time.
         """
         return self._search.ask()
 
     def tell(self, task: _allot.Task | int, loss: Loss) -> None:
-        """Takes the loss of a task.
+        """Records the losses of a task.
 
         Parameters
         ----------
         task : Task or int
             The task, or its ``id``.
         loss : float or sequence
-            The loss of each window: numbers, lower being better, or pairs of divergence and loss as :meth:`measure` returns them. One
-            number will do for a task of one window. ``math.inf`` is the loss of a model that pruning has destroyed.
+            The loss of each window: numbers, where lower is better, or pairs of divergence and loss as returned by :meth:`measure`. A
+            task of one window also takes a single number. Use ``math.inf`` for a model that pruning has destroyed.
 
         Raises
         ------
         AnswerError
-            When a loss is not a number, there are not as many as windows, the task is unknown or has its losses already, or the search
-            is over. Nothing changes then.
+            When a loss is not a number, the number of losses differs from the number of windows, the task is unknown or has its losses
+            already, or the search is over. The search is then unchanged.
         """
         number = task if isinstance(task, int) else task.id
         self._search._tell(number, _pairs(loss))
 
     def measure(self, task: _allot.Task) -> list[tuple[float, float]]:
-        """Measures a task with the models of this process: pairs of divergence and loss, one for each window."""
+        """Measures a task with the models of this process, and returns one pair of divergence and loss for each window."""
         return self._search._measure(task)
 
     def run(self, loss: Callable[[_allot.Task], Loss] | None = None, *, workers: int | None = None) -> Run:
-        """Measures all tasks, and returns what was found.
+        """Measures all tasks, and returns the finished run.
 
         Parameters
         ----------
         loss : callable, optional
-            Measures a task, as :meth:`tell` takes it; :meth:`measure` by default.
+            Returns the loss of a task, in a form that :meth:`tell` takes; :meth:`measure` by default.
         workers : int, optional
-            How many threads call ``loss``: as many as there are cores by default, and one where ``loss`` is one's own.
+            The number of threads that call ``loss``: by default one per core, or one if ``loss`` is given.
         """
         count = workers or (1 if loss else os.cpu_count() or 1)
         measure = loss or self.measure
@@ -148,7 +148,7 @@ class Search:
         return self.end()
 
     def end(self) -> Run:
-        """Writes what was found into the folder, as the command does, and returns it.
+        """Writes the results into the folder, as the command does, and returns the run.
 
         Raises
         ------
@@ -159,7 +159,7 @@ class Search:
         return Run(self.folder)
 
     def stop(self) -> None:
-        """Ends the search where it is; ``Search(resume=FOLDER)`` goes on from there."""
+        """Stops the search; ``Search(resume=FOLDER)`` continues from there."""
         self._search.stop()
 
     def __enter__(self) -> "Search":
@@ -176,7 +176,7 @@ def _pairs(loss: Loss) -> list[tuple[float, float]]:
         try:
             pair = (float(value[0]), float(value[1])) if isinstance(value, (tuple, list)) else (float(value), float(value))
         except (TypeError, ValueError, IndexError):
-            raise AnswerError(f"a loss is a number, or a pair of divergence and loss, and not {value!r}") from None
+            raise AnswerError(f"a loss is a number, or a pair of divergence and loss, not {value!r}") from None
         pairs.append(pair)
     return pairs
 
@@ -193,19 +193,19 @@ def search(
     progress: bool | Callable[[str, float, float | None], None] | None = None,
     **options: Any,
 ) -> Run:
-    """Searches for an allocation function, and returns what was found.
+    """Searches for an allocation function, and returns the finished run.
 
     Parameters
     ----------
     model, sparsity, out, resume, progress, **options
-        As :class:`Search` takes them.
+        As in :class:`Search`.
     loss : callable, optional
-        A measure of one's own: takes a :class:`Task`, whose ``ratios`` say how much each module loses, and returns a number, lower being
-        better. Without it candidates are measured as the command does it.
+        A custom measure: takes a :class:`Task`, whose ``ratios`` hold the pruned share of each module, and returns a number, where lower
+        is better. Without it, candidates are measured as by the command.
     name : str, optional
-        What the measure is called; ``loss.__qualname__`` by default. Runs of another name are not mixed with this one.
+        The name of the measure; ``loss.__qualname__`` by default. A run can only be resumed with the same name.
     workers : int, optional
-        As :meth:`Search.run` takes it.
+        As in :meth:`Search.run`.
 
     Examples
     --------
@@ -221,12 +221,12 @@ def search(
     if loss is not None:
         measure = name or getattr(loss, "__qualname__", type(loss).__qualname__)
         if resume is None:
-            # One number is the loss of one window; where no text is named, one has to stand for it.
+            # A single number is the loss of one window. The search needs a fitness text, so the calibration text replaces a missing one.
             options.setdefault("windows", 1)
             if not {"texts", "fitness"} & set(options) and "calibration" in options:
                 options["fitness"] = options["calibration"]
     elif name is not None:
-        raise ArgumentError("`name` names a measure of one's own, and there is no `loss`")
+        raise ArgumentError("`name` is the name of a custom measure, but there is no `loss`")
     opened = Search(model, sparsity, out=out, resume=resume, measure=measure, progress=progress, **options)
     with opened:
         return opened.run(loss, workers=workers)

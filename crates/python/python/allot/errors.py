@@ -1,4 +1,4 @@
-"""What can go wrong, as exceptions: one family, of which :class:`AllotError` is the base."""
+"""The exceptions of the package; :class:`AllotError` is their base."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Diagnostic:
     line, column : int
         The line and the column of the place, from 1.
     help : tuple of str
-        What to do.
+        Hints about what to do.
     """
 
     severity: str
@@ -60,16 +60,16 @@ def diagnostics(text: str) -> tuple[Diagnostic, ...]:
 
 
 class AllotError(Exception):
-    """Says that something cannot be done, and why.
+    """Raised when something cannot be done.
 
     Attributes
     ----------
     message : str
         What is wrong.
     help : tuple of str
-        What to do, a line each.
+        Hints about what to do, one line each.
     diagnostics : tuple of Diagnostic
-        What is wrong with a script, with places in its text; empty for other failures.
+        The errors of a script, with their places in its text; empty for other failures.
     """
 
     def __init__(self, message: str, help: tuple[str, ...] = (), diagnostics: tuple[Diagnostic, ...] = ()):
@@ -87,15 +87,15 @@ class AllotError(Exception):
 
 
 class ScriptError(AllotError):
-    """Says that a script has errors, or has no value on a model."""
+    """Raised when a script has errors, or has no value on a model."""
 
 
 class ArgumentError(AllotError, ValueError):
-    """Says that arguments cannot be used, or contradict each other."""
+    """Raised when arguments cannot be used, or contradict each other."""
 
 
 class AnswerError(AllotError, ValueError):
-    """Says that a search does not take some losses: they are not numbers, too few, told before, or of an unknown task."""
+    """Raised when a search refuses losses: they are not numbers, too few or too many, told before, or belong to an unknown task."""
 
 
 def from_failure(text: str) -> AllotError:

@@ -1,6 +1,7 @@
-"""A search on as many machines as Ray gives it.
+"""A search on the machines of a Ray cluster.
 
-Ray places the work, restarts what dies and grows or shrinks; the driver alone asks the search, tells it losses and keeps the journal.
+Ray places the workers, and the cluster may grow or shrink. Only the driver asks the search for tasks, tells it losses and writes the
+journal.
 """
 
 from __future__ import annotations
@@ -23,30 +24,30 @@ from ._run import Run
 from ._search import Search
 from .errors import AllotError, ArgumentError
 
-#: How often a task is begun before it counts as failed.
+#: Number of attempts before a task counts as failed.
 ATTEMPTS = 3
-#: How long the driver waits for an answer before it looks at deadlines and free room.
+#: Seconds that the driver waits for an answer before it checks deadlines and free resources.
 TICK = 0.25
-#: The file in a run's folder that says which tasks failed, and why.
+#: The file in a run's folder that records the failed tasks, with reasons.
 FAILURES = "failures.jsonl"
 
 
 @dataclass(frozen=True)
 class Workers:
-    """What a search asks Ray for.
+    """The workers that a search asks Ray for.
 
     Attributes
     ----------
     count : int, optional
-        The most workers; as many as the cluster has room for without it. Each holds the models.
+        The largest number of workers; by default as many as the cluster has room for. Each holds the models.
     cpus, gpus : float
-        The processors and cards of a worker.
+        The processor cores and GPUs of a worker.
     device, precision : str
-        Where a worker computes, and in which type; Ray numbers a worker's own cards from 0.
+        The device that a worker computes on, and the type it computes in; Ray numbers a worker's own GPUs from 0.
     deadline : float, optional
-        After how many seconds a task is begun again elsewhere.
+        Seconds after which a task is started again on another worker.
     any_device : bool
-        Whether workers on devices of other kinds than the driver's may measure, whose losses differ in the last digits.
+        Whether workers may use devices of another kind than the driver's, whose losses differ in the last digits.
     """
 
     count: int | None = None
@@ -70,7 +71,7 @@ class Workers:
 
 
 class Measurer:
-    """Measures a search's tasks in a process of Ray's."""
+    """Measures a search's tasks in a Ray process."""
 
     def __init__(self, settings: str, workers: Workers):
         self._worker = _allot.Worker(
@@ -78,13 +79,13 @@ class Measurer:
         )
 
     def ready(self) -> str:
-        """Returns where the worker is, once its models are open."""
+        """Returns the id of the worker's node, once its models are open."""
         import ray
 
         return ray.get_runtime_context().get_node_id()
 
     def measure(self, task: str) -> list[tuple[float, float]]:
-        """Measures a task as :meth:`Task.to_json` writes it."""
+        """Measures a task given as JSON by :meth:`Task.to_json`."""
         return self._worker.measure(task)
 
 
@@ -115,12 +116,12 @@ class _Running:
 
     @property
     def may_have_been_dead(self) -> bool:
-        """Whether the worker may have died before it was given the task, of which nobody tells the driver."""
+        """Whether the worker may have died before it got the task, which Ray does not report to the driver."""
         return self.begun - self.worker.since > 4 * TICK
 
 
 class Pool:
-    """Workers on a cluster, which come and go."""
+    """A changing set of workers on a cluster."""
 
     def __init__(self, make: Callable[[], Any], workers: Workers):
         import ray
@@ -138,25 +139,25 @@ class Pool:
 
     @property
     def size(self) -> int:
-        """How many workers there are, those that start included."""
+        """The number of workers, including those that are starting."""
         return len(self._idle) + len(self._starting) + len(self._running)
 
     @property
     def ready(self) -> int:
-        """How many workers wait for a task."""
+        """The number of workers that wait for a task."""
         return len(self._idle)
 
     @property
     def open(self) -> int:
-        """How many tasks have no losses yet."""
+        """The number of tasks without losses."""
         return len(self._queue) + len(self._running)
 
     def put(self, task: _allot.Task) -> None:
-        """Takes a task to be measured."""
+        """Adds a task to the queue."""
         self._queue.append(_Pending(task))
 
     def results(self) -> list[tuple[_allot.Task, list[tuple[float, float]]]]:
-        """Waits a little, and returns what was measured meanwhile."""
+        """Waits a short time, and returns the tasks measured meanwhile with their losses."""
         self._grow()
         self._dispatch()
         refs = [*self._running, *self._starting]
@@ -165,7 +166,7 @@ class Pool:
             return []
         done, _ = self._ray.wait(refs, num_returns=1, timeout=TICK)
         if done:
-            # All that is done by now.
+            # Takes everything that is done by now.
             done, _ = self._ray.wait(refs, num_returns=len(refs), timeout=0)
         found = []
         for ref in done:
@@ -184,13 +185,13 @@ class Pool:
             self._ray.kill(actor)
 
     def _grow(self) -> None:
-        """Starts workers where there is work and room for them."""
+        """Starts workers while the cluster has room for them."""
         now = time.monotonic()
         if now - self._looked < 1.0 and self.size:
             return
         self._looked = now
         most = self._workers.count or sys.maxsize
-        # One that waits for room starts as soon as a node brings it.
+        # Keeps one worker waiting, which starts as soon as a node with room joins.
         if not self.size:
             self._start()
         room = self._ray.available_resources()
@@ -211,8 +212,8 @@ class Pool:
         try:
             self._ray.get(ref)
         except self._ray.exceptions.RayError as error:
-            # A node that was lost meanwhile is not there on the next try; what its own code raises, such as for files that are not the
-            # search's, is raised again.
+            # A lost node is gone on the next try. Errors of the worker's own code, such as files that differ from the search's, are
+            # raised again.
             if "creation task" in str(error):
                 self._failed_starts += 1
                 if "AllotError" in str(error) or self._failed_starts >= ATTEMPTS:
@@ -239,7 +240,7 @@ class Pool:
             else:
                 self._again(running.pending, "its worker died")
         except self._ray.exceptions.RayError as error:
-            # The worker lives, and what it lacks now, such as memory, it may have later.
+            # The worker is alive, and the cause, such as too little memory, may be temporary.
             self._idle.append(_Idle(running.worker.actor))
             self._again(running.pending, _reason(error))
         else:
@@ -266,7 +267,7 @@ class Pool:
 
 
 def _last_line(text: str) -> str:
-    """Returns the last line of an error's text, behind all frames; what to do about it stands below it."""
+    """Returns the last line of an error's text before its help lines, which follows all stack frames."""
     lines = [line.strip() for line in text.strip().splitlines()]
     said = [line for line in lines if line and not line.startswith("= help:")]
     return said[-1] if said else "no reason was given"
@@ -278,10 +279,10 @@ def _reason(error: Exception) -> str:
 
 
 def measure(search: Search, pool: Pool, progress: Callable[[str, float, float | None], None] | None = None) -> Run:
-    """Measures all tasks of a search by a pool of workers, and returns what was found."""
+    """Measures all tasks of a search with a pool of workers, and returns the finished run."""
     while not search.is_over:
         if not pool.open:
-            # Nothing is on its way, so that the search has something to ask, or is over.
+            # No task is open, so the search has new tasks or is over.
             for task in search.ask():
                 pool.put(task)
         for task, losses in pool.results():
@@ -302,7 +303,7 @@ def measure(search: Search, pool: Pool, progress: Callable[[str, float, float | 
 
 
 def _record(search: Search, pending: _Pending) -> None:
-    """Writes down that a task failed."""
+    """Records a failed task in the run's folder."""
     line = {"task": pending.task.id, "script": pending.task.script, "reasons": pending.reasons}
     with open(os.path.join(search.folder, FAILURES), "a") as file:
         file.write(json.dumps(line) + "\n")
@@ -319,17 +320,17 @@ def run(
     progress: bool | Callable[[str, float, float | None], None] | None = None,
     **options: Any,
 ) -> Run:
-    """Searches on a cluster, and returns what was found: the same, to the byte, as one machine finds with the same seed and lag.
+    """Searches on a cluster, and returns the finished run: to the byte the same as on one machine with the same seed and lag.
 
     Parameters
     ----------
     model, sparsity, out, resume, progress, **options
-        As :class:`Search` takes them. The models' and texts' paths lead to the same files on every node. ``lag`` says about how many tasks
-        can be measured at a time; it is 64 here where it is not given.
+        As in :class:`Search`. The paths of models and texts must lead to the same files on every node. ``lag`` is about the number of
+        tasks that can be measured at the same time; its default here is 64.
     address : str, optional
-        Ray's address: ``"auto"`` for the cluster that this machine belongs to, None for one that is started here.
+        Ray's address: ``"auto"`` for the cluster of this machine, None to start one here.
     workers : Workers
-        What each worker takes, and how many there are.
+        The number and resources of the workers.
     """
     given = [] if model is None else [os.fspath(model)]
     if resume is None:
@@ -342,7 +343,7 @@ def _of_words(arguments: Sequence[str], address: str | None, workers: Workers, p
     try:
         import ray
     except ImportError:
-        raise AllotError("Ray is not installed", ("pip install 'allot[ray]'",)) from None
+        raise AllotError("Ray is not installed", ("run `pip install 'allot[ray]'`",)) from None
     with Search.of_words([*arguments, *_device(workers)], progress=progress) as search:
         if not ray.is_initialized():
             ray.init(address=address, log_to_driver=False, logging_level="warning")
@@ -356,12 +357,12 @@ def _of_words(arguments: Sequence[str], address: str | None, workers: Workers, p
 
 
 def _device(workers: Workers) -> list[str]:
-    """Returns the driver's own device: the workers', so that what it does itself is as they would."""
+    """Returns the options for the driver's device: the same as the workers', so that its own measurements equal theirs."""
     return ["--device", workers.device, "--precision", workers.precision]
 
 
 def _parser() -> argparse.ArgumentParser:
-    """Returns what reads a cluster's options, which `allot search --help` describes; the others are read by the command itself."""
+    """Returns the parser of the cluster's options, which `allot search --help` describes; the command parses the other options."""
     parser = argparse.ArgumentParser(prog="allot search", add_help=False, allow_abbrev=False)
     parser.add_argument("--ray", metavar="ADDRESS")
     parser.add_argument("--workers", type=int)
@@ -387,7 +388,7 @@ def main(arguments: Sequence[str]) -> int:
         )
         found = _of_words(rest, address, workers, shown(None if ours.quiet else True))
     except KeyboardInterrupt:
-        print("interrupted; `allot search --resume RUN --ray ADDRESS` goes on from there", file=sys.stderr)
+        print("interrupted; `allot search --resume RUN --ray ADDRESS` continues from there", file=sys.stderr)
         return 130
     except (AllotError, ArgumentError) as error:
         print(f"error: {error}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Live models of PyTorch: statistics by hooks, ratios, and masks that are applied in place. PyTorch itself is the caller's."""
+"""Live PyTorch models: statistics by hooks, ratios, and masks that are applied in place. The caller has to install PyTorch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .errors import ArgumentError
 if TYPE_CHECKING:
     import torch
 
-# What a projection is, by the end of its module's name, in the families that transformers has.
+# The kind of a projection by the end of its module's name, in the model families of transformers.
 _KINDS = {
     "q_proj": "query",
     "k_proj": "key",
@@ -45,7 +45,7 @@ def collect(model: "torch.nn.Module", batches: Iterable[Any]) -> Layers:
     Parameters
     ----------
     model : torch.nn.Module
-        A model whose blocks lie in ``layers``, ``blocks`` or ``h``, as transformers has them.
+        A model whose blocks are in ``layers``, ``blocks`` or ``h``, as in transformers.
     batches : iterable
         Tensors of token ids, ``[samples, tokens]``, or mappings of keyword arguments.
     """
@@ -87,8 +87,8 @@ def layers(model: "torch.nn.Module", second_moments: Mapping[str, Any] | None = 
     model : torch.nn.Module
         The model.
     second_moments : mapping, optional
-        For each linear, by name, the mean over samples of the sum over tokens of its input squared, ``[columns]``: what one's own hooks
-        have summed, or :meth:`allot.Model.second_moments`.
+        For each linear, by name, the mean over samples of the sum over tokens of its input squared, ``[columns]``: from your own hooks,
+        or from :meth:`allot.Model.second_moments`.
     """
     found = linears(model)
     moments = second_moments or {}
@@ -112,15 +112,15 @@ def layers(model: "torch.nn.Module", second_moments: Mapping[str, Any] | None = 
 
 
 def apply(model: "torch.nn.Module", masks: Mapping[str, np.ndarray]) -> int:
-    """Sets the weights that masks mark to zero, in place, and returns how many they are.
+    """Sets the weights marked by masks to zero, in place, and returns their number.
 
     Parameters
     ----------
     model : torch.nn.Module
         The model.
     masks : mapping
-        For each linear, by name, an array of bool, ``[rows, columns]``, true where a weight goes, as :meth:`Layers.masks` and
-        :meth:`Model.masks` return them.
+        For each linear, by name, a bool array of shape ``[rows, columns]``, true where a weight is pruned, as returned by
+        :meth:`Layers.masks` and :meth:`Model.masks`.
     """
     import torch
 
@@ -128,10 +128,10 @@ def apply(model: "torch.nn.Module", masks: Mapping[str, np.ndarray]) -> int:
     unknown = sorted(set(masks) - set(found))
     if unknown:
         raise ArgumentError(f"the model has no linear `{unknown[0]}` in its blocks")
-    # All shapes are looked at before any weight is changed.
+    # Checks all shapes before any weight is changed.
     for name, mask in masks.items():
         if tuple(mask.shape) != tuple(found[name].weight.shape):
-            raise ArgumentError(f"the mask of {name} is {mask.shape}, and its weight {tuple(found[name].weight.shape)}")
+            raise ArgumentError(f"the mask of {name} has the shape {mask.shape}, but its weight {tuple(found[name].weight.shape)}")
     pruned = 0
     with torch.no_grad():
         for name, mask in masks.items():
