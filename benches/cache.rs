@@ -1,9 +1,9 @@
-//! A thousand formulas of a few reductions on a real model, as a search evaluates them: with and without the cache of what
-//! reductions gave.
+//! Evaluates a thousand formulas of a few reductions on a real model, as a search does, with and without the cache of reductions'
+//! results.
 //!
 //!     cargo bench --bench cache
 //!
-//! Formulas come in generations of 50, each generation in one call.
+//! Formulas are evaluated in generations of 50, one call per generation.
 
 use std::hint::black_box;
 use std::path::Path;
@@ -34,7 +34,7 @@ const REDUCTIONS: [&str; 12] = [
     "median(score)",
 ];
 
-/// How many formulas are evaluated in one call.
+/// Number of formulas evaluated in one call.
 const GENERATION: usize = 50;
 
 fn scripts(count: usize) -> Vec<Script> {

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""What each way to allocate is worth on a real model, after what `allot prune` really writes.
+"""Compares ways to allocate on a real model, by the perplexity of the folders that `allot prune` writes.
 
     cargo build --release && ALLOT=target/release/allot python benches/descent.py MODEL C4 WIKITEXT OUT [--sparsity 0.6] [--seeds 3]
 
 MODEL is a model's folder, C4 a file of JSON lines with at least a thousand documents, WIKITEXT is WikiText-2's `wiki.test.raw`, and OUT is
-a folder that keeps every result: the same command goes on where it was stopped. Documents 0 to 199 of C4 are the calibration text,
-200 to 799 the fitness text, 800 to 899 the selection text; WikiText-2 is read by nothing but the last measurement. Each seed draws other
-calibration windows, and other windows of the fitness text for each step. A table in Markdown is printed: perplexity on WikiText-2 for each
-method, the mean over seeds and the lowest and highest, and the tokens that deciding took (a pass back counts as two forward).
+a folder that keeps every result: the same command continues where it was stopped. Documents 0 to 199 of C4 are the calibration text,
+200 to 799 the fitness text, 800 to 899 the selection text; only the last measurement reads WikiText-2. Each seed draws different
+calibration windows, and different windows of the fitness text for each step. The script prints a Markdown table with the perplexity on
+WikiText-2 for each method (the mean over seeds, with the lowest and highest), and the tokens that deciding took (a backward pass counts as
+two forward passes).
 
 Uniform and OWL decide nothing by measurement. The slope of ATP is the one of SLOPES with the lowest divergence on the selection text.
 """
@@ -40,11 +41,11 @@ def arguments():
     parser.add_argument("--steps", type=int, default=18)
     parser.add_argument("--step-windows", type=int, default=8)
     parser.add_argument("--length", type=int, default=512)
-    parser.add_argument("--samples", type=int, default=32, help="calibration windows")
+    parser.add_argument("--samples", type=int, default=32, help="number of calibration windows")
     parser.add_argument("--selection-windows", type=int, default=6)
-    parser.add_argument("--limit", type=int, help="the most windows of WikiText-2")
-    parser.add_argument("--window", type=int, default=1024, help="tokens of a window of WikiText-2")
-    parser.add_argument("--minutes", type=float, help="begins no further step after so many minutes")
+    parser.add_argument("--limit", type=int, help="largest number of windows of WikiText-2")
+    parser.add_argument("--window", type=int, default=1024, help="tokens in a window of WikiText-2")
+    parser.add_argument("--minutes", type=float, help="starts no further command after this number of minutes")
     return parser.parse_args()
 
 
@@ -60,16 +61,16 @@ class Bench:
         return str(self.given.out / f"{name}.jsonl")
 
     def allot(self, *words):
-        """Runs a command; returns what it printed as JSON."""
+        """Runs a command, and returns the JSON that it prints."""
         given = self.given
         if given.minutes and time.monotonic() - self.begun > 60 * given.minutes:
-            sys.exit("stopped after --minutes; the same command goes on")
+            sys.exit("stopped after --minutes; the same command continues")
         command = [os.environ.get("ALLOT", "allot"), *map(str, words), "--quiet", "--format", "json"]
         ran = subprocess.run(command, stdout=subprocess.PIPE, check=True)
         return json.loads(ran.stdout)
 
     def kept(self, name, make):
-        """Returns a result that is kept in a file, and makes it where there is none."""
+        """Returns a result from its file, after computing it if the file is missing."""
         path = self.given.out / f"{name}.json"
         if not path.exists():
             found = make()
@@ -82,7 +83,7 @@ class Bench:
         return ["--samples", given.samples, "--length", given.length, "--seed", seed]
 
     def decided(self, way, seed):
-        """Returns what `allot prune` takes as a script, and how many tokens it took to decide."""
+        """Returns the script argument for `allot prune`, and the tokens that deciding took."""
         given = self.given
         read = given.samples * given.length
         if way == "uniform":
@@ -144,7 +145,7 @@ def main():
     bench = Bench(given)
     methods, ways = given.methods.split(","), given.ways.split(",")
     rows = {way: {method: [] for method in methods} | {"tokens": 0} for way in ways}
-    # Seed by seed, so that what is done first is a whole table.
+    # The outer loop is over seeds, so that an interrupted run has all ways for the first seeds.
     for seed in range(given.seeds):
         for method in methods:
             for way in ways:

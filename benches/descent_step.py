@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
-"""The time and the memory of a step of a descent, beside the same step in PyTorch.
+"""Compares the time and memory of one step of a descent with the same step in PyTorch.
 
     pip install torch transformers tokenizers
     cargo build --release && ALLOT=target/release/allot python benches/descent_step.py MODEL TEXT [UNIT]
 
-A step reads WINDOWS fresh windows of LENGTH tokens: the dense model forward, the pruned model forward and back, and the sums at the
-thresholds. allot's is the difference of two whole descents, of ONE and of MANY steps, over the steps that the longer one has more, so
-that what is done once does not count; no selection text is read. PyTorch's has the same parts: transformers' own model in f32, one window
-at a time, Wanda's ranks from the first window, and the mean of minus gradient times weight over a band of 0.02 of each row. The forward
-pass is the pruned one alone. Of TURNS turns the least time counts. Memory is the largest resident set of the process.
+A step reads WINDOWS fresh windows of LENGTH tokens: a forward pass of the dense model, a forward and backward pass of the pruned model,
+and the sums at the thresholds. allot's time is the difference between two whole descents, of ONE and of MANY steps, divided by the
+difference in steps, so that the preparation does not count; no selection text is read. PyTorch's step has the same parts: transformers'
+own model in f32, one window at a time, Wanda's ranks from the first window, and the mean of minus gradient times weight over a band of
+0.02 of each row. The forward pass is that of the pruned model only. The lowest time of TURNS turns counts. Memory is the largest resident
+set of the process.
 """
 
 import json
@@ -122,7 +123,7 @@ def main():
     seconds, peak = ours(model, text, unit)
     forward, step, peak_there = theirs(model, text)
     name = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "?")
-    print(f"{Path(model).name}, a step of {WINDOWS} windows of {LENGTH} tokens, a ratio for each {unit}; "
+    print(f"{Path(model).name}, a step of {WINDOWS} windows of {LENGTH} tokens, one ratio for each {unit}; "
           f"{os.cpu_count()} cores of {name}; {platform.system()}; load before: {load:.1f}\n")
     print("| | a step, seconds | forward alone, seconds | step over PyTorch's forward | peak, MiB |")
     print("|---|---:|---:|---:|---:|")

@@ -1,11 +1,11 @@
-//! The one pass over all weights, their fingerprint and the check for finite numbers, beside a plain read of the same bytes.
+//! Compares the pass over all weights that computes the fingerprint and checks for finite numbers with a plain read of the same bytes.
 //!
 //!     cargo bench --bench fingerprint
 //!
-//! A model of LLaMA's shapes is generated (f16, 860 MB, in a temporary folder). Each time it is opened anew, so that both map the files' pages
-//! again, as a command does, and leaves none of them mapped: the pass gives pages back as it goes, and the read when it is done. The read
-//! adds up all bytes on all cores, eight at a time, in pieces of the same size; both are done in turns, and
-//! the fastest of each counts.
+//! The bench generates a model with LLaMA's shapes (f16, 860 MB, in a temporary folder). It opens the model anew for each measurement, so
+//! that both sides map the files' pages again, as a command does, and leave none of them mapped: the pass releases pages as it goes, the
+//! read when it is done. The read adds up all bytes on all cores, eight at a time, in pieces of the same size. Both take turns, and the
+//! fastest time of each counts.
 
 use std::fs;
 use std::hint::black_box;

@@ -1,6 +1,6 @@
-"""PyTorch's figures beside those of `cargo bench --features cuda --bench gpu`, on the same card: a copy, a matrix product, the bench's
-reductions by `torch.compile`, and the tokens a second of LLaMAs with random weights through transformers. Run it in the same minute
-as the bench.
+"""Measures with PyTorch what `cargo bench --features cuda --bench gpu` measures, on the same GPU: a copy, a matrix product, the bench's
+reductions by `torch.compile`, and the tokens per second of LLaMA models with random weights in transformers. Run it right before or after
+the bench.
 
     python3 benches/gpu.py [--without-7b | --reductions]
 

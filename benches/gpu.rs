@@ -1,12 +1,14 @@
-//! A GPU's figures beside the ceilings of the same run, and what bounds each: reductions against a copy or against the special
+//! Measures a GPU's figures against the limits found in the same run: reductions against a copy and against the rate of special
 //! functions, perplexity against a matrix product, and the candidates of a search against the model's own forward pass.
 //!
 //!     cargo bench --features cuda --bench gpu [-- --quick | --reductions | --descent | --write FOLDER]
 //!
-//! Models are generated in a folder in memory (LLaMA's shapes, random weights: only speed counts): 1 B parameters for perplexity,
-//! SmolLM2's shape and a 7B's for searches, 13.5 GB; `--quick` takes small ones, which shows that it runs, `--reductions` stops after the reductions, and `--descent` measures a step of a descent alone; `--write` only writes the model of SmolLM2's shape, for commands to be timed on. Without a GPU it says so and measures nothing. `benches/gpu.py` has PyTorch do the same. Goals on an
-//! H100: plain reductions at 70 % of a copy's bytes a second, perplexity in bf16 at 1.1 times PyTorch's, a candidate on 7B in 1.15
-//! times the dense model's seconds and below 1.2.
+//! The bench generates models in a folder in memory (LLaMA's shapes, random weights, as only speed counts): 1 B parameters for perplexity,
+//! SmolLM2's shape and a 7B shape (13.5 GB) for searches. `--quick` uses small models, to show that everything runs; `--reductions` stops
+//! after the reductions; `--descent` measures only a step of a descent; `--write` only writes the model of SmolLM2's shape, for timing
+//! commands. Without a GPU the bench says so and measures nothing. `benches/gpu.py` measures the same with PyTorch. Goals on an H100: plain
+//! reductions at 70 % of a copy's bytes per second, perplexity in bf16 at 1.1 times PyTorch's, a candidate on 7B in 1.15 times the dense
+//! model's seconds and below 1.2.
 
 use std::error::Error;
 use std::hint::black_box;
@@ -40,7 +42,7 @@ use half::bf16;
 mod generated;
 use generated::Shape;
 
-/// Twenty typical reductions, all known after one round.
+/// Twenty typical reductions, which all need one round.
 const TWENTY: [&str; 20] = [
     "mean(score)",
     "std(score)",
@@ -64,14 +66,14 @@ const TWENTY: [&str; 20] = [
     "mean(softplus(weight))",
 ];
 
-/// Special functions that [`TWENTY`] take of each weight: logarithms of the score and the weight, a root, an exponential, and two
-/// functions each for the sigmoid, softplus and both hyperbolic tangents, as the compiled kernel has them.
+/// Special functions per weight in the compiled kernel of [`TWENTY`]: logarithms of the score and of the weight, a root, an exponential,
+/// and two functions each for the sigmoid, softplus and both hyperbolic tangents.
 const SPECIAL: f64 = 12.0;
 
-/// Sums and extremes of the weight alone, which take little arithmetic: what memory bounds.
+/// Sums and extremes of the weight only. They take little arithmetic, so memory bounds them.
 const PLAIN: [&str; 4] = ["mean(weight)", "l1(weight)", "max(weight)", "l2(weight)"];
 
-/// SmolLM2-135M's shape, but for its three heads of keys and values.
+/// SmolLM2-135M's shape, except for its three key and value heads.
 const SMOL: Shape = Shape { blocks: 30, hidden: 576, mlp: 1536, heads: 9, vocabulary: 49_152 };
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -102,13 +104,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let rate = reduction_rate(&engine, &PLAIN, linears)?;
     println!(
-        "4 plain reductions of bf16: {:.0} GB/s, {:.0} % of the copy; memory bounds them",
+        "4 plain reductions of bf16: {:.0} GB/s, {:.0} % of the copy; bound by memory",
         rate / 1e9,
         100.0 * rate / copy
     );
     let rate = reduction_rate(&engine, &TWENTY, linears)?;
     println!(
-        "20 reductions of bf16: {:.0} GB/s, {:.0} % of what the special functions allow, {SPECIAL} a weight; these and the other instructions bound them",
+        "20 reductions of bf16: {:.0} GB/s, {:.0} % of the limit by special functions, {SPECIAL} per weight; bound by these and the other instructions",
         rate / 1e9,
         100.0 * rate / 2.0 * SPECIAL / special
     );
@@ -121,7 +123,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     search(&engine, quick)
 }
 
-/// Returns the least seconds of several turns; the device is waited for.
+/// Returns the lowest time of several turns in seconds, each measured until the device has finished.
 fn least(
     device: &Device,
     turns: usize,
@@ -139,7 +141,7 @@ fn least(
     Ok(least)
 }
 
-/// Copies 64 bytes a thread.
+/// Copies 64 bytes per thread.
 const COPY: &str = r#"
 extern "C" __global__ void copy(const uint4* from, unsigned long long n, uint4* to) {
     unsigned long long at = (unsigned long long)blockIdx.x * 1024 + threadIdx.x;
@@ -148,7 +150,7 @@ extern "C" __global__ void copy(const uint4* from, unsigned long long n, uint4* 
     for (int i = 0; i < 4; i++) if (at + i * 256 < n) to[at + i * 256] = x[i];
 }"#;
 
-/// Computes 64 exponentials a thread, four chains side by side, and writes one number.
+/// Computes 64 exponentials per thread in four independent chains, and writes one number.
 const SPECIALS: &str = r#"
 extern "C" __global__ void special(float* to) {
     float x[4];
@@ -156,7 +158,7 @@ extern "C" __global__ void special(float* to) {
     #pragma unroll
     for (int turn = 0; turn < 16; turn++)
         for (int i = 0; i < 4; i++) asm volatile("ex2.approx.ftz.f32 %0, %0;" : "+f"(x[i]));
-    // Every thread's numbers are looked at, or the compiler would leave most of them out.
+    // The condition uses every thread's numbers, or the compiler would remove most of the work.
     float sum = x[0] + x[1] + x[2] + x[3];
     if (threadIdx.x == 0 || sum < 0.0f) to[blockIdx.x] = sum;
 }"#;
@@ -174,7 +176,7 @@ fn special_rate(engine: &Engine, threads: usize) -> Result<f64, Box<dyn Error>> 
     Ok(64.0 * threads as f64 / seconds)
 }
 
-/// Returns the seconds that a kernel takes which writes so many singles.
+/// Returns the seconds that a kernel with an output of `singles` f32 numbers takes.
 fn kernel_seconds(
     engine: &Engine,
     (text, kernel): (&str, &'static str),
@@ -200,7 +202,7 @@ fn product_rate(device: &Device, size: usize) -> Result<f64, Box<dyn Error>> {
     Ok(2.0 * (size as f64).powi(3) / seconds)
 }
 
-/// Returns the bytes of weights a second that reductions go through, the weights lying on the device.
+/// Returns the bytes of weights per second that reductions process, with the weights in device memory.
 fn reduction_rate(engine: &Engine, texts: &[&str], linears: usize) -> Result<f64, Box<dyn Error>> {
     let (rows, columns) = (11_008, 8192);
     let values: Vec<bf16> =
@@ -272,7 +274,7 @@ fn perplexity(engine: &Engine, product: f64, quick: bool) -> Result<(), Box<dyn 
     })?;
     let operations = 2.0 * shape.products() as f64 * tokens.ids().len() as f64;
     println!(
-        "perplexity in bf16, {:.2} B products a token: {:.0} tokens/s, {:.0} % of the matrix product",
+        "perplexity in bf16, {:.2} B products per token: {:.0} tokens/s, {:.0} % of the matrix product",
         shape.products() as f64 / 1e9,
         tokens.ids().len() as f64 / seconds,
         100.0 * operations / seconds / product
@@ -280,21 +282,21 @@ fn perplexity(engine: &Engine, product: f64, quick: bool) -> Result<(), Box<dyn 
     Ok(())
 }
 
-/// Of which formulas are made: another order is another kernel, where another number is not.
+/// The functions in formulas. A different order needs a different kernel, while a different number does not.
 const FUNCTIONS: [&str; 8] = ["sqrt", "sigmoid", "tanh", "softplus", "square", "abs", "exp", "atan"];
 
 /// A search whose candidates are timed.
 struct Searched<'a> {
     shape: Shape,
     precision: Precision,
-    /// Windows, and tokens of each.
+    /// The number of windows, and the tokens of each.
     text: (usize, usize),
     method: &'a Method,
-    /// Formulas that are evaluated together, as a generation's are.
+    /// The number of formulas that are evaluated together, as in a generation.
     generation: usize,
 }
 
-/// Times candidates of a search, each another formula, and the model's own forward pass on the same windows.
+/// Times candidates of a search, each with a different formula, and the model's own forward pass on the same windows.
 fn candidates(engine: &Engine, searched: &Searched<'_>) -> Result<(), Box<dyn Error>> {
     let Searched { shape, precision, text: (windows, length), method, generation } = *searched;
     let folder = in_memory()?;
@@ -306,7 +308,7 @@ fn candidates(engine: &Engine, searched: &Searched<'_>) -> Result<(), Box<dyn Er
     let cancel = Cancel::default();
     let subject = Subject::new(&checkpoint, None, method, Pattern::Unstructured, &texts, &cancel)?;
     engine.device().synchronize()?;
-    println!("  {:.1} s to begin", start.elapsed().as_secs_f64());
+    println!("  {:.1} s to prepare", start.elapsed().as_secs_f64());
     let metric = script("magnitude").and_then(|script| script.metric).ok_or("no metric")?;
     let (data, backend) = (subject.data()?, subject.backend());
     let decoder = Decoder::load(&checkpoint, &engine.device())?;
@@ -321,7 +323,7 @@ fn candidates(engine: &Engine, searched: &Searched<'_>) -> Result<(), Box<dyn Er
     let busy = Busy::begin();
     let seconds = each
         * least(&engine.device(), 4, || {
-            // Other formulas each time, so that their kernel is compiled and their reductions are computed.
+            // New formulas each time, so that kernels are compiled and reductions computed every time.
             let scripts: Vec<Script> = (0..generation)
                 .map(|_| {
                     turn += 1;
@@ -350,10 +352,10 @@ fn candidates(engine: &Engine, searched: &Searched<'_>) -> Result<(), Box<dyn Er
             Ok(())
         })?;
     let busy =
-        busy.end().map_or_else(String::new, |share| format!("; the card is busy {share:.0} % of the time"));
+        busy.end().map_or_else(String::new, |share| format!("; the GPU is busy {share:.0} % of the time"));
     let count = (windows * length) as f64;
     println!(
-        "  {:.4} s a candidate of {generation} ({:.4} s its formula, {:.4} s its losses), {:.4} s the dense model: {:.2} times; {:.0} of {:.0} tokens/s, {:.0} %{busy}",
+        "  {:.4} s per candidate of {generation} ({:.4} s for its formula, {:.4} s for its losses), {:.4} s for the dense model: {:.2} times; {:.0} of {:.0} tokens/s, {:.0} %{busy}",
         seconds,
         parts[0],
         parts[1],
@@ -366,8 +368,8 @@ fn candidates(engine: &Engine, searched: &Searched<'_>) -> Result<(), Box<dyn Er
     Ok(())
 }
 
-/// Times one step of a descent, forward and back with the worth of the weights at all thresholds, and the dense model's forward pass on
-/// the same windows.
+/// Times one step of a descent (forward and backward pass with the sums at all thresholds), and the dense model's forward pass on the
+/// same windows.
 fn descent_step(engine: &Engine, quick: bool) -> Result<(), Box<dyn Error>> {
     let shape = small(quick);
     let folder = in_memory()?;
@@ -405,9 +407,9 @@ fn descent_step(engine: &Engine, quick: bool) -> Result<(), Box<dyn Error>> {
             Ok(())
         })?;
         let busy =
-            busy.end().map_or_else(String::new, |it| format!("; the card is busy {it:.0} % of the time"));
+            busy.end().map_or_else(String::new, |it| format!("; the GPU is busy {it:.0} % of the time"));
         println!(
-            "descent on SmolLM2's shape, 16 windows of 1024 tokens, {name}: {step:.3} s a step, {dense:.3} s the dense model's forward pass: {:.2} times, {} windows together{busy}",
+            "descent on SmolLM2's shape, 16 windows of 1024 tokens, {name}: {step:.3} s per step, {dense:.3} s for the dense model's forward pass: {:.2} times, {} windows together{busy}",
             step / dense,
             measurer.windows_together()
         );
@@ -415,7 +417,7 @@ fn descent_step(engine: &Engine, quick: bool) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Returns SmolLM2's shape, or a small one.
+/// Returns SmolLM2's shape, or a small shape if `quick`.
 const fn small(quick: bool) -> Shape {
     match quick {
         true => Shape { blocks: 2, hidden: 576, mlp: 1536, heads: 9, vocabulary: 4096 },
@@ -423,7 +425,7 @@ const fn small(quick: bool) -> Shape {
     }
 }
 
-/// Asks the driver's own tool ten times a second how busy the card is, where there is such a tool.
+/// Samples the GPU's utilisation with nvidia-smi ten times per second, if nvidia-smi is installed.
 struct Busy(Option<Child>);
 
 impl Busy {
@@ -433,7 +435,7 @@ impl Busy {
         Self(child.ok())
     }
 
-    /// Returns the mean share in percent.
+    /// Returns the mean utilisation in percent.
     fn end(self) -> Option<f64> {
         let mut child = self.0?;
         child.kill().ok()?;
@@ -444,7 +446,7 @@ impl Busy {
     }
 }
 
-/// Returns a temporary folder in memory where there is one, for a model of 13.5 GB is written faster there.
+/// Returns a temporary folder, in memory if possible, as a model of 13.5 GB is written faster there.
 fn in_memory() -> Result<tempfile::TempDir, Box<dyn Error>> {
     let memory = std::path::Path::new("/dev/shm");
     Ok(if memory.is_dir() { tempfile::tempdir_in(memory)? } else { tempfile::tempdir()? })
@@ -467,7 +469,7 @@ fn search(engine: &Engine, quick: bool) -> Result<(), Box<dyn Error>> {
         true => Shape { blocks: 2, hidden: 512, mlp: 1408, heads: 8, vocabulary: 4096 },
         false => Shape { blocks: 32, hidden: 4096, mlp: 11_008, heads: 32, vocabulary: 32_000 },
     };
-    println!("search of a 7B's shape, 16 windows of 2048 tokens, bf16");
+    println!("search of a 7B shape, 16 windows of 2048 tokens, bf16");
     let (precision, method) = (Precision::Bf16, &Method::Magnitude);
     candidates(engine, &Searched { shape, precision, text: (16, 2048), method, generation: 1 })
 }

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""What a lag costs a search in quality, at equal evaluations.
+"""Measures how a lag affects the quality of a search, at equal evaluations.
 
     cargo build --release && ALLOT=target/release/allot python3 benches/lag.py [EVALUATIONS] [SEEDS]
 
 Searches on the bundled model at 70 % sparsity with each lag and the same seeds, and prints the divergence of the best function on the report
-text, which no search reads before it ends: mean and standard deviation over seeds, and each seed's.
+text, which no search reads before it ends: the mean and standard deviation over seeds, and the value of each seed.
 """
 
 import json
@@ -20,7 +20,7 @@ LAGS = [1, 8, 64, 256]
 
 
 def reported(lag, evaluations, seeds, scratch):
-    """Returns the divergence on the report text of what each seed found."""
+    """Returns the divergence of each seed's best function on the report text."""
     run = scratch / str(lag)
     subprocess.run(
         [os.environ.get("ALLOT", "allot"), "search", MODEL, "--sparsity", "0.7", "--texts", MODEL / "text", "--length", "128",

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""The commands of docs/guides/large-models.md, planned for a model of which only config.json is there, or run on one that is small enough.
+"""Plans the commands of docs/guides/large-models.md for a model that has only its config.json, or runs them on a small model.
 
     cargo build --release
     ALLOT=target/release/allot python3 benches/large.py plan CALIBRATION REPORT
     ALLOT=target/release/allot python3 benches/large.py run MODEL CALIBRATION REPORT
 
-`plan` writes Qwen3-8B's config.json and prints a Markdown table of what `--dry-run` says of each command that has it: memory, disk, tokens, and
-the operations, which over a machine's speed are the time. `run` runs every line in a scratch folder on MODEL, with 8 windows of 512 tokens in
-the place of 128 of 2048, and prints how long each took and the most memory that it held.
+`plan` writes Qwen3-8B's config.json and prints a Markdown table of what `--dry-run` reports for each command that has it: memory, disk, tokens,
+and operations, which divided by a machine's speed give the time. `run` runs every line in a scratch folder on MODEL, with 8 windows of 512
+tokens instead of 128 of 2048, and prints the time and peak memory of each.
 """
 
 import json
@@ -30,7 +30,7 @@ SMALL = [("--samples 128", "--samples 8"), ("--length 2048", "--length 512")]
 
 
 def lines():
-    """The guide's commands, in order."""
+    """Returns the guide's commands, in order."""
     found, shell = [], False
     for line in GUIDE.read_text().splitlines():
         if line.startswith("```"):
@@ -55,7 +55,7 @@ def plan(calibration, report):
         names = {"calibration.txt": os.path.abspath(calibration), "report.txt": os.path.abspath(report)}
         seen = set()
         for line in lines():
-            # What a search would take that is not done on a small relative.
+            # Plans the search for the large model, although the guide runs it on a small relative.
             line = line.replace("small-model", "qwen3-8b").removesuffix(" --dry-run")
             if line in seen:
                 continue
@@ -64,7 +64,7 @@ def plan(calibration, report):
             done = subprocess.run(asked, cwd=scratch, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
             if b"unexpected argument '--dry-run'" in done.stderr or "qwen3-8b" not in line:
                 continue
-            # What an earlier command would have written is not there.
+            # Some commands need files that an earlier command would have written.
             if done.returncode != 0:
                 continue
             told = json.loads(done.stdout)

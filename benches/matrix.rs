@@ -1,10 +1,10 @@
-//! The matrix stage against a plain read of the same memory, against itself in the cache, and against candle.
+//! Compares the matrix stage with a plain read of the same memory, with itself on cached weights, and with candle.
 //!
 //!     cargo bench --bench matrix [-- --quick]
 //!
-//! Weights are generated, in LLaMA's shapes (width 2048, MLP 5632), at least 256 MiB of them. Each row times the same work
-//! several times in turns and keeps the least; ratios are of one run. "In cache" is the same number of weights, all linears
-//! sharing one small buffer: where that is no faster, arithmetic is the bound, and where it is, memory.
+//! The bench generates at least 256 MiB of weights in LLaMA's shapes (width 2048, MLP 5632). Each row times the same work several times
+//! in turns and keeps the lowest time; ratios are within one run. "In cache" is the same number of weights, with all linears sharing one
+//! small buffer: if that is not faster, arithmetic is the bound, otherwise memory.
 
 use std::borrow::Cow;
 use std::hint::black_box;
@@ -21,7 +21,7 @@ use candle_core::{D, DType, Device, Result, Tensor};
 use half::{bf16, f16};
 use rayon::prelude::*;
 
-/// Twenty typical reductions; all but the one that counts outliers are known after one round.
+/// Twenty typical reductions; all except the one that counts outliers need only one round.
 const TWENTY: [&str; 20] = [
     "mean(score)",
     "std(score)",
@@ -45,10 +45,10 @@ const TWENTY: [&str; 20] = [
     "mean(softplus(weight))",
 ];
 
-/// What is timed alone, beside them.
+/// Reductions that are also timed on their own.
 const ALONE: [&str; 3] = ["mean(log(abs(weight)))", "mean(log(score))", "mean(sigmoid(score))"];
 
-/// Order statistics and reductions along channels, which need all values at hand.
+/// Order statistics and reductions along channels, which need all values at once.
 const WHOLE: [&str; 5] = [
     "median(score)",
     "quantile(score, 0.9)",
@@ -103,7 +103,7 @@ impl Bench {
         Self { kind, turns, blocks, weights, moments }
     }
 
-    /// The model; in `cached`, linears of 64 rows at most, which all share the first weights.
+    /// Returns the model. With `cached`, its linears are cut into pieces that all share the first weights.
     fn model(&self, cached: bool) -> ModelData<'_> {
         let mut linears = Vec::new();
         let mut start = 0;
@@ -151,7 +151,7 @@ impl Bench {
         let jobs = ALONE.iter().map(|text| (text.to_string(), vec![*text]));
         for (name, texts) in jobs.chain([(twenty, TWENTY.to_vec())]) {
             let (mut ours, mut in_cache, mut candle) = (f64::INFINITY, f64::INFINITY, f64::INFINITY);
-            // Short jobs are disturbed more easily, and cost little to repeat.
+            // Short jobs are noisier, and cheap to repeat.
             let turns = if texts.len() == 1 { self.turns * 3 } else { self.turns };
             for turn in 0..turns {
                 ours = ours.min(timed(|| run(&texts, &model)));
@@ -184,7 +184,8 @@ impl Bench {
         }
     }
 
-    /// The weights and norms of each linear as candle has them, in f32: in the stored type its sums are wrong.
+    /// Returns the weights and norms of each linear as candle tensors, and the stored type; sums are computed in f32, as candle's sums in
+    /// the stored type are wrong.
     fn tensors(&self) -> Vec<(Tensor, Tensor, DType)> {
         let model = self.model(false);
         let device = Device::Cpu;
@@ -320,7 +321,7 @@ fn run(texts: &[&str], model: &ModelData<'_>) -> f64 {
     results.into_iter().map(|result| result.expect("a value").values[0]).sum()
 }
 
-/// The same with candle: each operator a tensor, the score computed once for all.
+/// Computes the same with candle: one tensor per operator, with the score computed once for all.
 fn by_candle(texts: &[&str], linears: &[(Tensor, Tensor, DType)]) -> Result<f64> {
     let mut total = 0.0;
     for (weight, norm, _) in linears {
@@ -333,7 +334,7 @@ fn by_candle(texts: &[&str], linears: &[(Tensor, Tensor, DType)]) -> Result<f64>
     Ok(total)
 }
 
-/// Sums along rows in f32 and then in f64, the accurate way that candle has.
+/// Sums along rows in f32 and then in f64, candle's accurate way.
 fn sum(x: &Tensor) -> Result<f64> {
     let rows: Vec<f32> = x.sum(D::Minus1)?.to_vec1()?;
     Ok(rows.into_iter().map(f64::from).sum())

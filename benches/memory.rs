@@ -1,10 +1,10 @@
-//! Peak memory of the commands on a model of 7B's shape that streams.
+//! Measures the peak memory of commands that stream a model of 7B shape.
 //!
 //!     cargo bench --bench memory [-- --quick]
 //!
-//! Two blocks are generated (LLaMA-7B: width 4096, MLP 11008, vocabulary 32000, f16; 1.3 GB in a temporary folder); what a command holds does
-//! not depend on how many there are. `--quick` leaves SparseGPT out, which takes minutes. The peak is the process's largest resident
-//! set as the system counts it, pages of mapped files and all. What is allowed is one block in f32, the activations, and 500 MiB; for SparseGPT
+//! The bench generates two blocks (LLaMA-7B: width 4096, MLP 11008, vocabulary 32000, f16; 1.3 GB in a temporary folder); a command's memory
+//! does not depend on the number of blocks. `--quick` skips SparseGPT, which takes minutes. The peak is the process's largest resident set
+//! as the system counts it, including pages of mapped files. The limit is one block in f32, the activations, and 500 MiB; for SparseGPT
 //! also three Hessians of the widest linear in f32.
 
 use std::fs;
@@ -62,7 +62,7 @@ fn peak(folder: &Path, arguments: &[&str]) -> Result<f64, Box<dyn std::error::Er
     let status = format!("/proc/{}/status", child.id());
     let mut peak = 0.0;
     loop {
-        // The system keeps the largest value itself, so looking often is only for the last moments.
+        // The system records the largest value itself; frequent polling only catches the last moments.
         let text = fs::read_to_string(&status).unwrap_or_default();
         let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
         let kibibytes = line.and_then(|rest| rest.trim().split(' ').next()?.parse::<f64>().ok());

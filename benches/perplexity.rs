@@ -1,12 +1,12 @@
-//! Perplexity in tokens per second, and what share of the machine's peak that is.
+//! Measures perplexity in tokens per second, and as a share of the machine's peak.
 //!
 //!     cargo bench --bench perplexity
 //!     ALLOT_REAL_MODELS=MODELS cargo bench --bench perplexity
 //!
-//! The model is generated: 134 million parameters, in LLaMA's shape. MODELS is a folder of model folders that are measured beside it, on
-//! random tokens, too. A model's operations are two for each weight of the linears and the
-//! head and each token that meets it, and those of causal attention. The peak is that of plain f32 matrix products, measured in turns
-//! with the model in the same run; the least time of each counts.
+//! The bench generates a model of 134 million parameters in LLaMA's shape. MODELS is a folder of model folders that are measured as well,
+//! also on random tokens. A model's operations are two for each weight of the linears and the head and each token that it is applied to,
+//! plus those of causal attention. The peak is that of plain f32 matrix products, measured in turns with the model in the same run; the
+//! lowest time of each counts.
 
 use std::error::Error;
 use std::fs;
@@ -31,7 +31,7 @@ const LENGTHS: [usize; 3] = [256, 1024, 2048];
 const TOKENS: usize = 2048;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // As the command line does: the work that pays runs on rayon's threads.
+    // As the command line does, since the heavy work runs on rayon's threads.
     // SAFETY: no other thread runs yet.
     unsafe { std::env::set_var("CANDLE_NUM_THREADS", "1") };
     let generated = tempfile::TempDir::new()?;
@@ -49,7 +49,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Measures a model in turns with plain products, and prints a row for each length.
+/// Measures a model in turns with plain matrix products, and prints a row for each length.
 fn measure(name: &str, folder: &Path) -> Result<(), Box<dyn Error>> {
     let checkpoint = Checkpoint::open(folder)?;
     let decoder = Decoder::load(&checkpoint, &Device::Cpu)?;
@@ -81,13 +81,13 @@ fn measure(name: &str, folder: &Path) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Returns how many operations `TOKENS` tokens in windows of a length take.
+/// Returns the number of operations for `TOKENS` tokens in windows of a length.
 fn operations(checkpoint: &Checkpoint, vocabulary: usize, length: usize) -> f64 {
     let config = checkpoint.config();
     let linears: usize = checkpoint.linears().iter().map(|it| it.rows * it.columns).sum();
     // The last token of a window predicts nothing.
     let head = (vocabulary * config.embedding) as f64 * (length - 1) as f64 / length as f64;
-    // A query meets the keys before it, as many as a sliding window shows, once for its scores and once for the values.
+    // A query meets itself and the keys before it, limited by a sliding window, once for its scores and once for the values.
     let keys = |block| {
         let width = config.window_of(block).map_or(length, |window| window.min(length));
         (0..length).map(|query| (query + 1).min(width)).sum::<usize>() as f64 / length as f64
@@ -97,7 +97,7 @@ fn operations(checkpoint: &Checkpoint, vocabulary: usize, length: usize) -> f64 
     2.0 * (linears as f64 + head + attention) * TOKENS as f64
 }
 
-/// Returns how many operations a product of `[rows, depth]` and `[depth, columns]` does in a second.
+/// Returns the operations per second of a product of `[rows, depth]` and `[depth, columns]`.
 fn product_rate((rows, columns, depth): (usize, usize, usize)) -> candle_core::Result<f64> {
     let left = Tensor::rand(-1f32, 1f32, (rows, depth), &Device::Cpu)?;
     let right = Tensor::rand(-1f32, 1f32, (columns, depth), &Device::Cpu)?.t()?;

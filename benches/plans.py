@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""What `--dry-run` says of models that are not here: LLaMA-2's 7B, 13B and 70B, of which only config.json is written.
+"""Prints what `--dry-run` reports for models without weights: LLaMA-2 7B, 13B and 70B, for which only config.json is written.
 
     cargo build --release && ALLOT=target/release/allot python3 benches/plans.py TEXT
 
-TEXT is calibrated and measured on. Prints one Markdown table: for each model and command the highest memory of any step, the disk that is
-written, the tokens that go through the model, and the time on this machine, which the command measures for a moment first.
+TEXT is the text for calibration and perplexity. The script prints one Markdown table: for each model and command the highest memory of any
+step, the disk space that is written, the tokens that go through the model, and the time on this machine, whose speed the command measures
+briefly first.
 """
 
 import json
@@ -14,7 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-# Blocks, width, width of the MLP, heads, heads of keys and values.
+# Blocks, width, width of the MLP, heads, key and value heads.
 SHAPES = {
     "LLaMA-2-7B": (32, 4096, 11008, 32, 32),
     "LLaMA-2-13B": (40, 5120, 13824, 40, 40),

@@ -1,7 +1,7 @@
-//! Masks by selection against a stable sort, and SparseGPT against the order of work that was published.
+//! Compares masks by selection with a stable sort, and SparseGPT with the published order of work.
 //!
-//! `cargo bench --bench prune -- wanda`, or `-- sparsegpt`. All run on all cores, in f32, on generated numbers. With `--quick` the
-//! 4096 x 4096 matrix is left out.
+//! `cargo bench --bench prune -- wanda`, or `-- sparsegpt`. Everything runs on all cores, in f32, on generated numbers. `--quick` skips the
+//! 4096 x 4096 matrix.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -14,25 +14,25 @@ use faer::linalg::solvers::{DenseSolveCore, Llt};
 use faer::{Mat, Side};
 use rayon::prelude::*;
 
-/// Returns numbers of the size of weights.
+/// Returns numbers with the magnitude of weights.
 fn numbers(count: usize) -> Vec<f32> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut next = || {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
-        // A sum of uniform numbers is close to normal, as weights are.
+        // A sum of uniform numbers is nearly normal, like weights.
         let part = |shift: u32| (state >> shift & 0xffff) as f32 / 32_768.0 - 1.0;
         (part(0) + part(16) + part(32) + part(48)) * 0.02
     };
     (0..count).map(|_| next()).collect()
 }
 
-/// Marks the first of each row in a stable sort, as the published code does.
+/// Marks the first entries of each row in a stable sort, as the published code does.
 fn by_sorting(scores: &[f32], columns: usize, count: usize) -> Vec<bool> {
     let mut marks = vec![false; scores.len()];
     marks.par_chunks_mut(columns).zip(scores.par_chunks(columns)).for_each(|(marks, scores)| {
-        // Scores are not negative, so their bits have their order; with the place behind them, whole numbers sort fastest.
+        // Scores are not negative, so their bits sort in the same order. Integers with the index in the low bits sort fastest.
         let keys = scores.iter().enumerate().map(|(index, it)| u64::from(it.to_bits()) << 32 | index as u64);
         let mut keys: Vec<u64> = keys.collect();
         keys.sort();
@@ -80,7 +80,7 @@ fn wanda(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Returns a Hessian `[n, n]` of channels that are correlated with their neighbours.
+/// Returns a Hessian `[n, n]` of channels that correlate with their neighbours.
 fn hessian(n: usize) -> Vec<f32> {
     let mut hessian = vec![0.0; n * n];
     hessian.par_chunks_mut(n).enumerate().for_each(|(row, values)| {
@@ -91,8 +91,8 @@ fn hessian(n: usize) -> Vec<f32> {
     hessian
 }
 
-/// Prunes half of the weights in the published order of work: factor, inverse, factor; then one column after the other over all
-/// rows, and the columns behind the block by one matrix product.
+/// Prunes half of the weights in the published order of work: factor, inverse, factor; then one column after the other over all rows, and
+/// the columns after the block by one matrix product.
 fn published(weights: &mut [f32], hessian: &[f32], n: usize) {
     let damped =
         Mat::from_fn(n, n, |row, column| hessian[row * n + column] + if row == column { 0.01 } else { 0.0 });

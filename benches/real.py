@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""Time and peak memory of every step on real models, and of what a user would run instead, in one run.
+"""Measures time and peak memory of every step on real models, and of the PyTorch code that a user would run instead.
 
     pip install torch transformers safetensors
     cargo build --release && ALLOT=target/release/allot python benches/real.py steps MODELS WIKITEXT [NAME ...]
     cargo build --release && ALLOT=target/release/allot python benches/real.py beside MODELS WIKITEXT [NAME ...]
 
-MODELS is a folder of model folders, WIKITEXT is WikiText-2's `wiki.test.raw`. `steps` prints a row for each step of allot, and beside its time and its
-memory what `--dry-run` said they would be, mapped pages of the model's files counted. `beside` runs
-perplexity, Wanda and SparseGPT in turns with PyTorch: transformers' own forward pass in f32 on the same windows, and the two methods'
-published loops, written here from their formulas. Time is of the whole process, from its start to its end; peak memory is its largest
-resident set as the system counts it, pages of mapped files and all. Of turns the least time counts.
+MODELS is a folder of model folders, WIKITEXT is WikiText-2's `wiki.test.raw`. `steps` prints a row for each step of allot, with the measured
+time and memory next to those that `--dry-run` predicts, including mapped pages of the model's files. `beside` runs perplexity, Wanda and
+SparseGPT in turns with PyTorch: transformers' own forward pass in f32 on the same windows, and the published loops of the two methods,
+written here from their formulas. Time is that of the whole process, from start to end; peak memory is its largest resident set as the
+system counts it, including pages of mapped files. The lowest time of all turns counts.
 """
 
 import json
@@ -29,7 +29,7 @@ SPARSITY = 0.5
 SPARSEGPT_BLOCK = 128
 
 
-# What is printed.
+# Measuring and printing.
 
 
 def machine():
@@ -39,7 +39,7 @@ def machine():
 
 
 def timed(command):
-    """Runs a command; returns its seconds, its peak resident set in MiB, and what it printed."""
+    """Runs a command; returns its seconds, its peak resident set in MiB, and its output."""
     with tempfile.TemporaryFile() as out:
         begun = time.perf_counter()
         process = subprocess.Popen([str(it) for it in command], stdout=out, stderr=subprocess.DEVNULL)
@@ -84,7 +84,7 @@ def steps(folder, text, scratch):
     ]
     places = {str(folder): "MODEL", str(text): "wiki.test.raw", str(scratch) + "/": ""}
     for step in steps:
-        # What the command says of itself before, where it can: `inspect` cannot.
+        # The command's own prediction; `inspect` has no `--dry-run`.
         plan = None
         if step[0] != "inspect":
             _, _, printed = timed(allot(*step, "--dry-run", "--format", "json"))
@@ -97,7 +97,7 @@ def steps(folder, text, scratch):
         yield [f"`{shown}`", f"{seconds:,.1f}", planned[0], f"{peak:,.0f}", planned[1]]
 
 
-# What a user would run instead.
+# PyTorch code that a user would run instead.
 
 
 def beside(folder, text, scratch):
@@ -128,7 +128,7 @@ def beside(folder, text, scratch):
                f"{inside / least[0]:.2f}", *(f"{it:,.0f}" for it in peak), f"{load:.1f}"]
 
 
-# PyTorch's side, each in a process of its own.
+# PyTorch's side; each job runs in a separate process.
 
 
 def make_ids(folder, text, out):
@@ -236,7 +236,7 @@ def torch_prune(kind, folder, ids, out):
 
     model, samples = load(folder), tensors(ids, "calibration")
     blocks = model.model.layers
-    # What each block is given beside the hidden states; before the clock, so that the loop is the published one.
+    # The arguments of each block besides the hidden states, collected before the timing starts, so that the timed loop is the published one.
     given, first = {}, []
     hooks = [
         block.register_forward_pre_hook(lambda _, args, kwargs, at=at: given.__setitem__(at, kwargs), with_kwargs=True)

@@ -1,7 +1,7 @@
-//! What a candidate of a search costs: against its forward pass alone, and against doing all of it from scratch.
+//! Measures the cost of a search's candidate, compared with its forward pass and with doing all work from scratch.
 //!
-//! `cargo bench --bench search`. On the bundled model, 16 windows of 128 tokens, on all cores. The first group takes one candidate
-//! at a time; the second whole searches, in which candidates share the cores.
+//! `cargo bench --bench search`. It uses the bundled model, 16 windows of 128 tokens, and all cores. The first group measures one candidate
+//! at a time; the second runs whole searches, in which candidates share the cores.
 
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
@@ -79,7 +79,7 @@ fn evaluator() -> Evaluator {
     prepare(opened, Cancel::default(), &mut |_, _| {}).expect("it runs").evaluator
 }
 
-/// Calibrates, prunes and measures one allocation with nothing kept from any other: the plain loop.
+/// Calibrates, prunes and measures one allocation without reusing anything: the plain loop.
 fn from_scratch(checkpoint: &Checkpoint, dense: &Decoder) -> f64 {
     let calibration = text("calibration").draw(checkpoint, SAMPLES, Some(LENGTH), 0).expect("tokens");
     let statistics = calibrate(checkpoint, &calibration, 0, &Device::Cpu, &mut |_| {}).expect("statistics");
@@ -113,7 +113,7 @@ fn one(criterion: &mut Criterion) {
     let dense = Decoder::load(&checkpoint, &Device::Cpu).expect("the model loads");
     let tokens = text("fitness").windows(&checkpoint, Some(LENGTH), Some(SAMPLES)).expect("tokens");
     println!(
-        "One candidate, {SAMPLES} windows of {LENGTH}: goal, an evaluation within 1.15x of its forward pass"
+        "One candidate, {SAMPLES} windows of {LENGTH}; the goal is an evaluation within 1.15x of its forward pass"
     );
     let owl = published::script("owl").expect("owl is published");
     let allotted = evaluator.allot(&[&owl]).expect("it runs").remove(0).expect("an allocation");
@@ -134,11 +134,11 @@ fn one(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Prints what a proposed candidate of a whole search costs on average, against one from scratch.
+/// Prints the mean cost of a proposed candidate in a whole search, compared with one from scratch.
 fn whole(_: &mut Criterion) {
     let evaluations = if std::env::args().any(|it| it == "--quick") { 100 } else { 1000 };
     println!(
-        "A search of {evaluations} evaluations: goal, 50x per proposed candidate of calibrating, pruning and measuring it"
+        "A search of {evaluations} evaluations; the goal is 50x per proposed candidate over calibrating, pruning and measuring it"
     );
     let evaluator = evaluator();
     let checkpoint = evaluator.subjects.first().checkpoint().clone();

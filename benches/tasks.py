@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Times `allot tasks` beside lm-evaluation-harness, on the same documents and the same cores: HellaSwag, and MMLU with five examples.
+"""Times `allot tasks` against lm-evaluation-harness, on the same documents and the same cores: HellaSwag, and MMLU with five examples.
 
     V/bin/python benches/tasks.py MODEL DATA ALLOT WORK [--limit 200] [--threads 2]
 
-Arguments and what has to be installed are those of `tests/tasks_harness.py`, which also compares what both find. ALLOT must be a
-release build, and nothing else should run; where something does, `GOMP_SPINCOUNT=0` keeps torch from spinning. Wall time includes loading the model on our side and not on the harness's.
+Arguments and required packages are those of `tests/tasks_harness.py`, which also compares the results of both. ALLOT must be a release
+build, and nothing else should run; if something does, `GOMP_SPINCOUNT=0` keeps torch from spinning. Wall time includes loading the model
+for allot, but not for the harness.
 """
 import os
 import sys

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""What teachers are worth to a search, at equal tokens; how reliable they are; and whether a formula that is near to them is good.
+"""Measures how much teachers help a search at equal tokens, how reliable they are, and whether formulas near to them are good.
 
     cargo build --release && ALLOT=target/release/allot python3 benches/teachers.py [EVALUATIONS] [SEEDS]
 
-On the bundled model at 70 % sparsity. Two descents read other windows in another order: the search learns from the first, and the second is held
-out. The search without teachers goes on for as many evaluations as the tokens of the descent buy; a pass back counts as two forward ones. The
-divergences are those of the best function on the report text, which no search reads before it ends. The rank correlation (Spearman) is over the
-first fifty random formulas of the control; losses of those that racing gave up are estimates. How far the descents are from each other is by
-units' numbers of weights alone.
+It uses the bundled model at 70 % sparsity. Two descents read different windows in a different order: the search learns from the first, and
+the second is held out. The search without teachers gets additional evaluations worth the tokens of the descent; a backward pass counts as two
+forward passes. The divergences are those of the best function on the report text, which no search reads before it ends. The rank correlation
+(Spearman) is over the first fifty random formulas of the control; the losses of those that racing gave up are estimates. The distance between
+the descents weights units only by their numbers of weights.
 """
 
 import json
@@ -26,7 +26,7 @@ FORMULAS = 50
 
 
 def allot(*arguments):
-    """Runs a command, and returns what it says on standard error."""
+    """Runs a command, and returns its standard error."""
     command = [os.environ.get("ALLOT", "allot"), *map(str, arguments)]
     return subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True).stderr
 
@@ -36,14 +36,14 @@ def read(path):
 
 
 def descend(out, seed):
-    """Descends, and returns the tokens that it took and its divergence on the report text."""
+    """Runs a descent, and returns its tokens and its divergence on the report text."""
     allot("descend", MODEL, "-s", SPARSITY, *COMMON, "--steps", "20", "--seed", seed, "--out", out, "--quiet")
     found = read(out / "summary.json")["found"][0]
     return found["tokens"], found["report"]["kl"]
 
 
 def apart(one, other):
-    """Returns how far the second descent's ratios are from the first's, against uniform sparsity, as the search measures distances."""
+    """Returns the distance of the second descent's ratios from the first's, relative to that of uniform sparsity, as in the search."""
     units, others = (read(folder / f"{SPARSITY}.json")["units"] for folder in (one, other))
     square = lambda ratio: sum(unit["params"] * (ratio(place) - unit["sparsity"]) ** 2 for place, unit in enumerate(units))
     return square(lambda place: others[place]["sparsity"]) / square(lambda place: float(SPARSITY))
@@ -58,7 +58,7 @@ def evolution(run):
 
 
 def ranks(values):
-    """Returns the ranks of values, those of equal ones averaged."""
+    """Returns the ranks of values, averaged for equal values."""
     order = sorted(range(len(values)), key=values.__getitem__)
     found = [0.0] * len(values)
     for value in set(values):
@@ -110,12 +110,12 @@ def main(evaluations="200", seeds="2"):
             "; ".join(", ".join(f"{it:.3f}" for it in pair) for pair in distances))
         correlation, count = rank_correlation(taught[0])
         print(f"\nRank correlation of the distance with the loss over {count} random formulas: {correlation:.2f}", flush=True)
-        # Without the journal of its steps a descent does not say how steeply the damage rises.
+        # Without the journal of its steps, a descent does not tell how steeply the damage rises.
         sizes = scratch / "sizes"
         shutil.copytree(teacher, sizes, ignore=shutil.ignore_patterns("steps.jsonl"))
         search(scratch / "by-size", 0, evaluations, "--teacher", sizes, "--control", "random")
         by_size, _ = rank_correlation(scratch / "by-size")
-        print(f"With units by their number of weights alone: {by_size:.2f}")
+        print(f"With units weighted only by their number of weights: {by_size:.2f}")
 
 
 if __name__ == "__main__":

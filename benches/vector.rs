@@ -1,4 +1,4 @@
-//! The vector layer against a plain read of the same memory, on all cores.
+//! Compares the vector layer with a plain read of the same memory, on all cores.
 //!
 //! `cargo bench --bench vector -- read` compares whole sweeps over 256 MiB; `-- cached` times each function in the cache.
 
@@ -17,14 +17,14 @@ use criterion::{
 use half::{bf16, f16};
 use rayon::prelude::*;
 
-/// How many bytes a sweep reads.
+/// Bytes read by a sweep.
 const BYTES: usize = 256 << 20;
-/// How many numbers a chunk holds.
+/// Numbers in a chunk.
 const CHUNK: usize = 1024;
-/// How many chunks a thread takes at once.
+/// Chunks that a thread takes at once.
 const TASK: usize = 64;
 
-/// Returns positive numbers of the size of weights.
+/// Returns positive numbers with the magnitude of weights.
 fn numbers(count: usize) -> impl Iterator<Item = f32> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     (0..count).map(move |_| {

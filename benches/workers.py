@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""How many times as fast sixteen workers are as one, and what the order of their answers changes: nothing.
+"""Measures the speedup of sixteen workers over one, and checks that the order of their answers changes nothing.
 
     pip install './crates/python[ray]'
     python benches/workers.py [EVALUATIONS] [SCALE]
 
-Measurements are simulated: each takes a time drawn from a log-normal law (mean 2 s times SCALE, sigma 0.7) by its ratios alone, in which the
-worker sleeps, and gives a loss that its ratios alone decide. Proposing candidates, evaluating their formulas on the bundled model and writing
-the journal are real, on the driver. The lag is 64.
+Measurements are simulated: the worker sleeps for a time from a log-normal distribution (mean 2 s times SCALE, sigma 0.7), and returns a loss;
+both depend only on the task's ratios. The driver really proposes candidates, evaluates their formulas on the bundled model and writes the
+journal. The lag is 64.
 """
 
 import hashlib
@@ -31,20 +31,20 @@ WORKERS = [1, 4, 16]
 
 
 def drawn(task, salt):
-    """Returns a number between 0 and 1 that a task's ratios alone decide."""
+    """Returns a number between 0 and 1 that depends only on a task's ratios."""
     pruned = [share["pruned"] for share in json.loads(task)["model"]["shares"]]
     digest = hashlib.sha256(f"{salt} {pruned}".encode()).digest()
     return (int.from_bytes(digest[:7], "little") + 0.5) / 2**56
 
 
 def cost(task):
-    """Returns a measurement's seconds."""
+    """Returns the seconds that a measurement takes."""
     normal = statistics.NormalDist().inv_cdf(drawn(task, "cost"))
     return MEAN * math.exp(SIGMA * normal - SIGMA**2 / 2)
 
 
 class Simulated:
-    """Sleeps in a measurement's place."""
+    """A worker that sleeps instead of measuring."""
 
     def __init__(self, scale):
         self._scale = scale
@@ -73,7 +73,7 @@ def search(out, workers, evaluations, scale):
 
     pool.put = counted
     with opened:
-        # Workers that start are not part of what is compared.
+        # Starting the workers does not count.
         while pool.ready < workers:
             pool.results()
         begun = time.perf_counter()

@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# Compares a GPU with the processor, and prints a table: ratios, masks, statistics, perplexity, divergence.
-#   tests/gpu.sh                 builds with the feature `cuda`, which takes CUDA's compiler, and runs
-#   tests/gpu.sh FOLDER          runs what was built elsewhere: FOLDER has the tests, `it`, and where figures are wanted the
-#                                benchmark `gpu_bench`; both from the project's own folder
-# What to put into FOLDER:
-#   cargo test --release --features cuda --test it --no-run         the executable that it names, as FOLDER/it
-#   cargo bench --features cuda --bench gpu --no-run                the same, as FOLDER/gpu_bench
+# Compares results on a GPU with those on the processor, and prints a table: ratios, masks, statistics, perplexity, divergence.
+#   tests/gpu.sh                 builds with the feature `cuda`, which needs CUDA's compiler, and runs
+#   tests/gpu.sh FOLDER          runs executables that were built elsewhere: FOLDER/it has the tests, and FOLDER/gpu_bench, if it
+#                                exists, the benchmark; run it in a checkout of the project
+# To fill FOLDER:
+#   cargo test --release --features cuda --test it --no-run         prints the name of an executable; copy it to FOLDER/it
+#   cargo bench --features cuda --bench gpu --no-run                the same; copy it to FOLDER/gpu_bench
 set -euo pipefail
 here=$(cd "$(dirname "$0")/.." && pwd)
 cd "$here"
 export ALLOT_NEEDS_GPU=1
-# Built elsewhere, the libraries may lie where the linker does not look.
+# On another machine, the linker may not find the libraries.
 for library in libcublas.so.13 libcurand.so.10 libcudart.so.13 libnvrtc.so.13; do
     found=$(ldconfig -p 2>/dev/null | grep -c "$library" || true)
     if [ "$found" = 0 ]; then

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Loads a folder in transformers and compares its perplexity on ready token ids with that of `allot ppl`.
+"""Loads a folder in transformers and compares its perplexity on token ids with that of `allot ppl`.
 
     pip install torch transformers
     python tests/load_in_transformers.py FOLDER IDS.safetensors:NAME
 
-Fails when a tensor is missing, unexpected or of another shape, or the two perplexities differ by more than 1e-4 of one.
-No test runs this, since it takes gigabytes of packages.
+Fails when a tensor is missing, unexpected or of another shape, or when the relative difference of the two perplexities exceeds 1e-4.
+No test runs this, as it needs gigabytes of packages.
 """
 
 import json
@@ -22,7 +22,7 @@ from safetensors.torch import load_file
 def main(folder: str, tokens: str) -> None:
     path, name = tokens.rsplit(":", 1)
     ids = load_file(path)[name].long()
-    # Not the class for causal models in general: that has no LLaVA.
+    # Uses the class that config.json names, as the general class for causal models does not cover LLaVA.
     kind = getattr(transformers, transformers.AutoConfig.from_pretrained(folder).architectures[0])
     model, loading = kind.from_pretrained(folder, dtype=torch.float32, output_loading_info=True)
     problems = {key: value for key, value in loading.items() if value}

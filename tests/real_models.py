@@ -4,11 +4,11 @@
     pip install torch transformers safetensors
     ALLOT=target/release/allot python tests/real_models.py MODELS WIKITEXT [NAME ...]
 
-MODELS is a folder of model folders; WIKITEXT is WikiText-2's `wiki.test.raw`. For each model: transformers' logits for one window are left
-beside its folder, NAME.transformers.safetensors, which `cargo test` compares with ours where ALLOT_REAL_MODELS names MODELS. Then
-perplexity on windows of the text is compared, on ids of allot's own tokenisation and on ids made here, of the dense model and of copies that
-`allot prune` wrote. All in f32. Fails when a perplexity is more than 1e-5 of its size away, or a pruned folder does not load whole.
-No test runs this, since it takes gigabytes of packages.
+MODELS is a folder of model folders; WIKITEXT is WikiText-2's `wiki.test.raw`. For each model, the script writes transformers' logits for one
+window next to the model's folder, as NAME.transformers.safetensors; `cargo test` compares them with allot's if ALLOT_REAL_MODELS names MODELS.
+Then it compares perplexity on windows of the text, on token ids from allot and from this script, for the dense model and for copies written by
+`allot prune`. Everything is in f32. It fails when the relative difference of a perplexity exceeds 1e-5, or a pruned folder does not load
+completely. No test runs this, as it needs gigabytes of packages.
 """
 
 import json
@@ -40,7 +40,7 @@ def allot(*arguments):
 
 
 def joined(path):
-    """The text as the field reads it: lines with their ends, blank ones empty, two line breaks between them."""
+    """Returns the text as pruning papers read it: lines with their ends, blank lines empty, joined by two line breaks."""
     lines = Path(path).read_bytes().decode("utf-8").split("\n")
     lines = [line + "\n" for line in lines[:-1]] + lines[-1:]
     return "\n\n".join(line if line.strip() else "" for line in lines if line)
@@ -82,7 +82,7 @@ def compare(folder, text, scratch):
     save_file(kept, folder.with_suffix(".transformers.safetensors"))
     dense = perplexity(model, ids)
     del model
-    same("dense, ready ids", allot("ppl", folder, "--tokens", f"{tokens}:ids", "--format", "json")["perplexity"], dense)
+    same("dense, token ids", allot("ppl", folder, "--tokens", f"{tokens}:ids", "--format", "json")["perplexity"], dense)
     windows = ["--length", LENGTH, "--limit", WINDOWS]
     same("dense, text", allot("ppl", folder, "--text", text, *windows, "--format", "json")["perplexity"], dense)
     for way, arguments in WAYS.items():

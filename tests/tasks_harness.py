@@ -4,10 +4,10 @@
     python3 -m venv V && V/bin/pip install torch transformers accelerate peft lm_eval
     V/bin/python tests/tasks_harness.py MODEL DATA ALLOT WORK [--tasks NAMES] [--limit 200] [--time]
 
-MODEL is a folder as Hugging Face lays it out, DATA the folder of documents in the forms of the guide on tasks, ALLOT the program,
-WORK a folder for the documents in the hub's forms and for what the harness found, which is read again in later runs. Both sides
-compute in f32 on the processor. GSM8K's examples are the last hundred documents, which are not asked. With --time, the processor
-time and the wall time of both sides are printed.
+MODEL is a folder in Hugging Face's layout, DATA the folder of documents in the formats of the guide on tasks, ALLOT the program,
+WORK a folder for the documents in the hub's formats and for the harness's results, which later runs reuse. Both sides compute in f32
+on the processor. GSM8K's examples are the last hundred documents, which are not used as questions. With --time, the script prints the
+processor time and the wall time of both sides.
 """
 import argparse
 import bz2
@@ -64,7 +64,7 @@ def hellaswag(path):
 
 
 def convert(data, work):
-    """Writes the documents in the hub's forms, where both sides read them."""
+    """Writes the documents in the hub's formats, for both sides to read."""
     at = lambda name: os.path.join(data, name)
     to = lambda name: os.path.join(work, "data", name)
     boolq = [re.fullmatch(r"(?s)Passage: (.*)\nQuestion: (.*)\?", row["query"]).groups() + (row["gold"],) for row in rows(at("boolq.jsonl"))]
@@ -128,7 +128,7 @@ def configs(task, work):
 
 
 def description(manager, name):
-    """Reads a stock description, with what it includes."""
+    """Reads a description of the harness, with its includes resolved."""
     import yaml
     import lm_eval.tasks
 
@@ -162,7 +162,7 @@ def description(manager, name):
 
 
 def harness(model, task, work, asked, threads):
-    """Returns what the harness finds, from an earlier run where there is one: of each document likelihoods or an answer."""
+    """Returns the harness's results, from an earlier run if there is one: likelihoods or an answer for each document."""
     kept = os.path.join(work, f"harness-{task}-{limit(task, asked)}.json")
     if os.path.exists(kept):
         with open(kept, encoding="utf-8") as file:
@@ -221,7 +221,7 @@ def ours(allot, model, task, work, asked):
 
 
 def compare(task, theirs, printed, documents):
-    """Returns how many numbers were compared and the largest relative difference; fails where the two sides disagree."""
+    """Returns the number of compared values and the largest relative difference; fails if the two sides disagree."""
     worst, count, at = 0.0, 0, 0
     names = sorted(theirs["documents"])
     for name in names:
@@ -272,7 +272,7 @@ def means(task, theirs, printed):
 
 
 def groups(theirs, found):
-    """Compares the groups of subjects with the harness's own lists of them, pooled by its own functions."""
+    """Compares the groups of subjects with the harness's own groups, pooled by its own functions."""
     import lm_eval.tasks
     import yaml
     from lm_eval.api.metrics import pooled_sample_stderr
@@ -302,7 +302,7 @@ def groups(theirs, found):
 
 def near(task, metric, results, name, which):
     for key, here in ((f"{name},{which}", metric["value"]), (f"{name}_stderr,{which}", metric["error"])):
-        # Of one document the harness has no error.
+        # The harness has no standard error for a single document.
         want = results.get(key)
         if want is None or here is None:
             assert want is None and here is None, f"{task} {key}: {here} and {want}"
@@ -311,7 +311,7 @@ def near(task, metric, results, name, which):
 
 
 def table(timed):
-    """Prints the seconds of both sides, and how many times as fast ours is."""
+    """Prints the seconds of both sides, and the speedup of allot."""
     print("\n| task | documents | harness, s | allot, s | times as fast | harness, processor s | allot, processor s | times |")
     print("|---|---:|---:|---:|---:|---:|---:|---:|")
     for task, documents, theirs, ours in timed:

@@ -1,4 +1,4 @@
-//! A model of any size with random weights, written to a folder a row at a time.
+//! Writes a model of any size with random weights to a folder, one row at a time.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Result, Write};
@@ -7,7 +7,7 @@ use std::path::Path;
 use half::{bf16, f16};
 use serde_json::json;
 
-/// The shape of a LLaMA.
+/// The shape of a LLaMA model.
 #[derive(Clone, Copy, Debug)]
 pub struct Shape {
     pub blocks: usize,
@@ -18,7 +18,7 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// Returns every tensor, in the order in which it is stored.
+    /// Returns the name and shape of every tensor, in storage order.
     fn tensors(&self) -> Vec<(String, Vec<usize>)> {
         let (hidden, mlp) = (self.hidden, self.mlp);
         let mut all = vec![
@@ -44,25 +44,25 @@ impl Shape {
         all
     }
 
-    /// Returns how many weights the block's linears and the head have: each is multiplied once for a token.
-    #[allow(dead_code, reason = "one bench counts products, the other bytes")]
+    /// Returns the number of weights in the blocks' linears and the head; each is multiplied once for each token.
+    #[allow(dead_code, reason = "some benches count products, others bytes")]
     pub fn products(&self) -> usize {
         self.blocks * self.block() + self.vocabulary * self.hidden
     }
 
-    /// Returns how many weights a block's linears have.
+    /// Returns the number of weights in a block's linears.
     pub fn block(&self) -> usize {
         self.hidden * (4 * self.hidden + 3 * self.mlp)
     }
 
     /// Writes the folder, in f16.
-    #[allow(dead_code, reason = "a GPU's bench writes bf16")]
+    #[allow(dead_code, reason = "the GPU bench writes bf16")]
     pub fn write(&self, folder: &Path) -> Result<()> {
         self.write_as(folder, ("F16", "float16"), |number| f16::from_f32(number).to_bits())
     }
 
     /// Writes the folder, in bf16.
-    #[allow(dead_code, reason = "a processor's benches write f16")]
+    #[allow(dead_code, reason = "the processor benches write f16")]
     pub fn write_bf16(&self, folder: &Path) -> Result<()> {
         self.write_as(folder, ("BF16", "bfloat16"), |number| bf16::from_f32(number).to_bits())
     }
@@ -94,7 +94,7 @@ impl Shape {
         }
         let mut file = BufWriter::new(File::create(folder.join("model.safetensors"))?);
         let mut header = serde_json::Value::Object(header).to_string();
-        // As the format's own writer does, so that numbers are aligned and need no copy.
+        // Pads the header as safetensors does, so that numbers are aligned and need no copy.
         header.push_str(&" ".repeat(header.len().wrapping_neg() % 8));
         file.write_all(&(header.len() as u64).to_le_bytes())?;
         file.write_all(header.as_bytes())?;
@@ -116,7 +116,7 @@ impl Shape {
 }
 
 /// Writes `samples` windows of `length` token ids as the tensor `ids`.
-#[allow(dead_code, reason = "one bench hands tokens over as they are")]
+#[allow(dead_code, reason = "some benches pass tokens directly")]
 pub fn write_ids(path: &Path, samples: usize, length: usize, vocabulary: usize) -> Result<()> {
     let ids: Vec<u8> =
         ids(samples * length, vocabulary).iter().flat_map(|it| i64::from(*it).to_le_bytes()).collect();
@@ -131,7 +131,7 @@ pub fn ids(count: usize, vocabulary: usize) -> Vec<u32> {
     (0..count).map(|it| (it * 7919 % vocabulary) as u32).collect()
 }
 
-/// Returns the next number of variance 1: a sum of uniform ones is close to normal, as weights are.
+/// Returns the next number, with variance 1. A sum of uniform numbers is nearly normal, like weights.
 fn number(state: &mut u64) -> f32 {
     *state ^= *state << 13;
     *state ^= *state >> 7;

@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""Writes gradients.json: what weights at the thresholds of the pruned bundled model are worth, by PyTorch's autograd.
+"""Writes gradients.json: the first-order gain of weights at the thresholds of the pruned bundled model, by PyTorch's autograd.
 
     pip install torch transformers safetensors
     python tests/reference/gradients.py
 
-Every row of every linear in the blocks loses the 70 % of least magnitude (of equal ones the first). The loss is the mean over a
-window's positions of KL(dense || pruned); what a weight is worth is minus the dense weight times the gradient with respect to the
-masked one, and what is kept is the sum over the ranks within a fiftieth of the row, two weights at least, on either side of the
-threshold: for each linear, and for each row of the first block. The model computes in float64, so that its rounding is out of the
-comparison.
+Every row of every linear in the blocks loses the 70 % of its weights with the lowest magnitude (the first ones among equals). The loss
+is the mean over a window's positions of KL(dense || pruned). The gain of a weight is minus the dense weight times the gradient with
+respect to the masked weight. The file holds the sum of gains over the ranks within a fiftieth of the row, at least two weights, on each
+side of the threshold: for each linear, and for each row of the first block. The model computes in float64, so that its rounding does
+not matter in the comparison.
 """
 
 import json

@@ -4,11 +4,11 @@
     pip install torch transformers safetensors
     python tests/reference/make.py
 
-`allot`'s tests read the file without Python. Each case keeps every key of its configuration that changes the computation, in
-the form of transformers 4 as well as 5 where the two differ; the weights are drawn so that all of it shows in the logits.
+`allot`'s tests read the file without Python. Each case has every key of its configuration that changes the computation, in the form
+of transformers 4 as well as 5 if the two differ. The weights are large enough for every key to change the logits.
 
-What the file holds, for each case NAME: `NAME/logits` of `NAME/ids`, and the weights under their names in a model folder, below
-`NAME/`. `__metadata__` holds the configurations, as JSON.
+For each case NAME, the file holds `NAME/logits` of `NAME/ids`, and the weights below `NAME/`, under their names in a model folder.
+`__metadata__` holds the configurations, as JSON.
 """
 
 import json
@@ -28,7 +28,7 @@ PATTERN = ["sliding_attention", "full_attention", "sliding_attention", "full_att
 
 
 def weights(model, seed):
-    """Draws all weights, norms and biases too, large enough to tell mistakes."""
+    """Draws all weights, including norms and biases, large enough to reveal mistakes."""
     draw = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
@@ -38,7 +38,7 @@ def weights(model, seed):
 
 
 def cases():
-    """Returns for each case: the configuration that the model is made of, the one in the folder, and how many ids."""
+    """Returns for each case the configuration and the number of token ids."""
     llama = dict(SMALL, architectures=["LlamaForCausalLM"], model_type="llama", head_dim=12, max_position_embeddings=16,
                  rms_norm_eps=1e-5, hidden_act="silu", tie_word_embeddings=False)
     yarn = dict(factor=4.0, original_max_position_embeddings=16)
@@ -97,7 +97,7 @@ def main():
             model.save_pretrained(folder)
             saved = load_file(os.path.join(folder, "model.safetensors"))
         tensors |= {f"{name}/ids": ids.int(), f"{name}/logits": logits}
-        # The tower's weights are of no use here.
+        # The weights of the vision tower are not needed.
         keep = {key: it for key, it in saved.items() if "vision" not in key and "projector" not in key}
         tensors |= {f"{name}/{key}": it for key, it in keep.items()}
         configs[name] = config

@@ -1,4 +1,4 @@
-"""Writes the parquet files beside it, as `datasets` and `pyarrow` write them: `python make_parquet.py` with pyarrow installed."""
+"""Writes the parquet files in this folder, as `datasets` and `pyarrow` do: `python make_parquet.py`, with pyarrow installed."""
 import os
 
 import pyarrow as pa
