@@ -103,7 +103,7 @@ def theirs(model, text):
                 sums.append(-(gradient * weight * band).sum(dim=1))
         return sums
 
-    def least(work):
+    def lowest(work):
         times = []
         for _ in range(TURNS):
             begun = time.perf_counter()
@@ -112,7 +112,7 @@ def theirs(model, text):
         return min(times)
 
     prune()
-    forward_seconds, step_seconds = least(forward), least(step)
+    forward_seconds, step_seconds = lowest(forward), lowest(step)
     return forward_seconds, step_seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 

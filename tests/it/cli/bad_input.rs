@@ -1,4 +1,4 @@
-//! What the commands say when their input is bad: one message that names the file and the tensor, exit code 2, nothing left behind.
+//! Commands with bad input: one message that names the file and the tensor, exit code 2, and nothing left behind.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -40,7 +40,7 @@ impl Place {
         fs::read(self.path(name)).expect("readable")
     }
 
-    /// Changes the header of the weights; the data stay.
+    /// Changes the header of the weights, but not the data.
     fn edit_header(&self, edit: impl FnOnce(&mut Value)) {
         let bytes = self.read("model/model.safetensors");
         let (mut header, start) = header(&bytes);
@@ -50,7 +50,7 @@ impl Place {
         self.write("model/model.safetensors", [&length[..], text.as_bytes(), &bytes[start..]].concat());
     }
 
-    /// Replaces one number of a tensor, which is stored in 16 bits.
+    /// Replaces one number of an f16 tensor.
     fn edit_number(&self, tensor: &str, index: usize, value: half::f16) {
         let mut bytes = self.read("model/model.safetensors");
         let (header, start) = header(&bytes);
@@ -66,7 +66,7 @@ impl Place {
         self.write("model/config.json", config.to_string());
     }
 
-    /// Lists everything in the folder, temporary files included.
+    /// Lists everything in the folder, including temporary files.
     fn list(&self) -> BTreeSet<PathBuf> {
         let mut found = BTreeSet::new();
         let mut folders = vec![self.folder.path().to_owned()];
@@ -96,7 +96,7 @@ impl Place {
         command.current_dir(self.folder.path()).env("TMPDIR", self.folder.path()).output().expect("it runs")
     }
 
-    /// Runs a command, and checks that it refuses in one message with these parts, and leaves nothing behind.
+    /// Runs a command, and checks that it refuses with one message that has these parts, and leaves nothing behind.
     fn refuses(&self, arguments: &[&str], parts: &[&str]) {
         let before = self.list();
         let output = self.run(arguments);
@@ -168,7 +168,7 @@ const PRUNE: &[&str] = &[
 const MAGNITUDE: &[&str] =
     &["prune", "model", "uniform", "--sparsity", "0.5", "--method", "magnitude", "--out", "pruned"];
 
-/// Returns a safetensors file's header, and where the data start.
+/// Returns a safetensors file's header, and the offset of the data.
 fn header(bytes: &[u8]) -> (Value, usize) {
     let length = u64::from_le_bytes(*bytes.first_chunk().expect("a length")) as usize;
     (serde_json::from_slice(&bytes[8..8 + length]).expect("a header"), 8 + length)
@@ -248,7 +248,7 @@ fn an_unknown_architecture_and_a_missing_model() {
     place.all_refuse(&["model", "holds no config.json"]);
     #[cfg(unix)]
     {
-        // What the system refuses to open is not said to be missing; permissions would not stop root.
+        // A file that cannot be opened must not be reported as missing. The test uses a link to itself, as permissions do not stop root.
         std::os::unix::fs::symlink("config.json", place.path("model/config.json")).expect("a link to itself");
         place.all_refuse(&["cannot read model/config.json"]);
     }
@@ -325,7 +325,7 @@ fn targets_that_exist_or_cannot_be_written() {
     place.write("s.safetensors", "kept");
     place.refuses(STATS, &["s.safetensors exists already", "--force"]);
     assert_eq!(place.read("s.safetensors"), b"kept");
-    // Below a file not even root can write.
+    // Not even root can write below a file.
     let below = |arguments: &[&'static str], target: &'static str| -> Vec<&'static str> {
         [&arguments[..arguments.len() - 1], &[target]].concat()
     };
@@ -333,7 +333,7 @@ fn targets_that_exist_or_cannot_be_written() {
     place.refuses(&below(STATS, "nowhere/s.safetensors"), &["cannot write nowhere/s.safetensors", "folder"]);
     place.refuses(&below(PRUNE, "file/pruned"), &["file/pruned"]);
     place.refuses(&[READ, &["--figure", "file/f.svg"]].concat(), &["cannot write file/f.svg"]);
-    place.refuses(&below(MAGNITUDE, "model/pruned"), &["model/pruned", "beside"]);
+    place.refuses(&below(MAGNITUDE, "model/pruned"), &["model/pruned", "next to"]);
     fs::create_dir(place.path("pruned")).expect("a folder");
     place.write("pruned/mine", "kept");
     place.refuses(PRUNE, &["pruned is already there", "--force"]);
@@ -381,7 +381,7 @@ fn a_model_that_is_not_in_the_cache() {
     command.env("HF_HUB_OFFLINE", "1");
     let output = place.finish(&mut command);
     place.check(&arguments, &output, &["owner/name", "home/hub", "hf download"], &before);
-    // The same model is found once it lies where the hub's tools put it.
+    // The model is found once it is where the hub's tools put it.
     let cached = place.path("home/hub/models--owner--name");
     fs::create_dir_all(cached.join("snapshots")).expect("a folder");
     fs::create_dir_all(cached.join("refs")).expect("a folder");
@@ -392,7 +392,7 @@ fn a_model_that_is_not_in_the_cache() {
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// Interrupts a command, and checks that it ends with the code for that and leaves nothing behind.
+/// Interrupts a command, and checks that it ends with exit code 130 and leaves nothing behind.
 #[cfg(target_os = "linux")]
 fn interrupt(place: &Place, child: std::process::Child, before: &BTreeSet<PathBuf>) {
     let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("it runs");
@@ -404,11 +404,11 @@ fn interrupt(place: &Place, child: std::process::Child, before: &BTreeSet<PathBu
     assert_eq!(&place.list(), before);
 }
 
-/// Opens a named pipe for writing, once somebody reads it.
+/// Opens a named pipe for writing, once another process reads it.
 #[cfg(target_os = "linux")]
 fn opened(pipe: &Path) -> fs::File {
     use std::os::unix::fs::OpenOptionsExt;
-    /// O_NONBLOCK: fails while there is no reader, instead of waiting for one.
+    /// O_NONBLOCK: opening fails while there is no reader, instead of waiting for one.
     const AT_ONCE: i32 = 0o4000;
     for _ in 0..24_000 {
         if let Ok(file) = fs::File::options().write(true).custom_flags(AT_ONCE).open(pipe) {
@@ -416,7 +416,7 @@ fn opened(pipe: &Path) -> fs::File {
         }
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
-    panic!("nobody reads {}", pipe.display());
+    panic!("no process reads {}", pipe.display());
 }
 
 #[test]
@@ -435,12 +435,12 @@ fn an_interrupted_command_leaves_nothing_behind() {
         let arguments: Vec<&str> =
             arguments.iter().map(|it| if *it == "text.jsonl" { "pipe.txt" } else { *it }).collect();
         let child = start(&arguments);
-        // Opens as soon as the command reads it, and keeps it waiting for text.
+        // Opens as soon as the command reads the pipe, and keeps the command waiting for text.
         let text = opened(&pipe);
         interrupt(&place, child, &before);
         drop(text);
     }
-    // Enough text to be at it for minutes.
+    // Enough text for minutes of work.
     let long = ["--text", "text.jsonl", "--samples", "4000", "--length", "512", "--out", "pruned"];
     let child =
         start(&[&["prune", "model", "--sparsity", "0.5", "--method", "sparsegpt"][..], &long].concat());
@@ -479,5 +479,5 @@ fn hessians_and_spectra_are_collected_on_request() {
         assert!((sum - squares).abs() <= 1e-5 * squares, "{}: {sum} and {squares}", linear.module);
     }
     let kept = statistics.linears.values().filter(|it| it.hessian.is_some()).count();
-    assert_eq!(kept, 4 * checkpoint.config().blocks, "what reads the same input shares one");
+    assert_eq!(kept, 4 * checkpoint.config().blocks, "linears with the same input share one Hessian");
 }

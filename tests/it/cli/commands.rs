@@ -1,4 +1,4 @@
-//! The command line: what it says of itself, what it prints, and how it exits.
+//! The command line: help texts, output and exit codes.
 
 use std::io::Write;
 use std::path::Path;
@@ -67,7 +67,7 @@ fn eval_prints_a_table() {
 }
 
 #[test]
-fn eval_gives_the_same_as_data() {
+fn eval_prints_json() {
     let arguments =
         ["eval", MODEL, "er", "--method", "magnitude", "--sparsity", "0.7", "--format", "json", "--quiet"];
     let data: serde_json::Value = serde_json::from_str(&out(&allot(&arguments))).expect("JSON");
@@ -85,7 +85,7 @@ fn eval_gives_the_same_as_data() {
 }
 
 #[test]
-fn eval_writes_the_figure_whole() {
+fn eval_writes_a_complete_figure() {
     let folder = tempfile::tempdir().expect("a folder");
     let figure = folder.path().join("ratios.svg");
     let path = figure.to_str().expect("UTF-8");
@@ -93,7 +93,7 @@ fn eval_writes_the_figure_whole() {
     assert_eq!(output.status.code(), Some(0), "{}", err(&output));
     let text = std::fs::read_to_string(&figure).expect("written");
     assert!(text.starts_with("<svg") && text.trim_end().ends_with("</svg>"));
-    assert_eq!(std::fs::read_dir(folder.path()).expect("readable").count(), 1, "nothing lies beside it");
+    assert_eq!(std::fs::read_dir(folder.path()).expect("readable").count(), 1, "no other file is left");
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn noise_is_uniform_with_a_warning() {
 }
 
 #[test]
-fn names_that_do_not_exist_are_answered_with_those_that_do() {
+fn unknown_names_get_suggestions() {
     let unknown = allot(&["eval", MODEL, "owll", "--sparsity", "0.7"]);
     assert_eq!(unknown.status.code(), Some(2));
     assert!(err(&unknown).contains("did you mean `owl`"), "{}", err(&unknown));
@@ -138,7 +138,7 @@ fn names_that_do_not_exist_are_answered_with_those_that_do() {
 }
 
 #[test]
-fn the_catalogue_explains_itself() {
+fn operators_are_listed_and_explained() {
     insta::assert_snapshot!("ops", out(&allot(&["ops", "--all"])));
     insta::assert_snapshot!("explain_scale", out(&allot(&["explain", "scale"])));
     insta::assert_snapshot!("explain_greater", out(&allot(&["explain", ">"])));

@@ -1,4 +1,4 @@
-//! `allot diff`: two scripts beside each other.
+//! `allot diff`: two scripts side by side.
 
 use std::process::{Command, Output, Stdio};
 
@@ -24,7 +24,7 @@ fn formulas_are_compared_without_a_model() {
 }
 
 #[test]
-fn ratios_stand_side_by_side_on_a_model() {
+fn ratios_are_compared_on_a_model() {
     let shown = text(&diff(&["alphapruning", "atp", "--model", MODEL, "--sparsity", "0.7"]));
     insta::assert_snapshot!("ratios", shown);
 }

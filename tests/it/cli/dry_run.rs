@@ -1,4 +1,4 @@
-//! `--dry-run`: a plan, and nothing else.
+//! `--dry-run` prints a plan and does nothing else.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::support::place::{MODEL, Place};
 
-/// How many tokens the model reads follows from the windows, and not from the machine.
+/// The number of tokens that the model reads follows from the windows, not from the machine.
 #[test]
 fn a_plan_counts_what_the_command_reads_and_writes_nothing() {
     let place = Place::new();
@@ -26,7 +26,7 @@ fn a_plan_counts_what_the_command_reads_and_writes_nothing() {
             512 + 512 * 23 / 12,
         ),
     ];
-    // Pruning runs each of the 12 blocks, and all but the last again with pruned weights, for what comes next.
+    // Pruning runs each of the 12 blocks, and all except the last again with pruned weights, for the inputs of the next block.
     for (arguments, tokens) in commands {
         let mut command = place.allot(arguments);
         command.args(["--dry-run", "--format", "json"]);
@@ -41,7 +41,7 @@ fn a_plan_counts_what_the_command_reads_and_writes_nothing() {
     assert_eq!(fs::read_dir(place.path(".")).expect("a folder").count(), 0, "a plan leaves no file");
 }
 
-/// Each step of a descent reads windows of its own: the dense model once, the pruned one forward, forward again, and back.
+/// Each step of a descent reads its own windows: once by the dense model, and forward, forward again and backward by the pruned model.
 #[test]
 fn the_plan_of_a_descent_counts_every_pass_of_its_steps() {
     let place = Place::new();
@@ -74,7 +74,7 @@ fn the_plan_of_a_descent_counts_every_pass_of_its_steps() {
     let (short, long) = (plan("3", "0.5"), plan("3", "0.5,0.7"));
     assert_eq!(candidates(&short), 3 * 4 * 2 * 128);
     assert_eq!(candidates(&long), 2 * candidates(&short));
-    // Seconds come from two measurements of the machine; operations are the same anywhere.
+    // Seconds depend on a measurement of the machine, operations do not.
     let operations = |plan: &Value| -> f64 {
         let steps = plan["steps"].as_array().expect("steps");
         steps.iter().filter_map(|it| it["operations"].as_f64()).sum()
@@ -83,7 +83,7 @@ fn the_plan_of_a_descent_counts_every_pass_of_its_steps() {
     assert_eq!(fs::read_dir(place.path(".")).expect("a folder").count(), 0, "a plan leaves no file");
 }
 
-/// A text that is tokenised whole takes more memory than the windows that are cut from it.
+/// A text is tokenised whole, which takes more memory than the windows cut from it.
 #[test]
 fn a_plan_counts_the_memory_that_tokenising_takes() {
     let place = Place::new();
@@ -111,7 +111,7 @@ fn a_plan_counts_the_memory_that_tokenising_takes() {
     assert!(memory("long.txt", 200_000) > memory("short.txt", 100) + (100 << 20));
 }
 
-/// A folder with config.json alone has a plan, in which a larger model takes more of everything.
+/// A folder with only config.json has a plan, in which a larger model takes more of everything.
 #[test]
 fn a_configuration_alone_is_enough() {
     let place = Place::new();

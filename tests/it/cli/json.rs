@@ -1,4 +1,4 @@
-//! What is printed and written as JSON is as its schema says, whatever the command; and every field of it is documented.
+//! All JSON that commands print and write matches its schema, and every field is documented.
 #![cfg(unix)]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,7 +14,7 @@ use crate::support::schema::wrong;
 const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/tiny-stories-12l");
 const BINARY: &str = env!("CARGO_BIN_EXE_allot");
 
-/// The schemas, and which of them documents were seen of.
+/// The schemas, and the tags of the schemas for which a document was seen.
 struct Schemas {
     schemas: BTreeMap<&'static str, Value>,
     seen: BTreeSet<String>,
@@ -26,14 +26,14 @@ impl Schemas {
         Self { schemas: schemas.collect(), seen: BTreeSet::new() }
     }
 
-    /// Compares a document with the schema that it names, and that schema with documents that are not as it says.
+    /// Checks that a document matches the schema that it names, and that the schema refuses changed documents.
     fn check(&mut self, what: &str, text: &[u8]) -> Value {
         let document: Value = serde_json::from_slice(text)
             .unwrap_or_else(|error| panic!("{what}: {error}: {}", String::from_utf8_lossy(text)));
         let tag = document["schema"].as_str().unwrap_or_else(|| panic!("{what} names no schema")).to_owned();
         let schema = self.schemas.get(tag.as_str()).unwrap_or_else(|| panic!("{what}: {tag}"));
         let found = wrong(schema, &document);
-        assert!(found.is_empty(), "{what} is not as {tag} says:\n{}", cut(&found.join("\n")));
+        assert!(found.is_empty(), "{what} does not match {tag}:\n{}", cut(&found.join("\n")));
         for (name, value) in [("undocumented", json!(1)), ("schema", json!("other/1"))] {
             let mut other = document.clone();
             other[name] = value;
@@ -98,7 +98,7 @@ const FINE: &[&str] = &[
     "search MODEL --sparsity 0.6 --texts MODEL/text --length 32 --samples 4 --windows 2 --report-windows 2 --evaluations 4 --control random,evopress --out more",
 ];
 
-/// What fails, with its exit code and kind.
+/// Command lines that fail, with their exit codes and kinds.
 const FAILS: &[(&str, i32, &str)] = &[
     ("eval nowhere uniform --sparsity 0.6", 2, "failed"),
     ("eval MODEL -e mean(scor)|>scale --sparsity 0.6", 2, "script"),
@@ -123,7 +123,7 @@ const FILES: &[&str] = &[
 ];
 
 #[test]
-fn documents_are_as_their_schemas_say() {
+fn documents_match_their_schemas() {
     let place = TempDir::new().expect("a folder");
     let place = place.path();
     let mut schemas = Schemas::new();
@@ -177,7 +177,7 @@ fn documents_are_as_their_schemas_say() {
 }
 
 #[test]
-fn a_command_that_is_stopped_leaves_a_document() {
+fn an_interrupted_command_prints_a_document() {
     let text = format!("{MODEL}/text/report.jsonl");
     let mut command = Command::new(BINARY);
     command.args(["ppl", MODEL, "--text", &text, "--length", "512", "--format", "json"]);
@@ -195,7 +195,7 @@ fn a_command_that_is_stopped_leaves_a_document() {
     assert_eq!(document["kind"], "interrupted");
 }
 
-/// Writes the documents of a small task of choices.
+/// Writes the documents of a small multiple-choice task.
 fn tiny_task(folder: &Path) {
     fs::create_dir_all(folder).expect("a folder");
     let row = json!({"id": "a", "question": "Where is the cat?", "answerKey": "A",
@@ -204,7 +204,7 @@ fn tiny_task(folder: &Path) {
 }
 
 #[test]
-fn warnings_are_in_the_document_even_where_they_are_not_printed() {
+fn documents_include_warnings_even_with_quiet() {
     let place = TempDir::new().expect("a folder");
     let text = format!("{MODEL}/text/report.jsonl");
     fs::copy(&text, place.path().join("fitness.jsonl")).expect("copied");
@@ -227,7 +227,7 @@ fn every_field_is_documented() {
     assert!(missing.is_empty(), "fields without a doc comment:\n{}", missing.join("\n"));
 }
 
-/// Notes every property below a schema that has no description.
+/// Collects every property below a schema that has no description.
 fn walk(place: &str, schema: &Value, missing: &mut Vec<String>) {
     match schema {
         Value::Object(map) => {
@@ -235,7 +235,7 @@ fn walk(place: &str, schema: &Value, missing: &mut Vec<String>) {
                 let inside = format!("{place}/{key}");
                 if let ("properties", Some(properties)) = (key.as_str(), inner.as_object()) {
                     for (name, property) in properties {
-                        // Of a choice with data, the words beside the choice tell.
+                        // The fields of a choice are covered by the description of the choice.
                         let told = property.get("description").is_some() || map.contains_key("description");
                         if !told {
                             missing.push(format!("{inside}/{name}"));

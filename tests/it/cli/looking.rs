@@ -1,4 +1,4 @@
-//! Looking at a search: while it runs or after it was stopped, at every formula that it measured, and going on further than it was begun.
+//! Showing a search while it runs or after a stop, listing every measured formula, and extending or limiting a search.
 #![cfg(unix)]
 
 use std::fs;
@@ -21,7 +21,7 @@ fn stdout(place: &Place, arguments: &[&str]) -> String {
 }
 
 #[test]
-fn a_search_that_has_not_ended_can_be_looked_at() {
+fn an_unfinished_search_can_be_shown() {
     let place = Place::new();
     let texts = format!("{MODEL}/text");
     let mut command = place.allot(&search(&texts, &["--evaluations", "100000", "--out", "run"]));
@@ -32,13 +32,13 @@ fn a_search_that_has_not_ended_can_be_looked_at() {
         assert!(begun.elapsed() < Duration::from_secs(120), "nothing is measured");
         std::thread::sleep(Duration::from_millis(50));
     }
-    // It runs.
+    // The search runs.
     let said = stdout(&place, &["show", "run"]);
     assert!(said.contains("The search has not ended: search 1 of 1, evolution, seed 0: "), "{said}");
     assert!(said.contains("of 100,000 allocations measured") && said.contains("scale"), "{said}");
     Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill runs");
     child.wait_with_output().expect("it ends");
-    // It was stopped.
+    // The search was stopped.
     let said = stdout(&place, &["show", "run"]);
     assert!(said.contains("go on with `allot search --resume run`"), "{said}");
     let all = stdout(&place, &["show", "run", "--all"]);
@@ -49,7 +49,7 @@ fn a_search_that_has_not_ended_can_be_looked_at() {
 }
 
 #[test]
-fn every_formula_that_was_measured_is_in_a_table() {
+fn every_measured_formula_is_listed() {
     let place = Place::new();
     let texts = format!("{MODEL}/text");
     place.run(place.allot(&search(&texts, &["--evaluations", "20", "--control", "random", "--out", "run"])));
@@ -78,7 +78,7 @@ fn every_formula_that_was_measured_is_in_a_table() {
 }
 
 #[test]
-fn a_run_that_goes_on_further_is_the_run_that_was_begun_so() {
+fn an_extended_run_equals_a_run_with_more_evaluations() {
     let place = Place::new();
     let texts = format!("{MODEL}/text");
     place.run(place.allot(&search(&texts, &["--evaluations", "12", "--out", "further"])));
@@ -96,7 +96,7 @@ fn a_run_that_goes_on_further_is_the_run_that_was_begun_so() {
 }
 
 #[test]
-fn patience_and_a_time_limit_end_a_search_with_what_was_found() {
+fn patience_and_a_time_limit_end_a_search_with_results() {
     let place = Place::new();
     let texts = format!("{MODEL}/text");
     let evaluations = |run: &str| {

@@ -1,5 +1,5 @@
-//! The main job, as it is printed: search, prune by what was found, measure what the table said. And what every command owes
-//! it: statistics that a script needs are collected, windows fit the model's context.
+//! The main job with the commands that a search prints: search, prune by the result, and measure what the table says. Also checks that
+//! every command collects the statistics that a script needs, and that windows fit the model's context.
 #![cfg(unix)]
 
 use std::fs;
@@ -52,7 +52,7 @@ fn pasted(folder: &Path, command: &str) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// Runs the commands, of which the last measures, and compares with what the table says.
+/// Runs commands, the last of which measures perplexity, and compares the perplexity with the table's.
 fn measures_what_the_table_says(folder: &Path, commands: &[String], summary: &Summary) {
     let printed: Vec<String> = commands.iter().map(|command| pasted(folder, command)).collect();
     let measured = printed.last().expect("a command");
@@ -84,8 +84,8 @@ fn printed(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn what_terminal_and_page_print_ends_in_the_model_that_the_table_tells_of() {
-    // A function of gradients wins, since nothing else is in the space.
+fn printed_commands_reproduce_the_model_of_the_table() {
+    // A function of gradients wins, as the space has no other terminals.
     let gradients = ["--only", "gradient,log,mean,scale,neg,std", "--unit", "block"];
     let magnitude = ["--method", "magnitude", "--pattern", "n:4", "--no-gradients"];
     let ria = ["--method", "ria", "--seed", "3"];
@@ -106,7 +106,7 @@ fn what_terminal_and_page_print_ends_in_the_model_that_the_table_tells_of() {
 }
 
 #[test]
-fn names_that_a_shell_would_read_are_quoted_in_printed_commands() {
+fn printed_commands_quote_names_for_the_shell() {
     let folder = TempDir::new().expect("a folder");
     let spaced = folder.path().join("my texts");
     fs::create_dir(&spaced).expect("a folder");
@@ -133,7 +133,7 @@ fn every_command_with_a_text_collects_what_a_script_needs() {
         let eval = with(&["eval", MODEL, name, "--sparsity", "0.6", "--format", "json"], &[]);
         let eval = allot(folder, &eval.iter().map(String::as_str).collect::<Vec<_>>());
         let evaluated: Value = serde_json::from_slice(&eval.stdout).expect("JSON");
-        assert_eq!(evaluated["noise"], false, "{name} says nothing of the model");
+        assert_eq!(evaluated["noise"], false, "{name} gives uniform ratios on the model");
         for used in ["gradient", "reconstruction_error"].into_iter().filter(|used| script.contains(used)) {
             let said = format!("note: `{used}` is used, so it is collected on the calibration text\n");
             assert!(error(&eval).contains(&said), "{name}: {}", error(&eval));
@@ -143,7 +143,7 @@ fn every_command_with_a_text_collects_what_a_script_needs() {
         run(with(&["prune", MODEL, name, "--sparsity", "0.6"], &["--out", &format!("{name}.pruned")]));
         let stats = format!("{name}.safetensors");
         run(with(&["stats", MODEL, "--reductions", name, "--out", &stats], &[]));
-        // The file that `stats` wrote for the script is enough for it.
+        // The statistics file made for the script is sufficient for it.
         fine(folder, &["eval", MODEL, name, "--sparsity", "0.6", "--stats", &stats]);
     }
 }
@@ -179,7 +179,7 @@ fn trials_collect_what_scripts_and_methods_need() {
 }
 
 #[test]
-fn a_metric_whose_scores_depend_on_the_unit_is_searched_for_one_unit() {
+fn a_metric_that_depends_on_the_unit_is_searched_with_one_unit() {
     let folder = TempDir::new().expect("a folder");
     fs::write(folder.path().join("own.allot"), "metric abs(weight) / mean(abs(weight))\n").expect("a script");
     let texts = format!("{MODEL}/text");
@@ -216,7 +216,7 @@ fn every_command_with_a_text_collects_what_a_method_needs() {
 }
 
 #[test]
-fn a_method_said_aloud_goes_before_the_metric_of_the_script() {
+fn an_explicit_method_overrides_the_metric_of_the_script() {
     let folder = TempDir::new().expect("a folder");
     let folder = folder.path();
     fs::write(folder.join("own.allot"), "metric(per = matrix) abs(weight)\nuniform()\n").expect("a script");
@@ -306,7 +306,7 @@ fn windows_longer_than_the_context_are_refused_by_every_command() {
 }
 
 #[test]
-fn the_default_window_is_the_context_where_that_is_short() {
+fn the_default_window_is_the_context_if_that_is_shorter() {
     let folder = TempDir::new().expect("a folder");
     let folder = folder.path();
     let small = with_context(folder, 48);
@@ -318,7 +318,7 @@ fn the_default_window_is_the_context_where_that_is_short() {
     };
     assert_eq!(length(&["ppl", small, "--text", &report, "--limit", "2"]), 48);
     assert_eq!(length(&["ppl", MODEL, "--text", &report, "--limit", "2"]), 512);
-    // Of two models the shorter context counts.
+    // The shorter context of two models counts.
     assert_eq!(length(&["kl", small, MODEL, "--text", &report, "--limit", "2"]), 48);
     assert_eq!(length(&["kl", MODEL, small, "--text", &report, "--limit", "2"]), 48);
     assert_eq!(length(&["stats", small, "--text", &calibration, "--samples", "2", "--out", "s"]), 48);

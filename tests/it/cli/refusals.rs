@@ -1,5 +1,5 @@
-//! What is refused before any work begins: options that contradict each other or would be ignored, ratios that are none, places that
-//! cannot be written. And how fast a command ends when it is asked to.
+//! Commands refuse before any work begins: options that contradict each other or would be ignored, invalid ratios, and outputs that
+//! cannot be written. Also checks how fast a command ends after a signal.
 #![cfg(unix)]
 
 use std::collections::BTreeSet;
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::place::{MODEL, Place};
 
-/// Command lines, each refused by a row of the table; `A` is an allocation file, and a model is never opened.
+/// Command lines that are each refused by a row of the table. `A` is an allocation file, and no model is ever opened.
 const REFUSED: &[&str] = &[
     "stats M --text t --method ria --out O",
     "stats M --text T --unit block --out S",
@@ -104,7 +104,7 @@ fn options_that_do_not_go_together_are_refused_before_any_work() {
         }
         said.push_str(&format!("$ allot {line}\n{message}"));
     }
-    // Every row of the table has a line here.
+    // Every row of the table must have a line in `REFUSED`.
     for [commands, options, _, why] in allot::cli::refusals() {
         assert!(reasons.contains(&why), "{options} of {commands}: no line is refused since {why}");
     }
@@ -113,7 +113,7 @@ fn options_that_do_not_go_together_are_refused_before_any_work() {
 }
 
 #[test]
-fn options_that_go_together_are_not() {
+fn compatible_options_are_accepted() {
     for line in [
         "prune M --sparsity 0.5 --pattern 2:4 --out P",
         "prune M uniform --pattern 2:4 --out P",
@@ -179,13 +179,13 @@ fn ratios_and_counts_are_checked_at_the_command_line() {
 }
 
 #[test]
-fn places_that_cannot_be_written_are_known_before_the_work() {
+fn outputs_that_cannot_be_written_are_refused_before_the_work() {
     let place = place();
     fs::write(place.path("file"), "kept").expect("written");
     fs::create_dir(place.path("folder")).expect("a folder");
     fs::write(place.path("folder/mine"), "kept").expect("written");
     let calibration = format!("{MODEL}/text/calibration.jsonl");
-    // Samples enough for minutes of work.
+    // Enough samples for minutes of work.
     let long = ["--text", &calibration, "--samples", "100000", "--length", "256"];
     let texts = format!("{MODEL}/text");
     let trial = ["-s", "0.5", "--texts", &texts, "--samples", "100000", "--length", "256"];
@@ -200,7 +200,7 @@ fn places_that_cannot_be_written_are_known_before_the_work() {
         (
             &["stats", MODEL],
             &["--out", "folder", "--force"],
-            "folder is a folder, and a file is to be written there",
+            "folder is a folder, but the command writes a file there",
         ),
         (&["eval", MODEL, "owl", "-s", "0.5"], &["--figure", "nowhere/f.svg"], "make the folder first"),
         (&["export", "owl", "--to", "csv", "--model", MODEL, "-s", "0.5"], &["-o", "folder"], "is a folder"),
@@ -233,7 +233,7 @@ fn places_that_cannot_be_written_are_known_before_the_work() {
 }
 
 #[test]
-fn scripts_of_one_name_are_told_apart() {
+fn scripts_with_the_same_name_are_distinguished() {
     let place = place();
     for (run, script) in [("run1", "mean(abs(weight)) |> scale\n"), ("run4", "std(weight) |> scale\n")] {
         fs::create_dir(place.path(run)).expect("a folder");
@@ -250,7 +250,7 @@ fn scripts_of_one_name_are_told_apart() {
     assert!(message(&twice).contains("`owl` is named twice"), "{}", message(&twice));
 }
 
-/// Starts a command, interrupts it after a while, and returns how long it took to end, and what it said.
+/// Starts a command, sends it a signal after a while, and returns the time until it ended, and its output.
 fn interrupted(place: &Place, arguments: &[&str], after: Duration, signal: &str) -> (Duration, Output) {
     let mut command = place.allot(arguments);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs");
@@ -272,7 +272,7 @@ fn a_signal_ends_every_phase_within_a_second() {
         ["prune", MODEL, "owl", "-s", "0.5", "--method", "sparsegpt", "--text", &calibration, "--out", "out"];
     let large = ["--samples", "2000", "--length", "256"];
     let small = ["--samples", "2", "--length", "256"];
-    // Long windows make a step of the work long.
+    // Long windows make each step of the work long.
     for (arguments, after) in [
         ([&search[..], &large].concat(), 1500),
         ([&search[..], &small, &["--windows", "200"]].concat(), 4000),
@@ -284,7 +284,7 @@ fn a_signal_ends_every_phase_within_a_second() {
             let before = fs::read_dir(place.path(".")).expect("readable").count();
             let (took, output) = interrupted(&place, &arguments, Duration::from_millis(after), signal);
             assert_eq!(output.status.code(), Some(130), "{arguments:?}: {}", message(&output));
-            // The grace, the farewell, and what a busy machine takes beside.
+            // The time to reach the next step, the time for the last message, and some slack for a busy machine.
             assert!(took < Duration::from_millis(2000), "{arguments:?} took {took:?}");
             let said = message(&output);
             assert!(said.contains("interrupted") || said.contains("stopped"), "{said}");

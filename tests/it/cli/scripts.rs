@@ -1,4 +1,4 @@
-//! Scripts in the hand: written on the command line, checked over folders, mended, shown, explained.
+//! Working with scripts: on the command line, in folders, fixed, shown and explained.
 
 use std::fs;
 
@@ -25,7 +25,7 @@ fn data(place: &Place, arguments: &[&str], code: i32) -> Value {
 }
 
 #[test]
-fn a_script_may_be_written_where_one_is_taken() {
+fn a_script_can_be_given_with_the_option_e() {
     let place = Place::new();
     let script = "log(mean(abs(weight))) |> scale";
     fs::write(place.path("s.allot"), format!("{script}\n")).expect("written");
@@ -61,7 +61,7 @@ fn a_script_may_be_written_where_one_is_taken() {
 }
 
 #[test]
-fn an_unfinished_line_says_what_is_missing_and_not_that_it_ends_in_a_space() {
+fn an_unfinished_line_reports_what_is_missing_and_not_its_trailing_space() {
     let place = Place::new();
     for script in ["let x = ", "mean(score) |> ", "metric ", "mean(score) + ", "mean(score) |>\t"] {
         let (with, without) = (
@@ -75,7 +75,7 @@ fn an_unfinished_line_says_what_is_missing_and_not_that_it_ends_in_a_space() {
 }
 
 #[test]
-fn an_allocation_file_is_no_script() {
+fn an_allocation_file_is_not_a_script() {
     let place = Place::new();
     let export = ["export", "atp", "--to", "json", "--model", MODEL, "-s", "0.6", "-o", "a.json"];
     stdout(&place, &export, 0);
@@ -87,7 +87,7 @@ fn an_allocation_file_is_no_script() {
 }
 
 #[test]
-fn folders_are_checked_whole_and_counted() {
+fn every_script_in_a_folder_is_checked_and_counted() {
     let place = Place::new();
     fs::create_dir_all(place.path("s/deep")).expect("a folder");
     fs::create_dir_all(place.path("s/.hidden")).expect("a folder");
@@ -103,7 +103,7 @@ fn folders_are_checked_whole_and_counted() {
     let said = stdout(&place, &["check", "s", "owl"], 1);
     assert!(said.contains("3 scripts: 1 error, 1 warning\n"), "{said}");
     assert!(said.contains("s/a.allot:1:6") && said.contains("s/deep/b.allot:1:5"), "{said}");
-    // What cannot be read is said, and the rest is checked all the same.
+    // An unreadable script is reported, and the rest is still checked.
     let said = stdout(&place, &["check", "nowhere.allot", "s/a.allot"], 2);
     assert!(said.contains("nowhere.allot") && said.contains("s/a.allot:1:6"), "{said}");
     assert!(said.contains("1 script: 1 error, 0 warnings, 1 not read\n"), "{said}");
@@ -115,7 +115,7 @@ fn folders_are_checked_whole_and_counted() {
 }
 
 #[test]
-fn what_is_certain_is_mended_in_the_file() {
+fn unambiguous_mistakes_are_fixed_in_the_file() {
     let place = Place::new();
     fs::write(place.path("s.allot"), "# mine\nmean(Score ** 2 × .5) |> scale\n").expect("written");
     let said = stdout(&place, &["check", "--fix", "s.allot"], 0);
@@ -124,7 +124,7 @@ fn what_is_certain_is_mended_in_the_file() {
         fs::read_to_string(place.path("s.allot")).expect("text"),
         "# mine\nmean(score ^ 2 * 0.5) |> scale\n"
     );
-    // What may mean something else stays, and the file with it.
+    // An ambiguous mistake is not fixed, and the file stays unchanged.
     fs::write(place.path("t.allot"), "mean(scor) |> scale\n").expect("written");
     stdout(&place, &["check", "--fix", "t.allot"], 1);
     assert_eq!(fs::read_to_string(place.path("t.allot")).expect("text"), "mean(scor) |> scale\n");
@@ -134,7 +134,7 @@ fn what_is_certain_is_mended_in_the_file() {
 }
 
 #[test]
-fn mistakes_are_written_as_other_tools_read_them() {
+fn mistakes_are_printed_in_the_formats_of_other_tools() {
     let place = Place::new();
     fs::write(place.path("s.allot"), "mean(scor) |> scale\nlet a = 1\n").expect("written");
     let sarif = data(&place, &["check", "s.allot", "--format", "sarif"], 1);
@@ -169,7 +169,7 @@ fn what_would_change_is_shown() {
 }
 
 #[test]
-fn names_are_listed_shown_and_explained() {
+fn scripts_and_words_are_listed_shown_and_explained() {
     let place = Place::new();
     insta::assert_snapshot!("list", stdout(&place, &["list"], 0));
     insta::assert_snapshot!("show_owl", stdout(&place, &["show", "owl"], 0));

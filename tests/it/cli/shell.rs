@@ -1,4 +1,4 @@
-//! What a shell and its user's habits meet: completions, manual pages, threads, colours, the environment, a configuration file.
+//! Integration with the shell: completions, manual pages, threads, colours, the environment, a configuration file.
 #![cfg(unix)]
 
 use std::fs;
@@ -10,7 +10,7 @@ fn stdout(place: &Place, arguments: &[&str]) -> String {
 }
 
 #[test]
-fn shells_complete_and_manuals_tell_every_command() {
+fn completions_and_manual_pages_cover_every_command() {
     let place = Place::new();
     let man = place.path("man");
     stdout(&place, &["man", "--out", "man"]);
@@ -26,7 +26,7 @@ fn shells_complete_and_manuals_tell_every_command() {
 }
 
 #[test]
-fn the_version_tells_the_build() {
+fn the_version_describes_the_build() {
     let place = Place::new();
     let said = stdout(&place, &["--version"]);
     let lines: Vec<&str> = said.lines().collect();
@@ -35,7 +35,7 @@ fn the_version_tells_the_build() {
 }
 
 #[test]
-fn threads_change_nothing_and_colours_are_a_choice() {
+fn threads_do_not_change_results_and_colours_can_be_chosen() {
     let place = Place::new();
     let eval = ["eval", MODEL, "global", "-s", "0.6", "--method", "magnitude"];
     let plain = stdout(&place, &eval);
@@ -52,7 +52,7 @@ fn threads_change_nothing_and_colours_are_a_choice() {
 }
 
 #[test]
-fn the_command_line_goes_before_the_environment_and_that_before_the_file() {
+fn the_command_line_overrides_the_environment_which_overrides_the_file() {
     let place = Place::new();
     fs::create_dir_all(place.path("home/.config/allot")).expect("a folder");
     let file = place.path("home/.config/allot/config.toml");
@@ -71,7 +71,7 @@ fn the_command_line_goes_before_the_environment_and_that_before_the_file() {
     let always = [&eval[..], &["--color", "always"]].concat();
     assert!(run(&always, &[("ALLOT_COLOR", "never")]).stdout.contains(&0x1b));
     assert!(!run(&eval, &[("ALLOT_CONFIG", "")]).stdout.contains(&0x1b));
-    // What the file says is no option that somebody wrote: nothing is refused for it.
+    // Settings from the file do not count as given options, so no command refuses them.
     fs::write(&file, "memory = \"1GiB\"\ndevice = \"cpu\"\n").expect("written");
     assert_eq!(run(&["ops"], &[]).status.code(), Some(0));
     assert_eq!(run(&eval, &[]).status.code(), Some(0));

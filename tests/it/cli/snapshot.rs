@@ -1,4 +1,4 @@
-//! `allot snapshot`: what pins a function, and what a check says when something has changed.
+//! `allot snapshot`: recording a function, and checking it after something has changed.
 
 use std::fs;
 use std::process::Output;
@@ -10,7 +10,7 @@ use crate::support::place::{MODEL, Place};
 const SCRIPT: &str = "mean(score) + 0.5 * depth |> scale(lambda = 0.08)\n";
 const SMALL: [&str; 4] = ["--samples", "4", "--length", "32"];
 
-/// A folder with a script, and the snapshots of it that a test has made.
+/// A folder with a script and the snapshots that a test makes of it.
 struct Pinned {
     place: Place,
     text: String,
@@ -37,7 +37,7 @@ impl Pinned {
         String::from_utf8(output.stdout).expect("UTF-8")
     }
 
-    /// Checks a snapshot that differs, and returns what is said of it.
+    /// Checks a snapshot that differs, and returns the printed differences.
     fn differs(&self, script: &str, arguments: &[&str]) -> String {
         let output = self.try_snapshot(script, arguments);
         assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
@@ -60,7 +60,7 @@ impl Pinned {
     }
 }
 
-/// Returns text with three decimals of each ratio and no counts of weights, which other processors may round otherwise.
+/// Returns text with three decimals of each ratio and no counts of weights, as processors differ in rounding.
 fn coarse(text: &str) -> String {
     let word = |word: &str| match (word.split_once('.'), word.trim_start_matches(['+', '-']).parse::<u64>()) {
         (Some((whole, decimals)), _) if decimals.len() == 6 && decimals.parse::<u64>().is_ok() => {
@@ -107,7 +107,7 @@ fn a_snapshot_is_plain_text_and_the_same_bytes_each_time() {
 }
 
 #[test]
-fn a_check_is_quiet_about_what_is_the_same() {
+fn a_check_of_an_unchanged_function_succeeds() {
     let pinned = Pinned::new();
     pinned.snapshot(&["-s", "0.5,0.7", "--out", "best.snap"]);
     let data = pinned.snapshot(&["-s", "0.5,0.7", "--format", "json"]);
@@ -121,7 +121,7 @@ fn a_check_is_quiet_about_what_is_the_same() {
         );
         assert_eq!(pinned.snapshot(&["--check", file, "--quiet"]), "");
     }
-    // A comment, a name and a spelling are no part of the function.
+    // Comments, names and spelling are not part of the function.
     let spelled = "# mine\nlet importance = 0.5 * depth + mean(score)\nimportance |> scale(lambda = 0.08)\n";
     fs::write(pinned.place.path("other.allot"), spelled).expect("written");
     let output = pinned.try_snapshot("other.allot", &["--check", "best.snap"]);
@@ -163,7 +163,7 @@ fn a_ratio_may_differ_by_the_tolerance_or_by_a_weight() {
 }
 
 #[test]
-fn another_model_and_other_statistics_are_named_as_such() {
+fn another_model_and_other_statistics_are_reported() {
     let pinned = Pinned::new();
     pinned.snapshot(&["-s", "0.5", "--out", "best.snap"]);
     let seed = pinned.differs("best.allot", &["--check", "best.snap", "--seed", "3"]);
@@ -197,7 +197,7 @@ fn another_model_and_other_statistics_are_named_as_such() {
 }
 
 #[test]
-fn a_formula_of_weights_alone_needs_no_statistics_to_be_checked() {
+fn a_formula_of_weights_is_checked_without_statistics() {
     let pinned = Pinned::new();
     fs::write(pinned.place.path("best.allot"), "mean(abs(weight)) |> scale\n").expect("written");
     let text = pinned.snapshot(&["-s", "0.5", "--out", "best.snap"]);
@@ -211,13 +211,13 @@ fn a_formula_of_weights_alone_needs_no_statistics_to_be_checked() {
 }
 
 #[test]
-fn rows_with_ratios_of_their_own_are_compared_one_by_one() {
+fn rows_with_their_own_ratios_are_compared_one_by_one() {
     let pinned = Pinned::new();
     let script = "unit row\nl2(score, over = inputs) |> zscore |> scale(lambda = 0.1)\n";
     fs::write(pinned.place.path("best.allot"), script).expect("written");
     pinned.snapshot(&["-s", "0.6", "--out", "best.snap"]);
     pinned.snapshot(&["--check", "best.snap"]);
-    // The projection as a whole loses what it did.
+    // The projection's total stays the same.
     let move_rows = |text: &str| -> String {
         let mut done = false;
         let line = |line: &str| match line.strip_prefix("rows ").filter(|_| !done) {
@@ -262,7 +262,7 @@ fn what_is_not_a_snapshot_is_refused_with_its_line() {
     let mut said = String::new();
     for (what, file, from, to) in edits {
         pinned.edit(file, "edited", |text| match what {
-            // The first ratio, and not the sparsity above it.
+            // Edits the first ratio, not the sparsity above it.
             "a ratio" => {
                 let (above, below) = text.split_once(" weights\n").expect("ratios");
                 format!("{above} weights\n9{}", &below[1..])

@@ -1,11 +1,11 @@
-//! What the book says of the code's layout is so.
+//! Checks that the paths, links and tests that the book names exist.
 
 use std::collections::BTreeSet;
 use std::fs;
 
 use crate::support::{book, source};
 
-/// What a path in the book begins with that is the repository's, not a reader's.
+/// The folders with which a path of the repository begins, unlike a path of the reader.
 const FOLDERS: [&str; 9] =
     ["crates/", "src/", "tests/", "examples/", "grammar/", "benches/", "fuzz/", "docs/", ".ci/"];
 
@@ -22,24 +22,24 @@ fn every_path_and_link_leads_somewhere() {
                 continue;
             }
             let target = if file.is_empty() { book::root(name) } else { folder.join(file) };
-            assert!(target.exists(), "{name} links to {link}, which is not there");
+            assert!(target.exists(), "{name} links to {link}, which does not exist");
             if !anchor.is_empty() {
                 let linked = fs::read_to_string(&target).expect("a page is UTF-8");
                 assert!(
                     anchors(&linked).contains(anchor),
-                    "{name} links to {link}, and there is no such heading"
+                    "{name} links to {link}, but there is no such heading"
                 );
             }
         }
         assert_named_paths_exist(name, text);
-        // A test is named by its binary and, where only a part of it is to run, by its module.
+        // A test is named by its binary and optionally by a module in it.
         for named in text.split("--test ").skip(1) {
             let words: Vec<&str> = named.split([' ', '`', '\n']).collect();
             let part = words.get(1).filter(|word| word.contains("::")).copied().unwrap_or_default();
             let path = format!("tests/{}/{}", words[0], part.replace("::", "/"));
             let path = path.trim_end_matches('/');
             let there = book::root(path).exists() || book::root(&format!("{path}.rs")).exists();
-            assert!(there, "{name} names the test `{} {part}`, and there is no {path}", words[0]);
+            assert!(there, "{name} names the test `{} {part}`, but there is no {path}", words[0]);
         }
     }
 }
@@ -58,17 +58,17 @@ fn every_path_in_a_comment_leads_somewhere() {
     }
 }
 
-/// Fails unless the repository's paths that a text names, as code, exist.
+/// Fails unless every path of the repository that a text names in backticks exists.
 fn assert_named_paths_exist(name: &str, text: &str) {
     for path in text.split('`').filter(|code| FOLDERS.iter().any(|folder| code.starts_with(folder))) {
         let plain = !path.contains([' ', '\n', '*', '<']);
-        // What fuzzing finds is not kept.
+        // The findings of fuzzing are not in the repository.
         let made = path.starts_with("fuzz/artifacts");
-        assert!(!plain || made || book::root(path).exists(), "{name} names {path}, which is not there");
+        assert!(!plain || made || book::root(path).exists(), "{name} names {path}, which does not exist");
     }
 }
 
-/// Returns what headings of a page can be linked to by.
+/// Returns the anchors of a page's headings.
 fn anchors(text: &str) -> BTreeSet<String> {
     text.lines()
         .filter(|line| line.starts_with('#'))
@@ -91,6 +91,6 @@ fn every_page_is_in_the_summary() {
     let summary = book::read("docs/SUMMARY.md");
     for page in book::pages() {
         let listed = page.name == "SUMMARY.md" || summary.contains(&format!("({})", page.name));
-        assert!(listed, "docs/{} is not in docs/SUMMARY.md, so nobody finds it", page.name);
+        assert!(listed, "docs/{} is not in docs/SUMMARY.md", page.name);
     }
 }

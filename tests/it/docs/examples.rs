@@ -1,17 +1,17 @@
-//! Every code block of the book does what the page says.
+//! Tests every code block of the book.
 //!
 //! | block | what is tested |
 //! |---|---|
-//! | `allot` | the script checks, with nothing to say of it |
-//! | `allot,error` or `allot,warning` | it has a problem, shown in the `text` block that follows, if one does |
-//! | `allot,file=NAME` | also: the page's later commands find it as NAME |
-//! | `console` | each `$ ` line runs in a shell, and prints the lines below it; a line `...` stands for any lines |
-//! | `sh` | every `allot` command in it, which would take too long to run, is one that the command line takes |
-//! | `python` | nothing here: `crates/python/tests/test_docs.py` runs it |
-//! | `text`, `pest`, `toml`, `json` | nothing: shown, not run |
+//! | `allot` | the script checks without errors and warnings |
+//! | `allot,error` or `allot,warning` | it has such a problem, which the next block shows if it is a `text` block |
+//! | `allot,file=NAME` | as above, and later commands of the page find the script as NAME |
+//! | `console` | each `$ ` line runs in a shell and prints the lines below it; a line `...` stands for any lines |
+//! | `sh` | the command line accepts every `allot` command; the commands are not run, as they would take too long |
+//! | `python` | not tested here: `crates/python/tests/test_docs.py` runs it |
+//! | `text`, `pest`, `toml`, `json` | not tested |
 //!
-//! A page's commands run one after the other in a folder of their own, in which `model/` is the bundled model and `text/`
-//! its text. `ALLOT_UPDATE_DOCS=1` rewrites what commands and diagnostics print, where no `...` stands.
+//! A page's commands run one after the other in a temporary folder, in which `model/` is the bundled model and `text/` its text.
+//! `ALLOT_UPDATE_DOCS=1` rewrites the output of commands and diagnostics in blocks without `...`.
 #![cfg(unix)]
 
 use std::fs;
@@ -25,11 +25,11 @@ use allot::lang::ops::CATALOGUE;
 use allot::lang::problem::Problem;
 use allot::lang::render::render;
 
-/// What else a block may be tagged with: it is shown and not run.
+/// Tags of blocks that are not run.
 const SHOWN: [&str; 5] = ["text", "pest", "toml", "json", "python"];
 
 #[test]
-fn code_blocks_do_what_pages_say() {
+fn code_blocks_match_their_output() {
     let pages = book::pages();
     let failures: Vec<String> = std::thread::scope(|scope| {
         let threads: Vec<_> = pages.iter().map(|page| scope.spawn(|| test_page(page))).collect();
@@ -42,7 +42,7 @@ fn code_blocks_do_what_pages_say() {
     );
 }
 
-/// Tests a page, and returns what is wrong with it.
+/// Tests a page, and returns its failures.
 fn test_page(page: &Page) -> Vec<String> {
     let folder = tempfile::TempDir::new().expect("a folder can be made");
     let model = book::root("examples/tiny-stories-12l");
@@ -55,7 +55,7 @@ fn test_page(page: &Page) -> Vec<String> {
         let result = match block.tags.first().map_or("", String::as_str) {
             "allot" => {
                 let shown = blocks.get(index + 1).filter(|next| {
-                    // Nothing but a blank line between the two.
+                    // Only a blank line may be between the two.
                     next.is("text") && next.lines.start <= block.lines.end + 3
                 });
                 test_script(block, shown, folder.path())
@@ -71,7 +71,7 @@ fn test_page(page: &Page) -> Vec<String> {
             Ok(Some((lines, now))) => {
                 let said: String = page.text.lines().collect::<Vec<_>>()[lines.clone()].join("\n");
                 failures.push(format!(
-                    "docs/{}:{}: the page says\n{said}\nand it is\n{now}",
+                    "docs/{}:{}: the page says\n{said}\nbut the output is\n{now}",
                     page.name,
                     lines.start + 1
                 ));
@@ -86,7 +86,7 @@ fn test_page(page: &Page) -> Vec<String> {
     failures
 }
 
-/// What a block should say instead, and where.
+/// The lines to replace, and their new text.
 type Correction = Option<(std::ops::Range<usize>, String)>;
 
 fn test_script(block: &Block, shown: Option<&Block>, folder: &Path) -> Result<Correction, String> {
@@ -114,7 +114,7 @@ fn test_script(block: &Block, shown: Option<&Block>, folder: &Path) -> Result<Co
     })
 }
 
-/// Parses the `allot` commands of a block that is not run; what a shell would put for a variable is a number.
+/// Parses the `allot` commands of a block that is not run; shell variables are replaced by a number.
 fn parse_commands(block: &Block) -> Result<Correction, String> {
     for line in block.text.replace("\\\n", " ").lines() {
         let words: Vec<String> =
@@ -150,7 +150,7 @@ fn test_commands(block: &Block, folder: &Path) -> Result<Correction, String> {
     Ok(differs.then(|| (block.lines.clone(), now)))
 }
 
-/// Splits a block into commands and what they are to print.
+/// Splits a block into commands and their expected outputs.
 fn commands(text: &str) -> Vec<(String, String)> {
     let mut commands: Vec<(String, String)> = Vec::new();
     for line in text.lines() {
@@ -160,13 +160,13 @@ fn commands(text: &str) -> Vec<(String, String)> {
                 expected.push_str(line);
                 expected.push('\n');
             }
-            (None, None) => panic!("a block begins with `{line}`, which is no command"),
+            (None, None) => panic!("a block begins with `{line}`, which is not a command"),
         }
     }
     commands
 }
 
-/// Runs a line in a shell that knows `allot`, and returns all that it prints.
+/// Runs a line in a shell with `allot` in its path, and returns everything that it prints.
 fn run(line: &str, folder: &Path) -> Result<String, String> {
     let binary = Path::new(env!("CARGO_BIN_EXE_allot")).parent().unwrap_or(Path::new("."));
     let path = format!("{}:{}", binary.display(), std::env::var("PATH").unwrap_or_default());
@@ -176,7 +176,7 @@ fn run(line: &str, folder: &Path) -> Result<String, String> {
         .env("PATH", path)
         .env("COLUMNS", "100")
         .env("NO_COLOR", "1")
-        // How long a command takes is no part of what a page shows.
+        // Pages do not show progress, as it depends on time.
         .env("ALLOT_NO_PROGRESS", "1")
         .output()
         .map_err(|error| format!("no shell runs: {error}"))?;
@@ -190,7 +190,7 @@ fn run(line: &str, folder: &Path) -> Result<String, String> {
     }
 }
 
-/// Returns whether an output is what a page shows, where a line `...` stands for any lines.
+/// Returns whether an output matches a page, on which a line `...` stands for any lines.
 fn same(expected: &str, output: &str) -> bool {
     let expected: Vec<&str> = expected.trim_end().lines().collect();
     let output: Vec<&str> = output.trim_end().lines().collect();
@@ -209,8 +209,8 @@ fn fits(expected: &[&str], output: &[&str]) -> bool {
     }
 }
 
-/// Returns whether two lines are equal but for the last digit shown of decimal numbers, which other processors may round
-/// otherwise, and for the length of bars.
+/// Returns whether two lines are equal except for the last digit of decimal numbers, as processors differ in rounding, and for the
+/// length of bars.
 fn same_line(expected: &str, output: &str) -> bool {
     let words = |line: &str| -> Vec<String> {
         let bars = |character: char| "█▉▊▋▌▍▎▏╎".contains(character);
@@ -268,9 +268,9 @@ fn scripts_of_the_examples_folder_check_and_are_in_the_standard_layout() {
     }
 }
 
-/// The README's indented blocks: scripts check, diagnostics are what a script of that text gives, the first command runs.
+/// Tests the README's indented blocks: scripts check, diagnostics match their script, and the first command runs.
 #[test]
-fn the_readme_is_true() {
+fn the_readme_matches_the_program() {
     let readme = book::read("README.md");
     let blocks = indented_blocks(&readme);
     let (mut commands, mut scripts, mut diagnosed) = (0, 0, 0);
@@ -279,7 +279,7 @@ fn the_readme_is_true() {
             commands += 1;
             let folder = tempfile::TempDir::new().expect("a folder can be made");
             link(&book::root("examples"), &folder.path().join("examples"));
-            // A few evaluations say as much of the arguments as 500.
+            // A few evaluations test the arguments as well as 500 would.
             let quick = format!("allot {line} --samples 2 --windows 4 --evaluations 20");
             let output = run(&quick, folder.path()).expect("the command runs");
             for row in ["dense", "uniform", "owl", "discovered"] {
@@ -335,7 +335,7 @@ fn indented_blocks(text: &str) -> Vec<String> {
     blocks
 }
 
-/// A reader of the first guide learns what there is to call by name.
+/// The first guide must name every published script.
 #[test]
 fn the_first_guide_names_every_published_script() {
     let page = book::read("docs/guides/first-ratios.md");
@@ -352,7 +352,7 @@ fn examples_in_the_help_parse() {
     for subcommand in command.get_subcommands() {
         let help = subcommand.get_after_help().map(ToString::to_string).unwrap_or_default();
         for line in help.lines().filter(|line| line.starts_with("  ")) {
-            // Longer lines are wrapped where a terminal has 80 columns, and cannot be copied then.
+            // A terminal of 80 columns wraps longer lines, which then cannot be copied.
             assert!(line.chars().count() < 80, "{line}");
         }
         for line in help.replace("\\\n", " ").lines().filter(|line| line.starts_with("  ")) {
@@ -379,7 +379,7 @@ fn examples_in_the_help_parse() {
     assert!(seen >= 20, "only {seen} examples were found");
 }
 
-/// Splits a line as a shell does, as far as single quotes go.
+/// Splits a line like a shell, with support for single quotes.
 fn words(line: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut quoted = false;

@@ -1,4 +1,4 @@
-//! The reference of all JSON that is printed and written: a page, and a JSON Schema for each kind, made from the types.
+//! Generates the JSON reference from the types: a page, and a JSON Schema for each kind of document.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -26,7 +26,7 @@ fn json() {
         );
         fields(&mut page, &schema);
     }
-    page.push_str("\n## Parts\n\nWhat the tables above refer to.\n");
+    page.push_str("\n## Parts\n\nTypes that the tables above refer to.\n");
     for (name, definition) in &defined {
         let said = definition["description"].as_str().unwrap_or_default();
         let _ = write!(page, "\n### {name}\n\n{said}\n");
@@ -40,19 +40,19 @@ fn json() {
 }
 
 const HEAD: &str = "# JSON\n\n\
-    Everything that `--format json` prints, and every JSON file that a command writes for others to read, is a *document*: an object\n\
-    that says in its field `schema` which schema it follows, and after a slash in which version. `allot schema` lists the schemas, and\n\
-    `allot schema NAME` prints one as JSON Schema (2020-12); the same files lie beside this page in `schemas/`. The version rises when\n\
-    a field goes, or means something else. A new field leaves it, so read what you know and pass over the rest.\n\n\
-    What is printed has a field `context` besides: the version of allot, the models that were read with the fingerprints of their\n\
-    weights, the method, what was calibrated on, what losses were measured with, and every warning and note, also with `--quiet`. Files have\n\
-    none: they are the same bytes each time.\n\n\
-    A command that fails prints a document, too, on standard output, in the result's place: [`failure`](#failure1), with the exit code,\n\
-    the message, what to do, and what is wrong with a script, with places in it. The same is on standard error in words. So standard\n\
-    output holds one document, whatever happens, unless the process was killed.\n\n\
+    Everything that `--format json` prints, and every JSON file that a command writes for other programs, is a *document*: an object\n\
+    whose field `schema` names its schema and, after a slash, the schema's version. `allot schema` lists the schemas, and\n\
+    `allot schema NAME` prints one as JSON Schema (2020-12); the same files are next to this page in `schemas/`. The version increases\n\
+    when a field is removed or changes its meaning, but not when a field is added, so ignore the fields that you do not know.\n\n\
+    Printed documents also have a field `context`: the version of allot, the models that were read with the fingerprints of their\n\
+    weights, the method, the calibration, the setup in which losses were measured, and every warning and note, also with `--quiet`. Files\n\
+    have no `context`, so that their bytes are the same each time.\n\n\
+    A command that fails prints a document to standard output as well, in place of the result: [`failure`](#failure1), with the exit\n\
+    code, the message, help, and the errors of a script with their places. Standard error has the same as text. So standard output\n\
+    always holds one document, unless the process was killed.\n\n\
     A number that is not finite, such as the perplexity of a model that pruning destroyed, is `null`. Ids, hashes and fingerprints are\n\
-    text. `--format sarif` follows SARIF 2.1.0 and has no schema of ours, and `allot schema NAME` prints a schema and no document. Files\n\
-    by which a run goes on, such as `journal.jsonl`, `steps.jsonl`, `identity.json` and `timings.json`, are for allot alone and may change.\n";
+    strings. `--format sarif` follows SARIF 2.1.0 and has no schema here, and `allot schema NAME` prints a schema, not a document. Files\n\
+    for resuming a run, such as `journal.jsonl`, `steps.jsonl`, `identity.json` and `timings.json`, are internal to allot and may change.\n";
 
 /// Writes the table of an object's fields.
 fn fields(page: &mut String, schema: &Value) {
@@ -70,7 +70,7 @@ fn fields(page: &mut String, schema: &Value) {
     }
 }
 
-/// Writes the table of the words or objects of which a value is one.
+/// Writes the list of the possible words or objects of a value.
 fn choices(page: &mut String, schema: &Value) {
     if let Some(words) = schema["enum"].as_array() {
         let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
@@ -100,7 +100,7 @@ fn inside(properties: &Map<String, Value>) -> String {
     properties.iter().map(told).collect::<Vec<_>>().join(";")
 }
 
-/// Returns a schema's type in words.
+/// Returns a description of a schema's type.
 fn kind(schema: &Value) -> String {
     if let Some(target) = schema["$ref"].as_str() {
         let name = target.rsplit('/').next().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The pictures of the README and the book: each is there, is one picture, and is made by a command that the command line takes.
+//! Checks the pictures of the README and the book: each exists, is a single SVG picture, and is made by a valid command.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -19,7 +19,7 @@ fn shown(text: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn pictures_are_shown_there_and_made_by_commands() {
+fn pictures_exist_and_are_made_by_commands() {
     let mut wanted = shown(&book::read("README.md"));
     for page in book::pages() {
         wanted.extend(shown(&page.text));
@@ -28,7 +28,7 @@ fn pictures_are_shown_there_and_made_by_commands() {
     let files = fs::read_dir(book::root(FOLDER)).expect("a folder");
     let names = files.map(|file| file.expect("a file").file_name().to_string_lossy().into_owned());
     let there: BTreeSet<String> = names.filter(|name| name.ends_with(".svg")).collect();
-    assert_eq!(wanted, there, "what is shown, and what is in {FOLDER}");
+    assert_eq!(wanted, there, "the pictures on pages and the files in {FOLDER}");
     let script = book::read(&format!("{FOLDER}/make.sh"));
     for name in there {
         assert!(script.contains(&format!("{FOLDER}/{name}")), "{FOLDER}/make.sh does not make {name}");

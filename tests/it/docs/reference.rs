@@ -1,4 +1,4 @@
-//! The book's reference is made from the code: operators, command line, diagnostics, statistics file, grammar.
+//! Generates the book's reference pages from the code: operators, command line, diagnostics, statistics file, search, grammar.
 //!
 //! `ALLOT_UPDATE_DOCS=1 cargo test --test it docs::reference` writes the pages again.
 
@@ -14,7 +14,7 @@ use allot::lang::types::Type;
 use allot::search::space::VARIATIONS;
 use allot::{lang::render::render, report::catalogue};
 
-/// What every page here begins with: it is not edited by hand.
+/// The first line of every generated page, which says not to edit it by hand.
 const MADE: &str = "<!-- Made by tests/it/docs/reference.rs from the code. To change it, change the code, then run \
                     `ALLOT_UPDATE_DOCS=1 cargo test --test it docs::reference`. -->\n";
 
@@ -53,7 +53,7 @@ pub fn keep(path: &str, text: &str) {
     keep_whole(path, &format!("{MADE}\n{}\n", text.trim()));
 }
 
-/// The same, of a file that says itself what it is.
+/// Like [`keep`], for a file without the line that says it is generated.
 pub fn keep_whole(path: &str, text: &str) {
     let file = book::root(path);
     if book::updating() {
@@ -73,24 +73,24 @@ pub fn keep_whole(path: &str, text: &str) {
 fn operators_page() -> String {
     let mut out = String::from(
         "# Operators\n\n\
-         Every operator, as `allot ops --all` lists it and `allot explain NAME` shows it. Types are explained in\n\
+         All operators, as `allot ops --all` lists them and `allot explain NAME` shows them. Types are explained in\n\
          [Types are shapes](../concepts/types-are-shapes.md). In signatures, `S` is any shape, and operands widen to the\n\
-         smallest shape that they share; for normalisers `S` is any shape but Number.\n\n\
-         Elementwise operators act on each value alone. Normalisers compare a value with the others of its unit, or of\n\
-         the other units for a Layer. Reductions take all values of a unit; with `over = inputs` or `over = outputs` they\n\
-         take a Matrix and work within each linear, and give an Output or an Input. Matrix reductions work on each linear\n\
-         and then take the plain mean over the unit's linears. Unless a page says otherwise, a value that is not finite\n\
-         is an error that names the place.\n",
+         smallest shape that they share; for normalisers `S` is any shape except Number.\n\n\
+         Elementwise operators act on each value separately. Normalisers compare a value with the others of its unit, or,\n\
+         for a Layer, with those of the other units. Reductions take all values of a unit; with `over = inputs` or\n\
+         `over = outputs` they take a Matrix, work within each linear, and return an Output or an Input. Matrix reductions\n\
+         work on each linear and then take the plain mean over the unit's linears. Unless stated otherwise, a value that is\n\
+         not finite is an error that names the place.\n",
     );
     for (heading, rows) in catalogue::sections(true) {
         let _ = write!(out, "\n## {heading}\n\n");
         if rows.iter().any(|row| row.op.is_dsa()) {
             out.push_str(
-                "They compute as the released engine does, and exist so that imported formulas give their published\n\
-                 ratios. Typed holes do not offer them.\n\n",
+                "These operators compute as the released engine does, so that imported formulas give their published ratios.\n\
+                 Typed holes do not offer them.\n\n",
             );
         }
-        out.push_str("| operator | gives |\n|---|---|\n");
+        out.push_str("| operator | result |\n|---|---|\n");
         for row in &rows {
             let _ = writeln!(out, "| [`{}`](#{}) | {} |", row.name, anchor(row), cell(row.summary));
         }
@@ -104,10 +104,10 @@ fn operators_page() -> String {
 fn search_page() -> String {
     let mut out = String::from(
         "# Search spaces and variations\n\n\
-         How the search uses them is in [How the search works](../concepts/search.md).\n\n\
+         [How the search works](../concepts/search.md) explains how the search uses them.\n\n\
          ## The `dsa` space\n\n\
-         A chain on `score` or `weight` in the four stages of DSA, then `scale`. Each operator says in the catalogue in which\n\
-         stages it takes part.\n\n| stage | at most | operators |\n|---|---|---|\n",
+         Formulas are chains on `score` or `weight` in the four stages of DSA, followed by `scale`. The catalogue lists the stages of\n\
+         each operator.\n\n| stage | at most | operators |\n|---|---|---|\n",
     );
     let stages = [
         (DsaStage::PreProcess, "pre-process", 2),
@@ -125,11 +125,11 @@ fn search_page() -> String {
     }
     out.push_str(
         "\n## The `full` space\n\n\
-         Any well-typed formula up to `--max-size`, of all [operators](operators.md) but those of the released DSA engine, and of\n\
-         those terminals whose statistics were collected.\n\n\
+         Formulas are any well-typed ones up to `--max-size`, of all [operators](operators.md) except those of the released DSA engine,\n\
+         and of the terminals whose statistics were collected.\n\n\
          ## Variations\n\n\
-         What makes a new formula of old ones. The weights say how often each is drawn at first; those that help are drawn more\n\
-         often as the search goes on.\n\n| variation | what it does | source | weight in `full` | in `dsa` |\n|---|---|---|---|---|\n",
+         A variation makes a new formula from old ones. The weights say how often each is drawn at first; variations that help are drawn\n\
+         more often as the search proceeds.\n\n| variation | what it does | source | weight in `full` | in `dsa` |\n|---|---|---|---|---|\n",
     );
     for info in VARIATIONS {
         let weight = |weight: f64| if weight > 0.0 { weight.to_string() } else { "-".to_owned() };
@@ -178,12 +178,12 @@ fn anchor(row: &Operator) -> String {
     format!("op-{}", row.name.replace("::", "-").replace('_', "-"))
 }
 
-/// Returns text as a cell of a table shows it.
+/// Returns text escaped for a cell of a table.
 fn cell(text: &str) -> String {
     prose(text).replace('|', "\\|")
 }
 
-/// Returns text with what Markdown would take for its own marks kept as it is.
+/// Returns text with Markdown's special characters escaped outside code.
 fn prose(text: &str) -> String {
     let mut out = String::new();
     let mut in_code = false;
@@ -240,8 +240,8 @@ fn command_line_page() -> String {
     }
     out.push_str(
         "\n## Options that do not go together\n\n\
-         These are refused before any work begins, as are two arguments that are both `-`. So are options of which clap says in the\n\
-         usage that one excludes or needs another.\n\n\
+         Commands refuse these before any work begins, as well as two arguments that are both `-`. They also refuse options that exclude\n\
+         or need another one according to the usage line.\n\n\
          | commands | options | refused | because |\n|---|---|---|---|\n",
     );
     for row in allot::cli::refusals() {
@@ -301,7 +301,7 @@ fn arguments(out: &mut String, arguments: &[&clap::Arg]) {
     }
 }
 
-/// A kind of diagnostic: its code, and when it is given.
+/// A kind of diagnostic: whether it is a warning, and when it is reported.
 #[derive(Default)]
 struct Kind {
     warning: bool,
@@ -312,8 +312,8 @@ fn diagnostics_page() -> String {
     let mut out = String::from(
         "# Diagnostics\n\n\
          A diagnostic has a severity, a stable code in brackets, a message, labels under the code and lines of help.\n\
-         `allot check --format json` gives the same as data. One run reports every mistake that does not follow from\n\
-         another. `allot check` exits with 1 when there is an error, and warnings leave it at 0.\n",
+         `allot check --format json` prints the same as JSON. One run reports every mistake that does not follow from\n\
+         another. `allot check` exits with 1 if there is an error, and with 0 if there are only warnings.\n",
     );
     out.push_str("\n## In scripts\n");
     let examples = examples();
@@ -327,12 +327,12 @@ fn diagnostics_page() -> String {
     }
     out.push_str(
         "\n## In values\n\n\
-         These come up when a script that checks is evaluated on a model. The command exits with 2.\n\n\
+         These occur when a script without errors is evaluated on a model. The command exits with 2.\n\n\
          | code | when |\n|---|---|\n\
          | `not-finite` | A sub-expression is NaN or infinite in a unit. The label names the values that led to it. |\n\
-         | `not-collected` | A terminal stands for a statistic that was not collected. |\n\
+         | `not-collected` | A terminal needs a statistic that was not collected. |\n\
          | `other-marginal` | A marginal was collected for another sparsity or metric. |\n\
-         | `needs-projection` | A terminal that only projections have is evaluated with blocks as units. |\n\
+         | `needs-projection` | A terminal that is defined only for projections is evaluated with blocks as units. |\n\
          | `needs-rows` | An importance of rows is evaluated with blocks or projections as units. |\n\
          | `no-value` | The model cannot be evaluated: no linears, a statistic of the wrong length, a spectrum that does not converge. |\n",
     );
@@ -343,12 +343,12 @@ fn diagnostics_page() -> String {
     assert_eq!(
         codes,
         ["needs-projection", "needs-rows", "no-value", "not-collected", "not-finite", "other-marginal"],
-        "the codes of crates/allot-core/src/interpret/error.rs changed: write the table in tests/it/docs/reference.rs again"
+        "the codes of crates/allot-core/src/interpret/error.rs changed: update the table in tests/it/docs/reference.rs"
     );
     out
 }
 
-/// Returns the codes in a source file: each with whether it is a warning, and where it stands.
+/// Returns the codes in a source file, each with whether it is a warning, and its position.
 fn codes(source: &str) -> Vec<(&str, bool, usize)> {
     let mut codes = Vec::new();
     for (call, warning) in [("Diagnostic::error(", false), ("Diagnostic::warning(", true)] {
@@ -363,7 +363,7 @@ fn codes(source: &str) -> Vec<(&str, bool, usize)> {
     codes
 }
 
-/// Where mistakes in scripts are, and the files of their words.
+/// The module of the problems in scripts, and the files of its messages.
 const PROBLEMS: &str = "crates/allot-lang/src/problem";
 const WORDS: [&str; 7] = ["text", "syntax", "statements", "names", "arguments", "types", "hole"];
 
@@ -375,9 +375,9 @@ fn camel_case(name: &str) -> String {
     name.split('_').filter_map(capital).collect()
 }
 
-/// Returns the kinds of problems by code, each with what its variants' lines say.
+/// Returns the kinds of problems by code, each with the documentation of its variants.
 fn kinds_of_problems() -> BTreeMap<String, Kind> {
-    // A function for each variant, of its name.
+    // Each variant has a function with its name.
     let words: String = WORDS.map(|file| book::read(&format!("{PROBLEMS}/words/{file}.rs"))).concat();
     let problems = book::read(&format!("{PROBLEMS}.rs"));
     let mut kinds: BTreeMap<String, Kind> = BTreeMap::new();
@@ -404,7 +404,7 @@ fn variant_line(source: &str, variant: &str) -> String {
     lines[at - 1].trim_start_matches("///").trim().to_owned()
 }
 
-/// Returns a short script for each code that is its only problem, and what is said of it.
+/// Returns for each code a short script in which it is the only problem, and the rendered diagnostic.
 fn examples() -> BTreeMap<&'static str, (String, String)> {
     let mut paths: Vec<_> = std::fs::read_dir(book::root("tests/broken"))
         .expect("tests/broken can be read")
@@ -451,10 +451,10 @@ fn statistics_page() -> String {
     let mut out = format!(
         "# The statistics file\n\n\
          `allot stats` writes it, `--stats` reads it. {layout}\n\n\
-         Block linears only are in it. Second moments are there for every one of them; the rest is there when it was\n\
-         collected. Values are finite, and but for reductions, Hessians and marginals not negative. A file of another model, of other weights, with a tensor too\n\
-         many or too few is refused.\n\n\
-         ## Provenance\n\n| key | what |\n|---|---|\n"
+         The file holds statistics only of the linears in blocks: second moments for each of them, and other statistics if they were\n\
+         collected. Values are finite, and except for reductions, Hessians and marginals they are not negative. allot refuses a file of\n\
+         another model or of other weights, and a file with missing or additional tensors.\n\n\
+         ## Provenance\n\n| key | meaning |\n|---|---|\n"
     );
     let types = book::read("src/stats/statistics.rs");
     let (_, fields) = types.split_once("pub struct Provenance {").expect("the provenance is a struct");
@@ -478,17 +478,17 @@ fn statistics_page() -> String {
 fn grammar_page() -> String {
     let mut out = String::from(
         "# Grammar\n\n\
-         A script is a file of statements. `metric`, `unit` and `let` may come in any order, and a name is bound before it\n\
-         is used. The last statement is the value: an allocation. A script with only a `metric` is a pruning method.\n\n\
-         | statement | means |\n|---|---|\n\
-         | `metric EXPR` | how weights are scored: a Matrix; `score` is this from then on |\n\
-         | `metric(per = matrix) EXPR` | the same, and a ratio is applied to each matrix as a whole, not to each row |\n\
-         | `unit block`, `unit projection`, `unit row` | what gets one ratio; a flag overrides it |\n\
-         | `let NAME = EXPR` | a name for a part |\n\
+         A script is a file of statements. `metric`, `unit` and `let` may come in any order, but a name must be bound before\n\
+         it is used. The last statement is the value: an allocation. A script with only a `metric` is a pruning method.\n\n\
+         | statement | meaning |\n|---|---|\n\
+         | `metric EXPR` | sets the score of each weight, a Matrix; `score` stands for it in later statements |\n\
+         | `metric(per = matrix) EXPR` | the same, but a ratio is applied to each matrix as a whole instead of each row |\n\
+         | `unit block`, `unit projection`, `unit row` | sets the allocation unit, which gets one ratio; `--unit` overrides it |\n\
+         | `let NAME = EXPR` | names an expression |\n\
          | `EXPR` | the value |\n\n\
-         A new line ends a statement, unless it stands inside parentheses, after an operator, `=` or `,`, or before an\n\
-         operator other than `-`. `#` starts a comment. `x |> f(a)` is `f(x, a)`. Operands are given by place, parameters\n\
-         by place or by name. `?` is a typed hole: the checker lists what fits there.\n\n\
+         A newline ends a statement, except inside parentheses, after an operator, `=` or `,`, and before an operator other\n\
+         than `-`. `#` starts a comment. `x |> f(a)` means `f(x, a)`. Operands are given by position, parameters by position\n\
+         or by name. `?` is a typed hole: the checker lists the expressions that fit.\n\n\
          ```allot\n# Outlier-weighed layer-wise sparsity (Yin et al., ICML 2024)\nmetric abs(weight) * input_norm\n\
          let outliers = mean(score > 5 * mean(score))\noutliers |> scale(lambda = 0.08)\n```\n\n\
          ## Precedence\n\nFrom the loosest to the tightest:\n\n| operators | |\n|---|---|\n| `\\|>` | left to right |\n",
@@ -510,7 +510,7 @@ fn grammar_page() -> String {
         let symbols: Vec<String> = symbols.iter().map(|symbol| format!("`{symbol}`")).collect();
         let _ = writeln!(out, "| {} | {note} |", symbols.join(" "));
     }
-    out.push_str("\n## Types\n\n| type | there is |\n|---|---|\n");
+    out.push_str("\n## Types\n\n| type | values |\n|---|---|\n");
     for of_type in [Type::Number, Type::Layer, Type::Input, Type::Output, Type::Matrix, Type::Sparsity] {
         let _ = writeln!(out, "| `{of_type}` | {} |", of_type.one_for_each());
     }
@@ -519,7 +519,7 @@ fn grammar_page() -> String {
         out,
         "\nValues begin at {} terminals and end in one of {} allocators.\n\n\
          ## The whole grammar\n\n\
-         This is the file that the parser is compiled from, in [pest](https://pest.rs)'s notation.\n\n\
+         The parser is compiled from this file, which is in [pest](https://pest.rs)'s notation.\n\n\
          ```pest\n{{{{#include ../../grammar/allot.pest}}}}\n```\n",
         count(|class| matches!(class, Class::Terminal(_))),
         count(|class| matches!(class, Class::Allocator(_))),

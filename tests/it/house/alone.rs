@@ -1,4 +1,4 @@
-//! Crates that stand alone: they reach neither files nor devices nor the network, and use no library that does.
+//! Checks that some crates are self-contained: they use no files, devices or network, and no library that does.
 
 use crate::support::book;
 use crate::support::source::{Source, Target};
@@ -6,7 +6,7 @@ use crate::support::source::{Source, Target};
 /// Modules of the standard library that reach outside the program.
 const OUTSIDE: [&str; 6] = ["fs", "net", "process", "env", "io", "thread"];
 
-/// Libraries that know tensors, models, files or a terminal.
+/// Libraries for tensors, models, files or a terminal.
 const LIBRARIES: [&str; 16] = [
     "candle-core",
     "candle-nn",
@@ -27,16 +27,16 @@ const LIBRARIES: [&str; 16] = [
 ];
 
 #[test]
-fn the_language_knows_no_tensors_files_or_models() {
+fn the_language_crate_is_self_contained() {
     assert_alone("allot-lang");
 }
 
 #[test]
-fn what_works_in_memory_knows_no_models_or_files() {
+fn the_core_crate_is_self_contained() {
     assert_alone("allot-core");
 }
 
-/// Fails where a package in `crates/` reaches outside.
+/// Fails if a package in `crates/` is not self-contained.
 fn assert_alone(name: &str) {
     let manifest = book::read(&format!("crates/{name}/Cargo.toml"));
     for library in LIBRARIES {
@@ -49,13 +49,13 @@ fn assert_alone(name: &str) {
     for file in &source.files {
         for used in file.uses.iter().filter(|used| source.root(used.module) == root) {
             seen += 1;
-            // What the program was compiled for is no environment.
+            // `std::env::consts` describes the compilation target, not the environment.
             let outside = used.path[0] == "std"
                 && used.path.get(1).is_some_and(|it| OUTSIDE.contains(&it.as_str()))
                 && used.path.get(2).is_none_or(|it| it != "consts");
             let path = used.path.join("::");
             assert!(!outside, "{}:{}: `{path}` reaches outside the program", file.path, used.line);
-            // What it names of this project is its own, or another crate's that stands alone.
+            // From this project, it may use only itself and other self-contained crates.
             if let Some(Target::Module(module) | Target::Item(module)) =
                 source.resolve(used.module, &used.path)
             {

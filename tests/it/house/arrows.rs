@@ -1,15 +1,16 @@
-//! The tables of docs/architecture.md say which crate and which module uses which, and so does the code.
+//! Checks that the tables of docs/architecture.md and the code agree on which crates and modules use which.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::support::book;
 use crate::support::source::{Source, Target, packages};
 
-/// Names, and for each which others it may use, or uses and where.
+/// For each name, the others that it may use.
 type Table = BTreeMap<String, BTreeSet<String>>;
+/// For each name, the others that it uses, and where.
 type Used = BTreeMap<String, BTreeMap<String, String>>;
 
-/// The modules that the table of modules has rows for, with their names there.
+/// The modules that have a row in the table of modules, with their names there.
 type Parts = BTreeMap<usize, String>;
 
 #[test]
@@ -47,7 +48,7 @@ fn modules_use_no_more_than_the_table_says() {
     compare(&table("| module |"), &used);
 }
 
-/// Fails unless a table says what is so.
+/// Fails unless a table and the code agree.
 fn compare(table: &Table, used: &Used) {
     assert_eq!(
         table.keys().collect::<BTreeSet<_>>(),
@@ -70,7 +71,7 @@ fn compare(table: &Table, used: &Used) {
     assert!(wrong.is_empty(), "docs/architecture.md and the code disagree:\n{}", wrong.join("\n"));
 }
 
-/// Returns which others each row may use, as the page's table with this heading has it.
+/// Reads the table with this heading from the page: for each row, the others that it may use.
 fn table(heading: &str) -> Table {
     let page = book::read("docs/architecture.md");
     let (_, table) =
@@ -87,8 +88,8 @@ fn table(heading: &str) -> Table {
     .collect()
 }
 
-/// Returns the modules that the table has rows for, with the names that the root package gives them: the modules below each
-/// package's root, or the whole package where it is passed on as one.
+/// Returns the modules that have a row in the table, with the names that the root package gives them: the modules below each package's
+/// root, or the whole package if it is re-exported as one module.
 fn parts(source: &Source) -> Parts {
     let own = source.roots["allot"];
     let mut parts = BTreeMap::new();
@@ -100,7 +101,7 @@ fn parts(source: &Source) -> Parts {
             Some(alias) => {
                 parts.insert(root, alias.to_owned());
             }
-            // What stands above the root package has no row.
+            // A package that uses the root package has no row.
             None if root == own || source.children(root).any(|it| is_passed_on(source, &it)) => {
                 parts.extend(source.children(root))
             }
@@ -111,13 +112,13 @@ fn parts(source: &Source) -> Parts {
     parts
 }
 
-/// Returns whether the root package passes a module on under its own name.
+/// Returns whether the root package re-exports a module under its own name.
 fn is_passed_on(source: &Source, (module, name): &(usize, String)) -> bool {
     let own = source.roots["allot"];
     source.resolve(own, std::slice::from_ref(name)) == Some(Target::Module(*module))
 }
 
-/// Returns which row of the table a module belongs to.
+/// Returns the row of the table that a module belongs to.
 fn part(source: &Source, parts: &Parts, module: usize) -> Option<String> {
     let mut at = Some(module);
     while let Some(module) = at {
@@ -129,7 +130,7 @@ fn part(source: &Source, parts: &Parts, module: usize) -> Option<String> {
     None
 }
 
-/// Returns which row of the table a path names, where it goes by the root of a package.
+/// Returns the row of the table that a path names, if the path goes through the root of a package.
 fn top(source: &Source, parts: &Parts, module: usize, path: &[String]) -> Option<String> {
     let first = path.first()?;
     let (mut at, mut rest) = match first.as_str() {
@@ -142,7 +143,7 @@ fn top(source: &Source, parts: &Parts, module: usize, path: &[String]) -> Option
         rest = &rest[1..];
     }
     if source.modules[at].parent.is_some() {
-        // Only the names below a root are rows.
+        // Only names directly below a root are rows.
         return part(source, parts, at);
     }
     let Some(name) = rest.first() else { return part(source, parts, at) };

@@ -1,20 +1,20 @@
-//! No file needs itself through others.
+//! Checks that files do not depend on each other in cycles.
 //!
 //! An arrow goes from a file to each file that defines something it names, in a `use` or in its code; names are followed through
-//! `pub use` to where they are defined. Passing a name on is no arrow, and neither are tests.
+//! `pub use` to their definitions. Re-exports and tests do not count as arrows.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::support::source::{Source, UseKind};
 
-/// Files, and for each that it needs why: the line and the path that names it.
+/// For each file, the files that it needs, with the line and path that name them.
 type Arrows = BTreeMap<String, BTreeMap<String, String>>;
 
 #[test]
 fn no_circle_between_files() {
     let arrows = arrows(Source::get());
     let count: usize = arrows.values().map(BTreeMap::len).sum();
-    assert!(count > arrows.len(), "{} files have only {count} arrows: they are not read", arrows.len());
+    assert!(count > arrows.len(), "{} files have only {count} arrows, so they were not read", arrows.len());
     let circles: Vec<String> = circles(&arrows).iter().map(|circle| described(&arrows, circle)).collect();
     assert!(circles.is_empty(), "files that need each other in a circle:\n\n{}", circles.join("\n"));
 }
@@ -50,7 +50,7 @@ fn arrows(source: &Source) -> Arrows {
     arrows
 }
 
-/// Returns the sets of files each of which reaches all others of its set.
+/// Returns the sets of files in which each file reaches all others of its set.
 fn circles(arrows: &Arrows) -> Vec<BTreeSet<String>> {
     let reached: BTreeMap<&String, BTreeSet<&String>> =
         arrows.keys().map(|file| (file, reached(arrows, file))).collect();
@@ -65,7 +65,7 @@ fn circles(arrows: &Arrows) -> Vec<BTreeSet<String>> {
     circles
 }
 
-/// Returns the files that a file leads to over one arrow or more.
+/// Returns the files that are reached from a file over one or more arrows.
 fn reached<'a>(arrows: &'a Arrows, file: &String) -> BTreeSet<&'a String> {
     let mut found = BTreeSet::new();
     let mut next: Vec<&String> = arrows[file].keys().collect();

@@ -1,10 +1,10 @@
-//! Functions that can be read without scrolling.
+//! Checks that functions are short enough to read without scrolling.
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 use crate::support::{book, source};
 
-/// The most lines of a function, from `fn` to the closing brace.
+/// Largest number of lines of a function, from `fn` to the closing brace.
 const MOST: usize = 80;
 
 #[test]
@@ -22,7 +22,7 @@ fn no_function_is_too_long() {
     assert!(long.is_empty(), "functions of more than {MOST} lines:\n{}", long.join("\n"));
 }
 
-/// Collects the functions among tokens, those inside macros included, with their numbers of lines.
+/// Collects the functions among tokens, including those inside macros, with their numbers of lines.
 fn functions(tokens: TokenStream, found: &mut Vec<(String, usize)>) {
     let mut tokens = tokens.into_iter().peekable();
     let mut open: Option<(String, usize)> = None;

@@ -1,4 +1,4 @@
-//! What several tests of pruning need.
+//! Allocations for tests of pruning.
 
 use allot::allocate::{Allocation, Projection, Unit, uniform};
 use allot::model::Checkpoint;

@@ -8,20 +8,20 @@ use std::path::{Path, PathBuf};
 pub struct Page {
     /// Its path below `docs/`, such as `guides/measure.md`.
     pub name: String,
-    /// Where it is.
+    /// Its full path.
     pub path: PathBuf,
-    /// What it says.
+    /// Its text.
     pub text: String,
 }
 
 /// A code block of a page.
 #[derive(Debug)]
 pub struct Block {
-    /// What stands behind the fence, split at commas.
+    /// The words after the fence, split at commas.
     pub tags: Vec<String>,
-    /// The lines within, each with its line break.
+    /// The lines inside the block, each with its line break.
     pub text: String,
-    /// The page's lines within, counted from 0.
+    /// The range of the page's lines inside the block, counted from 0.
     pub lines: std::ops::Range<usize>,
 }
 
@@ -31,13 +31,13 @@ impl Block {
         self.tags.iter().any(|found| found == tag)
     }
 
-    /// Returns what a tag `name=value` sets.
+    /// Returns the value of a tag `name=value`.
     pub fn setting(&self, name: &str) -> Option<&str> {
         self.tags.iter().find_map(|tag| tag.strip_prefix(name)?.strip_prefix('='))
     }
 }
 
-/// Returns a path of the repository.
+/// Returns the full path of a path in the repository.
 pub fn root(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
@@ -47,7 +47,7 @@ pub fn read(path: &str) -> String {
     fs::read_to_string(root(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// Returns whether tests are to rewrite what has changed, instead of failing.
+/// Returns whether tests rewrite pages that have changed, instead of failing.
 pub fn updating() -> bool {
     std::env::var_os("ALLOT_UPDATE_DOCS").is_some_and(|value| value == "1")
 }
@@ -117,7 +117,7 @@ pub fn replaced(text: &str, replacements: &[(std::ops::Range<usize>, String)]) -
     out
 }
 
-/// Returns the first line in which two texts differ, counted from 1, and what it says in each.
+/// Returns the number of the first line in which two texts differ, counted from 1, and that line of each.
 pub fn first_difference<'a>(a: &'a str, b: &'a str) -> Option<(usize, &'a str, &'a str)> {
     let (mut a, mut b) = (a.lines(), b.lines());
     let mut line = 1;

@@ -1,23 +1,23 @@
-//! What several tests need: where the reference data and the bundled model are.
+//! The reference data and the bundled model.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-/// Returns a file or folder of reference data, or says why the test is skipped.
+/// Returns a file or folder of reference data, or prints why the test is skipped.
 pub fn reference(name: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/reference").join(name);
     if path.exists() {
         return Some(path);
     }
-    println!("skipped: {} is not here", path.display());
+    println!("skipped: {} does not exist", path.display());
     None
 }
 
-/// Returns the model folder that comes with the project.
+/// Returns the folder of the bundled model.
 pub fn bundled() -> PathBuf {
-    // Executables that were built on another machine are told.
+    // Executables that were built on another machine get its path from ALLOT_BUNDLED.
     let told = std::env::var_os("ALLOT_BUNDLED").map(PathBuf::from);
     told.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/tiny-stories-12l"))
 }

@@ -1,4 +1,4 @@
-//! Model folders that tests make: a small random LLaMA, and what a test changes about it.
+//! Model folders made by tests: a small random LLaMA, which a test can change.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use safetensors::tensor::{Dtype, TensorView};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// A tensor in f32: its name, shape and numbers.
+/// An f32 tensor: its name, shape and numbers.
 pub type Named = (String, Vec<usize>, Vec<f32>);
 
 /// Writes tensors in f32.
@@ -19,7 +19,7 @@ pub fn write_tensors(path: &Path, tensors: &[Named]) {
     fs::write(path, safetensors::serialize(views, None).unwrap()).unwrap();
 }
 
-/// Returns the configuration of a LLaMA of two blocks.
+/// Returns the configuration of a LLaMA with two blocks.
 pub fn config() -> Value {
     json!({
         "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 8, "intermediate_size": 12,
@@ -62,7 +62,7 @@ pub fn weights(seed: u32) -> Vec<Named> {
     all
 }
 
-/// Writes a folder of a configuration and weights.
+/// Writes a folder with a configuration and weights.
 pub fn folder(config: &Value, weights: &[Named]) -> TempDir {
     let folder = TempDir::new().unwrap();
     fs::write(folder.path().join("config.json"), config.to_string()).unwrap();

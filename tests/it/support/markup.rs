@@ -1,8 +1,8 @@
-//! A check that markup is well formed, so that a browser does not have to guess.
+//! Checks that markup is well-formed, so that browsers agree on it.
 
-/// Checks that tags are balanced, attributes quoted, and nothing in the text would begin a tag or an entity by mistake.
+/// Checks that tags are balanced, attributes are quoted, and nothing in the text starts a tag or an entity by mistake.
 ///
-/// Returns what is wrong first, with the text that follows.
+/// Returns the first mistake, with the text that follows it.
 pub fn balance(markup: &str) -> Result<(), String> {
     let mut open: Vec<&str> = Vec::new();
     let mut rest = markup.strip_prefix("<!DOCTYPE html>").unwrap_or(markup);
@@ -10,7 +10,7 @@ pub fn balance(markup: &str) -> Result<(), String> {
         let (character, after) = (rest.as_bytes()[at], &rest[at + 1..]);
         let here: String = rest[at..].chars().take(80).collect();
         match character {
-            // Style sheets join selectors with it; in text it is harmless, and in ours escaped.
+            // Style sheets join selectors with `>`; elsewhere allot escapes it.
             b'>' if open.last() == Some(&"style") => rest = after,
             b'>' => return Err(format!("a `>` that ends no tag: {here}")),
             b'&' => {
@@ -61,11 +61,11 @@ fn split_tag(after: &str) -> Option<(&str, &str)> {
     Some((&after[..end], &after[end + 1..]))
 }
 
-/// Returns whether every attribute's value stands in quotes.
+/// Returns whether every attribute's value is in quotes.
 fn is_quoted(tag: &str) -> bool {
     let parts: Vec<&str> = tag.split('"').collect();
     let (last, values) = parts.split_last().expect("a split has a part");
-    // Outside, inside, outside, ...: what stands outside before a value ends with `=`, and the last part has none.
+    // The parts are outside, inside, outside, ... of quotes. Each outside part before a value ends with `=`; the last part has no `=`.
     parts.len() % 2 == 1
         && !last.contains('=')
         && values.iter().step_by(2).all(|outside| outside.ends_with('=') && outside.matches('=').count() == 1)

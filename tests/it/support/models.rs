@@ -13,7 +13,7 @@ use allot::lang::program::{Expr, Script};
 use allot::lang::types::{Group, UnitKind};
 use half::{bf16, f16};
 
-/// The element type that weights are stored in.
+/// The storage type of weights.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Stored {
     F32,
@@ -21,7 +21,7 @@ pub enum Stored {
     Bf16,
 }
 
-/// Numbers that look random and are always the same.
+/// A fixed sequence of pseudo-random numbers.
 pub struct Numbers(pub u64);
 
 impl Numbers {
@@ -40,14 +40,14 @@ impl Numbers {
         (self.next() % count as u64) as usize
     }
 
-    /// Returns a number around 0, far ones seldom.
+    /// Returns a number around 0; large ones are rare.
     pub fn weight(&mut self) -> f32 {
         let sum: f32 = (0..4).map(|_| self.share()).sum();
         (sum - 2.0) * (0.05 + 0.3 * self.share().powi(8))
     }
 }
 
-/// Returns a model of one linear of each of `shapes` in each block.
+/// Returns a model with one linear for each of `shapes` in each block.
 pub fn model(blocks: usize, shapes: &[(usize, usize)], stored: Stored, seed: u64) -> ModelData<'static> {
     let mut numbers = Numbers(seed);
     let mut linears = Vec::new();
@@ -56,7 +56,7 @@ pub fn model(blocks: usize, shapes: &[(usize, usize)], stored: Stored, seed: u64
             let mut kinds = [0.0; 7];
             kinds[index % ProjectionKind::ALL.len()] = 1.0;
             let mut weight: Vec<f32> = (0..rows * columns).map(|_| numbers.weight()).collect();
-            // A few exact zeros, as checkpoints have them.
+            // Some exact zeros, as in checkpoints.
             for _ in 0..weight.len() / 40 {
                 let place = numbers.below(weight.len());
                 weight[place] = 0.0;
@@ -108,7 +108,7 @@ pub fn script(source: &str) -> Script {
     checked.script.unwrap_or_else(|| panic!("{source}: {:?}", checked.problems))
 }
 
-/// Returns the importance that a text like `mean(score)` stands for, spans included.
+/// Returns the importance of a text such as `mean(score)`, with spans.
 pub fn importance(text: &str) -> Expr {
     let script = script(&format!("{text} |> scale"));
     script.allocator().and_then(|allocator| allocator.importance.cloned()).expect("an importance")

@@ -1,4 +1,4 @@
-//! A folder in which commands run, and what they leave there.
+//! A folder in which commands run, and the files that they write there.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -28,14 +28,14 @@ impl Place {
         command
     }
 
-    /// Returns what a command that must succeed printed.
+    /// Runs a command that must succeed, and returns its output.
     pub fn run(&self, mut command: Command) -> Output {
         let output = command.output().expect("the binary runs");
         assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
         output
     }
 
-    /// Returns every file of a folder, by its path.
+    /// Returns the content of every file in a folder, by path.
     pub fn files(&self, folder: &str) -> BTreeMap<PathBuf, Vec<u8>> {
         fn walk(folder: &Path, root: &Path, files: &mut BTreeMap<PathBuf, Vec<u8>>) {
             for entry in fs::read_dir(folder).expect("a folder").flatten() {
@@ -55,7 +55,7 @@ impl Place {
         files
     }
 
-    /// Asserts that two folders hold the same files, byte by byte.
+    /// Asserts that two folders hold the same files with the same bytes.
     pub fn same(&self, one: &str, other: &str) {
         let (one, other) = (self.files(one), self.files(other));
         assert_eq!(one.keys().collect::<Vec<_>>(), other.keys().collect::<Vec<_>>());

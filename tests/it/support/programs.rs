@@ -1,19 +1,19 @@
-//! Well-typed programs of every operator in the catalogue, from streams of choices.
+//! Generates well-typed programs with every operator of the catalogue, from streams of choices.
 //!
-//! A stream that ends gives leaves from there on, so that shorter streams give smaller programs and a failing one shrinks.
+//! After the end of a stream only leaves are generated, so shorter streams give smaller programs, and failing programs shrink.
 
 use allot::lang::ops::{CATALOGUE, Class, Domain, Need, Op, Operator, ParameterValue};
 use allot::lang::program::{Expr, Metric, Script};
 use allot::lang::types::{Group, Type, UnitKind};
 use proptest::prelude::*;
 
-/// How deeply generated expressions nest.
+/// Largest nesting depth of generated expressions.
 const DEPTH: usize = 9;
 
 /// Every shape.
 pub const SHAPES: [Type; 5] = [Type::Number, Type::Layer, Type::Input, Type::Output, Type::Matrix];
 
-/// Constants that are easily mistaken for another, or leave the range of smaller types.
+/// Constants that are easily confused with others, or exceed the range of smaller types.
 const NUMBERS: [f64; 20] = [
     0.0,
     -0.0,
@@ -37,27 +37,27 @@ const NUMBERS: [f64; 20] = [
     std::f64::consts::PI,
 ];
 
-/// Which programs are generated.
+/// Restrictions on the generated programs.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Language {
     /// Whether `score` may occur.
     pub no_score: bool,
     /// Whether allocators may take an `Output`.
     pub rows: bool,
-    /// Whether elementwise operators and terminals are all.
+    /// Whether to use only elementwise operators and terminals.
     pub elementwise: bool,
 }
 
-/// Returns whole scripts.
+/// Generates whole scripts.
 pub fn scripts() -> impl Strategy<Value = Script> {
     streams().prop_map(|choices| Builder::new(&choices, Language::default()).script())
 }
 
-/// Returns expressions of any shape.
+/// Generates expressions of any shape.
 pub fn expressions(language: Language) -> impl Strategy<Value = Expr> {
     streams().prop_map(move |choices| {
         let mut builder = Builder::new(&choices, language);
-        // No elementwise operator makes an Output of other shapes.
+        // No elementwise operator turns other shapes into an Output.
         let shapes: Vec<Type> =
             SHAPES.into_iter().filter(|shape| !(language.elementwise && *shape == Type::Output)).collect();
         let shape = shapes[builder.choose(shapes.len())];
@@ -79,7 +79,7 @@ impl<'a> Builder<'a> {
         Self { choices: choices.iter(), language }
     }
 
-    /// Returns the next choice among `count`, 0 when there are no more.
+    /// Returns the next choice among `count`, or 0 after the end of the stream.
     fn choose(&mut self, count: usize) -> usize {
         self.choices.next().map_or(0, |choice| *choice as usize % count)
     }
@@ -117,7 +117,7 @@ impl<'a> Builder<'a> {
             })
             .collect();
         if leaf {
-            // No terminal is an Output.
+            // There is no terminal of type Output.
             rows.retain(|row| match wanted {
                 Type::Output => row.op == Op::Sum,
                 _ => row.operands.is_empty(),
@@ -213,7 +213,7 @@ impl<'a> Builder<'a> {
 
     fn finite(&mut self) -> f64 {
         match self.choose(NUMBERS.len() + 4) {
-            // Any double, by its bits.
+            // Any f64, by its bits.
             index if index >= NUMBERS.len() => {
                 let bits = ((self.choose(1 << 32) as u64) << 32) | self.choose(1 << 32) as u64;
                 Some(f64::from_bits(bits)).filter(|value| value.is_finite()).unwrap_or(7.25)

@@ -1,4 +1,4 @@
-//! The reference results, where they are at hand: `../shared`, which is no part of the project.
+//! The reference results in `../shared`, a folder outside the project that may be missing.
 
 use std::path::Path;
 
@@ -20,7 +20,7 @@ pub struct TinyStories {
 }
 
 impl TinyStories {
-    /// Opens the model and the statistics, or says why the test is skipped.
+    /// Opens the model and the statistics, or prints why the test is skipped.
     pub fn open() -> Option<Self> {
         let path = reference("tiny-stories-12l/dense_scaler_row.safetensors")?;
         let bytes = std::fs::read(path).expect("readable");
@@ -38,7 +38,7 @@ impl TinyStories {
         Some(Self { checkpoint, moments })
     }
 
-    /// Returns what the interpreter reads.
+    /// Returns the data that the interpreter reads.
     pub fn data(&self) -> ModelData<'_> {
         let mut data = self.checkpoint.data().expect("the model's linears");
         for (linear, moments) in data.linears.iter_mut().zip(&self.moments) {
@@ -48,7 +48,7 @@ impl TinyStories {
     }
 }
 
-/// Returns a JSON number, in which NaN and infinities are words.
+/// Returns a JSON number; NaN and infinities are written as words.
 pub fn number(value: &serde_json::Value) -> f64 {
     match value.as_str() {
         Some("NaN") => f64::NAN,
@@ -63,7 +63,7 @@ pub fn numbers(value: &serde_json::Value) -> Vec<f64> {
     value.as_array().expect("a list").iter().map(number).collect()
 }
 
-/// Returns the greatest difference between two lists.
+/// Returns the largest difference between two lists.
 pub fn furthest(a: &[f64], b: &[f64]) -> f64 {
     assert_eq!(a.len(), b.len());
     a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)

@@ -1,13 +1,13 @@
-//! JSON Schema, as far as the project's own schemas use it; a keyword that is not known here is a failure and is not passed over.
+//! A validator for the part of JSON Schema that the project's schemas use. An unknown keyword is a failure.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-/// What was wrong with a value, and where.
+/// The mistakes in a value, with their places.
 pub type Wrong = Vec<String>;
 
-/// Returns where a value is not as a schema says.
+/// Returns the places where a value does not match a schema.
 pub fn wrong(schema: &Value, value: &Value) -> Wrong {
     let mut found = Wrong::new();
     Checker { root: schema }.check(schema, value, "", &mut found);
@@ -19,12 +19,12 @@ struct Checker<'a> {
 }
 
 impl Checker<'_> {
-    /// Checks a value, and returns the names of the object's properties that the schema speaks of.
+    /// Checks a value, and returns the names of the object's properties that the schema covers.
     fn check(&self, schema: &Value, value: &Value, at: &str, wrong: &mut Wrong) -> BTreeSet<String> {
         let mut spoken = BTreeSet::new();
         let Some(keywords) = schema.as_object() else {
             if schema == &Value::Bool(false) {
-                wrong.push(format!("{at}: nothing may stand here"));
+                wrong.push(format!("{at}: no value is allowed here"));
             }
             return spoken;
         };
@@ -46,7 +46,7 @@ impl Checker<'_> {
                 }
                 "const" if told != value => wrong.push(format!("{at}: {value} is not {told}")),
                 "enum" if !told.as_array().expect("values").contains(value) => {
-                    wrong.push(format!("{at}: {value} is none of {told}"));
+                    wrong.push(format!("{at}: {value} is not one of {told}"));
                 }
                 "const" | "enum" => {}
                 "type" => self.type_of(told, value, at, wrong),
@@ -94,7 +94,7 @@ impl Checker<'_> {
                     }
                 }
                 "oneOf" | "anyOf" => spoken.extend(self.one(keyword, told, value, at, wrong)),
-                other => panic!("the keyword `{other}` is not known here"),
+                other => panic!("the keyword `{other}` is not supported"),
             }
         }
         for (place, inner) in
@@ -108,7 +108,7 @@ impl Checker<'_> {
         spoken
     }
 
-    /// Checks the properties that nothing spoke of.
+    /// Checks the properties that no schema covered.
     fn others(
         &self,
         keywords: &serde_json::Map<String, Value>,
@@ -126,7 +126,7 @@ impl Checker<'_> {
         }
     }
 
-    /// Checks a value of which one schema, or at least one, holds.
+    /// Checks a value that must match exactly one schema (`oneOf`) or at least one (`anyOf`).
     fn one(
         &self,
         keyword: &str,
@@ -147,9 +147,9 @@ impl Checker<'_> {
             }
         }
         match (fits.len(), keyword) {
-            (0, _) => wrong.push(format!("{at}: nothing of {keyword} fits: {}", reasons.join("; "))),
+            (0, _) => wrong.push(format!("{at}: no schema of {keyword} matches: {}", reasons.join("; "))),
             (1, _) | (_, "anyOf") => {}
-            (many, _) => wrong.push(format!("{at}: {many} of oneOf fit")),
+            (many, _) => wrong.push(format!("{at}: {many} schemas of oneOf match")),
         }
         fits.into_iter().flatten().collect()
     }
@@ -163,7 +163,7 @@ impl Checker<'_> {
             "number" => value.is_number(),
             "array" => value.is_array(),
             "object" => value.is_object(),
-            other => panic!("the type `{other}` is not known here"),
+            other => panic!("the type `{other}` is not supported"),
         };
         let fits = match told {
             Value::String(word) => is(word),

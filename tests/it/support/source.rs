@@ -1,4 +1,4 @@
-//! The project's own code as modules, names and the paths between them, so that tests can ask what uses what.
+//! The project's own code as modules, names and the paths between them, for tests of dependencies.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -11,20 +11,20 @@ use syn::{Attribute, Item, UseTree, Visibility};
 
 use super::book;
 
-/// The code of the packages, tests left out.
+/// The code of the packages, without tests.
 pub struct Source {
     pub files: Vec<SourceFile>,
     pub modules: Vec<Module>,
-    /// The root module of each library, by the name that code gives it.
+    /// The root module of each library, by its name in code.
     pub roots: BTreeMap<String, usize>,
 }
 
-/// A file, and what it names.
+/// A file, with the paths in its code.
 pub struct SourceFile {
-    /// From the project's folder.
+    /// The path relative to the project's folder.
     pub path: String,
     pub uses: Vec<Use>,
-    /// Whether it defines anything; a file that does not only declares modules and passes names on.
+    /// Whether it defines anything, rather than only declaring modules and re-exporting names.
     pub defines: bool,
 }
 
@@ -40,13 +40,13 @@ pub struct Use {
 pub enum UseKind {
     /// A `use` for the file's own code.
     Import,
-    /// A `pub use`, which passes a name on.
+    /// A `pub use`, which re-exports a name.
     Export,
     /// A path in the code itself.
     Mention,
 }
 
-/// A module, which is a file or stands in one.
+/// A module, which is a file or part of one.
 pub struct Module {
     pub file: usize,
     pub parent: Option<usize>,
@@ -60,7 +60,7 @@ enum Name {
     Alias(Vec<String>),
 }
 
-/// What a path leads to.
+/// The target of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
     Module(usize),
@@ -69,7 +69,7 @@ pub enum Target {
 }
 
 impl Source {
-    /// Returns the root package and the packages in `crates/`, which are read once.
+    /// Returns the root package and the packages in `crates/`; they are read only once.
     pub fn get() -> &'static Self {
         static SOURCE: OnceLock<Source> = OnceLock::new();
         SOURCE.get_or_init(Self::read)
@@ -84,7 +84,7 @@ impl Source {
         source
     }
 
-    /// Reads a file as a module, whose children lie in `folder`.
+    /// Reads a file as a module whose children are in `folder`.
     fn module(&mut self, path: &str, folder: &str, parent: Option<usize>) -> usize {
         let text = book::read(path);
         let parsed = syn::parse_file(&text).unwrap_or_else(|error| panic!("{path}: {error}"));
@@ -144,7 +144,7 @@ impl Source {
         module
     }
 
-    /// Adds what a `use` names to a module.
+    /// Adds the names of a `use` to a module.
     fn import(&mut self, module: usize, tree: &UseTree, path: &mut Vec<String>, kind: UseKind) {
         let (name, alias) = match tree {
             UseTree::Path(tree) => {
@@ -176,11 +176,11 @@ impl Source {
         let file = self.modules[module].file;
         let line = name.span().start().line;
         self.files[file].uses.push(Use { module, path: whole.clone(), line, kind });
-        // A module that is declared here and passed on under its own name stays itself.
+        // A module that is declared here and re-exported under its own name stays a module.
         self.modules[module].names.entry(alias).or_insert(Name::Alias(whole));
     }
 
-    /// Returns what a path in a module leads to, through names that are passed on; nothing where it leaves the project.
+    /// Returns the target of a path in a module, following re-exports; `None` if it leaves the project.
     pub fn resolve(&self, module: usize, path: &[String]) -> Option<Target> {
         self.resolve_within(module, path, 32)
     }
@@ -202,19 +202,19 @@ impl Source {
             at = match name.as_str() {
                 "super" => Target::Module(self.modules[here].parent?),
                 "self" => at,
-                // What macros define is not seen; it is the module's.
+                // Items defined by macros are not visible here, so they count as the module's.
                 name => self.lookup(here, name, steps).unwrap_or(Target::Item(here)),
             };
         }
         Some(at)
     }
 
-    /// Returns what a name means in a module.
+    /// Resolves a name in a module.
     fn lookup(&self, module: usize, name: &str, steps: usize) -> Option<Target> {
         match self.modules[module].names.get(name) {
             Some(Name::Module(child)) => Some(Target::Module(*child)),
             Some(Name::Item) => Some(Target::Item(module)),
-            // `use half::half` and `use log` name what is outside.
+            // `use half::half` and `use log` name things outside the project.
             Some(Name::Alias(path)) if path.len() == 1 && path[0] == name => {
                 self.roots.get(name).map(|root| Target::Module(*root))
             }
@@ -252,7 +252,7 @@ impl Source {
         at
     }
 
-    /// Returns the file that defines what a path leads to; nothing where that is a file that defines nothing.
+    /// Returns the file that defines a path's target; `None` if that file defines nothing.
     pub fn file(&self, target: Target) -> Option<usize> {
         let (Target::Module(module) | Target::Item(module)) = target;
         let file = self.modules[module].file;
@@ -277,7 +277,7 @@ pub fn packages() -> Vec<(String, String)> {
     packages
 }
 
-/// Returns the paths of all Rust files of the packages, tests included, from the project's folder.
+/// Returns the paths of all Rust files of the packages, including tests, relative to the project's folder.
 pub fn paths() -> BTreeSet<String> {
     fn collect(folder: &Path, found: &mut BTreeSet<String>) {
         for entry in fs::read_dir(folder).expect("a folder of sources can be read") {
@@ -297,7 +297,7 @@ pub fn paths() -> BTreeSet<String> {
     found
 }
 
-/// Whether something is compiled only where tests are.
+/// Returns whether an item is compiled only for tests.
 fn is_test(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         let Ok(list) = attribute.meta.require_list() else { return false };
@@ -323,7 +323,7 @@ fn attributes(item: &Item) -> &[Attribute] {
     }
 }
 
-/// Returns the name that an item gives to what it defines.
+/// Returns the name that an item defines.
 fn defined(item: &Item) -> Option<String> {
     let name = match item {
         Item::Const(item) => &item.ident,
@@ -375,14 +375,14 @@ impl<'ast> Visit<'ast> for Mentions {
         }
     }
 
-    // Who may see something is not a use.
+    // A visibility does not count as a use.
     fn visit_visibility(&mut self, _: &'ast Visibility) {}
 
     fn visit_attribute(&mut self, _: &'ast Attribute) {}
 }
 
 impl Mentions {
-    /// Collects the paths among the tokens of a macro, whose grammar is its own.
+    /// Collects the paths among the tokens of a macro call.
     fn tokens(&mut self, tokens: TokenStream) {
         let mut path: Vec<String> = Vec::new();
         let mut line = 0;
