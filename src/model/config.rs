@@ -122,6 +122,13 @@ impl Config {
         Self::parse(&path, &object)
     }
 
+    /// Returns the longest sequence that may be cut into pieces: longer ones have other angles from their first token on, because
+    /// some models stretch positions by the length of the whole.
+    pub fn longest_shared(&self) -> usize {
+        let rotations = [&self.rotary, &self.sliding_rotary];
+        rotations.into_iter().flatten().map(Rotary::steady_length).min().unwrap_or(usize::MAX)
+    }
+
     /// Reads a configuration that has been parsed already; `path` serves error messages.
     ///
     /// # Errors

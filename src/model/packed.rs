@@ -117,12 +117,9 @@ impl Decoder {
         Ok(Packed { hidden: hidden.squeeze(0)?, kept })
     }
 
-    /// Returns the longest sequence that may be cut into pieces: longer ones have other angles from their first token on, because
-    /// some models stretch positions by the length of the whole.
+    /// Returns [`Config::longest_shared`](crate::model::Config::longest_shared) of the model.
     pub fn longest_shared(&self) -> usize {
-        let config = self.checkpoint().config();
-        let rotations = [&config.rotary, &config.sliding_rotary];
-        rotations.into_iter().flatten().map(|it| it.steady_length()).min().unwrap_or(usize::MAX)
+        self.checkpoint().config().longest_shared()
     }
 
     /// Returns how many rows of padding a product of so many rows needs in front of the blocks' linears and the head.

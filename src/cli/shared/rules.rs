@@ -289,7 +289,6 @@ const RULES: &[Rule] = &[
     ),
     rule(&["compare"], TASK_OPTIONS, Without(&["tasks"]), "no tasks are given"),
     rule(&["compare"], &["tasks"], Without(&["data"]), "the tasks' documents must be in a folder"),
-    rule(&["compare"], &["tasks"], Beside(&["dry_run"]), "the plan does not include tasks"),
     rule(&["search"], TASK_OPTIONS, Without(&["tasks", "report_tasks"]), "no tasks are given"),
     rule(
         &["search"],
@@ -297,7 +296,6 @@ const RULES: &[Rule] = &[
         Without(&["data"]),
         "the tasks' documents must be in a folder",
     ),
-    rule(&["search"], &["tasks", "report_tasks"], Beside(&["dry_run"]), "the plan does not include tasks"),
     rule(
         &["search"],
         &["tasks"],
