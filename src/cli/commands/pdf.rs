@@ -1,4 +1,4 @@
-//! `allot pdf`: figures as PDF.
+//! `allot pdf`: converts figures to PDF.
 
 use std::path::{Path, PathBuf};
 
@@ -7,23 +7,24 @@ use crate::cli::shared::error::CliError;
 use crate::cli::shared::{output, terminal};
 use crate::report::pdf::pdf;
 
-/// Turns figures into PDF for LaTeX, with the text in embedded fonts
+/// Converts figures to PDF for LaTeX, with embedded fonts
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   allot pdf run/front.svg run/curve.svg
   allot pdf compared/*.svg --out paper/figures
-  allot eval owl --model MODEL -s 0.7 --figure owl.svg && allot pdf owl.svg
+  allot eval MODEL owl --stats S.safetensors -s 0.7 --figure owl.svg
+  allot pdf owl.svg
 
-Every FIGURE.svg becomes FIGURE.pdf beside it, or in the folder of --out. For `-`, which reads the figure from standard input, the PDF
-goes to standard output.")]
+FIGURE.svg is converted to FIGURE.pdf in the same folder, or in the folder of --out. With `-` the figure is read from standard input, and
+the PDF goes to standard output.")]
 pub(in crate::cli) struct Arguments {
-    /// The SVG files that `search`, `compare` or `eval --figure` wrote
+    /// The figures: SVG files written by `search`, `compare` or `eval --figure`, or `-` for standard input
     #[arg(required = true, value_name = "FIGURE")]
     figures: Vec<PathBuf>,
-    /// The folder to write into, which is made if it is missing
+    /// Output folder, which is created if it is missing (default: the folder of each figure)
     #[arg(long, short, value_name = "FOLDER")]
     out: Option<PathBuf>,
-    /// Replaces files that exist
+    /// Overwrites existing PDF files
     #[arg(long)]
     force: bool,
 }
@@ -36,7 +37,7 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
         output::print_bytes(&page(figure, &svg)?)?;
         return Ok(Verdict::Fine);
     }
-    // All of them before the first is written.
+    // Converts all figures before the first file is written.
     let mut pages = Vec::with_capacity(arguments.figures.len());
     for figure in &arguments.figures {
         let target = target(figure, arguments.out.as_deref());
@@ -63,7 +64,7 @@ fn page(figure: &Path, svg: &str) -> Result<Vec<u8>, CliError> {
     pdf(svg).map_err(|problem| CliError::Figure { path: figure.to_owned(), problem })
 }
 
-/// Returns where a figure's page goes.
+/// Returns the path of a figure's PDF.
 fn target(figure: &Path, out: Option<&Path>) -> PathBuf {
     let beside = figure.with_extension("pdf");
     match (out, beside.file_name()) {

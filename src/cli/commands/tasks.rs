@@ -123,7 +123,7 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
     Ok(Verdict::Fine)
 }
 
-/// Says what the command would take.
+/// Prints the resources that the command would take.
 fn forecast(
     arguments: &Arguments,
     folder: &std::path::Path,
@@ -137,13 +137,13 @@ fn forecast(
     outline.show(&work, None, None, common)
 }
 
-/// Returns how the model is asked.
+/// Returns the settings for asking the model.
 fn asking(arguments: &Arguments) -> Asking<'static> {
     Asking {
         protocol: arguments.protocol.into(),
         longest: arguments.max_length,
         rows: arguments.batch,
-        // Nothing is written until the end, so Ctrl-C ends the process wherever it is.
+        // Nothing is written until the end, so Ctrl-C may end the process at any point.
         interrupt: None,
     }
 }

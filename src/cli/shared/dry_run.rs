@@ -112,7 +112,7 @@ impl Outline {
         Ok(bytes as f64 * tried as f64 / cut.max(1) as f64)
     }
 
-    /// Returns what answering tasks takes.
+    /// Returns the work of answering tasks.
     ///
     /// # Errors
     /// Fails when the model has no tokenizer, or a document does not fit its context.
@@ -124,7 +124,7 @@ impl Outline {
         Ok(Work::Answer(Questions { read, predictions, attended, written, steps, held, pass }))
     }
 
-    /// Returns what answering the tasks of a plan takes, asked for a purpose.
+    /// Returns the work of answering the tasks of a plan, with the documents for a purpose.
     ///
     /// # Errors
     /// As [`Outline::answers`], and when a task's files cannot be read.

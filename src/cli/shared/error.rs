@@ -56,8 +56,8 @@ pub enum CliError {
         /// Why.
         cause: std::io::Error,
     },
-    /// A figure cannot become PDF.
-    #[error("{} does not become PDF: {problem}", path.display())]
+    /// A figure cannot be converted to PDF.
+    #[error("cannot convert {} to PDF: {problem}", path.display())]
     Figure {
         /// The figure.
         path: PathBuf,

@@ -40,7 +40,7 @@ pub(in crate::cli) struct PrunedArguments {
 }
 
 impl PrunedArguments {
-    /// Returns what pruning the model takes, where an allocation is given.
+    /// Returns the work of pruning the model, if an allocation is given.
     ///
     /// # Errors
     /// Fails when a calibration text cannot be read.

@@ -200,7 +200,7 @@ pub(in crate::cli) fn forecast(
     let measured = |source: &Option<Source>, limit| {
         source.as_ref().map(|it| outline.windows(it, place.length, limit)).transpose()
     };
-    // Where tasks decide, candidates read their documents instead of windows.
+    // Where tasks decide, candidates read the tasks' documents instead of windows.
     let (windows, selection) = match plans.decide {
         Some(_) => (Windows { samples: 0, length: 1, text: 0 }, None),
         None => (
@@ -216,7 +216,7 @@ pub(in crate::cli) fn forecast(
         gradients: false,
     };
     work.push((Work::Try(trial), 1));
-    // The dense model answers as well.
+    // The dense model answers too, hence the additional one.
     if let Some(plan) = &plans.decide {
         work.push((outline.planned(plan, Purpose::Fitness)?, candidates + 1));
         work.push((outline.planned(plan, Purpose::Selection)?, BEST + 1));
@@ -231,9 +231,9 @@ pub(in crate::cli) fn forecast(
 /// The tasks of a search.
 #[derive(Debug, Default)]
 pub(in crate::cli) struct Plans {
-    /// Those by which candidates are judged.
+    /// The tasks by which candidates are judged.
     pub(in crate::cli) decide: Option<TaskPlan>,
-    /// Those that are reported.
+    /// The tasks of the report.
     pub(in crate::cli) report: Option<TaskPlan>,
 }
 

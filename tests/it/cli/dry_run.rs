@@ -145,7 +145,7 @@ fn planned(place: &Place, arguments: &[&str]) -> Value {
     serde_json::from_slice(&place.run(command).stdout).expect("JSON")
 }
 
-/// Writes documents of two tasks, and returns the folder's name: ten of a task whose answer is a word, and three that are written.
+/// Writes the documents of two tasks, and returns the folder's name: ten whose answer is a word, and three whose answer is generated.
 fn documents(place: &Place) -> &'static str {
     let story = |n: usize| {
         let text = format!("Tom has {n} dogs. They run in the park. The dogs like Tom");
@@ -164,7 +164,7 @@ fn documents(place: &Place) -> &'static str {
     "data"
 }
 
-/// A document is read without its last token, and a written answer counts as the longest that its task allows.
+/// A document is read without its last token, and a generated answer counts with the largest length that its task allows.
 #[test]
 fn a_plan_counts_the_tokens_of_tasks() {
     let place = Place::new();
@@ -187,7 +187,7 @@ fn a_plan_counts_the_tokens_of_tasks() {
         let read: u64 = documents.iter().map(read).sum();
         assert_eq!(plan["tokens"].as_u64(), Some(read), "{task}: {plan}");
     }
-    // What is shared is computed once: with examples that all prompts begin with, less than twice as much for twice as many prompts.
+    // Prompts share their examples, which are computed once, so twice as many prompts need less than twice as many tokens.
     let shared = |limit: &str| {
         let arguments = asked("lambada_openai");
         let mut arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -199,7 +199,7 @@ fn a_plan_counts_the_tokens_of_tasks() {
     assert!(shared("2") > shared("1"));
 }
 
-/// Every allocation of a comparison answers the tasks, and so does the dense model; a search by tasks asks each candidate.
+/// In a comparison, every allocation and the dense model answer the tasks; in a search by tasks, every candidate does.
 #[test]
 fn a_plan_counts_tasks_for_every_model_that_answers_them() {
     let place = Place::new();

@@ -6,7 +6,7 @@ use std::process::{Output, Stdio};
 
 use crate::support::place::{MODEL, Place};
 
-/// Returns what a command said, or nothing where the machine has no fonts to write a figure's text with.
+/// Returns a command's standard error, or `None` if the machine has no fonts for a figure's text.
 fn said(output: &Output) -> Option<String> {
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     if error.contains("this machine has no fonts") {
@@ -17,9 +17,9 @@ fn said(output: &Output) -> Option<String> {
 }
 
 #[test]
-fn a_figure_becomes_a_page_beside_it_or_in_a_folder() {
+fn a_figure_is_converted_in_its_folder_or_into_another() {
     let place = Place::new();
-    place.run(place.allot(&["eval", "owl", "--model", MODEL, "-s", "0.7", "--figure", "owl.svg", "--quiet"]));
+    place.run(place.allot(&["eval", MODEL, "atp", "-s", "0.7", "--figure", "owl.svg", "--quiet"]));
     let output = place.allot(&["pdf", "owl.svg"]).output().expect("the binary runs");
     let Some(error) = said(&output) else { return };
     assert_eq!((output.status.code(), error.as_str()), (Some(0), "wrote owl.pdf\n"));
@@ -37,9 +37,9 @@ fn a_figure_becomes_a_page_beside_it_or_in_a_folder() {
     assert_eq!(child.wait_with_output().expect("it ends").stdout, beside);
 }
 
-/// No page is written where one of the figures is not a figure.
+/// No file is written if one of the figures cannot be converted.
 #[test]
-fn what_is_no_figure_is_refused_before_a_page_is_written() {
+fn files_that_are_not_figures_are_refused_before_anything_is_written() {
     let place = Place::new();
     let figure =
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"9\" height=\"4\"><path d=\"M0 2h9\"/></svg>";
@@ -48,6 +48,6 @@ fn what_is_no_figure_is_refused_before_a_page_is_written() {
     let output = place.allot(&["pdf", "good.svg", "bad.svg"]).output().expect("the binary runs");
     let Some(error) = said(&output) else { return };
     assert_eq!(output.status.code(), Some(2));
-    assert!(error.contains("bad.svg does not become PDF"), "{error}");
+    assert!(error.contains("cannot convert bad.svg to PDF"), "{error}");
     assert!(!place.path("good.pdf").exists());
 }
