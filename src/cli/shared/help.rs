@@ -63,9 +63,7 @@ fn one(line: impl Into<String>) -> Vec<String> {
 pub(in crate::cli) fn of(error: &CliError) -> Vec<String> {
     match error {
         CliError::Read { cause, .. } => read(cause),
-        CliError::NoRay => {
-            one("run `pip install './crates/python[ray]'`; from a program, call `allot.ray.run`")
-        }
+        CliError::NoRay => one("run `pip install './crates/python[ray]'`; programs call `allot.ray.run`"),
         CliError::Exists { .. } => one("pass `--force` to overwrite it"),
         CliError::Search(cause) => search(cause),
         CliError::Trial(cause) => trial(cause),
@@ -79,10 +77,9 @@ pub(in crate::cli) fn of(error: &CliError) -> Vec<String> {
         CliError::Descent(cause) => descent(cause),
         CliError::Prune(cause) => prune(cause),
         CliError::Task(cause) => task(cause),
-        CliError::NoTask { .. } => one(format!(
-            "the built-in tasks are {}",
-            crate::tasks::builtin::known().collect::<Vec<_>>().join(", ")
-        )),
+        CliError::NoTask { .. } => {
+            one(format!("built-in tasks: {}", crate::tasks::builtin::known().collect::<Vec<_>>().join(", ")))
+        }
         CliError::EmptyPrompt => one("write a prompt"),
         CliError::Draw(_) => one("leave out `--temperature` to take the likeliest token"),
         CliError::NoSparsity => one("pass `--sparsity RATIO`"),
@@ -120,11 +117,10 @@ pub(in crate::cli) fn of(error: &CliError) -> Vec<String> {
         CliError::EveryFormula => one("leave out `--evaluations`"),
         CliError::NotTwo { .. } => one("name two scripts, or write them with `-e TEXT`"),
         CliError::NoScriptsIn { .. } => one("pass a file, or another folder"),
-        CliError::NoWord { similar, .. } => [
-            did_you_mean(similar),
-            one("`allot ops --all` lists the operators, `allot list` the published scripts"),
-        ]
-        .concat(),
+        CliError::NoWord { similar, .. } => {
+            [did_you_mean(similar), one("`allot ops --all` lists operators, `allot list` lists scripts")]
+                .concat()
+        }
         CliError::NotByBlock { .. } => one(
             "it gives no ratios for whole blocks; export it to llm-compressor, evopress, json or csv, or use a function of blocks",
         ),

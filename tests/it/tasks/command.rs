@@ -333,7 +333,7 @@ fn a_built_in_description_is_a_file_to_begin_with() {
     assert_eq!(read("mine.yaml"), read("boolq"));
     let none = place.allot(&["tasks", "--describe", "bool"]).output().unwrap();
     assert_eq!(none.status.code(), Some(2));
-    assert!(err(&none).contains("the built-in tasks are boolq, rte"), "{}", err(&none));
+    assert!(err(&none).contains("built-in tasks: boolq, rte"), "{}", err(&none));
 }
 
 #[test]
