@@ -2,8 +2,8 @@
 
 /// How `a * b + c` is computed.
 ///
-/// `mul_add` is one instruction where the processor has it and a slow library call where it has not, so code for any
-/// processor must not use it.
+/// `mul_add` is one instruction on a processor that has it, and a slow library call elsewhere, so code for any processor must
+/// not use it.
 pub(super) trait Machine {
     /// Returns `a * b + c`.
     fn multiply_add(a: f32, b: f32, c: f32) -> f32;
@@ -15,7 +15,7 @@ pub(super) trait Machine {
 #[allow(dead_code, reason = "which of the two is used depends on the target")]
 pub(super) struct Fused;
 
-/// Any processor: a product, then a sum.
+/// Any processor, with a product followed by a sum.
 #[allow(dead_code, reason = "which of the two is used depends on the target")]
 pub(super) struct Plain;
 
@@ -76,7 +76,7 @@ pub(super) fn polynomial_double<M: Machine, const TERMS: usize>(x: f64, coeffici
     M::multiply_add_double(other, x, value)
 }
 
-/// Returns whether the wide compilation may run; the standard library asks the processor once and remembers.
+/// Returns whether the wide compilation may run; the standard library detects this once and caches it.
 #[cfg(target_arch = "x86_64")]
 pub(super) fn is_wide() -> bool {
     is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c")
