@@ -74,7 +74,7 @@ fn results(scripts: &[&Script], model: &ModelData<'_>, reductions: Option<&Reduc
     allocate_all(scripts, model, request).iter().map(|result| format!("{result:?}")).collect()
 }
 
-/// Compares results without a cache with those of a cache that is filled all at once, step by step, in another order, and by
+/// Compares results without a cache with those of a cache that is filled all at once, one script at a time in reverse order, and by
 /// several threads.
 fn same_with_and_without(scripts: &[Script], model: &ModelData<'_>) -> Hits {
     let all: Vec<&Script> = scripts.iter().collect();
