@@ -41,7 +41,7 @@ impl Values<'_> {
     /// Returns the number at `index`, widened exactly.
     ///
     /// # Panics
-    /// When `index` is out of bounds, as indexing a slice does.
+    /// Panics when `index` is out of bounds, as indexing a slice does.
     pub fn get(&self, index: usize) -> f32 {
         match self {
             Self::F32(values) => values[index],
@@ -51,7 +51,7 @@ impl Values<'_> {
     }
 }
 
-/// The seven kinds of projection that a terminal such as `query` tells apart, in `named_modules()` order of a LLaMA block.
+/// The seven kinds of projection that terminals such as `query` distinguish, in `named_modules()` order of a LLaMA block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ProjectionKind {
     /// Attention queries.

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::kernels::reduction::Reduced;
 
-/// Names a reduction: SHA-256 of what it computes, with the metric in place of the score, of the allocation unit, and of the target
-/// if it uses it.
+/// Names a reduction: SHA-256 of its computation (with the metric in place of the score), the allocation unit, and the target if it
+/// is used.
 pub type Key = [u8; 32];
 
 /// The results of reductions in each unit, by name.

@@ -1,4 +1,4 @@
-//! Typed program to LaTeX, for papers.
+//! Converts typed programs to LaTeX, for papers.
 
 use super::number::number;
 use super::ops::{self, Notation, Op, ParameterValue};

@@ -1,4 +1,4 @@
-//! Typed program to text: `parse(print(program)) == program`, always.
+//! Converts typed programs to text: `parse(print(program)) == program`, always.
 
 use super::number::number;
 use super::ops::{self, Class, Notation, Op, Parameter, ParameterValue};

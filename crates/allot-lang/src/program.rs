@@ -35,17 +35,17 @@ pub enum ExprKind {
 /// Why an expression cannot be built.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum BuildError {
-    /// The number of operands is not the operator's.
+    /// The number of operands is wrong.
     #[error("`{}` takes {expected} operand{}, not {found}", op.name(), if *expected == 1 { "" } else { "s" })]
     OperandCount {
         /// The operator.
         op: Op,
         /// How many it takes.
         expected: usize,
-        /// How many there were.
+        /// How many were given.
         found: usize,
     },
-    /// The number of parameters is not the operator's, or one lies outside its domain.
+    /// The number of parameters is wrong, or one is outside its domain.
     #[error("parameter {index} of `{}` is missing or outside its domain", op.name())]
     Parameter {
         /// The operator.

@@ -6,7 +6,7 @@ use super::program::{Expr, Metric, Script};
 /// A script that is part of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Published {
-    /// The name it is called by.
+    /// The name by which it is found.
     pub name: &'static str,
     /// Its text.
     pub source: &'static str,

@@ -136,7 +136,7 @@ struct State {
     level: f64,
 }
 
-/// All allocations (of sparsity or of density: `levels`) that a movement reaches from a proposal.
+/// All allocations that a movement reaches from a proposal; their `levels` are sparsities or densities.
 struct Curve<'a> {
     movement: Movement,
     values: &'a [f64],

@@ -145,7 +145,7 @@ pub(super) fn same_length(what: &'static str, expected: usize, found: usize) -> 
 
 /// Returns an error unless the target is a share.
 pub(super) fn valid_target(target: f64) -> Result<(), AllocationError> {
-    // A NaN is in no range, so it is refused too.
+    // A NaN is outside every range, so it is refused too.
     if (0.0..=1.0).contains(&target) { Ok(()) } else { Err(AllocationError::InvalidTarget { target }) }
 }
 

@@ -107,7 +107,7 @@ impl std::fmt::Display for Note {
     }
 }
 
-/// Why a script gives no allocation.
+/// Why a script has no allocation on a model.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum ScriptError {
     /// The script is only a metric: a pruning method.

@@ -119,7 +119,7 @@ impl InterpretError {
         Self::Internal { step: print::expr(step) }
     }
 
-    /// Puts the error into words, with the place in the script where it shows.
+    /// Puts the error into words, with the place in the script where it occurs.
     pub fn diagnostic(&self) -> Diagnostic {
         let at = |diagnostic: Diagnostic, span: Option<Span>, text: String| match span {
             Some(span) => diagnostic.label(span, text),

@@ -207,7 +207,7 @@ pub struct Scores<'a> {
 }
 
 impl<'a> Scores<'a> {
-    /// Computes what the values of all linears need.
+    /// Computes the reductions that the values of all linears need.
     ///
     /// # Errors
     /// Fails on a statistic that was not collected, or a reduction that is not finite.

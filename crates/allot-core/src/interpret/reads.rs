@@ -45,7 +45,7 @@ impl Read {
         Self { again: ranks(plan, |step| step.read < read), rounds }
     }
 
-    /// Returns whether all values of a unit, or of one of its linears, must be at hand at once.
+    /// Returns whether all values of a unit, or of one of its linears, must be in memory at once.
     fn buffers(&self) -> bool {
         !self.again.is_empty() || self.rounds.iter().any(|(round, _)| round.buffers())
     }

@@ -1,6 +1,6 @@
 //! Operators on whole matrices: spectra, determinants, correlations.
 //!
-//! Singular values are the roots of the eigenvalues of the smaller Gram matrix, in f64: their squares are exact to about
+//! Singular values are the square roots of the eigenvalues of the smaller Gram matrix, in f64: their squares are exact to about
 //! 1e-16 of the largest, well below the tolerance of `matrix_rank` and `logdet`.
 //! faer computes on the calling thread, so that its sums do not depend on the number of threads; linears run in parallel
 //! instead.

@@ -124,7 +124,7 @@ impl Checker {
         Some(())
     }
 
-    /// Returns the call, all of whose arguments have their places.
+    /// Returns the call, once all of its arguments have their places.
     fn called(&mut self, call: &Call<'_>, given: Given) -> Option<Expr> {
         let op = call.op;
         let row = op.info();

@@ -55,7 +55,7 @@ impl Checker {
         None
     }
 
-    /// Reports a problem that would occur again at every further step, unless one of its kind is reported.
+    /// Reports a problem that would occur again at every further step, unless one of its kind has been reported.
     pub(super) fn report_once<T>(&mut self, problem: Problem) -> Option<T> {
         let kind = std::mem::discriminant(&problem);
         if self.problems.iter().all(|reported| std::mem::discriminant(reported) != kind) {

@@ -20,7 +20,7 @@ pub(super) struct Binding {
 pub(super) struct Scope {
     bindings: Vec<Binding>,
     places: HashMap<String, usize>,
-    /// Names with an error that is already reported, so that no further error about them is.
+    /// Names with a reported error, about which no further error is reported.
     silent: HashSet<String>,
     /// Where each name is bound first, anywhere in the script.
     anywhere: HashMap<String, Span>,

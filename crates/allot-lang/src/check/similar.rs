@@ -2,7 +2,7 @@
 
 /// The similarity above which a name is suggested, from 0 to 1 (equal).
 const LEAST: f64 = 0.8;
-/// How much lower than that of the best suggestion the similarity of another one may be.
+/// How far the similarity of another suggestion may be below that of the best one.
 const MARGIN: f64 = 0.06;
 /// The longest name that is compared, in bytes; longer ones are not typing mistakes.
 const LONGEST: usize = 64;

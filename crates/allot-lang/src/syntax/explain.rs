@@ -1,4 +1,4 @@
-//! Why a statement does not parse, in the terms of the language rather than of its grammar.
+//! Explains why a statement does not parse, in terms of the language rather than of its grammar.
 
 use pest::error::{Error, ErrorVariant, InputLocation};
 

@@ -1,4 +1,4 @@
-//! Where a value that is not finite first appears among the weights.
+//! Finds the first weight with a value that is not finite.
 
 use crate::interpret::context::Context;
 use crate::interpret::matrix::{Chunk, Frame, Lookup, Program, Registers, tasks};

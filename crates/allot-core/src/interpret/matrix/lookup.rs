@@ -35,8 +35,8 @@ impl StepValue {
 pub(in crate::interpret) trait Lookup: Sync {
     /// Returns a step's number in a unit.
     fn number(&self, step: StepId, unit: usize) -> f64;
-    /// Returns a step's values for the channels of a linear; `place` is the linear's place in the unit at hand.
+    /// Returns a step's values for the channels of a linear; `place` is the linear's place in the current unit.
     fn channels(&self, step: StepId, place: usize, linear: usize) -> &[f64];
-    /// Returns a step's values for the weights of a linear of the unit at hand.
+    /// Returns a step's values for the weights of a linear of the current unit.
     fn weights(&self, step: StepId, place: usize) -> &[f32];
 }

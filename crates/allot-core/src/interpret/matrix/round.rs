@@ -76,7 +76,7 @@ impl Round {
         &self.reductions
     }
 
-    /// Returns whether all values of a unit, or of one of its linears, must be at hand at once.
+    /// Returns whether all values of a unit, or of one of its linears, must be in memory at once.
     pub(in crate::interpret) fn buffers(&self) -> bool {
         !self.buffered.is_empty()
     }

@@ -101,7 +101,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Returns the step of type `Matrix` whose absolute value a step is.
+    /// Returns the operand of a step that is the absolute value of a matrix.
     fn absolute_of(&self, step: StepId) -> Option<StepId> {
         match &self.steps[step].kind {
             StepKind::Map(Elementwise::Absolute, operands) if self.type_of(operands) == Type::Matrix => {

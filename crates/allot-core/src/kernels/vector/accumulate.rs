@@ -91,7 +91,7 @@ dispatched! {
 
 #[inline(always)]
 fn sum_squares_on<M: Machine>(x: &[f32]) -> f64 {
-    // The product of two singles is exact in double precision.
+    // The product of two f32 numbers is exact in double precision.
     sum_of(x, |x| f64::from(x) * f64::from(x))
 }
 

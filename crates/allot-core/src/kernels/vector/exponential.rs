@@ -26,7 +26,7 @@ fn power_of_two(exponent: i32) -> f32 {
 /// Returns e to the power of `x`: infinite if it is too large, rounded once more if it is subnormal.
 #[inline(always)]
 pub(super) fn exp<M: Machine>(x: f32) -> f32 {
-    // At the bounds the result is infinite and zero already; comparisons let NaN through.
+    // At the bounds the result is already infinite or zero; comparisons let NaN through.
     let x = if x > 89.0 { 89.0 } else { x };
     let x = if x < -104.0 { -104.0 } else { x };
     let shifted = M::multiply_add(x, std::f32::consts::LOG2_E, ROUNDER);
@@ -141,7 +141,7 @@ pub(super) fn softplus<M: Machine>(x: f32) -> f32 {
         square,
         [1.161_216_5e-1, 1.085_328_8e-1, 1.429_617_9e-1, 1.999_985_3e-1, 3.333_333_4e-1],
     );
-    // 2 s is p - p s, whose first term is the larger and exact.
+    // 2 s is p - p s; its first term is larger, and exact.
     let bend = M::multiply_add(-ratio, power - 2.0 * square * tail, power);
     let line = if x > 0.0 { x } else { 0.0 };
     line + bend

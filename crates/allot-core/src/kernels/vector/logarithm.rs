@@ -107,7 +107,7 @@ impl Products {
     fn logarithm(&self, blocks: usize) -> f64 {
         let moved = self.exponents.iter().fold(0, |sum: u64, &exponent| sum.wrapping_add(exponent));
         let exponent = moved.wrapping_sub(BIAS * (LANES * blocks) as u64) as i64;
-        // Sixteen mantissas below 2 stay far from overflow.
+        // The product of sixteen mantissas below 2 is far from overflow.
         let mantissa: f64 = self.mantissas.iter().product();
         exponent as f64 * std::f64::consts::LN_2 + mantissa.ln()
     }

@@ -28,7 +28,7 @@ pub fn widen(values: &Values<'_>, range: Range<usize>, out: &mut [f32]) {
 fn widen_f16(values: &[f16], out: &mut [f32]) {
     #[cfg(target_arch = "x86_64")]
     if is_wide() {
-        // SAFETY: the processor has every feature that the function is compiled for; it was asked just now.
+        // SAFETY: the processor has every feature that the function is compiled for, as checked above.
         return unsafe { widen_f16_wide(values, out) };
     }
     widen_f16_anywhere(values, out);
