@@ -28,7 +28,7 @@ pub(super) fn value_not_last(span: Span, next: Span, sign: bool) -> Diagnostic {
         .label(span, "this value is not used")
         .label(next, "another statement follows")
         .help(match sign {
-            true => "a `-` at the beginning of a line is a sign: to subtract, write it at the end of the previous line",
+            true => "a `-` at the beginning of a line is a sign; to subtract, end the previous line with it",
             false => "name it with `let`, or join the lines with `|>`",
         })
 }
