@@ -17,7 +17,7 @@ pub(super) fn not_text(at: usize) -> Diagnostic {
 pub(super) fn too_deep(span: Span) -> Diagnostic {
     Diagnostic::error("too-deep", format!("this expression is nested more than {MAX_DEPTH} levels deep"))
         .label(span, "too deep from here")
-        .help("name parts of it with `let`")
+        .help("nest it less deeply; a binding counts with its full depth")
 }
 
 pub(super) fn too_large(span: Span) -> Diagnostic {
