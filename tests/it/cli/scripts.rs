@@ -146,7 +146,7 @@ fn mistakes_are_written_as_other_tools_read_them() {
         "{github}"
     );
     assert!(
-        github.contains("title=unknown-name::there is no `scor`%0Ahelp: did you mean `score`?"),
+        github.contains("title=unknown-name::unknown name `scor`%0Ahelp: did you mean `score`?"),
         "{github}"
     );
 }
