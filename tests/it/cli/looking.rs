@@ -85,7 +85,7 @@ fn a_run_that_goes_on_further_is_the_run_that_was_begun_so() {
     let fewer =
         place.allot(&["search", "--resume", "further", "--evaluations", "5"]).output().expect("it runs");
     let said = String::from_utf8_lossy(&fewer.stderr).into_owned();
-    assert!(said.contains("was begun with 12 evaluations, and cannot go on with 5"), "{said}");
+    assert!(said.contains("was started with 12 evaluations and cannot be resumed with 5"), "{said}");
     place.run(place.allot(&["search", "--resume", "further", "--evaluations", "30"]));
     place.run(place.allot(&search(&texts, &["--evaluations", "30", "--out", "whole"])));
     for file in ["summary.json", "best.allot", "measured.jsonl", "settings.json", "report.html"] {

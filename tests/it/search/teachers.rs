@@ -98,7 +98,7 @@ fn a_search_goes_on_with_its_own_teacher_alone() {
     let output = place.allot(&["search", "--resume", "torn"]).output().expect("it runs");
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(2), "{error}");
-    assert!(error.contains("began with something else: the teacher"), "{error}");
+    assert!(error.contains("was started with other inputs: the teacher"), "{error}");
     let refused =
         place.allot(&["search", "--resume", "torn", "--teacher", "other"]).output().expect("it runs");
     assert_eq!(refused.status.code(), Some(2));
@@ -130,8 +130,8 @@ fn descents_that_do_not_fit_are_refused_before_anything_is_written() {
     copied("torn", &|text| text[..text.len() / 2].to_owned());
     for (teacher, more, words) in [
         ("nowhere", &[][..], "nowhere"),
-        ("mine", &[], "is not the folder of a descent"),
-        ("torn", &[], "is not the folder of a descent"),
+        ("mine", &[], "does not hold a finished descent"),
+        ("torn", &[], "does not hold a finished descent"),
         ("elsewhere", &[], "another model"),
         ("half", &[], "it has 0.5 and 0.6"),
         ("magnitude", &[], "chose weights by"),
