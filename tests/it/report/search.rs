@@ -257,7 +257,7 @@ fn teachers_stand_in_the_text_on_the_page_and_in_the_script() {
     assert_eq!(judged(&summary()), None);
     let summary = taught();
     let text = text(&summary, &TableOptions { width: 100, ..TableOptions::default() });
-    insta::assert_snapshot!(part(&text, "The function found and its teachers", "What was spent"));
+    insta::assert_snapshot!(part(&text, "Distance from the teachers", "Budget spent"));
     let page = html(&summary, &identity(), &commands());
     let listed = part(&page, "<h2 id=\"teachers\">", "</ul>");
     assert!(listed.contains("&lt;other&gt; at 70%") && listed.contains("0.300"), "{listed}");
@@ -407,9 +407,9 @@ fn a_published_function_that_does_better_is_named() {
     let name = summary.published[0].name.to_string();
     assert!(
         said(&summary)
-            .contains(&format!("the published `{name}` does better than what was found: KL 0.0100"))
+            .contains(&format!("the published `{name}` does better than the function found: KL 0.0100"))
     );
-    assert!(html(&summary, &identity(), &commands()).contains("does better than what was found"));
+    assert!(html(&summary, &identity(), &commands()).contains("does better than the function found"));
     for winner in &mut summary.published {
         winner.report[0].kl = 0.01;
     }
