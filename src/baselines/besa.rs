@@ -189,7 +189,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn distributions_begin_at_the_target_and_follow_the_slopes() {
+    fn distributions_start_at_the_target_and_follow_the_slopes() {
         for target in [0.05, 0.5, 0.7, 0.95] {
             let rates = Rates::new(&[10, 30], target);
             assert!(rates.sparsities().all(|it| (it - target).abs() < 1e-9), "{target}");

@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn differences_are_from_the_projection_and_noise_is_drawn_towards_it() {
+    fn differences_are_from_the_projection_and_noise_is_shrunk_towards_it() {
         // The first linear's rows differ the same way in every window, the second one's by chance.
         let windows =
             [window([1.0, 3.0, 5.0, 1.0]), window([1.0, 3.1, 1.0, 4.9]), window([1.0, 2.9, 4.0, 2.0])];

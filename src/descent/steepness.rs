@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn steepness_is_a_slope_drawn_towards_that_of_all_units() {
+    fn steepness_is_a_slope_shrunk_towards_that_of_all_units() {
         // Sums of squares are 0.1, 0.1 and 0; of products, 0.1, 0.3 and 0. Together 0.4 / 0.2 = 2, and a
         // typical square is 0.2 / 3.
         let found = steepness(&steps()).expect("marginals rise");
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn too_few_steps_or_marginals_that_fall_say_nothing() {
+    fn too_few_steps_or_falling_marginals_give_no_steepness() {
         assert_eq!(steepness(&steps()[..3]), None);
         assert_eq!(steepness(&[]), None);
         let falling: Vec<_> = steps()

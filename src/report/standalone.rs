@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn where_there_is_no_chart_there_is_no_picture() {
+    fn a_section_without_a_chart_has_no_svg() {
         assert_eq!(super::svg("<p>Nothing was measured.</p>"), None);
     }
 }

@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_are_named_by_what_goes() {
+    fn parts_are_named_by_the_removed_operand_or_operator() {
         let formula = allocation("log(mean(score)) + 0.5 * depth |> scale(lambda = 0.1)");
         let found: Vec<(String, usize)> = parts(&formula).into_iter().map(|it| (it.text, it.size)).collect();
         let expected = [("0.5 * depth", 4), ("log(mean(score))", 4), ("log", 1), ("depth", 2), ("0.5", 2)];

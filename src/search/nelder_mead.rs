@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_number_is_avoided_and_the_start_is_never_lost() {
+    fn nan_is_avoided_and_the_start_is_never_lost() {
         let walled = |x: &[f64]| if x[0] > 2.0 { f64::NAN } else { -x[0] };
         let (point, value, _) = lowest(&[1.0], 60, walled);
         assert!(point[0] <= 2.0 && point[0] > 1.9, "{point:?}");

@@ -171,7 +171,7 @@ mod tests {
     );
 
     #[test]
-    fn settings_are_kept_as_they_always_were() {
+    fn settings_of_the_first_version_are_read_and_written_unchanged() {
         let settings: Settings = serde_json::from_str(KEPT).expect("settings");
         assert_eq!(serde_json::to_string(&settings).expect("data"), KEPT);
         let trial = &settings.trial;

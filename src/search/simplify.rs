@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_effect_goes_and_what_has_stays() {
+    fn parts_without_effect_are_removed_and_others_stay() {
         // A positive factor or an addend does not move a unit between the lowest and the highest.
         assert_eq!(
             simple("3 * (mean(score) + 0.25) |> scale(lambda = 0.1)"),
@@ -164,13 +164,13 @@ mod tests {
     }
 
     #[test]
-    fn constants_keep_as_few_digits_as_do_the_same() {
+    fn constants_keep_as_few_digits_as_possible() {
         let found = simple("mean(score) + 0.50123 * depth |> scale(lambda = 0.1)");
         assert_eq!(found, "0.5 * depth + mean(score) |> scale(lambda = 0.1)");
     }
 
     #[test]
-    fn the_space_decides_what_there_is() {
+    fn only_formulas_that_fit_are_returned() {
         let script = check("relu(mean(score)) |> scale(lambda = 0.1)", CheckOptions::default()).script;
         let script = script.expect("it checks");
         let mut same = |scripts: &[Script]| -> Result<Vec<bool>, ()> { Ok(vec![true; scripts.len()]) };

@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn deviations_count_by_the_size_of_the_unit_and_against_uniform() {
+    fn deviations_are_weighted_by_unit_size_and_relative_to_uniform() {
         // Uniform is off by 0.3 in 100 weights and by 0.1 in 300: 100 * 0.09 + 300 * 0.01 = 12.
         let teacher = teacher("a", [0.8, 0.4], false);
         assert!((teacher.distance(&pruned([50, 50, 100])) - 1.0).abs() < 1e-12);

@@ -306,7 +306,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tasks_and_answers_travel_as_data() {
+    fn tasks_and_answers_survive_serialisation() {
         let model = PrunedModel {
             subject: 1,
             shares: vec![Share::new(0.5, 8), Share { group: Some((1, 4)), ..Share::new(0.25, 4) }],
@@ -344,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_asked_is_no_answer() {
+    fn missing_and_unrelated_answers_are_refused() {
         let model = PrunedModel { subject: 0, shares: Vec::new() };
         let norms = NormTask { model: model.clone(), split: Split::Fitness, windows: 0..1 };
         let losses = LossTask { model, split: Split::Fitness, windows: 0..1 };

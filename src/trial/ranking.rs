@@ -121,7 +121,7 @@ mod tests {
     use crate::lang::published;
 
     #[test]
-    fn ranking_is_kept_as_a_name_and_a_script() {
+    fn a_ranking_is_serialised_as_a_name_and_a_script() {
         let wanda = published::script("wanda").and_then(|it| it.metric).expect("wanda is published");
         let wanda = Metric { per: wanda.per, score: wanda.score.without_spans() };
         let unpublished = [Method::Ria { power: 0.7, per: Group::Row }, Method::SparseGpt { damping: 0.1 }];

@@ -265,7 +265,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_mask_by_ranks_is_the_mask_by_selection(
+        fn masks_by_ranks_and_by_selection_are_equal(
             values in prop::collection::vec(-3i32..4, 1..200),
             columns in 1usize..14,
             pruned in 0.0f64..=1.0,

@@ -304,7 +304,7 @@ mod tests {
 
     /// A GPU runs several windows through a block together; this does not change their results.
     #[test]
-    fn windows_together_are_windows_alone() {
+    fn windows_give_the_same_results_together_and_alone() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/tiny-stories-12l");
         let checkpoint = Checkpoint::open(folder).expect("the bundled model opens");
         let ids = (0..3 * 40).map(|id| id * 7 % 2048).collect();

@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn survival_is_the_cosine_of_outputs_and_the_best_is_no_worse_than_equal_rows() {
+    fn survival_is_the_cosine_of_outputs_and_the_result_is_at_least_as_good_as_equal_rows() {
         let (rows, columns, tokens) = (3, 8, 20);
         let number = |at: usize| ((at * 7919 % 101) as f32 - 50.0) / 25.0;
         let values: Vec<f32> =

@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn other_constants_make_the_same_formula_otherwise() {
+    fn new_constants_leave_the_rest_of_the_formula_unchanged() {
         let formula = script("unit block\n2 * log(mean(score ^ 0.5)) + 0.25 * depth |> scale(lambda = 0.1)");
         let other = with_constants(&formula, &[-1.23456, 0.25, 0.1]).expect("a formula");
         let text = print::script(&other);

@@ -94,7 +94,8 @@ fn losses_told_in_any_order_give_the_same_search() {
     let search = asked(&stopped);
     answer(&search, 60);
     search.end().expect_err("it is not over");
-    let rest = Search::resume(&stopped).expect("it can be resumed").prepare(&mut |_, _| ()).expect("it opens");
+    let rest =
+        Search::resume(&stopped).expect("it can be resumed").prepare(&mut |_, _| ()).expect("it opens");
     assert!(data(&rest.run(&mut |_| ()).expect("it runs").summary) == data(&found.summary));
     same(&alone, &stopped);
 }
