@@ -47,7 +47,7 @@ pub struct RowSettings {
     pub step_size: f64,
     /// Share of a step's direction that the next one keeps.
     pub momentum: f64,
-    /// Maximum ratio of a row; below 1, a row can recover.
+    /// Maximum ratio of a row; a value below 1 lets rows recover.
     pub cap: f64,
 }
 

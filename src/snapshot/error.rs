@@ -7,7 +7,7 @@ use std::fmt;
 #[non_exhaustive]
 pub enum SnapshotError {
     /// The file does not hold a snapshot.
-    #[error("it does not start with `allot snapshot` and the version of the form")]
+    #[error("it does not start with `allot snapshot` and a format version")]
     NotASnapshot,
     /// The file is a JSON document of another kind.
     #[error("it is a document of kind `{found}`, not a snapshot")]
@@ -15,12 +15,12 @@ pub enum SnapshotError {
         /// The value of its field `schema`.
         found: String,
     },
-    /// Another version of allot wrote it, in an unknown form.
-    #[error("it has version {found} of the form, but this version of allot reads version {known}")]
+    /// Another version of allot wrote it, in an unknown format.
+    #[error("it has the format version {found}, but this version of allot reads {known}")]
     Version {
-        /// The version of the form, or the text in its place.
+        /// The format version, or the text in its place.
         found: String,
-        /// The version that this program reads.
+        /// The format version that this program reads.
         known: u32,
     },
     /// The JSON does not match the schema.

@@ -1,4 +1,4 @@
-//! Reads snapshots from files in either form.
+//! Reads snapshots from files in either format.
 
 use serde::Deserialize;
 
@@ -18,7 +18,7 @@ struct Tag {
 /// agree.
 ///
 /// # Errors
-/// When it is not a snapshot, has another version's form, or contradicts itself.
+/// When it is not a snapshot, has another format version, or contradicts itself.
 pub fn read(content: &[u8]) -> Result<Snapshot, SnapshotError> {
     let snapshot = match content.trim_ascii_start().starts_with(b"{") {
         true => from_json(content)?,

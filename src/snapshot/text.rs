@@ -7,7 +7,7 @@ use super::error::{LineProblem, SnapshotError};
 use crate::allocate::RowCounts;
 use crate::lang::types::UnitKind;
 
-/// The version of the form, which rises when an older program can no longer read it.
+/// The format version, which rises when an older program can no longer read it.
 pub const FORMAT: u32 = 1;
 
 /// The first line, before the version.
@@ -84,7 +84,7 @@ pub(super) fn windows(of: &SnapshotText) -> String {
 /// Reads the output of [`write`].
 ///
 /// # Errors
-/// When it is not a snapshot, has another version's form, or a line is invalid.
+/// When it is not a snapshot, has another format version, or a line is invalid.
 pub(super) fn read(text: &str) -> Result<Snapshot, SnapshotError> {
     let mut lines = text.lines().enumerate();
     let first = lines.next().map_or("", |(_, line)| line);

@@ -48,8 +48,8 @@ pub struct Calibrated {
     pub gradient_seconds: f64,
     /// Seconds spent on the marginals, over all models.
     pub marginal_seconds: f64,
-    /// Number of forward and backward passes of pruned models over those windows for marginals, over all
-    /// targets of the first model.
+    /// Number of combined forward and backward passes of pruned models over those windows for marginals,
+    /// over all targets of the first model.
     pub marginal_passes: usize,
 }
 
