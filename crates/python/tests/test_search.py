@@ -76,7 +76,7 @@ def test_another_process_measures_the_same(bundled, texts, tmp_path):
     # Another text is not the search's.
     settings = json.loads((tmp_path / "run" / "settings.json").read_text())
     settings["texts"]["seed"] = 1
-    with pytest.raises(allot.AllotError, match="began with something else"):
+    with pytest.raises(allot.AllotError, match="was started with other inputs"):
         allot.Worker(json.dumps(settings))
 
 
