@@ -1,8 +1,9 @@
-//! BESA: sparsity shared out within each block by gradients.
+//! BESA: allocation of sparsity within each block by gradients.
 //!
-//! Each projection has a distribution over candidate rates, and its sparsity is their mean. Masks follow from ranks, and their gradient
-//! passes straight through: how much a weight's absence changes the block's output moves the rates that would remove it. Blocks are
-//! done one after the other, and each of them meets the target, so it is among its projections that the method allocates.
+//! Each projection has a distribution over candidate rates, and its sparsity is the mean of that
+//! distribution. Masks follow from ranks, with a straight-through gradient: the effect of removing a weight
+//! on the block's output moves the rates that would remove it. Blocks are processed one after the other, and
+//! each of them meets the target, so the method only allocates among a block's projections.
 
 use super::error::{BaselineError, Obstacle};
 use crate::allocate::{Allocation, Bounds, Proposal, Unit, budget, units};
@@ -14,32 +15,34 @@ use crate::trial::measurer::{Differentiated, MarginalTask, PrunedModel, ask};
 use crate::trial::race::Race;
 use crate::trial::text::Split;
 
-/// What commands call the program.
+/// Name in commands.
 const NAME: &str = "besa";
 
 /// Candidate rates: 0, 0.01, and so on to 1.
 const RATES: usize = 101;
 
-/// How many windows a block is optimised on, one after the other.
+/// Number of windows that a block is optimised on, one per step.
 pub const STEPS: usize = 128;
 
-/// Adam's step size, and how much a miss of the target weighs beside the reconstruction error.
+/// Adam's step size, and the weight of missing the target relative to the reconstruction error.
 const STEP_SIZE: f64 = 1e-2;
 const MISS: f64 = 5.0;
 
 /// Optimises the sparsity of every projection, and measures the allocation.
 ///
-/// A block's input is what the pruned blocks before it give, and its target the dense block's output on dense inputs; the loss is the
-/// squared error over the target's square, and 5 ((s - S) / S)^2. The windows are the fitness text's, again from the first when
-/// they are used up. Tokens are whole passes through the model, a backward pass counted as two.
+/// A block's input is the output of the pruned blocks before it, and its target is the dense block's output
+/// on dense inputs. The loss is the squared error divided by the target's square, plus 5 ((s - S) / S)^2. The
+/// windows are those of the fitness text, repeated when used up. Tokens are counted in whole passes through
+/// the model, where a backward pass counts as two.
 ///
 /// # Errors
-/// When there are several targets, a pattern is asked for, a model cannot run, or something asked to stop.
+/// When there are several targets, a pattern is requested, a model cannot run, or the work was interrupted.
 ///
 /// # Source
-/// BESA (ICLR 2024, arXiv 2402.16880), block-wise, with one rate for each projection. It differs in three ways: masks are made of the
-/// dense model's scores, Adam takes Prodigy's place, and the distribution is a softmax without the code's sigmoid before it, which
-/// would keep the mean from reaching high sparsities. At the end each block is moved exactly onto the target.
+/// BESA (ICLR 2024, arXiv 2402.16880), block-wise, with one rate per projection. It differs in three ways:
+/// masks use the dense model's scores, Adam replaces Prodigy, and the distribution is a softmax without the
+/// code's preceding sigmoid, which would keep the mean from reaching high sparsities. At the end, each block
+/// is moved exactly onto the target.
 pub fn search_besa(race: &mut Race<'_>) -> Result<Archive, BaselineError> {
     let evaluator = race.evaluator();
     let obstacle = |obstacle| BaselineError::Control { control: NAME, obstacle };
@@ -92,8 +95,8 @@ fn share(sparsity: f64, parameters: u64) -> Share {
     Share::new(sparsity, (sparsity * parameters as f64).round() as u64)
 }
 
-/// Returns how the error changes when the weights up to each rate are removed, `[rates]`, of what the weights between two rates are
-/// worth.
+/// Returns the change of the error when all weights up to each rate are removed, `[rates]`, from the
+/// marginals of the weights between adjacent rates.
 fn slopes(worth: &[f64]) -> Vec<f64> {
     // A rate removes all ranks below it.
     let mut sum = 0.0;
@@ -114,7 +117,7 @@ struct Rates {
 }
 
 impl Rates {
-    /// Begins with the broadest distribution whose mean is the target, for every projection.
+    /// Starts every projection with the broadest distribution whose mean is the target.
     fn new(parameters: &[u64], target: f64) -> Self {
         let tilted = |tilt: f64| std::array::from_fn(|place| tilt * rate(place));
         let (mut low, mut high) = (-1e4, 1e4);
@@ -186,12 +189,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn distributions_begin_at_the_target_and_follow_the_slopes() {
+    fn distributions_start_at_the_target_and_follow_the_slopes() {
         for target in [0.05, 0.5, 0.7, 0.95] {
             let rates = Rates::new(&[10, 30], target);
             assert!(rates.sparsities().all(|it| (it - target).abs() < 1e-9), "{target}");
         }
-        // Removing weights of the first hurts, removing those of the second does not: sparsity moves, and the target holds about.
+        // Removing weights of the first hurts, and removing those of the second does not: sparsity moves, and
+        // the target holds approximately.
         let mut rates = Rates::new(&[100, 100], 0.7);
         let hurts: Vec<f64> = (0..RATES).map(|place| 0.5 * rate(place)).collect();
         for _ in 0..STEPS {

@@ -1,4 +1,4 @@
-//! Descent as a control: even marginal damage, found by gradients on the fitness text, within a race's budget.
+//! Descent as a control: evens out marginal damage by gradients on the fitness text, within a race's budget.
 
 use super::error::BaselineError;
 use crate::descent::run::{Start, descend};
@@ -9,13 +9,14 @@ use crate::trial::archive::Archive;
 use crate::trial::race::Race;
 use crate::trial::text::Split;
 
-/// Descends from uniform sparsity with the default settings, and measures what the selection text chose.
+/// Descends from uniform sparsity with the default settings, and measures the allocation that the selection
+/// text chose.
 ///
-/// Where the budget of tokens has room for fewer steps, there are as many as it has room for; a pass back counts as two forward, and
-/// so does the selection text whenever it is read.
+/// The number of steps is reduced to fit the budget of tokens; a backward pass counts as two forward passes,
+/// and each measurement on the selection text counts too.
 ///
 /// # Errors
-/// When there are several targets, a pattern is asked for, a model cannot run, or something asked to stop.
+/// When there are several targets, a pattern is requested, a model cannot run, or the work was interrupted.
 pub fn search_descent(race: &mut Race<'_>, unit: UnitKind) -> Result<Archive, BaselineError> {
     let evaluator = race.evaluator();
     let mut settings = DescentSettings::of(unit);

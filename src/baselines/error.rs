@@ -1,4 +1,4 @@
-//! What keeps a program from allocating.
+//! Errors of a program that allocates.
 
 use std::fmt;
 
@@ -9,41 +9,41 @@ use crate::descent::error::{DescentError, Refusal};
 use crate::model::ModelError;
 use crate::trial::error::TrialError;
 
-/// Says why a program gives no allocation.
+/// The reason why a program finds no allocation.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum BaselineError {
-    /// A model cannot be read or measured, or something asked to stop.
+    /// A model cannot be read or measured, or the work was interrupted.
     #[error(transparent)]
     Trial(Box<TrialError>),
-    /// Ratios cannot descend.
+    /// The descent failed.
     #[error(transparent)]
     Descent(Box<DescentError>),
-    /// The program needs what the settings do not have.
+    /// The settings do not fit the program.
     #[error("the control `{control}` cannot run here: {obstacle}")]
     Control {
-        /// What commands call the program, or its family.
+        /// Name of the program or its family in commands.
         control: &'static str,
-        /// Why it cannot run.
+        /// The reason why it cannot run.
         obstacle: Obstacle,
     },
 }
 
-/// Why a program cannot run.
+/// The reason why a program cannot run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Obstacle {
-    /// There are several targets, and its result belongs to one of them.
+    /// There are several targets, but its result belongs to one of them.
     SeveralTargets,
-    /// A pattern is asked for, and it knows none.
+    /// A pattern is requested, which the program does not support.
     Pattern,
-    /// The metric compares weights over whole matrices, and it moves thresholds of rows.
+    /// The metric compares weights over whole matrices, but the program moves thresholds of rows.
     Matrix,
-    /// It reads the fitness text, and there is none.
+    /// It reads the fitness text, but none is given.
     NoFitnessText,
-    /// No ramp leaves activations that could be compared.
+    /// No ramp leaves activations that can be compared.
     NoActivations,
-    /// The language cannot build its formula: a mistake in this program.
+    /// The language cannot build its formula, which is a bug in this program.
     NoFormula,
 }
 
@@ -51,14 +51,14 @@ impl fmt::Display for Obstacle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::SeveralTargets => {
-                "its result belongs to one model at one sparsity, and there are several settings"
+                "its result belongs to one model at one sparsity, but there are several settings"
             }
-            Self::Pattern => "it knows no patterns",
+            Self::Pattern => "it does not support patterns",
             Self::Matrix => {
-                "the metric compares weights over whole matrices, so that rows have no thresholds"
+                "the metric compares weights over whole matrices, so rows have no thresholds of their own"
             }
             Self::NoFitnessText => "there is no fitness text",
-            Self::NoActivations => "no ramp leaves activations",
+            Self::NoActivations => "no ramp leaves any activations",
             Self::NoFormula => "the language has no such ramp",
         })
     }

@@ -1,8 +1,9 @@
-//! EvoPress-style search of free levels, one for each unit: the control that no formula binds.
+//! EvoPress-style search of free levels, one per unit: a control that is not bound to formulas.
 //!
-//! A level moves a fixed number of weights; the levels of all units add up to 0, so the budget holds. Offspring of the best so
-//! far raise some levels by one and lower as many, and the best of 16 takes its place when it is better (Sieberling et al.,
-//! EvoPress, ICML 2025, algorithm 1: a (1 + lambda) strategy with selection in stages).
+//! A level moves a fixed number of weights; the levels of all units add up to 0, so the budget holds.
+//! Offspring of the best allocation so far raise some levels by one and lower as many others; the best of 16
+//! offspring replaces it if it is better (Sieberling et al., EvoPress, ICML 2025, algorithm 1: a (1 + lambda)
+//! strategy with selection in stages).
 
 use std::collections::BTreeSet;
 
@@ -17,18 +18,18 @@ use crate::trial::candidate::Candidate;
 use crate::trial::race::Race;
 use crate::trial::streams::Streams;
 
-/// How many offspring a generation has, and how many of them are measured on the whole text.
+/// Number of offspring per generation, and how many of them are measured on the whole text.
 const OFFSPRING: usize = 16;
 const SURVIVORS: usize = 4;
 
-/// The most flips of an offspring.
+/// Maximum number of flips per offspring.
 const FLIPS: u64 = 3;
 
-/// How often a generation tries to find new offspring before the search counts as stuck.
+/// Number of attempts to find new offspring before the search counts as stuck.
 const ATTEMPTS: usize = 400;
 
-/// How many weights one level is, as a share of a block's: with 1 % for blocks and half of it for projections, both have some
-/// twenty levels on either side at the sparsities of interest.
+/// Number of weights per level, as a share of a block's: with 1 % for blocks and half of it for projections,
+/// both have about twenty levels in each direction at the sparsities of interest.
 const BLOCK_STEP: f64 = 0.01;
 const PROJECTION_STEP: f64 = 0.005;
 
@@ -51,7 +52,7 @@ impl Levels {
         let block = parameters.iter().sum::<u64>() as f64 / data.blocks.max(1) as f64;
         let share = match kind {
             UnitKind::Block => BLOCK_STEP,
-            // Its units are then the projections.
+            // For rows, the units are projections.
             UnitKind::Projection | UnitKind::Row => PROJECTION_STEP,
         };
         Ok(Self { step: (block * share).max(1.0), target: target.sparsity, units, parameters })
@@ -88,13 +89,13 @@ impl Levels {
     }
 }
 
-/// Offspring that are new, each with its levels.
+/// New offspring, with their levels.
 struct Offspring {
     candidates: Vec<Candidate>,
     levels: Vec<Vec<i64>>,
 }
 
-/// Levels on their way: the best so far, and what was tried.
+/// The state of the search: the best levels so far, and those already tried.
 struct Climb {
     space: Levels,
     streams: Streams,
@@ -103,7 +104,7 @@ struct Climb {
     best: Candidate,
 }
 
-/// Searches levels for each unit of a kind, from uniform, until the budget is spent.
+/// Searches levels for each unit of a kind, starting from uniform, until the budget is spent.
 ///
 /// # Errors
 /// When there are several targets; as [`Race::run`].

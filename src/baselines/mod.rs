@@ -1,6 +1,6 @@
-//! Programs that allocate without a formula of ours: what searches are compared with, and what stands beside scripts in a comparison.
+//! Programs that allocate without a formula: the controls of a search, also compared with scripts.
 //!
-//! [`run::run`] runs a [`program::Baseline`]; each has a file of its own.
+//! [`run::run`] runs a [`program::Baseline`]; each program has its own file.
 
 pub mod besa;
 pub mod descent;

@@ -1,8 +1,8 @@
-//! NeuroAL's block step: the depth ramp that disturbs activations least.
+//! NeuroAL's block step: the depth ramp that changes activations the least.
 //!
-//! The candidates are ramps over depth, mapped to ratios by the affine map (`scale`) with each lambda of a fixed grid. The one is
-//! chosen that changes least how the norms of what linears read are shared out among channels, and not by the loss: a method that
-//! needs no gradients, no labels and no search.
+//! The candidates are ramps over depth, mapped to ratios by the affine map (`scale`) with each lambda of a
+//! fixed grid. The method takes the one that changes the distribution of the linears' input norms over
+//! channels the least. It does not use the loss, so it needs no gradients, no labels and no search.
 
 use std::ops::Range;
 
@@ -17,17 +17,17 @@ use crate::trial::measurer::{NormTask, PrunedModel, ask};
 use crate::trial::race::Race;
 use crate::trial::text::Split;
 
-/// What commands call the program.
+/// Name in commands.
 const NAME: &str = "neuroal";
 
-/// The lambdas that are tried; from a sparsity of 0.8 on the last one is left out.
+/// The lambdas to try; the last one is left out at sparsities of 0.8 and above.
 pub const LAMBDAS: [f64; 14] =
     [0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.07, 0.08, 0.09, 0.1, 0.12, 0.15, 0.2, 0.25];
 
-/// How many windows the model reads for each lambda.
+/// Number of windows that the model reads for each lambda.
 pub const WINDOWS: usize = 8;
 
-/// The ramp of one lambda, and what it does.
+/// The ramp of one lambda, and its divergence.
 #[derive(Clone, Debug)]
 pub struct MeasuredRamp {
     /// The affine map's lambda.
@@ -38,14 +38,15 @@ pub struct MeasuredRamp {
     pub divergence: f64,
 }
 
-/// Chooses the ramp of least divergence, and measures it.
+/// Chooses the ramp with the lowest divergence, and measures it.
 ///
-/// The masks come from dense statistics, as everywhere in a search, where the published code takes them from the block's pruned
-/// inputs; what the dense and the pruned block read is the same, and behind pruned blocks, as published. The windows are the first of
-/// the fitness text. Each lambda's tokens count twice, since they go through the dense blocks as well.
+/// The masks use dense statistics, as everywhere in a search; the published code takes them from the block's
+/// pruned inputs. As published, the dense and the pruned block get the same inputs, which are the outputs of
+/// pruned blocks. The windows are the first of the fitness text. Each lambda's tokens count twice, because
+/// they also go through the dense blocks.
 ///
 /// # Errors
-/// When there are several targets, no ramp has a divergence, a model cannot run, or something asked to stop.
+/// When there are several targets, no ramp has a divergence, a model cannot run, or the work was interrupted.
 ///
 /// # Source
 /// NeuroAL (TMLR 2025, arXiv 2411.07066), block step, as coded.
@@ -97,10 +98,10 @@ pub fn measured_ramps(evaluator: &Evaluator) -> Result<Vec<MeasuredRamp>, Baseli
         .collect())
 }
 
-/// Returns the ramp along which blocks lose 2 lambda more from the first to the last.
+/// Returns the ramp with a lambda; the last block loses 2 lambda more than the first.
 fn ramp(lambda: f64) -> Result<Script, BuildError> {
     let depth = Expr::call(Op::Depth, Vec::new(), Vec::new())?;
-    // The affine map keeps more of what matters more, and the first blocks do here.
+    // The affine map keeps more where importance is higher, which must be the first blocks here.
     let importance = Expr::call(Op::Negate, vec![depth], Vec::new())?;
     let allocation = Expr::call(Op::Scale, vec![importance], vec![ParameterValue::Number(lambda)])?;
     let script = Script { metric: None, unit: Some(UnitKind::Block), allocation: Some(allocation) };

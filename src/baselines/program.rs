@@ -2,20 +2,20 @@
 
 use crate::lang::types::UnitKind;
 
-/// A program that allocates without a formula of ours.
+/// A program that allocates without a formula.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Baseline {
-    /// Depth ramps of all slopes: ATP with its best one.
+    /// Depth ramps with many slopes: ATP with its best slope.
     Ramp,
-    /// The depth ramp that disturbs activations least: NeuroAL's block step.
+    /// The depth ramp that changes activations the least: NeuroAL's block step.
     Neuroal,
-    /// Sparsity shared out among each block's projections by gradients: BESA.
+    /// Allocation among each block's projections by gradients: BESA.
     Besa,
     /// Rows whose outputs survive pruning well lose more, within uniform projections: TRIM.
     Trim,
-    /// One free level for each block, as in EvoPress.
+    /// One free level per block, as in EvoPress.
     EvopressBlock,
-    /// One free level for each projection, as in EvoPress.
+    /// One free level per projection, as in EvoPress.
     EvopressProjection,
     /// Ratios that even out the marginal damage of blocks, by gradients.
     DescentBlock,
@@ -39,7 +39,7 @@ impl Baseline {
         Self::DescentRow,
     ];
 
-    /// Returns what commands and files call it.
+    /// Returns its key in commands and files.
     pub const fn key(self) -> &'static str {
         match self {
             Self::Ramp => "ramp",
@@ -54,7 +54,7 @@ impl Baseline {
         }
     }
 
-    /// Returns what tables call it.
+    /// Returns its name in tables.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Ramp => "depth ramp, best slope",
@@ -69,7 +69,7 @@ impl Baseline {
         }
     }
 
-    /// Returns whether it reads a text in another way than by candidates' losses: by gradients, norms or outputs.
+    /// Returns whether it reads a text other than through candidates' losses: by gradients, norms or outputs.
     pub const fn reads_the_text(self) -> bool {
         match self {
             Self::Ramp | Self::EvopressBlock | Self::EvopressProjection => false,
@@ -82,7 +82,7 @@ impl Baseline {
         }
     }
 
-    /// Returns whether its course depends on a seed.
+    /// Returns whether its course depends on the seed.
     pub const fn has_chance(self) -> bool {
         match self {
             Self::Ramp
@@ -96,7 +96,7 @@ impl Baseline {
         }
     }
 
-    /// Returns what gets one ratio.
+    /// Returns its allocation unit.
     pub const fn unit(self) -> UnitKind {
         match self {
             Self::Ramp | Self::Neuroal | Self::EvopressBlock | Self::DescentBlock => UnitKind::Block,

@@ -1,4 +1,4 @@
-//! Depth ramps of all slopes: ATP with its best one.
+//! Depth ramps with many slopes: ATP with its best slope.
 
 use super::error::BaselineError;
 use crate::lang::ops::{Op, ParameterValue};
@@ -8,10 +8,11 @@ use crate::trial::archive::Archive;
 use crate::trial::contest::Contest;
 use crate::trial::race::Race;
 
-/// How many slopes a ramp is tried with.
+/// Number of slopes to try.
 const SLOPES: i64 = 40;
 
-/// Measures depth ramps of all slopes that the target allows, falling and rising: ATP with its best slope.
+/// Measures depth ramps over the range of slopes that the target allows, falling and rising: ATP with its
+/// best slope.
 ///
 /// # Source
 /// ATP (ICML 2025, arXiv 2502.14770), whose slope is at most min(2 S / (L - 1), 2 (1 - S) / (L - 1)).
@@ -27,7 +28,7 @@ pub fn search_ramps(race: &mut Race<'_>) -> Result<Archive, BaselineError> {
         steepest = steepest.min(most / blocks.saturating_sub(1).max(1) as f64);
     }
     let ramps = (-SLOPES / 2..=SLOPES / 2).filter_map(|step| {
-        // Four digits are enough to tell slopes apart, and read well.
+        // Four digits tell slopes apart, and are easy to read.
         let beta = (steepest * step as f64 / (SLOPES / 2) as f64 * 1e4).trunc() / 1e4;
         let ramp = Expr::call(Op::Ramp, Vec::new(), vec![ParameterValue::Number(beta)]).ok()?;
         Some(Script { metric: None, unit: Some(UnitKind::Block), allocation: Some(ramp) }.into())

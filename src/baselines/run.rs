@@ -11,10 +11,10 @@ use super::trim::search_trim;
 use crate::trial::archive::Archive;
 use crate::trial::race::Race;
 
-/// Runs a program in a race, and returns what it found; `seed` is for those with chance.
+/// Runs a program in a race, and returns its results; `seed` is only used by programs with randomness.
 ///
 /// # Errors
-/// When the program cannot run on these targets; as [`Race::run`].
+/// When the program cannot run on these targets; otherwise as [`Race::run`].
 pub fn run(program: Baseline, race: &mut Race<'_>, seed: u64) -> Result<Archive, BaselineError> {
     match program {
         Baseline::Ramp => search_ramps(race),

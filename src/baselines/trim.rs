@@ -1,4 +1,4 @@
-//! TRIM: rows whose outputs survive pruning well lose more, within each projection.
+//! TRIM: within each projection, rows whose outputs survive pruning well lose more.
 
 use super::error::{BaselineError, Obstacle};
 use crate::allocate::{Bounds, Proposal, Rows, budget};
@@ -10,20 +10,21 @@ use crate::trial::measurer::{PrunedModel, TrimTask, ask};
 use crate::trial::race::Race;
 use crate::trial::text::Split;
 
-/// What commands call the program.
+/// Name in commands.
 const NAME: &str = "trim";
 
-/// How many windows the model reads.
+/// Number of windows that the model reads.
 const WINDOWS: usize = 16;
 
-/// Gives each row a ratio within uniform projections, and measures what comes of it.
+/// Gives each row a ratio within uniform projections, and measures the result.
 ///
-/// The windows are the first of the fitness text, where the published code reads the calibration text, and what linears read is what
-/// the dense model gives. Ratios are moved onto the exact budget, which clipping and whole weights leave.
+/// The windows are the first of the fitness text, where the published code reads the calibration text; the
+/// linears' inputs are those in the dense model. Clipping and rounding leave the budget, so ratios are
+/// finally moved onto it exactly.
 ///
 /// # Errors
-/// When there are several targets, a pattern is asked for, the metric compares weights over whole matrices, a model cannot run, or
-/// something asked to stop.
+/// When there are several targets, a pattern is requested, the metric compares weights over whole matrices, a
+/// model cannot run, or the work was interrupted.
 ///
 /// # Source
 /// TRIM (arXiv 2505.16743), with cosine similarity for both levels.

@@ -1,20 +1,20 @@
-//! What is compared: scripts and programs that decide how much each unit loses.
+//! The entrants of a comparison: scripts and programs that choose the ratios.
 
 use crate::baselines::program::Baseline;
 use crate::lang::ops::Op;
 use crate::lang::program::{Metric, Script};
 use crate::lang::types::UnitKind;
 
-/// Something that decides the ratios.
+/// A script or a program that chooses the ratios.
 #[derive(Clone, Debug)]
 pub struct Entrant {
-    /// What tables call it.
+    /// Name in tables.
     pub name: String,
-    /// How it decides.
+    /// How it chooses ratios.
     pub decider: Decider,
 }
 
-/// How ratios are decided.
+/// How ratios are chosen.
 #[derive(Clone, Debug)]
 pub enum Decider {
     /// By a script.
@@ -24,7 +24,7 @@ pub enum Decider {
 }
 
 impl Decider {
-    /// Returns the script, where it is one.
+    /// Returns the script, if the entrant is one.
     pub fn script(&self) -> Option<&Script> {
         match self {
             Self::Script(script) => Some(script),
@@ -34,17 +34,17 @@ impl Decider {
 }
 
 impl Entrant {
-    /// Returns an entrant that is a script.
+    /// Returns an entrant for a script.
     pub fn script(name: impl Into<String>, script: Script) -> Self {
         Self { name: name.into(), decider: Decider::Script(Box::new(script)) }
     }
 
-    /// Returns an entrant that is a program.
+    /// Returns an entrant for a program.
     pub fn program(program: Baseline) -> Self {
         Self { name: program.key().to_owned(), decider: Decider::Baseline(program) }
     }
 
-    /// Returns the units that it is compared with: its own, or `asked`; a program has none to choose.
+    /// Returns the units to compare it with: its own, or `asked`; a program's unit is fixed.
     pub fn units(&self, asked: &[UnitKind]) -> Vec<Option<UnitKind>> {
         match &self.decider {
             Decider::Script(_) if !asked.is_empty() => asked.iter().copied().map(Some).collect(),
@@ -52,11 +52,11 @@ impl Entrant {
         }
     }
 
-    /// Returns whether it decides by a statistic that a calibration pass collects, `score` being `metric`.
+    /// Returns whether it uses a statistic from a calibration pass; `metric` defines `score`.
     pub fn uses(&self, metric: &Metric, statistic: Op) -> bool {
         match &self.decider {
             Decider::Script(script) => script.allocates_by(statistic, metric),
-            // Masks are made of scores while a program searches.
+            // A program's masks come from scores.
             Decider::Baseline(_) => metric.score.uses(statistic),
         }
     }

@@ -1,4 +1,4 @@
-//! What keeps a comparison from going on.
+//! Errors of a comparison.
 
 use std::path::PathBuf;
 
@@ -10,28 +10,30 @@ use crate::model::{Difference, ModelError};
 use crate::prune::PruneError;
 use crate::trial::error::TrialError;
 
-/// Why there is no comparison.
+/// The reason why a comparison fails.
 #[derive(Debug, Error)]
 pub enum CompareError {
-    /// Something asked it to stop.
+    /// The comparison was interrupted.
     #[error("stopped")]
     Interrupted(#[source] Interrupted),
-    /// A folder holds a comparison of something else.
-    #[error("{} holds a comparison with something else: {difference}", folder.display())]
+    /// The folder holds a comparison with other inputs.
+    #[error("{} holds a comparison with other inputs: {difference}", folder.display())]
     Other {
         /// The folder.
         folder: PathBuf,
-        /// What differs.
+        /// The difference.
         difference: Box<Difference>,
     },
-    /// A folder that is no comparison's, and not empty.
-    #[error("{} is not empty, and not a comparison", folder.display())]
+    /// The folder is not empty, and does not hold a comparison.
+    #[error("{} is not empty and does not hold a comparison", folder.display())]
     NotAComparison {
         /// The folder.
         folder: PathBuf,
     },
-    /// SparseGPT has no masks that dense statistics give.
-    #[error("SparseGPT changes weights block by block, which the dense model's statistics do not show")]
+    /// Dense statistics do not give SparseGPT's masks.
+    #[error(
+        "SparseGPT changes weights block by block, so its masks do not follow from the dense model's statistics"
+    )]
     SparseGptDense,
     /// The model cannot be prepared or measured.
     #[error(transparent)]

@@ -1,4 +1,4 @@
-//! The folder of a comparison: what was measured with what, so that going on measures only what is new.
+//! The folder of a comparison: its inputs and measurements, so that resuming measures only what is new.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ const IDENTITY: &str = "identity.json";
 const JOURNAL: &str = "journal.jsonl";
 const COMPARISON: &str = "comparison.json";
 const TIMINGS: &str = "timings.json";
-/// What tasks showed of each pruned model.
+/// The task results of each pruned model.
 pub const TASKS: &str = "tasks.jsonl";
 
 /// A comparison's folder.
@@ -27,21 +27,21 @@ pub struct Folder {
     path: PathBuf,
 }
 
-/// Adds how weights are chosen to what a comparison's losses are measured with.
+/// Adds the way weights are chosen to the inputs of a comparison's losses.
 pub fn identify(opened: &mut Opened<'_>, method: &str) {
     let metric = opened.metric();
     let method = format!("{method}: {} {}", print::expr(&metric.score), metric.per);
     opened.identity.add("the method", method);
 }
 
-/// Adds what tasks ask to what a comparison is measured with.
+/// Adds the contents of tasks to the inputs of a comparison.
 pub fn identify_tasks(opened: &mut Opened<'_>, examination: &Examination) {
     for (task, identity) in examination.identity() {
         opened.identity.add(format!("the task {task}"), identity);
     }
 }
 
-/// A row's seconds, as they are kept.
+/// A row's seconds in stored form.
 #[derive(Serialize, Deserialize)]
 struct Timed {
     name: String,
@@ -51,10 +51,10 @@ struct Timed {
 }
 
 impl Folder {
-    /// Refuses a folder that holds another comparison or something else; returns whether it holds this one.
+    /// Refuses a folder that holds another comparison or other files; returns whether it holds this one.
     ///
     /// # Errors
-    /// With what is there, or with the first thing that differs.
+    /// With the folder's contents, or the first difference.
     pub fn check(path: &Path, identity: &Identity) -> Result<bool, CompareError> {
         let folder = || path.to_owned();
         match identity.recorded_in(path, IDENTITY) {
@@ -65,7 +65,7 @@ impl Folder {
         }
     }
 
-    /// Enters a folder, which is made where there is none, and opens its journal.
+    /// Enters a folder, creating it if needed, and opens its journal.
     ///
     /// # Errors
     /// As [`Folder::check`], and when it cannot be written, or another process has it open.
@@ -79,13 +79,13 @@ impl Folder {
         Ok((Self { path: path.to_owned() }, journal))
     }
 
-    /// Returns the place of a file in the folder.
+    /// Returns the path of a file in the folder.
     pub fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
 
-    /// Puts the seconds that rows took when they were first measured in place of those that going on took, which are fewer and say
-    /// nothing.
+    /// Replaces the seconds of a resumed run, which are meaningless because stored results are reused, by
+    /// those of each row's first measurement.
     pub fn restore(&self, comparison: &Comparison, timings: &mut Timings) {
         let Ok(bytes) = fs::read(self.file(TIMINGS)) else { return };
         let known: Vec<Timed> = serde_json::from_slice(&bytes).unwrap_or_default();
@@ -99,10 +99,10 @@ impl Folder {
         }
     }
 
-    /// Writes a comparison and its timings as data.
+    /// Writes a comparison and its timings as JSON.
     ///
     /// # Errors
-    /// When a file cannot be written; what was there before is then whole.
+    /// When a file cannot be written; its previous version then stays intact.
     pub fn keep(&self, comparison: &Comparison, timings: &Timings) -> Result<(), CompareError> {
         let timed = comparison.rows.iter().zip(timings).map(|(row, seconds)| Timed {
             name: row.name.clone(),

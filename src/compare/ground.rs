@@ -1,4 +1,4 @@
-//! Where entrants are compared: the model with its texts, pruned in one way for all.
+//! The ground of a comparison: the model with its texts, pruned the same way for all entrants.
 
 use std::borrow::Borrow;
 
@@ -27,23 +27,23 @@ use crate::trial::subject::Subject;
 use crate::trial::target::Target;
 use crate::trial::text::Split;
 
-/// The model with its texts, and how it is pruned.
+/// The model with its texts, and the way it is pruned.
 #[derive(Debug)]
 pub struct Ground {
-    /// What measures; its one target is the sparsity at hand.
+    /// The evaluator; its only target is the current sparsity.
     pub evaluator: Evaluator,
     /// The pruning method.
     pub method: Method,
-    /// What later blocks see of the pruning.
+    /// Whether later blocks are calibrated on the outputs of dense or pruned blocks.
     pub propagation: Propagation,
-    /// The tasks that each pruned model is asked.
+    /// The tasks that each pruned model is scored on.
     pub examination: Option<Examination>,
-    /// What the calibration took, and its text, which propagation through pruned blocks reads again.
+    /// The cost of the calibration, and its text, which is read again when pruning is propagated.
     pub calibrated: Calibrated,
 }
 
 impl Ground {
-    /// Goes to another target sparsity.
+    /// Switches to another target sparsity.
     pub fn set_target(&mut self, sparsity: f64) {
         self.evaluator.targets = vec![Target { subject: 0, sparsity }];
     }
@@ -53,10 +53,10 @@ impl Ground {
         self.evaluator.subjects.first()
     }
 
-    /// Returns what a script allocates at the target, with a cache of reductions of its own.
+    /// Returns a script's allocation at the target, with a separate cache of reductions.
     ///
     /// # Errors
-    /// When the model cannot be read; the inner result fails when the script has no allocation.
+    /// When the model cannot be read; the inner result is an error if the script has no allocation.
     pub fn allocate(
         &self,
         script: &Script,
@@ -93,20 +93,20 @@ impl Ground {
         self.evaluator.targets.first().map_or(f64::NAN, |target| target.sparsity)
     }
 
-    /// Asks the dense model the tasks, where some are asked.
+    /// Scores the dense model on the tasks, if there are any.
     ///
     /// # Errors
-    /// When the model cannot be run, or what it showed cannot be kept.
+    /// When the model cannot run, or the results cannot be stored.
     pub fn dense_tasks(&mut self) -> Result<Vec<TaskResult>, CompareError> {
         let subject = self.evaluator.subjects.first();
         Ok(tasks(&mut self.examination, DENSE, &self.evaluator, || Ok(subject.decoder()))?)
     }
 
-    /// Prunes by an allocation, and returns the losses of the report text's windows and what tasks showed; what is known is not done
-    /// again.
+    /// Prunes by an allocation, and returns the losses on the report text's windows and the task results.
+    /// Known results are reused.
     ///
     /// # Errors
-    /// When the model cannot be pruned or run, or what was found cannot be kept.
+    /// When the model cannot be pruned or run, or the results cannot be stored.
     pub fn measured(
         &mut self,
         allocation: &Allocation,
@@ -141,7 +141,7 @@ impl Ground {
         };
         let known = store.find(&key).map(|known| known.into_iter().next().unwrap_or_default());
         let is_asked = self.examination.as_ref().is_some_and(|it| it.find(behaviour.name()).is_none());
-        // Pruning takes longest, and is done once for both.
+        // Pruning takes longest, so it is done once for both.
         let decoder = if is_asked { Some(pruned(subject, &task, &self.evaluator.cancel)?) } else { None };
         let losses = match (known, &decoder) {
             (Some(known), _) => known,
@@ -160,21 +160,21 @@ impl Ground {
     }
 }
 
-/// What the dense model's answers are kept under.
+/// The key of the dense model's task results.
 const DENSE: &str = "dense";
 
-/// What a pruned model showed.
+/// The results of a pruned model.
 #[derive(Clone, Debug)]
 pub struct Found {
-    /// What was pruned.
+    /// The allocation that was pruned.
     pub allotted: Allotted,
-    /// The losses of the report text's windows.
+    /// The losses on the report text's windows.
     pub losses: Vec<WindowLoss>,
-    /// What each task showed; nothing where none is asked, or the model's logits are not finite.
+    /// The task results; empty if no tasks are scored, or the model's logits are not finite.
     pub tasks: Vec<TaskResult>,
 }
 
-/// Returns what tasks show of a model by its name; nothing where none is asked.
+/// Returns the task results of a model by its name; empty if no tasks are scored.
 fn tasks<D: Borrow<Decoder>>(
     examination: &mut Option<Examination>,
     name: &str,

@@ -1,8 +1,8 @@
-//! Ways to allocate side by side: methods x sparsities x units on one model, measured in the same way.
+//! Comparisons of allocations: methods x sparsities x units on one model, all measured the same way.
 //!
-//! [`run::compare`] is the way in. What decides the ratios is an [`entrant`]: a script, or a program such as a search for free
-//! levels. A [`ground`] is the model with its texts, on which each of them is pruned and measured; a store remembers what was
-//! measured.
+//! [`run::compare`] is the entry point. The ratios are chosen by an [`entrant`]: a script, or a program such
+//! as a search for free levels. A [`ground`] is the model with its texts, on which each entrant is pruned and
+//! measured; a store keeps the measurements.
 
 pub mod entrant;
 pub mod error;

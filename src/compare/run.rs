@@ -20,30 +20,31 @@ use crate::trial::scores::Examination;
 use crate::trial::store::Store;
 use crate::trial::text::Split;
 
-/// What is compared with what.
+/// The plan of a comparison.
 #[derive(Clone, Debug)]
 pub struct ComparisonPlan {
-    /// What decides the ratios.
+    /// The entrants, which choose the ratios.
     pub entrants: Vec<Entrant>,
-    /// The target sparsities, ascending.
+    /// Target sparsities, in ascending order.
     pub sparsities: Vec<f64>,
-    /// The units that scripts are tried with; none for each script's own.
+    /// The units that scripts are tried with; empty for each script's own.
     pub units: Vec<UnitKind>,
-    /// How many allocations a program may measure at each sparsity.
+    /// Maximum number of allocations that a program may measure at each sparsity.
     pub evaluations: usize,
-    /// What programs with chance are seeded with.
+    /// Seed of programs with randomness.
     pub seed: u64,
 }
 
-/// Tells how a comparison goes: how many of how many cells are done, and at what it works.
+/// Callback for progress: the numbers of finished and of all cells, and the current work.
 pub type Watch<'a> = dyn FnMut(usize, usize, &str) + 'a;
 
-/// Prunes and measures every entrant at every sparsity, and returns what came of it, and the seconds that deciding took.
+/// Prunes and measures every entrant at every sparsity; returns the results, and the seconds spent on
+/// choosing ratios.
 ///
-/// An entrant without a value at a sparsity has its reason there; the others go on.
+/// If an entrant has no value at a sparsity, its cell holds the reason, and the others continue.
 ///
 /// # Errors
-/// When the model cannot be pruned or run, the store cannot be written, or something asked to stop.
+/// When the model cannot be pruned or run, the store cannot be written, or the work was interrupted.
 pub fn compare(
     plan: &ComparisonPlan,
     ground: &mut Ground,
@@ -89,11 +90,11 @@ pub fn compare(
     Ok((comparison, timings))
 }
 
-/// An entrant with one unit, on its way through the sparsities.
+/// The state of an entrant with one unit.
 struct Entry<'a> {
     entrant: &'a Entrant,
     unit: Option<UnitKind>,
-    /// What its reductions gave, which holds for all sparsities.
+    /// Cache of its reductions, valid for all sparsities.
     reductions: Reductions,
     row: Row,
     seconds: f64,
@@ -106,7 +107,7 @@ impl<'a> Entry<'a> {
         let measured = uses(Op::Marginal) || uses(Op::MarginalSlope);
         let moments = Op::COLLECTED.into_iter().filter(|op| *op != Op::Gradient).any(uses);
         let gradients = uses(Op::Gradient);
-        // A pass back counts as two forward.
+        // A backward pass counts as two forward passes.
         let passes = if measured { 3 * calibrated.marginal_passes as u64 } else { 0 };
         let read = calibrated.text.as_ref().map_or(0, |text| text.ids().len() as u64);
         let own = match &entrant.decider {
@@ -160,7 +161,7 @@ impl<'a> Entry<'a> {
         })
     }
 
-    /// Runs a program at the target; the inner result fails when it has no answer.
+    /// Runs a program at the target; the inner result is an error message if it finds no allocation.
     fn program(
         &mut self,
         program: Baseline,

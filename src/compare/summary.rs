@@ -1,4 +1,4 @@
-//! What a comparison found: all that its tables and figures are made of.
+//! The results of a comparison, from which its tables and figures are made.
 
 use serde::{Serialize, Serializer};
 
@@ -12,94 +12,94 @@ fn by_name<S: Serializer>(unit: &UnitKind, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(unit.name())
 }
 
-/// Ways to allocate on one model, each at several sparsities.
+/// A comparison of allocations on one model, each at several sparsities.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Comparison {
-    /// The version of allot that compared.
+    /// Version of allot that made the comparison.
     pub version: String,
-    /// The model folder's name.
+    /// Name of the model's folder.
     pub model: String,
-    /// How weights are chosen: the pruning method's name, or its metric.
+    /// How weights are chosen: the name of a pruning method, or its metric.
     pub method: String,
-    /// Where zeros may stand.
+    /// Sparsity pattern.
     pub pattern: Pattern,
-    /// What later blocks saw of the pruning.
+    /// Whether later blocks are calibrated on the outputs of dense or pruned blocks.
     pub propagation: Propagation,
-    /// How many windows the report text has.
+    /// Number of windows of the report text.
     pub windows: usize,
-    /// How many tokens each of them has.
+    /// Number of tokens per window.
     pub length: usize,
-    /// The dense model's perplexity on the report text.
+    /// Perplexity of the dense model on the report text.
     pub dense_perplexity: f64,
-    /// Whose rules the tasks' prompts follow, where some are asked.
+    /// Protocol of the tasks' prompts, if any tasks are scored.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub protocol: Option<Protocol>,
-    /// What the tasks show of the dense model; none where none is asked.
+    /// Task results of the dense model; empty if no tasks are scored.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub dense_tasks: Vec<TaskResult>,
-    /// The target sparsities, ascending.
+    /// Target sparsities, in ascending order.
     pub sparsities: Vec<f64>,
-    /// One for each way to allocate and unit.
+    /// One row per allocation and unit.
     pub rows: Vec<Row>,
 }
 
-/// One way to allocate, with one unit, at every sparsity.
+/// One allocation with one unit, at every sparsity.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Row {
-    /// What tables call it.
+    /// Name in tables.
     pub name: String,
-    /// What gets one ratio, by name.
+    /// Name of the allocation unit.
     #[serde(serialize_with = "by_name")]
     #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub unit: UnitKind,
-    /// Whether the unit was asked for, beside others.
+    /// Whether the unit was requested, in addition to others.
     #[serde(skip)]
     pub unit_asked: bool,
-    /// Tokens that the model read until the ratios were decided, at all sparsities together: those of the calibration text where
-    /// its statistics were used, and those that went through pruned models.
+    /// Number of tokens that the model read to choose the ratios, at all sparsities together: those of the
+    /// calibration text, if its statistics were used, and those that went through pruned models.
     pub tokens: u64,
-    /// How many allocations were measured until the ratios were decided, at all sparsities together.
+    /// Number of allocations measured to choose the ratios, at all sparsities together.
     pub evaluations: usize,
-    /// What came of it, `[sparsities]`.
+    /// Results, `[sparsities]`.
     pub cells: Vec<Cell>,
 }
 
-/// One way to allocate at one sparsity.
+/// One allocation at one sparsity.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Cell {
-    /// The target sparsity.
+    /// Target sparsity.
     pub target: f64,
-    /// What came of it.
+    /// Result at this sparsity.
     #[serde(flatten)]
     pub result: CellResult,
 }
 
-/// What came of an allocation.
+/// The result of an allocation.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum CellResult {
-    /// It was pruned and measured.
+    /// The model was pruned and measured.
     Measured {
-        /// The damage on the report text.
+        /// Damage on the report text.
         damage: Damage,
-        /// The share of all weights that went.
+        /// Realised sparsity: the share of all weights that was pruned.
         achieved: f64,
-        /// The ratios that were realised.
+        /// Realised ratios of blocks and projections.
         ratios: RealisedRatios,
-        /// What the tasks show; none where none is asked, or the model's logits are not finite.
+        /// Task results; empty if no tasks are scored, or the model's logits are not finite.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         tasks: Vec<TaskResult>,
     },
-    /// It has no value on the model at this sparsity: why.
+    /// The reason why it has no value on the model at this sparsity.
     Problem(String),
 }
 
 impl Cell {
-    /// Returns the damage, where there is an allocation.
+    /// Returns the damage, if there is an allocation.
     pub const fn damage(&self) -> Option<&Damage> {
         match &self.result {
             CellResult::Measured { damage, .. } => Some(damage),
@@ -107,7 +107,7 @@ impl Cell {
         }
     }
 
-    /// Returns the ratios, where there is an allocation.
+    /// Returns the ratios, if there is an allocation.
     pub const fn ratios(&self) -> Option<&RealisedRatios> {
         match &self.result {
             CellResult::Measured { ratios, .. } => Some(ratios),
@@ -117,7 +117,7 @@ impl Cell {
 }
 
 impl Row {
-    /// Returns the mean logarithm of the perplexities, by which rows can be sorted; infinite when one is missing.
+    /// Returns the mean logarithm of the perplexities, used to sort rows; infinite if one is missing.
     pub fn mean_loss(&self) -> f64 {
         let losses =
             self.cells.iter().map(|cell| cell.damage().map_or(f64::INFINITY, |it| it.perplexity.ln()));
@@ -128,7 +128,7 @@ impl Row {
 }
 
 impl Comparison {
-    /// Puts the rows in order, and their timings with them: the least perplexities last.
+    /// Sorts the rows and their timings by perplexity, lowest last.
     pub fn sort(&mut self, timings: &mut Timings) {
         let mut rows: Vec<_> = std::mem::take(&mut self.rows).into_iter().zip(timings.drain(..)).collect();
         rows.sort_by(|(a, _), (b, _)| b.mean_loss().total_cmp(&a.mean_loss()));
@@ -136,6 +136,6 @@ impl Comparison {
     }
 }
 
-/// Seconds that each row's ratios took to decide, at all sparsities together; apart from the comparison, because they are not the
-/// same twice.
+/// Seconds spent on choosing each row's ratios, at all sparsities together. They are kept apart from the
+/// comparison, because they differ between runs.
 pub type Timings = Vec<f64>;

@@ -1,4 +1,4 @@
-//! What keeps ratios from descending.
+//! Errors of a descent.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -11,17 +11,17 @@ use crate::interrupt::Interrupted;
 use crate::model::{Difference, ModelError};
 use crate::trial::error::TrialError;
 
-/// Says why there is no descent.
+/// The reason why a descent fails.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum DescentError {
-    /// Something asked to stop; every step that was made is in the journal.
+    /// The descent was interrupted; every finished step is in the journal.
     #[error("stopped")]
     Interrupted(#[from] Interrupted),
     /// A model cannot be read or measured.
     #[error(transparent)]
     Trial(Box<TrialError>),
-    /// The settings ask for what a descent cannot do.
+    /// The settings ask for something that a descent does not support.
     #[error("a descent cannot run here: {0}")]
     Refused(Refusal),
     /// The marginals of a unit are not finite numbers.
@@ -29,22 +29,22 @@ pub enum DescentError {
     NotFinite {
         /// The unit.
         unit: String,
-        /// What came out.
+        /// The value of the marginal.
         value: f64,
         /// The target sparsity.
         target: f64,
-        /// The step, from 1.
+        /// The step, counted from 1.
         step: usize,
     },
-    /// The folder holds a descent that was made with something else.
+    /// The folder holds a descent with other inputs.
     #[error("{} holds another descent: {difference}", folder.display())]
     Other {
         /// The folder.
         folder: PathBuf,
-        /// What differs.
+        /// The difference.
         difference: Box<Difference>,
     },
-    /// The folder holds something that is not a descent.
+    /// The folder holds something other than a descent.
     #[error("{} holds something other than a descent", folder.display())]
     NotADescent {
         /// The folder.
@@ -52,47 +52,49 @@ pub enum DescentError {
     },
 }
 
-/// What a descent cannot do.
+/// A setting that a descent does not support.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// There are several targets at once.
+    /// Several targets at once.
     SeveralTargets,
-    /// Zeros may stand in some places only, so that there is no threshold that moves by one weight.
+    /// A pattern, which has no threshold that moves by one weight.
     Pattern,
-    /// Rows are to get ratios of their own, and the metric compares weights over whole matrices.
+    /// Ratios of rows with a metric that compares weights over whole matrices.
     Rows,
-    /// No row may lose as much as all of them are to lose on average.
+    /// The rows' cap is below the target.
     Cap {
         /// The highest ratio of a row.
         cap: f64,
         /// The target.
         target: f64,
     },
-    /// Rows are to get ratios of their own, and a rule needs what is known of whole units only.
+    /// Ratios of rows with a rule that only moves whole units.
     RowRule(Rule),
-    /// There is no fitness text.
+    /// No fitness text is given.
     NoFitnessText,
-    /// There are no steps, or none has a window.
+    /// No steps, or steps without windows.
     NoSteps,
-    /// A target leaves nothing to share out.
+    /// A target that prunes nothing or everything.
     Target(f64),
-    /// A number of the settings is outside its range.
+    /// A setting outside its range.
     Number(&'static str, f64),
 }
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::SeveralTargets => f.write_str("it has one target at a time, and there are several"),
-            Self::Pattern => f.write_str("it moves thresholds by single weights, and a pattern has none"),
+            Self::SeveralTargets => f.write_str("it takes one target at a time, but several are given"),
+            Self::Pattern => {
+                f.write_str("it moves thresholds by single weights, but a pattern has no thresholds")
+            }
             Self::Rows => f.write_str(
-                "the metric compares weights over whole matrices, so that rows have no thresholds of their own",
+                "the metric compares weights over whole matrices, so rows have no thresholds of their own",
             ),
             Self::Cap { cap, target } => {
-                write!(f, "no row may lose more than {cap}, and all of them are to lose {target}")
+                write!(f, "no row may lose more than {cap}, but all rows together have to lose {target}")
             }
-            Self::RowRule(rule) => write!(f, "the rule `{rule}` moves blocks and projections, and no rows"),
+            Self::RowRule(rule) => write!(f, "the rule `{rule}` moves blocks and projections, not rows"),
             Self::NoFitnessText => f.write_str("there is no fitness text"),
             Self::NoSteps => f.write_str("it needs at least one step with one window"),
             Self::Target(target) => write!(f, "a sparsity of {target} leaves nothing to share out"),

@@ -1,4 +1,4 @@
-//! How even the marginal damage of a given allocation is: flat is stationary.
+//! Flatness: how even the marginal damage of a given allocation is. Flat means stationary.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,28 +15,30 @@ use crate::trial::text::Split;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Flatness {
-    /// The mean loss of the windows, in nats.
+    /// Mean loss of the windows, in nats.
     pub loss: f64,
-    /// The interquartile range of the units' marginals over their median size: 0 where no budget can move at a gain.
+    /// Interquartile range of the units' marginals divided by their median size: 0 if no exchange of budget
+    /// between units helps.
     pub unevenness: f64,
-    /// How far two halves of the windows agree about the units' differences, from 0 to 1; `None` of one window.
+    /// Agreement of two halves of the windows about the units' differences, from 0 to 1; null for a single
+    /// window.
     pub reliability: Option<f64>,
-    /// How the marginals of rows differ from their projections', where rows have ratios of their own.
+    /// Difference of the rows' marginals from their projections', if rows have their own ratios.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<RowFlatness>,
-    /// How many tokens went through the pruned model; a pass back counts as two forward.
+    /// Number of tokens that went through the pruned model; a backward pass counts as two forward passes.
     pub tokens: u64,
-    /// The units, in the model's order; projections, where rows have ratios of their own.
+    /// The units in model order; projections, if rows have their own ratios.
     pub units: Vec<UnitMarginal>,
 }
 
-/// How the marginal damage of rows differs from that of their projections.
+/// The difference between the marginal damage of rows and that of their projections.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RowFlatness {
-    /// The interquartile range of the differences over the median size of the projections' marginals.
+    /// Interquartile range of the differences divided by the median size of the projections' marginals.
     pub unevenness: f64,
-    /// How far two halves of the windows agree about the differences, from 0 to 1; `None` of one window.
+    /// Agreement of two halves of the windows about the differences, from 0 to 1; null for a single window.
     pub reliability: Option<f64>,
 }
 
@@ -44,24 +46,25 @@ pub struct RowFlatness {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct UnitMarginal {
-    /// The unit.
+    /// Name of the unit.
     pub name: String,
-    /// The share of its weights that is pruned.
+    /// Share of its weights that is pruned.
     pub sparsity: f64,
-    /// What the loss rises by, to first order, for each of a million weights more that is pruned of it, in nats.
+    /// First-order rise of the loss per million additional pruned weights of the unit, in nats.
     pub marginal: f64,
-    /// The standard error of it over windows; `None` of one window.
+    /// Standard error of the marginal over windows, in the same unit; null for a single window.
     pub error: Option<f64>,
 }
 
-/// How many weights a marginal is told for.
+/// Number of weights per unit of a reported marginal.
 const MILLION: f64 = 1e6;
 
-/// Returns the marginal damage of the units of an allocation, of the settings' kind, at the evaluator's only target, on the first windows
-/// of the fitness text that the settings' seed draws.
+/// Returns the marginal damage of an allocation's units, of the kind in the settings, at the evaluator's only
+/// target. It is measured on the first windows of the fitness text that the settings' seed draws.
 ///
 /// # Errors
-/// When the settings ask for what cannot be done, the allocation is another model's, a model cannot run, or something asked to stop.
+/// When the settings are refused, the allocation belongs to another model, a model cannot run, or the work
+/// was interrupted.
 pub fn flatness(
     evaluator: &Evaluator,
     settings: &DescentSettings,

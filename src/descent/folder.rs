@@ -1,4 +1,4 @@
-//! The folder of a descent: what was made with what, the steps, and what was found.
+//! The folder of a descent: its inputs, its steps, and its results.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,10 +18,11 @@ const IDENTITY: &str = "identity.json";
 const STEPS: &str = "steps.jsonl";
 const SUMMARY: &str = "summary.json";
 
-/// What a descent's identity calls its metric.
+/// Name of the metric in a descent's identity.
 const METRIC: &str = "the metric";
 
-/// Returns a metric as a descent's identity has it: two descents of the same text choose the same weights.
+/// Returns a metric as recorded in a descent's identity: two descents with the same text choose the same
+/// weights.
 pub fn metric_text(metric: &Metric) -> String {
     format!("{} {}", print::expr(&metric.score), metric.per)
 }
@@ -32,10 +33,10 @@ pub struct Folder {
     path: PathBuf,
 }
 
-/// Adds how weights are chosen, and how a descent goes, to what its steps follow from.
+/// Adds the way weights are chosen and the settings of a descent to the inputs of its steps.
 ///
 /// # Errors
-/// When the settings cannot be written as data.
+/// When the settings cannot be serialised.
 pub fn identify(
     opened: &mut Opened<'_>,
     settings: &DescentSettings,
@@ -53,10 +54,10 @@ pub fn identify(
 }
 
 impl Folder {
-    /// Refuses a folder that holds another descent or something else; returns whether it holds this one.
+    /// Refuses a folder that holds another descent or other files; returns whether it holds this one.
     ///
     /// # Errors
-    /// With what is there, or with the first thing that differs.
+    /// With the folder's contents, or the first difference.
     pub fn check(path: &Path, identity: &Identity) -> Result<bool, DescentError> {
         let folder = || path.to_owned();
         match identity.recorded_in(path, IDENTITY) {
@@ -67,7 +68,7 @@ impl Folder {
         }
     }
 
-    /// Enters a folder, which is made where there is none, and opens its journal of steps.
+    /// Enters a folder, creating it if needed, and opens its journal of steps.
     ///
     /// # Errors
     /// As [`Folder::check`], and when it cannot be written, or another process has it open.
@@ -81,31 +82,31 @@ impl Folder {
         Ok((Self { path: path.to_owned() }, journal))
     }
 
-    /// Returns the place of the allocation file of a sparsity.
+    /// Returns the path of the allocation file for a sparsity.
     pub fn allocation(&self, sparsity: f64) -> PathBuf {
         allocation_in(&self.path, sparsity)
     }
 
-    /// Writes what was found as data.
+    /// Writes the results as JSON.
     ///
     /// # Errors
-    /// When the file cannot be written; what was there before is then whole.
+    /// When the file cannot be written; its previous version then stays intact.
     pub fn keep(&self, summary: &impl Serialize) -> Result<(), DescentError> {
         Ok(write_json(&self.path.join(SUMMARY), &DocumentKind::Descent.of(summary))?)
     }
 }
 
-/// Returns the place of the allocation file of a sparsity in a descent's folder.
+/// Returns the path of the allocation file for a sparsity in a descent's folder.
 pub fn allocation_in(folder: &Path, sparsity: f64) -> PathBuf {
     folder.join(format!("{sparsity}.json"))
 }
 
-/// Returns the place of the journal of steps in a descent's folder.
+/// Returns the path of the journal of steps in a descent's folder.
 pub fn steps_in(folder: &Path) -> PathBuf {
     folder.join(STEPS)
 }
 
-/// Returns the sparsities at which a descent's folder has allocation files, in order.
+/// Returns the sparsities of the allocation files in a descent's folder, in order.
 ///
 /// # Errors
 /// When the folder cannot be read.
@@ -114,14 +115,14 @@ pub fn sparsities_in(folder: &Path) -> std::io::Result<Vec<f64>> {
     for entry in fs::read_dir(folder)? {
         let name = entry?.file_name();
         let sparsity = name.to_str().and_then(|it| it.strip_suffix(".json")?.parse().ok());
-        // Another file may have a number for its name, written in another way.
+        // Skips other files whose name is a number in another notation.
         found.extend(sparsity.filter(|it| allocation_in(folder, *it) == folder.join(&name)));
     }
     found.sort_by(f64::total_cmp);
     Ok(found)
 }
 
-/// Returns the [text](metric_text) of the metric by which a descent chose weights, as its folder records it.
+/// Returns the [text](metric_text) of the metric that a descent used, as recorded in its folder.
 ///
 /// # Errors
 /// When the folder does not hold a descent.

@@ -1,4 +1,4 @@
-//! What stays the same over all steps of a descent at one target: the model, what gets a ratio each, and how it is measured.
+//! The constants of a descent at one target: the model, the units that get ratios, and how they are measured.
 
 use super::error::{DescentError, Refusal};
 use super::holders::{Holders, linears, parts};
@@ -19,14 +19,14 @@ use crate::trial::subject::Subject;
 use crate::trial::target::Target;
 use crate::trial::text::Split;
 
-/// What stays the same over all steps.
+/// The constants of all steps.
 pub(super) struct Ground<'a> {
     pub(super) evaluator: &'a Evaluator,
     pub(super) settings: &'a DescentSettings,
     subject: &'a Subject,
     pub(super) target: Target,
     pub(super) holders: Holders,
-    /// Where the sums of each unit stand that is steered as a whole.
+    /// Positions of the sums of each unit that is steered as a whole.
     pub(super) parts: Vec<Vec<Part>>,
     pub(super) shared: Shared,
 }
@@ -69,14 +69,14 @@ impl<'a> Ground<'a> {
         Ok(PrunedModel { subject: self.target.subject, shares })
     }
 
-    /// Returns the marginals of a pruned model on some windows of the fitness text, and the mean loss there.
+    /// Returns the marginals of a pruned model on some windows of the fitness text, and their mean loss.
     pub(super) fn marginals(&self, model: &PrunedModel, windows: &[usize]) -> Result<Measured, DescentError> {
         let of = match self.evaluator.measure {
             Measure::Kl => SlopeOf::Divergence,
-            // A search refuses descent by tasks; the fitness text is what there is.
+            // A search refuses descent by tasks, so the fitness text is used here.
             Measure::Perplexity | Measure::Tasks => SlopeOf::Likelihood,
         };
-        // On a processor a task for each window, so that all cores have work; their sums are put together in order.
+        // On a CPU, one task per window keeps all cores busy; the sums are joined in order.
         let measurer = self.evaluator.measurer.as_ref();
         let tasks = windows.chunks(measurer.windows_together()).map(|windows| ThresholdTask {
             model: model.clone(),
@@ -93,7 +93,7 @@ impl<'a> Ground<'a> {
         Ok(Measured { units: Marginals::new(&answers, &self.parts), rows, loss })
     }
 
-    /// Returns the mean loss on the selection text; `None` without one.
+    /// Returns the mean loss on the selection text; `None` without a selection text.
     pub(super) fn selection(&self, ratios: &[f64]) -> Result<Option<f64>, DescentError> {
         let windows = self.evaluator.windows(Split::Selection);
         if windows == 0 {
@@ -115,7 +115,7 @@ impl<'a> Ground<'a> {
     }
 }
 
-/// Returns between which ratios units may be: rows are capped.
+/// Returns the bounds of ratios: rows have a cap.
 fn bounds(settings: &DescentSettings) -> Result<Bounds, DescentError> {
     match settings.unit {
         UnitKind::Block | UnitKind::Projection => Ok(Bounds::default()),
@@ -123,11 +123,11 @@ fn bounds(settings: &DescentSettings) -> Result<Bounds, DescentError> {
     }
 }
 
-/// What was measured at the pruned model.
+/// Measurements of the pruned model.
 pub(super) struct Measured {
     /// The marginals of the units that are steered as a whole.
     pub(super) units: Marginals,
-    /// How their rows differ, where rows get a ratio each.
+    /// The differences of rows, if each row gets a ratio.
     pub(super) rows: Option<RowMarginals>,
     /// The mean loss of the windows.
     pub(super) loss: f64,

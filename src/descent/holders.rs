@@ -1,4 +1,4 @@
-//! What gets a ratio each: blocks, projections, or the rows of projections; and what steers it.
+//! The holders of ratios: blocks, projections, or the rows of projections.
 
 use super::marginals::Part;
 use crate::allocate::{Allocation, AllocationError, Rows, Unit, units};
@@ -6,7 +6,7 @@ use crate::data::ModelData;
 use crate::lang::types::UnitKind;
 use crate::trial::subject::Subject;
 
-/// What gets a ratio each.
+/// The parts of a model that get one ratio each.
 #[derive(Clone, Debug)]
 pub enum Holders {
     /// Blocks or projections.
@@ -24,7 +24,7 @@ impl Holders {
         }
     }
 
-    /// Returns how many there are.
+    /// Returns the number of holders.
     pub fn count(&self) -> usize {
         match self {
             Self::Units(units) => units.len(),
@@ -32,7 +32,7 @@ impl Holders {
         }
     }
 
-    /// Returns how many weights each has.
+    /// Returns the number of weights of each holder.
     pub fn parameters(&self) -> Vec<u64> {
         match self {
             Self::Units(units) => units.iter().map(Unit::parameters).collect(),
@@ -40,10 +40,10 @@ impl Holders {
         }
     }
 
-    /// Returns the allocation of ratios that are on budget, one for each holder.
+    /// Returns the allocation with the given ratios, one per holder, which must be on budget.
     ///
     /// # Errors
-    /// When they are not.
+    /// When they are not on budget.
     pub fn allocation(&self, target: f64, ratios: &[f64]) -> Result<Allocation, AllocationError> {
         match self {
             Self::Units(units) => Allocation::new(target, units, None, ratios),
@@ -59,7 +59,7 @@ impl Holders {
         self.allocation(target, &vec![target; self.count()])
     }
 
-    /// Returns how many rows each projection has, where rows get a ratio each.
+    /// Returns the number of rows of each projection, if each row gets a ratio.
     pub fn rows_of_units(&self) -> Option<Vec<usize>> {
         match self {
             Self::Units(_) => None,
@@ -67,7 +67,7 @@ impl Holders {
         }
     }
 
-    /// Returns the name of a unit that is steered as a whole: of a block, or of a projection.
+    /// Returns the name of a unit that is steered as a whole, a block or a projection.
     pub fn name(&self, unit: usize) -> String {
         let name = match self {
             Self::Units(units) => units.get(unit).map(|it| it.name.clone()),
@@ -77,7 +77,8 @@ impl Holders {
     }
 }
 
-/// Returns the places of the linears of each unit that is steered as a whole, `[units]`; rows are steered within their projection.
+/// Returns the indices of the linears of each unit that is steered as a whole, `[units]`; rows are steered
+/// within their projection.
 pub fn linears(subject: &Subject, unit: UnitKind) -> Vec<Vec<usize>> {
     let blocks = (0..subject.blocks().len()).map(|block| subject.linears_of(block));
     match unit {
@@ -86,7 +87,7 @@ pub fn linears(subject: &Subject, unit: UnitKind) -> Vec<Vec<usize>> {
     }
 }
 
-/// Returns where the sums of units stand.
+/// Returns the positions of the units' sums.
 pub fn parts(linears: &[Vec<usize>]) -> Vec<Vec<Part>> {
     linears.iter().map(|places| places.iter().copied().map(Part::Linear).collect()).collect()
 }

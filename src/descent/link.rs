@@ -1,4 +1,4 @@
-//! From a unit's coordinate to its ratio: the ratio itself, its logit, or a threshold of its scores.
+//! Links from a unit's coordinate to its ratio: the ratio itself, its logit, or a threshold of its scores.
 
 use super::error::DescentError;
 use super::rule::Rule;
@@ -9,28 +9,29 @@ use crate::prune::{Method, dense_scores};
 use crate::trial::error::TrialError;
 use crate::trial::subject::Subject;
 
-/// How coordinates become ratios.
+/// How coordinates map to ratios.
 #[derive(Clone, Debug)]
 pub enum Link {
-    /// They are ratios, shifted and clamped.
+    /// Coordinates are ratios, shifted and clamped.
     Ratio,
-    /// They are logits.
+    /// Coordinates are logits of ratios.
     Logit,
-    /// They are logarithms of thresholds; for each unit the logarithms of its scores at evenly spaced ratios, ascending.
+    /// Coordinates are logarithms of thresholds; holds, for each unit, the logarithms of its scores at evenly
+    /// spaced ratios, ascending.
     Scores(Vec<Vec<f64>>),
 }
 
-/// How many scores of each linear stand for all of them.
+/// The number of scores that represent each linear.
 const SCORES: usize = 4096;
 
-/// How often the interval in which the shift lies is halved.
+/// The number of bisections when searching the shift.
 const HALVINGS: usize = 200;
 
 impl Link {
     /// Returns the link of a rule; `units` holds the linears of each unit.
     ///
     /// # Errors
-    /// When the weights cannot be scored again.
+    /// When the weights cannot be scored.
     pub fn new(
         rule: Rule,
         subject: &Subject,
@@ -44,7 +45,7 @@ impl Link {
         })
     }
 
-    /// Returns the coordinate at which a unit has a ratio.
+    /// Returns a unit's coordinate at a ratio.
     pub fn coordinate(&self, unit: usize, ratio: f64) -> f64 {
         match self {
             Self::Ratio => ratio,
@@ -62,7 +63,7 @@ impl Link {
         }
     }
 
-    /// Returns the ratios of coordinates, moved onto the budget by one addend for all coordinates.
+    /// Returns the ratios at some coordinates, moved onto the budget by a common addend to all coordinates.
     ///
     /// # Errors
     /// As [`budget()`].
@@ -121,7 +122,7 @@ impl Link {
     }
 }
 
-/// Returns for each unit the logarithms of its scores at evenly spaced ratios.
+/// Returns the logarithms of each unit's scores at evenly spaced ratios.
 fn log_scores(
     subject: &Subject,
     metric: &Metric,

@@ -1,22 +1,25 @@
-//! What pruning a little more of each unit would do: the mean over windows, its error, and how much of it is noise.
+//! The effect of pruning slightly more of each unit: the mean over windows, its error, and how much of it is
+//! noise.
 
 use crate::trial::band::BandSum;
 use crate::trial::measurer::WindowThresholds;
 
-/// The marginal damage of each unit: what the loss rises by, to first order, for each weight more that is pruned of it.
+/// The marginal damage of each unit: the first-order rise of the loss for each additional pruned weight.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Marginals {
-    /// The means over windows, `[units]`, in nats a weight.
+    /// The means over windows, `[units]`, in nats per weight.
     pub means: Vec<f64>,
-    /// Their standard errors, `[units]`; not a number where there is one window.
+    /// Their standard errors, `[units]`; NaN with a single window.
     pub errors: Vec<f64>,
-    /// How far two halves of the windows agree about the units' differences, from 0 to 1: Pearson's correlation of both halves, stepped
-    /// up to the whole by Spearman and Brown; not a number where there is one window.
+    /// Agreement of two halves of the windows about the units' differences, from 0 to 1: Pearson's
+    /// correlation of the halves, extrapolated to the whole by the Spearman-Brown formula; NaN with a single
+    /// window.
     pub reliability: f64,
 }
 
 impl Marginals {
-    /// Returns the marginals of units from the sums of some windows; `units` holds the places of each unit's sums in a window.
+    /// Returns the marginals of units from the sums of some windows; `units` holds the positions of each
+    /// unit's sums in a window.
     pub fn new(windows: &[WindowThresholds], units: &[Vec<Part>]) -> Self {
         let of_window = |window: &WindowThresholds| -> Vec<f64> {
             let pooled = |parts: &Vec<Part>| {
@@ -40,8 +43,9 @@ impl Marginals {
         Self { means, errors, reliability }
     }
 
-    /// Returns the marginals drawn towards their mean as far as they are noise: by tau^2 / (tau^2 + sigma^2), where sigma is a unit's
-    /// standard error, and tau^2 the variance between units less the mean of sigma^2 (James and Stein's way, with errors known).
+    /// Returns the marginals shrunk towards their mean by their noise: by tau^2 / (tau^2 + sigma^2), where
+    /// sigma is a unit's standard error, and tau^2 the variance between units minus the mean of sigma^2
+    /// (James-Stein shrinkage with known errors).
     pub fn shrunk(&self) -> Vec<f64> {
         let n = self.means.len() as f64;
         let middle = self.means.iter().sum::<f64>() / n;
@@ -56,10 +60,10 @@ impl Marginals {
     }
 }
 
-/// Some sums of a window: a linear's, or one row's of it.
+/// The sums of a window that belong to a linear or to one of its rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// All of a linear, by its place among the model's.
+    /// A whole linear, by its index among the model's.
     Linear(usize),
     /// One row of a linear.
     Row(usize, usize),
@@ -81,7 +85,7 @@ fn mean(windows: &[&Vec<f64>], units: usize) -> Vec<f64> {
     (0..units).map(|unit| windows.iter().map(|window| window[unit]).sum::<f64>() / n).collect()
 }
 
-/// Returns Pearson's correlation of two lists of equal length; 0 where one of them does not vary.
+/// Returns Pearson's correlation of two lists of equal length; 0 if one of them is constant.
 pub(super) fn correlation(a: &[f64], b: &[f64]) -> f64 {
     let n = a.len() as f64;
     let (mean_a, mean_b) = (a.iter().sum::<f64>() / n, b.iter().sum::<f64>() / n);

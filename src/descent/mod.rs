@@ -1,8 +1,9 @@
-//! Descent: ratios that even out the marginal damage, found by gradients at the pruned model itself.
+//! Descent: evens out the marginal damage by gradients at the pruned model.
 //!
-//! Where an allocation is best, no weight of budget can move from one unit to another at a gain: for every unit inside its bounds,
-//! pruning one more weight does the same damage. That marginal is measured by one pass forward and one back
-//! ([`marginals`]), and [`run::descend`] moves the ratios until it is even. [`steps`] keeps every step on the disk.
+//! At an optimal allocation, no exchange of budget between units helps: in every unit inside its bounds,
+//! pruning one more weight does the same damage. One forward and one backward pass measure that marginal
+//! ([`marginals`]), and [`run::descend`] moves the ratios until it is even. [`steps`] keeps every step on
+//! disk.
 
 pub mod error;
 pub mod flatness;

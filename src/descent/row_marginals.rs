@@ -1,23 +1,25 @@
-//! How the marginal damage of rows differs from that of their projection: the mean over windows, and how much of it is noise.
+//! The difference between the marginal damage of rows and that of their projection: the mean over windows,
+//! and how much of it is noise.
 
 use super::marginals::{correlation, stepped_up};
 use crate::trial::band::BandSum;
 use crate::trial::measurer::WindowThresholds;
 
-/// By how much the marginal damage of rows is above that of the projection that they belong to.
+/// The marginal damage of rows minus that of their projections.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RowMarginals {
-    /// How many rows each projection has.
+    /// Number of rows of each projection.
     rows: Vec<usize>,
-    /// The means over windows, `[rows]`, in nats a weight.
+    /// The means over windows, `[rows]`, in nats per weight.
     means: Vec<f64>,
-    /// Their standard errors, `[rows]`; not a number where there is one window.
+    /// Their standard errors, `[rows]`; NaN with a single window.
     errors: Vec<f64>,
     reliability: f64,
 }
 
 impl RowMarginals {
-    /// Returns how rows differ by the sums of some windows, where a linear has one for each row; `rows` says how many each linear has.
+    /// Returns the differences of rows from the sums of some windows, with one sum per row; `rows` holds the
+    /// number of rows of each linear.
     pub fn new(windows: &[WindowThresholds], rows: &[usize]) -> Self {
         let all: Vec<Vec<f64>> = windows.iter().map(|window| differences(window, rows)).collect();
         let count = rows.iter().sum();
@@ -37,19 +39,20 @@ impl RowMarginals {
         Self { rows: rows.to_vec(), means, errors, reliability }
     }
 
-    /// Returns how far two halves of the windows agree about the differences, from 0 to 1, stepped up to the whole by Spearman and
-    /// Brown; not a number where there is one window.
+    /// Returns the agreement of two halves of the windows about the differences, from 0 to 1, extrapolated to
+    /// the whole by the Spearman-Brown formula; NaN with a single window.
     pub const fn reliability(&self) -> f64 {
         self.reliability
     }
 
-    /// Returns the differences as they were measured, `[rows]`.
+    /// Returns the differences as measured, `[rows]`.
     pub fn differences(&self) -> Vec<f64> {
         self.means.clone()
     }
 
-    /// Returns the differences drawn towards 0 as far as they are noise: by tau^2 / (tau^2 + sigma^2), where sigma is a row's standard
-    /// error, and tau^2 the mean square of the differences in its projection less the mean of sigma^2.
+    /// Returns the differences shrunk towards 0 by their noise: by tau^2 / (tau^2 + sigma^2), where sigma is
+    /// a row's standard error, and tau^2 the mean square of the differences in its projection minus the mean
+    /// of sigma^2.
     pub fn shrunk(&self) -> Vec<f64> {
         let mut shrunk = Vec::with_capacity(self.means.len());
         let mut before = 0;
@@ -63,7 +66,7 @@ impl RowMarginals {
             let real = (all - noise).max(0.0);
             shrunk.extend(means.iter().zip(errors).map(|(mean, error)| {
                 let share = real / (real + error * error);
-                // Without an error, or without anything at all, there is nothing to shrink by.
+                // Without an error estimate or any values, there is nothing to shrink by.
                 if share.is_finite() { mean * share } else { *mean }
             }));
         }
@@ -71,7 +74,7 @@ impl RowMarginals {
     }
 }
 
-/// Returns by how much the means of rows are above those of their linears on a window, `[rows]`.
+/// Returns the means of rows minus those of their linears on a window, `[rows]`.
 fn differences(window: &WindowThresholds, rows: &[usize]) -> Vec<f64> {
     let mut found = Vec::with_capacity(rows.iter().sum());
     for (sums, rows) in window.sums.iter().zip(rows) {
@@ -89,7 +92,7 @@ mod tests {
     use super::*;
     use crate::measure::WindowLoss;
 
-    /// Returns a window with two linears of two rows, a weight each.
+    /// Returns a window with two linears of two rows, each row with one weight.
     fn window(sums: [f64; 4]) -> WindowThresholds {
         let of = |sum: f64| BandSum { sum, weights: 1 };
         let sums = sums.chunks(2).map(|rows| rows.iter().map(|it| of(*it)).collect()).collect();
@@ -97,8 +100,8 @@ mod tests {
     }
 
     #[test]
-    fn differences_are_from_the_projection_and_noise_is_drawn_towards_it() {
-        // The first linear's rows differ in the same way in every window, the second one's by chance.
+    fn differences_are_from_the_projection_and_noise_is_shrunk_towards_it() {
+        // The first linear's rows differ the same way in every window, the second one's by chance.
         let windows =
             [window([1.0, 3.0, 5.0, 1.0]), window([1.0, 3.1, 1.0, 4.9]), window([1.0, 2.9, 4.0, 2.0])];
         let found = RowMarginals::new(&windows, &[2, 2]);
@@ -108,7 +111,7 @@ mod tests {
         let shrunk = found.shrunk();
         assert!(shrunk[0] < -0.99 && shrunk[1] > 0.99, "{shrunk:?}");
         assert_eq!(shrunk[2..], [0.0, 0.0]);
-        // One window says nothing of noise.
+        // A single window gives no estimate of the noise.
         let one = RowMarginals::new(&windows[..1], &[2, 2]);
         assert_eq!(one.shrunk(), one.differences());
         assert!(one.reliability().is_nan());

@@ -1,4 +1,4 @@
-//! How marginals become a step: in which coordinate ratios move, and which way.
+//! Update rules: how marginals become a step, and in which coordinate ratios move.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,27 +6,29 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// How marginals become a step.
+/// The update rule of a descent, which turns marginals into a step.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Rule {
-    /// Ratios move by the difference of the marginal from the median, in units of the median size, and are shifted and clamped onto the
-    /// budget.
+    /// Moves ratios by the difference of the marginal from the median, in units of the median size, then
+    /// shifts and clamps them onto the budget.
     #[default]
     Shift,
-    /// Ratios move by the logarithm of the marginal over the mean, and are shifted and clamped.
+    /// Moves ratios by the logarithm of the marginal divided by the mean, then shifts and clamps them.
     LogShift,
-    /// Mirror descent on logits: logits move as ratios do under `shift`, and one addend puts them onto the budget.
+    /// Mirror descent on logits: moves logits as `shift` moves ratios; a common addend puts them onto the
+    /// budget.
     Logits,
-    /// Each unit's scores are multiplied by a number of its own and compared with all others; the logarithm of the number moves by the
-    /// logarithm of the marginal.
+    /// Multiplies each unit's scores by a factor and compares them across units; the logarithm of the factor
+    /// moves by the logarithm of the marginal.
     Multipliers,
-    /// Each unit moves by the difference of its marginal from the mean over how fast the marginal was seen to rise with the ratio.
+    /// Moves each unit by the difference of its marginal from the mean, divided by the observed rise of the
+    /// marginal with the ratio.
     Secant,
 }
 
-/// A name that no rule has.
+/// The error for a name without a rule.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("`{name}` is not a rule; the rules are {}", Rule::ALL.map(Rule::name).join(", "))]
 pub struct UnknownRule {
@@ -34,10 +36,10 @@ pub struct UnknownRule {
 }
 
 impl Rule {
-    /// Every rule.
+    /// All rules.
     pub const ALL: [Self; 5] = [Self::Shift, Self::LogShift, Self::Logits, Self::Multipliers, Self::Secant];
 
-    /// Returns the name that commands take.
+    /// Returns the rule's name in commands.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Shift => "shift",
@@ -48,9 +50,10 @@ impl Rule {
         }
     }
 
-    /// Returns which way the units' coordinates move, `[units]`: above 0 where the marginal is above the middle.
+    /// Returns the direction in which the units' coordinates move, `[units]`: positive where the marginal is
+    /// above the median.
     ///
-    /// The scale of a difference is the median size of marginals, and it is at most 3 of them.
+    /// A difference is measured in units of the median size of marginals, and limited to 3 of them.
     pub fn direction(self, marginals: &[f64]) -> Vec<f64> {
         let middle = median(marginals.to_vec());
         let scale = scale(marginals);
@@ -85,10 +88,10 @@ impl FromStr for Rule {
     }
 }
 
-/// The most that a unit's coordinate moves by in one step, in step sizes.
+/// The maximum move of a unit's coordinate in one step, in step sizes.
 pub(super) const MOST: f64 = 3.0;
 
-/// The least marginal whose logarithm is taken, as a share of the median size.
+/// The minimum marginal whose logarithm is taken, as a share of the median size.
 const FLOOR: f64 = 0.01;
 
 /// Returns the scale of marginals: their median size.
@@ -96,7 +99,7 @@ pub(super) fn scale(marginals: &[f64]) -> f64 {
     median(marginals.iter().map(|it| it.abs()).collect())
 }
 
-/// Returns the interquartile range of values over a scale.
+/// Returns the interquartile range of values divided by a scale.
 pub(super) fn unevenness(values: &[f64], scale: f64) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -106,12 +109,12 @@ pub(super) fn unevenness(values: &[f64], scale: f64) -> f64 {
     (at(0.75) - at(0.25)) / scale
 }
 
-/// Returns a difference of marginals as far as it counts; what is 0 over 0 is nothing.
+/// Returns a difference of marginals, clamped to the maximum; 0 / 0 counts as 0.
 pub(super) fn clamped(value: f64) -> f64 {
     if value.is_nan() { 0.0 } else { value.clamp(-MOST, MOST) }
 }
 
-/// Returns the median, the mean of the two in the middle; 0 of nothing.
+/// Returns the median (the mean of the two middle values for an even count); 0 for an empty list.
 pub(super) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     let half = values.len() / 2;

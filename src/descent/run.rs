@@ -1,4 +1,5 @@
-//! The loop: measure marginals at the pruned model on fresh windows, move the ratios, and let the selection text choose.
+//! The loop: measures marginals of the pruned model on fresh windows and moves the ratios; the selection text
+//! chooses the result.
 
 use super::error::DescentError;
 use super::ground::{Ground, Measured};
@@ -11,31 +12,32 @@ use super::windows;
 use crate::trial::evaluator::Evaluator;
 use crate::trial::text::Split;
 
-/// Below which reliability, over the steps between two checks, the marginals say nothing any more.
+/// The mean reliability between two checks below which the marginals count as noise.
 const NOISE: f64 = 0.1;
 
-/// Where a descent begins.
+/// The start of a descent.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Start {
-    /// The ratios, which are moved onto the budget; uniform where there are none.
+    /// The ratios, which are moved onto the budget; uniform if `None`.
     pub ratios: Option<Vec<f64>>,
-    /// How many steps were made before it, at other targets: their windows are not read again.
+    /// Number of earlier steps at other targets, whose windows are not read again.
     pub steps: usize,
-    /// How many tokens it may spend; `None` for as many as its steps take.
+    /// Maximum number of tokens to spend; `None` for no limit.
     pub tokens: Option<u64>,
 }
 
-/// Tells how a descent goes: each step, as soon as it is kept.
+/// Callback for progress, called with each stored step.
 pub type Watch<'a> = dyn FnMut(&Step) + 'a;
 
 /// Descends at the evaluator's only target.
 ///
-/// Each step prunes by the ranks of the dense scores at the ratios so far, runs fresh windows of the fitness text forward and back, and
-/// moves the ratios away from units whose marginal damage is above the middle. What is returned is the iterate of the least loss on the
-/// selection text. Results are the same, bit for bit, on any number of threads.
+/// Each step prunes at the current ratios by the ranks of the dense scores, runs fresh windows of the fitness
+/// text forward and backward, and lowers the ratios of units whose marginal damage is above the median. The
+/// result is the iterate with the lowest loss on the selection text. Results are identical bit for bit on any
+/// number of threads.
 ///
 /// # Errors
-/// When the settings ask for what cannot be done, a model cannot run, the log cannot be written, or something asked to stop.
+/// When the settings are refused, a model cannot run, the log cannot be written, or the work was interrupted.
 pub fn descend(
     evaluator: &Evaluator,
     settings: &DescentSettings,
@@ -55,7 +57,7 @@ struct Best {
     selection: Option<f64>,
 }
 
-/// A descent at one target, on its way.
+/// The state of a descent at one target.
 struct Descent<'a> {
     ground: &'a Ground<'a>,
     start: Start,
@@ -64,7 +66,7 @@ struct Descent<'a> {
     began: Option<f64>,
     tokens: u64,
     steps: usize,
-    /// How many checks in a row brought no gain.
+    /// Number of consecutive checks without a gain.
     idle: usize,
     unevenness: Option<[f64; 2]>,
     /// The reliabilities since the last check.
@@ -133,13 +135,13 @@ impl<'a> Descent<'a> {
         })
     }
 
-    /// Returns whether the selection text is read behind a step.
+    /// Returns whether the selection text is measured after a step.
     fn checks(&self, step: usize) -> bool {
         let settings = self.ground.settings;
         step.is_multiple_of(settings.check) || step == settings.steps
     }
 
-    /// Returns how many tokens a step takes; a pass back counts as two forward.
+    /// Returns the number of tokens of a step; a backward pass counts as two forward passes.
     fn cost(&self, step: usize) -> u64 {
         let ground = self.ground;
         let windows = ground.settings.windows.min(ground.evaluator.windows(Split::Fitness));
@@ -189,7 +191,7 @@ impl<'a> Descent<'a> {
     fn take(&mut self, made: Step, step: usize) {
         self.tokens += self.cost(step);
         self.steps = step;
-        // Rows may still say something where their projections no longer do.
+        // Marginals of rows may still be reliable when those of their projections no longer are.
         self.reliabilities.push(made.row_reliability.map_or(made.reliability, |it| it.max(made.reliability)));
         let first = self.unevenness.map_or(made.unevenness, |[first, _]| first);
         self.unevenness = Some([first, made.unevenness]);
@@ -208,7 +210,7 @@ impl<'a> Descent<'a> {
         }
     }
 
-    /// Returns why no further step is made.
+    /// Returns the reason to stop after a step, if there is one.
     fn ends(&mut self, step: usize) -> Option<Ended> {
         if !self.checks(step) {
             return None;

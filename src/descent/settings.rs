@@ -1,4 +1,4 @@
-//! How a descent goes.
+//! The settings of a descent.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,46 +7,47 @@ use super::rule::Rule;
 use crate::lang::types::{Group, UnitKind};
 use crate::trial::band::Band;
 
-/// How a descent goes.
+/// The settings of a descent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DescentSettings {
-    /// What gets one ratio.
+    /// Allocation unit, which gets one ratio.
     pub unit: UnitKind,
-    /// How marginals become a step.
+    /// Update rule, which turns marginals into a step.
     pub rule: Rule,
-    /// The most steps at each sparsity.
+    /// Maximum number of steps at each sparsity.
     pub steps: usize,
-    /// How many fresh windows of the fitness text each step reads.
+    /// Number of fresh windows of the fitness text that each step reads.
     pub windows: usize,
-    /// How far the first step moves a unit whose marginal stands one scale above the median; later steps move less, down to
-    /// nothing at the last one.
+    /// Change of a unit's ratio in the first step if its marginal is one scale above the median; later steps
+    /// are smaller, and the size falls to zero after the last one.
     pub step_size: f64,
-    /// How much of a step's direction the next one keeps.
+    /// Share of a step's direction that the next one keeps.
     pub momentum: f64,
-    /// How rows move beside their projections, where they get a ratio each.
+    /// How rows move relative to their projections, if each row gets a ratio.
     pub rows: RowSettings,
-    /// Which weights stand at a threshold.
+    /// Width of the band of weights around a threshold.
     pub band: Band,
-    /// Whether marginals are drawn together as far as they are noise.
+    /// Whether marginals are shrunk towards their mean by their noise.
     pub shrinks: bool,
-    /// After how many steps the selection text is read again.
+    /// Number of steps between two measurements on the selection text.
     pub check: usize,
-    /// After how many checks without a gain it stops.
+    /// Number of checks without a gain after which the descent stops.
     pub patience: usize,
-    /// What the windows of each step are drawn by.
+    /// Seed that draws the windows of each step.
     pub seed: u64,
 }
 
-/// How rows move beside their projections.
+/// How rows move relative to their projections.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RowSettings {
-    /// How far the first step moves a row whose marginal stands one scale above its projection's; the scale is that of projections.
+    /// Change of a row's ratio in the first step if its marginal is one scale above its projection's; the
+    /// scale is that of projections.
     pub step_size: f64,
-    /// How much of a step's direction the next one keeps.
+    /// Share of a step's direction that the next one keeps.
     pub momentum: f64,
-    /// The highest ratio that a row gets, so that it can return.
+    /// Maximum ratio of a row; a value below 1 lets rows recover.
     pub cap: f64,
 }
 
@@ -75,12 +76,12 @@ impl Default for DescentSettings {
     }
 }
 
-/// On each side of a threshold, as a share of all ranks, what stands at the thresholds of rows: rows have few weights, and their
+/// Band on each side of the thresholds of rows, as a share of all ranks. Rows have few weights, so their
 /// marginals are noisier than those of projections.
 const ROW_BAND: f64 = 0.1;
 
 impl DescentSettings {
-    /// Returns the default settings of a unit: rows have a wider band.
+    /// Returns the default settings for a unit; rows have a wider band.
     pub fn of(unit: UnitKind) -> Self {
         let default = Self { unit, ..Self::default() };
         match unit {
@@ -89,10 +90,11 @@ impl DescentSettings {
         }
     }
 
-    /// Refuses rows where they have no thresholds of their own, or cannot lose enough.
+    /// Checks that rows have their own thresholds and can lose enough.
     ///
     /// # Errors
-    /// When rows get a ratio each, and the metric compares weights over whole matrices or the target is above their cap.
+    /// When each row gets a ratio, and the metric compares weights over whole matrices or the target is above
+    /// the cap.
     pub fn check_rows(&self, per: Group, target: f64) -> Result<(), Refusal> {
         match (self.unit, per) {
             (UnitKind::Block | UnitKind::Projection, _) => Ok(()),
@@ -104,7 +106,7 @@ impl DescentSettings {
         }
     }
 
-    /// Refuses numbers that mean nothing.
+    /// Checks that the numbers are within their ranges.
     ///
     /// # Errors
     /// When there is no step, or a number is outside its range.

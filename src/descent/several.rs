@@ -1,4 +1,4 @@
-//! A descent at several sparsities, each from where the one before it ended.
+//! Descent at several sparsities, each starting where the previous one ended.
 
 use super::error::DescentError;
 use super::holders::Holders;
@@ -16,9 +16,9 @@ use crate::trial::measurer::{LossTask, PrunedModel, ask};
 use crate::trial::target::Target;
 use crate::trial::text::Split;
 
-/// Descends at each sparsity of the first model, in the order that they are given; returns what was found, `[sparsities]`.
+/// Descends at each sparsity of the first model, in the given order; returns the results, `[sparsities]`.
 ///
-/// The ratios of the one before are moved onto the next budget and descend from there, and its windows are not read again.
+/// The previous ratios are moved onto the next budget and descend from there, on windows not read before.
 ///
 /// # Errors
 /// As [`descend`].
@@ -49,10 +49,11 @@ pub fn uniform(evaluator: &Evaluator, unit: UnitKind, target: f64) -> Result<All
     Ok(Holders::of(&evaluator.subjects.first().data()?, unit).uniform(target)?)
 }
 
-/// Returns the damage of an allocation of the first model on a text, by masks of the dense model's scores; `None` without the text.
+/// Returns the damage of an allocation of the first model on a text, with masks from the dense model's
+/// scores; `None` without the text.
 ///
 /// # Errors
-/// When the model cannot run, or something asked to stop.
+/// When the model cannot run, or the work was interrupted.
 pub fn damage(
     evaluator: &Evaluator,
     allocation: &Allocation,

@@ -1,4 +1,4 @@
-//! Where a descent stands: ratios that are not rounded, and what steers the next step.
+//! The state of a descent: unrounded ratios, and the variables that steer the next step.
 
 use super::error::DescentError;
 use super::link::Link;
@@ -6,51 +6,53 @@ use super::rule::{MOST, Rule, clamped, median, scale};
 use super::settings::DescentSettings;
 use crate::allocate::Bounds;
 
-/// Where a descent stands.
+/// The state of a descent.
 #[derive(Clone, Debug, PartialEq)]
 pub struct State {
-    /// The ratio of each unit or row, `[units]` or `[rows]`, on budget and not rounded: a step may be less than half a weight.
+    /// The ratio of each unit or row, `[units]` or `[rows]`, on budget and not rounded, because a step may be
+    /// less than half a weight.
     pub ratios: Vec<f64>,
-    /// The direction so far, `[units]`; where rows get a ratio each, the units are their projections.
+    /// The direction so far, `[units]`; if each row gets a ratio, the units are the rows' projections.
     pub velocity: Vec<f64>,
-    /// The direction of rows beside their projections' so far, `[rows]`; empty where rows get no ratios.
+    /// The direction of rows relative to their projections so far, `[rows]`; empty unless each row gets a
+    /// ratio.
     pub rows: Vec<f64>,
-    /// How fast each unit's marginal rises with its ratio, as far as it was seen, `[units]`; used by [`Rule::Secant`].
+    /// The observed rise of each unit's marginal with its ratio, `[units]`; used by [`Rule::Secant`].
     pub slopes: Vec<f64>,
-    /// The ratios and the marginals of the step before, where there was one at this target.
+    /// The ratios and marginals of the previous step, if there was one at this target.
     pub before: Option<(Vec<f64>, Vec<f64>)>,
 }
 
-/// What was measured, as a step takes it.
+/// The measurements that a step uses.
 #[derive(Clone, Copy, Debug)]
 pub struct Direction<'a> {
     /// The marginals of units, `[units]`.
     pub units: &'a [f64],
-    /// By how much rows' marginals are above their projection's, `[rows]`, where rows get a ratio each.
+    /// The difference of rows' marginals from their projections', `[rows]`, if each row gets a ratio.
     pub rows: Option<&'a [f64]>,
 }
 
-/// The units, or rows, between which a budget is shared out.
+/// The units or rows that share a budget.
 #[derive(Clone, Debug)]
 pub struct Shared {
-    /// How many weights each has, `[units]` or `[rows]`.
+    /// Number of weights of each, `[units]` or `[rows]`.
     pub parameters: Vec<u64>,
-    /// The share of all that goes.
+    /// The share of all weights to prune.
     pub target: f64,
-    /// Between which ratios they may be.
+    /// The bounds of ratios.
     pub bounds: Bounds,
-    /// In which coordinate they move.
+    /// The coordinate that moves.
     pub link: Link,
-    /// How many rows each unit has, where rows get a ratio each.
+    /// Number of rows of each unit, if each row gets a ratio.
     pub rows: Option<Vec<usize>>,
 }
 
-/// How much of what was seen of a slope before stays beside what was seen last, and how far a slope may be from the middle one.
+/// Weight of the previous slope in a running mean, and the largest factor between a slope and the median one.
 const REMEMBERED: f64 = 0.7;
 const FARTHEST: f64 = 4.0;
 
 impl State {
-    /// Begins with ratios, moved onto the budget, and no direction for `units` units.
+    /// Starts with ratios, moved onto the budget, and no direction for `units` units.
     ///
     /// # Errors
     /// When no ratios meet the target.
@@ -62,8 +64,8 @@ impl State {
         Ok(Self { ratios, velocity: vec![0.0; units], rows, slopes: vec![0.0; units], before: None })
     }
 
-    /// Takes a step away from the units whose marginals are above the middle; `left` is the share of the steps that are still to
-    /// come, this one included.
+    /// Takes a step that lowers the ratios of units whose marginals are above the median; `left` is the share
+    /// of the steps that remain, including this one.
     ///
     /// # Errors
     /// When no ratios meet the target.
@@ -89,7 +91,7 @@ impl State {
                 *velocity = settings.rows.momentum * *velocity + clamped(difference / size);
             }
         }
-        // Logits and logarithms move as fast as ratios do in the middle.
+        // Makes logits and logarithms move as fast as ratios do at the target.
         let steepness = match &shared.link {
             Link::Ratio => 1.0,
             Link::Logit | Link::Scores(_) => 1.0 / (shared.target * (1.0 - shared.target)),
@@ -100,12 +102,12 @@ impl State {
             moved.map(|(unit, (ratio, by))| shared.link.coordinate(unit, *ratio) - steepness * by).collect();
         let ratios = shared.link.ratios(&coordinates, &shared.parameters, shared.target, shared.bounds)?;
         let before = std::mem::replace(&mut self.ratios, ratios);
-        // Only a rule that knows no rows looks at it.
+        // Only a rule that does not support rows reads it.
         self.before = shared.rows.is_none().then(|| (before, marginals.to_vec()));
         Ok(())
     }
 
-    /// Returns by how much each ratio is to fall, before the budget.
+    /// Returns the decrease of each ratio, before the budget is restored.
     fn moves(&self, left: f64, shared: &Shared, settings: &DescentSettings) -> Vec<f64> {
         let size = settings.step_size * left * (1.0 - settings.momentum);
         let of_units = self.velocity.iter().map(|it| size * it);
@@ -115,7 +117,7 @@ impl State {
         of_rows.zip(&self.rows).map(|(by, row)| by + row_size * row).collect()
     }
 
-    /// Returns how far each unit is from the middle marginal by its slope, in step sizes.
+    /// Returns the distance of each unit from the median marginal by its slope, in step sizes.
     fn by_slopes(&mut self, marginals: &[f64], step_size: f64) -> Vec<f64> {
         let first = Rule::Shift.direction(marginals);
         let Some((ratios, before)) = &self.before else { return first };

@@ -1,17 +1,19 @@
-//! How steeply the marginal damage of each unit rises with its ratio, as the steps of a descent saw it: what a deviation costs there.
+//! How steeply the marginal damage of each unit rises with its ratio, estimated from the steps of a descent:
+//! the cost of a deviation in that unit.
 
-/// In how many steps marginals have to have been measured.
+/// The minimum number of steps with marginals.
 const FEWEST: usize = 4;
 
-/// By which factor a unit's steepness may be from that of all units together.
+/// The maximum factor between a unit's steepness and that of all units together.
 const FARTHEST: f64 = 4.0;
 
-/// Returns how steeply the marginal of each unit rises with its ratio, over that of all units together, `[units]`; from the ratios and the
-/// marginals of each step, `[steps]` of `[units]` both.
+/// Returns the slope of each unit's marginal with its ratio, relative to that of all units together,
+/// `[units]`; computed from the ratios and the marginals of each step, both `[steps]` of `[units]`.
 ///
-/// Marginals of a step are taken over their mean size, as all of them fall while a descent goes on. A unit's steepness is the slope of the line
-/// of least squares through its steps, drawn towards that of all units as far as its ratio did not move, and at most 4 times or a quarter of
-/// it. `None` of fewer than 4 steps, or where marginals do not rise with ratios on the whole.
+/// The marginals of a step are divided by their mean size, because all of them fall during a descent. A
+/// unit's steepness is the slope of the least-squares line through its steps, shrunk towards that of all
+/// units the less its ratio moved, and limited to between a quarter and 4 times the latter. `None` with fewer
+/// than 4 steps, or if marginals do not rise with ratios overall.
 pub fn steepness(steps: &[(Vec<f64>, Vec<f64>)]) -> Option<Vec<f64>> {
     let units = steps.first()?.0.len();
     let whole =
@@ -51,12 +53,13 @@ pub fn steepness(steps: &[(Vec<f64>, Vec<f64>)]) -> Option<Vec<f64>> {
 mod tests {
     use super::*;
 
-    /// Returns five steps of three units: two whose relative marginals rise by 1 and by 3 with their ratios, and one that stands still.
+    /// Returns five steps of three units: two whose relative marginals rise by 1 and by 3 with their ratios,
+    /// and one that does not move.
     fn steps() -> Vec<(Vec<f64>, Vec<f64>)> {
         let step = |at: i32| {
             let moved = 0.1 * f64::from(at);
             let relative = [1.0 + moved, 1.0 - 3.0 * moved, 1.0 + 2.0 * moved];
-            // The sum stays 3, so that the mean size is that of the step, which falls.
+            // The sum stays 3, so that the mean size equals the size of the step, which falls.
             let size = 10.0 / f64::from(at + 3);
             (vec![0.5 + moved, 0.5 - moved, 0.5], relative.map(|it| size * it).to_vec())
         };
@@ -64,8 +67,9 @@ mod tests {
     }
 
     #[test]
-    fn steepness_is_a_slope_drawn_towards_that_of_all_units() {
-        // Sums of squares 0.1, 0.1 and 0; of products 0.1, 0.3 and 0. Together 0.4 / 0.2 = 2, and a typical square is 0.2 / 3.
+    fn steepness_is_a_slope_shrunk_towards_that_of_all_units() {
+        // Sums of squares are 0.1, 0.1 and 0; of products, 0.1, 0.3 and 0. Together 0.4 / 0.2 = 2, and a
+        // typical square is 0.2 / 3.
         let found = steepness(&steps()).expect("marginals rise");
         let typical = 0.2 / 3.0;
         let expected = [0.1, 0.3].map(|product| (product + 2.0 * typical) / (0.1 + typical) / 2.0);
@@ -73,11 +77,14 @@ mod tests {
             (found[0] - expected[0]).abs() < 1e-9 && (found[1] - expected[1]).abs() < 1e-9,
             "{found:?} {expected:?}"
         );
-        assert!((found[2] - 1.0).abs() < 1e-9, "what did not move is as steep as all: {found:?}");
+        assert!(
+            (found[2] - 1.0).abs() < 1e-9,
+            "a unit that did not move has the common steepness: {found:?}"
+        );
     }
 
     #[test]
-    fn too_few_steps_or_marginals_that_fall_say_nothing() {
+    fn too_few_steps_or_falling_marginals_give_no_steepness() {
         assert_eq!(steepness(&steps()[..3]), None);
         assert_eq!(steepness(&[]), None);
         let falling: Vec<_> = steps()
@@ -87,7 +94,7 @@ mod tests {
         assert_eq!(steepness(&falling), None);
         let still = vec![(vec![0.5, 0.5], vec![1.0, 2.0]); 6];
         assert_eq!(steepness(&still), None, "no ratio moved");
-        // A unit whose marginal stays as it is while its ratio moves far is held at a quarter.
+        // A unit whose marginal stays constant while its ratio moves far is limited to a quarter.
         let mut wild = steps();
         wild.iter_mut().for_each(|(ratios, marginals)| {
             ratios.push(0.5 + 10.0 * (ratios[0] - 0.5));

@@ -1,6 +1,7 @@
-//! The steps of a descent, kept so that it goes on where it was stopped.
+//! The stored steps of a descent, so that it can be resumed.
 //!
-//! A step follows from the state before it, so a descent that goes on from its last line is the one that was never stopped.
+//! Each step follows from the state before it, so a descent resumed from its last line equals an
+//! uninterrupted one.
 
 use std::path::Path;
 
@@ -10,44 +11,45 @@ use super::error::DescentError;
 use super::state::State;
 use crate::trial::lines::Lines;
 
-/// A step that was made.
+/// A finished step.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step {
     /// The target sparsity.
     pub target: f64,
-    /// The step at this target, from 1.
+    /// The step at this target, counted from 1.
     pub step: usize,
-    /// The mean loss of the step's windows before it, in nats.
+    /// The mean loss of the step's windows before the step, in nats.
     pub loss: f64,
-    /// How far two halves of the windows agreed about the units' marginals.
+    /// Agreement of two halves of the windows about the units' marginals.
     pub reliability: f64,
-    /// How far two halves agreed about how rows differ from their projections, where rows get a ratio each.
+    /// Agreement of two halves about the differences of rows from their projections, if each row gets a
+    /// ratio.
     pub row_reliability: Option<f64>,
-    /// The interquartile range of the marginals before the step over their median size.
+    /// Interquartile range of the marginals before the step, divided by their median size.
     pub unevenness: f64,
-    /// How many units stand at a bound after the step.
+    /// Number of units at a bound after the step.
     pub bounded: usize,
     /// The loss on the selection text before the first step.
     pub began: Option<f64>,
-    /// The loss on the selection text after the step, where it was read.
+    /// The loss on the selection text after the step, if it was measured.
     pub selection: Option<f64>,
-    /// Where the descent stands after the step.
+    /// The state of the descent after the step.
     pub state: State,
 }
 
-/// Where steps are kept.
+/// Storage for steps.
 pub trait StepLog {
     /// Returns a step, if it was made.
     fn find(&self, target: f64, step: usize) -> Option<Step>;
 
-    /// Keeps a step for good: when this returns, it survives the process.
+    /// Stores a step; once this returns, it survives the process.
     ///
     /// # Errors
-    /// When it cannot be written; then nothing of it is kept.
+    /// When it cannot be written; nothing of it is kept then.
     fn keep(&mut self, step: Step) -> Result<(), DescentError>;
 }
 
-/// Steps in memory, which end with the process.
+/// Steps stored in memory.
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
     /// The steps, in the order in which they were made.
@@ -65,7 +67,7 @@ impl StepLog for Memory {
     }
 }
 
-/// A line of the journal; numbers are text, because a reader of JSON numbers may be off by the last bit.
+/// A line of the journal; numbers are text, because a JSON reader may change the last bit of a number.
 #[derive(Debug, Serialize, Deserialize)]
 struct Line {
     target: String,
@@ -163,10 +165,11 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Opens a journal for writing, or makes an empty one; one process at a time.
+    /// Opens a journal for writing, creating it if needed. Only one process can have it open.
     ///
     /// # Errors
-    /// When another process has it open, it cannot be read or written, or a line before the last cannot be understood.
+    /// When another process has it open, it cannot be read or written, or a line before the last cannot be
+    /// parsed.
     pub fn open(path: &Path) -> Result<Self, DescentError> {
         let mut known = Memory::default();
         let lines = Lines::open(path, |line| {
@@ -188,8 +191,8 @@ impl StepLog for Journal {
     }
 }
 
-/// Returns the ratios and the marginals of each step of a descent at a target, in order, from its journal; without what cannot be read, of
-/// a torn last line for instance.
+/// Returns the ratios and the marginals of each step of a descent at a target, in order, from its journal.
+/// Lines that cannot be parsed, such as a torn last line, are skipped.
 ///
 /// # Errors
 /// When the journal cannot be read.

@@ -1,4 +1,4 @@
-//! What a descent found.
+//! The results of a descent.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,76 +6,77 @@ use super::settings::DescentSettings;
 use crate::allocate::Allocation;
 use crate::trial::loss::Damage;
 
-/// Why a descent ended.
+/// The reason why a descent ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Ended {
     /// All steps were made.
     AllSteps,
-    /// The loss on the selection text fell no further.
+    /// The loss on the selection text did not improve any more.
     NoGain,
-    /// Two halves of a step's windows no longer agreed about what differs.
+    /// Two halves of a step's windows no longer agreed about the differences between units.
     Noise,
     /// The budget of tokens was spent.
     Budget,
 }
 
-/// What a descent found at one sparsity.
+/// The result of a descent at one sparsity.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Descended {
-    /// The allocation that the selection text chose among the iterates; without one, the last.
+    /// Allocation of the iterate that the selection text chose, or of the last iterate without a selection
+    /// text.
     pub allocation: Allocation,
-    /// Its ratios before whole weights, one for each block, projection or row.
+    /// Its ratios before rounding to whole weights, one per block, projection or row.
     #[serde(skip)]
     pub ratios: Vec<f64>,
-    /// After which step it stood; 0 for what it began with.
+    /// Step after which this iterate was reached; 0 is the start.
     pub step: usize,
-    /// Its loss on the selection text, in nats; `None` without one.
+    /// Its loss on the selection text, in nats; null without a selection text.
     pub selection: Option<f64>,
-    /// The loss on the selection text of what it began with.
+    /// Loss of the start on the selection text, in nats; null without a selection text.
     pub began: Option<f64>,
-    /// How many steps were made.
+    /// Number of steps made.
     pub steps: usize,
-    /// Why there were no more.
+    /// Reason why the descent ended.
     pub ended: Ended,
-    /// How many tokens went through the pruned model; a pass back counts as two forward.
+    /// Number of tokens that went through the pruned model; a backward pass counts as two forward passes.
     pub tokens: u64,
-    /// How many output channels lose all of their weights, where rows get a ratio each.
+    /// Number of output channels that lose all of their weights, if each row gets a ratio.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dead_rows: Option<usize>,
-    /// How uneven the marginals were at first and at last: the interquartile range over the median size.
+    /// Unevenness of the marginals at the start and at the end: interquartile range divided by median size.
     pub unevenness: [f64; 2],
 }
 
-/// What a descent found at one sparsity, and what it is worth on the report text.
+/// The result of a descent at one sparsity, with its damage on the report text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Found {
-    /// What was found.
+    /// The result at this sparsity.
     #[serde(flatten)]
     pub descended: Descended,
-    /// The damage of uniform sparsity on the report text.
+    /// Damage of uniform sparsity on the report text; null without a report text.
     pub uniform: Option<Damage>,
-    /// The damage of what was found on the report text.
+    /// Damage of the found allocation on the report text; null without a report text.
     pub report: Option<Damage>,
 }
 
-/// A whole descent.
+/// The results of a whole descent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DescentSummary {
-    /// The version of allot.
+    /// Version of allot that ran the descent.
     pub version: String,
-    /// The model's folder.
+    /// Folder of the model.
     pub model: String,
-    /// What ranked the weights.
+    /// Name of the method that ranked the weights.
     pub method: String,
-    /// How many tokens a window of the fitness text has.
+    /// Number of tokens per window of the fitness text.
     pub length: usize,
-    /// How it went.
+    /// Settings of the descent.
     pub settings: DescentSettings,
-    /// What was found, a sparsity after the other.
+    /// Results, in the order of the sparsities.
     pub found: Vec<Found>,
 }

@@ -1,18 +1,20 @@
-//! Which windows of a text a step reads: each window once before any is read again.
+//! The windows that a step reads: each window is read once before any is read again.
 
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 use rand::seq::SliceRandom;
 
-/// Returns the windows of a step, counted from 0 over all sparsities, of a text of `all` windows, ascending.
+/// Returns the windows of a step in ascending order, from a text of `all` windows; steps are counted from 0
+/// over all sparsities.
 ///
-/// They follow from the seed and the step alone. Where a step asks for more than the text has, it reads all of it.
+/// They depend only on the seed and the step. If a step asks for more windows than the text has, it reads all
+/// of them.
 pub(super) fn of_step(seed: u64, step: usize, count: usize, all: usize) -> Vec<usize> {
     let count = count.min(all);
     if count == 0 {
         return Vec::new();
     }
-    // What is left over of a round is not read in it, so that no step reads a window twice.
+    // The remainder of a round is left out, so that no step reads a window twice.
     let in_round = all / count;
     let (round, place) = (step / in_round, step % in_round);
     let mut order: Vec<usize> = (0..all).collect();

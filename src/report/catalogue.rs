@@ -4,49 +4,49 @@ use serde::Serialize;
 
 use crate::lang::ops::{CATALOGUE, Class, Op, Operator};
 
-/// An operator as data.
+/// An operator of the language.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Entry {
-    /// Its name in scripts.
+    /// Name in scripts.
     pub name: &'static str,
-    /// Its symbol, if it has one.
+    /// Symbol, if it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub symbol: Option<&'static str>,
-    /// The heading that it is listed under.
+    /// Heading under which it is listed.
     pub class: &'static str,
-    /// Its signature.
+    /// Signature: the types of its operands and of its result.
     pub signature: String,
-    /// One line that says what it gives.
+    /// One line on its result.
     pub summary: &'static str,
-    /// Its definition for every input.
+    /// Definition of its value for every input.
     pub definition: &'static str,
-    /// Its parameters.
+    /// Parameters of the operator.
     pub parameters: Vec<ParameterEntry>,
-    /// Its LaTeX template.
+    /// LaTeX template.
     pub latex: &'static str,
-    /// Where it comes from.
+    /// Source in the literature.
     pub source: &'static str,
     /// A script that uses it.
     pub example: &'static str,
 }
 
-/// A parameter as data.
+/// A parameter of an operator.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ParameterEntry {
-    /// Its name in scripts.
+    /// Name in scripts.
     pub name: &'static str,
-    /// What it sets.
+    /// One line on its effect.
     pub summary: &'static str,
-    /// Which values it takes.
+    /// Permitted values.
     pub domain: String,
-    /// Its value when the script is silent.
+    /// Value if the script does not set it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default: Option<String>,
 }
 
-/// Returns an operator as data.
+/// Returns an operator in serialisable form.
 pub fn entry(row: &Operator) -> Entry {
     Entry {
         name: row.name,
@@ -71,7 +71,7 @@ pub fn entry(row: &Operator) -> Entry {
     }
 }
 
-/// Returns the operators as data; with those that only imported formulas use, if `all`.
+/// Returns the operators in serialisable form; `all` adds those that only imported formulas use.
 pub fn data(all: bool) -> Vec<Entry> {
     listed(all).map(entry).collect()
 }
@@ -80,7 +80,7 @@ fn listed(all: bool) -> impl Iterator<Item = &'static Operator> {
     CATALOGUE.iter().filter(move |row| all || !row.op.is_dsa())
 }
 
-/// Returns the list of operators, under their headings.
+/// Returns the list of operators under their headings.
 pub fn list(all: bool) -> String {
     let mut out =
         String::from("S is any of Number, Layer, Input, Output and Matrix, where that makes sense.\n");
@@ -95,7 +95,7 @@ pub fn list(all: bool) -> String {
     out
 }
 
-/// Returns the operators under their headings, in the catalogue's order.
+/// Returns the operators under their headings, in catalogue order.
 pub fn sections(all: bool) -> Vec<(&'static str, Vec<&'static Operator>)> {
     let mut sections: Vec<(&'static str, Vec<&'static Operator>)> = Vec::new();
     for row in listed(all) {
@@ -121,8 +121,10 @@ pub fn page(op: Op) -> String {
         out.push_str(&format!("    {written}\n"));
     }
     if matches!(row.class, Class::Elementwise | Class::Normaliser) {
-        let but = if row.class == Class::Normaliser { " but Number" } else { "" };
-        out.push_str(&format!("\nS is any shape{but}; operands widen to the smallest that they share.\n"));
+        let but = if row.class == Class::Normaliser { " except Number" } else { "" };
+        out.push_str(&format!(
+            "\nS is any shape{but}; operands widen to the smallest shape that they share.\n"
+        ));
     }
     out.push_str(&format!("\nDefinition\n    {}\n", row.definition));
     if !row.parameters.is_empty() {

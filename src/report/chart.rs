@@ -1,7 +1,8 @@
-//! What charts share: frames for wide and narrow screens, axes and marks.
+//! The parts shared by charts: frames for wide and narrow screens, axes and marks.
 //!
-//! A chart is drawn twice, because scaled text is either too small on a phone or too large on a desk; the page shows one of the two.
-//! Colours are the page's, by class. Results of `write!` are dropped: writing to a `String` cannot fail.
+//! A chart is drawn twice, because scaled text is either too small on a phone or too large on a desktop; the
+//! page shows one of the two. Colours are set by the page, by class. Results of `write!` are ignored, because
+//! writing to a `String` cannot fail.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -23,7 +24,7 @@ pub(super) struct Frame {
 }
 
 impl Frame {
-    /// For a desk.
+    /// For a desktop.
     pub(super) const WIDE: Self = Self {
         name: "wide",
         width: 920.0,
@@ -43,7 +44,7 @@ impl Frame {
         top: 34.0,
         bottom: 272.0,
     };
-    /// One of several beside each other.
+    /// For one of several panels side by side.
     pub(super) const PANEL: Self = Self {
         name: "panel",
         width: 380.0,
@@ -54,12 +55,12 @@ impl Frame {
         bottom: 192.0,
     };
 
-    /// Returns the horizontal place of a position from 0 to 1.
+    /// Returns the horizontal pixel position of a value from 0 to 1.
     pub(super) fn x(&self, position: f64) -> f64 {
         self.left + position * (self.right - self.left)
     }
 
-    /// Returns the vertical place of a position from 0, the bottom, to 1.
+    /// Returns the vertical pixel position of a value from 0, the bottom, to 1.
     pub(super) fn y(&self, position: f64) -> f64 {
         self.bottom - position * (self.bottom - self.top)
     }
@@ -70,7 +71,7 @@ impl Frame {
         Self { bottom, height: bottom + self.height - self.bottom, ..self }
     }
 
-    /// Returns the beginning of a chart; `id` is unique in the page but for the frame's name.
+    /// Returns the start of a chart; `id` together with the frame's name is unique in the page.
     pub(super) fn open(&self, id: &str, title: &str, description: &str) -> String {
         let Self { name, width, height, .. } = self;
         format!(
@@ -123,9 +124,9 @@ pub(super) fn whole_ticks(axis: &Axis) -> impl Iterator<Item = (f64, String)> + 
     whole.map(|tick| (axis.position(*tick), format!("{tick:.0}")))
 }
 
-/// Draws many points as one path: a dot each, or with `length` a short line.
+/// Draws many points as one path: as dots, or as short lines of `length`.
 ///
-/// Points that fall on the same tenth of a pixel are drawn once.
+/// Points at the same tenth of a pixel are drawn once.
 pub(super) fn points(svg: &mut String, class: &str, places: impl Iterator<Item = (f64, f64)>, length: f64) {
     let tenth = |place: f64| (10.0 * place).round() as i64;
     let places: BTreeSet<(i64, i64)> = places.map(|(x, y)| (tenth(x - length / 2.0), tenth(y))).collect();
@@ -134,7 +135,7 @@ pub(super) fn points(svg: &mut String, class: &str, places: impl Iterator<Item =
     }
     let mut path = String::with_capacity(14 * places.len());
     for (x, y) in places {
-        // Round ends turn a short line into a dot; one without length some programs leave out.
+        // Round line ends turn a short line into a dot; some programs leave out a line of length 0.
         let _ = write!(path, "M{} {}h{length}", decimal(x), decimal(y));
     }
     let _ = writeln!(svg, "<path class=\"{class}\" d=\"{path}\"/>");
@@ -146,7 +147,7 @@ fn decimal(tenths: i64) -> String {
     text.strip_suffix(".0").map_or_else(|| text.clone(), str::to_owned)
 }
 
-/// Draws a line through points, with a tooltip where there is a `tip`.
+/// Draws a line through points, with a tooltip if `tip` is not empty.
 pub(super) fn line(svg: &mut String, class: &str, places: &[(f64, f64)], tip: &str) {
     let mut path = String::new();
     for (index, (x, y)) in places.iter().enumerate() {
@@ -155,7 +156,7 @@ pub(super) fn line(svg: &mut String, class: &str, places: &[(f64, f64)], tip: &s
     drawn(svg, class, &path, tip);
 }
 
-/// Draws a line that keeps its height from one point to the next one.
+/// Draws a step line, which keeps its height from one point to the next.
 pub(super) fn steps(svg: &mut String, class: &str, places: &[(f64, f64)], end: f64, tip: &str) {
     let Some(((x, y), rest)) = places.split_first() else { return };
     let mut path = format!("M{x:.1} {y:.1}");
@@ -173,7 +174,7 @@ fn drawn(svg: &mut String, class: &str, path: &str, tip: &str) {
     };
 }
 
-/// Returns a legend: what each kind of mark stands for, with a sample of it, as `(markup, text)`.
+/// Returns a legend with a sample of each kind of mark, from pairs of `(markup, text)`.
 pub(super) fn legend(entries: &[(String, String)]) -> String {
     let mut out = String::from("<ul class=\"legend\">\n");
     for (sample, text) in entries {

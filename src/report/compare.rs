@@ -1,6 +1,6 @@
-//! A comparison: as tables for a terminal, Markdown and LaTeX, as figures, and as one page.
+//! A comparison as tables for a terminal, Markdown and LaTeX, as figures, and as one page.
 //!
-//! They depend on the comparison and its timings alone.
+//! The output depends only on the comparison and its timings.
 
 mod page;
 mod perplexity;

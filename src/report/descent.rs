@@ -1,4 +1,4 @@
-//! The table of a descent: what each sparsity came to.
+//! The table of a descent: the results at each sparsity.
 
 use super::TableOptions;
 use super::grid::{Field, Flexible, Grid, Line};
@@ -6,7 +6,7 @@ use super::number::{grouped, plain_percent, significant};
 use crate::descent::summary::{DescentSummary, Ended, Found};
 use crate::trial::loss::Damage;
 
-/// Returns the table for a terminal: a row for each sparsity.
+/// Returns the table for a terminal, with a row per sparsity.
 pub fn text(summary: &DescentSummary, options: &TableOptions) -> String {
     format!("{}\n\n{}{EVENNESS}\n", caption(summary), grid(summary).text(options))
 }
@@ -17,8 +17,8 @@ pub fn markdown(summary: &DescentSummary) -> String {
 }
 
 const EVENNESS: &str = "\
-unevenness: of the marginal damages of blocks or projections, their interquartile range over their median size, at first and at last
-tokens: through the pruned model; a pass back counts as two forward";
+unevenness: interquartile range of the marginal damages of blocks or projections over their median size, at the start and the end
+tokens: through the pruned model; a backward pass counts as two forward passes";
 
 fn caption(summary: &DescentSummary) -> String {
     format!(
@@ -38,7 +38,7 @@ fn grid(summary: &DescentSummary) -> Grid {
     let selected = summary.found.iter().any(|it| it.descended.selection.is_some());
     let mut head = vec!["sparsity"];
     if selected {
-        head.extend(["selection, at first", "found"]);
+        head.extend(["selection, start", "found"]);
     }
     if reported {
         head.extend(["report, uniform", "found", "perplexity, uniform", "found"]);

@@ -1,4 +1,4 @@
-//! Diagnostics in the forms that other tools read: SARIF, and the commands of GitHub's workflows.
+//! Diagnostics in the formats of other tools: SARIF and GitHub workflow commands.
 
 use serde_json::{Value, json};
 
@@ -66,7 +66,8 @@ const fn level(severity: Severity) -> &'static str {
     }
 }
 
-/// Returns diagnostics as commands of GitHub's workflows, which show them beside the lines of a change; each ends with a new line.
+/// Returns diagnostics as GitHub workflow commands, which show them next to the lines of a change; each ends
+/// with a newline.
 pub fn github(diagnostics: &[DiagnosticData]) -> String {
     diagnostics.iter().map(annotation).collect()
 }
@@ -88,12 +89,12 @@ fn annotation(diagnostic: &DiagnosticData) -> String {
     format!("::{} {}::{}\n", level(diagnostic.severity), properties.join(","), data(&text))
 }
 
-/// Writes a text as the data of a command.
+/// Escapes a text as the data of a command.
 fn data(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
-/// Writes a text as a property of a command.
+/// Escapes a text as a property of a command.
 fn property(text: &str) -> String {
     data(text).replace(':', "%3A").replace(',', "%2C")
 }

@@ -1,4 +1,4 @@
-//! Two allocations side by side: where their formulas differ, and the ratios of each unit.
+//! A comparison of two allocations: the differences of their formulas, and the ratios of each unit.
 
 use serde::Serialize;
 
@@ -13,34 +13,35 @@ use crate::lang::difference::Difference;
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SideBySide {
-    /// What the two are called.
+    /// Names of the two allocations.
     pub names: [String; 2],
-    /// The units, or the projections where the two have other units.
+    /// The units, or the projections if the two allocations have different units.
     pub units: Vec<UnitPair>,
-    /// Spearman's rank correlation of the ratios; absent when one of the two is uniform.
+    /// Spearman's rank correlation of the ratios; absent if one of the allocations is uniform.
     pub rank_correlation: Option<f64>,
-    /// The share of all weights that would be pruned elsewhere: half the sum of the differences.
+    /// Share of all weights that would be pruned elsewhere: half the sum of the differences.
     pub moved: f64,
 }
 
-/// What two allocations take of one unit.
+/// The ratios of one unit in two allocations.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct UnitPair {
-    /// The unit's name.
+    /// Name of the unit.
     pub name: String,
-    /// How many weights it has.
+    /// Number of weights in the unit.
     pub params: u64,
-    /// The realised sparsities.
+    /// Realised sparsities of the unit in the first and the second allocation.
     pub sparsities: [f64; 2],
 }
 
 impl SideBySide {
-    /// Puts two allocations of one model beside each other.
+    /// Compares two allocations of one model.
     pub fn new(names: [String; 2], first: &Allocation, second: &Allocation) -> Self {
         let same = first.units.len() == second.units.len()
             && first.units.iter().zip(&second.units).all(|(a, b)| a.name == b.name);
-        // Ratios before whole weights tell what is equal; after rounding hardly anything is.
+        // Equality is decided on the ratios before rounding to whole weights; after rounding, hardly any are
+        // equal.
         let asked = |of: &Allocation| -> Vec<f64> {
             let ratios = of.units.iter().map(|unit| (unit.sparsity, unit.projections.len()));
             ratios.flat_map(|(ratio, count)| vec![ratio; if same { 1 } else { count }]).collect()
@@ -76,7 +77,7 @@ impl SideBySide {
     }
 }
 
-/// Returns where two scripts differ, a line for each side; ends with a new line.
+/// Returns the differences between two scripts, the lines of each side with its mark; ends with a newline.
 pub fn formulas(differences: &[Difference]) -> String {
     if differences.is_empty() {
         return "the scripts are the same\n".to_owned();
@@ -90,7 +91,7 @@ pub fn formulas(differences: &[Difference]) -> String {
     blocks.collect::<Vec<_>>().join("\n")
 }
 
-/// Returns the ratios side by side, and how alike they are; ends with a new line.
+/// Returns the ratios side by side and their similarity; ends with a newline.
 pub fn table(ratios: &SideBySide, options: &TableOptions) -> String {
     let names: Vec<&str> = ratios.units.iter().map(|unit| unit.name.as_str()).collect();
     let rows = ratios.units.iter().zip(without_shared(&names)).map(|(unit, name)| {
@@ -107,7 +108,7 @@ pub fn table(ratios: &SideBySide, options: &TableOptions) -> String {
         flexible: Flexible::Name(0),
     };
     let correlation = ratios.rank_correlation.map_or_else(
-        || "no rank correlation: one of the two has no order".to_owned(),
+        || "no rank correlation: one of the two is uniform".to_owned(),
         |it| format!("rank correlation {it:.3}").replace('-', "−"),
     );
     let moved = percent(ratios.moved, 2);

@@ -1,8 +1,9 @@
 //! The figure of an allocation: sparsity ratios over importances, unit by unit, as a standalone SVG.
 //!
-//! Colours are set by class in a style sheet of literal values, once for light and once for dark, because renderers that know no
-//! media queries or custom properties (librsvg, Inkscape) then still show the light one. Text is at least 4.5:1 against its
-//! background, and marks at least 3:1. Results of `write!` are dropped: writing to a `String` cannot fail.
+//! Colours are set by class in a style sheet with literal values, once for light and once for dark mode;
+//! renderers without media queries or custom properties (librsvg, Inkscape) then show the light one. The
+//! contrast of text is at least 4.5:1 against its background, and of marks at least 3:1. Results of `write!`
+//! are ignored, because writing to a `String` cannot fail.
 
 use std::fmt::Write;
 
@@ -15,7 +16,7 @@ use crate::allocate::Allocation;
 
 const WIDTH: f64 = 860.0;
 const HEIGHT: f64 = 430.0;
-/// The plot's edges within the figure.
+/// The edges of the plot within the figure.
 const LEFT: f64 = 72.0;
 const RIGHT: f64 = 776.0;
 const TOP: f64 = 92.0;
@@ -48,11 +49,14 @@ const STYLE: &str = "\
 }
 ";
 
-/// Returns a standalone SVG of an allocation: realised sparsities as a line, importances as bars, the target dashed.
+/// Returns a standalone SVG of an allocation: realised sparsities as a line, importances as bars, the target
+/// as a dashed line.
 ///
-/// Sparsity is read on the left axis, importance on the right one; the latter starts at 0 unless all importances lie within a
-/// quarter of their size, and says so when it does not. Without importances there are neither bars nor a right axis. Each unit has
-/// a tooltip. Works for one unit to a few hundred: labels thin out, bars join under one outline. The text may be saved as a file or put into a page.
+/// Sparsity uses the left axis and importance the right one. The importance axis starts at 0, unless all
+/// importances lie within a quarter of their size; its title then says so. Without importances there are
+/// neither bars nor a right axis. Each unit has a tooltip. The figure suits one to several hundred units:
+/// with many units, fewer get labels, and bars share one outline. The text can be saved as a file or embedded
+/// in a page.
 pub fn allocation_figure(allocation: &Allocation, title: &str) -> String {
     let figure = Figure::new(allocation);
     let mut svg = format!(
@@ -94,12 +98,12 @@ impl<'a> Figure<'a> {
         }
     }
 
-    /// Returns the width that each unit has.
+    /// Returns the width of one unit.
     fn step(&self) -> f64 {
         (RIGHT - LEFT) / self.sparsity.len().max(1) as f64
     }
 
-    /// Returns a unit's centre.
+    /// Returns the horizontal centre of a unit.
     fn x(&self, unit: usize) -> f64 {
         LEFT + (unit as f64 + 0.5) * self.step()
     }
@@ -185,7 +189,8 @@ impl<'a> Figure<'a> {
         }
     }
 
-    /// Draws bars without gaps under one outline: gaps between many narrow bars would read as a pattern of their own.
+    /// Draws adjoining bars under one outline, because gaps between many narrow bars would look like a
+    /// pattern.
     fn skyline(&self, svg: &mut String, base: f64, ends: impl Iterator<Item = Option<f64>>) {
         let step = self.step();
         let mut path = String::new();
@@ -212,7 +217,7 @@ impl<'a> Figure<'a> {
         let widest = labels.iter().map(|(_, label)| label.chars().count()).max().unwrap_or(1);
         let room = (RIGHT - LEFT) / (7.0 * widest as f64 + 9.0);
         let stride = label_stride(labels.len(), room as usize);
-        // Labels that begin a group of units stand at its first unit.
+        // Labels of groups of units are placed at the group's first unit.
         for (index, (unit, label)) in labels.iter().enumerate() {
             if index % stride == 0 {
                 let x = self.x(*unit);
@@ -230,7 +235,7 @@ impl<'a> Figure<'a> {
         let points: Vec<(f64, f64)> = (self.sparsity.iter().enumerate())
             .map(|(unit, &sparsity)| (self.x(unit), y(self.axis.position(sparsity))))
             .collect();
-        // Projections that stand side by side are of different kinds: a line between them would tell of nothing.
+        // Adjacent projections are of different kinds, so a line between them would mean nothing.
         let joined = self.allocation.units.iter().any(|unit| unit.projections.len() != 1);
         let mut path = String::new();
         for (index, (x, y)) in points.iter().enumerate() {
@@ -245,7 +250,7 @@ impl<'a> Figure<'a> {
             "<path class=\"halo\" stroke-width=\"{halo:.1}\" d=\"{path}\"/>\n\
              <path class=\"line\" stroke-width=\"{width}\" d=\"{path}\"/>"
         );
-        // Below this the markers would run into one another.
+        // At smaller steps, the markers would overlap.
         if joined && step >= 3.5 {
             let radius = (0.28 * step).clamp(1.6, 4.5);
             let edge = if step < 9.0 { 0.5 } else { 1.2 };
@@ -276,7 +281,8 @@ impl<'a> Figure<'a> {
     }
 }
 
-/// Returns an axis in percent around the sparsities and the target, at least a few points wide so that rounding does not look large.
+/// Returns an axis in percent around the sparsities and the target, at least a few points wide so that
+/// rounding does not look large.
 fn sparsity_axis(sparsity: &[f64], target: f64) -> Axis {
     let low = sparsity.iter().copied().fold(target, f64::min);
     let high = sparsity.iter().copied().fold(target, f64::max);
@@ -284,10 +290,10 @@ fn sparsity_axis(sparsity: &[f64], target: f64) -> Axis {
     Axis::over((low - margin).max(0.0), (high + margin).min(100.0), 5)
 }
 
-/// Returns the units to label with their labels, and the axis' title.
+/// Returns the labelled units with their labels, and the axis title.
 ///
-/// Names that are a word and a number (`block 3`) are labelled by the number. Modules' names are labelled where their first number,
-/// the block, changes; and others by their index.
+/// Names made of a word and a number (`block 3`) are labelled by the number. Module names are labelled where
+/// their first number, the block, changes, and other names by their index.
 fn unit_labels(names: &[String]) -> (Vec<(usize, String)>, String) {
     let indexes = || (0..names.len()).map(|unit| (unit, unit.to_string())).collect();
     let numbered: Option<Vec<(&str, &str)>> =
@@ -316,12 +322,12 @@ fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Returns the height of a position from 0, the bottom of the plot, to 1, its top.
+/// Returns the vertical pixel position of a value from 0, the bottom of the plot, to 1, its top.
 fn y(position: f64) -> f64 {
     BOTTOM - position * (BOTTOM - TOP)
 }
 
-/// Writes a vertical axis' title, read from below.
+/// Writes a vertical axis title, which reads upwards.
 fn side_title(svg: &mut String, x: f64, content: &str) {
     let (middle, content) = ((TOP + BOTTOM) / 2.0, escaped(content));
     let _ = writeln!(

@@ -1,9 +1,9 @@
-//! A forecast of work as text.
+//! A forecast of work, as text.
 
 use super::number::{bytes, grouped, significant};
 use crate::forecast::{Amount, Forecast};
 
-/// Returns a forecast as text: a row for each step, and what its memory and its disk hold.
+/// Returns a forecast as text: a row per step, and the breakdown of its memory and disk use.
 pub fn text(forecast: &Forecast) -> String {
     let model = &forecast.model;
     let machine = &forecast.machine;
@@ -16,7 +16,7 @@ pub fn text(forecast: &Forecast) -> String {
     );
     let free = machine.free_memory.map_or(String::new(), |free| format!(", {} of memory free", bytes(free)));
     out.push_str(&format!(
-        "machine  {} threads, {} GFLOP/s, {} million weights read a second{free}\n\n",
+        "machine  {} threads, {} GFLOP/s, {} million weights read per second{free}\n\n",
         machine.threads,
         significant(machine.operations / 1e9, 3),
         grouped((machine.weights / 1e6) as u64)
@@ -38,7 +38,7 @@ pub fn text(forecast: &Forecast) -> String {
     out.push_str(&row("all", forecast.tokens, forecast.seconds, forecast.memory, forecast.disk));
     if forecast.mapped > 0 {
         out.push_str(&format!(
-            "\nUp to {} of the model's files are mapped as well; the system takes these pages back where memory is short.\n",
+            "\nUp to {} of the model's files are mapped as well; the system reclaims these pages when memory is short.\n",
             bytes(forecast.mapped)
         ));
     }
@@ -55,7 +55,7 @@ pub fn text(forecast: &Forecast) -> String {
     out
 }
 
-/// Returns a time in its unit.
+/// Returns a time in a suitable unit.
 fn time(seconds: f64) -> String {
     let (number, unit) = match seconds {
         _ if seconds < 0.1 => return "< 0.1 s".to_owned(),

@@ -1,4 +1,4 @@
-//! A table that can be shown in a terminal, in Markdown and in HTML.
+//! A table that can be rendered for a terminal, in Markdown, in LaTeX and in HTML.
 
 use comfy_table::{Attribute, Cell};
 
@@ -7,23 +7,23 @@ use crate::report::number::{shortened, truncated};
 use crate::report::svg::escaped;
 use crate::report::table::{GAP, align, bare};
 
-/// The fewest characters that a column which gives way keeps.
+/// The minimum width in characters of a shortened column.
 const LEAST: usize = 12;
 
-/// Which column gives way when a line is too long, and where its texts are cut.
+/// The column that is shortened when a line is too long, and where its texts are cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Flexible {
-    /// In the middle: a name, whose ends tell it from others.
+    /// Cut in the middle: a name, whose ends tell it from others.
     Name(usize),
-    /// At the end: a formula.
+    /// Cut at the end: a formula.
     Formula(usize),
 }
 
-/// Rows under a head.
+/// A table of rows under a head.
 #[derive(Clone, Debug)]
 pub(super) struct Grid {
     pub(super) head: Vec<String>,
-    /// Whether a column holds numbers, which stand at its right.
+    /// Whether a column holds numbers, which are aligned right.
     pub(super) numbers: Vec<bool>,
     pub(super) rows: Vec<Line>,
     pub(super) flexible: Flexible,
@@ -32,7 +32,7 @@ pub(super) struct Grid {
 /// A row.
 #[derive(Clone, Debug)]
 pub(super) struct Line {
-    /// The name that style sheets know its kind by.
+    /// The CSS class of the row's kind.
     pub(super) class: &'static str,
     pub(super) cells: Vec<Field>,
 }
@@ -41,7 +41,7 @@ pub(super) struct Line {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Field {
     pub(super) text: String,
-    /// Whether it is the best of its column.
+    /// Whether it is the best in its column.
     pub(super) best: bool,
 }
 
@@ -52,7 +52,7 @@ impl Field {
 }
 
 impl Grid {
-    /// Returns the table for a terminal, a star behind what is best; ends with a new line.
+    /// Returns the table for a terminal, with a star after the best values; ends with a newline.
     pub(super) fn text(&self, options: &TableOptions) -> String {
         let grid = self.fitted(options);
         let mut table = bare(options);
@@ -68,14 +68,15 @@ impl Grid {
         table.trim_fmt() + "\n"
     }
 
-    /// Returns the table with marks in place, ASCII where wanted, and its flexible column cut so that lines fit.
+    /// Returns the table with its marks inserted, in ASCII if wanted, and with its flexible column shortened
+    /// so that lines fit.
     fn fitted(&self, options: &TableOptions) -> Self {
         let mut grid = self.clone();
         let marked: Vec<bool> =
             (0..self.head.len()).map(|column| self.rows.iter().any(|line| line.is_best(column))).collect();
         for line in &mut grid.rows {
             for (field, marked) in line.cells.iter_mut().zip(&marked) {
-                // All cells of the column, so that their digits stay under each other.
+                // Applies to all cells of the column, so that their digits stay aligned.
                 if *marked {
                     field.text.push_str(if field.best { " *" } else { "  " });
                 }
@@ -109,7 +110,7 @@ impl Grid {
         grid
     }
 
-    /// Returns the table without some of its columns.
+    /// Returns the table without the columns with these titles.
     pub(super) fn without(mut self, columns: &[&str]) -> Self {
         let kept: Vec<bool> = self.head.iter().map(|title| !columns.contains(&title.as_str())).collect();
         let mut at = 0..;
@@ -130,7 +131,7 @@ impl Grid {
         head.chain(cells).map(|text| text.chars().count()).max().unwrap_or(0)
     }
 
-    /// Returns the table in Markdown, what is best in bold; ends with a new line.
+    /// Returns the table in Markdown, with the best values in bold; ends with a newline.
     pub(super) fn markdown(&self) -> String {
         let plain = |text: &str| text.replace('|', "\\|").replace('\n', " ");
         let row = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
@@ -146,7 +147,8 @@ impl Grid {
         out
     }
 
-    /// Returns the table in LaTeX, for the package booktabs, what is best in bold; ends with a new line.
+    /// Returns the table in LaTeX for the package booktabs, with the best values in bold; ends with a
+    /// newline.
     pub(super) fn latex(&self, caption: &str) -> String {
         let plain = |text: &str| {
             let text = text
@@ -176,7 +178,7 @@ impl Grid {
         out
     }
 
-    /// Returns the table in HTML, under a caption.
+    /// Returns the table in HTML, with a caption.
     pub(super) fn html(&self, caption: &str) -> String {
         let side =
             |column: usize| if self.numbers.get(column) == Some(&true) { " class=\"number\"" } else { "" };

@@ -6,13 +6,13 @@ use super::axis::Axis;
 pub(super) struct Importances {
     pub(super) values: Vec<Option<f64>>,
     pub(super) axis: Axis,
-    /// Where bars begin, from 0 to 1 of the axis.
+    /// The start of bars, from 0 to 1 of the axis.
     pub(super) base: f64,
     pub(super) title: String,
 }
 
 impl Importances {
-    /// Returns nothing when no unit has a finite importance.
+    /// Returns `None` if no unit has a finite importance.
     pub(super) fn new(importances: impl Iterator<Item = Option<f64>>) -> Option<Self> {
         let finite = |value: Option<f64>| value.filter(|value| value.is_finite());
         let mut values: Vec<Option<f64>> = importances.map(finite).collect();
@@ -25,7 +25,7 @@ impl Importances {
         let exponent = if most > 0.0 { most.log10().floor() as i32 } else { 0 };
         let exponent = if (-2..=4).contains(&exponent) { 0 } else { exponent };
         for value in values.iter_mut().flatten() {
-            // In two halves: the power for a subnormal importance would overflow.
+            // In two halves, because the power for a subnormal importance would overflow.
             let half = exponent / 2;
             *value = *value / 10.0_f64.powi(half) / 10.0_f64.powi(exponent - half);
         }
@@ -34,14 +34,14 @@ impl Importances {
 
         let size = least.abs().max(most.abs());
         let spread = most - least;
-        // Equal but for rounding is equal: nothing there is worth a closer look.
+        // Importances that differ only by rounding count as equal, so the axis does not zoom in on them.
         let zoomed = least * most > 0.0 && spread < 0.25 * size && spread > 1e-5 * size;
         let (low, high) = if zoomed {
             (least - 0.2 * spread, most + 0.04 * spread)
         } else if size == 0.0 {
             (0.0, 1.0)
         } else {
-            // Room above, so that the largest does not touch the edge.
+            // Leaves room above, so that the largest bar does not touch the edge.
             let margin = 0.04 * (most.max(0.0) - least.min(0.0));
             let below = if least < 0.0 { least - margin } else { 0.0 };
             (below, if most > 0.0 { most + margin } else { 0.0 })
@@ -52,7 +52,7 @@ impl Importances {
             notes.push(format!("×10{}", superscript(exponent)));
         }
         if zoomed {
-            notes.push("axis not from 0".to_owned());
+            notes.push("axis does not start at 0".to_owned());
         }
         let title = if notes.is_empty() {
             "importance".to_owned()

@@ -1,4 +1,5 @@
-//! What `allot explain` says of the language beside its operators: keywords, symbols, types, units and diagnostics' codes.
+//! The language words that `allot explain` knows, in addition to operators: keywords, symbols, types, units
+//! and diagnostic codes.
 
 use serde::Serialize;
 
@@ -6,13 +7,13 @@ use serde::Serialize;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Word {
-    /// How it is written.
+    /// The word as written in scripts.
     pub name: &'static str,
-    /// What kind of word it is.
+    /// Kind of word, such as keyword or type.
     pub kind: &'static str,
-    /// What it means.
+    /// Meaning of the word.
     pub text: &'static str,
-    /// A script that uses it, without a mistake.
+    /// A correct script that uses it.
     pub example: &'static str,
 }
 
@@ -20,69 +21,69 @@ const fn word(name: &'static str, kind: &'static str, text: &'static str, exampl
     Word { name, kind, text, example }
 }
 
-/// Every word, in the order in which they are listed.
+/// Every word, in listing order.
 pub const WORDS: &[Word] = &[
     word(
         "let",
         "keyword",
-        "Gives a value a name: `let NAME = VALUE`. Later lines use the name; nothing is computed twice.",
+        "Names a value: `let NAME = VALUE`. Later lines can use the name; the value is computed once.",
         "let outliers = mean(score > 5 * mean(score))\noutliers |> scale",
     ),
     word(
         "metric",
         "keyword",
-        "Says how weights are scored: `metric VALUE`, where the value is a Matrix. `score` stands for it in the allocation, and pruning \
-         chooses the weights with the lowest scores. `metric(per = matrix)` compares the weights of a whole matrix, \
+        "Defines how weights are scored: `metric VALUE`, where the value is a Matrix. `score` stands for it in the allocation, and pruning \
+         removes the weights with the lowest scores. `metric(per = matrix)` compares the weights of a whole matrix, \
          `metric(per = row)`, the default, those of each row.",
         "metric(per = row) abs(weight) * input_norm\nmean(score) |> scale",
     ),
     word(
         "unit",
         "keyword",
-        "Says what gets a ratio of its own: `unit block` (the default), `unit projection` or `unit row`.",
+        "Sets the allocation unit, which gets its own ratio: `unit block` (the default), `unit projection` or `unit row`.",
         "unit projection\nmean(score) |> scale",
     ),
     word(
         "per",
         "option",
-        "Says among which weights a metric's scores are compared: `row` or `matrix`.",
+        "Sets the group of weights within which a metric's scores are compared: `row` or `matrix`.",
         "metric(per = matrix) abs(weight)\nuniform()",
     ),
     word(
         "over",
         "option",
-        "Makes a reduction run along one side of each linear: `over = inputs` leaves one value for each output channel, an Output, and \
-         `over = outputs` one for each input channel, an Input.",
+        "Makes a reduction run along one side of each linear: `over = inputs` gives one value for each output channel (an Output), and \
+         `over = outputs` one for each input channel (an Input).",
         "mean(std(score, over = inputs)) |> scale",
     ),
     word(
         "|>",
         "symbol",
-        "Hands a value on: `x |> f(y)` is `f(x, y)`. A pipeline reads in the order in which it is computed, and ends in an allocator.",
+        "Passes a value on: `x |> f(y)` is `f(x, y)`. A pipeline reads in the order of computation, and ends in an allocator.",
         "score |> log |> mean |> scale(lambda = 0.1)",
     ),
     word(
         "?",
         "symbol",
-        "A hole, which may stand wherever a value, a stage or a parameter can. `allot check` says what fits there.",
+        "A hole, which can replace any value, stage or parameter. `allot check` lists what fits there.",
         "mean(score) |> scale",
     ),
     word(
         "#",
         "symbol",
-        "Begins a comment, which runs to the end of the line.",
+        "Starts a comment, which runs to the end of the line.",
         "uniform()  # the same ratio for all",
     ),
     word(
         "Number",
         "type",
-        "One value: a constant, or `target`, the sparsity asked for.",
+        "One value: a constant, or `target`, the requested sparsity.",
         "ramp(beta = 0.1 * 0.5)",
     ),
     word(
         "Layer",
         "type",
-        "One value for each allocation unit, block or projection. Allocators take one.",
+        "One value for each allocation unit, a block or a projection. Allocators take one.",
         "mean(score) + depth |> scale",
     ),
     word(
@@ -100,13 +101,13 @@ pub const WORDS: &[Word] = &[
     word(
         "Matrix",
         "type",
-        "One value for each weight, such as `weight` and `score`. Reductions make a Layer of it.",
+        "One value for each weight, such as `weight` and `score`. Reductions turn it into a Layer.",
         "mean(score) |> scale",
     ),
     word(
         "Sparsity",
         "type",
-        "One ratio from 0 to 1 for each unit, whose mean over all weights is the target. Allocators make one, and a script ends in it.",
+        "One ratio from 0 to 1 for each unit, whose mean over all weights is the target. Allocators produce one, and every script ends with it.",
         "mean(score) |> scale",
     ),
     word(
@@ -129,10 +130,10 @@ pub const WORDS: &[Word] = &[
     ),
 ];
 
-/// The page that explains every diagnostic, which is made of the code.
+/// The page that explains every diagnostic, generated from the code.
 const DIAGNOSTICS: &str = include_str!("../../docs/reference/diagnostics.md");
 
-/// Returns the word of a name.
+/// Returns the word with a name.
 pub fn find(name: &str) -> Option<&'static Word> {
     WORDS.iter().find(|word| word.name == name)
 }
@@ -152,7 +153,7 @@ pub fn codes() -> Vec<&'static str> {
     headings.chain(rows).collect()
 }
 
-/// Returns what a diagnostic's code means, with an example; `None` for a word that is no code.
+/// Returns the meaning of a diagnostic code, with an example; `None` if the word is not a code.
 pub fn diagnostic(code: &str) -> Option<String> {
     let row = DIAGNOSTICS.lines().find_map(|line| line.strip_prefix(&format!("| `{code}` | ")));
     if let Some(row) = row {

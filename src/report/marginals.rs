@@ -6,7 +6,7 @@ use super::number::{grouped, percent, significant};
 use super::table::without_shared;
 use crate::descent::flatness::Flatness;
 
-/// Returns a table of units with their marginal damage, and what it comes to; ends with a new line.
+/// Returns a table of units with their marginal damage, and a summary; ends with a newline.
 pub fn text(flatness: &Flatness, options: &TableOptions) -> String {
     let mut sizes: Vec<f64> = flatness.units.iter().map(|it| it.marginal.abs()).collect();
     sizes.sort_by(f64::total_cmp);
@@ -36,7 +36,7 @@ fn summary(flatness: &Flatness) -> String {
     let agreement =
         |reliability: Option<f64>| reliability.map_or_else(|| "–".to_owned(), |it| significant(it, 2));
     let mut lines = format!(
-        "marginal: nats for each of a million weights more that is pruned, to first order; ±: its standard error over windows\n\
+        "marginal: first-order rise of the loss in nats per million additional pruned weights; ±: its standard error over windows\n\
          unevenness {} (interquartile range over median size; flat is stationary), reliability {}\n",
         significant(flatness.unevenness, 2),
         agreement(flatness.reliability),
@@ -49,7 +49,7 @@ fn summary(flatness: &Flatness) -> String {
         ));
     }
     lines.push_str(&format!(
-        "loss {:.4} nats, {} tokens; a pass back counts as two forward\n",
+        "loss {:.4} nats, {} tokens; a backward pass counts as two forward passes\n",
         flatness.loss,
         grouped(flatness.tokens)
     ));

@@ -1,7 +1,7 @@
-//! What people look at: diagnostics under the code, tables for a terminal, figures as SVG.
+//! Output for people: diagnostics under the code, tables for a terminal, figures as SVG.
 //!
-//! Everything here returns a `String` that depends on its arguments alone: the caller knows the terminal's width, whether
-//! to colour (`NO_COLOR`), and where the text goes.
+//! Every function here returns a `String` that depends only on its arguments: the caller knows the terminal's
+//! width, whether to colour (`NO_COLOR`), and where the text goes.
 
 mod axis;
 pub mod catalogue;

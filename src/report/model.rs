@@ -1,13 +1,14 @@
-//! What a model's folder holds, for people.
+//! The contents of a model's folder, as text for people.
 
 use super::number::{bytes, grouped, percent};
 use crate::model::ModelSummary;
 
-/// Returns the summary of a model as text: a fact a line, then the projections of a block.
+/// Returns the summary of a model as text: one fact per line, then the projections of a block.
 pub fn summary(summary: &ModelSummary) -> String {
     let types: Vec<String> =
         summary.bytes_by_type.iter().map(|(name, size)| format!("{name} {}", bytes(*size))).collect();
     let zeros = summary.zeros as f64 / summary.block_parameters.max(1) as f64;
+    let files = if summary.files == 1 { "1 file".to_owned() } else { format!("{} files", summary.files) };
     let tied = if summary.tied { "tied to the input's" } else { "its own" };
     let facts = [
         ("architecture", format!("{} (model_type {})", summary.architecture, summary.model_type)),
@@ -28,13 +29,13 @@ pub fn summary(summary: &ModelSummary) -> String {
         (
             "parameters",
             format!(
-                "{}, of which {} can be pruned",
+                "{}, {} of them prunable",
                 grouped(summary.parameters),
                 grouped(summary.block_parameters)
             ),
         ),
-        ("zeros", format!("{} of those that can be pruned", percent(zeros, 2))),
-        ("stored", format!("{} in {} files: {}", bytes(summary.bytes), summary.files, types.join(", "))),
+        ("zeros", format!("{} of the prunable ones", percent(zeros, 2))),
+        ("stored", format!("{} in {files}: {}", bytes(summary.bytes), types.join(", "))),
         (
             "in memory",
             format!(
@@ -71,7 +72,8 @@ pub fn summary(summary: &ModelSummary) -> String {
     out
 }
 
-/// Says with which tokens the tokenizer begins and ends each text, and which file decides that.
+/// Returns the tokens that the tokenizer adds at the start and end of each text, and the file that decides
+/// this.
 fn texts(summary: &ModelSummary) -> String {
     let Some(special) = &summary.special_tokens else {
         let problem = summary.tokenizer_problem.as_deref().unwrap_or_default();

@@ -1,6 +1,6 @@
-//! Numbers as text, the same in every table and figure.
+//! Numbers as text, in the same format in every table and figure.
 
-/// Returns a count with its digits in groups of three: `6476005376` is `6,476,005,376`.
+/// Returns a count with its digits grouped by threes: `6476005376` is `6,476,005,376`.
 pub fn grouped(count: u64) -> String {
     let digits = count.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
@@ -15,8 +15,8 @@ pub fn grouped(count: u64) -> String {
 
 /// Returns a number with `digits` significant digits: `0.05`, four digits, is `0.05000`.
 ///
-/// Numbers from 0.001 to 999,999 are written out, others with an exponent (`1.234e-7`). Zero is `0`, and what is not finite is `inf`,
-/// `-inf` or `NaN`. `digits` counts from 1; 0 is taken as 1.
+/// Numbers from 0.001 to 999,999 are written in full, others with an exponent (`1.234e-7`). Zero is `0`, and
+/// numbers that are not finite are `inf`, `-inf` or `NaN`. If `digits` is 0, one digit is used.
 pub fn significant(number: f64, digits: usize) -> String {
     if number == 0.0 || !number.is_finite() {
         // Not -0.
@@ -24,7 +24,7 @@ pub fn significant(number: f64, digits: usize) -> String {
     }
     let decimals = digits.max(1) - 1;
     let scientific = format!("{number:.decimals$e}");
-    // Read from the rounded text: 9.9999 rounds to 10.00, not to 10.000.
+    // The exponent is read from the rounded text: 9.9999 rounds to 10.00, not to 10.000.
     let exponent = scientific.split('e').nth(1).and_then(|text| text.parse().ok());
     match exponent {
         Some(exponent @ -3..=5) => {
@@ -35,12 +35,12 @@ pub fn significant(number: f64, digits: usize) -> String {
     }
 }
 
-/// Returns a share as a percentage with `decimals` decimals: `0.7`, one decimal, is `70.0%`.
+/// Returns a share as a percentage with `decimals` decimals: `0.7` with one decimal is `70.0%`.
 pub fn percent(share: f64, decimals: usize) -> String {
     format!("{:.decimals$}%", 100.0 * share)
 }
 
-/// Returns a number of bytes in the largest binary unit that it fills: `1536` is `1.5 KiB`.
+/// Returns a number of bytes in the largest binary unit with a value of at least 1: `1536` is `1.5 KiB`.
 pub fn bytes(count: u64) -> String {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
     if count < 1024 {
@@ -48,7 +48,7 @@ pub fn bytes(count: u64) -> String {
     }
     let mut amount = count as f64 / 1024.0;
     let mut unit = 0;
-    // 1023.95 would be printed as 1024.0 of the smaller unit.
+    // 1023.95 would print as 1024.0 in the smaller unit.
     while amount >= 1023.95 && unit + 1 < UNITS.len() {
         amount /= 1024.0;
         unit += 1;
@@ -56,9 +56,10 @@ pub fn bytes(count: u64) -> String {
     format!("{amount:.1} {}", UNITS[unit])
 }
 
-/// Returns the text cut in its middle to at most `width` characters, with `ellipsis` where something is missing.
+/// Returns the text shortened in the middle to at most `width` characters, with `ellipsis` in place of the
+/// removed part.
 ///
-/// The middle, because a module's name begins with its block and ends with its kind.
+/// The middle is removed because a module's name starts with its block and ends with its kind.
 pub fn shortened(text: &str, width: usize, ellipsis: &str) -> String {
     let length = text.chars().count();
     if length <= width {
@@ -72,7 +73,8 @@ pub fn shortened(text: &str, width: usize, ellipsis: &str) -> String {
     format!("{start}{mark}{end}")
 }
 
-/// Returns the text cut at its end to at most `width` characters, with `ellipsis` where something is missing.
+/// Returns the text shortened at the end to at most `width` characters, with `ellipsis` in place of the
+/// removed part.
 pub fn truncated(text: &str, width: usize, ellipsis: &str) -> String {
     if text.chars().count() <= width {
         return text.to_owned();

@@ -1,6 +1,7 @@
-//! Figures as PDF, for LaTeX: an SVG on a page of its own size, with selectable text in embedded fonts of this machine.
+//! Figures as PDF for LaTeX: an SVG on a page of its size, with selectable text in embedded fonts of this
+//! machine.
 
-/// Why a figure cannot become PDF.
+/// The reason why a figure cannot be written as PDF.
 #[derive(Debug, thiserror::Error)]
 pub enum PdfError {
     /// The text is not SVG.
@@ -9,31 +10,31 @@ pub enum PdfError {
     /// The machine has no fonts.
     #[error("this machine has no fonts to write its text with; install one, such as DejaVu Sans")]
     NoFont,
-    /// The machine's fonts lack characters that the figure has.
+    /// The machine's fonts lack characters of the figure.
     #[error(
-        "no font of this machine has the characters of `{text}`; install one that has, such as DejaVu Sans"
+        "no font of this machine has the characters of `{text}`; install one that has them, such as DejaVu Sans"
     )]
     NoGlyph {
         /// The text.
         text: String,
     },
-    /// PDF cannot hold it.
+    /// The figure cannot be written as PDF.
     #[error("it cannot be written as PDF: {0}")]
     Write(String),
-    /// This build has no writer of PDF.
+    /// This build does not contain the PDF writer.
     #[error("this allot was built without the feature `pdf`; build it with `--features pdf`")]
     NotBuilt,
 }
 
-/// Returns an SVG figure as a PDF of one page; the same bytes for the same figure and fonts.
+/// Returns an SVG figure as a PDF with one page. The same figure and fonts give the same bytes.
 ///
 /// # Errors
-/// When it is not SVG, a text has no font, or PDF cannot hold it.
+/// When the figure is not SVG, a text has no font, or it cannot be written as PDF.
 pub fn pdf(svg: &str) -> Result<Vec<u8>, PdfError> {
     written::page(svg)
 }
 
-/// The writer, where it is built.
+/// The PDF writer, if it is built.
 #[cfg(feature = "pdf")]
 mod written {
     use krilla::Document;
@@ -44,7 +45,7 @@ mod written {
 
     use super::PdfError;
 
-    /// Fonts that stand for `sans-serif`; the first one that the machine has is taken.
+    /// Fonts for `sans-serif`; the first one on the machine is used.
     const SANS_SERIF: [&str; 6] =
         ["DejaVu Sans", "Liberation Sans", "Noto Sans", "Helvetica", "Arial", "Roboto"];
 
@@ -75,7 +76,7 @@ mod written {
         document.finish().map_err(|error| PdfError::Write(format!("{error:?}")))
     }
 
-    /// Refuses texts that would be left out, or drawn as boxes, because a font or a character is missing.
+    /// Refuses texts that would be left out or drawn as boxes, because a font or a character is missing.
     fn check_texts(group: &Group) -> Result<(), PdfError> {
         for node in group.children() {
             match node {
@@ -95,7 +96,7 @@ mod written {
     }
 }
 
-/// Stands for the writer.
+/// Replaces the writer in builds without it.
 #[cfg(not(feature = "pdf"))]
 mod written {
     use super::PdfError;
@@ -138,7 +139,7 @@ mod tests {
 
     #[test]
     fn text_without_a_font_that_has_its_characters_is_refused() {
-        // A private character that no font of a system has.
+        // A private character that no system font contains.
         let figure = FIGURE.replace("sparsity", "\u{10f000}");
         match pdf(&figure) {
             Err(PdfError::NoGlyph { text }) => assert_eq!(text, "\u{10f000}"),

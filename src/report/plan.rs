@@ -1,4 +1,4 @@
-//! How a script is evaluated: `allot check --plan`.
+//! The evaluation plan of a script, as shown by `allot check --plan`.
 
 use serde::Serialize;
 
@@ -7,15 +7,15 @@ use crate::lang::print;
 use crate::lang::program::{Metric, Script};
 use crate::lang::types::{Over, Type};
 
-/// What the evaluation of a script reads and keeps.
+/// The reads, rounds and reductions of a script's evaluation.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PlanData {
     /// How many times all weights are read.
     pub reads: usize,
-    /// How many rounds of reductions follow on each other.
+    /// Number of successive rounds of reductions.
     pub rounds: usize,
-    /// The reductions, in the order in which they are computed.
+    /// The reductions, in the order of computation.
     pub reductions: Vec<ReductionData>,
 }
 
@@ -23,19 +23,19 @@ pub struct PlanData {
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ReductionData {
-    /// Its round, from 1.
+    /// Round of the reduction, counted from 1.
     pub round: usize,
-    /// The read of the weights that it belongs to, from 1; 0 when it needs none.
+    /// Read of the weights that it belongs to, counted from 1; 0 if it needs none.
     pub read: usize,
-    /// What it computes.
+    /// Name of the reduction.
     pub reduction: String,
-    /// The sub-expression that it is for.
+    /// The sub-expression that it is computed for.
     pub expression: String,
-    /// What it keeps beside its sums.
+    /// Memory that it needs in addition to its sums.
     pub buffer: &'static str,
 }
 
-/// Returns the plan of a script, with `metric` for its score unless it has its own.
+/// Returns the plan of a script; `metric` defines the score of a script without its own.
 pub fn plan(script: &Script, metric: &Metric) -> PlanData {
     let metric = script.metric.as_ref().unwrap_or(metric);
     let importance = script.allocator().and_then(|allocator| allocator.importance);
@@ -69,7 +69,7 @@ pub fn plan(script: &Script, metric: &Metric) -> PlanData {
         })
         .collect();
     reductions.sort_by_key(|reduction| reduction.round);
-    // An allocator that takes a Matrix counts its values in three more reads.
+    // An allocator on a Matrix counts its values in three more reads.
     let threshold = plan.roots.iter().any(|root| plan.steps[*root].of_type == Type::Matrix);
     PlanData {
         reads: plan.reads() + if threshold { 3 } else { 0 },

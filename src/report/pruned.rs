@@ -1,11 +1,11 @@
-//! What pruning did, for people.
+//! The results of pruning, as text for people.
 
 use std::path::Path;
 
 use super::number::{grouped, percent};
 use crate::prune::Report;
 
-/// Returns a summary of what pruning did: a line for each block, what is worth a warning, and the whole.
+/// Returns a summary of the pruning: a line per block, the warnings, and the totals.
 pub fn text(report: &Report, folder: &Path) -> String {
     let mut out = String::new();
     let blocks = report.linears.iter().map(|linear| linear.block + 1).max().unwrap_or(0);

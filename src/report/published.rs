@@ -1,4 +1,4 @@
-//! Published scripts, and scripts of one's own: listed, and shown whole.
+//! Published scripts and the user's own scripts, listed or shown in full.
 
 use serde::Serialize;
 
@@ -13,26 +13,26 @@ use crate::lang::{canonical, latex, print};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Listed {
-    /// The name.
+    /// Name in commands.
     pub name: &'static str,
-    /// What it decides.
+    /// The part of a model that it decides on.
     pub decides: Decides,
-    /// Where it comes from.
+    /// Source in the literature.
     pub source: String,
 }
 
-/// What a function decides.
+/// The part of a model that a function decides on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Decides {
-    /// How much each block loses.
+    /// The ratio of each block.
     Blocks,
-    /// How much each projection loses.
+    /// The ratio of each projection.
     Projections,
-    /// How much each row loses.
+    /// The ratio of each row.
     Rows,
-    /// Which weights go.
+    /// Which weights are pruned.
     Weights,
 }
 
@@ -69,12 +69,13 @@ pub fn scripts() -> Vec<Listed> {
     PUBLISHED.iter().filter_map(|it| row(it.name)).collect()
 }
 
-/// Returns the programs that `compare` and a search's controls know, each by its key and by what tables call it.
+/// Returns the programs available to `compare` and as controls of a search, as pairs of key and name in
+/// tables.
 pub fn programs() -> Vec<(&'static str, &'static str)> {
     Baseline::ALL.iter().map(|program| (program.key(), program.name())).collect()
 }
 
-/// Returns the list of all that commands know by name; ends with a new line.
+/// Returns the list of everything that commands know by name; ends with a newline.
 pub fn list(options: &TableOptions) -> String {
     let grid = |head: Vec<&str>, rows: Vec<Vec<String>>| {
         let last = head.len() - 1;
@@ -100,30 +101,31 @@ pub fn list(options: &TableOptions) -> String {
     )
 }
 
-/// A script, with all that can be said of it without a model.
+/// A script, with everything known about it without a model.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Shown {
-    /// Its file, or its published name.
+    /// File of the script, or its published name.
     pub name: String,
-    /// Its text.
+    /// Text of the script.
     pub text: String,
-    /// What it decides.
+    /// The part of a model that it decides on.
     pub decides: Decides,
-    /// The statistics that it needs of a calibration text, Wanda scoring weights where it does not say how.
+    /// Statistics that it needs from a calibration text; a script without a metric uses Wanda's.
     pub needs: Vec<&'static str>,
-    /// How many operators and constants its allocation has.
+    /// Number of operators and constants in its allocation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<usize>,
-    /// Its normal form.
+    /// Normal form of the script.
     pub canonical: String,
-    /// The hash that names it.
+    /// Hash that identifies the script.
     pub hash: String,
-    /// It in LaTeX.
+    /// The script as LaTeX.
     pub latex: String,
 }
 
-/// Returns what can be said of a script without a model; `needs` are the statistics that it is evaluated with.
+/// Returns everything known about a script without a model; `needs` are the statistics that it is evaluated
+/// with.
 pub fn shown(name: &str, text: &str, script: &Script, needs: Vec<&'static str>) -> Shown {
     let normal = canonical::script(script);
     Shown {
@@ -139,7 +141,7 @@ pub fn shown(name: &str, text: &str, script: &Script, needs: Vec<&'static str>) 
 }
 
 impl Shown {
-    /// Returns it as text; ends with a new line.
+    /// Returns it as text; ends with a newline.
     pub fn page(&self) -> String {
         let needs = match self.needs[..] {
             [] => "the weights alone".to_owned(),

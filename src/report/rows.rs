@@ -1,4 +1,4 @@
-//! What rows lose, where they have ratios of their own: by projection, and row by row.
+//! The ratios of rows, if rows have their own: by projection, and row by row.
 
 use super::grid::{Field, Flexible, Grid, Line};
 use super::number::{grouped, percent};
@@ -6,9 +6,9 @@ use super::row_range::{Projection, projections};
 use super::table::{TableOptions, without_shared};
 use crate::allocate::Allocation;
 
-/// Returns a table of how the ratios of rows spread in each projection; ends with a new line.
+/// Returns a table of the distribution of row ratios in each projection; ends with a newline.
 ///
-/// The median is the lower one of an even count. Where no row has a ratio of its own, it says so.
+/// For an even count, the median is the lower one. If no row has its own ratio, a sentence says so.
 pub fn by_projection(allocation: &Allocation, options: &TableOptions) -> String {
     let all: Vec<Projection<'_>> = projections(allocation).collect();
     if all.is_empty() {
@@ -29,7 +29,7 @@ pub fn by_projection(allocation: &Allocation, options: &TableOptions) -> String 
         ];
         Line { class: "unit", cells: cells.map(Field::new).to_vec() }
     });
-    let head = ["projection", "rows", "least", "median", "most", "all lost"];
+    let head = ["projection", "rows", "lowest", "median", "highest", "all pruned"];
     Grid {
         head: head.map(str::to_owned).to_vec(),
         numbers: vec![false, true, true, true, true, true],
@@ -39,9 +39,10 @@ pub fn by_projection(allocation: &Allocation, options: &TableOptions) -> String 
     .text(options)
 }
 
-/// Returns a table of what each row loses of the first projection whose name is `module` or ends in it; ends with a new line.
+/// Returns a table of each row's ratio in the first projection whose name is `module` or ends with it; ends
+/// with a newline.
 ///
-/// `None` where there is no such projection whose rows have ratios of their own.
+/// `None` if there is no such projection whose rows have their own ratios.
 pub fn of_module(allocation: &Allocation, module: &str, options: &TableOptions) -> Option<String> {
     let is_it = |it: &Projection<'_>| {
         let name = &it.of.name;

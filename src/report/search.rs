@@ -1,7 +1,8 @@
-//! What a search found: as text for a terminal, as Markdown, and as one HTML page that needs neither a network nor a script.
+//! The results of a search: as text for a terminal, as Markdown, and as one HTML page that needs neither a
+//! network nor a script.
 //!
-//! All forms are made of the same rows (`rows`), so they say the same. They depend on the summary alone: the same search gives the
-//! same bytes.
+//! All forms are made from the same rows (`rows`), so they agree. They depend only on the summary: the same
+//! search gives the same bytes.
 
 mod curve;
 mod formula;

@@ -1,17 +1,18 @@
-//! A page's chart as a picture of its own, for a paper: SVG whose colours are literal, since few programs beside browsers know variables.
+//! A chart of a page as a separate SVG file for a paper. Its colours are literal, because few programs other
+//! than browsers support variables.
 
-/// The page's style sheet, of which a picture takes what charts need.
+/// The page's style sheet, from which the file takes the rules for charts.
 const STYLE: &str = include_str!("style.css");
 
-/// The font of a picture; a page sets it for its whole body.
+/// The font of the file; a page sets it for its whole body.
 const FONT: &str = ".chart { font-family: system-ui, -apple-system, \"Segoe UI\", Roboto, \"Noto Sans\", \"DejaVu Sans\", sans-serif; }";
 
-/// How wide a legend's sample is, and about how wide a character of its names.
+/// The width of a legend's sample, and the approximate width of a character of its names.
 const SAMPLE: f64 = 28.0;
 const CHARACTER: f64 = 7.0;
 
-/// Returns the first wide chart of a page's section as an SVG file in light colours, with its legend in a line under it; `None`
-/// where there is no chart.
+/// Returns the first wide chart of a page's section as an SVG file in light colours, with its legend in a
+/// line below it; `None` if there is no chart.
 pub(super) fn svg(section: &str) -> Option<String> {
     let start = section.find("<svg class=\"chart wide\"")?;
     let end = start + section[start..].find("</svg>")? + "</svg>".len();
@@ -40,7 +41,7 @@ pub(super) fn svg(section: &str) -> Option<String> {
     ))
 }
 
-/// Returns the width and height that a chart's `viewBox` says.
+/// Returns the width and height in a chart's `viewBox`.
 fn size(open: &str) -> Option<(f64, f64)> {
     let (_, rest) = open.split_once("viewBox=\"0 0 ")?;
     let (numbers, _) = rest.split_once('"')?;
@@ -48,7 +49,7 @@ fn size(open: &str) -> Option<(f64, f64)> {
     Some((width.parse().ok()?, height.parse().ok()?))
 }
 
-/// Returns what a section's legend shows: the drawing of each sample, and its name.
+/// Returns the entries of a section's legend: the drawing of each sample, and its name.
 fn legend(section: &str) -> Vec<(&str, &str)> {
     let Some((_, rest)) = section.split_once("<ul class=\"legend\"") else { return Vec::new() };
     let list = rest.split("</ul>").next().unwrap_or_default();
@@ -60,13 +61,13 @@ fn legend(section: &str) -> Vec<(&str, &str)> {
     list.split("<li>").skip(1).filter_map(entry).collect()
 }
 
-/// Returns the rules of a style sheet that are about charts, each variable replaced by its light value.
+/// Returns a style sheet's rules about charts, with each variable replaced by its light value.
 fn literal(style: &str) -> String {
     let root = style.split('}').next().unwrap_or_default();
     let values: Vec<(&str, &str)> =
         root.split(['{', ';']).filter_map(|part| part.trim().strip_prefix("--")?.split_once(": ")).collect();
     let mut rules = String::new();
-    // The page's own rules come first; among those of charts are some of how a page lays them out.
+    // The page's own rules come first; some rules about charts only concern their layout on the page.
     let charts = style.lines().skip_while(|line| !line.starts_with(".chart text"));
     let drawn = |line: &&str| {
         line.starts_with('.') && ["fill", "stroke", "font-size"].iter().any(|it| line.contains(it))
@@ -101,14 +102,14 @@ mod tests {
             "{svg}"
         );
         assert!(svg.contains("x=\"38\" y=\"116\">front</text>"), "{svg}");
-        // These would hide it, or make it as wide as a page.
+        // These rules would hide the chart, or stretch it to the width of a page.
         assert!(!svg.contains("display") && !svg.contains("100%"), "{svg}");
         assert!(!svg.contains("var(--") && !svg.contains("narrow\""), "{svg}");
         assert_eq!(svg.matches("<svg").count(), svg.matches("</svg>").count());
     }
 
     #[test]
-    fn where_there_is_no_chart_there_is_no_picture() {
+    fn a_section_without_a_chart_has_no_svg() {
         assert_eq!(super::svg("<p>Nothing was measured.</p>"), None);
     }
 }

@@ -1,4 +1,4 @@
-//! The table of `allot eval`: one row for each unit, and a line for the whole.
+//! The table of `allot eval`: one row per unit, and a line of totals.
 
 use comfy_table::{Attribute, Cell, CellAlignment, Color, LineStyle, Table, TableStyle, presets};
 
@@ -6,10 +6,10 @@ use super::number::{grouped, percent, shortened, significant};
 use super::row_range;
 use crate::allocate::{Allocation, UnitAllocation};
 
-/// Says how a table may look, which the caller knows and the table does not.
+/// The appearance of a table, as chosen by the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TableOptions {
-    /// The number of characters that a line may have; below 50 or so, lines may be longer.
+    /// The maximum number of characters per line; below about 50, lines may be longer.
     pub width: usize,
     /// Whether to colour with ANSI sequences.
     pub color: bool,
@@ -24,18 +24,20 @@ impl Default for TableOptions {
     }
 }
 
-/// What separates two columns.
+/// The number of spaces between two columns.
 pub(super) const GAP: usize = 2;
-/// The longest and the shortest bar worth drawing.
+/// The range of useful bar widths.
 const BAR: std::ops::RangeInclusive<usize> = 8..=40;
-/// The fewest characters that still tell one module's name from another's.
+/// The minimum number of characters that still distinguishes module names.
 const NAME: usize = 12;
 
-/// Returns the table of an allocation: name, parameters, importance, realised sparsity and a bar for each unit, then the whole.
+/// Returns the table of an allocation: name, parameters, importance, realised sparsity and a bar for each
+/// unit, then the totals.
 ///
-/// Bars run from 0 to 100 %, and a mark shows the target where a bar ends before it. The importance column is there when a unit has
-/// one. Names lose the components that they all begin with. To fit the width, bars get shorter and then go, then the middles of
-/// names, then the parameter column. Ends with a newline.
+/// Bars run from 0 to 100 %, and a mark shows the target if a bar ends before it. The importance column is
+/// shown if any unit has an importance. Names are shown without their common leading components. To fit the
+/// width, bars get shorter and then disappear, then the middles of names are cut, then the parameter column
+/// disappears. Ends with a newline.
 pub fn allocation_table(allocation: &Allocation, options: &TableOptions) -> String {
     let names = short_names(&allocation.units);
     let layout = Layout::new(allocation, &names, options.width);
@@ -78,7 +80,7 @@ pub fn allocation_table(allocation: &Allocation, options: &TableOptions) -> Stri
     text
 }
 
-/// Returns an empty table whose head is underlined, and that has no other lines.
+/// Returns an empty table with an underlined head and no other lines.
 pub(super) fn bare(options: &TableOptions) -> Table {
     let mut table = Table::new();
     let rule = if options.ascii { '-' } else { '─' };
@@ -91,7 +93,7 @@ pub(super) fn bare(options: &TableOptions) -> Table {
     table
 }
 
-/// Sets a table's columns apart, those with numbers to their right.
+/// Spaces out a table's columns, and aligns those with numbers right.
 pub(super) fn align(table: &mut Table, is_number: impl Fn(usize) -> bool) {
     let count = table.column_count();
     for (index, column) in table.column_iter_mut().enumerate() {
@@ -101,7 +103,7 @@ pub(super) fn align(table: &mut Table, is_number: impl Fn(usize) -> bool) {
     }
 }
 
-/// Which columns there are, and how wide those of variable width.
+/// The shown columns, and the widths of the flexible ones.
 struct Layout {
     name: usize,
     parameters: bool,
@@ -120,7 +122,7 @@ impl Layout {
         let importances =
             widest("importance", &mut units.iter().map(|unit| importance(unit).chars().count()));
 
-        // The numbers with the gaps before them; the name and the bar's gap come to that.
+        // The numbers and the gaps before them; the name and the bar's gap are added to this.
         let always = GAP + "sparsity".len() + if has_importance { GAP + importances } else { 0 };
         let numbers = always + GAP + parameters;
         let left = width.saturating_sub(numbers + name + GAP);
@@ -130,7 +132,7 @@ impl Layout {
         Self { name: name.min(room.max(NAME)), parameters: shows_parameters, importance: has_importance, bar }
     }
 
-    /// Returns the cells of the columns that are shown.
+    /// Returns the cells of the shown columns.
     fn row<T>(&self, cell: impl Fn(T) -> Cell, texts: [T; 5]) -> Vec<Cell> {
         let shown = [true, self.parameters, self.importance, true, self.bar.is_some()];
         let texts = texts.into_iter().zip(shown);
@@ -142,32 +144,32 @@ fn importance(unit: &UnitAllocation) -> String {
     unit.importance.map_or_else(String::new, |value| significant(value, 4))
 }
 
-/// Returns the units' names without the dotted components that all of them begin with.
+/// Returns the units' names without their common leading dotted components.
 pub(super) fn short_names(units: &[UnitAllocation]) -> Vec<String> {
     let names: Vec<&str> = units.iter().map(|unit| unit.name.as_str()).collect();
     without_shared(&names)
 }
 
-/// Returns names without the dotted components that all of them begin with.
+/// Returns names without their common leading dotted components.
 pub(super) fn without_shared(all: &[&str]) -> Vec<String> {
     let mut names = all.iter().map(|name| name.split('.').collect::<Vec<_>>());
     let mut shared = names.next().unwrap_or_default();
-    // The last component is a name of its own.
+    // The last component always belongs to the name.
     shared.pop();
     for name in names {
         let same = shared.iter().zip(&name).take_while(|(a, b)| a == b).count();
         shared.truncate(same.min(name.len() - 1));
     }
-    // A single module keeps its whole name: there is nothing to tell it from.
+    // A single module keeps its whole name, because there are no others to tell it from.
     let skipped = if all.len() < 2 { 0 } else { shared.len() };
     let short = |name: &&str| name.split('.').skip(skipped).collect::<Vec<_>>().join(".");
     all.iter().map(short).collect()
 }
 
-/// The characters that bars are made of.
+/// The characters of bars.
 struct BarStyle {
     full: char,
-    /// Parts of a character, the narrowest first.
+    /// Fractions of a character, the narrowest first.
     parts: &'static [char],
     target: char,
 }
@@ -181,7 +183,8 @@ impl BarStyle {
         }
     }
 
-    /// Returns a bar that fills `share` of `width` characters, and a mark at the target if it ends before that.
+    /// Returns a bar that fills `share` of `width` characters, with a mark at the target if it ends before
+    /// that.
     fn draw(&self, share: f64, target: f64, width: usize) -> String {
         let steps = self.parts.len() + 1;
         let filled = (share.clamp(0.0, 1.0) * (width * steps) as f64).round() as usize;
@@ -199,7 +202,7 @@ impl BarStyle {
     }
 }
 
-/// Returns the lines under the table: what was asked for and what was realised.
+/// Returns the lines under the table: the requested and the realised sparsity.
 fn summary(allocation: &Allocation, width: usize) -> Vec<String> {
     let mut parts = vec![
         format!("target {}", percent(allocation.target, 2)),
@@ -210,7 +213,7 @@ fn summary(allocation: &Allocation, width: usize) -> Vec<String> {
     if allocation.noise {
         parts.push("importances differ by rounding only, so all are equal".to_owned());
     }
-    // As many parts on a line as fit.
+    // As many parts per line as fit.
     let mut lines: Vec<String> = Vec::new();
     for part in parts {
         match lines.last_mut() {

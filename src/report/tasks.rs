@@ -1,4 +1,4 @@
-//! The table of a measurement by tasks, and of its differences from an earlier one.
+//! The tables of task results, and of their differences from earlier results.
 
 use super::TableOptions;
 use super::grid::{Field, Flexible, Grid, Line};
@@ -20,9 +20,9 @@ pub fn text(report: &TaskReport, options: &TableOptions) -> String {
 }
 
 const PAIRED: &str = "\
-after minus before on the same documents, and the 95 % interval of the mean difference; it is noise where the interval holds 0";
+after minus before on the same documents, and the 95 % interval of the mean difference; it is noise if the interval contains 0";
 
-/// Says under which rules the model was asked.
+/// Returns the protocol under which the model was scored.
 fn caption(report: &TaskReport) -> String {
     let about = &report.about;
     let begins = match (about.protocol, about.special_tokens.before.is_empty()) {
@@ -90,7 +90,7 @@ fn results(report: &TaskReport) -> Grid {
     }
 }
 
-/// Returns a value that may be any size, and its error.
+/// Returns a value of any magnitude with its error.
 fn wide(estimate: Estimate) -> String {
     let number = |it| significant(it, 4);
     match estimate.error {
@@ -107,7 +107,7 @@ fn margin(task: &TaskResult) -> String {
     }
 }
 
-/// Returns the lines with the two means, which papers confuse.
+/// Returns the two means, which papers often confuse.
 fn means(report: &TaskReport) -> Vec<String> {
     let Some(means) = &report.means else { return Vec::new() };
     let with = |task: &&TaskResult| task.metric(Metric::NormalisedAccuracy).is_some();

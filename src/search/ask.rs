@@ -1,12 +1,14 @@
-//! Ask and tell: the search as something that is asked for measurements, and told their losses in any order.
+//! Ask and tell: the search asks for measurements, and takes their losses in any order.
 //!
-//! Candidates are numbered in the order in which they are proposed. They are proposed in generations; what a generation is made from are
-//! the candidates up to its first number minus the *lag*, neither more nor fewer, and each proposal draws from a stream of its own. So
-//! the order in which losses arrive, and how many measurements run at a time, change nothing: with the same seed and lag, the same bytes.
-//! A lag of 1 waits for each generation before the next one is proposed. With a longer lag there is no such barrier, and about as many
-//! candidates can be measured at a time as the lag is long.
+//! Candidates are numbered in the order of proposal. They are proposed in generations. A generation is made
+//! from exactly the candidates numbered below its own first number minus the *lag*, and each proposal draws
+//! from its own random stream. So neither the order in which losses arrive nor the number of measurements
+//! running at a time changes anything: the same seed and lag give the same bytes. With a lag of 1, each
+//! generation waits for all candidates before it. A longer lag removes this barrier, and about as many
+//! candidates as the lag can be measured at the same time.
 //!
-//! [`evolve`](super::evolve::evolve) is the first user: it measures with the models of this process what it is asked for.
+//! [`evolve`](super::evolve::evolve) is the first user: it measures what is asked for with the models of this
+//! process.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
@@ -28,34 +30,34 @@ use crate::trial::race::Race;
 use crate::trial::store::MeasurementKey;
 use crate::trial::text::Split;
 
-/// A measurement that a search asks for: a candidate, and the windows of the fitness text.
+/// A measurement that a search asks for: a candidate and some windows of the fitness text.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Question {
-    /// The generation that the candidate is of, from 0.
+    /// The candidate's generation, counted from 0.
     generation: usize,
-    /// Which of its measurements it is, from 0.
+    /// Index among the candidate's measurements, counted from 0.
     stage: usize,
-    /// The candidate's number, from 0, by which [`Asking::tell`] knows it.
+    /// Number of the candidate, counted from 0; pass it to [`Asking::tell`].
     pub number: usize,
     /// The first window.
     pub from: usize,
-    /// The window behind the last.
+    /// One past the last window.
     pub to: usize,
 }
 
 impl Question {
-    /// Returns which windows of the fitness text are to be measured.
+    /// Returns the windows of the fitness text to measure.
     pub fn windows(&self) -> Range<usize> {
         self.from..self.to
     }
 }
 
-/// A question whose losses are not in the journal.
+/// A question whose losses are not in the journal yet.
 struct Unkept {
     behaviour: Behaviour,
     /// Whether it was handed out.
     asked: bool,
-    /// The losses, once they are told.
+    /// The losses, once told.
     losses: Option<Losses>,
 }
 
@@ -64,7 +66,7 @@ impl Unkept {
         MeasurementKey::new(Split::Fitness, &self.behaviour, question.windows())
     }
 
-    /// Returns whether it was handed out, and its losses are waited for.
+    /// Returns whether it was handed out and still waits for its losses.
     fn is_open(&self) -> bool {
         self.asked && self.losses.is_none()
     }
@@ -80,26 +82,26 @@ struct Waiting {
 pub struct Asking<'c, 'r> {
     evolution: Evolution<'c, 'r>,
     lag: usize,
-    /// What was proposed and is not in the archive yet, by number.
+    /// The proposed candidates that are not in the archive yet, by number.
     waiting: BTreeMap<usize, Waiting>,
-    /// The questions, in the order of the journal; each leaves when its losses are kept.
+    /// The questions in the order of the journal; each is removed when its losses are kept.
     unkept: BTreeMap<Question, Unkept>,
     /// How many candidates were proposed.
     proposed: usize,
     /// The generation that is proposed next.
     generation: usize,
-    /// The islands that are left of this round, each with how many new behaviours it is to have.
+    /// The remaining islands of this round, each with its number of new behaviours.
     round: VecDeque<(UnitKind, usize)>,
-    /// How many candidates there were when this round began.
+    /// How many candidates there were at the start of this round.
     before: usize,
     /// How many rounds in a row proposed nothing new.
     idle: usize,
-    /// Whether no further candidate is proposed.
+    /// Whether no more candidates are proposed.
     ended: bool,
 }
 
 impl<'c, 'r> Asking<'c, 'r> {
-    /// Begins with some formulas, all of which are measured on the whole text.
+    /// Starts with some formulas, all of which are measured on the whole text.
     ///
     /// `lag` is at least 1.
     ///
@@ -130,15 +132,15 @@ impl<'c, 'r> Asking<'c, 'r> {
         Ok(asking)
     }
 
-    /// Learns from teachers: most of a generation are formulas whose ratios are near to theirs.
+    /// Makes the search learn from teachers: most formulas of a generation then have ratios near theirs.
     #[must_use]
     pub fn learning_from(mut self, teachers: &'c Teachers) -> Self {
         self.evolution.learn_from(teachers);
         self
     }
 
-    /// Returns the measurements that can be made now and were not asked for before, in the order of the journal; none when answers are
-    /// waited for, or the search is [over](Self::is_over).
+    /// Returns the measurements that can be made now and were not returned before, in the order of the
+    /// journal. Empty while the search waits for answers, and when it is [over](Self::is_over).
     ///
     /// # Errors
     /// When a model cannot be read, or the journal cannot be written.
@@ -150,7 +152,7 @@ impl<'c, 'r> Asking<'c, 'r> {
             let mut known = Vec::new();
             for (question, unkept) in self.unkept.iter_mut().filter(|(_, it)| !it.asked) {
                 unkept.asked = true;
-                // What an earlier run measured is not asked for again.
+                // Measurements of an earlier run are not asked for again.
                 match store.find(&unkept.key(question)) {
                     Some(losses) => known.push((question.clone(), losses)),
                     None => asked.push(question.clone()),
@@ -160,19 +162,19 @@ impl<'c, 'r> Asking<'c, 'r> {
                 asked.sort();
                 return Ok(asked);
             }
-            // They may lead to other questions.
+            // Their losses may lead to further questions.
             for (question, losses) in known {
                 self.answer(question, losses)?;
             }
         }
     }
 
-    /// Takes the losses of a question, `[targets][windows]`, and keeps them in the journal as soon as those before them are kept. A loss
-    /// that is not a number means a model that pruning has destroyed.
+    /// Takes the losses of a question, `[targets][windows]`, and writes them to the journal as soon as all
+    /// earlier ones are written. A NaN loss means that pruning destroyed the model.
     ///
     /// # Errors
-    /// When nobody asked for them, they were told already, or are not as many as were asked for; then nothing changes. When the journal
-    /// cannot be written.
+    /// When the losses were not asked for, were already told, or have the wrong count; nothing changes then.
+    /// Also when the journal cannot be written.
     pub fn tell(&mut self, number: usize, windows: Range<usize>, losses: Losses) -> Result<(), SearchError> {
         if number >= self.proposed {
             return Err(TellError::Unknown { number, asked: self.proposed }.into());
@@ -187,12 +189,12 @@ impl<'c, 'r> Asking<'c, 'r> {
         self.answer(question, losses)
     }
 
-    /// Returns the candidate of a number that is asked for.
+    /// Returns the candidate with a number, if it was asked for.
     pub fn candidate(&self, number: usize) -> Option<&Candidate> {
         self.waiting.get(&number).map(|it| &it.entry.candidate)
     }
 
-    /// Returns what is to be measured for a question, target by target; nothing once it is answered.
+    /// Returns the measurements of a question, one per target; empty once it is answered.
     pub fn tasks(&self, question: &Question) -> Vec<LossTask> {
         let Some(candidate) = self.candidate(question.number) else { return Vec::new() };
         let evaluation =
@@ -200,13 +202,13 @@ impl<'c, 'r> Asking<'c, 'r> {
         self.evolution.contest.race().evaluator().questions(&evaluation)
     }
 
-    /// Returns whether the last [`ask`](Self::ask) found that all candidates are measured, and no further one is to be proposed.
+    /// Returns whether the last [`ask`](Self::ask) found all candidates measured and none left to propose.
     pub fn is_over(&self) -> bool {
         self.ended && self.unkept.is_empty()
     }
 
-    /// Measures with the models of this process what can be measured now of the earliest generation, on all its threads and devices;
-    /// returns whether there was anything.
+    /// Measures the open questions of the earliest generation with the models of this process, on all its
+    /// threads and devices. Returns whether there were any.
     ///
     /// # Errors
     /// As [`Evaluator::measure`](crate::trial::evaluator::Evaluator::measure).
@@ -232,18 +234,19 @@ impl<'c, 'r> Asking<'c, 'r> {
         Ok(true)
     }
 
-    /// Ends the search with what is measured, in the order of the numbers, and returns what it found.
+    /// Ends the search with the candidates measured so far, in order of their numbers, and returns the
+    /// archive.
     pub fn end(mut self) -> Archive {
         self.add_before(usize::MAX);
         self.evolution.contest.end()
     }
 
-    /// Returns the questions that were handed out and not answered, in the order of the journal.
+    /// Returns the questions that were handed out but not answered, in the order of the journal.
     fn open(&self) -> impl Iterator<Item = &Question> {
         self.unkept.iter().filter(|(_, unkept)| unkept.is_open()).map(|(question, _)| question)
     }
 
-    /// Proposes generations for as long as the candidates that they are made from are measured.
+    /// Proposes generations while all candidates that they are made from are measured.
     fn advance(&mut self) -> Result<(), SearchError> {
         while !self.ended {
             let due = (self.proposed + 1).saturating_sub(self.lag);
@@ -263,7 +266,7 @@ impl<'c, 'r> Asking<'c, 'r> {
         Ok(())
     }
 
-    /// Begins the next round of all islands, or ends the search.
+    /// Starts the next round of all islands, or ends the search.
     fn begin_round(&mut self) {
         self.idle = if self.generation > 1 && self.before == self.proposed { self.idle + 1 } else { 0 };
         self.ended = self.left() == 0 || self.idle >= EXHAUSTED;
@@ -273,12 +276,12 @@ impl<'c, 'r> Asking<'c, 'r> {
         }
     }
 
-    /// Returns how many more candidates can be proposed.
+    /// Returns how many more candidates may be proposed.
     fn left(&self) -> usize {
         self.evolution.contest.race().left().saturating_sub(self.waiting.len())
     }
 
-    /// Numbers candidates, as many as there is room for, and asks for their first windows.
+    /// Numbers candidates up to the budget, and asks for their first windows.
     fn enter(&mut self, candidates: Vec<Candidate>, reference: Option<&Behaviour>) {
         for candidate in candidates.into_iter().take(self.left()) {
             let entry = self.evolution.contest.race().enter(candidate, reference);
@@ -290,7 +293,7 @@ impl<'c, 'r> Asking<'c, 'r> {
         self.generation += 1;
     }
 
-    /// Asks for the next windows of a candidate, where it goes on.
+    /// Asks for the next windows of a candidate, unless it is done.
     fn want(&mut self, number: usize, waiting: &Waiting) {
         let Waiting { generation, entry } = waiting;
         if let Some(windows) = entry.next_windows() {
@@ -301,7 +304,8 @@ impl<'c, 'r> Asking<'c, 'r> {
         }
     }
 
-    /// Takes the losses of a question, asks for the candidate's next windows, and keeps what can be kept.
+    /// Takes the losses of a question, asks for the candidate's next windows, and writes to the journal what
+    /// is due.
     fn answer(&mut self, question: Question, losses: Losses) -> Result<(), SearchError> {
         let number = question.number;
         let objective = self.evolution.contest.race().objective();
@@ -316,7 +320,7 @@ impl<'c, 'r> Asking<'c, 'r> {
         self.keep()
     }
 
-    /// Keeps losses in the journal in one order, whatever the order in which they were told: by generation, stage and number.
+    /// Writes losses to the journal by generation, stage and number, in whatever order they were told.
     fn keep(&mut self) -> Result<(), SearchError> {
         while let Some(first) = self.unkept.first_entry() {
             if first.get().losses.is_none() {
@@ -332,7 +336,8 @@ impl<'c, 'r> Asking<'c, 'r> {
         Ok(())
     }
 
-    /// Adds the candidates whose numbers are below `due` to the archive, in their order; returns whether all of them are measured.
+    /// Moves the candidates with numbers below `due` to the archive, in order; returns whether all of them
+    /// are measured.
     fn add_before(&mut self, due: usize) -> bool {
         while let Some(first) = self.waiting.first_entry() {
             if *first.key() >= due {

@@ -1,6 +1,6 @@
 //! Smaller versions of a formula: operators left out, constants multiplied through, digits dropped.
 //!
-//! None of them is an identity. Whoever makes one looks whether it does the same, or what it does otherwise.
+//! These edits are not identities; the caller checks what a changed formula does.
 
 use super::space::nodes::{nodes, replaced};
 use crate::lang::ops::{Op, ParameterValue};
@@ -8,19 +8,20 @@ use crate::lang::print;
 use crate::lang::program::Expr;
 use crate::lang::types::Type;
 
-/// A part that can be left out of a formula.
+/// A part that can be removed from a formula.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Part {
-    /// The part as a script writes it: an operand with all below it, or the name of an operator whose operand stays.
+    /// The part as a script writes it: an operand with everything below it, or the name of an operator whose
+    /// operand stays.
     pub(super) text: String,
-    /// How many operators and constants go with it.
+    /// Number of operators and constants removed with it.
     pub(super) size: usize,
-    /// What is left.
+    /// The formula without the part.
     pub(super) rest: Expr,
 }
 
-/// Returns every part that can be left out of an allocation, where what is left is an allocation: each operand of an operator takes the
-/// operator's place once.
+/// Returns every part whose removal leaves an allocation: each operand of an operator takes the operator's
+/// place once.
 pub(super) fn parts(allocation: &Expr) -> Vec<Part> {
     let mut found = Vec::new();
     for (place, own) in nodes(allocation).into_iter().enumerate() {
@@ -38,16 +39,16 @@ pub(super) fn parts(allocation: &Expr) -> Vec<Part> {
     found
 }
 
-/// How far down in a formula versions of it differ from it.
+/// The part of a formula that edits may change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reach {
-    /// Above the reductions, so that what these give stays.
+    /// Only above the reductions, whose values then stay the same.
     Units,
-    /// Anywhere.
+    /// Every node.
     Everything,
 }
 
-/// Returns versions of an allocation that are smaller, or have fewer digits.
+/// Returns versions of an allocation that are smaller or have fewer digits.
 pub(super) fn simpler(allocation: &Expr, reach: Reach) -> Vec<Expr> {
     let mut found = Vec::new();
     for (place, own) in nodes(allocation).into_iter().enumerate() {
@@ -63,7 +64,7 @@ pub(super) fn simpler(allocation: &Expr, reach: Reach) -> Vec<Expr> {
     found
 }
 
-/// Returns whether a node and all above it have one value for each unit, or one in all.
+/// Returns whether a node and all its ancestors have one value per unit, or a single one.
 fn is_of_units(allocation: &Expr, place: usize) -> bool {
     let is = |expr: &Expr| matches!(expr.ty(), Type::Number | Type::Layer | Type::Sparsity);
     let mut at = allocation;
@@ -98,7 +99,7 @@ struct Linear<'a> {
     offset: f64,
 }
 
-/// Takes the constants off an expression that it is multiplied by, or that are added to it, from the outside in.
+/// Takes off, from the outside in, the constants that an expression is multiplied by or that are added to it.
 fn linear(expr: &Expr) -> Linear<'_> {
     let (op, operands) = (expr.op(), expr.operands());
     let number = |index: usize| operands.get(index).and_then(Expr::as_number);
@@ -122,7 +123,8 @@ fn linear(expr: &Expr) -> Linear<'_> {
     }
 }
 
-/// Returns an expression with the constants around its core multiplied through, exactly and to three digits; none where it has none.
+/// Returns an expression with the constants around its core multiplied through, once exactly and once to
+/// three digits; empty if there are no such constants.
 fn multiplied_through(expr: &Expr) -> Vec<Expr> {
     let Linear { factor, core, offset } = linear(expr);
     if std::ptr::eq(core, expr) || !factor.is_finite() || !offset.is_finite() {
@@ -142,7 +144,8 @@ fn multiplied_through(expr: &Expr) -> Vec<Expr> {
     [built(factor, offset), built(rounded(factor, 3), rounded(offset, 3))].into_iter().flatten().collect()
 }
 
-/// Returns a constant, or a call with one of its parameters, with each lower number of digits.
+/// Returns versions of a constant, or of a call with one parameter changed, with each smaller number of
+/// digits.
 fn with_fewer_digits(expr: &Expr) -> Vec<Expr> {
     let fewer = |value: f64| (1..digits(value)).map(move |digits| rounded(value, digits));
     if let Some(value) = expr.as_number() {
@@ -155,14 +158,14 @@ fn with_fewer_digits(expr: &Expr) -> Vec<Expr> {
         for value in fewer(value) {
             let mut parameters = expr.parameters().to_vec();
             parameters[index] = ParameterValue::Number(value);
-            // What leaves the parameter's domain is left out.
+            // Drops values outside the parameter's domain.
             found.extend(Expr::call(op, expr.operands().to_vec(), parameters));
         }
     }
     found
 }
 
-/// Returns how hard a formula is to read: operators and constants, and then the digits of all numbers.
+/// Returns a formula's reading cost: the number of operators and constants, then the digits of all numbers.
 pub(super) fn weight(allocation: &Expr) -> (usize, usize) {
     let mut count = 0;
     allocation.walk(&mut |part| {
@@ -173,13 +176,13 @@ pub(super) fn weight(allocation: &Expr) -> (usize, usize) {
     (allocation.size(), count)
 }
 
-/// Returns how many significant digits a number is written with.
+/// Returns the number of significant digits that a number is written with.
 fn digits(value: f64) -> usize {
     let text = format!("{value:e}");
     text.split('e').next().unwrap_or_default().chars().filter(char::is_ascii_digit).count()
 }
 
-/// Returns a number with some significant digits, at least one.
+/// Returns a number rounded to some significant digits, at least one.
 fn rounded(value: f64, digits: usize) -> f64 {
     format!("{value:.*e}", digits.saturating_sub(1)).parse().unwrap_or(value)
 }
@@ -223,14 +226,14 @@ mod tests {
     }
 
     #[test]
-    fn parts_are_named_by_what_goes() {
+    fn parts_are_named_by_the_removed_operand_or_operator() {
         let formula = allocation("log(mean(score)) + 0.5 * depth |> scale(lambda = 0.1)");
         let found: Vec<(String, usize)> = parts(&formula).into_iter().map(|it| (it.text, it.size)).collect();
         let expected = [("0.5 * depth", 4), ("log(mean(score))", 4), ("log", 1), ("depth", 2), ("0.5", 2)];
         for (text, size) in expected {
             assert!(found.contains(&(text.to_owned(), size)), "{text}: {found:#?}");
         }
-        // A matrix cannot stand where a value for each unit is wanted.
+        // A matrix cannot take the place of a value per unit.
         assert_eq!(found.len(), expected.len(), "{found:#?}");
     }
 

@@ -1,4 +1,4 @@
-//! Small spaces, whole: every formula, so that a search's distance from the true optimum is known.
+//! Enumeration of small spaces, which shows how far a search is from the true optimum.
 
 use std::collections::BTreeSet;
 
@@ -12,29 +12,29 @@ use crate::trial::archive::Archive;
 use crate::trial::contest::Contest;
 use crate::trial::race::Race;
 
-/// How many formulas are allotted at a time, and so share reads of the weights.
+/// How many formulas are allocated at a time, and so share one read of the weights.
 const BATCH: usize = 256;
 
-/// How many formulas an enumeration may have.
+/// Maximum number of formulas of an enumeration.
 const MOST: usize = 200_000;
 
-/// What an enumeration says beside its space.
+/// The values that an enumeration uses for constants and parameters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Grid {
-    /// The constants that formulas of the full space may have.
+    /// Constants of formulas in the full space.
     pub constants: Vec<f64>,
-    /// The allocators' parameters: lambda, and epsilon.
+    /// Parameters of the allocators: lambda and epsilon.
     pub windows: Vec<f64>,
 }
 
-/// Returns every formula of a space, in a fixed order, no two of one canonical form.
+/// Returns every formula of a space, in a fixed order and without duplicates in canonical form.
 ///
-/// The `dsa` space has at most one pre-process operator and one after the reduction here; the full space's formulas go up to its
-/// greatest size, with the grid's constants.
+/// In the `dsa` space, chains have at most one pre-process operator and one operator after the reduction
+/// here. In the full space, formulas go up to its maximum size, with the grid's constants.
 ///
 /// # Errors
-/// When there are more than 200 000.
+/// When there are more than 200 000 formulas.
 pub fn formulas(space: &Space, grid: &Grid) -> Result<Vec<Script>, SearchError> {
     let all = match space.kind() {
         SpaceKind::Dsa => space.chains(&grid.windows),
@@ -46,7 +46,7 @@ pub fn formulas(space: &Space, grid: &Grid) -> Result<Vec<Script>, SearchError> 
     Ok(all.into_iter().filter(|script| seen.insert(canonical::hash(script))).collect())
 }
 
-/// Measures every formula of a space, each behaviour once, on the whole fitness text.
+/// Measures every formula of a space, once per behaviour, on the whole fitness text.
 ///
 /// # Errors
 /// As [`formulas`] and [`Race::run`].

@@ -1,4 +1,4 @@
-//! What can keep a search from going on.
+//! Errors of a search.
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -13,21 +13,21 @@ use crate::interrupt::Interrupted;
 use crate::model::{Difference, ModelError};
 use crate::trial::error::TrialError;
 
-/// Says why losses cannot be taken.
+/// The reason why the search refuses losses.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum TellError {
-    /// No candidate has that number.
-    #[error("no candidate has the number {number}; the search has asked for {asked} so far, from 0")]
+    /// No candidate has this number.
+    #[error("no candidate has the number {number}; the search has asked for {asked} so far, counted from 0")]
     Unknown {
         /// The number.
         number: usize,
-        /// How many there are.
+        /// How many candidates were asked for.
         asked: usize,
     },
-    /// The windows are not those that were asked for.
+    /// These windows were not asked for.
     #[error(
-        "candidate {number} is not waiting for windows {} to {}: they were told before, or never asked for",
+        "candidate {number} is not waiting for windows {} to {}: their losses were told before or never asked for",
         windows.start, windows.end
     )]
     NotAsked {
@@ -36,7 +36,7 @@ pub enum TellError {
         /// The windows that were told.
         windows: Range<usize>,
     },
-    /// The losses are not one for each target and window.
+    /// The number of losses does not match the targets and windows.
     #[error("candidate {number} needs {windows} losses for each of {targets} targets, and was told {told:?}")]
     Count {
         /// The number.
@@ -50,32 +50,34 @@ pub enum TellError {
     },
 }
 
-/// Says why a search stops: which file, which line.
+/// The reason why a search stops.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum SearchError {
-    /// A run is to go on with fewer evaluations than it was begun with.
-    #[error("the run was begun with {begun} evaluations, and cannot go on with {asked}")]
+    /// A run is resumed with fewer evaluations than it was started with.
+    #[error("the run was started with {begun} evaluations and cannot be resumed with {asked}")]
     Fewer {
-        /// How many it was begun with.
+        /// How many it was started with.
         begun: usize,
         /// How many are asked for.
         asked: usize,
     },
-    /// Something asked it to stop; all that was measured is in the journal.
+    /// The search was interrupted; all measurements are in the journal.
     #[error("stopped")]
     Interrupted(#[source] Interrupted),
     /// A model or a text cannot be read, or a candidate cannot be measured.
     #[error(transparent)]
     Trial(Box<TrialError>),
-    /// Losses were told that the search cannot take.
+    /// The search refuses the losses that it was told.
     #[error(transparent)]
     Told(#[from] TellError),
     /// A control cannot run.
     #[error(transparent)]
     Control(BaselineError),
-    /// A control goes by gradients or activations on the fitness text, and tasks are what counts.
-    #[error("the control `{control}` goes by gradients or activations on a text, and the search by tasks")]
+    /// A control reads gradients or activations on the fitness text, but the search measures tasks.
+    #[error(
+        "the control `{control}` needs gradients or activations on a text, but the search measures tasks"
+    )]
     NotByTasks {
         /// The control.
         control: Searcher,
@@ -83,13 +85,13 @@ pub enum SearchError {
     /// The search cannot learn from a descent.
     #[error(transparent)]
     Teacher(Box<TeacherError>),
-    /// There is no such search space.
+    /// The search space is invalid.
     #[error(transparent)]
     Space(#[from] SpaceError),
     /// No formula has a value on the model.
     #[error("the control `evolution` cannot run here: no formula has a value on the model")]
     NoFormula,
-    /// The metric's scores depend on what a unit is, and weights are ranked once for all candidates.
+    /// The metric's scores depend on the unit, but weights are ranked once for all candidates.
     #[error(
         "the metric compares weights within a unit, so blocks and projections would be pruned by different scores"
     )]
@@ -100,28 +102,28 @@ pub enum SearchError {
         /// The folder.
         folder: PathBuf,
     },
-    /// A folder is not a run's.
+    /// The folder does not belong to a run.
     #[error("{} is not a search's folder: it has no readable {file} ({problem})", folder.display())]
     NotARun {
         /// The folder.
         folder: PathBuf,
-        /// The file that is missing or cannot be understood.
+        /// The file that is missing or cannot be parsed.
         file: &'static str,
-        /// What is wrong.
+        /// The problem with it.
         problem: String,
     },
-    /// Losses would be measured with something else than when the run began.
-    #[error("{} began with something else: {difference}", folder.display())]
+    /// The inputs of the losses differ from those that the run was started with.
+    #[error("{} was started with other inputs: {difference}", folder.display())]
     Changed {
         /// The run's folder.
         folder: PathBuf,
-        /// What differs.
+        /// The difference.
         difference: Box<Difference>,
     },
     /// An enumeration has too many formulas.
-    #[error("there are more than {most} formulas")]
+    #[error("the space has more than {most} formulas")]
     TooMany {
-        /// How many there may be.
+        /// How many are allowed.
         most: usize,
     },
 }

@@ -1,4 +1,4 @@
-//! Evolution, measured by the models of this process or by whoever measures elsewhere.
+//! Evolution, with losses measured by this process's models or by other processes.
 
 use std::collections::BTreeMap;
 
@@ -13,8 +13,9 @@ use crate::trial::contest::ProposedFormula;
 use crate::trial::measurer::Queue;
 use crate::trial::race::Race;
 
-/// Evolves formulas of a space from published seeds and random ones, until the budget is spent or nothing new is found. What is measured
-/// is what [`Asking`] asks for; `lag` is its lag. It learns from the teachers, where there are any.
+/// Evolves formulas of a space, starting from published seeds and random formulas, until the budget is spent
+/// or no new behaviour turns up. It measures what [`Asking`] asks for, with `lag` as its lag, and learns from
+/// the teachers if there are any.
 ///
 /// # Errors
 /// As [`Race::run`].
@@ -35,16 +36,17 @@ pub fn evolve(
     Ok(asking.end())
 }
 
-/// The losses of a question as far as they came, one target after the other.
+/// The losses received so far for one question, by target.
 struct Answers {
     question: Question,
     losses: Vec<Option<Vec<WindowLoss>>>,
 }
 
-/// Hands out all that is asked for, and tells losses as they come, until the search is over.
+/// Queues every measurement that the search asks for, and tells it the losses as they arrive, until it is
+/// over.
 fn measure_elsewhere(asking: &mut Asking<'_, '_>, queue: &dyn Queue) -> Result<(), SearchError> {
     let mut answers: BTreeMap<(usize, usize), Answers> = BTreeMap::new();
-    // Which question and target a task is for.
+    // Maps each task to its question and target.
     let mut tasks: BTreeMap<u64, ((usize, usize), usize)> = BTreeMap::new();
     loop {
         for question in asking.ask()? {

@@ -1,4 +1,5 @@
-//! The end of a search: the best candidates are ranked again on the selection text, and the report text is read once.
+//! The end of a search: the best candidates are ranked again on the selection text, then the report text is
+//! read once.
 
 use super::error::SearchError;
 use super::searcher::Searcher;
@@ -20,17 +21,17 @@ use crate::trial::store::Store;
 use crate::trial::target::Target;
 use crate::trial::text::Split;
 
-/// How many candidates are ranked again on the selection text, beside the front.
+/// How many candidates are ranked again on the selection text, in addition to the front.
 const HALL: usize = 16;
 
-/// The published allocations whose ratios are shown beside the winner's.
+/// The published allocations whose ratios are plotted beside the winner's.
 const PICTURED: [&str; 2] = ["owl", "uniform"];
 
 /// A candidate with its losses on the texts that choose.
 #[derive(Clone, Debug)]
 pub(super) struct Finalist {
     pub(super) candidate: Candidate,
-    /// The formula as it was found, where the candidate has a simpler one of the same behaviour.
+    /// The formula as found, if the candidate holds a simpler one of the same behaviour.
     pub(super) found: Option<Script>,
     pub(super) fitness: f64,
     pub(super) selection: Option<f64>,
@@ -42,7 +43,7 @@ impl Finalist {
         self.selection.unwrap_or(self.fitness)
     }
 
-    /// Puts a simpler formula of the same behaviour in the formula's place, where there is one.
+    /// Replaces the formula by a simpler one of the same behaviour, if one is found.
     pub(super) fn simplify(&mut self, evaluator: &Evaluator, space: &Space) -> Result<(), SearchError> {
         if self.found.is_some() {
             return Ok(());
@@ -57,17 +58,17 @@ impl Finalist {
     }
 }
 
-/// Measures the texts that candidates are not searched on.
+/// Measures on the texts that the search does not use.
 pub(super) struct Finals<'a> {
     pub(super) evaluator: &'a Evaluator,
     pub(super) store: &'a mut dyn Store,
     pub(super) objective: &'a Objective,
-    /// What winners are asked beside the report text.
+    /// The tasks on which winners are scored, in addition to the report text.
     pub(super) examination: Option<&'a mut Examination>,
 }
 
 impl Finals<'_> {
-    /// Returns the candidates of an archive that may win, the best on the selection text first.
+    /// Returns the candidates of an archive that may win, in order of their loss on the selection text.
     pub(super) fn finalists(&mut self, archive: &Archive) -> Result<Vec<Finalist>, SearchError> {
         let mut hall: Vec<&Individual> =
             archive.ranked().into_iter().filter(|it| it.full).take(HALL).collect();
@@ -81,7 +82,8 @@ impl Finals<'_> {
         self.ranked(hall.into_iter().map(|it| it.candidate.clone()).collect())
     }
 
-    /// Measures candidates on the whole fitness text and on the selection text, and returns them, the best first.
+    /// Measures candidates on the whole fitness text and on the selection text, and returns them sorted, the
+    /// best first.
     pub(super) fn ranked(&mut self, candidates: Vec<Candidate>) -> Result<Vec<Finalist>, SearchError> {
         let fitness = self.losses(Split::Fitness, &candidates)?;
         let selection = self.losses(Split::Selection, &candidates)?;
@@ -101,7 +103,7 @@ impl Finals<'_> {
         Ok(finalists)
     }
 
-    /// Returns a finalist with its damage on the report text, which is read here and nowhere else.
+    /// Returns a finalist with its damage on the report text, which is read nowhere else.
     pub(super) fn winner(&mut self, name: WinnerName, finalist: &Finalist) -> Result<Winner, SearchError> {
         let losses = self.losses(Split::Report, std::slice::from_ref(&finalist.candidate))?;
         let tasks = self.tasks(&finalist.candidate)?;
@@ -122,7 +124,7 @@ impl Finals<'_> {
         })
     }
 
-    /// Asks a candidate the reported tasks, setting by setting.
+    /// Scores a candidate on the reported tasks, setting by setting.
     fn tasks(&mut self, candidate: &Candidate) -> Result<Vec<Vec<TaskScore>>, SearchError> {
         let Some(examination) = &mut self.examination else { return Ok(Vec::new()) };
         let evaluator = self.evaluator;
@@ -137,7 +139,7 @@ impl Finals<'_> {
         Ok(all)
     }
 
-    /// Asks the dense model of a setting the reported tasks.
+    /// Scores the dense model of a setting on the reported tasks.
     fn dense_tasks(&mut self, target: Target) -> Result<Vec<TaskScore>, SearchError> {
         let Some(examination) = &mut self.examination else { return Ok(Vec::new()) };
         let name = format!("dense model {}", target.subject);
@@ -146,7 +148,7 @@ impl Finals<'_> {
         Ok(found.iter().map(TaskScore::from).collect())
     }
 
-    /// Measures candidates on all windows of a text; those of one behaviour once.
+    /// Measures candidates on all windows of a text, each behaviour once.
     pub(super) fn losses(
         &mut self,
         split: Split,
@@ -172,7 +174,7 @@ fn same(a: &Individual, b: &Individual) -> bool {
     a.candidate.allotted.behaviour == b.candidate.allotted.behaviour
 }
 
-/// Returns a formula in its forms, with the metric that its `score` stands for.
+/// Returns a formula in all its forms, with the metric that its `score` stands for.
 fn formula(evaluator: &Evaluator, of: &Script, found: Option<&Script>) -> Formula {
     let complete = |of: &Script| Script { metric: Some(evaluator.metric.clone()), ..of.clone() };
     let found = found.map(|it| script_text(&complete(it)));
@@ -192,13 +194,13 @@ fn script_text(script: &Script) -> String {
     format::format(&plain).unwrap_or(plain)
 }
 
-/// One search or control that is done.
+/// A finished run of the search or a control.
 pub(super) struct Done {
     pub(super) run: RunSummary,
     pub(super) finalists: Vec<Finalist>,
 }
 
-/// Returns the finalists of all searches, the best first.
+/// Returns the finalists of all runs of the search, the best first.
 fn found(done: &[Done]) -> Vec<&Finalist> {
     let evolved = done.iter().filter(|it| it.run.searcher.is_search());
     let mut all: Vec<&Finalist> = evolved.flat_map(|it| &it.finalists).collect();
@@ -206,12 +208,12 @@ fn found(done: &[Done]) -> Vec<&Finalist> {
     all
 }
 
-/// Returns what all searches together found.
+/// Returns the best finalist of all runs of the search.
 pub(super) fn best(done: &[Done]) -> Option<&Finalist> {
     found(done).first().copied()
 }
 
-/// Puts together what all searches found.
+/// Assembles the summary of all runs.
 pub(super) fn summarise(
     finals: &mut Finals<'_>,
     space: &Space,
@@ -255,7 +257,8 @@ pub(super) fn summarise(
     })
 }
 
-/// Returns the finalists that are better than every smaller one, by size, once they are simplified; `finalists` are sorted, the best first.
+/// Simplifies the finalists of the front, and returns those that are better than every smaller one, by size;
+/// `finalists` are sorted, the best first.
 fn front(
     finals: &mut Finals<'_>,
     space: &Space,
@@ -264,7 +267,7 @@ fn front(
     let mut simple: Vec<Finalist> = better_than_smaller(finalists).into_iter().cloned().collect();
     simple.iter_mut().try_for_each(|it| it.simplify(finals.evaluator, space))?;
     simple.sort_by(|a, b| a.deciding().total_cmp(&b.deciding()));
-    // A simplified formula may be as small as another one that is worse.
+    // A simplified formula may be as small as another, worse one.
     let front = better_than_smaller(simple.iter().collect());
     front
         .into_iter()
@@ -277,9 +280,10 @@ fn front(
         .collect()
 }
 
-/// Returns those of some finalists that are better than every smaller one, by size; `finalists` are sorted, the best first.
+/// Returns the finalists that are better than every smaller one, by size; `finalists` are sorted, the best
+/// first.
 fn better_than_smaller(mut finalists: Vec<&Finalist>) -> Vec<&Finalist> {
-    // Sorted by loss before, so that the first of each size is its best.
+    // The sort is stable on a list ordered by loss, so the first of each size is its best.
     finalists.sort_by_key(|it| it.candidate.genome.size());
     let mut least = f64::INFINITY;
     finalists.retain(|finalist| {
@@ -290,7 +294,7 @@ fn better_than_smaller(mut finalists: Vec<&Finalist>) -> Vec<&Finalist> {
     finalists
 }
 
-/// Returns what is said of each target.
+/// Returns the summary of each target.
 fn settings(finals: &mut Finals<'_>) -> Result<Vec<TargetSummary>, SearchError> {
     let evaluator = finals.evaluator;
     let targets = evaluator.targets.iter().zip(finals.objective.uniform());
@@ -312,7 +316,7 @@ fn deciding(winner: &Winner) -> f64 {
     winner.selection.unwrap_or(winner.fitness)
 }
 
-/// Returns the realised ratios of a candidate at the first target.
+/// Returns a candidate's realised ratios at the first target.
 fn ratios(evaluator: &Evaluator, name: &str, candidate: &Candidate) -> Result<RealisedRatios, SearchError> {
     let place = evaluator.targets.first().map_or(0, |it| it.subject);
     let checkpoint = evaluator.subjects.get(place)?.checkpoint();
@@ -320,7 +324,8 @@ fn ratios(evaluator: &Evaluator, name: &str, candidate: &Candidate) -> Result<Re
     Ok(RealisedRatios::new(name, checkpoint, shares))
 }
 
-/// Compares the best of each search with the best of each control, window by window of the report text.
+/// Compares the best of each run of the search with the best of each control, window by window on the report
+/// text.
 fn comparisons(finals: &mut Finals<'_>, done: &[Done]) -> Result<Vec<ControlComparison>, SearchError> {
     let evaluator = finals.evaluator;
     if evaluator.windows(Split::Report) == 0 {
@@ -343,7 +348,7 @@ fn comparisons(finals: &mut Finals<'_>, done: &[Done]) -> Result<Vec<ControlComp
         let groups: Vec<Vec<f64>> = evolved
             .iter()
             .filter_map(|(seed, own)| {
-                // A control without chance has one run, for all seeds.
+                // A control that does not use the seed has one run for all seeds.
                 let (_, other) = controls.iter().find(|it| it.0 == *seed).or(controls.first())?;
                 Some(own.iter().zip(other).map(|(own, other)| own - other).collect())
             })

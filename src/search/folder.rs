@@ -1,4 +1,4 @@
-//! What a run leaves in its folder, beside its settings.
+//! The files that a run writes to its folder, besides its settings.
 
 use std::fs;
 use std::path::Path;
@@ -8,23 +8,23 @@ use super::summary::{Summary, Winner};
 use crate::json::DocumentKind;
 use crate::model::{ModelError, write_beside, write_json};
 
-/// Everything that was measured.
+/// The journal of all measurements.
 pub const JOURNAL: &str = "journal.jsonl";
-/// What tasks showed of the winners.
+/// The winners' task results.
 pub const TASKS: &str = "tasks.jsonl";
-/// What was found, as data.
+/// The results as JSON.
 pub const SUMMARY: &str = "summary.json";
 /// The winning script.
 pub const BEST: &str = "best.allot";
 /// The folder of the Pareto front's scripts.
 pub const FRONT: &str = "front";
 
-/// Writes what a run found into its folder: the winner, the front, and all of it as data.
+/// Writes the results of a run to its folder: the winner, the front, and the summary.
 ///
-/// `text` gives the file of a formula, and nothing for what is not a formula.
+/// `text` returns the script of a winner, or `None` if the winner is not a formula.
 ///
 /// # Errors
-/// When a file cannot be written; what was there before is then whole.
+/// When a file cannot be written; its previous version then stays intact.
 pub fn write(
     folder: &Path,
     summary: &Summary,
@@ -48,10 +48,10 @@ pub fn write(
     Ok(write_json(&folder.join(SUMMARY), &DocumentKind::Search.of(summary))?)
 }
 
-/// Reads what a run found.
+/// Reads the results of a run.
 ///
 /// # Errors
-/// When the folder is not a run's, or the run is not finished.
+/// When the folder does not belong to a run, or the run is not finished.
 pub fn read(folder: &Path) -> Result<Summary, SearchError> {
     let wrong = |problem: String| SearchError::NotARun { folder: folder.to_owned(), file: SUMMARY, problem };
     let bytes = fs::read(folder.join(SUMMARY)).map_err(|error| wrong(error.to_string()))?;

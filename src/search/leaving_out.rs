@@ -1,4 +1,4 @@
-//! What each part of a found formula is worth: the loss without it.
+//! The value of each part of a found formula: the loss without it.
 
 use std::collections::BTreeSet;
 
@@ -13,20 +13,22 @@ use crate::trial::behaviour::Behaviour;
 use crate::trial::candidate::Candidate;
 use crate::trial::text::Split;
 
-/// How many parts are left out, each once: the largest.
+/// How many parts are left out, one at a time, the largest first.
 const MOST: usize = 8;
 
 impl Finals<'_> {
-    /// Measures a formula without each of its parts on the text that decides. These losses decide nothing any more.
+    /// Measures a formula without each of its parts on the text that decides. These losses influence no
+    /// decision.
     ///
-    /// Formulas that prune the same weights count once, for the largest part; what has no value without a part is passed over.
+    /// Formulas that prune the same weights count once, for the largest part; parts without which the formula
+    /// has no value are skipped.
     pub(super) fn leaving_out(&mut self, winner: &Finalist) -> Result<Vec<PartLeftOut>, SearchError> {
         let script = winner.candidate.genome.script();
         let Some((script, allocation)) = script.and_then(|it| Some((it, it.allocation.as_ref()?))) else {
             return Ok(Vec::new());
         };
         let mut parts = parts(allocation);
-        // Stable: parts of one size stay in the order of the formula.
+        // The sort is stable: parts of the same size stay in the order of the formula.
         parts.sort_by_key(|part| std::cmp::Reverse(part.size));
         let scripts = parts
             .iter()

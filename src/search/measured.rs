@@ -1,4 +1,4 @@
-//! Every allocation that a search measures, as it goes: what can be looked at while it runs, and a table of all formulas afterwards.
+//! The file of every allocation that a search measures, written as it runs.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
@@ -13,33 +13,33 @@ use crate::model::ModelError;
 use crate::trial::candidate::{Candidate, Genome};
 use crate::trial::loss::number;
 
-/// The file in a run's folder, a line of JSON for each allocation, in the order of measuring.
+/// The file in a run's folder, with one line of JSON per allocation in the order of measurement.
 pub const MEASURED: &str = "measured.jsonl";
 
-/// An allocation that was measured.
+/// A measured allocation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MeasuredFormula {
-    /// Which search or control it was, from 1.
+    /// Position of the search or control in the run's plan, counted from 1.
     pub search: usize,
-    /// What proposed it.
+    /// The search or control that proposed it.
     pub searcher: Searcher,
-    /// The seed.
+    /// Seed of the run.
     pub seed: u64,
-    /// The loss on the fitness text; estimated where it was given up early.
+    /// Loss on the fitness text; an estimate if racing stopped it early.
     #[serde(deserialize_with = "number")]
     pub loss: f64,
     /// Whether it was measured on the whole fitness text.
     pub full: bool,
-    /// How many operators and constants a formula has, or how many ratios were free.
+    /// Number of operators and constants of a formula, or number of free ratios.
     pub size: usize,
-    /// How far its ratios are from the teachers', where the search learns from some: 0 is the teachers themselves, 1 as far as uniform
-    /// sparsity.
+    /// Distance of its ratios from the teachers', if the search learns from any: 0 is equal to the teachers,
+    /// 1 is as far away as uniform sparsity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub distance: Option<f64>,
-    /// The formula, as a script; nothing for free ratios.
+    /// The formula as a script; null for free ratios.
     pub script: Option<String>,
-    /// The hash that names the formula.
+    /// Hash that identifies the formula; null for free ratios.
     pub hash: Option<String>,
 }
 
@@ -71,7 +71,8 @@ impl MeasuredFormula {
     }
 }
 
-/// The file, while a search writes it. A search that goes on writes it from the beginning, as it goes its whole course again.
+/// The open file of a running search. A resumed search writes the file again from the start, because it
+/// replays its whole course.
 #[derive(Debug)]
 pub struct MeasuredFile {
     path: PathBuf,
@@ -80,7 +81,7 @@ pub struct MeasuredFile {
 }
 
 impl MeasuredFile {
-    /// Begins the file anew.
+    /// Creates the file, or empties an existing one.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -90,7 +91,8 @@ impl MeasuredFile {
         Ok(Self { path, file: BufWriter::new(file), failed: None })
     }
 
-    /// Adds a line, which a reader sees at once. What fails is told by [`MeasuredFile::finish`].
+    /// Appends a line and flushes it, so that readers see it at once. [`MeasuredFile::finish`] reports any
+    /// failure.
     pub fn add(&mut self, measured: &MeasuredFormula) {
         let line = serde_json::to_string(measured).map_err(std::io::Error::other);
         let written = line.and_then(|line| writeln!(self.file, "{line}").and_then(|()| self.file.flush()));
@@ -99,7 +101,7 @@ impl MeasuredFile {
         }
     }
 
-    /// Ends the file.
+    /// Closes the file.
     ///
     /// # Errors
     /// When a line could not be written.
@@ -111,10 +113,11 @@ impl MeasuredFile {
     }
 }
 
-/// Reads what was measured in a run's folder by now. A last line that is being written is left out.
+/// Reads the allocations measured so far in a run's folder. A last line that is still being written is left
+/// out.
 ///
 /// # Errors
-/// When there is no such file, or a line before the last cannot be understood.
+/// When there is no such file, or a line before the last cannot be parsed.
 pub fn read(folder: &Path) -> Result<Vec<MeasuredFormula>, SearchError> {
     let wrong = |problem: String| SearchError::NotARun { folder: folder.to_owned(), file: MEASURED, problem };
     let text = fs::read_to_string(folder.join(MEASURED)).map_err(|error| wrong(error.to_string()))?;

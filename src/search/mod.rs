@@ -1,9 +1,10 @@
 //! The search: evolving allocation functions.
 //!
-//! [`run::run`] is the way in: for each seed it evolves formulas ([`evolve`](mod@evolve)) of a [`space`] and runs the controls
-//! ([`random`] formulas and [`baselines`](crate::baselines)); all of them measure in a [`race`](crate::trial::race). The finals rank
-//! the best again, and read the report text once. A run lives in a [`folder`]. Evolution measures what [`ask`] hands out, as a program
-//! of one's own can. A search may learn from [`teacher`]s.
+//! [`run::run`] is the entry point: for each seed it evolves formulas ([`evolve`](mod@evolve)) of a [`space`]
+//! and runs the controls ([`random`] formulas and [`baselines`](crate::baselines)); all of them measure in a
+//! [`race`](crate::trial::race). The finals rank the best candidates again and read the report text once. A
+//! run is stored in a [`folder`]. Evolution measures what [`ask`] hands out, and so can a program of your
+//! own. A search may learn from [`teacher`]s.
 
 pub mod ask;
 mod edits;

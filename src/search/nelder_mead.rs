@@ -1,47 +1,50 @@
-//! The simplex search of Nelder and Mead (1965): the lowest value of a function of few numbers, without its slope.
+//! The simplex search of Nelder and Mead (1965): a minimum of a function of a few variables, found without
+//! gradients.
 //!
-//! It asks for points and is told their values, so that several searches can have theirs computed together.
+//! The search asks for points and is told their values, so that several searches can have theirs computed
+//! together.
 
-/// By how much a number is moved for the first simplex: a share of it, or so much where it is 0.
+/// Step of the first simplex in each coordinate: a share of its value, or [`FIRST_OF_ZERO`] where the value
+/// is 0.
 const FIRST: f64 = 0.25;
 const FIRST_OF_ZERO: f64 = 0.1;
 
-/// The simplex is small enough when no number of a vertex is farther from that of the lowest: as a share of it.
+/// The search ends when no coordinate of a vertex deviates from the best vertex by more than this share.
 const SMALL: f64 = 1e-4;
 
-/// A point with its value.
+/// A point and its value.
 #[derive(Clone, Debug, PartialEq)]
 struct Vertex {
     point: Vec<f64>,
     value: f64,
 }
 
-/// What the points are that are asked for.
+/// The kind of points asked for.
 #[derive(Clone, Debug)]
 enum Trial {
     /// Vertices of the simplex.
     Vertices,
-    /// The worst vertex, mirrored at the middle of the others.
+    /// The worst vertex, reflected at the centroid of the others.
     Reflection,
-    /// The same, twice as far.
+    /// The same direction, twice as far.
     Expansion { reflection: Vertex },
-    /// A point nearer to the middle, which has to be lower than this.
+    /// A point nearer to the centroid, which must be lower than `than`.
     Contraction { than: f64 },
 }
 
-/// A search for the lowest value.
+/// A search for a minimum.
 #[derive(Clone, Debug)]
 pub(super) struct NelderMead {
-    /// The simplex, the lowest value first.
+    /// The simplex, lowest value first.
     vertices: Vec<Vertex>,
     asked: Vec<Vec<f64>>,
     trial: Trial,
-    /// How many further values may be asked for.
+    /// How many more values may be asked for.
     left: usize,
 }
 
 impl NelderMead {
-    /// Begins around a point; asks for about `most` values, and at least for those of the first simplex.
+    /// Starts around a point; asks for about `most` values, and at least for those of the first simplex.
     pub(super) fn new(start: &[f64], most: usize) -> Self {
         let moved = |place: usize| {
             let mut point = start.to_vec();
@@ -52,17 +55,17 @@ impl NelderMead {
         Self { vertices: Vec::new(), asked, trial: Trial::Vertices, left: most }
     }
 
-    /// Returns the points whose values are wanted; none when the search is over.
+    /// Returns the points whose values are needed; empty when the search is over.
     pub(super) fn asked(&self) -> &[Vec<f64>] {
         &self.asked
     }
 
-    /// Returns the point of the lowest value that was told, with that value.
+    /// Returns the point with the lowest value so far, and that value.
     pub(super) fn best(&self) -> Option<(&[f64], f64)> {
         self.vertices.first().map(|it| (it.point.as_slice(), it.value))
     }
 
-    /// Takes the values of the points that were asked for; what is not a number counts as infinite.
+    /// Takes the values of the points that were asked for; NaN counts as infinite.
     pub(super) fn tell(&mut self, values: &[f64]) {
         self.left = self.left.saturating_sub(values.len());
         let value = |value: &f64| if value.is_nan() { f64::INFINITY } else { *value };
@@ -86,7 +89,7 @@ impl NelderMead {
         self.reflect();
     }
 
-    /// Goes on from the mirrored worst vertex.
+    /// Continues from the value of the reflected worst vertex.
     fn reflected(&mut self, reflection: Vertex) {
         let lowest = self.vertices.first().map_or(f64::INFINITY, |it| it.value);
         let worst = self.vertices.last().map_or(f64::INFINITY, |it| it.value);
@@ -103,7 +106,7 @@ impl NelderMead {
             self.reflect();
         } else if reflection.value < worst {
             let than = reflection.value;
-            // Outside of the simplex, on the side of the mirrored vertex.
+            // Outside the simplex, on the side of the reflected vertex.
             self.ask(0.5, Trial::Contraction { than });
             self.replace_worst(reflection);
         } else {
@@ -111,7 +114,8 @@ impl NelderMead {
         }
     }
 
-    /// Asks for a point on the line from the worst vertex through the middle of the others: so many times as far behind the middle.
+    /// Asks for the point on the line from the worst vertex through the centroid, `times` that distance
+    /// beyond the centroid.
     fn ask(&mut self, times: f64, trial: Trial) {
         let Some((worst, others)) = self.vertices.split_last().filter(|_| self.left > 0) else { return };
         let middle =
@@ -146,7 +150,7 @@ impl NelderMead {
         self.vertices.push(vertex);
     }
 
-    /// Draws all vertices half of the way to the lowest.
+    /// Moves all vertices halfway to the lowest.
     fn shrink(&mut self) {
         self.sort();
         let Some((lowest, others)) = self.vertices.split_first() else { return };
@@ -179,7 +183,7 @@ mod tests {
 
     #[test]
     fn it_finds_the_bottom_of_a_curved_valley() {
-        // Rosenbrock's function, whose lowest value is 0 at (1, 1).
+        // Rosenbrock's function; its minimum is 0 at (1, 1).
         let valley = |x: &[f64]| 100.0 * (x[1] - x[0] * x[0]).powi(2) + (1.0 - x[0]).powi(2);
         let (point, value, count) = lowest(&[-1.2, 1.0], 400, valley);
         assert!((point[0] - 1.0).abs() < 0.01 && (point[1] - 1.0).abs() < 0.02, "{point:?}: {value}");
@@ -197,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_number_is_avoided_and_the_start_is_never_lost() {
+    fn nan_is_avoided_and_the_start_is_never_lost() {
         let walled = |x: &[f64]| if x[0] > 2.0 { f64::NAN } else { -x[0] };
         let (point, value, _) = lowest(&[1.0], 60, walled);
         assert!(point[0] <= 2.0 && point[0] > 1.9, "{point:?}");

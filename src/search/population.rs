@@ -1,9 +1,10 @@
-//! Evolution: strongly typed genetic programming with overlapping generations, and an island for each allocation unit.
+//! Evolution: strongly typed genetic programming with overlapping generations, and one island per allocation
+//! unit.
 //!
-//! A generation proposes formulas until enough of them are new, in formula and in behaviour; these race against a formula of
-//! the best of the island, and the best of old and new go on. Formulas that differ in their constants alone are of one kind,
-//! and an island holds few of a kind, so that what is tuned already does not crowd out what is young. Everything follows from
-//! the seed: each proposal draws from a stream of its own.
+//! A generation proposes formulas until enough of them are new, in text and in behaviour. These race against
+//! one of the island's best formulas, and the best of old and new survive. Formulas that differ only in their
+//! constants are of one kind; an island holds few of each kind, so that tuned formulas do not crowd out new
+//! ones. Everything follows from the seed: each proposal draws from its own random stream.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,24 +31,24 @@ const ISLAND: usize = 32;
 /// How many new behaviours a generation measures.
 const OFFSPRING: usize = 24;
 
-/// What an operator or a constant costs in the ranking of an island, in units of uniform's loss.
+/// Penalty for each operator and constant when an island is ranked, as a share of uniform's loss.
 const PARSIMONY: f64 = 2e-4;
 
-/// After which share of the budget the island of the best gets most of a generation, and how much: until then all islands get the
-/// same.
+/// Share of the budget after which the best formula's island gets [`FAVOURED`] of the [`OFFSPRING`]; until
+/// then all islands get the same number.
 const EQUAL: f64 = 0.25;
 const FAVOURED: usize = 21;
 
-/// How often a generation proposes formulas in the place of those that are not new.
+/// How many times a generation proposes formulas to replace those that are not new.
 const BATCHES: usize = 12;
 
-/// Of what a generation measures, how much are the nearest to the search's teachers, where there are any.
+/// Share of a generation's measurements that goes to the formulas nearest to the teachers, if there are any.
 const TAUGHT: f64 = 0.67;
 
-/// How many are drawn to choose a parent, of whom the best is taken.
+/// How many formulas are drawn to choose a parent; the best of them is taken.
 const TOURNAMENT: usize = 4;
 
-/// How often a parent comes from the Pareto front of all that was measured, not from the population.
+/// How often a parent comes from the Pareto front of all measured formulas instead of the population.
 const FROM_FRONT: f64 = 0.2;
 
 /// After how many generations without a new behaviour the space counts as exhausted.
@@ -60,41 +61,42 @@ struct Origin {
     parent_loss: f64,
 }
 
-/// A formula that is proposed, and where it comes from; one without a parent has no origin.
+/// A proposed formula and its origin; a formula without a parent has none.
 struct Offspring {
     formula: ProposedFormula,
     origin: Option<Origin>,
 }
 
-/// A population on its way.
+/// The state of an evolving population.
 pub(super) struct Evolution<'c, 'r> {
     pub(super) contest: Contest<'c, 'r>,
     space: &'c Space,
     credit: VariationCredit,
-    /// What chooses formulas by the search's teachers, where there are any.
+    /// Chooses formulas by their distance from the teachers, if there are any.
     prescreen: Option<Prescreen<'c>>,
-    /// Where candidates come from that wait to be measured.
+    /// The origins of candidates that wait to be measured.
     origins: BTreeMap<Behaviour, Origin>,
 }
 
 impl<'c, 'r> Evolution<'c, 'r> {
-    /// Begins without a population.
+    /// Starts without a population.
     pub(super) fn new(contest: Contest<'c, 'r>, space: &'c Space) -> Self {
         Self { contest, space, credit: VariationCredit::new(), prescreen: None, origins: BTreeMap::new() }
     }
 
-    /// Learns from teachers.
+    /// Makes the search learn from teachers.
     pub(super) fn learn_from(&mut self, teachers: &'c Teachers) {
         self.prescreen = (!teachers.is_empty()).then(|| Prescreen::new(self.space, teachers));
     }
 
-    /// Returns the candidates that a population begins with.
+    /// Returns the candidates that the population starts with.
     pub(super) fn seeds(&mut self, seeds: &[ProposedFormula]) -> Result<Vec<Candidate>, SearchError> {
         let fresh = self.contest.sort(seeds.to_vec())?;
         Ok(fresh.into_iter().map(|it| it.candidate).collect())
     }
 
-    /// Returns the islands, each with how many new behaviours its next generation is to have, after so many candidates.
+    /// Returns the islands with the number of new behaviours for the next generation of each, after
+    /// `proposed` candidates.
     pub(super) fn islands(&self, proposed: usize) -> Vec<(UnitKind, usize)> {
         let race = self.contest.race();
         let ranked = self.contest.archive().ranked();
@@ -109,8 +111,8 @@ impl<'c, 'r> Evolution<'c, 'r> {
         units.iter().map(|unit| (*unit, wanted(unit))).collect()
     }
 
-    /// Makes one generation of an island: candidates of behaviours that are neither known nor `waiting` to be measured, and the behaviour
-    /// that they race against.
+    /// Makes one generation of an island: candidates whose behaviours are neither known nor `waiting` to be
+    /// measured, and the behaviour that they race against.
     pub(super) fn generation(
         &mut self,
         unit: UnitKind,
@@ -148,7 +150,7 @@ impl<'c, 'r> Evolution<'c, 'r> {
         Ok((fresh, reference(self.contest.archive(), &island)))
     }
 
-    /// Adds a candidate that is measured to what the next generations are made from.
+    /// Adds a measured candidate to the parents of the next generations.
     pub(super) fn add(&mut self, entry: Entry) {
         if let Some((behaviour, loss)) = self.contest.add(entry)
             && let Some(Origin { variation, parent_loss }) = self.origins.remove(&behaviour)
@@ -157,7 +159,7 @@ impl<'c, 'r> Evolution<'c, 'r> {
         }
     }
 
-    /// Returns the candidates of new behaviour among some offspring, and remembers where they come from.
+    /// Returns the candidates of new behaviour among some offspring, and records their origins.
     fn sort(&mut self, proposed: Vec<Offspring>) -> Result<Vec<Candidate>, SearchError> {
         let (formulas, origins): (Vec<_>, Vec<_>) =
             proposed.into_iter().map(|it| (it.formula, it.origin)).unzip();
@@ -171,7 +173,8 @@ impl<'c, 'r> Evolution<'c, 'r> {
         Ok(candidates)
     }
 
-    /// Returns one batch of proposals for an island: random formulas while it is small, else variations of its members.
+    /// Returns one batch of proposals for an island: random formulas while it is small, otherwise variations
+    /// of its members.
     fn propose(&mut self, island: &[Behaviour], unit: UnitKind, count: usize) -> Vec<Offspring> {
         let streams: Vec<ChaCha8Rng> = (0..count).map(|_| self.contest.random()).collect();
         let archive = self.contest.archive();
@@ -191,7 +194,7 @@ impl<'c, 'r> Evolution<'c, 'r> {
                 if !front.is_empty() && random.random_bool(from_front) {
                     return Some(front[random.random_range(0..front.len() as u64) as usize]);
                 }
-                // The island is ranked, so the least place drawn is the best.
+                // The island is ranked, so the lowest index drawn is the best.
                 let draws = (0..TOURNAMENT).map(|_| random.random_range(0..island.len() as u64) as usize);
                 draws.min().and_then(|place| of_island(&island[place]))
             };
@@ -208,15 +211,15 @@ impl<'c, 'r> Evolution<'c, 'r> {
     }
 }
 
-/// Returns an individual's formula and loss, where it can be a parent.
+/// Returns an individual's formula and loss, if it can be a parent.
 fn parent(individual: &Individual) -> Option<(&Script, f64)> {
     Some((individual.candidate.genome.script()?, individual.loss))
 }
 
-/// Returns the behaviours of a unit that go on, the best first.
+/// Returns the surviving behaviours of a unit, the best first.
 ///
-/// Of two that lose almost the same, the smaller goes first (parametric parsimony): what a formula carries along for nothing
-/// only takes room from what is to be varied.
+/// Of two formulas with almost the same loss, the smaller ranks first (parametric parsimony): parts without
+/// effect only take room from parts worth varying.
 fn survivors(archive: &Archive, unit: UnitKind, uniform: f64) -> Vec<Behaviour> {
     let mut kinds = Kinds::default();
     let mut island = Vec::with_capacity(ISLAND);
@@ -238,7 +241,8 @@ fn survivors(archive: &Archive, unit: UnitKind, uniform: f64) -> Vec<Behaviour> 
     island
 }
 
-/// Returns whom new candidates have to match: the last fully measured one of the island's best eighth.
+/// Returns the behaviour that new candidates race against: the last fully measured one of the island's best
+/// eighth.
 fn reference(archive: &Archive, island: &[Behaviour]) -> Option<Behaviour> {
     let full = |it: &&Behaviour| archive.get(it).is_some_and(|it| it.full);
     let eighth = island.iter().take(island.len().div_ceil(8)).rev();

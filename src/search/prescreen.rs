@@ -1,9 +1,11 @@
-//! Prescreening: many formulas are judged by their distance from a search's teachers, and only the nearest are measured.
+//! Prescreening: many formulas are judged by their distance from the teachers, and only the nearest are
+//! measured.
 //!
-//! A formula is allocated on what its reductions gave before, so it costs no forward pass, and mostly no read of the weights either.
-//! Formulas that are new to the cache are allocated in batches, which share their reads. Each island keeps the nearest; their variations
-//! are judged next, and the constants of the best are tuned by Nelder and Mead's simplex search. What is chosen follows from the seed, and
-//! from what was measured before, as everything in a generation does.
+//! A formula is evaluated on cached reductions, so it costs no forward pass, and usually no read of the
+//! weights either. Formulas with reductions that are not cached are evaluated in batches that share their
+//! reads. Each island keeps the nearest formulas; their variations are judged next, and the constants of the
+//! best are tuned by a Nelder-Mead simplex search. The choice follows from the seed and from earlier
+//! measurements, like everything in a generation.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
@@ -23,60 +25,61 @@ use crate::trial::candidate::canonical_form;
 use crate::trial::contest::Contest;
 use crate::trial::spent::Judged;
 
-/// How many formulas are drawn for each that is to be measured, and how many of them are judged together.
+/// How many formulas are drawn for each one to be measured, and how many are judged together.
 const DRAWN: usize = 40;
 const BATCH: usize = 64;
 
 /// How many formulas an island keeps.
 const KEPT: usize = 64;
 
-/// What an operator or a constant costs in the ranking, where uniform sparsity is at a distance of 1.
+/// Penalty for each operator and constant in the ranking, where uniform sparsity has a distance of 1.
 const PARSIMONY: f64 = 5e-4;
 
-/// How often a formula is drawn anew, and not made of those that are kept.
+/// How often a formula is drawn at random instead of varying a kept one.
 const ANEW: f64 = 0.1;
 
-/// How many are drawn to choose a parent, of whom the nearest is taken.
+/// How many formulas are drawn to choose a parent; the nearest of them is taken.
 const TOURNAMENT: usize = 4;
 
-/// How many formulas have their constants tuned in a generation, with about how many trials each; more constants are left alone.
+/// How many formulas have their constants tuned in a generation, in about how many trials each, and with how
+/// many constants at most.
 const TUNED: usize = 6;
 const TRIALS: usize = 60;
 const MOST_CONSTANTS: usize = 8;
 
-/// A formula that was judged.
+/// A judged formula.
 #[derive(Clone, Debug)]
 struct Screened {
     script: Script,
     hash: String,
     kind: String,
     behaviour: Behaviour,
-    /// The distance from the teachers, and what the size costs.
+    /// The distance from the teachers plus the penalty for the size.
     price: f64,
-    /// Whether its constants were tuned, or it comes of tuning.
+    /// Whether its constants were tuned, or the formula results from tuning.
     tuned: bool,
 }
 
-/// What chooses formulas by their distance from teachers.
+/// Chooses formulas by their distance from the teachers.
 pub(super) struct Prescreen<'c> {
     space: &'c Space,
     teachers: &'c Teachers,
     /// The nearest formulas of each unit, the nearest first.
     islands: BTreeMap<UnitKind, Vec<Screened>>,
-    /// The hashes of all formulas that were judged.
+    /// The hashes of all judged formulas.
     known: BTreeSet<String>,
-    /// The hashes of those that were chosen to be measured, or were measured before.
+    /// The hashes of the formulas chosen for measurement or measured before.
     chosen: BTreeSet<String>,
 }
 
 impl<'c> Prescreen<'c> {
-    /// Begins with nothing judged.
+    /// Starts without judged formulas.
     pub(super) fn new(space: &'c Space, teachers: &'c Teachers) -> Self {
         Self { space, teachers, islands: BTreeMap::new(), known: BTreeSet::new(), chosen: BTreeSet::new() }
     }
 
-    /// Returns the formulas of a unit that are nearest to the teachers and were not chosen before, no two of one kind; `wanted` of them
-    /// at most.
+    /// Returns up to `wanted` formulas of a unit that are nearest to the teachers and were not chosen before,
+    /// no two of one kind.
     pub(super) fn nearest(
         &mut self,
         contest: &mut Contest<'_, '_>,
@@ -103,7 +106,7 @@ impl<'c> Prescreen<'c> {
         Ok(nearest.into_iter().map(|it| it.script.clone()).collect())
     }
 
-    /// Draws a formula of a unit: a variation of one that is kept, or at times a random one.
+    /// Draws a formula of a unit: usually a variation of a kept one, sometimes a random one.
     fn draw(&self, random: &mut ChaCha8Rng, unit: UnitKind) -> Script {
         let island = self.islands.get(&unit).map(Vec::as_slice).unwrap_or_default();
         let scarce = island.len() < KEPT / 4;
@@ -111,13 +114,13 @@ impl<'c> Prescreen<'c> {
             return self.space.random_of(random, unit);
         }
         let place = |random: &mut ChaCha8Rng| random.random_range(0..island.len() as u64) as usize;
-        // The island is ranked, so the least place drawn is the nearest.
+        // The island is ranked, so the lowest index drawn is the nearest.
         let parent = (0..TOURNAMENT).map(|_| place(random)).min().unwrap_or(0);
         let mate = place(random);
         self.space.vary(random, &island[parent].script, &island[mate].script, &[]).0
     }
 
-    /// Judges those of some formulas that are new, and keeps the nearest.
+    /// Judges the new formulas among some, and keeps the nearest.
     fn judge(
         &mut self,
         contest: &mut Contest<'_, '_>,
@@ -140,7 +143,8 @@ impl<'c> Prescreen<'c> {
         Ok(())
     }
 
-    /// Returns the distance of each formula from the teachers, and what it prunes; `None` for what has no value on a model.
+    /// Returns each formula's distance from the teachers, and what it prunes; `None` if it has no value on a
+    /// model.
     fn distances(
         &self,
         contest: &mut Contest<'_, '_>,
@@ -171,13 +175,13 @@ impl<'c> Prescreen<'c> {
         Ok(found)
     }
 
-    /// Tunes the constants of the nearest formulas of a unit, one of each kind, that were not tuned before.
+    /// Tunes the constants of a unit's nearest formulas that were not tuned before, one of each kind.
     fn tune(&mut self, contest: &mut Contest<'_, '_>, unit: UnitKind) -> Result<(), SearchError> {
         let Some(island) = self.islands.get_mut(&unit) else { return Ok(()) };
         let mut kinds = BTreeSet::new();
         let mut tuned: Vec<(Script, NelderMead)> = Vec::new();
         for screened in island.iter_mut() {
-            // Another one of the kind goes the same way.
+            // Another formula of the same kind would take the same course.
             if !kinds.insert(screened.kind.clone()) || screened.tuned {
                 continue;
             }
@@ -191,7 +195,7 @@ impl<'c> Prescreen<'c> {
             }
         }
         let space = self.space;
-        // Side by side, so that what they ask for is judged together.
+        // The searches advance side by side, so that their points are judged together.
         loop {
             let asked: Vec<Option<Script>> = tuned
                 .iter()
@@ -224,7 +228,7 @@ fn moved(space: &Space, script: &Script, constants: &[f64]) -> Option<Script> {
     with_constants(script, constants).filter(|it| space.holds(it))
 }
 
-/// Keeps the nearest formulas of an island: one of each behaviour, and few of a kind.
+/// Keeps the nearest formulas of an island: one per behaviour, and few of a kind.
 fn keep_nearest(island: &mut Vec<Screened>) {
     island.sort_by(|a, b| a.price.total_cmp(&b.price).then_with(|| a.hash.cmp(&b.hash)));
     let mut behaviours = BTreeSet::new();

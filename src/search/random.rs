@@ -1,4 +1,4 @@
-//! The control of a search: random formulas of the same space, for the same budget.
+//! The control of a search: random formulas of the same space, with the same budget.
 
 use super::error::SearchError;
 use super::space::Space;
@@ -6,11 +6,12 @@ use crate::trial::archive::Archive;
 use crate::trial::contest::{Contest, ProposedFormula};
 use crate::trial::race::Race;
 
-/// How many random formulas are proposed at a time, and after how many batches without a new one the search ends.
+/// How many random formulas are proposed at a time, and after how many batches without a new one the search
+/// ends.
 const BATCH: usize = 32;
 const EXHAUSTED: usize = 50;
 
-/// Measures random formulas of a space, beside the same published seeds, until the budget is spent.
+/// Measures random formulas of a space, along with the same published seeds, until the budget is spent.
 ///
 /// They race as in evolution, against the best so far.
 ///

@@ -1,4 +1,4 @@
-//! A whole run: searches and controls for every seed.
+//! A whole run: the search and its controls for every seed.
 
 use std::time::Instant;
 
@@ -27,35 +27,35 @@ use crate::trial::scores::Examination;
 use crate::trial::spent::Spent;
 use crate::trial::store::Store;
 
-/// Where a run is.
+/// Progress of a run.
 #[derive(Clone, Copy, Debug)]
 pub struct State<'a> {
-    /// What proposes candidates now.
+    /// The searcher that runs now.
     pub searcher: Searcher,
     /// Its seed.
     pub seed: u64,
-    /// How many searches and controls are done.
+    /// How many searches and controls are finished.
     pub done: usize,
-    /// How many there are.
+    /// How many there are in total.
     pub all: usize,
-    /// What the current one has spent.
+    /// The budget that the current one has spent.
     pub spent: &'a Spent,
-    /// What it may spend.
+    /// How many evaluations it may spend.
     pub evaluations: usize,
-    /// The best loss on the fitness text.
+    /// The lowest loss on the fitness text so far.
     pub best: f64,
 }
 
-/// Tells how a run goes.
+/// Callback for progress.
 pub type Watch<'a> = dyn FnMut(State<'_>) + 'a;
 
-/// Runs all searches and controls, and returns what they found.
+/// Runs the search and its controls, and returns their results.
 ///
-/// Every measurement goes through `store`; with one that knows earlier measurements the run goes the same way again, without
-/// making them.
+/// Every measurement goes through `store`; with earlier measurements in it, the run repeats the same course
+/// without making them again.
 ///
 /// # Errors
-/// When a model cannot run, the store cannot be written, a control cannot run, or something asked to stop.
+/// When a model cannot run, the store cannot be written, a control cannot run, or the run was interrupted.
 pub fn run(
     settings: &Settings,
     space: &Space,
@@ -72,21 +72,21 @@ pub fn run(
     )
 }
 
-/// What a run tells of itself, and when it ends early.
+/// Callbacks and limits of a run.
 pub struct Course<'a, 'w, 'l> {
-    /// Told how the run goes.
+    /// Called with the progress.
     pub watch: &'a mut Watch<'w>,
-    /// Told of every allocation once its loss is known.
+    /// Called with every allocation once its loss is known.
     pub log: &'a mut (dyn FnMut(&MeasuredFormula) + 'l),
-    /// When no further measurement of a search is begun; what was found by then is ranked and reported.
+    /// After this time, the search starts no further measurement; the results so far are ranked and reported.
     pub deadline: Option<Instant>,
-    /// The tasks that winners are asked once all is decided.
+    /// The tasks on which winners are scored after all decisions.
     pub examination: Option<&'a mut Examination>,
-    /// What evolution learns from.
+    /// The teachers of evolution.
     pub teachers: &'a Teachers,
 }
 
-/// Runs as [`run`] does, and tells of every allocation that is measured.
+/// Runs like [`run`], and reports every measured allocation.
 ///
 /// # Errors
 /// As [`run`].
@@ -122,7 +122,7 @@ pub fn run_logged(
         let mut ranking = Finals { evaluator, store, objective: &objective, examination: None };
         let finalists = ranking.finalists(&archive)?;
         let Some(best) = finalists.first() else { continue };
-        // The report text is read when all is decided; until then there is no damage to tell of.
+        // The report text is only read after all decisions, so there is no damage to report yet.
         let best = Winner {
             name: WinnerName::Best(searcher),
             formula: None,
@@ -149,7 +149,7 @@ pub fn run_logged(
     Ok(summary)
 }
 
-/// Returns what a searcher may spend: a control as many tokens as the search of its seed did.
+/// Returns a searcher's budget: a control may read as many tokens as the search with its seed did.
 fn budget(settings: &Settings, searcher: Searcher, seed: u64, done: &[Done]) -> Budget {
     let search = done.iter().find(|it| it.run.searcher.is_search() && it.run.seed == seed);
     match (searcher, search) {
@@ -161,7 +161,7 @@ fn budget(settings: &Settings, searcher: Searcher, seed: u64, done: &[Done]) -> 
     }
 }
 
-/// What formulas are made of.
+/// The sources of formulas.
 struct Material<'a> {
     space: &'a Space,
     seeds: &'a [ProposedFormula],
@@ -188,12 +188,13 @@ fn search(
     }
 }
 
-/// Returns how many searches and controls a run has.
+/// Returns the number of searches and controls in a run.
 pub fn searches(settings: &Settings) -> usize {
     plan(settings).len()
 }
 
-/// Returns what is run: for every seed the search and its controls; a control without chance once.
+/// Returns the runs: the search and its controls for every seed; a control that does not use the seed runs
+/// once.
 fn plan(settings: &Settings) -> Vec<(Searcher, u64)> {
     if settings.enumeration.is_some() {
         return vec![(Searcher::Enumeration, 0)];
@@ -210,7 +211,8 @@ fn plan(settings: &Settings) -> Vec<(Searcher, u64)> {
     plan
 }
 
-/// Returns the allocations with which a population begins: the published ones, and those that the settings include.
+/// Returns the allocations that a population starts with: the published ones and those included by the
+/// settings.
 fn seeds(settings: &Settings, space: &Space) -> Vec<ProposedFormula> {
     let known = PUBLISHED.iter().filter_map(|it| Some((published::script(it.name)?, Some(it.name))));
     let included = settings.include.iter().filter_map(|text| {

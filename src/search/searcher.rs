@@ -1,4 +1,4 @@
-//! What proposes candidates: the search itself, and its controls.
+//! The proposers of candidates: the search itself and its controls.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,20 +8,20 @@ use thiserror::Error;
 
 use crate::baselines::program::Baseline;
 
-/// What proposes candidates; as data, its key.
+/// A proposer of candidates; serialised as its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Searcher {
     /// Typed genetic programming over formulas.
     Evolution,
     /// Every formula of a small space.
     Enumeration,
-    /// Random formulas of the same space: the control.
+    /// Random formulas of the same space, as a control.
     Random,
-    /// A program without a formula of ours: a control.
+    /// An allocation method that does not use formulas, as a control.
     Baseline(Baseline),
 }
 
-/// A key that no searcher has.
+/// The error for a key without a searcher.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("there is no searcher `{key}`")]
 pub struct UnknownSearcher {
@@ -36,7 +36,7 @@ impl Searcher {
             .chain(Baseline::ALL.into_iter().map(Self::Baseline))
     }
 
-    /// Returns whether it reads the fitness text in another way than by candidates' losses.
+    /// Returns whether it reads the fitness text other than through candidates' losses.
     pub const fn reads_the_text(self) -> bool {
         match self {
             Self::Evolution | Self::Enumeration | Self::Random => false,
@@ -44,7 +44,7 @@ impl Searcher {
         }
     }
 
-    /// Returns whether it is the search itself, and no control.
+    /// Returns whether it is the search itself rather than a control.
     pub const fn is_search(self) -> bool {
         match self {
             Self::Evolution | Self::Enumeration => true,
@@ -52,7 +52,7 @@ impl Searcher {
         }
     }
 
-    /// Returns what commands and files call it.
+    /// Returns the key used in commands and files.
     pub const fn key(self) -> &'static str {
         match self {
             Self::Evolution => "evolution",
@@ -62,7 +62,7 @@ impl Searcher {
         }
     }
 
-    /// Returns what tables call it.
+    /// Returns the name used in tables.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Evolution => "evolution",
@@ -72,7 +72,7 @@ impl Searcher {
         }
     }
 
-    /// Returns whether its course depends on a seed.
+    /// Returns whether its course depends on the seed.
     pub const fn has_chance(self) -> bool {
         match self {
             Self::Evolution | Self::Random => true,
@@ -102,7 +102,7 @@ impl Serialize for Searcher {
     }
 }
 
-crate::lang::schema_of_text!(Searcher, "What proposed allocations: `search`, or a control.");
+crate::lang::schema_of_text!(Searcher, "Key of the search or control that proposed allocations.");
 
 impl<'de> Deserialize<'de> for Searcher {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {

@@ -1,4 +1,4 @@
-//! What a search is told, as its folder keeps it: enough to do all of it again.
+//! Search settings as stored in the run folder; enough to reproduce the run.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,47 +17,49 @@ use crate::trial::settings::TrialSettings;
 /// The file in a run's folder that holds its settings.
 pub const SETTINGS: &str = "settings.json";
 
-/// What a search is told.
+/// The settings of a search.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Settings {
-    /// The version of allot that began the run.
+    /// Version of allot that started the run.
     pub version: String,
-    /// The models and texts, and how weights are chosen.
+    /// Models and texts, and how weights are chosen.
     #[serde(flatten)]
     pub trial: TrialSettings,
-    /// What candidates are made of.
+    /// The space of formulas.
     pub space: SpaceOptions,
-    /// Scripts with which the search begins, beside the published ones, as text.
+    /// Texts of the scripts that the search starts with, in addition to the published ones.
     pub include: Vec<String>,
-    /// Measures every formula of the space instead of searching.
+    /// Grid of an enumeration, which measures every formula of the space instead of searching.
     pub enumeration: Option<Grid>,
-    /// How many allocations each search measures.
+    /// Maximum number of allocations that each search measures.
     pub evaluations: usize,
-    /// After how many measured allocations without a better one each search ends.
+    /// Ends a search after this many measured allocations without an improvement.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patience: Option<usize>,
-    /// A generation is made from the results of all candidates up to its first number minus this; 1 waits for all before it.
+    /// The lag: a generation is made from the results of all candidates numbered below its own first number
+    /// minus this; with 1, it waits for all candidates before it.
     #[serde(default = "without_lag", skip_serializing_if = "is_without_lag")]
     pub lag: usize,
-    /// The folders of the descents from which evolution learns.
+    /// Folders of the descents that evolution learns from.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub teachers: Vec<PathBuf>,
-    /// Those from which nothing is learned, and whose distance is reported.
+    /// Folders of the descents that are held out: evolution does not learn from them, and the distance from
+    /// them is reported.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub held_out_teachers: Vec<PathBuf>,
-    /// The seeds, one for each search.
+    /// Seeds, one per search.
     pub seeds: Vec<u64>,
-    /// What the searches are compared with.
+    /// Controls that the search is compared with.
     pub controls: Vec<Searcher>,
-    /// The tasks by which the final table scores allocations.
+    /// Tasks on which the final table scores allocations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub report_tasks: Option<TaskPlan>,
-    /// What losses were measured with when the run began.
+    /// Identities of the inputs that losses were measured with when the run started.
     pub identities: Identity,
 }
 
-/// Returns the lag of a search that waits for each generation.
+/// Returns the default lag, with which a search waits for each generation.
 const fn without_lag() -> usize {
     1
 }
@@ -68,10 +70,10 @@ const fn is_without_lag(lag: &usize) -> bool {
 }
 
 impl Settings {
-    /// Reads the settings of a run's folder.
+    /// Reads the settings from a run's folder.
     ///
     /// # Errors
-    /// When the folder is not a run's.
+    /// When the folder does not belong to a run.
     pub fn read(folder: &Path) -> Result<Self, SearchError> {
         let wrong =
             |problem: String| SearchError::NotARun { folder: folder.to_owned(), file: SETTINGS, problem };
@@ -79,7 +81,7 @@ impl Settings {
         serde_json::from_slice(&bytes).map_err(|error| wrong(error.to_string()))
     }
 
-    /// Returns the settings of a run with one seed and no control, and no end but the 500th evaluation.
+    /// Returns the settings of a run with one seed, no controls, and 500 evaluations as its only limit.
     pub fn new(trial: TrialSettings, space: SpaceOptions) -> Self {
         Self {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -99,10 +101,10 @@ impl Settings {
         }
     }
 
-    /// Refuses a folder that a new run cannot have for its own.
+    /// Checks that a folder can hold a new run.
     ///
     /// # Errors
-    /// When the folder holds something already, or is a file.
+    /// When the folder is not empty, or is a file.
     pub fn check_new(folder: &Path) -> Result<(), SearchError> {
         let taken = match fs::read_dir(folder) {
             Ok(mut entries) => entries.next().is_some(),
@@ -111,7 +113,7 @@ impl Settings {
         if taken { Err(SearchError::Exists { folder: folder.to_owned() }) } else { Ok(()) }
     }
 
-    /// Begins a run's folder, in which there is nothing but the settings then.
+    /// Creates the folder of a run, with nothing but the settings in it.
     ///
     /// # Errors
     /// As [`Settings::check_new`], and when the folder cannot be written.
@@ -122,10 +124,10 @@ impl Settings {
         self.keep(folder)
     }
 
-    /// Writes the settings of a run whose folder is there.
+    /// Writes the settings to the existing folder of a run.
     ///
     /// # Errors
-    /// When they cannot be written; then those before are whole.
+    /// When they cannot be written; the previous settings then stay intact.
     pub fn keep(&self, folder: &Path) -> Result<(), SearchError> {
         let failed = |source| ModelError::Write { path: folder.to_owned(), source };
         let text = serde_json::to_vec_pretty(&DocumentKind::SearchSettings.of(self))
@@ -133,10 +135,11 @@ impl Settings {
         Ok(write_beside(&folder.join(SETTINGS), |file| std::io::Write::write_all(file, &text))?)
     }
 
-    /// Fails when losses would be measured with something else than when the run began, such as another model or text.
+    /// Fails if losses would be measured with other inputs than when the run started, such as another model
+    /// or text.
     ///
     /// # Errors
-    /// With the first thing that differs.
+    /// Returns the first difference.
     pub fn check(&self, folder: &Path, now: &Identity) -> Result<(), SearchError> {
         match self.identities.difference(now) {
             None => Ok(()),
@@ -154,7 +157,7 @@ mod tests {
     use crate::stats::Source;
     use crate::trial::loss::Measure;
 
-    /// Settings as allot 0.1.0 writes them.
+    /// Settings as written by allot 0.1.0.
     const KEPT: &str = concat!(
         r#"{"version":"0.1.0","models":["/m"],"targets":[[0,0.7],[0,0.5]],"method":"wanda","#,
         r#""metric":"metric(per = row) abs(weight) * input_norm\n","pattern":"n:4","measure":"perplexity","#,
@@ -168,7 +171,7 @@ mod tests {
     );
 
     #[test]
-    fn settings_are_kept_as_they_always_were() {
+    fn settings_of_the_first_version_are_read_and_written_unchanged() {
         let settings: Settings = serde_json::from_str(KEPT).expect("settings");
         assert_eq!(serde_json::to_string(&settings).expect("data"), KEPT);
         let trial = &settings.trial;

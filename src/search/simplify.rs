@@ -1,7 +1,9 @@
-//! Found formulas made readable: smaller ones that prune the very same weights, on every model and at every sparsity of the search.
+//! Simplification: smaller formulas that prune exactly the same weights, on every model and at every sparsity
+//! of the search.
 //!
-//! What is simpler is only ever taken where the whole-weight allocation is the same at every target, so no loss changes, and nothing is
-//! measured again. On another model the two may differ: what had no effect on any model of the search is gone.
+//! A simpler formula is taken only if its whole-weight allocation is the same at every target, so no loss
+//! changes and nothing is measured again. On another model, the two formulas may differ: parts without effect
+//! on the search's models are removed.
 
 use std::collections::BTreeSet;
 
@@ -14,15 +16,15 @@ use crate::lang::program::{Expr, Script};
 use crate::trial::candidate::{Candidate, Genome};
 use crate::trial::evaluator::Evaluator;
 
-/// How many versions of a formula are looked at together.
+/// How many versions of a formula are checked at a time.
 const TOGETHER: usize = 48;
-/// How many times versions are looked at for which weights have to be read again.
+/// Maximum number of checks that read the weights again.
 const READS: usize = 4;
 
-/// Says of some scripts which of them do the same as the one that is simplified.
+/// Returns, for each of some scripts, whether it does the same as the script being simplified.
 type Same<'a, E> = dyn FnMut(&[Script]) -> Result<Vec<bool>, E> + 'a;
 
-/// Returns a candidate with the simplest formula that was found of the same behaviour, or as it is.
+/// Returns a candidate with the simplest formula found for its behaviour, or unchanged.
 pub(super) fn simplified(
     evaluator: &Evaluator,
     space: &Space,
@@ -32,7 +34,7 @@ pub(super) fn simplified(
     if candidate.published.is_some() {
         return Ok(candidate.clone());
     }
-    // What a search began with need not be a formula of its space.
+    // The formulas that a search starts with may lie outside its space.
     let held = space.holds(script);
     let fits = |script: &Script| !held || space.holds(script);
     let behaviour = &candidate.allotted.behaviour;
@@ -46,8 +48,8 @@ pub(super) fn simplified(
     Ok(Candidate { genome, ..candidate.clone() })
 }
 
-/// Returns the simplest version of a script for which `same` holds, step by step: of those that are the same, the simplest one is gone
-/// on with.
+/// Returns the simplest version of a script found step by step: each step takes the simplest version for
+/// which `same` holds.
 fn simplest<E>(script: &Script, fits: &dyn Fn(&Script) -> bool, same: &mut Same<'_, E>) -> Result<Script, E> {
     let mut current = canonical::script(script);
     let mut tried: BTreeSet<String> = BTreeSet::new();
@@ -101,7 +103,7 @@ mod tests {
     use crate::lang::ops::Op;
     use crate::lang::scalar;
 
-    /// Returns what an importance is on three units: `depth` and `mean(...)` have values, and all else follows.
+    /// Evaluates an importance on three units, with fixed values of `depth` and `mean(...)`.
     fn values(expr: &Expr) -> Option<[f64; 3]> {
         match expr.op() {
             None => expr.as_number().map(|it| [it; 3]),
@@ -119,7 +121,8 @@ mod tests {
         }
     }
 
-    /// Returns what an allocation does: the place of each unit between the lowest and the highest, to two decimals.
+    /// Returns the behaviour of an allocation: the position of each unit between the lowest and the highest,
+    /// to two decimals.
     fn behaviour(script: &Script) -> Option<Vec<i64>> {
         let values = values(script.allocator()?.importance?)?;
         let low = values.iter().copied().fold(f64::INFINITY, f64::min);
@@ -140,8 +143,8 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_effect_goes_and_what_has_stays() {
-        // A positive factor and an addend move no unit between the lowest and the highest.
+    fn parts_without_effect_are_removed_and_others_stay() {
+        // A positive factor or an addend does not move a unit between the lowest and the highest.
         assert_eq!(
             simple("3 * (mean(score) + 0.25) |> scale(lambda = 0.1)"),
             "mean(score) |> scale(lambda = 0.1)"
@@ -161,13 +164,13 @@ mod tests {
     }
 
     #[test]
-    fn constants_keep_as_few_digits_as_do_the_same() {
+    fn constants_keep_as_few_digits_as_possible() {
         let found = simple("mean(score) + 0.50123 * depth |> scale(lambda = 0.1)");
         assert_eq!(found, "0.5 * depth + mean(score) |> scale(lambda = 0.1)");
     }
 
     #[test]
-    fn the_space_decides_what_there_is() {
+    fn only_formulas_that_fit_are_returned() {
         let script = check("relu(mean(score)) |> scale(lambda = 0.1)", CheckOptions::default()).script;
         let script = script.expect("it checks");
         let mut same = |scripts: &[Script]| -> Result<Vec<bool>, ()> { Ok(vec![true; scripts.len()]) };

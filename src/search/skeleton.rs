@@ -1,11 +1,11 @@
-//! What formulas have in common that differ in their constants alone.
+//! Skeletons: formulas without their constants.
 
 use std::collections::BTreeMap;
 
 use crate::lang::ops::Op;
 use crate::lang::program::{Expr, Script};
 
-/// Returns what a formula is but for its constants.
+/// Returns the text of a formula with its constants removed.
 pub(super) fn skeleton(script: &Script) -> String {
     fn write(expr: &Expr, text: &mut String) {
         text.push_str(expr.op().map_or("0", Op::name));
@@ -20,15 +20,15 @@ pub(super) fn skeleton(script: &Script) -> String {
     text
 }
 
-/// How many formulas of one kind an island holds.
+/// How many formulas of the same skeleton an island holds.
 const OF_A_KIND: usize = 3;
 
-/// Counts formulas by their kinds, so that what is tuned already does not crowd out what is young.
+/// Counts formulas by skeleton, so that tuned formulas do not crowd out new ones.
 #[derive(Debug, Default)]
 pub(super) struct Kinds(BTreeMap<String, usize>);
 
 impl Kinds {
-    /// Returns whether there is room for one more of a kind, and counts it.
+    /// Counts one more formula of a kind, and returns whether there was room for it.
     pub(super) fn admits(&mut self, kind: String) -> bool {
         let count = self.0.entry(kind).or_default();
         *count += 1;

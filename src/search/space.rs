@@ -1,4 +1,4 @@
-//! The space that a search looks in: which formulas there are, and how one is drawn.
+//! The space of a search: its formulas and how they are drawn.
 
 mod chain;
 mod constants;

@@ -1,4 +1,4 @@
-//! What a search found: all that its tables and pictures are made of.
+//! The results of a search, from which its tables and pictures are made.
 
 use std::fmt;
 
@@ -11,72 +11,72 @@ use crate::trial::loss::{Damage, Measure, number};
 use crate::trial::ratios::RealisedRatios;
 use crate::trial::spent::{Point, Spent};
 
-/// A model at a sparsity that candidates are measured at.
+/// A model and a sparsity at which candidates are measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TargetSummary {
-    /// The model folder's name.
+    /// Name of the model's folder.
     pub model: String,
-    /// The target sparsity.
+    /// Target sparsity, from 0 to 1.
     pub target: f64,
-    /// The dense model's perplexity on the report text.
+    /// Perplexity of the dense model on the report text.
     #[serde(deserialize_with = "number")]
     pub dense_perplexity: f64,
-    /// The loss of uniform sparsity on the fitness text, by which losses are divided when there are several settings.
+    /// Loss of uniform sparsity on the fitness text; with several settings, losses are divided by it.
     pub uniform_loss: f64,
-    /// What the reported tasks show of the dense model.
+    /// Scores of the dense model on the reported tasks.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dense_tasks: Vec<TaskScore>,
 }
 
-/// One search, or one control, with one seed.
+/// One run of the search or of a control, with one seed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RunSummary {
-    /// What proposed candidates.
+    /// The search or control that proposed the candidates.
     pub searcher: Searcher,
-    /// The seed.
+    /// Seed of the run.
     pub seed: u64,
-    /// What it spent.
+    /// Budget that the run spent.
     pub spent: Spent,
-    /// Its candidates, in order.
+    /// Its candidates, in the order of proposal.
     pub points: Vec<Point>,
-    /// Its best allocation: the one that the selection text chose.
+    /// Its best allocation, as chosen on the selection text.
     pub best: Winner,
 }
 
-/// An allocation that was chosen, with what it does.
+/// A chosen allocation with its results.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Winner {
-    /// What tables call it.
+    /// Name in tables.
     pub name: WinnerName,
-    /// The script, where it is a formula.
+    /// The formula, if the allocation is one.
     pub formula: Option<Formula>,
-    /// The loss on the fitness text.
+    /// Loss on the fitness text.
     #[serde(deserialize_with = "number")]
     pub fitness: f64,
-    /// The loss on the selection text, where there is one.
+    /// Loss on the selection text, if there is one.
     pub selection: Option<f64>,
-    /// The damage on the report text, for each setting.
+    /// Damage on the report text, one entry per setting.
     pub report: Vec<Damage>,
-    /// What the reported tasks show, `[settings][tasks]`; none where none is reported.
+    /// Scores on the reported tasks, `[settings][tasks]`; empty if no tasks are reported.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tasks: Vec<Vec<TaskScore>>,
 }
 
-/// What a winner is called, by where it comes from; as data, a text.
+/// The name of a winner, by its origin; serialised as text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WinnerName {
-    /// A formula that a search discovered.
+    /// A formula that the search discovered.
     Discovered,
-    /// The best of one search or control.
+    /// The best allocation of one search or control.
     Best(Searcher),
-    /// The published script of a name.
+    /// The published script with this name.
     Published(String),
 }
 
-/// What a discovered formula is called.
+/// Name of a discovered formula.
 const DISCOVERED: &str = "discovered";
 
 impl fmt::Display for WinnerName {
@@ -105,7 +105,7 @@ impl Serialize for WinnerName {
     }
 }
 
-crate::lang::schema_of_text!(WinnerName, "What tables call it.");
+crate::lang::schema_of_text!(WinnerName, "Name in tables.");
 
 impl<'de> Deserialize<'de> for WinnerName {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
@@ -113,19 +113,20 @@ impl<'de> Deserialize<'de> for WinnerName {
     }
 }
 
-/// A formula in its forms.
+/// A formula in several forms.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Formula {
-    /// The script's text.
+    /// Text of the script.
     pub script: String,
-    /// The allocation in LaTeX.
+    /// The allocation as LaTeX.
     pub latex: String,
-    /// The number of operators and constants.
+    /// Number of operators and constants.
     pub size: usize,
-    /// The hash that names it.
+    /// Hash that identifies the formula.
     pub hash: String,
-    /// The script as it was found and measured, where this one is simpler and prunes the same weights at every setting.
+    /// The script as it was found and measured, if `script` is a simpler one that prunes the same weights at
+    /// every setting.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub found: Option<String>,
 }
@@ -136,9 +137,9 @@ pub struct Formula {
 pub struct PartLeftOut {
     /// The part: an operand, or the name of an operator whose operand stays.
     pub part: String,
-    /// The script that is left.
+    /// The script without the part.
     pub rest: String,
-    /// Its loss on the text that decided: the selection text, or the fitness text where there is none.
+    /// Its loss on the text that decided: the selection text, or the fitness text if there is none.
     #[serde(deserialize_with = "number")]
     pub loss: f64,
 }
@@ -149,48 +150,50 @@ pub struct PartLeftOut {
 pub struct ControlComparison {
     /// The control.
     pub control: Searcher,
-    /// The mean over seeds and windows of the search's loss less the control's: negative when the search is better.
+    /// Mean over seeds and windows of the search's loss minus the control's; negative when the search is
+    /// better.
     pub difference: f64,
-    /// The bootstrap interval of that difference, 95 %.
+    /// 95 % bootstrap interval of that difference.
     pub interval: (f64, f64),
-    /// The two-sided p-value of Wilcoxon's signed-rank test over windows, the seeds' losses averaged.
+    /// Two-sided p-value of Wilcoxon's signed-rank test over windows, with the seeds' losses averaged.
     pub p_value: f64,
 }
 
-/// What a search found.
+/// The results of a search.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Summary {
-    /// The version of allot that searched.
+    /// Version of allot that ran the search.
     pub version: String,
-    /// How weights are scored, as a name or a script.
+    /// How weights are scored: the name of a method or a script.
     pub method: String,
-    /// The measure of the fitness.
+    /// Measure of the fitness.
     pub measure: Measure,
     /// The settings; the first is the main one.
     pub settings: Vec<TargetSummary>,
-    /// The searches and controls, by searcher and seed.
+    /// The runs of the search and its controls, by searcher and seed.
     pub runs: Vec<RunSummary>,
-    /// The winner of all searches: the one that the selection text chose.
+    /// The winner over all runs of the search, as chosen on the selection text.
     pub best: Winner,
-    /// The Pareto front of all searches: loss on the selection text against size, by size.
+    /// The Pareto front of all runs of the search, loss on the selection text against size, in order of size.
     pub front: Vec<Winner>,
-    /// Published allocations, measured in the same way.
+    /// Published allocations, measured the same way.
     pub published: Vec<Winner>,
     /// The ratios of the winner, OWL and uniform.
     pub ratios: Vec<RealisedRatios>,
-    /// The search against its controls.
+    /// Comparisons of the search with its controls.
     pub comparisons: Vec<ControlComparison>,
-    /// The winner without each of its parts, the largest part first; measured when all was decided, and counted in no run.
+    /// The winner without each of its parts, the largest part first; measured after all decisions, and
+    /// counted in no run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub leaving_out: Vec<PartLeftOut>,
-    /// How far the winner's ratios are from each teacher's.
+    /// Distance of the winner's ratios from those of each teacher.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub teachers: Vec<TeacherDistance>,
 }
 
 impl Summary {
-    /// Returns the published allocation of a name, where it was measured.
+    /// Returns the published allocation with a name, if it was measured.
     pub fn published(&self, name: &str) -> Option<&Winner> {
         self.published.iter().find(|it| matches!(&it.name, WinnerName::Published(own) if own == name))
     }

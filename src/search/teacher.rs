@@ -1,4 +1,5 @@
-//! Teachers: allocations that a descent found. A formula's worth is first how near its ratios are to theirs, with no forward pass.
+//! Teachers: allocations found by a descent. Formulas are first judged by the distance of their ratios from
+//! the teachers', without a forward pass.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,36 +9,36 @@ use crate::trial::behaviour::Allotted;
 /// A block or a projection of a teacher.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TaughtUnit {
-    /// The places of its linears among the model's.
+    /// The indices of its linears among the model's.
     pub linears: Vec<usize>,
-    /// How many weights it has.
+    /// Number of weights.
     pub parameters: u64,
-    /// Which share of them the teacher prunes.
+    /// The share of them that the teacher prunes.
     pub ratio: f64,
-    /// How steeply the marginal damage rises there, over what it does in all units together; 1 where that is not known.
+    /// How steeply the marginal damage rises in the unit, relative to all units together; 1 if unknown.
     pub steepness: f64,
 }
 
-/// An allocation of one model at one sparsity, which formulas are to come near.
+/// An allocation of one model at one sparsity, which formulas should approach.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Teacher {
     name: String,
     target: usize,
     sparsity: f64,
     held_out: bool,
-    /// Whether it is known how steeply the marginal damage of units rises.
+    /// Whether the steepness of the units is known.
     steep: bool,
     units: Vec<TaughtUnit>,
-    /// The distance of uniform sparsity before it is divided by itself.
+    /// The distance of uniform sparsity, before normalisation.
     uniform: f64,
 }
 
 impl Teacher {
-    /// Takes the ratios of an allocation at a search's target: the target's place, and its sparsity. Nothing is learned from a teacher
-    /// that is held out.
+    /// Takes the ratios of an allocation at a search's target, given as its index and sparsity. The search
+    /// does not learn from a held-out teacher.
     ///
     /// # Errors
-    /// When its ratios are uniform, so that there is nothing to learn.
+    /// When all ratios are equal, so that there is nothing to learn.
     pub fn new(
         name: impl Into<String>,
         (target, sparsity): (usize, f64),
@@ -54,9 +55,9 @@ impl Teacher {
         }
     }
 
-    /// Returns how far the ratios of an allocation are from the teacher's: the mean squared deviation over the teacher's units, each by
-    /// its number of weights times the steepness there, divided by that of uniform sparsity. 0 is the teacher itself, and 1 as far as
-    /// uniform sparsity.
+    /// Returns the distance of an allocation's ratios from the teacher's: the mean squared deviation over the
+    /// teacher's units, weighted by number of weights times steepness, divided by that of uniform sparsity. 0
+    /// is the teacher itself, and 1 is as far away as uniform sparsity.
     ///
     /// Infinite for an allocation of another model.
     pub fn distance(&self, allotted: &Allotted) -> f64 {
@@ -69,8 +70,8 @@ impl Teacher {
     }
 }
 
-/// Returns the mean squared deviation of ratios from those of some units, each by its number of weights times the steepness there: where
-/// marginals are even, it is what the deviations cost to second order, but for a factor.
+/// Returns the mean squared deviation of ratios from those of some units, weighted by number of weights times
+/// steepness. If the marginals are even, this is proportional to the second-order cost of the deviations.
 fn deviation(units: &[TaughtUnit], ratio: impl Fn(&TaughtUnit) -> f64) -> f64 {
     let weighted =
         |unit: &TaughtUnit| unit.parameters as f64 * unit.steepness * (ratio(unit) - unit.ratio).powi(2);
@@ -83,7 +84,7 @@ fn deviation(units: &[TaughtUnit], ratio: impl Fn(&TaughtUnit) -> f64) -> f64 {
 pub struct Teachers(Vec<Teacher>);
 
 impl Teachers {
-    /// Returns whether there is none to learn from.
+    /// Returns whether there is no teacher to learn from.
     pub fn is_empty(&self) -> bool {
         self.learned().next().is_none()
     }
@@ -92,7 +93,8 @@ impl Teachers {
         self.0.iter().filter(|teacher| !teacher.held_out)
     }
 
-    /// Returns the mean distance of an allocation from those teachers that are not held out; infinite without any.
+    /// Returns the mean distance of an allocation from the teachers that are not held out; infinite if there
+    /// are none.
     pub fn distance(&self, allotted: &Allotted) -> f64 {
         let distances: Vec<f64> = self.learned().map(|teacher| teacher.distance(allotted)).collect();
         if distances.is_empty() {
@@ -101,7 +103,7 @@ impl Teachers {
         distances.iter().sum::<f64>() / distances.len() as f64
     }
 
-    /// Returns how far an allocation is from each teacher.
+    /// Returns the distance of an allocation from each teacher.
     pub fn distances(&self, allotted: &Allotted) -> Vec<TeacherDistance> {
         let of = |teacher: &Teacher| TeacherDistance {
             teacher: teacher.name.clone(),
@@ -121,24 +123,26 @@ impl From<Vec<Teacher>> for Teachers {
     }
 }
 
-/// How far the ratios of what a search found are from a teacher's.
+/// The distance of the found ratios from a teacher's.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TeacherDistance {
-    /// The descent's folder.
+    /// Folder of the descent.
     pub teacher: String,
-    /// The place of the setting among the search's, from 0.
+    /// Index of the setting within the search, counted from 0.
     pub target: usize,
-    /// The sparsity there.
+    /// Sparsity of that setting.
     pub sparsity: f64,
-    /// Whether nothing was learned from it.
+    /// Whether the teacher was held out, so that the search did not learn from it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub held_out: bool,
-    /// Whether a deviation counts by how steeply the marginal damage rises in its unit; else by the number of weights alone.
+    /// Whether deviations are weighted by the steepness of the unit's marginal damage; otherwise only by the
+    /// number of weights.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub steep: bool,
-    /// The mean squared deviation of ratios, each unit by its number of weights and where it is known the steepness there, divided by that of uniform sparsity: 0 is the teacher
-    /// itself, and 1 as far as uniform sparsity.
+    /// Mean squared deviation of the ratios, weighted by each unit's number of weights and, if known, its
+    /// steepness, divided by that of uniform sparsity: 0 is the teacher itself, 1 is as far away as uniform
+    /// sparsity.
     pub distance: f64,
 }
 
@@ -169,12 +173,12 @@ mod tests {
     }
 
     #[test]
-    fn deviations_count_by_the_size_of_the_unit_and_against_uniform() {
+    fn deviations_are_weighted_by_unit_size_and_relative_to_uniform() {
         // Uniform is off by 0.3 in 100 weights and by 0.1 in 300: 100 * 0.09 + 300 * 0.01 = 12.
         let teacher = teacher("a", [0.8, 0.4], false);
         assert!((teacher.distance(&pruned([50, 50, 100])) - 1.0).abs() < 1e-12);
         assert_eq!(teacher.distance(&pruned([80, 20, 100])), 0.0);
-        // How a unit shares out its loss among its linears makes no difference to a teacher of whole units.
+        // A teacher of whole units does not care how a unit splits its loss among its linears.
         assert_eq!(teacher.distance(&pruned([80, 120, 0])), 0.0);
         // Off by 0.1 and by 1/30: 100 * 0.01 + 300 / 900 = 4/3, a ninth of 12.
         assert!((teacher.distance(&pruned([70, 30, 100])) - 1.0 / 9.0).abs() < 1e-12);

@@ -1,4 +1,4 @@
-//! What keeps an allocation from being a search's teacher.
+//! Errors of allocations that cannot serve as a search's teacher.
 
 use std::path::PathBuf;
 
@@ -7,36 +7,36 @@ use thiserror::Error;
 use crate::lang::types::UnitKind;
 use crate::trial::error::TrialError;
 
-/// Says why a search cannot learn from a descent.
+/// The reason why a search cannot learn from a descent.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum TeacherError {
-    /// A folder does not hold a descent that has ended.
-    #[error("{} is not the folder of a descent that has ended: {problem}", folder.display())]
+    /// The folder does not hold a finished descent.
+    #[error("{} does not hold a finished descent: {problem}", folder.display())]
     NotADescent {
         /// The folder.
         folder: PathBuf,
-        /// What is wrong.
+        /// The problem with it.
         problem: String,
     },
-    /// The descent was made on another model.
-    #[error("{} was made on another model than the search's: on weights of the fingerprint {taught}", folder.display())]
+    /// The descent ran on another model.
+    #[error("{} was made on another model than the search's, with the weight fingerprint {taught}", folder.display())]
     OtherModel {
         /// The descent's folder.
         folder: PathBuf,
         /// The fingerprint of the descent's model.
         taught: String,
     },
-    /// The descent has no allocation at a sparsity of the search.
-    #[error("{} has no allocation at a sparsity of the search; it has {}", folder.display(), listed(taught))]
+    /// The descent has no allocation at any sparsity of the search.
+    #[error("{} has no allocation at any sparsity of the search; it has {}", folder.display(), listed(taught))]
     OtherSparsity {
         /// The descent's folder.
         folder: PathBuf,
-        /// The sparsities that it has.
+        /// The sparsities of its allocations.
         taught: Vec<f64>,
     },
-    /// The descent went by another metric.
-    #[error("{} chose weights by `{taught}`, and the search chooses them by `{searched}`", folder.display())]
+    /// The descent used another metric.
+    #[error("{} chose weights by `{taught}`, but the search uses `{searched}`", folder.display())]
     OtherMetric {
         /// The descent's folder.
         folder: PathBuf,
@@ -45,8 +45,8 @@ pub enum TeacherError {
         /// The metric of the search.
         searched: String,
     },
-    /// The descent gave ratios to other units.
-    #[error("{} gives one ratio to each {taught}, and the finest unit of the search is the {searched}", folder.display())]
+    /// The descent's units are not those of the search.
+    #[error("{} gives one ratio to each {taught}, but the finest unit of the search is the {searched}", folder.display())]
     OtherUnit {
         /// The descent's folder.
         folder: PathBuf,
@@ -55,22 +55,24 @@ pub enum TeacherError {
         /// The finest unit of the search.
         searched: UnitKind,
     },
-    /// Rows are units of the search, whose reductions are not kept.
-    #[error("a search for rows cannot learn from teachers: it would read all weights for each formula")]
+    /// The search includes rows as units; reductions over rows are not cached.
+    #[error(
+        "a search for rows cannot learn from teachers: it would have to read all weights for each formula"
+    )]
     Rows,
-    /// The search's pattern rules how many weights go.
-    #[error("a descent prunes weights wherever they stand, and the search prunes by a pattern")]
+    /// The search prunes by a pattern, which fixes the number of pruned weights.
+    #[error("a descent prunes unstructured, but the search prunes by a pattern")]
     Pattern,
-    /// The allocation is not one of the model's linears.
+    /// The allocation does not fit the model's linears.
     #[error("{}: {cause}", file.display())]
     Linears {
         /// The allocation's file.
         file: PathBuf,
-        /// What does not fit.
+        /// The mismatch.
         cause: Box<TrialError>,
     },
-    /// One descent is to be learned from and held out.
-    #[error("{} is both a teacher and held out: it would show nothing", folder.display())]
+    /// The same descent is given both as a teacher and as held out.
+    #[error("{} is both a teacher and held out, so its distance would show nothing", folder.display())]
     Both {
         /// The descent's folder.
         folder: PathBuf,

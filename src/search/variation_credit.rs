@@ -1,10 +1,11 @@
-//! Which variations help now.
+//! Credit for the variations that help at present.
 
 use super::space::{VARIATIONS, Variation};
 
 /// How often each variation was tried, and how often the child was better than its parent.
 ///
-/// Variations that help now are drawn more often: probability matching (Fialho, 2010), around the table's weights.
+/// Variations that help are drawn more often: probability matching (Fialho, 2010), scaled by the table's
+/// weights.
 pub(super) struct VariationCredit {
     tried: Vec<f64>,
     helped: Vec<f64>,
@@ -12,19 +13,19 @@ pub(super) struct VariationCredit {
 
 impl VariationCredit {
     pub(super) fn new() -> Self {
-        // A few imagined trials, so that the first real ones do not decide.
+        // Starts with a few imagined trials, so that the first real ones do not decide.
         Self { tried: vec![10.0; VARIATIONS.len()], helped: vec![2.0; VARIATIONS.len()] }
     }
 
-    /// Notes that a variation was tried, and whether it helped.
+    /// Records that a variation was tried, and whether it helped.
     pub(super) fn add(&mut self, variation: Variation, helped: bool) {
         let place = variation as usize;
-        // What was long ago counts less.
+        // Older trials count less.
         self.tried[place] = 0.98 * self.tried[place] + 1.0;
         self.helped[place] = 0.98 * self.helped[place] + f64::from(u8::from(helped));
     }
 
-    /// Returns by what each variation's weight is multiplied; never so little that it dies out.
+    /// Returns the factor for each variation's weight; always high enough that no variation dies out.
     pub(super) fn factors(&self) -> Vec<f64> {
         let rates: Vec<f64> =
             self.helped.iter().zip(&self.tried).map(|(helped, tried)| helped / tried).collect();

@@ -1,4 +1,4 @@
-//! A whole search whose losses are measured elsewhere: it is asked for tasks, and told losses in any order.
+//! A whole search whose losses are measured elsewhere: it hands out tasks and takes losses in any order.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -15,29 +15,30 @@ use crate::trial::measurer::{LossTask, PrunedModel};
 use crate::trial::ratios::RealisedRatios;
 use crate::trial::subjects::Subjects;
 
-/// How far a search is.
+/// Progress of a search.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SearchProgress {
-    /// What proposes candidates now.
+    /// The searcher that runs now.
     pub searcher: Searcher,
     /// Its seed.
     pub seed: u64,
-    /// How many searches and controls are done.
+    /// Number of finished searches and controls.
     pub done: usize,
-    /// How many searches and controls there are.
+    /// Total number of searches and controls.
     pub all: usize,
-    /// How many allocations the current one has measured.
+    /// Number of allocations that the current one has measured.
     pub measured: usize,
-    /// How many it may measure.
+    /// Number of allocations that it may measure.
     pub evaluations: usize,
-    /// The lowest loss on the fitness text.
+    /// The lowest loss on the fitness text so far.
     pub best: f64,
 }
 
-/// A search that runs on a thread of its own, and waits there for losses.
+/// A search that runs on its own thread and waits there for losses.
 ///
-/// With the same seed and lag it finds the same, to the byte, as [`PreparedSearch::run`] does with the same losses, whatever the order
-/// in which they are told. Uniform sparsity, the finals and the controls that go by losses ask for tasks too.
+/// With the same seed, lag and losses, its results equal those of [`PreparedSearch::run`] to the byte, in
+/// whatever order the losses are told. Uniform sparsity, the finals and the controls that use losses ask for
+/// tasks too.
 #[derive(Debug)]
 pub struct AskedSearch {
     elsewhere: Arc<Elsewhere>,
@@ -47,7 +48,7 @@ pub struct AskedSearch {
     thread: Option<JoinHandle<Result<Found, SearchError>>>,
 }
 
-/// Says that the search has ended, however it did.
+/// Marks the search as ended when dropped.
 struct Ending(Arc<Elsewhere>);
 
 impl Drop for Ending {
@@ -57,7 +58,7 @@ impl Drop for Ending {
 }
 
 impl PreparedSearch {
-    /// Begins the search on a thread of its own, where it waits for the losses that it is told.
+    /// Starts the search on its own thread, where it waits for losses.
     pub fn asked(self) -> AskedSearch {
         let (search, elsewhere) = self.measured_elsewhere();
         let subjects = search.subjects();
@@ -84,21 +85,21 @@ impl PreparedSearch {
 }
 
 impl AskedSearch {
-    /// Returns the tasks that came up since this was called last, once the search can go no further without losses; none when losses
-    /// of earlier tasks are waited for, or the search is [over](Self::is_over).
+    /// Returns the tasks created since the last call, once the search cannot continue without losses. Returns
+    /// none while losses of earlier tasks are missing, and when the search is [over](Self::is_over).
     pub fn ask(&self) -> Vec<Asked> {
         self.elsewhere.ask()
     }
 
-    /// Takes the losses of a task, one for each of its windows.
+    /// Takes the losses of a task, one per window.
     ///
     /// # Errors
-    /// As [`Elsewhere::tell`]; then nothing changes.
+    /// As [`Elsewhere::tell`]; nothing changes then.
     pub fn tell(&self, id: u64, losses: Vec<WindowLoss>) -> Result<(), AnswerError> {
         self.elsewhere.tell(id, losses)
     }
 
-    /// Measures a task with the models of this process; several threads may do so at a time.
+    /// Measures a task with the models of this process; several threads may call this at a time.
     ///
     /// # Errors
     /// When a model cannot run.
@@ -106,34 +107,35 @@ impl AskedSearch {
         self.subjects.losses(task)
     }
 
-    /// Returns the ratios of a pruned model, by block and by projection, in whole weights.
+    /// Returns the realised ratios of a pruned model, by block and by projection, in whole weights.
     ///
     /// # Errors
-    /// When it is not one of the search's models.
+    /// When it does not belong to the search.
     pub fn ratios(&self, model: &PrunedModel) -> Result<RealisedRatios, TrialError> {
         let checkpoint = self.subjects.get(model.subject)?.checkpoint();
         Ok(RealisedRatios::new("", checkpoint, &model.shares))
     }
 
-    /// Returns the settings, with which [`Worker::open`](super::Worker::open) opens the same models elsewhere.
+    /// Returns the settings, from which [`Worker::open`](super::Worker::open) opens the same models
+    /// elsewhere.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// Returns how far the search is; `None` before its first measurement.
+    /// Returns the progress of the search; `None` before its first measurement.
     pub fn progress(&self) -> Option<SearchProgress> {
         *self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns whether the search is over, so that nothing more is asked for.
+    /// Returns whether the search is over, so that no more tasks follow.
     pub fn is_over(&self) -> bool {
         self.elsewhere.is_over()
     }
 
-    /// Ends the search, and returns what it found; one that is not over is stopped, and can be resumed.
+    /// Ends the search and returns its results; an unfinished search is stopped and can be resumed.
     ///
     /// # Errors
-    /// When the search stopped before its end, or as [`PreparedSearch::run`].
+    /// When the search was stopped before its end; otherwise as [`PreparedSearch::run`].
     pub fn end(mut self) -> Result<Found, SearchError> {
         match self.stop() {
             Some(Ok(found)) => found,
@@ -142,7 +144,7 @@ impl AskedSearch {
         }
     }
 
-    /// Has the thread end where it waits, and returns what it came to; `None` after the first call.
+    /// Lets the thread end where it waits, and returns its result; `None` after the first call.
     fn stop(&mut self) -> Option<std::thread::Result<Result<Found, SearchError>>> {
         self.elsewhere.close();
         self.thread.take().map(JoinHandle::join)
@@ -151,7 +153,7 @@ impl AskedSearch {
 
 impl Drop for AskedSearch {
     fn drop(&mut self) {
-        // A panic was printed where it happened; a second one here would end the process.
+        // A panic was already printed; a second one here would abort the process.
         let _ = self.stop();
     }
 }

@@ -5,28 +5,29 @@ use std::path::PathBuf;
 use crate::model::Checkpoint;
 use crate::stats::{Source, TextError, Tokens};
 
-/// The windows that a model is calibrated on.
+/// The calibration windows of a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Calibration {
-    /// The text, or ready token ids.
+    /// The text, or token ids.
     pub source: Source,
-    /// How many windows are drawn from a text, or taken of ready ids.
+    /// Number of windows drawn from a text, or taken from token ids.
     pub samples: usize,
-    /// How many tokens a window of a text has; `None` for 2048, or the model's context where that is shorter.
+    /// Number of tokens per window of a text; `None` for 2048, or the model's context if that is shorter.
     pub length: Option<usize>,
-    /// The seed by which windows are drawn from a text.
+    /// Seed that draws the windows from a text.
     pub seed: u64,
-    /// How many bytes collecting may take before activations go to a scratch file; `None` for what is free.
+    /// Number of bytes that collecting may use before activations go to a scratch file; `None` for the free
+    /// memory.
     pub memory: Option<u64>,
 }
 
 impl Calibration {
-    /// Returns the field's default on a text: 128 windows, drawn with seed 0.
+    /// Returns the field's default for a text: 128 windows, drawn with seed 0.
     pub fn on(text: impl Into<PathBuf>) -> Self {
         Self::of(Source::Text(vec![text.into()]))
     }
 
-    /// Returns the field's default on a source: 128 windows, drawn with seed 0.
+    /// Returns the field's default for a source: 128 windows, drawn with seed 0.
     pub const fn of(source: Source) -> Self {
         Self { source, samples: 128, length: None, seed: 0, memory: None }
     }

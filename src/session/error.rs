@@ -1,4 +1,4 @@
-//! Why a session cannot do what it was asked for.
+//! Errors of a session.
 
 use std::path::PathBuf;
 
@@ -14,7 +14,7 @@ use crate::prune::PruneError;
 use crate::stats::{StatisticsError, TextError};
 use crate::tasks::TaskError;
 
-/// Says why a session cannot do what it was asked for.
+/// The reason why a session fails.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum SessionError {
@@ -23,7 +23,7 @@ pub enum SessionError {
     Read {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         cause: std::io::Error,
     },
     /// A script has errors.
@@ -33,7 +33,7 @@ pub enum SessionError {
         name: String,
         /// Its text.
         text: String,
-        /// What is wrong, with places in the text.
+        /// The errors, with their places in the text.
         diagnostics: Vec<Diagnostic>,
     },
     /// A script has no value on the model.
@@ -43,39 +43,39 @@ pub enum SessionError {
         name: String,
         /// Its text.
         text: String,
-        /// Why, with places in the text.
+        /// The cause, with its place in the text.
         cause: Box<InterpretError>,
     },
-    /// A script that is neither a file nor a published one.
+    /// The name is neither a file nor a published script.
     #[error("there is no file `{name}` and no published script of that name")]
     NoScript {
-        /// What was asked for.
+        /// The name that was asked for.
         name: String,
-        /// Published scripts of similar names.
+        /// Published scripts with similar names.
         similar: Vec<String>,
     },
-    /// A pruning method is a script with a metric, and this one has none.
+    /// A script without a metric is used as a pruning method.
     #[error("`{name}` has no `metric`, so it cannot say how weights are scored")]
     NoMetric {
         /// The script's name.
         name: String,
     },
-    /// An allocation file has another sparsity than is asked for.
+    /// The sparsity of an allocation file differs from the requested one.
     #[error("{name} has a sparsity of {target}, and not {asked}")]
     DecidedSparsity {
         /// The file.
         name: String,
         /// Its sparsity.
         target: f64,
-        /// The one asked for.
+        /// The requested sparsity.
         asked: f64,
     },
-    /// Statistics were collected on another model, or the model has changed since.
+    /// The statistics were collected on another model, or the model has changed since.
     #[error("the statistics were not collected on {} as it is: {difference}", model.display())]
     OtherModel {
         /// The model's folder.
         model: PathBuf,
-        /// What differs.
+        /// The difference.
         difference: Box<Difference>,
     },
     /// A model cannot be read or run.
@@ -90,7 +90,7 @@ pub enum SessionError {
     /// Tasks cannot be read.
     #[error(transparent)]
     Task(Box<TaskError>),
-    /// A script has no allocation on the model, for a reason that is not in its text.
+    /// A script has no allocation on the model, for a reason outside its text.
     #[error(transparent)]
     Script(#[from] ScriptError),
     /// The model cannot be pruned.

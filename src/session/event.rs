@@ -1,4 +1,4 @@
-//! What a session tells while it works.
+//! Progress and notes of a session.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,39 +7,39 @@ use crate::allocate::script;
 use crate::lang::ops::Op;
 use crate::stats::Pass;
 
-/// Takes what a session tells; it may be called from any thread.
+/// Callback for events; it may be called from any thread.
 pub type Watch = Arc<dyn Fn(Event<'_>) + Send + Sync>;
 
-/// What a session tells.
+/// An event of a session.
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'a> {
-    /// How far a piece of work is.
+    /// Progress of a phase.
     Progress {
-        /// The work.
+        /// The phase.
         phase: Phase,
-        /// The share that is done, from 0 to 1.
+        /// The finished share, from 0 to 1.
         share: f64,
-        /// The value that is measured, as far as it is known.
+        /// The measured value so far, if there is one.
         value: Option<f64>,
     },
-    /// Something that the user should know.
+    /// A note for the user.
     Note(&'a Note),
 }
 
-/// A piece of work that takes long.
+/// A phase of long work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// Statistics of the linears' inputs are collected.
+    /// Collecting statistics of the linears' inputs.
     Calibrating,
-    /// Squared gradients are collected.
+    /// Collecting squared gradients.
     Gradients,
-    /// What pruning more of each linear costs is measured at uniformly pruned models.
+    /// Measuring the marginal damage of each linear at uniformly pruned models.
     Marginals,
-    /// Weights are pruned.
+    /// Pruning weights.
     Pruning,
-    /// Perplexity is measured.
+    /// Measuring perplexity.
     Perplexity,
-    /// The divergence from another model is measured.
+    /// Measuring the divergence from another model.
     Divergence,
 }
 
@@ -53,7 +53,7 @@ impl From<Pass> for Phase {
 }
 
 impl Phase {
-    /// Returns what a progress bar calls it.
+    /// Returns its name in a progress bar.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Calibrating => "calibrating",
@@ -66,20 +66,21 @@ impl Phase {
     }
 }
 
-/// Something that the user should know.
+/// A note for the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Note {
-    /// About an allocation.
+    /// A note about an allocation.
     Allocation(script::Note),
     /// A statistic beyond the linears' inputs is collected, because a script or a method uses it.
     Collecting(Op),
     /// The allocation file was made for other weights of the same shapes.
     OtherWeights,
-    /// `tokenizer_config.json` says whether texts begin with a token of their own (this), and the tokenizer does otherwise.
+    /// `tokenizer_config.json` says whether texts start with a special token (this value), and the tokenizer
+    /// does the opposite.
     OtherBeginning(bool),
-    /// An earlier version wrote the allocation file, which looked at a part of the weights only.
+    /// The allocation file was written by an earlier version, which only checked some of the weights.
     UnknownWeights,
-    /// The statistics were collected on another device, or in another precision.
+    /// The statistics were collected on another device or in another precision.
     OtherPlace {
         /// Where they were collected.
         before: String,
@@ -89,7 +90,7 @@ pub enum Note {
 }
 
 impl Note {
-    /// Returns whether the result may not be what the user expects.
+    /// Returns whether the result may differ from what the user expects.
     pub const fn is_warning(&self) -> bool {
         match self {
             Self::Allocation(
@@ -125,7 +126,7 @@ impl fmt::Display for Note {
             ),
             Self::OtherPlace { before, now } => write!(
                 f,
-                "the statistics were collected on {before}, and the model is on {now}; collected here they would differ in the last digits, and by more in another precision"
+                "the statistics were collected on {before}, but the model is on {now}; collected here, they would differ in the last digits, or by more in another precision"
             ),
         }
     }

@@ -23,13 +23,15 @@ use crate::trial::text::Texts;
 use crate::trial::threads::Threads;
 
 impl Session {
-    /// Returns the marginal damage of the units of an allocation, on windows of a text: where budget could move at a gain.
+    /// Returns the marginal damage of an allocation's units on windows of a text, which shows where an
+    /// exchange of budget would help.
     ///
-    /// Weights are chosen by the dense model's scores under a method; of SparseGPT, which has no scores before it prunes, Wanda's stand
-    /// in. `unit` is what got one ratio.
+    /// Weights are chosen by the dense model's scores under a method; SparseGPT has no scores before it
+    /// prunes, so Wanda's are used. `unit` is the unit of the allocation.
     ///
     /// # Errors
-    /// When the method lacks statistics, the allocation is another model's, it leaves nothing to share out, or the model cannot run.
+    /// When statistics that the method needs are missing, the allocation belongs to another model or prunes
+    /// nothing or everything, or the model cannot run.
     pub fn flatness(
         &mut self,
         allocation: &Allocation,

@@ -5,8 +5,8 @@ use super::script::LoadedScript;
 use crate::lang::program::Metric;
 use crate::prune::Method;
 
-/// Returns the method of a name: `wanda`, `magnitude`, `ria`, `sparsegpt`, or a script with a metric, as [`LoadedScript::open`]
-/// takes it.
+/// Returns the method with a name: `wanda`, `magnitude`, `ria`, `sparsegpt`, or a script with a metric, as
+/// opened by [`LoadedScript::open`].
 ///
 /// # Errors
 /// When there is no such script, it has errors, or it has no metric.
@@ -17,7 +17,7 @@ pub fn named_method(name: &str) -> Result<Method, SessionError> {
     }
 }
 
-/// Returns the method that a script's metric is.
+/// Returns the method defined by a script's metric.
 ///
 /// # Errors
 /// When the script has no metric.
@@ -25,10 +25,10 @@ pub fn method_of(loaded: &LoadedScript) -> Result<Method, SessionError> {
     Method::from_script(&loaded.script).ok_or_else(|| SessionError::NoMetric { name: loaded.name.clone() })
 }
 
-/// Returns what `score` stands for in scripts without a metric of their own, in allocations made for a method.
+/// Returns the metric that defines `score` in scripts without their own, in allocations made for a method.
 ///
 /// # Errors
-/// None that a user can cause: the metrics of named methods are part of the program.
+/// None that a user can cause, because the metrics of named methods are part of the program.
 pub fn metric_of(method: &Method) -> Result<Metric, SessionError> {
     method.metric().ok_or_else(|| SessionError::NoMetric { name: method.name().to_owned() })
 }

@@ -1,9 +1,9 @@
-//! The front door: one value for a model, its statistics, and what is done with them.
+//! The main entry point: one value for a model, its statistics, and the operations on them.
 //!
-//! [`Session`] opens a model and collects the statistics that scripts and pruning methods need when they need them. The
-//! commands call what programs call: [`Session::allocate`], [`Session::masks`], [`Session::prune`], [`Session::perplexity`].
-//! [`Search`] is the door to a whole search, which opens its models itself; [`AskedSearch`] has its losses measured elsewhere, such as by
-//! a [`Worker`] in another process.
+//! [`Session`] opens a model, and collects statistics once a script or a pruning method needs them. Commands
+//! and programs call the same functions: [`Session::allocate`], [`Session::masks`], [`Session::prune`],
+//! [`Session::perplexity`]. [`Search`] is the entry point to a whole search, which opens its own models; in
+//! an [`AskedSearch`], losses are measured elsewhere, for example by a [`Worker`] in another process.
 
 mod asked;
 mod calibration;

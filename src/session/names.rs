@@ -1,10 +1,11 @@
-//! What an allocation file calls a model, and the text that statistics were collected on.
+//! The identification of a model and of a calibration text in an allocation file.
 
 use crate::exchange::file::{CalibrationName, ModelName};
 use crate::model::Checkpoint;
 use crate::stats::Statistics;
 
-/// Returns the name of a model; its fingerprint takes a pass over all weights where it is not known yet.
+/// Returns the name of a model. If its fingerprint is not known yet, computing it takes a pass over all
+/// weights.
 pub fn model_name(checkpoint: &Checkpoint) -> ModelName {
     ModelName {
         architecture: checkpoint.config().architecture.title.to_owned(),

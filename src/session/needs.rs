@@ -1,4 +1,4 @@
-//! Which statistics scripts and pruning methods use.
+//! The statistics that scripts and pruning methods need.
 
 use std::collections::BTreeSet;
 
@@ -7,12 +7,12 @@ use crate::lang::program::{Metric, Script};
 use crate::prune::Method;
 use crate::trial::settings::TextSettings;
 
-/// The statistics that have to be collected: a set of the terminals that stand for them.
+/// The statistics to collect, as a set of terminals.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Needs(BTreeSet<Op>);
 
 impl Needs {
-    /// Returns what the ratios of scripts depend on, `metric` being the score of those without one of their own.
+    /// Returns what the ratios of scripts depend on; `metric` defines the score of scripts without their own.
     pub fn of_scripts<'a>(scripts: impl IntoIterator<Item = &'a Script>, metric: &Metric) -> Self {
         let mut needs = Self::default();
         for script in scripts {
@@ -21,7 +21,7 @@ impl Needs {
         needs
     }
 
-    /// Returns what a method chooses weights by.
+    /// Returns what a method needs to choose weights.
     pub fn of_method(method: &Method) -> Self {
         match method {
             Method::Magnitude => Self::default(),
@@ -44,26 +44,26 @@ impl Needs {
         self
     }
 
-    /// Returns those that are not among `others`.
+    /// Returns the needs that are not among `others`.
     #[must_use]
     pub fn without(mut self, others: &Self) -> Self {
         self.0.retain(|op| !others.0.contains(op));
         self
     }
 
-    /// Returns what is needed beyond the linears' inputs, which pruning collects on its way through the model.
+    /// Returns the needs beyond the linears' inputs, which pruning collects on its way through the model.
     #[must_use]
     pub fn beyond_inputs(mut self) -> Self {
         self.0.retain(|op| !matches!(*op, Op::InputNorm | Op::HessianDiagonal));
         self
     }
 
-    /// Returns whether marginals are needed, or their slopes.
+    /// Returns whether marginals or their slopes are needed.
     pub fn has_marginals(&self) -> bool {
         self.has(Op::Marginal) || self.has(Op::MarginalSlope)
     }
 
-    /// Returns what is needed beyond marginals, which are measured by a pass of their own once all else was collected.
+    /// Returns the needs other than marginals, which are measured in a separate pass after all others.
     #[must_use]
     pub fn beyond_marginals(mut self) -> Self {
         self.0.retain(|op| !matches!(*op, Op::Marginal | Op::MarginalSlope));
@@ -85,7 +85,7 @@ impl Needs {
         other.0.is_subset(&self.0)
     }
 
-    /// Has a trial collect these on its calibration text, beside what its settings ask for already.
+    /// Adds these needs to the statistics that a trial collects on its calibration text.
     pub fn collect_in(&self, texts: &mut TextSettings) {
         texts.gradients |= self.has(Op::Gradient);
         texts.reconstruction |= self.has(Op::ReconstructionError);
@@ -93,7 +93,7 @@ impl Needs {
         texts.marginal_slopes |= self.has(Op::MarginalSlope);
     }
 
-    /// Returns the terminals, in the catalogue's order.
+    /// Returns the terminals in catalogue order.
     pub fn terminals(&self) -> impl Iterator<Item = Op> + '_ {
         self.0.iter().copied()
     }

@@ -1,4 +1,4 @@
-//! A model with its statistics, and allocations on it.
+//! Sessions: a model with its statistics, and allocations on it.
 
 use std::fmt;
 use std::path::Path;
@@ -27,14 +27,14 @@ use crate::stats::{
 use crate::trial::cancel::Cancel;
 use crate::trial::uniform_marginals::{WantedMarginals, add_uniform_marginals};
 
-/// A model, its statistics, and what is done with both.
+/// A model with its statistics, and the operations on them.
 pub struct Session {
     checkpoint: Checkpoint,
     calibration: Option<Calibration>,
-    /// The windows of the calibration, once they are drawn.
+    /// The calibration windows, once drawn.
     tokens: Option<Tokens>,
     statistics: Option<Statistics>,
-    /// What the statistics were collected for; `None` where they come from a file, which is taken as it is.
+    /// The needs that the statistics cover; `None` if they come from a file, which is used as it is.
     collected: Option<Needs>,
     watch: Option<Watch>,
 }
@@ -49,47 +49,48 @@ impl fmt::Debug for Session {
     }
 }
 
-/// What an allocation is asked to be.
+/// Options of an allocation.
 #[derive(Clone, Debug)]
 pub struct AllocationOptions<'a> {
-    /// The share of all weights in the blocks' linears that is to be pruned, from 0 to 1.
+    /// The share of all weights in the blocks' linears to prune, from 0 to 1.
     pub sparsity: f64,
-    /// The method whose scores `score` stands for in a script without a metric of its own.
+    /// The method whose scores define `score` in a script without its own metric.
     pub method: &'a Method,
-    /// The allocation unit, instead of the script's own.
+    /// The allocation unit, which replaces the script's own.
     pub unit: Option<UnitKind>,
-    /// Between which sparsities each unit must stay.
+    /// The bounds of each unit's sparsity.
     pub bounds: Bounds,
 }
 
 impl AllocationOptions<'_> {
-    /// Returns the options of a sparsity, with all else as the script says, and Wanda's scores where it does not.
+    /// Returns the options for a sparsity; everything else is as in the script, with Wanda's scores as
+    /// default.
     pub fn at(sparsity: f64) -> Self {
         Self { sparsity, method: &Method::Wanda, unit: None, bounds: Bounds::default() }
     }
 }
 
 impl Session {
-    /// Opens a model's folder, as Hugging Face lays it out, on the processor.
+    /// Opens a model's folder in the Hugging Face layout, on the CPU.
     ///
     /// # Errors
-    /// When there is no such model, or it is not as it must be.
+    /// When there is no such model, or its files are invalid.
     pub fn open(folder: impl AsRef<Path>) -> Result<Self, SessionError> {
         Ok(Self::of(Checkpoint::open(folder.as_ref())?))
     }
 
-    /// Takes an open model, on whatever device it is.
+    /// Takes an open model on any device.
     pub fn of(checkpoint: Checkpoint) -> Self {
         Self { checkpoint, calibration: None, tokens: None, statistics: None, collected: None, watch: None }
     }
 
-    /// Refuses weights that are not finite, whose results would mean nothing.
+    /// Refuses weights that are not finite, because results with them would be meaningless.
     pub(super) fn check_finite(&self) -> Result<(), SessionError> {
         Ok(self.checkpoint.check_finite()?)
     }
 
-    /// Collects statistics on these windows, as soon as something needs them; what was collected on others is dropped. Statistics
-    /// from a file go before.
+    /// Sets the windows for collecting statistics once something needs them; statistics collected on other
+    /// windows are dropped. Statistics from a file have priority.
     #[must_use]
     pub fn calibrated(mut self, calibration: Calibration) -> Self {
         self.calibration = Some(calibration);
@@ -100,16 +101,16 @@ impl Session {
         self
     }
 
-    /// Takes statistics from a file that [`Statistics::save`] wrote.
+    /// Takes statistics from a file written by [`Statistics::save`].
     ///
     /// # Errors
-    /// When the file is corrupt, or another model's.
+    /// When the file is corrupt, or belongs to another model.
     pub fn with_statistics(self, file: impl AsRef<Path>) -> Result<Self, SessionError> {
         let statistics = Statistics::load(file.as_ref(), &self.checkpoint)?;
         Ok(self.take(statistics))
     }
 
-    /// Tells progress and notes to `watch`.
+    /// Sends progress and notes to `watch`.
     #[must_use]
     pub fn watched(mut self, watch: impl Fn(Event<'_>) + Send + Sync + 'static) -> Self {
         self.watch = Some(Arc::new(watch));
@@ -121,7 +122,7 @@ impl Session {
         &self.checkpoint
     }
 
-    /// Returns the windows of the calibration text, where there is one.
+    /// Returns the windows of the calibration text, if there is one.
     ///
     /// # Errors
     /// As [`Calibration::draw`].
@@ -134,17 +135,17 @@ impl Session {
         Ok(self.tokens.as_ref())
     }
 
-    /// Returns the model's statistics: those of the file, else what is needed and maybe more, collected on the calibration text.
-    /// `None` where nothing is needed, or there is neither a file nor a text.
+    /// Returns the model's statistics: those of the file, or at least what is needed, collected on the
+    /// calibration text. `None` if nothing is needed, or there is neither a file nor a text.
     ///
     /// # Errors
-    /// When the windows do not fit the model, or the memory does not suffice.
+    /// When the windows do not fit the model, or there is too little memory.
     pub fn statistics(&mut self, needs: &Needs) -> Result<Option<&Statistics>, SessionError> {
         self.collect(needs)?;
         Ok(self.statistics.as_ref())
     }
 
-    /// Collects what is needed and not at hand, but for marginals, which are of a sparsity.
+    /// Collects missing statistics, except marginals, which depend on a sparsity.
     fn collect(&mut self, needs: &Needs) -> Result<(), SessionError> {
         let needs = &needs.clone().beyond_marginals();
         let from_file = self.statistics.is_some() && self.collected.is_none();
@@ -167,10 +168,10 @@ impl Session {
             memory,
             ..CalibrationOptions::default()
         };
-        // Statistics are complete only with the inputs', which every calibration pass collects.
+        // Every calibration pass collects the inputs' statistics, without which statistics are incomplete.
         let calibrates = self.statistics.is_none() || missing.terminals().any(|op| op != Op::Gradient);
         let wanted = Collection { calibration: calibrates.then_some(options), gradients, memory };
-        // Where collecting fails, nothing of the old stays, so that what is left is never incomplete.
+        // If collecting fails, nothing of the old statistics remains, so that they are never incomplete.
         let at_hand = self.statistics.take().unwrap_or_default();
         self.collected = None;
         let Some(tokens) = &self.tokens else { return Ok(()) };
@@ -184,8 +185,8 @@ impl Session {
         Ok(())
     }
 
-    /// Measures the marginals that scripts need at a sparsity and are not at hand, on the calibration text; `metric` scores weights where
-    /// a script does not say.
+    /// Measures missing marginals that scripts need at a sparsity, on the calibration text; `metric` scores
+    /// weights for scripts without their own metric.
     pub(super) fn collect_marginals<'a>(
         &mut self,
         scripts: impl Iterator<Item = &'a Script>,
@@ -198,7 +199,7 @@ impl Session {
                 continue;
             }
             let metric = script.metric.as_ref().unwrap_or(metric);
-            // What chooses weights, and what every pass collects.
+            // The metric's own needs, and what every pass collects.
             let of_metric = Needs::of_method(&Method::Metric(metric.clone()));
             self.collect(&of_metric.and(Needs::inputs()))?;
             let Some(mut statistics) = self.statistics.clone() else { continue };
@@ -224,10 +225,11 @@ impl Session {
         Ok(())
     }
 
-    /// Returns what a script gives on the model: importance and sparsity of each unit. What the script needs is collected first.
+    /// Evaluates a script on the model: the importance and sparsity of each unit. Statistics that the script
+    /// needs are collected first.
     ///
     /// # Errors
-    /// When the script has no allocation or no value on the model, with the place in its text where that shows.
+    /// When the script has no allocation or no value on the model, with the place in its text if known.
     pub fn allocate(
         &mut self,
         script: &LoadedScript,
@@ -237,10 +239,10 @@ impl Session {
         outcomes.pop().ok_or(SessionError::Script(ScriptError::NoAllocation))
     }
 
-    /// Returns what each of some scripts gives, from statistics that are collected once for all of them.
+    /// Evaluates several scripts, with statistics collected once for all of them.
     ///
     /// # Errors
-    /// As [`Session::allocate`], with the first script that has no value.
+    /// As [`Session::allocate`], for the first script without a value.
     pub fn allocate_all(
         &mut self,
         scripts: &[&LoadedScript],
@@ -249,8 +251,8 @@ impl Session {
         Ok(self.evaluate(scripts, options, None)?.0)
     }
 
-    /// Does what [`Session::allocate_all`] does, and returns what the reductions gave as well. `known` is what they gave in earlier
-    /// calls, in the place of what the statistics file says.
+    /// Does the same as [`Session::allocate_all`], and also returns the values of reductions. `known` holds
+    /// values from earlier calls, and replaces those in the statistics file.
     pub(super) fn evaluate(
         &mut self,
         scripts: &[&LoadedScript],
@@ -287,10 +289,10 @@ impl Session {
         Ok((outcomes, reductions))
     }
 
-    /// Returns an allocation file's allocation, once it is one of the model's linears.
+    /// Returns the allocation in a file, after checking that it fits the model's linears.
     ///
     /// # Errors
-    /// When it is another model's, or `sparsity` is not its own.
+    /// When it belongs to another model, or its sparsity differs from `sparsity`.
     pub fn allocation_of_file(
         &self,
         file: &AllocationFile,
@@ -312,10 +314,10 @@ impl Session {
         Ok(allocation)
     }
 
-    /// Measures the perplexity of a text, in windows of `length` tokens that do not overlap, at most `limit` of them.
+    /// Measures the perplexity on a text, in at most `limit` windows of `length` tokens that do not overlap.
     ///
-    /// The default length is 2048, or the model's context where that is shorter. `memory` is how many bytes the weights may take
-    /// before the model streams block by block; `None` for what is free.
+    /// The default length is 2048, or the model's context if that is shorter. `memory` is the number of bytes
+    /// that the weights may use before the model streams block by block; `None` means the free memory.
     ///
     /// # Errors
     /// When the text cannot be read, is shorter than a window, or a window is longer than the model's context.
@@ -333,8 +335,8 @@ impl Session {
         Ok(perplexity_of(&self.checkpoint, &tokens, &self.checkpoint.device(), memory, &mut progress)?)
     }
 
-    /// Measures the perplexity of a decoder, such as [`Session::prune_in_memory`] returns, on windows of tokens, such as
-    /// [`Source::windows`] returns.
+    /// Measures the perplexity of a decoder, such as the result of [`Session::prune_in_memory`], on windows
+    /// of tokens, such as the result of [`Source::windows`].
     ///
     /// # Errors
     /// When the windows do not fit the model.
@@ -346,8 +348,8 @@ impl Session {
         })?)
     }
 
-    /// Measures the mean divergence KL(this || other) of another model's predictions from this one's, in nats, as
-    /// [`Session::perplexity`] reads a text.
+    /// Measures the mean divergence KL(this || other) of another model's predictions from this one's, in
+    /// nats; it reads a text like [`Session::perplexity`].
     ///
     /// # Errors
     /// As [`Session::perplexity`], for both models.
@@ -366,7 +368,7 @@ impl Session {
             return Err(ModelError::OtherVocabulary { dense: here, other: there }.into());
         }
         let tokenizers = [&self.checkpoint, &other.checkpoint].map(Tokenizer::open);
-        // Ready ids need no tokenizer, so that a model may have none.
+        // Token ids need no tokenizer, so a model may have none.
         if let [Ok(here), Ok(there)] = tokenizers {
             here.check_same_tokens(&there)?;
         }
@@ -379,10 +381,10 @@ impl Session {
         Ok(divergence_of(&self.checkpoint, &other.checkpoint, &tokens, &device, memory, &mut progress)?)
     }
 
-    /// Takes statistics that were collected before, as [`Session::with_statistics`] takes those of a file.
+    /// Takes statistics collected earlier, with the same checks as [`Session::with_statistics`].
     ///
     /// # Errors
-    /// When they are of another model, or of the model as it was.
+    /// When they belong to another model, or to an earlier state of this one.
     pub fn with_collected(self, statistics: Statistics) -> Result<Self, SessionError> {
         if let Some(difference) = statistics.provenance.difference(&self.checkpoint)? {
             let model = self.checkpoint.folder().to_owned();
@@ -391,7 +393,8 @@ impl Session {
         Ok(self.take(statistics))
     }
 
-    /// Takes statistics that are of the model, and says where they were collected when it is not where the model is now.
+    /// Takes statistics of the model, and notes if they were collected on another device or in another
+    /// precision.
     fn take(mut self, statistics: Statistics) -> Self {
         let (before, now) = (&statistics.provenance.place, self.checkpoint.place());
         if *before != now {
@@ -402,8 +405,8 @@ impl Session {
         self
     }
 
-    /// Keeps what the reductions of some scripts give in the statistics, so that later evaluations with these need not read the
-    /// weights for them.
+    /// Stores the values of some scripts' reductions in the statistics, so that later evaluations need not
+    /// read the weights for them.
     ///
     /// # Errors
     /// As [`Session::allocate_all`].
@@ -422,17 +425,17 @@ impl Session {
         Ok(())
     }
 
-    /// Returns the statistics, and ends the session.
+    /// Ends the session and returns the statistics.
     pub fn into_statistics(self) -> Option<Statistics> {
         self.statistics
     }
 
-    /// Returns the statistics that are at hand, without collecting any.
+    /// Returns the statistics collected so far, without collecting any.
     pub fn at_hand(&self) -> Option<&Statistics> {
         self.statistics.as_ref()
     }
 
-    /// Returns the windows that are drawn, without drawing any.
+    /// Returns the windows if they were drawn, without drawing any.
     pub(super) fn drawn(&self) -> Option<&Tokens> {
         self.tokens.as_ref()
     }
@@ -447,7 +450,7 @@ impl Session {
         }
     }
 
-    /// Notes that the two files that say how a text begins contradict each other.
+    /// Notes that the two files that define the first token of a text contradict each other.
     fn note_beginning(&self, tokens: &Tokens) {
         if let Some(said) = tokens.special_tokens().and_then(SpecialTokens::contradiction) {
             self.note(Note::OtherBeginning(said));

@@ -13,10 +13,10 @@ use crate::prune::{
 };
 
 impl Session {
-    /// Returns which weights an allocation prunes, for each linear by module name, in the model's order.
+    /// Returns the weights that an allocation prunes, for each linear by module name, in model order.
     ///
     /// # Errors
-    /// When the method lacks what it needs, or the allocation is another model's.
+    /// When statistics that the method needs are missing, or the allocation belongs to another model.
     pub fn masks(
         &mut self,
         allocation: &Allocation,
@@ -33,8 +33,8 @@ impl Session {
         Ok(masks)
     }
 
-    /// Writes the pruned model into a new folder that loads in transformers as it is. `script` is written down with it; `force`
-    /// replaces a folder that allot wrote before.
+    /// Writes the pruned model to a new folder that transformers can load directly. `script` is recorded in
+    /// it; `force` replaces a folder that allot wrote before.
     ///
     /// # Errors
     /// As [`Session::masks`], and when the folder cannot be written; nothing is left behind then.
@@ -52,10 +52,10 @@ impl Session {
         Ok(prune::prune(checkpoint, allocation, &self.options(options), output, &mut self.pruning())?)
     }
 
-    /// Returns the pruned model in memory, ready to be measured, and what pruning did.
+    /// Returns the pruned model in memory, ready to be measured, and a report on the pruning.
     ///
     /// # Errors
-    /// As [`Session::masks`], and when the device has no room.
+    /// As [`Session::masks`], and when the device has too little memory.
     pub fn prune_in_memory(
         &mut self,
         allocation: &Allocation,
@@ -66,8 +66,8 @@ impl Session {
         Ok(prune_in_memory(self.checkpoint(), allocation, &options, &mut self.pruning())?)
     }
 
-    /// Draws the windows, and collects what pruning by a method does not collect on its way; the ways to prune do it themselves
-    /// where it is not done yet.
+    /// Draws the windows, and collects the statistics that pruning by a method does not collect itself.
+    /// Pruning does this itself if it was not done.
     ///
     /// # Errors
     /// When a weight is not finite, or the windows do not fit the model.
@@ -78,7 +78,7 @@ impl Session {
         Ok(())
     }
 
-    /// Does the same for options, which may bring windows and statistics of their own.
+    /// Does the same for options, which may bring their own windows and statistics.
     fn prepare(&mut self, options: &PruneOptions<'_>) -> Result<(), SessionError> {
         match (options.tokens, options.statistics) {
             (None, None) => self.prepare_pruning(&options.method),
@@ -86,7 +86,7 @@ impl Session {
         }
     }
 
-    /// Returns the options with the session's windows and statistics, where they bring neither.
+    /// Returns the options with the session's windows and statistics, unless they bring their own.
     fn options<'a>(&'a self, options: &PruneOptions<'a>) -> PruneOptions<'a> {
         let mut options = options.clone();
         if let (None, None) = (options.tokens, options.statistics) {

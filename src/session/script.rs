@@ -16,24 +16,24 @@ use crate::lang::syntax::MAX_BYTES;
 use crate::lang::types::UnitKind;
 use crate::prune::{Method, ScriptSource};
 
-/// A checked script and where it came from.
+/// A checked script and its origin.
 #[derive(Clone, Debug)]
 pub struct LoadedScript {
-    /// Its file, or the name of a published one.
+    /// File of the script, or its published name.
     pub name: String,
-    /// Its text.
+    /// Text of the script.
     pub text: String,
-    /// What it says.
+    /// The parsed script.
     pub script: Script,
-    /// What is worth a warning in its text.
+    /// Warnings about its text.
     pub warnings: Vec<Diagnostic>,
 }
 
 impl LoadedScript {
-    /// Returns the published script of a name, such as `owl`.
+    /// Returns the published script with a name, such as `owl`.
     ///
     /// # Errors
-    /// When there is none.
+    /// When no published script has the name.
     pub fn published(name: &str) -> Result<Self, SessionError> {
         match published::find(name) {
             Some(found) => Self::check(found.name, found.source.as_bytes(), None),
@@ -41,9 +41,10 @@ impl LoadedScript {
         }
     }
 
-    /// Returns the published script of a name, or reads the script in a file.
+    /// Returns the script in a file, or the published script with a name.
     ///
-    /// A file goes before a published script of its name; a folder does not, since `--out owl` makes one.
+    /// A file has priority over a published script with its name; a folder does not, because `--out owl`
+    /// creates one.
     ///
     /// # Errors
     /// When there is neither, the file cannot be read, or the script has errors.
@@ -59,8 +60,8 @@ impl LoadedScript {
         Self::check(name, &bytes, None)
     }
 
-    /// Checks a script's text. `name` stands for it in messages; `unit` is the allocation unit that it will be used with, where that
-    /// is not its own.
+    /// Checks a script's text. `name` identifies it in messages; `unit` is the allocation unit that it will
+    /// be used with, if that is not its own.
     ///
     /// # Errors
     /// When it has errors.
@@ -75,12 +76,12 @@ impl LoadedScript {
         }
     }
 
-    /// Returns the method that chooses the weights of the script's allocation where no other is named: its own metric, else Wanda.
+    /// Returns the default method for choosing weights with this script: its own metric, or Wanda.
     pub fn method(&self) -> Method {
         Method::from_script(&self.script).unwrap_or(Method::Wanda)
     }
 
-    /// Returns why the script has no allocation on a model, with the place in its text where that shows.
+    /// Returns the error of a script without an allocation on a model, with the place in its text if known.
     pub fn error(&self, cause: ScriptError) -> SessionError {
         match cause {
             ScriptError::Interpret(cause) => SessionError::NoValue {
@@ -92,13 +93,13 @@ impl LoadedScript {
         }
     }
 
-    /// Returns what is written down of the script beside a pruned model.
+    /// Returns the record of the script that is stored with a pruned model.
     pub fn source(&self) -> ScriptSource {
         let (name, text) = (self.name.clone(), self.text.clone());
         ScriptSource { name, text, hash: canonical::hash(&self.script) }
     }
 
-    /// Returns the error of a name that no script has, with published names like it.
+    /// Returns the error for an unknown name, with similar published names.
     pub(crate) fn unknown(name: &str) -> SessionError {
         let similar = similar(name, PUBLISHED.iter().map(|script| script.name));
         SessionError::NoScript { name: name.to_owned(), similar }

@@ -1,4 +1,4 @@
-//! A whole search: from models, texts and a space to what was found, in a folder that goes on where it was stopped.
+//! A whole search: from models, texts and a space to results, in a folder from which it can be resumed.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -43,27 +43,28 @@ use crate::trial::subjects::Subjects;
 use crate::trial::target::Target;
 use crate::trial::text::Split;
 
-/// On which models, at which sparsities, and by which loss candidates are measured.
+/// The models, sparsities and loss that candidates are measured with.
 #[derive(Clone, Debug)]
 pub struct TrialOptions {
-    /// The models' folders.
+    /// Folders of the models.
     pub models: Vec<PathBuf>,
-    /// The places where candidates are measured: a model and a sparsity each; the first is the main one.
+    /// Models and sparsities at which candidates are measured; the first is the main one.
     pub targets: Vec<Target>,
-    /// How weights are chosen; of SparseGPT, which has no scores before it prunes, Wanda's scores stand in.
+    /// How weights are chosen; SparseGPT has no scores before it prunes, so Wanda's are used.
     pub method: Method,
-    /// Where zeros may stand.
+    /// Sparsity pattern.
     pub pattern: Pattern,
-    /// Which loss counts.
+    /// Loss that candidates are measured by.
     pub measure: Measure,
-    /// The tasks whose documents stand in the place of the fitness and the selection text, where they are what counts.
+    /// Tasks whose documents replace the fitness and selection texts, if the measure is tasks.
     pub tasks: Option<TaskPlan>,
-    /// How many tokens a window of a text has; `None` for 2048, or the models' context where that is shorter.
+    /// Number of tokens per window of a text; `None` for 2048, or the models' context if that is shorter.
     pub length: Option<usize>,
 }
 
 impl TrialOptions {
-    /// Returns the options of one model at one sparsity, with Wanda's scores and the divergence from the dense model.
+    /// Returns the options for one model at one sparsity, with Wanda's scores and the divergence from the
+    /// dense model.
     pub fn at(model: impl Into<PathBuf>, sparsity: f64) -> Self {
         Self {
             models: vec![model.into()],
@@ -76,11 +77,11 @@ impl TrialOptions {
         }
     }
 
-    /// Returns the settings of a trial with these texts: statistics that the method needs are collected, windows have the options'
-    /// length and fit every model, and paths name the files from anywhere.
+    /// Returns the settings of a trial with these texts: required statistics are collected, windows have the
+    /// options' length and fit every model, and paths are absolute.
     ///
     /// # Errors
-    /// When a model cannot be opened, or the length that is asked for is longer than its context.
+    /// When a model cannot be opened, or the requested length exceeds its context.
     pub fn settings(self, mut texts: TextSettings) -> Result<TrialSettings, SessionError> {
         texts.calibration = texts.calibration.map(from_anywhere).transpose()?;
         texts.statistics = texts.statistics.as_deref().map(absolute).transpose()?;
@@ -107,7 +108,7 @@ impl TrialOptions {
     }
 }
 
-/// Returns a source whose files are found from every directory.
+/// Returns a source with absolute paths.
 fn from_anywhere(source: Source) -> Result<Source, SessionError> {
     Ok(match source {
         Source::Text(files) => {
@@ -121,15 +122,16 @@ fn absolute(path: &Path) -> Result<PathBuf, SessionError> {
     path.canonicalize().map_err(|cause| SessionError::Read { path: path.to_owned(), cause })
 }
 
-/// Adds a script with which a search begins, beside the published ones, and has the statistics collected that it needs.
+/// Adds a script to those that a search starts with, and the statistics that it needs.
 pub fn include(settings: &mut Settings, loaded: &LoadedScript) {
-    // A search goes by its own metric, whatever the script's is.
+    // A search uses its own metric, whatever the script's is.
     let script = Script { metric: None, ..loaded.script.clone() };
     Needs::of_scripts([&script], &settings.trial.ranking.metric).collect_in(&mut settings.trial.texts);
     settings.include.push(loaded.text.clone());
 }
 
-/// Adds a descent's folder from which a search learns; from one that is held out nothing is learned, and its distance is reported.
+/// Adds a descent's folder as a teacher. With `held_out`, the search does not learn from it, and reports the
+/// distance from it.
 ///
 /// # Errors
 /// When there is no such folder.
@@ -139,14 +141,14 @@ pub fn learn_from(settings: &mut Settings, folder: &Path, held_out: bool) -> Res
     Ok(())
 }
 
-/// Returns whether a metric's scores depend on what a unit is, as those of `score / mean(score)` do.
+/// Returns whether a metric's scores depend on the unit, such as those of `score / mean(score)`.
 fn compares_within_units(metric: &Expr) -> bool {
     let mut found = false;
     metric.walk(&mut |part| {
         found |= match part.op().map(|op| op.info().class) {
             Some(Class::Reduction) => part.ty() == Type::Layer,
             Some(Class::MatrixReduction | Class::Normaliser | Class::Layerwise) => true,
-            // Blocks and their projections are at one depth.
+            // Blocks and their projections have the same depth.
             Some(Class::Terminal(shape)) => shape == Type::Layer && part.op() != Some(Op::Depth),
             Some(Class::Elementwise | Class::Allocator(_)) | None => false,
         };
@@ -154,7 +156,7 @@ fn compares_within_units(metric: &Expr) -> bool {
     found
 }
 
-/// Reads the tasks that are reported: of tasks that decide, the documents that are set apart for it.
+/// Reads the tasks to report; if tasks decide, only the documents reserved for the report.
 fn reported_tasks(plan: &TaskPlan, trial: &TrialSettings) -> Result<Examination, TrialError> {
     let purpose = match trial.measure {
         Measure::Tasks => Purpose::Report,
@@ -163,10 +165,10 @@ fn reported_tasks(plan: &TaskPlan, trial: &TrialSettings) -> Result<Examination,
     Ok(Examination::new(plan.read(purpose)?, plan.protocol))
 }
 
-/// Puts another measurer in the place of the one that was prepared, which it may ask.
+/// Replaces the prepared measurer by another one, which may use it.
 type Replace = Box<dyn FnOnce(Box<dyn Measurer>) -> Box<dyn Measurer> + Send>;
 
-/// A search that is about to run, or to go on, in a folder.
+/// A search that is about to start or to be resumed in a folder.
 pub struct Search {
     settings: Settings,
     folder: PathBuf,
@@ -177,7 +179,7 @@ pub struct Search {
     cancel: Cancel,
     measurer: Option<(String, Replace)>,
     time_limit: Option<Duration>,
-    /// Whether it may go on on a device of another kind.
+    /// Whether it may be resumed on another kind of device.
     any_device: bool,
 }
 
@@ -195,7 +197,7 @@ impl fmt::Debug for Search {
 }
 
 impl Search {
-    /// Takes the settings of a search that begins in a new folder, on the processor.
+    /// Takes the settings of a new search in a new folder, on the CPU.
     pub fn new(settings: Settings, folder: impl Into<PathBuf>) -> Self {
         Self {
             settings,
@@ -211,39 +213,40 @@ impl Search {
         }
     }
 
-    /// Reads the settings of a search that goes on in its folder, as if it had never stopped.
+    /// Reads the settings of a search from its folder, to resume it.
     ///
     /// # Errors
-    /// When the folder is not a search's.
+    /// When the folder does not belong to a search.
     pub fn resume(folder: impl Into<PathBuf>) -> Result<Self, SearchError> {
         let folder = folder.into();
         let settings = Settings::read(&folder)?;
         Ok(Self { resumed: true, ..Self::new(settings, folder) })
     }
 
-    /// Takes the settings of a search that runs elsewhere, to open the same models and texts; it writes no folder.
+    /// Takes the settings of a search in another process, to open the same models and texts; it writes no
+    /// folder.
     pub(super) fn joining(settings: Settings, any_device: bool) -> Self {
         Self { resumed: true, any_device, ..Self::new(settings, "the search") }
     }
 
-    /// Runs the models on a device, in a precision.
+    /// Runs the models on a device with a precision.
     #[must_use]
     pub fn on(self, engine: Engine, precision: Precision) -> Self {
         Self { engine, precision, ..self }
     }
 
-    /// Measures candidates on further devices of the same kind as well. Each holds all models and texts; the answers, and so what is
-    /// found, are those of one device, to the last digit.
+    /// Also measures candidates on further devices of the same kind. Each holds all models and texts; results
+    /// are equal to those of one device, to the last digit.
     #[must_use]
     pub fn beside(self, others: Vec<Engine>) -> Self {
         Self { others, ..self }
     }
 
-    /// Measures so many allocations in each search, of which a run that goes on has made some: what it finds is what a run with that
-    /// many from the beginning finds.
+    /// Sets the number of allocations that each search measures, including those of a resumed run. The
+    /// results equal those of a run with this number from the start.
     ///
     /// # Errors
-    /// When the run was begun with more: what it measured is not forgotten.
+    /// When the run was started with more, because its measurements cannot be undone.
     pub fn with_evaluations(mut self, evaluations: usize) -> Result<Self, SearchError> {
         if self.resumed && evaluations < self.settings.evaluations {
             let (begun, asked) = (self.settings.evaluations, evaluations);
@@ -253,27 +256,27 @@ impl Search {
         Ok(self)
     }
 
-    /// Returns whether it measures every formula of a space, and so has no number of evaluations.
+    /// Returns whether it measures every formula of a space, and so has no limit on evaluations.
     pub fn is_enumeration(&self) -> bool {
         self.settings.enumeration.is_some()
     }
 
-    /// Begins no measurement of a search once it has measured for so long; what was found by then is ranked and reported.
+    /// Starts no measurement after a time limit per search; the results so far are ranked and reported.
     #[must_use]
     pub fn within(self, time_limit: Option<Duration>) -> Self {
         Self { time_limit, ..self }
     }
 
-    /// Stops when something asks for it; what was measured by then is in the journal.
+    /// Stops when `cancel` is set; all measurements so far are in the journal.
     #[must_use]
     pub fn cancelled_by(self, cancel: Cancel) -> Self {
         Self { cancel, ..self }
     }
 
-    /// Measures candidates in another way. `replace` is given what would measure them, and returns what does.
+    /// Replaces the measurer of candidates: `replace` takes the prepared measurer and returns the one to use.
     ///
-    /// `name` is kept with the run: measurements of another name are not mixed with these when the run goes on. Tables and pages call
-    /// what comes back what they always call it, divergence or perplexity.
+    /// `name` is stored with the run, and a resumed run refuses measurements under another name. Tables and
+    /// pages call the results divergence or perplexity as usual.
     #[must_use]
     pub fn measured_by(
         self,
@@ -283,18 +286,19 @@ impl Search {
         Self { measurer: Some((name.into(), Box::new(replace))), ..self }
     }
 
-    /// Opens models and texts and does all that is done once; nothing is written yet. `note` is told what is being done, and the
-    /// share of it that is done.
+    /// Opens models and texts and does all one-off work, without writing anything. `note` is called with the
+    /// current phase and its finished share.
     ///
     /// # Errors
-    /// When the space has no formula, a model or a text cannot be used, or a run that goes on began with others.
+    /// When the space has no formula, a model or a text cannot be used, or a resumed run was started with
+    /// others.
     pub fn prepare(self, note: &mut Preparing<'_>) -> Result<PreparedSearch, SearchError> {
         let Self { mut settings, folder, resumed, engine, others, precision, cancel, .. } = self;
         let (measurer, time_limit) = (self.measurer, self.time_limit);
         if !resumed {
             Settings::check_new(&folder)?;
         }
-        // What is wrong with the space shows before any model is read, as if every statistic were collected.
+        // The space is checked before any model is read, as if every statistic were collected.
         let collected = Op::COLLECTED.to_vec();
         Space::new(&SpaceOptions { collected, ..settings.space.clone() })?;
         if settings.trial.measure == Measure::Tasks
@@ -314,7 +318,7 @@ impl Search {
         if let Some((name, _)) = &measurer {
             opened.identity.add("what measures", name);
         }
-        // A search goes by one ranking; a comparison names its method itself.
+        // A search uses one ranking; a comparison names its method itself.
         opened.identity.add("the ranking of weights", settings.trial.ranking.to_string());
         if let Some(examination) = &examination {
             for (task, identity) in examination.identity() {
@@ -330,7 +334,7 @@ impl Search {
                 settings.identities = settings.identities.without(DEVICE);
                 opened.identity = opened.identity.without(DEVICE);
             }
-            // Before the work that is done once, which takes minutes.
+            // This precedes the one-off work, which takes minutes.
             settings.check(&folder, &opened.identity)?;
         }
         let mut prepared = prepare(opened, cancel, note)?;
@@ -347,7 +351,7 @@ impl Search {
     }
 }
 
-/// A search with everything at hand.
+/// A search with opened and prepared models.
 #[derive(Debug)]
 pub struct PreparedSearch {
     settings: Settings,
@@ -360,21 +364,21 @@ pub struct PreparedSearch {
     teachers: Teachers,
 }
 
-/// What a search was told, and what it found.
+/// The settings and results of a search.
 #[derive(Clone, Debug)]
 pub struct Found {
-    /// The folder that holds its settings and its journal.
+    /// Folder with its settings and journal.
     pub folder: PathBuf,
-    /// The settings, as the folder keeps them.
+    /// The settings as stored in the folder.
     pub settings: Settings,
-    /// What was found.
+    /// The results.
     pub summary: Summary,
-    /// How many windows of the report text were read: as many as every model has.
+    /// The number of windows read from the report text, limited to those that every model has.
     pub report_windows: usize,
 }
 
 impl PreparedSearch {
-    /// Has losses measured by whoever asks for tasks, and returns what hands them out.
+    /// Lets other processes measure losses, and returns the measurer that hands out the tasks.
     pub(super) fn measured_elsewhere(self) -> (Self, Arc<Elsewhere>) {
         let Prepared { evaluator, .. } = self.prepared;
         let elsewhere = Arc::new(Elsewhere::new(evaluator.measurer));
@@ -387,37 +391,39 @@ impl PreparedSearch {
         Arc::clone(&self.prepared.evaluator.subjects)
     }
 
-    /// Returns the settings, as the folder keeps them.
+    /// Returns the settings as stored in the folder.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// Returns the folder that it writes.
+    /// Returns the folder of the search.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Returns the pairs of texts, such as the fitness and the report text, that are one.
+    /// Returns the pairs of texts, such as the fitness and report texts, that are identical.
     pub fn same_texts(&self) -> Vec<[&'static str; 2]> {
         let decides = |pair: &[&str; 2]| {
-            // Documents stand in the place of these texts then.
+            // Task documents then replace these texts.
             self.settings.trial.measure != Measure::Tasks
                 || !pair.iter().any(|text| ["fitness", "selection"].contains(text))
         };
         self.prepared.same_texts.iter().copied().filter(decides).collect()
     }
 
-    /// Searches. Every measurement is in the folder's journal before the search goes on; `watch` is told how far it is.
+    /// Runs the search. Every measurement is in the folder's journal before the search continues; `watch` is
+    /// called with the progress.
     ///
-    /// [`Found::write`] keeps what was found beside the journal.
+    /// [`Found::write`] stores the results beside the journal.
     ///
     /// # Errors
-    /// When the folder holds something already and the search is new, the journal cannot be written, or something asked to stop.
+    /// When the folder of a new search is not empty, the journal cannot be written, or the search was
+    /// interrupted.
     pub fn run(self, watch: &mut Watch<'_>) -> Result<Found, SearchError> {
         let Self { settings, folder, resumed, prepared, space, time_limit, examination, teachers } = self;
         match resumed {
             false => settings.begin(&folder)?,
-            // It may go on further than it was begun.
+            // The number of evaluations may have been raised.
             true => settings.keep(&folder)?,
         }
         let mut journal = Journal::open(&folder.join(JOURNAL))?;
@@ -435,11 +441,11 @@ impl PreparedSearch {
 }
 
 impl Found {
-    /// Writes what was found beside the journal: the winning script, those of the front, and all of it as data. The command
-    /// also says at the head of each script how it was found.
+    /// Writes the results beside the journal: the winning script, those of the front, and the summary. The
+    /// command also adds comments at the head of each script on how it was found.
     ///
     /// # Errors
-    /// When a file cannot be written; what was there before is then whole.
+    /// When a file cannot be written; its previous version then stays intact.
     pub fn write(&self) -> Result<(), SearchError> {
         let script = |winner: &Winner| Some(winner.formula.as_ref()?.script.clone());
         write(&self.folder, &self.summary, &script)

@@ -1,4 +1,4 @@
-//! Snapshots: what a script gives on the model, to be written down.
+//! Snapshots: a script's ratios on a model, recorded for later comparison.
 
 use super::error::SessionError;
 use super::method::metric_of;
@@ -10,11 +10,11 @@ use crate::snapshot::{Parts, RatiosAt, Snapshot};
 use crate::stats::Statistics;
 
 impl Session {
-    /// Returns a script's formula and the ratios that it gives on the model at some sparsities, to be written down. What the script
-    /// needs is collected first; the sparsity of `options` does not count.
+    /// Returns a snapshot of a script's formula and its ratios on the model at some sparsities. Statistics
+    /// that the script needs are collected first; the sparsity in `options` is ignored.
     ///
     /// # Errors
-    /// As [`Session::allocate`], and when there is no sparsity.
+    /// As [`Session::allocate`], and when no sparsity is given.
     pub fn snapshot(
         &mut self,
         script: &LoadedScript,
@@ -24,7 +24,7 @@ impl Session {
         let metric = metric_of(options.method)?;
         let mut allocations: Vec<RatiosAt> = Vec::with_capacity(sparsities.len());
         let mut unit = None;
-        // So that the weights are read once for all sparsities.
+        // Reads the weights once for all sparsities.
         let mut known = Some(self.at_hand().map(Statistics::cache).unwrap_or_default());
         for &sparsity in sparsities {
             let options = AllocationOptions { sparsity, ..options.clone() };

@@ -1,4 +1,4 @@
-//! The teachers of a search: what descents left in their folders, where it fits.
+//! The teachers of a search, read from descents' folders and checked against its settings.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,30 +19,30 @@ use crate::trial::error::TrialError;
 use crate::trial::open::Opened;
 use crate::trial::target::Target;
 
-/// An allocation of a descent, as its file has it.
+/// An allocation of a descent, as read from its file.
 struct TaughtAllocation {
     /// The descent's folder.
     folder: PathBuf,
     /// The allocation's file.
     file: PathBuf,
     content: AllocationFile,
-    /// The fingerprint of the model that it was made for.
+    /// Fingerprint of the model that it was made for.
     fingerprint: String,
-    /// How steeply the marginal damage of each unit rises, `[units]`, where the descent's journal shows it.
+    /// The steepness of each unit's marginal damage, `[units]`, if the descent's journal shows it.
     steepness: Option<Vec<f64>>,
-    /// SHA-256 of the file and of the steepness.
+    /// SHA-256 of the file and the steepness.
     hash: String,
     held_out: bool,
 }
 
-/// The allocations that a search is to learn from, before its models are opened.
+/// The teachers of a search, before its models are opened.
 pub(super) struct Taught(Vec<TaughtAllocation>);
 
 impl Taught {
     /// Reads the teachers of a search, and refuses those that do not fit its settings.
     ///
     /// # Errors
-    /// When a folder is not a descent's, or the descent had another metric, pattern or unit.
+    /// When a folder does not hold a descent, or the descent used another metric, pattern or unit.
     pub(super) fn read(settings: &Settings) -> Result<Self, TeacherError> {
         let learned = settings.teachers.iter().map(|folder| (folder, false));
         let held_out = settings.held_out_teachers.iter().map(|folder| (folder, true));
@@ -68,11 +68,11 @@ impl Taught {
         }
     }
 
-    /// Returns the teachers at the targets of a search, and adds them to what its losses follow from. Allocations of a folder at other
-    /// sparsities than the search's are passed over.
+    /// Returns the teachers at the targets of a search, and adds them to the identity of its inputs.
+    /// Allocations at other sparsities are skipped.
     ///
     /// # Errors
-    /// When a folder has none at a target, was made on another model, or has ratios that are uniform.
+    /// When a folder has none at a target, belongs to another model, or has uniform ratios.
     pub(super) fn teachers(
         &self,
         opened: &mut Opened<'_>,
@@ -86,7 +86,7 @@ impl Taught {
                 let Some(checkpoint) = opened.checkpoints().nth(target.subject).cloned() else { continue };
                 for taught in of_folder.iter().filter(|it| it.fingerprint == checkpoint.fingerprint()) {
                     known = true;
-                    // What JSON reads may be off by the last bit.
+                    // A JSON reader may change the last bit.
                     if (taught.content.target - target.sparsity).abs() < 1e-9 {
                         teachers.push(taught.teacher(&checkpoint, place)?);
                         let kind = if taught.held_out { "held-out teacher" } else { "teacher" };
@@ -118,7 +118,7 @@ impl TaughtAllocation {
         let content = AllocationFile::read(&bytes).map_err(|error| wrong(error.to_string()))?;
         let Some(model) = &content.model else { return Err(wrong("it does not name its model".to_owned())) };
         let fingerprint = model.fingerprint.clone();
-        // Without its journal a descent's ratios are as good.
+        // The ratios are usable without the descent's journal.
         let steps = observed(&steps_in(folder), sparsity).unwrap_or_default();
         let steepness = steepness(&steps).filter(|it| it.len() == content.units.len());
         let mut hash = Sha256::new().chain_update(&bytes);
@@ -127,11 +127,11 @@ impl TaughtAllocation {
         Ok(Self { folder: folder.to_owned(), file, content, fingerprint, steepness, hash, held_out })
     }
 
-    /// Returns the allocation as the teacher of a target, by its place.
+    /// Returns the allocation as the teacher of the target with an index.
     fn teacher(&self, checkpoint: &Checkpoint, target: usize) -> Result<Teacher, TeacherError> {
         let linears = checkpoint.linears();
         let allocation = self.content.allocation();
-        // Whether it is one of exactly these linears.
+        // Checks that it covers exactly these linears.
         shares(linears, &allocation, Pattern::Unstructured).map_err(|cause| TeacherError::Linears {
             file: self.file.clone(),
             cause: Box::new(TrialError::from(cause)),
@@ -155,7 +155,7 @@ fn not_a_descent(folder: &Path, problem: &impl ToString) -> TeacherError {
     TeacherError::NotADescent { folder: folder.to_owned(), problem: problem.to_string() }
 }
 
-/// Refuses a folder whose descent chose weights in another way than a search does.
+/// Refuses a folder whose descent chose weights differently from the search.
 fn check(folder: &Path, settings: &Settings) -> Result<(), TeacherError> {
     if settings.trial.pattern != Pattern::Unstructured {
         return Err(TeacherError::Pattern);
@@ -170,8 +170,8 @@ fn check(folder: &Path, settings: &Settings) -> Result<(), TeacherError> {
     }
 }
 
-/// Refuses an allocation whose unit is not the finest of a search: formulas of a finer one would be free in what nobody taught, and those
-/// of coarser ones could not come near.
+/// Refuses an allocation whose unit is not the finest of a search: formulas of a finer unit would be free
+/// where the teacher says nothing, and formulas of a coarser one could not come near it.
 fn check_unit(allocation: &TaughtAllocation, settings: &Settings) -> Result<(), TeacherError> {
     let searched = settings.space.units.iter().copied().max().unwrap_or_default();
     let taught = allocation.content.unit;

@@ -1,4 +1,4 @@
-//! A process that measures for a search that runs elsewhere.
+//! A worker process, which measures for a search in another process.
 
 use std::sync::Arc;
 
@@ -21,12 +21,12 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Opens the models and texts that a search's settings name, as [`AskedSearch::settings`](super::AskedSearch::settings) returns
-    /// them, and does what is done once with them.
+    /// Opens the models and texts named in a search's settings, as returned by
+    /// [`AskedSearch::settings`](super::AskedSearch::settings), and does all one-off work on them.
     ///
     /// # Errors
-    /// When a model or a text cannot be used, or is not what the search began with, to the byte; and when the device is of another kind,
-    /// which gives other last digits, unless `any_device` is set.
+    /// When a model or a text cannot be used, or differs in any byte from the search's. Also when the device
+    /// is of another kind, whose last digits differ, unless `any_device` is set.
     pub fn open(
         settings: Settings,
         engine: Engine,

@@ -1,30 +1,30 @@
-//! How what a function gives now differs from its snapshot.
+//! The differences between a function's current ratios and its snapshot.
 
 use serde::Serialize;
 
 use super::document::{RatiosAt, Snapshot, SnapshotText, UnitRatio};
 use super::text::windows;
 
-/// What a snapshot says, beside ratios.
+/// A part of a snapshot other than its ratios.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Aspect {
     /// The script in its normal form.
     Formula,
-    /// The hash that names it.
+    /// Hash that identifies the formula.
     Hash,
-    /// What `score` stands for.
+    /// Definition of `score`.
     Score,
-    /// What got one ratio.
+    /// Allocation unit.
     Unit,
     /// The model's weights.
     Weights,
-    /// What `config.json` says.
+    /// Contents of `config.json`.
     Configuration,
-    /// What the statistics were collected on.
+    /// Windows that the statistics were collected on.
     Calibration,
-    /// The names of the units and how many weights they have, or the sparsities.
+    /// Names and sizes of the units, or the sparsities.
     Units,
 }
 
@@ -41,7 +41,7 @@ impl Aspect {
         Self::Units,
     ];
 
-    /// Returns whether ratios of one and of the other have nothing to do with each other where it differs.
+    /// Returns whether a difference in it makes ratios incomparable.
     pub const fn decides_ratios(self) -> bool {
         match self {
             Self::Unit | Self::Weights | Self::Configuration | Self::Calibration | Self::Units => true,
@@ -50,64 +50,65 @@ impl Aspect {
     }
 }
 
-/// Something that a snapshot says otherwise.
+/// A difference in a part of a snapshot other than its ratios.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AspectDifference {
-    /// What it is.
+    /// Part that differs.
     pub what: Aspect,
-    /// What the snapshot says.
+    /// Value in the snapshot.
     pub before: String,
-    /// What is so now.
+    /// Current value.
     pub now: String,
 }
 
-/// A unit that loses more or less than its snapshot says.
+/// A unit whose ratio differs from the snapshot.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RatioDifference {
-    /// The sparsity that was asked for.
+    /// Requested sparsity.
     pub sparsity: f64,
-    /// The unit.
+    /// Name of the unit.
     pub unit: String,
-    /// The share of its weights that the snapshot says.
+    /// Ratio of the unit in the snapshot.
     pub before: f64,
-    /// The share that it loses now.
+    /// Current ratio of the unit.
     pub now: f64,
-    /// How many weights more it loses now; negative where it loses fewer.
+    /// Number of additional weights that the unit loses now; negative if it loses fewer.
     pub weights: i64,
-    /// How many of its rows differ, where rows have ratios of their own.
+    /// Number of its rows that differ, if rows have their own ratios.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rows: Option<usize>,
 }
 
-/// What became of a snapshot.
+/// The result of a check against a snapshot.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SnapshotCheck {
-    /// Whether nothing differs by more than is allowed.
+    /// Whether everything agrees within the tolerance.
     pub same: bool,
-    /// By how much a ratio may differ; it may by one weight, too.
+    /// Maximum difference of a ratio; a difference of one weight is always allowed.
     pub tolerance: f64,
-    /// What differs beside ratios.
+    /// Differences other than those of ratios.
     pub differences: Vec<AspectDifference>,
-    /// Whether the ratios were compared: those of other weights, other statistics or other units are not.
+    /// Whether the ratios were compared; they are not if weights, statistics or units differ.
     pub ratios_compared: bool,
-    /// How many ratios there are, at all sparsities together.
+    /// Number of ratios, at all sparsities together.
     pub units: usize,
     /// The ratios that differ, by sparsity and unit.
     pub ratios: Vec<RatioDifference>,
-    /// The version of allot that made the snapshot.
+    /// Version of allot that made the snapshot.
     pub made_by: String,
-    /// Where the model ran when it was made.
+    /// Device and precision of the model when the snapshot was made.
     pub made_at: String,
-    /// Where it ran now.
+    /// Device and precision of the model now.
     pub checked_at: String,
 }
 
-/// Compares a snapshot with what is so now.
+/// Compares a snapshot with the current values.
 ///
-/// A ratio may differ by `tolerance`, and always by one weight: ratios that differ in their last digit may round to another weight.
+/// A ratio may differ by `tolerance`, and always by one weight, because ratios that differ in the last digit
+/// may round to another weight.
 pub fn compare(before: &Snapshot, now: &Snapshot, tolerance: f64) -> SnapshotCheck {
     let differences = differences(before, now);
     let ratios_compared = !differences.iter().any(|it| it.what.decides_ratios());
@@ -139,7 +140,7 @@ fn differences(before: &Snapshot, now: &Snapshot) -> Vec<AspectDifference> {
             Aspect::Weights => (before.model.fingerprint.clone(), now.model.fingerprint.clone()),
             Aspect::Configuration => (before.model.configuration.clone(), now.model.configuration.clone()),
             Aspect::Calibration => (calibration(before), calibration(now)),
-            // Of another model or unit they are others of course.
+            // With another unit, the units necessarily differ.
             Aspect::Units if before.unit != now.unit => return None,
             Aspect::Units if before.model.fingerprint != now.model.fingerprint => return None,
             Aspect::Units => units(before, now)?,
@@ -149,7 +150,8 @@ fn differences(before: &Snapshot, now: &Snapshot) -> Vec<AspectDifference> {
     Aspect::ALL.into_iter().filter_map(of).collect()
 }
 
-/// Returns what the statistics were collected on, in words, with the hashes of the text and of the ids.
+/// Returns a description of the windows that the statistics were collected on, with the hashes of the text
+/// and of the ids.
 fn calibration(of: &Snapshot) -> String {
     match &of.calibration {
         None => "no statistics".to_owned(),
@@ -160,7 +162,7 @@ fn calibration(of: &Snapshot) -> String {
     }
 }
 
-/// Returns the first place in which the units, or the sparsities, are others.
+/// Returns the first position at which the units or the sparsities differ.
 fn units(before: &Snapshot, now: &Snapshot) -> Option<(String, String)> {
     let said = |of: &Snapshot| -> Vec<String> {
         let unit = |it: &UnitRatio| {
@@ -179,7 +181,8 @@ fn units(before: &Snapshot, now: &Snapshot) -> Option<(String, String)> {
     Some((word(&before), word(&now)))
 }
 
-/// Returns the units of one sparsity whose ratios differ by more than `tolerance` and by more than a weight.
+/// Returns the units of one sparsity whose ratios differ by more than `tolerance` and by more than one
+/// weight.
 fn ratios(before: &RatiosAt, now: &RatiosAt, tolerance: f64) -> Vec<RatioDifference> {
     let differs = |before: u64, now: u64, parameters: u64| {
         let weights = before.abs_diff(now);

@@ -1,4 +1,4 @@
-//! What a snapshot holds, and how it is made of a script and the allocations that it gives.
+//! The contents of a snapshot, made from a script and its allocations.
 
 use std::path::Path;
 
@@ -13,34 +13,36 @@ use crate::lang::{canonical, latex, print};
 use crate::model::{Checkpoint, ModelError, hexadecimal};
 use crate::stats::Provenance;
 
-/// How far a ratio that is written down with six decimals may be from that of the counts beside it.
+/// The maximum deviation of a ratio, written with six decimals, from its counts.
 const ROUNDING: f64 = 1e-6;
 
-/// A script in its normal form, what it was evaluated on, and the ratios that it gave.
+/// A snapshot: a script in its normal form, the model and statistics that it was evaluated on, and its
+/// ratios.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Snapshot {
-    /// The version of allot that made it.
+    /// Version of allot that made the snapshot.
     pub version: String,
-    /// The script's file, without the folders around it, or its published name.
+    /// File name of the script, without its folder, or its published name.
     pub script: String,
-    /// The script in its normal form, a statement each.
+    /// The script in its normal form, one statement per element.
     pub formula: Vec<String>,
-    /// The same as LaTeX; a snapshot in plain text has none.
+    /// The script as LaTeX; absent in a snapshot in plain text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latex: Option<String>,
-    /// The hash that names the formula.
+    /// Hash that identifies the formula.
     pub hash: String,
-    /// What `score` stands for: the script's own metric, or that of the pruning method, in its normal form.
+    /// Definition of `score`: the metric of the script or of the pruning method, in its normal form.
     pub score: String,
-    /// What got one ratio: `block`, `projection` or `row`; the units are projections then, which hold the counts of their rows.
+    /// Allocation unit: `block`, `projection` or `row`; with `row`, the listed units are projections with the
+    /// counts of their rows.
     pub unit: UnitKind,
-    /// The model.
+    /// The model that the script was evaluated on.
     pub model: SnapshotModel,
-    /// What the statistics were collected on; nothing where the formula needs none.
+    /// Windows that the statistics were collected on; absent if the formula needs none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration: Option<SnapshotText>,
-    /// The ratios at each sparsity that was asked for.
+    /// Ratios at each requested sparsity.
     pub allocations: Vec<RatiosAt>,
 }
 
@@ -48,13 +50,13 @@ pub struct Snapshot {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SnapshotModel {
-    /// The name of its folder.
+    /// Name of the model's folder.
     pub name: String,
-    /// The fingerprint of its weights, as `allot inspect` shows it.
+    /// Fingerprint of the weights, as shown by `allot inspect`.
     pub fingerprint: String,
-    /// SHA-256 of what `config.json` says that the model computes with.
+    /// SHA-256 of the values in `config.json` that affect the model's computations.
     pub configuration: String,
-    /// Where the model ran, and in which precision.
+    /// Device and precision that the model ran with.
     pub place: String,
 }
 
@@ -62,11 +64,11 @@ pub struct SnapshotModel {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SnapshotText {
-    /// How many windows there were.
+    /// Number of windows.
     pub samples: usize,
-    /// How many tokens a window has.
+    /// Number of tokens per window.
     pub length: usize,
-    /// The seed by which they were drawn.
+    /// Seed that drew the windows.
     pub seed: u64,
     /// SHA-256 of the text or token file.
     pub source: String,
@@ -74,57 +76,57 @@ pub struct SnapshotText {
     pub ids: String,
 }
 
-/// What the units lose at one sparsity.
+/// The ratios of all units at one sparsity.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RatiosAt {
-    /// The sparsity that was asked for.
+    /// Requested sparsity.
     pub sparsity: f64,
-    /// The units, in the model's order.
+    /// The units, in model order.
     pub units: Vec<UnitRatio>,
 }
 
-/// What one unit loses.
+/// The ratio of one unit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct UnitRatio {
-    /// The unit's name, such as `block 0` or a module's name.
+    /// Name of the unit, such as `block 0` or a module's name.
     pub name: String,
-    /// The share of its weights that is pruned, counted.
+    /// Realised ratio: the share of its weights that is pruned, from the counts.
     pub ratio: f64,
-    /// How many of its weights are pruned.
+    /// Number of pruned weights.
     pub pruned: u64,
-    /// How many weights it has.
+    /// Number of weights.
     #[serde(rename = "params")]
     pub parameters: u64,
-    /// How many weights each of its rows loses, where rows have ratios of their own.
+    /// Number of weights that each row loses, if rows have their own ratios.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<RowCounts>,
 }
 
-/// What a snapshot is made of.
+/// The inputs of a snapshot.
 pub(crate) struct Parts<'a> {
-    /// The script's file or name.
+    /// File of the script, or its published name.
     pub(crate) name: &'a str,
     /// The script.
     pub(crate) script: &'a Script,
-    /// What `score` stands for where the script does not say.
+    /// The metric that defines `score` in a script without its own.
     pub(crate) metric: &'a Metric,
-    /// What got one ratio.
+    /// The allocation unit.
     pub(crate) unit: UnitKind,
     /// The model.
     pub(crate) checkpoint: &'a Checkpoint,
-    /// How the statistics were collected that the formula needs.
+    /// The provenance of the statistics that the formula needs.
     pub(crate) provenance: Option<&'a Provenance>,
-    /// What the script gave, at each sparsity.
+    /// The ratios at each sparsity.
     pub(crate) allocations: Vec<RatiosAt>,
 }
 
 impl Snapshot {
-    /// Puts a snapshot together.
+    /// Assembles a snapshot.
     ///
     /// # Errors
-    /// When the model's `config.json` cannot be read any more.
+    /// When the model's `config.json` can no longer be read.
     pub(crate) fn new(parts: Parts<'_>) -> Result<Self, ModelError> {
         let script = canonical::script(parts.script);
         let metric = script.metric.clone().unwrap_or_else(|| parts.metric.clone());
@@ -148,7 +150,7 @@ impl Snapshot {
         self.allocations.iter().map(|it| it.sparsity).collect()
     }
 
-    /// Looks whether the numbers agree with each other.
+    /// Checks that the numbers agree with each other.
     pub(super) fn check(&self) -> Result<(), SnapshotError> {
         if self.allocations.is_empty() {
             return Err(SnapshotError::NoRatios);
@@ -201,19 +203,19 @@ impl From<&UnitAllocation> for UnitRatio {
             ratio: unit.achieved(),
             pruned: unit.pruned,
             parameters: unit.parameters,
-            // A unit whose rows have ratios of their own is one projection.
+            // A unit whose rows have their own ratios is a single projection.
             rows: unit.projections.first().and_then(|it| it.rows.clone()),
         }
     }
 }
 
 impl UnitRatio {
-    /// Returns the share that the counts are.
+    /// Returns the ratio given by the counts.
     pub(super) fn counted(pruned: u64, parameters: u64) -> f64 {
         if parameters == 0 { 0.0 } else { pruned as f64 / parameters as f64 }
     }
 
-    /// Returns whether the ratio, the counts, and the counts of the rows are those of one allocation.
+    /// Returns whether the ratio, the counts and the counts of rows belong to the same allocation.
     fn agrees(&self) -> bool {
         let of_rows = match &self.rows {
             None => true,

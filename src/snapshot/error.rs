@@ -1,52 +1,52 @@
-//! Why a file is not a snapshot.
+//! Errors of reading a snapshot.
 
 use std::fmt;
 
-/// Says why a file cannot be read as a snapshot: the line where there is one, what is wrong.
+/// The reason why a file cannot be read as a snapshot, with the line if known.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SnapshotError {
-    /// The file is something else.
-    #[error("it does not begin with `allot snapshot` and the version of the form")]
+    /// The file does not hold a snapshot.
+    #[error("it does not start with `allot snapshot` and a format version")]
     NotASnapshot,
     /// The file is a JSON document of another kind.
-    #[error("it is a document `{found}`, and not a snapshot")]
+    #[error("it is a document of kind `{found}`, not a snapshot")]
     OtherDocument {
-        /// What its field `schema` says.
+        /// The value of its field `schema`.
         found: String,
     },
-    /// Another version of allot wrote it, in a form that this one does not know.
-    #[error("it has the form {found} of snapshots, and this version of allot reads the form {known}")]
+    /// Another version of allot wrote it, in an unknown format.
+    #[error("it has the format version {found}, but this version of allot reads {known}")]
     Version {
-        /// The form's number, or what stands in its place.
+        /// The format version, or the text in its place.
         found: String,
-        /// The number that this version knows.
+        /// The format version that this program reads.
         known: u32,
     },
-    /// The JSON is not as the schema says.
-    #[error("it is not as the schema of snapshots says: {problem}")]
+    /// The JSON does not match the schema.
+    #[error("it does not match the schema of snapshots: {problem}")]
     Json {
-        /// What is wrong, with its place.
+        /// The problem, with its place.
         problem: String,
     },
-    /// A line is not as it must be.
+    /// A line is invalid.
     #[error("line {line}: {problem}")]
     Line {
-        /// The line, from 1.
+        /// The line number, counted from 1.
         line: usize,
-        /// What is wrong.
+        /// The problem with it.
         problem: LineProblem,
     },
     /// A line is missing.
     #[error("the line `{key}:` is missing")]
     Missing {
-        /// What it begins with.
+        /// The key of the line.
         key: &'static str,
     },
-    /// There are no ratios.
+    /// The snapshot has no ratios.
     #[error("it holds no ratios")]
     NoRatios,
-    /// There are no ratios at a sparsity, or it is not one.
+    /// A sparsity has no ratios, or is not a valid sparsity.
     #[error("it holds no ratios at the sparsity {sparsity}")]
     NoRatiosAt {
         /// The sparsity.
@@ -62,40 +62,40 @@ pub enum SnapshotError {
     },
 }
 
-/// What is wrong with a line of a snapshot.
+/// The problem with a line of a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LineProblem {
-    /// The line begins with nothing that a snapshot has.
+    /// The line has an unknown key.
     UnknownKey {
-        /// What it begins with.
+        /// The key.
         key: String,
     },
-    /// The line stands there twice.
+    /// The line occurs twice.
     Twice {
-        /// What it begins with.
+        /// The key.
         key: &'static str,
     },
-    /// The unit is not a kind of unit.
+    /// The value is not an allocation unit.
     Unit {
-        /// What is there.
+        /// The value.
         word: String,
     },
-    /// The line does not say how many windows there were.
+    /// The line does not describe windows.
     Windows,
-    /// The line does not say a sparsity, and how many weights it is.
+    /// The line does not contain a sparsity with its counts.
     Sparsity,
-    /// The line does not say what a unit loses.
+    /// The line does not contain a unit's ratio.
     Ratio,
-    /// The ratio is not that of the counts beside it.
+    /// The ratio does not match the counts.
     OtherRatio {
         /// The ratio.
         said: String,
-        /// That of the counts, with as many decimals.
+        /// The ratio given by the counts, with as many decimals.
         counted: String,
     },
-    /// The counts above are not those of the units below.
+    /// The counts above differ from the sums of the units below.
     OtherTotal,
-    /// The counts of rows stand below no unit, or are not numbers.
+    /// The counts of rows do not follow a unit, or are not numbers.
     Rows,
 }
 
@@ -103,13 +103,13 @@ impl fmt::Display for LineProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::UnknownKey { key } => write!(f, "a snapshot has no line `{key}`"),
-            Self::Twice { key } => write!(f, "the line `{key}:` stands there twice"),
+            Self::Twice { key } => write!(f, "the line `{key}:` occurs twice"),
             Self::Unit { word } => write!(f, "`{word}` is not `block`, `projection` or `row`"),
-            Self::Windows => f.write_str("expected such as `16 windows of 128 tokens, seed 0`"),
-            Self::Sparsity => f.write_str("expected such as `sparsity 0.5: 512 of 1024 weights`"),
-            Self::Ratio => f.write_str("expected such as `0.500000  512 of 1024  block 0`"),
+            Self::Windows => f.write_str("expected a value such as `16 windows of 128 tokens, seed 0`"),
+            Self::Sparsity => f.write_str("expected a line such as `sparsity 0.5: 512 of 1024 weights`"),
+            Self::Ratio => f.write_str("expected a line such as `0.500000  512 of 1024  block 0`"),
             Self::OtherRatio { said, counted } => {
-                write!(f, "the ratio is {said}, and the counts beside it give {counted}")
+                write!(f, "the ratio is {said}, but the counts next to it give {counted}")
             }
             Self::OtherTotal => f.write_str("the units below do not add up to these counts"),
             Self::Rows => f.write_str("expected the counts of the rows of the unit above, in whole numbers"),

@@ -1,7 +1,7 @@
-//! A function and what it gives on a model, written down, so that a later change of either is noticed.
+//! Snapshots of a function and its ratios on a model, so that a later change of either is noticed.
 //!
-//! [`Snapshot`] is the value, `Session::snapshot` makes it. [`text`] writes it for people and for
-//! version control and reads it back, [`compare`] says how two of them differ.
+//! [`Snapshot`] is the value, and `Session::snapshot` makes it. [`text`] writes it for people and for version
+//! control and reads it back; [`compare`] lists the differences of two snapshots.
 
 pub mod compare;
 mod document;

@@ -1,4 +1,4 @@
-//! Snapshots from files, whichever of the two forms they have.
+//! Reads snapshots from files in either format.
 
 use serde::Deserialize;
 
@@ -7,17 +7,18 @@ use super::error::SnapshotError;
 use super::text;
 use crate::json::DocumentKind;
 
-/// What a JSON document says that it is.
+/// The field of a JSON document that names its schema.
 #[derive(Deserialize)]
 struct Tag {
     #[serde(default)]
     schema: Option<String>,
 }
 
-/// Reads a snapshot in plain text or in JSON, which its first character tells, and looks whether its numbers agree.
+/// Reads a snapshot in plain text or JSON, told apart by the first character, and checks that its numbers
+/// agree.
 ///
 /// # Errors
-/// When it is not a snapshot, has a form of another version, or contradicts itself.
+/// When it is not a snapshot, has another format version, or contradicts itself.
 pub fn read(content: &[u8]) -> Result<Snapshot, SnapshotError> {
     let snapshot = match content.trim_ascii_start().starts_with(b"{") {
         true => from_json(content)?,

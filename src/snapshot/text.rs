@@ -1,4 +1,4 @@
-//! A snapshot in plain text: a line for each thing, so that version control shows what changed.
+//! Snapshots in plain text with one fact per line, so that version control shows each change.
 
 use std::str::FromStr;
 
@@ -7,17 +7,17 @@ use super::error::{LineProblem, SnapshotError};
 use crate::allocate::RowCounts;
 use crate::lang::types::UnitKind;
 
-/// The number of the form, which rises when a version cannot read what the one before wrote.
+/// The format version, which rises when an older program can no longer read it.
 pub const FORMAT: u32 = 1;
 
-/// What the first line says before the number.
+/// The first line, before the version.
 const HEAD: &str = "allot snapshot ";
 const SPARSITY: &str = "sparsity ";
 const ROWS: &str = "rows ";
-/// What stands for the windows where the formula needs no statistics.
+/// The value for the windows if the formula needs no statistics.
 const NONE: &str = "none is needed";
 
-/// The keys of the lines above the ratios, in their order.
+/// The keys of the lines above the ratios, in order.
 const KEYS: [&str; 13] = [
     "made by",
     "script",
@@ -76,15 +76,15 @@ pub fn write(snapshot: &Snapshot) -> String {
     out
 }
 
-/// Returns how many windows statistics were collected on, in words.
+/// Returns a description of the windows that statistics were collected on.
 pub(super) fn windows(of: &SnapshotText) -> String {
     format!("{} windows of {} tokens, seed {}", of.samples, of.length, of.seed)
 }
 
-/// Reads what [`write`] wrote.
+/// Reads the output of [`write`].
 ///
 /// # Errors
-/// When it is something else, has a form of another version, or a line is not as it must be.
+/// When it is not a snapshot, has another format version, or a line is invalid.
 pub(super) fn read(text: &str) -> Result<Snapshot, SnapshotError> {
     let mut lines = text.lines().enumerate();
     let first = lines.next().map_or("", |(_, line)| line);
@@ -106,7 +106,7 @@ pub(super) fn read(text: &str) -> Result<Snapshot, SnapshotError> {
     above.snapshot(allocations)
 }
 
-/// The lines above the ratios, by their keys.
+/// The lines above the ratios, by key.
 #[derive(Default)]
 struct Above<'a> {
     formula: Vec<String>,
@@ -168,7 +168,7 @@ impl<'a> Above<'a> {
     }
 }
 
-/// Reads what [`windows`] says: the windows, the tokens of one, and the seed.
+/// Parses the output of [`windows`]: the number of windows, the tokens per window, and the seed.
 fn counted(text: &str) -> Option<(usize, usize, u64)> {
     let (samples, rest) = text.split_once(" windows of ")?;
     let (length, seed) = rest.split_once(" tokens, seed ")?;
@@ -179,12 +179,12 @@ fn counted(text: &str) -> Option<(usize, usize, u64)> {
 #[derive(Default)]
 struct Below {
     all: Vec<RatiosAt>,
-    /// Of the last sparsity: its line, and what its units add up to.
+    /// The last sparsity's line number, and the counts that its units must add up to.
     last: Option<(usize, u64, u64)>,
 }
 
 impl Below {
-    /// Reads the line of a sparsity, behind its first word.
+    /// Reads a sparsity's line, after its first word.
     fn begin(&mut self, rest: &str, line: usize) -> Result<(), SnapshotError> {
         self.check_total()?;
         let numbers = || {
@@ -199,7 +199,7 @@ impl Below {
         Ok(())
     }
 
-    /// Reads the line of a unit, or that of its rows.
+    /// Reads the line of a unit or of its rows.
     fn take(&mut self, line: &str) -> Result<(), LineProblem> {
         let units = self.all.last_mut().map(|at| &mut at.units).ok_or(LineProblem::Sparsity)?;
         if let Some(counts) = line.strip_prefix(ROWS) {
@@ -212,7 +212,7 @@ impl Below {
         Ok(())
     }
 
-    /// Fails unless the units of the last sparsity add up to what its line says.
+    /// Fails unless the units of the last sparsity add up to the counts in its line.
     fn check_total(&self) -> Result<(), SnapshotError> {
         let (Some((line, pruned, parameters)), Some(at)) = (self.last, self.all.last()) else {
             return Ok(());

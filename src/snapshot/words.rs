@@ -1,10 +1,10 @@
-//! What became of a snapshot, for people.
+//! The result of a check against a snapshot, as text for people.
 
 use std::fmt;
 
 use super::compare::{Aspect, AspectDifference, RatioDifference, SnapshotCheck};
 
-/// How many ratios of one sparsity are shown; those that differ the most.
+/// Maximum number of ratios shown per sparsity; the largest differences are shown.
 const SHOWN: usize = 20;
 
 impl fmt::Display for SnapshotCheck {
@@ -28,31 +28,31 @@ impl fmt::Display for SnapshotCheck {
             ratios(of_sparsity, f)?;
         }
         if self.made_at != self.checked_at {
-            writeln!(f, "the snapshot was made on {}, and this is {}", self.made_at, self.checked_at)?;
+            writeln!(f, "the snapshot was made on {}, but this is {}", self.made_at, self.checked_at)?;
         }
         if self.made_by != env!("CARGO_PKG_VERSION") {
             let now = env!("CARGO_PKG_VERSION");
-            writeln!(f, "the snapshot was made by allot {}, and this is allot {now}", self.made_by)?;
+            writeln!(f, "the snapshot was made by allot {}, but this is allot {now}", self.made_by)?;
         }
         Ok(())
     }
 }
 
-/// Returns what it means that something differs.
+/// Returns the meaning of a difference.
 const fn changed(what: Aspect) -> &'static str {
     match what {
-        Aspect::Formula => "the formula is another",
-        Aspect::Hash => "its hash is another",
-        Aspect::Score => "`score` stands for something else",
-        Aspect::Unit => "something else gets one ratio",
+        Aspect::Formula => "the formula differs",
+        Aspect::Hash => "the hash differs",
+        Aspect::Score => "the metric behind `score` differs",
+        Aspect::Unit => "the allocation unit differs",
         Aspect::Weights => "the snapshot is of another model: the fingerprint of the weights differs",
         Aspect::Configuration => "the snapshot is of another model: config.json differs",
-        Aspect::Calibration => "the snapshot is of other statistics",
-        Aspect::Units => "the units are others",
+        Aspect::Calibration => "the snapshot used other statistics",
+        Aspect::Units => "the units differ",
     }
 }
 
-/// Shows the ratios of one sparsity that differ.
+/// Shows the differing ratios of one sparsity.
 fn ratios(all: &[RatioDifference], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let Some(first) = all.first() else { return Ok(()) };
     let mut shown: Vec<usize> = (0..all.len()).collect();
@@ -77,7 +77,7 @@ fn ratios(all: &[RatioDifference], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     }
     match all.len().saturating_sub(SHOWN) {
         0 => Ok(()),
-        1 => writeln!(f, "  and 1 that differs less"),
-        more => writeln!(f, "  and {more} that differ less"),
+        1 => writeln!(f, "  and 1 with a smaller difference"),
+        more => writeln!(f, "  and {more} with smaller differences"),
     }
 }

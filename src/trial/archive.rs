@@ -1,4 +1,4 @@
-//! What a search has found: one candidate for each behaviour, the smallest formula of it.
+//! The archive of a search: one candidate per behaviour, with the smallest formula.
 
 use std::collections::BTreeMap;
 
@@ -17,8 +17,8 @@ pub struct Individual {
 }
 
 impl Individual {
-    /// Returns the order of a search: the lesser loss first, of equal ones the smaller formula (lexicographic parsimony, Luke
-    /// and Panait 2002).
+    /// Orders individuals as a search does: lower loss first, then the smaller formula (lexicographic
+    /// parsimony, Luke and Panait 2002).
     pub fn rank(&self, other: &Self) -> std::cmp::Ordering {
         let size = |it: &Self| it.candidate.genome.size();
         self.loss
@@ -28,20 +28,21 @@ impl Individual {
     }
 }
 
-/// Every candidate that was measured, by behaviour.
+/// All measured candidates, by behaviour.
 #[derive(Clone, Debug, Default)]
 pub struct Archive {
     individuals: BTreeMap<Behaviour, Individual>,
 }
 
 impl Archive {
-    /// Adds a candidate with its loss on the fitness text; `full` says whether it was measured on the whole text.
+    /// Adds a candidate with its loss on the fitness text; `full` means that the whole text was measured.
     pub fn add(&mut self, candidate: Candidate, loss: f64, full: bool) {
         let behaviour = candidate.allotted.behaviour.clone();
         self.individuals.insert(behaviour, Individual { candidate, loss, full });
     }
 
-    /// Takes a candidate of a behaviour that was measured: of two, the smaller formula stays. Returns whether there was one.
+    /// Offers a candidate whose behaviour may be known: of two, the smaller formula stays. Returns whether
+    /// the behaviour was known.
     pub fn meet(&mut self, candidate: &Candidate) -> bool {
         let Some(known) = self.individuals.get_mut(&candidate.allotted.behaviour) else {
             return false;
@@ -54,7 +55,7 @@ impl Archive {
         true
     }
 
-    /// Returns what has a behaviour.
+    /// Returns the individual with a behaviour.
     pub fn get(&self, behaviour: &Behaviour) -> Option<&Individual> {
         self.individuals.get(behaviour)
     }

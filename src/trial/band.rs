@@ -1,42 +1,42 @@
-//! Which weights stand at a threshold: a band of ranks on both sides of it.
+//! Bands: the weights whose ranks are near a threshold, on both sides.
 
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-/// How wide a band of ranks around a threshold is.
+/// The width of a band of ranks around a threshold.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Band {
-    /// How many of the ranks lie on each side of the threshold, as a share of all.
+    /// Share of all ranks that lies on each side of the threshold.
     pub share: f64,
-    /// The fewest on each side, in weights.
+    /// Minimum number of weights on each side.
     pub least: u64,
 }
 
 impl Default for Band {
-    /// Returns a fiftieth of the ranks on each side, and two weights at least.
+    /// Returns a band of a fiftieth of the ranks on each side, and at least two weights.
     fn default() -> Self {
         Self { share: 0.02, least: 2 }
     }
 }
 
-/// The sum of a number over the weights of a band.
+/// The sum of a quantity over the weights of a band.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct BandSum {
     /// The sum.
     pub sum: f64,
-    /// Over how many weights.
+    /// Number of weights summed over.
     pub weights: u64,
 }
 
 impl Band {
-    /// Returns the ranks around the threshold that prunes the `pruned` least of `all` weights.
+    /// Returns the ranks around the threshold that prunes the lowest `pruned` of `all` weights.
     ///
-    /// There are as many on either side, so that second-order terms of single weights cancel as in the trapezoid rule. Where one side has
-    /// fewer than the band asks for, both have as many as that one. At a threshold of nothing or of all the band lies on the side that is
-    /// there, which is biased.
+    /// Both sides have the same number of weights, so that second-order terms of single weights cancel as in
+    /// the trapezoid rule. If one side is too short for the band, both are shortened to its length. If
+    /// nothing or everything is pruned, the band lies on the only existing side, which is biased.
     pub fn around(self, pruned: u64, all: u64) -> Range<u64> {
         let pruned = pruned.min(all);
         let wanted = ((self.share * all as f64).round() as u64).max(self.least).max(1);

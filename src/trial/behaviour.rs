@@ -1,19 +1,19 @@
-//! What an allocation does to the weights, by which two of them are the same.
+//! Behaviours: the effect of an allocation on the weights, by which two allocations are equal.
 
 use sha2::{Digest, Sha256};
 
 use crate::model::hexadecimal;
 use crate::prune::Share;
 
-/// What identifies an allocation: the whole weights that each linear, and each row with a ratio of its own, loses at every target, and
-/// how they are chosen.
+/// The identity of an allocation: the number of weights that each linear, and each row with its own ratio,
+/// loses at every target, and how those weights are chosen.
 ///
-/// Candidates of one behaviour prune the same weights, so one measurement serves all of them.
+/// Candidates with the same behaviour prune the same weights, so one measurement serves all of them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Behaviour(String);
 
 impl Behaviour {
-    /// Names the allocation of `shares`, `[targets][linears]`, under a `rule` of choosing weights.
+    /// Returns the behaviour of `shares`, `[targets][linears]`, under a `rule` for choosing weights.
     pub fn new(rule: &str, shares: &[Vec<Share>]) -> Self {
         let mut hash = Sha256::new();
         hash.update(rule.as_bytes());
@@ -33,22 +33,22 @@ impl Behaviour {
         Self(hexadecimal(&hash.finalize()[..16]))
     }
 
-    /// Returns the behaviour that the journal names.
+    /// Returns the behaviour with a name from the journal.
     pub(super) const fn named(name: String) -> Self {
         Self(name)
     }
 
-    /// Returns the name that the journal uses.
+    /// Returns its name in the journal.
     pub fn name(&self) -> &str {
         &self.0
     }
 }
 
-/// What a candidate allocates at every target.
+/// The allocation of a candidate at every target.
 #[derive(Clone, Debug)]
 pub struct Allotted {
-    /// What each linear loses, `[targets][linears]`.
+    /// Shares that each linear loses, `[targets][linears]`.
     pub shares: Vec<Vec<Share>>,
-    /// What identifies it.
+    /// Its identity.
     pub behaviour: Behaviour,
 }

@@ -1,11 +1,11 @@
-//! How work is asked to stop.
+//! Stopping long work.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use crate::interrupt::{self, Interrupted};
 
-/// A flag that another thread, or a signal, sets to stop work after the measurements that run.
+/// A flag that another thread or a signal sets to stop the work after the running measurements.
 #[derive(Clone, Debug, Default)]
 pub struct Cancel(Flag);
 
@@ -18,7 +18,7 @@ enum Flag {
 }
 
 impl Cancel {
-    /// Returns the flag; `None` when nothing can ask.
+    /// Returns the flag; `None` if the work cannot be stopped.
     pub fn flag(&self) -> Option<&AtomicBool> {
         match &self.0 {
             Flag::Never => None,
@@ -27,10 +27,10 @@ impl Cancel {
         }
     }
 
-    /// Fails when the work was asked to stop.
+    /// Fails if the work was asked to stop.
     ///
     /// # Errors
-    /// Then.
+    /// [`Interrupted`], in that case.
     pub fn check(&self) -> Result<(), Interrupted> {
         interrupt::check(self.flag())
     }

@@ -1,4 +1,4 @@
-//! Candidates: a formula, or free ratios, and what it allocates.
+//! Candidates: a formula or free ratios, with the resulting allocation.
 
 use super::behaviour::Allotted;
 use crate::allocate::Allocation;
@@ -6,17 +6,17 @@ use crate::lang::canonical;
 use crate::lang::print;
 use crate::lang::program::Script;
 
-/// Where an allocation comes from.
+/// The origin of an allocation.
 #[derive(Clone, Debug)]
 pub enum Genome {
     /// A formula, in its canonical form.
     Formula(Script),
-    /// A free ratio for each unit, which no formula gives.
+    /// A free ratio per unit, not produced by a formula.
     Free(Allocation),
 }
 
 impl Genome {
-    /// Returns the number of operators and constants of a formula, or of free ratios.
+    /// Returns the number of operators and constants of a formula, or the number of free ratios.
     pub fn size(&self) -> usize {
         match self {
             Self::Formula(script) => script.allocation.as_ref().map_or(0, |it| it.size()),
@@ -24,7 +24,7 @@ impl Genome {
         }
     }
 
-    /// Returns the formula, where it is one.
+    /// Returns the formula, if the genome is one.
     pub fn script(&self) -> Option<&Script> {
         match self {
             Self::Formula(script) => Some(script),
@@ -44,18 +44,18 @@ impl Genome {
     }
 }
 
-/// A genome with what it allocates.
+/// A genome with its allocation.
 #[derive(Clone, Debug)]
 pub struct Candidate {
-    /// Where it comes from.
+    /// The origin of the allocation.
     pub genome: Genome,
-    /// What it allocates.
+    /// The allocation at every target.
     pub allotted: Allotted,
-    /// The published script that it is, if it is one.
+    /// Name of the published script, if the candidate is one.
     pub published: Option<&'static str>,
 }
 
-/// Returns a script's canonical form and the hash that names it.
+/// Returns a script's canonical form and the hash that identifies it.
 pub fn canonical_form(script: &Script) -> (Script, String) {
     let form = canonical::script(script);
     let hash = canonical::hash(&form);

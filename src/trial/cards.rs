@@ -1,4 +1,4 @@
-//! Several devices of one kind that measure the candidates of one search.
+//! Several devices of one kind, which measure the candidates of one search.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -10,12 +10,12 @@ use super::measurer::{Measurer, Receiver, Task};
 use super::subjects::Subjects;
 use super::threads::{Threads, answer_in_turn, in_order};
 
-/// Measures on several devices, each of which holds all models and takes the next task when it is done with one.
+/// Measures on several devices; each holds all models and takes the next task when it finishes one.
 #[derive(Debug)]
 pub struct Cards(Vec<Threads>);
 
 impl Cards {
-    /// Takes the models as they lie on each device; what is asked to stop begins no further task.
+    /// Takes the models as loaded on each device; after `cancel` is set, no further task starts.
     pub fn new(devices: Vec<Arc<Subjects>>, cancel: &Cancel) -> Self {
         Self(devices.into_iter().map(|subjects| Threads::new(subjects, cancel.clone())).collect())
     }
@@ -36,7 +36,7 @@ impl Measurer for Cards {
                 let (sender, next) = (sender.clone(), &next);
                 scope.spawn(move || answer_in_turn(device, tasks, next, &sender));
             }
-            // Only those who answer hold a sender, so that the receiver ends with them.
+            // Only the worker threads hold a sender, so that the receiver ends with them.
             drop(sender);
             in_order(receiver, receive)
         })

@@ -1,4 +1,4 @@
-//! A contest of formulas: which of those that are proposed are new, and how these do in a race.
+//! A contest: sorts out which proposed formulas are new, and races those.
 
 use std::collections::BTreeSet;
 
@@ -13,12 +13,12 @@ use super::race::Race;
 use super::streams::Streams;
 use crate::lang::program::Script;
 
-/// A formula that is proposed.
+/// A proposed formula.
 #[derive(Clone, Debug)]
 pub struct ProposedFormula {
     /// The formula.
     pub script: Script,
-    /// The published script that it is, if it is one.
+    /// Name of the published script, if the formula is one.
     pub published: Option<&'static str>,
 }
 
@@ -28,16 +28,16 @@ impl From<Script> for ProposedFormula {
     }
 }
 
-/// A candidate of new behaviour.
+/// A candidate with new behaviour.
 #[derive(Clone, Debug)]
 pub struct Fresh {
     /// The candidate.
     pub candidate: Candidate,
-    /// The place of the proposal that first had the behaviour, among those that were sorted with it.
+    /// Index of the first proposal with this behaviour, among those sorted together.
     pub proposal: usize,
 }
 
-/// Proposed formulas, a race in which the new ones are measured, and what it found.
+/// Proposed formulas, the race that measures the new ones, and the archive of results.
 pub struct Contest<'c, 'r> {
     race: &'c mut Race<'r>,
     archive: Archive,
@@ -46,12 +46,12 @@ pub struct Contest<'c, 'r> {
 }
 
 impl<'c, 'r> Contest<'c, 'r> {
-    /// Begins with no formula known.
+    /// Starts without known formulas.
     pub fn new(race: &'c mut Race<'r>, seed: u64) -> Self {
         Self { race, archive: Archive::default(), formulas: BTreeSet::new(), streams: Streams::new(seed) }
     }
 
-    /// Begins with some formulas, all of which are measured on the whole text.
+    /// Starts with some formulas, all of which are measured on the whole text.
     ///
     /// # Errors
     /// As [`Race::run`].
@@ -75,27 +75,28 @@ impl<'c, 'r> Contest<'c, 'r> {
         self.race
     }
 
-    /// Returns what was found so far.
+    /// Returns the archive so far.
     pub fn archive(&self) -> &Archive {
         &self.archive
     }
 
-    /// Ends the contest, and returns what it found.
+    /// Ends the contest, and returns the archive.
     pub fn end(self) -> Archive {
         self.archive
     }
 
-    /// Returns the stream that the next proposal draws from.
+    /// Returns the random stream of the next proposal.
     pub fn random(&mut self) -> ChaCha8Rng {
         self.streams.next_stream()
     }
 
-    /// Counts a candidate whose behaviour is that of another one that waits to be measured.
+    /// Counts a candidate whose behaviour is the same as that of one waiting to be measured.
     pub fn count_known_behaviour(&mut self) {
         self.race.count_known_behaviour();
     }
 
-    /// Returns, of some proposals, the candidates of new behaviour; those of a known one meet it in the archive.
+    /// Returns the candidates of new behaviour among some proposals; those of known behaviour are offered to
+    /// the archive.
     ///
     /// # Errors
     /// When a model cannot be read.
@@ -136,7 +137,8 @@ impl<'c, 'r> Contest<'c, 'r> {
         Ok(fresh)
     }
 
-    /// Measures candidates, and adds them to the archive; returns the behaviours that the budget had room for, each with its loss.
+    /// Measures candidates, and adds them to the archive; returns the behaviours covered by the budget, with
+    /// their losses.
     ///
     /// # Errors
     /// As [`Race::run`].
@@ -158,7 +160,8 @@ impl<'c, 'r> Contest<'c, 'r> {
         Ok(measured)
     }
 
-    /// Adds a candidate that went through the race on its own, and returns its behaviour with its loss; `None` where it still goes on.
+    /// Adds a candidate that went through the race by itself, and returns its behaviour and loss; `None` if
+    /// it is not settled.
     pub fn add(&mut self, entry: Entry) -> Option<(Behaviour, f64)> {
         self.race.add(&entry);
         let Measured { loss, full, .. } = *entry.settled()?;
@@ -167,7 +170,7 @@ impl<'c, 'r> Contest<'c, 'r> {
         Some((behaviour, loss))
     }
 
-    /// Measures those of some proposals that are new, and adds them to the archive; returns how many were new.
+    /// Measures the new ones among some proposals, and adds them to the archive; returns how many were new.
     ///
     /// # Errors
     /// As [`Race::run`].

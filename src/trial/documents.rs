@@ -1,4 +1,4 @@
-//! Documents of tasks in the place of the fitness and the selection text: a document is what a window is elsewhere.
+//! Task documents that replace the fitness and selection texts; each document takes the place of a window.
 
 use std::ops::Range;
 
@@ -9,7 +9,7 @@ use crate::measure::WindowLoss;
 use crate::model::{Checkpoint, Decoder, Identity, Tokenizer};
 use crate::tasks::{Asked, Purpose, ScoredDocument, TaskError, TaskPlan, document_losses, scored_documents};
 
-/// The tasks that decide, as their files have them.
+/// The tasks that decide, as read from their files.
 #[derive(Clone, Debug)]
 pub struct DecidingTasks {
     plan: TaskPlan,
@@ -25,10 +25,10 @@ pub struct Documents {
 }
 
 impl DecidingTasks {
-    /// Reads the documents that are set apart for the fitness and the selection.
+    /// Reads the documents reserved for fitness and selection.
     ///
     /// # Errors
-    /// When a file cannot be read, or no document of a purpose is there.
+    /// When a file cannot be read, or one of the purposes has no document.
     pub fn read(plan: &TaskPlan) -> Result<Self, TaskError> {
         let of = |purpose, name| {
             let asked = plan.read(purpose)?;
@@ -49,7 +49,7 @@ impl DecidingTasks {
         self.fitness.iter().chain(&self.selection).cloned().collect()
     }
 
-    /// Writes down what losses depend on.
+    /// Records what losses depend on.
     pub(super) fn identify(&self, identity: &mut Identity) {
         identity.add("the protocol of the tasks", self.plan.protocol.name());
         for (purpose, asked) in [("fitness", &self.fitness), ("selection", &self.selection)] {
@@ -62,7 +62,7 @@ impl DecidingTasks {
         }
     }
 
-    /// Puts the documents into a model's tokens.
+    /// Tokenizes the documents for a model.
     pub(super) fn of(&self, checkpoint: &Checkpoint) -> Result<Documents, TrialError> {
         let of = |asked: &[Asked]| {
             let longest = checkpoint.config().positions;
@@ -78,7 +78,7 @@ impl DecidingTasks {
 }
 
 impl Documents {
-    /// Returns the documents in a text's place; `None` for the report text, which stays a text.
+    /// Returns the documents that replace a text; `None` for the report text, which is not replaced.
     pub(super) fn of(&self, split: Split) -> Option<&[ScoredDocument]> {
         match split {
             Split::Fitness => Some(&self.fitness),
@@ -87,7 +87,8 @@ impl Documents {
         }
     }
 
-    /// Returns the losses of some documents of a text's place, one each; there is no divergence, so the loss stands for it.
+    /// Returns the losses of some documents that replace a text, one per document. There is no divergence, so
+    /// the loss takes its place.
     pub(super) fn losses(
         &self,
         decoder: &Decoder,

@@ -1,7 +1,9 @@
-//! A measurer that has its losses measured elsewhere: it hands tasks out, and is told their losses in any order.
+//! A measurer that lets other processes measure losses: it hands tasks out, and takes their losses in any
+//! order.
 //!
-//! The search runs on a thread of its own and waits here; whoever measures calls [`Elsewhere::ask`] and [`Elsewhere::tell`] from others.
-//! Tasks that are not about losses of pruned models, such as the gradients of a control, are answered in this process.
+//! The search runs on its own thread and waits here; other threads call [`Elsewhere::ask`] and
+//! [`Elsewhere::tell`]. Tasks other than losses of pruned models, such as the gradients of a control, are
+//! answered in this process.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
@@ -18,65 +20,63 @@ use crate::measure::WindowLoss;
 /// A task that waits for its losses.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Asked {
-    /// The number by which [`Elsewhere::tell`] knows it, counted from 0 in the order in which tasks come up.
+    /// Identifies the task in [`Elsewhere::tell`]; counted from 0 in the order of creation.
     pub id: u64,
-    /// The formula that gave the ratios, as a script's text; `None` where no formula did.
+    /// Text of the script that produced the ratios; `None` if no formula did.
     pub script: Option<String>,
-    /// What is to be measured.
+    /// The measurement to make.
     pub task: LossTask,
 }
 
-/// Says why losses cannot be taken.
+/// The reason why losses are refused.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum AnswerError {
-    /// No task has that number.
-    #[error("no task has the number {id}; {asked} were asked for so far, from 0")]
+    /// No task has this number.
+    #[error("no task has the number {id}; {asked} were asked for so far, counted from 0")]
     Unknown {
         /// The number.
         id: u64,
         /// How many tasks there are.
         asked: u64,
     },
-    /// The task has its losses already.
-    #[error("task {id} has its losses already; what was told first counts")]
+    /// The task already has its losses.
+    #[error("task {id} has its losses already; the first losses count")]
     Twice {
         /// The task's number.
         id: u64,
     },
-    /// There are not as many losses as windows.
-    #[error("task {id} needs {wanted} losses, one for each window, and was told {told}")]
+    /// The number of losses differs from the number of windows.
+    #[error("task {id} needs {wanted} losses, one for each window, but was told {told}")]
     Count {
         /// The task's number.
         id: u64,
-        /// How many windows it has.
+        /// Number of its windows.
         wanted: usize,
-        /// How many losses were told.
+        /// Number of losses told.
         told: usize,
     },
-    /// A loss is not a number.
-    #[error(
-        "loss {place} of task {id} is not a number; a model that pruning has destroyed has the loss infinity"
-    )]
+    /// A loss is NaN.
+    #[error("loss {place} of task {id} is not a number; use infinity for a model that pruning has destroyed")]
     NotANumber {
         /// The task's number.
         id: u64,
-        /// Which of its losses it is, from 0.
+        /// Index of the loss, counted from 0.
         place: usize,
     },
     /// The search has ended.
-    #[error("the search is over, and takes no more losses")]
+    #[error("the search is over and takes no more losses")]
     Over,
 }
 
-/// What the two sides know of each other.
+/// State shared by the two sides.
 #[derive(Debug, Default)]
 struct State {
-    /// How many tasks came up.
+    /// Number of tasks created so far.
     tasks: u64,
-    /// Tasks that nobody has asked for yet.
+    /// Tasks that were not asked for yet.
     fresh: Vec<Asked>,
-    /// The windows of the tasks that have no losses yet.
+    /// Windows of the tasks that have no losses yet.
     open: BTreeMap<u64, Range<usize>>,
     /// Losses that the search has not taken yet.
     told: VecDeque<(u64, Vec<WindowLoss>)>,
@@ -84,11 +84,11 @@ struct State {
     waits: bool,
     /// Whether the search has ended.
     over: bool,
-    /// Whether the search is to end, since nobody will measure any more.
+    /// Whether the search has to end because nothing more will be measured.
     closed: bool,
 }
 
-/// Hands tasks out, and takes their losses.
+/// Hands out tasks and takes their losses.
 #[derive(Debug)]
 pub struct Elsewhere {
     here: Box<dyn Measurer>,
@@ -97,13 +97,13 @@ pub struct Elsewhere {
 }
 
 impl Elsewhere {
-    /// Takes what answers the tasks that are not handed out.
+    /// Takes the measurer for tasks that are not handed out.
     pub fn new(here: Box<dyn Measurer>) -> Self {
         Self { here, state: Mutex::default(), changed: Condvar::new() }
     }
 
-    /// Returns the tasks that came up since this was called last, once the search can go no further without losses; none when losses
-    /// of earlier tasks are waited for, or the search is [over](Self::is_over).
+    /// Returns the tasks created since the last call, once the search cannot continue without losses. Returns
+    /// none while losses of earlier tasks are missing, and when the search is [over](Self::is_over).
     pub fn ask(&self) -> Vec<Asked> {
         let busy = |state: &mut State| {
             let waits = state.waits && state.told.is_empty();
@@ -113,11 +113,11 @@ impl Elsewhere {
         std::mem::take(&mut state.fresh)
     }
 
-    /// Takes the losses of a task, one for each window; infinity is the loss of a model that pruning has destroyed.
+    /// Takes the losses of a task, one per window; use infinity for a model that pruning has destroyed.
     ///
     /// # Errors
-    /// When there is no such task, it has its losses already, they are not as many as windows, one is not a number, or the search is
-    /// over; then nothing changes.
+    /// When there is no such task, it already has its losses, their number differs from that of the windows,
+    /// one is NaN, or the search is over; nothing changes then.
     pub fn tell(&self, id: u64, losses: Vec<WindowLoss>) -> Result<(), AnswerError> {
         let mut state = self.state();
         if id >= state.tasks {
@@ -141,22 +141,22 @@ impl Elsewhere {
         Ok(())
     }
 
-    /// Returns whether the search has ended, so that there is nothing more to ask for.
+    /// Returns whether the search has ended, so that no more tasks will follow.
     pub fn is_over(&self) -> bool {
         self.state().over
     }
 
-    /// Says that nobody will measure any more; the search then ends as if it had been interrupted.
+    /// Declares that nothing more will be measured; the search then ends as if interrupted.
     pub fn close(&self) {
         self.state().closed = true;
         self.changed.notify_all();
     }
 
-    /// Says that the search has ended.
+    /// Marks the search as ended.
     pub fn end(&self) {
         let mut state = self.state();
         state.over = true;
-        // Nobody would take their losses.
+        // Nothing would take their losses.
         state.fresh.clear();
         self.changed.notify_all();
     }
@@ -165,7 +165,7 @@ impl Elsewhere {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Has losses measured, and hands them over in the order of their tasks.
+    /// Hands out tasks for losses, and passes the losses on in the order of their tasks.
     fn losses(&self, tasks: &[&LossTask], receive: &mut Receiver<'_>) -> Result<(), TrialError> {
         let numbered = tasks.iter().enumerate();
         let mut places: BTreeMap<u64, usize> =

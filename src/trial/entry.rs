@@ -1,4 +1,4 @@
-//! A candidate on its way through the stages of a race, one measurement after the other.
+//! A candidate in the stages of a race, measured one stage at a time.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -8,24 +8,24 @@ use super::loss::Losses;
 use super::objective::Objective;
 use crate::measure::paired::signed_rank;
 
-/// The p-value of Wilcoxon's test at which a candidate that loses to the reference is given up. With the four windows of a first
-/// stage it is reached by losing on all of them.
+/// The p-value of Wilcoxon's test at which a candidate that loses to the reference is given up. With the four
+/// windows of a first stage, this requires losing on all of them.
 const GIVEN_UP: f64 = 0.1;
 
-/// What is known of an allocation on the fitness text.
+/// The measurement of an allocation on the fitness text.
 #[derive(Clone, Debug)]
 pub struct Measured {
-    /// The losses of the windows that it was measured on, from the first one on.
+    /// Losses of the measured windows, from the first one.
     pub(super) losses: Losses,
-    /// Its loss: measured, or estimated against the reference it was given up for.
+    /// Its loss: measured, or estimated relative to the reference if it was given up.
     pub loss: f64,
     /// Whether it was measured on the whole text.
     pub full: bool,
 }
 
 impl Measured {
-    /// Returns what is known after the first `to` windows of `all`: of a candidate that was given up, the loss is the reference's and
-    /// the mean of the paired differences.
+    /// Returns the measurement after the first `to` windows of `all`. For a candidate that was given up, the
+    /// loss is the reference's plus the mean of the paired differences.
     pub(super) fn after(
         losses: Losses,
         to: usize,
@@ -42,20 +42,21 @@ impl Measured {
         Self { losses, loss, full }
     }
 
-    /// Returns whether losses are significantly higher than these on the first `to` windows.
+    /// Returns whether other losses are significantly higher than these on the first `to` windows.
     pub(super) fn beats(&self, losses: &Losses, to: usize, objective: &Objective) -> bool {
         signed_rank(&objective.differences(losses, &self.losses, to)).greater <= GIVEN_UP
     }
 }
 
-/// A candidate that is being measured, stage by stage. Whether it goes on depends on its own losses and those of its reference alone.
+/// A candidate that is measured stage by stage. Whether it continues depends only on its own losses and those
+/// of its reference.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// What is measured.
+    /// The measured candidate.
     pub candidate: Candidate,
-    /// Behind which window each stage ends.
+    /// End of each stage, in windows.
     stages: Vec<usize>,
-    /// How many stages are done.
+    /// Number of finished stages.
     done: usize,
     losses: Losses,
     reference: Option<Arc<Measured>>,
@@ -63,7 +64,7 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Begins with nothing measured. Without a reference the candidate runs through all stages.
+    /// Starts without measurements. Without a reference, the candidate runs through all stages.
     pub fn new(
         candidate: Candidate,
         stages: Vec<usize>,
@@ -73,24 +74,24 @@ impl Entry {
         Self { candidate, stages, done: 0, losses: vec![Vec::new(); targets], reference, settled: None }
     }
 
-    /// Returns how many stages are done.
+    /// Returns the number of finished stages.
     pub fn stages_done(&self) -> usize {
         self.done
     }
 
-    /// Returns how many windows it was measured on.
+    /// Returns the number of measured windows.
     pub fn windows_done(&self) -> usize {
         self.done.checked_sub(1).map_or(0, |last| self.stages[last])
     }
 
-    /// Returns the windows that it is to be measured on next, or `None` when it goes no further.
+    /// Returns the windows to measure next, or `None` if the candidate is settled.
     pub fn next_windows(&self) -> Option<Range<usize>> {
         let to = self.stages.get(self.done).filter(|_| self.settled.is_none())?;
         Some(self.windows_done()..*to)
     }
 
-    /// Takes the losses of the next windows, `[targets][windows]`, and gives the candidate up where it is significantly worse than its
-    /// reference.
+    /// Takes the losses of the next windows, `[targets][windows]`, and gives the candidate up if it is
+    /// significantly worse than its reference.
     pub fn add(&mut self, losses: Losses, objective: &Objective) {
         let Some(windows) = self.next_windows() else { return };
         for (all, more) in self.losses.iter_mut().zip(losses) {
@@ -107,7 +108,7 @@ impl Entry {
         }
     }
 
-    /// Returns what is known of the candidate once it goes no further.
+    /// Returns the measurement of the candidate once it is settled.
     pub fn settled(&self) -> Option<&Measured> {
         self.settled.as_ref()
     }

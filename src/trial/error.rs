@@ -1,4 +1,4 @@
-//! What keeps a model from being pruned and measured.
+//! Errors of pruning and measuring a model.
 
 use std::path::PathBuf;
 
@@ -12,17 +12,17 @@ use crate::prune::{Pattern, PruneError};
 use crate::stats::{StatisticsError, TextError};
 use crate::tasks::TaskError;
 
-/// Says why a model cannot be prepared or measured: which file, which line, and what is wrong.
+/// The reason why a model cannot be prepared or measured: the file, the line, and the problem.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum TrialError {
-    /// Something asked the work to stop; all that was measured is in the store.
+    /// The work was interrupted; all measurements are in the store.
     #[error("stopped")]
     Interrupted(#[from] Interrupted),
     /// A file or tensor cannot be read, written or run through the model.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// Weights cannot be scored or shared out.
+    /// Weights cannot be scored, or an allocation cannot be applied.
     #[error(transparent)]
     Prune(Box<PruneError>),
     /// A text cannot be read.
@@ -34,59 +34,59 @@ pub enum TrialError {
     /// A statistics file cannot be used.
     #[error(transparent)]
     Statistics(Box<StatisticsError>),
-    /// A script that has to have a value has none.
+    /// A script that needs a value has none.
     #[error(transparent)]
     Script(Box<ScriptError>),
-    /// Tasks cannot be read or asked.
+    /// Tasks cannot be read or scored.
     #[error(transparent)]
     Task(Box<TaskError>),
-    /// Tasks are to decide, and none is named.
-    #[error("no task is named by whose documents candidates are measured")]
+    /// Candidates are measured by tasks, but no task is given.
+    #[error("candidates are measured by tasks, but no task is named")]
     NoTasks,
-    /// Devices that are to measure one search are of different kinds.
-    #[error("`{first}` and `{other}` are different GPUs, whose losses are not the same to the last digit")]
+    /// The devices of a search are of different kinds.
+    #[error("`{first}` and `{other}` are different GPUs, so their losses differ in the last digits")]
     OtherGpu {
         /// The first device.
         first: String,
         /// One of the others.
         other: String,
     },
-    /// A target names a model that is not among those of the settings.
-    #[error("a target is for model {subject}, and there are {models} (they are counted from 0)")]
+    /// A target refers to a model that is not in the settings.
+    #[error("a target refers to model {subject}, counted from 0, but the number of models is {models}")]
     NoSubject {
-        /// The place of the model.
+        /// Index of the model.
         subject: usize,
         /// How many models there are.
         models: usize,
     },
-    /// A task is about a block that the model does not have.
-    #[error("internal error: a task is about block {block} of a model of {blocks} blocks")]
+    /// A task refers to a block that the model does not have.
+    #[error("internal error: a task refers to block {block}, but the number of blocks is {blocks}")]
     NoBlock {
         /// The block.
         block: usize,
         /// How many blocks there are.
         blocks: usize,
     },
-    /// Marginals are of unstructured pruning, and weights are to be pruned otherwise.
-    #[error("`marginal` is measured where weights are pruned one by one, and the pattern is {pattern}")]
+    /// Marginals need unstructured pruning, but another pattern is given.
+    #[error("`marginal` needs unstructured pruning, but the pattern is {pattern}")]
     MarginalPattern {
         /// The pattern.
         pattern: Pattern,
     },
-    /// Marginals at a sparsity that leaves nothing to prune more or less of.
-    #[error("there are no marginals at a sparsity of {sparsity}: nothing, or everything, is pruned")]
+    /// Marginals are requested at a sparsity that prunes nothing or everything.
+    #[error("there are no marginals at a sparsity of {sparsity}, where nothing or everything is pruned")]
     MarginalTarget {
         /// The sparsity.
         sparsity: f64,
     },
-    /// The journal has a line that cannot be understood, before its last.
+    /// A line of the journal before the last cannot be parsed.
     #[error("{}:{line}: {problem}; the journal was changed", path.display())]
     Journal {
         /// The journal.
         path: PathBuf,
-        /// The line, from 1.
+        /// The line number, counted from 1.
         line: usize,
-        /// What is wrong.
+        /// The problem with it.
         problem: String,
     },
     /// Another process has the journal open.
@@ -95,32 +95,30 @@ pub enum TrialError {
         /// The journal's folder.
         folder: PathBuf,
     },
-    /// Pruning to the target leaves a model that cannot be told from others.
-    #[error("uniform sparsity of {target} gives a divergence of {loss} on the fitness text")]
+    /// Uniform sparsity at the target leaves nothing to tell candidates apart by.
+    #[error("uniform sparsity of {target} has a divergence of {loss} on the fitness text")]
     Degenerate {
         /// The target.
         target: f64,
         /// The loss.
         loss: f64,
     },
-    /// A published script is missing: a mistake in this program.
+    /// A published script is missing, which is a bug in this program.
     #[error("internal error: the published script `{name}` is missing")]
     NotPublished {
         /// The script.
         name: &'static str,
     },
-    /// A measurer answered another question than it was asked: a mistake in the measurer.
-    #[error("internal error: a measurer answered another question than it was asked")]
+    /// A measurer's answer is of another kind than its question, which is a bug in the measurer.
+    #[error("internal error: a measurer's answer does not match its question")]
     OtherAnswer,
-    /// A measurer's answer has not as many numbers as its task asks for: a mistake in the measurer.
-    #[error(
-        "internal error: a measurer's answer to question {task} has not as many numbers as were asked for"
-    )]
+    /// A measurer's answer has the wrong number of values, which is a bug in the measurer.
+    #[error("internal error: a measurer's answer to question {task} has the wrong number of values")]
     AnswerCut {
-        /// The place of the question among those that were asked together, from 1.
+        /// Position of the question among those asked together, counted from 1.
         task: usize,
     },
-    /// A measurer did not answer all that it was asked: a mistake in the measurer.
+    /// A measurer did not answer all questions, which is a bug in the measurer.
     #[error("internal error: a measurer gave {found} answers to {asked} questions")]
     AnswersMissing {
         /// How many questions there were.

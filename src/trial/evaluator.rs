@@ -1,4 +1,4 @@
-//! The fitness of candidates: from formulas to whole-weight allocations, and from these to losses.
+//! The fitness of candidates: from formulas to whole-weight allocations, and from those to losses.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -21,38 +21,38 @@ use crate::lang::print;
 use crate::lang::program::{Metric, Script};
 use crate::prune::{Pattern, Rounding, Share, check_rows, shares};
 
-/// Everything that candidates are measured with.
+/// Everything needed to measure candidates.
 #[derive(Debug)]
 pub struct Evaluator {
     /// The models.
     pub subjects: Arc<Subjects>,
-    /// What measures them.
+    /// The measurer of pruned models.
     pub measurer: Box<dyn Measurer>,
-    /// Where candidates are measured; the first is the main one.
+    /// The targets of candidates; the first is the main one.
     pub targets: Vec<Target>,
     /// How weights are scored.
     pub metric: Metric,
-    /// Where zeros may stand.
+    /// The sparsity pattern.
     pub pattern: Pattern,
-    /// Which loss counts.
+    /// The loss that counts.
     pub measure: Measure,
-    /// Asks to stop after the measurements that run.
+    /// Stops the work after the running measurements.
     pub cancel: Cancel,
 }
 
-/// The windows of a text that a candidate is to be measured on.
+/// A request to measure an allocation on some windows of a text.
 #[derive(Clone, Debug)]
 pub struct Evaluation<'a> {
-    /// What to prune.
+    /// The allocation to prune by.
     pub allotted: &'a Allotted,
-    /// Which text.
+    /// The text to read.
     pub split: Split,
-    /// Which windows.
+    /// Its windows to measure.
     pub windows: Range<usize>,
 }
 
 impl Evaluation<'_> {
-    /// Returns what the store calls it.
+    /// Returns its key in the store.
     fn key(&self) -> MeasurementKey {
         MeasurementKey::new(self.split, &self.allotted.behaviour, self.windows.clone())
     }
@@ -62,15 +62,15 @@ impl Evaluator {
     /// Returns the model of a target.
     ///
     /// # Errors
-    /// When there is none.
+    /// When there is no such model.
     pub fn subject(&self, target: Target) -> Result<&Subject, TrialError> {
         self.subjects.get(target.subject)
     }
 
-    /// Allocates formulas at every target; those that share reductions share the reads of the weights.
+    /// Allocates formulas at every target; formulas that share reductions share the reads of the weights.
     ///
     /// # Errors
-    /// Each formula fails on its own, when it has no value on a model or its importances cannot be turned into ratios.
+    /// Each formula fails separately, if it has no value on a model or its importances do not give ratios.
     pub fn allot(&self, scripts: &[&Script]) -> Result<Vec<Result<Allotted, ScriptError>>, TrialError> {
         let mut allocations: Vec<Result<Vec<Allocation>, ScriptError>> = vec![Ok(Vec::new()); scripts.len()];
         for target in &self.targets {
@@ -95,7 +95,7 @@ impl Evaluator {
     /// Allocates formulas at one target.
     ///
     /// # Errors
-    /// When the model cannot be read; each formula fails on its own.
+    /// When the model cannot be read; each formula fails separately.
     pub fn allocate(
         &self,
         scripts: &[&Script],
@@ -114,10 +114,10 @@ impl Evaluator {
         Ok(allocate_all(scripts, &data, request))
     }
 
-    /// Returns what allocations, one for each target, take of each linear.
+    /// Returns the shares that allocations, one per target, prune from each linear.
     ///
     /// # Errors
-    /// When an allocation is not one of its target's model.
+    /// When an allocation does not fit its target's model.
     pub fn allotted(&self, allocations: &[Allocation]) -> Result<Allotted, TrialError> {
         let of_target = |(target, allocation): (&Target, &Allocation)| {
             let linears = self.subject(*target)?.checkpoint().linears();
@@ -131,7 +131,7 @@ impl Evaluator {
         Ok(Allotted { shares, behaviour })
     }
 
-    /// Returns formulas as candidates, those that have a value.
+    /// Returns formulas as candidates; `None` for those without a value.
     ///
     /// # Errors
     /// As [`Evaluator::allot`].
@@ -148,7 +148,7 @@ impl Evaluator {
             .collect())
     }
 
-    /// Returns an allocation that no formula gives as a candidate; there must be one target.
+    /// Returns an allocation without a formula as a candidate; there must be exactly one target.
     ///
     /// # Errors
     /// As [`Evaluator::allotted`].
@@ -157,29 +157,29 @@ impl Evaluator {
         Ok(Candidate { genome: Genome::Free(allocation), allotted, published: None })
     }
 
-    /// Returns the target, where there is only one.
+    /// Returns the target if there is only one.
     pub fn only_target(&self) -> Option<Target> {
         let [target] = self.targets[..] else { return None };
         Some(target)
     }
 
-    /// Returns how many windows a text has; 0 without it.
+    /// Returns the number of windows of a text; 0 if there is no such text.
     pub fn windows(&self, split: Split) -> usize {
         let windows = self.subjects.iter().map(|it| it.windows(split));
         windows.min().unwrap_or(0)
     }
 
-    /// Returns how many tokens some windows are, at all targets together.
+    /// Returns the number of tokens in some windows, at all targets together.
     pub fn tokens(&self, split: Split, windows: usize) -> u64 {
         let of = |target: &Target| self.subject(*target).map_or(0, |it| it.window_tokens(split));
         windows as u64 * self.targets.iter().map(of).sum::<u64>()
     }
 
-    /// Measures what the store does not know, and keeps each measurement as soon as those before it are kept; returns all losses,
-    /// in order.
+    /// Measures what is not in the store, stores each measurement as soon as all earlier ones are stored, and
+    /// returns all losses in order.
     ///
     /// # Errors
-    /// When a model cannot run, the store cannot be written, or something asked to stop.
+    /// When a model cannot run, the store cannot be written, or the work was interrupted.
     pub fn measure(
         &self,
         evaluations: &[Evaluation<'_>],
@@ -187,7 +187,7 @@ impl Evaluator {
     ) -> Result<Vec<Losses>, TrialError> {
         let keys: Vec<MeasurementKey> = evaluations.iter().map(Evaluation::key).collect();
         let mut results: Vec<Option<Losses>> = keys.iter().map(|key| store.find(key)).collect();
-        // Two evaluations may be the same.
+        // Two evaluations may be identical.
         let mut asked = BTreeSet::new();
         let missing: Vec<usize> = (0..evaluations.len())
             .filter(|index| results[*index].is_none() && asked.insert(&keys[*index]))
@@ -206,12 +206,12 @@ impl Evaluator {
             }
             Ok(())
         })?;
-        // What was asked for twice is in the store by now.
+        // The losses of repeated requests are in the store by now.
         let found = results.into_iter().zip(&keys).map(|(result, key)| result.or_else(|| store.find(key)));
         Ok(found.map(Option::unwrap_or_default).collect())
     }
 
-    /// Returns what a measurer is asked for an evaluation, target by target.
+    /// Returns the tasks of an evaluation, one per target.
     pub fn questions(&self, evaluation: &Evaluation<'_>) -> Vec<LossTask> {
         let of_target = |(target, shares): (&Target, &Vec<Share>)| LossTask {
             model: PrunedModel { subject: target.subject, shares: shares.clone() },

@@ -1,7 +1,7 @@
-//! A file of lines that only grows: what journals of measurements and of steps are.
+//! Append-only files of lines, used for the journals of measurements and of descent steps.
 //!
-//! A line is forced to the disk before the work goes on. A process that is killed leaves at worst a torn last line, which is cut off when
-//! the file is opened again.
+//! Each line is synced to disk before the work continues. A killed process leaves at worst a torn last line,
+//! which is cut off when the file is opened again.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::error::TrialError;
 use crate::model::ModelError;
 
-/// A file of lines of JSON that is open for writing.
+/// A file of JSON lines, open for writing.
 #[derive(Debug)]
 pub struct Lines {
     path: PathBuf,
@@ -21,10 +21,11 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// Opens a file for writing, or makes an empty one, and hands each of its whole lines to `read`; one process at a time.
+    /// Opens a file for writing, creating it if needed, and passes each complete line to `read`. Only one
+    /// process can have it open.
     ///
     /// # Errors
-    /// When another process has it open, it cannot be read or written, or `read` says what is wrong with a line.
+    /// When another process has it open, it cannot be read or written, or `read` rejects a line.
     pub fn open(path: &Path, mut read: impl FnMut(&[u8]) -> Result<(), String>) -> Result<Self, TrialError> {
         let failed = |source| ModelError::Write { path: path.to_owned(), source };
         let mut options = OpenOptions::new();
@@ -35,12 +36,12 @@ impl Lines {
                 let folder = path.parent().unwrap_or(path).to_owned();
                 return Err(TrialError::Locked { folder });
             }
-            // A file system without locks is no reason to refuse the work.
+            // A file system without locks is not a reason to refuse the work.
             Err(TryLockError::Error(_)) | Ok(()) => {}
         }
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(failed)?;
-        // What follows the last line break was torn.
+        // Bytes after the last line break belong to a torn line.
         let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         for (number, line) in bytes[..whole].split_inclusive(|byte| *byte == b'\n').enumerate() {
             let wrong = |problem| TrialError::Journal { path: path.to_owned(), line: number + 1, problem };
@@ -51,16 +52,16 @@ impl Lines {
         Ok(Self { path: path.to_owned(), file, length: whole as u64 })
     }
 
-    /// Adds a line: when this returns, it survives the process.
+    /// Appends a line; once this returns, the line survives the process.
     ///
     /// # Errors
-    /// When it cannot be written; then nothing of it is kept.
+    /// When it cannot be written; nothing of it is kept then.
     pub fn add(&mut self, line: &impl Serialize) -> Result<(), ModelError> {
         let failed = |source| ModelError::Write { path: self.path.clone(), source };
         let mut bytes = serde_json::to_vec(line).map_err(|error| failed(error.into()))?;
         bytes.push(b'\n');
         if let Err(error) = self.file.write_all(&bytes).and_then(|()| self.file.sync_data()) {
-            // A full disk may have taken half a line.
+            // A full disk may have taken half of the line.
             let _ =
                 self.file.set_len(self.length).and_then(|()| self.file.seek(SeekFrom::Start(self.length)));
             return Err(failed(error));

@@ -1,4 +1,4 @@
-//! Losses: which of them counts, and what they come to on a text.
+//! Losses: the measures, and their mean over a text.
 
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -7,10 +7,11 @@ use crate::measure::WindowLoss;
 /// The losses of some windows at every target, `[targets][windows]`.
 pub type Losses = Vec<Vec<WindowLoss>>;
 
-/// Reads a number that JSON may have had no form for: a model that pruning has destroyed has no finite loss.
+/// Reads a number that JSON may not have been able to represent: the loss of a model that pruning destroyed
+/// is not finite.
 ///
 /// # Errors
-/// When there is something other than a number or nothing.
+/// When the value is neither a number nor null.
 pub(crate) fn number<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
     Ok(Option::deserialize(from)?.unwrap_or(f64::NAN))
 }
@@ -20,17 +21,17 @@ pub(crate) fn number<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Measure {
-    /// The mean divergence KL(dense || pruned) of a position, in nats.
+    /// Mean divergence KL(dense || pruned) per position, in nats.
     #[default]
     Kl,
-    /// The mean negative log-likelihood of a token, in nats; tables show its exponential.
+    /// Mean negative log-likelihood per token, in nats; tables show its exponential.
     Perplexity,
-    /// The mean loss of a document of some tasks, in nats: the logistic loss of the right choice's margin.
+    /// Mean loss per task document, in nats: the logistic loss of the right choice's margin.
     Tasks,
 }
 
 impl Measure {
-    /// Returns the name that `--measure` takes.
+    /// Returns its name in `--measure`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Kl => "kl",
@@ -39,7 +40,8 @@ impl Measure {
         }
     }
 
-    /// Returns the loss that counts of a window, in nats; where tasks decide, of a window of the report text its perplexity's.
+    /// Returns the loss of a window by this measure, in nats. For tasks, a window of the report text counts
+    /// by its negative log-likelihood.
     pub const fn of(self, window: &WindowLoss) -> f64 {
         match self {
             Self::Kl => window.kl,
@@ -48,20 +50,20 @@ impl Measure {
     }
 }
 
-/// The damage of one allocation on one text at one target.
+/// Damage of one allocation on one text at one target.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Damage {
-    /// The mean divergence from the dense model, in nats.
+    /// Mean divergence KL(dense || pruned) per position, in nats.
     #[serde(deserialize_with = "number")]
     pub kl: f64,
-    /// The perplexity.
+    /// Perplexity of the pruned model.
     #[serde(deserialize_with = "number")]
     pub perplexity: f64,
 }
 
 impl Damage {
-    /// Returns the damage of a text, whose windows count alike.
+    /// Returns the damage on a text; all windows have equal weight.
     pub fn mean(windows: &[WindowLoss]) -> Self {
         let n = windows.len().max(1) as f64;
         Self {

@@ -1,4 +1,4 @@
-//! What the weights of a pruned model are worth, by backward passes.
+//! Marginals of a pruned model's weights, computed by backward passes.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -13,28 +13,29 @@ use crate::measure::Reference;
 use crate::model::{Angles, Block, ModelError, no_tap};
 use crate::prune::Share;
 
-/// What the last task's block reads, kept for the next task, which mostly is about the same block or the one behind it.
+/// The block inputs of the last task, kept for the next task, which usually concerns the same block or the
+/// next one.
 ///
-/// It saves time, and changes no answer.
+/// This cache saves time and changes no answer.
 #[derive(Debug, Default)]
 pub(super) struct Entrances(Mutex<Entrance>);
 
 #[derive(Debug, Default)]
 struct Entrance {
-    /// The model and the text.
+    /// The index of the model, and the text.
     of: Option<(usize, Split)>,
     block: usize,
-    /// What the linears before the block lost.
+    /// The shares pruned from the linears before the block.
     before: Vec<Share>,
     windows: BTreeMap<usize, Window>,
 }
 
-/// A window at a block.
+/// The state of a window at a block.
 #[derive(Clone, Debug)]
 struct Window {
-    /// What the block reads behind the pruned ones.
+    /// The block's input given that the blocks before it are pruned.
     input: Tensor,
-    /// What the dense block makes of the dense model's states.
+    /// The dense block's output on dense inputs.
     target: Tensor,
 }
 
@@ -60,12 +61,12 @@ pub(super) fn marginals(
 }
 
 impl Entrances {
-    /// Forgets what was kept.
+    /// Clears the cache.
     pub(super) fn clear(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Entrance::default();
     }
 
-    /// Returns a window at a block behind the pruned ones.
+    /// Returns a window at a block, with the blocks before it pruned.
     fn window(
         &self,
         subject: &Subject,
@@ -100,7 +101,7 @@ impl Entrances {
 }
 
 impl Window {
-    /// Takes a window through the blocks before one.
+    /// Runs a window through the blocks before a given one.
     fn new(
         subject: &Subject,
         reference: &Reference,
@@ -120,7 +121,7 @@ impl Window {
         Ok(found)
     }
 
-    /// Goes on to the next block: behind the pruned block, and through the dense one that comes next.
+    /// Moves on to the next block: the input through the pruned block, the target through the next dense one.
     fn go_on(&mut self, pruned: &Block, next: &Block, angles: &Angles) -> Result<(), ModelError> {
         self.target = next.forward(&self.target, angles, &mut no_tap())?;
         self.input = pruned.forward(&self.input, angles, &mut no_tap())?;
@@ -157,7 +158,7 @@ fn of_window(
         .zip(subject.linears_of(index))
         .map(|((variable, linear), place)| {
             let Some(gradient) = gradients.get(variable) else { return Ok(vec![0.0; parts]) };
-            // What the error would change by if the mask let a weight through a little more.
+            // The change of the error if the mask let slightly more of a weight through.
             let presence: Vec<f32> = (gradient * linear.weight())
                 .and_then(|it| it.flatten_all()?.to_dtype(DType::F32)?.to_vec1())
                 .map_err(ModelError::from)?;

@@ -1,8 +1,9 @@
-//! What measures: typed tasks in, typed answers out, in order.
+//! Measurers answer typed tasks, in order.
 //!
-//! Tasks and answers are plain data, which borrow nothing of a model, so that another process can answer them. An answer depends on
-//! its task alone, and not on who answers it, after which other tasks, or how often. Who carries answers elsewhere keeps every bit
-//! of their numbers. Only the driver writes what comes of them into a [store](super::store).
+//! Tasks and answers are plain data without references to a model, so that another process can answer them.
+//! An answer depends only on its task, and not on who answers it, on earlier tasks, or on how often it is
+//! asked. Transport of answers must keep every bit of their numbers. Only the driver writes results to a
+//! [store](super::store).
 
 use std::fmt::Debug;
 use std::ops::Range;
@@ -21,149 +22,152 @@ use crate::prune::{Pattern, Share};
 /// One of the models, pruned by the ranks of its dense scores.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PrunedModel {
-    /// The place of the model among the subjects.
+    /// Index of the model among the subjects.
     pub subject: usize,
-    /// What each linear loses, `[linears]`.
+    /// Share that each linear loses, `[linears]`.
     pub shares: Vec<Share>,
 }
 
-/// Asks for the losses of some windows of a text under a pruned model.
+/// Requests the losses of some windows of a text under a pruned model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LossTask {
-    /// What is pruned, and how much of it.
+    /// The pruned model.
     pub model: PrunedModel,
-    /// Which text is read.
+    /// The text to read.
     pub split: Split,
-    /// Which windows of it.
+    /// Its windows to measure.
     pub windows: Range<usize>,
 }
 
-/// Asks what each part of the weights is worth to a pruned model, window by window: by one backward pass for each.
+/// Requests the marginals of each part of a pruned model's weights, window by window, by one backward pass
+/// each.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MarginalTask {
-    /// What is pruned, and how much of it.
+    /// The pruned model.
     pub model: PrunedModel,
-    /// Which text is read.
+    /// The text to read.
     pub split: Split,
-    /// Which windows of it.
+    /// Its windows to measure.
     pub windows: Range<usize>,
-    /// What is differentiated.
+    /// The quantity to differentiate.
     pub error: Differentiated,
-    /// Into how many equal parts the ranks of a linear's weights are cut.
+    /// Number of equal parts that the ranks of a linear's weights are split into.
     pub parts: usize,
 }
 
-/// A number that a pruned model has on a window, and that can be differentiated.
+/// A differentiable quantity of a pruned model on a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Differentiated {
-    /// The squared error of a block's output behind pruned blocks, over the square of the dense block's output on dense inputs.
+    /// The squared error of a block's output given that the blocks before it are pruned, divided by the
+    /// square of the dense block's output on dense inputs.
     BlockError {
         /// The block.
         block: usize,
     },
 }
 
-/// What the weights of some linears are worth on one window, `[linears][parts]`: the sums, over the weights of each part of the
-/// ranks, of the gradient times the dense weight. The part of the least scores comes first.
+/// Marginals on one window, `[linears][parts]`: the sums, over the weights of each part of the ranks, of the
+/// gradient times the dense weight. The part with the lowest scores comes first.
 ///
-/// The linears are those that can move the number: of a block's error, the block's own.
+/// It covers the linears that can move the quantity: for a block's error, the block's own.
 pub type WindowMarginals = Vec<Vec<f64>>;
 
-/// Asks what the weights at the thresholds of a pruned model are worth to its loss, window by window: by one pass forward and one back
-/// for each.
+/// Requests the marginals of the weights at a pruned model's thresholds with respect to its loss, window by
+/// window, by one forward and one backward pass each.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ThresholdTask {
-    /// What is pruned, and how much of it.
+    /// The pruned model.
     pub model: PrunedModel,
-    /// Which text is read.
+    /// The text to read.
     pub split: Split,
-    /// Which windows of it.
+    /// Its windows to measure.
     pub windows: Vec<usize>,
-    /// Which loss is differentiated.
+    /// The loss to differentiate.
     pub of: SlopeOf,
-    /// Which weights count.
+    /// The band of weights to sum over.
     pub band: Band,
-    /// Whether there is a sum for each row, where a ratio is applied within rows, or one for each linear.
+    /// Whether there is one sum per row, if ratios apply within rows, or one per linear.
     pub rows: bool,
 }
 
-/// What a pruned model loses on one window, and what the weights at its thresholds are worth there.
+/// The loss of a pruned model on one window, and the marginals at its thresholds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WindowThresholds {
     /// The loss.
     pub loss: WindowLoss,
-    /// The sums over bands of minus the gradient times the dense weight, `[linears][1]`, or `[linears][rows]`: over the number of
-    /// weights, what the loss rises by to first order for each weight more that is pruned.
+    /// The sums over bands of minus the gradient times the dense weight, `[linears][1]` or `[linears][rows]`.
+    /// Divided by the number of weights, a sum is the first-order rise of the loss for each additional pruned
+    /// weight.
     pub sums: Vec<Vec<BandSum>>,
 }
 
-/// Asks how far pruning moves the norms of what linears read, block by block.
+/// Requests how far pruning moves the norms of linears' inputs, block by block.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NormTask {
-    /// What is pruned, and how much of it.
+    /// The pruned model.
     pub model: PrunedModel,
-    /// Which text is read.
+    /// The text to read.
     pub split: Split,
-    /// Which windows of it.
+    /// Its windows to read.
     pub windows: Range<usize>,
 }
 
-/// Asks for ratios of rows by how well their outputs survive, within the ratios of their linears.
+/// Requests ratios of rows within each linear's ratio, by how well the rows' outputs survive pruning.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrimTask {
-    /// How much each linear loses; its rows get ratios around that.
+    /// The pruned model; the rows of each linear get ratios around its share.
     pub model: PrunedModel,
-    /// Which text is read.
+    /// The text to read.
     pub split: Split,
-    /// Which windows of it.
+    /// Its windows to read.
     pub windows: Range<usize>,
 }
 
-/// Asks for the losses of some windows of a text under a model that is pruned block by block, later blocks calibrated behind the
-/// pruned ones, as a pruned folder is made.
+/// Requests the losses of some windows under a model that is pruned block by block, with later blocks
+/// calibrated on the outputs of the pruned ones, as when a pruned folder is made.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PropagatedTask {
-    /// The place of the model among the subjects.
+    /// Index of the model among the subjects.
     pub subject: usize,
-    /// What each unit loses.
+    /// Ratio of each unit.
     pub allocation: Allocation,
-    /// What gets one ratio, which is what a metric's reductions reduce.
+    /// The allocation unit, over which a metric's reductions run.
     pub unit: UnitKind,
-    /// How weights are chosen.
+    /// How weights are ranked.
     pub ranking: Box<Ranking>,
-    /// Where zeros may stand.
+    /// The sparsity pattern.
     pub pattern: Pattern,
-    /// Which text is read.
+    /// The text to read.
     pub split: Split,
-    /// Which windows of it.
+    /// Its windows to measure.
     pub windows: Range<usize>,
 }
 
-/// What a measurer can be asked.
+/// A task for a measurer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Task {
-    /// For losses.
+    /// Requests losses.
     Losses(LossTask),
-    /// For marginals.
+    /// Requests marginals.
     Marginals(MarginalTask),
-    /// For what the weights at thresholds are worth.
+    /// Requests marginals at the thresholds.
     Thresholds(ThresholdTask),
-    /// For divergences of norms.
+    /// Requests divergences of norms.
     Norms(NormTask),
-    /// For ratios of rows by TRIM.
+    /// Requests ratios of rows by TRIM.
     Trim(TrimTask),
-    /// For losses behind pruned blocks.
+    /// Requests losses with pruning propagated block by block.
     Propagated(PropagatedTask),
 }
 
-/// What a measurer answers; of a text that is missing, nothing.
+/// The answer of a measurer; empty if the text is missing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Answer {
     /// The losses, `[windows]`.
     Losses(Vec<WindowLoss>),
     /// The marginals, `[windows]`.
     Marginals(Vec<WindowMarginals>),
-    /// The losses and the worth at thresholds, `[windows]`.
+    /// The losses and the marginals at thresholds, `[windows]`.
     Thresholds(Vec<WindowThresholds>),
     /// The [divergences](super::norms::norm_divergence), `[blocks]`.
     Norms(Vec<f64>),
@@ -171,15 +175,15 @@ pub enum Answer {
     Rows(Vec<Vec<f64>>),
 }
 
-/// A kind of task, which says what its answer is.
+/// A kind of task, together with the type of its answer.
 pub trait Question: Clone + Into<Task> {
-    /// What answers it.
+    /// The type of its answer.
     type Answer;
 
-    /// Returns the answer; `None` when it answers another kind of task.
+    /// Extracts the answer; `None` if it belongs to another kind of task.
     fn read(answer: Answer) -> Option<Self::Answer>;
 
-    /// Returns whether an answer has as many numbers as were asked for.
+    /// Returns whether an answer has the requested number of values.
     fn fits(&self, answer: &Self::Answer) -> bool;
 }
 
@@ -223,44 +227,47 @@ questions! {
     Propagated PropagatedTask => Losses Vec<WindowLoss>, |task, answer| answer.len() == task.windows.len();
 }
 
-/// Takes answers, in the order of their tasks.
+/// Callback for answers, in the order of their tasks.
 pub type Receiver<'a> = dyn FnMut(Answer) -> Result<(), TrialError> + 'a;
 
-/// Something that measures pruned models: the threads of this process, or whatever answers elsewhere.
+/// Measures pruned models, with the threads of this process or elsewhere.
 pub trait Measurer: Debug + Send + Sync {
-    /// Answers all tasks; each answer is handed over as soon as those before it are, and nothing more once `receive` fails.
+    /// Answers all tasks. Each answer is passed to `receive` as soon as all earlier ones were; nothing
+    /// follows once `receive` fails.
     ///
     /// # Errors
-    /// When a model cannot run, something asked to stop, or `receive` fails.
+    /// When a model cannot run, the work was interrupted, or `receive` fails.
     fn measure(&self, tasks: &[Task], receive: &mut Receiver<'_>) -> Result<(), TrialError>;
 
-    /// Returns how many windows a task about thresholds should have so that whoever answers it is busy.
+    /// Returns how many windows a task about thresholds needs to keep its worker busy.
     fn windows_together(&self) -> usize {
         1
     }
 
-    /// Returns the way to whoever measures losses in any order; `None` where tasks are answered in their order.
+    /// Returns the queue for measuring losses in any order; `None` if tasks are answered in order.
     fn queue(&self) -> Option<&dyn Queue> {
         None
     }
 }
 
-/// Takes tasks one by one, and gives their losses back in any order.
+/// Takes tasks one by one, and returns their losses in any order.
 pub trait Queue: Debug + Send + Sync {
-    /// Hands a task out, with the script whose ratios it measures, and returns the number by which its losses are known.
+    /// Queues a task, with the script whose ratios it measures, and returns the number that identifies its
+    /// losses.
     fn put(&self, task: LossTask, script: Option<String>) -> u64;
 
-    /// Waits for the losses of a task, `[windows]`, and returns them with the task's number.
+    /// Waits for the losses of a task, `[windows]`, and returns them with its number.
     ///
     /// # Errors
-    /// When nobody will measure any more.
+    /// When the queue is closed, so that nothing more will be measured.
     fn take(&self) -> Result<(u64, Vec<WindowLoss>), TrialError>;
 }
 
-/// Puts questions of one kind to a measurer; `receive` gets each answer as soon as those before it were received.
+/// Sends questions of one kind to a measurer; `receive` gets each answer as soon as all earlier ones were
+/// received.
 ///
 /// # Errors
-/// As [`Measurer::measure`]; also when the measurer does not answer what it was asked.
+/// As [`Measurer::measure`]; also when the measurer's answers do not match the questions.
 pub fn ask_each<Q: Question>(
     measurer: &dyn Measurer,
     questions: impl IntoIterator<Item = Q>,
@@ -278,7 +285,7 @@ pub fn ask_each<Q: Question>(
     if found == tasks.len() { Ok(()) } else { Err(TrialError::AnswersMissing { asked: tasks.len(), found }) }
 }
 
-/// Puts questions of one kind to a measurer, and returns the answers in order.
+/// Sends questions of one kind to a measurer, and returns the answers in order.
 ///
 /// # Errors
 /// As [`ask_each`].
@@ -299,7 +306,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tasks_and_answers_travel_as_data() {
+    fn tasks_and_answers_survive_serialisation() {
         let model = PrunedModel {
             subject: 1,
             shares: vec![Share::new(0.5, 8), Share { group: Some((1, 4)), ..Share::new(0.25, 4) }],
@@ -326,7 +333,7 @@ mod tests {
         assert_eq!(serde_json::from_str::<Answer>(&text).expect("the same data"), answer);
     }
 
-    /// Answers every task with norms, the last one not at all.
+    /// Answers every task with norms, except the last, which gets no answer.
     #[derive(Debug)]
     struct Wrong;
 
@@ -337,13 +344,13 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_asked_is_no_answer() {
+    fn missing_and_unrelated_answers_are_refused() {
         let model = PrunedModel { subject: 0, shares: Vec::new() };
         let norms = NormTask { model: model.clone(), split: Split::Fitness, windows: 0..1 };
         let losses = LossTask { model, split: Split::Fitness, windows: 0..1 };
         let missing = ask(&Wrong, [norms.clone(), norms]).expect_err("one answer is missing");
         assert!(matches!(missing, TrialError::AnswersMissing { asked: 2, found: 1 }), "{missing}");
-        let other = ask(&Wrong, [losses.clone(), losses]).expect_err("norms are no losses");
+        let other = ask(&Wrong, [losses.clone(), losses]).expect_err("norms are not losses");
         assert!(matches!(other, TrialError::OtherAnswer), "{other}");
     }
 }

@@ -1,8 +1,9 @@
-//! A model that is pruned and measured many times: by a search, by programs that allocate without a formula, in a comparison.
+//! Pruning and measuring a model many times, for a search, a control or a comparison.
 //!
-//! [`open::open`] opens models and texts, and [`prepare::prepare`] does what is done once with them. An [`evaluator`] turns formulas into masks and losses: it asks a [`measurer`] for what
-//! the [`store`] does not know. In a [`race`] candidates are measured on few windows first, and a [`contest`] is a race of formulas
-//! that are proposed.
+//! [`open::open`] opens models and texts, and [`prepare::prepare`] does the one-off work on them. An
+//! [`evaluator`] turns formulas into masks and losses: it asks a [`measurer`] for losses that are not in the
+//! [`store`]. A [`race`] measures candidates on few windows first, and a [`contest`] is a race of proposed
+//! formulas.
 
 pub mod archive;
 pub mod band;

@@ -1,4 +1,4 @@
-//! What pruning a block does to the norms of what its linears read.
+//! The effect of pruning a block on the norms of its linears' inputs.
 
 use candle_core::Tensor;
 
@@ -9,10 +9,10 @@ use super::subject::Subject;
 use crate::model::{Angles, Block, ModelError, Site};
 use crate::stats::SecondMoments;
 
-/// Returns the divergence of each block, `[blocks]`, each block behind those that are pruned.
+/// Returns the divergence of each block, `[blocks]`, given that the blocks before it are pruned.
 ///
 /// # Errors
-/// When a linear has no share, a tensor operation fails, or something asked to stop.
+/// When a linear has no share, a tensor operation fails, or the work was interrupted.
 pub(super) fn divergences(
     subject: &Subject,
     task: &NormTask,
@@ -29,19 +29,21 @@ pub(super) fn divergences(
     Ok(divergences)
 }
 
-/// Returns how far the input norms of a pruned block's linears are from the dense block's, and replaces its inputs by what the
-/// pruned block makes of them.
+/// Returns the divergence between the input norms of a pruned block's linears and the dense block's, and
+/// replaces the inputs by the pruned block's outputs.
 ///
-/// `hidden` holds what the block reads, `[samples, length, hidden]` a batch. A linear's divergence is || d / sum d - s / sum s || / n,
-/// where d and s, `[n]`, are the norms of its n input channels in the dense and in the pruned block, both on the same inputs; the
-/// result is the sum over the block's linears. It is not a number when a linear reads nothing but zeros.
+/// `hidden` holds the block's inputs, one tensor `[samples, length, hidden]` per batch. A linear's divergence
+/// is || d / sum d - s / sum s || / n, where d and s, `[n]`, are the norms of its n input channels in the
+/// dense and in the pruned block, both on the same inputs; the result is the sum over the block's linears. It
+/// is NaN if a linear's inputs are all zero.
 ///
 /// # Errors
 /// When a tensor operation fails.
 ///
 /// # Source
-/// NeuroAL (TMLR 2025, arXiv 2411.07066), as coded: the norm is the root of the mean over samples of the sum over tokens of x
-/// squared. Queries, keys and values read the same in both blocks, so they add 0.
+/// NeuroAL (TMLR 2025, arXiv 2411.07066), as coded: the norm is the root of the mean over samples of the sum
+/// over tokens of x squared. Queries, keys and values have the same inputs in both blocks, so they contribute
+/// 0.
 pub fn norm_divergence(
     dense: &Block,
     pruned: &Block,
@@ -61,7 +63,8 @@ pub fn norm_divergence(
     Ok(sites.map(divergence).sum())
 }
 
-/// Returns the distance of the roots of second moments, each divided by their sum, over their number.
+/// Returns the Euclidean distance between the roots of second moments, each normalised to a sum of 1, divided
+/// by their number.
 fn distance(before: &[f32], after: &[f32]) -> f64 {
     let shares = |moments: &[f32]| -> Vec<f64> {
         let norms = || moments.iter().map(|it| f64::from(*it).sqrt());

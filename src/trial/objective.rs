@@ -1,4 +1,4 @@
-//! What a candidate's losses come to: one number, which the search lowers.
+//! The objective: one number per candidate, computed from its losses, which the search minimises.
 
 use super::error::TrialError;
 use super::evaluator::{Evaluation, Evaluator};
@@ -7,8 +7,8 @@ use super::store::Store;
 use super::text::Split;
 use crate::lang::published;
 
-/// Turns losses into one number: at one target their mean; at several, the mean over targets of the logarithm of the loss over
-/// uniform sparsity's.
+/// Turns losses into one number: at one target their mean; at several, the mean over targets of the logarithm
+/// of the loss divided by uniform sparsity's.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Objective {
     measure: Measure,
@@ -19,7 +19,7 @@ impl Objective {
     /// Measures uniform sparsity at each target, on the whole fitness text.
     ///
     /// # Errors
-    /// When its loss is so small, or so large, that candidates cannot be told apart; as [`Evaluator::measure`].
+    /// When its loss is too small or too large to tell candidates apart; otherwise as [`Evaluator::measure`].
     pub fn new(evaluator: &Evaluator, store: &mut dyn Store) -> Result<Self, TrialError> {
         const NAME: &str = "uniform";
         let script = published::script(NAME).ok_or(TrialError::NotPublished { name: NAME })?;
@@ -49,7 +49,7 @@ impl Objective {
         &self.uniform
     }
 
-    /// Returns what a value is large or small against: uniform's loss at one target, 1 for the logarithms at several.
+    /// Returns the unit of values: uniform's loss at one target, or 1 for the logarithms at several.
     pub fn unit(&self) -> f64 {
         match self.uniform[..] {
             [one] => one,
@@ -57,7 +57,7 @@ impl Objective {
         }
     }
 
-    /// Returns the value of losses over the first `windows` windows; infinite where it is not a number.
+    /// Returns the value of losses over the first `windows` windows; infinite if the result is NaN.
     pub fn value(&self, losses: &Losses, windows: usize) -> f64 {
         let mean = |of_target: &Vec<_>| {
             of_target.iter().take(windows).map(|it| self.measure.of(it)).sum::<f64>() / windows.max(1) as f64
@@ -72,11 +72,12 @@ impl Objective {
                 relative.sum::<f64>() / several.len().max(1) as f64
             }
         };
-        // A model that pruning has destroyed is as bad as can be, whatever its arithmetic gives.
+        // NaN means that pruning destroyed the model, which is the worst case.
         if value.is_nan() { f64::INFINITY } else { value }
     }
 
-    /// Returns how much worse one allocation is than another on each of the first `windows` windows, in units of uniform's loss.
+    /// Returns how much worse one allocation is than another on each of the first `windows` windows, in units
+    /// of uniform's loss.
     pub fn differences(&self, losses: &Losses, reference: &Losses, windows: usize) -> Vec<f64> {
         let at = |window: usize| {
             let of_target = |((own, other), uniform): ((&Vec<_>, &Vec<_>), &f64)| {

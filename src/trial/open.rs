@@ -1,4 +1,4 @@
-//! Opening the models and texts of a trial: what losses will be measured with is known then, before anything takes long.
+//! Opens the models and texts of a trial. This fixes what losses depend on, before any long work starts.
 
 use super::cancel::Cancel;
 use super::documents::{DecidingTasks, Documents};
@@ -11,61 +11,61 @@ use crate::lang::program::Metric;
 use crate::model::{Checkpoint, Identity, Precision, TensorFiles, fingerprint};
 use crate::stats::{Source, Statistics, Tokens};
 
-/// What the device on which losses are measured is called among the things that they depend on.
+/// Name of the measuring device in an [`Identity`].
 pub const DEVICE: &str = "the device";
 
-/// Where models run, and in which precision.
+/// The devices and precision that models run with.
 #[derive(Clone, Copy, Debug)]
 pub struct Placement<'a> {
-    /// The device that does all that is done once, and measures.
+    /// The device that does all one-off work, and measures.
     pub engine: &'a Engine,
-    /// Further devices of the same kind that measure.
+    /// Further devices of the same kind, which only measure.
     pub others: &'a [Engine],
-    /// In which precision models run.
+    /// Precision in which models run.
     pub precision: Precision,
 }
 
-/// A model with the texts that it reads.
+/// An opened model with its texts.
 #[derive(Debug)]
 pub(super) struct OpenedModel {
     /// The model.
     pub(super) checkpoint: Checkpoint,
-    /// The model on each of the further devices.
+    /// The model on each further device.
     pub(super) others: Vec<Checkpoint>,
-    /// The statistics of a file.
+    /// The statistics read from a file.
     pub(super) statistics: Option<Statistics>,
-    /// The windows that statistics are collected on instead.
+    /// The windows for collecting statistics, if they do not come from a file.
     pub(super) calibration: Option<Tokens>,
-    /// What it is measured on.
+    /// The texts that it is measured on.
     pub(super) texts: Texts,
-    /// The documents in the place of its fitness and its selection text.
+    /// The documents that replace the fitness and selection texts.
     pub(super) documents: Option<Documents>,
 }
 
-/// The models and texts of a trial, read and not yet worked on.
+/// The opened models and texts of a trial, before any work on them.
 #[derive(Debug)]
 pub struct Opened<'a> {
     pub(super) settings: &'a TrialSettings,
     pub(super) models: Vec<OpenedModel>,
     /// The tasks whose documents decide.
     pub deciding: Option<DecidingTasks>,
-    /// What losses are measured with: what models and texts are, where models run, and how weights are chosen.
+    /// Everything that losses depend on: models, texts, device, precision, and how weights are chosen.
     pub identity: Identity,
-    /// The texts that were read of the first model: what each is for, and its hash.
+    /// The texts read for the first model: purpose and hash of each.
     sources: Vec<(&'static str, String)>,
 }
 
 /// Opens models and texts.
 ///
 /// # Errors
-/// When a model or a text cannot be used, the devices are of different kinds, or something asked to stop.
+/// When a model or a text cannot be used, the devices are of different kinds, or the work was interrupted.
 pub fn open<'a>(
     settings: &'a TrialSettings,
     placement: Placement<'_>,
     cancel: &Cancel,
 ) -> Result<Opened<'a>, TrialError> {
     for other in placement.others {
-        // Another kind of GPU rounds in another way.
+        // Another kind of GPU rounds differently.
         if other.gpu() != placement.engine.gpu() {
             let [first, other] = [placement.engine, other].map(|engine| engine.gpu().unwrap_or_default());
             return Err(TrialError::OtherGpu { first, other });
@@ -78,7 +78,7 @@ pub fn open<'a>(
     };
     let mut opened =
         Opened { settings, models: Vec::new(), deciding, identity: Identity::default(), sources: Vec::new() };
-    // What another version computes may differ in the last digits, and a search that goes on compares them.
+    // Another version's results may differ in the last digits, and a resumed search compares losses.
     opened.identity.add("the version of allot", env!("CARGO_PKG_VERSION"));
     for place in 0..settings.models.len() {
         cancel.check()?;
@@ -93,7 +93,7 @@ pub fn open<'a>(
 }
 
 impl Opened<'_> {
-    /// Returns the models' folders, as they were opened.
+    /// Returns the opened models.
     pub fn checkpoints(&self) -> impl Iterator<Item = &Checkpoint> {
         self.models.iter().map(|model| &model.checkpoint)
     }
@@ -103,12 +103,12 @@ impl Opened<'_> {
         &self.settings.ranking.metric
     }
 
-    /// Returns which loss counts.
+    /// Returns the loss that candidates are measured by.
     pub fn measure(&self) -> Measure {
         self.settings.measure
     }
 
-    /// Returns the pairs of texts, such as the fitness and the report text, that are one.
+    /// Returns the pairs of texts, such as the fitness and report texts, that are identical.
     pub(super) fn same_texts(&self) -> Vec<[&'static str; 2]> {
         let mut pairs = Vec::new();
         for (at, (first, hash)) in self.sources.iter().enumerate() {
@@ -118,14 +118,14 @@ impl Opened<'_> {
         pairs
     }
 
-    /// Opens the model at a place with its texts.
+    /// Opens the model at an index with its texts.
     fn model(&mut self, place: usize, placement: Placement<'_>) -> Result<OpenedModel, TrialError> {
         let model = &self.settings.models[place];
         let checkpoint = Checkpoint::open(model)?.on(placement.engine.clone(), placement.precision)?;
         checkpoint.check_finite()?;
         let name = model.display().to_string();
         if place == 0 {
-            // Its losses are not another device's to the last digit.
+            // Its losses differ from those of another device in the last digits.
             self.identity.add(DEVICE, checkpoint.place());
         }
         self.identity.add(format!("the fingerprint of the weights of {name}"), checkpoint.fingerprint());
@@ -138,8 +138,8 @@ impl Opened<'_> {
         Ok(OpenedModel { checkpoint, others, statistics, calibration, texts, documents })
     }
 
-    /// Writes down a text of a model: what its files or ready ids are, what the tokenizer puts around each document, and the tokens
-    /// that its windows hold, which depend on both and on how windows are cut or drawn.
+    /// Records a text of a model: its files or token ids, the special tokens that the tokenizer adds to each
+    /// document, and the tokens of its windows, which depend on both and on how windows are cut or drawn.
     fn identify(&mut self, what: &'static str, tokens: &Tokens, checkpoint: &Checkpoint, place: usize) {
         if place == 0 {
             self.identity.add(format!("the {what} text"), tokens.hash());
@@ -159,7 +159,8 @@ impl Opened<'_> {
         self.identity.add(format!("what {model} reads of the {what} text{of}"), windows);
     }
 
-    /// Returns a model's statistics, from the file, which is the first model's, or the windows that they are to be collected on.
+    /// Returns the statistics from the file, which belongs to the first model, or else the windows to collect
+    /// them on.
     fn statistics(
         &mut self,
         checkpoint: &Checkpoint,

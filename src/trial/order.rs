@@ -1,4 +1,4 @@
-//! In which order a method takes the weights of every linear away, kept where the weights lie.
+//! The order in which a method prunes the weights of every linear, stored where the weights are.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -17,44 +17,45 @@ use crate::model::{Checkpoint, Linear, ModelError};
 use crate::prune::{Method, Rounding, Share, dense_scores, dense_scores_on_device, in_group, on_device};
 use crate::stats::Statistics;
 
-/// In which order the weights of every linear go.
+/// The pruning order of the weights of every linear.
 #[derive(Debug)]
 pub(super) struct Order {
     linears: Linears,
-    /// Over what a ratio is applied.
+    /// The group within which a ratio applies.
     per: Group,
-    /// The columns of a pattern's group.
+    /// Number of columns in a pattern's group.
     group: Option<usize>,
 }
 
 /// The orders of all linears, `[linears]`.
 #[derive(Debug)]
 enum Linears {
-    /// On a processor: the ranks, for which the scores were sorted once.
+    /// On a CPU: ranks, from scores sorted once.
     OnProcessor(Vec<Ranks>),
     /// On a GPU.
     OnGpu(Arc<dyn Launcher>, Vec<OnGpu>),
 }
 
-/// In which order a linear's weights go, on a GPU.
+/// The pruning order of one linear on a GPU.
 #[derive(Debug)]
 enum OnGpu {
-    /// The ranks within rows or groups, two of 16 bits in each number.
+    /// The ranks within rows or groups, two 16-bit ranks in each number.
     InRows(Tensor),
     /// The ranks within the whole matrix.
     InMatrix(Tensor),
-    /// The scores, among which it counts each time: of rows too wide to be sorted there.
+    /// The scores, which are counted anew for each mask, because the rows are too wide to be sorted there.
     Scores(Tensor),
 }
 
 impl Order {
-    /// Ranks all weights by a method's dense scores; with `group`, within every so many consecutive columns.
+    /// Ranks all weights by a method's dense scores; with `group`, within each run of that many consecutive
+    /// columns.
     ///
-    /// `resident` are the stored weights where they lie on a GPU; or none, and then the processor scores them.
+    /// `resident` holds the stored weights if they are on a GPU; if it is empty, the CPU computes the scores.
     ///
     /// # Errors
-    /// When the method needs statistics that there are not, a score is not finite, the device has no room, or something asked to
-    /// stop.
+    /// When required statistics are missing, a score is not finite, the device has too little memory, or the
+    /// work was interrupted.
     pub(super) fn new(
         checkpoint: &Checkpoint,
         resident: &[Tensor],
@@ -97,10 +98,10 @@ impl Order {
         Ok(Self { linears, per, group })
     }
 
-    /// Returns the ranks of a linear's weights, by its place among the model's.
+    /// Returns the ranks of a linear's weights; `place` is its index among the model's linears.
     ///
     /// # Errors
-    /// When they cannot be fetched from their device.
+    /// When they cannot be fetched from the device.
     pub(super) fn ranks(&self, place: usize, linear: &Linear) -> Result<Cow<'_, Ranks>, TrialError> {
         let failed = ModelError::at(&linear.module);
         let orders = match &self.linears {
@@ -122,7 +123,8 @@ impl Order {
         }))
     }
 
-    /// Returns a linear's weight, `[rows, columns]`, without the share that is pruned; `place` is its place among the model's.
+    /// Returns a linear's weight, `[rows, columns]`, without the pruned share; `place` is its index among the
+    /// model's linears.
     ///
     /// # Errors
     /// When a tensor operation fails.
@@ -162,7 +164,8 @@ impl Order {
         Ok(without_least(gpu, weight, ranks, bound).map_err(ModelError::from)?)
     }
 
-    /// Does what [`Order::masked`] does by the processor: no kernel takes a row's part of the whole matrix's ranks.
+    /// Does the work of [`Order::masked`] on the CPU, because no kernel takes per-row counts with ranks of
+    /// the whole matrix.
     fn masked_by_row(
         &self,
         place: usize,
@@ -182,8 +185,8 @@ impl Order {
         Ok(masked.and_then(|it| it.to_dtype(weight.dtype())).map_err(at)?)
     }
 
-    /// Returns the ranks around a linear's threshold that [`Order::around`] adds up: of each row, or a single range of the whole matrix.
-    /// `None` where the processor has to do it.
+    /// Returns the ranges of ranks around a linear's thresholds for [`Order::around`]: one per row, or a
+    /// single one for the whole matrix. `None` if the CPU has to compute the sums.
     pub(super) fn ranges(&self, linear: &Linear, share: &Share, band: Band) -> Option<Vec<Range<u64>>> {
         let Linears::OnGpu(..) = &self.linears else { return None };
         match (self.group, self.per) {
@@ -198,11 +201,12 @@ impl Order {
         }
     }
 
-    /// Returns minus the sums of gradients `[samples, rows, columns]` times the dense weight over the weights of each row whose rank lies
-    /// in a range, f64 `[samples * rows]` on the device; `ranges` are as [`around`] takes them. `None` where the processor has to do it.
+    /// Returns minus the sums of gradients `[samples, rows, columns]` times the dense weight over the weights
+    /// of each row whose rank lies in a range, f64 `[samples * rows]` on the device; `ranges` are as
+    /// [`around`] takes them. `None` if the CPU has to compute the sums.
     ///
     /// # Errors
-    /// When a kernel cannot be run.
+    /// When a kernel fails.
     pub(super) fn around(&self, place: usize, tensors: [&Tensor; 3]) -> Result<Option<Tensor>, TrialError> {
         let (gpu, ranked) = match &self.linears {
             Linears::OnGpu(gpu, orders) if self.group.is_none() => match &orders[place] {
@@ -215,7 +219,7 @@ impl Order {
         Ok(around(gpu.as_ref(), tensors, ranked).map_err(ModelError::from)?)
     }
 
-    /// Returns which ranks within rows or groups a share prunes.
+    /// Returns the bound below which a share prunes ranks within rows or groups.
     fn bound(&self, columns: usize, share: &Share) -> Bound<'static> {
         match (self.group, share.group) {
             (Some(width), Some((n, m))) => {
@@ -228,7 +232,7 @@ impl Order {
 }
 
 impl OnGpu {
-    /// Ranks scores, f32 `[rows, columns]`, or keeps them where they cannot be ranked there.
+    /// Ranks scores, f32 `[rows, columns]`, or keeps them if they cannot be ranked on the GPU.
     fn new(gpu: &dyn Launcher, scores: Tensor, per: Group, group: Option<usize>) -> Result<Self, ModelError> {
         let ranked = match (per, group) {
             (Group::Matrix, None) => places(gpu, &scores)?.map(Self::InMatrix),
@@ -238,13 +242,13 @@ impl OnGpu {
     }
 }
 
-/// Returns how many weights each row loses, u32 `[rows]`, on the device of the weight.
+/// Returns the number of weights that each row loses, u32 `[rows]`, on the weight's device.
 fn counts(linear: &Linear, weight: &Tensor, share: &Share) -> Result<Tensor, ModelError> {
     let counts: Vec<u32> = (0..linear.rows).map(|row| share.of_row(row, linear.rows) as u32).collect();
     Tensor::new(counts, weight.device()).map_err(ModelError::at(&linear.module))
 }
 
-/// Calls `each` with every linear and its dense scores, which the processor computes.
+/// Calls `each` with every linear and its dense scores, computed on the CPU.
 fn scored(
     checkpoint: &Checkpoint,
     statistics: Option<&Statistics>,
@@ -252,14 +256,14 @@ fn scored(
     cancel: &Cancel,
     mut each: impl FnMut(&Linear, Vec<f32>) -> Result<(), TrialError>,
 ) -> Result<(), TrialError> {
-    // Scores do not depend on the target: a metric cannot know it.
+    // Scores do not depend on the target, because a metric cannot read it.
     dense_scores(checkpoint, statistics, method, UnitKind::default(), 0.5, |index, scores| {
         cancel.check()?;
         each(&checkpoint.linears()[index], scores)
     })
 }
 
-/// Calls `use_them` with a tensor's numbers, which are not copied where they lie in a row in memory.
+/// Calls `use_them` with a tensor's values, without copying them if they are contiguous in memory.
 fn with_numbers<T>(tensor: &Tensor, use_them: impl FnOnce(&[f32]) -> T) -> candle_core::Result<T> {
     let (storage, layout) = tensor.storage_and_layout();
     if let (Storage::Cpu(cpu), Some((start, end))) = (&*storage, layout.contiguous_offsets()) {

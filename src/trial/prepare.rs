@@ -1,4 +1,4 @@
-//! All that is done once with a trial's models and texts: calibrating, ranking, running the dense model.
+//! One-off work on a trial's models and texts: calibrating, ranking, running the dense model.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -21,34 +21,35 @@ use crate::model::{Checkpoint, Identity};
 use crate::prune::Pattern;
 use crate::stats::{CalibrationOptions, Collection, Pass, Reconstruction, Statistics, Tokens, collect};
 
-/// Takes what is being done, and the share of it that is done.
+/// Callback with the current phase and the finished share of it.
 pub type Preparing<'a> = dyn FnMut(&str, f64) + 'a;
 
-/// Models and texts, opened and ready.
+/// Models and texts, ready for measurement.
 #[derive(Debug)]
 pub struct Prepared {
-    /// What candidates are measured with.
+    /// The evaluator of candidates.
     pub evaluator: Evaluator,
-    /// What losses are measured with: what models and texts are, where models run, and how weights are chosen.
+    /// Everything that losses depend on: models, texts, device, precision, and how weights are chosen.
     pub identity: Identity,
-    /// Pairs of texts, such as the fitness and the report text, that are one.
+    /// Pairs of texts, such as the fitness and report texts, that are identical.
     pub same_texts: Vec<[&'static str; 2]>,
-    /// What the calibration took.
+    /// The cost of the calibration.
     pub calibrated: Calibrated,
 }
 
-/// What collecting statistics took; nothing where they came from a file.
+/// The cost of collecting statistics; empty if they came from a file.
 #[derive(Clone, Debug, Default)]
 pub struct Calibrated {
-    /// The windows that the first model read, in each pass.
+    /// The windows that the first model read in each pass.
     pub text: Option<Tokens>,
-    /// How many seconds the inputs' statistics took, over all models.
+    /// Seconds spent on the inputs' statistics, over all models.
     pub seconds: f64,
-    /// How many seconds the gradients took, over all models.
+    /// Seconds spent on the gradients, over all models.
     pub gradient_seconds: f64,
-    /// How many seconds the marginals took, over all models.
+    /// Seconds spent on the marginals, over all models.
     pub marginal_seconds: f64,
-    /// How many times the pruned models went over those windows forward and back for marginals, over all targets of the first model.
+    /// Number of combined forward and backward passes of pruned models over those windows for marginals,
+    /// over all targets of the first model.
     pub marginal_passes: usize,
 }
 
@@ -63,7 +64,7 @@ impl Prepared {
         let metric = metric_name(&evaluator.metric.score, evaluator.metric.per);
         for (place, subject) in evaluator.subjects.iter().enumerate() {
             let data = subject.data()?;
-            // Those of another sparsity, metric or pattern are of no use.
+            // Marginals at another sparsity, metric or pattern do not count.
             let measured = |slopes| {
                 let mut targets = evaluator.targets.iter().filter(|target| target.subject == place);
                 let known = |sparsity| {
@@ -81,14 +82,15 @@ impl Prepared {
     }
 }
 
-/// Calibrates, ranks all weights and runs the dense models: all that is done once with what was opened.
+/// Calibrates, ranks all weights and runs the dense models: all one-off work on the opened models and texts.
 ///
 /// # Errors
-/// When there is no model, a model cannot be used, the method needs statistics that there are not, or something asked to stop.
+/// When there is no model, a model cannot be used, required statistics are missing, or the work was
+/// interrupted.
 pub fn prepare(opened: Opened<'_>, cancel: Cancel, note: &mut Preparing<'_>) -> Result<Prepared, TrialError> {
     let same_texts = opened.same_texts();
     let Opened { settings, models, identity, .. } = opened;
-    // Also where they come from a file.
+    // Also for statistics from a file.
     let measured = settings.texts.marginals || settings.texts.marginal_slopes;
     if measured && settings.pattern != Pattern::Unstructured {
         return Err(TrialError::MarginalPattern { pattern: settings.pattern });
@@ -131,7 +133,7 @@ pub fn prepare(opened: Opened<'_>, cancel: Cancel, note: &mut Preparing<'_>) -> 
     Ok(Prepared { evaluator, identity, same_texts, calibrated })
 }
 
-/// A trial that is being prepared.
+/// The state while a trial is prepared.
 struct Work<'a, 'n> {
     settings: &'a TrialSettings,
     cancel: &'a Cancel,
@@ -140,7 +142,7 @@ struct Work<'a, 'n> {
 }
 
 impl Work<'_, '_> {
-    /// Makes the model at a place of the settings ready to be measured, on every device.
+    /// Prepares the model at an index of the settings for measurement on every device.
     fn subject(&mut self, model: OpenedModel, place: usize) -> Result<Vec<Subject>, TrialError> {
         let OpenedModel { checkpoint, others, mut statistics, calibration, texts, documents } = model;
         self.cancel.check()?;
@@ -160,7 +162,7 @@ impl Work<'_, '_> {
         std::iter::once(&checkpoint).chain(&others).map(on).collect()
     }
 
-    /// Collects what the settings ask for on the calibration text.
+    /// Collects the statistics that the settings ask for on the calibration text.
     fn calibrate(
         &mut self,
         checkpoint: &Checkpoint,
@@ -197,7 +199,7 @@ impl Work<'_, '_> {
         Ok(statistics)
     }
 
-    /// Measures the marginals that the settings ask for, at the targets of the model at a place.
+    /// Measures the marginals that the settings ask for, at the targets of the model at an index.
     fn marginals(
         &mut self,
         checkpoint: &Checkpoint,

@@ -1,4 +1,5 @@
-//! Losses of a model that is pruned as a folder is made: block by block, later blocks calibrated behind pruned ones.
+//! Losses of a model that is pruned as a folder is made: block by block, with later blocks calibrated on the
+//! outputs of the pruned ones.
 
 use super::cancel::Cancel;
 use super::error::TrialError;
@@ -8,10 +9,10 @@ use crate::measure::WindowLoss;
 use crate::model::Decoder;
 use crate::prune::{Propagation, PruneOptions, prune_in_memory};
 
-/// Prunes a model as a task says.
+/// Prunes a model for a task.
 ///
 /// # Errors
-/// When it cannot be pruned, or something asked to stop.
+/// When it cannot be pruned, or the work was interrupted.
 pub fn pruned(subject: &Subject, task: &PropagatedTask, cancel: &Cancel) -> Result<Decoder, TrialError> {
     let options = PruneOptions {
         pattern: task.pattern,
@@ -28,7 +29,7 @@ pub fn pruned(subject: &Subject, task: &PropagatedTask, cancel: &Cancel) -> Resu
 /// Returns the losses of a task's windows, `[windows]`.
 ///
 /// # Errors
-/// When the model cannot be pruned or run, or something asked to stop.
+/// When the model cannot be pruned or run, or the work was interrupted.
 pub(super) fn propagated_losses(
     subject: &Subject,
     task: &PropagatedTask,

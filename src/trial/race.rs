@@ -1,4 +1,4 @@
-//! A race of candidates: few windows first, more for those that hold their own.
+//! A race of candidates: all start with a few windows, and only the good ones are measured on more.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,25 +15,25 @@ use super::spent::{Judged, Point, Spent};
 use super::store::Store;
 use super::text::Split;
 
-/// The fewest windows that a stage of the race ends with.
+/// The minimum number of windows after the first stage.
 const FEWEST: usize = 4;
 
-/// What a search may spend.
+/// The budget of a search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
-    /// How many allocations may be measured.
+    /// Maximum number of measured allocations.
     pub evaluations: usize,
-    /// How many tokens may go through pruned models; no further measurement is begun once they are spent.
+    /// Maximum number of tokens through pruned models; no measurement starts after they are spent.
     pub tokens: u64,
 }
 
-/// Tells how a search goes.
+/// Callback for progress: the spent budget and the best loss.
 pub type Observer<'a> = dyn FnMut(&Spent, f64) + 'a;
 
-/// Takes every candidate that goes no further, with its loss and whether it was measured on the whole text.
+/// Callback for each settled candidate, with its loss and whether it was measured on the whole text.
 pub type Log<'a> = dyn FnMut(&Candidate, f64, bool) + 'a;
 
-/// Measures the candidates of one search, or of one program, within its budget.
+/// Measures the candidates of one search or control within its budget.
 pub struct Race<'a> {
     evaluator: &'a Evaluator,
     store: &'a mut dyn Store,
@@ -41,21 +41,21 @@ pub struct Race<'a> {
     budget: Budget,
     observer: &'a mut Observer<'a>,
     spent: Spent,
-    /// The candidates measured so far, in order.
+    /// The candidates measured so far, in order of measurement.
     points: Vec<Point>,
     measured: BTreeMap<Behaviour, Measured>,
     best: f64,
-    /// After how many evaluations the best was found.
+    /// Number of evaluations after which the best candidate was found.
     best_at: usize,
-    /// When no further measurement is begun.
+    /// The time after which no measurement starts.
     deadline: Option<Instant>,
-    /// After how many evaluations without a better one no further measurement is begun.
+    /// Number of evaluations without an improvement after which no measurement starts.
     patience: Option<usize>,
     log: Option<&'a mut Log<'a>>,
 }
 
 impl<'a> Race<'a> {
-    /// Begins with nothing spent.
+    /// Starts with nothing spent.
     pub fn new(
         evaluator: &'a Evaluator,
         store: &'a mut dyn Store,
@@ -80,45 +80,45 @@ impl<'a> Race<'a> {
         }
     }
 
-    /// Begins no measurement after a time.
+    /// Sets a time after which no measurement starts.
     #[must_use]
     pub fn until(self, deadline: Option<Instant>) -> Self {
         Self { deadline, ..self }
     }
 
-    /// Begins no measurement after so many evaluations without a better one.
+    /// Sets a number of evaluations without an improvement after which no measurement starts.
     #[must_use]
     pub fn patient(self, patience: Option<usize>) -> Self {
         Self { patience, ..self }
     }
 
-    /// Tells of every candidate once its loss is known.
+    /// Sets the callback for settled candidates.
     #[must_use]
     pub fn logged(self, log: &'a mut Log<'a>) -> Self {
         Self { log: Some(log), ..self }
     }
 
-    /// Returns what candidates are measured with.
+    /// Returns the evaluator of candidates.
     pub fn evaluator(&self) -> &'a Evaluator {
         self.evaluator
     }
 
-    /// Returns what may be spent.
+    /// Returns the budget.
     pub fn budget(&self) -> Budget {
         self.budget
     }
 
-    /// Returns what a loss is large or small against: uniform's at one target, 1 for the logarithms at several.
+    /// Returns the unit of losses: uniform's loss at one target, or 1 for the logarithms at several.
     pub fn unit_of_loss(&self) -> f64 {
         self.objective.unit()
     }
 
-    /// Returns what was spent so far.
+    /// Returns what has been spent so far.
     pub fn spent(&self) -> &Spent {
         &self.spent
     }
 
-    /// Ends the race: returns what was spent, and the candidates that were measured, in order.
+    /// Ends the race, and returns what it spent and the measured candidates in order.
     pub fn end(self) -> (Spent, Vec<Point>) {
         (self.spent, self.points)
     }
@@ -128,29 +128,29 @@ impl<'a> Race<'a> {
         self.spent.proposals += count;
     }
 
-    /// Counts a proposal whose formula is known.
+    /// Counts a proposal with a known formula.
     pub fn count_known_formula(&mut self) {
         self.spent.known_formulas += 1;
     }
 
-    /// Counts a proposal that has no value on the models.
+    /// Counts a proposal without a value on the models.
     pub fn count_invalid(&mut self) {
         self.spent.invalid += 1;
     }
 
-    /// Counts a proposal whose allocation is known.
+    /// Counts a proposal with a known allocation.
     pub fn count_known_behaviour(&mut self) {
         self.spent.known_behaviours += 1;
     }
 
-    /// Counts formulas that were judged by teachers, and not measured.
+    /// Counts formulas that were only judged by their distance from teachers.
     pub fn count_judged(&mut self, judged: &Judged) {
         self.spent.judged.add(judged);
     }
 
     /// Returns how many more allocations may be measured.
     pub fn left(&self) -> usize {
-        // Something is always measured, so that there is a result.
+        // At least one candidate is always measured, so that there is a result.
         let late = self.spent.evaluations > 0 && self.deadline.is_some_and(|it| Instant::now() >= it);
         let idle = self.spent.evaluations - self.best_at.min(self.spent.evaluations);
         let tired = self.patience.is_some_and(|patience| idle >= patience);
@@ -160,15 +160,16 @@ impl<'a> Race<'a> {
         }
     }
 
-    /// Returns what is known of an allocation.
+    /// Returns the measurement of an allocation, if there is one.
     pub fn known(&self, behaviour: &Behaviour) -> Option<&Measured> {
         self.measured.get(behaviour)
     }
 
-    /// Measures new candidates, as many of them as the budget has room for, from the first on; returns how many those were.
+    /// Measures new candidates in order, as many as the budget allows, and returns how many that were.
     ///
-    /// A candidate is given up after a stage on which it is significantly worse than the reference; its loss is then the
-    /// reference's and the mean of the paired differences. Without a reference all stages are run for all.
+    /// A candidate that is significantly worse than the reference after a stage is given up; its loss is then
+    /// estimated as the reference's plus the mean of the paired differences. Without a reference, every
+    /// candidate runs through all stages.
     ///
     /// # Errors
     /// As [`Evaluator::measure`].
@@ -194,7 +195,8 @@ impl<'a> Race<'a> {
         )
     }
 
-    /// Measures new candidates in two stages, the second for the `survivors` best of the first: how EvoPress selects.
+    /// Measures new candidates in two stages, the second only for the `survivors` best of the first, as
+    /// EvoPress selects.
     ///
     /// # Errors
     /// As [`Evaluator::measure`].
@@ -224,13 +226,14 @@ impl<'a> Race<'a> {
         )
     }
 
-    /// Counts tokens that went through a model in another way than by measuring candidates.
+    /// Counts tokens that went through a model other than by measuring candidates.
     pub fn spend(&mut self, tokens: u64) {
         self.spent.tokens += tokens;
         (self.observer)(&self.spent, self.best);
     }
 
-    /// Measures what a method ended with on the whole fitness text, whatever is left of the budget, and returns it alone.
+    /// Measures a method's final candidate on the whole fitness text, even beyond the budget, and returns an
+    /// archive of it alone.
     ///
     /// # Errors
     /// As [`Evaluator::measure`].
@@ -244,7 +247,8 @@ impl<'a> Race<'a> {
         Ok(archive)
     }
 
-    /// Runs the stages, between which `give_up` names the candidates that go no further; returns how many candidates there were.
+    /// Runs the stages; after each, `give_up` chooses the candidates that stop. Returns the number of
+    /// candidates.
     fn stage_by_stage(
         &mut self,
         candidates: &[&Candidate],
@@ -301,7 +305,7 @@ impl<'a> Race<'a> {
         Ok(candidates.len())
     }
 
-    /// Writes down a candidate's loss once it goes no further than to window `to`.
+    /// Records a candidate's loss when it stops after window `to`.
     fn settle(&mut self, candidate: &Candidate, to: usize, reference: Option<&Measured>) {
         let all = self.evaluator.windows(Split::Fitness);
         let Some(measured) = self.measured.get_mut(&candidate.allotted.behaviour) else { return };
@@ -311,7 +315,7 @@ impl<'a> Race<'a> {
         self.tell(candidate, loss, full);
     }
 
-    /// Notes whether a candidate is the best so far, and tells of it.
+    /// Checks whether a candidate is the best so far, and reports it.
     fn tell(&mut self, candidate: &Candidate, loss: f64, full: bool) {
         if full && loss < self.best {
             self.best = loss;
@@ -322,15 +326,15 @@ impl<'a> Race<'a> {
         }
     }
 
-    /// Begins the way of a candidate through the stages, against a reference that was measured on the whole text. The candidate counts
-    /// when it is [added](Self::add).
+    /// Enters a candidate into the stages, against a reference measured on the whole text. The candidate
+    /// counts once it is [added](Self::add).
     pub fn enter(&self, candidate: Candidate, reference: Option<&Behaviour>) -> Entry {
         let reference = reference.and_then(|it| self.measured.get(it)).filter(|it| it.full);
         let reference = reference.cloned().map(Arc::new);
         Entry::new(candidate, self.stages(), self.evaluator.targets.len(), reference)
     }
 
-    /// Adds what was measured of a candidate that went through the stages on its own; without effect where it still goes on.
+    /// Records a candidate that went through the stages by itself; has no effect while it is not settled.
     pub fn add(&mut self, entry: &Entry) {
         let Some(measured) = entry.settled() else { return };
         let (loss, full) = (measured.loss, measured.full);
@@ -343,17 +347,17 @@ impl<'a> Race<'a> {
         (self.observer)(&self.spent, self.best);
     }
 
-    /// Returns what turns losses into one number.
+    /// Returns the objective.
     pub fn objective(&self) -> &'a Objective {
         self.objective
     }
 
-    /// Returns where measurements are kept.
+    /// Returns the store of measurements.
     pub fn store(&mut self) -> &mut dyn Store {
         self.store
     }
 
-    /// Returns where the stages of a race end: after a quarter of the windows, half of them, all.
+    /// Returns the window after which each stage ends: a quarter of the windows, half of them, all.
     fn stages(&self) -> Vec<usize> {
         let all = self.evaluator.windows(Split::Fitness);
         let mut stages: Vec<usize> = [all.div_ceil(4), all.div_ceil(2), all]

@@ -1,4 +1,4 @@
-//! How weights are ranked: a method with the metric that scripts see.
+//! How weights are ranked: a pruning method, and the metric that scripts see.
 
 use std::fmt;
 
@@ -11,18 +11,18 @@ use crate::lang::program::{Metric, Script};
 use crate::lang::types::Group;
 use crate::prune::{Method, MethodKind};
 
-/// How weights are ranked, once for all candidates, and what scripts call their score.
+/// The ranking of weights, computed once for all candidates, and the metric that scripts see as `score`.
 ///
-/// As data it is the method's name, `metric` for any that has no other, the metric as a script, and the method's parameters where they are
-/// not the published ones.
+/// Serialised as the method's name (`metric` if it has none), the metric as a script, and the method's
+/// parameters if they differ from the published ones.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(into = "RankingText", try_from = "RankingText")]
 #[cfg_attr(feature = "schema", schemars(with = "RankingText"))]
 pub struct Ranking {
-    /// What ranks weights.
+    /// The method that ranks weights.
     pub method: Method,
-    /// What `score` stands for in scripts without a metric of their own.
+    /// The meaning of `score` in scripts without their own metric.
     pub metric: Metric,
 }
 
@@ -34,34 +34,34 @@ impl fmt::Display for Ranking {
     }
 }
 
-/// A ranking as it is kept.
+/// A ranking in serialised form.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct RankingText {
-    /// The method by which weights are ranked.
+    /// Method that ranks weights.
     method: MethodKind,
-    /// The metric, as a script.
+    /// The metric as a script.
     metric: String,
-    /// The method's parameters, where they are not the published ones.
+    /// Parameters of the method, if they differ from the published ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     parameters: Option<Parameters>,
 }
 
-/// Parameters of a method other than the published ones.
+/// Parameters of a method that differ from the published ones.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 enum Parameters {
-    /// Those of SparseGPT.
+    /// Parameters of SparseGPT.
     SparseGpt {
-        /// The share of the Hessian's mean diagonal that is added.
+        /// Share of the Hessian's mean diagonal that is added to the diagonal.
         damping: f64,
     },
-    /// Those of RIA.
+    /// Parameters of RIA.
     Ria {
-        /// The power of the input norm.
+        /// Exponent of the input norm.
         power: f32,
-        /// Within what weights compete.
+        /// The group within which weights compete.
         per: Group,
     },
 }
@@ -84,9 +84,9 @@ impl From<Ranking> for RankingText {
     }
 }
 
-/// A text that has to be a script with a metric, and is not.
+/// The error for a text that is not a script with a metric.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("`{text}` is no metric")]
+#[error("`{text}` is not a metric")]
 pub struct NoMetric {
     text: String,
 }
@@ -109,7 +109,7 @@ impl TryFrom<RankingText> for Ranking {
     }
 }
 
-/// Returns a metric as a script says it.
+/// Returns a metric as a script.
 fn metric_script(metric: &Metric) -> String {
     let metric = Metric { per: metric.per, score: metric.score.without_spans() };
     print::script(&Script { metric: Some(metric), unit: None, allocation: None })
@@ -121,7 +121,7 @@ mod tests {
     use crate::lang::published;
 
     #[test]
-    fn ranking_is_kept_as_a_name_and_a_script() {
+    fn a_ranking_is_serialised_as_a_name_and_a_script() {
         let wanda = published::script("wanda").and_then(|it| it.metric).expect("wanda is published");
         let wanda = Metric { per: wanda.per, score: wanda.score.without_spans() };
         let unpublished = [Method::Ria { power: 0.7, per: Group::Row }, Method::SparseGpt { damping: 0.1 }];
@@ -137,6 +137,6 @@ mod tests {
             assert_eq!(serde_json::from_str::<Ranking>(&text).expect("the same data"), ranking, "{text}");
         }
         let broken = serde_json::from_str::<Ranking>(r#"{"method":"wanda","metric":"uniform()"}"#);
-        assert!(broken.expect_err("it has no metric").to_string().contains("is no metric"));
+        assert!(broken.expect_err("it has no metric").to_string().contains("is not a metric"));
     }
 }

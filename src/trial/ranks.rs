@@ -1,4 +1,4 @@
-//! Ranks of weights by their scores, computed once: after that any mask is one comparison a weight.
+//! Ranks of weights by their scores, computed once; after that, a mask takes one comparison per weight.
 
 use std::ops::Range;
 
@@ -8,12 +8,13 @@ use super::band::{Band, BandSum};
 use crate::lang::types::Group;
 use crate::prune::{Share, in_group};
 
-/// Weights from which a mask is made on all cores.
+/// Number of weights from which a mask is made on all cores.
 const LARGE: usize = 1 << 20;
 
-/// The ranks of one linear's weights, `[rows, columns]`, within the groups over which a ratio is applied.
+/// The ranks of one linear's weights, `[rows, columns]`, within the groups to which a ratio applies.
 ///
-/// Of equal scores the lower index has the lower rank, as in [`least`](crate::prune::least).
+/// Of two equal scores, the one with the lower index has the lower rank, as in
+/// [`least`](crate::prune::least).
 #[derive(Clone, Debug)]
 pub struct Ranks {
     columns: usize,
@@ -22,16 +23,17 @@ pub struct Ranks {
 
 #[derive(Clone, Debug)]
 enum Places {
-    /// Within each row, or each group of so many columns of a row.
+    /// Within each row, or within each group of that many columns of a row.
     Narrow(Vec<u16>, Option<usize>),
-    /// The same, of rows too wide for 16 bits.
+    /// The same, for rows too wide for 16 bits.
     Wide(Vec<u32>, Option<usize>),
     /// Within the whole matrix.
     Matrix(Vec<u32>),
 }
 
 impl Ranks {
-    /// Ranks the scores of one linear, `[rows, columns]`; with `group`, within every so many consecutive columns.
+    /// Ranks the scores of one linear, `[rows, columns]`; with `group`, within each run of that many
+    /// consecutive columns.
     pub fn new(scores: &[f32], columns: usize, per: Group, group: Option<usize>) -> Self {
         let columns = columns.max(1);
         let places = match (group, per) {
@@ -49,17 +51,17 @@ impl Ranks {
         Self { columns, places }
     }
 
-    /// Takes the ranks within rows, or within every so many consecutive columns.
+    /// Takes ranks within rows, or within each run of that many consecutive columns.
     pub(super) fn of_places(places: Vec<u16>, columns: usize, group: Option<usize>) -> Self {
         Self { columns: columns.max(1), places: Places::Narrow(places, group) }
     }
 
-    /// Takes the ranks within the whole matrix.
+    /// Takes ranks within the whole matrix.
     pub(super) fn of_matrix(places: Vec<u32>, columns: usize) -> Self {
         Self { columns: columns.max(1), places: Places::Matrix(places) }
     }
 
-    /// Returns `weights`, `[rows, columns]`, with those that a share prunes set to 0.
+    /// Returns `weights`, `[rows, columns]`, with those pruned by a share set to 0.
     pub fn masked(&self, weights: &[f32], share: &Share) -> Vec<f32> {
         match &self.places {
             Places::Narrow(places, group) => self.by_row(places, *group, weights, share),
@@ -76,7 +78,7 @@ impl Ranks {
         }
     }
 
-    /// Returns the weights without those that come first in the matrix's order within each row, as many as the row loses.
+    /// Returns the weights with each row's count removed, in the order of the whole matrix's ranks.
     fn of_rows(&self, places: &[u32], weights: &[f32], share: &Share) -> Vec<f32> {
         let rows = weights.len() / self.columns;
         let mut masked = vec![0.0; weights.len()];
@@ -92,7 +94,8 @@ impl Ranks {
         masked
     }
 
-    /// Returns the sums of `values`, `[rows, columns]`, over the weights of each of `buckets` equal parts of the ranks, the least first.
+    /// Returns the sums of `values`, `[rows, columns]`, over each of `buckets` equal parts of the ranks, the
+    /// lowest ranks first.
     pub fn sums(&self, values: &[f32], buckets: usize) -> Vec<f64> {
         let mut sums = vec![0.0; buckets];
         let mut add = |place: usize, width: usize, value: f32| {
@@ -125,8 +128,9 @@ impl Ranks {
         sums
     }
 
-    /// Returns the sums of `values`, `[rows, columns]`, over the weights in a band around the threshold of a share: one for each row,
-    /// or a single one where a ratio is applied over the whole matrix. Ranks within groups of columns have no band.
+    /// Returns the sums of `values`, `[rows, columns]`, over the weights in a band around the threshold of a
+    /// share: one per row, or a single one if a ratio applies to the whole matrix. Ranks within groups of
+    /// columns have no band.
     pub fn around(&self, values: &[f32], share: &Share, band: Band) -> Vec<BandSum> {
         match &self.places {
             Places::Narrow(_, Some(_)) | Places::Wide(_, Some(_)) => Vec::new(),
@@ -198,12 +202,12 @@ impl Ranks {
     }
 }
 
-/// A number that holds a place among the sorted scores of a group.
+/// An integer that stores a rank within a group.
 trait RankNumber: Copy + PartialOrd + Send + Sync {
-    /// Returns the place `place`, which fits.
+    /// Converts a rank, which must fit.
     fn new(place: u64) -> Self;
 
-    /// Returns the place as a number.
+    /// Returns the rank.
     fn number(self) -> u64;
 }
 
@@ -227,7 +231,7 @@ impl RankNumber for u32 {
     }
 }
 
-/// Returns the sum of the values whose places lie in a range.
+/// Returns the sum of the values whose ranks lie in a range.
 fn sum_within<T: RankNumber>(places: &[T], values: &[f32], range: &Range<u64>) -> f64 {
     let pairs = places.iter().zip(values);
     pairs.filter(|(place, _)| range.contains(&place.number())).map(|(_, value)| f64::from(*value)).sum()
@@ -240,10 +244,10 @@ fn keep<T: RankNumber>(masked: &mut [f32], weights: &[f32], places: &[T], pruned
     }
 }
 
-/// Returns each score's place among the sorted scores, from 0.
+/// Returns the rank of each score, counted from 0.
 fn places(scores: &[f32]) -> Vec<u32> {
     let mut order: Vec<u32> = (0..scores.len() as u32).collect();
-    // -0 and 0 are equal scores, and callers refuse NaN.
+    // -0 and 0 count as equal, and callers refuse NaN.
     order.sort_by(|a, b| scores[*a as usize].total_cmp(&scores[*b as usize]).then(a.cmp(b)));
     let mut places = vec![0; scores.len()];
     for (place, index) in order.into_iter().enumerate() {
@@ -261,7 +265,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_mask_by_ranks_is_the_mask_by_selection(
+        fn masks_by_ranks_and_by_selection_are_equal(
             values in prop::collection::vec(-3i32..4, 1..200),
             columns in 1usize..14,
             pruned in 0.0f64..=1.0,

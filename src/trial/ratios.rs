@@ -1,24 +1,24 @@
-//! The ratios that an allocation comes to in whole weights.
+//! The realised ratios of an allocation, in whole weights.
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::Checkpoint;
 use crate::prune::Share;
 
-/// How much of each part of a model an allocation prunes, in whole weights.
+/// The share of each part of a model that an allocation prunes, in whole weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RealisedRatios {
-    /// What figures call it.
+    /// Name in figures.
     pub name: String,
-    /// The realised sparsity of each block.
+    /// Realised sparsity of each block, from 0 to 1.
     pub blocks: Vec<f64>,
-    /// The realised sparsity of each projection, by module name, in model order.
+    /// Realised sparsity of each projection, as pairs of module name and sparsity, in model order.
     pub projections: Vec<(String, f64)>,
 }
 
 impl RealisedRatios {
-    /// Returns the ratios that shares of a model's linears realise.
+    /// Returns the realised ratios for the shares of a model's linears.
     pub fn new(name: &str, checkpoint: &Checkpoint, shares: &[Share]) -> Self {
         let mut pruned = vec![(0u64, 0u64); checkpoint.config().blocks];
         let mut projections = Vec::new();

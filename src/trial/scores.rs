@@ -1,4 +1,4 @@
-//! What tasks show of pruned models, beside their losses on texts.
+//! Task results of pruned models, in addition to their losses on texts.
 
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use crate::model::{Decoder, ModelError, Tokenizer};
 use crate::tasks::log::Line;
 use crate::tasks::{Asked, Asking, DocumentResult, Protocol, TaskError, TaskResult, ask};
 
-/// Tasks that pruned models are asked, and what is known of their answers.
+/// The tasks for scoring pruned models, with the results known so far.
 #[derive(Debug)]
 pub struct Examination {
     asked: Vec<Asked>,
@@ -22,7 +22,7 @@ pub struct Examination {
     lines: Option<Lines>,
 }
 
-/// A line of the file: a pruned model, and what each document showed of it; nothing where its logits are not finite.
+/// A line of the file: a pruned model and its result on each document; empty if its logits are not finite.
 #[derive(Serialize, Deserialize)]
 struct Kept {
     pruned: String,
@@ -30,15 +30,15 @@ struct Kept {
 }
 
 impl Examination {
-    /// Takes what is asked, and forgets the answers with the process.
+    /// Takes the tasks; results are kept in memory only.
     pub const fn new(asked: Vec<Asked>, protocol: Protocol) -> Self {
         Self { asked, protocol, known: BTreeMap::new(), lines: None }
     }
 
-    /// Keeps the answers in a file as well, and knows those that it holds.
+    /// Also keeps results in a file, and reads those already in it.
     ///
     /// # Errors
-    /// When the file cannot be read or written, another process has it open, or a line cannot be understood.
+    /// When the file cannot be read or written, another process has it open, or a line cannot be parsed.
     pub fn kept(mut self, path: &Path) -> Result<Self, TrialError> {
         self.lines = Some(Lines::open(path, |line| {
             let kept: Kept = serde_json::from_slice(line).map_err(|error| error.to_string())?;
@@ -48,12 +48,12 @@ impl Examination {
         Ok(self)
     }
 
-    /// Returns what is asked.
+    /// Returns the tasks.
     pub fn asked(&self) -> &[Asked] {
         &self.asked
     }
 
-    /// Returns whose rules prompts follow.
+    /// Returns the protocol that prompts follow.
     pub const fn protocol(&self) -> Protocol {
         self.protocol
     }
@@ -66,8 +66,8 @@ impl Examination {
         self.asked.iter().map(task).collect()
     }
 
-    /// Returns what is known of a pruned model by its name, task by task: nothing where it was not asked, and no task where its logits
-    /// are not finite.
+    /// Returns the results of a pruned model by its name, task by task: `None` if it was not scored, and an
+    /// empty list if its logits are not finite.
     pub fn find(&self, pruned: &str) -> Option<Vec<TaskResult>> {
         let documents = self.known.get(pruned)?;
         if documents.is_empty() {
@@ -80,11 +80,11 @@ impl Examination {
         Some(self.asked.iter().map(of).collect())
     }
 
-    /// Returns what tasks show of a pruned model by its name. A model of which nothing is known is made and asked, and what it showed is
-    /// kept.
+    /// Returns the task results of a pruned model by its name. If there are none yet, the model is made and
+    /// scored, and the results are kept.
     ///
     /// # Errors
-    /// When the model cannot be made or run, what was found cannot be kept, or something asked to stop.
+    /// When the model cannot be made or run, the results cannot be kept, or the work was interrupted.
     pub fn of<D: Borrow<Decoder>>(
         &mut self,
         pruned: &str,
@@ -97,7 +97,7 @@ impl Examination {
         }
     }
 
-    /// Asks a pruned model, and keeps under its name what it showed.
+    /// Scores a pruned model, and keeps the results under its name.
     fn ask(
         &mut self,
         pruned: &str,
@@ -107,7 +107,7 @@ impl Examination {
         let tokenizer = Tokenizer::open(decoder.checkpoint())?;
         let asking = Asking { protocol: self.protocol, interrupt: cancel.flag(), ..Asking::default() };
         let found = match ask(decoder, tokenizer, &self.asked, asking, &mut |_| {}) {
-            // A model that pruning destroyed has no accuracy, and the others go on.
+            // A model that pruning destroyed has no accuracy; the others are still scored.
             Err(TaskError::Model(ModelError::Destroyed)) => Vec::new(),
             found => found?,
         };

@@ -1,4 +1,4 @@
-//! What a trial is told, as data: which models and texts, pruned how and to which sparsities.
+//! The settings of a trial: models, texts, how weights are pruned, and to which sparsities.
 
 use std::path::PathBuf;
 
@@ -11,74 +11,77 @@ use crate::prune::Pattern;
 use crate::stats::{Source, WINDOW_LENGTH};
 use crate::tasks::TaskPlan;
 
-/// What a trial is told: enough to prepare it again.
+/// The settings of a trial; enough to prepare it again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TrialSettings {
-    /// The models' folders.
+    /// Folders of the models.
     pub models: Vec<PathBuf>,
-    /// The models and sparsities that candidates are measured at.
+    /// Models and sparsities at which candidates are measured.
     pub targets: Vec<Target>,
     /// How weights are ranked.
     #[serde(flatten)]
     pub ranking: Ranking,
-    /// Where zeros may stand.
+    /// Sparsity pattern.
     pub pattern: Pattern,
-    /// Which loss counts.
+    /// Loss that candidates are measured by.
     pub measure: Measure,
-    /// What the models read.
+    /// Texts that the models read.
     pub texts: TextSettings,
-    /// The tasks whose documents stand in the place of the fitness and the selection text, where [`Measure::Tasks`] counts.
+    /// Tasks whose documents replace the fitness and selection texts when the measure is `tasks`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tasks: Option<TaskPlan>,
 }
 
-/// What the models read.
+/// The texts of a trial.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TextSettings {
-    /// The calibration text, or nothing when a statistics file stands for it.
+    /// Calibration text; null if a statistics file replaces it.
     pub calibration: Option<Source>,
-    /// The statistics file of the first model.
+    /// Statistics file of the first model.
     pub statistics: Option<PathBuf>,
-    /// Whether squared gradients are collected on the calibration text as well.
+    /// Whether squared gradients are also collected on the calibration text.
     pub gradients: bool,
-    /// Whether each linear's reconstruction error is collected on it (LSA).
+    /// Whether each linear's reconstruction error is collected on the calibration text (LSA).
     #[serde(default)]
     pub reconstruction: bool,
-    /// Whether marginals are measured on it, at the uniformly pruned model of each target.
+    /// Whether marginals are measured on the calibration text, on the uniformly pruned model of each target.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub marginals: bool,
-    /// Whether their slopes are.
+    /// Whether the slopes of the marginals are measured too.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub marginal_slopes: bool,
-    /// At which sparsities of the first model they are measured beside those of the targets.
+    /// Additional sparsities of the first model at which marginals are measured, besides those of the
+    /// targets.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub marginals_at: Vec<f64>,
-    /// How many windows are drawn from the calibration text.
+    /// Number of windows drawn from the calibration text.
     pub samples: usize,
-    /// What they are drawn by.
+    /// Seed that draws the calibration windows.
     pub seed: u64,
-    /// How many tokens a window of a text has; ready ids have their own. `session::TrialOptions::settings` sets it.
+    /// Number of tokens per window of a text; token id files have their own length.
+    /// `session::TrialOptions::settings` sets it.
     pub length: usize,
-    /// The text that candidates are measured on.
+    /// Text on which candidates are measured.
     pub fitness: Source,
-    /// The text that the best candidates are ranked by again; without one the fitness text decides.
+    /// Text on which the best candidates are ranked again; without it, the fitness text decides.
     pub selection: Option<Source>,
-    /// The text that is measured once, when all is decided.
+    /// Text that is measured once, after all decisions.
     pub report: Option<Source>,
-    /// The most windows of the fitness text, and of the selection text where it has no number of its own.
+    /// Maximum number of windows of the fitness text, and of the selection text unless it has its own.
     pub windows: usize,
-    /// The most windows of the selection text.
+    /// Maximum number of windows of the selection text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub selection_windows: Option<usize>,
-    /// The most windows of the report text.
+    /// Maximum number of windows of the report text.
     pub report_windows: Option<usize>,
 }
 
 impl TextSettings {
-    /// Returns the field's defaults on a calibration and a fitness text: 128 windows to calibrate on, 16 to measure on, and no
-    /// statistics beyond the linears' inputs. Without a selection text the fitness text decides.
+    /// Returns the field's usual defaults for a calibration and a fitness text: 128 calibration windows, 16
+    /// fitness windows, and no statistics beyond those of the linears' inputs. Without a selection text, the
+    /// fitness text decides.
     pub const fn of(calibration: Source, fitness: Source) -> Self {
         Self {
             calibration: Some(calibration),

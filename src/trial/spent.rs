@@ -1,4 +1,4 @@
-//! What a race spends, and the points of its curve.
+//! The budget spent by a race, and the points of its curve.
 
 use std::time::Duration;
 
@@ -6,51 +6,51 @@ use serde::{Deserialize, Serialize};
 
 use super::loss::number;
 
-/// A candidate of a race, in the order of evaluation, for the curve.
+/// A measured candidate of a race, in the order of evaluation, for the curve.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Point {
-    /// How many evaluations had been begun, this one included.
+    /// Number of evaluations started so far, including this one.
     pub evaluation: usize,
-    /// The estimated loss on the fitness text.
+    /// Loss on the fitness text; an estimate if `full` is false.
     #[serde(deserialize_with = "number")]
     pub loss: f64,
-    /// Whether all of the fitness text was spent on it; racing stops a bad candidate earlier.
+    /// Whether the whole fitness text was measured; racing stops a bad candidate earlier.
     pub full: bool,
 }
 
-/// What was spent, and what was saved.
+/// What a search spent, and what it saved.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Spent {
-    /// Candidates that were proposed.
+    /// Number of proposed candidates.
     pub proposals: usize,
-    /// Proposals whose formula was known by its canonical hash.
+    /// Number of proposals whose formula was known by its canonical hash.
     pub known_formulas: usize,
-    /// Proposals of a new formula that had no value on the model.
+    /// Number of proposals with a new formula that had no value on the model.
     pub invalid: usize,
-    /// Proposals of a new formula whose allocation had been measured.
+    /// Number of proposals with a new formula whose allocation was already measured.
     pub known_behaviours: usize,
-    /// Allocations that were measured, on some of the fitness text or on all of it.
+    /// Number of allocations measured on some or all of the fitness text.
     pub evaluations: usize,
-    /// Of these, how many were measured on all of it.
+    /// Number of those measured on all of it.
     pub full_evaluations: usize,
-    /// Tokens that went through a pruned model.
+    /// Number of tokens that went through a pruned model.
     pub tokens: u64,
-    /// What was judged by teachers alone.
+    /// Work spent on judging formulas by the teachers alone.
     #[serde(default, skip_serializing_if = "Judged::is_nothing")]
     pub judged: Judged,
 }
 
-/// What was judged by the distance from teachers, with no forward pass.
+/// Work spent on judging formulas by their distance from teachers, without forward passes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Judged {
-    /// Formulas, each with its constants.
+    /// Number of judged formulas; the same formula with other constants counts again.
     pub formulas: usize,
-    /// Reductions over the weights that were computed for it, as no formula before had them.
+    /// Number of reductions over the weights that had to be computed, because no earlier formula used them.
     pub reductions: u64,
-    /// How long it took; this is not kept, as no two runs take the same time.
+    /// Time spent on it; not stored, because no two runs take the same time.
     #[serde(skip)]
     pub time: Duration,
 }
@@ -61,7 +61,7 @@ impl Judged {
         self.formulas == 0
     }
 
-    /// Adds what was judged besides.
+    /// Adds further judged work.
     pub fn add(&mut self, more: &Self) {
         self.formulas += more.formulas;
         self.reductions += more.reductions;

@@ -1,8 +1,10 @@
-//! What was measured, so that no evaluation is lost or done twice: an append-only journal behind a small trait.
+//! The store of measurements, so that none is lost or made twice: an append-only journal behind a small
+//! trait.
 //!
-//! The journal is a file of JSON lines, one for each measurement, forced to the disk before the search goes on. A process that
-//! is killed leaves at worst a torn last line, which is cut off when the run goes on. A search runs its whole course again from
-//! its seed then, and takes from the journal what it would measure; so a resumed run is the run that was never stopped.
+//! The journal is a file of JSON lines, one per measurement, each synced to disk before the search continues.
+//! A killed process leaves at worst a torn last line, which is cut off when the run is resumed. A resumed
+//! search repeats its whole course from its seed, and takes from the journal what it would measure, so its
+//! results equal those of an uninterrupted run.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -17,41 +19,41 @@ use super::loss::Losses;
 use super::text::Split;
 use crate::measure::WindowLoss;
 
-/// What names a measurement.
+/// The key of a measurement.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct MeasurementKey {
-    /// Which text was read.
+    /// The text that was read.
     pub split: Split,
-    /// What was pruned.
+    /// The behaviour of the pruned allocation.
     pub behaviour: Behaviour,
     /// The first window.
     pub from: usize,
-    /// The window behind the last.
+    /// One past the last window.
     pub to: usize,
 }
 
 impl MeasurementKey {
-    /// Names the measurement of an allocation on some windows of a text.
+    /// Returns the key for an allocation on some windows of a text.
     pub fn new(split: Split, behaviour: &Behaviour, windows: Range<usize>) -> Self {
         Self { split, behaviour: behaviour.clone(), from: windows.start, to: windows.end }
     }
 }
 
-/// Where measurements are kept.
+/// A store of measurements.
 ///
-/// A database can stand in for the journal when several machines search.
+/// A database can replace the journal when several machines search.
 pub trait Store {
-    /// Returns a measurement, if it was made.
+    /// Returns a measurement if it was made.
     fn find(&self, key: &MeasurementKey) -> Option<Losses>;
 
-    /// Keeps a measurement for good: when this returns, it survives the process.
+    /// Stores a measurement; once this returns, it survives the process.
     ///
     /// # Errors
-    /// When it cannot be written; then nothing of it is kept.
+    /// When it cannot be written; nothing of it is kept then.
     fn keep(&mut self, key: MeasurementKey, losses: Losses) -> Result<(), TrialError>;
 }
 
-/// A store in memory, which ends with the process.
+/// A store in memory.
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
     known: BTreeMap<MeasurementKey, Losses>,
@@ -75,7 +77,8 @@ struct Line {
     behaviour: String,
     from: usize,
     to: usize,
-    /// `[targets][windows]`: divergence and loss, as text, because a reader of JSON numbers may be off by the last bit.
+    /// `[targets][windows]`: divergence and loss, as text, because a JSON reader may change the last bit of a
+    /// number.
     losses: Vec<Vec<[String; 2]>>,
 }
 
@@ -107,7 +110,7 @@ impl Line {
     }
 }
 
-/// A store that is a file of JSON lines.
+/// A store in a file of JSON lines.
 #[derive(Debug)]
 pub struct Journal {
     lines: Lines,
@@ -115,10 +118,11 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Opens a journal for writing, or makes an empty one; one process at a time.
+    /// Opens a journal for writing, creating it if needed. Only one process can have it open.
     ///
     /// # Errors
-    /// When another process has it open, it cannot be read or written, or a line before the last cannot be understood.
+    /// When another process has it open, it cannot be read or written, or a line before the last cannot be
+    /// parsed.
     pub fn open(path: &Path) -> Result<Self, TrialError> {
         let mut known = Memory::default();
         let lines = Lines::open(path, |line| {
@@ -129,12 +133,12 @@ impl Journal {
         Ok(Self { lines, known })
     }
 
-    /// Returns how many measurements there are.
+    /// Returns the number of measurements.
     pub fn len(&self) -> usize {
         self.known.known.len()
     }
 
-    /// Returns whether there are none.
+    /// Returns whether there are no measurements.
     pub fn is_empty(&self) -> bool {
         self.known.known.is_empty()
     }

@@ -1,9 +1,9 @@
-//! Streams of random numbers that follow from a seed.
+//! Streams of random numbers derived from a seed.
 
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 
-/// A stream of random numbers for each proposal, so that what one draws does not move what the next one draws.
+/// A separate random stream for each proposal, so that the draws of one do not affect the next.
 #[derive(Clone, Debug)]
 pub struct Streams {
     seed: u64,
@@ -11,7 +11,7 @@ pub struct Streams {
 }
 
 impl Streams {
-    /// Begins with the first stream of a seed.
+    /// Starts with the first stream of a seed.
     pub const fn new(seed: u64) -> Self {
         Self { seed, made: 0 }
     }

@@ -1,4 +1,4 @@
-//! A model under trial: dense statistics, ranks and predictions, computed once for all candidates.
+//! A model under trial: its dense statistics, ranks and predictions are computed once for all candidates.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -22,22 +22,22 @@ use crate::results::Reductions;
 use crate::stats::{Statistics, Tokens};
 use crate::tasks::ScoredDocument;
 
-/// A model, ready to be pruned and measured many times.
+/// A model that can be pruned and measured many times.
 #[derive(Debug)]
 pub struct Subject {
     checkpoint: Checkpoint,
     statistics: Option<Statistics>,
-    /// The windows that the statistics were collected on, where they were not read from a file.
+    /// The windows that the statistics were collected on, unless they were read from a file.
     calibration: Option<Tokens>,
     decoder: Decoder,
-    /// The weights of all linears where scripts can be evaluated on the decoder's; none elsewhere.
+    /// The weights of all linears, if scripts can be evaluated on the decoder's own tensors; otherwise empty.
     resident: Vec<Tensor>,
     order: Order,
     reductions: Reductions,
     fitness: Reference,
     selection: Option<Reference>,
     report: Option<Reference>,
-    /// What stands in the place of the fitness and the selection text, and what stops it.
+    /// The documents that replace the fitness and selection texts, and the flag that stops their evaluation.
     documents: Option<(Documents, Cancel)>,
 }
 
@@ -45,8 +45,8 @@ impl Subject {
     /// Ranks a model's weights by a method's scores, and runs the dense model on the texts.
     ///
     /// # Errors
-    /// When the method needs statistics that there are not, the texts do not fit the model, the device has no room, or something
-    /// asked to stop.
+    /// When required statistics are missing, the texts do not fit the model, the device has too little
+    /// memory, or the work was interrupted.
     pub fn new(
         checkpoint: &Checkpoint,
         statistics: Option<Statistics>,
@@ -82,13 +82,13 @@ impl Subject {
         })
     }
 
-    /// Puts documents in the place of the fitness and the selection text.
+    /// Replaces the fitness and selection texts by documents.
     #[must_use]
     pub(super) fn asked(self, documents: Option<Documents>, cancel: Cancel) -> Self {
         Self { documents: documents.map(|it| (it, cancel)), ..self }
     }
 
-    /// Returns how many windows a text has, or how many documents stand in its place; 0 without either.
+    /// Returns the number of windows of a text, or of documents that replace it; 0 without either.
     pub fn windows(&self, split: Split) -> usize {
         match self.documents.as_ref().and_then(|(it, _)| it.of(split)) {
             Some(documents) => documents.len(),
@@ -96,7 +96,8 @@ impl Subject {
         }
     }
 
-    /// Returns how many tokens a window of a text has; where documents stand in its place, in the mean.
+    /// Returns the number of tokens in a window of a text, or the mean number in the documents that replace
+    /// it.
     pub fn window_tokens(&self, split: Split) -> u64 {
         match self.documents.as_ref().and_then(|(it, _)| it.of(split)) {
             Some(documents) => {
@@ -107,7 +108,7 @@ impl Subject {
         }
     }
 
-    /// Keeps the windows that the statistics were collected on, which pruning behind pruned blocks reads again.
+    /// Stores the windows that the statistics were collected on, for pruning block by block.
     #[must_use]
     pub fn calibrated_on(self, tokens: Option<Tokens>) -> Self {
         Self { calibration: tokens, ..self }
@@ -123,7 +124,7 @@ impl Subject {
         &self.checkpoint
     }
 
-    /// Returns what scripts are evaluated on.
+    /// Returns the data that scripts are evaluated on.
     ///
     /// # Errors
     /// As [`Checkpoint::data`].
@@ -135,22 +136,22 @@ impl Subject {
         Ok(data)
     }
 
-    /// Returns what evaluates scripts on the model's data.
+    /// Returns the backend that evaluates scripts on the model's data.
     pub fn backend(&self) -> Box<dyn Backend + '_> {
         self.checkpoint.engine().backend(&self.resident)
     }
 
-    /// Returns the dense model's statistics, where some were collected.
+    /// Returns the dense model's statistics, if any were collected.
     pub fn statistics(&self) -> Option<&Statistics> {
         self.statistics.as_ref()
     }
 
-    /// Returns what reductions gave so far, which serves every formula.
+    /// Returns the cache of reductions, shared by all formulas.
     pub fn reductions(&self) -> &Reductions {
         &self.reductions
     }
 
-    /// Returns one of the texts, as the dense model reads it.
+    /// Returns one of the texts, with the dense model's predictions.
     pub fn reference(&self, split: Split) -> Option<&Reference> {
         match split {
             Split::Fitness => Some(&self.fitness),
@@ -172,33 +173,33 @@ impl Subject {
     /// Returns a block of the dense model.
     ///
     /// # Errors
-    /// When there is none.
+    /// When there is no such block.
     pub fn block(&self, index: usize) -> Result<&Block, TrialError> {
         let blocks = self.decoder.blocks.len();
         self.decoder.blocks.get(index).ok_or(TrialError::NoBlock { block: index, blocks })
     }
 
-    /// Returns the places of a block's linears among the model's.
+    /// Returns the indices of a block's linears among the model's.
     pub fn linears_of(&self, block: usize) -> Range<usize> {
         let before =
             |end: usize| self.decoder.blocks.iter().take(end).map(|it| it.linears().len()).sum::<usize>();
         before(block)..before(block + 1)
     }
 
-    /// Returns the ranks of a linear's weights, by its place among the model's.
+    /// Returns the ranks of a linear's weights; `place` is its index among the model's linears.
     ///
     /// # Errors
-    /// When scores cannot be fetched from their device.
+    /// When they cannot be fetched from the device.
     pub fn ranks(&self, place: usize) -> Result<Cow<'_, Ranks>, TrialError> {
         self.order.ranks(place, &self.checkpoint.linears()[place])
     }
 
-    /// Returns in which order the weights of every linear go.
+    /// Returns the pruning order of every linear's weights.
     pub(super) const fn order(&self) -> &Order {
         &self.order
     }
 
-    /// Returns a block whose linears have lost their shares, `[linears of the model]`.
+    /// Returns a block with each linear pruned by its share, `[linears of the model]`.
     ///
     /// # Errors
     /// When a linear has no share, or a tensor operation fails.
@@ -214,7 +215,7 @@ impl Subject {
         Ok(block)
     }
 
-    /// Returns the whole model whose linears have lost their shares.
+    /// Returns the whole model with each linear pruned by its share.
     ///
     /// # Errors
     /// As [`Subject::pruned_block`].
@@ -231,9 +232,9 @@ impl Subject {
         &self.decoder
     }
 
-    /// Returns the losses of some windows of a text when each linear loses its share of weights, `[windows]`.
+    /// Returns the losses of some windows of a text with each linear pruned by its share, `[windows]`.
     ///
-    /// The masks are those of the dense statistics. A text that there is not gives nothing.
+    /// Masks use the dense statistics. Returns an empty vector if the text is missing.
     ///
     /// # Errors
     /// When a tensor operation fails.
@@ -251,7 +252,7 @@ impl Subject {
         self.losses_through(blocks, &self.decoder.head, split, windows)
     }
 
-    /// Returns the losses of some windows of a text under a copy of the model that was pruned elsewhere, `[windows]`.
+    /// Returns the losses of some windows of a text under an already pruned copy of the model, `[windows]`.
     ///
     /// # Errors
     /// As [`Subject::losses`].
@@ -265,7 +266,7 @@ impl Subject {
         self.losses_through(blocks, &pruned.head, split, windows)
     }
 
-    /// Runs some windows of a text through blocks, one at a time, and a head.
+    /// Runs some windows of a text, one at a time, through blocks and a head.
     fn losses_through<'a>(
         &self,
         blocks: impl Iterator<Item = Result<Cow<'a, Block>, TrialError>>,
@@ -287,13 +288,14 @@ impl Subject {
     }
 }
 
-/// Refuses a model that a GPU has no room for beside the ranks of all its weights, and what ranking the largest linear takes.
+/// Refuses a model if the GPU cannot hold it, the ranks of all its weights, and the memory for ranking the
+/// largest linear.
 fn fits(checkpoint: &Checkpoint, per: Group, group: Option<usize>) -> Result<(), TrialError> {
     let (Some((free, total)), Some(usable)) = (checkpoint.engine().memory(), checkpoint.free_memory()) else {
         return Ok(());
     };
     let sizes = || checkpoint.linears().iter().map(|it| (it.rows * it.columns) as u64);
-    // Ranks within a whole matrix have 32 bits; keys and places are sorted from one copy into another beside the scores.
+    // Ranks within a whole matrix have 32 bits; sorting keeps two copies of keys and ranks beside the scores.
     let (rank, sorting) = if per == Group::Matrix && group.is_none() { (4, 20) } else { (2, 4) };
     let needed =
         checkpoint.resident_bytes() + rank * sizes().sum::<u64>() + sorting * sizes().max().unwrap_or(0);
@@ -309,8 +311,8 @@ fn fits(checkpoint: &Checkpoint, per: Group, group: Option<usize>) -> Result<(),
     })))
 }
 
-/// Returns the decoder's weights of all linears where they lie on a GPU and are the very numbers that are stored, so that
-/// scripts can be evaluated on them; none elsewhere.
+/// Returns the decoder's weights of all linears if they are on a GPU and equal the stored numbers exactly, so
+/// that scripts can be evaluated on them; otherwise returns an empty vector.
 fn resident(checkpoint: &Checkpoint, decoder: &Decoder) -> Result<Vec<Tensor>, ModelError> {
     let exact = |linear: &LinearData<'_>| match linear.weight {
         Values::F32(_) | Values::F16(_) => checkpoint.precision() == Precision::F32,

@@ -5,7 +5,7 @@ use super::measurer::LossTask;
 use super::subject::Subject;
 use crate::measure::WindowLoss;
 
-/// One model or several, by their place.
+/// One or more models, by index.
 #[derive(Debug)]
 pub struct Subjects {
     first: Subject,
@@ -13,7 +13,7 @@ pub struct Subjects {
 }
 
 impl Subjects {
-    /// Takes the main model and the others.
+    /// Collects the main model and the others.
     pub const fn new(first: Subject, others: Vec<Subject>) -> Self {
         Self { first, others }
     }
@@ -28,19 +28,20 @@ impl Subjects {
         std::iter::once(&self.first).chain(&self.others)
     }
 
-    /// Returns the model at a place.
+    /// Returns the model at an index.
     ///
     /// # Errors
-    /// When there is none.
+    /// When no model has this index.
     pub fn get(&self, place: usize) -> Result<&Subject, TrialError> {
         let missing = TrialError::NoSubject { subject: place, models: 1 + self.others.len() };
         self.iter().nth(place).ok_or(missing)
     }
 
-    /// Returns the losses of some windows under a pruned model, `[windows]`; several threads may ask at a time.
+    /// Returns the losses of some windows under a pruned model, `[windows]`. Several threads may call this at
+    /// a time.
     ///
     /// # Errors
-    /// When there is no such model, or it cannot run.
+    /// When no model has this index, or it cannot run.
     pub fn losses(&self, task: &LossTask) -> Result<Vec<WindowLoss>, TrialError> {
         self.get(task.model.subject)?.losses(task.split, &task.model.shares, task.windows.clone())
     }

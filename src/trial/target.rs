@@ -1,14 +1,15 @@
-//! Where candidates are measured: a model at a sparsity.
+//! Targets: the models and sparsities at which candidates are measured.
 
 use serde::{Deserialize, Serialize};
 
-/// A model at a sparsity; as data, the pair of both.
+/// A model and a sparsity, serialised as a pair: the index of the model, counted from 0, and the target
+/// sparsity, from 0 to 1.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(into = "(usize, f64)", from = "(usize, f64)")]
 #[cfg_attr(feature = "schema", schemars(with = "(usize, f64)"))]
 pub struct Target {
-    /// The place of the model among the subjects.
+    /// Index of the model among the subjects.
     pub subject: usize,
     /// The target sparsity.
     pub sparsity: f64,

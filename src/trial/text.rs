@@ -1,4 +1,4 @@
-//! The texts of a trial, which are never mixed.
+//! The texts of a trial, which are always kept separate.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,15 +7,15 @@ use crate::stats::Tokens;
 /// The texts that models are measured on.
 #[derive(Clone, Debug)]
 pub struct Texts {
-    /// What candidates are measured on.
+    /// The text that candidates are measured on.
     pub fitness: Tokens,
-    /// What the best of them are ranked by again; without one, the fitness text decides.
+    /// The text that ranks the best candidates again; without it, the fitness text decides.
     pub selection: Option<Tokens>,
-    /// What is measured once, at the end; without one, there are no figures of it.
+    /// The text that is measured once, at the end; without it, there are no results on it.
     pub report: Option<Tokens>,
 }
 
-/// One of the texts.
+/// The role of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
@@ -29,10 +29,10 @@ pub enum Split {
 }
 
 impl Split {
-    /// Every text.
+    /// All roles.
     pub const ALL: [Self; 3] = [Self::Fitness, Self::Selection, Self::Report];
 
-    /// Returns the name that the journal uses.
+    /// Returns its name in the journal.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Fitness => "fitness",

@@ -24,12 +24,12 @@ pub struct Threads {
 }
 
 impl Threads {
-    /// Takes the models; what is asked to stop begins no further task.
+    /// Takes the models; after `cancel` is set, no further task starts.
     pub fn new(subjects: Arc<Subjects>, cancel: Cancel) -> Self {
         Self { subjects, cancel, entrances: Entrances::default() }
     }
 
-    /// Forgets what marginals have kept, unless a task asks for more of them.
+    /// Clears the cache of marginals, unless a task asks for more of them.
     pub(super) fn begin(&self, tasks: &[Task]) {
         if !tasks.iter().any(|task| matches!(task, Task::Marginals(_))) {
             self.entrances.clear();
@@ -86,27 +86,28 @@ impl Measurer for Threads {
     }
 }
 
-/// An answer, and the place of its task.
+/// An answer with the index of its task.
 pub(super) type Placed = (usize, Result<Answer, TrialError>);
 
-/// Answers tasks until there are no more: each who answers takes the next, so that what comes first is known first.
+/// Answers tasks until none are left. Each thread takes the next task, so that the first results are known
+/// first.
 pub(super) fn answer_in_turn(threads: &Threads, tasks: &[Task], next: &AtomicUsize, sender: &Sender<Placed>) {
     loop {
         let place = next.fetch_add(1, Ordering::Relaxed);
         let Some(task) = tasks.get(place) else { break };
         let answer = threads.answer(task);
         let failed = answer.is_err();
-        // The receiver is gone once something failed.
+        // The receiver is dropped after a failure.
         if sender.send((place, answer)).is_err() || failed {
             break;
         }
     }
 }
 
-/// Hands answers over in the order of their tasks.
+/// Passes answers on in the order of their tasks.
 ///
 /// # Errors
-/// As the first answer in that order which failed, or as `receive`.
+/// The error of the first failed answer in that order, or of `receive`.
 pub(super) fn in_order(
     answers: mpsc::Receiver<Placed>,
     receive: &mut Receiver<'_>,

@@ -1,4 +1,5 @@
-//! What the weights at the thresholds of a pruned model are worth: one pass forward and one back through the whole model.
+//! Marginals of the weights at a pruned model's thresholds, by one forward and one backward pass through the
+//! whole model.
 
 use std::ops::Range;
 
@@ -14,16 +15,18 @@ use crate::measure::Reference;
 use crate::model::{ModelError, no_tap};
 use crate::prune::{PruneError, Share};
 
-/// How many bytes the steps of all blocks may take together on a processor, so that the way back need not run the blocks again.
+/// Maximum bytes of activations that may be held on a CPU for all blocks together; above that, the backward
+/// pass runs each block again.
 const HELD: u64 = 2 << 30;
 
-/// How many windows go through a GPU's blocks together at most: one alone does not keep it busy.
+/// Maximum number of windows that pass through a GPU's blocks together, because a single one does not keep it
+/// busy.
 const TOGETHER: usize = 8;
 
-/// Returns what the weights at the thresholds are worth, `[windows]`.
+/// Returns the losses and the marginals at the thresholds, `[windows]`.
 ///
 /// # Errors
-/// When a tensor operation fails, a linear has no share, or something asked to stop.
+/// When a tensor operation fails, a linear has no share, or the work was interrupted.
 pub(super) fn thresholds(
     subject: &Subject,
     task: &ThresholdTask,
@@ -44,30 +47,32 @@ pub(super) fn thresholds(
     Ok(found)
 }
 
-/// Returns how many windows a task should have: as many as go through a GPU's blocks together, and one on a processor, where
-/// cores take tasks.
+/// Returns how many windows a task should have: as many as pass through a GPU's blocks together, or one on a
+/// CPU, where each core takes its own tasks.
 pub(super) fn windows_together(subject: &Subject) -> usize {
     let length = subject.reference(Split::Fitness).map_or(0, |reference| reference.tokens().length());
     room(subject, length).1
 }
 
-/// Returns how many bytes the steps of all blocks may take, and how many windows go through them together.
+/// Returns the maximum bytes of activations for all blocks, and the number of windows that pass through the
+/// blocks together.
 ///
-/// A GPU's memory is counted as a whole, so that the results do not depend on what else uses it.
+/// It is based on the GPU's total memory, so that results do not depend on its other users.
 fn room(subject: &Subject, length: usize) -> (u64, usize) {
     let checkpoint = subject.checkpoint();
     let Some((_, total)) = checkpoint.engine().memory().filter(|_| !checkpoint.device().is_cpu()) else {
         return (HELD, 1);
     };
-    // What a block's steps, weights and gradients take of each window, and its scores on the way back.
+    // Memory of one window in a block: activations, weights and gradients, plus attention scores in the
+    // backward pass.
     let scores = 16 * (checkpoint.config().heads * length * length) as u64;
     let window = 2 * step_bytes(subject, length) + 2 * checkpoint.block_bytes() + scores;
     let together = (total / 8 / window.max(1)).clamp(1, TOGETHER as u64);
     (total / 2, together as usize)
 }
 
-/// Returns how many bytes the steps of one block take on a window, roughly. A GPU's kernels keep no scores of queries and keys, and
-/// each window has the block's weights for itself there.
+/// Returns the approximate bytes of one block's activations for a window. A GPU's kernels keep no attention
+/// scores, but each window has its own copy of the block's weights there.
 fn step_bytes(subject: &Subject, length: usize) -> u64 {
     let (checkpoint, config) = (subject.checkpoint(), subject.checkpoint().config());
     let (scores, weights) = match checkpoint.device().is_cpu() {
@@ -77,11 +82,11 @@ fn step_bytes(subject: &Subject, length: usize) -> u64 {
     4 * (length * (20 * config.hidden + 6 * config.intermediate + scores)) as u64 + weights
 }
 
-/// The bands of ranks around a linear's thresholds.
+/// The bands of ranks around the thresholds of a linear.
 struct Bands {
-    /// How many weights there are in each row's band, or in that of the whole matrix.
+    /// Number of weights in each row's band, or in that of the whole matrix.
     counts: Vec<u64>,
-    /// Each row's first rank and the one after its last, u32 `[2 * rows]`, where a GPU adds up the weights.
+    /// First rank and one past the last rank of each row, u32 `[2 * rows]`, if a GPU adds up the weights.
     on_gpu: Option<Tensor>,
 }
 
@@ -111,29 +116,29 @@ fn share<'a>(task: &'a ThresholdTask, place: usize, module: &str) -> Result<&'a 
     Ok(task.model.shares.get(place).ok_or_else(missing)?)
 }
 
-/// A block that ran forward on some windows.
+/// A block after the forward pass over some windows.
 struct Passed {
-    /// Its linears' weights without the pruned ones, each window's for itself.
+    /// Its linears' masked weights, with a separate copy for each window.
     weights: Vec<Var>,
-    /// What it read.
+    /// Its input.
     input: Var,
-    /// What it gave, which knows the steps that led to it.
+    /// Its output, which holds the computation graph.
     output: Tensor,
 }
 
-/// Sums of a linear that were asked for, and are on the GPU until all are fetched.
+/// Requested sums of a linear, which stay on the GPU until all are fetched together.
 struct Asked {
     place: usize,
     sums: Tensor,
 }
 
-/// One pass of some windows forward and back.
+/// One forward and backward pass over some windows.
 struct Pass<'a> {
     subject: &'a Subject,
     reference: &'a Reference,
     task: &'a ThresholdTask,
     bands: &'a [Bands],
-    /// Whether the steps of all blocks are held.
+    /// Whether the activations of all blocks are held.
     holds: bool,
 }
 
@@ -146,7 +151,7 @@ impl Pass<'_> {
         let blocks = self.subject.blocks().len();
         let (mut inputs, mut held) = (Vec::with_capacity(blocks), Vec::new());
         for index in 0..blocks {
-            // The steps are those of the way back whether they are held or done again, so the results are the same, bit for bit.
+            // Activations are the same whether held or recomputed, so the results are identical bit for bit.
             let passed = self.forward(index, &hidden)?;
             let next = passed.output.detach();
             inputs.push(std::mem::replace(&mut hidden, next));
@@ -198,7 +203,8 @@ impl Pass<'_> {
         Ok(Passed { weights, input, output })
     }
 
-    /// Goes back through a block: adds up the bands of its linears, and returns the gradient with respect to what it read.
+    /// Runs the backward pass of a block: adds up its linears' bands, and returns the gradient with respect
+    /// to its input.
     fn back(
         &self,
         index: usize,
@@ -207,7 +213,8 @@ impl Pass<'_> {
         sums: &mut [Vec<Vec<BandSum>>],
         asked: &mut Vec<Asked>,
     ) -> Result<Tensor, TrialError> {
-        // A backward pass begins with ones, so that of this product is the chain rule's: what comes from above, times the block's own.
+        // A backward pass starts from ones, so the gradient of this product is the chain rule's: the gradient
+        // from above times the block's own.
         let gradients = (&passed.output * slope).and_then(|it| it.backward()).map_err(ModelError::from)?;
         let dense = self.subject.block(index)?;
         let of_block = self.subject.linears_of(index).zip(passed.weights.iter().zip(dense.linears()));
@@ -244,7 +251,7 @@ impl Pass<'_> {
         Ok(slope.map_or_else(|| passed.input.zeros_like(), Ok).map_err(ModelError::from)?)
     }
 
-    /// Fetches what the GPU added up, all at once: every fetch waits for it.
+    /// Fetches all sums from the GPU at once, because each fetch waits for it.
     fn fetch(&self, asked: &[Asked], sums: &mut [Vec<Vec<BandSum>>]) -> Result<(), TrialError> {
         if asked.is_empty() {
             return Ok(());
@@ -259,7 +266,7 @@ impl Pass<'_> {
             let rows = (own.len() / sums.len().max(1)).max(1);
             for (sums, own) in sums.iter_mut().zip(own.chunks(rows)) {
                 let by_row = match counts {
-                    // A single band of the whole matrix.
+                    // The whole matrix has a single band.
                     [weights] if rows > 1 => vec![BandSum { sum: own.iter().sum(), weights: *weights }],
                     _ => own.iter().zip(counts).map(|(&sum, &weights)| BandSum { sum, weights }).collect(),
                 };
@@ -271,7 +278,7 @@ impl Pass<'_> {
         Ok(())
     }
 
-    /// Returns sums of rows as the task asks for them.
+    /// Returns the rows' sums in the form that the task asks for.
     fn joined(&self, by_row: Vec<BandSum>) -> Vec<BandSum> {
         match self.task.rows {
             true => by_row,
@@ -295,9 +302,9 @@ mod tests {
     use crate::trial::measurer::PrunedModel;
     use crate::trial::text::Texts;
 
-    /// A GPU has several windows go through a block together; what each is worth does not depend on that.
+    /// A GPU runs several windows through a block together; this does not change their results.
     #[test]
-    fn windows_together_are_windows_alone() {
+    fn windows_give_the_same_results_together_and_alone() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/tiny-stories-12l");
         let checkpoint = Checkpoint::open(folder).expect("the bundled model opens");
         let ids = (0..3 * 40).map(|id| id * 7 % 2048).collect();

@@ -1,4 +1,4 @@
-//! Ratios for the rows of each linear by how well their outputs survive: TRIM.
+//! TRIM: ratios for the rows of each linear by how well the rows' outputs survive pruning.
 
 use std::collections::BTreeMap;
 
@@ -13,25 +13,27 @@ use crate::allocate::RowCounts;
 use crate::model::{ModelError, Site};
 use crate::prune::{PruneError, Share};
 
-/// How often the ratios of a linear's rows are moved at each rate.
+/// How many times the ratios of a linear's rows are moved at each rate.
 const ITERATIONS: usize = 10;
 
-/// The rates that are tried in turn until one is no better, and those that are where none of them beats equal rows.
+/// The rates, tried in order until one brings no improvement; the negative ones are tried only if none of the
+/// positive ones beats equal ratios.
 const RATES: [f64; 6] = [0.01, 0.02, 0.04, 0.08, 0.12, 0.16];
 const NEGATIVE_RATES: [f64; 3] = [-0.01, -0.02, -0.04];
 
-/// The highest ratio of a row.
+/// The maximum ratio of a row.
 const HIGHEST: f64 = 0.95;
 
-/// What keeps a quotient finite where all rows survive equally well.
+/// Keeps a quotient finite when all rows survive equally well.
 const SMALL: f64 = 1e-6;
 
-/// Returns the ratios of the rows of each linear, `[linears][rows]`, whose mean is the linear's share but for clipping.
+/// Returns the ratios of the rows of each linear, `[linears][rows]`. Their mean is the linear's share, apart
+/// from clipping.
 ///
-/// What linears read is what the dense model gives.
+/// The linears' inputs are those in the dense model.
 ///
 /// # Errors
-/// When a linear has no share, a tensor operation fails, or something asked to stop.
+/// When a linear has no share, a tensor operation fails, or the work was interrupted.
 pub(super) fn trimmed(
     subject: &Subject,
     task: &TrimTask,
@@ -62,7 +64,7 @@ pub(super) fn trimmed(
     Ok(ratios)
 }
 
-/// Adds the products of all pairs of channels of what a site reads, `[channels, channels]`.
+/// Adds the Gram matrix of a site's input, `[channels, channels]`.
 fn add_gram(grams: &mut BTreeMap<Site, Tensor>, site: Site, input: &Tensor) -> Result<(), ModelError> {
     let channels = input.dim(D::Minus1)?;
     let flat = input.reshape(((), channels))?.to_dtype(DType::F32)?;
@@ -75,7 +77,7 @@ fn add_gram(grams: &mut BTreeMap<Site, Tensor>, site: Site, input: &Tensor) -> R
     Ok(())
 }
 
-/// The rows of one linear with what they give on a text.
+/// The rows of one linear, with their outputs on a text.
 struct Rows<'a> {
     weight: &'a Tensor,
     values: Vec<f32>,
@@ -87,7 +89,7 @@ struct Rows<'a> {
     ranks: &'a Ranks,
 }
 
-/// How well outputs survive: the cosine similarity of each row's, and of all together.
+/// The cosine similarity of dense and pruned outputs, for each row and for the whole output.
 struct Survival {
     rows: Vec<f64>,
     whole: f64,
@@ -101,7 +103,7 @@ impl<'a> Rows<'a> {
         Ok(Self { weight, values: wide.flatten_all()?.to_vec1()?, gram, dense, squares, ranks })
     }
 
-    /// Returns the ratios at which the whole output survives best.
+    /// Returns the ratios with the highest similarity of the whole output.
     fn ratios(&self, share: f64, rows: usize) -> candle_core::Result<Vec<f64>> {
         let equal = vec![share; rows];
         let begun = self.survival(&equal)?.whole;
@@ -121,7 +123,8 @@ impl<'a> Rows<'a> {
         Ok(best.0)
     }
 
-    /// Moves ratios at one rate, and returns those of the best iteration with how well the whole output survives.
+    /// Moves ratios at one rate, and returns those of the best iteration with the similarity of the whole
+    /// output.
     fn at_rate(&self, equal: &[f64], share: f64, rate: f64) -> candle_core::Result<(Vec<f64>, f64)> {
         let mut ratios = equal.to_vec();
         let mut survival = self.survival(&ratios)?;
@@ -136,7 +139,7 @@ impl<'a> Rows<'a> {
         Ok(best)
     }
 
-    /// Returns how well outputs survive when each row loses the whole weights of its ratio.
+    /// Returns the similarities when each row loses the whole weights of its ratio.
     fn survival(&self, ratios: &[f64]) -> candle_core::Result<Survival> {
         let (rows, columns) = self.weight.dims2()?;
         let counts: Vec<u32> = ratios.iter().map(|it| (it.clamp(0.0, 1.0) * columns as f64) as u32).collect();
@@ -161,7 +164,7 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// Moves ratios by how well rows survive: those that survive well lose more.
+/// Moves ratios: rows that survive well lose more.
 fn moved(ratios: &mut [f64], survival: &[f64], share: f64, rate: f64) {
     let n = ratios.len().max(1) as f64;
     let low = survival.iter().copied().fold(f64::INFINITY, f64::min);
@@ -187,19 +190,19 @@ mod tests {
         let mut ratios = vec![0.5; 4];
         moved(&mut ratios, &[0.2, 0.9, 0.9, 0.2], 0.5, 0.1);
         assert!((ratios[0] - 0.4).abs() < 1e-6 && (ratios[1] - 0.6).abs() < 1e-6, "{ratios:?}");
-        // What is clipped is given back to all.
+        // The clipped amount is returned to all rows.
         let mut ratios = vec![0.93, 0.93, 0.1];
         moved(&mut ratios, &[1.0, 1.0, 0.0], 0.6, 0.2);
         assert!((ratios.iter().sum::<f64>() / 3.0 - 0.6).abs() < 1e-12, "{ratios:?}");
     }
 
     #[test]
-    fn survival_is_the_cosine_of_outputs_and_the_best_is_no_worse_than_equal_rows() {
+    fn survival_is_the_cosine_of_outputs_and_the_result_is_at_least_as_good_as_equal_rows() {
         let (rows, columns, tokens) = (3, 8, 20);
         let number = |at: usize| ((at * 7919 % 101) as f32 - 50.0) / 25.0;
         let values: Vec<f32> =
             (0..rows * columns)
-                // One weight is all that the last row lives by.
+                // The last row depends on a single weight.
                 .map(|at| {
                     if at / columns == 2 && at % columns > 0 { 0.001 * number(at) } else { number(at) + 0.01 }
                 })

@@ -1,4 +1,5 @@
-//! Marginals at uniformly pruned models, as statistics: what the loss rises by for each weight more of a linear that is pruned.
+//! Marginals of uniformly pruned models, as statistics: the rise of the loss for each additional pruned
+//! weight of a linear.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,32 +21,33 @@ use crate::model::{Checkpoint, ModelError};
 use crate::prune::{Method, Pattern, shares};
 use crate::stats::{LinearMarginals, MarginalsOf, Statistics, Tokens};
 
-/// How much further the model is pruned for the slope of its marginals, at most.
+/// Maximum increase of the sparsity when measuring the slopes of marginals.
 const STEP: f64 = 0.05;
 
-/// How many windows are measured before progress is told.
+/// Number of windows measured between two progress reports.
 const TOGETHER: usize = 16;
 
-/// Which marginals are wanted.
+/// The requested marginals.
 #[derive(Clone, Copy, Debug)]
 pub struct WantedMarginals<'a> {
-    /// By whose scores weights are pruned.
+    /// The metric whose scores rank the weights.
     pub metric: &'a Metric,
     /// The sparsities of the uniformly pruned models.
     pub sparsities: &'a [f64],
-    /// Whether they are measured at a higher sparsity too, for their slopes.
+    /// Whether to measure at a higher sparsity too, which gives the slopes.
     pub slopes: bool,
 }
 
-/// Adds to statistics the marginals of all linears on the windows that the statistics were collected on, those that they do not have
-/// yet: at each sparsity by a pass forward and back through the pruned model, and by another one for slopes.
+/// Adds missing marginals of all linears to statistics, measured on the windows that the statistics were
+/// collected on: one forward and one backward pass through the pruned model per sparsity, and another such
+/// pass for slopes.
 ///
-/// The dense model's predictions of all windows are held, and the model as a whole is in memory. `progress` is called with the share
-/// that is done; an error that it returns ends the work.
+/// The dense model's predictions on all windows and the whole model are held in memory. `progress` is called
+/// with the finished share; an error from it ends the work.
 ///
 /// # Errors
-/// When a sparsity leaves nothing to prune more or less of, the metric has no value, the model cannot run, a marginal is not finite, or
-/// something asked to stop.
+/// When a sparsity prunes nothing or everything, the metric has no value, the model cannot run, a marginal is
+/// not finite, or the work was interrupted.
 pub fn add_uniform_marginals(
     checkpoint: &Checkpoint,
     statistics: &mut Statistics,
@@ -101,7 +103,7 @@ struct Work<'a, 'p> {
     measurer: Threads,
     windows: usize,
     passes: usize,
-    /// How many windows were measured, over all passes.
+    /// Number of measured windows, over all passes.
     done: usize,
     progress: &'p mut dyn FnMut(f64) -> Result<(), TrialError>,
 }
@@ -118,7 +120,7 @@ impl Work<'_, '_> {
             linears.iter().map(|linear| (linear.module.clone(), Vec::new())).collect();
         let windows: Vec<usize> = (0..self.windows).collect();
         for together in windows.chunks(TOGETHER) {
-            // A task for each window, so that all cores have work; the answers come in order.
+            // One task per window keeps all cores busy; the answers come in order.
             let tasks = together.iter().map(|window| ThresholdTask {
                 model: model.clone(),
                 split: Split::Fitness,

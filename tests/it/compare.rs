@@ -1,4 +1,4 @@
-//! `allot compare`: one table of ways to allocate, which goes on where it was stopped.
+//! `allot compare`: one table of allocations, which can be resumed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -40,7 +40,7 @@ fn journal(folder: &Path) -> Vec<String> {
 }
 
 #[test]
-fn every_row_has_its_perplexities_and_what_they_took() {
+fn every_row_has_its_perplexities_and_their_cost() {
     let place = TempDir::new().expect("a folder");
     fs::write(place.path().join("broken.allot"), "dsa::asin(depth + 2) |> scale(lambda = 0.1)")
         .expect("a script");
@@ -60,7 +60,7 @@ fn every_row_has_its_perplexities_and_what_they_took() {
             assert!(perplexity > found["dense_perplexity"].as_f64().expect("a number"), "{row}");
         }
     }
-    // Uniform looks at nothing, OWL at the calibration text, and a search also at what it measures.
+    // Uniform reads nothing, OWL reads the calibration text, and a search also reads what it measures.
     let tokens = |row: usize| rows[row]["tokens"].as_u64().expect("a count");
     assert_eq!((tokens(0), tokens(1)), (0, 4 * 32));
     assert!(tokens(3) > tokens(1));
@@ -85,7 +85,7 @@ fn the_table_is_for_people_papers_and_pages() {
 }
 
 #[test]
-fn what_was_measured_is_not_measured_again() {
+fn known_measurements_are_not_repeated() {
     let place = TempDir::new().expect("a folder");
     let folder = place.path().join("compared");
     let arguments = ["uniform", "atp", "evopress-block", "--evaluations", "12", "--out", "compared"];
@@ -103,7 +103,7 @@ fn what_was_measured_is_not_measured_again() {
         assert!(folder.join(name).exists(), "{name}");
     }
 
-    // Torn off in the middle of a line, it goes on and comes to the same.
+    // With the journal torn in the middle of a line, it resumes with the same result.
     let whole = fs::read(folder.join("comparison.json")).expect("data");
     let text = more.join("\n") + "\n";
     fs::write(folder.join("journal.jsonl"), &text[..text.len() / 2]).expect("a torn journal");
@@ -148,13 +148,13 @@ fn besa_gives_every_block_the_target_and_its_projections_their_own() {
         .collect();
     let spread = shares.iter().copied().fold(0.0, f64::max) - shares.iter().copied().fold(1.0, f64::min);
     assert!(spread > 0.05, "{shares:?}");
-    // What its gradients see is what it is measured by: it has to be better than doing nothing.
+    // Its gradients use the text that it is measured on, so it has to be better than doing nothing.
     let kl = |row: usize| measured(row)["damage"]["kl"].as_f64().expect("a number");
     assert!(kl(1) < kl(0), "{} and {}", kl(1), kl(0));
 }
 
 #[test]
-fn what_cannot_be_compared_is_said_before_anything_is_measured() {
+fn impossible_comparisons_are_refused_before_any_measurement() {
     let place = TempDir::new().expect("a folder");
     let error = fails(place.path(), &["owll", "--sparsity", "0.7"]);
     assert!(error.contains("owll") && error.contains("did you mean"), "{error}");

@@ -1,4 +1,4 @@
-//! Allocations in other tools' formats, and back.
+//! Export of allocations to other tools' formats, and import from them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ fn run(place: &Path, arguments: &[&str]) -> Vec<u8> {
     output.stdout
 }
 
-/// Returns a folder with the statistics of the bundled model in it.
+/// Returns a folder that contains the bundled model's statistics.
 fn place() -> TempDir {
     let place = TempDir::new().expect("a folder");
     let text = format!("{MODEL}/text/calibration.jsonl");
@@ -42,7 +42,7 @@ fn exported(place: &Path, script: &str, form: &str, more: &[&str]) -> PathBuf {
     file
 }
 
-/// Returns how many weights each linear loses in an allocation file.
+/// Returns the number of weights that each linear loses in an allocation file.
 fn pruned(file: &Path) -> Vec<(String, u64)> {
     let data: Value = serde_json::from_slice(&fs::read(file).expect("readable")).expect("JSON");
     let units = data["units"].as_array().expect("units").clone();
@@ -54,7 +54,7 @@ fn pruned(file: &Path) -> Vec<(String, u64)> {
 }
 
 #[test]
-fn what_is_exported_comes_back() {
+fn an_exported_allocation_comes_back() {
     let place = place();
     let place = place.path();
     for (script, forms) in [
@@ -69,7 +69,7 @@ fn what_is_exported_comes_back() {
             let back = place.join(format!("{script}-{form}.back.json"));
             let (from, to) = (file.as_str(), back.display().to_string());
             let mut arguments = vec!["import", from, "--model", MODEL, "-o", &to];
-            // What the file does not say has to be said.
+            // Values that the file does not contain have to be given.
             if *form == "evopress" {
                 arguments.extend(["--sparsity", "0.7"]);
             }
@@ -81,7 +81,7 @@ fn what_is_exported_comes_back() {
             assert_eq!(found.iter().map(|(_, pruned)| pruned).sum::<u64>(), total, "{script} {form}");
             for ((name, asked), (other, found)) in asked.iter().zip(&found) {
                 assert_eq!(name, other);
-                // EvoPress' levels are coarse; the others hold the ratio to a weight.
+                // EvoPress' levels are coarse; the other formats keep each ratio to within a weight.
                 let most = if *form == "evopress" { 400 } else { 1 };
                 assert!(asked.abs_diff(*found) <= most, "{script} {form} {name}: {asked} and {found}");
             }
@@ -117,7 +117,7 @@ fn an_allocation_file_is_pruned_and_measured_like_its_script() {
         let folder = place.join(out).display().to_string();
         let mut data: Value =
             serde_json::from_slice(&run(place, &[&["ppl", &folder][..], &measured].concat())).expect("JSON");
-        // The folders have other names.
+        // The folders have different names.
         data["context"].take();
         serde_json::to_vec(&data).expect("JSON")
     };
@@ -129,12 +129,12 @@ fn an_allocation_file_is_pruned_and_measured_like_its_script() {
         let data: Value = serde_json::from_slice(bytes).expect("JSON");
         data["perplexity"].as_f64().expect("a number")
     };
-    // The same masks; only the order of sums may differ.
+    // The masks are the same; only the order of sums may differ.
     assert!((perplexity(&in_memory) / perplexity(&by_script) - 1.0).abs() < 1e-5);
 }
 
 #[test]
-fn what_a_format_cannot_hold_is_refused() {
+fn allocations_that_a_format_cannot_hold_are_refused() {
     let place = place();
     let refused = |arguments: &[&str]| {
         let output = allot(place.path(), arguments);
@@ -164,7 +164,8 @@ fn what_a_format_cannot_hold_is_refused() {
     assert!(error.contains("torn.json"), "{error}");
 }
 
-/// Recipes as people write them, with what comes of each: a ratio for each of a block's linears, or words of the refusal.
+/// Recipes as people write them, each with its result: a ratio for each of a block's linears, or words of the
+/// refusal.
 #[test]
 fn recipes_of_other_forms_are_read_or_refused_for_a_reason() {
     let names = ["self_attn.q_proj", "mlp.down_proj"];
@@ -192,12 +193,12 @@ fn recipes_of_other_forms_are_read_or_refused_for_a_reason() {
         &recipe("WandaPruningModifier", &format!("{all}      mask_structure: \"0:0\"\n")),
         &of_linears(&[0.5; 4]),
     );
-    // Brackets that close at their key's indentation, with comments and quotes among them, and braces.
+    // Brackets that close at their key's indentation, with comments, quotes and braces inside.
     let bracket = "      targets: [\n      # all [of them\n        're:model.layers.0$',\n    \"model.layers.1\"\n      ]\n";
     gives(&recipe("SparseGPTModifier", bracket), &modules::Ratios::Blocks(vec![0.5; 2]));
     let flow = "a_stage: {\nb_modifiers: {\nM: {sparsity: [0.25, 0.75], targets: [\n'model.layers.0', model.layers.1\n]\n}\n}\n}\n";
     gives(flow, &modules::Ratios::Blocks(vec![0.25, 0.75]));
-    // Two modifiers share the linears out.
+    // Two modifiers cover different linears.
     let second = "    WandaPruningModifier:\n      sparsity: 0.25\n      targets: [\"re:.*mlp.down_proj\"]\n";
     let first = "      targets: [\"re:.*q_proj\"]\n";
     gives(&recipe("SparseGPTModifier", &format!("{first}{second}")), &of_linears(&[0.5, 0.25, 0.5, 0.25]));
@@ -210,7 +211,7 @@ fn recipes_of_other_forms_are_read_or_refused_for_a_reason() {
         &recipe("SparseGPTModifier", &format!("{first}{half}")),
         "no ratio for model.layers.1.mlp.down_proj",
     );
-    // What would become uniform, or lose its pattern, if it were passed over.
+    // Recipes that would become uniform, or lose their pattern, if something were ignored.
     refuses(
         &recipe("SparseGPTModifier", &format!("{all}      sparsity_profile: owl\n      owl_m: 5\n")),
         "`sparsity_profile`",
@@ -231,7 +232,7 @@ fn recipes_of_other_forms_are_read_or_refused_for_a_reason() {
     refuses(&format!("{named}{without}"), "MagnitudePruningModifier prunes, and has no `sparsity`");
 }
 
-/// An allocation of blocks of any sizes.
+/// An allocation of blocks of arbitrary sizes.
 fn allocations() -> impl Strategy<Value = (Vec<Unit>, Allocation)> {
     let block = (prop::collection::vec(64_u64..4000, 3), 0.05_f64..0.95);
     prop::collection::vec(block, 1..6).prop_map(|blocks| {
@@ -268,7 +269,7 @@ proptest! {
         let back = AllocationFile::read(&json).expect("a file").allocation();
         for (unit, other) in allocation.units.iter().zip(&back.units) {
             prop_assert_eq!((&unit.name, &unit.projections), (&other.name, &other.projections));
-            // A reader of JSON numbers may be off by the last bit.
+            // A JSON reader may change the last bit of a number.
             prop_assert!((unit.sparsity - other.sparsity).abs() < 1e-15);
         }
         let ratios = [
@@ -291,7 +292,7 @@ proptest! {
     }
 }
 
-/// The function that is exported is run by Python, where there is NumPy, and gives allot's ratios.
+/// Python runs the exported function, if it has NumPy; it must give allot's ratios.
 #[test]
 fn the_numpy_function_gives_the_same_ratios() {
     let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());

@@ -1,5 +1,5 @@
-//! What was measured with one thing is not mixed with what is measured with another: comparisons, searches and statistics say what
-//! changed, by name, and go no further.
+//! Results with different inputs are never mixed: comparisons, searches and statistics name the changed input
+//! and stop.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/tiny-stories-12l");
 
-/// A folder with a model and texts of its own.
+/// A folder with its own model and texts.
 struct Place(TempDir);
 
 impl Place {
@@ -63,7 +63,8 @@ impl Place {
         fs::write(&path, before).expect("the file as it was");
     }
 
-    /// Has the tokenizer begin no text with a special token any more, runs `check`, and puts the tokenizer back.
+    /// Stops the tokenizer from starting texts with a special token, runs `check`, and restores the
+    /// tokenizer.
     fn with_another_rule(&self, check: impl FnOnce()) {
         let path = self.path("model/tokenizer.json");
         let before = fs::read(&path).expect("a tokenizer");
@@ -90,7 +91,7 @@ impl Place {
 const SMALL: [&str; 8] = ["--length", "16", "--samples", "2", "--windows", "2", "--report-windows", "2"];
 
 #[test]
-fn comparison_of_something_else_is_refused_by_name() {
+fn a_comparison_with_changed_inputs_is_refused_by_name() {
     let place = Place::new();
     let compare = |more: &[&'static str]| {
         let mut arguments = vec!["compare", "model", "uniform", "-s", "0.6", "--texts", "model/text"];
@@ -103,7 +104,7 @@ fn comparison_of_something_else_is_refused_by_name() {
     let again = || compare(&[]);
     place.runs(&again());
     place.with("config.json", "1e-05", "1e-04", || place.refuses(&again(), &["`rms_norm_eps`", "0.0001"]));
-    // The version of another program that wrote the file changes no number.
+    // The version of another program that wrote the file does not change any number.
     place.with("config.json", "5.23.0", "5.24.0", || drop(place.runs(&again())));
     place.with_another_rule(|| place.refuses(&again(), &["reads a document of the", "tokenizer"]));
     place.with_another_weight(|| place.refuses(&again(), &["the fingerprint of the weights"]));
@@ -115,13 +116,13 @@ fn comparison_of_something_else_is_refused_by_name() {
     let at = longer.iter().position(|it| *it == "16").expect("a length");
     longer[at] = "32";
     place.refuses(&longer, &["windows of 32"]);
-    // What an earlier version left says less than has to be known.
+    // A file of an earlier version records less than is needed.
     fs::write(place.path("out/identity.json"), r#"[["the model model","a04"]]"#).expect("a file");
     place.refuses(&again(), &["the version of allot", "not written down"]);
 }
 
 #[test]
-fn search_goes_on_with_what_it_began_with_only() {
+fn a_search_resumes_only_with_its_own_inputs() {
     let place = Place::new();
     let mut begin = vec!["search", "model", "-s", "0.6", "--texts", "model/text", "--evaluations", "20"];
     begin.extend(SMALL);
@@ -146,7 +147,7 @@ fn search_goes_on_with_what_it_began_with_only() {
 }
 
 #[test]
-fn what_changed_is_refused_before_the_work_that_is_done_once() {
+fn changed_inputs_are_refused_before_the_one_off_work() {
     let place = Place::new();
     let mut begin = vec!["search", "model", "-s", "0.6", "--texts", "model/text", "--evaluations", "4"];
     begin.extend(SMALL);
@@ -164,7 +165,7 @@ fn what_changed_is_refused_before_the_work_that_is_done_once() {
 }
 
 #[test]
-fn what_a_text_begins_with_is_written_down() {
+fn special_tokens_of_a_text_are_recorded() {
     let place = Place::new();
     let compare =
         [&["compare", "model", "uniform", "-s", "0.6", "--texts", "model/text"][..], &SMALL].concat();
@@ -208,12 +209,12 @@ fn options_of_a_new_search_are_refused_beside_resume() {
         place.refuses(&["search", "--resume", "run", option, value], &["cannot be used with", option]);
     }
     place.refuses(&["search", "--resume", "run", "--no-gradients"], &["cannot be used with"]);
-    // Alone, it comes to the folder, which is not there.
+    // Alone, it gets as far as the folder, which does not exist.
     place.refuses(&["search", "--resume", "run", "--quiet"], &["is not a search's folder"]);
 }
 
 #[test]
-fn statistics_are_of_the_model_as_it_is() {
+fn statistics_belong_to_the_unchanged_model() {
     let place = Place::new();
     let text = ["--text", "model/text/calibration.jsonl", "--samples", "2", "--length", "16"];
     place.runs(&[&["stats", "model", "--out", "s.safetensors"], &text[..]].concat());
@@ -231,7 +232,7 @@ fn statistics_are_of_the_model_as_it_is() {
 }
 
 #[test]
-fn one_text_for_two_splits_is_said() {
+fn one_text_for_two_splits_is_noted() {
     let place = Place::new();
     let text = |name: &str| format!("model/text/{name}.jsonl");
     let (fitness, report) = (text("fitness"), text("report"));

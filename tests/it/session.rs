@@ -1,4 +1,4 @@
-//! The front door: what a session gives is what each step alone gives, in any order.
+//! The session: its results equal those of the single steps, in any order.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -50,7 +50,7 @@ fn statistics_are_collected_when_they_are_needed_and_stay() {
         let alone = session().allocate(&loaded, &at).expect("a value");
         assert_eq!(together, alone, "{text}: what was collected before changes the ratios");
     }
-    // Each is said once, however often it is used.
+    // Each note appears once, however often the statistic is used.
     assert_eq!(*notes.lock().expect("no test panics with it"), [Op::Gradient, Op::ReconstructionError]);
 }
 
@@ -96,7 +96,7 @@ fn masks_are_the_zeros_of_the_pruned_folder() {
 }
 
 #[test]
-fn what_is_not_there_is_said_by_its_kind() {
+fn errors_tell_the_kind_of_what_is_missing() {
     let unknown = LoadedScript::published("owll").expect_err("there is no such script");
     assert!(
         matches!(&unknown, SessionError::NoScript { similar, .. } if similar.contains(&"owl".to_owned()))

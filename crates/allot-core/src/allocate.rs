@@ -1,12 +1,12 @@
-//! Importances to an exact allocation: a [`Proposal`], the [`budget()`] it is moved onto, and the whole weights that realise it.
+//! Turns importances into an exact allocation: a [`Proposal`] is moved onto the [`budget()`] and rounded to whole weights.
 //!
-//! All but [`script`], which evaluates a script on a model first, and [`units()`] is arithmetic on vectors with one entry for
-//! each allocation unit, and knows no language, tensors or files:
+//! Except for [`script`], which first evaluates a script on a model, and [`units()`], everything here is arithmetic on vectors with
+//! one entry for each allocation unit, independent of language, tensors and files:
 //!
 //! 1. an allocator ([`scale`], [`rescale`], [`proportional`], [`ramp`], [`uniform`]) proposes sparsities;
 //! 2. [`budget()`] moves the proposal onto {parameter-weighted mean = target, lower <= sparsity <= upper};
 //! 3. [`round()`] turns the ratios into counts of weights, exactly `round(target * N)` of them in all;
-//!    [`Rows::allocation`] does so where each output channel has a ratio;
+//!    [`Rows::allocation`] does this where each output channel has a ratio;
 //! 4. an [`Allocation`] keeps ratios and counts together, to be printed, saved and pruned with.
 
 pub mod allocation;

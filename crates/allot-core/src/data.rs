@@ -1,4 +1,4 @@
-//! What a script is evaluated on: weights as they are stored, and per-channel statistics.
+//! The data that a script is evaluated on: weights as they are stored, and per-channel statistics.
 
 use std::borrow::Cow;
 
@@ -16,7 +16,7 @@ pub enum Values<'a> {
 }
 
 impl Values<'_> {
-    /// Returns how many numbers there are.
+    /// Returns the number of values.
     pub fn len(&self) -> usize {
         match self {
             Self::F32(values) => values.len(),
@@ -25,7 +25,7 @@ impl Values<'_> {
         }
     }
 
-    /// Returns whether there are none.
+    /// Returns whether there are no values.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -41,7 +41,7 @@ impl Values<'_> {
     /// Returns the number at `index`, widened exactly.
     ///
     /// # Panics
-    /// When `index` is out of bounds, as indexing a slice does.
+    /// Panics when `index` is out of bounds, as indexing a slice does.
     pub fn get(&self, index: usize) -> f32 {
         match self {
             Self::F32(values) => values[index],
@@ -51,7 +51,7 @@ impl Values<'_> {
     }
 }
 
-/// The seven kinds of projection that a terminal such as `query` tells apart, in `named_modules()` order of a LLaMA block.
+/// The seven kinds of projection that terminals such as `query` distinguish, in `named_modules()` order of a LLaMA block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ProjectionKind {
     /// Attention queries.
@@ -76,14 +76,14 @@ impl ProjectionKind {
         [Self::Query, Self::Key, Self::Value, Self::Out, Self::Gate, Self::Up, Self::Down];
 }
 
-/// One linear layer of a block, with what was collected at its input.
+/// One linear layer of a block, with its collected statistics.
 #[derive(Clone, Debug)]
 pub struct LinearData<'a> {
     /// The module's name, such as `model.layers.0.self_attn.q_proj`.
     pub name: String,
     /// The block it belongs to, from 0.
     pub block: usize,
-    /// The share of its parameters of each kind, in the order of [`ProjectionKind::ALL`]; a fused projection has several.
+    /// The share of its parameters of each kind, in the order of [`ProjectionKind::ALL`]; a fused projection has several kinds.
     pub kinds: [f64; 7],
     /// Output channels.
     pub rows: usize,
@@ -95,24 +95,24 @@ pub struct LinearData<'a> {
     pub second_moment: Option<Cow<'a, [f32]>>,
     /// The diagonal of the Hessian of the layer's output error, `[columns]`.
     pub hessian_diagonal: Option<Cow<'a, [f32]>>,
-    /// The root of the summed squared gradients, `[rows, columns]`.
+    /// The square root of the summed squared gradients, `[rows, columns]`.
     pub gradient: Option<Values<'a>>,
-    /// The least error of a linear reconstruction when half of each row is removed (LSA).
+    /// The smallest error of a linear reconstruction when half of each row is removed (LSA).
     pub reconstruction_error: Option<f64>,
-    /// What the loss rises by for each weight more that is pruned, at uniformly pruned models.
+    /// The rise of the loss for each further weight that is pruned, at uniformly pruned models.
     pub marginals: Vec<Marginal<'a>>,
 }
 
-/// What the loss rises by, to first order, for each weight more of a linear that is pruned, at a uniformly pruned model.
+/// The rise of the loss, to first order, for each further weight of a linear that is pruned, at a uniformly pruned model.
 #[derive(Clone, Debug)]
 pub struct Marginal<'a> {
     /// The model's sparsity.
     pub sparsity: f64,
-    /// The metric by whose scores it was pruned, as [`metric_name`](crate::interpret::marginal::metric_name) writes it.
+    /// The metric whose scores chose the pruned weights, as [`metric_name`](crate::interpret::marginal::metric_name) writes it.
     pub metric: Cow<'a, str>,
-    /// The marginal on each window of the text, `[windows]`, in nats a weight.
+    /// The marginal on each window of the text, `[windows]`, in nats for each weight.
     pub windows: Cow<'a, [f64]>,
-    /// The same at a higher sparsity, and that sparsity.
+    /// A higher sparsity, and the marginals there.
     pub beyond: Option<(f64, Cow<'a, [f64]>)>,
 }
 

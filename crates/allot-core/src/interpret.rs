@@ -1,8 +1,8 @@
-//! Typed programs on weights and statistics: the matrix stage, then the layer stage.
+//! Evaluates typed programs on weights and statistics: the matrix stage, then the layer stage.
 //!
-//! [`evaluate::evaluate`] is the way in. It splits expressions at their reductions ([`plan`]), reads the weights once for
-//! all reductions that can share a read ([`matrix`], on the chunks of [`vector`](crate::kernels::vector)), and computes what
-//! is left on vectors of one number for each unit ([`layer`]). What reductions gave can be kept (`cache`). `noise` tells signal
+//! The entry point is [`evaluate::evaluate`]. It splits expressions at their reductions ([`plan`]), reads the weights once for
+//! all reductions that can share a read ([`matrix`], on the chunks of [`vector`](crate::kernels::vector)), and computes the
+//! rest on vectors of one number for each unit ([`layer`]). Results of reductions can be kept (`cache`). `noise` tells signal
 //! from rounding.
 
 mod cache;

@@ -1,7 +1,7 @@
-//! Kernels: what is computed on plain slices of numbers, without a script.
+//! Kernels: computations on plain slices of numbers, without a script.
 //!
-//! [`vector`] works chunk by chunk, [`reduce`] and [`tally`] make one number of many, [`select`] finds the least of many, and
-//! [`spectral`] looks at whole matrices.
+//! [`vector`] works chunk by chunk, [`reduce`] and [`tally`] reduce many numbers to one, [`select`] finds the smallest of many, and
+//! [`spectral`] works on whole matrices.
 
 pub mod reduce;
 pub mod reduction;

@@ -1,9 +1,8 @@
-//! What evaluates a script on numbers in memory: [`kernels`] on plain slices, the [`data`] that scripts are evaluated on,
-//! their interpretation ([`interpret`]), and the allocation that it leads to ([`allocate`]).
+//! Evaluates scripts on numbers in memory: [`kernels`] on plain slices, the [`data`] that scripts are evaluated on, their
+//! interpretation ([`interpret`]), and the resulting allocation ([`allocate`]).
 //!
 //! Nothing here reads a file, maps memory, catches a signal or needs a tensor library. The feature `threads`, on by default,
-//! uses all cores; results do not depend on it. What a device other than the processor does in its own way stands behind
-//! [`interpret::matrix::Backend`].
+//! uses all cores; results do not depend on it. Devices other than the processor implement [`interpret::matrix::Backend`].
 
 pub mod allocate;
 pub mod data;

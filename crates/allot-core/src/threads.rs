@@ -1,13 +1,13 @@
-//! Work on all cores with the feature `threads`, and on the calling thread without it.
+//! Runs work on all cores with the feature `threads`, and on the calling thread without it.
 //!
-//! Whatever is returned is in the order of what was given, so results do not depend on the number of threads.
+//! Results are in the order of their items, so they do not depend on the number of threads.
 
 use std::cmp::Ordering;
 
 #[cfg(feature = "threads")]
 use rayon::prelude::*;
 
-/// Returns how many threads there are.
+/// Returns the number of threads.
 pub(crate) fn count() -> usize {
     #[cfg(feature = "threads")]
     return rayon::current_num_threads();
@@ -15,7 +15,7 @@ pub(crate) fn count() -> usize {
     1
 }
 
-/// Returns a function of each item, in order.
+/// Returns the value of a function for each item, in order.
 pub(crate) fn map<T: Sync, R: Send>(items: &[T], function: impl Fn(&T) -> R + Sync + Send) -> Vec<R> {
     #[cfg(feature = "threads")]
     return items.par_iter().map(function).collect();
@@ -23,7 +23,7 @@ pub(crate) fn map<T: Sync, R: Send>(items: &[T], function: impl Fn(&T) -> R + Sy
     items.iter().map(function).collect()
 }
 
-/// Returns a function of each number below `count`, in order.
+/// Returns the value of a function for each number below `count`, in order.
 pub(crate) fn map_range<R: Send>(count: usize, function: impl Fn(usize) -> R + Sync + Send) -> Vec<R> {
     #[cfg(feature = "threads")]
     return (0..count).into_par_iter().map(function).collect();
@@ -31,7 +31,7 @@ pub(crate) fn map_range<R: Send>(count: usize, function: impl Fn(usize) -> R + S
     (0..count).map(function).collect()
 }
 
-/// Returns a function of each piece of `size` items, the last of which may be shorter, in order.
+/// Returns the value of a function for each piece of `size` items, in order; the last piece may be shorter.
 pub(crate) fn map_chunks<T: Sync, R: Send>(
     items: &[T],
     size: usize,
@@ -51,7 +51,7 @@ pub(crate) fn for_each<T: Send>(items: Vec<T>, function: impl Fn(T) + Sync + Sen
     items.into_iter().for_each(function);
 }
 
-/// Calls a function on each piece of `size` items, the last of which may be shorter, with its place among the pieces.
+/// Calls a function on each piece of `size` items, with its place among the pieces; the last piece may be shorter.
 pub(crate) fn for_each_chunk_mut<T: Send>(
     items: &mut [T],
     size: usize,
@@ -63,7 +63,7 @@ pub(crate) fn for_each_chunk_mut<T: Send>(
     items.chunks_mut(size).enumerate().for_each(|(place, piece)| function(place, piece));
 }
 
-/// Folds items into parts, as many as there is use for, and merges those: for what depends on no order, such as counts.
+/// Folds items into parts, in parallel, and merges the parts. The result must not depend on the order, as with counts.
 pub(crate) fn fold_unordered<I: Sync, T: Send>(
     items: &[I],
     empty: impl Fn() -> T + Sync + Send,
@@ -80,7 +80,7 @@ pub(crate) fn fold_unordered<I: Sync, T: Send>(
     }
 }
 
-/// Sorts items, equal ones in any order.
+/// Sorts items; equal ones may be in any order.
 pub(crate) fn sort_by<T: Send>(items: &mut [T], compare: impl Fn(&T, &T) -> Ordering + Sync) {
     #[cfg(feature = "threads")]
     items.par_sort_unstable_by(compare);
@@ -88,7 +88,7 @@ pub(crate) fn sort_by<T: Send>(items: &mut [T], compare: impl Fn(&T, &T) -> Orde
     items.sort_unstable_by(compare);
 }
 
-/// Sorts items by a key, those of equal keys in any order.
+/// Sorts items by a key; those with equal keys may be in any order.
 pub(crate) fn sort_by_key<T: Send, K: Ord>(items: &mut [T], key: impl Fn(&T) -> K + Sync) {
     #[cfg(feature = "threads")]
     items.par_sort_unstable_by_key(key);

@@ -1,7 +1,7 @@
 //! The normal form of a program, and the hash that names it.
 //!
 //! Numbers fold, identities that hold exactly are applied, and the operands of commutative operators are sorted; so
-//! formulas that differ in nothing but their spelling share one hash.
+//! formulas that differ only in spelling share one hash.
 
 use sha2::{Digest, Sha256};
 
@@ -35,7 +35,7 @@ pub fn script(script: &Script) -> Script {
 pub fn expr(given: &Expr) -> Expr {
     let normal = given.map_operands(|operand| Ok(expr(operand)));
     let mut current = normal.unwrap_or_else(|_| given.clone());
-    // Each step makes the expression smaller or moves it down a fixed order, so this ends.
+    // Each step makes the expression smaller or moves it down a fixed order, so the loop ends.
     while let Some(next) = step(&current) {
         current = next;
     }
@@ -51,7 +51,7 @@ pub fn hash(of: &Script) -> String {
     Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Returns what one rule makes of an expression whose operands are in normal form; `None` when none applies.
+/// Applies one rule to an expression whose operands are in normal form; `None` when no rule applies.
 fn step(expr: &Expr) -> Option<Expr> {
     let op = expr.op()?;
     if !matches!(op, Op::Elementwise(_)) {

@@ -1,6 +1,6 @@
-//! Syntax tree to typed program: names, arguments, types, and what holds of a script as a whole.
+//! Turns a syntax tree into a typed program: checks names, arguments, types and the script as a whole.
 //!
-//! Every mistake is reported that does not follow from another: what depends on something already wrong stays silent.
+//! Every mistake is reported unless it follows from another one.
 
 mod arguments;
 mod checker;
@@ -19,13 +19,12 @@ use checker::Checker;
 
 pub use checker::{CheckOptions, MAX_PROBLEMS};
 
-/// A checked script and what there is to say of it.
+/// A checked script and its problems.
 #[derive(Clone, Debug)]
 pub struct Checked {
     /// The script; `None` when it has an error.
     pub script: Option<Script>,
-    /// Errors and warnings, in the order in which they stand in the text, at most [`MAX_PROBLEMS`] and one that says
-    /// so.
+    /// Errors and warnings in the order of the text: at most [`MAX_PROBLEMS`], and one that says there are more.
     pub problems: Vec<Problem>,
 }
 

@@ -1,4 +1,4 @@
-//! Diagnostics: what a person or a program is told about a mistake.
+//! Diagnostics: messages about mistakes, for people and for programs.
 
 use super::edit::Edit;
 use super::span::{Span, line_and_column};
@@ -8,22 +8,22 @@ use super::span::{Span, line_and_column};
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// The script has no meaning.
+    /// The script is invalid.
     Error,
-    /// The script has a meaning, but perhaps not the intended one.
+    /// The script is valid, but perhaps does not mean what its author intended.
     Warning,
 }
 
-/// A piece of the script and what is said of it.
+/// A note about a piece of the script.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Label {
     /// The piece.
     pub span: Span,
-    /// What is said of it; may be empty.
+    /// The note; may be empty.
     pub text: String,
 }
 
-/// A message about a script, with the places it speaks of.
+/// A message about a script, with the places it refers to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
     /// How serious it is.
@@ -34,9 +34,9 @@ pub struct Diagnostic {
     pub message: String,
     /// The places; the first is the main one.
     pub labels: Vec<Label>,
-    /// What to do, a line each.
+    /// What to do, one line for each hint.
     pub help: Vec<String>,
-    /// The change that certainly mends it, where there is one.
+    /// The edit that certainly fixes it, if there is one.
     pub edit: Option<Edit>,
 }
 
@@ -70,12 +70,12 @@ impl Diagnostic {
         self
     }
 
-    /// Returns where the diagnostic's main label begins, or the script's beginning.
+    /// Returns the first byte of the main label, or 0 without labels.
     pub fn start(&self) -> usize {
         self.labels.first().map_or(0, |label| label.span.start)
     }
 
-    /// Returns the diagnostic as data for `--format json`, lines and columns counted from 1.
+    /// Returns the diagnostic as data for `--format json`, with lines and columns counted from 1.
     pub fn to_data(&self, file: &str, source: &str) -> DiagnosticData {
         let place = |span: Span| {
             let (line, column) = line_and_column(source, span.start);
@@ -117,19 +117,19 @@ pub struct DiagnosticData {
     pub labels: Vec<LabelData>,
     /// What to do.
     pub help: Vec<String>,
-    /// The change that certainly mends it, as `allot check --fix` makes it.
+    /// The edit that certainly fixes it, as `allot check --fix` applies it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub edit: Option<EditData>,
 }
 
-/// A change as data: the range, and the text in its place.
+/// An edit as data: the range, and the text that replaces it.
 #[derive(Clone, Debug, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct EditData {
     /// The range that is replaced.
     #[serde(flatten)]
     pub place: Place,
-    /// What replaces it.
+    /// The text that replaces it.
     pub text: String,
 }
 
@@ -140,7 +140,7 @@ pub struct LabelData {
     /// Where it points.
     #[serde(flatten)]
     pub place: Place,
-    /// What is said there.
+    /// The note; may be empty.
     pub text: String,
 }
 

@@ -1,4 +1,4 @@
-//! Where two scripts differ: their units, their metrics, and the smallest parts of their formulas that are not the same.
+//! Finds where two scripts differ: their units, their metrics, and the smallest differing parts of their formulas.
 
 use super::canonical;
 use super::print;
@@ -24,13 +24,13 @@ pub enum Part {
 pub struct Difference {
     /// The part of the scripts.
     pub part: Part,
-    /// What the first has there, as text.
+    /// The first script's text there.
     pub first: String,
-    /// What the second has.
+    /// The second script's text there.
     pub second: String,
 }
 
-/// Returns where two scripts differ: in their units, of which a block is the default, in their metrics, and in their allocations.
+/// Returns where two scripts differ in their units (by default blocks), their metrics and their allocations.
 pub fn scripts(first: &Script, second: &Script) -> Vec<Difference> {
     let mut found = Vec::new();
     let units = [first.unit, second.unit].map(Option::unwrap_or_default);
@@ -57,15 +57,14 @@ pub fn scripts(first: &Script, second: &Script) -> Vec<Difference> {
     found
 }
 
-/// Returns what tells a metric from others: what it compares weights in, and its normal form.
+/// Returns what identifies a metric: the group in which it compares weights, and its normal form.
 fn normal(metric: &Metric) -> (Group, Expr) {
     (metric.per, canonical::expr(&metric.score))
 }
 
-/// Returns where two formulas differ in their normal forms, from left to right; nothing when they are one formula.
+/// Returns where two formulas differ in their normal forms, from left to right; nothing when they are the same formula.
 ///
-/// Calls of one operator are looked into, other parameters being a difference of their own; what differs otherwise is one difference
-/// as a whole.
+/// Two calls of the same operator are compared parameter by parameter and operand by operand; any other pair is one difference.
 pub fn differences(first: &Expr, second: &Expr) -> Vec<Difference> {
     let mut found = Vec::new();
     collect(&canonical::expr(first), &canonical::expr(second), &mut found);
@@ -82,7 +81,7 @@ fn collect(first: &Expr, second: &Expr, found: &mut Vec<Difference>) {
         && operands > 0
         && operands == second.operands().len()
     {
-        // Other parameters are a difference of the call alone.
+        // Different parameters are a difference of the call without its operands.
         if first.parameters() != second.parameters() {
             found.push(Difference { part: Part::Allocation, first: head(first), second: head(second) });
         }
@@ -150,7 +149,7 @@ mod tests {
             let parts: Vec<Part> = scripts(&plain, &read(text)).iter().map(|it| it.part).collect();
             assert_eq!(parts, [part], "{text}");
         }
-        // A block is the default, and the order of factors is not the formula.
+        // A block is the default unit, and the order of factors does not matter.
         assert_eq!(scripts(&plain, &read("unit block\nmean(score) |> scale")), []);
         let metrics = [
             "metric abs(weight) * input_norm",

@@ -1,17 +1,17 @@
-//! Changes to a script's text.
+//! Edits of a script's text.
 
 use super::span::Span;
 
-/// A piece of a script, and the text that belongs in its place.
+/// A piece of a script, and the text that replaces it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Edit {
     /// The piece.
     pub span: Span,
-    /// The text.
+    /// The text that replaces it.
     pub text: String,
 }
 
-/// Applies changes that do not overlap, from the last to the first; of two that do, the first one counts.
+/// Applies edits to a text; of two that overlap, only the first is applied, and one outside the text is skipped.
 pub fn apply(source: &str, mut edits: Vec<Edit>) -> String {
     edits.sort_by_key(|edit| (edit.span.start, edit.span.end));
     let mut out = String::with_capacity(source.len());

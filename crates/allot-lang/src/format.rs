@@ -1,20 +1,20 @@
-//! The formatter: one layout for all scripts, every comment kept.
+//! The formatter: one layout for all scripts, which keeps every comment.
 //!
-//! A pipeline goes on one line where it fits and was written so, else each stage on a line of its own with `|>` in front.
-//! A comment inside parentheses moves to a line before the stage or statement that it stands in.
+//! A pipeline that was written on one line and fits stays there; otherwise each stage gets its own line with `|>` in front.
+//! A comment inside parentheses moves to a line before the stage or statement that contains it.
 
 use super::problem::Problem;
 use super::span::Span;
 use super::syntax::{self, Argument, Node, NodeKind, Stage, StageKind, Statement, StatementKind};
 
-/// The width that lines are broken to.
+/// The width at which lines are broken, in columns.
 const WIDTH: usize = 88;
 const INDENT: usize = 4;
 
 /// Returns a script in the standard layout.
 ///
 /// # Errors
-/// Returns the problems when the script does not parse. Its types are not looked at.
+/// Returns the problems when the script does not parse. Types are not checked.
 pub fn format(source: &str) -> Result<String, Vec<Problem>> {
     let (tree, problems) = syntax::parse(source);
     if !problems.is_empty() {
@@ -29,15 +29,15 @@ pub fn format(source: &str) -> Result<String, Vec<Problem>> {
     Ok(writer.out)
 }
 
-/// A comment and what is known of its place.
+/// A comment and its position.
 #[derive(Clone, Copy)]
 struct Comment {
     span: Span,
-    /// Whether something else stands before it on its line.
+    /// Whether code precedes it on its line.
     trailing: bool,
 }
 
-/// Returns all comments; there are no strings, so `#` always begins one.
+/// Returns all comments; scripts have no strings, so `#` always begins one.
 fn comments(source: &str) -> Vec<Comment> {
     let mut found = Vec::new();
     let mut start = 0;
@@ -54,9 +54,9 @@ fn comments(source: &str) -> Vec<Comment> {
     found
 }
 
-/// A statement's first line, or a stage: the comments that stand in it and before it come first.
+/// A statement's first line, or a stage; the comments inside and before it are written first.
 struct Part {
-    /// Where in the source it ends.
+    /// Its end in the source.
     end: usize,
     text: String,
 }
@@ -66,12 +66,12 @@ struct Writer<'a> {
     /// The comments that are not written yet.
     comments: &'a [Comment],
     out: String,
-    /// Where in the source what was last written ends.
+    /// The end in the source of what was written last.
     last: usize,
 }
 
 impl<'a> Writer<'a> {
-    /// Keeps a blank line between what was last written and what begins at `start`.
+    /// Writes a blank line if the source has one between what was written last and `start`.
     fn blank_line(&mut self, start: usize) {
         let between = self.source.get(self.last..start).unwrap_or_default();
         let lines = between.replace("\r\n", "\n").replace('\r', "\n").matches('\n').count();
@@ -99,7 +99,7 @@ impl<'a> Writer<'a> {
     fn statement(&mut self, statement: &Statement) {
         self.comments_before(statement.span.start);
         let (parts, broken) = self.parts(statement);
-        // What comes before the statement's first line: comments from inside that line.
+        // Comments from inside the statement's first line come before it.
         let first_end = parts.first().map_or(statement.span.end, |part| part.end);
         let inside = self.take_comments(first_end);
         let first = inside.first().map_or(statement.span.start, |comment| comment.span.start);
@@ -121,7 +121,7 @@ impl<'a> Writer<'a> {
         self.out.push('\n');
     }
 
-    /// Returns what a statement is written in, and whether its stages stand on lines of their own.
+    /// Returns the parts of a statement, and whether each stage gets its own line.
     fn parts(&self, statement: &Statement) -> (Vec<Part>, bool) {
         let (prefix, value) = match &statement.kind {
             StatementKind::Metric { options, score, .. } => match options[..] {
@@ -157,7 +157,7 @@ impl<'a> Writer<'a> {
         (parts, broken)
     }
 
-    /// Writes what stands between a part that ends at `previous` and the next one, which ends at `end`.
+    /// Writes the comments and the line break between a part that ends at `previous` and the next one, which ends at `end`.
     fn between(&mut self, previous: usize, end: usize, broken: bool) {
         let mut own_lines = Vec::new();
         for comment in self.take_comments(end) {
@@ -209,7 +209,7 @@ impl<'a> Writer<'a> {
         flat.join(", ")
     }
 
-    /// Returns an argument on one line, or broken where `indent` is given.
+    /// Returns an argument on one line, or broken over lines if `indent` is given.
     fn argument(&self, argument: &Argument, indent: Option<usize>) -> String {
         let name = argument.name.as_ref().map_or(String::new(), |name| format!("{} = ", name.text));
         let value = match indent {
@@ -261,7 +261,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Returns an expression, broken over lines where it does not fit behind the `used` columns of its first line.
+    /// Returns an expression, broken over lines if it does not fit after the `used` columns of its first line.
     fn layout(&self, node: &Node, indent: usize, used: usize) -> String {
         let flat = self.flat(node);
         if used + flat.len() <= WIDTH {
@@ -291,7 +291,7 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// Returns what stands in parentheses, without further parentheses right around it.
+/// Returns a node without the parentheses around it.
 fn single(node: &Node) -> &Node {
     match &node.kind {
         NodeKind::Group(inner) => single(inner),

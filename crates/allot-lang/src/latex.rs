@@ -1,4 +1,4 @@
-//! Typed program to LaTeX, for papers.
+//! Converts typed programs to LaTeX, for papers.
 
 use super::number::number;
 use super::ops::{self, Notation, Op, ParameterValue};
@@ -12,10 +12,10 @@ pub fn script(script: &Script) -> String {
     format!("\\begin{{align*}}\n{}\n\\end{{align*}}\n", lines.join(" \\\\\n"))
 }
 
-/// Returns the equations of a script, each as the LaTeX of its two sides: the metric's, the importance's, the allocation's.
+/// Returns the equations of a script's metric, importance and allocation, each as the LaTeX of its two sides.
 ///
-/// What has more than `most` operators and constants is written in parts `u_1`, `u_2`, ..., each with an equation before the first one
-/// that uses it. An importance that is no more than a number, or that there is none of, has no equation of its own.
+/// An operand with more than `most` operators and constants is split off as a part `u_1`, `u_2`, ..., whose equation comes before the
+/// first one that uses it. An importance that is only a number has no equation of its own.
 pub fn equations(script: &Script, most: usize) -> Vec<(String, String)> {
     let mut equations = Vec::new();
     let mut parts = Parts { most, written: 0, equations: Vec::new() };
@@ -44,22 +44,21 @@ pub fn expr(expr: &Expr) -> String {
     Parts { most: usize::MAX, written: 0, equations: Vec::new() }.whole(expr)
 }
 
-/// What is written as an equation of its own, because it is too long to stand in another one.
+/// The parts that get their own equations because they are too long to stand in another one.
 struct Parts {
-    /// How many operators and constants may stand in one equation, but for one operator more.
+    /// The largest number of operators and constants in an operand that is written in place.
     most: usize,
     written: usize,
     equations: Vec<(String, String)>,
 }
 
 impl Parts {
-    /// Returns an expression that nothing stands beside.
+    /// Returns an expression that stands alone.
     fn whole(&mut self, expr: &Expr) -> String {
         self.bare(expr).text
     }
 
-    /// Returns an operand that stands where only what binds at least as tightly as `least` goes without parentheses; or the name of
-    /// its part, if it is long.
+    /// Returns an operand, in parentheses if it binds less tightly than `least`, or the name of its part if it is long; and its size.
     fn operand(&mut self, expr: &Expr, least: u8) -> (String, usize) {
         let Bare { binding, text, size } = self.bare(expr);
         if size > self.most {
@@ -83,7 +82,7 @@ impl Parts {
                 };
                 Bare { binding, text, size: 1 }
             }
-            // What DSA's engine does to numbers it cannot use is no part of the formula.
+            // The replacement of NaN and infinity by DSA's engine is not part of the formula.
             ExprKind::Call { op: Op::DsaSanitize, operands, .. } => match operands.first() {
                 Some(operand) => self.bare(operand),
                 None => Bare { binding: ATOM, text: String::new(), size: 0 },
@@ -109,27 +108,27 @@ struct Bare {
     /// How tightly it binds.
     binding: u8,
     text: String,
-    /// The number of operators and constants in it, a part counting as one.
+    /// The number of operators and constants in it, with a part counted as one.
     size: usize,
 }
 
-/// What needs no parentheses anywhere.
+/// The binding of an expression that never needs parentheses.
 const ATOM: u8 = ops::POWER + 1;
 
 /// Returns how tightly an operator's LaTeX binds, and how tightly its first and its other operands must bind to go
 /// without parentheses.
 fn binding(op: Op) -> (u8, u8, u8) {
     match op {
-        // A fraction's bar holds together what stands above and below it, an exponent's place what stands there.
+        // A fraction bar delimits both of its operands, and an exponent is delimited by its position.
         Op::Divide | Op::Reciprocal | Op::StableRank => (ops::POWER, 0, 0),
         Op::Power => (ops::POWER, ATOM, 0),
         Op::Square | Op::DsaGram => (ops::POWER, ATOM, ATOM),
         Op::Less | Op::LessEqual | Op::Greater | Op::GreaterEqual => (ATOM, ops::SUM, ops::SUM),
-        // These reach as far to the right as a term goes.
+        // These apply to a whole term on their right.
         Op::Negate | Op::Sum => (ops::SUM, ops::PRODUCT, ops::PRODUCT),
         Op::Entropy => (ops::SUM, ops::POWER, ops::POWER),
         Op::L1 | Op::Where => (ops::SUM, 0, 0),
-        // Bars and roots are parentheses of their own.
+        // Bars and roots act as parentheses.
         Op::Absolute | Op::SquareRoot | Op::L2 | Op::SpectralNorm => (ATOM, 0, 0),
         Op::HessianDiagonal => (ops::POWER, 0, 0),
         _ => match op.info().notation {

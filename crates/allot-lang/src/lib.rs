@@ -1,8 +1,8 @@
-//! The language: text to typed program and back.
+//! The language: turns text into typed programs and back.
 //!
 //! A script goes through four stages, each a file: [`syntax`] turns text into a syntax tree with spans, [`check`] turns
 //! the tree into a typed [`program`], [`print`](mod@print) turns a program back into text, and [`canonical`] gives a
-//! program the normal form whose hash names it. All of them read one table of operators, [`ops`]. Nothing here knows
+//! program the normal form whose hash names it. All of them read one table of operators, [`ops`]. The crate does not depend on
 //! tensors, files or models.
 
 pub mod canonical;

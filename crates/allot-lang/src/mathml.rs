@@ -1,7 +1,7 @@
-//! The LaTeX of formulas as MathML, which browsers typeset without a network.
+//! Converts the LaTeX of formulas to MathML, which browsers typeset without a network.
 //!
-//! It reads the part of LaTeX that the catalogue's templates use (`tests/it/lang/mathml.rs` converts all of them), so that a
-//! formula's look is still written once, in its operators' rows.
+//! It reads the part of LaTeX that the catalogue's templates use (`tests/it/lang/mathml.rs` converts all of them), so the
+//! notation of an operator is still written once, in its row.
 
 use std::iter::Peekable;
 use std::str::Chars;
@@ -17,10 +17,10 @@ const FUNCTIONS: [&str; 12] =
 /// Commands that stand for an operator.
 const OPERATORS: [(&str, &str); 5] = [("cdot", "·"), ("le", "≤"), ("ge", "≥"), ("sum", "∑"), ("prod", "∏")];
 
-/// What opens a group that ends with its counterpart, as LaTeX has it without `\left`.
+/// Brackets that open a group without `\left`, with the markup of both sides.
 const FENCES: [(char, &str, &str); 2] = [('(', "(", ")"), ('[', "[", "]")];
 
-/// Returns LaTeX of math mode as a `math` element on a line of its own, with the LaTeX as its text for those who cannot see it.
+/// Returns math-mode LaTeX as a `math` element that is displayed as a block, with the LaTeX as its alternative text.
 ///
 /// Returns `None` for LaTeX beyond what the catalogue's templates use.
 pub fn mathml(latex: &str) -> Option<String> {
@@ -36,7 +36,7 @@ enum End {
     Brace,
     /// A closing parenthesis or bracket.
     Fence(char),
-    /// `\right`, whose delimiter is read by who began the group.
+    /// `\right`; the code that opened the group reads the delimiter.
     Right,
     /// `\Bigr`, likewise.
     BigRight,
@@ -54,15 +54,15 @@ enum CellEnd {
     Cases,
 }
 
-/// What decides how close two elements stand.
+/// The kind of an element, which decides the space beside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Plain,
     /// A function's name, which acts on what follows.
     Function,
-    /// In delimiters of its own.
+    /// A group in its own delimiters.
     Fenced,
-    /// A sign between two others.
+    /// A sign between two elements.
     Sign,
 }
 
@@ -124,7 +124,7 @@ impl Reader<'_> {
                         None => row.push(self.named(&command)?),
                     }
                 }
-                // A sign of its operand, and not one between two.
+                // The sign of one operand, not between two.
                 '-' if row.last().is_none_or(|before| before.kind == Kind::Sign) => {
                     row.push(Atom::plain("<mo form=\"prefix\">−</mo>".to_owned()));
                 }
@@ -133,7 +133,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Reads what a character that is no command begins.
+    /// Reads the element that begins with a character other than a backslash.
     fn simple(&mut self, character: char) -> Option<Atom> {
         if let Some((_, open, close)) = FENCES.iter().find(|fence| fence.0 == character) {
             let inner = self.row(End::Fence(close.chars().next()?))?;
@@ -155,10 +155,10 @@ impl Reader<'_> {
         }))
     }
 
-    /// Reads what a command stands for.
+    /// Reads the element that a command stands for.
     fn named(&mut self, command: &str) -> Option<Atom> {
         if let Some((_, letter)) = IDENTIFIERS.iter().find(|(name, _)| *name == command) {
-            // An identifier of one letter is slanted, and capital Greek letters are upright in mathematics.
+            // MathML slants an identifier of one letter, but capital Greek letters are upright in mathematics.
             let upright = if letter.chars().all(char::is_uppercase) { " mathvariant=\"normal\"" } else { "" };
             return Some(Atom::plain(format!("<mi{upright}>{letter}</mi>")));
         }
@@ -210,7 +210,7 @@ impl Reader<'_> {
         Some(format!("<mrow><mo>{{</mo><mtable class=\"cases\">{table}</mtr></mtable></mrow>"))
     }
 
-    /// Reads the name of a command, whose backslash is read.
+    /// Reads the name of a command, after its backslash.
     fn command(&mut self) -> Option<String> {
         let mut name = String::new();
         while let Some(letter) = self.rest.next_if(char::is_ascii_alphabetic) {
@@ -249,7 +249,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Reads what stands beside `\left` or `\right`.
+    /// Reads the delimiter after `\left` or `\right`.
     fn delimiter(&mut self) -> Option<&'static str> {
         match self.rest.next()? {
             '(' => Some("("),
@@ -268,7 +268,7 @@ fn element(name: &str, content: &str) -> String {
     format!("<{name}>{}</{name}>", escaped(content))
 }
 
-/// Returns elements as one, with what joins a function to its argument between them.
+/// Returns elements as one, with a mark of application between a function and its argument.
 fn grouped(row: Vec<Atom>) -> String {
     let alone = row.len() == 1;
     let inner = joined(row);
@@ -295,7 +295,7 @@ fn fenced(open: &str, inner: Vec<Atom>, close: &str) -> Atom {
     let delimiter = |side: &str, form: &str| match side {
         "" => String::new(),
         "(" | ")" | "[" | "]" => element("mo", side),
-        // Bars are the same on both sides, so a browser cannot tell.
+        // Bars are the same on both sides, so a browser cannot tell which side it is.
         bars => format!("<mo stretchy=\"true\" form=\"{form}\">{bars}</mo>"),
     };
     let markup =
@@ -319,7 +319,7 @@ fn attach(base: &mut Atom, kind: char, script: &str) -> Option<()> {
     Some(())
 }
 
-/// Returns text that is safe between tags and in attributes; what XML 1.0 cannot hold becomes U+FFFD.
+/// Returns text that is safe between tags and in attributes; a character that XML 1.0 forbids becomes U+FFFD.
 pub fn escaped(content: &str) -> String {
     let mut safe = String::with_capacity(content.len());
     for character in content.chars() {

@@ -1,4 +1,4 @@
-//! How numbers are written.
+//! Formats numbers.
 
 /// Returns a number as it is written in scripts: the shortest decimal that reads back as the same value.
 pub fn number(value: f64) -> String {

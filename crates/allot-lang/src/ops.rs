@@ -1,7 +1,7 @@
 //! The catalogue of operators: the one table that parser, checker, printer, documentation and search read.
 //!
-//! [`CATALOGUE`] holds a row for each operator; its rows stand in `ops/catalogue.rs`, by class, and make an enum for each class as
-//! well. Each back end is one exhaustive `match` on the enum of a class, so the compiler names what a new row still needs.
+//! [`CATALOGUE`] holds one row for each operator. The rows are in `ops/catalogue.rs`, by class, and also generate one enum for each
+//! class. Each back end is one exhaustive `match` on such an enum, so the compiler reports what a new row still needs.
 
 mod catalogue;
 mod class;

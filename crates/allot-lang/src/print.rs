@@ -1,10 +1,10 @@
-//! Typed program to text: `parse(print(program)) == program`, always.
+//! Converts typed programs to text: `parse(print(program)) == program`, always.
 
 use super::number::number;
 use super::ops::{self, Class, Notation, Op, Parameter, ParameterValue};
 use super::program::{Expr, ExprKind, Script};
 
-/// Returns a script's text, one statement a line, with a new line at its end.
+/// Returns a script's text, one statement on each line, with a new line at its end.
 pub fn script(script: &Script) -> String {
     let mut text = String::new();
     if let Some(metric) = &script.metric {
@@ -37,7 +37,7 @@ fn pipeline(allocation: &Expr) -> String {
     }
 }
 
-/// Writes an expression where only what binds at least as tightly as `precedence` may stand without parentheses.
+/// Writes an expression, in parentheses if it binds less tightly than `precedence`.
 fn write(expr: &Expr, precedence: u8, out: &mut String) {
     match expr.kind() {
         ExprKind::Number(value) => {
@@ -86,13 +86,13 @@ fn call(op: Op, operands: &[Expr], parameters: &[ParameterValue]) -> String {
             .map(|(parameter, setting)| format!("{} = {setting}", parameter.name)),
     );
     match arguments.is_empty() && !row.operands.is_empty() {
-        // A stage of a pipeline, whose operand stands before it.
+        // A stage of a pipeline, whose operand precedes it.
         true => row.name.to_owned(),
         false => format!("{}({})", row.name, arguments.join(", ")),
     }
 }
 
-/// Returns whether a parameter is written: one at its default is silent, but an allocator's always speaks.
+/// Returns whether a parameter is written: defaults are left out, except those of allocators.
 pub(super) fn is_shown(class: Class, parameter: &Parameter, setting: ParameterValue) -> bool {
     matches!(class, Class::Allocator(_)) || parameter.default != Some(setting)
 }

@@ -1,4 +1,4 @@
-//! Mistakes in scripts, as values; `problem/words.rs` is the one place where they are put into words.
+//! Mistakes in scripts, as values. Only `problem/words.rs` puts them into words.
 
 mod edit;
 mod hole;
@@ -14,43 +14,43 @@ pub use hole::{Fit, ValuePlace, Wanted};
 #[derive(Clone, Debug, PartialEq)]
 #[expect(missing_docs, reason = "each variant's line says what its fields hold")]
 pub enum Problem {
-    /// The script is longer than any that is read.
+    /// The script is longer than the limit.
     TooLong { bytes: usize },
     /// The script is not UTF-8.
     NotText { at: usize },
-    /// Something nests deeper than any tree that is built.
+    /// An expression nests deeper than the limit.
     TooDeep { span: Span },
-    /// Bindings written out make a formula larger than any that is built.
+    /// A formula with its bindings written out is larger than the limit.
     TooLarge { span: Span },
-    /// A token stands where none like it can.
+    /// An unexpected token, with what was expected.
     Syntax { span: Span, found: String, expected: Vec<&'static str>, help: Option<String> },
-    /// A character that scripts are not written with.
+    /// A character that scripts cannot contain.
     UnknownCharacter { character: char, span: Span },
     /// A name with letters of another alphabet.
     UnknownLetter { name: String, span: Span },
-    /// Something that begins like a number and is none.
+    /// A token that begins like a number but is not one.
     NotANumber { text: String, span: Span },
     /// A parenthesis is never closed.
     UnclosedParenthesis { span: Span },
-    /// A parenthesis closes nothing.
+    /// A closing parenthesis has no opening one.
     UnexpectedParenthesis { span: Span },
-    /// A number leaves the range of f64.
+    /// A number is too large for f64.
     NumberTooLarge { span: Span },
-    /// An operator of other languages.
+    /// An operator of another language.
     NotInLanguage { symbol: String, span: Span },
     /// Two comparisons in a row.
     ChainedComparison { first: Span, second: Span, span: Span },
     /// A script without a statement.
     Empty,
-    /// A script without a value or a metric, and what it binds last.
+    /// A script with neither a value nor a metric, and its last binding.
     NoValue { at: Span, last_binding: Option<(String, Type)> },
-    /// A value that is not the last statement; what follows may begin with a sign.
+    /// A value that is not the last statement, and whether the next one begins with `-`.
     ValueNotLast { span: Span, next: Span, sign: bool },
     /// A second `metric` or `unit`.
     Repeated { what: &'static str, span: Span, first: Span },
-    /// A name that nothing has, or that is bound further down.
+    /// An unknown name, or one that is bound only further down.
     UnknownName { name: String, span: Span, similar: Vec<String>, below: Option<Span> },
-    /// An operator's name where none has it.
+    /// A call of an unknown operator.
     UnknownOperator { name: String, span: Span, similar: Vec<String> },
     /// An operator without its parentheses.
     OperatorAsValue { op: Op, span: Span },
@@ -62,9 +62,9 @@ pub enum Problem {
     MissingOperand { op: Op, operand: &'static str, span: Span },
     /// More arguments than the operator takes.
     TooManyArguments { op: Op, span: Span, piped: bool, given: usize },
-    /// A parameter without a default that is not given.
+    /// A parameter without a default that the call does not set.
     MissingParameter { op: Op, parameter: &'static str, span: Span },
-    /// A name that no parameter has.
+    /// An unknown parameter.
     UnknownParameter { op: Option<Op>, name: String, span: Span, similar: Vec<String> },
     /// A parameter given twice.
     RepeatedParameter { name: String, span: Span, first: Span },
@@ -78,29 +78,29 @@ pub enum Problem {
     OutOfDomain { op: Option<Op>, parameter: &'static str, domain: Domain, span: Span, found: String },
     /// A parameter's value that is not a constant.
     NotConstant { op: Op, parameter: &'static str, span: Span, found: Type },
-    /// A parameter's value that leaves the range of f64.
+    /// A parameter's value that is infinite or NaN.
     NotFinite { op: Op, parameter: &'static str, span: Span },
-    /// Bounds the wrong way round.
+    /// A lower bound above the upper one.
     BoundsReversed { op: Op, span: Span },
     /// An operand of a type that does not fit.
     WrongType { op: Op, operand: usize, found: Type, span: Span, name: Span, over: Option<Over> },
-    /// A pipeline's stage that does not take what comes in.
+    /// A stage of a pipeline that does not take its input.
     WrongStage { op: Op, found: Type, stage: Span, input: Span, over: Option<Over> },
-    /// A script that ends in something else than a `Sparsity`.
+    /// A script that ends in something other than a `Sparsity`.
     NotAnAllocation { found: Type, span: Span },
     /// An allocation used as an operand.
     AllocationInside { op: Op, span: Span, by: Op, consumer: Span },
     /// A metric that is not a `Matrix`.
     MetricNotMatrix { found: Type, span: Span },
-    /// `score`, or what is measured after pruning by it, inside the metric that defines it.
+    /// `score`, or a terminal that is measured after pruning by it, inside the metric.
     ScoreInMetric { op: Op, span: Span },
     /// A unit that does not exist.
     UnknownUnit { name: String, span: Span },
     /// A terminal that only projections have.
     NeedsProjection { op: Op, span: Span, unit: Option<UnitKind> },
-    /// One value for each output channel is allocated by, and the units are not rows.
+    /// An allocation by one value for each output channel, where the units are not rows.
     NeedsRows { op: Op, span: Span, name: Span, unit: Option<UnitKind> },
-    /// A name bound twice, or one that an operator has.
+    /// A name that is bound twice, or that belongs to an operator.
     Shadowed { name: String, span: Span, first: Option<Span> },
     /// A binding that refers to itself.
     Recursive { name: String, span: Span, binding: Span },

@@ -1,4 +1,4 @@
-//! Typed programs: what the checker makes of a script, and what search grows and varies.
+//! Typed programs, which the checker makes from scripts, and which a search generates and varies.
 
 use super::ops::{self, Op, ParameterValue};
 use super::span::Span;
@@ -35,18 +35,18 @@ pub enum ExprKind {
 /// Why an expression cannot be built.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum BuildError {
-    /// The number of operands is not the operator's.
-    #[error("`{}` takes {expected} operands, not {found}", op.name())]
+    /// The number of operands is wrong.
+    #[error("`{}` takes {expected} operand{}, not {found}", op.name(), if *expected == 1 { "" } else { "s" })]
     OperandCount {
         /// The operator.
         op: Op,
         /// How many it takes.
         expected: usize,
-        /// How many there were.
+        /// How many were given.
         found: usize,
     },
-    /// The number of parameters is not the operator's, or one lies outside its domain.
-    #[error("parameter {index} of `{}` is missing or out of its domain", op.name())]
+    /// The number of parameters is wrong, or one is outside its domain.
+    #[error("parameter {index} of `{}` is missing or outside its domain", op.name())]
     Parameter {
         /// The operator.
         op: Op,
@@ -66,7 +66,7 @@ pub enum BuildError {
 }
 
 impl Expr {
-    /// Returns a constant, which has to be finite for a script to be able to say it.
+    /// Returns a constant. Scripts can express only finite ones.
     pub const fn number(value: f64) -> Self {
         Self { kind: ExprKind::Number(value), ty: Type::Number, span: None, size: 1, depth: 1 }
     }
@@ -206,7 +206,7 @@ impl Expr {
         visit(self);
     }
 
-    /// Returns whether the expression is made of numbers alone.
+    /// Returns whether the expression has no terminal, so that its value is the same for every model.
     pub fn is_constant(&self) -> bool {
         !self.uses_any(Op::is_terminal)
     }
@@ -221,7 +221,7 @@ impl Expr {
         self.op().is_some_and(wanted) || self.operands().iter().any(|operand| operand.uses_any(wanted))
     }
 
-    /// Returns the expression with every operand replaced by what `replace` makes of it, types checked anew.
+    /// Returns the expression with `replace` applied to every operand, and checks the types again.
     ///
     /// # Errors
     /// As [`Expr::call`].
@@ -278,7 +278,7 @@ pub struct Metric {
 pub struct Script {
     /// How weights are scored; without one the pruning method decides.
     pub metric: Option<Metric>,
-    /// What gets one ratio; without one it is the block, or what a flag says.
+    /// What gets one ratio; without it the unit is the block, or the one that an option sets.
     pub unit: Option<UnitKind>,
     /// The allocation, of type [`Type::Sparsity`]; a script without one is a pruning method.
     pub allocation: Option<Expr>,
@@ -289,14 +289,14 @@ pub struct Script {
 pub struct Allocating<'a> {
     /// The allocator.
     pub op: ops::Allocator,
-    /// What it allocates by; `None` for those that take nothing.
+    /// The importance; `None` for an allocator without one.
     pub importance: Option<&'a Expr>,
     /// Its parameters.
     pub parameters: &'a [ParameterValue],
 }
 
 impl Script {
-    /// Returns whether the ratios depend on an operator, with `metric` for the script's score unless it has its own.
+    /// Returns whether the ratios depend on an operator; `metric` defines the score unless the script has its own.
     pub fn allocates_by(&self, op: Op, metric: &Metric) -> bool {
         let metric = self.metric.as_ref().unwrap_or(metric);
         self.allocation.as_ref().is_some_and(|allocation| {

@@ -1,4 +1,4 @@
-//! Published allocation functions, embedded: the scripts of `examples/`, callable by name.
+//! Published allocation functions: the scripts of `examples/`, embedded and found by name.
 
 use super::check::{CheckOptions, check};
 use super::program::{Expr, Metric, Script};
@@ -6,14 +6,14 @@ use super::program::{Expr, Metric, Script};
 /// A script that is part of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Published {
-    /// The name it is called by.
+    /// The name by which it is found.
     pub name: &'static str,
     /// Its text.
     pub source: &'static str,
 }
 
 impl Published {
-    /// Returns whether it is what released code computes where that is not what its paper says.
+    /// Returns whether it follows released code that differs from its paper.
     pub fn is_as_coded(&self) -> bool {
         self.name.ends_with("_as_coded")
     }
@@ -56,7 +56,7 @@ pub fn find(name: &str) -> Option<&'static Published> {
     PUBLISHED.iter().find(|script| script.name == name)
 }
 
-/// Returns the checked script of a name, without its places in the text; `None` when there is no such script.
+/// Returns the checked script of a name, without spans; `None` when there is no such script.
 pub fn script(name: &str) -> Option<Script> {
     let checked = check(find(name)?.source, CheckOptions::default()).script?;
     let bare = |expr: &Expr| expr.without_spans();

@@ -1,16 +1,16 @@
-//! Diagnostics under the code that they speak of.
+//! Shows diagnostics below the code that they refer to.
 
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 use crate::diagnostic::{Diagnostic, Severity};
 
-/// How many columns lines are cut to.
+/// The width at which lines are cut, in columns.
 const WIDTH: usize = 110;
 
-/// How many columns a line of help fills before it goes on in the next.
+/// The width at which help is wrapped, in columns.
 const HELP_WIDTH: usize = 90;
 
-/// Returns diagnostics as text, each with the lines of `source` that it speaks of, in colour when `styled`.
+/// Returns diagnostics as text, each with the lines of `source` that it refers to, in colour when `styled`.
 ///
 /// `file` is the script's name as the user gave it.
 pub fn render(diagnostics: &[Diagnostic], file: &str, source: &str, styled: bool) -> String {
@@ -31,7 +31,7 @@ fn group<'a>(diagnostic: &'a Diagnostic, help: &'a [String], file: &'a str, sour
     };
     let title = level.primary_title(diagnostic.message.as_str()).id(diagnostic.code);
     let group = match diagnostic.labels[..] {
-        // What is said of a script as a whole stands under no line of it.
+        // A diagnostic about the whole script shows no line of it.
         [] => title.element(Origin::path(file)),
         _ => title.element(snippet(diagnostic, file, source)),
     };
@@ -53,7 +53,7 @@ fn snippet<'a>(diagnostic: &'a Diagnostic, file: &'a str, source: &'a str) -> Sn
     snippet
 }
 
-/// Returns a line broken between words, but not within code; what stands before a list stays in front of it.
+/// Returns a line broken between words, but not within code; after a heading such as `values: `, later lines are indented to match.
 fn wrapped(line: &str) -> String {
     let indent = line.find(": ").filter(|at| *at < HELP_WIDTH / 2).map_or(0, |at| at + 2);
     let mut out = String::new();

@@ -1,11 +1,11 @@
-//! Elementwise operators on single numbers, in f64: their definitions, which every other back end is tested against.
+//! Elementwise operators on single numbers, in f64. Every other back end is tested against these definitions.
 
 use super::ops::Elementwise;
 
-/// Returns the value of an elementwise operator, or `None` for operands of another number than it takes.
+/// Returns the value of an elementwise operator, or `None` for a wrong number of operands.
 ///
-/// NaN is never absorbed: what has a NaN operand is NaN, but for `where`, which needs only its condition and the branch
-/// that it takes, and `dsa::sanitize`.
+/// The value is NaN if any operand is, except for `where`, which uses only its condition and the branch that it takes, and for
+/// `dsa::sanitize`.
 pub fn apply(op: Elementwise, operands: &[f64]) -> Option<f64> {
     if operands.len() != op.info().operands.len() {
         return None;
@@ -55,7 +55,7 @@ pub fn apply(op: Elementwise, operands: &[f64]) -> Option<f64> {
     })
 }
 
-/// Returns `x` where the condition is not 0, else `y`; NaN where the condition is.
+/// Returns `x` where the condition is not 0, else `y`; NaN where the condition is NaN.
 pub fn choose(condition: f64, x: f64, y: f64) -> f64 {
     if condition.is_nan() {
         f64::NAN
@@ -76,7 +76,7 @@ pub fn divide(x: f64, y: f64) -> f64 {
     if y == 0.0 && !x.is_nan() { 0.0 } else { x / y }
 }
 
-/// Returns x ^ y, and 0 where that has no real value.
+/// Returns x ^ y, and 0 where it has no real value.
 pub fn power(x: f64, y: f64) -> f64 {
     if x.is_nan() || y.is_nan() {
         f64::NAN

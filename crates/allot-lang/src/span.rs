@@ -1,4 +1,4 @@
-//! Where something stands in a script.
+//! Positions in a script.
 
 /// A range of bytes of a script's text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,7 +20,7 @@ impl Span {
         Self::new(self.start.min(other.start), self.end.max(other.end))
     }
 
-    /// Returns the text that the span covers, or nothing when it does not fit `source`.
+    /// Returns the text that the span covers, or an empty text if it does not fit `source`.
     pub fn of(self, source: &str) -> &str {
         source.get(self.start..self.end).unwrap_or_default()
     }

@@ -1,4 +1,4 @@
-//! Text to syntax tree, by the grammar in `grammar/allot.pest`.
+//! Parses text to a syntax tree, by the grammar in `grammar/allot.pest`.
 //!
 //! The tree is untyped and keeps what the formatter needs: spans, parentheses, pipelines as they were written. Text that
 //! does not parse is cut into statements, and each is parsed on its own, so that one run reports several mistakes.
@@ -29,7 +29,7 @@ const MAX_SYNTAX_ERRORS: usize = 10;
 /// Returns the text of a script's bytes.
 ///
 /// # Errors
-/// Fails when there are too many of them, or when they are not UTF-8.
+/// Fails when the script is too long or not UTF-8.
 pub fn text(bytes: &[u8]) -> Result<&str, Problem> {
     if bytes.len() > MAX_BYTES {
         return Err(Problem::TooLong { bytes: bytes.len() });
@@ -81,7 +81,7 @@ fn parse_each_statement(source: &str, mut builder: Builder) -> (Tree, Vec<Proble
                 tree.broken.extend(recover::bound_name(text));
                 tree.broken_unit |= recover::begins_with_keyword(text.trim_start(), "unit");
                 let problem = explain::error(source, piece, &error);
-                // A name whose binding did not parse is wrong only there.
+                // A name with letters of another alphabet is reported once.
                 let follows =
                     matches!(&problem, Problem::UnknownLetter { name, .. } if !names.insert(name.clone()));
                 if !follows && errors < MAX_SYNTAX_ERRORS {

@@ -4,7 +4,7 @@ use super::word::by_word;
 
 /// The type of an expression.
 ///
-/// All values are real numbers; the type says for what there is one. The first five are shapes, ordered by broadcasting:
+/// All values are real numbers; the type says what has one value each. The first five are shapes, ordered by broadcasting:
 /// `Number` to `Layer`, `Layer` to `Input` and `Output`, both of these to `Matrix`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Type {
@@ -27,7 +27,7 @@ impl Type {
     pub const ALL: [Self; 6] =
         [Self::Number, Self::Layer, Self::Input, Self::Output, Self::Matrix, Self::Sparsity];
 
-    /// The five shapes, in order: what broadcasts.
+    /// The five shapes, which broadcast, in order.
     pub const SHAPES: [Self; 5] = [Self::Number, Self::Layer, Self::Input, Self::Output, Self::Matrix];
 
     /// Returns the name as it is written in messages and documentation.
@@ -64,7 +64,7 @@ impl Type {
         }
     }
 
-    /// Returns what there is one value for, as a phrase.
+    /// Returns the type as a phrase, such as `one value for each weight`.
     pub const fn one_for_each(self) -> &'static str {
         match self {
             Self::Number => "one value",
@@ -85,7 +85,7 @@ pub enum UnitKind {
     Block,
     /// Each linear layer of each block.
     Projection,
-    /// Each output channel of each linear layer. Values of type [`Type::Layer`] are one for each linear layer then.
+    /// Each output channel of each linear layer. A [`Type::Layer`] then has one value for each linear layer.
     Row,
 }
 

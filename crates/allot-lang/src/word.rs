@@ -1,16 +1,16 @@
-//! Types whose values are words: shown, read, stored and sent by them.
+//! Types whose values are words, in messages, options and files.
 
-/// A word that none of a type's values has.
+/// A word that does not name a value of a type.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("there is no {what} `{word}`")]
 pub struct UnknownWord {
-    /// What the word should have been.
+    /// What the word should name.
     pub what: &'static str,
     /// The word.
     pub word: String,
 }
 
-/// Shows, reads and (de)serialises a type by the words that its `name` gives for `ALL` of its values.
+/// Displays, parses and (de)serialises a type by the `name` of each of its `ALL` values.
 macro_rules! by_word {
     ($type:ident, $what:literal) => {
         impl std::fmt::Display for $type {
@@ -56,7 +56,7 @@ macro_rules! by_word {
 }
 pub(crate) use by_word;
 
-/// Gives a type that is written as a text its JSON Schema, where the feature `schema` is on: a string, with a sentence about it.
+/// Gives a type that is serialised as a text its JSON Schema, a string with a description, if the feature `schema` is on.
 #[macro_export]
 macro_rules! schema_of_text {
     ($type:ident, $description:literal) => {

@@ -138,6 +138,6 @@ def test_workers_with_other_files_are_refused(bundled, small, tmp_path, cluster)
         asked = spread.Workers(count=1)
         actor = ray.remote(spread.Measurer).options(num_cpus=1, max_restarts=0)
         pool = spread.Pool(lambda: actor.remote(json.dumps(settings), asked), asked)
-        with pytest.raises(allot.AllotError, match="cannot open the search's models.*began with something else"):
+        with pytest.raises(allot.AllotError, match="cannot open the search's models.*was started with other inputs"):
             spread.measure(search, pool)
         pool.close()

@@ -76,7 +76,7 @@ def test_another_process_measures_the_same(bundled, texts, tmp_path):
     # A worker with another seed does not read the search's text.
     settings = json.loads((tmp_path / "run" / "settings.json").read_text())
     settings["texts"]["seed"] = 1
-    with pytest.raises(allot.AllotError, match="began with something else"):
+    with pytest.raises(allot.AllotError, match="was started with other inputs"):
         allot.Worker(json.dumps(settings))
 
 

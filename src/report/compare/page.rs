@@ -1,4 +1,4 @@
-//! A comparison as one HTML page: it fetches nothing and runs nothing.
+//! A comparison as one HTML page, which fetches nothing and runs no scripts.
 
 use super::table::{COST, caption, grid, problems};
 use super::{perplexity_figure, ratios_figure};
@@ -10,8 +10,8 @@ use crate::report::svg::escaped;
 /// The page's file name.
 pub const PAGE: &str = "report.html";
 
-/// Returns a comparison as one HTML page: the table, perplexity against sparsity, and the ratios of each block, and what it was
-/// measured with.
+/// Returns a comparison as one HTML page: the table, perplexity over sparsity, the ratios of each block, and
+/// the inputs.
 pub fn html(comparison: &Comparison, seconds: &[f64], identity: &Identity) -> String {
     let title = escaped(&format!("{}: allocations compared", comparison.model));
     let of_tasks = match super::tasks::grids(comparison) {
@@ -40,10 +40,10 @@ pub fn html(comparison: &Comparison, seconds: &[f64], identity: &Identity) -> St
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n\
          <meta name=\"color-scheme\" content=\"light dark\"/>\n<title>{title}</title>\n<style>\n{}</style>\n</head>\n<body>\n<main>\n\
          <header>\n<p class=\"eyebrow\">allot compare</p>\n<h1>{title}</h1>\n<p class=\"settings\">{}</p>\n</header>\n\
-         <section aria-labelledby=\"table\">\n<h2 id=\"table\">Perplexity</h2>\n{}<p class=\"note\">Bold: the least of its column. {}.</p>\n\
+         <section aria-labelledby=\"table\">\n<h2 id=\"table\">Perplexity</h2>\n{}<p class=\"note\">Bold: the lowest in its column. {}.</p>\n\
          {problems}</section>\n{of_tasks}\
          <section aria-labelledby=\"curve\">\n<h2 id=\"curve\">Perplexity against sparsity</h2>\n<div class=\"scroll\">{}</div>\n</section>\n\
-         <section aria-labelledby=\"ratios\">\n<h2 id=\"ratios\">Ratios</h2>\n<p>The realised sparsity of each block; dashed, the \
+         <section aria-labelledby=\"ratios\">\n<h2 id=\"ratios\">Ratios</h2>\n<p>The realised sparsity of each block; the dashed line is the \
          target.</p>\n<div class=\"scroll\">{}</div>\n</section>\n{}</main>\n</body>\n</html>\n",
         include_str!("../style.css"),
         escaped(&caption(comparison)),

@@ -1,5 +1,5 @@
-//! The figure of perplexity against sparsity, a line for each way to allocate. Results of `write!` are dropped: writing to a `String`
-//! cannot fail.
+//! The figure of perplexity over sparsity, with one line per allocation. Results of `write!` are ignored,
+//! because writing to a `String` cannot fail.
 
 use std::fmt::Write;
 
@@ -12,13 +12,14 @@ use crate::report::chart::{Frame, line, log_ticks};
 use crate::report::number::{percent, plain_percent};
 use crate::report::svg::text;
 
-/// The height of a label beside the end of its line.
+/// The height of a label next to the end of its line.
 const LABEL: f64 = 14.0;
 
-/// How many times the dense perplexity is drawn at most: beyond, a model says nothing any more.
+/// The maximum multiple of the dense perplexity that is drawn; beyond it, a model is useless.
 const MOST: f64 = 1e4;
 
-/// Returns a standalone SVG: sparsity across, perplexity up in a logarithmic scale, each line named where it ends.
+/// Returns a standalone SVG: sparsity on the horizontal axis, perplexity on a logarithmic vertical axis, each
+/// line labelled at its end.
 pub fn figure(comparison: &Comparison) -> String {
     let labels = comparison.rows.len() as f64 * LABEL;
     let frame = Frame {
@@ -78,7 +79,7 @@ pub fn figure(comparison: &Comparison) -> String {
     svg
 }
 
-/// Writes each line's name beside its end, names apart from each other.
+/// Writes each line's name next to its end, with names spread so that they do not overlap.
 fn named(svg: &mut String, frame: &Frame, mut ends: Vec<(f64, f64, usize)>, comparison: &Comparison) {
     ends.sort_by(|a, b| a.1.total_cmp(&b.1).then(a.2.cmp(&b.2)));
     let mut places: Vec<f64> = Vec::with_capacity(ends.len());
@@ -86,7 +87,7 @@ fn named(svg: &mut String, frame: &Frame, mut ends: Vec<(f64, f64, usize)>, comp
         let least = places.last().map_or(frame.top, |before| before + LABEL);
         places.push(y.max(least));
     }
-    // What ran over the bottom is pushed back up.
+    // Names that ran over the bottom are pushed back up.
     let mut most = frame.bottom;
     for place in places.iter_mut().rev() {
         *place = place.min(most);

@@ -1,5 +1,5 @@
-//! The figure of ratios per block: a panel for each way to allocate, a line for each sparsity. Results of `write!` are dropped:
-//! writing to a `String` cannot fail.
+//! The figure of ratios per block, with one panel per allocation and one line per sparsity. Results of
+//! `write!` are ignored, because writing to a `String` cannot fail.
 
 use std::fmt::Write;
 
@@ -15,7 +15,8 @@ use crate::report::svg::text;
 const COLUMNS: usize = 3;
 const PANEL: (f64, f64) = (280.0, 190.0);
 
-/// Returns a standalone SVG: for each way to allocate the sparsity of each block, all panels on one scale, targets dashed.
+/// Returns a standalone SVG with the sparsity of each block for each allocation, all panels on one scale,
+/// targets dashed.
 pub fn figure(comparison: &Comparison) -> String {
     let rows = comparison.rows.len().div_ceil(COLUMNS);
     let (width, head) = (PANEL.0 * COLUMNS as f64 + 20.0, 44.0);

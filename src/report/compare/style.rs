@@ -1,9 +1,10 @@
-//! What the figures of a comparison share: a style sheet of literal values, light and dark, and how lines are told apart.
+//! The parts shared by the figures of a comparison: a style sheet of literal values, light and dark, and the
+//! styles of lines.
 
-/// Hues that differ for most readers, each used with whole and with dashed lines.
+/// Hues that most readers can tell apart, each used with solid and with dashed lines.
 const HUES: usize = 8;
 
-/// The style sheet; colours are literal, because renderers that know no media queries then still show the light ones.
+/// The style sheet; colours are literal, so that renderers without media queries show the light ones.
 pub(super) const STYLE: &str = "\
 .allot-compare{font-family:system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif;font-size:12px}
 .allot-compare .page{fill:#ffffff}
@@ -29,13 +30,13 @@ pub(super) const STYLE: &str = "\
 }
 ";
 
-/// Returns the classes of the line at a place.
+/// Returns the CSS classes of the line with an index.
 pub(super) fn class(place: usize) -> String {
     let dashed = if (place / HUES) % 2 == 1 { " dashed" } else { "" };
     format!("line h{}{dashed}", place % HUES)
 }
 
-/// Returns the beginning of a figure.
+/// Returns the start of a figure.
 pub(super) fn open(width: f64, height: f64, title: &str) -> String {
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"allot-compare\" role=\"img\" width=\"{width}\" height=\"{height}\" \

@@ -1,4 +1,4 @@
-//! The table of a comparison: perplexities by sparsity, and what it took to decide.
+//! The table of a comparison: perplexities by sparsity, and the cost of choosing the ratios.
 
 use super::tasks;
 use super::words::{label, number};
@@ -8,11 +8,11 @@ use crate::report::TableOptions;
 use crate::report::grid::{Field, Flexible, Grid, Line};
 use crate::report::number::{grouped, plain_percent, significant};
 
-/// Returns the table for a terminal: what was compared, a row for each way to allocate, and why one has no value.
+/// Returns the table for a terminal: a caption, a row per allocation, and the reasons for missing values.
 pub fn text(comparison: &Comparison, seconds: &[f64], options: &TableOptions) -> String {
     let mut out = format!("{}\n\n", caption(comparison));
     out.push_str(&grid(comparison, Some(seconds)).text(options));
-    out.push_str("* least perplexity of its column\n");
+    out.push_str("* lowest perplexity in its column\n");
     out.push_str(COST);
     out.push('\n');
     let of_tasks = tasks::grids(comparison);
@@ -29,7 +29,7 @@ pub fn text(comparison: &Comparison, seconds: &[f64], options: &TableOptions) ->
     out
 }
 
-/// Returns the table in Markdown, the least perplexities in bold.
+/// Returns the table in Markdown, with the lowest perplexities in bold.
 pub fn markdown(comparison: &Comparison, seconds: &[f64]) -> String {
     let mut out = format!("{}\n\n{}", caption(comparison), grid(comparison, Some(seconds)).markdown());
     let of_tasks = tasks::grids(comparison);
@@ -45,7 +45,8 @@ pub fn markdown(comparison: &Comparison, seconds: &[f64]) -> String {
     out
 }
 
-/// Returns the table in LaTeX, for the package booktabs: perplexities, the least in bold, and a table of tasks for each sparsity.
+/// Returns the table in LaTeX for the package booktabs: perplexities with the lowest in bold, and a table of
+/// tasks per sparsity.
 pub fn latex(comparison: &Comparison) -> String {
     let mut out = grid(comparison, None).latex(&caption(comparison));
     for (title, grid) in tasks::grids(comparison) {
@@ -54,17 +55,17 @@ pub fn latex(comparison: &Comparison) -> String {
     out
 }
 
-/// What tokens and seconds count.
-pub(super) const COST: &str = "tokens, seconds: until the ratios were decided, at all sparsities together, the calibration's share included";
+/// The legend of tokens and seconds.
+pub(super) const COST: &str = "tokens, seconds: spent on choosing the ratios at all sparsities together, including the calibration's share";
 
-/// Returns what was compared, in one sentence.
+/// Returns a sentence on what was compared.
 pub(super) fn caption(comparison: &Comparison) -> String {
     let pattern = match comparison.pattern {
         Pattern::Unstructured => String::new(),
         pattern => format!(" {pattern}"),
     };
     let seen = match comparison.propagation {
-        Propagation::Pruned => "later blocks calibrated behind pruned ones",
+        Propagation::Pruned => "later blocks calibrated after pruning earlier ones",
         Propagation::Dense => "masks from dense statistics",
     };
     format!(
@@ -77,7 +78,7 @@ pub(super) fn caption(comparison: &Comparison) -> String {
     )
 }
 
-/// Returns why some ways to allocate have no value.
+/// Returns the reasons for missing values.
 pub(super) fn problems(comparison: &Comparison) -> Vec<String> {
     let mut problems: Vec<String> = Vec::new();
     for row in &comparison.rows {
@@ -87,7 +88,7 @@ pub(super) fn problems(comparison: &Comparison) -> Vec<String> {
                 CellResult::Measured { tasks, .. }
                     if tasks.is_empty() && !comparison.dense_tasks.is_empty() =>
                 {
-                    "the model's logits are not finite, so the tasks show nothing"
+                    "the model's logits are not finite, so the tasks have no results"
                 }
                 CellResult::Measured { .. } => continue,
             };
@@ -97,7 +98,7 @@ pub(super) fn problems(comparison: &Comparison) -> Vec<String> {
     problems
 }
 
-/// Returns the table; with the cost of each row where there are seconds.
+/// Returns the table; with `seconds`, it includes the cost of each row.
 pub(super) fn grid(comparison: &Comparison, seconds: Option<&[f64]>) -> Grid {
     let best: Vec<f64> = (0..comparison.sparsities.len())
         .map(|column| {

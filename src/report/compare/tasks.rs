@@ -1,4 +1,4 @@
-//! The tables of tasks in a comparison: accuracies beside perplexities, one table for each sparsity.
+//! The tables of tasks in a comparison: accuracies with perplexities, one table per sparsity.
 
 use super::words::{label, number};
 use crate::compare::summary::{CellResult, Comparison};
@@ -7,14 +7,14 @@ use crate::report::number::plain_percent;
 use crate::tasks::statistics::{Estimate, mean, mean_of_tasks, paired};
 use crate::tasks::{DocumentResult, Metric, TaskResult};
 
-/// What the tables' marks say.
-pub(super) const MARKS: &str = "* the highest of its column; ≈ not told apart from it: the 95 % interval of their difference on the same documents holds 0";
+/// The legend of the tables' marks.
+pub(super) const MARKS: &str = "* the highest in its column; ≈ not distinguishable from it: the 95 % interval of their difference on the same documents contains 0";
 
-/// What stands in a column: one number for each document of some tasks, which count alike.
+/// The values of a column: one number for each document of some tasks, weighted equally.
 #[derive(Clone, Debug)]
 struct Column {
     title: String,
-    /// The tasks by their places, and which number of their documents.
+    /// The indices of the tasks, each with the number that is taken from their documents.
     tasks: Vec<(usize, Shown)>,
     decimals: usize,
 }
@@ -39,7 +39,7 @@ impl Shown {
 }
 
 impl Column {
-    /// Returns the number of each document, task by task; nothing of a model that showed nothing.
+    /// Returns the number of each document, task by task; `None` for a model without results.
     fn values(&self, found: &[TaskResult]) -> Option<Vec<Vec<f64>>> {
         let of = |(place, shown): &(usize, Shown)| {
             Some(found.get(*place)?.results().map(|(_, result)| shown.of(result)).collect())
@@ -48,15 +48,15 @@ impl Column {
     }
 }
 
-/// Returns the mean of some tasks' means, and its error.
+/// Returns the mean of some tasks' means, with its error.
 fn estimate(values: &[Vec<f64>]) -> Estimate {
     mean_of_tasks(&values.iter().map(|it| mean(it)).collect::<Vec<_>>())
 }
 
-/// Returns whether two models cannot be told apart by the same documents.
+/// Returns whether the same documents cannot distinguish two models.
 fn is_noise(one: &[Vec<f64>], other: &[Vec<f64>]) -> bool {
     let differences: Option<Vec<_>> = one.iter().zip(other).map(|(one, other)| paired(one, other)).collect();
-    // Of one document nothing can be said.
+    // A single document cannot distinguish them.
     let Some(differences) = differences else { return true };
     let reach: f64 = differences.iter().map(|it| ((it.high - it.low) / 2.0).powi(2)).sum::<f64>().sqrt();
     let difference: f64 = differences.iter().map(|it| it.mean).sum();
@@ -93,7 +93,7 @@ fn columns(tasks: &[TaskResult]) -> Vec<Column> {
     columns
 }
 
-/// Says which tasks were asked.
+/// Returns the caption that lists the tasks.
 pub(super) fn caption(comparison: &Comparison) -> String {
     let tasks = comparison.dense_tasks.iter();
     let each: Vec<String> =
@@ -102,7 +102,7 @@ pub(super) fn caption(comparison: &Comparison) -> String {
     format!("Accuracy by tasks{protocol}: {}", each.join(", "))
 }
 
-/// Returns a table for each sparsity, with its title; none where no task was asked.
+/// Returns a titled table per sparsity; empty if no tasks were scored.
 pub(super) fn grids(comparison: &Comparison) -> Vec<(String, Grid)> {
     if comparison.dense_tasks.is_empty() {
         return Vec::new();

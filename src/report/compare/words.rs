@@ -1,14 +1,14 @@
-//! How rows and numbers of a comparison are written.
+//! The text of rows and numbers of a comparison.
 
 use crate::compare::summary::Row;
 use crate::report::number::{grouped, significant};
 
-/// Returns a row's name, with its unit where several were tried.
+/// Returns a row's name, with its unit if several were tried.
 pub(super) fn label(row: &Row) -> String {
     if row.unit_asked { format!("{}, per {}", row.name, row.unit) } else { row.name.clone() }
 }
 
-/// Returns a perplexity: with two decimals below ten thousand, as papers have it.
+/// Returns a perplexity, with two decimals below ten thousand as in papers.
 pub(super) fn number(perplexity: f64) -> String {
     match perplexity {
         it if !it.is_finite() => "∞".to_owned(),

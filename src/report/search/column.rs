@@ -1,10 +1,10 @@
-//! Columns of the final table, and the numbers in them.
+//! Columns of the final table, and their numbers.
 
-/// A number measured once, or over seeds.
+/// A number measured once, or its mean over seeds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Measured {
     pub(super) mean: f64,
-    /// The standard deviation over seeds, with n - 1.
+    /// The sample standard deviation over seeds (with n - 1).
     pub(super) deviation: Option<f64>,
 }
 
@@ -13,7 +13,7 @@ impl Measured {
         Self { mean, deviation: None }
     }
 
-    /// Returns nothing of no values.
+    /// Returns `None` if there are no values.
     pub(super) fn over(values: &[f64]) -> Option<Self> {
         let n = values.len() as f64;
         let mean = values.iter().sum::<f64>() / n;
@@ -22,7 +22,7 @@ impl Measured {
         (!values.is_empty()).then_some(Self { mean, deviation })
     }
 
-    /// Returns the mean, and the deviation where there is one, with some decimals; large numbers have none.
+    /// Returns the mean, and the deviation if there is one, with some decimals; large numbers have none.
     pub(super) fn text(self, decimals: usize) -> String {
         if !self.mean.is_finite() {
             return "–".to_owned();
@@ -39,11 +39,11 @@ impl Measured {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Column {
     pub(super) title: String,
-    /// Whether the highest number is the best.
+    /// Whether the highest number is the best one.
     pub(super) highest: bool,
-    /// The model and the sparsity, where there are several.
+    /// The model and sparsity, if there are several settings.
     pub(super) setting: Option<String>,
-    /// How many decimals its numbers have.
+    /// Number of decimals of its values.
     pub(super) decimals: usize,
 }
 

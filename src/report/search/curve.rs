@@ -1,4 +1,4 @@
-//! The search curve: every candidate against the evaluations spent, and the best so far.
+//! The search curve: the loss of every candidate over the number of evaluations, and the best so far.
 
 use super::loss::LossScale;
 use super::rows::by_searcher;
@@ -15,12 +15,12 @@ pub(super) struct Curve<'a> {
     scale: LossScale,
     searchers: Vec<(Searcher, Vec<&'a RunSummary>)>,
     losses: LogAxis,
-    /// How many evaluations the longest run took.
+    /// Number of evaluations of the longest run.
     last: f64,
 }
 
 impl<'a> Curve<'a> {
-    /// Returns nothing when no candidate has a loss that can be drawn.
+    /// Returns `None` if no candidate has a loss that can be drawn.
     pub(super) fn new(summary: &'a Summary) -> Option<Self> {
         let scale = LossScale::of(summary);
         let searchers = by_searcher(summary);
@@ -94,7 +94,7 @@ impl<'a> Curve<'a> {
                 self.candidates(&mut svg, frame, place, runs);
             }
         }
-        // The search's own lines last, so that they lie above the others.
+        // The search's own lines come last, so that they are drawn above the others.
         for (place, (searcher, runs)) in self.searchers.iter().enumerate().rev() {
             for run in runs {
                 self.best(&mut svg, frame, &format!("best c{place}"), *searcher, run);
@@ -164,7 +164,7 @@ impl<'a> Curve<'a> {
         }
     }
 
-    /// Draws the best loss among those measured in full, as it falls.
+    /// Draws the lowest loss so far among the fully measured candidates.
     fn best(&self, svg: &mut String, frame: &Frame, class: &str, searcher: Searcher, run: &RunSummary) {
         let mut least = f64::INFINITY;
         let mut places = Vec::new();
@@ -182,7 +182,7 @@ impl<'a> Curve<'a> {
         chart::steps(svg, class, &places, end, &tip);
     }
 
-    /// Returns the horizontal place of an evaluation, from 0 to 1.
+    /// Returns the horizontal position of an evaluation, from 0 to 1.
     fn share(&self, evaluation: usize) -> f64 {
         evaluation as f64 / self.last
     }
@@ -212,7 +212,7 @@ impl<'a> Curve<'a> {
         format!("Loss of every candidate against evaluations, with the best so far. {}", ends.join(" "))
     }
 
-    /// Returns a sentence on where a searcher's runs ended.
+    /// Returns a sentence with the final losses of a searcher's runs.
     fn ended(&self, searcher: Searcher, runs: &[&RunSummary]) -> String {
         let least = |run: &RunSummary| {
             let full = run.points.iter().filter(|point| point.full);
@@ -223,8 +223,9 @@ impl<'a> Curve<'a> {
     }
 }
 
-/// Returns the axis of losses: from the least to a little above uniform's, or to nine tenths of the fully measured candidates if
-/// that is higher. Bad candidates are often worse by orders of magnitude, and nobody needs to see by how many.
+/// Returns the axis of losses: from the lowest loss to a little above uniform's, or to the 90th percentile of
+/// the fully measured candidates if that is higher. Bad candidates are often worse by orders of magnitude,
+/// which is not worth showing.
 fn losses(summary: &Summary, scale: LossScale) -> Option<LogAxis> {
     let drawn = |full: bool| {
         let points = summary.runs.iter().flat_map(|run| &run.points).filter(move |point| point.full || !full);

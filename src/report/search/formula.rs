@@ -9,22 +9,22 @@ use crate::lang::program::{BuildError, Expr, ExprKind, Metric, Script};
 use crate::report::number::significant;
 use crate::search::summary::Formula;
 
-/// How many operators and constants stand in one equation, so that it fits a page.
+/// The maximum number of operators and constants per equation, so that it fits a page.
 const LONG: usize = 8;
 
-/// A formula that was read from its script.
+/// A formula parsed from its script.
 pub(super) struct Reading {
     script: Script,
 }
 
 impl Reading {
-    /// Returns nothing when the script does not check, which only a summary from elsewhere can bring about.
+    /// Returns `None` if the script does not check, which only happens with a summary from elsewhere.
     pub(super) fn of(formula: &Formula) -> Option<Self> {
         let script = check(&formula.script, CheckOptions::default()).script?;
         script.allocation.is_some().then_some(Self { script })
     }
 
-    /// Returns the name of the unit that gets one ratio.
+    /// Returns the name of the allocation unit.
     pub(super) fn unit(&self) -> &'static str {
         self.script.unit.unwrap_or_default().name()
     }
@@ -34,16 +34,16 @@ impl Reading {
         self.script.allocation.as_ref().map_or(0, |it| it.size())
     }
 
-    /// Returns the allocation on one line, as a script has it.
+    /// Returns the allocation on one line, as written in a script.
     pub(super) fn line(&self) -> String {
         let alone = Script { metric: None, unit: None, allocation: self.script.allocation.clone() };
         print::script(&alone).trim_end().to_owned()
     }
 
-    /// Returns the equations as MathML, the allocation's first and the metric's, which says what `score` stands for, last; and whether
-    /// constants were rounded for it.
+    /// Returns the equations as MathML: the allocation's first, and the metric's, which defines `score`,
+    /// last. Also returns whether constants were rounded.
     pub(super) fn typeset(&self) -> Option<(Vec<String>, bool)> {
-        // What the formula does not use is not defined beside it.
+        // The metric is only shown if the formula uses the score.
         let metric = match self.script.metric.as_ref().filter(|_| self.uses_score()) {
             Some(metric) => Some(Metric { per: metric.per, score: rounded(&metric.score).ok()? }),
             None => None,
@@ -51,7 +51,7 @@ impl Reading {
         let allocation = self.script.allocation.as_ref().map(rounded).transpose().ok()?;
         let short = Script { metric, allocation, unit: self.script.unit };
         let mut equations = latex::equations(&short, LONG);
-        // Backwards: from what is wanted to what it is made of.
+        // In reverse order: from the result to its inputs.
         equations.reverse();
         let typeset = equations.iter().map(|(left, right)| mathml(&format!("{left} = {right}")));
         let same = short.allocation == self.script.allocation
@@ -67,13 +67,13 @@ impl Reading {
         found
     }
 
-    /// Returns the equations as [`Self::typeset`] does, without the metric's.
+    /// Returns the equations like [`Self::typeset`], without the metric's.
     pub(super) fn allocation(&self) -> Option<Vec<String>> {
         let alone = Script { metric: None, ..self.script.clone() };
         Self { script: alone }.typeset().map(|(equations, _)| equations)
     }
 
-    /// Returns the operators in the order in which they first appear, terminals first.
+    /// Returns the operators in the order of first use, terminals first.
     pub(super) fn operators(&self) -> Vec<Op> {
         let mut found: Vec<Op> = Vec::new();
         let mut visit = |expr: &Expr| {
@@ -94,7 +94,7 @@ impl Reading {
     }
 }
 
-/// Returns a formula on one line; the script's text where it does not check.
+/// Returns a formula on one line, or the script's text if it does not check.
 pub(super) fn line(formula: &Formula) -> String {
     match Reading::of(formula) {
         Some(reading) => reading.line(),
@@ -102,7 +102,7 @@ pub(super) fn line(formula: &Formula) -> String {
     }
 }
 
-/// Returns an expression with its constants rounded to four digits, for reading only.
+/// Returns an expression with its constants rounded to four digits, only for reading.
 fn rounded(expr: &Expr) -> Result<Expr, BuildError> {
     let short = |value: f64| {
         let text = significant(value, 4);

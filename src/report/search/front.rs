@@ -1,4 +1,4 @@
-//! The Pareto front: the loss of the best formula of each size, beside the published ones.
+//! The Pareto front: the loss of the best formula of each size, together with the published ones.
 
 use std::fmt::Write;
 
@@ -9,7 +9,7 @@ use crate::report::chart::{self, Frame, log_ticks, whole_ticks};
 use crate::report::svg::{escaped, text};
 use crate::search::summary::{Summary, Winner};
 
-/// How wide a character of a label is about, and how high it is.
+/// The approximate width and height of a character in a label.
 const CHARACTER: (f64, f64) = (6.2, 13.0);
 
 /// A point of the chart.
@@ -20,7 +20,7 @@ struct Mark {
     tip: String,
 }
 
-/// Returns the charts of the front; nothing when there is none.
+/// Returns the charts of the front; `None` without a front.
 pub(super) fn html(summary: &Summary) -> Option<String> {
     let scale = LossScale::of(summary);
     let front: Vec<Mark> = summary.front.iter().filter_map(|winner| mark(scale, winner, true)).collect();
@@ -29,7 +29,7 @@ pub(super) fn html(summary: &Summary) -> Option<String> {
     let least = front.iter().map(|mark| mark.loss).reduce(f64::min)?;
     let simplest = front.iter().map(|mark| mark.loss).reduce(f64::max)?;
 
-    // As in the curve: what is much worse than the rest would squash it.
+    // As in the curve, values much worse than the rest would squash the chart.
     let mut others: Vec<f64> = published.iter().map(|mark| mark.loss).collect();
     others.sort_by(f64::total_cmp);
     let usual = others.get(others.len() / 2).copied().unwrap_or(simplest);
@@ -102,7 +102,7 @@ fn draw(
         let _ =
             writeln!(svg, "<path class=\"full big c0\" d=\"M{x:.1} {y:.1}h.01\"><title>{tip}</title></path>");
     }
-    // Names are short and known; of formulas, those that fit whole. All of them are listed under the chart.
+    // Names are short; formulas are only written if they fit in full. All of them are listed under the chart.
     let longest = if frame.name == "wide" { 48 } else { 26 };
     for mark in published {
         labels.put(&mut svg, "label", place(mark), &mark.label);
@@ -114,10 +114,10 @@ fn draw(
     svg
 }
 
-/// Puts labels beside points so that they cover neither points nor each other.
+/// Places labels beside points so that they cover neither points nor each other.
 struct Labels<'a> {
     frame: &'a Frame,
-    /// What is taken: left, top, right, bottom.
+    /// The occupied areas: left, top, right, bottom.
     taken: Vec<[f64; 4]>,
 }
 
@@ -127,7 +127,7 @@ impl<'a> Labels<'a> {
         Self { frame, taken }
     }
 
-    /// Keeps labels off the line of steps through points, which goes on to the right edge.
+    /// Keeps labels off the step line through points, which continues to the right edge.
     fn keep_off_steps(&mut self, points: &[(f64, f64)]) {
         let ends = points.iter().skip(1).copied().map(Some).chain([None]);
         for ((x, y), next) in points.iter().copied().zip(ends) {
@@ -139,7 +139,7 @@ impl<'a> Labels<'a> {
         }
     }
 
-    /// Writes a label where there is room for it, or nowhere.
+    /// Writes a label if there is room for it.
     fn put(&mut self, svg: &mut String, class: &str, (x, y): (f64, f64), label: &str) {
         let (width, height) = (CHARACTER.0 * label.chars().count() as f64, CHARACTER.1);
         let right = (x + 8.0, y + 4.0, "start");

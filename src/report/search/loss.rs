@@ -1,19 +1,20 @@
-//! Losses as people read them: divergences in nats, perplexities, or shares of what uniform sparsity loses.
+//! Losses as people read them: divergences in nats, perplexities, or shares of uniform sparsity's loss.
 
 use crate::report::number::significant;
 use crate::search::summary::{Summary, Winner};
 use crate::trial::loss::Measure;
 
-/// How a summary's losses are shown.
+/// The form in which a summary's losses are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LossScale {
-    /// As they are.
+    /// Divergences, unchanged.
     Divergence,
-    /// As they are: the loss of the tasks' margins.
+    /// Losses of the tasks' margins, unchanged.
     Margin,
-    /// Their exponentials.
+    /// Exponentials of the losses.
     Perplexity,
-    /// With several settings, where a loss is the mean logarithm of what it is to uniform's: in percent of uniform's.
+    /// Percent of uniform's loss; used with several settings, where a loss is the mean logarithm of its ratio
+    /// to uniform's.
     Relative,
 }
 
@@ -27,7 +28,7 @@ impl LossScale {
         }
     }
 
-    /// Returns the number that is shown for a loss.
+    /// Returns the number shown for a loss.
     pub(super) fn shown(self, loss: f64) -> f64 {
         match self {
             Self::Divergence | Self::Margin => loss,
@@ -36,7 +37,7 @@ impl LossScale {
         }
     }
 
-    /// Returns what an axis or a column of it is called.
+    /// Returns the title of an axis or a column.
     pub(super) const fn title(self) -> &'static str {
         match self {
             Self::Divergence => "KL to the dense model (nats)",
@@ -56,7 +57,7 @@ impl LossScale {
         }
     }
 
-    /// Returns how many decimals are shown.
+    /// Returns the number of decimals.
     pub(super) const fn decimals(self) -> usize {
         match self {
             Self::Divergence | Self::Margin => 4,
@@ -72,7 +73,7 @@ impl LossScale {
         if shown.is_finite() { format!("{shown:.decimals$}") } else { "–".to_owned() }
     }
 
-    /// Returns what uniform sparsity is shown as, on the fitness text.
+    /// Returns uniform sparsity's value on the fitness text.
     pub(super) fn uniform(self, summary: &Summary) -> Option<f64> {
         let loss = match self {
             Self::Relative => 0.0,
@@ -82,7 +83,7 @@ impl LossScale {
     }
 }
 
-/// Returns the loss that chooses, on the selection text or else on the fitness text.
+/// Returns the loss that decides: on the selection text, or on the fitness text if there is none.
 pub(super) fn deciding(winner: &Winner) -> f64 {
     winner.selection.unwrap_or(winner.fitness)
 }
@@ -92,7 +93,7 @@ pub(super) fn deciding_text(summary: &Summary) -> &'static str {
     if summary.best.selection.is_some() { "selection" } else { "fitness" }
 }
 
-/// Returns a measured number with four digits; what is not finite has none.
+/// Returns a measured number with four digits, or a dash if it is not finite.
 pub(super) fn figure(number: f64) -> String {
     if number.is_finite() { significant(number, 4) } else { "–".to_owned() }
 }

@@ -1,4 +1,4 @@
-//! Every allocation that a search measured, as a table and as CSV; and how far a search is that has not ended.
+//! Every allocation that a search measured, as a table and as CSV; and the progress of an unfinished search.
 
 use crate::report::TableOptions;
 use crate::report::grid::{Field, Flexible, Grid, Line};
@@ -7,10 +7,10 @@ use crate::search::measured::MeasuredFormula;
 use crate::search::run::searches;
 use crate::search::settings::Settings;
 
-/// How many of the best an unfinished search shows.
+/// How many of the best allocations are shown for an unfinished search.
 const SHOWN: usize = 10;
 
-/// Returns all that was measured as a table, the lowest loss first; ends with a new line.
+/// Returns all measured allocations as a table, the lowest loss first; ends with a newline.
 pub fn measured_table(measured: &[MeasuredFormula], options: &TableOptions) -> String {
     let rows = ranked(measured).into_iter().map(|it| {
         let estimated = if it.full { "" } else { "~" };
@@ -31,7 +31,7 @@ pub fn measured_table(measured: &[MeasuredFormula], options: &TableOptions) -> S
     grid.text(options)
 }
 
-/// Returns all that was measured as CSV, in the order of measuring.
+/// Returns all measured allocations as CSV, in the order of measurement.
 pub fn measured_csv(measured: &[MeasuredFormula]) -> String {
     let mut out = "search,searcher,seed,loss,full,size,hash,script\n".to_owned();
     for it in measured {
@@ -53,7 +53,8 @@ pub fn measured_csv(measured: &[MeasuredFormula]) -> String {
     out
 }
 
-/// Returns how far a search is that has not ended, and the best that it has measured; ends with a new line. `run` is its folder.
+/// Returns the progress of an unfinished search and its best allocations so far; ends with a newline. `run`
+/// is its folder.
 pub fn unfinished(
     settings: &Settings,
     measured: &[MeasuredFormula],
@@ -62,7 +63,7 @@ pub fn unfinished(
 ) -> String {
     let all = searches(settings);
     let place = measured.last().map_or_else(
-        || "nothing is measured yet".to_owned(),
+        || "no allocation is measured yet".to_owned(),
         |last| {
             let of_this = measured.iter().filter(|it| it.search == last.search).count();
             let of = match last.searcher.is_search() && settings.enumeration.is_none() {
@@ -84,16 +85,16 @@ pub fn unfinished(
     let table = match best.is_empty() {
         true => String::new(),
         false => format!(
-            "\nThe best by the fitness text, which decides nothing yet:\n\n{}",
+            "\nThe best so far on the fitness text, which does not decide yet:\n\n{}",
             measured_table(&best, options)
         ),
     };
     format!(
-        "The search has not ended: {place}.\n{table}\nIf no process works on it, go on with `allot search --resume {run}`.\n"
+        "The search is not finished: {place}.\n{table}\nIf no process is working on it, continue with `allot search --resume {run}`.\n"
     )
 }
 
-/// Returns what was measured by loss; what has none comes last.
+/// Returns the measured allocations by loss; those without a finite loss come last.
 fn ranked(measured: &[MeasuredFormula]) -> Vec<&MeasuredFormula> {
     let mut ranked: Vec<&MeasuredFormula> = measured.iter().collect();
     ranked.sort_by(|a, b| a.loss.total_cmp(&b.loss).then(a.size.cmp(&b.size)));

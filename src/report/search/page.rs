@@ -1,4 +1,4 @@
-//! A search as one HTML page: it fetches nothing and runs nothing.
+//! A search as one HTML page, which fetches nothing and runs no scripts.
 
 use std::fmt::Write;
 
@@ -22,14 +22,15 @@ use crate::trial::loss::Damage;
 /// The page's style sheet.
 const STYLE: &str = include_str!("../style.css");
 
-/// The size up to which a formula of the front is shown at once.
+/// The maximum size of a formula of the front that is shown open.
 const SHORT: usize = 12;
 
-/// Returns what a search found as one HTML page. `identity` is what it was measured with; `commands` are those that use it, in the
-/// folder that holds the page.
+/// Returns the results of a search as one HTML page. `identity` lists the inputs that losses depend on;
+/// `commands` are the commands that use the result, to be run in the folder of the page.
 ///
-/// It needs no network and no script, follows the reader's choice of light or dark, and fits a phone. Charts have descriptions and
-/// their numbers stand in tables. The same summary gives the same bytes. Names and formulas are escaped.
+/// The page needs no network and no script, follows the reader's choice of light or dark, and fits a phone.
+/// Charts have descriptions, and tables repeat their numbers. The same summary gives the same bytes. Names
+/// and formulas are escaped.
 pub fn html(summary: &Summary, identity: &Identity, commands: &[String]) -> String {
     let title = title(summary);
     let mut out = format!(
@@ -40,7 +41,7 @@ pub fn html(summary: &Summary, identity: &Identity, commands: &[String]) -> Stri
     );
     out.push_str(&head(summary, &title));
     if let Some(curve) = Curve::new(summary) {
-        let text = "Every candidate that was measured, and the best so far among those measured on all of the fitness text. \
+        let text = "Every measured candidate, and the best so far among those measured on the whole fitness text. \
                     A candidate that falls behind is stopped early, so its loss is an estimate.";
         section(&mut out, "curve", "Search curve", text, &curve.html());
     }
@@ -48,7 +49,7 @@ pub fn html(summary: &Summary, identity: &Identity, commands: &[String]) -> Stri
     if let Some(chart) = ratios::blocks(summary) {
         let target = summary.settings.first().map_or_else(String::new, |it| plain_percent(it.target));
         let text = format!(
-            "What each block loses, in whole weights; over all weights it is {target} for every allocation."
+            "The share of weights that each block loses, in whole weights; over all weights it is {target} for every allocation."
         );
         section(&mut out, "ratios", "Ratios", &text, &chart);
     }
@@ -63,7 +64,7 @@ pub fn html(summary: &Summary, identity: &Identity, commands: &[String]) -> Stri
         section(&mut out, "front", "Loss against size", text, &format!("{chart}{}", formulas(summary)));
     }
     if !summary.leaving_out.is_empty() {
-        let title = "What each part is worth";
+        let title = "The value of each part";
         let table = leaving_out(summary).html("The function without each of its parts");
         section(&mut out, "parts", title, rows::PARTS, &table);
     }
@@ -71,15 +72,15 @@ pub fn html(summary: &Summary, identity: &Identity, commands: &[String]) -> Stri
     if !teachers.is_empty() {
         let lines: Vec<String> =
             teachers.iter().map(|line| format!("<li>{}</li>\n", escaped(line))).collect();
-        let text = "How near the ratios of what was found are to those that descents found.";
+        let text = "The distance of the found ratios from those of the descents.";
         section(&mut out, "teachers", "Teachers", text, &format!("<ul>\n{}</ul>\n", lines.concat()));
     }
-    let hits = "Known formula: its canonical form had been proposed before. Known behaviour: a new formula that prunes the same \
-                weights as one that had been measured. Both cost nothing. Tokens: what went through a pruned model.";
+    let hits = "Known formula: its canonical form was proposed before. Known behaviour: a new formula that prunes the same \
+                weights as one measured before. Both cost nothing. Tokens: all tokens that went through a pruned model.";
     section(
         &mut out,
         "spent",
-        "What was spent",
+        "Budget spent",
         hits,
         &spent(summary).html("Spent by each searcher, over its seeds"),
     );
@@ -89,7 +90,7 @@ pub fn html(summary: &Summary, identity: &Identity, commands: &[String]) -> Stri
     out
 }
 
-/// Returns the page's charts as SVG files for a paper, each with its name.
+/// Returns the page's charts as SVG files for a paper, each with its file name.
 pub fn figures(summary: &Summary) -> Vec<(&'static str, String)> {
     let curve = Curve::new(summary).map(|it| it.html());
     let sections =
@@ -116,7 +117,7 @@ fn title(summary: &Summary) -> String {
     summary.settings.iter().map(place).collect::<Vec<_>>().join(", ")
 }
 
-/// Returns the title, the winning function and what it comes to.
+/// Returns the title, the winning function and its results.
 fn head(summary: &Summary, title: &str) -> String {
     let settings = rows::settings(summary);
     let mut out = format!(
@@ -145,7 +146,7 @@ fn head(summary: &Summary, title: &str) -> String {
     out
 }
 
-/// Returns a formula's equations as MathML; the script's text where it has no such form.
+/// Returns a formula's equations as MathML, or the script's text if it has no such form.
 fn typeset(formula: &Formula) -> String {
     match Reading::of(formula).and_then(|it| it.typeset()) {
         Some((equations, rounded)) => {
@@ -154,7 +155,7 @@ fn typeset(formula: &Formula) -> String {
                 let _ = writeln!(out, "<div class=\"equation\">{equation}</div>");
             }
             if rounded {
-                out.push_str("<p class=\"note\">Constants are rounded to four digits here, and whole in the script.</p>\n");
+                out.push_str("<p class=\"note\">Constants are rounded to four digits here; the script has all digits.</p>\n");
             }
             out
         }
@@ -162,10 +163,10 @@ fn typeset(formula: &Formula) -> String {
     }
 }
 
-/// Returns the script, and what its names mean.
+/// Returns the script and the meaning of its names.
 fn words(formula: &Formula) -> String {
     let mut out = format!(
-        "<details>\n<summary>As a script, and what its names mean</summary>\n<pre tabindex=\"0\"><code>{}</code></pre>\n",
+        "<details>\n<summary>The script and the meaning of its names</summary>\n<pre tabindex=\"0\"><code>{}</code></pre>\n",
         lines(&formula.script)
     );
     if let Some(reading) = Reading::of(formula) {
@@ -173,7 +174,7 @@ fn words(formula: &Formula) -> String {
         for op in reading.operators() {
             let row = op.info();
             if row.symbol().is_some() {
-                // Everybody knows what + means.
+                // Arithmetic symbols need no explanation.
                 continue;
             }
             // A terminal's LaTeX is its symbol; an operator's is a template.
@@ -195,12 +196,12 @@ fn words(formula: &Formula) -> String {
     out
 }
 
-/// Returns text escaped with its lines kept.
+/// Returns escaped text with its line breaks kept.
 fn lines(text: &str) -> String {
     text.lines().map(|line| format!("{}\n", escaped(line))).collect()
 }
 
-/// Returns the numbers that matter most, each with what to hold it against.
+/// Returns the most important numbers, each with its references.
 fn cards(summary: &Summary) -> String {
     let uniform = summary.published("uniform");
     let mut cards: Vec<(String, String, String)> = Vec::new();
@@ -260,11 +261,13 @@ fn cards(summary: &Summary) -> String {
     out
 }
 
-/// Returns what is to be known of the text of the main figures.
+/// Returns a note on the text of the main figures.
 fn read_once(text: &str) -> String {
     match text {
-        "report" => "On the report text, which chose nothing and was read once, at the end.".to_owned(),
-        _ => format!("On the {text} text, which also chose the winner: there was no report text."),
+        "report" => {
+            "On the report text, which was read once, at the end, and influenced no choice.".to_owned()
+        }
+        _ => format!("On the {text} text, which also chose the winner, because there was no report text."),
     }
 }
 
@@ -272,11 +275,11 @@ fn read_once(text: &str) -> String {
 fn table(out: &mut String, summary: &Summary) {
     let results = Results::of(summary);
     let mut text = format!(
-        "Everything measured in the same way, on the {} text. Bold: the least of its column.",
+        "All rows are measured the same way, on the {} text. Bold: the best in its column.",
         results.text
     );
     if results.rows.iter().flat_map(|row| &row.values).flatten().any(|it| it.deviation.is_some()) {
-        text.push_str(" Over several seeds: mean ± standard deviation of what the seeds found.");
+        text.push_str(" For several seeds: mean ± standard deviation over the seeds.");
     }
     let caption = |grid: &Grid| {
         let place = if results.columns.iter().any(|it| it.setting.is_some()) { &*grid.head[0] } else { "" };
@@ -286,17 +289,17 @@ fn table(out: &mut String, summary: &Summary) {
     let content: String = tables(&results).iter().map(|grid| grid.html(&caption(grid))).collect();
     section(out, "table", "Against published allocations and controls", &text, &content);
     if !summary.comparisons.is_empty() {
-        let grid = comparisons(summary).html("The search less each control; below 0 the search is better");
+        let grid = comparisons(summary).html("The search minus each control; below 0, the search is better");
         let _ = write!(
             out,
-            "<section>\n<h3>Is the difference more than chance?</h3>\n<p>The loss of the search less that of each control, on the \
+            "<section>\n<h3>Is the difference significant?</h3>\n<p>The loss of the search minus that of each control, on the \
              report text. {}</p>\n{grid}</section>\n",
             rows::CHANCE
         );
     }
 }
 
-/// Returns the formulas of the front, typeset, smallest first; long ones are closed until someone asks.
+/// Returns the formulas of the front, typeset, smallest first; long ones are collapsed.
 fn formulas(summary: &Summary) -> String {
     let scale = LossScale::of(summary);
     let mut out = String::from("<ol class=\"formulas\">\n");
@@ -324,23 +327,23 @@ fn formulas(summary: &Summary) -> String {
     out
 }
 
-/// Returns a formula's equations without its metric's, which is the same for the whole front.
+/// Returns a formula's equations without the metric's, which is the same for the whole front.
 fn allocation(formula: &Formula) -> String {
     let equations = Reading::of(formula).and_then(|it| it.allocation()).unwrap_or_default();
     equations.iter().map(|it| format!("<div class=\"equation\">{it}</div>\n")).collect()
 }
 
-/// Returns how to use the function, and how to do the search again.
+/// Returns a section on using the function and reproducing the search.
 fn again(summary: &Summary, commands: &[String]) -> String {
     format!(
-        "<section aria-labelledby=\"again\">\n<h2 id=\"again\">Use it, and do it again</h2>\n\
-         <p>In the folder that holds this page, these commands evaluate the function, prune the model by it as the search did, and \
-         measure what is left on the report text: the perplexity is the one in the table above. For another model, put its folder in \
-         the place of this one.</p>\n\
+        "<section aria-labelledby=\"again\">\n<h2 id=\"again\">Use and reproduce</h2>\n\
+         <p>Run in the folder of this page, these commands evaluate the function, prune the model by it as the search did, and \
+         measure the pruned model on the report text, which gives the perplexity in the table above. For another model, replace the \
+         model's folder.</p>\n\
          <pre tabindex=\"0\"><code>{}</code></pre>\n\
-         <p><code>settings.json</code> beside it holds every setting of this search, its seeds among them, and the hashes of the \
-         models and texts that it read; the journal holds every measurement. With allot {}, the same settings on the same kind of \
-         CPU give this page again, byte for byte.</p>\n</section>\n",
+         <p><code>settings.json</code> in the same folder holds every setting of this search, including its seeds, and the hashes of the \
+         models and texts that it read. The journal holds every measurement. With allot {}, the same settings on the same kind of \
+         CPU reproduce this page byte for byte.</p>\n</section>\n",
         lines(&commands.join("\n")),
         escaped(&summary.version)
     )

@@ -1,4 +1,4 @@
-//! The ratios that allocations give: block by block as lines, and projection by projection as a map.
+//! The ratios of allocations: block by block as lines, and projection by projection as a map.
 
 use std::fmt::Write;
 
@@ -10,13 +10,14 @@ use crate::report::svg::{escaped, text};
 use crate::search::summary::Summary;
 use crate::trial::ratios::RealisedRatios;
 
-/// The least difference within a block, as a share, that makes a map of projections worth drawing: more than rounding to whole weights.
+/// The minimum difference of ratios within a block that makes a map of projections worth drawing: more than
+/// rounding to whole weights.
 const VARIES: f64 = 0.005;
 
-/// The opacity of the strongest colour of the map, at which text on it is still easy to read.
+/// The maximum opacity of the map's colours, at which text on it is still easy to read.
 const STRONGEST: f64 = 0.6;
 
-/// Returns the chart of the ratios per block, with its legend and its numbers; nothing when there are none.
+/// Returns the chart of the ratios per block, with its legend and its numbers; `None` without ratios.
 pub(super) fn blocks(summary: &Summary) -> Option<String> {
     let drawn =
         |it: &&RealisedRatios| !it.blocks.is_empty() && it.blocks.iter().all(|share| share.is_finite());
@@ -24,7 +25,7 @@ pub(super) fn blocks(summary: &Summary) -> Option<String> {
     let count = ratios.iter().map(|it| it.blocks.len()).max()?;
     let axis = Axis::percent(ratios.iter().flat_map(|it| it.blocks.iter().copied()))?;
 
-    // The winner is drawn last, so that it lies above what it is compared with.
+    // The winner is drawn last, above the allocations that it is compared with.
     let legend: Vec<(String, String)> = ratios
         .iter()
         .enumerate()
@@ -68,14 +69,14 @@ pub(super) fn blocks(summary: &Summary) -> Option<String> {
     Some(out)
 }
 
-/// Returns the sample of a line's markers, for the legend.
+/// Returns a sample of a line's markers for the legend.
 fn sample(place: usize) -> String {
     let mut out = String::new();
     marker(&mut out, place, 14.0, 6.0, "");
     out.trim_end().to_owned()
 }
 
-/// Draws a marker whose form belongs to the line, so that lines can be told apart without colours.
+/// Draws a marker with the line's own shape, so that lines can be told apart without colours.
 fn marker(svg: &mut String, place: usize, x: f64, y: f64, tip: &str) {
     let tip = if tip.is_empty() { String::new() } else { format!("<title>{}</title>", escaped(tip)) };
     let _ = match place {
@@ -113,13 +114,13 @@ fn numbers(ratios: &[&RealisedRatios], count: usize) -> String {
 
 /// The ratios of one allocation by block and kind of projection.
 struct Map {
-    /// The kinds, in the model's order, with the ratio of each block.
+    /// The kinds, in model order, with the ratio of each block.
     kinds: Vec<(String, Vec<Option<f64>>)>,
     blocks: usize,
 }
 
 impl Map {
-    /// Reads blocks and kinds from the modules' names; `None` when one has no block in it.
+    /// Parses blocks and kinds from the modules' names; `None` if a name contains no block.
     fn new(ratios: &RealisedRatios) -> Option<Self> {
         let mut map = Self { kinds: Vec::new(), blocks: 0 };
         for (module, share) in &ratios.projections {
@@ -139,7 +140,7 @@ impl Map {
         (map.blocks > 0).then_some(map)
     }
 
-    /// Returns whether projections of one block get different ratios.
+    /// Returns whether projections of the same block get different ratios.
     fn varies(&self) -> bool {
         (0..self.blocks).any(|block| {
             let shares = || self.kinds.iter().filter_map(|(_, row)| row[block]);
@@ -149,7 +150,8 @@ impl Map {
     }
 }
 
-/// Returns the map of the winner's ratios, blocks across and kinds of projections down; nothing when names have no blocks.
+/// Returns the map of the winner's ratios, with blocks across and kinds of projections down; `None` if names
+/// contain no blocks.
 pub(super) fn projections(summary: &Summary) -> Option<String> {
     let winner = summary.ratios.first()?;
     let target = summary.settings.first()?.target;
@@ -194,7 +196,7 @@ fn draw(map: &Map, frame: &Frame, height: f64, target: f64, farthest: f64) -> St
     for (row, (kind, shares)) in map.kinds.iter().enumerate() {
         let top = frame.top + row as f64 * height;
         let label = kind.rsplit('.').next().unwrap_or(kind);
-        // The whole name where the last part is another's as well.
+        // Uses the whole name if another kind has the same last part.
         let alone =
             map.kinds.iter().filter(|(other, _)| other.rsplit('.').next() == Some(label)).count() == 1;
         text(
@@ -209,7 +211,7 @@ fn draw(map: &Map, frame: &Frame, height: f64, target: f64, farthest: f64) -> St
             let Some(share) = share else { continue };
             let left = frame.left + block as f64 * width;
             let side = if *share < target { "keeps" } else { "loses" };
-            // Less than in proportion, because small differences are many and should show.
+            // Less than proportional, so that the many small differences stay visible.
             let opacity = STRONGEST * ((share - target).abs() / farthest).min(1.0).powf(0.7);
             let tip = escaped(&format!("block {block}, {kind}: {}", percent(*share, 2)));
             let _ = writeln!(
@@ -217,7 +219,7 @@ fn draw(map: &Map, frame: &Frame, height: f64, target: f64, farthest: f64) -> St
                 "<rect class=\"cell {side}\" x=\"{left:.1}\" y=\"{top:.1}\" width=\"{width:.1}\" height=\"{height}\" \
                  fill-opacity=\"{opacity:.2}\"><title>{tip}</title></rect>"
             );
-            // The number where it fits, with a decimal where that fits too.
+            // Adds the number if it fits, with a decimal if that fits too.
             let decimals = if width >= 42.0 { 1 } else { 0 };
             if width >= 20.0 {
                 let number = format!("{:.decimals$}", 100.0 * share);

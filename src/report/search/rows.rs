@@ -1,4 +1,4 @@
-//! What a search's tables say, before it is known where they are shown.
+//! The contents of a search's tables, independent of the output format.
 
 use super::column::{Column, Measured};
 use super::formula::Reading;
@@ -11,20 +11,20 @@ use crate::search::summary::{ControlComparison, Formula, RunSummary, Summary, Wi
 use crate::trial::loss::Measure;
 use crate::trial::spent::Judged;
 
-/// What kind of allocation a row is about.
+/// The kind of allocation in a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RowKind {
     Dense,
     Published,
     Control,
-    /// The searches, over their seeds.
+    /// The runs of the search, over their seeds.
     Search,
-    /// The winner of all searches.
+    /// The winner over all runs of the search.
     Best,
 }
 
 impl RowKind {
-    /// Returns the name that style sheets know it by.
+    /// Returns its CSS class.
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Dense => "dense",
@@ -41,27 +41,27 @@ impl RowKind {
 pub(super) struct Row {
     pub(super) kind: RowKind,
     pub(super) name: String,
-    /// Operators and constants, or free levels; more than one over seeds.
+    /// Number of operators and constants, or of free levels; a range if it differs between seeds.
     pub(super) size: String,
-    /// One for each column, `None` where nothing was measured.
+    /// One value per column; `None` if it was not measured.
     pub(super) values: Vec<Option<Measured>>,
-    /// Whether it is the least of its column.
+    /// Whether the value is the best in its column.
     pub(super) best: Vec<bool>,
 }
 
-/// A table of what allocations do.
+/// A table of results.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Results {
-    /// What was measured, and at which setting: `None` for all of them together.
+    /// The measures with their setting; `None` stands for all settings together.
     pub(super) columns: Vec<Column>,
-    /// Dense, published, controls, discovered.
+    /// In the order dense, published, controls, discovered.
     pub(super) rows: Vec<Row>,
-    /// The text on which all of it was measured.
+    /// The text that all values were measured on.
     pub(super) text: &'static str,
 }
 
 impl Results {
-    /// Returns the final table: on the report text, or where that was not read, by the losses that chose.
+    /// Returns the final table: on the report text or, if that was not read, with the losses that chose.
     pub(super) fn of(summary: &Summary) -> Self {
         let reported = !summary.best.report.is_empty();
         let several = summary.settings.len() > 1;
@@ -142,7 +142,7 @@ fn rows(summary: &Summary, reported: bool) -> Vec<Row> {
     rows
 }
 
-/// Returns what allocations do, column by column, over all of them.
+/// Returns the results of allocations, column by column, over all of them.
 fn values(summary: &Summary, reported: bool, winners: &[&Winner]) -> Vec<Option<Measured>> {
     if !reported {
         let scale = LossScale::of(summary);
@@ -158,7 +158,7 @@ fn values(summary: &Summary, reported: bool, winners: &[&Winner]) -> Vec<Option<
     (0..summary.settings.len()).flat_map(setting).chain(tasks::values(summary, winners)).collect()
 }
 
-/// Marks the least of each column among what is pruned, or the highest where that is the best.
+/// Marks the best value of each column among the pruned models: the lowest, or the highest if that is better.
 fn mark(rows: &mut [Row], columns: &[Column]) {
     let mean = |row: &Row, column: usize| row.values.get(column).copied().flatten().map(|it| it.mean);
     for (column, of) in columns.iter().enumerate() {
@@ -179,7 +179,7 @@ fn size(winner: &Winner) -> String {
     winner.formula.as_ref().map_or_else(String::new, |formula| formula.size.to_string())
 }
 
-/// Returns the sizes of what a searcher found, from the least to the greatest.
+/// Returns the range of sizes that a searcher found.
 fn sizes(summary: &Summary, searcher: Searcher, winners: &[&Winner]) -> String {
     if let Some(levels) = free_levels(summary, searcher) {
         return format!("{levels} levels");
@@ -192,7 +192,7 @@ fn sizes(summary: &Summary, searcher: Searcher, winners: &[&Winner]) -> String {
     }
 }
 
-/// Returns how many free levels a control has, where it has any.
+/// Returns the number of free levels of a control, if it has any.
 pub(super) fn free_levels(summary: &Summary, searcher: Searcher) -> Option<usize> {
     let parts = summary.ratios.first()?;
     match searcher {
@@ -211,7 +211,7 @@ pub(super) fn by_searcher(summary: &Summary) -> Vec<(Searcher, Vec<&RunSummary>)
     searchers.into_iter().map(|searcher| (searcher, runs(searcher))).collect()
 }
 
-/// What a searcher spent over all seeds.
+/// The budget that a searcher spent over all seeds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct SpentRow {
     pub(super) searcher: Searcher,
@@ -226,13 +226,13 @@ pub(super) struct SpentRow {
 }
 
 impl SpentRow {
-    /// Returns a number of proposals as a share of all, in percent.
+    /// Returns a number of proposals as a share of all proposals, in percent.
     pub(super) fn share(&self, of: usize) -> String {
         format!("{:.1}%", 100.0 * of as f64 / self.proposals.max(1) as f64)
     }
 }
 
-/// Returns what each searcher spent.
+/// Returns the budget that each searcher spent.
 pub(super) fn spent(summary: &Summary) -> Vec<SpentRow> {
     let row = |(searcher, runs): (Searcher, Vec<&RunSummary>)| {
         let sum = |of: fn(&RunSummary) -> usize| runs.iter().map(|run| of(run)).sum();
@@ -251,7 +251,8 @@ pub(super) fn spent(summary: &Summary) -> Vec<SpentRow> {
     by_searcher(summary).into_iter().map(row).collect()
 }
 
-/// Returns how far the winner's ratios are from each teacher's, a sentence each, and what was judged by them; nothing without teachers.
+/// Returns the distance of the winner's ratios from each teacher's, one sentence each, and the number of
+/// judged formulas; empty without teachers.
 pub(super) fn teachers(summary: &Summary) -> Vec<String> {
     if summary.teachers.is_empty() {
         return Vec::new();
@@ -266,7 +267,7 @@ pub(super) fn teachers(summary: &Summary) -> Vec<String> {
                 .get(it.target)
                 .filter(|_| several)
                 .map(|setting| format!(" of {}", setting.model));
-            let held_out = if it.held_out { ", from which nothing was learned" } else { "" };
+            let held_out = if it.held_out { ", which was held out" } else { "" };
             format!(
                 "Distance from {} at {}{}{held_out}: {:.3}",
                 it.teacher,
@@ -285,14 +286,14 @@ pub(super) fn teachers(summary: &Summary) -> Vec<String> {
         (formulas + it.formulas as u64, reductions + it.reductions)
     });
     lines.push(format!(
-        "Judged by teachers alone: {} formulas, for which {} reductions over the weights were computed",
+        "Judged by teachers alone: {} formulas, which needed {} reductions over the weights",
         grouped(formulas),
         grouped(reductions)
     ));
     lines
 }
 
-/// Returns how fast formulas were judged by teachers in this process; `None` where none were.
+/// Returns the speed at which teachers judged formulas in this process; `None` if they judged none.
 pub fn judged(summary: &Summary) -> Option<String> {
     let mut all = Judged::default();
     summary.runs.iter().for_each(|run| all.add(&run.spent.judged));
@@ -308,27 +309,28 @@ pub fn judged(summary: &Summary) -> Option<String> {
     })
 }
 
-/// What a distance from a teacher is.
-const DISTANCE: &str = "The distance is the mean squared deviation of ratios, each unit by its number of weights times how steeply the damage \
-                        rises there, over that of uniform sparsity: 0 is the teacher itself, 1 as far as uniform sparsity.";
+/// Definition of the distance from a teacher.
+const DISTANCE: &str = "The distance is the mean squared deviation of ratios, weighted by each unit's number of weights times how steeply the damage \
+                        rises in it, divided by that of uniform sparsity: 0 is the teacher itself, 1 is as far away as uniform sparsity.";
 
-/// What it is where the steepness is not known.
-const BY_SIZE: &str = "Where a descent's journal does not show how steeply the damage rises, units count by their number of weights alone.";
+/// Definition of the distance if the steepness is unknown.
+const BY_SIZE: &str = "If a descent's journal does not show how steeply the damage rises, units are weighted only by their number of weights.";
 
-/// What the comparison with controls says and does not say.
-pub(super) const CHANCE: &str = "The 95% bootstrap interval is over seeds and windows, so it is wide where seeds differ. p is of Wilcoxon's \
-                                 signed-rank test, two-sided, over windows with the seeds' losses averaged: it takes these seeds for given. A \
-                                 difference is called more than chance where both say so.";
+/// Interpretation of the comparison with controls.
+pub(super) const CHANCE: &str = "The 95% bootstrap interval is over seeds and windows, so it is wide if seeds differ. p is from Wilcoxon's \
+                                 two-sided signed-rank test over windows with the seeds' losses averaged, so it treats these seeds as fixed. A \
+                                 difference is called significant if both agree.";
 
-/// The p-value below which a difference is more than chance.
+/// The p-value below which a difference is significant.
 const SIGNIFICANT: f64 = 0.05;
 
-/// Returns which published allocation does better on the main text than what was found, in a sentence; `None` where none does.
+/// Returns a sentence about the published allocation that does better on the main text than the winner;
+/// `None` if none does.
 pub(super) fn better(summary: &Summary) -> Option<String> {
     if summary.best.name != WinnerName::Discovered {
         return None;
     }
-    // A search by tasks is judged by its documents: what the report text says is another matter.
+    // A search by tasks is judged by its documents, so the report text does not matter here.
     let by_tasks = summary.measure == Measure::Tasks;
     let reported = !by_tasks && !summary.best.report.is_empty();
     let scale = LossScale::of(summary);
@@ -361,7 +363,7 @@ pub(super) fn better(summary: &Summary) -> Option<String> {
         _ => String::new(),
     };
     Some(format!(
-        "On the {text} {what}{place} the published `{}` does better than what was found: {} {published} against {found}.{uniform}",
+        "On the {text} {what}{place} the published `{}` does better than the function found: {} {published} against {found}.{uniform}",
         best.name,
         match (reported, summary.measure) {
             (true, Measure::Kl | Measure::Tasks) => "KL",
@@ -371,7 +373,7 @@ pub(super) fn better(summary: &Summary) -> Option<String> {
     ))
 }
 
-/// Returns a number with its sign; what is not finite has none.
+/// Returns a number with its sign; a number that is not finite has none.
 pub(super) fn signed(number: f64, decimals: usize) -> String {
     if !number.is_finite() {
         return "–".to_owned();
@@ -379,21 +381,22 @@ pub(super) fn signed(number: f64, decimals: usize) -> String {
     format!("{number:+.decimals$}").replace('-', "−")
 }
 
-/// What is to be known of the table that leaves parts out.
-pub(super) const PARTS: &str = "Measured when all was decided, on the text that chose the function; above 0, the function is worse without the \
-                                part. Small differences are chance: the text was looked at before.";
+/// Note on the table that leaves parts out.
+pub(super) const PARTS: &str = "Measured after all decisions, on the text that chose the function; above 0, the function is worse without the \
+                                part. Small differences may be chance, because the same text chose the function.";
 
-/// Returns a sentence about a formula that was simplified.
+/// Returns a sentence about a simplified formula.
 pub(super) fn simplified(formula: &Formula) -> Option<String> {
     let found = Reading::of(&Formula { script: formula.found.clone()?, ..formula.clone() })?;
     let size = found.size();
     Some(format!(
-        "Found as a formula of {size} operators and constants, and made simpler where that changes no weight: {}",
+        "Found as a formula of {size} operators and constants, then simplified without changing any pruned weight: {}",
         found.line()
     ))
 }
 
-/// Returns a comparison's difference, interval and p-value as text, and whether the difference is more than chance.
+/// Returns a comparison's difference, interval and p-value as text, and whether the difference is
+/// significant.
 pub(super) fn compared(comparison: &ControlComparison) -> [String; 4] {
     let (low, high) = comparison.interval;
     let p = comparison.p_value;
@@ -408,7 +411,7 @@ pub(super) fn compared(comparison: &ControlComparison) -> [String; 4] {
     [signed(comparison.difference), format!("{} to {}", signed(low), signed(high)), p, chance]
 }
 
-/// Returns the lines that say what was searched, with what, and by whom.
+/// Returns the lines that describe the settings of the search.
 pub(super) fn settings(summary: &Summary) -> Vec<String> {
     let places: Vec<String> = summary
         .settings

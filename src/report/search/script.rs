@@ -1,4 +1,4 @@
-//! Discovered formulas as scripts that a person reads, edits and uses like any other.
+//! Discovered formulas as scripts that can be read, edited and used like any other.
 
 use std::path::Path;
 
@@ -10,10 +10,11 @@ use crate::stats::Source;
 use crate::trial::loss::{Damage, Measure};
 use crate::trial::settings::TrialSettings;
 
-/// Returns the file of a discovered formula: how it was found, on what, and what was measured, as comments, and the script.
+/// Returns the script file of a discovered formula, with comments on how it was found, on which texts, and
+/// its results.
 ///
-/// `settings` is what the search was told, and `report_windows` how many windows of the report text were read. Returns `None` for what is
-/// no formula.
+/// `settings` are the search's settings, and `report_windows` is the number of report windows read. Returns
+/// `None` if the winner is not a formula.
 pub fn file(
     summary: &Summary,
     settings: &Settings,
@@ -50,7 +51,7 @@ pub fn file(
     Some(text)
 }
 
-/// Says what found the formula, and at what it was searched for.
+/// Writes what found the formula, and the settings that it was searched for.
 fn found(summary: &Summary, winner: &Winner, say: &mut impl FnMut(String)) {
     let settings: Vec<String> = summary.settings.iter().map(at).collect();
     match &winner.name {
@@ -77,7 +78,7 @@ fn found(summary: &Summary, winner: &Winner, say: &mut impl FnMut(String)) {
     }
 }
 
-/// Says what the search read.
+/// Writes what the search read.
 fn learned(trial: &TrialSettings, say: &mut impl FnMut(String)) {
     let texts = &trial.texts;
     let statistics = match (&texts.statistics, &texts.calibration) {
@@ -101,7 +102,7 @@ fn learned(trial: &TrialSettings, say: &mut impl FnMut(String)) {
     say(format!("A window of a text has {}.", counted(texts.length, "token")));
 }
 
-/// Says what the formula does on the report text, beside uniform sparsity and the dense model.
+/// Writes the formula's results on the report text, compared with uniform sparsity and the dense model.
 fn reported(summary: &Summary, winner: &Winner, say: &mut impl FnMut(String)) {
     let uniform = summary.published("uniform");
     for (index, (setting, found)) in summary.settings.iter().zip(&winner.report).enumerate() {
@@ -117,7 +118,7 @@ fn at(setting: &TargetSummary) -> String {
     format!("{} at {} % sparsity", setting.model, percent(setting.target))
 }
 
-/// Returns the names of a source's files, without the folders around them.
+/// Returns the names of a source's files, without their folders.
 fn named(source: &Source) -> String {
     match source {
         Source::Text(files) => files.iter().map(|file| name(file)).collect::<Vec<_>>().join(", "),

@@ -1,4 +1,4 @@
-//! What reported tasks add to the final table: accuracies, their means, and margins.
+//! The columns that reported tasks add to the final table: accuracies, their means, and margins.
 
 use super::column::{Column, Measured};
 use crate::report::number::plain_percent;
@@ -6,15 +6,15 @@ use crate::search::summary::{Summary, Winner};
 use crate::tasks::statistics::{Estimate, mean_of_tasks};
 use crate::tasks::{Metric, TaskScore};
 
-/// What the numbers of tasks are.
-pub(super) const NOTE: &str = "± of a task is its standard error over documents, and over seeds the standard deviation; the margin is by how much the right choice is likelier than the likeliest other one, in nats";
+/// The note on the numbers of tasks.
+pub(super) const NOTE: &str = "± of a task is its standard error over documents or, for several seeds, the standard deviation over them; the margin is the log-likelihood of the right choice minus that of the likeliest other one, in nats";
 
 /// Returns whether tasks are reported.
 pub(super) fn are_reported(summary: &Summary) -> bool {
     summary.settings.iter().any(|setting| !setting.dense_tasks.is_empty())
 }
 
-/// Returns the columns: for each setting the tasks, the mean of accuracies and of margins.
+/// Returns the columns of each setting: the tasks, the mean of the accuracies, and the mean of the margins.
 pub(super) fn columns(summary: &Summary) -> Vec<Column> {
     let mut columns = Vec::new();
     for setting in summary.settings.iter().filter(|setting| !setting.dense_tasks.is_empty()) {
@@ -35,7 +35,7 @@ pub(super) fn dense(summary: &Summary) -> impl Iterator<Item = Option<Measured>>
     tasks.flat_map(|tasks| numbers(tasks)).map(|(_, _, estimate)| Some(measured(estimate)))
 }
 
-/// Returns the numbers of winners, column by column: of one its own, of several those over all of them.
+/// Returns the numbers of winners, column by column: a single winner's own, or the mean over several.
 pub(super) fn values(summary: &Summary, winners: &[&Winner]) -> Vec<Option<Measured>> {
     let mut values = Vec::new();
     for (place, setting) in summary.settings.iter().enumerate() {
@@ -57,7 +57,7 @@ const fn measured(estimate: Estimate) -> Measured {
     Measured { mean: estimate.value, deviation: estimate.error }
 }
 
-/// Returns titles, decimals and values of what tasks showed.
+/// Returns titles, decimals and values of task results.
 fn numbers(tasks: &[TaskScore]) -> Vec<(String, usize, Estimate)> {
     let of =
         |task: &TaskScore, metric| task.metrics.iter().find(|it| it.metric == metric).map(|it| it.estimate);

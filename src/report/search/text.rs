@@ -1,4 +1,4 @@
-//! A search for a terminal, and its table for a page of Markdown.
+//! The results of a search for a terminal, and their table in Markdown.
 
 use super::formula;
 use super::loss::{LossScale, deciding, deciding_text};
@@ -8,13 +8,14 @@ use crate::report::grid::{Field, Flexible, Grid, Line};
 use crate::report::number::grouped;
 use crate::search::summary::{Formula, Summary};
 
-/// The width from which on the table of what was spent has all its columns.
+/// The minimum width for all columns of the budget table.
 const FULL: usize = 90;
 
-/// Returns what a search found: the function, the final table, the front, comparisons with controls, and what was spent.
+/// Returns the results of a search: the function, the final table, the front, comparisons with controls, and
+/// the budget spent.
 ///
-/// The table has the damage on the report text, or the deciding losses where there is no report text. Over several seeds it shows
-/// means ± standard deviations. Formulas and names are cut to the width. Ends with a new line.
+/// The table shows the damage on the report text, or the deciding losses if there is no report text; for
+/// several seeds, as mean ± standard deviation. Formulas and names are cut to the width. Ends with a newline.
 pub fn text(summary: &Summary, options: &TableOptions) -> String {
     let mut out = String::new();
     for line in rows::settings(summary) {
@@ -35,9 +36,9 @@ pub fn text(summary: &Summary, options: &TableOptions) -> String {
         out.push_str(&grid.text(options));
     }
     match super::tasks::are_reported(summary) {
-        false => out.push_str("* lowest of its column\n"),
+        false => out.push_str("* lowest in its column\n"),
         true => {
-            out.push_str(&format!("* best of its column\n{}", wrapped(super::tasks::NOTE, options.width)))
+            out.push_str(&format!("* best in its column\n{}", wrapped(super::tasks::NOTE, options.width)))
         }
     }
     if let Some(better) = rows::better(summary) {
@@ -53,25 +54,25 @@ pub fn text(summary: &Summary, options: &TableOptions) -> String {
     }
     if !summary.comparisons.is_empty() {
         out.push('\n');
-        let title = "The search less its controls, on the report text (below 0 the search is better)";
+        let title = "The search minus its controls, on the report text (below 0, the search is better)";
         out.push_str(&wrapped(title, options.width));
         out.push_str(&comparisons(summary).text(options));
         out.push_str(&wrapped(rows::CHANCE, options.width));
     }
     let teachers = rows::teachers(summary);
     if !teachers.is_empty() {
-        out.push_str("\nThe function found and its teachers\n");
+        out.push_str("\nDistance from the teachers\n");
         teachers.iter().for_each(|line| out.push_str(&wrapped(line, options.width)));
     }
-    out.push_str("\nWhat was spent\n");
+    out.push_str("\nBudget spent\n");
     let spent = spent(summary);
-    // What is least asked for goes first.
+    // The least important columns are dropped first.
     let spent = if options.width < FULL { spent.without(&["seeds", "no\nvalue"]) } else { spent };
     out.push_str(&spent.text(options));
     out
 }
 
-/// Returns the Pareto front of a search: the best formula of each size, on one line each, cut to the width.
+/// Returns the Pareto front of a search: the best formula of each size, one per line, cut to the width.
 pub fn front(summary: &Summary, options: &TableOptions) -> String {
     let scale = LossScale::of(summary);
     let lines = summary.front.iter().filter_map(|winner| {
@@ -94,7 +95,7 @@ pub fn front(summary: &Summary, options: &TableOptions) -> String {
     )
 }
 
-/// Returns the final table, and the comparisons with controls, as Markdown.
+/// Returns the final table and the comparisons with controls as Markdown.
 pub fn markdown(summary: &Summary) -> String {
     let mut out: String =
         tables(&Results::of(summary)).iter().map(Grid::markdown).collect::<Vec<_>>().join("\n");
@@ -104,9 +105,9 @@ pub fn markdown(summary: &Summary) -> String {
     out
 }
 
-/// Returns a table for each setting.
+/// Returns one table per setting.
 pub(super) fn tables(results: &Results) -> Vec<Grid> {
-    // Divergence and perplexity of a setting stand beside each other.
+    // Divergence and perplexity of a setting are in adjacent columns.
     let mut places: Vec<&Option<String>> = results.columns.iter().map(|column| &column.setting).collect();
     places.dedup();
     let table = |place: &Option<String>| {
@@ -145,7 +146,7 @@ pub(super) fn comparisons(summary: &Summary) -> Grid {
         Line { class: "control", cells: cells.map(Field::new).to_vec() }
     });
     Grid {
-        head: ["control", "difference", "95% interval", "p", "more than chance"].map(str::to_owned).to_vec(),
+        head: ["control", "difference", "95% interval", "p", "significant"].map(str::to_owned).to_vec(),
         numbers: vec![false, true, true, true, false],
         rows: rows.collect(),
         flexible: Flexible::Name(0),
@@ -169,7 +170,7 @@ pub(super) fn leaving_out(summary: &Summary) -> Grid {
     }
 }
 
-/// Returns the table of what each searcher spent, and how often it proposed what was known.
+/// Returns the table of each searcher's spent budget and its shares of known proposals.
 pub(super) fn spent(summary: &Summary) -> Grid {
     let rows = rows::spent(summary).into_iter().map(|row| {
         let cells = [
@@ -215,7 +216,7 @@ pub(super) fn elements(formula: &Formula) -> String {
     }
 }
 
-/// Returns text broken between words to a width, with a new line at its end.
+/// Returns text wrapped between words to a width, with a newline at its end.
 fn wrapped(text: &str, width: usize) -> String {
     let mut out = String::new();
     let mut length = 0;

@@ -1,4 +1,4 @@
-//! The commands that use what a search found, as a shell takes them.
+//! Shell commands that use the result of a search.
 
 use std::path::Path;
 
@@ -6,9 +6,9 @@ use crate::prune::{Method, Pattern};
 use crate::search::settings::Settings;
 use crate::stats::Source;
 
-/// Returns the commands that evaluate the script `script`, prune the first model by it into the folder `out`, and measure the
-/// result on the report text, of which the search read `report_windows`: with its own texts and options, so that they give what
-/// its table says.
+/// Returns the commands that evaluate the script `script`, prune the first model by it into the folder `out`,
+/// and measure the pruned model on the first `report_windows` windows of the report text, as the search did.
+/// They use the search's own texts and options, so that they reproduce its table.
 pub fn commands(settings: &Settings, report_windows: usize, script: &str, out: &str) -> Vec<String> {
     let settings = &settings.trial;
     let (Some(model), Some(target)) = (settings.models.first(), settings.targets.first()) else {
@@ -26,7 +26,7 @@ pub fn commands(settings: &Settings, report_windows: usize, script: &str, out: &
         (None, None) => String::new(),
     };
     let method = match &settings.ranking.method {
-        // The script carries its metric.
+        // The script contains its metric.
         Method::Metric(_) => String::new(),
         method => format!(" --method {}", method.name()),
     };
@@ -35,7 +35,7 @@ pub fn commands(settings: &Settings, report_windows: usize, script: &str, out: &
         pattern => format!(" --pattern {pattern}"),
     };
     let propagate = match &settings.ranking.method {
-        // Magnitudes do not depend on what earlier blocks give.
+        // Magnitudes do not depend on the outputs of earlier blocks.
         Method::Magnitude => "",
         _ => " --propagate dense",
     };
@@ -63,7 +63,7 @@ fn text(source: &Source) -> String {
     }
 }
 
-/// Returns the option of a text's windows; ready ids have a length of their own.
+/// Returns the option for the window length; token id files have their own.
 fn length_of(source: &Source, length: usize) -> String {
     match source {
         Source::Text(_) => format!(" --length {length}"),
@@ -75,7 +75,7 @@ fn path(path: &Path) -> String {
     quoted(&path.display().to_string())
 }
 
-/// Returns a word as a shell takes it: in quotes where it holds anything that a shell reads.
+/// Returns a word quoted for a shell, if it contains special characters.
 fn quoted(word: &str) -> String {
     let plain = |character: char| character.is_ascii_alphanumeric() || "/._-:+=@%,".contains(character);
     match !word.is_empty() && word.chars().all(plain) {

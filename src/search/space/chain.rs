@@ -1,17 +1,19 @@
-//! Chains in the paper's four stages, pre-process, reduce, transform and post-process (DSA, section 3).
+//! Chains with the four stages of the paper: pre-process, reduce, transform and post-process (DSA, section
+//! 3).
 
 use crate::lang::ops::{DsaStage, Op};
 use crate::lang::program::{Expr, Script};
 use crate::lang::types::Type;
 
-/// The stages with the most operators that each may have.
+/// The stages, with the maximum number of operators in each.
 pub(super) const MOST: [(DsaStage, usize); 4] =
     [(DsaStage::PreProcess, 2), (DsaStage::Reduce, 1), (DsaStage::Transform, 1), (DsaStage::PostProcess, 2)];
 
-/// The size of the smallest formula: an allocator, a reduction and what it reduces.
+/// The size of the smallest formula: an allocator, a reduction and its operand.
 pub(super) const LEAST_SIZE: usize = 3;
 
-/// Returns whether an operator takes part: in a stage, as what a chain begins with, or as the allocator at its end.
+/// Returns whether an operator takes part: in a stage, as the start of a chain, or as the allocator at its
+/// end.
 pub(super) fn takes_part(op: Op) -> bool {
     let row = op.info();
     !row.stages.is_empty() || matches!(op, Op::Score | Op::Weight | Op::Scale)
@@ -23,7 +25,7 @@ pub(super) fn can_reduce(operators: &[Op]) -> bool {
         && operators.iter().any(|op| matches!(*op, Op::Score | Op::Weight))
 }
 
-/// A chain, taken apart.
+/// A chain split into its stages.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Chain {
     pub(super) start: Op,
@@ -34,7 +36,7 @@ pub(super) struct Chain {
 }
 
 impl Chain {
-    /// Takes a script apart; `None` when its importance is no chain.
+    /// Splits a script into a chain; `None` if its importance is not a chain.
     pub(super) fn read(script: &Script) -> Option<Self> {
         let mut expr = script.allocator()?.importance?;
         let mut ops = Vec::new();
@@ -58,11 +60,11 @@ impl Chain {
         Some(Self { start, before, reduction: ops[reduction], after, reversed })
     }
 
-    /// Returns whether the operators stand in their stages, and no stage has too many.
+    /// Returns whether each operator fits its stage, and no stage has too many.
     pub(super) fn fits(&self) -> bool {
         let is = |op: &Op, stage: DsaStage| op.info().stages.contains(&stage);
         let [(_, before), _, (_, transforms), (_, posts)] = MOST;
-        // The first of those after the reduction may be the transform; all others post-process.
+        // The first operator after the reduction may be the transform; all others post-process.
         let transformed =
             usize::from(transforms > 0 && self.after.first().is_some_and(|op| is(op, DsaStage::Transform)));
         let posted = |from: usize| {

@@ -9,7 +9,7 @@ use super::tidy::digits;
 use crate::lang::ops::{Domain, ParameterValue};
 use crate::lang::program::Expr;
 
-/// Moves one constant, or one parameter, of an importance.
+/// Moves one constant or parameter of an importance.
 pub(super) fn constant(random: &mut ChaCha8Rng, importance: &Expr) -> Option<Expr> {
     let place = pick(random, importance, |it| {
         it.as_number().is_some() || it.parameters().iter().any(|setting| setting.number().is_some())
@@ -25,7 +25,7 @@ pub(super) fn constant(random: &mut ChaCha8Rng, importance: &Expr) -> Option<Exp
     replaced(importance, place, new)
 }
 
-/// Moves every second constant by a factor near 1.
+/// Moves about half of the constants, each by a factor near 1.
 pub(super) fn constants(random: &mut ChaCha8Rng, expr: &Expr, deviation: f64) -> Option<Expr> {
     if let Some(value) = expr.as_number() {
         let moved = value * (deviation * gaussian(random)).exp();
@@ -35,7 +35,7 @@ pub(super) fn constants(random: &mut ChaCha8Rng, expr: &Expr, deviation: f64) ->
     Expr::call(expr.op()?, operands.collect::<Option<_>>()?, expr.parameters().to_vec()).ok()
 }
 
-/// Returns the parameters of a call with one of them moved.
+/// Returns a call's parameters with one of them moved.
 pub(super) fn moved_parameter(random: &mut ChaCha8Rng, call: &Expr) -> Option<Vec<ParameterValue>> {
     let row = call.op()?.info();
     let mut parameters = call.parameters().to_vec();
@@ -52,7 +52,7 @@ pub(super) fn moved_parameter(random: &mut ChaCha8Rng, call: &Expr) -> Option<Ve
     Some(parameters)
 }
 
-/// Moves a number: mostly by a factor near 1, sometimes by an addend or over 0.
+/// Moves a number: usually by a factor near 1, otherwise by an addend, a change of sign or a new draw.
 fn moved(random: &mut ChaCha8Rng, value: f64) -> f64 {
     let normal = gaussian(random);
     let new = match random.random::<f64>() {

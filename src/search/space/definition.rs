@@ -1,4 +1,4 @@
-//! A space: which formulas there are.
+//! Spaces: the sets of formulas that a search looks in.
 
 use super::chain;
 use super::options::{SpaceError, SpaceKind, SpaceOptions};
@@ -14,17 +14,19 @@ pub struct Space {
     pub(super) max_size: usize,
     pub(super) units: Vec<UnitKind>,
     operators: Vec<Op>,
-    /// What may stand in a formula: the operators, and what canonical forms make of them; none that was switched off.
+    /// The operators allowed in a formula, including those that canonical forms introduce, but none that was
+    /// switched off.
     allowed: Vec<Op>,
-    /// For each unit, in the order of `units`.
+    /// The productions of each unit, in the order of `units`.
     productions: Vec<Productions>,
 }
 
 impl Space {
-    /// Returns the space of some options.
+    /// Returns the space with some options.
     ///
     /// # Errors
-    /// When an operator takes no part in the space, there is no unit, or too few operators are left to build an allocation of the greatest size.
+    /// When an operator does not take part in the space, no unit is given, or the remaining operators cannot
+    /// build an allocation of at most the maximum size.
     pub fn new(options: &SpaceOptions) -> Result<Self, SpaceError> {
         let units: Vec<UnitKind> =
             UnitKind::ALL.into_iter().filter(|unit| options.units.contains(unit)).collect();
@@ -47,7 +49,7 @@ impl Space {
             SpaceKind::Dsa => {
                 return Err(SpaceError::Empty { missing: "there is no score or weight, or no reduction" });
             }
-            // Each unit has to have a formula.
+            // Every unit needs at least one formula.
             SpaceKind::Full => space
                 .units
                 .iter()
@@ -55,7 +57,7 @@ impl Space {
                 .try_fold(0, |least: usize, of_unit| of_unit.map(|size| least.max(size))),
         };
         match least {
-            None => Err(SpaceError::Empty { missing: "nothing gives what an allocator takes" }),
+            None => Err(SpaceError::Empty { missing: "no operator produces an allocator's operand" }),
             Some(least) if least > space.max_size => {
                 Err(SpaceError::TooSmall { least, most: space.max_size })
             }
@@ -63,7 +65,8 @@ impl Space {
         }
     }
 
-    /// Returns the size of the smallest allocation of an allocator; `None` when nothing gives what it takes.
+    /// Returns the size of the smallest allocation by an allocator; `None` if no operator produces its
+    /// operand.
     pub(super) fn least_size(&self, allocator: Op, unit: UnitKind) -> Option<usize> {
         match allocator.info().class {
             Class::Allocator(Some(of_type)) => Some(1 + self.of_unit(unit).least_size(of_type)?),
@@ -71,17 +74,17 @@ impl Space {
         }
     }
 
-    /// Returns how formulas are built.
+    /// Returns how the space builds formulas.
     pub const fn kind(&self) -> SpaceKind {
         self.kind
     }
 
-    /// Returns the operators that formulas are built of.
+    /// Returns the operators that formulas are built from.
     pub fn operators(&self) -> &[Op] {
         &self.operators
     }
 
-    /// Returns the allocation units that formulas may have.
+    /// Returns the allocation units that formulas may use.
     pub fn units(&self) -> &[UnitKind] {
         &self.units
     }
@@ -94,12 +97,12 @@ impl Space {
             known &= match part.op() {
                 Some(op) => {
                     let placed = unit.is_within_blocks() || !matches!(op, Op::FanIn | Op::FanOut);
-                    // Bounds that are reversed are an error in a script.
+                    // A script's `clip` must not have reversed bounds.
                     let number = |index: usize| part.parameters().get(index).and_then(|it| it.number());
                     let ordered = op != Op::Clip || number(0) <= number(1);
                     placed && ordered && self.allowed.contains(&op)
                 }
-                // A script cannot say others.
+                // A script can only write finite numbers.
                 None => part.as_number().is_some_and(f64::is_finite),
             };
         });
@@ -113,10 +116,11 @@ impl Space {
             && (self.kind == SpaceKind::Full || chain::Chain::read(script).is_some_and(|chain| chain.fits()))
     }
 
-    /// Returns a published allocation as a member of a population: without its metric, with its unit said.
+    /// Returns a published allocation as a member of a population: without its metric, and with an explicit
+    /// unit.
     ///
-    /// It need not be a formula of the space; what is made of it is. Returns `None` when it is no allocation, or its unit is not
-    /// the space's.
+    /// It may lie outside the space; its offspring never do. Returns `None` if the script has no allocation,
+    /// or its unit is not in the space.
     pub fn adapt(&self, script: &Script) -> Option<Script> {
         let unit = script.unit.unwrap_or_default();
         script.allocation.as_ref()?;
@@ -124,19 +128,19 @@ impl Space {
         self.units.contains(&unit).then_some(adapted)
     }
 
-    /// Returns the productions for a unit.
+    /// Returns the productions of a unit.
     pub(super) fn of_unit(&self, unit: UnitKind) -> &Productions {
         let place = self.units.iter().position(|it| *it == unit).unwrap_or(0);
         &self.productions[place]
     }
 
-    /// Returns the allocators that take an importance of a type.
+    /// Returns the space's allocators.
     pub(super) fn allocators(&self) -> impl Iterator<Item = Op> {
         self.operators.iter().copied().filter(|op| matches!(op.info().class, Class::Allocator(_)))
     }
 }
 
-/// Returns the operators of some options, in the catalogue's order.
+/// Returns the operators of some options, in catalogue order.
 fn operators(options: &SpaceOptions) -> Result<Vec<Op>, SpaceError> {
     let takes_part = |op: Op| match options.kind {
         SpaceKind::Full => op.info().full,
@@ -157,10 +161,10 @@ fn operators(options: &SpaceOptions) -> Result<Vec<Op>, SpaceError> {
         .collect())
 }
 
-/// Returns what may stand in formulas of some operators: they, and what canonical forms make of them.
+/// Returns the operators allowed in formulas: the given ones, and those that canonical forms introduce.
 fn allowed(operators: &[Op], without: &[Op]) -> Vec<Op> {
     let mut allowed = operators.to_vec();
-    // The direction.
+    // Needed to negate the importance.
     allowed.push(Op::Negate);
     for op in operators {
         allowed.extend_from_slice(match *op {

@@ -1,4 +1,4 @@
-//! The `dsa` space: how chains are drawn, varied and listed.
+//! The `dsa` space: how its chains are drawn, varied and enumerated.
 
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
@@ -16,7 +16,6 @@ impl Space {
     /// Returns the operators of a stage.
     pub(super) fn of_stage(&self, stage: DsaStage) -> Vec<Op> {
         let of_stage = |op: &&Op| op.info().stages.contains(&stage);
-        // Ranks, eigenvalues and determinants of every matrix take longer than all else together.
         self.operators().iter().filter(of_stage).copied().collect()
     }
 
@@ -48,7 +47,7 @@ impl Space {
         self.allot_by(random, &chain)
     }
 
-    /// Returns what chains begin with, the score first.
+    /// Returns the operators that a chain may start with, the score first.
     fn starts(&self) -> Vec<Op> {
         self.operators().iter().copied().filter(|op| matches!(*op, Op::Score | Op::Weight)).collect()
     }
@@ -57,14 +56,14 @@ impl Space {
         draw(random, &self.starts(), |op| if *op == Op::Score { 4.0 } else { 1.0 }).copied()
     }
 
-    /// Allots by a chain.
+    /// Appends an allocator to a chain.
     fn allot_by(&self, random: &mut ChaCha8Rng, chain: &Chain) -> Option<Expr> {
         let scale =
             self.draw_allocator(random, |op| matches!(op.info().class, Class::Allocator(Some(Type::Layer))))?;
         Expr::call(scale, vec![chain.importance()?], settings(random, scale.info(), None)).ok()
     }
 
-    /// Varies a chain; a parent that is none has no variation.
+    /// Varies a chain; a parent that is not a chain has no variation.
     pub(super) fn vary_chain(
         &self,
         random: &mut ChaCha8Rng,
@@ -99,7 +98,7 @@ impl Space {
         Some(Script { allocation: Some(allocation), ..parent.clone() })
     }
 
-    /// Puts another operator of its stage in the place of one.
+    /// Replaces an operator by another one of its stage.
     fn with_other_operator(&self, random: &mut ChaCha8Rng, mut chain: Chain) -> Option<Chain> {
         let all = chain.before.len() + 1 + chain.after.len();
         let place = random.random_range(0..all as u64) as usize;
@@ -114,7 +113,7 @@ impl Space {
         Some(chain)
     }
 
-    /// Puts an operator before the reduction, or behind it.
+    /// Inserts an operator before or after the reduction.
     fn longer(&self, random: &mut ChaCha8Rng, mut chain: Chain) -> Option<Chain> {
         let (stages, choices) = match random.random_bool(0.5) {
             true => (&mut chain.before, self.of_stage(DsaStage::PreProcess)),
@@ -129,8 +128,9 @@ impl Space {
         Some(chain)
     }
 
-    /// Returns every chain with at most one pre-process operator and at most one after the reduction, of every unit, direction
-    /// and lambda, in a fixed order; on the score, or on the weight where there is no score.
+    /// Returns every chain with at most one pre-process operator and at most one operator after the
+    /// reduction, for every unit, direction and lambda, in a fixed order. Chains start with the score, or
+    /// with the weight if the space has no score.
     pub fn chains(&self, lambdas: &[f64]) -> Vec<Script> {
         let Some(start) = self.starts().first().copied() else { return Vec::new() };
         let none = || std::iter::once(None);
@@ -166,7 +166,7 @@ impl Space {
     }
 }
 
-/// Takes the mate's stages from its reduction on, or behind it, or its reduction alone.
+/// Takes from the mate either all stages from its reduction on, the stages after it, or its reduction alone.
 fn crossed(random: &mut ChaCha8Rng, chain: Chain, mate: Chain) -> Chain {
     match random.random_range(0..3u32) {
         0 => Chain { start: chain.start, before: chain.before, ..mate },
@@ -175,7 +175,7 @@ fn crossed(random: &mut ChaCha8Rng, chain: Chain, mate: Chain) -> Chain {
     }
 }
 
-/// Takes an operator out; `None` when there is none beside the reduction.
+/// Removes an operator; `None` if there are none beside the reduction.
 fn shorter(random: &mut ChaCha8Rng, mut chain: Chain) -> Option<Chain> {
     let before = chain.before.len();
     let all = before + chain.after.len();
@@ -190,7 +190,7 @@ fn shorter(random: &mut ChaCha8Rng, mut chain: Chain) -> Option<Chain> {
     Some(chain)
 }
 
-/// Swaps two neighbours before the reduction, or behind it; `None` when there are none.
+/// Swaps two neighbours before or after the reduction; `None` if there are none.
 fn swapped(random: &mut ChaCha8Rng, mut chain: Chain) -> Option<Chain> {
     let stages = if random.random_bool(0.5) { &mut chain.before } else { &mut chain.after };
     let last = stages.len().checked_sub(1).filter(|last| *last > 0)?;
@@ -205,7 +205,8 @@ fn script(chain: &Chain, unit: UnitKind, lambda: f64) -> Option<Script> {
     Some(Script { metric: None, unit: Some(unit), allocation: Some(allocation) })
 }
 
-/// Returns how often an operator is drawn, beside 1 for most: a spectrum takes longer than all else together.
+/// Returns the relative frequency of an operator, 1 for most; spectra are rare because they take longer than
+/// all other operators together.
 fn frequency(op: Op) -> f64 {
     match op.info().class {
         Class::MatrixReduction => 0.1,

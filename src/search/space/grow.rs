@@ -10,26 +10,26 @@ use crate::lang::ops::{Class, Domain, Op, Operator, Parameter, ParameterValue};
 use crate::lang::program::{Expr, Script};
 use crate::lang::types::{Over, Type, UnitKind};
 
-/// The depths of importances that are drawn in turn.
+/// The range of depths of importances, drawn in turn.
 const LEAST_DEPTH: u64 = 2;
 const GREATEST_DEPTH: u64 = 6;
 
-/// The greatest depth below a value for each weight.
+/// The maximum depth below a value per weight.
 const MATRIX_DEPTH: usize = 3;
 
-/// How often an importance is drawn as a sum of terms, and how many at most: the form in which several things that tell units apart
-/// act together.
+/// How often an importance is drawn as a sum of terms, and the maximum number of terms. A sum combines
+/// several features that tell units apart.
 const SUMS: f64 = 0.4;
 const LONGEST_SUM: u64 = 4;
 
-/// How often what one threshold is set on is the score times a power of e for each unit: scores of units differ by orders of
-/// magnitude, and a threshold on them alone empties some units.
+/// How often the operand of `global` is the score times a power of e per unit. Scores of units differ by
+/// orders of magnitude, so one threshold on the scores alone would empty some units.
 const FACTORS: f64 = 0.8;
 
-/// How often an importance is one value for each row, where rows are the units.
+/// How often an importance has one value per row, if rows are the units.
 const OF_ROWS: f64 = 0.75;
 
-/// How often allocators are drawn, beside 1 for those that are not named.
+/// Relative frequency of an allocator; 1 for those not named.
 const fn frequency(allocator: Op) -> f64 {
     match allocator {
         Op::Scale => 8.0,
@@ -47,7 +47,7 @@ impl Space {
         self.units[random.random_range(0..self.units.len() as u64) as usize]
     }
 
-    /// Draws an allocator, of those that `fits` lets through.
+    /// Draws an allocator for which `fits` holds.
     pub(super) fn draw_allocator(&self, random: &mut ChaCha8Rng, fits: impl Fn(Op) -> bool) -> Option<Op> {
         let choices: Vec<Op> = self.allocators().filter(|op| fits(*op)).collect();
         draw(random, &choices, |op| frequency(*op)).copied()
@@ -96,7 +96,7 @@ impl Space {
         Expr::call(allocator, importance, settings(random, allocator.info(), None)).ok()
     }
 
-    /// Returns an importance that an allocator takes: `proportional` refuses negative ones.
+    /// Returns an importance that the allocator accepts: `proportional` refuses negative values.
     pub(super) fn positive(&self, random: &mut ChaCha8Rng, allocator: Op, importance: Expr) -> Option<Expr> {
         if allocator != Op::Proportional {
             return Some(importance);
@@ -111,14 +111,15 @@ impl Space {
 }
 
 impl Productions {
-    /// Draws the type of an importance, where an allocator takes one of `of_type`: rows have one each more often than not.
+    /// Draws the type of an importance for an allocator that takes `of_type`; if rows are the units, it
+    /// usually has one value per row.
     fn importance(&self, random: &mut ChaCha8Rng, of_type: Type, unit: UnitKind) -> Type {
         let rows =
             unit == UnitKind::Row && of_type == Type::Layer && self.least_depth(Type::Output).is_some();
         if rows && random.random_bool(OF_ROWS) { Type::Output } else { of_type }
     }
 
-    /// Draws a tree of a type: as deep as can be when it is to be full, else any up to a depth.
+    /// Draws a tree of a type: as deep as possible if `full`, otherwise of any depth up to the maximum.
     pub(super) fn grow(
         &self,
         random: &mut ChaCha8Rng,
@@ -138,7 +139,8 @@ impl Productions {
         let leaf = |it: &Production| it.operands.is_empty();
         let mut choices: Vec<&Production> = self.of(of_type).iter().filter(|it| it.depth <= depth).collect();
         let inner = choices.iter().any(|it| !leaf(it));
-        // Leaves are few and operators many: in a tree that may end anywhere, three of ten nodes are leaves.
+        // There are few leaves and many operators: in a tree that may end anywhere, three of ten nodes are
+        // leaves.
         let ends = !inner || (!full && random.random_bool(0.3));
         if choices.iter().any(|it| leaf(it)) && (ends || full) && inner {
             choices.retain(|it| leaf(it) == ends);
@@ -147,7 +149,7 @@ impl Productions {
         self.build(random, production, depth - 1, full)
     }
 
-    /// Builds a production on drawn operands of some depth.
+    /// Builds a production with randomly drawn operands of some depth.
     fn build(
         &self,
         random: &mut ChaCha8Rng,
@@ -161,26 +163,26 @@ impl Productions {
         Expr::call(production.op, operands, parameters).ok()
     }
 
-    /// Returns whether there are sums of terms.
+    /// Returns whether the space can build sums of terms.
     fn has_sums(&self) -> bool {
         self.gives_layer(Op::Add) && self.gives_layer(Op::Multiply)
     }
 
-    /// Returns whether scores can be multiplied by a power of e for each unit.
+    /// Returns whether scores can be multiplied by a power of e per unit.
     fn has_factors(&self) -> bool {
         let scores = self.of(Type::Matrix);
         let has = |op: Op| scores.iter().any(|it| it.op == op);
         has(Op::Score) && has(Op::Multiply) && self.gives_layer(Op::Exponential)
     }
 
-    /// Draws a sum of one to a few terms.
+    /// Draws a sum of terms.
     fn sum(&self, random: &mut ChaCha8Rng) -> Option<Expr> {
         let terms = random.random_range(1..=LONGEST_SUM);
         let first = self.term(random)?;
         (1..terms).try_fold(first, |sum, _| Expr::apply(Op::Add, vec![sum, self.term(random)?]).ok())
     }
 
-    /// Draws a term of a sum: a constant times one or two things that tell units apart.
+    /// Draws a term of a sum: a constant times one or two factors that tell units apart.
     pub(super) fn term(&self, random: &mut ChaCha8Rng) -> Option<Expr> {
         let mut factor = self.factor(random)?;
         if random.random_bool(0.35) {
@@ -189,7 +191,8 @@ impl Productions {
         Expr::apply(Op::Multiply, vec![Expr::number(constant(random)), factor]).ok()
     }
 
-    /// Draws what tells units apart: a leaf, on which side of a depth they lie, or a reduction between 0 and 1.
+    /// Draws a factor that tells units apart: a leaf, the side of a depth on which a unit lies, or a
+    /// reduction between 0 and 1.
     fn factor(&self, random: &mut ChaCha8Rng) -> Option<Expr> {
         let kind = random.random::<f64>();
         if kind < 0.2 && self.gives_layer(Op::Depth) && self.gives_layer(Op::Less) {
@@ -221,13 +224,13 @@ impl Productions {
         Expr::call(production.op, operands, settings(random, production.op.info(), production.over)).ok()
     }
 
-    /// Draws a leaf of a type, or a tree of the least depth.
+    /// Draws a leaf of a type, or a tree of minimum depth if there is none.
     pub(super) fn leaf(&self, random: &mut ChaCha8Rng, of_type: Type) -> Option<Expr> {
         self.grow(random, of_type, 1, true)
     }
 }
 
-/// Draws one of some choices, each as often as `weight` says.
+/// Draws one of some choices, with relative frequencies given by `weight`.
 pub(super) fn draw<'a, T>(
     random: &mut ChaCha8Rng,
     choices: &'a [T],
@@ -255,7 +258,7 @@ pub(super) fn constant(random: &mut ChaCha8Rng) -> f64 {
     digits(value)
 }
 
-/// Draws all parameters of an operator; `over` is given.
+/// Draws all parameters of an operator except `over`, which is given.
 pub(super) fn settings(random: &mut ChaCha8Rng, row: &Operator, over: Option<Over>) -> Vec<ParameterValue> {
     row.parameters
         .iter()
@@ -276,11 +279,11 @@ pub(super) fn setting(random: &mut ChaCha8Rng, parameter: &Parameter) -> Paramet
         Domain::Whole(low, high) => {
             ParameterValue::Number(random.random_range(f64::from(low)..=f64::from(high.min(low + 8))).round())
         }
-        // Of windows, the narrow ones.
+        // For windows, only narrow ones.
         Domain::Odd(low, _) => ParameterValue::Number(f64::from(low + 2 * random.random_range(0..4u32))),
         Domain::Real(low, high) => {
             let value = match parameter.default {
-                // Around what is usual, by factors.
+                // Near the default, by a random factor.
                 Some(ParameterValue::Number(usual)) if usual > 0.0 => {
                     usual * (random.random_range(-1.2..1.8f64)).exp()
                 }

@@ -1,4 +1,4 @@
-//! The nodes of an expression, by their place in preorder.
+//! The nodes of an expression, indexed in preorder.
 
 use rand::rngs::ChaCha8Rng;
 
@@ -31,7 +31,7 @@ pub(in crate::search) fn node(expr: &Expr, place: usize) -> Option<&Expr> {
     None
 }
 
-/// Returns the expression with another node at a place; `None` when the types do not fit.
+/// Returns the expression with the node at a place replaced; `None` if the types do not fit.
 pub(in crate::search) fn replaced(expr: &Expr, place: usize, new: Expr) -> Option<Expr> {
     if place == 0 {
         return Some(new);
@@ -49,8 +49,8 @@ pub(in crate::search) fn replaced(expr: &Expr, place: usize, new: Expr) -> Optio
     Expr::call(expr.op()?, operands, expr.parameters().to_vec()).ok()
 }
 
-/// Returns the places of a pipeline's stages, the last first: the expression, its first operand, that one's first, and so on to
-/// the leaf with which it begins.
+/// Returns the places of a pipeline's stages, the last stage first: the expression, its first operand, that
+/// operand's first operand, and so on down to the leaf that the pipeline starts with.
 pub(super) fn stages(expr: &Expr) -> Vec<usize> {
     let mut places = vec![0];
     let mut current = expr;
@@ -61,7 +61,7 @@ pub(super) fn stages(expr: &Expr) -> Vec<usize> {
     places
 }
 
-/// Draws a node that `fits`.
+/// Draws a node for which `fits` holds.
 pub(super) fn pick(random: &mut ChaCha8Rng, expr: &Expr, fits: impl Fn(&Expr) -> bool) -> Option<usize> {
     let places: Vec<usize> =
         nodes(expr).iter().enumerate().filter(|(_, it)| fits(it)).map(|(place, _)| place).collect();

@@ -1,4 +1,4 @@
-//! What a space is told: how formulas are built, and of which operators.
+//! The options of a space: how formulas are built, and from which operators.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -7,24 +7,24 @@ use crate::lang::check::similar::similar;
 use crate::lang::ops::{CATALOGUE, Op};
 use crate::lang::types::UnitKind;
 
-/// How formulas of a space are built.
+/// How a space builds its formulas.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum SpaceKind {
-    /// A chain on the scores in the paper's four stages: up to two pre-process operators, a reduction, up to one transform and up
-    /// to two post-process operators (DSA, section 3).
+    /// Chains on the scores in the paper's four stages: up to two pre-process operators, a reduction, up to
+    /// one transform and up to two post-process operators (DSA, section 3).
     Dsa,
-    /// Any well-typed formula.
+    /// All well-typed formulas.
     #[default]
     Full,
 }
 
 impl SpaceKind {
-    /// Every kind.
+    /// All kinds.
     pub const ALL: [Self; 2] = [Self::Dsa, Self::Full];
 
-    /// Returns the name that `--space` takes.
+    /// Returns the kind's name in `--space`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Dsa => "dsa",
@@ -33,26 +33,27 @@ impl SpaceKind {
     }
 }
 
-/// What a space is made of.
+/// The options of a search space.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SpaceOptions {
     /// How formulas are built.
     pub kind: SpaceKind,
-    /// The most operators and constants of an allocation, its allocator included.
+    /// Maximum number of operators and constants of an allocation, including its allocator.
     pub max_size: usize,
-    /// The allocation units that formulas may have.
+    /// Allocation units that formulas may use.
     pub units: Vec<UnitKind>,
-    /// The operators that formulas may have; all of the space's when there are none.
+    /// The only operators that formulas may use; all operators of the space if empty.
     pub only: Vec<Op>,
     /// Operators that formulas may not have.
     pub without: Vec<Op>,
-    /// The terminals whose statistics were collected, of those that need any.
+    /// Terminals whose statistics were collected, among those that need statistics.
     pub collected: Vec<Op>,
 }
 
 impl SpaceOptions {
-    /// Returns whether an enumeration of these operators holds no formula that turns a quantity round.
+    /// Returns whether an enumeration of these operators contains no formula that reverses the direction of a
+    /// quantity.
     pub fn goes_one_way(&self) -> bool {
         let turns = [Op::Negate, Op::Subtract, Op::Reciprocal, Op::Divide];
         self.kind == SpaceKind::Full
@@ -74,48 +75,48 @@ impl Default for SpaceOptions {
     }
 }
 
-/// Why there is no such space.
+/// The reason why options do not define a space.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum SpaceError {
     /// An operator that does not exist.
     #[error("there is no operator `{name}`")]
     NoOperator {
-        /// What was asked for.
+        /// The name that was asked for.
         name: String,
-        /// Operators of similar names.
+        /// Operators with similar names.
         similar: Vec<String>,
     },
-    /// An operator that takes no part in searches.
-    #[error("`{name}` takes no part in the `{}` space", kind.name())]
+    /// An operator that does not take part in the space.
+    #[error("`{name}` does not take part in the `{}` space", kind.name())]
     NotInSpace {
         /// The operator.
         name: &'static str,
         /// The space.
         kind: SpaceKind,
     },
-    /// A unit twice, or none.
+    /// A unit is repeated, or none is given.
     #[error("the units are `block`, `projection` and `row`, each at most once, and at least one is needed")]
     Units,
-    /// No allocation can be built from what is left.
+    /// The remaining operators cannot build an allocation.
     #[error("no formula can be built from the operators that are left: {missing}")]
     Empty {
-        /// What is missing.
+        /// The missing part.
         missing: &'static str,
     },
-    /// The greatest size is less than any formula's.
+    /// The maximum size is below that of the smallest formula.
     #[error("the smallest formula has {least} operators and constants, and at most {most} are allowed")]
     TooSmall {
         /// The size of the smallest formula.
         least: usize,
-        /// The greatest size that was asked for.
+        /// The maximum size that was asked for.
         most: usize,
     },
 }
 
-/// Returns the operator of a name.
+/// Returns the operator with a name.
 ///
 /// # Errors
-/// When there is none.
+/// When no operator has the name.
 pub fn operator(name: &str) -> Result<Op, SpaceError> {
     Op::find(name).ok_or_else(|| {
         let similar = similar(name, CATALOGUE.iter().map(|row| row.name));

@@ -1,36 +1,36 @@
-//! What can give a value of which type: the catalogue, turned round.
+//! Productions: the operators that can produce a value of each type.
 
 use crate::lang::ops::{Class, Op};
 use crate::lang::types::{Over, Type, UnitKind};
 
-/// The shapes that formulas are made of.
+/// The types that formulas are built from.
 const SHAPES: [Type; 5] = [Type::Number, Type::Layer, Type::Input, Type::Output, Type::Matrix];
 
-/// An operator on operands of certain types.
+/// An operator with certain operand types.
 #[derive(Clone, Debug)]
 pub(super) struct Production {
     /// The operator.
     pub(super) op: Op,
-    /// The types of its operands.
+    /// Types of its operands.
     pub(super) operands: Vec<Type>,
-    /// What a reduction reduces.
+    /// The `over` of a reduction.
     pub(super) over: Option<Over>,
-    /// How often it is drawn, beside the others.
+    /// Relative frequency with which it is drawn.
     pub(super) weight: f64,
-    /// The least depth of a tree that it is the root of.
+    /// Minimum depth of a tree with this root.
     pub(super) depth: usize,
-    /// The least size of such a tree.
+    /// Minimum size of such a tree.
     pub(super) size: usize,
 }
 
-/// All productions of a space, by the type that they give (Montana's type possibility tables, 1995).
+/// All productions of a space, by the type they produce (Montana's type possibility tables, 1995).
 #[derive(Clone, Debug)]
 pub(super) struct Productions {
     by_type: [Vec<Production>; SHAPES.len()],
 }
 
 impl Productions {
-    /// Returns what some operators can build for a unit.
+    /// Returns the productions of some operators for a unit.
     pub(super) fn new(operators: &[Op], unit: UnitKind) -> Self {
         let mut all: Vec<(Type, Production)> = Vec::new();
         for op in operators.iter().copied() {
@@ -49,7 +49,7 @@ impl Productions {
                 }
             }
         }
-        // The least depths and sizes: those known shrink until nothing changes.
+        // Minimum depths and sizes: lowered until nothing changes.
         let mut least: [Option<(usize, usize)>; SHAPES.len()] = [None; SHAPES.len()];
         least[Type::Number as usize] = Some((1, 1));
         loop {
@@ -82,12 +82,12 @@ impl Productions {
         Self { by_type }
     }
 
-    /// Returns what gives a value of a type.
+    /// Returns the productions of a type.
     pub(super) fn of(&self, of_type: Type) -> &[Production] {
         self.by_type.get(of_type as usize).map_or(&[], Vec::as_slice)
     }
 
-    /// Returns the least depth of a tree of a type; `None` when there is none.
+    /// Returns the minimum depth of a tree of a type; `None` if the space has no such tree.
     pub(super) fn least_depth(&self, of_type: Type) -> Option<usize> {
         match of_type {
             Type::Number => Some(1),
@@ -95,7 +95,7 @@ impl Productions {
         }
     }
 
-    /// Returns the least size of a tree of a type; `None` when there is none.
+    /// Returns the minimum size of a tree of a type; `None` if the space has no such tree.
     pub(super) fn least_size(&self, of_type: Type) -> Option<usize> {
         match of_type {
             Type::Number => Some(1),
@@ -103,13 +103,14 @@ impl Productions {
         }
     }
 
-    /// Returns whether an operator can give a value for each unit.
+    /// Returns whether an operator can produce a value per unit.
     pub(super) fn gives_layer(&self, op: Op) -> bool {
         self.of(Type::Layer).iter().any(|it| it.op == op)
     }
 }
 
-/// Returns whether an operator says nothing of a unit: blocks all have the same shares of each kind of projection, and each is its own mean.
+/// Returns whether an operator cannot tell units apart: all blocks contain the same share of each kind of
+/// projection, and each block is its own mean.
 const fn is_senseless(op: Op, unit: UnitKind) -> bool {
     let of_projections = matches!(
         op,
@@ -129,7 +130,7 @@ const fn is_senseless(op: Op, unit: UnitKind) -> bool {
     of_projections && matches!(unit, UnitKind::Block)
 }
 
-/// Returns what a reduction may reduce.
+/// Returns the possible `over` values of a reduction.
 fn overs(op: Op) -> Vec<Option<Over>> {
     let row = op.info();
     let over = row.parameters.iter().find(|parameter| parameter.name == "over");
@@ -139,7 +140,7 @@ fn overs(op: Op) -> Vec<Option<Over>> {
     }
 }
 
-/// Returns all choices of a type for each of some operands.
+/// Returns all combinations of operand types.
 fn combinations(operands: usize) -> Vec<Vec<Type>> {
     (0..operands).fold(vec![Vec::new()], |all, _| {
         let with = |before: &Vec<Type>| {
@@ -150,10 +151,10 @@ fn combinations(operands: usize) -> Vec<Vec<Type>> {
     })
 }
 
-/// Returns how often a production is drawn; 0 for those that are not.
+/// Returns the relative frequency of a production; 0 if it is never drawn.
 ///
-/// Formulas that tell units apart are sums and products of what is known of each, so arithmetic on layers is common; a reduction
-/// costs a look at every weight, so what is reduced stays simple.
+/// Formulas that tell units apart are sums and products of unit features, so arithmetic on layers is
+/// frequent. A reduction reads every weight, so its operands stay simple.
 fn weight(op: Op, result: Type, operands: &[Type], over: Option<Over>) -> f64 {
     let row = op.info();
     let numbers = operands.iter().filter(|it| **it == Type::Number).count();
@@ -185,7 +186,7 @@ fn weight(op: Op, result: Type, operands: &[Type], over: Option<Over>) -> f64 {
                 (1, ..) => often,
                 (2, true, _) => often,
                 (2, false, 1) => 0.2 * often,
-                // Two values for each weight, or one for each and one for its unit or channel.
+                // Two values per weight, or one per weight and one per unit or channel.
                 (2, false, _) if operands.contains(&Type::Matrix) => 0.06 * often,
                 (2, false, _) => 0.02 * often,
                 (_, true, _) if operands[0] != Type::Number => 0.2 * often,

@@ -8,11 +8,11 @@ use super::tidy::tidy;
 use crate::lang::program::Script;
 use crate::lang::types::UnitKind;
 
-/// How many times something is tried before the fallback.
+/// How many attempts are made before the fallback.
 pub(super) const ATTEMPTS: usize = 10;
 
 impl Space {
-    /// Draws a formula of any unit, as [`Space::random_of`].
+    /// Draws a formula of any unit, like [`Space::random_of`].
     pub fn random(&self, random: &mut ChaCha8Rng) -> Script {
         let unit = self.draw_unit(random);
         self.random_of(random, unit)
@@ -20,7 +20,7 @@ impl Space {
 
     /// Draws a formula of a unit: ramped half-and-half in the full space, a chain of random length in the `dsa` space.
     ///
-    /// One of the smallest, where the greatest size leaves hardly any other.
+    /// Falls back to one of the smallest formulas, if the maximum size leaves hardly any others.
     pub fn random_of(&self, random: &mut ChaCha8Rng, unit: UnitKind) -> Script {
         for _ in 0..ATTEMPTS {
             let drawn = match self.kind() {

@@ -1,4 +1,4 @@
-//! Formulas as people read them: in their canonical form, with constants of three digits.
+//! Formulas in readable form: canonical, with constants of three digits.
 
 use crate::lang::canonical;
 use crate::lang::ops::ParameterValue;
@@ -7,7 +7,7 @@ use crate::lang::program::{Expr, Script};
 /// Returns a script in its canonical form, with constants of three digits.
 pub(super) fn tidy(script: Script) -> Script {
     let round = |expr: &Expr| rounded(&canonical::expr(expr)).unwrap_or_else(|| expr.clone());
-    // Rounding may make constants equal to ones that fold away.
+    // Rounded constants may equal neutral elements that fold away.
     canonical::script(&Script { allocation: script.allocation.as_ref().map(round), ..script })
 }
 

@@ -1,4 +1,4 @@
-//! Every formula of the full space up to a size.
+//! All formulas of the full space up to a size.
 
 use super::definition::Space;
 use super::tidy::tidy;
@@ -7,8 +7,8 @@ use crate::lang::program::{Expr, Script};
 use crate::lang::types::{Over, Type, UnitKind};
 
 impl Space {
-    /// Returns every formula up to the space's greatest size, with constants and allocator parameters from grids; `None` when
-    /// there are more than `most` trees of some size.
+    /// Returns every formula up to the space's maximum size, with constants and allocator parameters from
+    /// grids; `None` if there are more than `most` trees of some size.
     pub fn trees(&self, constants: &[f64], windows: &[f64], most: usize) -> Option<Vec<Script>> {
         let mut scripts = Vec::new();
         for unit in &self.units {
@@ -49,7 +49,7 @@ impl Space {
         Some(scripts)
     }
 
-    /// Returns all trees, by size less 1 and type.
+    /// Returns all trees, indexed by size minus 1 and by type.
     fn by_size(&self, unit: UnitKind, constants: &[f64], most: usize) -> Option<Vec<[Vec<Expr>; 5]>> {
         let productions = self.of_unit(unit);
         let types = [Type::Number, Type::Layer, Type::Input, Type::Output, Type::Matrix];
@@ -78,7 +78,7 @@ impl Space {
     }
 }
 
-/// Returns all lists of operands of some types whose sizes add up to `size`.
+/// Returns all lists of operands of given types whose sizes add up to `size`.
 fn choices(types: &[Type], size: usize, by_size: &[[Vec<Expr>; 5]]) -> Vec<Vec<Expr>> {
     let Some((last, before)) = types.split_last() else {
         return if size == 0 { vec![Vec::new()] } else { Vec::new() };
@@ -96,7 +96,8 @@ fn choices(types: &[Type], size: usize, by_size: &[[Vec<Expr>; 5]]) -> Vec<Vec<E
     all
 }
 
-/// Returns the parameters that a call may have: its defaults, or the grid's constants where there is none.
+/// Returns the possible parameters of a call: the defaults, or the grid's constants where a parameter has no
+/// default.
 fn parameters(op: Op, over: Option<Over>, constants: &[f64]) -> Vec<Vec<ParameterValue>> {
     let mut all: Vec<Vec<ParameterValue>> = vec![Vec::new()];
     for parameter in op.info().parameters {

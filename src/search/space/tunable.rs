@@ -1,12 +1,12 @@
-//! The constants of a formula that can be moved without reading a weight again.
+//! The constants of a formula that can change without reading a weight again.
 
 use super::tidy::tidy;
 use crate::lang::ops::{Class, Domain, ParameterValue};
 use crate::lang::program::{Expr, Script};
 use crate::lang::types::Type;
 
-/// Returns the constants and parameters of a formula that no reduction reads, in the order of its text: whatever they are, its reductions
-/// are the same.
+/// Returns the constants and parameters of a formula that are not below a reduction, in the order of its
+/// text. Their values do not change any reduction.
 pub fn tunable_constants(script: &Script) -> Vec<f64> {
     let mut found = Vec::new();
     if let Some(allocation) = &script.allocation {
@@ -14,14 +14,15 @@ pub fn tunable_constants(script: &Script) -> Vec<f64> {
             found.push(value);
             Some(value)
         };
-        // The formula that this builds again is not needed.
+        // Only the constants are kept; the rebuilt formula is dropped.
         let _ = with(allocation, &mut keep);
     }
     found
 }
 
-/// Returns a formula with other values in the place of its [tunable constants](tunable_constants), clamped to their domains, in its
-/// canonical form and with three digits; `None` where they are not as many, not finite, or do not fit.
+/// Returns a formula with new values for its [tunable constants](tunable_constants), clamped to their
+/// domains, in canonical form with three digits. `None` if their number differs, a value is not finite, or
+/// they do not fit.
 pub fn with_constants(script: &Script, values: &[f64]) -> Option<Script> {
     let mut values = values.iter().copied();
     let allocation = with(script.allocation.as_ref()?, &mut |_| values.next().filter(|it| it.is_finite()))?;
@@ -31,7 +32,7 @@ pub fn with_constants(script: &Script, values: &[f64]) -> Option<Script> {
     }
 }
 
-/// Returns an expression in which `replace` gives each tunable constant, which it is told.
+/// Returns an expression with each tunable constant replaced by the result of `replace`.
 fn with(expr: &Expr, replace: &mut impl FnMut(f64) -> Option<f64>) -> Option<Expr> {
     if let Some(value) = expr.as_number() {
         return Some(Expr::number(replace(value)?));
@@ -72,13 +73,13 @@ mod tests {
     fn only_constants_that_no_reduction_reads_are_tunable() {
         let formula = script("unit block\n2 * log(mean(score ^ 0.5)) + 0.25 * depth |> scale(lambda = 0.1)");
         assert_eq!(tunable_constants(&formula), [2.0, 0.25, 0.1]);
-        // Of one threshold over all weights, each constant stands among the weights.
+        // With one threshold over all weights, every constant applies to individual weights.
         assert!(tunable_constants(&script("score * 3 |> global")).is_empty());
         assert!(tunable_constants(&script("uniform()")).is_empty());
     }
 
     #[test]
-    fn other_constants_make_the_same_formula_otherwise() {
+    fn new_constants_leave_the_rest_of_the_formula_unchanged() {
         let formula = script("unit block\n2 * log(mean(score ^ 0.5)) + 0.25 * depth |> scale(lambda = 0.1)");
         let other = with_constants(&formula, &[-1.23456, 0.25, 0.1]).expect("a formula");
         let text = print::script(&other);

@@ -1,4 +1,4 @@
-//! Varying formulas: each result is well-typed by construction, and a formula of the space.
+//! Variation of formulas: each result is well-typed by construction, and a formula of the space.
 
 use rand::rngs::ChaCha8Rng;
 
@@ -15,11 +15,12 @@ use crate::lang::program::{Expr, Script};
 use crate::lang::types::{Type, UnitKind};
 
 impl Space {
-    /// Makes a new formula of the space from a parent, and from a mate where the variation needs one.
+    /// Makes a new formula of the space from a parent, and from a mate if the variation needs one.
     ///
-    /// `factors` multiply the weights of the table, variation by variation.
+    /// `factors` multiply the variations' weights in the table.
     ///
-    /// Returns it with the variation that made it; `None` stands for a random formula, where nothing could be made of these two.
+    /// Returns the formula and the variation that made it; the variation is `None` for a random formula,
+    /// which replaces a failed variation.
     pub fn vary(
         &self,
         random: &mut ChaCha8Rng,
@@ -41,7 +42,7 @@ impl Space {
                 return (varied, Some(info.variation));
             }
         }
-        // Of the parent's unit, so that an island of one unit stays so.
+        // It keeps the parent's unit, so that islands keep theirs.
         let script = match parent.unit.filter(|unit| self.units.contains(unit)) {
             Some(unit) => self.random_of(random, unit),
             None => self.random(random),
@@ -49,7 +50,7 @@ impl Space {
         (script, None)
     }
 
-    /// Applies one variation, where it can be applied to these two; the result is a formula of the space, and not the parent.
+    /// Applies one variation if possible; the result is a formula of the space and differs from the parent.
     pub fn varied(
         &self,
         random: &mut ChaCha8Rng,
@@ -68,7 +69,7 @@ impl Space {
         varied.map(tidy).filter(|varied| self.holds(varied) && *varied != tidy(parent.clone()))
     }
 
-    /// Gives the importance to another allocator that takes one.
+    /// Passes the importance to another allocator that accepts it.
     fn allocator(&self, random: &mut ChaCha8Rng, parent: &Script) -> Option<Script> {
         let old = parent.allocator()?;
         let importance = old.importance?;
@@ -81,9 +82,10 @@ impl Space {
         Some(Script { allocation: Some(allocation), ..parent.clone() })
     }
 
-    /// Changes the unit; terminals that only projections have become the number of weights in blocks, and importances of rows their mean.
+    /// Changes the unit. In blocks, terminals that need projections become the number of weights; importances
+    /// of rows become their mean.
     fn unit(&self, parent: &Script) -> Option<Script> {
-        // The next of the space's units.
+        // The next unit of the space.
         let place = self.units.iter().position(|it| Some(*it) == parent.unit)?;
         let other = self.units[(place + 1) % self.units.len()];
         let mut allocation = match other {
@@ -99,7 +101,7 @@ impl Space {
     }
 }
 
-/// Returns an expression in which the channels of a linear are its weights.
+/// Returns an expression with each linear's number of channels replaced by its number of weights.
 fn without_shapes(expr: &Expr) -> Option<Expr> {
     match expr.op() {
         Some(Op::FanIn | Op::FanOut) => Expr::apply(Op::Parameters, Vec::new()).ok(),
@@ -107,7 +109,7 @@ fn without_shapes(expr: &Expr) -> Option<Expr> {
     }
 }
 
-/// Turns the importance round.
+/// Negates the importance.
 fn direction(parent: &Script) -> Option<Script> {
     let importance = parent.allocator()?.importance?;
     with_importance(parent, Expr::apply(Op::Negate, vec![importance.clone()]).ok()?)

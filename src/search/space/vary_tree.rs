@@ -1,4 +1,4 @@
-//! Variations of trees: the importances of the full space.
+//! Variation of trees, the importances of the full space.
 
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
@@ -24,7 +24,7 @@ impl Space {
     ) -> Option<Script> {
         let importance = parent.allocator()?.importance?;
         let tree = Tree { importance, productions: self.of_unit(parent.unit?) };
-        // Drawn for every variation, also for those that draw a place of their own.
+        // Drawn for every variation, even those that draw their own place.
         let place = match variation {
             Variation::SubtreeCrossover if random.random_bool(0.9) => {
                 pick(random, importance, |it| it.size() > 1)
@@ -68,14 +68,15 @@ pub(super) fn with_importance(parent: &Script, importance: Expr) -> Option<Scrip
     Some(Script { allocation: Some(allocation), ..parent.clone() })
 }
 
-/// An importance that is varied, and what its unit's formulas are built by.
+/// An importance to vary, and the productions of its unit.
 struct Tree<'a> {
     importance: &'a Expr,
     productions: &'a Productions,
 }
 
 impl Tree<'_> {
-    /// Puts a subtree of the mate's importance in the place of one of the same type; nine of ten are no leaves.
+    /// Replaces a subtree by one of the same type from the mate's importance; nine of ten inserted subtrees
+    /// are not leaves.
     fn crossed(&self, random: &mut ChaCha8Rng, place: usize, mate: &Script) -> Option<Expr> {
         let own = node(self.importance, place)?;
         let other = mate.allocator()?.importance?;
@@ -86,7 +87,7 @@ impl Tree<'_> {
         replaced(self.importance, place, node(other, donor?)?.clone())
     }
 
-    /// Puts another operator of the same signature in the place of one, or another leaf of its type.
+    /// Replaces an operator by one of the same signature, or a leaf by one of the same type.
     fn with_other_operator(&self, random: &mut ChaCha8Rng, place: usize) -> Option<Expr> {
         let own = node(self.importance, place)?;
         let new = match own.operands() {
@@ -105,7 +106,7 @@ impl Tree<'_> {
         replaced(self.importance, place, new)
     }
 
-    /// Puts a random subtree in the place of one of the same type.
+    /// Replaces a subtree by a random one of the same type.
     fn with_random_subtree(&self, random: &mut ChaCha8Rng, place: usize) -> Option<Expr> {
         let own = node(self.importance, place)?;
         let depth = random.random_range(1..=4u64) as usize;
@@ -113,7 +114,7 @@ impl Tree<'_> {
         replaced(self.importance, place, new)
     }
 
-    /// Lifts a subtree into the place of one around it of the same type.
+    /// Replaces a subtree by one of its own subtrees of the same type.
     fn hoisted(&self, random: &mut ChaCha8Rng) -> Option<Expr> {
         let place = pick(random, self.importance, |it| it.size() > 2)?;
         let own = node(self.importance, place)?;
@@ -121,23 +122,23 @@ impl Tree<'_> {
         replaced(self.importance, place, node(own, inner)?.clone())
     }
 
-    /// Puts a leaf in the place of a subtree.
+    /// Replaces a subtree by a leaf.
     fn shrunk(&self, random: &mut ChaCha8Rng) -> Option<Expr> {
         let place = pick(random, self.importance, |it| it.size() > 1)?;
         let of_type = node(self.importance, place)?.ty();
         replaced(self.importance, place, self.productions.leaf(random, of_type)?)
     }
 
-    /// Adds a term where a value for each unit stands.
+    /// Adds a term to a node with one value per unit.
     fn with_term(&self, random: &mut ChaCha8Rng) -> Option<Expr> {
         let layer = |it: &Expr| it.ty() == Type::Layer;
-        // At the root as often as anywhere: sums of terms grow there.
+        // Half of the time at the root, where sums of terms grow.
         let place = match random.random_bool(0.5) && layer(self.importance) {
             true => 0,
             false => pick(random, self.importance, layer)?,
         };
         let own = node(self.importance, place)?.clone();
-        // Brought to one scale with the term, where it is not yet a sum of such.
+        // Normalised to the scale of the term, unless it is already a sum of such terms.
         let bare = !matches!(own.op(), Some(Op::Add | Op::Subtract | Op::Multiply | Op::MinMax));
         let own = match bare && random.random_bool(0.7) {
             true => Expr::apply(Op::MinMax, vec![own]).ok()?,
@@ -147,7 +148,7 @@ impl Tree<'_> {
         replaced(self.importance, place, sum)
     }
 
-    /// Puts an operand in the place of its operator.
+    /// Replaces an operator by one of its operands.
     fn without_operator(&self, random: &mut ChaCha8Rng) -> Option<Expr> {
         let place = pick(random, self.importance, |it| it.operands().len() > 1)?;
         let own = node(self.importance, place)?;
@@ -155,7 +156,7 @@ impl Tree<'_> {
         replaced(self.importance, place, (*draw(random, &same, |_| 1.0)?).clone())
     }
 
-    /// Takes an operator of one operand out of a pipeline.
+    /// Removes a unary operator from a pipeline.
     fn without_stage(&self, random: &mut ChaCha8Rng) -> Option<Expr> {
         let whole = |it: &usize| {
             node(self.importance, *it)
@@ -181,7 +182,7 @@ impl Tree<'_> {
         replaced(self.importance, place, put(inner, put(outer, innermost)?)?)
     }
 
-    /// Puts a production, one of whose operands has the type that it gives, around a subtree.
+    /// Wraps a subtree in a production that has an operand of its own result type.
     fn around(
         &self,
         random: &mut ChaCha8Rng,
@@ -201,7 +202,7 @@ impl Tree<'_> {
         for (index, operand) in production.operands.iter().enumerate() {
             operands.push(match index == own_place {
                 true => own.clone(),
-                // Often a small product or a reduction: a leaf alone says little.
+                // Often a small product or a reduction, because a leaf alone carries little information.
                 false => {
                     let depth = 1 + random.random_range(0..3u64) as usize;
                     productions.grow(random, *operand, depth, false)?

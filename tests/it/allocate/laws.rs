@@ -28,7 +28,7 @@ fn size() -> impl Strategy<Value = u64> {
     ]
 }
 
-/// Importances and sizes for the same units, at least one of which has weights.
+/// Importances and sizes for the same units, with weights in at least one unit.
 fn model() -> impl Strategy<Value = (Vec<f64>, Vec<u64>)> {
     let unequal =
         prop::collection::vec((importance(), size()), 1..40).prop_map(|units| units.into_iter().unzip());
@@ -44,7 +44,7 @@ fn target() -> impl Strategy<Value = f64> {
     prop_oneof![8 => 0.0..=1.0_f64, 1 => Just(0.0), 1 => Just(1.0), 2 => Just(0.5)]
 }
 
-/// A target and bounds that hold it.
+/// A target and bounds that contain it.
 fn feasible() -> impl Strategy<Value = (f64, Bounds)> {
     (target(), target(), target(), any::<bool>()).prop_map(|(a, b, c, full)| {
         let mut ends = [a, b, c];
@@ -54,7 +54,7 @@ fn feasible() -> impl Strategy<Value = (f64, Bounds)> {
     })
 }
 
-/// Every allocator's proposal for the model; `scale` and `rescale` first, which take any importance.
+/// Every allocator's proposal for the model, with `scale` and `rescale` first, which take any importance.
 fn proposals(importances: &[f64], sizes: &[u64], target: f64, strength: f64) -> Vec<Proposal> {
     let positive: Vec<f64> = importances.iter().map(|value| value.abs()).collect();
     let positions: Vec<f64> = (0..sizes.len()).map(|index| index as f64).collect();
@@ -125,7 +125,7 @@ proptest! {
     }
 
     #[test]
-    fn what_matters_more_keeps_more(
+    fn more_important_units_keep_more(
         (importances, sizes) in model(), (target, bounds) in feasible(), strength in 0.0..3.0_f64,
     ) {
         for proposal in &proposals(&importances, &sizes, target, strength)[..2] {
@@ -145,7 +145,7 @@ proptest! {
         (importances, sizes) in model(), target in target(), strength in 0.0..3.0_f64,
         cuts in prop::collection::vec(0.0..=1.0_f64, 0..6),
     ) {
-        // Each unit is cut into the same shares, the last of them whatever is left.
+        // Each unit is cut into the same shares, and the last one gets the rest.
         let projections: Vec<Vec<u64>> = sizes
             .iter()
             .map(|&size| {
@@ -191,7 +191,7 @@ proptest! {
 }
 
 #[test]
-fn a_factor_that_ends_where_a_huge_value_is_full_keeps_it_full() {
+fn a_factor_that_saturates_a_huge_value_keeps_it_saturated() {
     for small in [5.0, 1e-300] {
         let proposal = Proposal::RelativeSparsity(vec![small, -f64::MAX, f64::MAX]);
         let sparsity = budget(&proposal, &[26, 26, 52], 0.5, Bounds::default()).unwrap();
@@ -261,7 +261,7 @@ fn published_formulas_by_hand() {
 
 #[test]
 fn huge_proposals_keep_their_small_differences() {
-    // 1e15 + 1/8, /4 and /2 lie closer together than a shift of 1e15 resolves if it is formed.
+    // 1e15 + 1/8, /4 and /2 are closer together than the resolution of a shift by 1e15, if it were computed.
     let proposal = Proposal::Sparsity(vec![1e15 + 0.125, 1e15 + 0.25, 1e15 + 0.5, -1e300]);
     let sparsity = budget(&proposal, &[1, 1, 1, 1], 0.5, Bounds::default()).unwrap();
     assert_close(&sparsity, &[0.5, 0.625, 0.875, 0.0]);
@@ -271,8 +271,8 @@ fn huge_proposals_keep_their_small_differences() {
 }
 
 #[test]
-fn what_no_factor_moves_shares_the_rest() {
-    // Half of the weights can be dense at most by proportion; the target keeps 80 %.
+fn units_that_no_factor_moves_share_the_rest() {
+    // The proportion can keep at most half of the weights; the target keeps 80 %.
     let proposal = proportional(&[1.0, 0.0, 0.0], &[2, 1, 1], 0.2).unwrap();
     let sparsity = budget(&proposal, &[2, 1, 1], 0.2, Bounds::default()).unwrap();
     assert_close(&sparsity, &[0.0, 0.4, 0.4]);

@@ -1,4 +1,4 @@
-//! One ratio for each output channel: what holds of the ratios, of the whole weights, and of scripts.
+//! One ratio for each output channel: properties of the ratios, of the counts of whole weights, and of scripts.
 
 use allot::allocate::script::{Note, Outcome, Request, ScriptError, allocate};
 use allot::allocate::{
@@ -17,7 +17,7 @@ use crate::support::models::{Stored, model, script, wanda};
 /// Shapes of the models that scripts are evaluated on.
 const SHAPES: [(usize, usize); 3] = [(40, 24), (17, 40), (230, 9)];
 
-/// Projections of a few rows, and an importance for each row.
+/// Projections with a few rows, and an importance for each row.
 fn importances() -> impl Strategy<Value = (Rows, Vec<f64>)> {
     let projection = (1_usize..40, 1_usize..50);
     let value = prop_oneof![
@@ -73,9 +73,9 @@ proptest! {
         }
     }
 
-    /// Which rows get the parts of weights that are left over may differ where these are equal; nothing else.
+    /// Where remainders are equal, other rows may be rounded up; nothing else may differ.
     #[test]
-    fn rows_in_another_order_get_what_they_got(
+    fn rows_in_another_order_keep_their_counts(
         (rows, importances) in importances(),
         target in 0.0..=1.0_f64,
         turn in any::<prop::sample::Index>(),
@@ -137,7 +137,7 @@ proptest! {
         }
     }
 
-    /// What is equal within projections is what projections as units get.
+    /// Importances that are equal within projections give the ratios of projections as units.
     #[test]
     fn rows_that_are_equal_within_a_projection_get_its_ratio(
         shapes in prop::collection::vec((1_usize..40, 1_usize..50), 2..6),
@@ -166,7 +166,7 @@ proptest! {
 }
 
 #[test]
-fn one_strange_row_leaves_the_others_as_they_were() {
+fn one_outlier_leaves_the_other_rows_unchanged() {
     let shapes = [(300, 8), (200, 8)];
     let rows = rows(&shapes);
     let ordinary: Vec<f64> = (0..500).map(|row| f64::from(row * 37 % 101)).collect();
@@ -182,15 +182,15 @@ fn one_strange_row_leaves_the_others_as_they_were() {
 }
 
 #[test]
-fn what_is_left_over_is_spread_over_equal_rows() {
+fn remainders_are_spread_over_equal_rows() {
     let counts = |sparsity: &[f64], columns, pruned| -> Vec<u32> {
         RowCounts::round(sparsity, columns, pruned).into()
     };
     assert_eq!(counts(&[0.5; 8], 5, 20), [2, 3, 2, 3, 2, 3, 2, 3]);
     assert_eq!(counts(&[0.5; 8], 5, 18), [2, 2, 2, 3, 2, 2, 2, 3]);
-    // The rows with the most left over come first, then the equal ones evenly.
+    // The rows with the largest remainders come first, then the equal ones evenly.
     assert_eq!(counts(&[0.58, 0.5, 0.5, 0.5, 0.5], 5, 13), [3, 2, 3, 2, 3]);
-    // What differs by rounding is equal.
+    // Ratios that differ by rounding are equal.
     let third = 1.0 / 3.0;
     assert_eq!(counts(&[third, 0.1 + third - 0.1, third, third], 6, 8), [2, 2, 2, 2]);
     assert_eq!(counts(&[1.0, 0.0], 4, 4), [4, 0]);
@@ -236,7 +236,7 @@ fn a_script_gives_each_row_a_ratio() {
 }
 
 #[test]
-fn one_threshold_takes_from_each_row_what_lies_below_it() {
+fn one_threshold_removes_the_smaller_weights_of_each_row() {
     let model = model(2, &SHAPES, Stored::F32, 9);
     let outcome = outcome("unit row\nscore |> global", &model).expect("an allocation");
     let mut scores: Vec<(f32, usize, usize)> = Vec::new();
@@ -296,7 +296,7 @@ fn an_importance_of_rows_needs_rows_as_units() {
 }
 
 #[test]
-fn rounding_is_no_importance_of_rows() {
+fn rounding_is_not_an_importance_of_rows() {
     let model = model(2, &SHAPES, Stored::F32, 9);
     let noise = outcome("unit row\nmean(score / mean(score, over = inputs), over = inputs) |> scale", &model);
     let noise = noise.expect("an allocation");

@@ -34,13 +34,13 @@ fn an_unfinished_search_can_be_shown() {
     }
     // The search runs.
     let said = stdout(&place, &["show", "run"]);
-    assert!(said.contains("The search has not ended: search 1 of 1, evolution, seed 0: "), "{said}");
+    assert!(said.contains("The search is not finished: search 1 of 1, evolution, seed 0: "), "{said}");
     assert!(said.contains("of 100,000 allocations measured") && said.contains("scale"), "{said}");
     Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill runs");
     child.wait_with_output().expect("it ends");
     // The search was stopped.
     let said = stdout(&place, &["show", "run"]);
-    assert!(said.contains("go on with `allot search --resume run`"), "{said}");
+    assert!(said.contains("continue with `allot search --resume run`"), "{said}");
     let all = stdout(&place, &["show", "run", "--all"]);
     assert!(all.lines().count() > 30, "{all}");
     let data: Value =
@@ -85,7 +85,7 @@ fn an_extended_run_equals_a_run_with_more_evaluations() {
     let fewer =
         place.allot(&["search", "--resume", "further", "--evaluations", "5"]).output().expect("it runs");
     let said = String::from_utf8_lossy(&fewer.stderr).into_owned();
-    assert!(said.contains("was begun with 12 evaluations, and cannot go on with 5"), "{said}");
+    assert!(said.contains("was started with 12 evaluations and cannot be resumed with 5"), "{said}");
     place.run(place.allot(&["search", "--resume", "further", "--evaluations", "30"]));
     place.run(place.allot(&search(&texts, &["--evaluations", "30", "--out", "whole"])));
     for file in ["summary.json", "best.allot", "measured.jsonl", "settings.json", "report.html"] {

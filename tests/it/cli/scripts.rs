@@ -152,7 +152,7 @@ fn mistakes_are_printed_in_the_formats_of_other_tools() {
         "{github}"
     );
     assert!(
-        github.contains("title=unknown-name::there is no `scor`%0Ahelp: did you mean `score`?"),
+        github.contains("title=unknown-name::unknown name `scor`%0Ahelp: did you mean `score`?"),
         "{github}"
     );
 }

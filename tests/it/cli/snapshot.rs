@@ -167,10 +167,10 @@ fn another_model_and_other_statistics_are_reported() {
     let pinned = Pinned::new();
     pinned.snapshot(&["-s", "0.5", "--out", "best.snap"]);
     let seed = pinned.differs("best.allot", &["--check", "best.snap", "--seed", "3"]);
-    assert!(seed.contains("the snapshot is of other statistics") && seed.contains("seed 3"), "{seed}");
+    assert!(seed.contains("the snapshot used other statistics") && seed.contains("seed 3"), "{seed}");
     let report = format!("{MODEL}/text/report.jsonl");
     let text = pinned.differs("best.allot", &["--check", "best.snap", "--text", &report]);
-    assert!(text.contains("the snapshot is of other statistics"), "{text}");
+    assert!(text.contains("the snapshot used other statistics"), "{text}");
 
     let copy = pinned.place.path("copy");
     fs::create_dir(&copy).expect("a folder");

@@ -1,4 +1,4 @@
-//! A descent from the command line: what it leaves, and that neither threads nor a kill change a byte of it.
+//! A descent from the command line: the files it leaves, which neither threads nor a kill change by a byte.
 #![cfg(unix)]
 
 use std::fs;
@@ -12,10 +12,10 @@ use serde_json::Value;
 
 use crate::support::place::{MODEL, Place};
 
-/// What a descent at two sparsities leaves.
+/// The files of a descent at two sparsities.
 const FILES: [&str; 5] = ["0.6.json", "0.7.json", "identity.json", "steps.jsonl", "summary.json"];
 
-/// Returns the command of a small descent, with more arguments.
+/// Returns the command for a small descent, with additional arguments.
 fn descend(place: &Place, out: &str, more: &[&str]) -> Command {
     let texts = format!("{MODEL}/text");
     let mut arguments = vec!["descend", MODEL, "--texts", &texts, "--out", out, "--sparsity", "0.6,0.7"];
@@ -25,7 +25,7 @@ fn descend(place: &Place, out: &str, more: &[&str]) -> Command {
     place.allot(&arguments)
 }
 
-/// Asserts that two descents left the same files, and those that they should.
+/// Asserts that two descents left the same files, and all expected ones.
 fn same(place: &Place, one: &str, other: &str) {
     assert_eq!(place.files(one).into_keys().collect::<Vec<_>>(), FILES.map(PathBuf::from));
     place.same(one, other);
@@ -63,18 +63,18 @@ fn threads_do_not_change_a_byte_and_budgets_are_exact() {
 }
 
 #[test]
-fn a_stopped_descent_ends_as_one_that_was_not() {
+fn a_stopped_descent_ends_like_an_uninterrupted_one() {
     let place = Place::new();
     let begun = Instant::now();
     place.run(descend(&place, "whole", &[]));
     let duration = begun.elapsed();
     let lines =
         |out: &str| place.files(out)[Path::new("steps.jsonl")].iter().filter(|byte| **byte == b'\n').count();
-    // Five steps at each sparsity, or fewer where nothing is gained any more.
+    // Five steps at each sparsity, or fewer if there is no further gain.
     let all = lines("whole");
     assert!((6..=10).contains(&all), "{all}");
 
-    // The last line is torn, and what follows it is missing.
+    // Tears the last line and removes everything after it.
     place.run(descend(&place, "torn", &[]));
     let journal = place.path("torn").join("steps.jsonl");
     let bytes = fs::read(&journal).expect("a journal");
@@ -83,7 +83,7 @@ fn a_stopped_descent_ends_as_one_that_was_not() {
     place.run(descend(&place, "torn", &[]));
     same(&place, "whole", "torn");
 
-    // With rows, more than ratios steers the next step.
+    // With rows, the next step depends on more than the ratios.
     let rows = ["--unit", "row", "--sparsity", "0.6"];
     place.run(descend(&place, "rows", &rows));
     place.run(descend(&place, "rows-torn", &rows));
@@ -94,7 +94,7 @@ fn a_stopped_descent_ends_as_one_that_was_not() {
     place.run(descend(&place, "rows-torn", &rows));
     place.same("rows", "rows-torn");
 
-    // A process is killed, wherever it is.
+    // Kills the process at an arbitrary point.
     for share in [0.5, 0.8] {
         let out = format!("killed-{share}");
         let mut child = descend(&place, &out, &[]).stdout(Stdio::null()).spawn().expect("it starts");

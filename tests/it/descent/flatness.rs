@@ -1,4 +1,4 @@
-//! `allot eval --marginals`: where budget could still move at a gain.
+//! `allot eval --marginals`: where an exchange of budget would still help.
 #![cfg(unix)]
 
 use serde_json::Value;

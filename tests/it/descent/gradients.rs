@@ -1,4 +1,5 @@
-//! Marginals against PyTorch's gradients (`tests/reference/gradients.py`), and against the true loss when a budget moves.
+//! Marginals compared with PyTorch's gradients (`tests/reference/gradients.py`), and with the true loss when
+//! a budget moves.
 
 use std::sync::Arc;
 
@@ -21,8 +22,7 @@ use crate::support::data::bundled;
 
 const EXPECTED: &str = include_str!("../../reference/gradients.json");
 
-/// Returns what measures the bundled model on windows of ids that follow a rule, the ranks being a method's.
-/// Returns windows of ids that are no text, which another program can make as well.
+/// Returns windows of ids that follow a rule instead of a text, so that another program can make them too.
 fn ids(windows: usize, length: usize) -> Tokens {
     let ids = (0..(windows * length) as u32).map(|id| id * 7 % 2048).collect();
     Tokens::new(ids, length).expect("whole windows")
@@ -36,13 +36,14 @@ fn measurer(checkpoint: &Checkpoint, method: &Method, tokens: Tokens) -> Threads
     Threads::new(Arc::new(Subjects::from(subject.expect("a subject"))), cancel)
 }
 
-/// Returns magnitudes compared within rows, as the script of the reference does; `magnitude` compares them within matrices.
+/// Returns magnitudes compared within rows, as in the reference script; `magnitude` compares them within
+/// matrices.
 fn by_row() -> Method {
     let script = check("metric(per = row) abs(weight)", CheckOptions::default()).script;
     Method::Metric(script.and_then(|it| it.metric).expect("a metric"))
 }
 
-/// Returns shares that take as many weights of each row: the ratio's whole ones.
+/// Returns shares that take the same whole number of weights from each row.
 fn by_whole_rows(checkpoint: &Checkpoint, ratio: f64) -> Vec<Share> {
     let linears = checkpoint.linears().iter();
     linears
@@ -71,7 +72,7 @@ fn thresholds(
     ask(measurer, [task]).expect("the model runs").remove(0)
 }
 
-/// Returns how far sums are from those wanted, as a share of the size of these.
+/// Returns the distance of sums from the expected ones, as a share of the latter's size.
 fn error(found: &[f64], wanted: &[f64]) -> f64 {
     assert_eq!(found.len(), wanted.len());
     let size = (wanted.iter().map(|it| it * it).sum::<f64>() / wanted.len() as f64).sqrt();
@@ -79,7 +80,7 @@ fn error(found: &[f64], wanted: &[f64]) -> f64 {
 }
 
 #[test]
-fn marginals_are_those_of_pytorch() {
+fn marginals_match_those_of_pytorch() {
     let expected: Value = serde_json::from_str(EXPECTED).expect("JSON");
     let checkpoint = Checkpoint::open(bundled()).expect("the bundled model opens");
     let length = expected["length"].as_u64().expect("a length") as usize;
@@ -104,7 +105,7 @@ fn marginals_are_those_of_pytorch() {
             let far = error(&found.iter().map(|it| it.sum).collect::<Vec<_>>(), &wanted);
             assert!(far < 1e-4, "rows of {name} are {far} off");
         }
-        // What rows have together is what their linear has.
+        // The sums of a linear's rows add up to the linear's sum.
         for (rows, linear) in rows.sums.iter().zip(&linears.sums) {
             let together = rows.iter().fold(BandSum::default(), |all, it| BandSum {
                 sum: all.sum + it.sum,
@@ -116,11 +117,11 @@ fn marginals_are_those_of_pytorch() {
 }
 
 #[test]
-fn first_order_is_the_loss_when_a_budget_moves_by_a_percent() {
+fn the_first_order_change_matches_the_loss_when_a_budget_moves_by_a_percent() {
     const WINDOWS: usize = 16;
     const STEP: f64 = 0.01;
     let checkpoint = Checkpoint::open(bundled()).expect("the bundled model opens");
-    // On ids that are no text the loss bends too much for a percent of a projection.
+    // On ids that are not a text, the loss is too curved for moving a percent of a projection.
     let text = Source::Text(vec![bundled().join("text/fitness.jsonl")]);
     let tokens = text.windows(&checkpoint, Some(128), Some(WINDOWS)).expect("the bundled text");
     let measurer = measurer(&checkpoint, &Method::Wanda, tokens);
@@ -130,7 +131,7 @@ fn first_order_is_the_loss_when_a_budget_moves_by_a_percent() {
         Share { sparsity: ratio, pruned: (ratio * all).round() as u64, group: None, rows: None }
     };
     let uniform: Vec<Share> = (0..linears.len()).map(|place| share(place, 0.6)).collect();
-    // What is between both budgets is what the band holds.
+    // The band holds the weights between both budgets.
     let windows = thresholds(&measurer, &uniform, WINDOWS, Band { share: STEP, least: 1 }, false);
     let moved: Vec<usize> = (0..linears.len()).step_by(5).collect();
     let models = moved.iter().flat_map(|place| {
@@ -155,8 +156,8 @@ fn first_order_is_the_loss_when_a_budget_moves_by_a_percent() {
             mean * 2.0 * STEP * (linears[*place].rows * linears[*place].columns) as f64
         })
         .collect();
-    // The weights that go and those that return are not the same, so single projections keep what their second order differs by: the
-    // two agree as a whole.
+    // The pruned and the restored weights are not the same, so their second-order terms differ in single
+    // projections; overall, the two agree.
     let sum = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
     let [xx, xy, yy] = [
         sum(&first_order, &first_order),
@@ -167,6 +168,7 @@ fn first_order_is_the_loss_when_a_budget_moves_by_a_percent() {
     println!("first order and the loss: cosine {alike:.4}, slope {slope:.4}");
     assert!(alike > 0.9, "{alike}: {first_order:?} for {true_changes:?}");
     assert!((0.8..1.25).contains(&slope), "{slope}: {first_order:?} for {true_changes:?}");
-    // A weight's own second order cancels between both sides of the threshold; on one side of it alone it would not.
+    // A weight's own second-order term cancels between the two sides of the threshold; a band on one side
+    // only would keep it.
     assert!(true_changes.iter().any(|it| it.abs() > 1e-3), "{true_changes:?}");
 }

@@ -1,4 +1,4 @@
-//! The cache of what reductions gave: everything is as without it.
+//! The cache of the results of reductions: everything is the same as without it.
 
 use allot::allocate::Bounds;
 use allot::allocate::script::{Request, allocate_all};
@@ -20,7 +20,7 @@ use crate::support::programs;
 
 const SHAPES: [(usize, usize); 4] = [(6, 9), (5, 5), (1, 1100), (13, 1)];
 
-/// Values with one number for each weight, some of them out of range.
+/// Per-weight expressions, some with values out of range.
 const MATRICES: [&str; 12] = [
     "score",
     "weight",
@@ -39,7 +39,7 @@ const MATRICES: [&str; 12] = [
 const REDUCTIONS: [&str; 10] =
     ["mean", "sum", "std", "max", "median", "gini", "kurtosis", "l2", "entropy", "stable_rank"];
 
-/// Returns a script of a few reductions, as a search makes them.
+/// Returns a script with a few reductions, like those of a search.
 fn formula(numbers: &mut Numbers) -> Script {
     let mut reduced = || {
         let x = MATRICES[numbers.below(MATRICES.len())];
@@ -59,7 +59,7 @@ fn formula(numbers: &mut Numbers) -> Script {
     script(&format!("{unit}{metric}{text} |> scale"))
 }
 
-/// Returns what each script gives, to the last bit.
+/// Returns the result of each script, to the last bit.
 fn results(scripts: &[&Script], model: &ModelData<'_>, reductions: Option<&Reductions>) -> Vec<String> {
     let metric = Metric { per: Group::Row, score: wanda() };
     let request = Request {
@@ -74,7 +74,7 @@ fn results(scripts: &[&Script], model: &ModelData<'_>, reductions: Option<&Reduc
     allocate_all(scripts, model, request).iter().map(|result| format!("{result:?}")).collect()
 }
 
-/// Compares results without a cache with those of a cache that is filled all at once, bit by bit, in another order, and by
+/// Compares results without a cache with those of a cache that is filled all at once, one script at a time in reverse order, and by
 /// several threads.
 fn same_with_and_without(scripts: &[Script], model: &ModelData<'_>) -> Hits {
     let all: Vec<&Script> = scripts.iter().collect();
@@ -89,7 +89,7 @@ fn same_with_and_without(scripts: &[Script], model: &ModelData<'_>) -> Hits {
     check(&results(&all, model, Some(&together)), 0);
     let kept = together.len();
     check(&results(&all, model, Some(&together)), 0);
-    assert_eq!(together.len(), kept, "nothing new the second time");
+    assert_eq!(together.len(), kept, "a second run adds nothing");
 
     let backwards = Reductions::new();
     for (index, one) in all.iter().enumerate().rev() {
@@ -101,12 +101,12 @@ fn same_with_and_without(scripts: &[Script], model: &ModelData<'_>) -> Hits {
     all.par_chunks(7).enumerate().for_each(|(index, some)| {
         check(&results(some, model, Some(&shared)), 7 * index);
     });
-    assert_eq!(shared.len(), kept, "nor do threads");
+    assert_eq!(shared.len(), kept, "threads do not matter");
     backwards.hits()
 }
 
 #[test]
-fn generated_scripts_give_the_same_to_the_last_bit() {
+fn generated_scripts_are_the_same_to_the_last_bit() {
     let model = model(3, &SHAPES, Stored::F16, 2);
     let mut runner = TestRunner::deterministic();
     let strategy = programs::scripts();
@@ -117,7 +117,7 @@ fn generated_scripts_give_the_same_to_the_last_bit() {
 }
 
 #[test]
-fn formulas_over_the_same_reductions_give_the_same_to_the_last_bit() {
+fn formulas_over_the_same_reductions_are_the_same_to_the_last_bit() {
     let mut numbers = Numbers(11);
     let scripts: Vec<Script> = (0..500).map(|_| formula(&mut numbers)).collect();
     let model = model(3, &SHAPES, Stored::Bf16, 5);
@@ -145,7 +145,7 @@ fn cached(
 }
 
 #[test]
-fn weights_are_not_read_again_for_what_is_known() {
+fn weights_are_not_read_again_for_cached_reductions() {
     let texts = [
         "mean(score)",
         "std(tanh(weight))",
@@ -163,7 +163,7 @@ fn weights_are_not_read_again_for_what_is_known() {
     }
     let reductions = Reductions::new();
     let known = cached(&texts, &model, &reductions, |context| context);
-    // What is computed from these weights cannot be anything but NaN.
+    // Everything that is computed from these weights is NaN.
     let again = cached(&texts, &broken, &reductions, |context| context);
     assert_eq!(known, again);
     let new = ["exp(-mean(score)) + smooth(std(tanh(weight)), 3) / median(score)"];
@@ -172,11 +172,11 @@ fn weights_are_not_read_again_for_what_is_known() {
     assert!(cached(&["max(score)"], &broken, &reductions, |context| context)[0].is_err());
 }
 
-/// Makes another context of one; the expression is another metric.
+/// Changes a context; the expression is another metric.
 type Change = for<'a> fn(Context<'a>, &'a Expr) -> Context<'a>;
 
 #[test]
-fn what_a_reduction_depends_on_is_told_apart() {
+fn the_cache_distinguishes_what_a_reduction_depends_on() {
     let model = model(3, &SHAPES, Stored::F32, 4);
     let magnitude = importance("mean(abs(weight))").operands()[0].without_spans();
     let texts = ["mean(score)", "mean(score > target)"];

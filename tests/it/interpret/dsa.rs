@@ -1,4 +1,4 @@
-//! DSA's graph strings against what its released engine computes.
+//! Compares DSA's graph strings with the results of its released engine.
 
 use crate::support::reference::{TinyStories, furthest, json, number, numbers};
 use allot::allocate::Bounds;
@@ -61,7 +61,7 @@ fn sparsity(outcome: &Outcome) -> Vec<f64> {
     outcome.allocation.units.iter().map(|unit| unit.sparsity).collect()
 }
 
-/// Returns what the engine's importances mean by the formula that all of its callers share.
+/// Returns the ratios of the engine's importances, by the formula that all of its callers share.
 fn scaled(importance: &[f64]) -> Vec<f64> {
     let least = importance.iter().copied().fold(f64::INFINITY, f64::min);
     let greatest = importance.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -104,7 +104,7 @@ fn constant_and_unstable_formulas_are_uniform_with_a_warning() {
         let outcome = outcome.expect("a value");
         let found = sparsity(&outcome);
         let uniform = furthest(&found, &[0.7; 12]) < 1e-12;
-        // A formula that the engine's rounding moves by less than a hundredth of the window is signal by the rule here.
+        // A formula that the engine's rounding moves by less than a hundredth of the window counts as signal here.
         let signal = record.moved < 0.01 * 0.16
             && !record.importance.is_empty()
             && furthest(&found, &scaled(&record.importance)) <= 3.0 * record.moved;
@@ -122,7 +122,7 @@ fn constant_and_unstable_formulas_are_uniform_with_a_warning() {
 }
 
 #[test]
-fn what_crashes_there_has_a_value_where_the_mathematics_makes_sense() {
+fn formulas_that_crash_the_engine_have_a_value_where_they_are_defined() {
     let Some(model) = TinyStories::open() else { return };
     let graphs = [
         "W:(NO_OP)-(GRAM)-(NO_OP)-(7)",

@@ -1,4 +1,4 @@
-//! A value that is not finite is told of with the deepest expression, its unit, and what it comes from.
+//! A value that is not finite is reported with the deepest expression, its unit, and the values it was computed from.
 
 use allot::data::{ModelData, Values};
 use allot::interpret::error::InterpretError;
@@ -12,7 +12,7 @@ fn sample() -> ModelData<'static> {
     model(3, &[(4, 6), (5, 8)], Stored::F32, 5)
 }
 
-/// Evaluates a script that must fail, and returns what is said of it.
+/// Evaluates a script that must fail, and returns the diagnostic.
 fn report(source: &str, model: &ModelData<'_>) -> String {
     let script = script(source);
     let standard = wanda();
@@ -87,9 +87,9 @@ fn each_expression_fails_on_its_own() {
 }
 
 #[test]
-fn a_sanitised_value_takes_no_blame() {
+fn errors_do_not_blame_sanitised_values() {
     let model = sample();
-    // The logarithm of a negative weight is not a number, and is sanitised; the power is infinite, and is not.
+    // The logarithm of a negative weight is NaN, but sanitised; the exponential is infinite, and not sanitised.
     let error = evaluate_all(
         &[importance("mean(exp(1e6 + dsa::sanitize(dsa::ln(weight))))")],
         &model,

@@ -10,7 +10,7 @@ use allot::lang::types::{Type, UnitKind};
 
 use crate::support::models::{Numbers, Stored, evaluate_all, model};
 
-/// Grows an expression of a type.
+/// Generates an expression of a type.
 fn grow(numbers: &mut Numbers, of: Type, depth: usize) -> Expr {
     loop {
         let row = &CATALOGUE[numbers.below(CATALOGUE.len())];
@@ -69,7 +69,7 @@ fn attempt(numbers: &mut Numbers, row: &Operator, of: Type, depth: usize) -> Opt
         .map(|of| match of {
             Type::Number if numbers.below(5) == 0 => grow(numbers, of, 0),
             Type::Number => Expr::number([0.5, 2.0, -1.0, 0.1, 3.0, 1e-3][numbers.below(6)]),
-            // Terminals of one value for each output there are none.
+            // There is no terminal with one value for each output.
             Type::Output => grow(numbers, of, depth.saturating_sub(1).max(1)),
             _ => grow(numbers, of, depth.saturating_sub(1)),
         })

@@ -1,4 +1,4 @@
-//! The value of the same unit in the block before or after.
+//! The value of the corresponding unit in the previous or the next block.
 
 use allot::data::ModelData;
 use allot::lang::types::UnitKind;
@@ -15,7 +15,7 @@ proptest! {
 
     #[test]
     fn projections_see_their_kind_in_the_next_block(blocks in 1usize..6, kinds in 1usize..10, seed in any::<u64>()) {
-        // More than seven: two of a kind, which are told apart by their place.
+        // With more than seven kinds, two projections have the same kind and are distinguished by their places.
         let model = model(blocks, &vec![(3, 4); kinds], Stored::F32, seed);
         for unit in [UnitKind::Projection, UnitKind::Row] {
             let own = values("mean(weight)", &model, unit);

@@ -1,4 +1,4 @@
-//! What differs by rounding alone says nothing; what differs by more does.
+//! Importances that differ only by rounding are noise; larger differences are signal.
 
 use allot::data::{ModelData, Values};
 use allot::lang::types::UnitKind;
@@ -10,7 +10,7 @@ fn sample() -> ModelData<'static> {
 }
 
 #[test]
-fn what_is_the_same_everywhere_but_for_rounding_is_noise() {
+fn differences_by_rounding_only_are_noise() {
     let model = sample();
     for text in [
         "var(zscore(score))",
@@ -28,7 +28,7 @@ fn what_is_the_same_everywhere_but_for_rounding_is_noise() {
 }
 
 #[test]
-fn what_differs_by_more_is_signal() {
+fn larger_differences_are_signal() {
     let model = sample();
     for text in [
         "mean(score > 5 * mean(score))",

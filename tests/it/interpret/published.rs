@@ -1,4 +1,4 @@
-//! Published methods as scripts, against what their released code gives.
+//! Compares published methods as scripts with the results of their released code.
 
 use allot::allocate::Bounds;
 use allot::allocate::script::{Request, allocate};
@@ -31,7 +31,7 @@ fn example(name: &str) -> String {
     published::find(name).unwrap_or_else(|| panic!("{name} is published")).source.to_owned()
 }
 
-/// Returns the script that says a published method, and how near to its ratios it must come.
+/// Returns the script of a published method, and the largest allowed difference from its ratios.
 fn said(record: &Value) -> Option<(String, f64)> {
     let parameter = |name: &str| record["params"][name].as_f64().expect("a parameter");
     Some(match record["method"].as_str()? {
@@ -43,7 +43,7 @@ fn said(record: &Value) -> Option<(String, f64)> {
         "dlp_mean_as_coded" => (format!("neg(mean(score)) |> scale(lambda = {})", parameter("alpha")), 1e-6),
         "dlp_median_paper" => (format!("neg(median(score)) |> scale(lambda = {})", parameter("alpha")), 1e-6),
         "alphapruning" => {
-            // The code's q rises with what may go, so importance is its negative. Its peak depends on a histogram's edges.
+            // The code's q rises with prunability, so the importance is its negative. Its peak depends on a histogram's edges.
             let (fit, allowed) = match record["params"]["metric"].as_str()? {
                 "alpha_mid" => ("mid", 1e-6),
                 _ => ("peak_as_coded", 1e-4),
@@ -76,12 +76,12 @@ fn published_allocations_are_those_of_the_released_code() {
         let Some((source, allowed)) = said(record) else { continue };
         let target = record["S"].as_f64().expect("a sparsity");
         let key = if source.contains("unit projection") { "s_per_linear" } else { "s_per_block" };
-        // What the reference refuses has no ratios; here the budget clamps.
+        // Where the reference refuses a target, it has no ratios; here the budget clamps.
         if record[key].is_null() {
             continue;
         }
         let expected = numbers(&record[key]);
-        // Nor can it remove more than all; here the budget clamps and the rest moves elsewhere.
+        // The reference may ask for more than all weights; here the budget clamps and moves the rest elsewhere.
         if expected.iter().any(|share| *share > 1.0) {
             continue;
         }
@@ -105,8 +105,8 @@ fn published_allocations_are_those_of_the_released_code() {
     assert!(compared >= 47, "{compared}");
 }
 
-/// The released code removes every weight up to the threshold, ties beyond the budget included; ours stops at the budget. So
-/// for the released count the linears agree exactly.
+/// The released code removes every weight up to the threshold, including ties beyond the budget; ours stops at the budget. So the
+/// linears agree exactly for the released count.
 #[test]
 fn a_global_threshold_removes_what_the_released_code_removes() {
     let (Some(json), Some(model)) = (json("tiny-stories-12l/alloc.json"), TinyStories::open()) else {
@@ -129,7 +129,7 @@ fn a_global_threshold_removes_what_the_released_code_removes() {
         let total: u64 = expected.iter().sum();
         let removed = removed_by_threshold(&expr, context, total).expect("counts");
         assert_eq!(removed, expected);
-        // The exact budget is less by ties only.
+        // The exact budget is smaller only by the ties.
         let parameters: u64 = data.linears.iter().map(|linear| (linear.rows * linear.columns) as u64).sum();
         let budget = (record["S"].as_f64().expect("a sparsity") * parameters as f64).round() as u64;
         assert!(total >= budget && total - budget < parameters / 1000, "{total} and {budget}");

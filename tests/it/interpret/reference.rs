@@ -1,4 +1,4 @@
-//! Every reduction and normaliser against a plain reference in f64.
+//! Compares every reduction and normaliser with a plain reference in f64.
 
 use allot::data::{LinearData, ModelData};
 use allot::interpret::units::{UnitData, units};
@@ -6,7 +6,7 @@ use allot::lang::types::UnitKind;
 
 use crate::support::models::{Stored, evaluate_one, model, values};
 
-/// A row, a column, longer than a chunk, just below it, whole chunks, and what does not divide them.
+/// Shapes: a row, a column, rows longer than a chunk or just shorter, whole chunks, and shapes that do not divide them.
 const SHAPES: [(usize, usize); 9] =
     [(7, 1), (1, 9), (3, 1500), (5, 2048), (2, 1024), (70, 100), (4, 1023), (64, 48), (1, 1)];
 
@@ -41,7 +41,7 @@ fn call(reduction: &str, x: &str, over: Option<&str>) -> String {
     format!("{name}({x}{p}{over})")
 }
 
-/// Returns what a reduction is by its definition.
+/// Returns the value of a reduction by its definition.
 fn reduced(reduction: &str, values: &[f64]) -> f64 {
     let n = values.len() as f64;
     let sum = |term: &dyn Fn(f64) -> f64| values.iter().map(|x| term(*x)).sum::<f64>();
@@ -99,7 +99,7 @@ fn normalised(normaliser: &str, values: &[f64]) -> Vec<f64> {
     values.iter().map(|x| one(*x)).collect()
 }
 
-/// Returns the matrix that a text stands for in a linear, rounded to f32 as chains are.
+/// Returns the matrix of an expression in a linear, rounded to f32 as elementwise chains are.
 fn matrix(text: &str, linear: &LinearData<'_>) -> Vec<f64> {
     let norm = input(linear);
     (0..linear.rows * linear.columns)
@@ -155,7 +155,7 @@ fn reductions_of_every_shape_are_those_of_f64() {
                     "mean(weight, over = outputs)",
                 ] {
                     if reduction == "dsa::var" && kind != UnitKind::Block {
-                        // Not a number for the unit of one value.
+                        // NaN for the unit with one value.
                         continue;
                     }
                     let text = call(reduction, operand, None);
@@ -176,7 +176,7 @@ fn reductions_of_every_shape_are_those_of_f64() {
                                 _ => matrix(operand, linear),
                             })
                             .collect();
-                        // Order statistics of weights are themselves weights; sums cancel on the scale of their terms.
+                        // Order statistics of weights are weights, so they are exact; sums have errors on the scale of their terms.
                         let exact =
                             matches!(reduction, "median" | "min" | "max" | "quantile 0" | "quantile 1")
                                 && matches!(operand, "weight" | "score");
@@ -266,11 +266,11 @@ fn normalisers_of_every_shape_are_those_of_f64() {
 }
 
 #[test]
-fn ranks_are_known_in_rounds_and_reads_that_follow() {
+fn ranks_are_known_in_later_rounds_and_reads() {
     let model = model(3, &[(16, 20), (8, 30)], Stored::F32, 3);
     for text in [
         "mean(ranks(ranks(score) * weight) > 0.5)",
-        // Another read, for smooth mixes the units.
+        // Another read, because smooth mixes the units.
         "mean(ranks(score) > mean(ranks(weight)) + 0 * smooth(mean(score)))",
         "mean(ranks(score) * minmax(mean(score)))",
     ] {

@@ -1,4 +1,4 @@
-//! Broken scripts, one idea each, and what is said of them.
+//! Broken scripts, one mistake each, and their diagnostics.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -19,14 +19,14 @@ fn every_mistake_is_explained() {
     let mut scripts: Vec<_> = paths.filter(|path| path.extension().is_some_and(|it| it == "allot")).collect();
     scripts.sort();
     assert!(scripts.len() > 100, "the broken scripts are found");
-    // Not with `glob!`, which takes the mismatches of all tests that run at that time for its own.
+    // `glob!` would report the mismatches of all tests that run at the same time as its own.
     scripts.retain(|path| {
         let name = path.file_name().expect("a file").to_string_lossy();
         settings.set_input_file(path);
         settings.set_snapshot_suffix(name);
         catch_unwind(AssertUnwindSafe(|| settings.bind(|| explain(path)))).is_err()
     });
-    assert!(scripts.is_empty(), "not what the snapshots say: {scripts:#?}");
+    assert!(scripts.is_empty(), "these differ from their snapshots: {scripts:#?}");
 }
 
 fn explain(path: &std::path::Path) {

@@ -1,4 +1,4 @@
-//! `allot check` and `allot fmt`, as a shell sees them.
+//! `allot check` and `allot fmt` as commands of a shell.
 
 use std::io::Write;
 use std::path::Path;
@@ -14,7 +14,7 @@ fn allot(arguments: &[&str], input: &[u8]) -> Output {
         .stderr(Stdio::piped())
         .spawn()
         .expect("the command starts");
-    // A command that has seen enough closes its input.
+    // A command may close its input before it has read all of it.
     let _ = child.stdin.take().expect("the input is a pipe").write_all(input);
     child.wait_with_output().expect("the command ends")
 }
@@ -33,7 +33,7 @@ fn check_says_by_its_exit_code_what_it_found() {
         (vec!["check", "-"], "mean(score) |> scale\n", Some(0)),
         (vec!["check", "-"], "mean(score)\n", Some(1)),
         (vec!["check", "-"], "", Some(1)),
-        // A warning is no error.
+        // A warning is not an error.
         (vec!["check", "-"], "let a = score\nmean(score) |> scale\n", Some(0)),
         (vec!["check", "-", "--format", "json"], "mean(score)\n", Some(1)),
         (vec!["check", "-"], "reciprocal(fan_in) |> scale\n", Some(1)),
@@ -56,7 +56,7 @@ fn check_says_by_its_exit_code_what_it_found() {
 }
 
 #[test]
-fn check_reads_no_more_than_a_script_has() {
+fn check_refuses_input_longer_than_a_script() {
     let line = "score + ".repeat(10 << 17);
     let output = allot(&["check", "-"], line.as_bytes());
     assert_eq!(code(&output), Some(1));
@@ -64,7 +64,7 @@ fn check_reads_no_more_than_a_script_has() {
 }
 
 #[test]
-fn check_refuses_what_is_not_text() {
+fn check_refuses_input_that_is_not_text() {
     let output = allot(&["check", "-"], b"mean(score) # caf\xe9\n|> scale\n");
     assert_eq!(code(&output), Some(1));
     assert!(text(&output.stdout).contains("error[not-text]"), "{}", text(&output.stdout));
@@ -110,7 +110,7 @@ fn fmt_changes_files_in_place() {
     std::fs::write(&path, "mean(score |> scale\n").expect("the file can be written");
     let refused = allot(&["fmt", &argument], b"");
     assert_eq!(code(&refused), Some(1));
-    assert_eq!(read(&path), "mean(score |> scale\n", "what does not parse is left alone");
+    assert_eq!(read(&path), "mean(score |> scale\n", "a file that does not parse is not changed");
     assert!(text(&refused.stderr).contains("error[unclosed-parenthesis]"), "{}", text(&refused.stderr));
 }
 
@@ -120,7 +120,7 @@ fn fmt_says_by_its_exit_code_what_it_found() {
         (vec!["fmt", "--check", "-"], "mean(score) |> scale\n", Some(0)),
         (vec!["fmt", "--check", "-"], "mean(score)|>scale\n", Some(1)),
         (vec!["fmt", "-"], "mean(score\n", Some(1)),
-        // Types are not looked at.
+        // Types are not checked.
         (vec!["fmt", "-"], "mean(mean(score))\n", Some(0)),
         (vec!["fmt", "no_such_file.allot"], "", Some(2)),
     ] {

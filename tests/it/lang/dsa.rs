@@ -1,4 +1,4 @@
-//! DSA's graph strings, in and out.
+//! Import and export of DSA's graph strings.
 
 use std::fmt::Write as _;
 
@@ -30,7 +30,7 @@ const AFTER: [&str; 13] = [
     "NO_OP", "SIN", "COS", "TAN", "ASIN", "ACOS", "ATAN", "EXP", "LOG", "ABS", "SIGMOID", "TANH", "SOFTPLUS",
 ];
 
-/// Checks all that holds of a graph string that can be read.
+/// Checks every property of a graph string that can be read.
 fn keeps_its_formula(graph: &str) -> Result<(), TestCaseError> {
     let script = import(graph).map_err(|error| TestCaseError::fail(error.to_string()))?;
     let printed = print::script(&script);
@@ -40,7 +40,7 @@ fn keeps_its_formula(graph: &str) -> Result<(), TestCaseError> {
     let exported = export(&script);
     let again = exported.as_deref().and_then(|exported| import(exported).ok());
     prop_assert_eq!(again.as_ref(), Some(&script), "{} became {:?}", graph, exported);
-    // A string is also found again in what canonical form makes of its formula, unless that is no graph any more.
+    // The canonical form of its formula also exports to an equivalent string, if it still is a graph.
     if let Some(exported) = export(&canonical::script(&script)) {
         let again = import(&exported).map_err(|error| TestCaseError::fail(error.to_string()))?;
         prop_assert_eq!(canonical::hash(&again), canonical::hash(&script), "{} became {}", graph, exported);

@@ -1,4 +1,4 @@
-//! Formulas as LaTeX: the published ones, and those where precedence decides what must stand in parentheses.
+//! Formulas as LaTeX: the published ones, and those where precedence decides where parentheses are needed.
 
 use std::fmt::Write as _;
 

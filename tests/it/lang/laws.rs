@@ -15,7 +15,7 @@ use allot::lang::{canonical, latex, print, scalar};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 
-/// With projections, every terminal has a meaning.
+/// With projections as units, every terminal is defined.
 const OPTIONS: CheckOptions = CheckOptions { unit: Some(UnitKind::Row) };
 
 fn read(source: &str) -> Result<Script, String> {
@@ -41,7 +41,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_is_printed_reads_back_as_the_same_program(script in scripts()) {
+    fn printed_programs_read_back_as_the_same_program(script in scripts()) {
         let printed = print::script(&script);
         prop_assert_eq!(read(&printed), Ok(script), "{}", printed);
     }
@@ -68,7 +68,7 @@ proptest! {
     }
 
     #[test]
-    fn the_normal_form_is_its_own_and_hashes_alike(script in scripts()) {
+    fn the_normal_form_is_idempotent_and_keeps_the_hash(script in scripts()) {
         let normal = canonical::script(&script);
         let printed = print::script(&normal);
         prop_assert_eq!(canonical::script(&normal), normal.clone(), "{}", printed);
@@ -82,9 +82,9 @@ proptest! {
         values in prop::collection::vec(value(), 32),
     ) {
         let normal = canonical::expr(&expr);
-        // That a constant is broadcast does not matter to any value, but a type is part of what fits where.
+        // Broadcasting a constant changes no value, but the type decides where an expression fits.
         prop_assert_eq!(normal.ty(), expr.ty(), "{}", print::expr(&expr));
-        // `exp(log(x))` is x to a rounding error only, which what is around it can blow up to any size.
+        // `exp(log(x))` equals x only up to rounding, which the expression around it can amplify to any size.
         prop_assume!(!has_exp_of_log(&expr));
         let terminals = terminals(&values);
         let (before, after) = (evaluate(&expr, &terminals), evaluate(&normal, &terminals));
@@ -165,7 +165,7 @@ fn with_comments(printed: &str, places: &[prop::sample::Index], carriage_returns
     for (number, at) in chosen.into_iter().enumerate() {
         out.push_str(&printed[done..at]);
         done = at;
-        // A second one at the same place stands on a line of its own.
+        // A second comment at the same place gets its own line.
         out.push_str(&format!("{} # comment {number}, (not code\n", if number % 3 == 1 { "\n" } else { "" }));
     }
     out.push_str(&printed[done..]);
@@ -187,7 +187,7 @@ fn value() -> impl Strategy<Value = f64> {
     ]
 }
 
-/// Returns a value for each terminal: a positive number for those that are one on any model.
+/// Returns a value for each terminal: a positive number for those that are positive on any model.
 fn terminals(values: &[f64]) -> HashMap<Op, f64> {
     let rows = CATALOGUE.iter().filter(|row| matches!(row.class, Class::Terminal(_)));
     let positive = |op| matches!(op, Op::Parameters | Op::FanIn | Op::FanOut);
@@ -234,7 +234,7 @@ fn the_generator_reaches_every_operator() {
 }
 
 #[test]
-fn the_exponential_of_a_logarithm_goes_only_where_it_changes_nothing() {
+fn the_exponential_of_a_logarithm_is_removed_only_where_this_changes_nothing() {
     for (before, after) in [
         ("exp(log(params))", "params"),
         ("exp(log(params + 1))", "1 + params"),
@@ -290,7 +290,7 @@ fn every_example_script_is_published() {
     assert_eq!(names, published);
 }
 
-/// Formulas of this project stand apart from the published ones, and in the book as they are.
+/// Formulas of this project are kept apart from the published ones, and the book quotes them unchanged.
 #[test]
 fn unpublished_scripts_check_and_are_those_of_the_book() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -309,7 +309,7 @@ fn unpublished_scripts_check_and_are_those_of_the_book() {
 }
 
 #[test]
-fn published_scripts_stand_in_the_standard_layout() {
+fn published_scripts_are_in_the_standard_layout() {
     for script in PUBLISHED {
         assert_eq!(format(script.source).as_deref(), Ok(script.source), "{}", script.name);
     }
@@ -320,7 +320,7 @@ fn every_example_of_the_catalogue_is_right() {
     for row in CATALOGUE {
         let checked = check(row.example, CheckOptions::default());
         assert_eq!(checked.problems, [], "{}", row.name);
-        let script = checked.script.expect("what has no problem is a script");
+        let script = checked.script.expect("a text without problems is a script");
         let uses = script.allocation.is_some_and(|allocation| allocation.uses(row.op))
             || script.metric.is_some_and(|metric| metric.score.uses(row.op));
         assert!(uses, "the example of `{}` does not use it", row.name);

@@ -1,4 +1,4 @@
-//! Scripts that nobody writes by hand: whatever they hold, the checker answers soon, and briefly.
+//! Extreme scripts: the checker answers quickly and briefly on any input.
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use allot::lang::render::render;
 /// How long a check and a format may take in the dev profile, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What a script of this text gives: the problems in words, cut where they run on.
+/// Returns the diagnostics of a script, cut off after the first ones.
 fn said(source: &str) -> String {
     let started = Instant::now();
     let checked = check(source, CheckOptions::default());
@@ -114,14 +114,14 @@ fn many_mistakes_are_cut_short() {
 }
 
 #[test]
-fn a_byte_order_mark_is_no_mistake() {
+fn a_byte_order_mark_is_not_a_mistake() {
     let script = "\u{feff}# written elsewhere\nmean(score) |> scale\n";
     assert_eq!(check(script, CheckOptions::default()).problems, []);
     assert_eq!(format(script).as_deref(), Ok("# written elsewhere\nmean(score) |> scale\n"));
 }
 
 #[test]
-fn many_bindings_are_checked_soon() {
+fn many_bindings_are_checked_quickly() {
     let mut script = String::new();
     for index in 0..50_000 {
         let _ = writeln!(script, "let name_{index} = 1");

@@ -1,4 +1,4 @@
-//! Formulas as MathML: everything that the catalogue can say, and nothing that is not understood.
+//! Formulas as MathML: every notation of the catalogue converts, and other LaTeX is refused.
 
 use std::fmt::Write as _;
 
@@ -16,7 +16,7 @@ fn read(source: &str) -> Script {
     check(source, options).script.unwrap_or_else(|| panic!("{source} has an error"))
 }
 
-/// Returns the formulas that a row of the catalogue makes of the smallest operands that fit, one for each word of a parameter.
+/// Returns the formulas of a row of the catalogue with the smallest operands that fit, one for each word of a parameter.
 fn smallest(op: Op) -> Vec<Expr> {
     let row = op.info();
     let leaf = |shape: Type| {
@@ -60,7 +60,7 @@ fn smallest(op: Op) -> Vec<Expr> {
 }
 
 #[test]
-fn every_row_of_the_catalogue_has_a_form() {
+fn every_row_of_the_catalogue_converts_to_mathml() {
     for row in CATALOGUE {
         let formulas = smallest(row.op);
         assert!(!formulas.is_empty(), "{}: no operands fit", row.name);
@@ -86,7 +86,7 @@ fn published_allocations_as_mathml() {
 }
 
 #[test]
-fn latex_that_is_not_the_catalogues_has_no_form() {
+fn latex_beyond_the_catalogue_is_refused() {
     for latex in
         ["\\int x", "{x", "x}", "(x", "x)", "\\left(x", "\\frac{1}", "^2", "\\begin{array}x\\end{array}", "%"]
     {

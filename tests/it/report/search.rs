@@ -1,4 +1,4 @@
-//! What people see of a search: text, Markdown and one page that needs no network.
+//! Reports of a search: text, Markdown, and one page that needs no network.
 
 use std::time::Duration;
 
@@ -55,7 +55,8 @@ fn commands() -> Vec<String> {
     .to_vec()
 }
 
-/// Returns a run of ten candidates that gets better by steps; every third is stopped early, and one is off the scale.
+/// Returns a run of ten candidates that improves in steps; every third is stopped early, and one is off the
+/// scale.
 fn run(searcher: Searcher, seed: u64, best: Winner) -> RunSummary {
     let loss = |evaluation: usize| match evaluation {
         4 => 9.0 + seed as f64,
@@ -158,7 +159,7 @@ fn summary() -> Summary {
     }
 }
 
-/// Returns the search with a second setting, by shares of uniform's loss.
+/// Returns the search with a second setting, with losses as shares of uniform's.
 fn two_settings() -> Summary {
     let mut summary = summary();
     let second = TargetSummary { model: "other".to_owned(), target: 0.6, ..summary.settings[0].clone() };
@@ -180,7 +181,8 @@ fn two_settings() -> Summary {
     summary
 }
 
-/// Returns the search without selection and report text, of perplexity, with one seed and no control.
+/// Returns the search without selection and report texts, with perplexity as measure, one seed and no
+/// control.
 fn bare() -> Summary {
     let mut summary = summary();
     let forget = |winner: &mut Winner| {
@@ -198,7 +200,7 @@ fn bare() -> Summary {
     summary
 }
 
-/// Returns the search with a teacher, and one that was held out, of a name that would be an element.
+/// Returns the search with one teacher and one held-out teacher, whose name contains HTML.
 fn taught() -> Summary {
     let mut summary = summary();
     let distance = |teacher: &str, held_out, distance| TeacherDistance {
@@ -215,7 +217,7 @@ fn taught() -> Summary {
     summary
 }
 
-/// Returns what a search was measured with, with a name that would be an element.
+/// Returns the inputs of a search, with a name that contains HTML.
 fn identity() -> Identity {
     let mut identity = Identity::default();
     identity.add("the fingerprint of the weights of <m>", "xxh3-12");
@@ -224,7 +226,7 @@ fn identity() -> Identity {
     identity
 }
 
-/// Returns what lies between two texts, both included.
+/// Returns the part of a page between two texts, including both.
 fn part<'a>(page: &'a str, from: &str, to: &str) -> &'a str {
     let start = page.find(from).unwrap_or_else(|| panic!("the page has no {from}"));
     let length = page[start..].find(to).unwrap_or_else(|| panic!("the page has no {to} after {from}"));
@@ -236,7 +238,7 @@ fn text_of_a_search_with_controls() {
     insta::assert_snapshot!(text(&summary(), &TableOptions { width: 100, ..TableOptions::default() }));
 }
 
-/// Returns the settings of a search that nothing is measured of.
+/// Returns the settings of a search without any measurement.
 fn settings() -> Settings {
     let text = |name: &str| Source::Text(vec![name.into()]);
     let metric = published::script("wanda").and_then(|it| it.metric).expect("a metric");
@@ -257,7 +259,7 @@ fn teachers_stand_in_the_text_on_the_page_and_in_the_script() {
     assert_eq!(judged(&summary()), None);
     let summary = taught();
     let text = text(&summary, &TableOptions { width: 100, ..TableOptions::default() });
-    insta::assert_snapshot!(part(&text, "The function found and its teachers", "What was spent"));
+    insta::assert_snapshot!(part(&text, "Distance from the teachers", "Budget spent"));
     let page = html(&summary, &identity(), &commands());
     let listed = part(&page, "<h2 id=\"teachers\">", "</ul>");
     assert!(listed.contains("&lt;other&gt; at 70%") && listed.contains("0.300"), "{listed}");
@@ -275,7 +277,7 @@ fn text_for_a_narrow_terminal_is_cut_to_its_width() {
     let options = TableOptions { width: 72, ascii: true, ..TableOptions::default() };
     let narrow = text(&summary(), &options);
     assert!(narrow.is_ascii(), "{narrow}");
-    // The script is as it is written; it begins four spaces to the right.
+    // The script is shown as written, indented by four spaces.
     for line in narrow.lines().filter(|line| !line.starts_with("    ")) {
         assert!(line.len() <= 72, "{} characters: {line}", line.len());
     }
@@ -361,13 +363,13 @@ fn pages_are_well_formed_and_fetch_nothing() {
         for number in ["NaN", "inf\"", "infinity"] {
             assert!(!page.contains(number), "{name}: the page has {number}");
         }
-        // Text as well: it must not fail on any of them.
+        // The text form must not fail on any of them either.
         assert!(text(&summary, &TableOptions::default()).ends_with('\n'), "{name}");
     }
 }
 
 #[test]
-fn pages_say_what_they_were_made_from() {
+fn pages_list_their_inputs() {
     let page = html(&summary(), &identity(), &commands());
     let made = part(&page, "<h2 id=\"made-from\">", "</section>");
     assert!(
@@ -407,9 +409,9 @@ fn a_published_function_that_does_better_is_named() {
     let name = summary.published[0].name.to_string();
     assert!(
         said(&summary)
-            .contains(&format!("the published `{name}` does better than what was found: KL 0.0100"))
+            .contains(&format!("the published `{name}` does better than the function found: KL 0.0100"))
     );
-    assert!(html(&summary, &identity(), &commands()).contains("does better than what was found"));
+    assert!(html(&summary, &identity(), &commands()).contains("does better than the function found"));
     for winner in &mut summary.published {
         winner.report[0].kl = 0.01;
     }
@@ -417,7 +419,7 @@ fn a_published_function_that_does_better_is_named() {
 }
 
 #[test]
-fn ids_of_a_page_are_its_own() {
+fn ids_of_a_page_are_unique() {
     let page = html(&summary(), &identity(), &commands());
     let mut ids: Vec<&str> = page.split(" id=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
     let all = ids.len();
@@ -475,7 +477,7 @@ fn contrast_is_enough_in_light_and_dark() {
     }
 }
 
-/// Returns the contrast of two colours as WCAG 2 defines it.
+/// Returns the contrast ratio of two colours as defined by WCAG 2.
 fn contrast(a: u32, b: u32) -> f64 {
     let luminance = |colour: u32| {
         let part = |shift: u32| {

@@ -1,4 +1,4 @@
-//! Tables, figures and numbers, as they are read.
+//! Tables, figures and numbers as readers see them.
 
 use allot::allocate::{
     Allocation, Bounds, Projection, Proposal, Unit, budget, proportional, ramp, scale, uniform,
@@ -122,7 +122,8 @@ fn figure_of_four_blocks() {
     insta::assert_snapshot!(allocation_figure(&allocation, "mean(score) |> scale"));
 }
 
-/// Every shape of model and importance that a figure has to stand, with a name for each. Set `ALLOT_FIGURES` to a folder to look at them.
+/// Returns figures for every shape of model and importances that must work, each with a name. Set
+/// `ALLOT_FIGURES` to a folder to look at them.
 fn figures() -> Vec<(&'static str, String)> {
     let one = blocks(1);
     let twelve = blocks(12);

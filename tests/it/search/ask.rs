@@ -1,4 +1,4 @@
-//! Ask and tell: losses in any order, from anywhere, and the same search.
+//! Ask and tell: losses in any order, from anywhere, give the same search.
 
 use std::fs;
 use std::path::Path;
@@ -55,7 +55,8 @@ fn evaluator() -> Evaluator {
     prepare(opened, Cancel::default(), &mut |_, _| {}).expect("it runs").evaluator
 }
 
-/// Returns losses that nothing but the allocation and the window decide, as a measurement's are: fast, and unlike each other.
+/// Returns losses that depend only on the allocation and the window, like real measurements, but computed
+/// quickly and all different.
 fn losses(asking: &Asking<'_, '_>, question: &Question) -> Losses {
     let candidate = asking.candidate(question.number).expect("a candidate that is asked for");
     let shares = &candidate.allotted.shares[0];
@@ -68,17 +69,17 @@ fn losses(asking: &Asking<'_, '_>, question: &Question) -> Losses {
     vec![question.windows().map(one).collect()]
 }
 
-/// What a search begins with.
+/// The start of a search.
 #[derive(Clone, Copy)]
 struct Beginning {
-    /// Whether it is given OWL.
+    /// Whether it starts with OWL.
     owl: bool,
     seed: u64,
     lag: usize,
     evaluations: usize,
 }
 
-/// Acts with a search that keeps a journal.
+/// Calls `act` with a search that keeps a journal.
 fn asking<T>(
     evaluator: &Evaluator,
     journal: &Path,
@@ -102,10 +103,10 @@ const fn with_owl(lag: usize) -> Beginning {
     Beginning { owl: true, seed: 7, lag, evaluations: EVALUATIONS }
 }
 
-/// What a search came to: its journal, and every allocation that it found with its formula and its loss.
+/// The course of a search: its journal, and every found allocation with its formula and its loss.
 type Course = (String, Vec<(String, String, f64)>);
 
-/// Searches with `workers` measurements on their way, of which any one may end next.
+/// Searches with `workers` measurements in progress, any of which may end next.
 fn search(evaluator: &Evaluator, journal: &Path, lag: usize, workers: usize, mut order: Numbers) -> Course {
     let found = asking(evaluator, journal, with_owl(lag), |mut asking| {
         let mut waiting = Vec::new();
@@ -114,7 +115,7 @@ fn search(evaluator: &Evaluator, journal: &Path, lag: usize, workers: usize, mut
             if waiting.is_empty() {
                 break;
             }
-            // Only so many are measured at a time, the earliest ones.
+            // Only the earliest `workers` are measured at a time.
             waiting.sort();
             let question = waiting.remove(order.below(workers.min(waiting.len())));
             let told = losses(&asking, &question);
@@ -148,12 +149,12 @@ fn with_the_same_lag_neither_workers_nor_the_order_of_answers_change_a_byte() {
         }
         courses.push(one);
     }
-    // What a candidate is made from is another matter than when it is measured.
+    // The lag decides what a candidate is made from, so different lags give different searches.
     assert!(courses[0] != courses[1] && courses[1] != courses[2], "the lag changes nothing");
 }
 
 #[test]
-fn a_search_that_stopped_asks_for_what_its_journal_does_not_have() {
+fn a_resumed_search_asks_only_for_what_its_journal_lacks() {
     let evaluator = evaluator();
     let folder = TempDir::new().expect("a folder");
     let journal = |name: &str| folder.path().join(name);
@@ -164,7 +165,7 @@ fn a_search_that_stopped_asks_for_what_its_journal_does_not_have() {
         fs::write(&path, lines).expect("written");
         assert!(search(&evaluator, &path, 24, 8, Numbers(9)) == whole, "{kept} lines");
     }
-    // Of a whole one nothing is asked.
+    // A complete journal leaves nothing to ask.
     asking(&evaluator, &journal("whole"), with_owl(24), |mut asking| {
         assert_eq!(asking.ask().expect("no question"), []);
         assert!(asking.is_over());

@@ -1,4 +1,5 @@
-//! A whole search that is asked for tasks and told losses: the same folder as that of a search that measures itself.
+//! A whole search that hands out tasks and takes losses: its folder equals that of a search that measures by
+//! itself.
 
 use std::fs;
 use std::path::Path;
@@ -46,7 +47,8 @@ fn asked(folder: &Path) -> AskedSearch {
     Search::new(settings(), folder).prepare(&mut |_, _| ()).expect("it opens").asked()
 }
 
-/// Measures all tasks, whichever a fixed sequence of random numbers picks next; stops once `most` are measured.
+/// Measures all tasks in an order given by a fixed sequence of random numbers; stops once `most` are
+/// measured.
 fn answer(search: &AskedSearch, most: usize) -> usize {
     let (mut waiting, mut told, mut numbers): (Vec<Asked>, usize, _) = (Vec::new(), 0, Numbers(7));
     let mut together = 0;
@@ -72,7 +74,7 @@ fn same(one: &Path, other: &Path) {
 }
 
 #[test]
-fn search_that_is_told_losses_in_any_order_is_the_search_that_measures() {
+fn losses_told_in_any_order_give_the_same_search() {
     let folder = TempDir::new().expect("a folder");
     let [alone, told] = ["alone", "told"].map(|name| folder.path().join(name));
     let prepared = Search::new(settings(), &alone).prepare(&mut |_, _| ()).expect("it opens");
@@ -87,18 +89,19 @@ fn search_that_is_told_losses_in_any_order_is_the_search_that_measures() {
     assert!(data(&search.end().expect("it is over").summary) == data(&found.summary));
     same(&alone, &told);
 
-    // One that stops goes on, whoever measures then.
+    // A stopped search can be resumed, whoever measures then.
     let stopped = folder.path().join("stopped");
     let search = asked(&stopped);
     answer(&search, 60);
     search.end().expect_err("it is not over");
-    let rest = Search::resume(&stopped).expect("it can go on").prepare(&mut |_, _| ()).expect("it opens");
+    let rest =
+        Search::resume(&stopped).expect("it can be resumed").prepare(&mut |_, _| ()).expect("it opens");
     assert!(data(&rest.run(&mut |_| ()).expect("it runs").summary) == data(&found.summary));
     same(&alone, &stopped);
 }
 
 #[test]
-fn losses_that_cannot_be_right_are_refused_and_change_nothing() {
+fn invalid_losses_are_refused_and_change_nothing() {
     let folder = TempDir::new().expect("a folder");
     let search = asked(&folder.path().join("run"));
     let first = search.ask();
@@ -110,18 +113,18 @@ fn losses_that_cannot_be_right_are_refused_and_change_nothing() {
     assert_eq!(search.tell(task.id, loss(f64::NAN)), Err(AnswerError::NotANumber { id: task.id, place: 0 }));
     assert_eq!(search.tell(task.id, loss(1.0)), Ok(()));
     assert_eq!(search.tell(task.id, loss(1.0)), Err(AnswerError::Twice { id: task.id }));
-    // A search whose uniform model is destroyed cannot compare anything with it.
+    // If the uniform model is destroyed, a search cannot compare anything with it.
     for other in &first[1..] {
         search.tell(other.id, loss(f64::INFINITY)).expect("a destroyed model has a loss");
     }
     assert_eq!(search.ask(), []);
     assert!(search.is_over());
-    let error = search.end().expect_err("it cannot go on").to_string();
+    let error = search.end().expect_err("it cannot continue").to_string();
     assert!(error.contains("divergence of inf"), "{error}");
 }
 
 #[test]
-fn worker_measures_what_the_search_would_and_nothing_else() {
+fn a_worker_measures_the_same_as_the_search() {
     let folder = TempDir::new().expect("a folder");
     let search = asked(&folder.path().join("run"));
     let open = |settings: Settings| {

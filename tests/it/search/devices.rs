@@ -1,4 +1,4 @@
-//! Several devices measure one search: what is found is what one device finds, to the last byte.
+//! Several devices measure one search: the results equal those of one device, to the last byte.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -41,7 +41,7 @@ fn found(folder: &Path, engine: Engine, others: Vec<Engine>) -> Vec<Vec<u8>> {
 fn several_devices_find_what_one_does() {
     let folder = TempDir::new().expect("a folder");
     let path = |name: &str| -> PathBuf { folder.path().join(name) };
-    // Two openings of one GPU stand for two of a kind.
+    // The same GPU opened twice stands for two of a kind.
     let device = || Engine::cuda(0).unwrap_or(Engine::Cpu);
     let one = found(&path("one"), device(), Vec::new());
     let three = found(&path("three"), device(), vec![device(), device()]);

@@ -24,7 +24,7 @@ use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 use serde_json::Value;
 
-/// Returns the records of the released code's block step, and the windows it read.
+/// Returns the records of the released code's block step, and the windows that it read.
 fn records() -> Option<(Vec<Value>, Checkpoint, Tokens)> {
     let all = json("tiny-stories-12l/alloc.json")?;
     let ids = reference("tiny-stories-12l/tokens.safetensors")?;
@@ -37,8 +37,8 @@ fn records() -> Option<(Vec<Value>, Checkpoint, Tokens)> {
     Some((records, checkpoint, tokens))
 }
 
-/// Returns the divergence of sparsities, `[blocks]`, with masks by what each block reads behind the pruned ones, and rows rounded
-/// down: the released code's protocol.
+/// Returns the divergence of sparsities, `[blocks]`, with the released code's protocol: masks from each
+/// block's inputs given that the blocks before it are pruned, and rows rounded down.
 fn as_published(decoder: &Decoder, tokens: &Tokens, sparsity: &[f64]) -> f64 {
     let angles = decoder.angles(tokens.length()).expect("angles");
     let mut hidden = vec![decoder.embedding.run(tokens.ids(), tokens.length()).expect("embedded")];
@@ -66,14 +66,14 @@ fn as_published(decoder: &Decoder, tokens: &Tokens, sparsity: &[f64]) -> f64 {
     sum
 }
 
-/// Returns the lambda of the least value; of equal ones the first.
+/// Returns the lambda with the lowest value, or the first of several.
 fn chosen(values: impl IntoIterator<Item = (f64, f64)>) -> f64 {
     let finite = values.into_iter().filter(|(_, value)| value.is_finite());
     finite.min_by(|a, b| a.1.total_cmp(&b.1)).expect("a finite value").0
 }
 
 #[test]
-fn by_the_published_protocol_divergences_are_the_published_ones() {
+fn divergences_match_the_published_ones_under_the_published_protocol() {
     let Some((records, checkpoint, tokens)) = records() else { return };
     let tokens = tokens.first(WINDOWS);
     let decoder = Decoder::load(&checkpoint, &Device::Cpu).expect("the bundled model loads");
@@ -86,7 +86,7 @@ fn by_the_published_protocol_divergences_are_the_published_ones() {
         assert_eq!(grid, LAMBDAS[..grid.len()]);
         let value = |lambda: &f64| {
             let ramp = scale(&falling, &vec![1; blocks], target, *lambda).expect("a ramp");
-            // Released code clamps what is outside, and lets the budget go.
+            // The released code clamps values outside the range, and does not restore the budget.
             let clamped = |s: &f64| if *s >= 1.0 { 0.99 } else { s.max(0.01) };
             let sparsity: Vec<f64> = ramp.values().iter().map(clamped).collect();
             as_published(&decoder, &tokens, &sparsity)
@@ -102,7 +102,7 @@ fn by_the_published_protocol_divergences_are_the_published_ones() {
         let published = grid.iter().position(|it| *it == lambda).expect("a lambda of the grid");
         assert!(found[published] < (1.0 + 1e-3) * least, "{target}: {found:?}");
     }
-    // Of 41, one in which a rounding error turns the order of two scores that are all but equal.
+    // Of 41, there is one in which a rounding error swaps two nearly equal scores.
     assert!(apart <= 1, "{apart} divergences differ");
 }
 
@@ -130,7 +130,7 @@ fn evaluator(checkpoint: &Checkpoint, calibration: &Tokens) -> Evaluator {
 }
 
 #[test]
-fn the_searchs_masks_give_the_same_ramps_and_nearly_the_same_divergences() {
+fn masks_of_a_search_give_the_same_ramps_and_similar_divergences() {
     let Some((records, checkpoint, tokens)) = records() else { return };
     let mut evaluator = evaluator(&checkpoint, &tokens);
     for record in &records {
@@ -148,13 +148,14 @@ fn the_searchs_masks_give_the_same_ramps_and_nearly_the_same_divergences() {
         let sparsity: Vec<f64> = units.iter().map(|unit| unit.sparsity).collect();
         assert!(furthest(&sparsity, &numbers(&record["s_per_block"])) < 1e-6, "at {target}: {sparsity:?}");
         for (ramp, want) in ramps.iter().zip(numbers(&record["neuroal_value"])) {
-            // Ratios that empty a whole block are not clamped here, so it leaves nothing to compare.
+            // Ratios that empty a whole block are not clamped here, so there is nothing to compare.
             let emptied = target == 0.8 && ramp.lambda == 0.2;
             let near = (ramp.divergence / want - 1.0).abs() < 0.17;
             assert!(near != emptied, "{target} {}: {} for {want}", ramp.lambda, ramp.divergence);
         }
-        // Masks come from dense statistics and rows are not rounded down, which moves a divergence by some percent: more than what
-        // tells the best lambdas apart. So the choice is the published one at 0.8 only, and elsewhere one that is hardly better.
+        // Masks use dense statistics and rows are not rounded down, which changes a divergence by a few
+        // percent: more than the difference between the best lambdas. So the choice matches the published one
+        // only at 0.8, and is hardly better elsewhere.
         let choice = chosen(ramps.iter().map(|it| (it.lambda, it.divergence)));
         assert_eq!(choice == lambda, target == 0.8, "{choice} for {lambda} at {target}");
         let least = ramps.iter().map(|it| it.divergence).fold(f64::INFINITY, f64::min);

@@ -1,4 +1,4 @@
-//! A search from the command line: what it leaves, and that neither threads nor a kill change a byte of it.
+//! A search from the command line: the files it leaves, which neither threads nor a kill change by a byte.
 #![cfg(unix)]
 
 use std::fs;
@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::support::place::{MODEL, Place};
 
-/// Returns the command that begins a small search, with more arguments.
+/// Returns the command for a small search, with additional arguments.
 fn search(place: &Place, run: &str, more: &[&str]) -> Command {
     let texts = format!("{MODEL}/text");
     let mut arguments = vec!["search", MODEL, "--sparsity", "0.7", "--texts", &texts, "--out", run];
@@ -45,14 +45,14 @@ fn threads_do_not_change_a_byte() {
 }
 
 #[test]
-fn a_killed_search_ends_as_one_that_was_not() {
+fn a_killed_search_ends_like_an_uninterrupted_one() {
     let place = Place::new();
     place.run(search(&place, "whole", &[]));
     let whole = Instant::now();
     place.run(search(&place, "again", &[]));
     let duration = whole.elapsed();
     place.same("whole", "again");
-    // Random moments, different in every run of the test.
+    // Kills at random times, different in every run of the test.
     let mut moment = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock").subsec_nanos();
     for trial in 0..5 {
         let run = format!("killed-{trial}");
@@ -67,7 +67,7 @@ fn a_killed_search_ends_as_one_that_was_not() {
             let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
             moment = moment.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             let share = f64::from(moment >> 8) / f64::from(1 << 24);
-            // The last time it may end.
+            // The last time, it may finish.
             if kills < 3 {
                 std::thread::sleep(duration.mul_f64(0.9 * share).max(Duration::from_millis(5)));
                 child.kill().expect("it can be killed");
@@ -105,14 +105,14 @@ fn a_torn_line_is_cut_off_and_a_changed_one_refused() {
 }
 
 #[test]
-fn ctrl_c_stops_and_says_how_to_go_on() {
+fn ctrl_c_stops_and_says_how_to_resume() {
     let place = Place::new();
     let mut command = search(&place, "stopped", &["--evaluations", "2000"]);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
     let journal = place.path("stopped").join("journal.jsonl");
     let begun = Instant::now();
     while fs::metadata(&journal).map_or(0, |it| it.len()) == 0 {
-        assert!(begun.elapsed() < Duration::from_secs(120), "the search does not begin");
+        assert!(begun.elapsed() < Duration::from_secs(120), "the search does not start");
         std::thread::sleep(Duration::from_millis(20));
     }
     let id = child.id().to_string();
@@ -121,12 +121,12 @@ fn ctrl_c_stops_and_says_how_to_go_on() {
     assert_eq!(output.status.code(), Some(130));
     assert!(error(&output).contains("allot search --resume stopped"), "{}", error(&output));
     let measured = fs::read(&journal).expect("a journal").len();
-    // Nothing is measured twice: the journal goes on where it ended.
+    // Nothing is measured twice: the journal continues where it ended.
     let mut command = place.allot(&["search", "--resume", "stopped"]);
     let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
     let begun = Instant::now();
     while fs::metadata(&journal).map_or(0, |it| it.len()) <= measured as u64 {
-        assert!(begun.elapsed() < Duration::from_secs(120), "the search does not go on");
+        assert!(begun.elapsed() < Duration::from_secs(120), "the search does not continue");
         std::thread::sleep(Duration::from_millis(20));
     }
     let bytes = fs::read(&journal).expect("a journal");
@@ -141,7 +141,7 @@ fn ctrl_c_stops_and_says_how_to_go_on() {
 }
 
 #[test]
-fn what_is_found_is_a_script_like_any_other() {
+fn the_result_is_a_script_like_any_other() {
     let place = Place::new();
     place.run(search(&place, "run", &[]));
     let summary = folder::read(&place.path("run")).expect("a summary");
@@ -155,7 +155,7 @@ fn what_is_found_is_a_script_like_any_other() {
     // The winner may use them.
     stats.push("--gradients");
     place.run(place.allot(&stats));
-    // Pruned by dense statistics, the folder has the perplexity that the search promised.
+    // Pruned with dense statistics, the folder has the perplexity that the search reported.
     let prune =
         ["prune", MODEL, best, "-s", "0.7", "--stats", "s", "--propagate", "dense", "--out", "pruned"];
     place.run(place.allot(&prune));
@@ -166,7 +166,7 @@ fn what_is_found_is_a_script_like_any_other() {
     let (found, promised) =
         (measured["perplexity"].as_f64().expect("a number"), summary.best.report[0].perplexity);
     assert!((found / promised - 1.0).abs() < 1e-4, "{found} and {promised}");
-    // So is every formula of the front, each larger and better than the one before.
+    // Each formula of the front is larger and better than the one before.
     for pair in summary.front.windows(2) {
         let size = |it: &Winner| it.formula.as_ref().expect("a formula").size;
         assert!(size(&pair[0]) < size(&pair[1]) && pair[1].selection < pair[0].selection);
@@ -174,7 +174,7 @@ fn what_is_found_is_a_script_like_any_other() {
     for entry in fs::read_dir(place.path("run").join("front")).expect("a folder").flatten() {
         place.run(place.allot(&["check", entry.path().to_str().expect("UTF-8")]));
     }
-    // Published allocations begin the search, so it is never worse on the text that chooses.
+    // A search starts with the published allocations, so it is never worse on the text that chooses.
     let best = summary.best.selection.expect("a selection text");
     assert!(summary.published.iter().all(|it| best <= it.selection.expect("a selection text")));
 }
@@ -194,7 +194,7 @@ fn searches_and_controls_spend_the_same_tokens() {
         let levels = [Baseline::EvopressBlock, Baseline::EvopressProjection].map(Searcher::Baseline);
         for control in [Searcher::Random].into_iter().chain(levels) {
             let control = of(control);
-            // Up to the batch that was begun before the last token was spent.
+            // It may exceed the budget by the batch that started before the last token was spent.
             assert!(control.spent.tokens >= search.spent.tokens, "{control:?}");
             assert!(control.spent.tokens < search.spent.tokens + 32 * 8 * 32, "{control:?}");
         }
@@ -238,14 +238,14 @@ fn several_settings_share_one_function() {
     let summary = folder::read(&place.path("run")).expect("a summary");
     assert_eq!(summary.settings.iter().map(|it| it.target).collect::<Vec<_>>(), [0.7, 0.5]);
     let uniform = summary.published("uniform").expect("uniform");
-    assert!(uniform.fitness.abs() < 1e-12, "uniform is what losses are divided by: {}", uniform.fitness);
+    assert!(uniform.fitness.abs() < 1e-12, "losses are divided by uniform's: {}", uniform.fitness);
     assert!(summary.best.fitness < 0.0);
     assert_eq!(summary.best.report.len(), 2);
     assert!(summary.best.report[1].kl < summary.best.report[0].kl);
 }
 
 #[test]
-fn a_small_space_is_measured_whole() {
+fn an_enumeration_measures_a_whole_space() {
     let place = Place::new();
     let texts = format!("{MODEL}/text");
     let mut arguments = vec!["enumerate", MODEL, "-s", "0.7", "--texts", &texts, "--out", "all"];
@@ -262,7 +262,7 @@ fn a_small_space_is_measured_whole() {
 }
 
 #[test]
-fn what_cannot_be_is_refused_in_a_line() {
+fn impossible_requests_are_refused_in_one_line() {
     let place = Place::new();
     place.run(search(&place, "run", &[]));
     let refused = |mut command: Command, what: &str| {
@@ -277,7 +277,7 @@ fn what_cannot_be_is_refused_in_a_line() {
     refused(search(&place, "new", &["--space", "dsa", "--only", "mean,scale"]), "no score or weight");
     refused(search(&place, "new", &["--also", "0.5", "--control", "evopress"]), "several settings");
     refused(place.allot(&["search", MODEL, "-s", "0.7", "--out", "new"]), "there is no fitness text");
-    // A text that changed is another search.
+    // A changed text makes it another search.
     let (texts, own) = (PathBuf::from(MODEL).join("text"), place.path("texts"));
     fs::create_dir(&own).expect("a folder");
     for name in ["calibration", "fitness", "selection", "report"] {

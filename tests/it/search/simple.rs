@@ -1,4 +1,5 @@
-//! What a search writes down: formulas made simpler that prune the same weights, what parts are worth, and what they were learned on.
+//! The scripts that a search writes: simplified formulas that prune the same weights, the value of their
+//! parts, and comments on how they were found.
 
 use std::fs;
 
@@ -9,11 +10,11 @@ use crate::support::place::{MODEL, Place};
 
 const WINDOWS: [&str; 4] = ["--length", "32", "--samples", "4"];
 
-/// A function that does well, with constants and an operator that do nothing.
+/// A function that performs well, with constants and an operator that have no effect.
 const SILLY: &str =
     "unit projection\n3 * (0.46 * gate + relu(geomean(gradient))) + 0.125 |> scale(lambda = 0.6)\n";
 
-/// Runs a small search that begins with that function as well.
+/// Runs a small search that starts with that function too.
 fn searched() -> (Place, Summary) {
     let place = Place::new();
     let texts = format!("{MODEL}/text");
@@ -26,7 +27,7 @@ fn searched() -> (Place, Summary) {
     (place, serde_json::from_slice(&summary).expect("a summary"))
 }
 
-/// Returns what each projection loses by a script.
+/// Returns the number of weights that each projection loses with a script.
 fn pruned(place: &Place, script: &str) -> Vec<u64> {
     fs::write(place.path("one.allot"), script).expect("written");
     let text = format!("{MODEL}/text/calibration.jsonl");
@@ -39,7 +40,7 @@ fn pruned(place: &Place, script: &str) -> Vec<u64> {
 }
 
 #[test]
-fn what_was_found_is_written_simpler_and_prunes_the_same() {
+fn simplified_formulas_prune_the_same_weights() {
     let (place, summary) = searched();
     let runs = summary.runs.iter().map(|it| &it.best);
     let all = summary.front.iter().chain(runs).chain([&summary.best]).filter_map(|it| it.formula.as_ref());
@@ -52,7 +53,7 @@ fn what_was_found_is_written_simpler_and_prunes_the_same() {
         assert!(now < before || digits(&formula.script) < digits(found), "{found}{}", formula.script);
         assert_eq!(pruned(&place, &formula.script), pruned(&place, found), "{found}{}", formula.script);
     }
-    // A front is a front after simplification, too.
+    // The front is still a front after simplification.
     let sizes: Vec<usize> = summary.front.iter().filter_map(|it| Some(it.formula.as_ref()?.size)).collect();
     assert!(sizes.is_sorted_by(|a, b| a < b), "{sizes:?}");
     let losses: Vec<f64> = summary.front.iter().filter_map(|it| it.selection).collect();
@@ -67,7 +68,7 @@ fn what_was_found_is_written_simpler_and_prunes_the_same() {
         assert_ne!(pruned(&place, &rest), pruned(&place, script), "{part:?}");
     }
 
-    // The head of the script says on what, and with what, it was learned and measured.
+    // The head of the script lists the texts and settings that it was found and measured with.
     let best = fs::read_to_string(place.path("run/best.allot")).expect("a script");
     for said in [
         "at 60 % sparsity.",

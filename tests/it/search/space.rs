@@ -1,4 +1,4 @@
-//! The search's formulas: every one that is drawn, varied or enumerated is a formula of its space.
+//! The formulas of a search: every drawn, varied or enumerated formula belongs to its space.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,7 +19,7 @@ fn space(kind: SpaceKind) -> Space {
     Space::new(&SpaceOptions { kind, ..SpaceOptions::default() }).expect("a space")
 }
 
-/// Fails unless a script is well-typed, of its space, and reads back as it is printed.
+/// Fails unless a script is well-typed, belongs to its space, and is the same after printing and parsing.
 fn assert_sound(space: &Space, script: &Script) -> Result<(), TestCaseError> {
     let text = print::script(script);
     prop_assert!(space.holds(script), "{text}");
@@ -34,7 +34,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn every_formula_is_of_its_space(seed in any::<u64>(), full in any::<bool>(), steps in 1usize..40) {
+    fn every_formula_is_in_its_space(seed in any::<u64>(), full in any::<bool>(), steps in 1usize..40) {
         let space = space(if full { SpaceKind::Full } else { SpaceKind::Dsa });
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let mut parent = space.random(&mut random);
@@ -49,7 +49,7 @@ proptest! {
     }
 
     #[test]
-    fn formulas_of_rows_are_of_their_space(seed in any::<u64>(), all in any::<bool>(), steps in 1usize..40) {
+    fn formulas_of_rows_are_in_their_space(seed in any::<u64>(), all in any::<bool>(), steps in 1usize..40) {
         let units = if all { UnitKind::ALL.to_vec() } else { vec![UnitKind::Row] };
         let space = Space::new(&SpaceOptions { units, ..SpaceOptions::default() }).expect("a space");
         let mut random = ChaCha8Rng::seed_from_u64(seed);
@@ -63,7 +63,7 @@ proptest! {
     }
 
     #[test]
-    fn published_formulas_have_children_of_the_space(seed in any::<u64>(), full in any::<bool>()) {
+    fn children_of_published_formulas_are_in_the_space(seed in any::<u64>(), full in any::<bool>()) {
         let space = space(if full { SpaceKind::Full } else { SpaceKind::Dsa });
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let scripts = PUBLISHED.iter().filter_map(|it| published::script(it.name));
@@ -144,7 +144,7 @@ fn units_are_seen_among_their_neighbours_and_under_one_threshold() {
     let (block, projection) = (Some("block"), Some("projection"));
     let expected = ["global", "next", "previous"].map(|name| [(name, block), (name, projection)]);
     let expected = expected.into_iter().flatten().chain([("block_mean", projection)]);
-    // In a block the mean over its units is the block's own value, and a search would only draw it in vain.
+    // In a block, the mean over its units is the block's own value, so drawing it would be pointless.
     assert_eq!(drawn, expected.collect());
     assert!(factors > 10, "{factors}");
 }
@@ -191,7 +191,7 @@ fn statistics_that_were_not_collected_are_not_asked_for() {
 }
 
 #[test]
-fn the_small_dsa_space_is_what_its_stages_multiply_to() {
+fn the_size_of_the_small_dsa_space_is_the_product_of_its_stages() {
     let options =
         SpaceOptions { kind: SpaceKind::Dsa, units: vec![UnitKind::Block], ..SpaceOptions::default() };
     let space = Space::new(&options).expect("a space");
@@ -203,7 +203,8 @@ fn the_small_dsa_space_is_what_its_stages_multiply_to() {
     let chains = (1 + of(DsaStage::PreProcess)) * of(DsaStage::Reduce) * (1 + last.count());
     let grid = Grid { constants: Vec::new(), windows: vec![0.08] };
     let all = formulas(&space, &grid).expect("formulas");
-    // Both directions; canonical forms are fewer, since `abs(abs(x))` and the like are one formula.
+    // Both directions; there are fewer canonical forms, because for example `abs(abs(x))` and `abs(x)` are
+    // one formula.
     assert!(all.len() <= 2 * chains && all.len() > 2 * chains * 8 / 10, "{} of {}", all.len(), 2 * chains);
     let hashes: BTreeSet<String> = all.iter().map(canonical::hash).collect();
     assert_eq!(hashes.len(), all.len());

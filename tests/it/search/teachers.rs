@@ -1,4 +1,5 @@
-//! Searches that learn from a descent: what they come near to, that they stay the same, and which descents are refused.
+//! Searches that learn from a descent: they approach it, they are reproducible, and unsuitable descents are
+//! refused.
 #![cfg(unix)]
 
 use std::fs;
@@ -24,7 +25,7 @@ fn descend(place: &Place, out: &str, more: &[&str]) {
     place.run(command);
 }
 
-/// Returns the command that begins a small search with a teacher.
+/// Returns the command for a small search with a teacher.
 fn search(place: &Place, run: &str, teacher: &str, more: &[&str]) -> Command {
     let texts = format!("{MODEL}/text");
     let mut command = place.allot(&["search", MODEL, "--texts", &texts, "--out", run, "--teacher", teacher]);
@@ -36,7 +37,7 @@ fn search(place: &Place, run: &str, teacher: &str, more: &[&str]) -> Command {
     command
 }
 
-/// Returns the distances of all that a search measured, in order.
+/// Returns the distances of all measured allocations, in order.
 fn distances(place: &Place, run: &str) -> Vec<f64> {
     let text = fs::read_to_string(place.path(run).join("measured.jsonl")).expect("a file");
     let distance = |line: &str| {
@@ -47,7 +48,7 @@ fn distances(place: &Place, run: &str) -> Vec<f64> {
 }
 
 #[test]
-fn a_search_comes_near_its_teacher_and_threads_do_not_change_a_byte() {
+fn a_search_approaches_its_teacher_with_any_number_of_threads() {
     let place = Place::new();
     descend(&place, "found", &[]);
     descend(&place, "other", &["--seed", "1"]);
@@ -58,10 +59,7 @@ fn a_search_comes_near_its_teacher_and_threads_do_not_change_a_byte() {
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(said.contains("teachers judged") && said.contains("a second"), "{said}");
         let table = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(
-            table.contains("Distance from") && table.contains("from which nothing was learned"),
-            "{table}"
-        );
+        assert!(table.contains("Distance from") && table.contains("which was held out"), "{table}");
     }
     place.same("1", "2");
 
@@ -82,7 +80,7 @@ fn a_search_comes_near_its_teacher_and_threads_do_not_change_a_byte() {
 }
 
 #[test]
-fn a_search_goes_on_with_its_own_teacher_alone() {
+fn a_search_resumes_only_with_its_own_teacher() {
     let place = Place::new();
     descend(&place, "found", &[]);
     descend(&place, "other", &["--seed", "1"]);
@@ -98,7 +96,7 @@ fn a_search_goes_on_with_its_own_teacher_alone() {
     let output = place.allot(&["search", "--resume", "torn"]).output().expect("it runs");
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(2), "{error}");
-    assert!(error.contains("began with something else: the teacher"), "{error}");
+    assert!(error.contains("was started with other inputs: the teacher"), "{error}");
     let refused =
         place.allot(&["search", "--resume", "torn", "--teacher", "other"]).output().expect("it runs");
     assert_eq!(refused.status.code(), Some(2));
@@ -130,8 +128,8 @@ fn descents_that_do_not_fit_are_refused_before_anything_is_written() {
     copied("torn", &|text| text[..text.len() / 2].to_owned());
     for (teacher, more, words) in [
         ("nowhere", &[][..], "nowhere"),
-        ("mine", &[], "is not the folder of a descent"),
-        ("torn", &[], "is not the folder of a descent"),
+        ("mine", &[], "does not hold a finished descent"),
+        ("torn", &[], "does not hold a finished descent"),
         ("elsewhere", &[], "another model"),
         ("half", &[], "it has 0.5 and 0.6"),
         ("magnitude", &[], "chose weights by"),

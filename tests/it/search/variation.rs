@@ -1,5 +1,5 @@
-//! What the search's spaces promise at their edges: operators that are switched off stay away, the smallest spaces have formulas,
-//! and whatever is drawn or varied has a value on a model, or says why not.
+//! Edge cases of the search's spaces: formulas do not use operators that are switched off, the smallest
+//! spaces have formulas, and every drawn or varied formula has a value on a model or a reason why not.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +19,8 @@ use proptest::prelude::*;
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 
-/// What canonical forms put in the place of others, as `square(x)` for `x * x`; `neg` is the direction's as well.
+/// Operators that canonical forms introduce, such as `square(x)` for `x * x`; `neg` also belongs to the
+/// direction.
 const OF_CANONICAL_FORMS: [Op; 8] =
     [Op::Less, Op::LessEqual, Op::Negate, Op::Reciprocal, Op::Square, Op::SquareRoot, Op::Add, Op::Subtract];
 
@@ -40,7 +41,7 @@ fn ops(script: &Script) -> BTreeSet<Op> {
     found
 }
 
-/// Draws formulas, and varies them in every way that there is.
+/// Draws formulas, and varies them in every possible way.
 fn family(space: &Space, seed: u64, generations: usize) -> Vec<Script> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut all = vec![space.random(&mut random), space.random(&mut random)];
@@ -55,7 +56,7 @@ fn family(space: &Space, seed: u64, generations: usize) -> Vec<Script> {
     all
 }
 
-/// Returns those of the space's operators that `chosen` takes, with what no formula can do without.
+/// Returns the chosen operators of the space, and those that every formula needs.
 fn subset(kind: SpaceKind, chosen: &[bool]) -> Vec<Op> {
     let all = Space::new(&SpaceOptions { kind, ..SpaceOptions::default() }).expect("the whole space");
     let named = all.operators().iter().zip(chosen.iter().cycle()).filter(|(_, chosen)| **chosen);
@@ -68,7 +69,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn formulas_have_no_operator_that_was_not_asked_for(
+    fn formulas_use_only_the_requested_operators(
         seed in any::<u64>(),
         full in any::<bool>(),
         chosen in prop::collection::vec(prop::bool::weighted(0.3), 97),
@@ -87,7 +88,7 @@ proptest! {
     }
 
     #[test]
-    fn the_smallest_spaces_hold_what_is_drawn(
+    fn formulas_drawn_from_the_smallest_spaces_are_in_them(
         seed in any::<u64>(),
         full in any::<bool>(),
         max_size in 0_usize..9,
@@ -95,7 +96,7 @@ proptest! {
     ) {
         let kind = if full { SpaceKind::Full } else { SpaceKind::Dsa };
         let space = Space::new(&SpaceOptions { kind, max_size, only: subset(kind, &chosen), ..SpaceOptions::default() });
-        // `mean(score) |> scale`, where nothing smaller is left.
+        // `mean(score) |> scale`, unless something smaller is left.
         prop_assert!(space.is_ok() || max_size < 3, "{space:?}");
         let Ok(space) = space else { return Ok(()) };
         for script in family(&space, seed, 3) {
@@ -125,7 +126,8 @@ proptest! {
                     });
                     prop_assert_eq!(pruned, (0.6 * all as f64).round() as u64, "{}", print::script(script));
                 }
-                // What leaves the range of the arithmetic, and what `proportional` refuses, differs from model to model.
+                // Overflows of the arithmetic, and values that `proportional` refuses, differ from model to
+                // model.
                 Err(ScriptError::Interpret(InterpretError::NotFinite(_))) => {}
                 Err(ScriptError::Allocation { error: AllocationError::NegativeImportance { .. }, .. }) => {}
                 Err(error) => prop_assert!(false, "{}{error}", print::script(script)),
@@ -134,7 +136,7 @@ proptest! {
     }
 
     #[test]
-    fn constants_stay_numbers_that_a_script_can_say(seed in any::<u64>()) {
+    fn constants_stay_numbers_that_a_script_can_write(seed in any::<u64>()) {
         let space = Space::new(&SpaceOptions::default()).expect("a space");
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let extreme = format!("{} * depth + {} * mean(score)", f64::MAX, f64::MIN_POSITIVE);
@@ -194,12 +196,12 @@ fn a_terminal_without_statistics_is_in_no_formula() {
             children += 1;
         }
     }
-    // Hoisting and crossover can take the foreign parts out.
+    // Hoisting and crossover can remove the foreign parts.
     assert!(children > 0);
 }
 
 #[test]
-fn a_child_of_the_unit_mutation_asks_for_no_channels_of_a_block() {
+fn the_unit_mutation_uses_no_channels_in_blocks() {
     let space = Space::new(&SpaceOptions::default()).expect("a space");
     let er = with_unit("(fan_in + fan_out) / (fan_in * fan_out) |> proportional", UnitKind::Projection);
     let mut random = ChaCha8Rng::seed_from_u64(0);
@@ -209,12 +211,12 @@ fn a_child_of_the_unit_mutation_asks_for_no_channels_of_a_block() {
 }
 
 #[test]
-fn a_space_needs_an_allocator_with_something_to_allot_by() {
+fn a_space_needs_an_allocator_and_an_operand_for_it() {
     let empty = |ops: &[&str]| Space::new(&only(ops, 40)).map(|_| ());
     assert!(matches!(empty(&["score", "scale"]), Err(SpaceError::Empty { .. })));
     assert!(matches!(empty(&["score", "mean"]), Err(SpaceError::Empty { .. })));
     assert_eq!(empty(&["score", "mean", "scale"]), Ok(()));
-    // These take no Layer.
+    // These do not take a Layer.
     assert_eq!(empty(&["score", "global"]), Ok(()));
     assert_eq!(empty(&["ramp"]), Ok(()));
     for ops in [&["score", "global"][..], &["ramp"], &["uniform", "score", "scale"]] {
@@ -251,7 +253,7 @@ fn small_formulas_are_drawn_where_only_small_ones_fit() {
 
 #[test]
 fn a_random_formula_in_the_place_of_a_variation_keeps_the_unit() {
-    // In this space nothing can be made of `global(score)` but another unit.
+    // In this space, the only possible change of `global(score)` is another unit.
     let space = Space::new(&only(&["score", "mean", "scale"], 40)).expect("a space");
     let parent = with_unit("score |> global", UnitKind::Projection);
     for seed in 0..60 {
@@ -276,7 +278,8 @@ fn the_enumerated_chains_are_those_of_the_space() {
     };
     let with_score = of(&["score", "abs", "mean", "atan", "scale"], 40);
     let with_weight = of(&["weight", "abs", "mean", "atan", "scale"], 40);
-    // Two at each of two places (`abs` stands behind the reduction too), and both directions; then the weight's own.
+    // Two at each of two places (`abs` may also follow the reduction), and both directions; then the weight's
+    // own.
     assert_eq!(with_score.len(), 2 * 3 * 2);
     assert_eq!(with_weight, with_score.iter().map(|text| text.replace("score", "weight")).collect());
     let small = of(&["score", "abs", "mean", "atan", "scale"], 4);

@@ -1,4 +1,4 @@
-//! The result: for every unit and projection, the ratio that was asked for and the weights that realise it.
+//! The result: for every unit and projection, its ratio and the number of weights that realise it.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,7 @@ use super::error::{AllocationError, same_length};
 use super::round::round;
 use super::row_counts::RowCounts;
 
-/// Names one linear of an allocation unit, and how many weights it has.
+/// One linear of an allocation unit: its name and how many weights it has.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Projection {
@@ -16,7 +16,7 @@ pub struct Projection {
     pub parameters: u64,
 }
 
-/// Names what gets one sparsity ratio: a block with its projections, or one projection.
+/// An allocation unit, which gets one sparsity ratio: a block with its projections, or one projection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Unit {
@@ -33,7 +33,7 @@ impl Unit {
     }
 }
 
-/// Holds what one projection loses.
+/// How many weights one projection loses.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ProjectionAllocation {
@@ -44,7 +44,7 @@ pub struct ProjectionAllocation {
     pub parameters: u64,
     /// How many of them are pruned.
     pub pruned: u64,
-    /// How many of each row, where rows have ratios of their own; without, each row loses its even part.
+    /// How many weights each row loses, if rows have their own ratios; otherwise all rows lose an even part.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<RowCounts>,
 }
@@ -56,7 +56,7 @@ impl ProjectionAllocation {
     }
 }
 
-/// Holds what one allocation unit loses.
+/// The ratio of one allocation unit, and how many weights it loses.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct UnitAllocation {
@@ -68,11 +68,11 @@ pub struct UnitAllocation {
     /// Its importance, where the allocator took one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub importance: Option<f64>,
-    /// The ratio on budget, before whole weights.
+    /// The ratio on budget, before it is rounded to whole weights.
     pub sparsity: f64,
     /// How many of its weights are pruned.
     pub pruned: u64,
-    /// The same for each of its projections, which add up to the unit.
+    /// The same for each of its projections; their counts add up to the unit's.
     pub projections: Vec<ProjectionAllocation>,
 }
 
@@ -83,13 +83,13 @@ impl UnitAllocation {
     }
 }
 
-/// Holds a whole allocation: what was asked for, and for every unit what it gets.
+/// A whole allocation: the target, and what every unit gets.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Allocation {
-    /// The sparsity asked for: pruned weights over all weights of the units.
+    /// The target sparsity: pruned weights divided by all weights of the units.
     pub target: f64,
-    /// Whether the importances differed by rounding only, so that the result was made uniform.
+    /// Whether the importances differed only by rounding, so that the allocation was made uniform.
     #[serde(default)]
     pub noise: bool,
     /// What each unit gets, in model order.
@@ -103,7 +103,7 @@ impl Allocation {
     /// allocator takes none. `noise` starts as false.
     ///
     /// # Errors
-    /// When the lengths differ, or as [`round()`].
+    /// Fails when the lengths differ, or as [`round()`].
     pub fn new(
         target: f64,
         units: &[Unit],
@@ -137,7 +137,7 @@ impl Allocation {
         Ok(Self { target, noise: false, units: units.collect() })
     }
 
-    /// Returns how many rows lose all of their weights, of projections whose rows have ratios of their own.
+    /// Returns how many rows lose all of their weights, in projections whose rows have their own ratios.
     pub fn dead_rows(&self) -> usize {
         let parts = self.units.iter().flat_map(|unit| &unit.projections);
         let dead = |part: &ProjectionAllocation| {
@@ -157,7 +157,7 @@ impl Allocation {
         self.units.iter().map(|unit| unit.pruned).sum()
     }
 
-    /// Returns the share of all weights that is pruned, from 0 to 1: what is realised, counted, not the target.
+    /// Returns the share of all weights that is pruned, from 0 to 1, as counted, not the target.
     pub fn achieved(&self) -> f64 {
         share(self.pruned(), self.parameters())
     }

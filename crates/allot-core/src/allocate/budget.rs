@@ -1,10 +1,10 @@
-//! The budget: a proposal moved onto {parameter-weighted mean = target, lower <= sparsity <= upper}.
+//! The budget: moves a proposal onto {parameter-weighted mean = target, lower <= sparsity <= upper}.
 //!
-//! Both movements, one addend or one factor for all units and then a clamp, trace a curve in one unknown along which every unit's
+//! Both movements, one addend or one factor for all units followed by a clamp, trace a curve in one unknown along which every unit's
 //! sparsity, and so the mean, never falls. The curve is piecewise linear; its corners are where a unit leaves the lower bound or
 //! reaches the upper one. [`budget`] finds the piece that crosses the target by bisecting the corners in order of the proposal, and
-//! solves that piece. The unknown itself is never formed: a state is named by one unit and its sparsity, the others follow by
-//! their difference (or ratio) to that unit. That keeps all digits when proposals are huge (1e300).
+//! solves that piece. The unknown itself is never computed: a state is given by one unit and its sparsity, and the others follow by
+//! their difference (or ratio) to that unit. This keeps all digits when proposals are huge (1e300).
 
 use super::error::{AllocationError, same_length, valid_target};
 use super::proposal::Proposal;
@@ -13,7 +13,7 @@ use super::sum::{Sum, total_parameters, weighted_mean};
 /// The distance between target and mean sparsity below which a budget counts as met, and a proposal is left as it is.
 pub const TOLERANCE: f64 = 1e-13;
 
-/// Holds the least and the greatest sparsity that a unit may get, with `0 <= lower <= upper <= 1`.
+/// The lowest and the highest sparsity that a unit may get, with `0 <= lower <= upper <= 1`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Bounds {
     lower: f64,
@@ -24,7 +24,7 @@ impl Bounds {
     /// Returns the bounds `lower` and `upper`.
     ///
     /// # Errors
-    /// Unless `0 <= lower <= upper <= 1`.
+    /// Fails unless `0 <= lower <= upper <= 1`.
     pub fn new(lower: f64, upper: f64) -> Result<Self, AllocationError> {
         if 0.0 <= lower && lower <= upper && upper <= 1.0 {
             Ok(Self { lower, upper })
@@ -33,12 +33,12 @@ impl Bounds {
         }
     }
 
-    /// Returns the least sparsity that a unit may get.
+    /// Returns the lowest sparsity that a unit may get.
     pub fn lower(self) -> f64 {
         self.lower
     }
 
-    /// Returns the greatest sparsity that a unit may get.
+    /// Returns the highest sparsity that a unit may get.
     pub fn upper(self) -> f64 {
         self.upper
     }
@@ -55,16 +55,16 @@ impl Default for Bounds {
     }
 }
 
-/// Returns the sparsities nearest in kind to the proposal whose parameter-weighted mean is `target`, `[units]`.
+/// Moves a proposal to sparsities whose parameter-weighted mean is `target`, `[units]`.
 ///
 /// The mean is met to [`TOLERANCE`], and every sparsity lies within the bounds. One addend (or one factor, for relative proposals)
-/// moves all units, and the bounds clamp; so units keep their order, equal values stay equal, and a proposal that already
-/// satisfies both conditions comes back bit for bit. Units that a factor cannot move (a relative value of 0) share evenly what is
-/// left over once all others have reached their bound. Takes O(n log n).
+/// moves all units, and the bounds clamp them; so units keep their order, equal values stay equal, and a proposal that already
+/// satisfies both conditions comes back bit for bit. Units that a factor cannot move (a relative value of 0) share the remainder
+/// evenly once all others have reached their bound. Takes O(n log n).
 ///
 /// # Errors
-/// When the lengths differ, nothing has a weight, a proposed value is not finite, the target is not between 0 and 1, or the target
-/// is not between the bounds (in which case no allocation meets it).
+/// Fails when the lengths differ, no unit has a weight, a proposed value is not finite, the target is not between 0 and 1, or the
+/// target is not between the bounds (in which case no allocation meets it).
 pub fn budget(
     proposal: &Proposal,
     parameters: &[u64],
@@ -92,7 +92,7 @@ pub fn budget(
     {
         return Ok(proposed);
     }
-    // Only one allocation is left when the target is itself a bound.
+    // Only one allocation is possible when the target is itself a bound.
     if target == lower || target == upper {
         return Ok(vec![target; values.len()]);
     }
@@ -115,10 +115,10 @@ pub fn budget(
     })
 }
 
-/// Returns the mean of the sparsities, each unit counted once for each of its weights.
+/// Returns the mean of the sparsities, weighted by the number of weights in each unit.
 ///
 /// # Errors
-/// When the lengths differ, or nothing has a weight.
+/// Fails when the lengths differ, or no unit has a weight.
 pub fn mean_sparsity(sparsity: &[f64], parameters: &[u64]) -> Result<f64, AllocationError> {
     weighted_mean(sparsity, parameters)
 }
@@ -129,14 +129,14 @@ enum Movement {
     Factor,
 }
 
-/// One state along the curve: the unit with this proposed value has this level, and the others follow.
+/// One state along the curve: a unit with this proposed value has this level, and the others follow.
 #[derive(Clone, Copy)]
 struct State {
     value: f64,
     level: f64,
 }
 
-/// All allocations (of sparsity or of density: `levels`) that a movement reaches from a proposal.
+/// All allocations that a movement reaches from a proposal; their `levels` are sparsities or densities.
 struct Curve<'a> {
     movement: Movement,
     values: &'a [f64],
@@ -158,7 +158,7 @@ impl Curve<'_> {
         self.free_level(value, state).clamp(self.lower, self.upper)
     }
 
-    /// Returns how many weights all units together give at a state.
+    /// Returns the sum over all units of level times parameters at a state.
     fn weights(&self, state: State) -> f64 {
         let units = self.values.iter().zip(self.parameters);
         units.map(|(&value, &count)| self.level(value, state) * count as f64).collect::<Sum>().value()
@@ -174,7 +174,7 @@ impl Curve<'_> {
         let all: Sum = self.parameters.iter().map(|&count| count as f64).collect();
         let wanted = mean * all.value();
 
-        // Those that count and that move, the first to leave the lower bound first.
+        // Units with weights, split into those that move, in the order in which they leave the lower bound, and the others.
         let counts = |unit: &usize| self.parameters[*unit] > 0;
         let moves = |unit: &usize| match self.movement {
             Movement::Addend => true,
@@ -203,7 +203,7 @@ impl Curve<'_> {
             Movement::Factor if self.lower == 0.0 => order.len(),
             _ => below(self.lower).max(saturated),
         };
-        // The piece begins where the last of the saturated units reaches the upper bound.
+        // The piece begins where the last saturated unit reaches the upper bound.
         let beginning =
             saturated.checked_sub(1).map(|last| State { value: self.values[order[last]], level: self.upper });
         let free = &order[saturated..released];
@@ -213,7 +213,7 @@ impl Curve<'_> {
             return self.levels(beginning.unwrap_or(none_saturated));
         };
 
-        // What the free units move by when the first of them moves by 1.
+        // How far the free units move in all when the first of them moves by 1.
         let slope: Sum = free
             .iter()
             .map(|&unit| match self.movement {
@@ -223,7 +223,7 @@ impl Curve<'_> {
             .collect();
         let value = self.values[first];
         let mut state = State { value, level: self.upper };
-        // On the piece itself, where clamping the free units would bend it: one step, exact but for rounding.
+        // One step along the piece, exact except for rounding, with the free units unclamped, because a clamp would bend the line.
         let given: Sum = free
             .iter()
             .map(|&unit| self.free_level(self.values[unit], state) * self.parameters[unit] as f64)
@@ -234,14 +234,14 @@ impl Curve<'_> {
             ])
             .collect();
         self.advance(&mut state, (wanted - given.value()) / slope.value());
-        // At its beginning the saturated unit names the state: next to a far larger value the level of the first free one may be 0,
-        // of which a factor makes no other level.
+        // At the beginning of the piece the saturated unit gives the state: next to a far larger value the level of the first free
+        // unit may be 0, which a factor cannot change.
         if let Some(beginning) = beginning
             && state.level <= self.level(value, beginning)
         {
             return self.levels(beginning);
         }
-        // Then what rounding left over, now with the clamp.
+        // Then correct what rounding left over, now with the clamp.
         for _ in 0..2 {
             let missing = wanted - self.weights(state);
             self.advance(&mut state, missing / slope.value());
@@ -258,7 +258,7 @@ impl Curve<'_> {
         values.map(|&value| self.level(value, state)).collect()
     }
 
-    /// Returns the movable units at the upper bound, and the others at one level that makes up for what is missing.
+    /// Returns the movable units at the upper bound, and the others at one level.
     fn shared_by_the_unmovable(&self, level: f64) -> Vec<f64> {
         let level = level.clamp(self.lower, self.upper);
         let values = self.values.iter();

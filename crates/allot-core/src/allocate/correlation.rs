@@ -1,11 +1,11 @@
-//! How alike two allocations order their parts.
+//! Rank correlation: how similarly two allocations order their parts.
 
 use crate::kernels::reduce::ranks;
 
-/// Returns Spearman's rank correlation of two lists of equal length, ties sharing the mean of their ranks: 1 for the same order,
-/// -1 for the reverse.
+/// Returns Spearman's rank correlation of two lists of equal length: 1 for the same order, -1 for the reverse. Ties share the mean of
+/// their ranks.
 ///
-/// `None` when the lengths differ, there are fewer than two values, one is NaN, or one list is constant and so has no order.
+/// Returns `None` when the lengths differ, there are fewer than two values, a value is NaN, or a list is constant and so has no order.
 pub fn rank_correlation(first: &[f64], second: &[f64]) -> Option<f64> {
     if first.len() != second.len() || first.len() < 2 {
         return None;

@@ -1,6 +1,6 @@
-//! What can be wrong with an importance, a target or a bound.
+//! Errors in importances, targets and bounds.
 
-/// Describes why an allocation could not be made.
+/// Why an allocation could not be made.
 ///
 /// Units are named by their index in the slices that were passed, from 0; the caller knows their names.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -75,7 +75,7 @@ pub enum AllocationError {
         value: f64,
     },
 
-    /// A sparsity to be realised lies outside 0 to 1.
+    /// A unit's sparsity lies outside 0 to 1.
     #[error("the sparsity of unit {unit} is {value}; a share of its weights lies between 0 and 1")]
     InvalidSparsity {
         /// The unit's index.
@@ -84,9 +84,9 @@ pub enum AllocationError {
         value: f64,
     },
 
-    /// Sparsities to be realised miss the target by more than rounding.
+    /// The sparsities miss the target by more than rounding.
     #[error(
-        "the sparsities prune {given} of the weights, and {wanted} is the target; move them onto the budget first"
+        "the sparsities prune {given} of the weights, but the target is {wanted}; move them onto the budget first"
     )]
     OffBudget {
         /// The share that the sparsities prune.
@@ -105,7 +105,7 @@ pub enum AllocationError {
     },
 
     /// The bounds are not an interval within 0 to 1.
-    #[error("no sparsity lies between the bounds {lower} and {upper}; pass 0 <= lower <= upper <= 1")]
+    #[error("the bounds {lower} and {upper} are not valid; pass 0 <= lower <= upper <= 1")]
     InvalidBounds {
         /// The lower bound that was given.
         lower: f64,
@@ -129,9 +129,9 @@ pub enum AllocationError {
     },
 
     /// A count of pruned weights is larger than the matrix.
-    #[error("{pruned} weights are to be pruned out of {parameters}; at most all of them can be")]
+    #[error("cannot prune {pruned} of {parameters} weights; prune at most {parameters}")]
     TooManyPruned {
-        /// How many weights were to be pruned.
+        /// How many weights should be pruned.
         pruned: u64,
         /// How many there are.
         parameters: u64,
@@ -145,7 +145,7 @@ pub(super) fn same_length(what: &'static str, expected: usize, found: usize) -> 
 
 /// Returns an error unless the target is a share.
 pub(super) fn valid_target(target: f64) -> Result<(), AllocationError> {
-    // A NaN is in no range, so it is refused too.
+    // A NaN is outside every range, so it is refused too.
     if (0.0..=1.0).contains(&target) { Ok(()) } else { Err(AllocationError::InvalidTarget { target }) }
 }
 

@@ -5,21 +5,21 @@ use super::rows::Rows;
 use super::sum::{total_parameters, weighted_mean};
 use crate::kernels::trimmed;
 
-/// Holds what an allocator proposes for each unit, and so how it may be moved onto the budget.
+/// The values that an allocator proposes for the units, and how they may be moved onto the budget.
 ///
 /// A proposal may lie outside 0 to 1 and miss the target; [`budget()`](super::budget()) settles both.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Proposal {
-    /// Sparsities that may move together by one *addend*: differences between units are meant.
+    /// Sparsities that may move together by one *addend*: the differences between units matter.
     Sparsity(Vec<f64>),
-    /// Sparsities known up to one *factor*: ratios between units are meant. A negative one counts as 0.
+    /// Sparsities known up to one *factor*: the ratios between units matter. A negative one counts as 0.
     RelativeSparsity(Vec<f64>),
     /// Densities (1 - sparsity) known up to one *factor*. A negative one counts as 0.
     RelativeDensity(Vec<f64>),
 }
 
 impl Proposal {
-    /// Returns the proposed values as they are, `[units]`.
+    /// Returns the proposed values, `[units]`, whatever their kind.
     pub fn values(&self) -> &[f64] {
         match self {
             Self::Sparsity(values) | Self::RelativeSparsity(values) | Self::RelativeDensity(values) => values,
@@ -30,7 +30,7 @@ impl Proposal {
 /// Proposes the same sparsity, `target`, for each of `units` units.
 ///
 /// # Errors
-/// When the target is not between 0 and 1.
+/// Fails when the target is not between 0 and 1.
 pub fn uniform(units: usize, target: f64) -> Result<Proposal, AllocationError> {
     valid_target(target)?;
     Ok(Proposal::Sparsity(vec![target; units]))
@@ -41,7 +41,7 @@ pub fn uniform(units: usize, target: f64) -> Result<Proposal, AllocationError> {
 /// `positions` holds each unit's block index `i`, from 0 to `L - 1` (`depth * (L - 1)`); several units may share a block.
 ///
 /// # Errors
-/// When the target is not between 0 and 1, or `beta` or a position is not finite.
+/// Fails when the target is not between 0 and 1, or `beta` or a position is not finite.
 ///
 /// # Source
 /// ATP (ICML 2025, arXiv 2502.14770), where `0 < beta <= min(2T, 2(1 - T)) / (L - 1)`; here a steeper ramp is clamped by the budget.
@@ -55,12 +55,12 @@ pub fn ramp(positions: &[f64], target: f64, beta: f64) -> Result<Proposal, Alloc
 
 /// Proposes densities in a window of width `2 lambda` around the target: `keep = 1 - T + 2 lambda (z - mean z)`.
 ///
-/// `z` is the importance moved to 0..1 (`minmax`), and its mean counts every unit once for each of its `parameters`, so that the
-/// proposal meets the budget whatever the units' sizes. High importance keeps more (a negative `lambda` turns that round); equal
-/// importances are uniform. `importances` and `parameters` are `[units]`.
+/// `z` is the importance scaled to 0..1 (`minmax`), and its mean is weighted by `parameters`, so that the proposal meets the budget
+/// for units of any sizes. Units of high importance keep more (with a negative `lambda`, less); equal importances give a uniform
+/// proposal. `importances` and `parameters` are `[units]`.
 ///
 /// # Errors
-/// When the lengths differ, nothing has a weight, the target is not between 0 and 1, or `lambda` or an importance is not finite.
+/// Fails when the lengths differ, no unit has a weight, the target is not between 0 and 1, or `lambda` or an importance is not finite.
 ///
 /// # Source
 /// OWL (ICML 2024, arXiv 2310.05175), DLP and DSA as coded: the interval is `[T - 2 lambda (1 - mean z), T + 2 lambda mean z]`, not
@@ -75,10 +75,10 @@ pub fn scale(
     scaled(minmax(importances), parameters, target, lambda)
 }
 
-/// Proposes densities of rows as [`scale`] does, with `z` from the [trimmed] range of the rows' importances: 0 and 1 beyond it.
+/// Proposes densities of rows as [`scale`] does, with `z` from the [trimmed] range of the rows' importances, and 0 or 1 beyond it.
 ///
-/// So a few strange rows among thousands do not make all others equal. Importances that are equal within each projection give what
-/// [`scale`] gives the projections. `importances` is `[rows]`.
+/// Thus a few outliers among thousands of rows do not make all others equal. If importances are equal within each projection, the rows
+/// get what [`scale`] gives the projections. `importances` is `[rows]`.
 ///
 /// # Errors
 /// As [`scale`].
@@ -110,11 +110,11 @@ fn scaled(
 
 /// Proposes sparsities in proportion to `(1 + epsilon) - 2 epsilon z`, times the factor `eta` that meets the budget.
 ///
-/// `z` is the importance moved to 0..1 (`minmax`), so the least important unit gets `(1 + epsilon) / (1 - epsilon)` times the sparsity
-/// of the most important one; equal importances are uniform. `importances` and `parameters` are `[units]`.
+/// `z` is the importance scaled to 0..1 (`minmax`), so the least important unit gets `(1 + epsilon) / (1 - epsilon)` times the sparsity
+/// of the most important one; equal importances give a uniform proposal. `importances` and `parameters` are `[units]`.
 ///
 /// # Errors
-/// When the lengths differ, nothing has a weight, the target is not between 0 and 1, or `epsilon` or an importance is not finite.
+/// Fails when the lengths differ, no unit has a weight, the target is not between 0 and 1, or `epsilon` or an importance is not finite.
 ///
 /// # Source
 /// AlphaPruning (NeurIPS 2024, arXiv 2410.10912), whose metric rises with prunability: its `q` is the negated importance here.
@@ -128,7 +128,7 @@ pub fn rescale(
     rescaled(minmax(importances), parameters, target, epsilon)
 }
 
-/// Proposes sparsities of rows as [`rescale`] does, with `z` as [`scale_rows`] has it. `importances` is `[rows]`.
+/// Proposes sparsities of rows as [`rescale`] does, with the `z` of [`scale_rows`]. `importances` is `[rows]`.
 ///
 /// # Errors
 /// As [`rescale`].
@@ -159,11 +159,11 @@ fn rescaled(
 
 /// Proposes densities in proportion to the importances.
 ///
-/// The proposal meets the budget before any density is capped at 1; [`budget()`](super::budget()) caps, and rescales the others until
-/// it meets it again. Importances that are all 0 are uniform. `importances` and `parameters` are `[units]`.
+/// The proposal meets the budget before any density is capped at 1; [`budget()`](super::budget()) caps densities, and rescales the
+/// others to meet the budget again. Importances that are all 0 give a uniform proposal. `importances` and `parameters` are `[units]`.
 ///
 /// # Errors
-/// When the lengths differ, nothing has a weight, the target is not between 0 and 1, or an importance is negative or not finite.
+/// Fails when the lengths differ, no unit has a weight, the target is not between 0 and 1, or an importance is negative or not finite.
 ///
 /// # Source
 /// Erdős–Rényi sparsity (SET; ERK in RigL, ICML 2020), where the importance is `(rows + columns) / (rows * columns)`.
@@ -193,19 +193,19 @@ fn check(importances: &[f64], parameters: &[u64], target: f64) -> Result<(), All
     finite_importances(importances)
 }
 
-/// Returns the values moved to 0..1, or nothing when they are all equal.
+/// Returns the values scaled to 0..1, or `None` when they are all equal.
 fn minmax(values: &[f64]) -> Option<Vec<f64>> {
     let least = values.iter().copied().fold(f64::INFINITY, f64::min);
     let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     position(values, (least, most))
 }
 
-/// Returns the values of rows moved to 0..1 by their trimmed range, or nothing when that is empty.
+/// Returns the values of rows scaled to 0..1 by their trimmed range, or `None` when it is empty.
 fn trimmed_position(values: &[f64], rows: &Rows) -> Option<Vec<f64>> {
     position(values, trimmed::range(rows.split(values))?)
 }
 
-/// Returns the values moved so that a range becomes 0..1, and kept within; nothing for a range without extent.
+/// Returns the values scaled so that a range becomes 0..1, and clamped to it; `None` for an empty range.
 fn position(values: &[f64], (least, most): (f64, f64)) -> Option<Vec<f64>> {
     if least >= most {
         return None;
@@ -217,7 +217,7 @@ fn position(values: &[f64], (least, most): (f64, f64)) -> Option<Vec<f64>> {
     Some(values.iter().map(position).collect())
 }
 
-/// Returns the values times the factor that gives them the mean `mean`, or unchanged when no positive factor does.
+/// Returns the values scaled to the mean `mean`, or unchanged when no positive factor does that.
 fn normalised(values: Vec<f64>, parameters: &[u64], mean: f64) -> Result<Vec<f64>, AllocationError> {
     let factor = mean / weighted_mean(&values, parameters)?;
     let scaled: Vec<f64> = values.iter().map(|value| value * factor).collect();

@@ -1,15 +1,15 @@
-//! Whole weights: ratios to counts that add up, for units, projections and rows.
+//! Rounds ratios to counts of whole weights that add up, for units, projections and rows.
 
 use super::budget::TOLERANCE;
 use super::error::{AllocationError, same_length, valid_target};
 use super::sum::{Sum, total_parameters};
 
-/// Holds how many weights each unit and each of its projections loses.
+/// How many weights each unit and each of its projections loses.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Counts {
     /// Pruned weights for each unit, `[units]`.
     pub units: Vec<u64>,
-    /// Pruned weights for each projection of each unit, `[units][projections]`; each row adds up to its unit's count.
+    /// Pruned weights for each projection of each unit, `[units][projections]`; those of a unit add up to the unit's count.
     pub projections: Vec<Vec<u64>>,
 }
 
@@ -23,21 +23,22 @@ impl Counts {
 /// Returns how many of `parameters` weights a target sparsity prunes: `target * parameters`, rounded half away from zero.
 ///
 /// # Errors
-/// When the target is not between 0 and 1.
+/// Fails when the target is not between 0 and 1.
 pub fn pruned_total(target: f64, parameters: u64) -> Result<u64, AllocationError> {
     valid_target(target)?;
     // The cast saturates, and 2^64 as a float is above every count.
     Ok(((target * parameters as f64).round() as u64).min(parameters))
 }
 
-/// Shares exactly [`pruned_total`] pruned weights out to units, and each unit's to its projections, by largest remainder.
+/// Distributes exactly [`pruned_total`] pruned weights over units, and each unit's over its projections, by largest remainder.
 ///
 /// `sparsity` holds each unit's ratio, `[units]`, as [`budget()`](super::budget()) returns it for the same target; `projections` the
 /// parameter counts of each unit's projections, `[units][projections]`. Ties go to the lower index. No count exceeds its unit or
 /// projection, and a unit's count differs from `sparsity * parameters` by less than 1.
 ///
 /// # Errors
-/// When the lengths differ, nothing has a weight, the target or a sparsity is not between 0 and 1, or the sparsities miss the target.
+/// Fails when the lengths differ, no unit has a weight, the target or a sparsity is not between 0 and 1, or the sparsities miss the
+/// target.
 pub fn round(sparsity: &[f64], projections: &[Vec<u64>], target: f64) -> Result<Counts, AllocationError> {
     same_length("sparsities", projections.len(), sparsity.len())?;
     if let Some(unit) = sparsity.iter().position(|s| !(0.0..=1.0).contains(s)) {
@@ -60,7 +61,7 @@ pub fn round(sparsity: &[f64], projections: &[Vec<u64>], target: f64) -> Result<
     Ok(Counts { units, projections })
 }
 
-/// Shares `total` out in proportion to `sparsity * parameters`; the largest remainders are rounded up.
+/// Distributes `total` in proportion to `sparsity * parameters`; the largest remainders are rounded up.
 pub(super) fn share_by_ratio(
     total: u64,
     sparsity: &[f64],
@@ -79,8 +80,8 @@ pub(super) fn share_by_ratio(
     let mut order: Vec<usize> = (0..parameters.len()).collect();
     order.sort_by(|&a, &b| remainders[b].total_cmp(&remainders[a]));
 
-    // One pass, of at most one weight a unit, is enough while quotas are exact to less than a weight: up to about 1e13 weights.
-    // Beyond, rounding may leave a few over or take a few too many; the room for them is there, since 0 <= total <= weights.
+    // One pass, of at most one weight for each unit, is enough while quotas are exact to less than a weight: up to about 1e13 weights.
+    // Beyond that, rounding may give a few too few or too many; the units have room for them, since 0 <= total <= weights.
     let mut missing = i128::from(total) - pruned.iter().map(|&count| i128::from(count)).sum::<i128>();
     while missing > 0 {
         for &unit in &order {
@@ -101,7 +102,7 @@ pub(super) fn share_by_ratio(
     Ok(pruned)
 }
 
-/// Shares `pruned` out in proportion to `sizes`, which add up to `size`, in whole numbers throughout.
+/// Distributes `pruned` in proportion to `sizes`, which add up to `size`, with integer arithmetic only.
 fn share_by_size(pruned: u64, sizes: &[u64], size: u64) -> Vec<u64> {
     if size == 0 {
         return vec![0; sizes.len()];
@@ -132,10 +133,10 @@ pub fn pruned_in_row(row: u64, rows: u64, pruned: u64) -> u64 {
     (up_to(row + 1) - up_to(row)) as u64
 }
 
-/// Returns how many weights each row of a matrix loses, `[rows]`, as [`pruned_in_row`] says.
+/// Returns how many weights each row of a matrix loses, `[rows]`, as in [`pruned_in_row`].
 ///
 /// # Errors
-/// When more weights are to be pruned than the `rows * columns` that there are.
+/// Fails when `pruned` exceeds `rows * columns`.
 pub fn pruned_per_row(
     rows: u64,
     columns: u64,

@@ -1,4 +1,4 @@
-//! One ratio for each output channel: the allocation that the ratios come to.
+//! One ratio for each output channel: the resulting allocation.
 
 use super::allocation::{Allocation, ProjectionAllocation, UnitAllocation};
 use super::error::{AllocationError, same_length};
@@ -12,11 +12,12 @@ impl Rows {
     ///
     /// The sparsities are on budget, as [`budget()`](super::budget()) returns them for [`Rows::parameters`]; `importances` is `[rows]`, and
     /// absent when the allocator takes none. The units are the projections: their ratio and importance are the means of their rows'.
-    /// A row's count differs from its ratio by less than a weight; of rows that are left with equal parts of one, those that get a whole
-    /// one are spread evenly over the projection.
+    /// A row's count differs from its ratio by less than a weight; of rows with equal remainders, those that are rounded up are spread
+    /// evenly over the projection.
     ///
     /// # Errors
-    /// When the lengths differ, nothing has a weight, the target or a sparsity is not between 0 and 1, or the sparsities miss the target.
+    /// Fails when the lengths differ, no unit has a weight, the target or a sparsity is not between 0 and 1, or the sparsities miss the
+    /// target.
     pub fn allocation(
         &self,
         target: f64,
@@ -56,7 +57,7 @@ impl Rows {
 }
 
 fn mean(values: &[f64]) -> f64 {
-    // Equal values have exactly their own mean.
+    // Taken from the first value, so that the mean of equal values is exactly that value.
     let Some(first) = values.first() else { return 0.0 };
     first + values.iter().map(|value| value - first).collect::<Sum>().value() / values.len() as f64
 }

@@ -1,4 +1,4 @@
-//! How many weights each output channel of a projection loses.
+//! Counts of the weights that each output channel of a projection loses.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::round::pruned_in_row;
 
-/// How many parts of a weight are told apart when rows are rounded: what differs by less is equal.
+/// Resolution of the remainders of rows, in parts of a weight: remainders that differ by less are equal.
 const PARTS: f64 = (1_u64 << 32) as f64;
 
 /// How many weights each row of a projection loses, `[rows]`. Clones share the counts.
@@ -29,12 +29,12 @@ impl From<RowCounts> for Vec<u32> {
 }
 
 impl RowCounts {
-    /// Shares `pruned` weights out to rows of `columns` weights at the ratios `sparsity`, `[rows]`, by largest remainder.
+    /// Distributes `pruned` weights over rows of `columns` weights at the ratios `sparsity`, `[rows]`, by largest remainder.
     ///
-    /// Of rows with equal remainders those that get one more are spread evenly, so equal ratios give what
-    /// [`pruned_in_row`] does. No row loses more than it has; a count that the rows have no room for is cut off.
+    /// Of rows with equal remainders, those that lose one more are spread evenly, so equal ratios give the counts of
+    /// [`pruned_in_row`]. No row loses more than it has; a count beyond all weights of the rows is cut off.
     pub fn round(sparsity: &[f64], columns: usize, pruned: u64) -> Self {
-        // In whole parts of a weight, so that what is equal but for rounding is equal.
+        // In whole parts of a weight, so that ratios that differ only by rounding are equal.
         let quotas: Vec<u64> =
             sparsity.iter().map(|ratio| (ratio * columns as f64 * PARTS).round() as u64).collect();
         let mut counts: Vec<u32> = quotas.iter().map(|it| ((it >> 32) as u32).min(columns as u32)).collect();
@@ -49,7 +49,7 @@ impl RowCounts {
             if missing == 0 || open.is_empty() {
                 return Self(counts.into());
             }
-            // A stable sort: rows of one remainder stay in order, to be chosen from evenly.
+            // A stable sort keeps rows of equal remainders in order, so that an even choice is possible.
             open.sort_by(|a, b| match more {
                 true => remainders[*b].cmp(&remainders[*a]),
                 false => remainders[*a].cmp(&remainders[*b]),
@@ -81,7 +81,7 @@ impl RowCounts {
         self.0.iter().filter(|it| **it as usize >= columns).count()
     }
 
-    /// Returns whether each row loses what it does when the projection's count alone is given.
+    /// Returns whether each row loses as many weights as if only the projection's count were given.
     pub fn are_even(&self) -> bool {
         let (rows, pruned) = (self.0.len() as u64, self.total());
         self.0.iter().enumerate().all(|(row, it)| u64::from(*it) == pruned_in_row(row as u64, rows, pruned))

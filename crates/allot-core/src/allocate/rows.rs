@@ -1,8 +1,8 @@
-//! One ratio for each output channel: which rows a model has.
+//! One ratio for each output channel: the rows of a model.
 
 use crate::data::ModelData;
 
-/// Names a projection whose output channels get a ratio each.
+/// A projection whose output channels get a ratio each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RowsOf {
     /// The module's name, such as `model.layers.0.self_attn.q_proj`.
@@ -13,7 +13,7 @@ pub struct RowsOf {
     pub columns: usize,
 }
 
-/// The rows of a model's projections, in the model's order: what gets a ratio each.
+/// The rows of a model's projections, in the model's order; each row gets a ratio.
 ///
 /// Vectors with one number for each row, `[rows]`, hold those of the first projection, then those of the second, and so on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +40,7 @@ impl Rows {
         &self.projections
     }
 
-    /// Returns how many rows there are in all.
+    /// Returns the total number of rows.
     pub fn count(&self) -> usize {
         self.projections.iter().map(|it| it.rows).sum()
     }
@@ -51,7 +51,7 @@ impl Rows {
         self.projections.iter().flat_map(of).collect()
     }
 
-    /// Returns the part of `values`, `[rows]`, of each projection.
+    /// Splits `values`, `[rows]`, by projection.
     pub fn split<'a>(&'a self, values: &'a [f64]) -> impl Iterator<Item = &'a [f64]> {
         let mut rest = values;
         self.projections.iter().map(move |it| {

@@ -1,4 +1,4 @@
-//! A script on a model: importances, and the exact allocation that they mean.
+//! Evaluates a script on a model to importances, and turns these into an exact allocation.
 
 use super::allocation::Allocation;
 use super::budget::{Bounds, budget, mean_sparsity};
@@ -18,25 +18,25 @@ use crate::lang::program::{Allocating, Expr, Metric, Script};
 use crate::lang::types::{Group, Type, UnitKind};
 use crate::results::Reductions;
 
-/// What an allocation needs beside the script and the model.
+/// What an allocation needs besides the script and the model.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
-    /// How weights are scored when the script does not say.
+    /// How weights are scored, unless the script has a metric.
     pub metric: &'a Metric,
-    /// What gets one ratio, instead of what the script says.
+    /// What gets one ratio; overrides the script.
     pub unit: Option<UnitKind>,
     /// The target sparsity.
     pub target: f64,
-    /// Between which sparsities each unit must stay.
+    /// The bounds of each unit's sparsity.
     pub bounds: Bounds,
-    /// What reductions gave in earlier calls on this model, and where what they give in this one is kept.
+    /// A cache of the results of reductions on this model, which is read and extended.
     pub reductions: Option<&'a Reductions>,
-    /// Where weights are read; [`Processor`](crate::interpret::matrix::Processor) unless the model lives on a device.
+    /// Where weights are read; [`Processor`](crate::interpret::matrix::Processor) unless the model is on a device.
     pub backend: &'a dyn Backend,
 }
 
 impl<'a> Request<'a> {
-    /// Returns what an evaluation for the request needs.
+    /// Returns the context of an evaluation for the request.
     fn context(&self, model: &'a ModelData<'a>, unit: UnitKind, metric: &'a Metric) -> Context<'a> {
         Context {
             model,
@@ -50,38 +50,38 @@ impl<'a> Request<'a> {
     }
 }
 
-/// An allocation, and what it was made by.
+/// An allocation, and how it was made.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
     /// The allocation.
     pub allocation: Allocation,
     /// What got one ratio.
     pub unit: UnitKind,
-    /// The group over which the ratios are to be applied.
+    /// The group within which the ratios should be applied.
     pub per: Group,
-    /// What there is to say of it.
+    /// Notes on it.
     pub notes: Vec<Note>,
 }
 
-/// What there is to say of an allocation.
+/// A note on an allocation, for the user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Note {
     /// The importances differ by no more than rounding, so the ratios are uniform.
     Noise,
-    /// The sampling errors of what was measured on windows move the importances by more than half of what they differ by.
+    /// The sampling errors of terminals measured on windows move the importances by more than half of what they differ by.
     Uncertain,
     /// The importances are all equal, so the ratios are uniform.
     Constant,
     /// Rows lose all of their weights.
     DeadRows {
-        /// How many.
+        /// How many rows.
         rows: usize,
     },
-    /// The unit asked for is not the script's.
+    /// The requested unit is not the script's.
     UnitOverridden {
-        /// The script's.
+        /// The script's unit.
         script: UnitKind,
-        /// The one asked for.
+        /// The requested unit.
         asked: UnitKind,
     },
 }
@@ -90,28 +90,28 @@ impl std::fmt::Display for Note {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Noise => f.write_str(
-                "the importances differ by no more than rounding errors, which say nothing: the ratios are uniform",
+                "the importances differ by no more than rounding errors, so the ratios are uniform",
             ),
             Self::Uncertain => f.write_str(
-                "drawn anew within their sampling errors, the marginals move the importances by more than half of what these differ by: the ratios say as much of the windows as of the model; collect marginals on more windows, or choose a formula that amplifies their errors less",
+                "the sampling errors of the marginals move the importances by more than half of what these differ by, so the ratios depend as much on the windows as on the model; collect marginals on more windows, or choose a formula that amplifies their errors less",
             ),
-            Self::Constant => f.write_str("all importances are equal: the ratios are uniform"),
+            Self::Constant => f.write_str("all importances are equal, so the ratios are uniform"),
             Self::DeadRows { rows: 1 } => f.write_str("one row loses all of its weights: its output channel is dead"),
             Self::DeadRows { rows } => {
                 write!(f, "{rows} rows lose all of their weights: their output channels are dead")
             }
             Self::UnitOverridden { script, asked } => {
-                write!(f, "the script says `unit {script}`, and `{asked}` was asked for")
+                write!(f, "the requested unit `{asked}` overrides the script's `unit {script}`")
             }
         }
     }
 }
 
-/// Why a script gives no allocation.
+/// Why a script has no allocation on a model.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum ScriptError {
     /// The script is only a metric: a pruning method.
-    #[error("the script has a metric and no allocation: it is a pruning method")]
+    #[error("the script has a metric but no allocation: it is a pruning method")]
     NoAllocation,
     /// The importances cannot be computed.
     #[error(transparent)]
@@ -121,7 +121,7 @@ pub enum ScriptError {
     Allocation {
         /// Why.
         error: AllocationError,
-        /// The unit that the error speaks of.
+        /// The unit that the error is about.
         unit: Option<String>,
     },
 }
@@ -133,7 +133,7 @@ fn unit_name(unit: &Option<String>) -> String {
 /// Evaluates a script on a model, and allocates.
 ///
 /// # Errors
-/// Fails when the script has no allocation, its importances have no value on the model, or the budget cannot hold.
+/// Fails when the script has no allocation, its importances have no value on the model, or the budget cannot be met.
 pub fn allocate(
     script: &Script,
     model: &ModelData<'_>,
@@ -143,7 +143,7 @@ pub fn allocate(
     outcomes.pop().unwrap_or(Err(ScriptError::NoAllocation))
 }
 
-/// Evaluates scripts on a model, and allocates: scripts of one unit and metric share their reads of the weights.
+/// Evaluates scripts on a model, and allocates. Scripts with the same unit and metric share their reads of the weights.
 ///
 /// # Errors
 /// Each script fails on its own, as in [`allocate`].
@@ -239,12 +239,12 @@ fn finish(
     Ok(Outcome { allocation, unit: context.unit, per, notes })
 }
 
-/// What a script asks for: its allocator, and by what it allocates.
+/// A script's allocator, its importances and its context.
 struct Asked<'a> {
     allocator: Allocating<'a>,
     /// The importances, where the allocator takes them.
     values: Option<&'a [f64]>,
-    /// Whether they are noise.
+    /// Whether they are only noise.
     noise: bool,
     context: Context<'a>,
     request: Request<'a>,
@@ -335,7 +335,7 @@ impl Asked<'_> {
     /// Moves a proposal onto the budget.
     fn on_budget(&self, proposal: &Proposal, parameters: &[u64]) -> Result<Vec<f64>, AllocationError> {
         let target = match self.allocator.op {
-            // Whole weights meet the target as nearly as they can, and here they come first.
+            // Here counts of whole weights come first, and meet the target as closely as they can.
             Allocator::Global => mean_sparsity(proposal.values(), parameters)?,
             Allocator::Scale
             | Allocator::Rescale
@@ -347,7 +347,7 @@ impl Asked<'_> {
     }
 }
 
-/// Returns the index of the unit, or row, that an error speaks of.
+/// Returns the index of the unit, or row, that an error is about.
 const fn unit_of(error: &AllocationError) -> Option<usize> {
     match error {
         AllocationError::NonFiniteImportance { unit, .. }

@@ -2,7 +2,7 @@
 
 use super::error::{AllocationError, same_length};
 
-/// A running sum with Neumaier's compensation, so that a budget over 100 000 units closes to the last digits.
+/// A running sum with Neumaier's compensation, so that a budget over 100 000 units is met to the last digits.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Sum {
     total: f64,
@@ -35,7 +35,7 @@ impl FromIterator<f64> for Sum {
     }
 }
 
-/// Returns how many weights the units hold together.
+/// Returns how many weights the units have in all.
 pub(super) fn total_parameters(parameters: &[u64]) -> Result<u64, AllocationError> {
     let units = parameters.len();
     let total = parameters
@@ -45,14 +45,14 @@ pub(super) fn total_parameters(parameters: &[u64]) -> Result<u64, AllocationErro
     if total == 0 { Err(AllocationError::NoWeights { units }) } else { Ok(total) }
 }
 
-/// Returns the mean of `values`, each counted once for every weight of its unit.
+/// Returns the mean of `values`, weighted by the number of weights in each unit.
 pub(super) fn weighted_mean(values: &[f64], parameters: &[u64]) -> Result<f64, AllocationError> {
     same_length("values", parameters.len(), values.len())?;
     let total = total_parameters(parameters)? as f64;
     let sum: Sum = values
         .iter()
         .zip(parameters)
-        // A unit without weights is left out, and does not turn an infinite value into NaN.
+        // A unit without weights is left out, because 0 times an infinite value is NaN.
         .filter(|&(_, &count)| count > 0)
         .map(|(&value, &count)| value * count as f64)
         .collect();

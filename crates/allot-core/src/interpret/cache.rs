@@ -1,7 +1,7 @@
-//! What reductions gave, kept: formulas that share reductions read the weights for each of them once.
+//! Keeps the results of reductions, so that formulas that share a reduction read the weights for it once.
 //!
-//! A search evaluates ever new formulas over the same few reductions. Each result is kept under a hash of what it is made of,
-//! so the importances, whether they are noise, and the errors are those without the cache, to the last bit and in any order.
+//! A search evaluates many formulas over the same few reductions. Each result is kept under a hash of what it is computed from, so
+//! importances, noise and errors are the same as without the cache, to the last bit and in any order.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::lang::ops::{Elementwise, Terminal};
 use crate::lang::types::{Type, UnitKind};
 use crate::results::{Key, Reductions};
 
-/// Returns the results of those of a plan's reductions that are known.
+/// Returns the results of a plan's reductions that the cache has.
 pub(super) fn find(cache: &Reductions, plan: &Plan<'_>, context: Context<'_>, units: usize) -> Given {
     let keys = keys(plan, context);
     let results = cache.results();
@@ -28,11 +28,11 @@ pub(super) fn find(cache: &Reductions, plan: &Plan<'_>, context: Context<'_>, un
     keys.into_iter().filter_map(find).collect()
 }
 
-/// Keeps the results of a plan's reductions, those that are finite and made of what is.
+/// Keeps those results of a plan's reductions that are finite, like everything they are computed from.
 pub(super) fn keep(cache: &Reductions, plan: &Plan<'_>, context: Context<'_>, known: &StepValues) {
     let mut sound: Vec<bool> = Vec::with_capacity(plan.steps.len());
     for (id, step) in plan.steps.iter().enumerate() {
-        // What is given was sound when it was kept.
+        // A given result was finite when it was kept.
         sound.push(match (step.need, &step.kind) {
             (Need::Given | Need::Unused, _) => true,
             (_, StepKind::Map(Elementwise::DsaSanitize, _)) => finite::is_finite(plan, known, id),
@@ -62,11 +62,11 @@ const fn is_kept(kind: &StepKind, of_type: Type) -> bool {
 fn keys(plan: &Plan<'_>, context: Context<'_>) -> Vec<(StepId, Key)> {
     let unit: &[u8] = match context.unit {
         UnitKind::Block => b"block",
-        // Where rows get the ratios, a reduction is still of a projection.
+        // Where rows get the ratios, reductions are still over projections.
         UnitKind::Projection | UnitKind::Row => b"projection",
     };
     let mut of_target: Vec<bool> = Vec::with_capacity(plan.steps.len());
-    // What is measured at a pruned model depends on what chose its weights, which such a terminal does not say.
+    // A terminal measured at a pruned model depends on the metric that chose the pruned weights, which its digest does not contain.
     let mut of_metric: Vec<bool> = Vec::with_capacity(plan.steps.len());
     let metric = || metric_name(context.metric, context.per);
     let mut keys = Vec::new();

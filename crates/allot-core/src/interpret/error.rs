@@ -14,7 +14,7 @@ pub enum InterpretError {
     /// A sub-expression's value is not finite.
     #[error("`{}` is {} in {}", .0.expression, .0.value, .0.unit)]
     NotFinite(Box<NotFinite>),
-    /// A terminal stands for something that was not collected.
+    /// A terminal's statistics were not collected.
     #[error("`{}` was not collected for {linear}", op.name())]
     NotCollected {
         /// The terminal.
@@ -25,19 +25,19 @@ pub enum InterpretError {
         linear: String,
     },
     /// A terminal's statistics were collected for another target or metric.
-    #[error("`{}` is needed at {asked}, and was collected at {found}", op.name())]
+    #[error("`{}` is needed at {asked}, but was collected at {found}", op.name())]
     OtherMarginal {
         /// The terminal.
         op: Op,
         /// Where it stands in the script.
         span: Option<Span>,
-        /// The sparsity and the metric that it is needed at.
+        /// The sparsity and the metric that the script needs.
         asked: String,
-        /// Those that it was collected at.
+        /// The sparsities and metrics that were collected.
         found: String,
     },
-    /// A statistic has another length than its linear has channels or weights.
-    #[error("`{}` of {linear} has {found} values, and its linear needs {expected}", op.name())]
+    /// The length of a statistic does not match the channels or weights of its linear.
+    #[error("`{}` of {linear} has {found} values instead of {expected}", op.name())]
     WrongLength {
         /// The terminal that stands for the statistic.
         op: Op,
@@ -49,7 +49,7 @@ pub enum InterpretError {
         expected: usize,
     },
     /// A terminal that only projections have, with blocks as units.
-    #[error("`{}` is defined for projections only, and the unit is the block", op.name())]
+    #[error("`{}` is defined only for projections, but the unit is the block", op.name())]
     NeedsProjection {
         /// The terminal.
         op: Op,
@@ -57,7 +57,7 @@ pub enum InterpretError {
         span: Option<Span>,
     },
     /// An importance for each output channel, where the units are not rows.
-    #[error("the importance is one value for each output channel, and each {unit} gets one ratio")]
+    #[error("the importance is one value for each output channel, but each {unit} gets one ratio")]
     NeedsRows {
         /// Where it stands.
         span: Option<Span>,
@@ -73,7 +73,7 @@ pub enum InterpretError {
         /// The linear.
         linear: String,
     },
-    /// There is no linear at a place that was asked for.
+    /// There is no linear at a requested place.
     #[error("there is no linear {linear}: the model has {linears}, counted from 0")]
     NoSuchLinear {
         /// The place.
@@ -81,12 +81,12 @@ pub enum InterpretError {
         /// How many linears there are.
         linears: usize,
     },
-    /// The device that evaluates could not.
+    /// The device failed.
     #[error(transparent)]
     Backend(#[from] BackendError),
     /// A step that should have a value has none.
     #[error(
-        "`{step}` was given no value: this is a fault in allot, not in the script or the model; please report it"
+        "`{step}` has no value: this is a bug in allot, not in the script or the model; please report it"
     )]
     Internal {
         /// The step's expression.
@@ -94,7 +94,7 @@ pub enum InterpretError {
     },
 }
 
-/// Where a value that is not finite first appears, and from what.
+/// Where a value that is not finite first appears, and the values that it was computed from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NotFinite {
     /// The sub-expression.
@@ -114,12 +114,12 @@ pub struct NotFinite {
 }
 
 impl InterpretError {
-    /// Returns the error of a step, known by its expression, that has no value and should have one.
+    /// Returns the error of a step that has no value although it should; its expression names it.
     pub(super) fn internal(step: &Expr) -> Self {
         Self::Internal { step: print::expr(step) }
     }
 
-    /// Puts the error into words, with the place in the script where it shows.
+    /// Puts the error into words, with the place in the script where it occurs.
     pub fn diagnostic(&self) -> Diagnostic {
         let at = |diagnostic: Diagnostic, span: Option<Span>, text: String| match span {
             Some(span) => diagnostic.label(span, text),
@@ -135,11 +135,11 @@ impl InterpretError {
             }
             Self::OtherMarginal { op, span, found, .. } => {
                 let diagnostic = Diagnostic::error("other-marginal", self.to_string());
-                at(diagnostic, *span, format!("`{}` of {found}", op.name()))
+                at(diagnostic, *span, format!("`{}` was collected at {found}", op.name()))
             }
             Self::NeedsProjection { span, .. } => {
                 let diagnostic = Diagnostic::error("needs-projection", self.to_string());
-                at(diagnostic, *span, "defined for projections only".to_owned())
+                at(diagnostic, *span, "defined only for projections".to_owned())
             }
             Self::NeedsRows { span, .. } => {
                 let diagnostic = Diagnostic::error("needs-rows", self.to_string());
@@ -169,8 +169,9 @@ impl NotFinite {
         };
         match self.expression.as_str() {
             "weight" => diagnostic.help("the model's weights are damaged: load or convert them again"),
-            _ => diagnostic
-                .help("bring its operands into range first, such as with `log`, `clip`, `tanh` or `minmax`"),
+            _ => diagnostic.help(
+                "bring its operands into range first, for example with `log`, `clip`, `tanh` or `minmax`",
+            ),
         }
     }
 }

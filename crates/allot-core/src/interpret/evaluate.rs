@@ -1,4 +1,4 @@
-//! Expressions to values: the way into the interpreter.
+//! Evaluates expressions: the entry points of the interpreter.
 
 use super::cache;
 use super::context::Context;
@@ -15,27 +15,27 @@ use super::units;
 use crate::lang::program::Expr;
 use crate::threads;
 
-/// The importances that an expression gives.
+/// The importances that are the value of an expression.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Importance {
-    /// One for each unit; of an expression of type `Output`, one for each output channel of each unit's linears.
+    /// One for each unit, or for an expression of type `Output`, one for each output channel of each unit's linears.
     pub values: Vec<f64>,
-    /// Whether they differ by no more than rounding, which says nothing.
+    /// Whether they differ by no more than rounding.
     pub noise: bool,
     /// Whether the sampling errors of `marginal` and `marginal_slope` move them by more than half of what they differ by.
     pub uncertain: bool,
 }
 
 impl Importance {
-    /// Returns whether no unit, or output channel, is more important than another.
+    /// Returns whether all units, or output channels, are equally important.
     pub fn is_constant(&self) -> bool {
         self.values.windows(2).all(|pair| pair[0] == pair[1])
     }
 }
 
-/// Evaluates expressions of type `Output`, `Layer` or `Number` together, in as few reads of the weights as all of them need.
+/// Evaluates expressions of type `Output`, `Layer` or `Number` together, so that they share reads of the weights.
 ///
-/// Gives for each what it gives alone, to the last digit.
+/// Each expression has the same value as alone, to the last digit.
 ///
 /// # Errors
 /// Each expression fails on its own: on a value that is not finite, or a statistic that was not collected.
@@ -67,7 +67,7 @@ fn evaluate_usable(expressions: &[&Expr], context: Context<'_>) -> Vec<Result<Im
     let units = units::units(context.model, context.unit).len();
     let given =
         context.reductions.map_or_else(Vec::new, |results| cache::find(results, &plan, context, units));
-    // Without what is given: to say why something fails, all that it is made of must be at hand.
+    // Without the cache, because the report of a failure needs every operand.
     let whole = Context { reductions: None, ..context };
     if !given.is_empty() {
         plan.give(|id| given.binary_search_by_key(&id, |(given, _)| *given).is_ok());
@@ -76,7 +76,7 @@ fn evaluate_usable(expressions: &[&Expr], context: Context<'_>) -> Vec<Result<Im
         Ok(known) => known,
         Err(error) if expressions.len() == 1 && given.is_empty() => return vec![Err(error)],
         Err(_) if expressions.len() == 1 => return evaluate_usable(expressions, whole),
-        // A spectrum that cannot be computed fails those expressions that need it.
+        // A spectrum that cannot be computed must fail only the expressions that need it.
         Err(_) => return expressions.iter().flat_map(|expr| evaluate_usable(&[*expr], context)).collect(),
     };
     if let Some(results) = context.reductions {
@@ -91,7 +91,7 @@ fn evaluate_usable(expressions: &[&Expr], context: Context<'_>) -> Vec<Result<Im
         .collect();
     let mut failures = evaluate_usable(&failed, whole).into_iter();
     let roots: Vec<(StepId, &Expr)> = plan.roots.iter().copied().zip(expressions.iter().copied()).collect();
-    // A search asks for many at once, and looking for noise takes longer than the values do.
+    // In parallel: a search evaluates many expressions at once, and looking for noise takes longer than computing the values.
     let found = threads::map(&roots, |(root, expr)| -> Result<_, InterpretError> {
         if given.is_empty() {
             finite::check(&plan, &known, context, *root, expr)?;
@@ -112,7 +112,7 @@ fn evaluate_usable(expressions: &[&Expr], context: Context<'_>) -> Vec<Result<Im
         .collect()
 }
 
-/// Returns, for each linear, how many weights of each of its rows are among the `count` least values of an expression of type
+/// Returns, for each linear, how many weights of each of its rows are among the `count` smallest values of an expression of type
 /// `Matrix`, over all linears of all units.
 ///
 /// Of equal values, those of earlier linears come first, and those of one linear are spread over its rows.
@@ -146,7 +146,7 @@ pub fn removed_of_rows(
     Ok(of_rows)
 }
 
-/// Returns how many of the `pruned` least values of a matrix each row has, when those at the threshold are spread over the rows.
+/// Returns how many of the `pruned` smallest values of a matrix each row has, with those at the threshold spread over the rows.
 fn rows_below(values: &[f32], columns: usize, threshold: f32, pruned: u64) -> Vec<u64> {
     let count = |row: &[f32], wanted: fn(&f32, &f32) -> bool| {
         row.iter().filter(|value| wanted(value, &threshold)).count() as u64
@@ -166,7 +166,7 @@ fn rows_below(values: &[f32], columns: usize, threshold: f32, pruned: u64) -> Ve
     counts
 }
 
-/// Returns, for each linear, how many weights are among the `count` least values of an expression of type `Matrix`, over
+/// Returns, for each linear, how many weights are among the `count` smallest values of an expression of type `Matrix`, over
 /// all linears of all units; of equal values, those of earlier linears come first.
 ///
 /// # Errors
@@ -180,7 +180,7 @@ pub fn removed_by_threshold(
     Ok(by_threshold(expr, context, &plan, count)?.1.of_linears)
 }
 
-/// Finds what one threshold removes, and what is known of the plan's other steps.
+/// Finds what one threshold removes, and the values of the plan's other steps.
 fn by_threshold(
     expr: &Expr,
     context: Context<'_>,
@@ -198,7 +198,7 @@ fn by_threshold(
     }
 }
 
-/// The values of an expression of type `Matrix`, a linear at a time.
+/// Computes the values of an expression of type `Matrix`, one linear at a time.
 pub struct Scores<'a> {
     expr: &'a Expr,
     plan: Plan<'a>,
@@ -207,7 +207,7 @@ pub struct Scores<'a> {
 }
 
 impl<'a> Scores<'a> {
-    /// Computes what the values of all linears need.
+    /// Computes the reductions that the values of all linears need.
     ///
     /// # Errors
     /// Fails on a statistic that was not collected, or a reduction that is not finite.

@@ -1,4 +1,4 @@
-//! Values that are not finite: which sub-expression gives one first, in which unit, from what.
+//! Finds values that are not finite: the deepest sub-expression with one, its unit, and the values that it was computed from.
 
 mod weights;
 
@@ -13,7 +13,7 @@ use crate::lang::program::Expr;
 use crate::lang::types::Type;
 use weights::NotFiniteWeight;
 
-/// Checks that a root, and what it is made of, is finite where it must be; `expr` is the root's expression.
+/// Checks that a root and the steps below it are finite where they must be; `expr` is the root's expression.
 ///
 /// # Errors
 /// Fails on the deepest step that is not.
@@ -33,12 +33,12 @@ pub(super) fn check(
     }
 }
 
-/// Returns the deepest step that a root is made of, and the first unit, with a value that is not finite where it must be.
+/// Returns the deepest step below a root with a value that is not finite although it must be, and the first unit with one.
 pub(super) fn first(plan: &Plan<'_>, known: &StepValues, root: StepId) -> Option<(StepId, usize)> {
     plan.must_be_finite(root).into_iter().find_map(|id| Some((id, in_unit(plan, known, id)?)))
 }
 
-/// Returns whether the values of a step are finite; those that there is one of for each weight are not looked at.
+/// Returns whether the values of a step are finite; per-weight values are not checked.
 pub(super) fn is_finite(plan: &Plan<'_>, known: &StepValues, id: StepId) -> bool {
     in_unit(plan, known, id).is_none()
 }
@@ -52,7 +52,7 @@ fn in_unit(plan: &Plan<'_>, known: &StepValues, id: StepId) -> Option<usize> {
     }
 }
 
-/// Says where the values of a root of type `Matrix` stop being finite in a unit.
+/// Returns an error that says where the values of a root of type `Matrix` stop being finite in a unit.
 pub(super) fn blame_weights(
     plan: &Plan<'_>,
     known: &StepValues,
@@ -65,7 +65,7 @@ pub(super) fn blame_weights(
     InterpretError::NotFinite(Box::new(found))
 }
 
-/// Says where a step's value in a unit stops being finite.
+/// Describes where a step's value in a unit stops being finite.
 fn blame(
     plan: &Plan<'_>,
     known: &StepValues,
@@ -77,19 +77,19 @@ fn blame(
 ) -> NotFinite {
     let step = &plan.steps[id];
     let of_unit = &known.units()[unit];
-    // Steps are shared by expressions; this one is to be told of its own.
+    // Expressions share steps; the error must quote this expression's own.
     let own = Plan::new([expr], context.metric);
     let origin = |id: StepId| {
         let digest = plan.steps[id].digest;
         own.steps.iter().find(|step| step.digest == digest).map_or(plan.steps[id].origin, |step| step.origin)
     };
-    // A constant needs no value beside it.
+    // A constant need not be listed with its value.
     let named = |operands: Vec<(StepId, f64)>| {
         let operands =
             operands.into_iter().filter(|(id, _)| !matches!(plan.steps[*id].kind, StepKind::Number(_)));
         operands.map(|(operand, value)| (print::expr(origin(operand)), value)).collect()
     };
-    // What stands in the metric has no place in the script; its score has.
+    // A part of the metric may have no place in the script, but the score has one.
     let span = |id: StepId| origin(id).span().or_else(|| terminal::score_span(expr));
     if let Some(found) = in_weights(plan, known, context, root, id, unit) {
         return NotFinite {
@@ -129,7 +129,7 @@ fn blame(
     }
 }
 
-/// Returns the weight of a unit at which what a step is made of first stops being finite: below ranks, then below the step.
+/// Returns the first weight of a unit at which a step or one below it is not finite: below ranks first, then below the step.
 fn in_weights(
     plan: &Plan<'_>,
     known: &StepValues,

@@ -1,4 +1,4 @@
-//! The layer stage: operators across units, on vectors of one number for each.
+//! The layer stage: operators across units, on vectors of one number for each unit.
 
 use std::collections::BTreeMap;
 
@@ -10,8 +10,7 @@ use crate::lang::scalar::divide;
 
 /// Returns the value of a normaliser or layer operator, `[units]`, of values `x`, `[units]`.
 ///
-/// `units` says which block each value is of.
-/// Values that are not finite give values that are not; where they first appear is for the caller to say.
+/// `units` gives the block of each value. The caller checks that values are finite.
 pub fn layerwise(op: AcrossUnits, parameters: &[ParameterValue], x: &[f64], units: &[UnitData]) -> Vec<f64> {
     match op {
         AcrossUnits::Normaliser(op) => normalised(op, x),
@@ -84,15 +83,15 @@ fn of_layers(op: Layerwise, parameters: &[ParameterValue], x: &[f64], units: &[U
     }
 }
 
-/// Returns the values of the units at some places.
+/// Returns the values at some places.
 fn in_place_of(x: &[f64], places: Vec<usize>) -> Vec<f64> {
     places.into_iter().map(|place| x.get(place).copied().unwrap_or(f64::NAN)).collect()
 }
 
-/// Returns, for each unit, the place of the unit that corresponds to it in a neighbouring block; its own where there is none.
+/// Returns, for each unit, the place of the corresponding unit in a neighbouring block, or its own place without one.
 ///
-/// Blocks correspond to each other, and so do projections that have weights of the same kinds and the same place among those of
-/// their block that have.
+/// Blocks correspond to each other. Projections correspond if they have weights of the same kinds, and the same place among the
+/// projections of their block with these kinds.
 fn neighbours(units: &[UnitData], neighbour: fn(usize) -> Option<usize>) -> Vec<usize> {
     let are_blocks = units.windows(2).all(|pair| pair[0].block != pair[1].block);
     let mut counts: BTreeMap<(usize, [bool; 7]), usize> = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! Which of a linear's marginals a script means, and what a unit's is, with its sampling error.
+//! Finds the marginals that a script needs, and computes those of units with their sampling errors.
 
 use std::borrow::Cow;
 
@@ -11,14 +11,14 @@ use crate::lang::print;
 use crate::lang::program::{Expr, Metric, Script};
 use crate::lang::types::Group;
 
-/// Returns a metric in its normal form, as a script says it: two that choose the same weights by the same formula have one name.
+/// Returns a metric's normal form as script text: two metrics with the same formula and group have the same name.
 pub fn metric_name(score: &Expr, per: Group) -> String {
     let score = canonical::expr(score).without_spans();
     let script = Script { metric: Some(Metric { per, score }), unit: None, allocation: None };
     print::script(&script).trim_end().to_owned()
 }
 
-/// What is asked of marginals: at which sparsity, of which metric, and whether their slope.
+/// The marginals that a terminal needs: their sparsity, their metric, and whether their slope is needed.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Asked {
     sparsity: f64,
@@ -27,7 +27,7 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    /// Returns what a terminal asks for; `None` of a terminal that is no marginal.
+    /// Returns what a terminal needs; `None` for a terminal other than the marginals.
     pub(super) fn of(op: Terminal, context: Context<'_>) -> Option<Self> {
         let slope = match op {
             Terminal::Marginal => false,
@@ -37,7 +37,7 @@ impl Asked {
         Some(Self { sparsity: context.target, metric: metric_name(context.metric, context.per), slope })
     }
 
-    /// Returns the marginal of a linear that is asked for, where it was collected.
+    /// Returns the marginal of a linear that is needed, if it was collected.
     pub(super) fn find<'a>(&self, linear: &'a LinearData<'_>) -> Option<&'a Marginal<'a>> {
         let fits = |it: &&Marginal<'_>| {
             it.sparsity == self.sparsity && it.metric == self.metric && (!self.slope || it.beyond.is_some())
@@ -45,7 +45,7 @@ impl Asked {
         linear.marginals.iter().find(fits)
     }
 
-    /// Returns what is asked for, and what a linear has instead.
+    /// Describes what is needed, and what a linear has instead.
     pub(super) fn words(&self, linear: &LinearData<'_>) -> [String; 2] {
         let words = |sparsity: f64, metric: &str| format!("sparsity {sparsity} by `{metric}`");
         let found: Vec<String> = linear.marginals.iter().map(|it| words(it.sparsity, &it.metric)).collect();
@@ -53,7 +53,7 @@ impl Asked {
         [slopes(words(self.sparsity, &self.metric)), found.join(", ")]
     }
 
-    /// Returns the value for a unit on each window: the mean over its linears by their weights; empty where it was not collected.
+    /// Returns the value for a unit on each window: the mean over its linears, weighted by size; empty if it was not collected.
     fn windows(&self, context: Context<'_>, unit: &UnitData) -> Vec<f64> {
         let linears = unit.linears.iter().map(|linear| &context.model.linears[*linear]);
         let mut sums: Vec<f64> = Vec::new();
@@ -81,13 +81,13 @@ impl Asked {
     }
 }
 
-/// Returns a unit's marginal, or its slope, in nats a weight.
+/// Returns a unit's marginal, or its slope, in nats for each weight.
 pub(super) fn value(op: Terminal, context: Context<'_>, unit: &UnitData) -> f64 {
     let windows = Asked::of(op, context).map_or_else(Vec::new, |asked| asked.windows(context, unit));
     windows.iter().sum::<f64>() / windows.len() as f64
 }
 
-/// Returns the standard error of a unit's value over windows; infinite of a single window.
+/// Returns the standard error of a unit's value over windows; infinite for a single window.
 pub(super) fn error(op: Terminal, context: Context<'_>, unit: &UnitData) -> f64 {
     let windows = Asked::of(op, context).map_or_else(Vec::new, |asked| asked.windows(context, unit));
     let n = windows.len() as f64;

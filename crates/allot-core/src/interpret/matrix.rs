@@ -1,10 +1,10 @@
-//! The matrix stage: reductions of values that there is one of for each weight.
+//! The matrix stage: reductions of per-weight values.
 //!
 //! A `Round` visits a unit's weights in tasks of whole rows, each task in chunks that stay in the first cache: widen the
-//! weights, run the elementwise chains of all reductions of the round ([`Program`]), and feed what each of them adds up
-//! ([`tally`](crate::kernels::tally)). Tasks run on all cores and are combined in their order, so results do not depend on the number
+//! weights, run the elementwise chains of all reductions of the round ([`Program`]), and add the results to each reduction's
+//! [`tally`](crate::kernels::tally). Tasks run on all cores and are combined in their order, so results do not depend on the number
 //! of threads. Order statistics, ranks, spectra and reductions along channels need all values of a unit or a linear at once:
-//! for those the weights are read again into a buffer, one step after another (`buffered`).
+//! for these the weights are read again into a buffer, one step after another (`buffered`).
 
 mod backend;
 mod buffered;

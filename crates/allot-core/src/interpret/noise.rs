@@ -1,11 +1,11 @@
-//! Telling signal from rounding: importances that differ by no more than noise say nothing.
+//! Tells signal from rounding and sampling errors.
 //!
-//! The layer stage runs also on a few copies in which every reduction's result is moved by a millionth of the mean
-//! magnitude of its terms, one way or the other as a hash tells. If an importance then moves by more than a hundredth of
-//! the importances' range, the range itself is rounding.
+//! The layer stage also runs on a few copies in which every reduction's result is moved by a millionth of the mean
+//! magnitude of its terms, up or down by a hash. If an importance then moves by more than a hundredth of the importances'
+//! range, the range itself is rounding.
 //!
-//! What was measured on windows has a sampling error besides. The layer stage runs on copies in which each such value is drawn anew,
-//! normally within its standard error, and importances that then move by more than half of their own deviation are uncertain.
+//! Terminals measured on windows also have a sampling error. The layer stage runs on copies in which each such value is drawn from the
+//! normal distribution with its standard error. If importances then move by more than half of their own deviation, they are uncertain.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ use crate::lang::ops::{Elementwise, Terminal};
 use crate::lang::scalar;
 use crate::lang::types::Type;
 
-/// How many copies are looked at.
+/// How many copies are computed.
 const COPIES: u8 = 8;
 /// How far a reduction is moved, as a share of the mean magnitude of its terms.
 const MOVE: f64 = 1e-6;
@@ -34,8 +34,8 @@ const AMPLIFIED: f64 = 0.5;
 
 /// Returns whether a root's values differ by no more than rounding.
 ///
-/// Values that are all equal are no noise: they say that no unit is more important than another. Of values for output channels, of which
-/// there are many, the range is the [trimmed] one, and only what moves more than a hundredth of them counts.
+/// Values that are all equal are not noise: they say that all units are equally important. For the many values of output channels, the
+/// range is the [trimmed] one, and they are noise only if more than a hundredth of them move too far.
 pub(super) fn is_noise(plan: &Plan<'_>, known: &StepValues, root: StepId) -> bool {
     let values = known.of_root(plan, root);
     let of_channels = plan.steps[root].of_type == Type::Output;
@@ -60,7 +60,7 @@ pub(super) fn is_noise(plan: &Plan<'_>, known: &StepValues, root: StepId) -> boo
     (0..COPIES).any(|copy| {
         let moved = moved(plan, known, &stage, &channels, Moving::Rounding(copy, &signs));
         let far = moved.iter().zip(&values).filter(|(moved, value)| {
-            // What is beyond the range makes no difference to what an allocator makes of it.
+            // An allocator clamps values to the range, so movements beyond it do not count.
             let by = match of_channels && moved.is_finite() {
                 true => (moved.clamp(least, greatest) - value.clamp(least, greatest)).abs(),
                 false => (*moved - *value).abs(),
@@ -71,10 +71,10 @@ pub(super) fn is_noise(plan: &Plan<'_>, known: &StepValues, root: StepId) -> boo
     })
 }
 
-/// Returns whether the sampling errors of terminals that were measured on windows move a root's values by more than half of their own
-/// deviation, both as roots of means of squares.
+/// Returns whether the sampling errors of terminals measured on windows move a root's values by more than half of their own deviation,
+/// both as root mean squares.
 ///
-/// Where such a terminal stands in a reduction over weights, what it moves there is not looked at.
+/// The effect of such a terminal inside a reduction over weights is not considered.
 pub(super) fn is_uncertain(plan: &Plan<'_>, known: &StepValues, context: Context<'_>, root: StepId) -> bool {
     let stage = layer_stage(plan, root);
     let errors: BTreeMap<StepId, Vec<f64>> = stage
@@ -107,7 +107,7 @@ pub(super) fn is_uncertain(plan: &Plan<'_>, known: &StepValues, context: Context
     by.is_nan() || by > AMPLIFIED * AMPLIFIED * own
 }
 
-/// Returns the layer stage of a root: below a reduction there is nothing to move.
+/// Returns the steps of the layer stage of a root: the root and the steps below it, down to reductions and terminals.
 fn layer_stage(plan: &Plan<'_>, root: StepId) -> Vec<StepId> {
     plan.below(root, |step| match step.kind {
         StepKind::Map(..) | StepKind::Layerwise(..) => true,
@@ -116,12 +116,12 @@ fn layer_stage(plan: &Plan<'_>, root: StepId) -> Vec<StepId> {
     })
 }
 
-/// What is moved in a copy of the layer stage.
+/// How values are moved in a copy of the layer stage.
 #[derive(Clone, Copy)]
 enum Moving<'a> {
-    /// Reductions, by what may be rounding: which way, `[units]`.
+    /// Reductions move by what may be rounding: the copy, and the directions, `[units]`.
     Rounding(u8, &'a BTreeMap<StepId, Vec<u8>>),
-    /// Terminals that were measured on windows, within their standard errors, `[units]`.
+    /// Terminals measured on windows move within their standard errors: the copy, and the errors, `[units]`.
     Sampling(u8, &'a BTreeMap<StepId, Vec<f64>>),
 }
 
@@ -134,9 +134,9 @@ fn units_of_channels(known: &StepValues, root: StepId) -> Vec<usize> {
     known.units().iter().flat_map(of_unit).collect()
 }
 
-/// Computes the layer stage, whose last step is the root, with its reductions moved; returns the root's values.
+/// Computes a copy of the layer stage, whose last step is the root, and returns the root's values.
 ///
-/// `channels` are the units of the output channels that some steps have values for.
+/// `channels` gives the unit of each output channel, for steps with a value for each.
 fn moved(
     plan: &Plan<'_>,
     known: &StepValues,
@@ -207,11 +207,11 @@ fn moved(
     values.pop().unwrap_or_default()
 }
 
-/// Returns what a reduction is when it is moved one way or the other.
+/// Returns a reduction's value, moved up or down.
 fn moved_one(reduced: &Reduced, sign: f64) -> f64 {
     match reduced.alternative {
         Some(alternative) if sign > 0.0 => alternative,
-        // What is infinite does not move.
+        // An infinite value does not move.
         None if !reduced.value.is_finite() => reduced.value,
         _ => reduced.value + sign * MOVE * reduced.magnitude,
     }
@@ -221,7 +221,7 @@ fn moved_one(reduced: &Reduced, sign: f64) -> f64 {
 fn moved_channels(plan: &Plan<'_>, known: &StepValues, id: StepId, copy: u8) -> Vec<f64> {
     let linears = known.units().iter().flat_map(|unit| &unit.linears);
     let of_linear = |linear: &usize| {
-        // One hash for a linear and bits of it, mixed, for its channels: there are many.
+        // One hash for each linear, from which bits for its many channels are mixed.
         let seed = hash(&plan.steps[id].digest, *linear, u64::from(copy));
         let channels = known.of_channels(id, *linear).iter().zip(known.magnitudes(id, *linear)).enumerate();
         let moved = channels.map(move |(channel, (value, magnitude))| {
@@ -244,13 +244,13 @@ fn hash(digest: &Digest, place: usize, number: u64) -> u64 {
     hash.iter().take(8).fold(0, |bits, byte| bits << 8 | u64::from(*byte))
 }
 
-/// Returns a number from the normal distribution, made of 64 random bits (Box and Muller).
+/// Returns a number from the normal distribution, made from 64 random bits (Box and Muller).
 fn normal(bits: u64) -> f64 {
     let share = |bits: u64| ((bits & 0xFFFF_FFFF) as f64 + 0.5) / 4_294_967_296.0;
     (-2.0 * share(bits >> 32).ln()).sqrt() * (std::f64::consts::TAU * share(bits)).cos()
 }
 
-/// Returns half the distance from an f32 to the next; 0 where there is none.
+/// Returns half the distance from an f32 to the next one, or 0 if the next one is not finite.
 fn half_unit(x: f32) -> f64 {
     let magnitude = x.abs();
     if !magnitude.next_up().is_finite() {
@@ -259,7 +259,7 @@ fn half_unit(x: f32) -> f64 {
     (f64::from(magnitude.next_up()) - f64::from(magnitude)) / 2.0
 }
 
-/// Returns which way the reductions of a layer stage are moved in each unit, one bit for each copy.
+/// Returns the directions in which the reductions of a layer stage are moved in each unit, one bit for each copy.
 fn signs(plan: &Plan<'_>, known: &StepValues, stage: &[StepId]) -> BTreeMap<StepId, Vec<u8>> {
     let of_step = |id: &StepId| {
         let step = &plan.steps[*id];
@@ -271,17 +271,17 @@ fn signs(plan: &Plan<'_>, known: &StepValues, stage: &[StepId]) -> BTreeMap<Step
     stage.iter().filter_map(of_step).collect()
 }
 
-/// Returns a bit for each copy, as a hash of what a step computes and its unit has them.
+/// Returns a bit for each copy, from a hash of what a step computes and its unit.
 fn sign_bits(digest: &Digest, unit: usize) -> u8 {
     Sha256::new().chain_update(digest).chain_update((unit as u64).to_le_bytes()).finalize()[0]
 }
 
-/// Returns 1 or -1, as the bit of a copy has it.
+/// Returns 1 or -1, by the bit of a copy.
 const fn sign_of(bits: u8, copy: u8) -> f64 {
     if bits >> (copy % 8) & 1 == 1 { 1.0 } else { -1.0 }
 }
 
-/// Returns 1 or -1, as a hash of what the step computes, its unit and the copy has it.
+/// Returns 1 or -1, by a hash of what the step computes and its unit, and by the copy.
 fn sign(digest: &Digest, unit: usize, copy: u8) -> f64 {
     sign_of(sign_bits(digest, unit), copy)
 }

@@ -1,9 +1,9 @@
 //! The plan: a script as a graph of steps, split at its reductions into rounds.
 //!
 //! Equal sub-expressions become one step. A normaliser on a `Matrix`, `Input` or `Output` becomes the reductions that it
-//! needs and the arithmetic around them. A reduction's round is one more than that of the deepest reduction inside it; it
-//! belongs to a *read* of the weights, and shares that read with all reductions which need no more than what earlier reads
-//! gave, or what the unit's own earlier rounds give while the unit is at hand.
+//! needs and the arithmetic around them. A reduction's round is one more than that of the deepest reduction inside it. It
+//! belongs to a *read* of the weights, and shares that read with all reductions that need only results of earlier reads, or
+//! of earlier rounds of the same unit.
 
 mod planner;
 
@@ -23,7 +23,7 @@ pub type Digest = [u8; 32];
 pub struct Plan<'a> {
     /// The steps.
     pub steps: Vec<Step<'a>>,
-    /// The step that gives each expression's value.
+    /// For each expression, the step with its value.
     pub roots: Vec<StepId>,
 }
 
@@ -32,28 +32,28 @@ pub struct Plan<'a> {
 pub struct Step<'a> {
     /// What it computes.
     pub kind: StepKind,
-    /// What there is one value for.
+    /// The type of its value.
     pub of_type: Type,
     /// The sub-expression that it stands for.
     pub origin: &'a Expr,
-    /// The read of the weights during which its value comes to be known; 0 for what needs none.
+    /// The read of the weights that makes its value known; 0 if it needs none.
     pub read: usize,
     /// Within that read, how many reductions come before it.
     pub round: usize,
-    /// Names what it computes, the score as its metric: equal for equal steps of any two plans.
+    /// Names what it computes, with the metric in place of the score: equal for equal steps of any two plans.
     pub digest: Digest,
-    /// Whether it is to be computed.
+    /// Whether it must be computed.
     pub need: Need,
 }
 
-/// Whether a step is to be computed.
+/// Whether a step must be computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
-    /// It is.
+    /// It must be computed.
     Computed,
-    /// Its value is at hand already.
+    /// Its value is already known.
     Given,
-    /// Nothing but given steps is made of it.
+    /// No step that must be computed uses it.
     Unused,
 }
 
@@ -62,7 +62,7 @@ pub enum Need {
 pub enum StepKind {
     /// A constant.
     Number(f64),
-    /// A terminal; the target included, the score not: it is its metric.
+    /// A terminal, including the target, but not the score, which is replaced by its metric.
     Terminal(Terminal),
     /// An elementwise operator.
     Map(Elementwise, Vec<StepId>),
@@ -96,9 +96,9 @@ impl AcrossUnits {
 }
 
 impl<'a> Plan<'a> {
-    /// Leaves out what need not be computed when the values of some steps are at hand: `given` says of which.
+    /// Leaves out what need not be computed when the values of some steps are known, as `given` says.
     ///
-    /// Steps keep their places; reads and rounds become as few as the rest needs.
+    /// Steps keep their places; the remaining steps are assigned to as few reads and rounds as they need.
     pub fn give(&mut self, given: impl Fn(StepId) -> bool) {
         let mut used = vec![false; self.steps.len()];
         for root in &self.roots {
@@ -136,7 +136,7 @@ impl<'a> Plan<'a> {
         self.steps.iter().filter(|step| step.needs_weights(self)).map(|step| step.read).max().unwrap_or(0)
     }
 
-    /// Returns how many rounds of reductions there are.
+    /// Returns the number of rounds of reductions.
     pub fn rounds(&self) -> usize {
         self.rounds_of_steps().into_iter().max().unwrap_or(0)
     }
@@ -151,7 +151,7 @@ impl<'a> Plan<'a> {
         rounds
     }
 
-    /// Returns the steps with one value for each weight that a step's value is made of, itself included, in order.
+    /// Returns the per-weight steps from which some steps are computed, these included, in order.
     pub fn matrix_steps_of(&self, roots: &[StepId]) -> Vec<StepId> {
         let mut wanted = vec![false; self.steps.len()];
         for root in roots {
@@ -170,13 +170,13 @@ impl<'a> Plan<'a> {
         (0..self.steps.len()).filter(|id| wanted[*id] && self.steps[*id].of_type == Type::Matrix).collect()
     }
 
-    /// Returns the steps whose values must be finite for a root to have a value, in order: what the root is made of, but for
-    /// what `dsa::sanitize` stands before.
+    /// Returns the steps whose values must be finite for a root to have a value, in order: all steps below the root, except those
+    /// below `dsa::sanitize`.
     pub fn must_be_finite(&self, root: StepId) -> Vec<StepId> {
         self.below(root, |step| !matches!(step.kind, StepKind::Map(Elementwise::DsaSanitize, _)))
     }
 
-    /// Returns the steps that a root is made of, itself included, in order; `descend` says whether to look below a step.
+    /// Returns the steps from which a root is computed, itself included, in order; `descend` says whether to look below a step.
     pub fn below(&self, root: StepId, descend: impl Fn(&Step<'_>) -> bool) -> Vec<StepId> {
         let mut found = Vec::new();
         let mut seen = vec![false; root + 1];
@@ -200,7 +200,7 @@ impl Step<'_> {
         matches!(self.kind, StepKind::Reduce(..) | StepKind::MatrixReduce(..) | StepKind::Ranks(_))
     }
 
-    /// Returns whether the step is a reduction of values that there is one of for each weight.
+    /// Returns whether the step is a reduction of per-weight values.
     pub fn needs_weights(&self, plan: &Plan<'_>) -> bool {
         match self.kind {
             StepKind::Reduce(_, _, operand)
@@ -222,7 +222,7 @@ fn uses(kind: &StepKind) -> Vec<StepId> {
     }
 }
 
-/// Returns the read of the weights, and the round in it, in which a step that uses earlier ones comes to be known.
+/// Returns the read of the weights, and the round in it, that makes the value of a step known.
 fn place(steps: &[Step<'_>], kind: &StepKind) -> (usize, usize) {
     let operands = uses(kind);
     let places = operands.iter().map(|used| (steps[*used].read, steps[*used].round));
@@ -232,7 +232,7 @@ fn place(steps: &[Step<'_>], kind: &StepKind) -> (usize, usize) {
         StepKind::Reduce(..) | StepKind::MatrixReduce(..) | StepKind::Ranks(_) if of_weights => {
             (read.max(1), round + 1)
         }
-        // What mixes the units is known only when all of them have been read.
+        // An operator across units needs all units to have been read.
         StepKind::Layerwise(..) if read > 0 => (read + 1, 0),
         _ => (read, round),
     }

@@ -1,4 +1,4 @@
-//! A plan computed, read by read of the weights.
+//! Computes a plan, one read of the weights after another.
 
 use std::ops::Range;
 
@@ -16,12 +16,12 @@ use crate::threads;
 /// Units that are buffered are read one after another when one has more weights than this.
 const LARGE_UNIT: u64 = 1 << 23;
 
-/// The results of one unit, before they are put with the others'.
+/// The results of one unit, before they are merged with the others'.
 type OfUnit = Vec<(StepId, StepValue)>;
 
 /// One read of the weights, ready to run on any unit.
 struct Read {
-    /// Ranks of earlier reads, which are too large to have been kept.
+    /// Ranks of earlier reads, which are computed again because they are too large to keep.
     again: Vec<Round>,
     /// The rounds, each with the steps that are known when it is done.
     rounds: Vec<(Round, Vec<StepId>)>,
@@ -45,19 +45,19 @@ impl Read {
         Self { again: ranks(plan, |step| step.read < read), rounds }
     }
 
-    /// Returns whether all values of a unit, or of one of its linears, must be at hand at once.
+    /// Returns whether all values of a unit, or of one of its linears, must be in memory at once.
     fn buffers(&self) -> bool {
         !self.again.is_empty() || self.rounds.iter().any(|(round, _)| round.buffers())
     }
 
-    /// Returns whether a unit's rounds keep a number for each of its weights: ranks.
+    /// Returns whether a unit's rounds keep a number for each of its weights, which ranks do.
     fn keeps_weights(&self, plan: &Plan<'_>) -> bool {
         let ranks = |step: &StepId| matches!(plan.steps[*step].kind, StepKind::Ranks(_));
         !self.again.is_empty() || self.rounds.iter().any(|(round, _)| round.reductions().iter().any(ranks))
     }
 }
 
-/// Returns rounds that compute the ranks of weights among some steps, each on its own, for one may need another.
+/// Returns rounds that compute those ranks of weights that `wanted` accepts, one in each round, because one may need another.
 fn ranks(plan: &Plan<'_>, wanted: impl Fn(&Step<'_>) -> bool) -> Vec<Round> {
     let ranks = plan.steps.iter().enumerate().filter(|(_, step)| {
         matches!(step.kind, StepKind::Ranks(_))
@@ -68,7 +68,7 @@ fn ranks(plan: &Plan<'_>, wanted: impl Fn(&Step<'_>) -> bool) -> Vec<Round> {
     ranks.map(|(id, _)| Round::new(plan, vec![id])).collect()
 }
 
-/// Computes all steps of a plan but those that there is a value for each weight of.
+/// Computes every step of a plan except per-weight ones.
 ///
 /// # Errors
 /// Fails when the model has no linears, or a spectrum cannot be computed.
@@ -76,7 +76,7 @@ pub(super) fn compute(plan: &Plan<'_>, context: Context<'_>) -> Result<StepValue
     complete(plan, context, &Vec::new())
 }
 
-/// Computes what is left of a plan, as [`compute`], when some reductions are given.
+/// Computes the remaining steps of a plan, as [`compute`], when some reductions are given.
 ///
 /// # Errors
 /// As [`compute`].
@@ -116,7 +116,7 @@ fn compute_step(
         let values = layerwise(*op, parameters, known.layer(*x), known.units());
         known.set_layer(id, values);
     } else if plan.steps[id].of_type != Type::Matrix {
-        // Side by side: a step may have a number for each channel of the model.
+        // In parallel, because a step may have a number for each channel of the model.
         let values = threads::map_range(known.units().len(), |unit| {
             UnitValues::new(known, unit).step(plan, context, id)
         });
@@ -127,8 +127,10 @@ fn compute_step(
     Ok(())
 }
 
-/// Runs the rounds of one read of the weights: on all units together where the device takes them so and keeps nothing for each
-/// weight meanwhile, on one unit after another where a large one's values must be at hand, and on several side by side elsewhere.
+/// Runs the rounds of one read of the weights.
+///
+/// A device that takes units together gets all of them at once, or one after another if ranks are kept for each weight. The processor
+/// runs units in parallel, or one after another if a large unit is buffered.
 fn run(
     known: &mut StepValues,
     plan: &Plan<'_>,
@@ -180,7 +182,7 @@ fn of_units(
     Ok(all.into_iter().map(UnitValues::into_own).collect())
 }
 
-/// Returns what is known, and the ranks of a unit's weights, which are too large to keep for all units.
+/// Returns the known values, with the ranks of a unit's weights, which are too large to keep for all units.
 ///
 /// # Errors
 /// As [`compute`].

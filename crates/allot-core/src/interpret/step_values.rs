@@ -1,4 +1,4 @@
-//! The values of a plan's steps that are known, in all units.
+//! The known values of a plan's steps, in all units.
 
 use std::sync::Arc;
 
@@ -8,26 +8,26 @@ use super::units::UnitData;
 use crate::kernels::reduction::Reduced;
 use crate::lang::types::Type;
 
-/// Reductions of a plan whose results are at hand, in order.
+/// Reductions of a plan whose results are known, in order.
 pub(super) type Given = Vec<(StepId, Arc<[Reduced]>)>;
 
-/// The values of a plan's steps that are known, in all units; nothing for steps with a value for each weight.
+/// The known values of a plan's steps, in all units; empty for per-weight steps.
 pub(super) struct StepValues {
     units: Vec<UnitData>,
     /// For each step, its number in each unit.
     layers: Vec<Vec<f64>>,
-    /// For each reduction, what it is in each unit.
+    /// For each reduction, its result in each unit.
     reduced: Vec<Vec<Reduced>>,
-    /// For each step with a value for each channel, its values in each linear; nothing for other steps.
+    /// For each step with a value for each channel, its values in each linear; empty for other steps.
     channels: Vec<Vec<Vec<f64>>>,
     /// For each reduction within linears, the mean magnitude of its terms in each channel.
     magnitudes: Vec<Vec<Vec<f64>>>,
-    /// For each step, the first unit with a channel whose value is not finite: looked for once, for every formula asks.
+    /// For each step, the first unit with a channel whose value is not finite; found once, because every formula needs it.
     not_finite: Vec<Option<usize>>,
 }
 
 impl StepValues {
-    /// Returns no values of a number of steps in some units.
+    /// Returns an empty collection for a number of steps in some units.
     pub(super) fn new(steps: usize, units: Vec<UnitData>) -> Self {
         Self {
             layers: vec![Vec::new(); steps],
@@ -49,7 +49,7 @@ impl StepValues {
         &self.layers[step]
     }
 
-    /// Returns what a reduction is in each unit.
+    /// Returns a reduction's result in each unit.
     pub(super) fn reduced(&self, step: StepId) -> &[Reduced] {
         &self.reduced[step]
     }
@@ -64,12 +64,12 @@ impl StepValues {
         self.not_finite[step]
     }
 
-    /// Returns the mean magnitudes of what a reduction added up for the channels of a linear.
+    /// Returns the mean magnitudes of a reduction's terms for the channels of a linear.
     pub(super) fn magnitudes(&self, step: StepId, linear: usize) -> &[f64] {
         self.magnitudes[step].get(linear).map_or(&[], Vec::as_slice)
     }
 
-    /// Returns a root's values: one for each unit, or for each output channel of each unit where the root is an `Output`.
+    /// Returns a root's values: one for each unit, or one for each channel of each unit's linears if the root has channels.
     pub(super) fn of_root(&self, plan: &Plan<'_>, root: StepId) -> Vec<f64> {
         match plan.steps[root].of_type {
             Type::Input | Type::Output => self
@@ -83,18 +83,18 @@ impl StepValues {
         }
     }
 
-    /// Takes the results of a reduction in all units.
+    /// Stores the results of a reduction in all units.
     pub(super) fn give(&mut self, step: StepId, reduced: &[Reduced]) {
         self.layers[step] = reduced.iter().map(|reduced| reduced.value).collect();
         self.reduced[step] = reduced.to_vec();
     }
 
-    /// Takes a step's number in each unit.
+    /// Stores a step's number in each unit.
     pub(super) fn set_layer(&mut self, step: StepId, values: Vec<f64>) {
         self.layers[step] = values;
     }
 
-    /// Takes a step's value in one unit.
+    /// Stores a step's value in one unit.
     pub(super) fn keep(&mut self, plan: &Plan<'_>, unit: usize, step: StepId, value: StepValue) {
         match value {
             StepValue::One(reduced) => {
@@ -116,13 +116,13 @@ impl StepValues {
                 put(&mut self.channels[step], linears, values);
                 put(&mut self.magnitudes[step], linears, magnitudes);
             }
-            // Ranks serve the unit's own rounds, and are computed anew for others.
+            // Ranks are used only in the unit's own rounds, and computed again in others.
             StepValue::Weights(_) => {}
         }
     }
 }
 
-/// Puts what a unit's linears have into the places of the linears.
+/// Stores the values of a unit's linears at the places of the linears in the model.
 fn put(of_step: &mut Vec<Vec<f64>>, linears: &[usize], values: Vec<Vec<f64>>) {
     for (linear, values) in linears.iter().zip(values) {
         of_step.resize(of_step.len().max(linear + 1), Vec::new());

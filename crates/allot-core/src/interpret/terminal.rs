@@ -1,4 +1,4 @@
-//! Terminals: what the model and its statistics say, and what of it is missing.
+//! Terminals: their values from the model and its statistics, and which of these are missing.
 
 use super::context::Context;
 use super::error::InterpretError;
@@ -14,8 +14,8 @@ use crate::lang::types::UnitKind;
 /// Checks that an expression's terminals have values on the model.
 ///
 /// # Errors
-/// Fails on the first terminal that was not collected, is of another length than its linear needs, or is defined for
-/// projections only.
+/// Fails on the first terminal that was not collected, has a length that does not match its linear, or is defined only for
+/// projections.
 pub(super) fn check(expr: &Expr, context: Context<'_>) -> Result<(), InterpretError> {
     if context.model.linears.is_empty() {
         return Err(InterpretError::NoLinears);
@@ -32,7 +32,7 @@ pub(super) fn check(expr: &Expr, context: Context<'_>) -> Result<(), InterpretEr
         }
     });
     if let Some(score) = find_score(expr) {
-        // What stands in the metric has no place in the script; its score has.
+        // A part of the metric may have no place in the script, but the score has one.
         context.metric.walk(&mut |expr| {
             if let Some(Op::Terminal(op)) = expr.op() {
                 add(op, expr.span().or(score.span()));
@@ -67,13 +67,13 @@ pub(super) fn score_span(expr: &Expr) -> Option<Span> {
     find_score(expr).and_then(Expr::span)
 }
 
-/// Returns whether a linear has the data that an operator stands for, where it stands for any.
+/// Returns whether a linear has the data of an operator; true for an operator without data.
 pub fn is_at_hand(op: Op, linear: &LinearData<'_>) -> bool {
     let Op::Terminal(terminal) = op else { return true };
     lengths(terminal, linear).is_none_or(|(found, _)| found.is_some())
 }
 
-/// Returns how many numbers a linear has of a terminal's data, and how many it must have; `None` for a terminal without data.
+/// Returns how many numbers of a terminal's data a linear has, and how many it must have; `None` for a terminal without data.
 fn lengths(op: Terminal, linear: &LinearData<'_>) -> Option<(Option<usize>, usize)> {
     let weights = linear.rows * linear.columns;
     Some(match op {
@@ -117,7 +117,7 @@ fn check_linear(op: Terminal, span: Option<Span>, linear: &LinearData<'_>) -> Re
     }
 }
 
-/// Returns the value of a terminal that there is not one of for each weight, and that [`check`] let pass.
+/// Returns the value of a terminal that is not per-weight and that has passed [`check`].
 pub(super) fn value(op: Terminal, context: Context<'_>, unit: &UnitData) -> StepValue {
     use ProjectionKind::{Down, Gate, Key, Out, Query, Up, Value};
     let model = context.model;
@@ -157,7 +157,7 @@ pub(super) fn value(op: Terminal, context: Context<'_>, unit: &UnitData) -> Step
             errors.sum::<f64>() / unit.linears.len() as f64
         }
         Terminal::Marginal | Terminal::MarginalSlope => marginal::value(op, context, unit),
-        // There is one of these for each weight.
+        // These have one value for each weight.
         Terminal::Score | Terminal::Weight | Terminal::Gradient => f64::NAN,
     };
     StepValue::one(number)

@@ -14,7 +14,7 @@ use crate::lang::ops::Elementwise;
 use crate::lang::scalar;
 use crate::lang::types::Type;
 
-/// The values of steps in one unit: those that are known in all units, and what the unit's own rounds gave so far.
+/// The values of steps in one unit: those that are known in all units, and results of the unit's own rounds so far.
 pub(super) struct UnitValues<'k> {
     known: &'k StepValues,
     unit: &'k UnitData,
@@ -22,12 +22,12 @@ pub(super) struct UnitValues<'k> {
 }
 
 impl<'k> UnitValues<'k> {
-    /// Returns what is known in all units, of one of them.
+    /// Returns the known values of one unit.
     pub(super) fn new(known: &'k StepValues, unit: usize) -> Self {
         Self { known, unit: &known.units()[unit], local: BTreeMap::new() }
     }
 
-    /// Runs a round on several units, and takes for each what it gave.
+    /// Runs a round on several units, and stores the results of each.
     ///
     /// # Errors
     /// As [`Round::run`].
@@ -45,12 +45,12 @@ impl<'k> UnitValues<'k> {
         Ok(())
     }
 
-    /// Takes a step's value.
+    /// Stores a step's value.
     pub(super) fn insert(&mut self, step: StepId, value: StepValue) {
         self.local.insert(step, value);
     }
 
-    /// Returns what the unit's own rounds gave.
+    /// Returns the results of the unit's own rounds.
     pub(super) fn into_own(self) -> Vec<(StepId, StepValue)> {
         self.local.into_iter().collect()
     }
@@ -58,7 +58,7 @@ impl<'k> UnitValues<'k> {
     /// Computes a step that needs no weights.
     ///
     /// # Errors
-    /// Fails on a step that does.
+    /// Fails on a step that needs weights or all units.
     pub(super) fn step(
         &self,
         plan: &Plan<'_>,

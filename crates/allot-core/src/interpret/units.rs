@@ -1,4 +1,4 @@
-//! Allocation units: which linears share one ratio, and what the shape terminals say of them.
+//! Allocation units: which linears share one ratio, and their sizes and kinds.
 
 use crate::data::{ModelData, ProjectionKind};
 use crate::lang::types::UnitKind;
@@ -8,9 +8,9 @@ use crate::lang::types::UnitKind;
 pub struct UnitData {
     /// Its place among the model's units.
     pub index: usize,
-    /// Its name: `block 3`, or the module's name.
+    /// Its name, such as `block 3` or a module's name.
     pub name: String,
-    /// The block that it is or belongs to.
+    /// The block that it is or that it belongs to.
     pub block: usize,
     /// The indices of its linears in [`ModelData::linears`].
     pub linears: Vec<usize>,
@@ -21,7 +21,7 @@ pub struct UnitData {
 }
 
 impl UnitData {
-    /// Returns the share of the unit's weights of some kinds.
+    /// Returns the share of the unit's weights that are of some kinds.
     pub fn share(&self, kinds: &[ProjectionKind]) -> f64 {
         ProjectionKind::ALL
             .iter()
@@ -32,7 +32,7 @@ impl UnitData {
     }
 }
 
-/// Returns a model's units, in the model's order; the projections where rows get the ratios, for which values are one a projection.
+/// Returns a model's units, in the model's order. Where rows get the ratios, the units are the projections.
 pub fn units(model: &ModelData<'_>, kind: UnitKind) -> Vec<UnitData> {
     let mut units: Vec<UnitData> = Vec::new();
     for (index, linear) in model.linears.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! Reductions of values that are all at hand.
+//! Reductions of values that are all in memory.
 
 use super::reduction::{Aggregate, Reduced};
 use super::tally::{Collected, OrderStatistic, Tally};
@@ -6,8 +6,7 @@ use super::vector;
 use crate::lang::scalar::log;
 use crate::threads;
 
-/// Returns the value of a reduction of values that are all at hand, for what adds them up in their order; `None` for order
-/// statistics.
+/// Returns the value of a reduction that adds up its values in order; `None` for order statistics.
 pub fn tallied(reduction: Aggregate, values: &[f32]) -> Option<Reduced> {
     Some(added_up(Tally::of(reduction).ok()?, reduction, values))
 }
@@ -19,9 +18,9 @@ fn added_up(tally: Tally, reduction: Aggregate, values: &[f32]) -> Reduced {
     collected.finish(reduction)
 }
 
-/// Returns the value of any reduction of values that are all at hand.
+/// Returns the value of any reduction.
 ///
-/// The values may be reordered, and lose their signs.
+/// The values may be reordered and may lose their signs.
 pub fn reduce(reduction: Aggregate, values: &mut [f32]) -> Reduced {
     let value = match Tally::of(reduction) {
         Ok(tally) => return added_up(tally, reduction, values),
@@ -33,7 +32,7 @@ pub fn reduce(reduction: Aggregate, values: &mut [f32]) -> Reduced {
     Reduced { value, magnitude: value.abs(), alternative: None }
 }
 
-/// Returns the value of a reduction of values in double precision, in their order.
+/// Returns the value of any reduction of values in double precision, which keep their order.
 pub fn reduce_doubles(reduction: Aggregate, values: &[f64]) -> Reduced {
     let n = values.len() as f64;
     let sum = |term: &dyn Fn(f64) -> f64| values.iter().map(|x| term(*x)).sum::<f64>();
@@ -60,7 +59,7 @@ pub fn reduce_doubles(reduction: Aggregate, values: &[f64]) -> Reduced {
         Aggregate::GeometricMean => (sum(&log) / n).exp(),
         Aggregate::Entropy => -sum(&|x| x * log(x)),
         Aggregate::Kurtosis if variance == 0.0 => 0.0,
-        // Divided first: the square of a small variance leaves the range.
+        // Divided first, because the square of a small variance underflows.
         Aggregate::Kurtosis => sum(&|x| ((x - mean) / variance.sqrt()).powi(4)) / n,
         Aggregate::Gini => gini_of_sorted(&sorted(&values.iter().map(|x| x.abs()).collect::<Vec<_>>())),
         Aggregate::SumNotNegative | Aggregate::ClampedEntropy | Aggregate::Product => {
@@ -76,7 +75,7 @@ pub fn reduce_doubles(reduction: Aggregate, values: &[f64]) -> Reduced {
     Reduced { value, magnitude, alternative: None }
 }
 
-/// Returns the mean; of equal values it is exactly theirs, so that their variance is 0.
+/// Returns the mean; for equal values it is exactly their value, so that their variance is 0.
 pub fn mean(values: &[f64]) -> f64 {
     let Some(first) = values.first() else { return f64::NAN };
     first + values.iter().map(|x| x - first).sum::<f64>() / values.len() as f64
@@ -130,7 +129,7 @@ fn gini_of(values: impl Iterator<Item = f64>, count: usize) -> f64 {
     if sum == 0.0 { 0.0 } else { weighted / (n * sum) }
 }
 
-/// Returns the ranks of values from 0 (least) to 1 (greatest), equal values sharing the mean of theirs.
+/// Returns the ranks of values from 0 (smallest) to 1 (largest); equal values share the mean of their ranks.
 ///
 /// A NaN among the values makes all ranks NaN.
 pub fn ranks(values: &[f64]) -> Vec<f64> {
@@ -140,14 +139,14 @@ pub fn ranks(values: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..values.len()).collect();
     threads::sort_by(&mut order, |a, b| values[*a].total_cmp(&values[*b]).then(a.cmp(b)));
     let mut ranks = vec![0.0; values.len()];
-    // 0 and -0 are one value, which a total order tells apart.
+    // `share` compares values, because the total order distinguishes 0 and -0.
     share(order.len(), |place| values[order[place]], |place, rank| ranks[order[place]] = rank);
     ranks
 }
 
 /// Returns the ranks of a unit's values, as [`ranks`].
 ///
-/// Allocates 12 bytes for each value, the result's 4 included.
+/// Allocates 12 bytes for each value, including 4 for the result.
 pub fn ranks_of_singles(values: &[f32]) -> Vec<f32> {
     if u32::try_from(values.len()).is_err() {
         let doubles: Vec<f64> = values.iter().map(|x| f64::from(*x)).collect();
@@ -156,7 +155,7 @@ pub fn ranks_of_singles(values: &[f32]) -> Vec<f32> {
     if values.iter().any(|x| x.is_nan()) {
         return vec![f32::NAN; values.len()];
     }
-    // A value's ordered bits and its place in one whole number: sorting those sorts both, and fast.
+    // A value's ordered bits and its place share one integer, so that both are sorted together, and fast.
     let mut order: Vec<u64> = threads::map_range(values.len(), |place| {
         u64::from(vector::ordered_bits(values[place] + 0.0)) << 32 | place as u64
     });
@@ -167,7 +166,8 @@ pub fn ranks_of_singles(values: &[f32]) -> Vec<f32> {
     ranks
 }
 
-/// Gives each of `count` sorted values its rank over the last place, equal neighbours the mean of theirs.
+/// Calls `give` with the rank of each of `count` sorted values, divided by the last place; equal neighbours share the mean of their
+/// ranks.
 fn share<T: PartialEq>(count: usize, value: impl Fn(usize) -> T, mut give: impl FnMut(usize, f64)) {
     let last = count.saturating_sub(1).max(1) as f64;
     let mut start = 0;

@@ -1,19 +1,19 @@
-//! What a reduction collects, and what it gives.
+//! The kinds of reductions, and their results.
 
-/// What a reduction collects.
+/// A kind of reduction.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Aggregate {
-    /// The sum over n.
+    /// The sum divided by n.
     Mean,
     /// The sum.
     Sum,
     /// The variance with n.
     Variance,
-    /// Its root.
+    /// The square root of [`Variance`](Self::Variance).
     StandardDeviation,
-    /// The least value.
+    /// The smallest value.
     Min,
-    /// The greatest value.
+    /// The largest value.
     Max,
     /// The value at a share of the sorted values, interpolated.
     Quantile(f64),
@@ -21,9 +21,9 @@ pub enum Aggregate {
     Median,
     /// The sum of absolute values.
     L1,
-    /// The root of the sum of squares.
+    /// The square root of the sum of squares.
     L2,
-    /// The geometric mean through the protected logarithm.
+    /// The geometric mean, with the protected logarithm.
     GeometricMean,
     /// The sum of -x ln x.
     Entropy,
@@ -33,13 +33,13 @@ pub enum Aggregate {
     Gini,
     /// The variance with n - 1.
     SampleVariance,
-    /// Its root.
+    /// The square root of [`SampleVariance`](Self::SampleVariance).
     SampleDeviation,
-    /// Its root for `dsa::normalize`: 0 for a single value, so that the quotient is 0 as well.
+    /// The same for `dsa::normalize`: 0 for a single value, so that the quotient is 0 as well.
     NormalisingDeviation,
-    /// The sum of what is not negative.
+    /// The sum of the values that are not negative.
     SumNotNegative,
-    /// The sum of -p ln of p clamped to [2^-23, 1 - 2^-23], over p >= 0; NaN without any.
+    /// The sum over p >= 0 of -p times the logarithm of p clamped to [2^-23, 1 - 2^-23]; NaN if there are none.
     ClampedEntropy,
     /// The n-th root of the product, in the range of f32.
     Product,
@@ -52,6 +52,6 @@ pub struct Reduced {
     pub value: f64,
     /// The mean magnitude of the terms, on the scale of the value.
     pub magnitude: f64,
-    /// What the value is when the arithmetic's range or the parity of signs falls out otherwise, for products.
+    /// For products, the value if rounding changes the parity of signs or whether the product is in range.
     pub alternative: Option<f64>,
 }

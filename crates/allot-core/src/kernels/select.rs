@@ -1,47 +1,47 @@
-//! The least scores of a row, a group of columns or a whole matrix: by selection, without sorting.
+//! Finds the smallest scores of a row, a group of columns or a whole matrix by selection, without sorting.
 //!
-//! Callers refuse NaN. Of equal scores, those of the lower index are taken first, as a stable sort would. No result depends
-//! on the number of threads.
+//! Callers refuse NaN. Of equal scores, those of lower indices are taken first, as in a stable sort. No result depends on the
+//! number of threads.
 
 use super::vector::{Histogram, from_ordered_bits, ordered_bits};
 use crate::threads;
 
-/// Which of the least scores of a matrix are marked; of equal ones, those of the lower index first.
+/// How many of the smallest scores of a matrix are marked; of equal ones, those of lower indices come first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Least {
-    /// So many of all.
+    /// This many of all scores.
     OfAll(usize),
-    /// All that are no larger than the one at this place, from 0, of the sorted scores.
+    /// All scores up to the one at this place, from 0, of the sorted scores.
     UpTo(usize),
-    /// So many of each row.
+    /// This many of each row.
     OfRows(Vec<u32>),
-    /// So many of each group of `size` consecutive columns.
+    /// This many of each group of `size` consecutive columns.
     OfGroups {
         /// How many columns a group has.
         size: usize,
         /// How many of a whole group are marked.
         count: usize,
-        /// How many of the last group of a row, where that has fewer columns.
+        /// How many of the last group of a row are marked, if it has fewer columns.
         last: usize,
     },
 }
 
-/// Numbers that one thread looks at on its own.
+/// How many numbers one thread processes at a time.
 const CHUNK: usize = 1 << 16;
 
-/// Numbers from which counting in two passes, on all cores, beats selecting on one.
+/// The size from which counting in two passes on all cores is faster than selecting on one.
 const LARGE: usize = 1 << 18;
 
-/// Groups up to this size are ranked by comparing all pairs, which needs no branches.
+/// The largest group that is ranked by comparing all pairs, which needs no branches.
 const SMALL_GROUP: usize = 16;
 
-/// Returns a whole number whose order is that of the scores: it compares without branches. `-0` is made `0`.
+/// Returns an integer with the order of the scores, because integers compare without branches. `-0` counts as `0`.
 #[inline(always)]
 fn key(score: f32) -> u32 {
     ordered_bits(score + 0.0)
 }
 
-/// Marks the least scores of a matrix, `[rows, columns]`.
+/// Marks the smallest scores of a matrix, `[rows, columns]`.
 pub fn least(scores: &[f32], shape: [usize; 2], wanted: &Least) -> Vec<bool> {
     match wanted {
         Least::OfAll(count) => least_of_all(scores, *count),
@@ -50,8 +50,8 @@ pub fn least(scores: &[f32], shape: [usize; 2], wanted: &Least) -> Vec<bool> {
     }
 }
 
-/// Marks the least scores of rows or groups, which `score(row, scores)` writes a row at a time; nothing of what is wanted of a
-/// whole matrix.
+/// Marks the smallest scores of rows or groups, which `score(row, scores)` writes one row at a time; marks nothing if `wanted` is for
+/// a whole matrix.
 pub fn least_by_row(
     shape: [usize; 2],
     score: impl Fn(usize, &mut [f32]) + Sync,
@@ -68,7 +68,7 @@ pub fn least_by_row(
     }
 }
 
-/// Returns what writes a row of scores, `[rows, columns]`, for those who take scores a row at a time.
+/// Returns a function that writes one row of `scores`, `[rows, columns]`, for functions that take scores one row at a time.
 pub fn rows_of(scores: &[f32], columns: usize) -> impl Fn(usize, &mut [f32]) + Sync {
     move |row, into| {
         into.iter_mut()
@@ -77,9 +77,9 @@ pub fn rows_of(scores: &[f32], columns: usize) -> impl Fn(usize, &mut [f32]) + S
     }
 }
 
-/// Marks the `count(row)` least scores of each row, which `score(row, scores)` writes.
+/// Marks the `count(row)` smallest scores of each row, which `score(row, scores)` writes.
 ///
-/// No more scores exist at a time than each thread works on. A count beyond the columns marks the whole row.
+/// Each thread holds the scores of only one row. A count beyond the columns marks the whole row.
 pub fn least_in_rows(
     shape: [usize; 2],
     score: impl Fn(usize, &mut [f32]) + Sync,
@@ -88,7 +88,7 @@ pub fn least_in_rows(
     row_by_row(shape, score, |row, scores, keys, marks| mark_least(scores, count(row), keys, marks))
 }
 
-/// Marks the `count(width)` least scores of each group of `size` consecutive columns, where `width` is the group's.
+/// Marks the `count(width)` smallest scores of each group of `size` consecutive columns, where `width` is that of the group.
 ///
 /// `score(row, scores)` writes the scores of a row; only the last group of a row may be narrower than `size`.
 pub fn least_in_groups(
@@ -105,7 +105,7 @@ pub fn least_in_groups(
     })
 }
 
-/// Scores each row and has `mark(row, scores, keys, marks)` mark it, where `keys` is room to work in.
+/// Scores each row, and calls `mark(row, scores, keys, marks)` to mark it; `keys` is a buffer.
 fn row_by_row(
     [rows, columns]: [usize; 2],
     score: impl Fn(usize, &mut [f32]) + Sync,
@@ -125,7 +125,7 @@ fn row_by_row(
     marks
 }
 
-/// Marks the `count` least of all scores.
+/// Marks the `count` smallest of all scores.
 pub fn least_of_all(scores: &[f32], count: usize) -> Vec<bool> {
     let mut marks = vec![false; scores.len()];
     let Some(last) = count.min(scores.len()).checked_sub(1) else {
@@ -137,7 +137,7 @@ pub fn least_of_all(scores: &[f32], count: usize) -> Vec<bool> {
         (below, scores.iter().filter(|it| key(**it) == threshold).count())
     });
     let (below, equal): (Vec<usize>, Vec<usize>) = counts.into_iter().unzip();
-    // Of those at the threshold, as many as are still needed, in order.
+    // Of the scores at the threshold, as many as are still needed are taken, in order.
     let mut left = last + 1 - below.iter().sum::<usize>();
     let taken: Vec<usize> = equal
         .into_iter()
@@ -153,8 +153,8 @@ pub fn least_of_all(scores: &[f32], count: usize) -> Vec<bool> {
     marks
 }
 
-/// Marks every score that is no larger than the one at `place`, from 0, of the sorted scores: the published threshold, which
-/// marks at least `place + 1`. A place beyond the last marks all.
+/// Marks every score up to the one at `place`, from 0, of the sorted scores. This is the published threshold, which marks at
+/// least `place + 1` scores. A place beyond the last marks all.
 pub fn up_to_nth(scores: &[f32], place: usize) -> Vec<bool> {
     if place >= scores.len() {
         return vec![true; scores.len()];
@@ -163,7 +163,7 @@ pub fn up_to_nth(scores: &[f32], place: usize) -> Vec<bool> {
     threads::map(scores, |score| *score <= threshold)
 }
 
-/// Returns the score at `place`, from 0, of the sorted scores; of none, NaN.
+/// Returns the score at `place`, from 0, of the sorted scores, or NaN if there are none.
 pub fn nth_least(scores: &[f32], place: usize) -> f32 {
     if scores.len() < LARGE {
         let mut keys: Vec<u32> = scores.iter().map(|it| key(*it)).collect();
@@ -194,7 +194,7 @@ fn count(scores: &[f32], empty: impl Fn() -> Histogram + Sync) -> Histogram {
     })
 }
 
-/// Marks the `count` least scores of a slice; `keys` is room to work in.
+/// Marks the `count` smallest scores of a slice; `keys` is a buffer.
 fn mark_least(scores: &[f32], count: usize, keys: &mut Vec<u32>, marks: &mut [bool]) {
     let Some(last) = count.min(scores.len()).checked_sub(1) else {
         return;
@@ -203,12 +203,12 @@ fn mark_least(scores: &[f32], count: usize, keys: &mut Vec<u32>, marks: &mut [bo
     keys.extend(scores.iter().map(|it| key(*it)));
     let (below, threshold, _) = keys.select_nth_unstable(last);
     let threshold = *threshold;
-    // What selection put before the threshold is below it or equal to it.
+    // The keys before the threshold are below it or equal to it.
     let equal = 1 + below.iter().filter(|key| **key == threshold).count();
     mark_up_to(scores, threshold, equal, marks);
 }
 
-/// Marks the `count` least scores of a small group.
+/// Marks the `count` smallest scores of a group, without branches if the group is small.
 pub fn mark_least_of_group(scores: &[f32], count: usize, keys: &mut Vec<u32>, marks: &mut [bool]) {
     if scores.len() > SMALL_GROUP {
         return mark_least(scores, count, keys, marks);
@@ -223,7 +223,7 @@ pub fn mark_least_of_group(scores: &[f32], count: usize, keys: &mut Vec<u32>, ma
 
 /// Marks the keys below the threshold, and the first `left` of those at it.
 fn mark_up_to(scores: &[f32], threshold: u32, left: usize, marks: &mut [bool]) {
-    // Marking all at the threshold needs no order, so many are done at a time; then the last marks too many go.
+    // Marking all scores at the threshold needs no order, so it vectorises; then the last surplus marks are removed.
     let mut at_threshold = 0;
     for (mark, score) in marks.iter_mut().zip(scores) {
         let key = key(*score);

@@ -1,8 +1,8 @@
 //! Operators on whole matrices: spectra, determinants, correlations.
 //!
-//! Singular values are the roots of the eigenvalues of the smaller Gram matrix, in f64: their squares are exact to about
-//! 1e-16 of the greatest, well below the tolerance at which `matrix_rank` and `logdet` cut.
-//! faer computes on the calling thread, so that its sums do not depend on the number of threads; linears run side by side
+//! Singular values are the square roots of the eigenvalues of the smaller Gram matrix, in f64: their squares are exact to about
+//! 1e-16 of the largest, well below the tolerance of `matrix_rank` and `logdet`.
+//! faer computes on the calling thread, so that its sums do not depend on the number of threads; linears run in parallel
 //! instead.
 
 use faer::diag::Diag;
@@ -14,7 +14,7 @@ use faer::{Accum, Mat, MatRef, Par, Spec};
 
 use crate::lang::ops::{MatrixReduction, ParameterValue};
 
-/// How faer computes.
+/// The parallelism of faer: none.
 const ONE_THREAD: Par = Par::Seq;
 
 /// Returns a matrix operator's value on one matrix, `[rows, columns]`; `None` when its spectrum cannot be computed.
@@ -28,7 +28,7 @@ pub fn value(
     if values.is_empty() {
         return Some(f64::NAN);
     }
-    // What is made of the squared singular values, ascending, and the greatest of them.
+    // Applies `of` to the squared singular values, in ascending order, and the largest of them.
     let of_spectrum = |of: &dyn Fn(&[f64], f64) -> f64| {
         if values.iter().any(|x| !x.is_finite()) {
             return Some(f64::NAN);
@@ -65,12 +65,12 @@ pub fn value(
     }
 }
 
-/// Returns the singular values above a tolerance, of their squares.
+/// Returns the singular values above a tolerance, from their squares.
 fn above(eigenvalues: &[f64], tolerance: f64) -> impl Iterator<Item = f64> {
     eigenvalues.iter().map(|value| value.sqrt()).filter(move |value| *value > tolerance)
 }
 
-/// Returns the squares of a matrix's singular values, ascending; `None` when they do not converge.
+/// Returns the squares of a matrix's singular values in ascending order; `None` when they do not converge.
 pub fn squared_singular_values(values: &[f32], rows: usize, columns: usize) -> Option<Vec<f64>> {
     let doubles: Vec<f64> = values.iter().map(|x| f64::from(*x)).collect();
     let matrix = MatRef::from_row_major_slice(&doubles, rows, columns);
@@ -97,7 +97,7 @@ pub fn squared_singular_values(values: &[f32], rows: usize, columns: usize) -> O
     Some(eigenvalues)
 }
 
-/// Returns the eigenvalues of a symmetric matrix, of which the lower triangle is read; `None` when they do not converge.
+/// Returns the eigenvalues of a symmetric matrix, from its lower triangle; `None` when they do not converge.
 fn eigenvalues(matrix: MatRef<'_, f64>) -> Option<Vec<f64>> {
     let side = matrix.nrows();
     let scratch = self_adjoint_evd_scratch::<f64>(side, ComputeEigenvectors::No, ONE_THREAD, Spec::default());
@@ -127,7 +127,7 @@ fn alpha_mid(eigenvalues: &[f64]) -> f64 {
 
 /// Returns the exponent of the best fit among tails that begin near the peak of the logarithms' histogram.
 ///
-/// The released code compares eigenvalues with the logarithm of the lower limit, and so knows none.
+/// The released code compares eigenvalues with the logarithm of the lower limit, and so has no effective lower limit.
 fn alpha_peak(eigenvalues: &[f64], as_coded: bool) -> f64 {
     /// How many bins the histogram has.
     const BINS: usize = 100;
@@ -211,6 +211,6 @@ fn determinant(values: &[f32], rows: usize, columns: usize) -> f64 {
     for index in 0..rows {
         product *= factors[(index, index)];
     }
-    // Each exchange of two rows turns the sign.
+    // Each exchange of two rows changes the sign.
     if info.transposition_count % 2 == 0 { product } else { -product }
 }

@@ -1,31 +1,31 @@
-//! Tallies: what is added up over values as they come by, and what reductions make of it.
+//! Tallies: sums over a stream of values, from which reductions are computed.
 //!
-//! Several reductions can be made of one tally: the mean and the sum, the variance and its root. Which tally a reduction
-//! takes never depends on what else is computed, so a script has the same digits alone and among others.
+//! Several reductions can use one tally: the mean and the sum, the variance and its root. The tally of a reduction never depends
+//! on what else is computed, so a script has the same digits alone and among others.
 
 use super::reduction::{Aggregate, Reduced};
 use super::vector::{self, Kernel, Moments, Unary};
 use crate::lang::ops::Elementwise;
 
-/// The least probability that torch's entropy takes the logarithm of: 2^-23.
+/// The smallest probability whose logarithm torch's entropy takes: 2^-23.
 const LEAST_PROBABILITY: f64 = f32::EPSILON as f64;
 
-/// What is added up.
+/// What a tally adds up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tally {
     /// The values, or a function of them that need not be stored.
     Sum(Option<Unary>),
     /// The first two powers of the distance from a centre.
     Moments,
-    /// The first four.
+    /// The first four powers.
     HighMoments,
-    /// The least and the greatest value.
+    /// The smallest and the largest value.
     Extremes,
     /// x ln x.
     Entropy,
-    /// What is not negative.
+    /// The values that are not negative.
     NotNegative,
-    /// p ln p of what is not negative, clamped as torch does.
+    /// p ln p of the values that are not negative, clamped as in torch.
     Probabilities,
     /// The factors of a product, as logarithms and signs.
     Factors,
@@ -43,17 +43,17 @@ pub enum OrderStatistic {
 }
 
 impl Aggregate {
-    /// Returns whether all of a unit's values must be at hand at once.
+    /// Returns whether the reduction needs all of a unit's values at once.
     pub const fn needs_all_values(self) -> bool {
         Tally::of(self).is_err()
     }
 }
 
 impl Tally {
-    /// Returns the tally that a reduction is made of.
+    /// Returns the tally that a reduction is computed from.
     ///
     /// # Errors
-    /// Returns the order statistic that the reduction is instead, which needs all values at once.
+    /// Returns the order statistic if the reduction is one, which needs all values at once.
     pub const fn of(reduction: Aggregate) -> Result<Self, OrderStatistic> {
         Ok(match reduction {
             Aggregate::Mean | Aggregate::Sum => Self::Sum(None),
@@ -77,7 +77,7 @@ impl Tally {
         })
     }
 
-    /// Returns the tally that gives over x what this one gives over `op` of x, so that `op`'s values need not be stored.
+    /// Returns the tally of x that equals this tally of `op` of x, so that the values of `op` need not be stored.
     pub fn through(self, op: Elementwise) -> Option<Self> {
         let (Self::Sum(function), Kernel::Unary(op)) = (self, Kernel::of(op)) else { return None };
         Some(Self::Sum(Some(match (function, op) {
@@ -94,26 +94,26 @@ impl Tally {
     }
 }
 
-/// What a tally has added up so far.
+/// The sums of a tally so far.
 #[derive(Clone, Copy, Debug)]
 pub struct Collected {
     tally: Tally,
-    /// About which value powers are taken.
+    /// The value about which powers are taken.
     centre: f64,
     count: u64,
-    /// Sums of powers; of other tallies, the first is the sum.
+    /// Sums of powers; in other tallies, the first is the sum.
     sums: Moments,
     least: f32,
     greatest: f32,
     /// How many factors are negative, and how many are 0.
     negatives: u64,
     zeros: u64,
-    /// The magnitudes of a sample of the terms: their sum, and how many.
+    /// The magnitudes of a sample of the terms: their sum and their number.
     sample: (f64, u64),
 }
 
 impl Collected {
-    /// Returns a collection of nothing, with powers about `centre`.
+    /// Returns an empty collection, with powers about `centre`.
     pub fn new(tally: Tally, centre: f64) -> Self {
         Self {
             tally,
@@ -153,7 +153,7 @@ impl Collected {
             Tally::Probabilities => {
                 for p in x.iter().filter(|x| **x >= 0.0).map(|x| f64::from(*x)) {
                     self.sums.first -= p * p.clamp(LEAST_PROBABILITY, 1.0 - LEAST_PROBABILITY).ln();
-                    // A positive count says that there was one.
+                    // A positive count says that there was a value.
                     self.zeros += 1;
                 }
             }
@@ -167,8 +167,7 @@ impl Collected {
         }
     }
 
-    /// Adds the magnitudes of values that stand for many: how large the terms of a sum are decides how much rounding
-    /// moves it.
+    /// Adds the magnitudes of a sample of the values: the size of the terms of a sum decides how much rounding moves it.
     pub fn add_sample(&mut self, x: &[f32]) {
         let Tally::Sum(function) = self.tally else { return };
         let mut terms = [0.0; 256];
@@ -183,7 +182,8 @@ impl Collected {
         }
     }
 
-    /// Returns what was collected elsewhere: how many values, and the tally's numbers in the order in which kernels write them.
+    /// Returns a collection from another device: the number of values, and the tally's numbers in the order in which kernels write
+    /// them.
     pub fn of_numbers(tally: Tally, centre: f64, count: u64, numbers: &[f64]) -> Self {
         let at = |place: usize| numbers.get(place).copied().unwrap_or(0.0);
         let mut collected = Self { count, ..Self::new(tally, centre) };
@@ -201,14 +201,14 @@ impl Collected {
         collected
     }
 
-    /// Says how large the terms of a sample are in all, and how many they are.
+    /// Sets the sum of the magnitudes of a sample of the terms, and their number.
     pub fn set_sample(&mut self, size: f64, count: u64) {
         if matches!(self.tally, Tally::Sum(_)) {
             self.sample = (size, count);
         }
     }
 
-    /// Adds what another has collected for the same tally, about the same centre.
+    /// Adds another collection of the same tally, about the same centre.
     pub fn merge(&mut self, other: &Self) {
         self.count += other.count;
         self.sums.merge(&other.sums);
@@ -228,20 +228,20 @@ impl Collected {
         }
     }
 
-    /// Returns the value of a reduction that this tally is for.
+    /// Returns the value of a reduction that uses this tally.
     pub fn finish(&self, reduction: Aggregate) -> Reduced {
         let n = self.count as f64;
         let sum = self.sums.first;
         let variance = self.variance();
         let sample_variance = if self.count < 2 { f64::NAN } else { variance * n / (n - 1.0) };
-        // No mean magnitude is less than the mean's own, whatever the sample says.
+        // A mean magnitude is at least the magnitude of the mean, whatever the sample says.
         let sampled = if self.sample.1 == 0 { 0.0 } else { self.sample.0 / self.sample.1 as f64 };
         let typical = sampled.max((sum / n).abs());
         let (value, magnitude) = match reduction {
             Aggregate::Mean => (sum / n, typical),
             Aggregate::Sum => (sum, typical * n),
             Aggregate::Variance => (variance, variance),
-            // A root moves by half of what is under it.
+            // The relative error of a square root is half of that of its operand.
             Aggregate::StandardDeviation => (variance.sqrt(), variance.sqrt() / 2.0),
             Aggregate::SampleVariance => (sample_variance, sample_variance),
             Aggregate::NormalisingDeviation if self.count < 2 => (0.0, 0.0),
@@ -274,7 +274,7 @@ impl Collected {
         let n = self.count as f64;
         let offset = self.sums.first / n;
         let variance = self.sums.second / n - offset * offset;
-        // Rounding can leave a little less than nothing; a NaN stays.
+        // Rounding can make it slightly negative; a NaN stays NaN.
         if variance < 0.0 { 0.0 } else { variance }
     }
 
@@ -292,7 +292,7 @@ impl Collected {
         fourth / n / variance / variance
     }
 
-    /// Returns the n-th root of the product as f32 has it: 0 below its range and infinite above.
+    /// Returns the n-th root of the product as in f32: 0 below its range and infinite above.
     fn product(&self, n: f64) -> Reduced {
         let logarithm = self.sums.first;
         let exact = (logarithm / n).exp2();
@@ -305,7 +305,7 @@ impl Collected {
         } else {
             exact
         };
-        // One sign more turns the product round, and one factor less may bring it back into range.
+        // One more negative factor changes the sign of the product, and one factor less may bring it back into range.
         let alternative =
             if self.negatives > 0 && !value.is_nan() && value != 0.0 { f64::NAN } else { exact };
         Reduced { value, magnitude: exact, alternative: Some(alternative) }

@@ -1,13 +1,13 @@
-//! The range of many values without their ends, so that a few strange ones rule nothing.
+//! The range of many values without their ends, so that a few outliers have no effect.
 
-/// Which share of a group's values is left out at each end: one in so many, and at least one.
+/// The share of a group's values that is left out at each end: one in this many, rounded up.
 const LEFT_OUT: usize = 100;
 
-/// Returns the least and the greatest of the values of all groups, each group without the hundredth of its values at either end,
-/// rounded up; `None` without a value.
+/// Returns the smallest and the largest value of all groups, leaving out a hundredth of each group's values at either end, rounded up;
+/// `None` without a value.
 ///
-/// A group of one or two values is taken whole. Groups of equal values give the range of these values; one strange value
-/// in a group of three or more changes nothing.
+/// A group of one or two values is taken whole. Groups of equal values give the range of these values; one outlier in a group of
+/// three or more has no effect.
 pub fn range<'a>(groups: impl Iterator<Item = &'a [f64]>) -> Option<(f64, f64)> {
     let mut range: Option<(f64, f64)> = None;
     for group in groups {
@@ -16,7 +16,7 @@ pub fn range<'a>(groups: impl Iterator<Item = &'a [f64]>) -> Option<(f64, f64)> 
         let mut values = group.to_vec();
         let (_, least, above) = values.select_nth_unstable_by(out, f64::total_cmp);
         let least = *least;
-        // Counted from the end of what lies above the least.
+        // Counted from the end of the values above the smallest.
         let greatest = match above.len().checked_sub(1 + out) {
             Some(place) => *above.select_nth_unstable_by(place, f64::total_cmp).1,
             None => least,

@@ -1,11 +1,11 @@
-//! Numbers by the chunk: what the matrix stage does on a processor, vectorised.
+//! Vectorised computations on chunks of numbers, for the matrix stage on a processor.
 //!
-//! Everything here works on slices that fit in the first cache (typically 1024 numbers), allocates nothing unless it says
-//! so, and computes the operators as [`scalar`](crate::lang::scalar) defines them for every input.
-//! Not-a-number is never absorbed: a NaN that goes in comes out, so that what went wrong can be reported where it did.
+//! All functions work on slices that fit in the first cache (typically 1024 numbers), allocate nothing unless their
+//! documentation says so, and compute the operators as [`scalar`](crate::lang::scalar) defines them for every input.
+//! A NaN among the operands gives NaN, so that an error is reported where it first occurs.
 //!
 //! Each kernel is written once, as branch-free code for one number, and compiled twice: for any processor, and with
-//! AVX2, FMA and F16C, chosen at run time (`dispatch`). The two may differ in the last bit. Sums run in a fixed number of
+//! AVX2, FMA and F16C, chosen at run time (`dispatch`). The two may differ in the last bit. Sums use a fixed number of
 //! lanes, combined in a fixed order, so a result depends neither on the width of the vectors nor on the number of threads.
 
 mod accumulate;

@@ -1,4 +1,4 @@
-//! Calls: which argument is which operand or parameter.
+//! Checks calls: which argument is which operand or parameter.
 
 use super::checker::{Checker, OperandPlace, Piped, not_a_word};
 use super::similar::similar;
@@ -13,25 +13,25 @@ use crate::types::Type;
 /// A call as it is written.
 struct Call<'a> {
     op: Op,
-    /// Where its name stands, and where all of it does.
+    /// The span of its name, and that of the whole call.
     name: Span,
     span: Span,
-    /// Where what a pipeline brings in stands.
+    /// The span of the piped value.
     input: Option<Span>,
     arguments: &'a [Argument],
 }
 
-/// What a call's arguments have given so far.
+/// The operands and parameters that a call's arguments have set so far.
 struct Given {
     operands: Vec<Option<Expr>>,
-    /// For each parameter, what sets it.
+    /// For each parameter, the argument that sets it.
     parameters: Vec<Option<Set>>,
     /// The parameter that the next argument without a name sets.
     next_parameter: usize,
     named: bool,
-    /// Whether all that was given has a value.
+    /// Whether every argument so far has a value.
     complete: bool,
-    /// Once an argument has not found its place, what seems to be missing may be what was meant by it.
+    /// Whether an argument has no place: an operand that seems to be missing may be this one.
     misplaced: bool,
 }
 
@@ -44,12 +44,12 @@ struct Set {
 }
 
 impl Call<'_> {
-    /// Returns the number of operands that a pipeline brings in.
+    /// Returns the number of piped operands: 0 or 1.
     fn piped(&self) -> usize {
         usize::from(self.input.is_some())
     }
 
-    /// Returns where the operand of an index stands.
+    /// Returns where the operand at an index stands.
     fn place(&self, index: usize) -> OperandPlace {
         match (self.input, index.checked_sub(self.piped())) {
             (Some(input), None) => OperandPlace::Input(input),
@@ -62,7 +62,7 @@ impl Call<'_> {
 }
 
 impl Checker {
-    /// Checks `name(arguments)`, with a first operand that a pipeline brings in.
+    /// Checks `name(arguments)`, with the piped value, if any, as its first operand.
     pub(super) fn call(
         &mut self,
         name: &Name,
@@ -96,7 +96,7 @@ impl Checker {
         if given.misplaced { None } else { self.called(&call, given) }
     }
 
-    /// Finds the place of an argument; `None` when there is none, so that what follows need not be looked at.
+    /// Finds the place of an argument; `None` when there are too many, so that the rest need not be checked.
     fn argument(&mut self, call: &Call<'_>, argument: &Argument, given: &mut Given) -> Option<()> {
         let row = call.op.info();
         if let Some(name) = &argument.name {
@@ -124,7 +124,7 @@ impl Checker {
         Some(())
     }
 
-    /// Returns the call whose arguments all have their places.
+    /// Returns the call, once all of its arguments have their places.
     fn called(&mut self, call: &Call<'_>, given: Given) -> Option<Expr> {
         let op = call.op;
         let row = op.info();
@@ -258,7 +258,7 @@ impl Checker {
     }
 }
 
-/// Returns whether no number among parameters is greater than the next.
+/// Returns whether the numbers among parameters are in ascending order.
 fn are_ascending(parameters: &[ParameterValue]) -> bool {
     let numbers: Vec<f64> = parameters.iter().filter_map(|parameter| parameter.number()).collect();
     numbers.is_sorted()

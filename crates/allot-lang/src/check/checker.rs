@@ -1,4 +1,4 @@
-//! What a check keeps while it goes through a script, and how it reports.
+//! The state of a check, and how it reports problems.
 
 use super::scope::Scope;
 use crate::problem::Problem;
@@ -7,10 +7,10 @@ use crate::span::Span;
 use crate::syntax::{Node, NodeKind, StatementKind, Tree};
 use crate::types::UnitKind;
 
-/// How many problems are listed of one script.
+/// How many problems of one script are listed.
 pub const MAX_PROBLEMS: usize = 100;
 
-/// What a check takes for granted.
+/// Settings of a check.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CheckOptions {
     /// The allocation unit that overrides the script's.
@@ -19,11 +19,11 @@ pub struct CheckOptions {
 
 pub(super) struct Checker {
     pub(super) unit: Option<UnitKind>,
-    /// Whether the script names a unit that cannot be made out.
+    /// Whether the script has a `unit` statement without a valid unit.
     pub(super) unit_in_doubt: bool,
     pub(super) scope: Scope,
     pub(super) in_metric: bool,
-    /// How many operators the bindings that were used so far add up to.
+    /// The sum of the sizes of the bindings used so far, each counted at every use.
     pub(super) written_out: usize,
     pub(super) problems: Vec<Problem>,
 }
@@ -55,7 +55,7 @@ impl Checker {
         None
     }
 
-    /// Reports what, once said, would be said again at every further step.
+    /// Reports a problem that would occur again at every further step, unless one of its kind has been reported.
     pub(super) fn report_once<T>(&mut self, problem: Problem) -> Option<T> {
         let kind = std::mem::discriminant(&problem);
         if self.problems.iter().all(|reported| std::mem::discriminant(reported) != kind) {
@@ -64,7 +64,7 @@ impl Checker {
         None
     }
 
-    /// Returns whether there is so much to say already that the rest, from `span` on, is not looked at.
+    /// Returns whether the limit of problems is reached, so that the rest of the script, from `span`, is not checked.
     pub(super) fn is_full(&mut self, span: Span) -> bool {
         let full = self.problems.len() >= MAX_PROBLEMS;
         if full {
@@ -82,7 +82,7 @@ pub(super) enum OperandPlace {
     Input(Span),
 }
 
-/// What a pipeline brings in as the first operand.
+/// The piped value that is a call's first operand.
 pub(super) struct Piped {
     /// Its value; `None` when it has an error.
     pub(super) value: Option<Expr>,
@@ -90,7 +90,7 @@ pub(super) struct Piped {
     pub(super) span: Span,
 }
 
-/// Returns what a value is that should be one of some words.
+/// Describes a value that should be a word.
 pub(super) fn not_a_word(node: &Node) -> String {
     match &node.kind {
         NodeKind::Name(name) => format!("`{name}`"),

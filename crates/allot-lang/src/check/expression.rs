@@ -1,4 +1,4 @@
-//! Expressions: names, operators, pipelines.
+//! Checks expressions: names, operators, pipelines.
 
 use super::checker::{Checker, OperandPlace, Piped};
 use super::similar::similar;
@@ -9,7 +9,7 @@ use crate::span::Span;
 use crate::syntax::{self, Node, NodeKind, Stage, StageKind};
 use crate::types::{Type, UnitKind};
 
-/// How many of a script's own names one that is unknown is compared with, the last ones.
+/// How many of the script's last bindings an unknown name is compared with.
 const MOST_COMPARED: usize = 1000;
 
 impl Checker {
@@ -59,7 +59,7 @@ impl Checker {
         value
     }
 
-    /// Checks a stage on what comes in; `next` is the operator of the stage after it.
+    /// Checks a stage with its input; `next` is the operator of the stage after it.
     fn stage(
         &mut self,
         stage: &Stage,
@@ -123,7 +123,7 @@ impl Checker {
         self.build(op, Vec::new(), Vec::new(), span, span, |_| OperandPlace::Argument(span))
     }
 
-    /// Returns the names of values like one that is unknown; of operators, when no value is like it.
+    /// Returns the names of values similar to an unknown one, or of operators if no value is similar.
     fn similar_values(&self, name: &str) -> Vec<String> {
         let values = CATALOGUE.iter().filter(|row| row.op.is_terminal());
         let bindings = self.scope.bindings().iter().rev().take(MOST_COMPARED);
@@ -135,9 +135,9 @@ impl Checker {
         }
     }
 
-    /// Builds a call whose arguments are all there, and reports an operand whose type does not fit.
+    /// Builds a call with all of its arguments, and reports an operand whose type does not fit.
     ///
-    /// `place` says where the operand of an index is to be labelled.
+    /// `place` returns where the label for the operand at an index belongs.
     pub(super) fn build(
         &mut self,
         op: Op,

@@ -1,4 +1,4 @@
-//! Typed holes: what fits where a script says `?`.
+//! Typed holes: finds what fits in place of `?`.
 
 use super::checker::Checker;
 use crate::ops::{CATALOGUE, Class, Need, Op, Operator};
@@ -6,7 +6,7 @@ use crate::problem::{Fit, Problem, ValuePlace, Wanted};
 use crate::span::Span;
 use crate::types::{Type, UnitKind};
 
-/// How many of a script's own names are listed, the last ones.
+/// How many of the script's last bindings are listed.
 const MOST_BINDINGS: usize = 20;
 
 impl Checker {
@@ -31,11 +31,11 @@ impl Checker {
         self.report(Problem::Hole { span, wanted: Wanted::Value { place, types }, fits })
     }
 
-    /// Reports a hole that stands for a stage, given what comes in and the operator that takes what goes out.
+    /// Reports a hole that stands for a stage, given the type of its input and the operator of the next stage.
     pub(super) fn hole_as_stage<T>(&mut self, span: Span, input: Type, next: Option<Op>) -> Option<T> {
         let leads_on = |row: &Operator| {
             let Some(next) = next else { return true };
-            // An elementwise stage can widen what comes in.
+            // An elementwise stage can widen its input.
             let widens = row.class == Class::Elementwise && row.operands.len() > 1;
             let shapes = |out: &Type| input.join(*out) == Some(*out) && self.accepted(next).contains(out);
             match row.op.result_type(&vec![input; row.operands.len()], None) {
@@ -51,12 +51,12 @@ impl Checker {
         self.report(Problem::Hole { span, wanted: Wanted::Stage { input, next }, fits })
     }
 
-    /// Returns the types that an operator takes where the checker stands.
+    /// Returns the types that an operator takes with the script's units.
     pub(super) fn accepted(&self, op: Op) -> &'static [Type] {
         op.accepts_under(self.unit.unwrap_or_default())
     }
 
-    /// Returns the operators that are offered where the checker stands.
+    /// Returns the operators that may be used at the current place of the script.
     fn offered(&self) -> impl Iterator<Item = &'static Operator> + use<> {
         let projection = self.unit.is_some_and(UnitKind::is_within_blocks);
         let in_metric = self.in_metric;

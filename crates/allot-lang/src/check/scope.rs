@@ -16,13 +16,13 @@ pub(super) struct Binding {
     pub(super) used: bool,
 }
 
-/// The bindings so far, and what is known of the rest.
+/// The bindings so far, and the places of those further down.
 pub(super) struct Scope {
     bindings: Vec<Binding>,
     places: HashMap<String, usize>,
-    /// Names of which an error is already reported, so that nothing more is said of them.
+    /// Names with a reported error, about which no further error is reported.
     silent: HashSet<String>,
-    /// Where each name is bound first, further down included.
+    /// Where each name is bound first, anywhere in the script.
     anywhere: HashMap<String, Span>,
 }
 
@@ -44,19 +44,19 @@ impl Scope {
         self.bindings.push(Binding { name: name.to_owned(), span, value, used });
     }
 
-    /// Returns the binding of a name, which this does not count as a use.
+    /// Returns the binding of a name, without counting a use.
     pub(super) fn get(&self, name: &str) -> Option<&Binding> {
         self.bindings.get(*self.places.get(name)?)
     }
 
-    /// Returns the binding of a name, and counts that as a use.
+    /// Returns the binding of a name, and counts a use.
     pub(super) fn use_of(&mut self, name: &str) -> Option<&Binding> {
         let binding = self.bindings.get_mut(*self.places.get(name)?)?;
         binding.used = true;
         Some(binding)
     }
 
-    /// Says nothing more of a name.
+    /// Reports no further errors about a name.
     pub(super) fn silence(&mut self, name: &str) {
         self.silent.insert(name.to_owned());
     }
@@ -65,7 +65,7 @@ impl Scope {
         self.silent.contains(name)
     }
 
-    /// Returns where a name is bound that is not bound yet.
+    /// Returns where a name that is not bound yet is bound further down.
     pub(super) fn below(&self, name: &str) -> Option<Span> {
         self.anywhere.get(name).copied()
     }
@@ -75,7 +75,7 @@ impl Scope {
         &self.bindings
     }
 
-    /// Returns the last bindings that have a value, in the order of the script, at most `most`.
+    /// Returns up to `most` of the last bindings that have a value, in the order of the script.
     pub(super) fn last(&self, most: usize) -> Vec<(&str, Type)> {
         let valued = |binding: &Binding| binding.value.as_ref().map(Expr::ty);
         let mut last: Vec<(&str, Type)> = self

@@ -1,4 +1,4 @@
-//! Statements, and what holds of a script as a whole.
+//! Checks statements, and the script as a whole.
 
 use super::checker::{Checker, MAX_PROBLEMS, not_a_word};
 use super::similar::similar;
@@ -36,7 +36,7 @@ impl Checker {
                 }
                 StatementKind::Let { name, value } => self.bind(name, value),
                 StatementKind::Value(node) => match statements.get(index + 1) {
-                    // Among statements that do not parse, what was meant to come last cannot be told.
+                    // If some statements do not parse, it is unknown which one should be last.
                     _ if !parsed => {
                         self.expr(node);
                     }

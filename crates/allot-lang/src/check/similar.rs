@@ -1,13 +1,13 @@
-//! "Did you mean": names like one that nothing has.
+//! Suggestions for an unknown name ("did you mean").
 
-/// How alike two names must be to be mentioned, from 0 to 1 (equal).
+/// The similarity above which a name is suggested, from 0 to 1 (equal).
 const LEAST: f64 = 0.8;
-/// How much less alike than the most similar name another may be to be mentioned beside it.
+/// How far the similarity of another suggestion may be below that of the best one.
 const MARGIN: f64 = 0.06;
-/// The longest name that is compared, in bytes: nobody mistypes a longer one.
+/// The longest name that is compared, in bytes; longer ones are not typing mistakes.
 const LONGEST: usize = 64;
 
-/// What other languages and papers call some operators.
+/// Names that other languages and papers use for some operators.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("average", "mean"),
     ("avg", "mean"),
@@ -31,7 +31,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("x_norm", "input_norm"),
 ];
 
-/// Returns the candidates most like `name`, at most three, the most similar first.
+/// Returns up to three candidates that are similar to `name`, the most similar first.
 pub fn similar<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Vec<String> {
     if name.len() > LONGEST {
         return Vec::new();
@@ -68,7 +68,7 @@ mod tests {
     fn names_from_elsewhere_lead_to_operators() {
         for (other, here) in ELSEWHERE {
             assert!(Op::find(other).is_none(), "{other} is an operator of its own");
-            assert!(Op::find(here).is_some(), "{here} is no operator");
+            assert!(Op::find(here).is_some(), "{here} is not an operator");
         }
     }
 }

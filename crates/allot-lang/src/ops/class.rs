@@ -1,4 +1,4 @@
-//! How operators act on types, and what they need where they stand.
+//! How operators act on types, and conditions on where they may be used.
 
 use crate::types::Type;
 
@@ -7,7 +7,7 @@ use crate::types::Type;
 pub enum Class {
     /// A leaf of the given type.
     Terminal(Type),
-    /// Any shapes to the smallest one that they all broadcast to.
+    /// Operands of any shapes to the smallest shape that all of them broadcast to.
     Elementwise,
     /// A `Layer`, `Input`, `Output` or `Matrix` to itself.
     Normaliser,
@@ -17,7 +17,7 @@ pub enum Class {
     MatrixReduction,
     /// A `Layer` to a `Layer`, across the units.
     Layerwise,
-    /// An importance, or nothing, to a `Sparsity`. One that takes a `Layer` takes an `Output` too, where rows are units.
+    /// An importance, or no operand, to a `Sparsity`. An allocator of a `Layer` also takes an `Output` where rows are units.
     Allocator(Option<Type>),
 }
 
@@ -36,14 +36,14 @@ impl Class {
     }
 }
 
-/// What an operator needs where it stands, besides operands whose types fit.
+/// A condition on where an operator may be used, besides the types of its operands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
-    /// Units that are projections.
+    /// The units must be projections or rows.
     Projections,
-    /// A metric that is complete, so no metric can use it.
+    /// The metric must be complete, so the metric itself cannot use it.
     Metric,
-    /// Parameters in ascending order.
+    /// The parameters must be in ascending order.
     Ascending,
 }
 
@@ -56,6 +56,6 @@ pub enum DsaStage {
     Reduce,
     /// Acts on a unit's number.
     Transform,
-    /// Acts on the units' numbers last.
+    /// Acts on the units' numbers at the end.
     PostProcess,
 }

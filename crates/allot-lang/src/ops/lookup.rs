@@ -1,4 +1,4 @@
-//! Operators by what scripts call them.
+//! Finds operators by their names and symbols in scripts.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -13,7 +13,7 @@ use super::notation::Notation;
 use crate::word::UnknownWord;
 
 impl Op {
-    /// The terminals that stand for statistics: a calibration pass has to have collected them.
+    /// The terminals for statistics, which a calibration pass must collect first.
     pub const COLLECTED: [Self; 6] = [
         Self::InputNorm,
         Self::HessianDiagonal,
@@ -43,7 +43,7 @@ impl Op {
             .map(|row| row.op)
     }
 
-    /// Returns whether the operator needs `need` where it stands.
+    /// Returns whether the condition `need` applies to the operator.
     pub fn needs(self, need: Need) -> bool {
         self.info().needs.contains(&need)
     }
@@ -107,10 +107,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_stand_in_the_order_of_the_operators() {
+    fn rows_are_in_the_order_of_the_operators() {
         for row in CATALOGUE {
             assert_eq!(std::ptr::from_ref(row.op.info()), std::ptr::from_ref(row), "{}", row.name);
-            assert_eq!(Op::find(row.name), Some(row.op), "{}: two rows of one name", row.name);
+            assert_eq!(Op::find(row.name), Some(row.op), "{}: two rows have this name", row.name);
         }
     }
 

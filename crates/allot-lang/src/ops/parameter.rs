@@ -1,4 +1,4 @@
-//! Parameters of operators: what they are called, which values they take.
+//! Parameters of operators: their names and the values they take.
 
 use std::fmt;
 
@@ -11,9 +11,9 @@ pub struct Parameter {
     pub name: &'static str,
     /// Which values it takes.
     pub domain: Domain,
-    /// Its value when the script is silent; without one it must be given.
+    /// Its value when the script does not set it; a parameter without a default must be set.
     pub default: Option<ParameterValue>,
-    /// One line that says what it sets.
+    /// One-line description of what it sets.
     pub summary: &'static str,
 }
 

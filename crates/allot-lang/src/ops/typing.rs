@@ -60,8 +60,8 @@ impl Op {
         }
     }
 
-    /// Returns whether an operand of type `found`, which the operator [accepts](Op::accepts), needs rows as units: an allocator
-    /// of one value for each output channel does.
+    /// Returns whether an operand of type `found`, which the operator [accepts](Op::accepts), requires rows as units: this holds
+    /// for an `Output` operand of an allocator.
     pub fn needs_rows(self, found: Type) -> bool {
         matches!(self.info().class, Class::Allocator(_)) && found == Type::Output
     }

@@ -1,11 +1,11 @@
-//! Changes that certainly mend a problem: the script then says what was written, in the language's own spelling.
+//! Edits that certainly fix a problem, because they only replace a spelling by the language's own.
 
 use super::Problem;
 use crate::edit::Edit;
 use crate::ops::Op;
 
 impl Problem {
-    /// Returns the change that mends the problem, where there is one that cannot be wrong. A name that is merely like another is not
+    /// Returns the edit that fixes the problem, if there is one that cannot be wrong. A name that is only similar to another is not
     /// certain; the same name in capitals is.
     pub fn edit(&self) -> Option<Edit> {
         let (span, text) = match self {
@@ -22,7 +22,7 @@ impl Problem {
     }
 }
 
-/// Returns what the language writes for a character of other alphabets that can mean one thing only.
+/// Returns the language's spelling of a foreign character that can mean only one thing.
 const fn character_of(character: char) -> Option<&'static str> {
     Some(match character {
         '×' | '·' | '⋅' | '∗' => "*",
@@ -37,7 +37,7 @@ const fn character_of(character: char) -> Option<&'static str> {
     })
 }
 
-/// Returns a number that lacks a digit before or behind its point.
+/// Corrects a number that lacks a digit before or after its point.
 fn number_of(text: &str) -> Option<String> {
     let digits = text.trim_matches('.');
     let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
@@ -54,7 +54,7 @@ mod tests {
     use crate::check::{CheckOptions, check};
     use crate::edit::apply;
 
-    /// Mends a script until nothing certain is left to do.
+    /// Applies edits to a script until none is left.
     fn mended(source: &str) -> String {
         let mut text = source.to_owned();
         for _ in 0..10 {
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_certain_is_mended() {
+    fn certain_edits_fix_the_script() {
         for (written, meant) in [
             ("mean(score ** 2) |> scale", "mean(score ^ 2) |> scale"),
             ("mean(score × .5) |> scale", "mean(score * 0.5) |> scale"),
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_mean_something_else_stays() {
+    fn ambiguous_mistakes_get_no_edit() {
         for written in
             ["mean(scor) |> scale", "mean(score == 1) |> scale", "mean(2x) |> scale", "mean(score |> scale"]
         {

@@ -15,7 +15,7 @@ pub enum Wanted {
     },
     /// A stage of a pipeline.
     Stage {
-        /// The type of what comes in.
+        /// The type of the stage's input.
         input: Type,
         /// The operator of the stage after it.
         next: Option<Op>,
@@ -29,7 +29,7 @@ pub enum Wanted {
     },
 }
 
-/// Where a value stands that a hole stands for.
+/// The place of a hole that stands for a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ValuePlace {
     /// In an expression.
@@ -49,7 +49,7 @@ pub enum ValuePlace {
     Input(Op),
 }
 
-/// Something that fits where a hole stands.
+/// Something that fits into a hole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fit {
     /// A name that the script binds.

@@ -1,4 +1,4 @@
-//! The grammar's pairs to the tree.
+//! Builds the syntax tree from the grammar's pairs.
 
 use pest::iterators::Pair;
 
@@ -18,7 +18,7 @@ pub(super) struct Builder {
 }
 
 impl Builder {
-    /// Returns where a pair stands, without the spaces and comments that pest takes in while it looks for more.
+    /// Returns the span of a pair, without the spaces and comments that pest includes at its end.
     fn span(&self, pair: &Pair<'_, Rule>) -> Span {
         let start = self.offset + pair.as_span().start();
         Span::new(start, start + recover::trimmed(pair.as_str()).len())
@@ -28,7 +28,7 @@ impl Builder {
         Name { text: pair.as_str().to_owned(), span: self.span(pair) }
     }
 
-    /// Returns the statement, or `None` after a problem that leaves nothing of it.
+    /// Returns the statement, or `None` after a problem in it.
     pub(super) fn statement(&mut self, pair: Pair<'_, Rule>) -> Option<Statement> {
         let inner = pair.into_inner().next()?;
         let span = self.span(&inner);
@@ -67,9 +67,9 @@ impl Builder {
         Some(Statement { kind, span })
     }
 
-    /// Returns a pipeline; one without stages is its expression.
+    /// Returns a pipeline, or only its expression if it has no stages.
     ///
-    /// It recurses with parentheses, whose depth is known to be small.
+    /// It recurses at parentheses, whose depth has been checked.
     fn pipeline(&mut self, pair: Pair<'_, Rule>) -> Option<Node> {
         let span = self.span(&pair);
         let mut first = None;
@@ -212,8 +212,8 @@ impl Builder {
         Some(())
     }
 
-    /// Returns the node unless it is deeper than any may be: so, growing a chain stops before dropping it could overflow
-    /// the stack.
+    /// Returns the node unless it is deeper than the limit. A chain thus stops growing before dropping it could overflow the
+    /// stack.
     fn within_depth(&mut self, node: Node) -> Option<Node> {
         if node.depth() > MAX_DEPTH {
             self.problems.push(Problem::TooDeep { span: Span::new(node.span.start, node.span.start + 1) });

@@ -1,4 +1,4 @@
-//! Why a statement does not parse, in the terms of the language rather than of its grammar.
+//! Explains why a statement does not parse, in terms of the language rather than of its grammar.
 
 use pest::error::{Error, ErrorVariant, InputLocation};
 
@@ -17,7 +17,7 @@ const FOREIGN: [&str; 6] = ["**", "==", "!=", "&&", "||", "%"];
 /// Symbols of more than one character.
 const SYMBOLS: [&str; 5] = ["|>", "<=", ">=", "//", "/*"];
 
-/// Returns what to say of a `piece` of the script that does not parse.
+/// Returns the problem with a `piece` of the script that does not parse.
 pub(super) fn error(source: &str, piece: Span, error: &Error<Rule>) -> Problem {
     let text = piece.of(source);
     let end = recover::trimmed(text).len();
@@ -82,33 +82,33 @@ fn words(rule: Rule) -> Option<&'static str> {
     })
 }
 
-/// Returns the fix, where the tokens around the mistake tell it.
+/// Returns a hint, if the tokens around the mistake suggest one.
 fn help(before: &str, found: &str, expected: &[&str]) -> Option<String> {
     let last = last_word(before);
     let said = match found {
-        "=" if expected.contains(&"a name") => "name something with `let NAME = VALUE`".to_owned(),
+        "=" if expected.contains(&"a name") => "to name a value, write `let NAME = VALUE`".to_owned(),
         "=" if last == before && !last.is_empty() => format!("to name a value, write `let {last} = ...`"),
-        "=" => "`=` binds names; numbers are compared with `<`, `<=`, `>` and `>=`".to_owned(),
-        "|" => "a pipeline is written `|>`".to_owned(),
-        "|>" => "a pipeline begins with a value, such as `score |> mean |> scale`".to_owned(),
-        "//" | "/*" => "a comment begins with `#`".to_owned(),
+        "=" => "`=` binds a name; compare numbers with `<`, `<=`, `>` or `>=`".to_owned(),
+        "|" => "write a pipeline with `|>`".to_owned(),
+        "|>" => "begin the pipeline with a value, as in `score |> mean |> scale`".to_owned(),
+        "//" | "/*" => "begin a comment with `#`".to_owned(),
         _ if expected == ["a name"] && KEYWORDS.contains(&found) => {
-            format!("`{found}` is a word of the language: take another name")
+            format!("`{found}` is a keyword; choose another name")
         }
-        _ if KEYWORDS.contains(&found) => format!("`{found}` begins a statement, on a line of its own"),
+        _ if KEYWORDS.contains(&found) => format!("`{found}` begins a statement; write it on its own line"),
         _ if expected == ["a name"] && last == "unit" => {
             "write `unit block`, `unit projection` or `unit row`".to_owned()
         }
-        ":" => "the parts of a name are joined by `::`".to_owned(),
-        "!" => "a condition is 1 or 0: turn it round with `1 - ...`".to_owned(),
+        ":" => "join the parts of a name with `::`".to_owned(),
+        "!" => "a condition is 1 or 0; negate it with `1 - ...`".to_owned(),
         "" => return None,
-        _ if expected == ["a name"] && like_a_number(found) => "a name begins with a letter".to_owned(),
-        _ if takes_operands(last) => format!("its operands stand in parentheses: `{last}(...)`"),
+        _ if expected == ["a name"] && like_a_number(found) => "a name must begin with a letter".to_owned(),
+        _ if takes_operands(last) => format!("write the operands of `{last}` in parentheses: `{last}(...)`"),
         _ if before.starts_with("metric") && before.ends_with(')') && !before.contains('=') => {
-            "options of a metric have names: `metric(per = row) ...`".to_owned()
+            "name the option of the metric: `metric(per = row) ...`".to_owned()
         }
         _ if found.starts_with(is_word) && expected.contains(&"`,`") => {
-            "arguments are separated by `,`".to_owned()
+            "separate arguments with `,`".to_owned()
         }
         _ => return None,
     };
@@ -135,7 +135,7 @@ fn last_word(text: &str) -> &str {
     &text[start..]
 }
 
-/// Returns whether scripts are written with the character, comments aside.
+/// Returns whether scripts may contain the character outside comments.
 fn is_written(character: char) -> bool {
     character.is_ascii_alphanumeric() || "_.:()+-*/^<>=|?,!&%".contains(character)
 }

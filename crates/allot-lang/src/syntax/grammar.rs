@@ -1,4 +1,4 @@
-//! The parser that is made of the grammar's file.
+//! The parser that pest generates from the grammar's file.
 
 #![allow(missing_docs, reason = "the rules are documented in the grammar's file")]
 

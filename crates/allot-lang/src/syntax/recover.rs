@@ -1,4 +1,4 @@
-//! What can be said of text that does not parse.
+//! Finds statements and unmatched parentheses in text that does not parse.
 //!
 //! A script has no strings, so `#` always begins a comment and brackets always nest: a scan of the characters is enough
 //! to find where statements end and which parenthesis has no partner.
@@ -24,7 +24,7 @@ fn code(source: &str) -> impl Iterator<Item = (usize, char)> + '_ {
     })
 }
 
-/// Returns where parentheses nest deeper than they may.
+/// Returns where parentheses nest deeper than the limit.
 pub(super) fn too_deep(source: &str) -> Option<Span> {
     let mut depth = 0_usize;
     for (at, character) in code(source) {
@@ -40,8 +40,8 @@ pub(super) fn too_deep(source: &str) -> Option<Span> {
     None
 }
 
-/// Cuts a script into its statements as well as its lines tell: where a line begins with a keyword, and where a line that
-/// ends outside parentheses is not continued.
+/// Cuts a script into statements by its lines: before a line that begins with a keyword, and after a line that ends outside
+/// parentheses and is not continued.
 pub(super) fn statements(source: &str) -> Vec<Span> {
     let mut pieces: Vec<Span> = Vec::new();
     let mut depth = 0_usize;
@@ -112,7 +112,7 @@ pub(super) fn begins_with_keyword(text: &str, keyword: &str) -> bool {
     text.strip_prefix(keyword).is_some_and(|rest| !rest.starts_with(is_word))
 }
 
-/// Returns whether words are made of the character, in this language or another.
+/// Returns whether the character can be part of a word, in any alphabet.
 pub(super) fn is_word(character: char) -> bool {
     character.is_alphanumeric() || character == '_'
 }

@@ -8,7 +8,7 @@ use crate::span::Span;
 pub struct Tree {
     /// The statements, in order.
     pub statements: Vec<Statement>,
-    /// Names that statements bind which did not parse: what is said of them would mislead.
+    /// Names bound by statements that did not parse; further messages about them would mislead.
     pub broken: Vec<String>,
     /// Whether a `unit` statement did not parse.
     pub broken_unit: bool,
@@ -17,20 +17,20 @@ pub struct Tree {
 /// A statement.
 #[derive(Clone, Debug)]
 pub struct Statement {
-    /// What it says.
+    /// Its kind and its parts.
     pub kind: StatementKind,
     /// Where it stands.
     pub span: Span,
 }
 
-/// What a statement says.
+/// The kinds of statements.
 #[derive(Clone, Debug)]
 pub enum StatementKind {
     /// `metric(per = row) EXPRESSION`.
     Metric {
         /// The word `metric`.
         keyword: Span,
-        /// What stands in parentheses after it.
+        /// The options in parentheses after it.
         options: Vec<Argument>,
         /// The score.
         score: Node,
@@ -44,7 +44,7 @@ pub enum StatementKind {
     Let {
         /// The name that is bound.
         name: Name,
-        /// What it stands for.
+        /// The value of the name.
         value: Node,
     },
     /// The script's value.
@@ -94,14 +94,14 @@ pub enum NodeKind {
     Call {
         /// The operator's name.
         name: Name,
-        /// What stands in its parentheses.
+        /// The arguments in its parentheses.
         arguments: Vec<Argument>,
     },
     /// `-value`.
     Negate {
         /// The sign.
         sign: Span,
-        /// What it turns round.
+        /// The value that it negates.
         value: Box<Node>,
     },
     /// `left symbol right`.
@@ -119,7 +119,7 @@ pub enum NodeKind {
     Group(Box<Node>),
     /// `first |> stage |> ...`.
     Pipeline {
-        /// What goes in.
+        /// The input of the first stage.
         first: Box<Node>,
         /// The stages, at least one.
         stages: Vec<Stage>,
@@ -140,17 +140,17 @@ pub struct Stage {
 pub enum StageKind {
     /// Nothing yet: a typed hole.
     Hole,
-    /// Applies an operator to what comes in, and to further arguments.
+    /// Applies an operator to the stage's input and to further arguments.
     Operator {
         /// The operator's name.
         name: Name,
-        /// What stands in its parentheses; `None` without parentheses.
+        /// The arguments in its parentheses; `None` without parentheses.
         arguments: Option<Vec<Argument>>,
     },
 }
 
 impl Node {
-    /// Returns a node, its depth worked out from those of its parts.
+    /// Returns a node, and computes its depth from those of its parts.
     pub fn new(kind: NodeKind, span: Span) -> Self {
         fn deepest(arguments: &[Argument]) -> usize {
             arguments.iter().map(|argument| argument.value.depth).max().unwrap_or(0)

@@ -1,4 +1,4 @@
-//! Where a value that is not finite first appears among the weights.
+//! Finds the first weight with a value that is not finite.
 
 use crate::interpret::context::Context;
 use crate::interpret::matrix::{Chunk, Frame, Lookup, Program, Registers, tasks};
@@ -6,7 +6,7 @@ use crate::interpret::plan::{Plan, StepId};
 use crate::interpret::units::UnitData;
 use crate::lang::types::Type;
 
-/// A weight at which a step is not finite while what it is computed from is.
+/// A weight at which a step is not finite although its operands are.
 pub(super) struct NotFiniteWeight {
     pub(super) step: StepId,
     pub(super) linear: usize,
@@ -17,8 +17,8 @@ pub(super) struct NotFiniteWeight {
     pub(super) operands: Vec<(StepId, f64)>,
 }
 
-/// Returns the first weight of a unit at which one of the steps that give `root` is not finite, the deepest such step, or
-/// `None` when the chains are finite everywhere; only `suspects`, ascending, are looked at.
+/// Returns the first weight of a unit at which a step of the chains below `root` is not finite, with the deepest such step, or
+/// `None` when they are finite everywhere; only `suspects`, in ascending order, are checked.
 pub(super) fn first_not_finite(
     plan: &Plan<'_>,
     context: Context<'_>,

@@ -10,29 +10,28 @@ use crate::kernels::tally::Collected;
 use crate::kernels::vector::Histogram;
 use crate::lang::types::Over;
 
-/// What a processor and another device do each in its own way: the matrix stage.
+/// The matrix stage on a device: each device implements it in its own way.
 pub trait Backend: fmt::Debug + Send + Sync {
-    /// Returns whether several units are handed over at once, for the device to work on together; otherwise they are handed
-    /// over one by one, by several threads.
+    /// Returns whether the device takes several units in one call; otherwise several threads pass one unit in each call.
     fn takes_units_together(&self) -> bool;
 
-    /// Returns whether an order statistic is found by counting, without a copy of all values.
+    /// Returns whether order statistics are found by counting, without a copy of all values.
     fn counts(&self) -> bool;
 
     /// Reads the weights of units once, and returns for each unit what each tally collected, in order.
     ///
-    /// The sweeps have the same program. A unit's result does not depend on the units beside it.
+    /// All sweeps must have the same program. A unit's result must not depend on the other units.
     ///
     /// # Errors
-    /// Fails when the device does, as the other methods do.
+    /// Like the other methods, fails when the device does.
     fn collect(
         &self,
         sweeps: &[Sweep<'_>],
         collecting: &Collecting,
     ) -> Result<Vec<Vec<Collected>>, BackendError>;
 
-    /// Reduces the values of a program's only root along the channels of each linear, where the device does so: for each linear and
-    /// each of `wanted` a number for each channel that is left. `None` has the values fetched and reduced on the processor.
+    /// Reduces the values of a program's only root along the channels of each linear: returns, for each linear and each of `wanted`, a
+    /// number for each remaining channel. With `None`, the values are fetched and reduced on the processor.
     fn channels(
         &self,
         sweep: &Sweep<'_>,
@@ -42,7 +41,7 @@ pub trait Backend: fmt::Debug + Send + Sync {
         Ok(None)
     }
 
-    /// Returns the Gini coefficient of the magnitudes of a program's only root, where the device sorts; `None` as for
+    /// Returns the Gini coefficient of the magnitudes of a program's only root, if the device can sort; `None` as in
     /// [`Backend::channels`].
     fn gini(&self, sweep: &Sweep<'_>) -> Result<Option<f64>, BackendError> {
         let _ = sweep;
@@ -52,15 +51,15 @@ pub trait Backend: fmt::Debug + Send + Sync {
     /// Returns the values of a program's only root, one task after another.
     fn values(&self, sweep: &Sweep<'_>) -> Result<Vec<f32>, BackendError>;
 
-    /// Counts the values of a program's only root by the upper half of their bits, or those of an upper half by the lower;
-    /// says also whether one is NaN.
+    /// Counts the values of a program's only root by the upper half of their bits, or those with the upper half `upper` by their
+    /// lower half; also returns whether one is NaN.
     fn histogram(&self, sweep: &Sweep<'_>, upper: Option<u16>) -> Result<(Histogram, bool), BackendError>;
 
     /// Returns how many values of a program's only root are below a threshold, and how many are equal to it.
     fn against(&self, sweep: &Sweep<'_>, threshold: f32) -> Result<(u64, u64), BackendError>;
 }
 
-/// Why a device could not do its part of an evaluation: the device's own error.
+/// The error of a device that failed during an evaluation.
 #[derive(Clone, Debug)]
 pub struct BackendError(Arc<dyn Error + Send + Sync>);
 

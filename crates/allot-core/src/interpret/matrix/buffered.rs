@@ -21,10 +21,10 @@ use crate::threads;
 /// A linear with more weights than this is buffered alone.
 const LARGE_LINEAR: usize = 1 << 22;
 
-/// The reductions of one round that need the values of one step at hand.
+/// The reductions of one round that need all values of one step at once.
 pub(super) struct Buffered {
     program: Program,
-    /// The reductions, by their place in the round: those within linears, then those of the unit.
+    /// The reductions within linears, by their place in the round; then those of the unit.
     pub(super) within_linears: Vec<usize>,
     pub(super) of_unit: Vec<usize>,
 }
@@ -46,7 +46,7 @@ impl Buffered {
         }
     }
 
-    /// Computes the reductions on a unit, putting each into its place among `values`.
+    /// Computes the reductions on a unit, and stores each at its place in `values`.
     ///
     /// # Errors
     /// Fails when a spectrum cannot be computed, or as the device does.
@@ -106,8 +106,8 @@ impl Buffered {
         Ok(())
     }
 
-    /// Sorts the reductions of the unit so that those which reorder the values come after those which need their order,
-    /// and the Gini coefficient, which takes absolute values, last.
+    /// Sorts the reductions of the unit: those that reorder the values come after those that need their order, and the Gini
+    /// coefficient, which takes absolute values, comes last.
     pub(super) fn order(&mut self, plan: &Plan<'_>, reductions: &[StepId]) {
         self.of_unit.sort_by_key(|place| match plan.steps[reductions[*place]].kind {
             StepKind::Reduce(Aggregate::Gini, ..) => 2,
@@ -134,7 +134,7 @@ impl Buffered {
             for (kind, place) in self.within_linears.iter().enumerate() {
                 let of_linears: Vec<Vec<f64>> =
                     found.iter().map(|of_linear| of_linear[kind].clone()).collect();
-                // The device does not say how large the terms were; the results stand for them.
+                // The device does not return the sizes of the terms; those of the results stand in for them.
                 let size = |values: &Vec<f64>| values.iter().map(|value| value.abs()).collect();
                 let magnitudes = of_linears.iter().map(size).collect();
                 values[*place] = Some(StepValue::Channels { values: of_linears, magnitudes });
@@ -152,7 +152,7 @@ impl Buffered {
                 .map(|step| within(step, linear, &values))
                 .collect()
         };
-        // Spectra take one core each, so linears go side by side; anything else has work for all cores in one linear.
+        // A spectrum uses one core, so linears run in parallel; anything else has work for all cores in one linear.
         let large = unit.linears.iter().any(|linear| size(&linears[*linear]) > LARGE_LINEAR);
         let spectral = kinds.iter().any(|kind| matches!(kind, StepKind::MatrixReduce(..)));
         let count = unit.linears.len();
@@ -194,7 +194,7 @@ impl Buffered {
     }
 }
 
-/// Returns what is reduced along channels, and which; `None` for a spectrum.
+/// Returns a reduction along channels and its axis; `None` for a spectrum.
 fn along(kind: &StepKind) -> Option<(Aggregate, Over)> {
     match kind {
         StepKind::Reduce(reduction, over @ (Over::Inputs | Over::Outputs), _) => Some((*reduction, *over)),
@@ -202,7 +202,7 @@ fn along(kind: &StepKind) -> Option<(Aggregate, Over)> {
     }
 }
 
-/// What a reduction gives within a linear.
+/// The result of a reduction within a linear.
 enum Within {
     Number(f64),
     Channels(Vec<Reduced>),
@@ -218,7 +218,7 @@ fn within(step: &Step<'_>, linear: &LinearData<'_>, values: &[f32]) -> Result<Wi
             Within::Number(value.ok_or_else(|| InterpretError::NoSpectrum { linear: linear.name.clone() })?)
         }
         StepKind::Reduce(reduction, ..) => Within::Channels(of_rows(*reduction, values, linear.columns)),
-        // `add` takes nothing else in.
+        // `add` accepts nothing else.
         StepKind::Number(_)
         | StepKind::Terminal(_)
         | StepKind::Map(..)
@@ -227,7 +227,7 @@ fn within(step: &Step<'_>, linear: &LinearData<'_>, values: &[f32]) -> Result<Wi
     })
 }
 
-/// Returns a quantile of a sweep's values, or without a share their lower median, found by counting.
+/// Finds a quantile of a sweep's values by counting, or their lower median without a share.
 fn counted(share: Option<f64>, sweep: &Sweep<'_>, backend: &dyn Backend) -> Result<Reduced, InterpretError> {
     let (coarse, nan) = backend.histogram(sweep, None)?;
     let place = match share {

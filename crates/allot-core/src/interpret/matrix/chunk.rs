@@ -13,6 +13,6 @@ pub(in crate::interpret) struct Chunk {
     pub(in crate::interpret) row: usize,
     pub(in crate::interpret) rows: usize,
     pub(in crate::interpret) column: usize,
-    /// How many weights.
+    /// How many weights it has.
     pub(in crate::interpret) length: usize,
 }

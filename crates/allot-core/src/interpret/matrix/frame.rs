@@ -1,4 +1,4 @@
-//! What a program's instructions take on one unit.
+//! The operands of a program's instructions on one unit.
 
 use std::ops::Range;
 
@@ -10,13 +10,13 @@ use crate::data::ModelData;
 use crate::interpret::units::UnitData;
 use crate::kernels::vector::Operand;
 
-/// What a program's instructions take on one unit.
+/// The operands of a program's instructions on one unit.
 #[derive(Debug)]
 pub struct Frame<'a> {
     /// The model.
     pub model: &'a ModelData<'a>,
     scalars: Vec<f32>,
-    /// For each input vector and each of the unit's linears, the vector, repeated to fill a chunk of whole rows.
+    /// For each input vector and each of the unit's linears, its values, repeated to fill a chunk of whole rows.
     inputs: Vec<Vec<Vec<f32>>>,
     outputs: Vec<Vec<Vec<f32>>>,
     /// For each step of ranks and each of the unit's linears, the ranks.
@@ -24,7 +24,7 @@ pub struct Frame<'a> {
 }
 
 impl<'a> Frame<'a> {
-    /// Gathers what a program takes on a unit.
+    /// Gathers the operands of a program on a unit.
     pub(in crate::interpret) fn new(
         program: &Program,
         model: &'a ModelData<'a>,
@@ -52,12 +52,11 @@ impl<'a> Frame<'a> {
         }
     }
 
-    /// Returns the numbers that instructions take in one of the unit's linears: each vector of inputs, then each of outputs, then the
-    /// scalars.
+    /// Returns the operands of instructions in one of the unit's linears: each vector of inputs, then each of outputs, then the scalars.
     pub fn numbers(&self, place: usize, columns: usize) -> Vec<f32> {
         let mut numbers = Vec::new();
         for step in &self.inputs {
-            // Vectors of inputs are repeated here; once is enough.
+            // Vectors of inputs are stored repeated; one copy is enough here.
             numbers.extend_from_slice(&step[place][..columns.min(step[place].len())]);
         }
         for step in &self.outputs {
@@ -75,7 +74,7 @@ impl<'a> Frame<'a> {
         let together = rows_in_chunk(columns);
         (start..end).step_by(together).flat_map(move |row| {
             let rows = together.min(end - row);
-            // Columns are cut only where a row alone is longer than a chunk.
+            // A row is cut only if it is longer than a chunk.
             (0..columns).step_by(CHUNK.max(1)).map(move |column| {
                 let length = if columns <= CHUNK { rows * columns } else { CHUNK.min(columns - column) };
                 Chunk { linear, place, row, rows, column, length }
@@ -83,7 +82,7 @@ impl<'a> Frame<'a> {
         })
     }
 
-    /// Returns an instruction's operand; `rows` holds it where it must be laid out first.
+    /// Returns an instruction's operand; `rows` holds it if it must be expanded first.
     pub(in crate::interpret) fn operand<'r>(
         &'r self,
         source: OperandSource,
@@ -121,7 +120,7 @@ fn rows_in_chunk(columns: usize) -> usize {
     (CHUNK / columns.max(1)).max(1)
 }
 
-/// Returns the nearest single, but never 0 for what is not: a quotient by it would be 0 instead of too large.
+/// Returns the nearest f32, but not 0 for a value other than 0: a quotient by it would become 0 instead of too large.
 fn narrow(x: f64) -> f32 {
     let single = x as f32;
     if single == 0.0 && x != 0.0 { f32::from_bits(1).copysign(single) } else { single }

@@ -3,10 +3,10 @@
 use crate::data::ModelData;
 use crate::interpret::units::UnitData;
 
-/// The fewest weights that a task has, whole rows and the unit's size permitting.
+/// The smallest size of a task in weights, except for the last of a linear.
 const TASK: usize = 1 << 16;
-/// The most tasks that a unit's linears are cut into, each linear's last apart: enough for all cores, and few enough for
-/// what they collect to be small.
+/// The largest number of tasks of a unit, not counting the last task of each linear: enough for all cores, and few enough that
+/// their results stay small.
 const TASKS: u64 = 64;
 
 /// A piece of a linear: some rows.

@@ -8,10 +8,10 @@ use crate::kernels::tally::Collected;
 use crate::kernels::vector::{self, Histogram};
 use crate::threads;
 
-/// How many tasks are looked at for the centre of moments.
+/// How many tasks are sampled for the centre of moments.
 const SAMPLED_TASKS: usize = 16;
 
-/// The processor's side of what differs between devices.
+/// The processor as a device for the matrix stage.
 #[derive(Clone, Copy, Debug)]
 pub struct Processor;
 
@@ -92,7 +92,7 @@ fn of_unit(sweep: &Sweep<'_>, collecting: &Collecting) -> Vec<Collected> {
             registers.run(program, frame, &chunk, |root, values| {
                 for taker in &takers[root] {
                     collected[*taker].add(values);
-                    // A sample is enough to know how large the terms of a sum are.
+                    // A sample is enough to estimate the size of a sum's terms.
                     if index == 0 {
                         collected[*taker].add_sample(values);
                     }
@@ -113,7 +113,7 @@ fn of_unit(sweep: &Sweep<'_>, collecting: &Collecting) -> Vec<Collected> {
 
 /// Calls `look` on the values of a program's only root, chunk by chunk.
 ///
-/// What it collects must not depend on an order: counts do not.
+/// The result must not depend on the order of the chunks; counts do not.
 fn fold<T: Send>(
     sweep: &Sweep<'_>,
     empty: impl Fn() -> T + Sync + Send,
@@ -131,8 +131,8 @@ fn fold<T: Send>(
     threads::fold_unordered(tasks, empty, of_task, merge)
 }
 
-/// Returns about which value each tally takes its moments: the mean of a sample, so that what is left when squares are
-/// subtracted keeps its digits.
+/// Returns the value about which each tally takes its moments: the mean of a sample, so that the difference of squares keeps its
+/// digits.
 fn centres(sweep: &Sweep<'_>, Collecting { tallies, takers }: &Collecting) -> Vec<f64> {
     let Sweep { program, frame, tasks } = *sweep;
     if !tallies.iter().any(|tally| tally.needs_centre()) {
@@ -153,7 +153,7 @@ fn centres(sweep: &Sweep<'_>, Collecting { tallies, takers }: &Collecting) -> Ve
     sums.into_iter().map(|(sum, count)| centre(sum, count as u64)).collect()
 }
 
-/// Returns the mean of a sample, or 0 where there is none.
+/// Returns the mean of a sample, or 0 if the sample is empty or its sum not finite.
 pub fn centre(sum: f64, count: u64) -> f64 {
     if count > 0 && sum.is_finite() { sum / count as f64 } else { 0.0 }
 }

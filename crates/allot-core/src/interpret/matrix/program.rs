@@ -1,42 +1,42 @@
-//! Elementwise chains as instructions on chunks.
+//! Compiles elementwise chains to instructions on chunks.
 
 use crate::interpret::plan::{Plan, StepId, StepKind};
 use crate::kernels::vector::{Binary, Kernel, Unary};
 use crate::lang::ops::Terminal;
 use crate::lang::types::Type;
 
-/// The instructions that compute some steps, the *roots*, a chunk at a time.
+/// The instructions that compute some steps, the *roots*, one chunk at a time.
 ///
-/// An instruction computes a step into a register. A root is given away as soon as it is known, and a register is used
-/// again once nothing needs its step any more: the fewer there are, the more of them stay in the first cache.
+/// An instruction computes a step into a register. A root is returned as soon as it is known, and a register is reused when no
+/// instruction needs its step any longer, because few registers fit the first cache.
 #[derive(Clone, Debug)]
 pub struct Program {
-    /// What is done, in order.
+    /// The actions, in order.
     pub acts: Vec<Act>,
     /// How many registers there are.
     pub registers: usize,
-    /// Whether an instruction takes the weight, or a root is the weight.
+    /// Whether an instruction uses the weight, or a root is the weight.
     pub reads_weight: bool,
-    /// The steps that instructions take numbers from, each once.
+    /// The steps with one number for the unit that instructions use, each once.
     pub scalars: Vec<StepId>,
-    /// The steps that they take one number for each input from.
+    /// The steps with one number for each input that they use.
     pub inputs: Vec<StepId>,
-    /// The steps that they take one number for each output from.
+    /// The steps with one number for each output that they use.
     pub outputs: Vec<StepId>,
-    /// The steps that they take ranks from.
+    /// The steps of ranks that they use.
     pub ranks: Vec<StepId>,
 }
 
-/// One thing that a program does.
+/// One action of a program.
 #[derive(Clone, Debug)]
 pub enum Act {
     /// Computes into a register.
     Compute(Instruction, usize),
-    /// Gives away the root of this place.
+    /// Returns the root at this place among the roots.
     Give(usize, OperandSource),
 }
 
-/// What computes one number for each weight.
+/// An instruction, which computes one number for each weight.
 #[derive(Clone, Debug)]
 pub enum Instruction {
     /// Reads the gradient.
@@ -51,7 +51,7 @@ pub enum Instruction {
     Select(OperandSource, OperandSource, OperandSource),
 }
 
-/// Where an operand is, by its place among those of its kind.
+/// The source of an operand, with its place among those of its kind.
 #[derive(Clone, Copy, Debug)]
 pub enum OperandSource {
     /// The weight.
@@ -67,7 +67,7 @@ pub enum OperandSource {
 }
 
 impl Program {
-    /// Compiles the chains that give `roots`, steps of type `Matrix` in ascending order.
+    /// Compiles the chains that compute `roots`, steps of type `Matrix` in ascending order.
     pub(in crate::interpret) fn new(plan: &Plan<'_>, roots: &[StepId]) -> Self {
         let steps = plan.matrix_steps_of(roots);
         let index_of = |step: StepId| steps.binary_search(&step).ok();
@@ -117,7 +117,7 @@ impl Program {
             if let Ok(root) = roots.binary_search(step) {
                 program.acts.push(Act::Give(root, home));
             }
-            // Whom nobody needs any more gives its register back.
+            // Frees the registers of steps without remaining users.
             let mut done: Vec<usize> = operands(*step).into_iter().filter_map(index_of).collect();
             for used in &done {
                 users[*used] -= 1;
@@ -133,7 +133,7 @@ impl Program {
         program
     }
 
-    /// Returns the instruction that computes a step; `None` for the weight, which is there already.
+    /// Returns the instruction that computes a step; `None` for the weight, which needs none.
     fn instruction(
         &mut self,
         step: StepId,
@@ -158,7 +158,7 @@ impl Program {
         })
     }
 
-    /// Returns where an operand is that there is not one of for each weight.
+    /// Returns the source of an operand that is not per-weight.
     fn outside(&mut self, plan: &Plan<'_>, step: StepId) -> OperandSource {
         match plan.steps[step].of_type {
             Type::Input => OperandSource::Input(place_in(&mut self.inputs, step)),
@@ -168,7 +168,7 @@ impl Program {
     }
 }
 
-/// Returns the place of a step in a list, to which it is added unless it is there.
+/// Returns the place of a step in a list, and adds it if necessary.
 fn place_in(list: &mut Vec<StepId>, step: StepId) -> usize {
     list.iter().position(|known| *known == step).unwrap_or_else(|| {
         list.push(step);

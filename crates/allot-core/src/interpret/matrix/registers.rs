@@ -1,4 +1,4 @@
-//! A program run on the processor, a chunk at a time.
+//! Runs a program on the processor, one chunk at a time.
 
 use super::chunk::{CHUNK, Chunk};
 use super::frame::Frame;
@@ -6,17 +6,17 @@ use super::program::{Act, Instruction, OperandSource, Program};
 use crate::data::Values;
 use crate::kernels::vector::{self, Operand};
 
-/// What a program computes in; one for each thread.
+/// The memory in which a program computes; one for each thread.
 pub(in crate::interpret) struct Registers {
     slots: Vec<Vec<f32>>,
-    /// The chunk's weights, where they are stored in another type.
+    /// The chunk's weights, if they are stored in another type than f32.
     widened: Vec<f32>,
-    /// Operands with one value for each output, laid out.
+    /// Operands with one value for each output, expanded to one value for each weight.
     rows: [Vec<f32>; 3],
 }
 
 impl Registers {
-    /// Returns registers to compute a program in.
+    /// Returns registers for a program.
     pub(in crate::interpret) fn new(program: &Program) -> Self {
         Self {
             slots: vec![vec![0.0; CHUNK]; program.registers],
@@ -25,7 +25,7 @@ impl Registers {
         }
     }
 
-    /// Computes a chunk by the program that the registers are for, giving each root's values away under its place among the roots.
+    /// Computes a chunk with the program that the registers are for, and calls `give` with the place and the values of each root.
     pub(in crate::interpret) fn run(
         &mut self,
         program: &Program,
@@ -39,7 +39,7 @@ impl Registers {
         let mut widened = std::mem::take(&mut self.widened);
         let weight: &[f32] = match &linear.weight {
             _ if !program.reads_weight => &[],
-            // Used where they lie.
+            // Used in place.
             Values::F32(weight) => &weight[range.clone()],
             weight => {
                 vector::widen(weight, range.clone(), &mut widened[..chunk.length]);
@@ -70,7 +70,7 @@ impl Registers {
                         }
                         Instruction::Unary(op, x) => match operand(*x, first) {
                             Operand::Slice(x) => vector::unary(*op, x, values),
-                            // No operator of one operand makes a matrix of anything else.
+                            // Only an operand with one value for each weight makes a matrix.
                             Operand::Scalar(_) => values.fill(f32::NAN),
                         },
                         Instruction::Binary(op, x, y) => {

@@ -18,7 +18,7 @@ use crate::threads;
 /// The reductions that share a read of a unit's weights, ready to run on any unit.
 pub(in crate::interpret) struct Round {
     reductions: Vec<StepId>,
-    /// For each reduction, the tally that it is made of, unless it needs all values at hand.
+    /// For each reduction, the tally that it is computed from, unless it needs all values at once.
     made_of: Vec<Option<usize>>,
     program: Program,
     collecting: Collecting,
@@ -30,7 +30,7 @@ impl Round {
     pub(in crate::interpret) fn new(plan: &Plan<'_>, reductions: Vec<StepId>) -> Self {
         let streamed: Vec<Option<(Tally, StepId)>> =
             reductions.iter().map(|step| tally_of(plan, *step)).collect();
-        // Sorted, so that the first of equal ones is found by searching.
+        // Sorted for the binary search below.
         let mut roots: Vec<StepId> = streamed.iter().flatten().map(|(_, operand)| *operand).collect();
         roots.sort_unstable();
         roots.dedup();
@@ -76,12 +76,12 @@ impl Round {
         &self.reductions
     }
 
-    /// Returns whether all values of a unit, or of one of its linears, must be at hand at once.
+    /// Returns whether all values of a unit, or of one of its linears, must be in memory at once.
     pub(in crate::interpret) fn buffers(&self) -> bool {
         !self.buffered.is_empty()
     }
 
-    /// Computes the reductions on some units, each with what is known in it, and returns their values in each.
+    /// Computes the reductions on some units, each with its known values, and returns the results for each.
     ///
     /// # Errors
     /// Fails when a spectrum cannot be computed, or as the device does.
@@ -125,7 +125,7 @@ impl Round {
     }
 }
 
-/// Returns the tally that a reduction is made of, and the step whose values it adds up.
+/// Returns the tally that a reduction is computed from, and the step whose values it adds up.
 fn tally_of(plan: &Plan<'_>, step: StepId) -> Option<(Tally, StepId)> {
     let StepKind::Reduce(reduction, Over::Unit, mut operand) = plan.steps[step].kind else { return None };
     let mut tally = Tally::of(reduction).ok()?;

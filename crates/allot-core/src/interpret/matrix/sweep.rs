@@ -1,4 +1,4 @@
-//! What a backend works on: a program, what it takes in one unit, and the tasks.
+//! The work of a backend: a program, its operands in one unit, and the tasks.
 
 use super::frame::Frame;
 use super::piece::Piece;
@@ -8,15 +8,15 @@ use crate::kernels::tally::Tally;
 /// A program on some of a unit's weights.
 #[derive(Clone, Copy, Debug)]
 pub struct Sweep<'a> {
-    /// What is computed for each weight.
+    /// The program to run for each weight.
     pub program: &'a Program,
-    /// What the program takes in this unit.
+    /// The program's operands in this unit.
     pub frame: &'a Frame<'a>,
-    /// The weights.
+    /// The pieces of the linears to run it on.
     pub tasks: &'a [Piece],
 }
 
-/// What is added up of the values of a program's roots.
+/// The tallies of the values of a program's roots.
 #[derive(Clone, Debug, Default)]
 pub struct Collecting {
     /// The tallies.

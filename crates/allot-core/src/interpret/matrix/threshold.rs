@@ -1,4 +1,4 @@
-//! What one threshold over all units removes, found by counting.
+//! Counts the weights that one threshold over all units removes.
 
 use super::frame::Frame;
 use super::lookup::Lookup;
@@ -11,24 +11,24 @@ use crate::interpret::plan::{Plan, StepId};
 use crate::interpret::units::UnitData;
 use crate::kernels::vector::Histogram;
 
-/// What one threshold removes.
+/// The weights that one threshold removes.
 pub(in crate::interpret) struct Removed {
-    /// How many weights of each linear of the model.
+    /// How many weights of each linear of the model are removed.
     pub(in crate::interpret) of_linears: Vec<u64>,
-    /// The greatest value that is removed; `None` where nothing is, or everything.
+    /// The largest value that is removed; `None` if no weight is removed, or all are.
     pub(in crate::interpret) threshold: Option<f32>,
 }
 
-/// There is no threshold, for a value is NaN.
+/// There is no threshold, because a value is NaN.
 pub(in crate::interpret) struct NotANumber {
-    /// The first unit with one.
+    /// The first unit with a NaN.
     pub(in crate::interpret) unit: usize,
 }
 
-/// Returns, for each linear of the model, how many of its weights are among the `count` least of all values of `step`; of
+/// Returns, for each linear of the model, how many of its weights are among the `count` smallest of all values of `step`; of
 /// equal values, those of earlier linears are removed first.
 ///
-/// `known` gives what is known in a unit. Reads the weights three times, and keeps half a megabyte for each thread.
+/// `known` returns the known values of a unit. Reads the weights three times, and keeps half a megabyte for each thread.
 ///
 /// # Errors
 /// Fails as `known` and the device do.
@@ -50,13 +50,13 @@ pub(in crate::interpret) fn removed_by_threshold<K: Lookup>(
         return Ok(Err(NotANumber { unit }));
     }
     let Some((upper, rank)) = coarse.locate(last) else {
-        // More than there are: all of them.
+        // The count exceeds the number of weights, so all are removed.
         let all = linears.iter().map(|linear| (linear.rows * linear.columns) as u64);
         return Ok(Ok(Removed { of_linears: all.collect(), threshold: None }));
     };
     let (fine, _) = counter.histogram(Some(upper))?;
     let Some(threshold) = fine.value(rank) else { return Ok(nothing()) };
-    // Below the threshold all go; of those at it, as many as are still needed, in the model's order.
+    // All values below the threshold are removed; of those at it, as many as are still needed, in the model's order.
     let counts = counter.against(threshold)?;
     let mut left = count.saturating_sub(counts.iter().map(|(below, _)| below).sum());
     let removed = counts.into_iter().map(|(below, equal)| {

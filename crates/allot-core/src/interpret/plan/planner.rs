@@ -1,4 +1,4 @@
-//! Expressions to steps: equal ones become one, and normalisers the reductions and the arithmetic that they stand for.
+//! Turns expressions into steps: equal ones become one step, and normalisers become reductions and arithmetic.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use crate::lang::program::{Expr, ExprKind};
 use crate::lang::types::{Over, Type};
 
 impl<'a> Plan<'a> {
-    /// Plans expressions together, so that they share what they have in common, with `metric` for their score.
+    /// Plans expressions together, so that they share common steps, with `metric` in place of the score.
     pub fn new(expressions: impl IntoIterator<Item = &'a Expr>, metric: &'a Expr) -> Self {
         let mut planner = Planner { metric, steps: Vec::new(), parts: Vec::new(), known: HashMap::new() };
         let roots = expressions.into_iter().map(|expr| planner.expr(expr)).collect();
@@ -22,9 +22,9 @@ impl<'a> Plan<'a> {
 struct Planner<'a> {
     metric: &'a Expr,
     steps: Vec<Step<'a>>,
-    /// For each step, whether it is only a part of what its origin computes.
+    /// For each step, whether it is only a part of its origin's computation.
     parts: Vec<bool>,
-    /// Steps by what they compute, so that equal ones are one.
+    /// Steps by what they compute, so that equal ones are found.
     known: HashMap<Digest, StepId>,
 }
 
@@ -43,7 +43,7 @@ impl<'a> Planner<'a> {
             (Op::Terminal(op), _) => return self.whole(StepKind::Terminal(op), of_type, expr),
             (Op::Elementwise(op), _) => return self.elementwise(op, &operands, expr),
             (_, Some(x)) => *x,
-            // An allocator without an importance: there is nothing to plan.
+            // An allocator without an importance needs no plan.
             (_, None) => return self.whole(StepKind::Number(f64::NAN), Type::Number, expr),
         };
         match op {
@@ -60,15 +60,15 @@ impl<'a> Planner<'a> {
                 let op = AcrossUnits::Layerwise(op);
                 self.whole(StepKind::Layerwise(op, parameters.clone(), x), Type::Layer, expr)
             }
-            // An allocator is no step: the plan is of its operand, and the checker lets none stand inside.
+            // An allocator is not a step: the plan is for its operand, and the checker accepts no allocator inside an expression.
             Op::Allocator(_) | Op::Terminal(_) | Op::Elementwise(_) => x,
         }
     }
 
-    /// Adds an elementwise operator, absolute values moved outwards where weights have them.
+    /// Adds an elementwise operator, and moves absolute values of matrices outwards.
     ///
-    /// `abs(x) * y` with y >= 0 has the digits of `abs(x * y)`, and there many operators absorb it: the logarithm of a
-    /// Wanda score is then one pass over the product, whose sign nobody needs to remove.
+    /// `abs(x) * y` with y >= 0 has the digits of `abs(x * y)`, and many operators absorb an outer `abs`: the logarithm of a
+    /// Wanda score is then one pass over the product, without removing its sign.
     fn elementwise(&mut self, op: Elementwise, operands: &[StepId], origin: &'a Expr) -> StepId {
         if self.type_of(operands) != Type::Matrix {
             return self.map(op, operands, origin);
@@ -101,7 +101,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Returns the step of type `Matrix` whose absolute value a step is.
+    /// Returns the operand of a step that is the absolute value of a matrix.
     fn absolute_of(&self, step: StepId) -> Option<StepId> {
         match &self.steps[step].kind {
             StepKind::Map(Elementwise::Absolute, operands) if self.type_of(operands) == Type::Matrix => {
@@ -143,17 +143,17 @@ impl<'a> Planner<'a> {
             .fold(Type::Number, |joined, operand| joined.join(self.steps[*operand].of_type).unwrap_or(joined))
     }
 
-    /// Adds an elementwise operator whose value is the origin's.
+    /// Adds an elementwise operator whose value is that of its origin.
     fn map(&mut self, op: Elementwise, operands: &[StepId], origin: &'a Expr) -> StepId {
         self.whole(StepKind::Map(op, operands.to_vec()), self.type_of(operands), origin)
     }
 
-    /// Adds an elementwise operator that the origin's value is computed with.
+    /// Adds an elementwise operator that the computation of its origin needs.
     fn map_part(&mut self, op: Elementwise, operands: &[StepId], origin: &'a Expr) -> StepId {
         self.part(StepKind::Map(op, operands.to_vec()), self.type_of(operands), origin)
     }
 
-    /// Adds a reduction that the origin's value is computed with.
+    /// Adds a reduction that the computation of its origin needs.
     fn reduce_part(&mut self, reduction: Aggregate, x: StepId, origin: &'a Expr) -> StepId {
         self.part(StepKind::Reduce(reduction, Over::Unit, x), Type::Layer, origin)
     }
@@ -229,7 +229,7 @@ impl<'a> Planner<'a> {
             ops::Reduction::DsaStandardDeviation => Aggregate::SampleDeviation,
             ops::Reduction::DsaGeometricMean => Aggregate::Product,
             ops::Reduction::DsaEntropy => {
-                // Of shares of the sum.
+                // The entropy is that of each value's share of the sum.
                 let sum = self.reduce_part(Aggregate::SumNotNegative, x, origin);
                 let share = self.map_part(Elementwise::Divide, &[x, sum], origin);
                 let kind = StepKind::Reduce(Aggregate::ClampedEntropy, Over::Unit, share);
@@ -244,17 +244,17 @@ impl<'a> Planner<'a> {
         self.whole(StepKind::Reduce(reduction, over, x), of_type, origin)
     }
 
-    /// Adds a step whose value is its origin's, or finds the one that computes the same.
+    /// Adds a step whose value is that of its origin, or finds the one that computes the same.
     fn whole(&mut self, kind: StepKind, of_type: Type, origin: &'a Expr) -> StepId {
         let id = self.part(kind, of_type, origin);
         if std::mem::replace(&mut self.parts[id], false) {
-            // Errors are better told of the expression that is the value than of one that only needs it.
+            // An error should quote the expression with this value, not one that only needs it.
             self.steps[id].origin = origin;
         }
         id
     }
 
-    /// Adds a step that its origin's value is computed with, or finds the one that computes the same.
+    /// Adds a step that the computation of its origin needs, or finds the one that computes the same.
     fn part(&mut self, kind: StepKind, of_type: Type, origin: &'a Expr) -> StepId {
         let digest = self.digest(&kind);
         if let Some(known) = self.known.get(&digest) {

@@ -1,4 +1,4 @@
-//! Sums in double precision, in lanes of a fixed number, added up in a fixed order.
+//! Sums in double precision, in a fixed number of lanes that are added up in a fixed order.
 
 use super::dispatch::{Machine, dispatched};
 
@@ -7,7 +7,7 @@ pub(super) const LANES: usize = 16;
 
 /// Returns the total of all lanes, halving them until one is left.
 ///
-/// Called, not inlined, so that the lanes lie side by side in memory and the compiler keeps them so in registers.
+/// Not inlined, so that the lanes are contiguous in memory and the compiler keeps them in vector registers.
 #[inline(never)]
 pub(super) fn total<const COUNT: usize>(lanes: &[f64; COUNT]) -> f64 {
     let mut lanes = *lanes;
@@ -21,7 +21,7 @@ pub(super) fn total<const COUNT: usize>(lanes: &[f64; COUNT]) -> f64 {
     lanes[0]
 }
 
-/// Returns sums over all numbers, of which `add` adds one's terms to a lane of each.
+/// Returns sums over all numbers; `add` adds the terms of one number to a lane of each sum.
 #[inline(always)]
 fn sums<const SUMS: usize, const LANES: usize>(
     x: &[f32],
@@ -40,7 +40,7 @@ fn sums<const SUMS: usize, const LANES: usize>(
     lanes.each_ref().map(total)
 }
 
-/// Adds the first `count` numbers of a block, each to its own lane; a fixed number of steps, for vectors.
+/// Adds the first `count` numbers of a block, each to its own lane, in a fixed number of steps, so that it vectorises.
 #[inline(always)]
 fn add_block<const SUMS: usize, const LANES: usize>(
     lanes: &mut [[f64; LANES]; SUMS],
@@ -91,7 +91,7 @@ dispatched! {
 
 #[inline(always)]
 fn sum_squares_on<M: Machine>(x: &[f32]) -> f64 {
-    // The product of two singles is exact in double precision.
+    // The product of two f32 numbers is exact in double precision.
     sum_of(x, |x| f64::from(x) * f64::from(x))
 }
 
@@ -129,7 +129,7 @@ dispatched! {
 
 #[inline(always)]
 fn moments4_on<M: Machine>(x: &[f32], centre: f64) -> Moments {
-    // Half as many lanes, so that four sums of them stay in registers.
+    // Half as many lanes, so that four sums fit the registers.
     let [first, second, third, fourth] = sums::<4, { LANES / 2 }>(x, |sums, x| {
         let x = f64::from(x) - centre;
         let square = x * x;
@@ -144,7 +144,7 @@ fn moments4_on<M: Machine>(x: &[f32], centre: f64) -> Moments {
 }
 
 dispatched! {
-    /// Returns the least and the greatest number: NaN if any is, and infinity and its negative of none.
+    /// Returns the smallest and the largest number: NaN if any number is NaN, and infinity and its negative for an empty slice.
     pub fn min_max(x: &[f32]) -> (f32, f32) = min_max_on
 }
 

@@ -1,4 +1,4 @@
-//! The functions of two arguments over slices of singles, with a single number in the place of either.
+//! The functions of two arguments over slices of f32, either of which may be one number.
 
 use super::dispatch::{Machine, dispatched};
 use super::elementwise::BLOCK;
@@ -31,8 +31,8 @@ impl Operand<'_> {
 dispatched! {
     /// Computes a function of `a` and `b`, place by place, into `out`, as [`Binary::apply`] defines it.
     ///
-    /// Powers are within one unit in the last place, everything else is rounded once. Where the slices differ in length,
-    /// the longer ones' ends are left alone.
+    /// Powers are within one unit in the last place, everything else is rounded once. If the slices differ in length, the ends
+    /// of the longer ones are ignored.
     pub fn binary(op: Binary, a: Operand<'_>, b: Operand<'_>, out: &mut [f32]) = binary_on
 }
 
@@ -44,7 +44,7 @@ pub(super) fn binary_on<M: Machine>(op: Binary, a: Operand<'_>, b: Operand<'_>, 
         Binary::Mul => zip(a, b, out, |a, b| a * b),
         Binary::Div => zip(a, b, out, divide),
         Binary::Power => match b {
-            // Common exponents, each as exact as the general way.
+            // Common exponents, each as exact as the general method.
             Operand::Scalar(2.0) => zip(a, b, out, |a, _| a * a),
             Operand::Scalar(1.0) => zip(a, b, out, |a, _| a),
             Operand::Scalar(0.5) => zip(a, b, out, |a, _| super::exponential::sqrt(a)),
@@ -60,14 +60,14 @@ pub(super) fn binary_on<M: Machine>(op: Binary, a: Operand<'_>, b: Operand<'_>, 
     }
 }
 
-/// Returns the quotient, or 0 where `b` is 0 and `a` a number.
+/// Returns the quotient, or 0 where `b` is 0 and `a` is not NaN.
 #[inline(always)]
 fn divide(a: f32, b: f32) -> f32 {
     let protected = if a.is_nan() { a } else { 0.0 };
     if b == 0.0 { protected } else { a / b }
 }
 
-/// Returns 1 or 0, or NaN where either side is.
+/// Returns 1 or 0, or NaN where either side is NaN.
 #[inline(always)]
 fn indicator(holds: bool, a: f32, b: f32) -> f32 {
     let value = if holds { 1.0 } else { 0.0 };
@@ -109,7 +109,7 @@ pub fn binary_in_place(op: Binary, a: &mut [f32], b: Operand<'_>) {
 dispatched! {
     /// Takes, place by place, `a` where the condition is not 0, else `b`; NaN where the condition is NaN.
     ///
-    /// Where the slices differ in length, the longer ones' ends are left alone.
+    /// If the slices differ in length, the ends of the longer ones are ignored.
     pub fn select(condition: Operand<'_>, a: Operand<'_>, b: Operand<'_>, out: &mut [f32]) = select_on
 }
 

@@ -2,8 +2,8 @@
 
 /// How `a * b + c` is computed.
 ///
-/// `mul_add` is one instruction where the processor has it and a slow library call where it has not, so code for any
-/// processor must not use it.
+/// `mul_add` is one instruction on a processor that has it, and a slow library call elsewhere, so code for any processor must
+/// not use it.
 pub(super) trait Machine {
     /// Returns `a * b + c`.
     fn multiply_add(a: f32, b: f32, c: f32) -> f32;
@@ -15,7 +15,7 @@ pub(super) trait Machine {
 #[allow(dead_code, reason = "which of the two is used depends on the target")]
 pub(super) struct Fused;
 
-/// Any processor: a product, then a sum.
+/// Any processor, with a product followed by a sum.
 #[allow(dead_code, reason = "which of the two is used depends on the target")]
 pub(super) struct Plain;
 
@@ -50,7 +50,7 @@ pub(super) type Baseline = Plain;
 
 /// Returns the value of the polynomial with `coefficients`, highest degree first.
 ///
-/// Even and odd powers go apart, because one long chain of dependent operations leaves a processor waiting.
+/// Even and odd powers are computed separately, because one long chain of dependent operations stalls the processor.
 #[inline(always)]
 pub(super) fn polynomial<M: Machine, const TERMS: usize>(x: f32, coefficients: [f32; TERMS]) -> f32 {
     let square = x * x;
@@ -64,7 +64,7 @@ pub(super) fn polynomial<M: Machine, const TERMS: usize>(x: f32, coefficients: [
 
 /// Returns the value of the polynomial with `coefficients`, highest degree first, in double precision.
 ///
-/// Even and odd powers go apart, because one long chain of dependent operations leaves a processor waiting.
+/// Even and odd powers are computed separately, because one long chain of dependent operations stalls the processor.
 #[inline(always)]
 pub(super) fn polynomial_double<M: Machine, const TERMS: usize>(x: f64, coefficients: [f64; TERMS]) -> f64 {
     let square = x * x;
@@ -76,13 +76,13 @@ pub(super) fn polynomial_double<M: Machine, const TERMS: usize>(x: f64, coeffici
     M::multiply_add_double(other, x, value)
 }
 
-/// Returns whether the wide compilation may run; the standard library asks the processor once and remembers.
+/// Returns whether the wide compilation may run; the standard library detects this once and caches it.
 #[cfg(target_arch = "x86_64")]
 pub(super) fn is_wide() -> bool {
     is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c")
 }
 
-/// Defines a function that runs `body`, generic over [`Machine`], as compiled for the processor at hand.
+/// Defines a function that runs `body`, generic over [`Machine`], as compiled for the current processor.
 macro_rules! dispatched {
     (
         $(#[$attribute:meta])*
@@ -97,7 +97,7 @@ macro_rules! dispatched {
                     $body::<$crate::kernels::vector::dispatch::Fused>($($argument),*)
                 }
                 if $crate::kernels::vector::dispatch::is_wide() {
-                    // SAFETY: the processor has every feature that `wide` is compiled for; it was asked just now.
+                    // SAFETY: the processor has every feature that `wide` is compiled for, as checked above.
                     return unsafe { wide($($argument),*) };
                 }
             }

@@ -1,4 +1,4 @@
-//! The functions of one argument over slices of singles.
+//! The functions of one argument over slices of f32.
 
 use super::dispatch::{Machine, dispatched};
 use super::exponential::{
@@ -17,7 +17,7 @@ dispatched! {
     /// Computes a function of every number in `x` into `out`, as [`Unary::apply`] defines it.
     ///
     /// Errors are at most 2.3 units in the last place (sigmoid; most functions stay within 1.1).
-    /// Where the slices differ in length, the longer one's end is left alone.
+    /// If the slices differ in length, the end of the longer one is ignored.
     pub fn unary(op: Unary, x: &[f32], out: &mut [f32]) = unary_on
 }
 
@@ -57,7 +57,7 @@ fn map(x: &[f32], out: &mut [f32], function: impl Fn(f32) -> f32) {
     }
 }
 
-/// Maps block by block, leaving to the standard library those with an angle too large to reduce here.
+/// Maps block by block; the standard library computes blocks with an angle too large to reduce here.
 #[inline(always)]
 fn map_angles(op: Unary, x: &[f32], out: &mut [f32], function: impl Fn(f32) -> f32) {
     for (x, out) in x.chunks(ANGLES).zip(out.chunks_mut(ANGLES)) {

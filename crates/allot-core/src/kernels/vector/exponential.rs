@@ -1,4 +1,4 @@
-//! Exponentials and logarithms of single floats, branch-free so that the compiler vectorises a loop over them.
+//! Exponentials and logarithms of f32, branch-free so that the compiler vectorises a loop over them.
 //!
 //! Each is within 2.3 units in the last place of the exact value (sigmoid), most within 1.1. The polynomials are
 //! near-minimax fits (Chebyshev, 40 digits) of the remainders that the comments name; the range reductions are those of
@@ -6,13 +6,13 @@
 
 use super::dispatch::{Machine, polynomial};
 
-/// Added and taken away again, it rounds to a whole number, which its lowest bits then hold.
+/// Adding and subtracting it rounds to a whole number; after the addition, the lowest bits hold that number.
 const ROUNDER: f32 = 12_582_912.0;
-/// The upper part of ln 2, of so few bits that its product with an exponent is exact.
+/// The upper part of ln 2, with so few bits that its product with an exponent is exact.
 const LN_2_UPPER: f32 = 355.0 / 512.0;
-/// What is left of ln 2.
+/// The rest of ln 2.
 const LN_2_LOWER: f32 = -2.121_944_4e-4;
-/// The bits of the root of a half, where a mantissa's range begins so that 1 is in its middle.
+/// The bits of the square root of a half, where the range of mantissas begins so that 1 is in its middle.
 const ROOT_HALF: u32 = 0x3f35_04f3;
 /// The bits of a mantissa.
 const MANTISSA: u32 = 0x007f_ffff;
@@ -23,10 +23,10 @@ fn power_of_two(exponent: i32) -> f32 {
     f32::from_bits((exponent.wrapping_add(127) as u32) << 23)
 }
 
-/// Returns e to the power of `x`: infinite when too large, rounded once more when subnormal.
+/// Returns e to the power of `x`: infinite if it is too large, rounded once more if it is subnormal.
 #[inline(always)]
 pub(super) fn exp<M: Machine>(x: f32) -> f32 {
-    // At the bounds the result is infinite and zero already; comparisons let NaN through.
+    // At the bounds the result is already infinite or zero; comparisons let NaN through.
     let x = if x > 89.0 { 89.0 } else { x };
     let x = if x < -104.0 { -104.0 } else { x };
     let shifted = M::multiply_add(x, std::f32::consts::LOG2_E, ROUNDER);
@@ -36,13 +36,13 @@ pub(super) fn exp<M: Machine>(x: f32) -> f32 {
     // (e^r - 1 - r) / r^2 on |r| <= ln 2 / 2, to 7e-8.
     let tail = polynomial::<M, 5>(rest, [1.392_621_3e-3, 8.363_203e-3, 4.166_655_4e-2, 1.666_657_7e-1, 0.5]);
     let value = 1.0 + M::multiply_add(rest * rest, tail, rest);
-    // In two steps, because 2^128 and 2^-150 are no floats.
+    // In two steps, because 2^128 and 2^-150 are not f32 numbers.
     let exponent = (shifted.to_bits() as i32).wrapping_sub(ROUNDER.to_bits() as i32);
     let half = exponent >> 1;
     value * power_of_two(half) * power_of_two(exponent.wrapping_sub(half))
 }
 
-/// Returns the natural logarithm of a positive `x`, subnormal, infinite and NaN included; of others, nothing of use.
+/// Returns the natural logarithm of a positive `x`, including subnormal, infinite and NaN; meaningless for others.
 #[inline(always)]
 pub(super) fn log_positive<M: Machine>(x: f32) -> f32 {
     let subnormal = x < f32::MIN_POSITIVE;
@@ -86,7 +86,7 @@ pub(super) fn abs_log<M: Machine>(x: f32) -> f32 {
     log::<M>(x.abs())
 }
 
-/// Returns the logarithm as IEEE has it.
+/// Returns the logarithm as IEEE 754 defines it.
 #[inline(always)]
 pub(super) fn raw_log<M: Machine>(x: f32) -> f32 {
     let value = log_positive::<M>(x);
@@ -141,7 +141,7 @@ pub(super) fn softplus<M: Machine>(x: f32) -> f32 {
         square,
         [1.161_216_5e-1, 1.085_328_8e-1, 1.429_617_9e-1, 1.999_985_3e-1, 3.333_333_4e-1],
     );
-    // 2 s is p - p s, whose first term is the larger and exact.
+    // 2 s is p - p s; its first term is larger, and exact.
     let bend = M::multiply_add(-ratio, power - 2.0 * square * tail, power);
     let line = if x > 0.0 { x } else { 0.0 };
     line + bend

@@ -1,6 +1,6 @@
 //! The instructions of the vector layer: the catalogue's elementwise operators, by the number of their operands.
 //!
-//! What each gives for every input is defined by [`scalar`], in double precision.
+//! [`scalar`] defines the value of each for every input, in double precision.
 
 use crate::lang::ops::Elementwise;
 use crate::lang::scalar;
@@ -48,7 +48,7 @@ macro_rules! instructions {
         }
 
         impl Kernel {
-            /// Returns what computes an operator.
+            /// Returns the kernel that computes an operator.
             pub const fn of(op: Elementwise) -> Self {
                 match op {
                     $(Elementwise::$of_one => Self::Unary(Unary::$unary),)*
@@ -60,14 +60,14 @@ macro_rules! instructions {
     };
 }
 
-/// What computes an elementwise operator.
+/// The kernel of an elementwise operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kernel {
-    /// Of one operand.
+    /// A kernel of one operand.
     Unary(Unary),
-    /// Of two.
+    /// A kernel of two operands.
     Binary(Binary),
-    /// The choice between two operands by a third, the first.
+    /// The choice between two operands by the first of three.
     Select,
 }
 

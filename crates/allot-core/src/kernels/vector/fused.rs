@@ -1,4 +1,4 @@
-//! Sums of functions of numbers, which are not stored.
+//! Sums of functions of numbers, without storing the values of the functions.
 
 use super::accumulate::{LANES, sum, sum_abs, sum_squares, total};
 use super::dispatch::{Machine, dispatched};
@@ -14,7 +14,7 @@ pub const fn fuses_with_sum(op: Unary) -> bool {
     )
 }
 
-/// Returns the sum of a function of every number, without storing them.
+/// Returns the sum of a function of every number, without storing its values.
 ///
 /// Logarithms are summed as the logarithm of a product (see [`sum_log`]), which is faster and more exact than [`unary`].
 pub fn sum_unary(op: Unary, x: &[f32]) -> f64 {
@@ -69,7 +69,7 @@ fn sum_positive_products_on<M: Machine>(x: &[f32], y: &[f32]) -> f64 {
     total(&lanes)
 }
 
-/// Returns `x`, or 0 where it is negative: minus infinity times a logarithm of 0 would be NaN.
+/// Returns `x`, or 0 where it is negative, because minus infinity times a logarithm of 0 would be NaN.
 #[inline(always)]
 fn positive(x: f32) -> f64 {
     f64::from(if x <= 0.0 { 0.0 } else { x })

@@ -1,17 +1,17 @@
-//! Exact order statistics of more numbers than one wants to keep: by counting, in two passes over them.
+//! Exact order statistics of many numbers by counting, in two passes, without storing them.
 
-/// How many bits one pass tells apart.
+/// How many bits one pass distinguishes.
 const DIGIT: u32 = 16;
-/// How many values that is.
+/// How many values these bits have.
 const DIGITS: usize = 1 << DIGIT;
 
-/// Returns bits whose order as a whole number is the order of the numbers, with -0 before 0.
+/// Returns bits whose order as an integer is the order of the numbers, with -0 before 0.
 ///
-/// NaN with its sign set comes before all numbers, without it after them.
+/// A NaN comes before all numbers if its sign is set, and after them otherwise.
 #[inline(always)]
 pub fn ordered_bits(x: f32) -> u32 {
     let bits = x.to_bits();
-    // Negative numbers turn round; the others move above them.
+    // All bits of negative numbers are flipped, and only the sign of the others.
     let flipped = ((bits as i32) >> 31) as u32 | 0x8000_0000;
     bits ^ flipped
 }
@@ -25,8 +25,8 @@ pub fn from_ordered_bits(ordered: u32) -> f32 {
 
 /// Counts of numbers by the upper half of their ordered bits, or of those with a given upper half by the lower half.
 ///
-/// Two of them find the exact k-th least number of any set, in two passes over it: [`coarse`](Self::coarse) tells its upper
-/// half, [`fine`](Self::fine) the rest. Threads count apart and [`merge`](Self::merge).
+/// Two of them find the exact k-th smallest number of any set, in two passes over it: [`coarse`](Self::coarse) finds its upper
+/// half, [`fine`](Self::fine) the lower one. Threads count separately and [`merge`](Self::merge).
 ///
 /// ```
 /// use allot_core::kernels::vector::Histogram;
@@ -75,7 +75,7 @@ impl Histogram {
         }
     }
 
-    /// Adds what was counted elsewhere, by digit.
+    /// Adds counts from another device, by digit.
     pub fn add_counts(&mut self, counts: &[u32]) {
         for (total, count) in self.counts.iter_mut().zip(counts) {
             *total += u64::from(*count);
@@ -89,9 +89,9 @@ impl Histogram {
         }
     }
 
-    /// Returns the half into which the `rank`-th least number counted falls, from 0, and its rank among those there.
+    /// Returns the half of the `rank`-th smallest number, from 0, and its rank among the numbers with this half.
     ///
-    /// Returns nothing when fewer were counted.
+    /// Returns `None` if fewer numbers were counted.
     pub fn locate(&self, rank: u64) -> Option<(u16, u64)> {
         let mut rank = rank;
         for (digit, &count) in (0..=u16::MAX).zip(&self.counts) {
@@ -103,10 +103,10 @@ impl Histogram {
         None
     }
 
-    /// Returns the `rank`-th least number counted, from 0.
+    /// Returns the `rank`-th smallest number, from 0.
     ///
-    /// It is exact in a [`fine`](Self::fine) histogram, where the rank is that among its own; a coarse one gives the least
-    /// number that shares its upper half. Returns nothing when fewer were counted.
+    /// It is exact in a [`fine`](Self::fine) histogram, where the rank is that among its own numbers; a coarse one returns the
+    /// smallest number with the same upper half. Returns `None` if fewer numbers were counted.
     pub fn value(&self, rank: u64) -> Option<f32> {
         let (digit, _) = self.locate(rank)?;
         Some(from_ordered_bits(match self.prefix {
@@ -115,7 +115,7 @@ impl Histogram {
         }))
     }
 
-    /// Returns how many were counted.
+    /// Returns how many numbers were counted.
     pub fn count(&self) -> u64 {
         self.counts.iter().sum()
     }

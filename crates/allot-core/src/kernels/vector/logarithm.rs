@@ -1,7 +1,7 @@
 //! Sums of logarithms as logarithms of products.
 //!
-//! Singles are multiplied in double precision, whose exponents hold a product of six of any size; after every four, the
-//! exponent is moved to a whole number and the mantissa stays. One logarithm for a whole chunk is left: the sum costs
+//! f32 numbers are multiplied in double precision, whose exponents hold the product of any six of them. After every four, the
+//! exponent is moved to an integer and the mantissa stays. Only one logarithm is needed for a whole chunk, so the sum costs
 //! little more than a plain one, and its error is that of double precision.
 
 use super::accumulate::LANES;
@@ -11,7 +11,7 @@ use super::functions::Unary;
 
 /// How many numbers are multiplied in a lane before its exponent is moved.
 const FACTORS: usize = 4;
-/// How many numbers that is in all lanes.
+/// How many numbers all lanes multiply in that time.
 const BLOCK: usize = FACTORS * LANES;
 /// How many bits a double's mantissa has.
 const MANTISSA_BITS: u32 = f64::MANTISSA_DIGITS - 1;
@@ -21,7 +21,7 @@ const MANTISSA: u64 = (1 << MANTISSA_BITS) - 1;
 const BIAS: u64 = 1023;
 
 dispatched! {
-    /// Returns the sum of logarithms, of which kind `op` says: `Log`, `AbsLog`, `DsaLog` or `RawLog`.
+    /// Returns the sum of logarithms of the kind `op`: `Log`, `AbsLog`, `DsaLog` or `RawLog`.
     ///
     /// Any other function counts as `Log`.
     pub fn sum_log(op: Unary, x: &[f32]) -> f64 = sum_log_on
@@ -37,7 +37,7 @@ fn sum_log_on<M: Machine>(op: Unary, x: &[f32]) -> f64 {
     }
 }
 
-/// Returns `x`, or 1, whose logarithm is 0, in the place of x <= 0.
+/// Returns `x`, or 1, whose logarithm is 0, in place of x <= 0.
 #[inline(always)]
 fn protected(x: f32) -> f32 {
     if x <= 0.0 { 1.0 } else { x }
@@ -60,7 +60,7 @@ fn sum_of(x: &[f32], argument: impl Fn(f32) -> f32) -> f64 {
     if sum.is_regular() {
         sum.logarithm(blocks.len() + usize::from(!rest.is_empty()))
     } else {
-        // Infinities, NaN, and what has no logarithm: one by one, as IEEE has it.
+        // Infinities, NaN and numbers without a logarithm are summed one by one, as IEEE 754 defines their logarithms.
         x.iter().map(|&x| f64::from(argument(x)).ln()).sum()
     }
 }
@@ -69,7 +69,7 @@ fn sum_of(x: &[f32], argument: impl Fn(f32) -> f32) -> f64 {
 struct Products {
     mantissas: [f64; LANES],
     exponents: [u64; LANES],
-    /// The greatest argument's bits minus 1, by which negatives, zero, infinity and NaN are above every positive number.
+    /// The largest value of an argument's bits minus 1, in which negatives, zero, infinity and NaN are above every positive number.
     greatest: [u32; LANES],
 }
 
@@ -102,12 +102,12 @@ impl Products {
         self.greatest.iter().all(|&bits| bits < f32::INFINITY.to_bits() - 1)
     }
 
-    /// Returns the logarithm of the product of all lanes after so many blocks.
+    /// Returns the logarithm of the product of all lanes after this many blocks.
     #[inline(never)]
     fn logarithm(&self, blocks: usize) -> f64 {
         let moved = self.exponents.iter().fold(0, |sum: u64, &exponent| sum.wrapping_add(exponent));
         let exponent = moved.wrapping_sub(BIAS * (LANES * blocks) as u64) as i64;
-        // Sixteen mantissas below 2 stay far from overflow.
+        // The product of sixteen mantissas below 2 is far from overflow.
         let mantissa: f64 = self.mantissas.iter().product();
         exponent as f64 * std::f64::consts::LN_2 + mantissa.ln()
     }

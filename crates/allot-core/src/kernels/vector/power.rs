@@ -1,10 +1,10 @@
-//! Powers of single floats, through logarithms in double precision.
+//! Powers of f32, by logarithms in double precision.
 
 use super::dispatch::{Machine, polynomial_double};
 
-/// Added and taken away again, it rounds to a whole number, which its lowest bits then hold.
+/// Adding and subtracting it rounds to a whole number; after the addition, the lowest bits hold that number.
 const ROUNDER: f64 = 6_755_399_441_055_744.0;
-/// The bits of the root of a half, where a mantissa's range begins so that 1 is in its middle.
+/// The bits of the square root of a half, where the range of mantissas begins so that 1 is in its middle.
 const ROOT_HALF: u64 = 0x3fe6_a09e_667f_3bcd;
 /// The bits of a mantissa.
 const MANTISSA: u64 = 0x000f_ffff_ffff_ffff;
@@ -15,7 +15,7 @@ fn log2<M: Machine>(x: f64) -> f64 {
     // The bias is added before the shift, because vectors of 64-bit integers shift zeros in.
     let bits = x.to_bits().wrapping_sub(ROOT_HALF);
     let biased = bits.wrapping_add(1024 << 52) >> 52;
-    // 2^52's mantissa holds whole numbers, so this is a conversion.
+    // The mantissa of 2^52 holds whole numbers, so this is a conversion.
     let exponent = f64::from_bits(biased | 0x4330_0000_0000_0000) - (4_503_599_627_370_496.0 + 1024.0);
     let rest = f64::from_bits((bits & MANTISSA).wrapping_add(ROOT_HALF)) - 1.0;
     // ln(1 + f) = 2 atanh(f / (2 + f)), whose series converges fast for |s| <= 0.172.
@@ -30,10 +30,10 @@ fn log2<M: Machine>(x: f64) -> f64 {
     if x < f64::INFINITY { value } else { x }
 }
 
-/// Returns 2 to the power of `x`, to 1e-11 of its size, within the range of single floats.
+/// Returns 2 to the power of `x`, to 1e-11 of its size, within the range of f32.
 #[inline(always)]
 fn exp2<M: Machine>(x: f64) -> f64 {
-    // Out here singles are infinite and zero already; comparisons let NaN through.
+    // Beyond these bounds f32 is infinite or zero; comparisons let NaN through.
     let x = if x > 200.0 { 200.0 } else { x };
     let x = if x < -200.0 { -200.0 } else { x };
     let shifted = x + ROUNDER;
@@ -62,7 +62,7 @@ pub(super) fn power<M: Machine>(x: f32, y: f32) -> f32 {
     let size = x.abs();
     let value = exp2::<M>(f64::from(y) * log2::<M>(f64::from(size))) as f32;
     let value = if size == 1.0 { 1.0 } else { value };
-    // From 2^24 on, every single is an even whole number.
+    // From 2^24, every f32 is an even whole number.
     let exponent = f64::from(y.abs());
     let exponent = if exponent > 16_777_216.0 { 16_777_216.0 } else { exponent };
     let shifted = exponent + ROUNDER;

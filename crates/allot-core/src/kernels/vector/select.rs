@@ -1,16 +1,16 @@
-//! Order statistics of numbers at hand: by selection, in expected linear time, without sorting.
+//! Order statistics of numbers in memory by selection, in expected linear time, without sorting.
 
 use super::histogram::{from_ordered_bits, ordered_bits};
 
-/// Moves the `k`-th least number, from 0, to its place, smaller ones before it and larger ones behind, and returns it.
+/// Moves the `k`-th smallest number, from 0, to its place, with smaller ones before it and larger ones after it, and returns it.
 ///
-/// A `k` beyond the last counts as the last; of no numbers, it is NaN. The order is that of [`ordered_bits`], so NaN does no
-/// harm, but has no meaningful place.
+/// A `k` beyond the last counts as the last; the result is NaN for an empty slice. The order is that of [`ordered_bits`], so NaN
+/// is allowed, but has no meaningful place.
 pub fn select_nth(values: &mut [f32], k: usize) -> f32 {
     let Some(last) = values.len().checked_sub(1) else {
         return f32::NAN;
     };
-    // Whole numbers compare without branches, and twice as fast.
+    // Integers compare without branches, and twice as fast.
     for value in &mut *values {
         *value = f32::from_bits(ordered_bits(*value));
     }
@@ -22,9 +22,9 @@ pub fn select_nth(values: &mut [f32], k: usize) -> f32 {
     values[k.min(last)]
 }
 
-/// Returns the median, of an even count the lower of the middle two; reorders the numbers.
+/// Returns the lower median; reorders the numbers.
 ///
-/// Of no numbers, it is NaN.
+/// The median of an empty slice is NaN.
 pub fn median(values: &mut [f32]) -> f32 {
     let middle = values.len().saturating_sub(1) / 2;
     select_nth(values, middle)
@@ -32,7 +32,7 @@ pub fn median(values: &mut [f32]) -> f32 {
 
 /// Returns the `p` quantile, interpolated linearly between the numbers around place `p * (n - 1)`; reorders the numbers.
 ///
-/// `p` counts as the nearest in [0, 1]. Of no numbers, or for a `p` of NaN, it is NaN.
+/// `p` is clamped to [0, 1]. The result is NaN for an empty slice, or if `p` is NaN.
 pub fn quantile(values: &mut [f32], p: f64) -> f64 {
     if values.is_empty() || p.is_nan() {
         return f64::NAN;
@@ -45,7 +45,7 @@ pub fn quantile(values: &mut [f32], p: f64) -> f64 {
     if fraction == 0.0 {
         return lower;
     }
-    // What follows the selected place is no less, so the next is the least of it.
+    // The numbers after the selected place are not smaller, so the next one is their minimum.
     let upper = values[below + 1..].iter().copied().fold(f32::INFINITY, f32::min);
     lower + fraction * (f64::from(upper) - lower)
 }

@@ -1,4 +1,4 @@
-//! The vector layer against double precision and the standard library.
+//! Compares the vector layer with double precision and the standard library.
 
 mod accumulate;
 mod elementwise;
@@ -53,14 +53,14 @@ fn noise(seed: u64) -> impl Iterator<Item = f32> {
     })
 }
 
-/// Returns how far `value` is from `exact`, in units in the last place of the single nearest to it.
+/// Returns how far `value` is from `exact`, in units in the last place of the f32 nearest to it.
 fn units(value: f32, exact: f64) -> f64 {
     let rounded = exact as f32;
     if value.is_nan() && exact.is_nan() || value == rounded {
         return 0.0;
     }
     if !value.is_finite() || !rounded.is_finite() {
-        // Next to the greatest number, infinity is one unit away.
+        // Infinity is one unit away from the largest number.
         let near = f64::from(f32::MAX) * (1.0 - 1e-6);
         return if value.abs() > f32::MAX && exact.abs() > near
             || exact.abs() > near && f64::from(value.abs()) > near

@@ -1,21 +1,21 @@
-//! Circular functions of single floats, computed in double precision and rounded once.
+//! Trigonometric functions of f32, computed in double precision and rounded once.
 //!
-//! In double precision, polynomials to 1e-9 give correctly rounded singles but for rare ties, with no care for
-//! cancellation. Sine and cosine are their Taylor series; the inverse functions are near-minimax fits (Chebyshev, 40
-//! digits) of the remainders that the comments name.
+//! In double precision, polynomials to 1e-9 give correctly rounded f32 numbers except for rare ties, without special care for
+//! cancellation. Sine and cosine are their Taylor series; the inverse functions are near-minimax fits (Chebyshev, 40 digits)
+//! of the remainders that the comments name.
 
 use std::f64::consts::{FRAC_2_PI, FRAC_PI_2};
 
 use super::dispatch::{Machine, polynomial_double};
 
-/// The largest argument whose reduction to a quarter turn here is exact enough; the standard library takes larger ones.
+/// The largest argument whose reduction to a quarter turn here is exact enough; the standard library computes larger ones.
 pub(super) const LARGEST_ANGLE: f32 = 1e6;
 
-/// Added and taken away again, it rounds to a whole number, which its lowest bits then hold.
+/// Adding and subtracting it rounds to a whole number; after the addition, the lowest bits hold that number.
 const ROUNDER: f64 = 6_755_399_441_055_744.0;
 /// The upper 25 bits of half pi: its product with a quarter turn's number is exact.
 const HALF_PI_UPPER: f64 = 1.570_796_310_901_641_8;
-/// What is left of half pi.
+/// The rest of half pi.
 const HALF_PI_LOWER: f64 = 1.589_325_477_352_819_7e-8;
 
 /// Returns the sine and the cosine of `x` reduced to its nearest quarter turn, and the number of that turn, modulo 2^52.
@@ -74,7 +74,7 @@ pub(super) fn tan<M: Machine>(x: f32) -> f32 {
 fn asin_double<M: Machine>(x: f32) -> f64 {
     let size = f64::from(x.abs());
     let size = if size > 1.0 { 1.0 } else { size };
-    // Above a half, asin x = pi / 2 - 2 asin(root((1 - x) / 2)).
+    // Above a half, asin x = pi / 2 - 2 asin(sqrt((1 - x) / 2)).
     let far = size > 0.5;
     let square = if far { (1.0 - size) * 0.5 } else { size * size };
     let root = if far { square.sqrt() } else { size };

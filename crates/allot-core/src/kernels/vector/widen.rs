@@ -1,4 +1,4 @@
-//! Stored numbers to singles, exactly.
+//! Converts stored numbers to f32 exactly.
 
 use std::ops::Range;
 
@@ -9,9 +9,9 @@ use super::dispatch::is_wide;
 use super::dispatch::{Machine, dispatched};
 use crate::data::Values;
 
-/// Copies a range of stored numbers into `out` as singles, exactly.
+/// Copies a range of stored numbers into `out` as f32, exactly.
 ///
-/// Where the range is longer than `out`, or goes beyond the last number, only what both have is copied.
+/// If the range is longer than `out`, or extends beyond the last number, only the common part is copied.
 pub fn widen(values: &Values<'_>, range: Range<usize>, out: &mut [f32]) {
     let end = range.end.min(values.len());
     let range = range.start.min(end)..end;
@@ -28,7 +28,7 @@ pub fn widen(values: &Values<'_>, range: Range<usize>, out: &mut [f32]) {
 fn widen_f16(values: &[f16], out: &mut [f32]) {
     #[cfg(target_arch = "x86_64")]
     if is_wide() {
-        // SAFETY: the processor has every feature that the function is compiled for; it was asked just now.
+        // SAFETY: the processor has every feature that the function is compiled for, as checked above.
         return unsafe { widen_f16_wide(values, out) };
     }
     widen_f16_anywhere(values, out);
@@ -53,9 +53,9 @@ fn widen_f16_wide(values: &[f16], out: &mut [f32]) {
 pub(super) fn widen_f16_anywhere(values: &[f16], out: &mut [f32]) {
     for (out, value) in out.iter_mut().zip(values) {
         let bits = u32::from(value.to_bits());
-        // Read as a single's, the bits give 2^-112 times the number, subnormal ones included.
+        // Read as an f32, the bits are 2^-112 times the number, including subnormal ones.
         let size = f32::from_bits((bits & 0x7fff) << 13) * 5.192_297e33;
-        // Out of a half's range: its infinities and NaN.
+        // Beyond the range of f16 are its infinities and NaN.
         let special = if size >= 65_536.0 { 0x7f80_0000 } else { 0 };
         *out = f32::from_bits(size.to_bits() | special | ((bits & 0x8000) << 16));
     }

@@ -1,4 +1,4 @@
-//! Words for typed holes: what is wanted, and a line for each kind of what fits.
+//! Words for typed holes: what each stands for, and one line for each kind of candidates.
 
 use super::phrases::{alternatives, written};
 use crate::diagnostic::Diagnostic;
@@ -7,7 +7,7 @@ use crate::problem::{Fit, ValuePlace, Wanted};
 use crate::span::Span;
 use crate::types::Type;
 
-/// The kinds of what fits, in the order of their lines.
+/// The kinds of candidates, in the order of their lines.
 const KINDS: [&str; 8] = [
     "values",
     "allocators",
@@ -20,7 +20,7 @@ const KINDS: [&str; 8] = [
 ];
 
 pub(super) fn hole(span: Span, wanted: Wanted, fits: &[Fit]) -> Diagnostic {
-    let mut diagnostic = Diagnostic::error("hole", "a hole is to be filled").label(span, label(wanted));
+    let mut diagnostic = Diagnostic::error("hole", "unfilled hole").label(span, label(wanted));
     if let Wanted::Parameter { op, parameter } = wanted
         && let Some(row) = row_of(op, parameter)
     {
@@ -44,7 +44,7 @@ fn label(wanted: Wanted) -> String {
                 ValuePlace::Score => "a score for each weight".to_owned(),
                 ValuePlace::Allocation => "an allocation".to_owned(),
                 ValuePlace::Operand { op, operand } => format!("operand `{operand}` of `{op}`"),
-                ValuePlace::Input(op) => format!("what goes into `{op}`"),
+                ValuePlace::Input(op) => format!("the input of `{op}`"),
             };
             let names: Vec<&str> = types.iter().map(|ty| ty.with_article()).collect();
             match types == Type::SHAPES {
@@ -53,8 +53,8 @@ fn label(wanted: Wanted) -> String {
             }
         }
         Wanted::Stage { input, next } => {
-            let into = next.map_or(String::new(), |next| format!(", and `{next}` follows"));
-            format!("{} comes in{into}", input.with_article())
+            let before = next.map_or(String::new(), |next| format!(", before `{next}`"));
+            format!("a stage that takes {}{before}", input.with_article())
         }
         Wanted::Parameter { op, parameter } => {
             let domain = row_of(op, parameter).map_or(String::new(), |row| format!(": {}", row.domain));
@@ -86,7 +86,7 @@ const fn kind_of(fit: &Fit) -> &'static str {
 fn name_of(fit: &Fit, wanted: Wanted) -> &str {
     match (fit, wanted) {
         (Fit::Binding { name, .. }, _) => name,
-        // A stage is called by its name.
+        // A stage is written with the operator's name.
         (Fit::Operator { op, .. }, Wanted::Stage { .. }) => op.name(),
         (Fit::Operator { op, .. }, Wanted::Value { .. } | Wanted::Parameter { .. }) => written(*op),
     }

@@ -10,19 +10,19 @@ pub(super) fn unknown_name(name: &str, span: Span, similar: &[String], below: Op
         Some(below) => Diagnostic::error("unknown-name", format!("`{name}` is used before it is bound"))
             .label(span, "not bound yet")
             .label(below, "bound here")
-            .help("a binding can use only those above it: move it up"),
+            .help("a statement can use only the bindings above it: move the binding up"),
         None => {
-            let diagnostic =
-                Diagnostic::error("unknown-name", format!("there is no `{name}`")).label(span, "unknown");
+            let diagnostic = Diagnostic::error("unknown-name", format!("unknown name `{name}`"))
+                .label(span, "not defined");
             did_you_mean(diagnostic, similar)
-                .help("`allot ops` lists what there is; `let` names what you define")
+                .help("`allot ops` lists the names of the language; define your own with `let`")
         }
     }
 }
 
 pub(super) fn unknown_operator(name: &str, span: Span, similar: &[String]) -> Diagnostic {
-    let diagnostic = Diagnostic::error("unknown-operator", format!("there is no operator `{name}`"))
-        .label(span, "unknown");
+    let diagnostic = Diagnostic::error("unknown-operator", format!("unknown operator `{name}`"))
+        .label(span, "not an operator");
     did_you_mean(diagnostic, similar).help("`allot ops --all` lists all operators")
 }
 
@@ -47,10 +47,10 @@ pub(super) fn not_callable(name: &str, span: Span, terminal: bool) -> Diagnostic
 pub(super) fn stage_is_value(name: &str, span: Span) -> Diagnostic {
     Diagnostic::error(
         "stage-is-value",
-        format!("`{name}` is a value, and a stage of a pipeline is an operator"),
+        format!("`{name}` is a value, but a stage of a pipeline must be an operator"),
     )
-    .label(span, "takes nothing in")
-    .help(format!("to combine it with what comes in, write it as an argument: `|> multiply({name})`"))
+    .label(span, "takes no input")
+    .help(format!("to combine it with the stage's input, write it as an argument: `|> multiply({name})`"))
 }
 
 pub(super) fn shadowed(name: &str, span: Span, first: Option<Span>) -> Diagnostic {
@@ -59,17 +59,17 @@ pub(super) fn shadowed(name: &str, span: Span, first: Option<Span>) -> Diagnosti
             .label(span, "again here")
             .label(first, "first here")
             .help("give one of them another name"),
-        None => Diagnostic::error("shadowed", format!("`{name}` is the language's own name"))
+        None => Diagnostic::error("shadowed", format!("`{name}` is a name of the language"))
             .label(span, "already has a meaning")
-            .help(format!("give it another name; `allot explain {name}` says what this one means")),
+            .help(format!("choose another name; `allot explain {name}` shows what this one means")),
     }
 }
 
 pub(super) fn recursive(name: &str, span: Span, binding: Span) -> Diagnostic {
-    Diagnostic::error("recursive", format!("`{name}` is defined by itself"))
+    Diagnostic::error("recursive", format!("the definition of `{name}` uses `{name}` itself"))
         .label(span, "used here, before it has a value")
-        .label(binding, "while it is bound here")
-        .help("a binding can use only those above it")
+        .label(binding, "bound here")
+        .help("a binding can use only the bindings above it")
 }
 
 pub(super) fn unused(name: &str, span: Span) -> Diagnostic {

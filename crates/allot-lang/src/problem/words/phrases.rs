@@ -1,4 +1,4 @@
-//! Phrases that the words for several problems share.
+//! Phrases that several messages share.
 
 use crate::diagnostic::Diagnostic;
 use crate::ops::{Class, Notation, Op};
@@ -7,7 +7,7 @@ use crate::types::{Over, Type};
 /// The longest text that a message quotes, in characters.
 const LONGEST_QUOTE: usize = 100;
 
-/// Returns a text with what it quotes from the script cut to a length that can be read.
+/// Returns a text with its quotes from the script cut to a readable length.
 pub(super) fn shortened(text: &str) -> String {
     let mut out = String::new();
     let mut quoted = 0;
@@ -24,7 +24,7 @@ pub(super) fn shortened(text: &str) -> String {
     out
 }
 
-/// Returns a character as it can be shown: by its code where it has no shape of its own.
+/// Returns a character in quotes, or its code point if it is invisible.
 pub(super) fn quoted(character: char) -> String {
     let shapeless = !character.is_ascii_graphic() && character.escape_debug().len() > 1;
     match shapeless || character.is_whitespace() {
@@ -33,12 +33,12 @@ pub(super) fn quoted(character: char) -> String {
     }
 }
 
-/// Returns what to write in the place of a character that scripts do not have.
+/// Returns what to write instead of a character that scripts cannot contain.
 pub(super) fn instead(character: char) -> Option<&'static str> {
     Some(match character {
-        '\'' | '"' | '`' => "scripts have no strings: names and words stand as they are",
-        '[' | ']' | '{' | '}' => "scripts have only round parentheses",
-        ';' => "a new line ends a statement",
+        '\'' | '"' | '`' => "scripts have no strings; write names and words without quotes",
+        '[' | ']' | '{' | '}' => "write round parentheses; scripts have no others",
+        ';' => "end a statement with a new line",
         '×' | '·' | '⋅' | '∗' => "write `*` to multiply",
         '÷' | '∕' => "write `/` to divide",
         '−' | '–' | '—' => "write `-` to subtract",
@@ -57,11 +57,11 @@ pub(super) fn number_help(text: &str) -> String {
         Some((value, name)) if number(value) => format!("to multiply, write `{value} * {name}`"),
         None if text.starts_with('.') && number(digits) => format!("write `0.{digits}`"),
         None if number(digits) => format!("write `{digits}`"),
-        _ => "numbers are written such as `5`, `0.5` and `1e-6`".to_owned(),
+        _ => "write numbers like `5`, `0.5` or `1e-6`".to_owned(),
     }
 }
 
-/// Returns a type and what it is, for a label.
+/// Returns a type and its meaning, for a label.
 pub(super) fn typed(found: Type) -> String {
     format!("{}: {}", found.with_article(), found.one_for_each())
 }
@@ -73,7 +73,7 @@ pub(super) fn signature(op: Op) -> String {
         Class::Normaliser => ", where S is a Layer, an Input, an Output or a Matrix",
         _ => "",
     };
-    format!("its signature is `{}`{shapes}", row.signature())
+    format!("the signature is `{}`{shapes}", row.signature())
 }
 
 /// Returns an operator as scripts write it.
@@ -87,30 +87,33 @@ pub(super) fn written(op: Op) -> &'static str {
 pub(super) fn type_help(diagnostic: Diagnostic, op: Op, found: Type, over: Option<Over>) -> Diagnostic {
     match (op.info().class, found) {
         (Class::Reduction | Class::MatrixReduction, Type::Layer) => {
-            diagnostic.help("this is already one value for each unit: leave the reduction out")
+            diagnostic.help("this is already one value for each unit: remove the reduction")
         }
         (Class::Reduction, Type::Input | Type::Output) if over.is_some_and(Over::is_within_linears) => {
-            diagnostic.help("`over` works within each matrix: leave it out to reduce all values of the unit")
+            diagnostic
+                .help("`over` reduces each matrix along one axis: remove it to reduce all values of the unit")
         }
         (Class::MatrixReduction, Type::Input | Type::Output) => {
-            diagnostic.help("this needs a whole matrix, such as `weight`")
+            diagnostic.help("apply it to a whole matrix, such as `weight`")
         }
         (Class::Reduction | Class::MatrixReduction | Class::Normaliser, Type::Number) => {
-            diagnostic.help("a single number has nothing to be reduced or compared with")
+            diagnostic.help("a single number cannot be reduced or normalised: remove the operator")
         }
         (Class::Allocator(Some(Type::Layer)), Type::Matrix | Type::Input)
         | (Class::Layerwise, Type::Matrix | Type::Input | Type::Output) => {
-            diagnostic.help("reduce it first, such as with `mean`")
+            diagnostic.help("reduce it first, for example with `mean`")
         }
-        (Class::Allocator(_), Type::Number) => diagnostic.help("one number for all units is `uniform()`"),
+        (Class::Allocator(_), Type::Number) => {
+            diagnostic.help("to give every unit the same ratio, write `uniform()`")
+        }
         (Class::Allocator(Some(Type::Matrix)), Type::Layer) => {
-            diagnostic.help("`scale` allocates by a Layer importance")
+            diagnostic.help("to allocate by a Layer importance, use `scale`")
         }
         _ => diagnostic,
     }
 }
 
-/// Returns what an operator takes, as a clause.
+/// Returns a clause that says which types an operator takes.
 pub(super) fn takes(op: Op, over: Option<Over>) -> String {
     let (with, types) = match over {
         Some(over) if over.is_within_linears() => (format!(" over {over}"), &[Type::Matrix][..]),

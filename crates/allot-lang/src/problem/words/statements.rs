@@ -6,12 +6,12 @@ use crate::types::Type;
 
 pub(super) fn empty() -> Diagnostic {
     Diagnostic::error("empty", "the script is empty")
-        .help("an allocation ends in an allocator, such as `mean(score) |> scale`")
+        .help("write an allocation, such as `mean(score) |> scale`")
 }
 
 pub(super) fn no_value(at: Span, last_binding: &Option<(String, Type)>) -> Diagnostic {
-    let diagnostic = Diagnostic::error("no-value", "the script has no value")
-        .label(at, "nothing follows the last statement");
+    let diagnostic = Diagnostic::error("no-value", "the script has neither an allocation nor a metric")
+        .label(at, "the script ends here");
     let ending = match last_binding {
         Some((name, Type::Sparsity)) => name.clone(),
         Some((name, Type::Layer)) => format!("{name} |> scale"),
@@ -24,29 +24,29 @@ pub(super) fn no_value(at: Span, last_binding: &Option<(String, Type)>) -> Diagn
 }
 
 pub(super) fn value_not_last(span: Span, next: Span, sign: bool) -> Diagnostic {
-    Diagnostic::error("value-not-last", "a script has one value, and it stands last")
-        .label(span, "this value is lost")
-        .label(next, "more follows")
+    Diagnostic::error("value-not-last", "a script has only one value, which must be its last statement")
+        .label(span, "this value is not used")
+        .label(next, "another statement follows")
         .help(match sign {
-            true => "a `-` at the beginning of a line is a sign: to subtract, end the line before with it",
+            true => "a `-` at the beginning of a line is a sign; to subtract, end the previous line with it",
             false => "name it with `let`, or join the lines with `|>`",
         })
 }
 
 pub(super) fn repeated(what: &'static str, span: Span, first: Span) -> Diagnostic {
-    Diagnostic::error("repeated-statement", format!("a script has one `{what}`"))
-        .label(span, "a second one")
-        .label(first, "the first")
+    Diagnostic::error("repeated-statement", format!("a script can have only one `{what}`"))
+        .label(span, "second one here")
+        .label(first, "first one here")
         .help("remove one of them")
 }
 
 pub(super) fn unknown_unit(name: &str, span: Span) -> Diagnostic {
-    Diagnostic::error("unknown-unit", format!("there is no unit `{name}`"))
-        .label(span, "unknown")
+    Diagnostic::error("unknown-unit", format!("unknown unit `{name}`"))
+        .label(span, "not a unit")
         .help("write `unit block`, `unit projection` or `unit row`")
 }
 
 pub(super) fn further(span: Span, listed: usize) -> Diagnostic {
-    Diagnostic::error("further", format!("there are more problems than the first {listed}"))
-        .label(span, "further problems from here on")
+    Diagnostic::error("further", format!("only the first {listed} problems are listed"))
+        .label(span, "problems from here on are not listed")
 }

@@ -16,7 +16,7 @@ pub(super) fn wrong_type(
 ) -> Diagnostic {
     let diagnostic = Diagnostic::error(
         "wrong-type",
-        format!("{}, and its operand is {}", takes(op, over), found.with_article()),
+        format!("{}, but its operand is {}", takes(op, over), found.with_article()),
     )
     .label(span, typed(found));
     let diagnostic = match op.info().operands.len() {
@@ -29,7 +29,7 @@ pub(super) fn wrong_type(
 pub(super) fn wrong_stage(op: Op, found: Type, stage: Span, input: Span, over: Option<Over>) -> Diagnostic {
     let diagnostic = Diagnostic::error(
         "wrong-stage",
-        format!("{}, and {} comes in", takes(op, over), found.with_article()),
+        format!("{}, but its input is {}", takes(op, over), found.with_article()),
     )
     .label(stage, format!("this stage does not take {}", found.with_article()))
     .label(input, typed(found));
@@ -46,18 +46,18 @@ pub(super) fn not_an_allocation(found: Type, span: Span) -> Diagnostic {
     };
     let diagnostic = Diagnostic::error(
         "not-an-allocation",
-        format!("this is {what}, and an allocation must end in Sparsity"),
+        format!("an allocation must be a Sparsity, but this is {what}"),
     )
     .label(span, typed(found));
     match found {
         Type::Layer => diagnostic.help("add `|> scale`"),
-        Type::Number => diagnostic.help("one number for all units is `uniform()`"),
+        Type::Number => diagnostic.help("to give every unit the same ratio, write `uniform()`"),
         Type::Matrix => diagnostic
             .help("reduce it to an importance and allocate by that: `|> mean |> scale`")
-            .help("or let one threshold decide for all units: `|> global`"),
+            .help("or use one threshold for all units: `|> global`"),
         Type::Output => diagnostic
             .help("reduce it to an importance and allocate by that: `|> mean |> scale`")
-            .help("or give each output channel a ratio: take `unit row` and add `|> scale`"),
+            .help("or give each output channel its own ratio: write `unit row` and add `|> scale`"),
         _ => diagnostic.help("reduce it to an importance and allocate by that: `|> mean |> scale`"),
     }
 }
@@ -65,15 +65,15 @@ pub(super) fn not_an_allocation(found: Type, span: Span) -> Diagnostic {
 pub(super) fn allocation_inside(op: Op, span: Span, by: Op, consumer: Span) -> Diagnostic {
     Diagnostic::error(
         "allocation-inside",
-        format!("`{}` makes the allocation, and nothing takes one", op.name()),
+        format!("`{}` makes an allocation, which no operator takes", op.name()),
     )
-    .label(consumer, "takes an allocation in")
-    .label(span, "a Sparsity: the budget is met here")
+    .label(consumer, "cannot take an allocation")
+    .label(span, "a Sparsity: the finished allocation")
     .help(match (by.info().class, op.info().class) {
         (Class::Allocator(_), _) => {
             format!("keep one of the two: a script ends in one allocator, `{}` or `{}`", op.name(), by.name())
         }
-        (_, Class::Allocator(None)) => format!("`{}` stands alone: it takes nothing in", op.name()),
+        (_, Class::Allocator(None)) => format!("write `{}` alone: nothing can use its result", op.name()),
         _ => format!("apply `{}` to the importance, before `{}`", written(by), op.name()),
     })
 }
@@ -82,8 +82,8 @@ pub(super) fn metric_not_matrix(found: Type, span: Span) -> Diagnostic {
     Diagnostic::error("metric-not-matrix", "a metric scores each weight, so it must be a Matrix")
         .label(span, typed(found))
         .help(match found {
-            Type::Sparsity => "end it before the allocator; the allocation stands on a line of its own",
-            _ => "let the weight take part: `abs(weight) * ...`",
+            Type::Sparsity => "end it before the allocator, and write the allocation on its own line",
+            _ => "include the weight: `abs(weight) * ...`",
         })
 }
 
@@ -95,7 +95,7 @@ pub(super) fn score_in_metric(op: Op, span: Span) -> Diagnostic {
             .label(span, "depends on the metric itself")
             .help("use it in the allocation");
     }
-    Diagnostic::error("score-in-metric", "`score` is what the metric defines, so the metric cannot use it")
+    Diagnostic::error("score-in-metric", "the metric defines `score`, so it cannot use `score`")
         .label(span, "refers to the metric itself")
         .help("write the score out, such as `abs(weight) * input_norm`")
 }
@@ -109,19 +109,19 @@ pub(super) fn needs_rows(op: Op, span: Span, name: Span, unit: Option<UnitKind>)
     .label(span, typed(Type::Output))
     .label(name, format!("gives one ratio for each {unit}"));
     diagnostic
-        .help(format!("for one ratio for each {unit}, reduce it first, such as with `mean`"))
-        .help("for one ratio for each output channel, take `unit row`")
+        .help(format!("for one ratio for each {unit}, reduce it first, for example with `mean`"))
+        .help("for one ratio for each output channel, write `unit row`")
 }
 
 pub(super) fn needs_projection(op: Op, span: Span, unit: Option<UnitKind>) -> Diagnostic {
     let why = match unit {
         Some(_) => "the unit here is the block",
-        None => "the unit is the block unless the script says otherwise",
+        None => "the unit is the block by default",
     };
-    Diagnostic::error("needs-projection", format!("`{}` is defined for projections only", op.name()))
+    Diagnostic::error("needs-projection", format!("`{}` is defined only for projections", op.name()))
         .label(span, why)
         .help(match unit {
-            Some(_) => "take `unit projection` instead",
-            None => "add the line `unit projection`, or give `--unit projection`",
+            Some(_) => "write `unit projection` instead",
+            None => "add the line `unit projection`, or pass `--unit projection`",
         })
 }

@@ -1,4 +1,4 @@
-//! Sums against plain ones in double precision.
+//! Compares sums with plain ones in double precision.
 
 use proptest::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Every function of one and of two arguments, in both compilations.
+//! Tests every function of one and of two arguments, in both compilations.
 
 use proptest::prelude::*;
 
@@ -94,7 +94,7 @@ fn a_sum_of_a_function_is_the_sum_of_its_values() {
     }
 }
 
-/// Returns numbers that try every rule of two arguments.
+/// Returns pairs of numbers that exercise every rule of two arguments.
 fn pairs() -> (Vec<f32>, Vec<f32>) {
     let mut sides = vec![
         0.0,

@@ -1,4 +1,4 @@
-//! Order statistics against sorting.
+//! Compares order statistics with sorting.
 
 use proptest::prelude::*;
 

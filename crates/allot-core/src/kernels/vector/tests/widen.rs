@@ -1,4 +1,4 @@
-//! Every stored half and brain float, widened.
+//! Tests the widening of every f16 and bf16 number.
 
 use std::borrow::Cow;
 
