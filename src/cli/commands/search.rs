@@ -81,7 +81,7 @@ pub(in crate::cli) struct Arguments {
     /// The model: a folder in Hugging Face's layout, or an id in the hub, `OWNER/NAME`
     #[arg(required_unless_present = "resume")]
     model: Option<PathBuf>,
-    /// Continues the run in this folder, with the result that it would have had without the stop
+    /// Continues the run in this folder, with the same result as without the stop
     #[arg(long, value_name = "RUN", conflicts_with_all = OF_NEW)]
     resume: Option<PathBuf>,
     /// The target sparsity, from 0 to 1: the share of all weights in the blocks' linears to prune
