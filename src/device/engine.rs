@@ -86,7 +86,7 @@ impl Engine {
     /// Marks the least scores, f32 `[rows, columns]` on the engine's device, by 1 in u8 `[rows, columns]`; none is NaN.
     ///
     /// # Errors
-    /// When the device has no room, or a tensor operation fails.
+    /// When the device runs out of memory, or a tensor operation fails.
     pub fn least(&self, scores: &Tensor, wanted: &Least) -> Result<Tensor, EngineError> {
         match self {
             Self::Cpu => least_on_processor(scores, wanted),

@@ -26,7 +26,7 @@ pub(super) struct Placement {
     pub(super) blocks: u64,
     /// How many blocks look at a sample.
     pub(super) sample_blocks: u64,
-    /// How many weights there are.
+    /// Number of weights.
     pub(super) size: u64,
     weights: Vec<Tensor>,
     gradients: Vec<Tensor>,

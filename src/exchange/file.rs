@@ -27,7 +27,7 @@ pub struct AllocationFile {
     /// The sparsity that whole weights realise.
     #[serde(default)]
     pub achieved: f64,
-    /// How many weights there are.
+    /// Number of weights.
     #[serde(default, rename = "params")]
     pub parameters: u64,
     /// How many of them are pruned.

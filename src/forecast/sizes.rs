@@ -12,7 +12,7 @@ use crate::model::{Config, ModelError, Site, linear_shapes};
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Sizes {
-    /// How many blocks there are.
+    /// Number of blocks.
     pub blocks: usize,
     /// How many weights the linears of a block have.
     pub block_weights: u64,

@@ -73,7 +73,7 @@ pub enum PruneError {
     Pattern {
         /// The text.
         text: String,
-        /// What is wrong with it.
+        /// The problem.
         problem: &'static str,
     },
     /// The method needs activations, and there is neither a text nor a statistics file.

@@ -57,7 +57,7 @@ pub fn prune(
 /// Its weights are rounded to the type that the model stores, so that it is the model that [`prune`] would save.
 ///
 /// # Errors
-/// As [`prune_blocks`], and when the device has no room.
+/// As [`prune_blocks`], and when the device runs out of memory.
 pub fn prune_in_memory(
     checkpoint: &Checkpoint,
     allocation: &Allocation,

@@ -57,7 +57,7 @@ impl CalibrationOptions {
 /// `progress` is called with how many are done.
 ///
 /// # Errors
-/// When the tokens do not fit the model, a tensor cannot be read, or the device has no room.
+/// When the tokens do not fit the model, a tensor cannot be read, or the device runs out of memory.
 pub fn calibrate(
     checkpoint: &Checkpoint,
     tokens: &Tokens,

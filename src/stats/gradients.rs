@@ -19,7 +19,7 @@ pub const GRADIENT_SCALE: f64 = 100.0;
 /// `progress` is called with the blocks done, out of twice their number.
 ///
 /// # Errors
-/// When the tokens do not fit the model, a tensor cannot be read, the device has no room, or the disk has none.
+/// When the tokens do not fit the model, a tensor cannot be read, the device runs out of memory, or the disk has none.
 pub fn gradients(
     checkpoint: &Checkpoint,
     tokens: &Tokens,

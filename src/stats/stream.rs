@@ -52,7 +52,7 @@ impl Activations {
     /// many fit); the results are the same, bit for bit.
     ///
     /// # Errors
-    /// When an id or the length is not one the model can take, the device has no room, or the disk has none.
+    /// When an id or the length is not one the model can take, the device runs out of memory, or the disk has none.
     pub fn embed(
         checkpoint: &Checkpoint,
         tokens: &Tokens,

@@ -42,7 +42,7 @@ pub enum TextError {
     Packed {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem.
         problem: String,
     },
     /// A line of a JSON lines file is not an object with a `text` field.
@@ -52,7 +52,7 @@ pub enum TextError {
         path: PathBuf,
         /// The line, from 1.
         line: usize,
-        /// What is wrong with it.
+        /// The problem.
         problem: String,
     },
     /// There is nothing but white space.

@@ -18,7 +18,7 @@ pub enum TaskError {
     Read {
         /// The file or folder.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
     /// A task is neither built in nor a file.

@@ -10,7 +10,7 @@ use crate::model::{After, Decoder, KeptKeys, ModelError, Piece, positions_togeth
 pub struct Request {
     /// The tokens; the last one is never read by the model.
     pub ids: Vec<u32>,
-    /// How many at the end are scored, fewer than there are.
+    /// Number of at the end are scored, fewer than.
     pub scored: usize,
 }
 

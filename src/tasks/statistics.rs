@@ -86,7 +86,7 @@ pub struct PairedDifference {
     pub low: f64,
     /// The upper end.
     pub high: f64,
-    /// How many documents there are.
+    /// Number of documents.
     pub documents: usize,
     /// On how many the two differ.
     pub changed: usize,

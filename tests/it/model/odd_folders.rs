@@ -129,7 +129,7 @@ fn tensors_that_nothing_uses_are_named_and_those_of_older_files_are_not() {
     let found = warnings(&config(), &more);
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].names(), ["model.layers.*.mlp.up_proj.bias (2)", "score.weight"]);
-    assert!(found[0].to_string().contains("3 tensors that nothing uses"), "{}", found[0]);
+    assert!(found[0].to_string().contains("3 unused tensors"), "{}", found[0]);
 }
 
 #[test]
@@ -299,11 +299,11 @@ fn folders_in_other_forms_say_which_form_it_is() {
     let flat = with(
         json!({"model_type": "llava", "architectures": ["LlavaLlamaForCausalLM"], "mm_vision_tower": "clip"}),
     );
-    assert!(refusal(&flat, &weights(1)).contains("LLaVA of the original code"));
+    assert!(refusal(&flat, &weights(1)).contains("LLaVA checkpoint of the original code"));
     for (file, content, part) in [
         ("adapter_config.json", "{\"base_model_name_or_path\": \"me/base\"}", "an adapter for me/base"),
-        ("consolidated.00.pth", "", "makers' own files"),
-        ("model-Q4_K_M.gguf", "", "GGUF, the quantised form"),
+        ("consolidated.00.pth", "", "publisher's own files"),
+        ("model-Q4_K_M.gguf", "", "GGUF, the format"),
         ("pytorch_model.bin", "", "PyTorch pickles"),
         ("tf_model.h5", "", "another framework (*.h5)"),
         ("weights.safetensors", "", "under other names, such as weights.safetensors"),
