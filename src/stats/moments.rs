@@ -1,4 +1,4 @@
-//! Second moments of what linears read, summed in f64 in an order that never changes.
+//! Second moments of linears' inputs, summed in f64 in a fixed order.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use crate::model::{ModelError, Site};
 
-/// Rows that one thread sums at a time.
+/// Number of rows that one thread sums at a time.
 const ROWS: usize = 64;
 
 /// Sums of squares for each input channel of each site of one block.

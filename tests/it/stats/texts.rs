@@ -104,7 +104,7 @@ fn what_is_no_text_is_refused_by_what_it_is() {
     refused("a.txt", b"\xff\xfea", "UTF-16");
     refused("a.txt", b"caf\xe9", "byte 3");
     refused("train.parquet", b"PAR1\x15\x04", "a Parquet file");
-    refused("a.jsonl.xz", b"\xfd7zXZ\0", "packed by xz");
+    refused("a.jsonl.xz", b"\xfd7zXZ\0", "compressed with xz");
     refused("a.jsonl.bz2", b"BZh91AY", "cannot be unpacked");
     let packed = gzip(&[b'a'; 1000]);
     refused("a.txt.gz", &packed[..packed.len() - 9], "cannot be unpacked");
