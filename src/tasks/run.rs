@@ -1,4 +1,4 @@
-//! A model measured by tasks.
+//! Measures a model on tasks.
 
 use std::sync::atomic::AtomicBool;
 
@@ -16,26 +16,26 @@ use super::score::{Likelihood, Request, likelihoods};
 use crate::interrupt;
 use crate::model::{Decoder, Tokenizer};
 
-/// How a model is asked.
+/// Settings for measuring a model on tasks.
 #[derive(Clone, Copy, Debug)]
 pub struct Asking<'a> {
-    /// Whose rules prompts follow.
+    /// The rules that prompts follow.
     pub protocol: Protocol,
-    /// The longest sequence in tokens, where it is to be shorter than the model's context.
+    /// The longest sequence in tokens, if it must be shorter than the model's context.
     pub longest: Option<usize>,
-    /// How many tokens are run at a time; no result depends on it.
+    /// Number of tokens that run at a time; no result depends on it.
     pub rows: usize,
-    /// The flag that says whether the work is to stop.
+    /// The flag that asks the work to stop.
     pub interrupt: Option<&'a AtomicBool>,
 }
 
-/// How many tokens are run at a time, where nobody says.
+/// The default number of tokens that run at a time.
 pub const ROWS: usize = 512;
 
-/// How many tokens show how prompts begin.
+/// Number of tokens that show how prompts begin.
 const FIRST_IDS: usize = 5;
 
-/// Prompts that are answered side by side for each so many of these tokens.
+/// Number of tokens run at a time for each prompt answered in parallel.
 const ROWS_BESIDE: usize = 32;
 
 impl Default for Asking<'_> {
@@ -44,7 +44,7 @@ impl Default for Asking<'_> {
     }
 }
 
-/// A model being asked.
+/// A model during a measurement.
 struct Session<'a> {
     decoder: &'a Decoder,
     encoder: Encoder,
@@ -52,10 +52,11 @@ struct Session<'a> {
     asking: Asking<'a>,
 }
 
-/// Asks a model all questions of some tasks; `progress` is called with the share of the documents that is done.
+/// Measures a model on several tasks; `progress` is called with the finished share of the documents.
 ///
 /// # Errors
-/// When a document cannot be put into tokens or does not fit the context, the model cannot be run, or the work is asked to stop.
+/// When a document cannot be tokenised or does not fit into the context, the model cannot be run, or the work
+/// is asked to stop.
 pub fn ask(
     decoder: &Decoder,
     tokenizer: Tokenizer,
@@ -69,7 +70,7 @@ pub fn ask(
         return Err(TaskError::Length { asked: longest, longest: context });
     }
     let session = Session { decoder, encoder: Encoder::new(tokenizer, asking.protocol)?, longest, asking };
-    // All tokens first: what is wrong with a document shows before the work.
+    // Tokenise everything first, so that problems of documents show before the work starts.
     let prepared: Vec<Vec<Vec<Prepared>>> = tasks
         .iter()
         .map(|asked| asked.parts.iter().map(|part| session.prepare(asked, part)).collect())
@@ -97,9 +98,9 @@ pub fn ask(
 
 /// The tokens of a document.
 enum Prepared {
-    /// Sequences that are scored, and how many of them were cut.
+    /// Sequences that are scored, and the number of those that were cut.
     Scored(Vec<Request>, usize),
-    /// A prompt that is answered, and whether it was cut.
+    /// A prompt that the model continues, and whether it was cut.
     Answered(Vec<u32>, bool),
 }
 
@@ -180,10 +181,10 @@ impl Session<'_> {
     }
 }
 
-/// Returns the sequences that answer a prompt's question, and how many of them were cut on their left.
+/// Returns the sequences that answer a prompt's question, and the number of those that were cut on the left.
 ///
 /// # Errors
-/// When the document cannot be put into tokens, or does not fit the longest sequence.
+/// When the document cannot be tokenised, or does not fit into the longest sequence.
 pub(super) fn scored(
     encoder: &Encoder,
     longest: usize,
@@ -202,7 +203,7 @@ pub(super) fn scored(
         }
         let mut ids = pair.context;
         ids.extend(pair.continuation);
-        // The last token is not read, so one more than the context holds may stay.
+        // The last token is not read, so a sequence may have one token more than the context.
         let beyond = ids.len().saturating_sub(longest + 1);
         cut += usize::from(beyond > 0);
         ids.drain(..beyond);
@@ -216,7 +217,7 @@ fn hash(text: &str) -> String {
     digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Returns the first place of the largest value.
+/// Returns the index of the first largest value.
 fn largest(values: impl Iterator<Item = f64>) -> Option<usize> {
     let mut best: Option<(usize, f64)> = None;
     for (place, value) in values.enumerate() {
@@ -266,7 +267,8 @@ fn scored_result(prompt: &Prompt, found: &[Likelihood], requests: &[Request], cu
     let margin = right.map(|right| {
         let others = sums.iter().enumerate().filter(|(place, _)| *place != right).map(|(_, sum)| *sum);
         let margin = sums[right] - others.fold(f64::NEG_INFINITY, f64::max);
-        // As exact as what it is the difference of, and the same when read from a file.
+        // Rounded like the log-likelihoods that it is computed from, so that it stays the same when read from
+        // a file.
         (margin * 1e9).round() / 1e9
     });
     DocumentResult {
