@@ -18,7 +18,7 @@ const TASKS: [(&str, &str); 11] = [
     ("gsm8k", include_str!("builtin/gsm8k.yaml")),
 ];
 
-/// Number of zero-shot tasks, out of all tasks, that papers on pruning usually report.
+/// The first tasks of the table are the seven zero-shot tasks that papers on pruning report.
 const SEVEN: usize = 7;
 
 /// Returns the tasks that a name stands for: a single one, `seven`, or `all`.

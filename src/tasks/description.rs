@@ -98,11 +98,11 @@ pub enum Texts {
 }
 
 /// Which choice is right.
-# The names of the choices, in order; if `None`, the value is a number.
+#[derive(Clone, Debug)]
 pub struct Label {
-    /// What the document says.
+    /// The value in the document.
     pub value: Template,
-    /// The names of the choices, in their order; where there are none, the value is a number.
+    /// The names of the choices, in order; if `None`, the value is a number.
     pub names: Option<Texts>,
     /// The number of the first choice.
     pub first: i64,

@@ -264,11 +264,11 @@ impl From<&TaskResult> for TaskScore {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Means {
-    /// Of `acc`, over the tasks that have one.
+    /// The mean of `acc` over the tasks that have it.
     pub acc: Estimate,
-    /// Of `acc_norm` where a task has one, and of `acc` where it has none.
+    /// The mean of `acc_norm`, or of `acc` for tasks without `acc_norm`.
     pub acc_norm: Estimate,
-    /// Over how many tasks.
+    /// Number of tasks in the means.
     pub tasks: usize,
 }
 
