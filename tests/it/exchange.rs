@@ -158,7 +158,7 @@ fn what_a_format_cannot_hold_is_refused() {
     run(place.path(), &import);
     fs::write(place.path().join("recipe.yaml"), with_ignore("\"re:.*down_proj\"")).expect("a file");
     let error = refused(&import);
-    assert!(error.contains("`ignore` leaves out model.layers.0.mlp.down_proj"), "{error}");
+    assert!(error.contains("`ignore` excludes model.layers.0.mlp.down_proj"), "{error}");
     fs::write(place.path().join("torn.json"), "{\"units\": [").expect("a file");
     let error = refused(&["eval", MODEL, "torn.json"]);
     assert!(error.contains("torn.json"), "{error}");
