@@ -228,7 +228,7 @@ fn recipes_of_other_forms_are_read_or_refused_for_a_reason() {
     refuses(&named.replace("b_modifiers", "modifiers2"), "does not end in `_modifiers`");
     refuses(&format!("{named}---\n{named}"), "2 documents");
     let without = "b_stage:\n  c_modifiers:\n    MagnitudePruningModifier:\n      init_sparsity: 0.1\n";
-    refuses(&format!("{named}{without}"), "MagnitudePruningModifier prunes, and has no `sparsity`");
+    refuses(&format!("{named}{without}"), "MagnitudePruningModifier prunes, but has no `sparsity`");
 }
 
 /// An allocation of blocks of any sizes.

@@ -105,11 +105,11 @@ fn what_is_no_text_is_refused_by_what_it_is() {
     refused("a.txt", b"caf\xe9", "byte 3");
     refused("train.parquet", b"PAR1\x15\x04", "a Parquet file");
     refused("a.jsonl.xz", b"\xfd7zXZ\0", "compressed with xz");
-    refused("a.jsonl.bz2", b"BZh91AY", "cannot be unpacked");
+    refused("a.jsonl.bz2", b"BZh91AY", "cannot be decompressed");
     let packed = gzip(&[b'a'; 1000]);
-    refused("a.txt.gz", &packed[..packed.len() - 9], "cannot be unpacked");
+    refused("a.txt.gz", &packed[..packed.len() - 9], "cannot be decompressed");
     let packed = zstd(LINES.as_bytes());
-    refused("a.txt.zst", &packed[..packed.len() - 3], "cannot be unpacked");
+    refused("a.txt.zst", &packed[..packed.len() - 3], "cannot be decompressed");
     // A first line of JSON is no accident: what follows has to be JSON as well, with the field.
     refused("a.txt", b"{\"text\": \"a\"}\nplain\n", ":2:");
     refused("a.ndjson", b"{\"content\": \"a\"}\n", "`text`");

@@ -152,8 +152,8 @@ fn what_cannot_decide_is_refused_before_any_work() {
     let by = ["--measure", "tasks"];
     for (more, said) in [
         (&["--tasks", "arc_easy", "--report-tasks", "other.yaml"][..], "in other words"),
-        (&["--tasks", "gsm8k", "--shots", "0"], "written by the model"),
-        (&["--tasks", "boolq", "--limit", "1"], "set apart"),
+        (&["--tasks", "gsm8k", "--shots", "0"], "the model generates the answers"),
+        (&["--tasks", "boolq", "--limit", "1"], "is assigned to"),
         (&["--tasks", "arc_easy", "--control", "neuroal"], "neuroal"),
         (&["--tasks", "arc_easy", "--control", "descent"], "descent"),
     ] {
