@@ -43,7 +43,7 @@ const WRITTEN: usize = 1 << 25;
 const TOKENS: usize = 512;
 /// The width of the largest measured matrix: wider ones run at the same speed.
 const WIDEST: u64 = 4096;
-/// Number of repetitions, of which the fastest counts.
+/// Number of repetitions; the fastest one counts.
 const TURNS: usize = 3;
 /// Number of stored weights that are widened.
 const WIDENED: usize = 1 << 24;

@@ -33,7 +33,7 @@ struct Window<'a> {
 ///
 /// If rows have their own counts, each block compares all of a row's remaining weights, and prunes those in
 /// the block that are among the lowest, as many as the row still has to lose. A row's count is thus spent
-/// where it does the least damage, and is exact at the end.
+/// where it does the smallest damage, and is exact at the end.
 ///
 /// Weights of input channels that were always 0 have the lowest score and are pruned first. As published,
 /// they are always pruned, which may prune more than requested.

@@ -26,7 +26,7 @@ impl Default for Reconstruction {
 ///
 /// `weights` is `[rows, columns]`, `hessian` is `[columns, columns]` and equals 2 / samples * sum of x x^T,
 /// so that removing the weights w of a row costs w^T H w. In each group of consecutive columns, the weight
-/// whose removal adds the least error goes first, given those already removed; later groups take the removals
+/// whose removal adds the smallest error goes first, given those already removed; later groups take the removals
 /// of earlier ones into account. An odd group loses the smaller half. Rows are independent and are added in
 /// order, so the result does not depend on the number of threads.
 ///
