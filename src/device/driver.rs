@@ -128,7 +128,7 @@ fn options(architecture: &str) -> CompileOptions {
 /// it again, which takes longer than most kernels.
 fn keep_memory(device: i32) -> Result<(), DriverError> {
     let mut all = u64::MAX;
-    // SAFETY: the pool is the device's own, and the attribute is a number of 64 bits.
+    // SAFETY: the pool is the device's own, and the attribute is a 64-bit number.
     unsafe {
         let pool = result::device::get_default_mem_pool(device)?;
         let attribute = CUmemPool_attribute::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD;

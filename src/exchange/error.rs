@@ -65,7 +65,7 @@ pub enum ExchangeError {
     },
     /// No levels within their bounds add up to 0.
     #[error(
-        "no levels of {step} weights add up to 0 with every linear between none and all of its weights pruned"
+        "no levels of {step} weights add up to 0 if every linear may lose between none and all of its weights"
     )]
     NoLevels {
         /// The weights of one level.

@@ -112,7 +112,7 @@ pub fn read(text: &str, blocks: &[Unit]) -> Result<Ratios, ExchangeError> {
     }
     match &found[..] {
         [] => Err(wrong(
-            "no stage, a key ending in `_stage`, has modifiers, a key ending in `_modifiers`, with a `sparsity`",
+            "no stage (a key ending in `_stage`) has modifiers (a key ending in `_modifiers`) with a `sparsity`",
         )),
         [(_, modifier)] => read_one(modifier, blocks),
         several => read_several(several, blocks),

@@ -317,7 +317,7 @@ impl Block {
     /// Runs the block on hidden states `[samples, length, hidden]`, and shows `tap` the input of each site.
     ///
     /// # Errors
-    /// When the tap fails, or a tensor operation does.
+    /// When the tap or a tensor operation fails.
     pub fn forward(&self, hidden: &Tensor, angles: &Angles, tap: &mut Tap<'_>) -> Result<Tensor, ModelError> {
         self.forward_mixing(hidden, angles, tap, &mut |attention, [queries, keys, values]| {
             steps::attended(&self.engine, attention, [&queries, &keys, &values])

@@ -326,7 +326,7 @@ pub enum TokenizerProblem {
     Ids {
         /// The largest id.
         largest: u32,
-        /// How many tokens the model has.
+        /// Vocabulary size of the model.
         vocabulary: usize,
     },
     /// It cannot encode the text.
@@ -339,7 +339,7 @@ pub enum TokenizerProblem {
     Id {
         /// The token.
         id: u32,
-        /// How many tokens the model has.
+        /// Vocabulary size of the model.
         vocabulary: usize,
     },
 }

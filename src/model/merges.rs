@@ -15,7 +15,7 @@ pub(super) const MERGES: &str = "merges.txt";
 /// with one.
 ///
 /// # Errors
-/// With the file that cannot be read, and why.
+/// When a file cannot be read; the error names it.
 pub(super) fn tokenizer(
     folder: &Path,
     configuration: &Map<String, Value>,

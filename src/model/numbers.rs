@@ -52,7 +52,7 @@ fn first<T: bytemuck::NoUninit + Sync>(
     all[start..].iter().position(|it| !is_finite(it)).map(|at| start + at)
 }
 
-/// Returns how many numbers are 0, of either sign.
+/// Returns the number of zeros, of either sign.
 pub(crate) fn count_zeros(values: &Values<'_>) -> u64 {
     let count = match values {
         Values::F32(all) => all.iter().filter(|it| **it == 0.0).count(),

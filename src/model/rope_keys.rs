@@ -157,7 +157,7 @@ fn rotary(
     if size == 0 || size > head_size || !size.is_multiple_of(2) || theta <= 0.0 {
         return Err(outer.wrong(
             "head_dim",
-            format!("gives {size} rotated channels of {head_size} with base {theta}; an even number of them and a positive base are needed"),
+            format!("gives {size} rotated channels of {head_size} with base {theta}; an even number and a positive base are required"),
         ));
     }
     let kind = kind(inner)?;

@@ -27,7 +27,7 @@ fn kernels_back<'a>(engine: &'a Engine, tensors: &[&Tensor]) -> Option<&'a dyn L
 
 /// Returns the result of a backward kernel, which must exist for each forward one that tracks gradients.
 fn gone_back<T>(found: std::result::Result<Option<T>, EngineError>) -> Result<T> {
-    let missing = || candle_core::Error::Msg("no kernel goes back".to_owned());
+    let missing = || candle_core::Error::Msg("there is no backward kernel".to_owned());
     found.map_err(candle_core::Error::wrap)?.ok_or_else(missing)
 }
 

@@ -12,7 +12,7 @@ use super::numbers::count_zeros;
 use super::tokenizer::{SpecialTokens, Tokenizer};
 use super::warning::ModelWarning;
 
-/// What `allot inspect` shows about a model.
+/// A model's facts as `allot inspect` shows them.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ModelSummary {
@@ -98,7 +98,7 @@ impl Checkpoint {
     /// Returns the facts that `allot inspect` shows; reads every block linear once, to count zeros.
     ///
     /// # Errors
-    /// None for a checkpoint that opened.
+    /// Never for a checkpoint that opened.
     pub fn summary(&self) -> Result<ModelSummary, ModelError> {
         let config = self.config();
         let mut bytes_by_type = BTreeMap::new();

@@ -52,7 +52,7 @@ impl FromStr for Pattern {
         }
         let n: usize = n.parse().map_err(|_| wrong("does not begin with a whole number or `n`"))?;
         if n == 0 || n >= m {
-            return Err(wrong("does not prune some of a group and keep some"));
+            return Err(wrong("must prune some columns of a group and keep others"));
         }
         Ok(Self::Fixed { n, m })
     }

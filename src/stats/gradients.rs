@@ -18,7 +18,7 @@ pub const GRADIENT_SCALE: f64 = 100.0;
 /// Returns, for each block linear by module name, the root of the sum over samples of (100 * gradient) squared,
 /// `[rows, columns]` row-major; the loss is the mean over each sample's predicted tokens.
 ///
-/// `progress` is called with the blocks done, out of twice their number.
+/// `progress` is called with the number of finished blocks, out of twice the number of blocks.
 ///
 /// # Errors
 /// When the tokens do not fit the model, a tensor cannot be read, the device runs out of memory, or the disk

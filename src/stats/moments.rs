@@ -56,7 +56,7 @@ fn partial_sums(input: &Tensor, columns: usize) -> Result<Vec<Vec<f64>>, ModelEr
         return Ok(groups.map(|rows| squares(rows, columns)).collect());
     }
     drop(storage);
-    // Elsewhere the sums of each sample are taken on the device, and only they come back.
+    // On other devices, each sample is summed on the device, and only the sums are copied back.
     let sums = input.to_dtype(DType::F32)?.sqr()?.sum(1)?.to_dtype(DType::F64)?;
     Ok(sums.to_vec2()?)
 }

@@ -1,4 +1,4 @@
-//! LSA's reconstruction error: how little a linear's output can be off when half of each row is removed greedily.
+//! LSA's reconstruction error: the error of a linear's output after half of each row is removed greedily.
 
 use rayon::prelude::*;
 

@@ -80,7 +80,7 @@ impl Activations {
     /// Shows `tap` the input of every linear of `block`, and leaves the hidden states unchanged.
     ///
     /// # Errors
-    /// When the tap fails, a tensor operation does, or the scratch file cannot be read.
+    /// When the tap or a tensor operation fails, or the scratch file cannot be read.
     pub fn observe(&self, block: &Block, tap: &mut Tap<'_>) -> Result<(), ModelError> {
         for batch in self.batches() {
             block.forward(&batch?, &self.angles, tap)?;
@@ -91,7 +91,7 @@ impl Activations {
     /// Moves the hidden states through `block`, and shows `tap` the inputs of its linears on the way.
     ///
     /// # Errors
-    /// When the tap fails, a tensor operation does, or the scratch file cannot be read or written.
+    /// When the tap or a tensor operation fails, or the scratch file cannot be read or written.
     pub fn advance(&mut self, block: &Block, tap: &mut Tap<'_>) -> Result<(), ModelError> {
         for index in 0..self.states.len() {
             let next = block.forward(&self.states.get(index)?, &self.angles, tap)?;

@@ -143,7 +143,7 @@ pub enum Metric {
 }
 
 impl Metric {
-    /// All of them, in the order of tables.
+    /// All metrics, in the order of tables.
     pub const ALL: [Self; 5] =
         [Self::Accuracy, Self::NormalisedAccuracy, Self::ByteAccuracy, Self::Perplexity, Self::ExactMatch];
 
@@ -198,7 +198,7 @@ impl Task {
             .map(|(at, form)| Form::read(&keys.below(&format!("forms.{at}"), form)?))
             .collect::<Result<_, _>>()?;
         if forms.is_empty() {
-            return Err(keys.problem("forms", "has no form"));
+            return Err(keys.problem("forms", "lists no form"));
         }
         let task = Self {
             name: keys.text("task")?,

@@ -68,10 +68,10 @@ impl Template {
                 continue;
             }
             if rest[at..].starts_with('}') {
-                return Err("closes a brace that was not opened; a brace itself is written `}}`".to_owned());
+                return Err("closes a brace that was not opened; write `}}` for a literal brace".to_owned());
             }
             let Some(end) = rest[at..].find('}') else {
-                return Err("opens a brace that is not closed; a brace itself is written `{{`".to_owned());
+                return Err("opens a brace that is not closed; write `{{` for a literal brace".to_owned());
             };
             if !plain.is_empty() {
                 parts.push(Part::Text(std::mem::take(&mut plain)));
