@@ -302,7 +302,7 @@ def torch_side(what, *arguments):
 
 HEADS = {
     "steps": ["command", "seconds", "planned", "peak, MiB", "planned"],
-    "beside": ["", "allot, s", "PyTorch, s", "of which its loop, s", "whole process", "its loop alone", "allot, MiB",
+    "beside": ["", "allot, s", "PyTorch, s", "its loop, s", "whole process", "its loop alone", "allot, MiB",
                "PyTorch, MiB", "load"],
 }
 

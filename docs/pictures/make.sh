@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes the pictures of the README and the book again, into docs/pictures; a minute or two.
+# Regenerates the pictures of the README and the book in docs/pictures; takes a minute or two.
 #
 #     cargo build --release && docs/pictures/make.sh
 set -e

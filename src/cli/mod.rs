@@ -17,7 +17,7 @@ pub use shared::error::CliError;
 use crate::json::DocumentKind;
 use commands::{
     check, compare, completions, descend, diff, enumerate, eval, explain, export, fmt, generate, import,
-    import_dsa, inspect, kl, list, man, ops, ppl, prune, schema, search, show, snapshot, stats, tasks,
+    import_dsa, inspect, kl, list, man, ops, pdf, ppl, prune, schema, search, show, snapshot, stats, tasks,
 };
 use shared::common::{Common, Verdict};
 use shared::failure::Failure;
@@ -63,6 +63,7 @@ enum Command {
     ImportDsa(import_dsa::Arguments),
     Export(export::Arguments),
     Import(import::Arguments),
+    Pdf(pdf::Arguments),
     Completions(completions::Arguments),
     Man(man::Arguments),
     Schema(schema::Arguments),
@@ -170,6 +171,7 @@ fn run(cli: &Cli, given: Option<Given<'_>>) -> Result<Verdict, CliError> {
         Command::ImportDsa(arguments) => import_dsa::run(arguments, cli.common),
         Command::Export(arguments) => export::run(arguments, cli.common),
         Command::Import(arguments) => import::run(arguments, cli.common),
+        Command::Pdf(arguments) => pdf::run(arguments, cli.common),
         Command::Completions(arguments) => completions::run(arguments, command()),
         Command::Man(arguments) => man::run(arguments, command()),
         Command::Schema(arguments) => schema::run(arguments, cli.common),
@@ -198,7 +200,11 @@ fn configure() -> Result<(), CliError> {
 fn long_version() -> &'static str {
     static SAID: OnceLock<String> = OnceLock::new();
     SAID.get_or_init(|| {
-        let features = [("hub", cfg!(feature = "hub")), ("cuda", cfg!(feature = "cuda"))];
+        let features = [
+            ("hub", cfg!(feature = "hub")),
+            ("pdf", cfg!(feature = "pdf")),
+            ("cuda", cfg!(feature = "cuda")),
+        ];
         let features: Vec<&str> = features.iter().filter(|(_, on)| *on).map(|(name, _)| *name).collect();
         let features = if features.is_empty() { "none".to_owned() } else { features.join(", ") };
         let commit = option_env!("ALLOT_COMMIT").unwrap_or("not recorded in this build");

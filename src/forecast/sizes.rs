@@ -31,6 +31,9 @@ pub struct Sizes {
     /// Width of the queries of all heads together.
     #[serde(skip)]
     pub(super) queries: u64,
+    /// Width of the keys of all heads together; that of the values is the same.
+    #[serde(skip)]
+    pub(super) keys: u64,
     #[serde(skip)]
     pub(super) intermediate: u64,
     /// Site, rows and columns of each linear of a block.
@@ -65,6 +68,7 @@ impl Sizes {
             vocabulary: config.vocabulary as u64,
             positions: config.positions,
             queries: (config.heads * config.head_size) as u64,
+            keys: (config.key_value_heads * config.head_size) as u64,
             intermediate: config.intermediate as u64,
             windows: (0..config.blocks).map(|block| config.window_of(block).map(|it| it as u64)).collect(),
             linears,

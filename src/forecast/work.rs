@@ -138,6 +138,25 @@ pub struct Trial {
     pub gradients: bool,
 }
 
+/// The computation of a model that answers tasks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Questions {
+    /// Tokens that pass through the blocks, many at a time.
+    pub read: u64,
+    /// Rows that pass through the head.
+    pub predictions: u64,
+    /// Pairs of a token and a token that it attends to, in one block.
+    pub attended: u64,
+    /// The maximum number of tokens in answers.
+    pub written: u64,
+    /// Passes that each generate one token of several answers.
+    pub steps: u64,
+    /// The maximum number of tokens whose keys and values are held at the same time.
+    pub held: u64,
+    /// The maximum number of tokens in one pass.
+    pub pass: u64,
+}
+
 /// A part of a command's work.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Work {
@@ -153,6 +172,8 @@ pub enum Work {
     Measure(Windows, u64),
     /// Measures candidates.
     Try(Trial),
+    /// Answers tasks.
+    Answer(Questions),
 }
 
 impl Windows {
@@ -216,7 +237,7 @@ impl Work {
     /// Returns the windows that the model reads.
     pub(super) fn windows(&self) -> Vec<Windows> {
         match self {
-            Self::Check | Self::Evaluate(_) => Vec::new(),
+            Self::Check | Self::Evaluate(_) | Self::Answer(_) => Vec::new(),
             Self::Calibrate(calibration) => vec![calibration.windows],
             Self::Prune(pruning) => pruning.windows.into_iter().collect(),
             Self::Measure(windows, _) => vec![*windows],
@@ -246,6 +267,7 @@ impl Work {
             Self::Prune(pruning) => prune(pruning, sizes, machine, room),
             Self::Measure(windows, models) => measure(windows, models, sizes, machine, room),
             Self::Try(trial) => trying(trial, sizes, machine),
+            Self::Answer(questions) => answer(questions, sizes, machine),
         }
     }
 }
@@ -396,6 +418,31 @@ fn measure(windows: Windows, models: u64, sizes: &Sizes, machine: &Machine, room
         false => step.memory.push(amount("hidden states", 4 * windows.batch() * sizes.hidden)),
     }
     step
+}
+
+fn answer(questions: Questions, sizes: &Sizes, machine: &Machine) -> Step {
+    let Questions { read, predictions, attended, written, steps, held, pass } = questions;
+    let products = |tokens: u64| 2.0 * (tokens * sizes.linear_weights()) as f64;
+    let head = 2.0 * (predictions * sizes.head_weights) as f64;
+    let attention = 4.0 * (sizes.queries * attended * sizes.blocks as u64) as f64;
+    // A step of a few tokens takes as long as reading all weights from memory; the measured rate of widening them stands for it.
+    let weights = sizes.linear_weights() + sizes.head_weights;
+    let reading = steps as f64 * weights as f64 / machine.weights * machine.operations;
+    let operations =
+        (products(read) + head + attention) / EFFICIENCY + reading.max(products(written) / EFFICIENCY);
+    let positions = pass.min(positions_together(sizes.vocabulary as usize) as u64);
+    let memory = vec![
+        amount("weights in f32", 4 * weights),
+        amount(
+            "intermediate results between its linears",
+            4 * pass * (8 * sizes.hidden + 3 * sizes.intermediate),
+        ),
+        amount("keys and values", 8 * held * sizes.keys * sizes.blocks as u64),
+        amount("logits", 8 * positions * sizes.vocabulary),
+    ];
+    let mapped = sizes.stored_bytes * sizes.head_weights.max(widest(sizes));
+    let name = if written > 0 { "answering tasks, at most" } else { "answering tasks" };
+    Step { tokens: read + written, memory, mapped, ..step(name, machine, operations) }
 }
 
 /// Returns the bytes of the dense model's predictions for windows: probabilities, or last hidden states if

@@ -122,6 +122,13 @@ impl Config {
         Self::parse(&path, &object)
     }
 
+    /// Returns the length up to which a sequence may be cut into pieces. Longer ones have different angles
+    /// from their first token on, because some models stretch positions by the total length.
+    pub fn longest_shared(&self) -> usize {
+        let rotations = [&self.rotary, &self.sliding_rotary];
+        rotations.into_iter().flatten().map(Rotary::steady_length).min().unwrap_or(usize::MAX)
+    }
+
     /// Reads a configuration that has already been parsed; `path` is used in error messages.
     ///
     /// # Errors

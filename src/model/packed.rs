@@ -120,12 +120,9 @@ impl Decoder {
         Ok(Packed { hidden: hidden.squeeze(0)?, kept })
     }
 
-    /// Returns the length up to which a sequence may be cut into pieces. Longer ones have different angles
-    /// from their first token on, because some models stretch positions by the total length.
+    /// Returns [`Config::longest_shared`](crate::model::Config::longest_shared) of the model.
     pub fn longest_shared(&self) -> usize {
-        let config = self.checkpoint().config();
-        let rotations = [&config.rotary, &config.sliding_rotary];
-        rotations.into_iter().flatten().map(|it| it.steady_length()).min().unwrap_or(usize::MAX)
+        self.checkpoint().config().longest_shared()
     }
 
     /// Returns the number of padding rows that a product of `rows` rows needs in the blocks' linears and the

@@ -134,7 +134,7 @@ pub(super) fn points(svg: &mut String, class: &str, places: impl Iterator<Item =
     }
     let mut path = String::with_capacity(14 * places.len());
     for (x, y) in places {
-        // Round ends turn a line without length into a dot.
+        // Round ends turn a short line into a dot; one without length some programs leave out.
         let _ = write!(path, "M{} {}h{length}", decimal(x), decimal(y));
     }
     let _ = writeln!(svg, "<path class=\"{class}\" d=\"{path}\"/>");

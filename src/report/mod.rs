@@ -19,6 +19,7 @@ mod made_from;
 pub mod marginals;
 pub mod model;
 pub mod number;
+pub mod pdf;
 pub mod plan;
 pub mod pruned;
 pub mod published;

@@ -4,6 +4,7 @@
 //! answer. Built-in tasks are such files too.
 
 pub mod builtin;
+mod cost;
 pub mod description;
 mod documents;
 mod encode;
@@ -26,6 +27,7 @@ mod score;
 pub mod statistics;
 pub mod template;
 
+pub use cost::Cost;
 pub use description::{Metric, Task};
 pub use documents::Document;
 pub use encode::{EncodeError, Encoder, Pair, Protocol};

@@ -47,9 +47,14 @@ impl Default for Asking<'_> {
 /// A model during a measurement.
 struct Session<'a> {
     decoder: &'a Decoder,
+    preparing: Preparing,
+    asking: Asking<'a>,
+}
+
+/// Tokenises documents.
+pub(super) struct Preparing {
     encoder: Encoder,
     longest: usize,
-    asking: Asking<'a>,
 }
 
 /// Measures a model on several tasks; `progress` is called with the finished share of the documents.
@@ -65,15 +70,11 @@ pub fn ask(
     progress: &mut dyn FnMut(f64),
 ) -> Result<Vec<TaskResult>, TaskError> {
     let context = decoder.checkpoint().config().positions;
-    let longest = asking.longest.unwrap_or(context);
-    if longest > context {
-        return Err(TaskError::Length { asked: longest, longest: context });
-    }
-    let session = Session { decoder, encoder: Encoder::new(tokenizer, asking.protocol)?, longest, asking };
+    let session = Session { decoder, preparing: Preparing::new(tokenizer, context, &asking)?, asking };
     // Tokenise everything first, so that problems of documents show before the work starts.
     let prepared: Vec<Vec<Vec<Prepared>>> = tasks
         .iter()
-        .map(|asked| asked.parts.iter().map(|part| session.prepare(asked, part)).collect())
+        .map(|asked| asked.parts.iter().map(|part| session.preparing.prepare(asked, part)).collect())
         .collect::<Result<_, TaskError>>()?;
     let all: usize = tasks.iter().map(Asked::documents).sum();
     let mut before = 0;
@@ -97,7 +98,7 @@ pub fn ask(
 }
 
 /// The tokens of a document.
-enum Prepared {
+pub(super) enum Prepared {
     /// Sequences that are scored, and the number of those that were cut.
     Scored(Vec<Request>, usize),
     /// A prompt that the model continues, and whether it was cut.
@@ -113,8 +114,24 @@ impl Prepared {
     }
 }
 
-impl Session<'_> {
-    fn prepare(&self, asked: &Asked, part: &Prompts) -> Result<Vec<Prepared>, TaskError> {
+impl Preparing {
+    /// Wraps a tokenizer and the model's context.
+    ///
+    /// # Errors
+    /// When the requested sequences are longer than the context, or the tokenizer cannot decode its first token.
+    pub(super) fn new(tokenizer: Tokenizer, context: usize, asking: &Asking<'_>) -> Result<Self, TaskError> {
+        let longest = asking.longest.unwrap_or(context);
+        if longest > context {
+            return Err(TaskError::Length { asked: longest, longest: context });
+        }
+        Ok(Self { encoder: Encoder::new(tokenizer, asking.protocol)?, longest })
+    }
+
+    /// Returns the tokens of each document of a part.
+    ///
+    /// # Errors
+    /// When a document cannot be tokenised or does not fit into the context.
+    pub(super) fn prepare(&self, asked: &Asked, part: &Prompts) -> Result<Vec<Prepared>, TaskError> {
         part.prompts
             .iter()
             .map(|prompt| match &asked.task.generation {
@@ -143,7 +160,9 @@ impl Session<'_> {
         ids.drain(..beyond);
         Ok(Prepared::Answered(ids, beyond > 0))
     }
+}
 
+impl Session<'_> {
     fn ask(
         &self,
         asked: &Asked,
@@ -172,13 +191,19 @@ impl Session<'_> {
                 .collect());
         };
         let writing = Writing { longest: generation.longest, stops: generation.stops.clone() };
-        let beside = (self.asking.rows / ROWS_BESIDE).max(1);
-        let texts = answers(self.decoder, self.encoder.tokenizer(), &prompts, &writing, beside, done)?;
+        let beside = side_by_side(self.asking.rows);
+        let tokenizer = self.preparing.encoder.tokenizer();
+        let texts = answers(self.decoder, tokenizer, &prompts, &writing, beside, done)?;
         let documents = part.prompts.iter().zip(texts).zip(prompts).zip(cuts);
         Ok(documents
             .map(|(((prompt, text), ids), cut)| answered_result(prompt, generation, text, ids.len(), cut))
             .collect())
     }
+}
+
+/// Returns the number of answers that are written in parallel if `rows` tokens run at a time.
+pub(super) fn side_by_side(rows: usize) -> usize {
+    (rows / ROWS_BESIDE).max(1)
 }
 
 /// Returns the sequences that answer a prompt's question, and the number of those that were cut on the left.

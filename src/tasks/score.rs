@@ -54,7 +54,8 @@ pub fn likelihoods<E: From<ModelError>>(
     progress: &mut dyn FnMut(usize) -> Result<(), E>,
 ) -> Result<Vec<Vec<Likelihood>>, E> {
     let mut results = Vec::with_capacity(groups.len());
-    let prefix = shared_prefix(decoder, groups);
+    let longest_shared = decoder.longest_shared();
+    let prefix = shared_prefix(longest_shared, groups);
     let kept = match prefix.is_empty() {
         true => None,
         false => {
@@ -64,21 +65,55 @@ pub fn likelihoods<E: From<ModelError>>(
     };
     let mut from = 0;
     while from < groups.len() {
-        let mut pass = Pass::new(kept.as_ref());
-        let mut to = from;
-        while to < groups.len() && (to == from || pass.rows < rows) {
-            pass.add(&groups[to], decoder.longest_shared());
-            to += 1;
-        }
+        let mut pass = Pass::new(kept.as_ref(), prefix.len());
+        from += pass.fill(&groups[from..], rows, longest_shared);
         results.extend(pass.run(decoder)?);
-        from = to;
         progress(from)?;
     }
     Ok(results)
 }
 
+/// The computation that a model needs to score requests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reading {
+    /// Tokens that pass through the blocks.
+    pub tokens: u64,
+    /// Rows that pass through the head.
+    pub predictions: u64,
+    /// Pairs of a token and a token that it attends to, itself included, in one block.
+    pub attended: u64,
+    /// The maximum number of tokens in one pass and the kept prefix together.
+    pub most: u64,
+}
+
+/// Counts the computation of [`likelihoods`] for these groups, without a model; `longest_shared` is
+/// [`Decoder::longest_shared`].
+pub fn reading(longest_shared: usize, groups: &[Vec<Request>], rows: usize) -> Reading {
+    let prefix = shared_prefix(longest_shared, groups).len();
+    let mut all = Reading { tokens: prefix as u64, attended: triangle(0, prefix), ..Reading::default() };
+    let mut from = 0;
+    while from < groups.len() {
+        let mut pass = Pass::new(None, prefix);
+        from += pass.fill(&groups[from..], rows, longest_shared);
+        let mut predicting: Vec<usize> = pass.requests.iter().flatten().map(|(row, _)| *row).collect();
+        predicting.sort_unstable();
+        predicting.dedup();
+        all.tokens += pass.rows as u64;
+        all.predictions += predicting.len() as u64;
+        all.attended += pass.attended;
+        all.most = all.most.max((prefix + pass.rows) as u64);
+    }
+    all
+}
+
+/// Returns the number of pairs in causal attention for `count` tokens that follow `before` others.
+pub(super) fn triangle(before: usize, count: usize) -> u64 {
+    let (before, count) = (before as u64, count as u64);
+    before * count + count * (count + 1) / 2
+}
+
 /// Returns the unscored tokens that all requests share at the start, if they are worth keeping.
-fn shared_prefix(decoder: &Decoder, groups: &[Vec<Request>]) -> Vec<u32> {
+fn shared_prefix(longest_shared: usize, groups: &[Vec<Request>]) -> Vec<u32> {
     let mut requests = groups.iter().flatten();
     let Some(first) = requests.next().filter(|_| groups.len() > 1) else { return Vec::new() };
     let mut length = first.first();
@@ -87,7 +122,7 @@ fn shared_prefix(decoder: &Decoder, groups: &[Vec<Request>]) -> Vec<u32> {
         length = length.min(request.first()).min(common(&first.ids[..length], request.input()));
         longest = longest.max(request.ids.len());
     }
-    match length >= WORTH_KEEPING && longest <= decoder.longest_shared() {
+    match length >= WORTH_KEEPING && longest <= longest_shared {
         true => first.ids[..length].to_vec(),
         false => Vec::new(),
     }
@@ -101,8 +136,11 @@ fn common(left: &[u32], right: &[u32]) -> usize {
 /// A pass over several groups: its pieces, and the rows that predict each token.
 struct Pass<'a> {
     kept: Option<&'a KeptKeys>,
+    /// Number of tokens in the kept prefix.
+    before: usize,
     pieces: Vec<(After<'a>, &'a [u32])>,
     rows: usize,
+    attended: u64,
     /// Number of requests in each group.
     groups: Vec<usize>,
     /// For each request, the predicting row and the predicted token, in order.
@@ -110,14 +148,33 @@ struct Pass<'a> {
 }
 
 impl<'a> Pass<'a> {
-    const fn new(kept: Option<&'a KeptKeys>) -> Self {
-        Self { kept, pieces: Vec::new(), rows: 0, groups: Vec::new(), requests: Vec::new() }
+    const fn new(kept: Option<&'a KeptKeys>, before: usize) -> Self {
+        Self {
+            kept,
+            before,
+            pieces: Vec::new(),
+            rows: 0,
+            attended: 0,
+            groups: Vec::new(),
+            requests: Vec::new(),
+        }
     }
 
-    /// Adds a piece and returns the row of its first token.
-    fn piece(&mut self, after: After<'a>, ids: &'a [u32]) -> usize {
+    /// Adds groups, at least one, until there are `rows` tokens, and returns the number of added groups.
+    fn fill(&mut self, groups: &'a [Vec<Request>], rows: usize, longest_shared: usize) -> usize {
+        let mut added = 0;
+        while added < groups.len() && (added == 0 || self.rows < rows) {
+            self.add(&groups[added], longest_shared);
+            added += 1;
+        }
+        added
+    }
+
+    /// Adds a piece that follows `before` tokens, and returns the row of its first token.
+    fn piece(&mut self, after: After<'a>, before: usize, ids: &'a [u32]) -> usize {
         let first = self.rows;
         self.rows += ids.len();
+        self.attended += triangle(before, ids.len());
         self.pieces.push((after, ids));
         first
     }
@@ -125,11 +182,11 @@ impl<'a> Pass<'a> {
     fn add(&mut self, group: &'a [Request], longest_shared: usize) {
         self.groups.push(group.len());
         let shares = group.iter().all(|request| request.ids.len() <= longest_shared);
-        let before = self.kept.map_or(0, KeptKeys::length);
+        let before = self.before;
         let start = self.kept.map_or(After::Nothing, After::Kept);
         if !shares {
             for request in group {
-                let row = self.piece(After::Nothing, request.input());
+                let row = self.piece(After::Nothing, 0, request.input());
                 self.requests.push(predictions(request, |place| row + place));
             }
             return;
@@ -141,7 +198,7 @@ impl<'a> Pass<'a> {
         let (after, trunk_row) = match trunk.is_empty() {
             true => (start, 0),
             false => {
-                let row = self.piece(start, trunk);
+                let row = self.piece(start, before, trunk);
                 (After::Piece(self.pieces.len() - 1), row)
             }
         };
@@ -153,7 +210,7 @@ impl<'a> Pass<'a> {
                 Some((_, row)) => *row,
                 None if rest.is_empty() => 0,
                 None => {
-                    let row = self.piece(after, rest);
+                    let row = self.piece(after, before + trunk.len(), rest);
                     branches.push((rest, row));
                     row
                 }

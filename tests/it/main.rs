@@ -12,6 +12,7 @@ mod cli {
     mod json;
     mod looking;
     mod main_job;
+    mod pdf;
     mod refusals;
     mod scripts;
     mod shell;

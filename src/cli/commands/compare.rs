@@ -226,6 +226,9 @@ fn forecast(
         ));
     }
     work.extend([(Work::Prune(pruning), rows), (Work::Measure(windows, 1), rows + 1)]);
+    if let Some(plan) = arguments.asked.plan(&arguments.tasks) {
+        work.push((outline.planned(&plan, Purpose::All)?, rows + 1));
+    }
     outline.show(&work, None, None, common)
 }
 

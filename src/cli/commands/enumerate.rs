@@ -8,7 +8,7 @@ use crate::cli::shared::context;
 use crate::cli::shared::dry_run::DryRun;
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::space::SpaceArguments;
-use crate::cli::shared::trial::{Objective, Texts, TrialPlace, forecast};
+use crate::cli::shared::trial::{Objective, Plans, Texts, TrialPlace, forecast};
 use crate::lang::ops::Op;
 use crate::search::enumerate::{Grid, formulas};
 use crate::search::error::SearchError;
@@ -69,7 +69,7 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
         // Every formula, as if all statistics were collected; those that prune the same weights are measured once.
         let all = SpaceOptions { collected: Op::COLLECTED.to_vec(), ..space };
         let candidates = formulas(&Space::new(&all).map_err(SearchError::from)?, &grid)?.len() as u64;
-        return forecast(&place, &texts, candidates, common);
+        return forecast(&place, &texts, &Plans::default(), candidates, common);
     }
     let mut settings = search::base(place, &arguments.objective, None, texts, space, common.quiet)?;
     settings.enumeration = Some(grid);

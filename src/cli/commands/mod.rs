@@ -18,6 +18,7 @@ pub(super) mod kl;
 pub(super) mod list;
 pub(super) mod man;
 pub(super) mod ops;
+pub(super) mod pdf;
 pub(super) mod ppl;
 pub(super) mod prune;
 pub(super) mod schema;

@@ -12,7 +12,9 @@ use crate::cli::shared::error::CliError;
 use crate::cli::shared::interrupt::Deferred;
 use crate::cli::shared::progress::Progress;
 use crate::cli::shared::scripts::{Named, WrittenScripts};
-use crate::cli::shared::trial::{Objective, Texts, TrialPlace, forecast, say_collected_in, say_same, trial};
+use crate::cli::shared::trial::{
+    Objective, Plans, Texts, TrialPlace, forecast, say_collected_in, say_same, trial,
+};
 use crate::cli::shared::values::{count, duration};
 use crate::cli::shared::{help, preparation};
 use crate::interrupt::Interrupted;
@@ -191,7 +193,11 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
         // Every control spends what a search does.
         let searches = arguments.seeds * (1 + arguments.control.len() as u64);
         let candidates = arguments.evaluations.unwrap_or(EVALUATIONS) as u64 * searches;
-        return forecast(&place, &texts, candidates, common);
+        let plans = Plans {
+            decide: arguments.asked.plan(&arguments.tasks),
+            report: arguments.asked.plan(&arguments.report_tasks),
+        };
+        return forecast(&place, &texts, &plans, candidates, common);
     }
     work(described(arguments, common)?, common)
 }

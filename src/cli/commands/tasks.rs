@@ -5,10 +5,12 @@ use std::path::PathBuf;
 
 use crate::cli::shared::asked::{Rules, task_file};
 use crate::cli::shared::common::{Common, Format, Verdict};
+use crate::cli::shared::dry_run::{DryRun, Outline};
 use crate::cli::shared::error::CliError;
 use crate::cli::shared::progress::Progress;
 use crate::cli::shared::pruned::PrunedArguments;
 use crate::cli::shared::{context, model, output, terminal};
+use crate::forecast::Work;
 use crate::json::DocumentKind;
 use crate::model::Tokenizer;
 use crate::report::{TableOptions, tasks as tables};
@@ -27,6 +29,7 @@ Examples:
   allot tasks MODEL --tasks gsm8k --shots-from gsm8k=train.jsonl --data DATA --limit 100
   allot tasks MODEL --tasks boolq,my.yaml --data DATA --protocol wanda --out dense.jsonl
   allot tasks MODEL --tasks boolq --data DATA --allocation A.json --stats S.safetensors --against dense.jsonl
+  allot tasks MODEL --tasks mmlu,gsm8k --data DATA --dry-run
   allot tasks --describe boolq"
 )]
 pub(in crate::cli) struct Arguments {
@@ -74,6 +77,8 @@ pub(in crate::cli) struct Arguments {
     /// Prints the description of a built-in task, to begin one's own with
     #[arg(long, value_name = "TASK", exclusive = true)]
     describe: Option<String>,
+    #[command(flatten)]
+    dry_run: DryRun,
 }
 
 pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdict, CliError> {
@@ -83,7 +88,8 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
         return Ok(Verdict::Fine);
     }
     let (Some(folder), Some(data)) = (&arguments.model, &arguments.data) else { return Ok(Verdict::Fine) };
-    if let Some(path) = arguments.out.as_ref().filter(|path| path.exists() && !arguments.force) {
+    let written = arguments.out.as_ref().filter(|_| !arguments.dry_run.dry_run);
+    if let Some(path) = written.filter(|path| path.exists() && !arguments.force) {
         return Err(CliError::Exists { path: path.clone() });
     }
     // What is wrong with files shows before the model is opened.
@@ -99,6 +105,9 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
         .into_iter()
         .map(|task| Asked::read(task, &selection))
         .collect::<Result<_, _>>()?;
+    if arguments.dry_run.dry_run {
+        return forecast(arguments, folder, &asked, common);
+    }
     let earlier = match &arguments.against {
         Some(path) => Some((path, Earlier::read(path)?)),
         None => None,
@@ -112,6 +121,31 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
     }
     show(&report, common)?;
     Ok(Verdict::Fine)
+}
+
+/// Says what the command would take.
+fn forecast(
+    arguments: &Arguments,
+    folder: &std::path::Path,
+    asked: &[Asked],
+    common: Common,
+) -> Result<Verdict, CliError> {
+    let outline = Outline::read(folder)?;
+    let mut work = vec![(Work::Check, 1)];
+    work.extend(arguments.pruned.work(&outline)?);
+    work.push((outline.answers(asked, &asking(arguments))?, 1));
+    outline.show(&work, None, None, common)
+}
+
+/// Returns how the model is asked.
+fn asking(arguments: &Arguments) -> Asking<'static> {
+    Asking {
+        protocol: arguments.protocol.into(),
+        longest: arguments.max_length,
+        rows: arguments.batch,
+        // Nothing is written until the end, so Ctrl-C ends the process wherever it is.
+        interrupt: None,
+    }
 }
 
 fn measured(
@@ -133,15 +167,8 @@ fn measured(
         about.method = Some(arguments.pruned.method.clone());
         about.pruned = true;
     }
-    let asking = Asking {
-        protocol,
-        longest: arguments.max_length,
-        rows: arguments.batch,
-        // Nothing is written until the end, so Ctrl-C ends the process wherever it is.
-        interrupt: None,
-    };
     let bar = Progress::new("tasks", common.quiet);
-    let tasks = ask(&decoder, tokenizer, asked, asking, &mut |share| bar.at(share))?;
+    let tasks = ask(&decoder, tokenizer, asked, asking(arguments), &mut |share| bar.at(share))?;
     bar.done();
     Ok(TaskReport::new(about, tasks))
 }

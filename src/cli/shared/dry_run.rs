@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use super::common::{Common, Format, Verdict};
 use super::error::CliError;
 use super::output;
-use crate::forecast::{Forecast, Machine, Sizes, Windows, Work};
+use crate::forecast::{Forecast, Machine, Questions, Sizes, Windows, Work};
 use crate::json::DocumentKind;
 use crate::model::{Config, ModelError, TensorFiles, Tokenizer, hub};
 use crate::report;
 use crate::stats::{Source, Text, TokenFile, length_within};
+use crate::tasks::{Asked, Asking, Cost, Purpose, TaskPlan};
 
 /// Asks what a command would take.
 #[derive(Clone, Copy, Debug, clap::Args)]
@@ -109,6 +110,27 @@ impl Outline {
             (0..=TRIED.min(document.len())).rev().find(|at| document.is_char_boundary(*at)).unwrap_or(0);
         let tried = tokenizer.encode(&document[..cut])?.len();
         Ok(bytes as f64 * tried as f64 / cut.max(1) as f64)
+    }
+
+    /// Returns what answering tasks takes.
+    ///
+    /// # Errors
+    /// Fails when the model has no tokenizer, or a document does not fit its context.
+    pub(in crate::cli) fn answers(&self, tasks: &[Asked], asking: &Asking<'_>) -> Result<Work, CliError> {
+        let config = Config::read(&self.folder)?;
+        let tokenizer = Tokenizer::of_folder(&self.folder, &config)?;
+        let Cost { tokens: read, predictions, attended, written, steps, held, pass } =
+            Cost::of(&config, tokenizer, tasks, asking)?;
+        Ok(Work::Answer(Questions { read, predictions, attended, written, steps, held, pass }))
+    }
+
+    /// Returns what answering the tasks of a plan takes, asked for a purpose.
+    ///
+    /// # Errors
+    /// As [`Outline::answers`], and when a task's files cannot be read.
+    pub(in crate::cli) fn planned(&self, plan: &TaskPlan, purpose: Purpose) -> Result<Work, CliError> {
+        let asking = Asking { protocol: plan.protocol, ..Asking::default() };
+        self.answers(&plan.read(purpose)?, &asking)
     }
 
     /// Measures the machine, and prints what work takes on it. The disk is measured where `out` is to be written.

@@ -56,6 +56,15 @@ pub enum CliError {
         /// Why.
         cause: std::io::Error,
     },
+    /// A figure cannot become PDF.
+    #[error("{} does not become PDF: {problem}", path.display())]
+    Figure {
+        /// The figure.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        problem: crate::report::pdf::PdfError,
+    },
     /// Nobody reads what is printed any more.
     #[error("the output was closed")]
     BrokenPipe,

@@ -127,7 +127,7 @@ pub(in crate::cli) fn of(error: &CliError) -> Vec<String> {
         CliError::NoSchema { similar, .. } => {
             [did_you_mean(similar), one("`allot schema` lists them")].concat()
         }
-        CliError::Reported => none(),
+        CliError::Reported | CliError::Figure { .. } => none(),
         CliError::NamedTwice { .. } | CliError::SparsityTwice { .. } => one("name it once"),
         CliError::Write { cause, .. } => write(cause),
         CliError::BrokenPipe

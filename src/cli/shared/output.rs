@@ -15,8 +15,16 @@ use crate::model::temporary_prefix;
 /// # Errors
 /// Fails when standard output does, with [`CliError::BrokenPipe`] when nobody reads it.
 pub(in crate::cli) fn print(text: &str) -> Result<(), CliError> {
+    print_bytes(text.as_bytes())
+}
+
+/// Prints bytes on standard output, as [`print`] does.
+///
+/// # Errors
+/// As [`print`].
+pub(in crate::cli) fn print_bytes(bytes: &[u8]) -> Result<(), CliError> {
     let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|cause| match cause.kind() {
+    out.write_all(bytes).and_then(|()| out.flush()).map_err(|cause| match cause.kind() {
         std::io::ErrorKind::BrokenPipe => CliError::BrokenPipe,
         _ => CliError::Standard(cause),
     })

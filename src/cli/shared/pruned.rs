@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use super::dry_run::Outline;
 use super::error::CliError;
 use super::input::Input;
 use super::progress::watch;
 use super::{allocation, context, scripts};
+use crate::forecast::{Calibration as Collecting, Pruning, Work};
 use crate::model::{Checkpoint, Decoder};
 use crate::prune::{Propagation, PruneOptions};
 use crate::session::{Calibration, Needs, Session};
@@ -38,6 +40,24 @@ pub(in crate::cli) struct PrunedArguments {
 }
 
 impl PrunedArguments {
+    /// Returns what pruning the model takes, where an allocation is given.
+    ///
+    /// # Errors
+    /// Fails when a calibration text cannot be read.
+    pub(in crate::cli) fn work(&self, outline: &Outline) -> Result<Vec<(Work, u64)>, CliError> {
+        if self.allocation.is_none() {
+            return Ok(Vec::new());
+        }
+        let mut work = Vec::new();
+        if !self.calibration.is_empty() {
+            let source = Source::Text(self.calibration.clone());
+            let windows = outline.drawn(&source, self.samples, self.length)?;
+            work.push((Work::Calibrate(Collecting::of(windows)), 1));
+        }
+        work.push((Work::Prune(Pruning::default()), 1));
+        Ok(work)
+    }
+
     /// Loads a model's decoder, pruned where an allocation is given.
     ///
     /// # Errors

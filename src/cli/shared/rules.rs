@@ -270,7 +270,6 @@ const RULES: &[Rule] = &[
     ),
     rule(&["compare"], TASK_OPTIONS, Without(&["tasks"]), "no task is asked"),
     rule(&["compare"], &["tasks"], Without(&["data"]), "the documents of tasks are in a folder"),
-    rule(&["compare"], &["tasks"], Beside(&["dry_run"]), "a plan does not count tasks"),
     rule(&["search"], TASK_OPTIONS, Without(&["tasks", "report_tasks"]), "no task is asked"),
     rule(
         &["search"],
@@ -278,7 +277,6 @@ const RULES: &[Rule] = &[
         Without(&["data"]),
         "the documents of tasks are in a folder",
     ),
-    rule(&["search"], &["tasks", "report_tasks"], Beside(&["dry_run"]), "a plan does not count tasks"),
     rule(
         &["search"],
         &["tasks"],

@@ -22,6 +22,7 @@ const TARGETS: &[Target] = &[
         kind: TargetKind::Folder,
         makes_parents: true,
     },
+    Target { commands: &["pdf"], option: "out", kind: TargetKind::Folder, makes_parents: true },
     Target {
         commands: &["stats", "tasks", "snapshot"],
         option: "out",

@@ -7,12 +7,12 @@ use super::dry_run::Outline;
 use super::error::CliError;
 use super::progress::say_collected;
 use super::{context, model, scripts};
-use crate::forecast::{Calibration, Trial, Work};
+use crate::forecast::{Calibration, Trial, Windows, Work};
 use crate::lang::ops::Op;
 use crate::model::{Checkpoint, Tokenizer};
 use crate::session::TrialOptions;
 use crate::stats::{Source, TokenFile, WINDOW_LENGTH};
-use crate::tasks::TaskPlan;
+use crate::tasks::{Purpose, TaskPlan};
 use crate::trial::loss::Measure;
 use crate::trial::settings::{TextSettings, TrialSettings};
 use crate::trial::target::Target;
@@ -183,10 +183,11 @@ pub(in crate::cli) struct TrialPlace<'a> {
 /// Says what it takes to measure so many candidates at most, and what is done once.
 ///
 /// # Errors
-/// Fails when the model's configuration or a text cannot be read.
+/// Fails when the model's configuration, a text or a task's file cannot be read.
 pub(in crate::cli) fn forecast(
     place: &TrialPlace<'_>,
     texts: &TextSettings,
+    plans: &Plans,
     candidates: u64,
     common: Common,
 ) -> Result<Verdict, CliError> {
@@ -196,18 +197,41 @@ pub(in crate::cli) fn forecast(
     let measured = |source: &Option<Source>, limit| {
         source.as_ref().map(|it| outline.windows(it, place.length, limit)).transpose()
     };
+    // Where tasks decide, candidates read their documents instead of windows.
+    let (windows, selection) = match plans.decide {
+        Some(_) => (Windows { samples: 0, length: 1, text: 0 }, None),
+        None => (
+            outline.windows(&texts.fitness, place.length, Some(texts.windows))?,
+            measured(&texts.selection, Some(texts.windows))?,
+        ),
+    };
     let trial = Trial {
         candidates,
-        windows: outline.windows(&texts.fitness, place.length, Some(texts.windows))?,
-        others: [
-            measured(&texts.selection, Some(texts.windows))?,
-            measured(&texts.report, texts.report_windows)?,
-        ],
+        windows,
+        others: [selection, measured(&texts.report, texts.report_windows)?],
         best: BEST,
         gradients: false,
     };
     work.push((Work::Try(trial), 1));
+    // The dense model answers as well.
+    if let Some(plan) = &plans.decide {
+        work.push((outline.planned(plan, Purpose::Fitness)?, candidates + 1));
+        work.push((outline.planned(plan, Purpose::Selection)?, BEST + 1));
+    }
+    if let Some(plan) = &plans.report {
+        let purpose = if plans.decide.is_some() { Purpose::Report } else { Purpose::All };
+        work.push((outline.planned(plan, purpose)?, BEST + 1));
+    }
     outline.show(&work, None, None, common)
+}
+
+/// The tasks of a search.
+#[derive(Debug, Default)]
+pub(in crate::cli) struct Plans {
+    /// Those by which candidates are judged.
+    pub(in crate::cli) decide: Option<TaskPlan>,
+    /// Those that are reported.
+    pub(in crate::cli) report: Option<TaskPlan>,
 }
 
 /// Returns the calibration pass of a trial, where statistics do not come from a file.

@@ -68,7 +68,7 @@ impl<'a> Curve<'a> {
             entries.push((sample, format!("{}, best so far{count}", searcher.name())));
         }
         entries.push((
-            "<path class=\"full c0\" d=\"M14 6h0\"/>".to_owned(),
+            "<path class=\"full c0\" d=\"M14 6h.01\"/>".to_owned(),
             "candidate, fully measured".to_owned(),
         ));
         entries.push((
@@ -155,7 +155,7 @@ impl<'a> Curve<'a> {
             })
         };
         chart::points(svg, "raced", within(false), 5.0);
-        chart::points(svg, &format!("full c{place}"), within(true), 0.0);
+        chart::points(svg, &format!("full c{place}"), within(true), 0.01);
         let above = runs.iter().flat_map(|run| &run.points).filter(|point| self.is_above(point.loss));
         for point in above {
             let x = frame.x(self.share(point.evaluation));

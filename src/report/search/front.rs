@@ -40,7 +40,7 @@ pub(super) fn html(summary: &Summary) -> Option<String> {
     let sizes = Axis::over(0.0, largest, 6);
 
     let mut entries = vec![(
-        "<path class=\"best c0\" d=\"M1 6h26\"/><path class=\"full big c0\" d=\"M14 6h0\"/>".to_owned(),
+        "<path class=\"best c0\" d=\"M1 6h26\"/><path class=\"full big c0\" d=\"M14 6h.01\"/>".to_owned(),
         "front".to_owned(),
     )];
     if !seen.is_empty() {
@@ -100,7 +100,7 @@ fn draw(
         let (x, y) = place(mark);
         let tip = escaped(&mark.tip);
         let _ =
-            writeln!(svg, "<path class=\"full big c0\" d=\"M{x:.1} {y:.1}h0\"><title>{tip}</title></path>");
+            writeln!(svg, "<path class=\"full big c0\" d=\"M{x:.1} {y:.1}h.01\"><title>{tip}</title></path>");
     }
     // Names are short and known; of formulas, those that fit whole. All of them are listed under the chart.
     let longest = if frame.name == "wide" { 48 } else { 26 };

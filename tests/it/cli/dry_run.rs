@@ -138,3 +138,88 @@ fn a_configuration_alone_is_enough() {
     let of_a_block = 4 * 4096_u64 * 4096 + 3 * 4096 * 11_008;
     assert_eq!(small["model"]["weights"].as_u64(), Some(32 * of_a_block + 2 * 32_000 * 4096));
 }
+
+/// Runs a command with `--dry-run` and returns its plan.
+fn planned(place: &Place, arguments: &[&str]) -> Value {
+    let command = place.allot(&[arguments, &["--dry-run", "--format", "json"]].concat());
+    serde_json::from_slice(&place.run(command).stdout).expect("JSON")
+}
+
+/// Writes documents of two tasks, and returns the folder's name: ten of a task whose answer is a word, and three that are written.
+fn documents(place: &Place) -> &'static str {
+    let story = |n: usize| {
+        let text = format!("Tom has {n} dogs. They run in the park. The dogs like Tom");
+        serde_json::json!({ "text": text }).to_string() + "\n"
+    };
+    let sum = |n: usize| {
+        let answer = format!("It is {n}.\n#### {n}");
+        serde_json::json!({ "question": format!("Mia had {n} cats. How many?"), "answer": answer })
+            .to_string()
+            + "\n"
+    };
+    fs::create_dir_all(place.path("data/gsm8k")).expect("a folder");
+    fs::write(place.path("data/lambada_openai.jsonl"), (0..10).map(story).collect::<String>())
+        .expect("written");
+    fs::write(place.path("data/gsm8k/test.jsonl"), (0..3).map(sum).collect::<String>()).expect("written");
+    "data"
+}
+
+/// A document is read without its last token, and a written answer counts as the longest that its task allows.
+#[test]
+fn a_plan_counts_the_tokens_of_tasks() {
+    let place = Place::new();
+    let data = documents(&place);
+    let asked =
+        |task: &str| ["tasks", MODEL, "--tasks", task, "--data", data, "--shots", "0"].map(str::to_owned);
+    for (task, answer) in [("lambada_openai", 0), ("gsm8k", 256)] {
+        let arguments = asked(task);
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let plan = planned(&place, &arguments);
+        let out = format!("{task}.jsonl");
+        place.run(place.allot(&[&arguments[..], &["--out", &out]].concat()));
+        let lines = fs::read_to_string(place.path(&out)).expect("documents");
+        let documents: Vec<Value> =
+            lines.lines().skip(1).map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        let read = |document: &Value| {
+            let [context, scored] = [0, 1].map(|at| document["tokens"][0][at].as_u64().expect("a count"));
+            if answer == 0 { context + scored - 1 } else { context + answer }
+        };
+        let read: u64 = documents.iter().map(read).sum();
+        assert_eq!(plan["tokens"].as_u64(), Some(read), "{task}: {plan}");
+    }
+    // What is shared is computed once: with examples that all prompts begin with, less than twice as much for twice as many prompts.
+    let shared = |limit: &str| {
+        let arguments = asked("lambada_openai");
+        let mut arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        arguments.truncate(6);
+        let more =
+            ["--shots", "3", "--shots-from", "lambada_openai=data/lambada_openai.jsonl", "--limit", limit];
+        planned(&place, &[&arguments[..], &more].concat())["tokens"].as_u64().expect("a count")
+    };
+    assert!(shared("2") > shared("1"));
+}
+
+/// Every allocation of a comparison answers the tasks, and so does the dense model; a search by tasks asks each candidate.
+#[test]
+fn a_plan_counts_tasks_for_every_model_that_answers_them() {
+    let place = Place::new();
+    let data = documents(&place);
+    let texts = format!("{MODEL}/text");
+    let tasks = ["--tasks", "lambada_openai", "--data", data, "--shots", "0"];
+    let alone = planned(&place, &[&["tasks", MODEL], &tasks[..]].concat())["tokens"].as_u64();
+    let windows = ["--texts", &texts, "--length", "32", "--samples", "4", "--windows", "4"];
+    let compared = [&["compare", MODEL, "uniform", "owl", "-s", "0.5,0.6"], &windows[..]].concat();
+    let tokens = |arguments: &[&str]| planned(&place, arguments)["tokens"].as_u64().expect("a count");
+    let more = tokens(&[&compared[..], &tasks].concat()) - tokens(&compared);
+    // Two scripts at two sparsities, and the dense model.
+    assert_eq!(Some(more), alone.map(|alone| 5 * alone));
+    let search = |evaluations: &str, measure: &[&str]| {
+        let fixed = ["search", MODEL, "-s", "0.5", "--out", "run", "--evaluations", evaluations];
+        tokens(&[&fixed[..], &windows, measure].concat())
+    };
+    let by_tasks = [&["--measure", "tasks"], &tasks[..]].concat();
+    assert!(search("200", &by_tasks) > search("100", &by_tasks));
+    let reported = ["--report-tasks", "lambada_openai", "--data", data, "--shots", "0"];
+    assert!(search("100", &reported) > search("100", &[]));
+    assert!(!place.path("run").exists(), "a plan leaves no folder");
+}

@@ -104,10 +104,10 @@ fn operators_page() -> String {
 fn search_page() -> String {
     let mut out = String::from(
         "# Search spaces and variations\n\n\
-         How the search uses them is in [How the search works](../concepts/search.md).\n\n\
+         The formulas that a search may draw, and its variations. [How the search works](../concepts/search.md) explains them.\n\n\
          ## The `dsa` space\n\n\
-         A chain on `score` or `weight` in the four stages of DSA, then `scale`. Each operator says in the catalogue in which\n\
-         stages it takes part.\n\n| stage | at most | operators |\n|---|---|---|\n",
+         A formula is a chain on `score` or `weight` with the four stages of DSA, followed by `scale`. The catalogue says in which\n\
+         stages each operator may stand.\n\n| stage | at most | operators |\n|---|---|---|\n",
     );
     let stages = [
         (DsaStage::PreProcess, "pre-process", 2),
@@ -125,11 +125,11 @@ fn search_page() -> String {
     }
     out.push_str(
         "\n## The `full` space\n\n\
-         Any well-typed formula up to `--max-size`, of all [operators](operators.md) but those of the released DSA engine, and of\n\
-         those terminals whose statistics were collected.\n\n\
+         A formula is any well-typed expression up to `--max-size`. It uses all [operators](operators.md) except those of the\n\
+         released DSA engine, and the terminals whose statistics were collected.\n\n\
          ## Variations\n\n\
-         What makes a new formula of old ones. The weights say how often each is drawn at first; those that help are drawn more\n\
-         often as the search goes on.\n\n| variation | what it does | source | weight in `full` | in `dsa` |\n|---|---|---|---|---|\n",
+         A variation makes a new formula from old ones. The weights say how often each variation is drawn at the start; those that\n\
+         help are drawn more often as the search continues.\n\n| variation | what it does | source | weight in `full` | in `dsa` |\n|---|---|---|---|---|\n",
     );
     for info in VARIATIONS {
         let weight = |weight: f64| if weight > 0.0 { weight.to_string() } else { "-".to_owned() };
@@ -450,10 +450,10 @@ fn statistics_page() -> String {
         .replace("The statistics file: safetensors", "It is a safetensors file");
     let mut out = format!(
         "# The statistics file\n\n\
-         `allot stats` writes it, `--stats` reads it. {layout}\n\n\
-         Block linears only are in it. Second moments are there for every one of them; the rest is there when it was\n\
-         collected. Values are finite, and but for reductions, Hessians and marginals not negative. A file of another model, of other weights, with a tensor too\n\
-         many or too few is refused.\n\n\
+         `allot stats` writes the statistics of one model to a file, and `--stats` reads them back. {layout}\n\n\
+         The file covers only the linears of the blocks. It has second moments for every one of them, and the other tensors if they\n\
+         were collected. Values are finite, and all except reductions, Hessians and marginals are at least 0. allot refuses a file\n\
+         of another model or of other weights, and one with a missing or an additional tensor.\n\n\
          ## Provenance\n\n| key | what |\n|---|---|\n"
     );
     let types = book::read("src/stats/statistics.rs");
@@ -478,17 +478,17 @@ fn statistics_page() -> String {
 fn grammar_page() -> String {
     let mut out = String::from(
         "# Grammar\n\n\
-         A script is a file of statements. `metric`, `unit` and `let` may come in any order, and a name is bound before it\n\
-         is used. The last statement is the value: an allocation. A script with only a `metric` is a pruning method.\n\n\
-         | statement | means |\n|---|---|\n\
-         | `metric EXPR` | how weights are scored: a Matrix; `score` is this from then on |\n\
-         | `metric(per = matrix) EXPR` | the same, and a ratio is applied to each matrix as a whole, not to each row |\n\
-         | `unit block`, `unit projection`, `unit row` | what gets one ratio; a flag overrides it |\n\
-         | `let NAME = EXPR` | a name for a part |\n\
-         | `EXPR` | the value |\n\n\
-         A new line ends a statement, unless it stands inside parentheses, after an operator, `=` or `,`, or before an\n\
-         operator other than `-`. `#` starts a comment. `x |> f(a)` is `f(x, a)`. Operands are given by place, parameters\n\
-         by place or by name. `?` is a typed hole: the checker lists what fits there.\n\n\
+         A script is a file of statements, and this page lists all that it may contain. `metric`, `unit` and `let` may come in any\n\
+         order, and a name must be bound before it is used. The last statement is the value: an allocation. A script with only a `metric`\n\
+         is a pruning method.\n\n\
+         | statement | meaning |\n|---|---|\n\
+         | `metric EXPR` | scores the weights: a Matrix; `score` has this value from then on |\n\
+         | `metric(per = matrix) EXPR` | the same, but a ratio applies to each matrix as a whole, not to each row |\n\
+         | `unit block`, `unit projection`, `unit row` | the allocation unit; a flag overrides it |\n\
+         | `let NAME = EXPR` | gives an expression a name |\n| `EXPR` | the value |\n\n\
+         A new line ends a statement, unless it is inside parentheses, after an operator, `=` or `,`, or before an\n\
+         operator other than `-`. `#` starts a comment. `x |> f(a)` is `f(x, a)`. Operands are given by position, parameters\n\
+         by position or by name. `?` is a typed hole: the checker lists what fits there.\n\n\
          ```allot\n# Outlier-weighed layer-wise sparsity (Yin et al., ICML 2024)\nmetric abs(weight) * input_norm\n\
          let outliers = mean(score > 5 * mean(score))\noutliers |> scale(lambda = 0.08)\n```\n\n\
          ## Precedence\n\nFrom the loosest to the tightest:\n\n| operators | |\n|---|---|\n| `\\|>` | left to right |\n",
@@ -510,16 +510,16 @@ fn grammar_page() -> String {
         let symbols: Vec<String> = symbols.iter().map(|symbol| format!("`{symbol}`")).collect();
         let _ = writeln!(out, "| {} | {note} |", symbols.join(" "));
     }
-    out.push_str("\n## Types\n\n| type | there is |\n|---|---|\n");
+    out.push_str("\n## Types\n\n| type | values |\n|---|---|\n");
     for of_type in [Type::Number, Type::Layer, Type::Input, Type::Output, Type::Matrix, Type::Sparsity] {
         let _ = writeln!(out, "| `{of_type}` | {} |", of_type.one_for_each());
     }
     let count = |class: fn(&Class) -> bool| CATALOGUE.iter().filter(|row| class(&row.class)).count();
     let _ = write!(
         out,
-        "\nValues begin at {} terminals and end in one of {} allocators.\n\n\
+        "\nExpressions start from {} terminals, and a script ends with one of {} allocators.\n\n\
          ## The whole grammar\n\n\
-         This is the file that the parser is compiled from, in [pest](https://pest.rs)'s notation.\n\n\
+         The parser is compiled from this file, in [pest](https://pest.rs)'s notation.\n\n\
          ```pest\n{{{{#include ../../grammar/allot.pest}}}}\n```\n",
         count(|class| matches!(class, Class::Terminal(_))),
         count(|class| matches!(class, Class::Allocator(_))),
