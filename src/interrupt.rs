@@ -1,16 +1,16 @@
-//! Work that is asked to stop before it is done.
+//! Interruption of work before it is done.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Says that something asked the work to stop: another thread, or a signal.
+/// The error of work that another thread or a signal asked to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("interrupted")]
 pub struct Interrupted;
 
-/// Fails when a flag is set by which another thread, or a signal, asks the work to stop.
+/// Fails if the flag is set with which another thread or a signal asks the work to stop.
 ///
 /// # Errors
-/// When it is set.
+/// When the flag is set.
 pub fn check(flag: Option<&AtomicBool>) -> Result<(), Interrupted> {
     match flag {
         Some(flag) if flag.load(Ordering::Relaxed) => Err(Interrupted),

@@ -1,6 +1,7 @@
 //! A small typed language for sparsity allocation functions, its interpreter, and the tools around it: pruning, measuring, search.
 //!
-//! [`session::Session`] is the front door. It opens a model, collects what a script needs, allocates, and prunes:
+//! [`session::Session`] is the main entry point. It opens a model, collects the statistics that a script
+//! needs, allocates, and prunes:
 //!
 //! ```
 //! use allot::session::{AllocationOptions, Calibration, LoadedScript, Session};
@@ -15,16 +16,18 @@
 //! # Ok::<(), allot::session::SessionError>(())
 //! ```
 //!
-//! `examples/` holds more programs, and `docs/architecture.md` says how the parts fit; dependencies between them run one way.
+//! `examples/` holds more programs, and `docs/architecture.md` describes how the parts fit together;
+//! dependencies between them run one way.
 //!
 //! # What the library leaves to its host
-//! It installs no signal handler, reads no argument, and sets no environment variable. Work runs on rayon's global pool, whose size the
-//! host may choose. candle has a thread pool of its own that waits by spinning; the command sets `CANDLE_NUM_THREADS=1` before any
-//! thread starts, and a host that wants the same does so too.
+//! It installs no signal handler, reads no command-line argument, and sets no environment variable. Work runs
+//! on rayon's global pool, whose size the host may choose. candle has its own thread pool, which busy-waits;
+//! the command sets `CANDLE_NUM_THREADS=1` before any thread starts, and a host that wants the same does so
+//! too.
 //!
 //! # Features
-//! `cli` (default) is the command, `report` (in `cli`) tables and pages, `hub` (default) downloads models by their id, `cuda` runs on
-//! NVIDIA's GPUs.
+//! `cli` (default) is the command, `report` (in `cli`) adds tables and pages, `hub` (default) downloads
+//! models by their id, `cuda` runs on NVIDIA GPUs.
 
 pub mod baselines;
 #[cfg(feature = "cli")]

@@ -1,9 +1,10 @@
-// Causal attention that never holds the score matrix: a block takes some queries of a head and goes through the keys that they see,
-// a tile at a time, keeping for each query the greatest score, the sum of powers and the mixture of values so far.
+// Causal attention that never holds the score matrix: a block takes some queries of a head and processes the
+// keys that they see one tile at a time, keeping for each query the highest score, the sum of exponentials
+// and the mixture of values so far.
 //
 // HEAD is the size of a head. Queries and the output are [samples, length, heads, HEAD], keys and values
-// [samples, length, key_heads, HEAD]. `scale` multiplies scores, `cap` is that of cap * tanh(score / cap) or 0, `window` is how many
-// tokens back a query sees, itself included, or 0.
+// [samples, length, key_heads, HEAD]. `scale` multiplies scores, `cap` is the cap in cap * tanh(score / cap),
+// or 0, `window` is the number of tokens that a query attends to, itself included, or 0.
 
 #define LOG2_E 1.44269504f
 
@@ -14,14 +15,14 @@ struct Rules {
 
 // The part of a head that a block works on.
 struct Part {
-    // The first query, and how far apart positions are, of queries and of keys.
+    // The first query, and the strides of positions in queries and in keys.
     u32 first;
     u64 stride, key_stride;
-    // Where the head begins in queries and the output, and in keys and values.
+    // The offset of the head in queries and the output, and in keys and values.
     u64 start, key_start;
 };
 
-// The last queries see most keys and come first.
+// The last queries see the most keys, so they come first.
 __device__ __forceinline__ Part part_of_block(u32 queries, const Rules& rules) {
     u32 tiles = (rules.length + queries - 1) / queries, streams = gridDim.x / tiles, stream = blockIdx.x % streams;
     Part part;
@@ -35,7 +36,7 @@ __device__ __forceinline__ Part part_of_block(u32 queries, const Rules& rules) {
     return part;
 }
 
-// The score in units of log 2, or the lowest number where the key is not seen.
+// The score in units of log 2, or the lowest number if the query does not see the key.
 __device__ __forceinline__ float seen_score(float product, u32 query, u32 key, bool whole, const Rules& rules) {
     float score = product * rules.scale;
     if (rules.cap > 0.0f) score = rules.cap * op_tanh(score / rules.cap);
@@ -43,13 +44,13 @@ __device__ __forceinline__ float seen_score(float product, u32 query, u32 key, b
     return seen ? score * LOG2_E : LOWEST;
 }
 
-// The first key that the queries from `first` on see, at the start of a tile.
+// The first key that the queries from `first` on see, rounded down to the start of a tile.
 __device__ __forceinline__ u32 first_key(u32 first, u32 tile, const Rules& rules) {
     u32 key = rules.window && first + 1 > rules.window ? first + 1 - rules.window : 0;
     return key / tile * tile;
 }
 
-// ---- brain floats: the matrix units ----------------------------------------------------------------------------------------
+// ---- bfloat16: the tensor cores -------------------------------------------------------------------------------------------
 #if HEAD % 16 == 0
 
 #define ROWS 128
@@ -70,7 +71,7 @@ __device__ __forceinline__ void fetch(void* to, const void* from, bool there) {
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" :: "r"(shared_address(to)), "l"(from), "r"(bytes));
 }
 __device__ __forceinline__ void close_group() { asm volatile("cp.async.commit_group;" ::: "memory"); }
-// Waits for all groups but the last, or for all.
+// Waits for all groups except the last, or for all groups.
 __device__ __forceinline__ void fetched(int left) {
     if (left) asm volatile("cp.async.wait_group 1;" ::: "memory");
     else asm volatile("cp.async.wait_group 0;" ::: "memory");
@@ -88,7 +89,7 @@ __device__ __forceinline__ void warp_product(float* d, const u32* a, const u32* 
 }
 #endif
 
-// Fetches `count` rows of a head from `first` on into shared memory, zeros behind the end.
+// Loads `count` rows of a head from `first` on into shared memory, with zeros beyond the end.
 __device__ __forceinline__ void fetch_rows(u16* to, const u16* from, u32 first, u32 count, u32 length, u64 stride) {
     const u32 pieces = HEAD / 8;
     for (u32 piece = threadIdx.x; piece < count * pieces; piece += THREADS) {
@@ -151,7 +152,7 @@ extern "C" __global__ void __launch_bounds__(256, HEAD > 64 ? 1 : 2) attention_b
                 warp_product(scores[2 * i + 1], a, b + 2);
             }
         }
-        // All of a warp's queries see all keys of the tile.
+        // All queries of the warp see all keys of the tile.
         u32 warp_first = first + warp * 16;
         bool whole = key + KEYS <= warp_first + 1 && (!window || warp_first + 16 - key <= window);
         float larger[2] = {most[0], most[1]};
@@ -218,10 +219,10 @@ extern "C" __global__ void __launch_bounds__(256, HEAD > 64 ? 1 : 2) attention_b
 }
 #endif
 
-// ---- singles ---------------------------------------------------------------------------------------------------------------
+// ---- f32 -------------------------------------------------------------------------------------------------------------------
 
 #define TILE 64
-// A row in shared memory: whole quadruples, and one more, so that rows begin in different banks.
+// The pitch of a row in shared memory: whole float4s, plus one, so that rows start in different banks.
 #define WIDE ((HEAD + 3) / 4 * 4)
 #define LINE (WIDE + 4)
 #define PARTS ((WIDE + 63) / 64)
@@ -234,7 +235,7 @@ __device__ __forceinline__ void copy_rows(float* to, const float* from, u32 firs
     }
 }
 
-// A thread has the scores of 4 queries with 4 keys, and of their mixtures 4 channels of every 64.
+// A thread holds the scores of 4 queries with 4 keys, and 4 of every 64 channels of their mixtures.
 extern "C" __global__ void __launch_bounds__(256, 1) attention_f32(
     const float* queries, const float* keys, const float* values, u32 length, u32 heads, u32 key_heads, u32 window, u32 scale, u32 cap,
     float* out
@@ -294,7 +295,7 @@ extern "C" __global__ void __launch_bounds__(256, 1) attention_f32(
                 scores[i][j] = seen_score(scores[i][j], first + down + i, key + across + 16 * j, whole, rules);
                 larger = most_or_nan(larger, scores[i][j]);
             }
-            // The 16 threads of a row are neighbours in a warp.
+            // The 16 threads of a row are adjacent in a warp.
             for (u32 mask = 8; mask > 0; mask /= 2) larger = most_or_nan(larger, __shfl_xor_sync(0xffffffffu, larger, mask));
             float base = larger == LOWEST ? 0.0f : larger, factor = power_of_two(most[i] - base);
             most[i] = larger;

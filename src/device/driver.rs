@@ -18,31 +18,32 @@ use half::{bf16, f16};
 use super::error::{EngineError, Fits};
 use super::launcher::{Argument, Code, Launch, Launcher, Out};
 
-/// Bytes of the device that are left for what kernels take beside the weights.
+/// Device memory in bytes that is reserved for what kernels need in addition to the weights.
 const SPARE: u64 = 256 << 20;
-/// Bytes that the threads of a block share without being asked for more.
+/// Shared memory in bytes that a block of threads gets without a special request.
 const SHARED: u32 = 48 << 10;
-/// A kernel of a text, known by the text's hash.
+/// A kernel of a source text, identified by the text's hash.
 type Known = ([u8; 32], &'static str);
 
-/// A GPU's driver, and one stream in which everything runs in order.
+/// A GPU's driver, with one stream in which everything runs in order.
 pub(super) struct Driver {
     ordinal: usize,
     cuda: CudaDevice,
     name: String,
-    /// What NVRTC compiles for, such as `compute_90`.
+    /// The architecture that NVRTC compiles for, such as `compute_90`.
     architecture: String,
-    /// Bytes that the threads of a block can share.
+    /// Maximum shared memory of a block of threads, in bytes.
     shared: usize,
-    /// One kernel at a time is compiled: the second who needs it finds it. Looked up, and never gone through in its order.
+    /// Compiles one kernel at a time, so that a second thread that needs it finds it. Only looked up by key,
+    /// never iterated.
     known: Mutex<Compiled>,
 }
 
-/// What was compiled so far.
+/// The kernels compiled so far.
 #[derive(Default)]
 struct Compiled {
     functions: HashMap<Known, CudaFunction>,
-    /// The hashes of the texts that the device has loaded.
+    /// The hashes of the texts loaded on the device.
     loaded: HashSet<[u8; 32]>,
 }
 
@@ -56,14 +57,15 @@ impl Driver {
     /// Opens the `ordinal`-th GPU, from 0.
     ///
     /// # Errors
-    /// When the driver or its libraries are not there, or no such GPU is.
+    /// When the driver or its libraries are missing, or the GPU does not exist.
     pub(super) fn open(ordinal: usize) -> Result<Self, EngineError> {
         // A backtrace may follow the first line.
         let no_device = |problem: &dyn fmt::Display| {
             let problem = problem.to_string().lines().next().unwrap_or_default().to_owned();
             EngineError::NoDevice { ordinal, problem }
         };
-        // A stream of its own, and not each thread's: rayon's threads share the device, and its work stays in order.
+        // One explicit stream instead of one for each thread: rayon's threads share the device, and its work
+        // stays in order.
         let cuda = CudaDevice::new_with_stream(ordinal).map_err(|error| no_device(&error))?;
         // SAFETY: everything runs in the one stream, which keeps the order of all work, so nothing has to wait for an event.
         unsafe { cuda.disable_event_tracking() };
@@ -79,7 +81,7 @@ impl Driver {
         Ok(Self { ordinal, cuda, name, architecture, shared, known: Mutex::default() })
     }
 
-    /// Returns a kernel, compiled unless it was before.
+    /// Returns a kernel, compiling it on its first use.
     fn function(&self, code: &Code, kernel: &'static str) -> Result<CudaFunction, EngineError> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(function) = known.functions.get(&(*code.hash(), kernel)) {
@@ -87,7 +89,7 @@ impl Driver {
         }
         let failed = |problem: String| EngineError::Failed { what: kernel, problem };
         let module = format!("allot-{}", hexadecimal(code.hash()));
-        // Another kernel of the text may have loaded it; then no code is needed.
+        // If another kernel of the text has loaded it, no code is needed.
         let compiled = match known.loaded.contains(code.hash()) {
             true => String::new(),
             false => compiled(code.text(), &self.architecture).map_err(|error| failed(error.to_string()))?,
@@ -103,8 +105,8 @@ impl Driver {
     }
 }
 
-/// Has NVRTC compile a text. It is told that the text needs nothing of what it declares beforehand, which takes a quarter of its time;
-/// versions before CUDA 12 do not know that.
+/// Compiles a text with NVRTC. An option tells it that the text needs none of its default declarations, which
+/// saves a quarter of the time; versions before CUDA 12 do not know that option.
 fn compiled(text: &str, architecture: &str) -> Result<String, CompileError> {
     let mut minimal = options(architecture);
     minimal.options.push("--minimal".to_owned());
@@ -113,8 +115,8 @@ fn compiled(text: &str, architecture: &str) -> Result<String, CompileError> {
     Ok(ptx.to_src())
 }
 
-/// Returns how NVRTC compiles: products and sums are rounded one by one unless a kernel asks for both at once; quotients and roots
-/// to 2 units in the last place.
+/// Returns the compile options: products and sums are rounded separately unless a kernel requests a fused
+/// operation; quotients and roots are accurate to 2 units in the last place.
 fn options(architecture: &str) -> CompileOptions {
     let flags = ["--std=c++17", "--fmad=false", "--prec-div=false", "--prec-sqrt=false"];
     let mut options: Vec<String> = flags.map(str::to_owned).into();
@@ -122,11 +124,11 @@ fn options(architecture: &str) -> CompileOptions {
     CompileOptions { options, ..CompileOptions::default() }
 }
 
-/// Has the driver keep memory that was freed: otherwise it hands all of it back whenever the device is waited for, and asks for it
-/// again, which takes longer than most kernels.
+/// Makes the driver keep freed memory. By default it returns all of it at each synchronisation and requests
+/// it again, which takes longer than most kernels.
 fn keep_memory(device: i32) -> Result<(), DriverError> {
     let mut all = u64::MAX;
-    // SAFETY: the pool is the device's own, and the attribute is a number of 64 bits.
+    // SAFETY: the pool is the device's own, and the attribute is a 64-bit number.
     unsafe {
         let pool = result::device::get_default_mem_pool(device)?;
         let attribute = CUmemPool_attribute::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD;
@@ -134,7 +136,7 @@ fn keep_memory(device: i32) -> Result<(), DriverError> {
     }
 }
 
-/// Returns how many bytes the driver keeps of a device that nothing uses.
+/// Returns how many bytes of unused device memory the driver keeps.
 fn kept_memory(device: i32) -> Result<u64, DriverError> {
     let number = |attribute| -> Result<u64, DriverError> {
         let mut bytes = 0_u64;
@@ -206,9 +208,9 @@ impl Launcher for Driver {
                 false => unsafe { Tensor::empty(out.count, out.dtype, &device) },
             })
             .collect::<Result<_, _>>()?;
-        // Lists of addresses, which the stream frees behind the kernel.
+        // Lists of addresses, which the stream frees after the kernel.
         let mut lists: Vec<Tensor> = Vec::new();
-        // Addresses and numbers, which must live until the launch.
+        // Addresses and numbers, which must stay alive until the launch.
         let values: Vec<Value> = launch
             .arguments
             .iter()
@@ -251,7 +253,7 @@ enum Value {
 }
 
 impl Driver {
-    /// Returns where the numbers of tensors begin, as a list on the device.
+    /// Returns the addresses of tensors' data, as a list on the device.
     fn addresses(&self, tensors: &[Tensor]) -> Result<Tensor, EngineError> {
         let addresses: Vec<i64> = tensors
             .iter()
@@ -260,13 +262,13 @@ impl Driver {
         Ok(Tensor::new(addresses, &self.device())?)
     }
 
-    /// Returns where a tensor's numbers begin on the device.
+    /// Returns the address of a tensor's data on the device.
     fn address(&self, tensor: &Tensor) -> Result<u64, EngineError> {
         let (storage, layout) = tensor.storage_and_layout();
         let (Storage::Cuda(storage), Some((start, _))) = (&*storage, layout.contiguous_offsets()) else {
             return Err(EngineError::Failed {
                 what: "a kernel",
-                problem: "a tensor does not lie in a row on the GPU".to_owned(),
+                problem: "a tensor is not contiguous on the GPU".to_owned(),
             });
         };
         let size = tensor.dtype().size_in_bytes();
@@ -293,7 +295,7 @@ fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Has NVRTC compile a text, which takes no GPU.
+/// Compiles a text with NVRTC, which needs no GPU.
 #[cfg(test)]
 pub(super) fn check(text: &str) {
     if let Err(error) = compiled(text, "compute_90") {

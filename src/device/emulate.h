@@ -1,4 +1,5 @@
-// A GPU's block of threads on one core, for tests: each thread is a coroutine that others overtake at a barrier.
+// Emulates a GPU's block of threads on one core, for tests: each thread is a coroutine that yields at a
+// barrier.
 
 #define EMULATED
 
@@ -29,7 +30,7 @@ static ucontext_t scheduler, threads[256];
 static bool finished[256];
 static void (*run)();
 
-// Where threads wait for each other: all of a block, or the 32 of a warp.
+// A barrier for threads: all threads of a block, or the 32 of a warp.
 struct Barrier {
     unsigned expected, arrived, generation;
     void open() { arrived = 0; generation++; }
@@ -55,13 +56,13 @@ static inline int __syncthreads_or(int value) {
     any[own % 2] |= value;
     __syncthreads();
     int result = any[own % 2];
-    // The first to pass clears the other cell, which all have read, and goes on to the next turn.
+    // The first thread to pass clears the other cell, which all threads have read, and advances the turn.
     if (turn == own) { any[(own + 1) % 2] = 0; turn++; }
     __syncthreads();
     return result;
 }
 
-// What the lanes of a warp show each other.
+// Values that the lanes of a warp exchange.
 static unsigned shown[256][8];
 static const void* pointed[256];
 
@@ -87,7 +88,7 @@ template <typename T> static inline T __shfl_xor_sync(unsigned, T value, unsigne
     return shuffle(value, threadIdx.x % 32 ^ mask);
 }
 
-// The matrix units' product of a warp, of brain floats `a` [16, 16] and `b` [16, 8], added to `d` [16, 8].
+// A warp's tensor core product of bfloat16 matrices `a` [16, 16] and `b` [16, 8], added to `d` [16, 8].
 static inline void warp_product(float* d, const unsigned* a, const unsigned* b) {
     unsigned self = threadIdx.x, first = self / 32 * 32, lane = self % 32;
     std::memcpy(shown[self], a, 16);
@@ -108,7 +109,8 @@ static inline void warp_product(float* d, const unsigned* a, const unsigned* b) 
     __syncwarp();
 }
 
-// Four matrices of 8 rows of 16 bytes, whose rows the lanes point to: two numbers of each a lane.
+// Loads four matrices of 8 rows of 16 bytes, whose rows the lanes point to; each lane gets two numbers of
+// each matrix.
 static inline void load_matrices(unsigned* to, const void* row, bool across) {
     unsigned self = threadIdx.x, first = self / 32 * 32, lane = self % 32;
     pointed[self] = row;
@@ -158,7 +160,7 @@ static void emulate(unsigned blocks, void (*kernel)()) {
     }
 }
 
-// A buffer as whatever pointer the kernel takes.
+// A buffer that converts to whatever pointer the kernel takes.
 struct Any {
     void* at;
     template <typename T> operator T*() const { return (T*)at; }
@@ -166,7 +168,7 @@ struct Any {
 
 static std::vector<std::vector<char>> buffers;
 
-// Where several buffers begin; each list is made once, before the first thread reads it.
+// The addresses of several buffers; each list is made once, before the first thread reads it.
 static const void* const* list(unsigned which, unsigned first, unsigned count) {
     static std::vector<const void*> lists[4];
     for (unsigned i = lists[which].size(); i < count; i++) lists[which].push_back(buffers[first + i].data());

@@ -1,4 +1,4 @@
-//! Kernels run as C++ on the processor, for tests where there is no GPU.
+//! Kernels run as C++ on the CPU, for tests without a GPU.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,16 +16,16 @@ use super::launcher::{Argument, Code, Launch, Launcher, Out};
 #[derive(Debug)]
 pub(super) struct Emulation {
     folder: tempfile::TempDir,
-    /// Programs by what they were compiled from.
+    /// Compiled programs by their source.
     programs: Mutex<BTreeMap<String, PathBuf>>,
-    /// Bytes that the threads of a block share at most, as on a GPU of that size.
+    /// Maximum shared memory of a block of threads in bytes, as on a GPU of that size.
     shared: usize,
-    /// How many kernels ran.
+    /// Number of kernel runs.
     runs: AtomicUsize,
 }
 
 impl Emulation {
-    /// Returns an emulation, or `None` where there is no C++ compiler.
+    /// Returns an emulation, or `None` if there is no C++ compiler.
     pub(super) fn new() -> Option<Self> {
         let found = Command::new("c++").arg("--version").output().is_ok_and(|output| output.status.success());
         let usable = found && cfg!(all(target_os = "linux", target_arch = "x86_64"));
@@ -37,7 +37,7 @@ impl Emulation {
         })
     }
 
-    /// Shares so many bytes at most.
+    /// Limits shared memory to this number of bytes.
     pub(super) fn sharing(self, shared: usize) -> Self {
         Self { shared, ..self }
     }
@@ -47,7 +47,7 @@ impl Emulation {
         if let Some(program) = programs.get(&main) {
             return program.clone();
         }
-        // With the feature, what a GPU would be given has to compile for it as well.
+        // With the feature, the text for a GPU has to compile for one as well.
         #[cfg(feature = "cuda")]
         super::driver::check(text);
         #[cfg(not(feature = "cuda"))]
@@ -108,7 +108,7 @@ int main(int count, char** arguments) {{
             passed.arguments.join(", "),
         );
         let program = self.compiled(text, main);
-        // Several threads may run kernels at a time.
+        // Several threads may run kernels at the same time.
         let run = self.runs.fetch_add(1, Ordering::Relaxed);
         let [from, to] = ["in", "out"].map(|name| self.folder.path().join(format!("{name}{run}")));
         fs::write(&from, passed.data).expect("the arguments are written");
@@ -132,18 +132,19 @@ int main(int count, char** arguments) {{
     }
 }
 
-/// What a kernel's process is handed.
+/// The input of a kernel's process.
 #[derive(Default)]
 struct Passed {
-    /// The buffers, each behind its length.
+    /// The buffers, each preceded by its length.
     data: Vec<u8>,
-    /// How many buffers there are, and how many of them the kernel only reads.
+    /// The number of buffers, and the number of those that the kernel only reads.
     count: u64,
     inputs: u64,
-    /// Whole numbers, on the command line: those of arguments, and the places of buffers, for which no program is compiled anew.
+    /// Whole numbers for the command line: arguments, and the indices of buffers. Changing them does not
+    /// recompile the program.
     numbers: Vec<u64>,
     lists: usize,
-    /// The kernel's arguments as C++ names them.
+    /// The kernel's arguments as C++ expressions.
     arguments: Vec<String>,
 }
 
@@ -169,7 +170,7 @@ impl Passed {
         }
         passed.inputs = passed.count;
         for (out, Out { dtype, count, zeros }) in outs.iter().enumerate() {
-            // What a kernel has to write itself is not 0 before.
+            // Buffers that a kernel has to write itself do not start as 0.
             let before = if *zeros { 0 } else { 0xab };
             let buffer = passed.add(&vec![before; dtype.size_in_bytes() * count]);
             if let Some(place) = places.get(&out) {
@@ -179,7 +180,7 @@ impl Passed {
         passed
     }
 
-    /// Adds a buffer, and returns its place.
+    /// Adds a buffer, and returns its index.
     fn add(&mut self, bytes: &[u8]) -> u64 {
         self.data.extend((bytes.len() as u64).to_le_bytes());
         self.data.extend_from_slice(bytes);
@@ -196,7 +197,8 @@ impl Passed {
         format!("Any{{buffers[{}].data()}}", self.number(place))
     }
 
-    /// Adds several buffers, one behind the other: the first one's place, and how many they are.
+    /// Adds several consecutive buffers, and returns the expression of a list with the first one's index and
+    /// their number.
     fn list(&mut self, tensors: &[Tensor]) -> String {
         let (first, count) = (self.number(self.count), self.number(tensors.len() as u64));
         for tensor in tensors {

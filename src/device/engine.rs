@@ -1,8 +1,9 @@
-//! Where work is done: on the processor, or on a GPU. The device is a value that is passed, and all code above is the same.
+//! The engine that does the work: the CPU or a GPU. It is passed as a value, and the code above it is the
+//! same for both.
 //!
-//! What must differ is the fused matrix stage, which a GPU runs as a kernel made for the formulas at hand, and the selection
-//! of the least scores, which a GPU does by counting where a processor would sort. Everything else is candle's, on
-//! [`Engine::device`].
+//! Only two things have to differ: the fused matrix stage, for which a GPU runs a kernel generated for the
+//! given formulas, and the selection of the lowest scores, for which a GPU counts where the CPU sorts.
+//! Everything else is candle's, on [`Engine::device`].
 
 use std::sync::Arc;
 
@@ -15,24 +16,24 @@ use super::selection;
 use crate::interpret::matrix::{Backend, Processor};
 use crate::kernels::select::{self, Least};
 
-/// Where work is done.
+/// The engine that does the work.
 #[derive(Clone, Debug, Default)]
 pub enum Engine {
-    /// On the processor's cores.
+    /// The CPU's cores.
     #[default]
     Cpu,
-    /// On a GPU, or an emulation of one.
+    /// A GPU, or an emulation of one.
     Gpu(Arc<dyn Launcher>),
 }
 
-/// The processor, for those who need a reference that outlives them.
+/// The CPU engine with a static lifetime, for callers that need a reference.
 pub static CPU: Engine = Engine::Cpu;
 
 impl Engine {
     /// Returns the `ordinal`-th NVIDIA GPU, from 0.
     ///
     /// # Errors
-    /// When this build knows no GPU, or there is none of that number.
+    /// When this build does not support GPUs, or the GPU does not exist.
     pub fn cuda(ordinal: usize) -> Result<Self, EngineError> {
         #[cfg(feature = "cuda")]
         return Ok(Self::Gpu(Arc::new(super::driver::Driver::open(ordinal)?)));
@@ -40,7 +41,7 @@ impl Engine {
         Err(EngineError::NotBuilt { asked: format!("cuda:{ordinal}") })
     }
 
-    /// Returns where tensors lie.
+    /// Returns the device that holds tensors.
     pub fn device(&self) -> Device {
         match self {
             Self::Cpu => Device::Cpu,
@@ -48,7 +49,7 @@ impl Engine {
         }
     }
 
-    /// Returns the GPU's name; `None` for a processor.
+    /// Returns the GPU's name; `None` for the CPU.
     pub fn gpu(&self) -> Option<String> {
         match self {
             Self::Cpu => None,
@@ -56,7 +57,7 @@ impl Engine {
         }
     }
 
-    /// Returns how many bytes of a GPU's own memory are free, and how many there are; `None` for a processor.
+    /// Returns the free and the total bytes of a GPU's own memory; `None` for the CPU.
     pub fn memory(&self) -> Option<(u64, u64)> {
         match self {
             Self::Cpu => None,
@@ -64,7 +65,7 @@ impl Engine {
         }
     }
 
-    /// Returns what runs kernels; `None` for a processor, which has its own ways.
+    /// Returns the launcher of kernels; `None` for the CPU, which has its own implementations.
     pub fn kernels(&self) -> Option<&dyn Launcher> {
         match self {
             Self::Cpu => None,
@@ -72,10 +73,10 @@ impl Engine {
         }
     }
 
-    /// Returns what evaluates scripts on the engine's device.
+    /// Returns the backend that evaluates scripts on the engine's device.
     ///
-    /// `weights` are those of all linears where they lie on that device already, in the type that is stored; or none, and then
-    /// each is copied there when it is needed.
+    /// `weights` are those of all linears, in their stored type, if they already lie on that device. If it is
+    /// empty, each weight is copied there when it is needed.
     pub fn backend<'a>(&'a self, weights: &'a [Tensor]) -> Box<dyn Backend + 'a> {
         match self {
             Self::Cpu => Box::new(Processor),
@@ -83,10 +84,11 @@ impl Engine {
         }
     }
 
-    /// Marks the least scores, f32 `[rows, columns]` on the engine's device, by 1 in u8 `[rows, columns]`; none is NaN.
+    /// Marks the lowest scores, f32 `[rows, columns]` on the engine's device, by 1 in u8 `[rows, columns]`;
+    /// no score may be NaN.
     ///
     /// # Errors
-    /// When the device has no room, or a tensor operation fails.
+    /// When the device runs out of memory, or a tensor operation fails.
     pub fn least(&self, scores: &Tensor, wanted: &Least) -> Result<Tensor, EngineError> {
         match self {
             Self::Cpu => least_on_processor(scores, wanted),

@@ -1,50 +1,52 @@
-//! Why a device could not do its work.
+//! Errors of devices.
 
 use crate::interpret::matrix::BackendError;
 
 /// Why a device could not do its work.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EngineError {
-    /// This build has no support for GPUs.
-    #[error("this build of allot knows no GPU, so it has no device `{asked}`")]
+    /// This build does not support GPUs.
+    #[error("this build of allot does not support GPUs, so it has no device `{asked}`")]
     NotBuilt {
-        /// What was asked for.
+        /// The requested device.
         asked: String,
     },
-    /// There is no such GPU, or its driver does not answer.
+    /// The GPU does not exist, or its driver does not answer.
     #[error("the GPU {ordinal} cannot be used: {problem}")]
     NoDevice {
         /// Its number, from 0.
         ordinal: usize,
-        /// What the driver says.
+        /// The driver's error.
         problem: String,
     },
-    /// Several GPUs were named for work that one does.
-    #[error("`{asked}` names several GPUs, and this command runs on one")]
+    /// Several GPUs were named for work that runs on one.
+    #[error("`{asked}` names several GPUs, but this command runs on one")]
     SeveralGpus {
-        /// What was asked for.
+        /// The requested devices.
         asked: String,
     },
     /// A linear has more weights than kernels can count.
-    #[error("`{linear}` has {weights} weights, and on a GPU a linear has at most {most}")]
+    #[error("`{linear}` has {weights} weights, but a linear on a GPU may have at most {most}")]
     LargeLinear {
         /// The linear's module.
         linear: String,
-        /// How many weights it has.
+        /// Its number of weights.
         weights: u64,
-        /// How many it may have.
+        /// The maximum number of weights.
         most: u64,
     },
     /// Something does not fit into the GPU's memory.
-    #[error("the GPU has no room for {what}: {needed} bytes are needed and {free} of {total} are free")]
+    #[error(
+        "the GPU has not enough memory for {what}: {needed} bytes are needed and {free} of {total} are free"
+    )]
     OutOfMemory {
-        /// What was to be put there.
+        /// What did not fit.
         what: String,
-        /// How many bytes it takes.
+        /// The bytes that it takes.
         needed: u64,
-        /// How many are free.
+        /// The free bytes.
         free: u64,
-        /// How many there are.
+        /// The total bytes.
         total: u64,
         /// What would fit.
         fits: Fits,
@@ -52,9 +54,9 @@ pub enum EngineError {
     /// A kernel could not be compiled or run.
     #[error("the GPU could not run {what}: {problem}")]
     Failed {
-        /// What it was to run.
+        /// What should have run.
         what: &'static str,
-        /// What the driver says.
+        /// The driver's error.
         problem: String,
     },
     /// A tensor operation of a device failed.
@@ -65,9 +67,9 @@ pub enum EngineError {
 /// What would fit into a GPU's memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fits {
-    /// A linear of so many weights of 16 bits.
+    /// A linear with this number of 16-bit weights.
     Linear(u64),
-    /// A model of about so many weights, computed in brain floats.
+    /// A model with about this number of weights, computed in bfloat16.
     Model(u64),
 }
 

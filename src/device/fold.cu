@@ -1,11 +1,12 @@
-// What becomes of the sums that the blocks of a program's kernel wrote, `[numbers, blocks]`: one number for each unit.
+// Folds the sums that the blocks of a program's kernel wrote, `[numbers, blocks]`, into one number for each
+// unit.
 
 __device__ __forceinline__ double folded(const double* parts, u32 first, u32 end, u32 way, double* shared) {
     double own = way == 0 ? 0.0 : (double)__uint_as_float(way == 1 ? 0x7f800000u : 0xff800000u);
     for (u32 block = first + threadIdx.x; block < end; block += THREADS) own = combined(way, own, parts[block]);
     shared[threadIdx.x] = own;
     __syncthreads();
-    // Halves in a fixed order: the same digits in every run.
+    // Halves in a fixed order: every run gives the same digits.
     for (u32 half = THREADS / 2; half > 0; half /= 2) {
         if (threadIdx.x < half) shared[threadIdx.x] = combined(way, shared[threadIdx.x], shared[threadIdx.x + half]);
         __syncthreads();
@@ -15,7 +16,8 @@ __device__ __forceinline__ double folded(const double* parts, u32 first, u32 end
     return total;
 }
 
-// A block makes one number of one unit; `firsts` has each unit's first block and the end of the last one's.
+// A block computes one number of one unit; `firsts` has each unit's first block and the end of the last
+// unit's blocks.
 extern "C" __global__ void fold(const double* parts, u32 blocks, const u32* firsts, const u32* ways, u32 numbers, void* out) {
     __shared__ double shared[THREADS];
     u32 unit = blockIdx.x / numbers, number = blockIdx.x % numbers;
@@ -23,9 +25,9 @@ extern "C" __global__ void fold(const double* parts, u32 blocks, const u32* firs
     if (threadIdx.x == 0) ((double*)out)[blockIdx.x] = total;
 }
 
-// A block takes one tally of one unit: of its sample the sum of the values and of the terms' magnitudes, and the centre for its
-// powers, the values' mean, 0 where the tally takes none or the mean is not finite. `counts` says how many values a unit's sample
-// has.
+// A block takes one tally of one unit. From the unit's sample it computes the sum of the values and of the
+// terms' magnitudes, and the centre for the tally's powers: the values' mean, or 0 if the tally needs no
+// centre or the mean is not finite. `counts` has the number of values in each unit's sample.
 extern "C" __global__ void centre(
     const double* parts, u32 blocks, const u32* firsts, const u32* counts, const u32* centred, u32 tallies, void* out, void* centres) {
     __shared__ double shared[THREADS];
@@ -43,7 +45,8 @@ extern "C" __global__ void centre(
     }
 }
 
-// Adds up magnitudes, and each weighted by its rank: 2 rank + 1 - n, ranks beginning with 0. Writes `[2, blocks]`.
+// Sums magnitudes, and magnitudes weighted by their rank: 2 rank + 1 - n, with ranks starting at 0. Writes
+// `[2, blocks]`.
 extern "C" __global__ void weighted_by_rank(const float* values, const u32* ranks, u64 n, void* out) {
     __shared__ double shared[THREADS];
     double sum = 0.0, weighted = 0.0;

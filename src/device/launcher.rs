@@ -1,4 +1,4 @@
-//! What a GPU has to be able to do: run kernels.
+//! The interface of a GPU: running kernels.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -8,14 +8,15 @@ use sha2::{Digest, Sha256};
 
 use super::error::EngineError;
 
-/// Threads of a block, as the kernels have it.
+/// Number of threads in a block, as in the kernels.
 pub(super) const THREADS: u64 = 256;
-/// The most blocks of a kernel: enough for the largest GPU, and the same everywhere, for sums are added block by block.
+/// The maximum number of blocks of a kernel: enough for the largest GPU, and the same on all of them because
+/// sums are added block by block.
 pub(super) const BLOCKS: u64 = 1056;
-/// Values of half the bits of a single.
+/// Number of values of half the bits of an f32.
 pub(super) const DIGITS: usize = 1 << 16;
 
-/// The text of some kernels, and its hash, by which a launcher knows what it has compiled.
+/// The source text of one or more kernels, with the hash under which a launcher stores the compiled code.
 #[derive(Clone, Debug)]
 pub struct Code {
     text: Arc<str>,
@@ -23,7 +24,7 @@ pub struct Code {
 }
 
 impl Code {
-    /// Takes the text of some kernels.
+    /// Wraps the text of kernels.
     pub fn new(text: impl Into<Arc<str>>) -> Self {
         let text = text.into();
         let hash = Sha256::digest(text.as_bytes()).into();
@@ -41,7 +42,7 @@ impl Code {
     }
 }
 
-/// Kernels whose text is written for numbers of a type, and hashed once.
+/// Kernels whose text is generated for a number type, and hashed once.
 pub(super) struct Typed {
     text: fn(&str) -> String,
     singles: OnceLock<Code>,
@@ -49,12 +50,12 @@ pub(super) struct Typed {
 }
 
 impl Typed {
-    /// Takes what writes the text for a type of the kernels' prelude.
+    /// Takes a function that generates the text for a type of the kernels' prelude.
     pub(super) const fn new(text: fn(&str) -> String) -> Self {
         Self { text, singles: OnceLock::new(), brain_floats: OnceLock::new() }
     }
 
-    /// Returns the kernels for numbers of a type, or `None` where there are none.
+    /// Returns the kernels for numbers of a type, or `None` if there are none.
     pub(super) fn of(&self, dtype: DType) -> Option<&Code> {
         let (code, name) = match dtype {
             DType::F32 => (&self.singles, "F32"),
@@ -65,23 +66,23 @@ impl Typed {
     }
 }
 
-/// What a kernel takes.
+/// An argument of a kernel.
 #[derive(Clone, Copy, Debug)]
 pub enum Argument<'a> {
-    /// The numbers of a tensor.
+    /// The data of a tensor.
     Tensor(&'a Tensor),
-    /// Where the numbers of several tensors begin, as a list of addresses on the device.
+    /// The addresses of several tensors' data, as a list on the device.
     Addresses(&'a [Tensor]),
-    /// A whole number of 32 bits, or the bits of a single.
+    /// A 32-bit whole number, or the bits of an f32.
     U32(u32),
-    /// A whole number of 64 bits.
+    /// A 64-bit whole number.
     U64(u64),
-    /// One of the tensors that the kernel writes.
+    /// One of the tensors that the kernel writes, by index.
     Out(usize),
 }
 
 impl Argument<'_> {
-    /// Returns a single, which a kernel takes by its bits.
+    /// Returns an f32 argument, passed as its bits.
     pub const fn single(number: f32) -> Self {
         Self::U32(number.to_bits())
     }
@@ -92,19 +93,19 @@ impl Argument<'_> {
 pub struct Out {
     /// The type of its numbers.
     pub dtype: DType,
-    /// How many numbers it has.
+    /// Number of values.
     pub count: usize,
-    /// Whether the numbers are 0 before the kernel runs; where they are not, the kernel writes all of them.
+    /// Whether the values are 0 before the kernel runs; if not, the kernel writes all of them.
     pub zeros: bool,
 }
 
 impl Out {
-    /// Returns a tensor whose numbers are 0 before.
+    /// Returns a tensor that is filled with 0 before the kernel runs.
     pub const fn zeros(dtype: DType, count: usize) -> Self {
         Self { dtype, count, zeros: true }
     }
 
-    /// Returns a tensor all of whose numbers the kernel writes.
+    /// Returns a tensor that the kernel fills completely.
     pub const fn whole(dtype: DType, count: usize) -> Self {
         Self { dtype, count, zeros: false }
     }
@@ -113,26 +114,26 @@ impl Out {
 /// One run of a kernel.
 #[derive(Clone, Debug)]
 pub struct Launch<'a> {
-    /// How many blocks of 256 threads run.
+    /// Number of blocks of 256 threads.
     pub blocks: u32,
-    /// How many bytes the threads of a block share beside what the kernel declares.
+    /// Dynamic shared memory in bytes, in addition to the kernel's declarations.
     pub shared: u32,
-    /// What the kernel takes, in order.
+    /// The kernel's arguments, in order.
     pub arguments: &'a [Argument<'a>],
 }
 
-/// What runs kernels.
+/// Runs kernels on a device.
 pub trait Launcher: fmt::Debug + Send + Sync {
-    /// Returns where tensors lie.
+    /// Returns the device that holds tensors.
     fn device(&self) -> Device;
 
-    /// Returns the GPU's name; `None` for what only stands for one.
+    /// Returns the GPU's name; `None` for an emulation.
     fn name(&self) -> Option<String>;
 
-    /// Returns how many bytes of its memory are free, and how many there are.
+    /// Returns the free and the total bytes of its memory.
     fn memory(&self) -> Option<(u64, u64)>;
 
-    /// Returns how many bytes the threads of a block can share.
+    /// Returns the maximum shared memory of a block of threads, in bytes.
     fn shared_memory(&self) -> usize;
 
     /// Runs a kernel of a text, and returns the tensors that it wrote.
@@ -150,11 +151,11 @@ pub trait Launcher: fmt::Debug + Send + Sync {
     /// Checks that a linear's weights fit.
     ///
     /// # Errors
-    /// When they do not; the error says what would.
+    /// When they do not fit; the error says what would.
     fn room(&self, what: &str, bytes: u64) -> Result<(), EngineError>;
 }
 
-/// Runs a kernel in so many blocks without further shared memory.
+/// Runs a kernel in the given number of blocks without dynamic shared memory.
 ///
 /// # Errors
 /// As [`Launcher::run`].
@@ -170,7 +171,7 @@ pub(super) fn launch(
     gpu.run(code, kernel, Launch { blocks, shared: 0, arguments }, outs)
 }
 
-/// Runs a kernel that writes one tensor, and returns that.
+/// Runs a kernel that writes one tensor, and returns it.
 ///
 /// # Errors
 /// As [`Launcher::run`].
@@ -184,7 +185,7 @@ pub(super) fn launch_for_one(
     gpu.run(code, kernel, launch, &[out])?.pop().ok_or_else(|| failed(kernel))
 }
 
-/// Returns the error of a kernel that was handed something else than it takes.
+/// Returns the error of a kernel that received an unsupported argument.
 pub(super) fn failed(what: &'static str) -> EngineError {
-    EngineError::Failed { what, problem: "it is not what the kernel takes".to_owned() }
+    EngineError::Failed { what, problem: "the kernel does not support its arguments".to_owned() }
 }

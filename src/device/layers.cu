@@ -1,4 +1,5 @@
-// What stands between a decoder's matrix products, on numbers of type T: one pass over memory for each step.
+// The operations between a decoder's matrix products, on numbers of type T: one pass over memory for each of
+// them.
 
 __device__ __forceinline__ float silu(float x) { return x * reciprocal_of(1.0f + exponential(-x)); }
 __device__ __forceinline__ float gelu_tanh(float x) {
@@ -9,7 +10,7 @@ __device__ __forceinline__ float relu(float x) { return op_relu(x); }
 __device__ __forceinline__ float sum_of(float x, float y) { return x + y; }
 template <float (*ACTIVATION)(float)> __device__ __forceinline__ float gate_of(float x, float y) { return ACTIVATION(x) * y; }
 
-// Joins the numbers of two tensors one by one.
+// Combines the numbers of two tensors elementwise.
 template <float (*JOIN)(float, float)>
 __device__ __forceinline__ void joined(const void* first, const void* second, u64 n, void* out) {
     u64 at = ((u64)blockIdx.x * THREADS + threadIdx.x) * VECTOR;
@@ -46,7 +47,8 @@ __device__ __forceinline__ float of_warp(float x) {
     return x;
 }
 
-// Each row over the root of its mean square, times a weight; a warp takes a row. `columns` is a multiple of VECTOR.
+// Each row divided by its root mean square, times a weight; a warp takes a row. `columns` is a multiple of
+// VECTOR.
 extern "C" __global__ void root_mean_square(
     const void* input, const void* weight, u32 rows, u32 columns, u32 epsilon, void* out
 ) {
@@ -70,8 +72,9 @@ extern "C" __global__ void root_mean_square(
     }
 }
 
-// Rotates the first `rotated` channels of heads [samples, length, heads, size] by the angles [length, rotated / 2]; the others pass.
-// A thread takes VECTOR pairs, or VECTOR of the channels that pass; both counts are whole.
+// Rotates the first `rotated` channels of heads [samples, length, heads, size] by the angles [length, rotated
+// / 2]; the others pass through. A thread takes VECTOR pairs, or VECTOR of the channels that pass through;
+// both counts are whole.
 extern "C" __global__ void rotate(
     const void* input, const void* cosines, const void* sines, u64 n, u32 length, u32 heads, u32 size, u32 rotated, void* out
 ) {
@@ -102,13 +105,14 @@ extern "C" __global__ void rotate(
     T::put_vector(out, at + half, y);
 }
 
-// Weights with 0 where a rank within its row, or its group of `width` columns, is below what is pruned there: of row r the whole
-// numbers between r * pruned / rows and (r + 1) * pruned / rows where `width` is 0, else `of_group`, and `of_last` of a narrower group.
+// Weights with 0 where a rank within the row, or within a group of `width` columns, is below the bound. If
+// `width` is 0, the bound of row r is the number of whole numbers between r * pruned / rows and (r + 1) *
+// pruned / rows; else it is `of_group`, or `of_last` for a narrower group.
 __device__ __forceinline__ u32 bound_of(
     u32 row, u32 column, u32 rows, u32 columns, u64 pruned, u32 width, u32 of_group, u32 of_last
 ) {
     if (width) return columns - column / width * width < width ? of_last : of_group;
-    // The quotient first, then what it leaves: so the products fit.
+    // The quotient first, then the remainder, so that the products do not overflow.
     u64 rest = pruned % rows;
     return (u32)(pruned / rows + ((row + 1) * rest / rows - row * rest / rows));
 }
@@ -141,7 +145,7 @@ extern "C" __global__ void without_least(
     }
 }
 
-// Weights with 0 where a rank within its row is below the row's own bound.
+// Weights with 0 where a rank within the row is below the row's own bound.
 extern "C" __global__ void without_each(const void* weight, const u16* ranks, const u32* bounds, u32 rows, u32 columns, void* out) {
     u64 n = (u64)rows * columns, at = ((u64)blockIdx.x * THREADS + threadIdx.x) * VECTOR;
     if (at >= n) return;
@@ -152,8 +156,9 @@ extern "C" __global__ void without_each(const void* weight, const u16* ranks, co
     }
 }
 
-// Minus the sum of gradients times weights over the weights of a row whose rank is from ranges[2 * row] to below ranges[2 * row + 1].
-// A block takes a row of one sample's gradients, [samples, rows, columns]; ranks have 32 bits where they are `wide`, else 16.
+// Minus the sum of gradients times weights, over the weights of a row whose rank is at least ranges[2 * row]
+// and below ranges[2 * row + 1]. A block takes a row of one sample's gradients, [samples, rows, columns];
+// ranks have 32 bits if they are `wide`, else 16.
 extern "C" __global__ void around(
     const void* gradients, const void* weight, const void* ranks, const u32* ranges, u32 rows, u32 columns, u32 wide, double* out
 ) {
@@ -170,7 +175,7 @@ extern "C" __global__ void around(
     if (threadIdx.x == 0) out[blockIdx.x] = sum;
 }
 
-// Weights with 0 where a rank within all of them is below `pruned`.
+// Weights with 0 where a rank within the whole matrix is below `pruned`.
 extern "C" __global__ void without_first(const void* weight, const u32* ranks, u64 n, u64 pruned, void* out) {
     u64 at = ((u64)blockIdx.x * THREADS + threadIdx.x) * VECTOR;
     if (at + VECTOR <= n) {
@@ -186,7 +191,7 @@ extern "C" __global__ void without_first(const void* weight, const u32* ranks, u
     }
 }
 
-// Weights with 0 where they are marked.
+// Weights with 0 at marks.
 extern "C" __global__ void without_marked(const void* weight, const u8* marks, u64 n, void* out) {
     u64 at = ((u64)blockIdx.x * THREADS + threadIdx.x) * VECTOR;
     if (at + VECTOR <= n) {
@@ -205,7 +210,8 @@ extern "C" __global__ void without_marked(const void* weight, const u8* marks, u
 
 __device__ __forceinline__ float capped(float x, float cap) { return cap > 0.0f ? cap * op_tanh(x / cap) : x; }
 
-// The sums of a softmax so far, beside a maximum; `gap` is the sum of exp(x - most) times what the other model's logit is less.
+// The running sums of a softmax, relative to a maximum; `gap` is the sum of exp(x - most) times the logit
+// minus the other model's logit.
 struct Softmax {
     float most;
     double sum, gap;
@@ -219,7 +225,7 @@ struct Softmax {
     }
 };
 
-// Joins what the threads of a block have, in a fixed order.
+// Combines the sums of a block's threads, in a fixed order.
 __device__ __forceinline__ Softmax of_block(Softmax own, Softmax* shared) {
     u32 thread = threadIdx.x;
     shared[thread] = own;
@@ -233,7 +239,7 @@ __device__ __forceinline__ Softmax of_block(Softmax own, Softmax* shared) {
     return all;
 }
 
-// Takes some logits in; `gaps` are what the other model's logits are less, or 0.
+// Adds several logits; `gaps` are the logits minus the other model's logits, or null.
 __device__ __forceinline__ void take(Softmax& softmax, const float* logits, const float* gaps, u32 count) {
     float most = softmax.most;
     for (u32 i = 0; i < count; i++) most = most_or_nan(most, logits[i]);
@@ -254,8 +260,8 @@ __device__ __forceinline__ void take(Softmax& softmax, const float* logits, cons
     softmax.gap += gap;
 }
 
-// The losses of rows of logits [rows, vocabulary] before their cap: -log of the target's share, and where there is a dense model
-// its divergence before that. A block takes a row.
+// The losses of rows of logits [rows, vocabulary] before their cap: -log of the target's probability,
+// preceded by the divergence from the dense model if there is one. A block takes a row.
 template <bool DENSE>
 __device__ __forceinline__ void row_losses(
     const void* dense, const void* logits, const u32* targets, u32 vocabulary, u32 cap_bits, double* out
@@ -293,7 +299,7 @@ __device__ __forceinline__ void row_losses(
         double* result = out + (u64)blockIdx.x * (DENSE ? 2 : 1);
         if (DENSE) {
             double apart = of_dense.gap / of_dense.sum + total - (log(of_dense.sum) + of_dense.most);
-            // A divergence is never negative; rounding may take that of equal rows a little below.
+            // A divergence is never negative; for equal rows, rounding may make it slightly negative.
             result[0] = apart < 0.0 ? 0.0 : apart;
         }
         result[DENSE ? 1 : 0] = total - chosen;

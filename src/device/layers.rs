@@ -1,8 +1,8 @@
-//! What stands between a decoder's matrix products on a GPU: attention, gates, norms, rotations, masked weights and losses, each in
-//! one pass over memory.
+//! The operations between a decoder's matrix products on a GPU: attention, gates, norms, rotations, masked
+//! weights and losses, each in one pass over memory.
 //!
-//! A function returns `None` where there is no kernel for what it is handed, a type or a width; the caller then has tensor
-//! operations do it.
+//! A function returns `None` if no kernel supports its arguments' type or width; the caller then uses tensor
+//! operations.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -13,7 +13,7 @@ use super::error::EngineError;
 use super::launcher::{Argument, Code, Launch, Launcher, Out, THREADS, Typed, failed, launch_for_one};
 use super::source;
 
-/// Numbers that a thread takes at a time.
+/// Number of values that a thread handles at a time.
 const VECTOR: usize = 8;
 /// The largest head for which the queries and keys of a tile fit into shared memory.
 const WIDEST_HEAD: usize = 256;
@@ -21,15 +21,15 @@ const WIDEST_HEAD: usize = 256;
 /// The rules of one block's attention.
 #[derive(Clone, Copy, Debug)]
 pub struct AttentionRules {
-    /// What scores are multiplied by.
+    /// The factor that multiplies scores.
     pub scale: f32,
     /// The cap c of c * tanh(score / c).
     pub softcap: Option<f32>,
-    /// How many tokens back a query sees, itself included.
+    /// Number of tokens that a query attends to, itself included.
     pub window: Option<usize>,
 }
 
-/// Two tensors of one shape that become one, number by number.
+/// An elementwise function of two tensors of the same shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Joint {
     /// The sum.
@@ -40,7 +40,7 @@ pub enum Joint {
     GeluTanh,
     /// GELU of the first times the second.
     Gelu,
-    /// The first, where it is positive, times the second.
+    /// ReLU of the first times the second.
     Relu,
 }
 
@@ -56,31 +56,31 @@ impl Joint {
     }
 }
 
-/// Which ranks are below what is pruned.
+/// Which ranks are below the bound, so that their weights are pruned.
 #[derive(Clone, Copy, Debug)]
 pub enum Bound<'a> {
-    /// So many weights of each row, u32 `[rows]`.
+    /// A number of weights in each row, u32 `[rows]`.
     OfEach {
-        /// How many, on the device.
+        /// The numbers, on the device.
         pruned: &'a Tensor,
     },
-    /// So many weights of the whole linear, spread over its rows as evenly as whole numbers go.
+    /// A number of weights of the whole linear, spread over its rows as evenly as whole numbers allow.
     OfRows {
-        /// How many.
+        /// The number.
         pruned: u64,
     },
-    /// So many weights of the whole linear, by their ranks in all of it.
+    /// A number of weights of the whole linear, by their ranks in the whole matrix.
     OfAll {
-        /// How many.
+        /// The number.
         pruned: u64,
     },
-    /// So many of every group of columns.
+    /// A number of weights in every group of columns.
     OfGroups {
-        /// How many columns a group has.
+        /// Number of columns in a group.
         width: usize,
-        /// How many of a group.
+        /// Number of weights in a group.
         count: usize,
-        /// How many of a last group that is narrower.
+        /// Number of weights in a narrower last group.
         last: usize,
     },
 }
@@ -99,7 +99,8 @@ fn blocks(threads: usize) -> Option<u32> {
     u32::try_from(threads.div_ceil(THREADS as usize)).ok().filter(|blocks| *blocks > 0)
 }
 
-/// Runs a kernel without further shared memory, and returns the one tensor of this type and shape that it writes.
+/// Runs a kernel without dynamic shared memory, and returns the single tensor of the given type and shape
+/// that it writes.
 fn made(
     gpu: &dyn Launcher,
     code: &Code,
@@ -147,7 +148,7 @@ pub fn attention(
         Argument::U32(length as u32),
         Argument::U32(heads as u32),
         Argument::U32(key_heads as u32),
-        // A window that no query reaches the end of is none.
+        // A window at least as long as the sequence has no effect.
         Argument::U32(rules.window.filter(|window| *window < length).unwrap_or(0) as u32),
         Argument::single(rules.scale),
         Argument::single(rules.softcap.unwrap_or(0.0)),
@@ -159,7 +160,7 @@ pub fn attention(
     Ok(Some(mixed.reshape((samples, length, heads * size))?))
 }
 
-/// Returns what two contiguous tensors of one shape become.
+/// Returns an elementwise function of two contiguous tensors of the same shape.
 ///
 /// # Errors
 /// When a kernel cannot be run.
@@ -245,7 +246,7 @@ pub fn rotated(
 /// [`ranks`](super::ranks), or with [`Bound::OfAll`] those of [`places`](super::places).
 ///
 /// # Errors
-/// When there are no weights, or of another type, or a kernel cannot be run.
+/// When there are no weights, their type is not supported, or a kernel cannot be run.
 pub fn without_least(
     gpu: &dyn Launcher,
     weight: &Tensor,
@@ -288,18 +289,18 @@ pub fn without_least(
     made(gpu, code, "without_least", blocks, &arguments, like)
 }
 
-/// The ranks of a linear's weights, as [`around`] takes them.
+/// The ranks of a linear's weights, for [`around`].
 #[derive(Clone, Copy, Debug)]
 pub enum Ranked<'a> {
-    /// Those within rows, of [`ranks`](super::ranks).
+    /// Ranks within rows, from [`ranks`](super::ranks).
     InRows(&'a Tensor),
-    /// Those within the whole matrix, of [`places`](super::places).
+    /// Ranks within the whole matrix, from [`places`](super::places).
     InMatrix(&'a Tensor),
 }
 
-/// Returns minus the sums of gradients `[samples, rows, columns]` times weights `[rows, columns]` over the weights of each row whose
-/// rank lies in the row's range, f64 `[samples * rows]`; `ranges` are the first rank and the one after the last of each row, u32
-/// `[2 * rows]`.
+/// Returns minus the sums of gradients `[samples, rows, columns]` times weights `[rows, columns]`, over the
+/// weights of each row whose rank lies in the row's range, f64 `[samples * rows]`. `ranges` holds the first
+/// rank of each row and the one after the last, u32 `[2 * rows]`.
 ///
 /// # Errors
 /// When a kernel cannot be run.
@@ -335,7 +336,7 @@ pub fn around(
     made(gpu, code, "around", blocks, &arguments, (DType::F64, &[samples * rows])).map(Some)
 }
 
-/// Returns weights with 0 where they are marked, u8 of the same shape, both contiguous.
+/// Returns weights with 0 at marks, u8 of the same shape; both tensors are contiguous.
 ///
 /// # Errors
 /// When a kernel cannot be run.
@@ -381,8 +382,8 @@ pub fn losses(
     Ok(Some(made(gpu, code, "losses", blocks, &arguments, (DType::F64, &[positions]))?.to_vec1()?))
 }
 
-/// Returns at each position the divergence from a dense model and the negative log-likelihood of the target, in nats; both logits
-/// are before their cap.
+/// Returns the divergence from a dense model and the negative log-likelihood of the target at each position,
+/// in nats; both tensors of logits are before their cap.
 ///
 /// # Errors
 /// When a kernel cannot be run.

@@ -1,4 +1,4 @@
-//! The kernels between a decoder's products, in the emulation, against tensor operations in f64.
+//! Tests the kernels between a decoder's products, in the emulation, against tensor operations in f64.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use super::selection;
 fn emulated() -> Option<Emulation> {
     let launcher = Emulation::new();
     if launcher.is_none() {
-        eprintln!("skipped: there is no C++ compiler `c++` here to run kernels with");
+        eprintln!("skipped: there is no C++ compiler `c++` to run kernels with");
     }
     launcher
 }
@@ -34,7 +34,7 @@ fn doubles(tensor: &Tensor) -> Vec<f64> {
     flat.to_vec1().expect("numbers")
 }
 
-/// Checks that numbers are apart by at most a share of the largest.
+/// Checks that numbers differ by at most a share of the largest.
 fn close(found: &Tensor, expected: &[f64], most: f64, what: &str) {
     let found = doubles(found);
     assert_eq!(found.len(), expected.len(), "{what}");
@@ -83,7 +83,7 @@ fn defined(parts: [&Tensor; 3], rules: AttentionRules) -> Vec<f64> {
 }
 
 #[test]
-fn attention_is_what_its_definition_says() {
+fn attention_matches_its_definition() {
     let Some(gpu) = emulated() else { return };
     let plain = AttentionRules { scale: 0.2, softcap: None, window: None };
     let cases = [
@@ -103,16 +103,16 @@ fn attention_is_what_its_definition_says() {
         let most = if dtype == DType::F32 { 1e-5 } else { 1e-2 };
         close(&found, &defined(parts, rules), most, &format!("{dtype:?}, {length} x {size}"));
     }
-    // What there is no kernel for.
+    // Unsupported head sizes.
     let odd = tensor(&[1, 5, 1, 10], 1, DType::BF16);
     assert!(layers::attention(&gpu, [&odd, &odd, &odd], plain).expect("it is looked at").is_none());
 }
 
 #[test]
-fn joints_are_what_their_names_say() {
+fn joint_operations_match_their_definitions() {
     let Some(gpu) = emulated() else { return };
     for dtype in [DType::F32, DType::BF16] {
-        // No whole number of vectors, nor of blocks.
+        // Neither a whole number of vectors nor of blocks.
         let (first, second) = (tensor(&[3, 701], 4, dtype), tensor(&[3, 701], 5, dtype));
         for joint in [Joint::Sum, Joint::Silu, Joint::GeluTanh, Joint::Gelu, Joint::Relu] {
             let join = |(x, y): (&f64, &f64)| {
@@ -139,7 +139,7 @@ fn joints_are_what_their_names_say() {
 }
 
 #[test]
-fn norms_and_rotations_are_those_of_tensor_operations() {
+fn norms_and_rotations_match_tensor_operations() {
     let Some(gpu) = emulated() else { return };
     let device = Device::Cpu;
     let (input, weight) = (tensor(&[2, 7, 24], 6, DType::F32), tensor(&[24], 7, DType::F32));
@@ -168,7 +168,7 @@ fn norms_and_rotations_are_those_of_tensor_operations() {
 }
 
 #[test]
-fn losses_and_divergences_are_those_of_their_definitions() {
+fn losses_and_divergences_match_their_definitions() {
     let Some(gpu) = emulated() else { return };
     for (dtype, vocabulary, cap) in
         [(DType::F32, 3000, None), (DType::F32, 517, Some(3.0)), (DType::BF16, 2056, None)]
@@ -205,11 +205,11 @@ fn losses_and_divergences_are_those_of_their_definitions() {
 }
 
 #[test]
-fn what_is_below_a_bound_is_gone() {
+fn weights_below_a_bound_are_removed() {
     let Some(gpu) = emulated() else { return };
     for (rows, columns) in [(7, 24), (5, 13)] {
         let weight = tensor(&[rows, columns], 11, DType::F32);
-        // Any order of each row serves.
+        // Any order within each row works.
         let ranks: Vec<u16> = (0..rows * columns).map(|it| ((it % columns) * 5 % columns) as u16).collect();
         let mut padded = ranks.clone();
         padded.push(0);
@@ -244,10 +244,10 @@ fn what_is_below_a_bound_is_gone() {
 }
 
 #[test]
-fn ranks_go_by_score_and_then_by_place() {
+fn ranks_order_by_score_then_by_position() {
     let Some(gpu) = emulated() else { return };
     for (rows, columns, group) in [(5, 37, None), (3, 64, None), (4, 1, None), (4, 22, Some(8))] {
-        // Few levels, so that many are equal, and zeros of either sign.
+        // Few distinct values, so that many are equal, and zeros of either sign.
         let mut scores: Vec<f32> = numbers(rows * columns, 12).iter().map(|it| it.round() / 2.0).collect();
         scores[0] = -0.0;
         let tensor = Tensor::from_slice(&scores, (rows, columns), &Device::Cpu).expect("scores");
@@ -261,15 +261,15 @@ fn ranks_go_by_score_and_then_by_place() {
         });
         assert_eq!(found, expected.collect::<Vec<_>>(), "{columns} columns, {group:?}");
     }
-    // What does not fit into the memory of a block.
+    // A row too wide for a block's shared memory.
     let wide = Tensor::zeros((1, 40_000), DType::F32, &Device::Cpu).expect("scores");
     assert!(selection::ranks(&gpu, &wide, None).expect("it is looked at").is_none());
 }
 
 #[test]
-fn ranks_in_a_whole_matrix_are_those_of_a_stable_sort() {
+fn ranks_in_a_whole_matrix_match_a_stable_sort() {
     let Some(gpu) = emulated() else { return };
-    // Several pieces, the last one not full, in steps that make many equal, of both signs.
+    // Several pieces, the last one not full, with few distinct values of both signs, so that many are equal.
     let count = 2 * (1 << 14) + 334;
     let scores: Vec<f32> = numbers(count, 14).iter().map(|it| (it * 50.0).round() / 64.0).collect();
     let mut order: Vec<u32> = (0..count as u32).collect();
@@ -292,7 +292,7 @@ fn ranks_in_a_whole_matrix_are_those_of_a_stable_sort() {
 }
 
 #[test]
-fn a_row_loses_its_own_count_and_sums_its_own_range() {
+fn rows_lose_their_own_counts_and_sum_their_own_ranges() {
     let Some(gpu) = emulated() else { return };
     for (rows, columns) in [(5_usize, 37_usize), (3, 64), (2, 700)] {
         let scores = tensor(&[rows, columns], 21, DType::F32);
@@ -334,14 +334,14 @@ fn a_row_loses_its_own_count_and_sums_its_own_range() {
     }
 }
 
-/// Returns ranks of 16 bits, two of which are in each number.
+/// Unpacks 16-bit ranks, two from each number.
 fn places_in_rows(ranks: &Tensor, count: usize) -> Vec<u32> {
     let pairs: Vec<u32> = ranks.to_vec1().expect("ranks");
     pairs.into_iter().flat_map(|pair| [pair & 0xffff, pair >> 16]).take(count).collect()
 }
 
 #[test]
-fn a_marked_weight_is_gone() {
+fn marked_weights_are_removed() {
     let Some(gpu) = emulated() else { return };
     let weight = tensor(&[3, 7], 13, DType::F32);
     let marks: Vec<u8> = (0..21).map(|it| u8::from(it % 3 == 1)).collect();
@@ -353,7 +353,7 @@ fn a_marked_weight_is_gone() {
 }
 
 #[test]
-fn a_decoder_of_kernels_predicts_what_the_processors_does() {
+fn a_decoder_with_kernels_predicts_the_same_as_on_the_cpu() {
     let Some(gpu) = emulated() else { return };
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/tiny-stories-12l");
     let open = || crate::model::Checkpoint::open(folder).expect("the bundled model opens");
@@ -370,9 +370,9 @@ fn a_decoder_of_kernels_predicts_what_the_processors_does() {
 }
 
 #[test]
-fn what_a_smaller_gpu_has_no_room_for_is_left_to_tensor_operations() {
+fn tensor_operations_take_over_if_shared_memory_is_too_small() {
     let Some(launcher) = Emulation::new() else { return };
-    // What a GPU for the desk lets a block share.
+    // The shared memory of a block on a desktop GPU.
     let gpu = launcher.sharing(101_376);
     let rules = AttentionRules { scale: 0.1, softcap: None, window: None };
     let attended = |size: usize| {

@@ -1,9 +1,9 @@
-//! Where work is done: on the processor, or on a GPU.
+//! The engine that does the work: the CPU or a GPU.
 //!
-//! [`Engine`] is the device as a value. `source` writes kernels, `on_gpu` and `selection` say which of them run on what
-//! and what becomes of their results, and a [`Launcher`] runs them: `driver`, which only the feature `cuda` builds, has NVRTC
-//! compile them and a GPU run them. The tests run the same kernels in an emulation, as C++ on the processor, so that all but
-//! the driver is checked where there is no GPU.
+//! [`Engine`] is the engine as a value. `source` generates kernels, `on_gpu` and `selection` decide which of
+//! them run on which data and use their results, and a [`Launcher`] runs them: `driver`, built only with the
+//! feature `cuda`, compiles them with NVRTC and runs them on a GPU. The tests run the same kernels in an
+//! emulation, as C++ on the CPU, so that everything except the driver is checked without a GPU.
 
 #[cfg(feature = "cuda")]
 mod driver;

@@ -1,4 +1,4 @@
-//! The matrix stage on a GPU: which kernels run on what, and what becomes of their results.
+//! The matrix stage on a GPU: which kernels run on which data, and how their results are used.
 
 use std::sync::OnceLock;
 
@@ -17,43 +17,43 @@ use crate::kernels::tally::{Collected, Tally};
 use crate::kernels::vector::Histogram;
 use crate::lang::types::Over;
 
-/// Bytes that are copied to the device for one launch, where units do not lie there and one alone takes less.
+/// Bytes copied to the device for one launch, if units are not there yet and a single one takes less.
 const COPIED: u64 = 2 << 30;
 
-/// Bytes that sorting takes of each weight: values, their magnitudes, and twice keys and places.
+/// Bytes that sorting takes for each weight: values, their magnitudes, and two copies of keys and positions.
 const SORTED: u64 = 24;
 
-/// What evaluates on a GPU.
+/// The backend that evaluates scripts on a GPU.
 #[derive(Debug)]
 pub(super) struct OnGpu<'a> {
     placing: Placing<'a>,
 }
 
 impl<'a> OnGpu<'a> {
-    /// Returns what evaluates on a GPU on which these weights lie, or none.
+    /// Returns the backend for a GPU on which the given weights lie, possibly none.
     pub(super) const fn new(gpu: &'a dyn Launcher, weights: &'a [Tensor]) -> Self {
         Self { placing: Placing { gpu, weights } }
     }
 }
 
-/// Returns the kernels that make one number for each unit of what blocks wrote.
+/// Returns the kernels that fold the blocks' results into one number for each unit.
 fn folding() -> &'static Code {
     static CODE: OnceLock<Code> = OnceLock::new();
     CODE.get_or_init(|| Code::new(source::folding()))
 }
 
-/// What launches leave on the device of some units' tallies: for each unit and tally the centre of its powers and the sum of the
-/// sample's magnitudes, and for each unit the numbers of its tallies.
+/// The results of launches for the tallies of several units, on the device: for each unit and tally the
+/// centre of its powers and the sum of the sample's magnitudes, and for each unit the numbers of its tallies.
 struct Written {
     centres: Tensor,
     numbers: Tensor,
 }
 
-/// Some units, of which launches were begun.
+/// Several units whose launches have started.
 struct Begun {
-    /// For each unit, its weights and the values of its sample.
+    /// For each unit, the numbers of its weights and of its sample's values.
     counts: Vec<(u64, u64)>,
-    /// For each piece of what is collected; none where no unit has weights.
+    /// The results for each piece; empty if no unit has weights.
     written: Vec<Written>,
 }
 
@@ -62,7 +62,8 @@ impl OnGpu<'_> {
         self.placing.gpu
     }
 
-    /// Runs a kernel of a program with one root on a unit, and returns what it wrote; `None` for a unit without weights.
+    /// Runs a kernel of a program with one root on a unit, and returns its output; `None` for a unit without
+    /// weights.
     fn of_values(
         &self,
         sweep: &Sweep<'_>,
@@ -86,7 +87,8 @@ impl OnGpu<'_> {
         self.of_values(sweep, "fill", 0, |placement| Out::whole(DType::F32, placement.size as usize))
     }
 
-    /// Reduces values, singles `[rows, columns]`, along their channels: for each tally the aggregate in each channel that is left.
+    /// Reduces f32 values `[rows, columns]` along their channels: returns the aggregate of each tally in each
+    /// remaining channel.
     fn of_channels(
         &self,
         values: &Tensor,
@@ -123,7 +125,7 @@ impl OnGpu<'_> {
         tallies.iter().zip(&written).map(of_tally).collect()
     }
 
-    /// Returns the Gini coefficient of a unit's magnitudes, where there is room to sort them.
+    /// Returns the Gini coefficient of a unit's magnitudes, if there is enough memory to sort them.
     fn sorted_gini(&self, sweep: &Sweep<'_>) -> Result<Option<f64>, EngineError> {
         let weights = sweep
             .tasks
@@ -149,7 +151,7 @@ impl OnGpu<'_> {
         Ok(Some(if sum == 0.0 { 0.0 } else { weighted / (n as f64 * sum) }))
     }
 
-    /// Begins to collect in units of one form, and waits for nothing.
+    /// Starts collecting for units of one form, without waiting.
     fn begin(&self, sweeps: &[Sweep<'_>], form: Form, pieces: &[Collecting]) -> Result<Begun, EngineError> {
         let placement = self.placing.place(sweeps, form)?;
         let mut written = Vec::new();
@@ -161,7 +163,7 @@ impl OnGpu<'_> {
         Ok(Begun { counts: placement.counts, written })
     }
 
-    /// Begins to collect what one launch can take.
+    /// Starts collecting one launch's share.
     fn begin_piece(
         &self,
         program: &Program,
@@ -221,7 +223,7 @@ impl OnGpu<'_> {
     }
 }
 
-/// Cuts units, in order, into groups that have a form in common and for which few enough bytes are copied to the device.
+/// Splits units, in order, into groups that share a form and whose copies to the device are small enough.
 fn groups(placing: Placing<'_>, sweeps: &[Sweep<'_>]) -> Vec<(Form, usize)> {
     let mut groups: Vec<(Form, usize)> = Vec::new();
     let mut copied = 0;
@@ -239,7 +241,7 @@ fn groups(placing: Placing<'_>, sweeps: &[Sweep<'_>]) -> Vec<(Form, usize)> {
     groups
 }
 
-/// Returns what a unit's tallies collected, of the numbers that were fetched.
+/// Returns the results of a unit's tallies from the copied numbers.
 fn of_unit(
     collecting: &Collecting,
     (weights, sample): (u64, u64),
@@ -283,7 +285,7 @@ impl Backend for OnGpu<'_> {
             rest = after;
             begun.push(self.begin(here, form, &pieces)?);
         }
-        // All is fetched at once: every fetch waits for the device.
+        // Everything is copied at once, because every copy waits for the device.
         let written = begun.iter().flat_map(|begun| &begun.written);
         let all: Vec<&Tensor> = written.flat_map(|written| [&written.centres, &written.numbers]).collect();
         let fetched: Vec<f64> = match all.is_empty() {

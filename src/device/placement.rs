@@ -1,4 +1,4 @@
-//! Linears laid out for one launch of a program's kernels, whatever units they belong to.
+//! The layout of linears for one launch of a program's kernels, whatever units they belong to.
 
 use candle_core::{DType, Device, Tensor};
 
@@ -8,40 +8,42 @@ use super::source::{Form, PART, ROW, SAMPLE, Stored, reads_gradient};
 use crate::data::{LinearData, Values};
 use crate::interpret::matrix::{Piece, Sweep};
 
-/// The most blocks that look at a sample of a linear.
+/// The maximum number of blocks that read a sample of a linear.
 const SAMPLES: u64 = 64;
-/// Weights of a vector, as the kernels have it.
+/// Number of weights in a vector, as in the kernels.
 const VECTOR: usize = 8;
-/// Floats by which each linear's numbers begin, so that vectors of them can be fetched.
+/// Alignment, in floats, of each linear's numbers, so that vectors of them can be loaded.
 const ALIGNED: usize = 4;
 
-/// The most weights of a linear that kernels can count.
+/// The maximum number of weights of a linear that kernels can count.
 const MOST_WEIGHTS: u64 = u32::MAX as u64 - PART;
 
-/// Linears that lie on a device, and the table by which a launch's blocks find theirs.
+/// Linears on a device, with the table in which a launch's blocks find theirs.
 pub(super) struct Placement {
-    /// What the kernels are written for.
+    /// The form that the kernels are generated for.
     pub(super) form: Form,
-    /// How many blocks go through all weights.
+    /// Number of blocks that process all weights.
     pub(super) blocks: u64,
-    /// How many blocks look at a sample.
+    /// Number of blocks that read a sample.
     pub(super) sample_blocks: u64,
-    /// How many weights there are.
+    /// Number of weights.
     pub(super) size: u64,
     weights: Vec<Tensor>,
     gradients: Vec<Tensor>,
     numbers: Tensor,
     ranks: Tensor,
     table: Tensor,
-    /// Each unit's first block of each kind and how many values its sample has, and the end of the last one's, u32 `[units + 1]`.
+    /// Each unit's first block, and the end of the last unit's blocks, u32 `[units + 1]`.
     pub(super) firsts: Tensor,
+    /// The same for the blocks that read samples.
     pub(super) sample_firsts: Tensor,
+    /// Number of values in each unit's sample, u32 `[units]`.
     pub(super) sample_counts: Tensor,
-    /// For each unit, its weights and the values of its sample.
+    /// For each unit, the numbers of its weights and of its sample's values.
     pub(super) counts: Vec<(u64, u64)>,
 }
 
-/// What a program takes of one linear, before it lies on the device.
+/// A program's inputs for one linear, before they lie on the device.
 struct Part<'a> {
     place: usize,
     linear: usize,
@@ -49,7 +51,7 @@ struct Part<'a> {
 }
 
 impl Placement {
-    /// Returns what every kernel of a program takes.
+    /// Returns the arguments that every kernel of a program takes.
     pub(super) fn arguments<'a>(&'a self, centres: &'a Tensor, option: u32) -> [Argument<'a>; 9] {
         [
             Argument::Addresses(&self.weights),
@@ -65,16 +67,17 @@ impl Placement {
     }
 }
 
-/// Lays out linears on a device, on which the weights of all may lie already.
+/// Lays out linears on a device, where all weights may already lie.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Placing<'a> {
     pub(super) gpu: &'a dyn Launcher,
-    /// The weights of all linears, where they lie on the device already.
+    /// The weights of all linears, if they already lie on the device.
     pub(super) weights: &'a [Tensor],
 }
 
 impl Placing<'_> {
-    /// Returns what the kernels of a unit must be written for; a unit of several types is widened to singles.
+    /// Returns the form that a unit's kernels must be generated for; a unit with several types is widened to
+    /// f32.
     pub(super) fn form(&self, sweep: &Sweep<'_>) -> Form {
         let mut form: Option<Form> = None;
         for linear in linears(sweep) {
@@ -99,7 +102,7 @@ impl Placing<'_> {
         form.unwrap_or(Form { weight: Stored::F32, gradient: Stored::F32, whole_vectors: true })
     }
 
-    /// Returns how many bytes a unit takes on the device that do not lie there yet.
+    /// Returns the bytes of a unit that still have to be copied to the device.
     pub(super) fn bytes(&self, sweep: &Sweep<'_>) -> u64 {
         let of_values = |values: &Values<'_>| (values.len() * 4) as u64;
         let of_linear = |linear: usize| {
@@ -114,10 +117,11 @@ impl Placing<'_> {
         linears(sweep).map(of_linear).sum()
     }
 
-    /// Lays out what a program takes of units that have a form in common; linears without weights are left out.
+    /// Lays out a program's inputs for units that share a form; linears without weights are left out.
     ///
     /// # Errors
-    /// Fails when a sweep takes a part of a linear, a linear is too large, there is no room, or the device fails.
+    /// When a sweep covers only a part of a linear, a linear is too large, there is not enough memory, or the
+    /// device fails.
     pub(super) fn place(&self, sweeps: &[Sweep<'_>], form: Form) -> Result<Placement, EngineError> {
         let device = self.gpu.device();
         let none = Tensor::zeros(1, DType::F32, &device)?;
@@ -161,7 +165,7 @@ impl Placing<'_> {
         })
     }
 
-    /// Returns a linear's weights where they lie on the device already.
+    /// Returns a linear's weights if they already lie on the device.
     fn resident(&self, linear: usize, data: &LinearData<'_>) -> Option<(&Tensor, Stored)> {
         let tensor = self.weights.get(linear)?;
         let stored = match tensor.dtype() {
@@ -194,7 +198,7 @@ impl Placing<'_> {
     }
 }
 
-/// The tables of a placement while they are made.
+/// The tables of a placement under construction.
 #[derive(Default)]
 struct Laid {
     blocks: u64,
@@ -210,13 +214,13 @@ struct Laid {
 }
 
 impl Laid {
-    /// Ends a unit, and begins the next.
+    /// Ends the current unit, and starts the next one.
     fn begin_unit(&mut self) {
         self.end();
         self.counts.push((0, 0));
     }
 
-    /// Writes down where the blocks of the next unit begin, and how large the sample of the last one is, where there is one.
+    /// Records where the blocks of the next unit start, and the sample size of the last one, if there is one.
     fn end(&mut self) {
         if let Some((_, sample)) = self.counts.last() {
             self.sample_counts.push(*sample as u32);
@@ -252,12 +256,12 @@ impl Laid {
     }
 }
 
-/// Returns the linears that a sweep's tasks belong to, by their places in the model.
+/// Returns the linears of a sweep's tasks, by their index in the model.
 fn linears<'a>(sweep: &'a Sweep<'_>) -> impl Iterator<Item = usize> + 'a {
     sweep.tasks.chunk_by(|a, b| a.place == b.place).map(|tasks| tasks[0].linear)
 }
 
-/// Returns a sweep's linears, each of which must be there from the first row to the last.
+/// Returns a sweep's linears, each of which must be covered from the first row to the last.
 fn parts<'a>(sweep: &Sweep<'a>) -> Result<Vec<Part<'a>>, EngineError> {
     let mut parts = Vec::new();
     for tasks in sweep.tasks.chunk_by(|a, b| a.place == b.place) {
@@ -268,7 +272,7 @@ fn parts<'a>(sweep: &Sweep<'a>) -> Result<Vec<Part<'a>>, EngineError> {
         if !whole {
             return Err(failed("a part of a linear"));
         }
-        // The kernels count weights in 32 bits, and look a part ahead.
+        // The kernels count weights in 32 bits, and read one part ahead.
         if size > MOST_WEIGHTS {
             return Err(EngineError::LargeLinear {
                 linear: data.name.clone(),
@@ -283,7 +287,7 @@ fn parts<'a>(sweep: &Sweep<'a>) -> Result<Vec<Part<'a>>, EngineError> {
     Ok(parts)
 }
 
-/// Returns whole numbers on a device; one where there are none, for a tensor has to have some.
+/// Returns whole numbers on a device; at least one, because a tensor cannot be empty.
 fn words(numbers: &[u32], device: &Device) -> Result<Tensor, EngineError> {
     Ok(if numbers.is_empty() { Tensor::zeros(1, DType::U32, device)? } else { Tensor::new(numbers, device)? })
 }

@@ -1,5 +1,6 @@
-// What kernels are made of: stored numbers to singles, the elementwise operators as `lang::scalar` defines them, and sums.
-// Plain C++ that NVRTC compiles for a GPU, and any compiler for the emulation in which the tests run it.
+// The shared parts of kernels: conversion of stored numbers to f32, the elementwise operators as
+// `lang::scalar` defines them, and sums. Plain C++ that NVRTC compiles for a GPU, and any compiler for the
+// emulation in which the tests run it.
 
 typedef unsigned char u8;
 typedef unsigned short u16;
@@ -10,13 +11,13 @@ typedef unsigned long long u64;
 #define LOWEST __uint_as_float(0xff800000u)
 #define THREADS 256
 #define VECTOR 8
-// Vectors of which a thread adds up the values in singles before it adds them to doubles.
+// Number of vectors whose values a thread sums in f32 before it adds them to f64.
 #define GROUP 4
 
 __device__ __forceinline__ float not_a_number() { return __uint_as_float(0x7fc00000u); }
 __device__ __forceinline__ bool is_nan(float x) { return x != x; }
 
-// ---- what the processor that runs a kernel gives --------------------------------------------------------------------------
+// ---- intrinsics of the processor that runs a kernel -----------------------------------------------------------------------
 
 #ifdef EMULATED
 __device__ __forceinline__ float power_of_two(float x) { return exp2f(x); }
@@ -34,9 +35,9 @@ __device__ __forceinline__ u32 two_bf16(float low, float high) { return one_bf16
 #else
 __device__ __forceinline__ float power_of_two(float x) { float y; asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x)); return y; }
 __device__ __forceinline__ float log_of_two(float x) { float y; asm("lg2.approx.f32 %0, %1;" : "=f"(y) : "f"(x)); return y; }
-// 1 / x to a unit in the last place, of a normal number.
+// 1 / x to a unit in the last place, for a normal number.
 __device__ __forceinline__ float reciprocal_of(float x) { float y; asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x)); return y; }
-// The logarithm of a normal number.
+// The base-2 logarithm of a normal number.
 __device__ __forceinline__ float log_of_normal(float x) { float y; asm("lg2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x)); return y; }
 __device__ __forceinline__ float least_or_nan(float x, float y) { float z; asm("min.NaN.f32 %0, %1, %2;" : "=f"(z) : "f"(x), "f"(y)); return z; }
 __device__ __forceinline__ float most_or_nan(float x, float y) { float z; asm("max.NaN.f32 %0, %1, %2;" : "=f"(z) : "f"(x), "f"(y)); return z; }
@@ -49,15 +50,16 @@ __device__ __forceinline__ u32 one_bf16(float x) { return two_bf16(x, 0.0f) & 0x
 #define SHARED_BYTES(name) extern __shared__ __align__(16) unsigned char name[]
 #endif
 
-// exp(x) with an error of 1e-7 (1 + |x|) of itself; numbers too small to be normal become 0.
+// exp(x) with a relative error of 1e-7 (1 + |x|); subnormal results become 0.
 __device__ __forceinline__ float exponential(float x) { return power_of_two(x * 1.44269504f); }
 
-// log(x) of a number that is not negative, to 2^-22 where it is near 0 and to 2 units in the last place elsewhere.
+// log(x) of a nonnegative number, to 2^-22 if the logarithm is near 0 and to 2 units in the last place
+// elsewhere.
 __device__ __forceinline__ float logarithm(float x) { return log_of_two(x) * 0.693147181f; }
 
 __device__ __forceinline__ float widen_bf16(u32 bits) { return __uint_as_float(bits << 16); }
 
-// A half's bits, read as a single's, give 2^-112 times the number, subnormal ones included.
+// An f16's bits, read as those of an f32, give 2^-112 times the number, including subnormal ones.
 __device__ __forceinline__ float widen_f16(u32 bits) {
     float size = __uint_as_float((bits & 0x7fffu) << 13) * 5.192296858534828e33f;
     u32 special = size >= 65536.0f ? 0x7f800000u : 0u;
@@ -115,7 +117,7 @@ __device__ __forceinline__ float op_sigmoid(float x) {
     return (x >= 0.0f ? 1.0f : e) * reciprocal_of(1.0f + e);
 }
 __device__ __forceinline__ float op_tanh(float x) {
-    // Near 0 a polynomial, where 1 - 2 / (1 + exp(2x)) would lose its digits.
+    // Near 0 a polynomial, because 1 - 2 / (1 + exp(2x)) would lose digits.
     float square = x * x;
     float near = fmaf(fmaf(fmaf(-0.0539682540f, square, 0.133333333f), square, -0.333333333f), square * x, x);
     float far = fmaf(-2.0f, reciprocal_of(1.0f + exponential(2.0f * fabsf(x))), 1.0f);
@@ -123,7 +125,7 @@ __device__ __forceinline__ float op_tanh(float x) {
 }
 __device__ __forceinline__ float op_softplus(float x) {
     float e = exponential(-fabsf(x));
-    // log(1 + e), by its series where 1 + e would lose e's digits.
+    // log(1 + e), by its series where 1 + e would lose the digits of e.
     float near = fmaf(fmaf(fmaf(-0.25f, e, 0.333333333f), e, -0.5f), e * e, e);
     float more = e < 0.0078125f ? near : log_of_normal(1.0f + e) * 0.693147181f;
     return x > 20.0f ? x : (x > 0.0f ? x + more : more);
@@ -177,7 +179,7 @@ __device__ __forceinline__ float probability(float p) {
     return p >= 0.0f ? -p * (log_of_normal(inside) * 0.693147181f) : 0.0f;
 }
 __device__ __forceinline__ float factor(float x) { return x == 0.0f ? 0.0f : log_of_two(fabsf(x)); }
-// Extremes keep a NaN once they have met one.
+// Extremes stay NaN after the first NaN.
 __device__ __forceinline__ float lesser(float kept, float x) { return least_or_nan(kept, x); }
 __device__ __forceinline__ float larger(float kept, float x) { return most_or_nan(kept, x); }
 
@@ -187,7 +189,7 @@ __device__ __forceinline__ double plus(double a, double b) { return a + b; }
 __device__ __forceinline__ double least_of(double a, double b) { return b < a || b != b ? b : a; }
 __device__ __forceinline__ double most_of(double a, double b) { return b > a || b != b ? b : a; }
 
-// How two numbers become one: 0 for a sum, 1 for the lower, 2 for the higher.
+// How two numbers are combined: 0 for a sum, 1 for the lower, 2 for the higher.
 __device__ __forceinline__ double combined(u32 way, double a, double b) {
     return way == 0 ? plus(a, b) : way == 1 ? least_of(a, b) : most_of(a, b);
 }
@@ -197,7 +199,7 @@ __device__ __forceinline__ double of_block(double value, double* shared) {
     u32 thread = threadIdx.x;
     shared[thread] = value;
     __syncthreads();
-    // Halves in a fixed order: the same digits in every run.
+    // Halves in a fixed order: every run gives the same digits.
     for (u32 half = THREADS / 2; half > 0; half /= 2) {
         if (thread < half) shared[thread] = COMBINE(shared[thread], shared[thread + half]);
         __syncthreads();

@@ -1,8 +1,8 @@
-// What the kernels of programs share: linears as a table has them, weights fetched before they are widened, sums of a block.
-// PART is how many weights of a linear a block works on, ROW how many words the table has for a linear, SAMPLE how many values a block
-// of a sample looks at.
+// The shared parts of programs' kernels: linears as stored in a table, weights loaded before they are
+// widened, sums over a block. PART is the number of a linear's weights that a block processes, ROW the number
+// of words in a linear's row of the table, SAMPLE the number of values that a block of a sample reads.
 
-// A linear, and which of its parts a block works on.
+// A linear, and the part of it that a block works on.
 struct Linear {
     const void* weight;
     const void* gradient;
@@ -12,7 +12,8 @@ struct Linear {
     u32 rows, columns, n, part, sample_step, unit;
 };
 
-// Finds a block's linear: the last whose first block, in this word of its row, is not behind it.
+// Finds a block's linear: the last one whose first block, in this word of its row, does not come after the
+// block.
 __device__ __forceinline__ Linear linear_of_block(
     const void* const* weights, const void* const* gradients, const float* numbers, const float* ranks,
     const u32* table, u32 linears, u32 word) {
@@ -55,7 +56,7 @@ template <int COUNT> struct Words {
     }
 };
 
-// WIDE numbers as they are stored.
+// WIDE numbers in their stored type.
 template <int WIDE> struct FetchedF32 : Words<WIDE> {
     __device__ __forceinline__ void at(const void* all, u32 place) { this->fetch((const float*)all + place); }
     __device__ __forceinline__ float get(int i) const { return __uint_as_float(this->v[i]); }
@@ -73,8 +74,8 @@ template <int WIDE> struct FetchedF16 : Words<WIDE / 2> {
     }
 };
 
-// Makes one number of those that a block's threads have, `[numbers, THREADS]` in shared memory, for each of the numbers: a warp takes
-// one. Bits of `lower` and `higher` say how.
+// Combines the numbers of a block's threads, `[numbers, THREADS]` in shared memory, into one each; a warp
+// takes one number. Bits of `lower` and `higher` choose how they are combined.
 __device__ void write_down(const volatile double* shared, u32 numbers, u64 lower, u64 higher, double* results) {
     __syncthreads();
     u32 lane = threadIdx.x % 32;

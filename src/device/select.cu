@@ -1,9 +1,10 @@
-// The least scores by counting: a row's threshold digit by digit, then one comparison for each score.
+// Selects the lowest scores by counting: finds a row's threshold digit by digit, then compares each score
+// once.
 
-// -0 is 0: equal scores have one key.
+// -0 counts as 0: equal scores have the same key.
 __device__ __forceinline__ u32 key_of(float score) { return ordered_bits(score + 0.0f); }
 
-// How many of a few scores go before one of them.
+// The number of scores in a short list that precede a given one.
 __device__ __forceinline__ u32 rank_of(const float* scores, u32 count, u32 one) {
     u32 own = key_of(scores[one]), rank = 0;
     for (u32 at = 0; at < count; at++) {
@@ -13,8 +14,8 @@ __device__ __forceinline__ u32 rank_of(const float* scores, u32 count, u32 one) 
     return rank;
 }
 
-// Finds for each row the key of its `counts[row]`-th least score, and how many scores of that key are still to be taken; one
-// block of threads works on one row at a time.
+// Finds for each row the key of its `counts[row]`-th lowest score, and the number of scores with that key
+// that still have to be taken; one block of threads processes one row at a time.
 extern "C" __global__ void row_thresholds(
     const float* scores, u32 rows, u32 columns, const u32* counts, u32* thresholds, u32* lefts
 ) {
@@ -53,8 +54,8 @@ extern "C" __global__ void row_thresholds(
     }
 }
 
-// Counts scores by the upper half of their keys, or those of the upper half that was found by the lower; `histogram` has 65536
-// numbers that are 0 before.
+// Counts scores by the upper half of their keys, or, with `fine`, counts those with the upper half found
+// before by their lower half; `histogram` has 65536 numbers that start as 0.
 extern "C" __global__ void score_histogram(const float* scores, u64 n, u32 fine, const u32* found, u32* histogram) {
     u64 step = (u64)gridDim.x * THREADS;
     u32 upper = fine ? found[0] : 0;
@@ -65,8 +66,8 @@ extern "C" __global__ void score_histogram(const float* scores, u64 n, u32 fine,
     }
 }
 
-// Finds the digit into which the `place`-th score falls, from 0, and its place among those there; with `fine` the place is the one
-// found before, and the digit becomes the lower half of the key. One block.
+// Finds the digit of the `place`-th score, from 0, and its position among the scores with that digit. With
+// `fine`, `place` is the position found before, and the digit becomes the lower half of the key. One block.
 extern "C" __global__ void find_digit(const u32* histogram, u64 place, u32 fine, const u32* before, u32* found) {
     __shared__ u64 sums[THREADS];
     const u32 each = 65536 / THREADS;
@@ -101,7 +102,8 @@ extern "C" __global__ void row_equals(const float* scores, u32 rows, u32 columns
     }
 }
 
-// Shares out what is still to be taken of the scores at the threshold, row by row, in order; with `ties` all are taken. One block.
+// Distributes the scores at the threshold that still have to be taken over the rows, in order; with `ties`,
+// all of them are taken. One block.
 extern "C" __global__ void row_lefts(const u32* equals, u32 rows, u32 ties, const u32* found, u32* thresholds, u32* lefts) {
     __shared__ u64 sums[THREADS];
     u32 each = (rows + THREADS - 1) / THREADS, first = threadIdx.x * each;
@@ -120,7 +122,7 @@ extern "C" __global__ void row_lefts(const u32* equals, u32 rows, u32 ties, cons
     }
 }
 
-// Marks what is below its row's threshold, and of what is at it the first `lefts[row]`.
+// Marks the scores below their row's threshold, and the first `lefts[row]` of those at the threshold.
 extern "C" __global__ void mark_rows(
     const float* scores, u32 rows, u32 columns, const u32* thresholds, const u32* lefts, u8* marks
 ) {
@@ -133,9 +135,9 @@ extern "C" __global__ void mark_rows(
             u32 key = column < columns ? key_of(scores[start + column]) : 0xffffffffu;
             u32 equal = column < columns && key == threshold ? 1u : 0u;
             u32 place = 0;
-            // Most tiles have none at the threshold.
+            // Most tiles have no score at the threshold.
             if (__syncthreads_or(equal)) {
-                // How many of this tile's threads, up to this one, are at the threshold.
+                // The number of this tile's threads, up to this one, whose score is at the threshold.
                 sums[threadIdx.x] = equal;
                 __syncthreads();
                 for (u32 reach = 1; reach < THREADS; reach *= 2) {
@@ -153,7 +155,8 @@ extern "C" __global__ void mark_rows(
     }
 }
 
-// Ranks the scores of each row, of which equal ones go by their place: a block sorts a row, padded to a power of two, in shared memory.
+// Ranks the scores of each row; equal scores rank by position. A block sorts a row, padded to a power of two,
+// in shared memory.
 extern "C" __global__ void row_ranks(const float* scores, u32 rows, u32 columns, u32 padded, u16* ranks) {
     SHARED_BYTES(shared);
     u32* keys = (u32*)shared;
@@ -184,12 +187,12 @@ extern "C" __global__ void row_ranks(const float* scores, u32 rows, u32 columns,
     }
 }
 
-// ---- ranks within a whole matrix: a stable sort of keys and places, digit by digit, each 8 bits ----------------------------------
+// ---- ranks within a whole matrix: a stable sort of keys and positions, digit by digit, 8 bits each --------------------------------
 
-// Scores that a block sorts.
+// Number of scores that a block sorts.
 #define PIECE 16384
 
-// The key at a place: of a score before the first digit, and as it was sorted so far after that.
+// The key at a position: of the score for the first digit, and of the order sorted so far after that.
 __device__ __forceinline__ u32 sorted_key(const float* scores, const u32* keys, u32 shift, u64 at) {
     return shift == 0 ? key_of(scores[at]) : keys[at];
 }
@@ -207,7 +210,8 @@ extern "C" __global__ void digit_counts(const float* scores, const u32* keys, u6
     counts[(u64)threadIdx.x * gridDim.x + blockIdx.x] = histogram[threadIdx.x];
 }
 
-// Replaces the counts of a digit by how many are in the blocks before, and writes their sum; a block takes a digit.
+// Replaces the counts of a digit by the sum over the preceding blocks, and writes the total; a block takes a
+// digit.
 extern "C" __global__ void digits_before(const u32* counts, u32 blocks, u32* before, u32* totals) {
     __shared__ u32 sums[THREADS];
     const u32* own = counts + (u64)blockIdx.x * blocks;
@@ -225,8 +229,8 @@ extern "C" __global__ void digits_before(const u32* counts, u32 blocks, u32* bef
     if (threadIdx.x == THREADS - 1) totals[blockIdx.x] = running;
 }
 
-// Moves a block's scores to where they go by a digit, those of one digit in the order in which they were; behind the last digit a
-// place is a rank.
+// Moves a block's scores to their positions by a digit; those with the same digit keep their order. After the
+// last digit, a position is a rank.
 extern "C" __global__ void move_by_digit(
     const float* scores, const u32* keys, const u32* places, u64 n, u32 shift, const u32* before, const u32* totals, u32* to_keys,
     u32* to_places
@@ -246,7 +250,7 @@ extern "C" __global__ void move_by_digit(
         bool there = at < end;
         u32 key = there ? sorted_key(scores, keys, shift, at) : 0;
         u32 digit = (key >> shift) & 255u;
-        // Which lanes of the warp have this digit.
+        // The lanes of the warp with the same digit.
         u32 alike = __ballot_sync(0xffffffffu, there);
         for (u32 bit = 0; bit < 8; bit++) {
             u32 set = __ballot_sync(0xffffffffu, digit >> bit & 1u);
@@ -257,7 +261,7 @@ extern "C" __global__ void move_by_digit(
         __syncthreads();
         if (there && rank == 0) of_warps[warp][digit] = __popc(alike);
         __syncthreads();
-        // As the digit that the thread stands for: where each warp's scores begin.
+        // For the digit with this thread's number: the offset of each warp's scores.
         u32 running = next[thread];
         for (u32 of = 0; of < THREADS / 32; of++) {
             u32 count = of_warps[of][thread];
@@ -290,7 +294,8 @@ extern "C" __global__ void group_ranks(const float* scores, u32 rows, u32 column
     for (u32 i = 0; i < width; i++) ranks[at / groups * columns + first + i] = (u16)rank_of(line, width, i);
 }
 
-// Marks the `count` least of each group of `size` columns, `last` of a narrower one; one thread takes one group.
+// Marks the `count` lowest scores of each group of `size` columns, or `last` of a narrower group; one thread
+// takes one group.
 extern "C" __global__ void mark_groups(
     const float* scores, u32 rows, u32 columns, u32 size, u32 count, u32 last, u8* marks
 ) {

@@ -1,4 +1,4 @@
-//! The least scores on a GPU: a threshold, found by counting, and marks of what is below it.
+//! Selection of the lowest scores on a GPU: finds a threshold by counting, and marks the scores below it.
 
 use candle_core::{DType, Tensor};
 
@@ -11,19 +11,20 @@ use super::launcher::{
 use super::source;
 use crate::kernels::select::Least;
 
-/// Columns of a row, a power of two, that fit into the memory that a block's threads share: 6 bytes each.
+/// The widest row, a power of two, that fits into a block's shared memory at 6 bytes for each column.
 const WIDEST_ROW: usize = 1 << 15;
 
-/// Scores that a block sorts, as the kernels have it.
+/// Number of scores that a block sorts, as in the kernels.
 const PIECE: usize = 1 << 14;
 
-/// Returns the kernels that select.
+/// Returns the selection kernels.
 fn kernels() -> &'static Code {
     static CODE: OnceLock<Code> = OnceLock::new();
     CODE.get_or_init(|| Code::new(source::selecting()))
 }
 
-/// Returns the key of the `place`-th least score, from 0, and its place among the scores of that key: `[2]`, on the device.
+/// Returns the key of the `place`-th lowest score, from 0, and its position among the scores with that key:
+/// `[2]`, on the device.
 fn threshold(gpu: &dyn Launcher, code: &Code, scores: &Tensor, place: u64) -> Result<Tensor, EngineError> {
     let n = scores.elem_count() as u64;
     let blocks = n.div_ceil(THREADS).clamp(1, BLOCKS);
@@ -73,7 +74,7 @@ fn marks_of_rows(
     marks.pop().ok_or_else(|| failed("mark_rows"))
 }
 
-/// Marks the `count` least of all scores; with `ties`, all that are equal to the greatest of them as well.
+/// Marks the `count` lowest of all scores; with `ties`, also all scores equal to the highest of them.
 fn least_of_all(
     gpu: &dyn Launcher,
     code: &Code,
@@ -108,10 +109,10 @@ fn least_of_all(
     marks_of_rows(gpu, code, scores, (&of_rows[0], &of_rows[1]))
 }
 
-/// Returns the ranks of scores, f32 `[rows, columns]`, within rows or groups of so many columns: two of 16 bits in each u32, in order.
-/// `None` where a row is too wide to be sorted.
+/// Returns the ranks of scores, f32 `[rows, columns]`, within rows or within groups of columns: two 16-bit
+/// ranks in each u32, in order. Returns `None` if a row is too wide to be sorted.
 ///
-/// Of equal scores the one in the lower column has the lower rank.
+/// Among equal scores, the one in the lower column has the lower rank.
 ///
 /// # Errors
 /// When a kernel cannot be run, or a tensor operation fails.
@@ -142,7 +143,7 @@ pub fn ranks(
     launch_for_one(gpu, kernels(), "row_ranks", launch, out).map(Some)
 }
 
-/// Marks the least scores, f32 `[rows, columns]`, by 1 in u8 `[rows, columns]`; none is NaN.
+/// Marks the lowest scores, f32 `[rows, columns]`, by 1 in u8 `[rows, columns]`; no score may be NaN.
 ///
 /// # Errors
 /// When a kernel cannot be run, or a tensor operation fails.
@@ -195,9 +196,10 @@ pub(super) fn least(gpu: &dyn Launcher, scores: &Tensor, wanted: &Least) -> Resu
     Ok(marks.reshape((rows, columns))?)
 }
 
-/// Returns the ranks of scores within the whole of them, u32 in their order. `None` where there are too many to be counted in 32 bits.
+/// Returns the ranks of scores within the whole matrix, u32 in their order. Returns `None` if there are too
+/// many to be counted in 32 bits.
 ///
-/// Of equal scores the first has the lower rank.
+/// Among equal scores, the first has the lower rank.
 ///
 /// # Errors
 /// When a kernel cannot be run, or a tensor operation fails.
@@ -233,7 +235,7 @@ pub fn places(gpu: &dyn Launcher, scores: &Tensor) -> Result<Option<Tensor>, Eng
             Argument::Out(0),
             Argument::Out(1),
         ];
-        // Behind the last digit nobody reads the keys.
+        // The keys are not read after the last digit.
         let outs =
             [Out::whole(DType::U32, if shift == 24 { 1 } else { count }), Out::whole(DType::U32, count)];
         let mut moved =

@@ -1,10 +1,10 @@
-// The way back through what stands between a decoder's matrix products, on numbers of type T.
+// The backward pass through the operations between a decoder's matrix products, on numbers of type T.
 
 __device__ __forceinline__ float capped(float x, float cap) { return cap > 0.0f ? cap * op_tanh(x / cap) : x; }
 
-// Turns scores [rows, keys] into the shares of causal softmax. Rows are `queries` queries for each head, `heads` that share keys one
-// after another, the first query being number `from`; a query sees the keys up to itself, or the last `window` of them where that is
-// not 0. A block takes a row.
+// Turns scores [rows, keys] into the shares of causal softmax. Rows are `queries` queries for each head,
+// where the `heads` that share keys are adjacent and the first query has number `from`. A query sees the keys
+// up to itself, or the last `window` of them if that is not 0. A block takes a row.
 __device__ __forceinline__ u32 query_of(u32 queries, u32 heads, u32 from) { return from + blockIdx.x % (queries * heads) / heads; }
 
 extern "C" __global__ void shares(
@@ -26,7 +26,8 @@ extern "C" __global__ void shares(
     }
 }
 
-// The gradient with respect to scores, from the shares and the gradient with respect to them: what is not seen has no share.
+// The gradient with respect to scores, from the shares and the gradient with respect to them: unseen keys
+// have no share.
 extern "C" __global__ void shares_back(
     const void* shares, const void* gradients, u32 keys, u32 queries, u32 heads, u32 from, u32 scale_bits, void* out
 ) {
@@ -43,8 +44,9 @@ extern "C" __global__ void shares_back(
     }
 }
 
-// By how much a model's probabilities are above a dense model's, f32 [positions, vocabulary], from both logits before their cap, or
-// above 1 at the target alone where there is no dense model, times a factor. A block takes a position.
+// How far a model's probabilities exceed a dense model's, times a factor, f32 [positions, vocabulary], from
+// both models' logits before their cap. Without a dense model, the reference is 1 at the target and 0
+// elsewhere. A block takes a position.
 extern "C" __global__ void excess(
     const void* logits, const void* dense, const u32* targets, u32 vocabulary, u32 cap_bits, u32 has_dense, u32 factor_bits, float* out
 ) {
@@ -69,7 +71,8 @@ extern "C" __global__ void excess(
     }
 }
 
-// The gradient with respect to what a root-mean-square norm reads; a warp takes a row, as on the way forward.
+// The gradient with respect to the input of a root-mean-square norm; a warp takes a row, as in the forward
+// pass.
 extern "C" __global__ void root_mean_square_back(
     const void* input, const void* weight, const void* gradients, u32 rows, u32 columns, u32 epsilon, void* out
 ) {
@@ -127,7 +130,7 @@ struct Relu {
     static __device__ __forceinline__ Activated at(float x) { return {x > 0.0f ? x : 0.0f, x > 0.0f ? 1.0f : 0.0f}; }
 };
 
-// The gradients with respect to a gate and what it multiplies.
+// The gradients with respect to a gate and its other factor.
 template <typename ACTIVATION>
 __device__ __forceinline__ void gated_back(
     const void* gate, const void* up, const void* gradients, u64 n, void* of_gate, void* of_up

@@ -1,6 +1,6 @@
-//! The way back through what stands between a decoder's matrix products on a GPU.
+//! The backward pass through the operations between a decoder's matrix products on a GPU.
 //!
-//! As in [`layers`](super::layers), a function returns `None` where there is no kernel for what it is handed.
+//! As in [`layers`](super::layers), a function returns `None` if no kernel supports its arguments.
 
 use candle_core::{DType, Tensor};
 
@@ -9,13 +9,13 @@ use super::launcher::{Argument, Code, Launcher, Out, THREADS, Typed, failed, lau
 use super::layers::{AttentionRules, Joint};
 use super::source;
 
-/// Numbers that a thread takes at a time.
+/// Number of values that a thread handles at a time.
 const VECTOR: usize = 8;
 
-/// The kernels of the way back.
+/// The backward kernels.
 static SLOPES: Typed = Typed::new(source::slopes);
 
-/// Runs a kernel, and returns the tensors of one type and shape that it writes.
+/// Runs a kernel, and returns the tensors of the given type and shape that it writes.
 fn made<const N: usize>(
     gpu: &dyn Launcher,
     (code, kernel): (&Code, &'static str),
@@ -29,14 +29,15 @@ fn made<const N: usize>(
     shaped?.try_into().map_err(|_| failed(kernel))
 }
 
-/// Queries whose scores are held at a time: later queries see more keys, and no scores are held of keys that none of them sees.
+/// Number of queries whose scores are held at a time: later queries see more keys, and scores are held only
+/// for keys that one of the queries sees.
 const QUERIES: usize = 256;
 
-/// Returns the gradients with respect to queries `[samples, length, heads, size]`, and to keys and values
-/// `[samples, length, key_heads, size]`, of causal attention, from the gradient with respect to its result
+/// Returns the gradients of causal attention with respect to queries `[samples, length, heads, size]` and to
+/// keys and values `[samples, length, key_heads, size]`, given the gradient with respect to its result
 /// `[samples, length, heads * size]`.
 ///
-/// The shares are computed again from the queries and keys, a piece of the queries at a time.
+/// The shares are recomputed from the queries and keys, for one piece of the queries at a time.
 ///
 /// # Errors
 /// When a kernel or a product cannot be run.
@@ -51,7 +52,8 @@ pub fn attention(
     let (Some(code), None, true) = (SLOPES.of(queries.dtype()), rules.softcap, key_heads > 0) else {
         return Ok(None);
     };
-    // Heads that share keys follow one another at each position, so that the rows of some queries are rows of one product.
+    // Heads that share keys are adjacent at each position, so that a piece of queries forms the rows of one
+    // product.
     let shared = heads / key_heads;
     let by_head = |tensor: &Tensor, shared: usize| {
         let tensor =
@@ -63,7 +65,7 @@ pub fn attention(
     let across = |a: &Tensor, b: &Tensor| a.matmul(&b.transpose(2, 3)?);
     let down = |a: &Tensor, b: &Tensor| a.transpose(2, 3)?.matmul(b);
     let (mut of_queries, mut of_keys, mut of_values) = (Vec::new(), None, None);
-    // From the last queries to the first, so that the first sums are those of all keys.
+    // From the last queries to the first, so that the first sums cover all keys.
     for from in (0..length).step_by(QUERIES).rev() {
         let end = length.min(from + QUERIES);
         let rows = |tensor: &Tensor| tensor.narrow(2, from * shared, (end - from) * shared)?.contiguous();
@@ -101,7 +103,7 @@ pub fn attention(
     Ok(Some([by_token(of_queries, shared)?, by_token(of_keys, 1)?, by_token(of_values, 1)?]))
 }
 
-/// Adds sums over the first `count` keys, `[samples, heads, count, size]`, to those over all of them.
+/// Adds sums over the first `count` keys, `[samples, heads, count, size]`, to those over all keys.
 fn beside(all: Option<Tensor>, first: Tensor, count: usize) -> candle_core::Result<Tensor> {
     let Some(all) = all else { return Ok(first) };
     let rest = all.dim(2)? - count;
@@ -109,8 +111,9 @@ fn beside(all: Option<Tensor>, first: Tensor, count: usize) -> candle_core::Resu
     if rest == 0 { Ok(sum) } else { Tensor::cat(&[&sum, &all.narrow(2, count, rest)?], 2) }
 }
 
-/// Returns by how much a model's probabilities are above a dense model's, times a factor, f32 `[positions, vocabulary]`, from contiguous
-/// logits `[positions, vocabulary]` before their cap; without a dense model, above 1 at the target and 0 elsewhere.
+/// Returns how far a model's probabilities exceed a dense model's, times a factor, f32
+/// `[positions, vocabulary]`, from contiguous logits `[positions, vocabulary]` before their cap. Without a
+/// dense model, the reference is 1 at the target and 0 elsewhere.
 ///
 /// # Errors
 /// When a kernel cannot be run.
@@ -141,7 +144,8 @@ pub fn excess(
     Ok(Some(written.ok_or_else(|| failed("excess"))?.reshape((positions, vocabulary))?))
 }
 
-/// Returns the gradient with respect to what a root-mean-square norm of the last dimension reads; all are contiguous.
+/// Returns the gradient with respect to the input of a root-mean-square norm over the last dimension; all
+/// tensors are contiguous.
 ///
 /// # Errors
 /// When a kernel cannot be run.
@@ -171,7 +175,7 @@ pub fn root_mean_square(
     Ok(Some(back))
 }
 
-/// Returns the gradients with respect to a gate and what it multiplies, all contiguous and of one shape.
+/// Returns the gradients with respect to a gate and its other factor, all contiguous and of the same shape.
 ///
 /// # Errors
 /// When a kernel cannot be run.

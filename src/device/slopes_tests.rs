@@ -1,4 +1,5 @@
-//! The way back by kernels in the emulation, against candle's backward pass through operations that have one.
+//! Tests the backward kernels, in the emulation, against candle's backward pass through operations with
+//! gradients.
 
 use candle_core::{D, Device, Result, Tensor, Var};
 use candle_nn::ops;
@@ -11,7 +12,7 @@ use super::slopes;
 fn emulated() -> Option<Emulation> {
     let launcher = Emulation::new();
     if launcher.is_none() {
-        eprintln!("skipped: there is no C++ compiler `c++` here to run kernels with");
+        eprintln!("skipped: there is no C++ compiler `c++` to run kernels with");
     }
     launcher
 }
@@ -20,7 +21,7 @@ fn random(shape: &[usize]) -> Tensor {
     Tensor::randn(0f32, 1.0, shape, &Device::Cpu).expect("numbers")
 }
 
-/// Returns candle's gradients of a function of some variables, from the gradient of its result.
+/// Returns candle's gradients of a function of several variables, given the gradient of its result.
 fn gradients(
     variables: &[&Var],
     gradient: &Tensor,
@@ -39,7 +40,7 @@ fn close(found: &Tensor, wanted: &Tensor, what: &str) {
 }
 
 #[test]
-fn attention_goes_back_as_its_definition_does() -> Result<()> {
+fn attention_gradients_match_its_definition() -> Result<()> {
     let Some(gpu) = emulated() else { return Ok(()) };
     for (length, heads, key_heads, size, window) in
         [(19, 6, 2, 8, None), (37, 3, 3, 16, Some(7)), (5, 2, 1, 4, Some(64)), (258, 1, 1, 4, Some(250))]
@@ -76,7 +77,7 @@ fn attention_goes_back_as_its_definition_does() -> Result<()> {
 }
 
 #[test]
-fn an_excess_is_the_difference_of_two_softmaxes() -> Result<()> {
+fn the_excess_is_the_difference_of_two_softmaxes() -> Result<()> {
     let Some(gpu) = emulated() else { return Ok(()) };
     let (logits, dense) = ((random(&[4, 301]) * 3.0)?, (random(&[4, 301]) * 3.0)?);
     let targets = [3, 300, 0, 77];
@@ -100,7 +101,7 @@ fn an_excess_is_the_difference_of_two_softmaxes() -> Result<()> {
 }
 
 #[test]
-fn a_norm_goes_back_as_its_definition_does() -> Result<()> {
+fn norm_gradients_match_its_definition() -> Result<()> {
     let Some(gpu) = emulated() else { return Ok(()) };
     for columns in [8, 72, 400] {
         let (input, weight) = (Var::from_tensor(&random(&[3, 5, columns]))?, random(&[columns]));
@@ -113,7 +114,7 @@ fn a_norm_goes_back_as_its_definition_does() -> Result<()> {
 }
 
 #[test]
-fn a_gate_goes_back_as_its_definition_does() -> Result<()> {
+fn gate_gradients_match_its_definition() -> Result<()> {
     let Some(gpu) = emulated() else { return Ok(()) };
     for joint in [Joint::Silu, Joint::Gelu, Joint::GeluTanh, Joint::Relu] {
         let (gate, up) = (Var::from_tensor(&random(&[7, 11]))?, Var::from_tensor(&random(&[7, 11]))?);
@@ -136,7 +137,7 @@ fn a_gate_goes_back_as_its_definition_does() -> Result<()> {
 }
 
 #[test]
-fn a_model_of_kernels_goes_back_as_the_processors_does() {
+fn a_model_with_kernels_has_the_same_gradients_as_on_the_cpu() {
     use crate::trial::measurer::{PrunedModel, ThresholdTask, ask};
     use crate::trial::{cancel::Cancel, subject::Subject, text::Split, text::Texts, threads::Threads};
 

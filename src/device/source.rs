@@ -1,4 +1,4 @@
-//! The text of kernels.
+//! The source text of kernels.
 
 mod channels;
 mod collecting;

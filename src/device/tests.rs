@@ -1,4 +1,4 @@
-//! Kernels in the emulation against the processor: whole evaluations, and selections.
+//! Tests kernels in the emulation against the CPU: whole evaluations, and selections.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -19,11 +19,11 @@ use crate::lang::check::{CheckOptions, check};
 use crate::lang::program::Expr;
 use crate::lang::types::{Group, UnitKind};
 
-/// An emulation, or the reason why a test does nothing.
+/// Returns an emulation, or prints why a test is skipped.
 fn emulated() -> Option<Engine> {
     let launcher = Emulation::new();
     if launcher.is_none() {
-        eprintln!("skipped: there is no C++ compiler `c++` here to run kernels with");
+        eprintln!("skipped: there is no C++ compiler `c++` to run kernels with");
     }
     Some(Engine::Gpu(Arc::new(launcher?)))
 }
@@ -32,7 +32,8 @@ fn emulated() -> Option<Engine> {
 const SHAPES: [[(usize, usize); 4]; 2] =
     [[(37, 30), (64, 129), (5, 3), (40, 64)], [(37, 32), (64, 136), (5, 8), (300, 256)]];
 
-/// Two blocks of two linears, stored in all three types; the last of the second shapes takes two blocks of threads.
+/// Two blocks of two linears, stored in all three types; the last linear of the second shapes takes two
+/// blocks of threads.
 fn model(shapes: [(usize, usize); 4]) -> ModelData<'static> {
     let mut random = ChaCha8Rng::seed_from_u64(7);
     let mut numbers = |count: usize, scale: f32| -> Vec<f32> {
@@ -79,7 +80,7 @@ fn matrix(text: &str) -> Expr {
     script.unwrap_or_else(|| panic!("`{text}` does not check")).metric.expect("a metric").score
 }
 
-/// Evaluates expressions together, and compares what the processor and the emulation give.
+/// Evaluates expressions together, and compares the results of the CPU and the emulation.
 fn compare(texts: &[String], shapes: &[[(usize, usize); 4]], engine: &Engine, most: f64) {
     let (expressions, metric): (Vec<Expr>, Expr) =
         (texts.iter().map(|text| importance(text)).collect(), matrix("abs(weight) * input_norm"));
@@ -118,7 +119,7 @@ fn compare(texts: &[String], shapes: &[[(usize, usize); 4]], engine: &Engine, mo
 }
 
 #[test]
-fn reductions_agree_with_the_processors() {
+fn reductions_agree_with_the_cpu() {
     let Some(engine) = emulated() else { return };
     let texts = [
         "mean(score)",
@@ -158,9 +159,9 @@ fn reductions_agree_with_the_processors() {
 }
 
 #[test]
-fn elementwise_operators_agree_with_the_processors() {
+fn elementwise_operators_agree_with_the_cpu() {
     let Some(engine) = emulated() else { return };
-    // A moment keeps a function of one operand from being part of the sum.
+    // A moment prevents a function of one operand from being fused into the sum.
     let unary = Unary::ALL.iter().map(|op| {
         let name = op.op().name();
         vec![format!("mean({name}(8 * weight) * weight)"), format!("l1({name}(score - 0.2))")]
@@ -180,12 +181,12 @@ fn elementwise_operators_agree_with_the_processors() {
         op => vec![format!("mean({}(weight, score) * weight)", op.op().name())],
     });
     let texts: Vec<String> = unary.chain(binary).flatten().collect();
-    // Functions with a pole near the values magnify the last digit of what they take.
+    // Functions with a pole near the values amplify their inputs' last digit.
     compare(&texts, &SHAPES[..1], &engine, 2e-5);
 }
 
 #[test]
-fn thresholds_and_scores_agree_with_the_processors() {
+fn thresholds_and_scores_agree_with_the_cpu() {
     let Some(engine) = emulated() else { return };
     let score = matrix("abs(weight) * input_norm");
     let [cpu, gpu] = [&Engine::Cpu, &engine].map(|engine| {
@@ -210,11 +211,11 @@ fn thresholds_and_scores_agree_with_the_processors() {
 }
 
 #[test]
-fn selections_are_the_processors() {
+fn selections_match_the_cpu() {
     let Some(engine) = emulated() else { return };
     let mut random = ChaCha8Rng::seed_from_u64(3);
     for (rows, columns) in [(1, 1), (3, 7), (9, 300), (2, 1025)] {
-        // Few different values: ties everywhere.
+        // Few distinct values: ties everywhere.
         let scores: Vec<f32> =
             (0..rows * columns).map(|_| (random.random_range(0..40) as f32 - 20.0) / 8.0).collect();
         let all = rows * columns;
@@ -243,9 +244,10 @@ fn selections_are_the_processors() {
 }
 
 #[test]
-fn many_reductions_in_one_round_agree_with_the_processors() {
+fn many_reductions_in_one_round_agree_with_the_cpu() {
     let Some(engine) = emulated() else { return };
-    // More sums than a thread keeps in registers: every approximated function near 0 and far from it, and sums of each kind.
+    // More sums than a thread keeps in registers: every approximated function near 0 and far from it, and
+    // sums of each kind.
     let approximated = ["log", "abslog", "sqrt", "sigmoid", "tanh", "exp", "softplus", "square"];
     let values = ["score", "score * 5", "-score", "weight", "weight * 0.01"];
     let means = approximated.iter().flat_map(|f| values.map(|value| format!("mean({f}({value}))")));

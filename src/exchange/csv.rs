@@ -1,6 +1,7 @@
 //! A table for spreadsheets and scripts: one line for each linear.
 //!
-//! `module,block,parameters,pruned,sparsity`: the sparsity is the unit's, before whole weights; pruned is in whole weights.
+//! `module,block,parameters,pruned,sparsity`: the sparsity is the unit's, before it is rounded to whole
+//! weights; pruned is in whole weights.
 
 use std::fmt::Write as _;
 
@@ -11,7 +12,7 @@ use crate::allocate::{Allocation, Unit};
 /// Returns the table of an allocation, with a header.
 ///
 /// # Errors
-/// When a module's name says nothing of its block.
+/// When a module's name does not give its block.
 pub fn write(allocation: &Allocation) -> Result<String, ExchangeError> {
     let mut text = "module,block,parameters,pruned,sparsity\n".to_owned();
     let pruned = allocation.units.iter().flat_map(|unit| &unit.projections).map(|it| it.pruned);
@@ -23,16 +24,16 @@ pub fn write(allocation: &Allocation) -> Result<String, ExchangeError> {
     Ok(text)
 }
 
-/// Returns whether a line is the header of such a table: it has a module and a sparsity.
+/// Returns whether a line is the header of such a table: it has the columns module and sparsity.
 pub(super) fn is_header(line: &str) -> bool {
     let has = |name: &str| line.split(',').any(|cell| cell.trim() == name);
     has("module") && has("sparsity")
 }
 
-/// Reads a table: the columns `module` and `sparsity` are needed, in any place, and others are passed over.
+/// Reads a table: the columns `module` and `sparsity` are required, in any position; others are ignored.
 ///
 /// # Errors
-/// When there is no such header, a line has no such cells, or the modules are not the model's.
+/// When the header lacks these columns, a line lacks their cells, or the modules are not the model's.
 pub fn read(text: &str, blocks: &[Unit]) -> Result<Ratios, ExchangeError> {
     let wrong = |problem: String| ExchangeError::malformed(Format::Csv, problem);
     let mut lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());

@@ -9,7 +9,7 @@ use crate::allocate::{Allocation, Unit};
 /// Returns the list of an allocation's keep ratios, one for each block.
 ///
 /// # Errors
-/// When the linears of a block have several ratios.
+/// When the linears of a block have different ratios.
 pub fn write(allocation: &Allocation) -> Result<String, ExchangeError> {
     let keep = one_for_each_block(&linear_ratios(allocation)?, Format::Dlp)?;
     let keep: Vec<String> = keep.iter().map(|sparsity| format!("{:?}", 1.0 - sparsity)).collect();
@@ -19,7 +19,7 @@ pub fn write(allocation: &Allocation) -> Result<String, ExchangeError> {
 /// Reads a list of keep ratios, one for each of the model's blocks.
 ///
 /// # Errors
-/// When it is no list of numbers, or not of as many as the model has blocks.
+/// When it is not a list of numbers, or its length is not the model's number of blocks.
 pub fn read(text: &str, blocks: &[Unit]) -> Result<Ratios, ExchangeError> {
     let keep: Vec<f64> = serde_json::from_str(text)
         .map_err(|error| ExchangeError::malformed(Format::Dlp, format!("{error}")))?;
@@ -28,7 +28,7 @@ pub fn read(text: &str, blocks: &[Unit]) -> Result<Ratios, ExchangeError> {
         blocks @ Ratios::Blocks(_) => Ok(blocks),
         Ratios::Linears(values) => {
             let problem =
-                format!("it has {} ratios, one for each linear, and not for each block", values.len());
+                format!("it has {} ratios, one for each linear instead of one for each block", values.len());
             Err(ExchangeError::malformed(Format::Dlp, problem))
         }
     }

@@ -1,9 +1,9 @@
-//! DSA's graph strings, such as `W:(ABSLOG)-(VAR)-(ATAN,ASIN)-(7)`, in and out.
+//! Imports and exports DSA's graph strings, such as `W:(ABSLOG)-(VAR)-(ATAN,ASIN)-(7)`.
 //!
-//! A string names the operators of four slots: on the scores of a block, one that reduces them, on its result, and a
-//! number that the released engine reads and never uses. The engine takes the *prunability* that comes out, keeps
-//! 1 - minmax of it in a window of lambda 0.08, and replaces NaN by 0 and infinity by -1 on the way: an imported script
-//! says all of this in the language.
+//! A string has four slots: operators on the scores of a block, an operator that reduces them, operators on
+//! the result, and a number that the released engine reads but never uses. The engine takes the resulting
+//! *prunability*, keeps 1 - minmax of it in a window of lambda 0.08, and replaces NaN by 0 and infinity by -1
+//! on the way. An imported script expresses all of this in the language.
 
 use crate::lang::ops::{Allocator, Op, ParameterValue};
 use crate::lang::program::{BuildError, Expr, Script};
@@ -41,33 +41,33 @@ pub enum ImportError {
         /// The string.
         text: String,
     },
-    /// An operator that its slot does not have.
+    /// Its slot does not have the operator.
     #[error("DSA's {} slot has no operator `{name}`; it has {}", slot.name(), known.join(", "))]
     UnknownOperator {
         /// The operator.
         name: String,
         /// The slot.
         slot: Slot,
-        /// What the slot has.
+        /// The slot's operators.
         known: Vec<&'static str>,
     },
-    /// Several reductions.
+    /// There are several reductions.
     #[error("`{text}` reduces more than once: the second slot names one operator")]
     SeveralReductions {
         /// The slot's text.
         text: String,
     },
-    /// The operators do not go together, so the engine itself would fail.
+    /// The operators cannot be combined, so the engine itself would fail.
     #[error("`{text}` has no meaning: {cause}")]
     Meaningless {
         /// The string.
         text: String,
-        /// Why.
+        /// The reason.
         cause: BuildError,
     },
 }
 
-/// An operator of the engine and what it is here; `None` is the engine's NO_OP.
+/// An operator of the engine and its equivalent in the language; `None` for the engine's NO_OP.
 type Row = (&'static str, Option<Op>);
 
 const BEFORE: &[Row] = &[
@@ -116,7 +116,7 @@ const AFTER: &[Row] = &[
     ("SOFTPLUS", Some(Op::Softplus)),
 ];
 
-/// The engine's window; its fourth slot is read and never used.
+/// The engine's window; its fourth slot is read but never used.
 const LAMBDA: f64 = 0.08;
 
 const fn rows(slot: Slot) -> &'static [Row] {
@@ -130,8 +130,7 @@ const fn rows(slot: Slot) -> &'static [Row] {
 /// Reads a graph string.
 ///
 /// # Errors
-/// Fails on text of another form, on operators that the engine does not have, and where the engine's operators do not go
-/// together.
+/// When the text has another form, the engine does not have an operator, or the operators cannot be combined.
 pub fn import(text: &str) -> Result<Script, ImportError> {
     let form = || ImportError::Form { text: text.to_owned() };
     let slots: Vec<&str> = text.trim().strip_prefix("W:").ok_or_else(form)?.split('-').collect();
@@ -174,7 +173,7 @@ pub fn import(text: &str) -> Result<Script, ImportError> {
         .map_err(|cause| ImportError::Meaningless { text: text.to_owned(), cause })
 }
 
-/// Returns the script of operators, each slot's in the order in which they apply.
+/// Returns the script for the operators of each slot, given in the order in which they apply.
 fn build(before: &[Op], reduction: Option<Op>, after: &[Op]) -> Result<Script, BuildError> {
     let mut expr = Expr::apply(Op::Score, Vec::new())?;
     for op in before {
@@ -189,7 +188,7 @@ fn build(before: &[Op], reduction: Option<Op>, after: &[Op]) -> Result<Script, B
     for op in after {
         expr = Expr::apply(*op, vec![expr])?;
     }
-    // What is not one number by now, the engine averages.
+    // The engine averages a result that is not a single number.
     if expr.ty() == Type::Matrix {
         expr = Expr::apply(Op::Mean, vec![expr])?;
     }
@@ -201,8 +200,8 @@ fn build(before: &[Op], reduction: Option<Op>, after: &[Op]) -> Result<Script, B
 
 /// Returns the graph string of a script that [`import`] could have made.
 ///
-/// A lambda other than the engine's goes into the slot that the engine does not use, in hundredths, where [`import`] does
-/// not look for it. Returns `None` when the script is no such formula.
+/// A lambda other than the engine's is written in hundredths into the slot that the engine does not use;
+/// [`import`] ignores it. Returns `None` if the script is not such a formula.
 pub fn export(script: &Script) -> Option<String> {
     let allocator = script.allocator()?;
     if allocator.op != Allocator::Scale
@@ -213,8 +212,8 @@ pub fn export(script: &Script) -> Option<String> {
     }
     let chain = chain(descend(descend(allocator.importance?, Op::Negate)?, Op::DsaSanitize)?)?;
     let (ops, types): (Vec<Op>, Vec<Type>) = chain.into_iter().unzip();
-    // The reduction is the first that is a Layer; the mean that the engine takes by itself is in no slot, and then the
-    // border between the other slots may be anywhere.
+    // The reduction is the first operator that yields a Layer. If that is the engine's implicit mean, it is
+    // in no slot, and the border between the other slots may be anywhere.
     let reduction = types.iter().position(|ty| *ty == Type::Layer)?;
     let named = (&ops[..reduction], Some(ops[reduction]), &ops[reduction + 1..]);
     let unnamed = (0..=reduction).rev().map(|border| (&ops[..border], None, &ops[border..reduction]));
@@ -235,7 +234,7 @@ pub fn export(script: &Script) -> Option<String> {
     Some(format!("W:({before})-({reduction})-({after})-({})", (lambda * 100.0).round()))
 }
 
-/// Returns the operators of a chain on the score with the types that they give, in the order in which they apply.
+/// Returns the operators of a chain on the score with their result types, in the order in which they apply.
 fn chain(mut expr: &Expr) -> Option<Vec<(Op, Type)>> {
     let mut chain = Vec::new();
     while expr.op()? != Op::Score {
@@ -251,7 +250,7 @@ fn descend(expr: &Expr, op: Op) -> Option<&Expr> {
     (expr.op() == Some(op)).then(|| expr.operands().first()).flatten()
 }
 
-/// Returns what the engine calls an operator in a slot.
+/// Returns the engine's name for an operator in a slot.
 fn name(slot: Slot, op: Op) -> Option<&'static str> {
     rows(slot).iter().find(|(_, known)| *known == Some(op)).map(|(name, _)| *name)
 }

@@ -1,4 +1,4 @@
-//! Why an allocation does not fit a format, or a file gives no allocation.
+//! Errors of writing allocations to other formats and reading them.
 
 use std::fmt;
 
@@ -6,66 +6,66 @@ use super::format::Format;
 use crate::allocate::AllocationError;
 use crate::lang::types::Type;
 
-/// Says why an allocation cannot be written or read: which format, what is wrong.
+/// Why an allocation cannot be written or read, with the format concerned.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExchangeError {
-    /// Rows of a linear have ratios of their own, which the format has no place for.
-    #[error("the format holds one ratio for each linear, and the rows of {module} have ratios of their own")]
+    /// Rows of a linear have their own ratios, which the format does not support.
+    #[error("the format holds one ratio for each linear, but the rows of {module} have their own ratios")]
     Rows {
         /// The linear.
         module: String,
     },
-    /// A script gives rows ratios of their own, for which there is no code.
-    #[error("there is no code for a ratio for each row (`unit row`)")]
+    /// A script gives rows their own ratios, which generated code does not support.
+    #[error("code with a ratio for each row (`unit row`) is not supported")]
     RowScript,
-    /// The format has one ratio for each block, and a block of the allocation has several.
+    /// The format has one ratio for each block, but a block of the allocation has several.
     #[error(
-        "{format} holds one ratio for each block, and in block {block} {first} loses {first_ratio} and {second} {second_ratio}"
+        "{format} holds one ratio for each block, but in block {block} {first} has {first_ratio} and {second} has {second_ratio}"
     )]
     Unequal {
         /// The format.
         format: &'static str,
         /// The block.
         block: usize,
-        /// A linear of it.
+        /// A linear of the block.
         first: String,
-        /// What that loses.
+        /// Its ratio.
         first_ratio: f64,
-        /// A linear with another ratio.
+        /// A linear with a different ratio.
         second: String,
-        /// What that loses.
+        /// Its ratio.
         second_ratio: f64,
     },
-    /// A module's name does not say which block it belongs to.
-    #[error("the name `{module}` has no `layers.NUMBER.` in it, which says what block a linear belongs to")]
+    /// A module's name does not give its block.
+    #[error("the name `{module}` lacks `layers.NUMBER.`, which gives the block of a linear")]
     NoBlock {
         /// The module.
         module: String,
     },
-    /// The modules are not named alike, so that no pattern names them.
-    #[error("`{module}` is not named as `{first}` is, so no pattern of a recipe names both")]
+    /// The modules' names have different prefixes, so no pattern matches all of them.
+    #[error("`{module}` and `{first}` have different prefixes, so no pattern of a recipe matches both")]
     OtherPrefix {
         /// The module.
         module: String,
         /// The first module.
         first: String,
     },
-    /// A level beyond the levels of the database.
-    #[error("{module} needs level {level}, and there are levels from -{most} to {most}")]
+    /// A linear needs a level that the database does not have.
+    #[error("{module} needs level {level}, but the levels go from -{most} to {most}")]
     Level {
         /// The linear.
         module: String,
-        /// The level that it needs.
+        /// The required level.
         level: i64,
-        /// The most that there are.
+        /// The highest level.
         most: u32,
-        /// The least step with which all levels fit.
+        /// The smallest step with which all levels fit.
         least: u64,
     },
-    /// No levels add up to 0 within their bounds.
+    /// No levels within their bounds add up to 0.
     #[error(
-        "no levels of {step} weights add up to 0 with every linear between none and all of its weights pruned"
+        "no levels of {step} weights add up to 0 if every linear may lose between none and all of its weights"
     )]
     NoLevels {
         /// The weights of one level.
@@ -73,46 +73,46 @@ pub enum ExchangeError {
     },
     /// The levels of a file do not add up to 0.
     #[error(
-        "the levels add up to {sum} and not to 0, so the file prunes more or less than its sparsity; it was changed by hand, or cut off"
+        "the levels add up to {sum}, not to 0, so the file prunes more or less than its sparsity; it was changed by hand, or cut off"
     )]
     LevelSum {
         /// Their sum.
         sum: i64,
     },
-    /// A ratio for every unit is the same, which the tool cannot take.
-    #[error("all ratios are {ratio}, and AlphaPruning's mapping divides by their range, which is 0")]
+    /// All units have the same ratio, which the tool does not support.
+    #[error("all ratios are {ratio}, but AlphaPruning's mapping divides by their range, which is 0")]
     Uniform {
         /// The ratio.
         ratio: f64,
     },
-    /// A file is not in the format.
-    #[error("this is no file of {format}: {problem}")]
+    /// A file does not have the expected format.
+    #[error("this is not a file of {format}: {problem}")]
     Malformed {
         /// The format.
         format: &'static str,
-        /// What is wrong, with the place.
+        /// The problem, with its location.
         problem: String,
     },
-    /// The file does not say something that is needed.
-    #[error("a file of {format} does not say {what}")]
+    /// The file lacks required information.
+    #[error("a file of {format} does not contain {what}")]
     Missing {
         /// The format.
         format: &'static str,
-        /// What it does not say.
+        /// The missing information.
         what: Unsaid,
     },
-    /// A file has another number of values than the model needs.
-    #[error("the file has {found} ratios, and the model has {blocks} blocks and {linears} linears in them")]
+    /// The number of ratios in a file does not match the model.
+    #[error("the file has {found} ratios, but the model has {blocks} blocks and {linears} linears in them")]
     Count {
-        /// How many there are.
+        /// Number of ratios in the file.
         found: usize,
-        /// How many blocks the model has.
+        /// Number of blocks of the model.
         blocks: usize,
-        /// How many linears its blocks have.
+        /// Number of linears in its blocks.
         linears: usize,
     },
-    /// A file says nothing of a linear of the model.
-    #[error("the file has no ratio for {module}; it was made for another model, or a part of it is missing")]
+    /// A file has no ratio for a linear of the model.
+    #[error("the file has no ratio for {module}; it was made for another model, or it is incomplete")]
     NoRatio {
         /// The linear.
         module: String,
@@ -124,7 +124,9 @@ pub enum ExchangeError {
         module: String,
     },
     /// A file has a ratio for a linear that the model does not have.
-    #[error("the file has a ratio for {module}, which this model does not have; it was made for another one")]
+    #[error(
+        "the file has a ratio for {module}, which this model does not have; it was made for another model"
+    )]
     NoSuchModule {
         /// The linear.
         module: String,
@@ -140,40 +142,40 @@ pub enum ExchangeError {
     /// An allocation file contradicts itself.
     #[error("the allocation file contradicts itself: {problem}; it was changed by hand")]
     Inconsistent {
-        /// How.
+        /// The contradiction.
         problem: String,
     },
-    /// The targets of a recipe are not the model's blocks or its linears.
+    /// The targets of a recipe match neither the model's blocks nor its linears.
     #[error(
-        "the recipe's targets `{targets}` match {blocks} of the model's {all_blocks} blocks and {linears} of the {all_linears} linears in them; they must match all of the ones and none of the others"
+        "the recipe's targets `{targets}` match {blocks} of the model's {all_blocks} blocks and {linears} of the {all_linears} linears in them; they must match either all blocks and no linear, or all linears and no block"
     )]
     Targets {
         /// The targets.
         targets: String,
-        /// How many blocks they match.
+        /// Number of blocks that they match.
         blocks: usize,
-        /// How many there are.
+        /// Number of blocks of the model.
         all_blocks: usize,
-        /// How many linears they match.
+        /// Number of linears that they match.
         linears: usize,
-        /// How many there are.
+        /// Number of linears of the model.
         all_linears: usize,
     },
-    /// The ratios cannot be put on a budget.
+    /// The ratios cannot be moved onto a budget.
     #[error(transparent)]
     Allocation(#[from] AllocationError),
-    /// A script has no allocation to be written.
-    #[error("the script has a metric and no allocation: it is a pruning method, and gives no ratios")]
+    /// A script has no allocation that could be written.
+    #[error("the script has a metric but no allocation: it is a pruning method, and computes no ratios")]
     NoAllocation,
-    /// An operator that the NumPy function has no code for.
+    /// The NumPy code does not support an operator.
     #[error("`{operator}` cannot be written in NumPy: {why}")]
     Operator {
         /// The operator.
         operator: &'static str,
-        /// Why.
+        /// The reason.
         why: &'static str,
     },
-    /// An operator that the NumPy function has no code for on values of this type.
+    /// The NumPy code does not support an operator on values of this type.
     #[error("`{operator}` of {} cannot be written in NumPy", of.with_article())]
     OperatorOf {
         /// The operator.
@@ -183,16 +185,16 @@ pub enum ExchangeError {
     },
 }
 
-/// What a file does not say, and the format has no place for.
+/// Information that a file lacks because the format does not store it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unsaid {
     /// The sparsity.
     Sparsity,
     /// EvoPress: the sparsity at level 0.
     LevelSparsity,
-    /// EvoPress: how many weights a level is.
+    /// EvoPress: the number of weights in a level.
     LevelStep,
-    /// AlphaPruning: how its metric becomes ratios.
+    /// AlphaPruning: the mapping from its metric to ratios.
     Mapping,
 }
 
@@ -201,14 +203,14 @@ impl fmt::Display for Unsaid {
         f.write_str(match self {
             Self::Sparsity => "the sparsity",
             Self::LevelSparsity => "the sparsity of level 0",
-            Self::LevelStep => "how many weights a level is",
-            Self::Mapping => "how its metric becomes ratios",
+            Self::LevelStep => "the number of weights in a level",
+            Self::Mapping => "the mapping from its metric to ratios",
         })
     }
 }
 
 impl ExchangeError {
-    /// Returns the error of a file that is not in a format.
+    /// Returns the error of a file that does not have the expected format.
     pub(super) fn malformed(format: Format, problem: impl Into<String>) -> Self {
         Self::Malformed { format: format.name(), problem: problem.into() }
     }

@@ -1,7 +1,8 @@
-//! EvoPress's level files: a line `MODULE: LEVEL` for each linear, and no header.
+//! EvoPress's level files: a line `MODULE: LEVEL` for each linear, without a header.
 //!
-//! A level stands for a matrix in a database that was pruned beforehand, to `s = S + level * weights_diff / parameters` (EvoPress,
-//! ICML 2025, arXiv 2410.14649, released code). Levels that add up to 0 prune exactly the share S of all weights.
+//! A level stands for a matrix in a database of matrices pruned in advance to
+//! `s = S + level * weights_diff / parameters` (EvoPress, ICML 2025, arXiv 2410.14649, released code). Levels
+//! that add up to 0 prune exactly the share S of all weights.
 
 use std::fmt::Write as _;
 
@@ -9,15 +10,16 @@ use super::modules::{Ratios, by_name, linear_ratios, linears};
 use super::{ExchangeError, Format};
 use crate::allocate::{Allocation, Projection, Unit};
 
-/// How many levels a database has above its sparsity, and below it, when nothing else is said: as in the released code.
+/// The default number of levels that a database has above its sparsity, and below it, as in the released
+/// code.
 pub const LEVELS: u32 = 8;
 
-/// Levels, and how many weights one level is.
+/// Levels, and the number of weights in one level.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Levels {
     /// Each linear's name and its level, in the model's order.
     pub levels: Vec<(String, i64)>,
-    /// `weights_diff`: how many weights more are pruned at the next level.
+    /// `weights_diff`: the number of additional weights that the next level prunes.
     pub step: u64,
 }
 
@@ -35,14 +37,15 @@ impl Levels {
 
 /// Returns the levels nearest to an allocation's ratios that add up to 0.
 ///
-/// They lie between `-most` and `most`, and prune no less than none and no more than all of each linear. Without `step` it is the
-/// least with which they fit; the database must have been made with the same.
+/// They lie between `-most` and `most`, and prune between none and all weights of each linear. Without
+/// `step`, the smallest step that makes them fit is used; the database must have been made with the same
+/// step.
 ///
 /// # Errors
-/// When a linear needs a level beyond `most` at the step that was given, or no levels add up to 0.
+/// When a linear needs a level beyond `most` with the given step, or no levels add up to 0.
 pub fn levels(allocation: &Allocation, step: Option<u64>, most: u32) -> Result<Levels, ExchangeError> {
     let ratios = linear_ratios(allocation)?;
-    // How many weights more than its share of the target each linear loses.
+    // The number of weights that each linear loses beyond its share of the target.
     let more: Vec<f64> = ratios
         .iter()
         .map(|linear| (linear.sparsity - allocation.target) * linear.parameters as f64)
@@ -71,14 +74,15 @@ pub fn levels(allocation: &Allocation, step: Option<u64>, most: u32) -> Result<L
     Ok(Levels { levels: names.zip(levels).collect(), step })
 }
 
-/// Returns whole numbers that add up to 0, each within its bounds: the quotas rounded down, and up for the largest remainders.
+/// Returns whole numbers that add up to 0, each within its bounds: the quotas rounded down, or up for the
+/// largest remainders.
 fn balanced(quotas: &[f64], bounds: &[(i64, i64)]) -> Option<Vec<i64>> {
     let rounded = |(quota, (low, high)): (&f64, &(i64, i64))| (quota.floor() as i64).clamp(*low, *high);
     let mut levels: Vec<i64> = quotas.iter().zip(bounds).map(rounded).collect();
     let remainder = |levels: &[i64], index: usize| quotas[index] - levels[index] as f64;
     let mut sum: i64 = levels.iter().sum();
     while sum != 0 {
-        // Of equal remainders the first is raised and the last lowered.
+        // Among equal remainders, the first is raised and the last is lowered.
         let places = 0..levels.len();
         let place = if sum < 0 {
             let room = places.rev().filter(|index| levels[*index] < bounds[*index].1);
@@ -94,7 +98,7 @@ fn balanced(quotas: &[f64], bounds: &[(i64, i64)]) -> Option<Vec<i64>> {
     Some(levels)
 }
 
-/// Returns whether a line is one of a level file.
+/// Returns whether a line has the form of a level file's line.
 pub(super) fn is_level(line: &str) -> bool {
     level(line).is_some()
 }
@@ -107,7 +111,8 @@ fn level(line: &str) -> Option<(&str, i64)> {
 /// Reads a level file of a database at sparsity `target`, in which one level is `step` weights.
 ///
 /// # Errors
-/// When a line is none, the modules are not the model's, the levels do not add up to 0, or one prunes less than none or more than all.
+/// When a line does not have this form, the modules are not the model's, the levels do not add up to 0, or a
+/// level would prune fewer than no or more than all weights.
 pub fn read(text: &str, target: f64, step: u64, blocks: &[Unit]) -> Result<Ratios, ExchangeError> {
     let mut named = Vec::new();
     let mut sum = 0_i64;

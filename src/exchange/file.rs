@@ -1,4 +1,5 @@
-//! allot's own allocation file: what every unit and every linear loses, and what the ratios were made of.
+//! allot's own allocation file: the sparsity of every unit and every linear, and the inputs behind the
+//! ratios.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,40 +7,43 @@ use super::{ExchangeError, Format};
 use crate::allocate::{Allocation, ProjectionAllocation, UnitAllocation, pruned_total};
 use crate::lang::types::UnitKind;
 
-/// How far a ratio of whole weights may be from the unit's own, in weights: one, and rounding.
+/// The allowed difference between a ratio of whole weights and the unit's own ratio, in weights: one, plus
+/// rounding errors.
 const ROUNDING: f64 = 1.0 + 1e-6;
 
 /// An allocation as a file, in JSON.
 ///
-/// What `allot eval --format json` prints is one, without `model` and `calibration`. Keys that are not known are passed over.
+/// The output of `allot eval --format json` is such a file, without `model` and `calibration`. Unknown keys
+/// are ignored.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AllocationFile {
     /// The script's file or name, or the file that the ratios were read from.
     pub script: String,
-    /// The hash that names the script's formula.
+    /// The hash that identifies the script's formula.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hash: Option<String>,
-    /// What got one ratio: `block`, `projection` or `row`; the units are projections then, which hold the counts of their rows.
+    /// What has one ratio: `block`, `projection` or `row`. With `row`, the units are projections that hold
+    /// the counts of their rows.
     pub unit: UnitKind,
-    /// The sparsity asked for.
+    /// The requested sparsity.
     pub target: f64,
-    /// The sparsity that whole weights realise.
+    /// The sparsity after rounding to whole weights.
     #[serde(default)]
     pub achieved: f64,
-    /// How many weights there are.
+    /// Number of weights.
     #[serde(default, rename = "params")]
     pub parameters: u64,
-    /// How many of them are pruned.
+    /// Number of pruned weights.
     #[serde(default)]
     pub pruned: u64,
-    /// Whether the importances were noise, so that the ratios are uniform.
+    /// Whether the importances were noise and the ratios are therefore uniform.
     #[serde(default)]
     pub noise: bool,
     /// The model that the allocation was made for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<ModelName>,
-    /// What the statistics were collected on.
+    /// The text that the statistics were collected on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration: Option<CalibrationName>,
     /// The units, in the model's order.
@@ -50,7 +54,7 @@ pub struct AllocationFile {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ModelName {
-    /// The family's name for people.
+    /// The name of its model family, as shown to people.
     pub architecture: String,
     /// The fingerprint of its weights, as `allot inspect` shows it.
     pub fingerprint: String,
@@ -62,16 +66,16 @@ pub struct ModelName {
 pub struct CalibrationName {
     /// SHA-256 of the text or the ids.
     pub source: String,
-    /// How many windows there were.
+    /// Number of windows.
     pub samples: usize,
-    /// How many tokens a window has.
+    /// Number of tokens in a window.
     pub length: usize,
-    /// What the windows were drawn by.
+    /// Seed that drew the windows.
     pub seed: u64,
 }
 
 impl AllocationFile {
-    /// Returns the file of an allocation that a script, or another file, of this name gave.
+    /// Returns the file of an allocation that a script, or another file, with this name produced.
     pub fn new(allocation: &Allocation, unit: UnitKind, script: &str, hash: Option<String>) -> Self {
         Self {
             script: script.to_owned(),
@@ -88,10 +92,10 @@ impl AllocationFile {
         }
     }
 
-    /// Reads a file, and checks that its numbers agree.
+    /// Reads a file, and checks that its numbers are consistent.
     ///
     /// # Errors
-    /// When it is no such JSON, or contradicts itself.
+    /// When it is not such a JSON file, or contradicts itself.
     pub fn read(content: &[u8]) -> Result<Self, ExchangeError> {
         let file: Self = serde_json::from_slice(content)
             .map_err(|error| ExchangeError::malformed(Format::Json, error.to_string()))?;
@@ -121,11 +125,11 @@ impl AllocationFile {
             let parameters = sum(unit.projections.iter().map(|part| part.parameters).collect());
             let pruned = sum(unit.projections.iter().map(|part| part.pruned).collect());
             if (parameters, pruned) != (Some(unit.parameters), Some(unit.pruned)) {
-                return wrong(format!("the projections of {name} do not add up to it"));
+                return wrong(format!("the counts of the projections of {name} do not add up to its own"));
             }
             if (unit.sparsity * unit.parameters as f64 - unit.pruned as f64).abs() > ROUNDING {
                 return wrong(format!(
-                    "{name} loses {} of {} weights, which is not its sparsity, {}",
+                    "{name} loses {} of {} weights, which does not match its sparsity, {}",
                     unit.pruned, unit.parameters, unit.sparsity
                 ));
             }
@@ -137,7 +141,7 @@ impl AllocationFile {
         };
         let wanted = pruned_total(self.target, parameters)?;
         if pruned != wanted {
-            return wrong(format!("its units lose {pruned} weights, and its target is {wanted}"));
+            return wrong(format!("its units lose {pruned} weights, but its target is {wanted}"));
         }
         Ok(())
     }
@@ -149,7 +153,7 @@ fn check_rows(part: &ProjectionAllocation) -> Result<(), ExchangeError> {
     let wrong = |problem: String| Err(ExchangeError::Inconsistent { problem });
     let count = rows.counts().len() as u64;
     if count == 0 || !part.parameters.is_multiple_of(count) {
-        return wrong(format!("{} has {} weights and counts for {count} rows", part.name, part.parameters));
+        return wrong(format!("{} has {} weights, but counts for {count} rows", part.name, part.parameters));
     }
     let columns = part.parameters / count;
     if let Some(row) = rows.counts().iter().position(|it| u64::from(*it) > columns) {
@@ -160,7 +164,7 @@ fn check_rows(part: &ProjectionAllocation) -> Result<(), ExchangeError> {
         ));
     }
     if rows.total() != part.pruned {
-        return wrong(format!("the rows of {} do not add up to it", part.name));
+        return wrong(format!("the counts of the rows of {} do not add up to its own", part.name));
     }
     Ok(())
 }

@@ -1,11 +1,11 @@
-//! The formats of allocations, by name.
+//! The names of allocation formats.
 
-/// The formats that hold an allocation, and that can be read back.
+/// Formats that hold an allocation and can be read back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// allot's own allocation file.
     Json,
-    /// A table with a line for each module.
+    /// A table with one line for each module.
     Csv,
     /// A recipe of llm-compressor, in YAML.
     LlmCompressor,
@@ -22,7 +22,7 @@ impl Format {
     pub const ALL: [Self; 6] =
         [Self::Json, Self::Csv, Self::LlmCompressor, Self::EvoPress, Self::Dlp, Self::AlphaPruning];
 
-    /// Returns the word that the command line uses.
+    /// Returns the name used on the command line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Json => "json",

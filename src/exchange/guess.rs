@@ -1,10 +1,10 @@
-//! Which format a file is in, by its content.
+//! Guesses the format of a file from its content.
 
 use super::format::Format;
 use super::{csv, evopress, npy};
 
 impl Format {
-    /// Returns the format that a file's content looks like, or `None` when it looks like none.
+    /// Returns the format that a file's content resembles, or `None` if it resembles none.
     pub fn guess(content: &[u8]) -> Option<Self> {
         if content.starts_with(npy::MAGIC) {
             return Some(Self::AlphaPruning);

@@ -1,7 +1,8 @@
-//! Recipes of llm-compressor: YAML with a list of ratios, in the order of the model's `named_modules()`.
+//! Recipes of llm-compressor: YAML with a list of ratios in the order of the model's `named_modules()`.
 //!
-//! A stage's key must end with `_stage` and the list of modifiers' with `_modifiers`: otherwise the tool ends well and prunes
-//! nothing. The list goes by the model's order, whatever the order of the targets. A block as a target stands for all linears in it.
+//! A stage's key must end with `_stage` and the key of a list of modifiers with `_modifiers`: otherwise the
+//! tool succeeds but prunes nothing. The list follows the model's order, whatever the order of the targets. A
+//! block as a target stands for all linears in it.
 
 use std::fmt::Write as _;
 
@@ -32,10 +33,11 @@ impl Modifier {
     }
 }
 
-/// Returns the recipe of an allocation: a ratio for each block where its linears have one ratio, else for each linear.
+/// Returns the recipe of an allocation: a ratio for each block if its linears have the same ratio, else for
+/// each linear.
 ///
 /// # Errors
-/// When modules' names do not begin alike, or say nothing of their block.
+/// When modules' names have different prefixes, or do not give their block.
 pub fn write(allocation: &Allocation, modifier: Modifier) -> Result<String, ExchangeError> {
     let linears = linear_ratios(allocation)?;
     let (ratios, targets) = match of_blocks(&linears) {
@@ -61,7 +63,7 @@ pub fn write(allocation: &Allocation, modifier: Modifier) -> Result<String, Exch
     Ok(text)
 }
 
-/// Returns the pattern of what comes before a block's number, which all modules share.
+/// Returns the pattern of the prefix before a block's number, which all modules share.
 fn before(linears: &[LinearRatio]) -> Result<String, ExchangeError> {
     let Some(first) = linears.first() else { return Ok(String::new()) };
     let before = place(&first.name)?.before;
@@ -74,7 +76,7 @@ fn before(linears: &[LinearRatio]) -> Result<String, ExchangeError> {
     Ok(fancy_regex::escape(before).into_owned())
 }
 
-/// Returns the patterns of what comes after a block's number, each once.
+/// Returns the patterns of the names after a block's number, without duplicates.
 fn below(linears: &[LinearRatio]) -> Result<Vec<String>, ExchangeError> {
     let mut all = Vec::new();
     for linear in linears {
@@ -93,13 +95,15 @@ fn quoted(text: &str) -> String {
 
 /// Reads a recipe: the ratios of its modifiers that have a `sparsity`.
 ///
-/// The targets of a modifier match either all of the model's blocks or all linears in them, by `re:` patterns as Python's `re.match`
-/// has them, by names, or by the class `Linear`. One number is the ratio of all. Several modifiers are read as one where each has one
-/// number and they share out the linears among them.
+/// The targets of a modifier match either all of the model's blocks or all linears in them: by `re:`
+/// patterns, as in Python's `re.match`, by names, or by the class `Linear`. A single number is the ratio of
+/// all targets. Several modifiers are combined into one allocation if each has a single number and each
+/// linear belongs to exactly one of them.
 ///
 /// # Errors
-/// When it is no YAML, no key ends with `_modifiers` or holds a `sparsity`, a key of a modifier is not known to leave ratios alone, the
-/// targets or the list are not the model's, a linear of the model is ignored, or the linears are chosen by more than their ratio.
+/// When the text is not YAML, no key ends with `_modifiers` or holds a `sparsity`, a modifier has a key that
+/// is not known to leave ratios unchanged, the targets or the list are not the model's, a linear of the model
+/// is ignored, or a setting other than the ratios affects the choice of weights.
 pub fn read(text: &str, blocks: &[Unit]) -> Result<Ratios, ExchangeError> {
     let recipe = parse(text)?;
     let found = modifiers(&recipe)?;
@@ -108,7 +112,7 @@ pub fn read(text: &str, blocks: &[Unit]) -> Result<Ratios, ExchangeError> {
     }
     match &found[..] {
         [] => Err(wrong(
-            "no stage, a key ending in `_stage`, has modifiers, a key ending in `_modifiers`, with a `sparsity`",
+            "no stage (a key ending in `_stage`) has modifiers (a key ending in `_modifiers`) with a `sparsity`",
         )),
         [(_, modifier)] => read_one(modifier, blocks),
         several => read_several(several, blocks),
@@ -119,7 +123,7 @@ fn wrong(problem: impl Into<String>) -> ExchangeError {
     ExchangeError::malformed(Format::LlmCompressor, problem)
 }
 
-/// Parses a recipe as PyYAML does, which reads lists in brackets whatever their lines' indentation.
+/// Parses a recipe as PyYAML does, which accepts lists in brackets with any indentation of their lines.
 fn parse(text: &str) -> Result<Yaml, ExchangeError> {
     let loaded = YamlLoader::load_from_str(text);
     let loaded = loaded.or_else(|error| YamlLoader::load_from_str(&indented(text)).map_err(|_| error));
@@ -127,11 +131,11 @@ fn parse(text: &str) -> Result<Yaml, ExchangeError> {
     match documents.len() {
         0 => Err(wrong("it is empty")),
         1 => Ok(documents.remove(0)),
-        several => Err(wrong(format!("it holds {several} documents, and a recipe is one"))),
+        several => Err(wrong(format!("it holds {several} documents, but a recipe is a single one"))),
     }
 }
 
-/// Indents the lines that begin inside brackets or braces, which YAML 1.2 asks for.
+/// Indents the lines that begin inside brackets or braces, as YAML 1.2 requires.
 fn indented(text: &str) -> String {
     let (mut depth, mut quote) = (0_usize, None);
     let mut out = String::new();
@@ -169,7 +173,7 @@ fn modifiers(recipe: &Yaml) -> Result<Vec<(String, &Yaml)>, ExchangeError> {
         if !stage.ends_with("_stage") {
             if contains_sparsity(stage_of) {
                 return Err(wrong(format!(
-                    "`{stage}` holds a `sparsity`, and the tool passes over it, since its name does not end in `_stage`"
+                    "`{stage}` holds a `sparsity`, but the tool ignores it because its name does not end in `_stage`"
                 )));
             }
             continue;
@@ -179,7 +183,7 @@ fn modifiers(recipe: &Yaml) -> Result<Vec<(String, &Yaml)>, ExchangeError> {
             if !list.ends_with("_modifiers") {
                 if contains_sparsity(list_of) {
                     return Err(wrong(format!(
-                        "`{list}` holds a `sparsity`, and the tool passes over it, since its name does not end in `_modifiers`"
+                        "`{list}` holds a `sparsity`, but the tool ignores it because its name does not end in `_modifiers`"
                     )));
                 }
                 continue;
@@ -189,7 +193,7 @@ fn modifiers(recipe: &Yaml) -> Result<Vec<(String, &Yaml)>, ExchangeError> {
                 if !modifier["sparsity"].is_badvalue() {
                     found.push((name, modifier));
                 } else if name.contains("Pruning") || name.contains("SparseGPT") {
-                    return Err(wrong(format!("{name} prunes, and has no `sparsity`")));
+                    return Err(wrong(format!("{name} prunes, but has no `sparsity`")));
                 }
             }
         }
@@ -197,7 +201,7 @@ fn modifiers(recipe: &Yaml) -> Result<Vec<(String, &Yaml)>, ExchangeError> {
     Ok(found)
 }
 
-/// Returns whether a key `sparsity` stands anywhere below.
+/// Returns whether a key `sparsity` exists at any depth.
 fn contains_sparsity(yaml: &Yaml) -> bool {
     let hash = yaml.as_hash().into_iter().flatten();
     hash.into_iter().any(|(key, value)| key.as_str() == Some("sparsity") || contains_sparsity(value))
@@ -220,30 +224,31 @@ const HARMLESS: [&str; 13] = [
     "update",
 ];
 
-/// Refuses a modifier whose ratios are not what its `sparsity` says, or come with something that an allocation has no place for.
+/// Refuses a modifier whose ratios differ from its `sparsity`, or that has settings an allocation cannot
+/// represent.
 fn check_keys(name: &str, modifier: &Yaml) -> Result<(), ExchangeError> {
     for (key, value) in modifier.as_hash().into_iter().flatten() {
-        let key = key.as_str().unwrap_or("a key that is no text");
+        let key = key.as_str().unwrap_or("a key that is not a text");
         match key {
             "sparsity" | "targets" | "ignore" => {}
             _ if HARMLESS.contains(&key) => {}
-            // What is left out is its default, which changes nothing.
+            // A null value stands for the default, which changes nothing.
             _ if value.is_null() => {}
             "mask_structure" if matches!(value.as_str(), Some("0:0" | "unstructured")) => {}
             "mask_structure" => {
                 let pattern = value.as_str().map_or_else(|| format!("{value:?}"), str::to_owned);
                 return Err(wrong(format!(
-                    "its `mask_structure` is {pattern}, which says where zeros stand, and an allocation does not; prune with `--pattern {pattern}` and the recipe's sparsity"
+                    "its `mask_structure` is {pattern}, which restricts where zeros lie, but an allocation cannot; prune with `--pattern {pattern}` and the recipe's sparsity"
                 )));
             }
             "sparsity_profile" | "owl_m" | "owl_lmbda" => {
                 return Err(wrong(format!(
-                    "its `{key}` has the tool compute ratios from activations, so the recipe holds none; the script `owl` computes them"
+                    "its `{key}` makes the tool compute ratios from activations, so the recipe holds none; the script `owl` computes them"
                 )));
             }
             _ => {
                 return Err(wrong(format!(
-                    "{name} has the key `{key}`, of which it is not known what it does to the ratios; take it out if it does nothing"
+                    "{name} has the key `{key}`, whose effect on the ratios is unknown; remove it if it has none"
                 )));
             }
         }
@@ -261,7 +266,7 @@ fn read_one(modifier: &Yaml, blocks: &[Unit]) -> Result<Ratios, ExchangeError> {
     let is_ignored = |linear: &&Projection| matches.iter().any(|matches| matches(&linear.name));
     if let Some(linear) = linears(blocks).find(is_ignored) {
         return Err(wrong(format!(
-            "its `ignore` leaves out {}, and an allocation has a ratio for every linear; take it out of `ignore`, or give each linear its own ratio, and that one 0",
+            "its `ignore` excludes {}, but an allocation has a ratio for every linear; remove it from `ignore`, or give each linear its own ratio, with 0 for that one",
             linear.name
         )));
     }
@@ -271,10 +276,10 @@ fn read_one(modifier: &Yaml, blocks: &[Unit]) -> Result<Ratios, ExchangeError> {
         (None, Some(list)) => list.iter().map(number).collect(),
         (None, None) => None,
     };
-    let values = values.ok_or_else(|| wrong("its `sparsity` is no number and no list of numbers"))?;
+    let values = values.ok_or_else(|| wrong("its `sparsity` is neither a number nor a list of numbers"))?;
     if values.len() != places.count() {
         return Err(wrong(format!(
-            "its targets match {} modules, and its `sparsity` has {} ratios",
+            "its targets match {} modules, but its `sparsity` has {} ratios",
             places.count(),
             values.len()
         )));
@@ -285,7 +290,7 @@ fn read_one(modifier: &Yaml, blocks: &[Unit]) -> Result<Ratios, ExchangeError> {
     })
 }
 
-/// Reads several modifiers, which share out the linears among them.
+/// Reads several modifiers, each responsible for different linears.
 fn read_several(several: &[(String, &Yaml)], blocks: &[Unit]) -> Result<Ratios, ExchangeError> {
     let linears: Vec<&Projection> = linears(blocks).collect();
     let mut ratios: Vec<Option<f64>> = vec![None; linears.len()];
@@ -295,7 +300,7 @@ fn read_several(several: &[(String, &Yaml)], blocks: &[Unit]) -> Result<Ratios, 
         check_head(&targets, &ignored)?;
         let (targets, ignored) = (matchers(&targets)?, matchers(&ignored)?);
         let ratio = number(&modifier["sparsity"]).ok_or_else(|| {
-            wrong(format!("it has several modifiers, and the `sparsity` of {name} is not one number"))
+            wrong(format!("it has several modifiers, but the `sparsity` of {name} is not a single number"))
         })?;
         for (linear, found) in linears.iter().zip(&mut ratios) {
             let place = place(&linear.name)?;
@@ -316,7 +321,7 @@ fn read_several(several: &[(String, &Yaml)], blocks: &[Unit]) -> Result<Ratios, 
     Ok(Ratios::Linears(ratios))
 }
 
-/// Refuses targets that take in the output embedding, which an allocation has no ratio for.
+/// Refuses targets that include the output embedding, for which an allocation has no ratio.
 fn check_head(targets: &[String], ignored: &[String]) -> Result<(), ExchangeError> {
     const HEAD: &str = "lm_head";
     let names_head = |all: &[String]| -> Result<bool, ExchangeError> {
@@ -324,7 +329,7 @@ fn check_head(targets: &[String], ignored: &[String]) -> Result<(), ExchangeErro
     };
     if names_head(targets)? && !names_head(ignored)? {
         return Err(wrong(format!(
-            "its targets take in `{HEAD}`, which allot does not prune; write `ignore: [\"re:.*{HEAD}\"]` if the tool is to leave it alone as well"
+            "its targets include `{HEAD}`, which allot does not prune; write `ignore: [\"re:.*{HEAD}\"]` if the tool is to leave it alone as well"
         )));
     }
     Ok(())
@@ -334,10 +339,12 @@ fn number(value: &Yaml) -> Option<f64> {
     value.as_f64().or_else(|| value.as_i64().map(|whole| whole as f64))
 }
 
-/// Returns the texts of a key: one, a list, or none where the key is missing.
+/// Returns the texts of a key: a single one, a list, or an empty list if the key is missing.
 fn texts(modifier: &Yaml, key: &str) -> Result<Vec<String>, ExchangeError> {
     let text = |it: &Yaml| {
-        it.as_str().map(str::to_owned).ok_or_else(|| wrong(format!("its `{key}` holds what is no text")))
+        it.as_str()
+            .map(str::to_owned)
+            .ok_or_else(|| wrong(format!("its `{key}` holds a value that is not a text")))
     };
     match &modifier[key] {
         Yaml::BadValue | Yaml::Null => Ok(Vec::new()),
@@ -346,7 +353,7 @@ fn texts(modifier: &Yaml, key: &str) -> Result<Vec<String>, ExchangeError> {
     }
 }
 
-/// What targets match, and how many.
+/// What the targets match, with its number.
 #[derive(Clone, Copy, Debug)]
 enum Places {
     Blocks(usize),
@@ -361,18 +368,18 @@ impl Places {
     }
 }
 
-/// Says whether a target of a recipe names a module.
+/// A predicate for whether a target of a recipe names a module.
 type Target = Box<dyn Fn(&str) -> bool>;
 
-/// Returns what says whether each of some targets names a module.
+/// Returns a predicate for each target that tells whether it names a module.
 fn matchers(targets: &[String]) -> Result<Vec<Target>, ExchangeError> {
     let matcher = |target: &String| -> Result<Target, ExchangeError> {
         let Some(pattern) = target.strip_prefix("re:") else {
             let target = target.clone();
-            // A class names all of its modules; each linear is one of `Linear`.
+            // A class stands for all of its modules; every linear is a `Linear`.
             return Ok(Box::new(move |name| name == target || (target == "Linear" && !is_block(name))));
         };
-        // `re.match` begins at the name's beginning and may end anywhere.
+        // `re.match` matches at the start of the name and may end anywhere.
         let regex = Regex::new(&format!("^(?:{pattern})")).map_err(|error| {
             ExchangeError::malformed(Format::LlmCompressor, format!("the target `{target}`: {error}"))
         })?;
@@ -381,7 +388,7 @@ fn matchers(targets: &[String]) -> Result<Vec<Target>, ExchangeError> {
     targets.iter().map(matcher).collect()
 }
 
-/// Returns whether a name ends with a block's number, as a linear's does not.
+/// Returns whether a name ends with a block's number, unlike the name of a linear.
 fn is_block(name: &str) -> bool {
     name.rsplit('.').next().is_some_and(|last| last.parse::<usize>().is_ok())
 }

@@ -1,8 +1,9 @@
-//! Allocations in the formats of other tools, and back: one file for each format.
+//! Writes allocations in the formats of other tools, and reads them: one file for each format.
 //!
-//! Writers take an [`Allocation`](crate::allocate::Allocation) and nothing else: the modules' names say what belongs to which block.
-//! Readers give ratios for a model's blocks and the linears in them, which [`modules::allocation`] puts on an exact budget. [`numpy`] and
-//! [`dsa`] take a script: a module of Python that computes the ratios, and a graph string that names its operators.
+//! Writers take only an [`Allocation`](crate::allocate::Allocation): the modules' names show which block they
+//! belong to. Readers return ratios for a model's blocks or the linears in them, which
+//! [`modules::allocation`] moves onto an exact budget. [`numpy`] and [`dsa`] take a script: they write a
+//! Python module that computes the ratios, and a graph string that names its operators.
 
 pub mod alphapruning;
 pub mod csv;

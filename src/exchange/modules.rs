@@ -1,4 +1,4 @@
-//! What formats name: a model's linears, its blocks, and the ratio of each.
+//! The names used by formats: a model's linears, its blocks, and the ratio of each.
 
 use super::{ExchangeError, Format};
 use crate::allocate::{Allocation, Bounds, Projection, Proposal, Unit, budget, mean_sparsity};
@@ -11,24 +11,24 @@ pub(super) struct LinearRatio {
     pub(super) name: String,
     /// The block that it belongs to, from 0.
     pub(super) block: usize,
-    /// How many weights it has.
+    /// Number of weights.
     pub(super) parameters: u64,
-    /// The sparsity of its unit, before whole weights.
+    /// The sparsity of its unit, before it is rounded to whole weights.
     pub(super) sparsity: f64,
 }
 
-/// A module's name, taken apart at its block's number.
+/// A module's name, split at its block's number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ModulePath<'a> {
-    /// What comes before the number, with the point: `model.layers.`.
+    /// The part before the number, with the period: `model.layers.`.
     pub(super) before: &'a str,
     /// The number.
     pub(super) block: usize,
-    /// What comes after it, without the point: `self_attn.q_proj`.
+    /// The part after it, without the period: `self_attn.q_proj`.
     pub(super) below: &'a str,
 }
 
-/// Takes a module's name apart.
+/// Splits a module's name.
 pub(super) fn place(name: &str) -> Result<ModulePath<'_>, ExchangeError> {
     let found = name.find("layers.").and_then(|at| {
         let (before, rest) = name.split_at(at + "layers.".len());
@@ -41,7 +41,8 @@ pub(super) fn place(name: &str) -> Result<ModulePath<'_>, ExchangeError> {
 /// Returns an allocation's linears with their ratios, in its order, which is the model's.
 ///
 /// # Errors
-/// When a module's name says nothing of its block, or its rows have ratios of their own, which no list of modules has.
+/// When a module's name does not give its block, or its rows have their own ratios, which a list of modules
+/// cannot represent.
 pub(super) fn linear_ratios(allocation: &Allocation) -> Result<Vec<LinearRatio>, ExchangeError> {
     let mut ratios = Vec::new();
     for unit in &allocation.units {
@@ -65,7 +66,7 @@ pub(super) fn linears(blocks: &[Unit]) -> impl Iterator<Item = &Projection> {
     blocks.iter().flat_map(|block| &block.projections)
 }
 
-/// Returns one ratio for each block, or nothing when a block has several.
+/// Returns one ratio for each block, or `None` if a block has several.
 pub(super) fn of_blocks(ratios: &[LinearRatio]) -> Option<Vec<f64>> {
     let of_block = |block: &[LinearRatio]| {
         block.iter().all(|linear| linear.sparsity == block[0].sparsity).then_some(block[0].sparsity)
@@ -76,7 +77,7 @@ pub(super) fn of_blocks(ratios: &[LinearRatio]) -> Option<Vec<f64>> {
 /// Returns one ratio for each block.
 ///
 /// # Errors
-/// When the linears of a block have several.
+/// When the linears of a block have different ratios.
 pub(super) fn one_for_each_block(ratios: &[LinearRatio], format: Format) -> Result<Vec<f64>, ExchangeError> {
     if let Some(of_blocks) = of_blocks(ratios) {
         return Ok(of_blocks);
@@ -96,7 +97,7 @@ pub(super) fn one_for_each_block(ratios: &[LinearRatio], format: Format) -> Resu
     }
 }
 
-/// The ratios that a file holds: one for each block, or one for each linear.
+/// The ratios in a file: one for each block, or one for each linear.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Ratios {
     /// One for each block.
@@ -106,10 +107,10 @@ pub enum Ratios {
 }
 
 impl Ratios {
-    /// Returns values as one for each block or for each linear, whichever the model has as many of.
+    /// Returns values as one for each block or one for each linear, whichever matches their number.
     ///
     /// # Errors
-    /// When it has as many of neither.
+    /// When their number matches neither.
     pub(super) fn by_count(values: Vec<f64>, blocks: &[Unit]) -> Result<Self, ExchangeError> {
         let (blocks, linears) = (blocks.len(), linears(blocks).count());
         match values.len() {
@@ -120,24 +121,25 @@ impl Ratios {
     }
 }
 
-/// An allocation that was read, and how far its ratios had to be moved.
+/// An allocation that was read, with the original mean of its ratios.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Imported {
     /// The allocation, on an exact budget.
     pub allocation: Allocation,
-    /// What gets one ratio: the block, where all of its linears have the same.
+    /// The unit with one ratio: the block, if all of its linears have the same ratio.
     pub unit: UnitKind,
     /// The mean sparsity of the ratios as they were read, by parameters.
     pub read: f64,
 }
 
-/// Returns the allocation of ratios that were read, for a model of these blocks, whose linears are in `named_modules()` order.
+/// Returns the allocation for ratios that were read, for a model with these blocks, whose linears are in
+/// `named_modules()` order.
 ///
-/// The target is `target`, or else the ratios' mean by parameters, to 12 decimals. Ratios that miss it are moved onto the budget by
-/// one addend, within 0 and 1.
+/// The target is `target`, or else the ratios' mean by parameters, to 12 decimals. Ratios that miss it are
+/// moved onto the budget by one additive constant, within 0 and 1.
 ///
 /// # Errors
-/// When the number of ratios is not the model's, or one is not between 0 and 1, or the target is none.
+/// When the number of ratios does not match the model, or a ratio or the target is not between 0 and 1.
 pub fn allocation(blocks: &[Unit], ratios: &Ratios, target: Option<f64>) -> Result<Imported, ExchangeError> {
     let (values, names): (_, Vec<&str>) = match ratios {
         Ratios::Blocks(values) => (values, blocks.iter().map(|block| block.name.as_str()).collect()),
@@ -150,7 +152,7 @@ pub fn allocation(blocks: &[Unit], ratios: &Ratios, target: Option<f64>) -> Resu
     if let Some(index) = values.iter().position(|ratio| !(0.0..=1.0).contains(ratio)) {
         return Err(ExchangeError::Ratio { module: names[index].to_owned(), ratio: values[index] });
     }
-    // Linears of one block with one ratio are that block.
+    // If the linears of a block have the same ratio, the block is the unit.
     let (unit, values) = match ratios {
         Ratios::Blocks(values) => (UnitKind::Block, values.clone()),
         Ratios::Linears(values) => match grouped(blocks, values) {
@@ -174,7 +176,7 @@ pub fn allocation(blocks: &[Unit], ratios: &Ratios, target: Option<f64>) -> Resu
     Ok(Imported { allocation, unit, read })
 }
 
-/// Returns one ratio for each block where its linears all have the same.
+/// Returns one ratio for each block if its linears all have the same ratio.
 fn grouped(blocks: &[Unit], values: &[f64]) -> Option<Vec<f64>> {
     let mut start = 0;
     let mut ratios = Vec::new();
@@ -190,10 +192,10 @@ fn grouped(blocks: &[Unit], values: &[f64]) -> Option<Vec<f64>> {
     Some(ratios)
 }
 
-/// Returns ratios by name in the model's order.
+/// Returns named ratios in the model's order.
 ///
 /// # Errors
-/// When a linear has none or two, or one is of another model.
+/// When a linear has no ratio or two, or a ratio belongs to another model.
 pub(super) fn by_name(named: Vec<(String, f64)>, blocks: &[Unit]) -> Result<Ratios, ExchangeError> {
     let mut ratios = std::collections::BTreeMap::new();
     for (name, ratio) in named {

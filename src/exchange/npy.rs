@@ -1,14 +1,14 @@
-//! NumPy's file of one vector of doubles, version 1.0.
+//! NumPy's file format for one vector of f64, version 1.0.
 
 use super::{ExchangeError, Format};
 
-/// What such a file begins with.
+/// The first bytes of such a file.
 pub const MAGIC: &[u8] = b"\x93NUMPY";
 
 /// Returns values as a file: float64, little-endian, of shape `(values,)`.
 pub fn write(values: &[f64]) -> Vec<u8> {
     let mut header = format!("{{'descr': '<f8', 'fortran_order': False, 'shape': ({},), }}", values.len());
-    // Magic, version, length and header with its new line come to a multiple of 64.
+    // Magic, version, length and header with its line break take a multiple of 64 bytes.
     while !(MAGIC.len() + 4 + header.len() + 1).is_multiple_of(64) {
         header.push(' ');
     }
@@ -21,14 +21,14 @@ pub fn write(values: &[f64]) -> Vec<u8> {
     bytes
 }
 
-/// Reads a file of one vector of little-endian floats of 32 or 64 bits.
+/// Reads a file with one vector of little-endian 32- or 64-bit floats.
 ///
 /// # Errors
-/// When it is something else, or cut off.
+/// When the file has other contents, or is truncated.
 pub fn read(bytes: &[u8]) -> Result<Vec<f64>, ExchangeError> {
     let wrong = |problem: &str| ExchangeError::malformed(Format::AlphaPruning, problem);
-    let cut = || wrong("the file is cut off");
-    let rest = bytes.strip_prefix(MAGIC).ok_or_else(|| wrong("it does not begin as a .npy file does"))?;
+    let cut = || wrong("the file is truncated");
+    let rest = bytes.strip_prefix(MAGIC).ok_or_else(|| wrong("it does not begin like a .npy file"))?;
     let (version, rest) = rest.split_at_checked(2).ok_or_else(cut)?;
     let (length, rest) = match version {
         [1, _] => {
@@ -48,11 +48,11 @@ pub fn read(bytes: &[u8]) -> Result<Vec<f64>, ExchangeError> {
         let count = sizes.next()?.parse::<usize>().ok()?;
         sizes.next().is_none().then_some(count)
     });
-    let count = count.ok_or_else(|| wrong("it does not hold one vector"))?;
+    let count = count.ok_or_else(|| wrong("it does not hold a single vector"))?;
     let size = match () {
         () if header.contains("'<f8'") => 8,
         () if header.contains("'<f4'") => 4,
-        () => return Err(wrong("it does not hold floats of 32 or 64 bits")),
+        () => return Err(wrong("it does not hold 32- or 64-bit floats")),
     };
     let data = count.checked_mul(size).and_then(|length| data.get(..length)).ok_or_else(cut)?;
     let value = |bytes: &[u8]| match bytes.try_into() {

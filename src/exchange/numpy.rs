@@ -1,8 +1,8 @@
-//! A script as a module of Python that needs NumPy only, for those who prune with code of their own.
+//! A script as a Python module that needs only NumPy, for users with their own pruning code.
 //!
-//! The module computes what allot computes: weights in single precision, reductions and units in double, the budget exactly, whole
-//! weights by largest remainder. It does not ask whether importances are noise. Its helpers stand in `numpy/prelude.py`; a module
-//! gets those that it uses.
+//! The module computes the same as allot: weights in single precision, reductions and units in double
+//! precision, the budget exactly, whole weights by largest remainder. It does not check whether importances
+//! are noise. Its helpers are in `numpy/prelude.py`; a module contains only those that it uses.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -21,10 +21,11 @@ const PRELUDE: &str = include_str!("numpy/prelude.py");
 
 /// Returns the Python module of a script: a function `allocate(weights, scaler_row, target)`.
 ///
-/// `metric` is the score where the script has no metric of its own, and `unit` what gets one ratio instead of what the script says.
+/// `metric` is the score if the script has no metric of its own; `unit` overrides the script's unit.
 ///
 /// # Errors
-/// When the script has no allocation, or uses an operator that needs more than weights and the norms of inputs, or has no code here.
+/// When the script has no allocation, needs more inputs than weights and input norms, or uses an operator
+/// without code here.
 pub fn write(
     script: &Script,
     name: &str,
@@ -69,8 +70,8 @@ pub fn write(
     ))
 }
 
-/// Returns the code of what is proposed for each unit, and of how that is moved onto the budget; `importance` is the code of the
-/// allocator's importance.
+/// Returns the code that proposes a ratio for each unit, and the code that moves the proposal onto the
+/// budget; `importance` is the code of the allocator's importance.
 fn proposal(allocator: &Allocating<'_>, importance: &str) -> (String, &'static str) {
     let lambda = allocator.parameters.first().and_then(|setting| setting.number()).unwrap_or(0.0);
     let lambda = written(lambda);
@@ -108,7 +109,7 @@ fn proposal(allocator: &Allocating<'_>, importance: &str) -> (String, &'static s
     }
 }
 
-/// Whole weights, and the result by module.
+/// Code that rounds to whole weights and returns the result by module.
 const ENDING: &str =
     "    counts = whole_weights(round_half_up(target * parameters.sum()), ratios * parameters, parameters)
     result = {\"sparsity\": {}, \"pruned\": {}}
@@ -128,7 +129,7 @@ const ENDING: &str =
 fn docstring(script: &Script, metric: &Metric, unit: UnitKind) -> String {
     let text = print::script(&canonical::script(script)).trim_end().replace('\n', "\n        ");
     format!(
-        "    \"\"\"Returns how much each linear of a model loses.
+        "    \"\"\"Returns the sparsity of each linear of a model.
 
     The script, with one ratio for each {unit}:
 
@@ -140,7 +141,7 @@ fn docstring(script: &Script, metric: &Metric, unit: UnitKind) -> String {
         every linear of every block, in the order of the model's named_modules().
     scaler_row: a dict from the same names to [inputs]: for each input channel, the mean over samples of the sum over tokens of
         x squared, which is Wanda's scaler_row. None for a script that uses weights only.
-    target: the share of all these weights that is to be pruned, from 0 to 1.
+    target: the share of all these weights that should be pruned, from 0 to 1.
 
     Returns {{\"sparsity\": {{name: ratio}}, \"pruned\": {{name: count}}}}. The ratios' mean by weights is the target, and the counts add
     up to round(target * weights).
@@ -150,7 +151,7 @@ fn docstring(script: &Script, metric: &Metric, unit: UnitKind) -> String {
     )
 }
 
-/// Returns those of the prelude's definitions that code needs, directly or through others, in the prelude's order.
+/// Returns the prelude's definitions that code needs, directly or indirectly, in the prelude's order.
 fn helpers(main: &str) -> String {
     let blocks: Vec<(&str, &str)> = PRELUDE
         .trim_end()
@@ -174,7 +175,7 @@ fn helpers(main: &str) -> String {
     chosen.map(|((_, block), _)| format!("{block}\n\n\n")).collect()
 }
 
-/// Returns whether code uses a name by itself, and not as a part of another or of a library.
+/// Returns whether code uses a name by itself, not as a part of another name or of a library.
 fn names(code: &str, name: &str) -> bool {
     code.match_indices(name).any(|(at, _)| {
         let before = code[..at].chars().next_back();
@@ -188,12 +189,12 @@ struct Writer<'a> {
     metric: &'a Metric,
     /// The code of each `v0`, `v1`, ...: one number for each unit.
     layers: Vec<String>,
-    /// Which of them a code is.
+    /// The index of each code among them.
     known: BTreeMap<String, usize>,
 }
 
 impl Writer<'_> {
-    /// Returns the name of what code gives for each unit.
+    /// Returns the name of the values that code computes for each unit.
     fn named(&mut self, code: String) -> String {
         let next = self.layers.len();
         let place = *self.known.entry(code.clone()).or_insert(next);
@@ -203,7 +204,7 @@ impl Writer<'_> {
         format!("v{place}")
     }
 
-    /// Returns the code of a number, or of one number for each unit.
+    /// Returns the code of a single number, or of one number for each unit.
     fn layer(&mut self, expr: &Expr) -> Result<String, ExchangeError> {
         let (op, operands, parameters) = match expr.kind() {
             ExprKind::Number(value) => return Ok(literal(*value)),
@@ -215,7 +216,7 @@ impl Writer<'_> {
             Op::Elementwise(op) => {
                 let operands =
                     operands.iter().map(|operand| self.layer(operand)).collect::<Result<Vec<_>, _>>()?;
-                // Protected operators look at dtypes, which a number of Python has none of.
+                // Protected operators inspect dtypes, which plain Python numbers lack.
                 let operands = operands.iter().map(|code| format!("np.float64({code})"));
                 let code = format!("{}({})", function(op), operands.collect::<Vec<_>>().join(", "));
                 self.named(code)
@@ -254,7 +255,7 @@ impl Writer<'_> {
         })
     }
 
-    /// Returns the code of a terminal that is one number, or one for each unit.
+    /// Returns the code of a terminal with a single number, or one number for each unit.
     fn terminal_of_units(&mut self, op: Terminal) -> Result<String, ExchangeError> {
         Ok(match op {
             Terminal::Target => "float(target)".to_owned(),
@@ -285,7 +286,7 @@ impl Writer<'_> {
         })
     }
 
-    /// Returns the code of a value that has several numbers in each unit, for the unit `u`.
+    /// Returns the code of a value with several numbers in each unit, for the unit `u`.
     fn part(&mut self, expr: &Expr) -> Result<String, ExchangeError> {
         if matches!(expr.ty(), Type::Number) {
             return self.layer(expr);
@@ -325,13 +326,13 @@ impl Writer<'_> {
                 let code = reduction(op, parameters, "x")?;
                 format!("over_{}(lambda x: {code}, {x})", expr.over().unwrap_or_default())
             }
-            // These give one number for each unit, or the allocation.
+            // These yield one number for each unit, or the allocation.
             (Op::MatrixReduction(_) | Op::Layerwise(_) | Op::Allocator(_), _) => return Err(refused),
             (Op::Normaliser(_) | Op::Reduction(_), None) => return Err(refused),
         })
     }
 
-    /// Returns the code of a terminal that has several numbers in each unit, for the unit `u`.
+    /// Returns the code of a terminal with several numbers in each unit, for the unit `u`.
     fn terminal_of_unit(&mut self, op: Terminal) -> Result<String, ExchangeError> {
         let metric = self.metric;
         Ok(match op {
@@ -361,12 +362,12 @@ impl Writer<'_> {
     }
 }
 
-/// Returns the code of what a value of a unit `u` gives for each.
+/// Returns the code that evaluates a value of a unit `u` for each unit.
 fn of_units(value: &str) -> String {
     format!("layer(units, lambda u: {value})")
 }
 
-/// Returns a number as Python reads it back to the same value.
+/// Returns a number as text from which Python reads back the same value.
 fn literal(value: f64) -> String {
     let text = format!("{value:?}");
     if value < 0.0 { format!("({text})") } else { text }
@@ -374,7 +375,9 @@ fn literal(value: f64) -> String {
 
 fn unavailable(op: Terminal) -> ExchangeError {
     let why = match Op::COLLECTED.contains(&Op::from(op)) {
-        true => "the function takes weights and the norms of inputs, and this is collected besides",
+        true => {
+            "the function takes weights and input norms only, but this statistic has to be collected separately"
+        }
         false => "the function does not know what kind of projection a module is",
     };
     ExchangeError::Operator { operator: op.name(), why }
@@ -494,5 +497,5 @@ fn whole_matrix(op: MatrixReduction, parameters: &[ParameterValue]) -> Result<&'
 }
 
 const fn no_code(operator: &'static str) -> ExchangeError {
-    ExchangeError::Operator { operator, why: "there is no code for it here" }
+    ExchangeError::Operator { operator, why: "it has no NumPy code" }
 }

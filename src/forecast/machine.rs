@@ -1,4 +1,5 @@
-//! How fast this machine is, measured in a fraction of a second, and what the program takes of it before it works.
+//! The speed of this machine, measured in a fraction of a second, and the memory that the program takes
+//! before it works.
 
 use std::hint::black_box;
 use std::io::Write;
@@ -13,48 +14,48 @@ use super::sizes::Sizes;
 use crate::data::Values;
 use crate::model::{ModelError, Resident, free_memory, widen};
 
-/// How fast a machine is, and what is free of it.
+/// The speed and the free memory of a machine.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Machine {
-    /// How many threads work.
+    /// Number of working threads.
     pub threads: usize,
-    /// Operations of f32 matrix products in a second.
+    /// Operations of f32 matrix products per second.
     pub operations: f64,
-    /// Stored weights that become f32 in a second.
+    /// Stored weights converted to f32 per second.
     pub weights: f64,
-    /// Bytes that can be allocated, where the system says so.
+    /// Bytes that can be allocated, if the system reports them.
     pub free_memory: Option<u64>,
-    /// Bytes that the program takes with the tokenizer and the texts that it has read so far.
+    /// Bytes that the program takes, including the tokenizer and the texts read so far.
     pub program: u64,
-    /// The most that it took while it read them.
+    /// The maximum bytes that it took while it read them.
     pub reading: u64,
-    /// Bytes that reach the disk in a second, where a folder is given to write to.
+    /// Bytes written to the disk per second, if a folder to write to is given.
     pub written: Option<f64>,
 }
 
-/// What the program takes where the system does not say so: the smallest that was measured is 14 MiB.
+/// The program's size if the system does not report it: the smallest measured size is 14 MiB.
 const PROGRAM: u64 = 16 << 20;
-/// How many bytes are written to find out how fast the disk is.
+/// Number of bytes written to measure the disk.
 const WRITTEN: usize = 1 << 25;
 
-/// How many tokens a product is measured on.
+/// Number of tokens in the measured product.
 const TOKENS: usize = 512;
-/// The widest matrix that is measured: wider ones are as fast.
+/// The width of the largest measured matrix: wider ones run at the same speed.
 const WIDEST: u64 = 4096;
-/// The fastest of so many turns counts.
+/// Number of repetitions; the fastest one counts.
 const TURNS: usize = 3;
-/// How many stored weights are widened.
+/// Number of stored weights that are widened.
 const WIDENED: usize = 1 << 24;
 
 impl Machine {
-    /// Measures the processor by a product of the model's shape, and by making f32 of 16-bit numbers, and the disk by a file of
-    /// 32 MiB that is written into `folder` and removed.
+    /// Measures the CPU with a product of the model's shape and by widening 16-bit numbers to f32, and the
+    /// disk with a file of 32 MiB that is written into `folder` and removed.
     ///
     /// # Errors
     /// When a tensor operation fails.
     pub fn measure(sizes: &Sizes, folder: Option<&Path>) -> Result<Self, ModelError> {
-        // First, since what is measured below takes memory of its own.
+        // First, because the measurements below take memory themselves.
         let resident = Resident::of_this_process();
         let inner = sizes.hidden.clamp(1, WIDEST) as usize;
         let outer = sizes.intermediate.clamp(1, WIDEST) as usize;
@@ -82,7 +83,7 @@ impl Machine {
     }
 }
 
-/// Returns how many bytes reach the disk under a folder in a second, or `None` where nothing can be written there.
+/// Returns the bytes written per second to the disk of a folder, or `None` if nothing can be written there.
 fn written(folder: &Path) -> Option<f64> {
     let mut file = tempfile::tempfile_in(folder).ok()?;
     let bytes = vec![0x5a; WRITTEN];

@@ -1,7 +1,8 @@
-//! What long work takes, before it begins: memory, disk, tokens, and time on this machine.
+//! Forecasts long work before it starts: memory, disk, tokens, and time on this machine.
 //!
-//! A model is known by its configuration alone ([`Sizes`]), so one that is not downloaded can be forecast too. A command is a list of
-//! [`Work`]; the formulas are those of `work.rs`, each beside its source. A short measurement says how fast the machine is ([`Machine`]).
+//! The model's configuration is sufficient ([`Sizes`]), so a model can be forecast before it is downloaded. A
+//! command is a list of [`Work`]; the formulas are in `work.rs`, each with its source. A short measurement
+//! gives the machine's speed ([`Machine`]).
 
 mod machine;
 mod sizes;

@@ -1,4 +1,4 @@
-//! How large a model is, by its configuration.
+//! The size of a model, from its configuration.
 
 use std::fs;
 use std::path::Path;
@@ -8,44 +8,44 @@ use serde_json::Value;
 
 use crate::model::{Config, ModelError, Site, linear_shapes};
 
-/// The numbers of a model on which work depends.
+/// The properties of a model that determine the work.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Sizes {
-    /// How many blocks there are.
+    /// Number of blocks.
     pub blocks: usize,
-    /// How many weights the linears of a block have.
+    /// Number of weights in the linears of a block.
     pub block_weights: u64,
-    /// How many weights the output embedding has.
+    /// Number of weights in the output embedding.
     pub head_weights: u64,
-    /// How many weights the model has: linears and embeddings, without norms and biases.
+    /// Number of weights in the model: linears and embeddings, without norms and biases.
     pub weights: u64,
-    /// How many bytes a weight takes in the files.
+    /// Bytes of a weight in the files.
     pub stored_bytes: u64,
-    /// How many numbers the hidden state of a token has.
+    /// Number of values in the hidden state of a token.
     pub hidden: u64,
-    /// How many tokens the vocabulary has.
+    /// Number of tokens in the vocabulary.
     pub vocabulary: u64,
     /// The longest text that the model was trained on, in tokens.
     pub positions: usize,
-    /// Queries of all heads together.
+    /// Width of the queries of all heads together.
     #[serde(skip)]
     pub(super) queries: u64,
-    /// Keys of all heads together, and as many values.
+    /// Width of the keys of all heads together; that of the values is the same.
     #[serde(skip)]
     pub(super) keys: u64,
     #[serde(skip)]
     pub(super) intermediate: u64,
-    /// Of each linear of a block where it reads, and its rows and columns.
+    /// Site, rows and columns of each linear of a block.
     #[serde(skip)]
     pub(super) linears: Vec<(Site, u64, u64)>,
-    /// Of each block how many tokens a query sees at most.
+    /// For each block, the maximum number of tokens that a query attends to.
     #[serde(skip)]
     pub(super) windows: Vec<Option<u64>>,
 }
 
 impl Sizes {
-    /// Reads them from the `config.json` of a folder that need have nothing else.
+    /// Reads them from the `config.json` of a folder, which needs no other file.
     ///
     /// # Errors
     /// As [`Config::read`].
@@ -75,12 +75,12 @@ impl Sizes {
         })
     }
 
-    /// Returns how many weights the linears of all blocks have.
+    /// Returns the number of weights in the linears of all blocks.
     pub fn linear_weights(&self) -> u64 {
         self.blocks as u64 * self.block_weights
     }
 
-    /// Returns how many bytes the files have.
+    /// Returns the size of the files in bytes.
     pub fn file_bytes(&self) -> u64 {
         self.stored_bytes * self.weights
     }
@@ -95,8 +95,8 @@ impl Sizes {
     }
 }
 
-/// Returns how many bytes a weight takes by `dtype`, or `torch_dtype`, in the configuration: four where it says neither, as in
-/// transformers.
+/// Returns the bytes of a weight according to `dtype` or `torch_dtype` in the configuration: four if it has
+/// neither, as in transformers.
 fn stored_bytes(folder: &Path) -> Result<u64, ModelError> {
     let path = folder.join("config.json");
     let bytes = fs::read(&path).map_err(|source| ModelError::Read { path, source })?;

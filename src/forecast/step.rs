@@ -1,35 +1,36 @@
-//! What one step of some work takes.
+//! The cost of one step of the work.
 
 use serde::Serialize;
 
-/// So many bytes, and what they hold.
+/// A number of bytes, with their purpose.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Amount {
-    /// What they hold.
+    /// What the bytes hold.
     pub what: &'static str,
-    /// How many.
+    /// The number of bytes.
     pub bytes: u64,
 }
 
-/// What one step takes.
+/// The cost of one step.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Step {
-    /// What is done.
+    /// The name of the step.
     pub name: &'static str,
-    /// How often it is done.
+    /// Number of repetitions.
     pub times: u64,
-    /// How many tokens the model reads, counted once for each pass.
+    /// Number of tokens that the model reads, counted once for each pass.
     pub tokens: u64,
-    /// How many operations it is.
+    /// Number of operations.
     pub operations: f64,
-    /// How many seconds that is on the machine.
+    /// Duration on the machine, in seconds.
     pub seconds: f64,
-    /// What stands in memory at once.
+    /// What is in memory at the same time.
     pub memory: Vec<Amount>,
-    /// Bytes of the model's files that are read through mapped pages, which the system takes back where memory is short.
+    /// Bytes of the model's files that are read through mapped pages, which the system reclaims if memory is
+    /// short.
     pub mapped: u64,
-    /// What is on the disk afterwards, or meanwhile.
+    /// What is on the disk afterwards, or in the meantime.
     pub disk: Vec<Amount>,
 }

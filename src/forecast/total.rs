@@ -1,4 +1,4 @@
-//! A forecast: what each step takes, and all of them together.
+//! A forecast: the cost of each step, and of all of them together.
 
 use serde::Serialize;
 
@@ -7,7 +7,7 @@ use super::sizes::Sizes;
 use super::step::{Amount, Step};
 use super::work::Work;
 
-/// What a command takes.
+/// The cost of a command.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Forecast {
@@ -17,23 +17,26 @@ pub struct Forecast {
     pub machine: Machine,
     /// The steps, in order.
     pub steps: Vec<Step>,
-    /// The most memory that a step takes, or reading the texts, with the program itself, in bytes.
+    /// Peak memory in bytes: the maximum over the steps and over reading the texts, including the program
+    /// itself.
     pub memory: u64,
-    /// The most bytes of the model's files that a step reads through mapped pages, beside `memory`.
+    /// The maximum bytes of the model's files that a step reads through mapped pages, in addition to
+    /// `memory`.
     pub mapped: u64,
-    /// All that goes to the disk, in bytes.
+    /// Bytes written to the disk in total.
     pub disk: u64,
-    /// How many tokens the model reads in all.
+    /// Number of tokens that the model reads in total.
     pub tokens: u64,
-    /// How many seconds it takes.
+    /// Duration in seconds.
     pub seconds: f64,
 }
 
-/// Bytes that the tokenizer takes for each byte of a text that it reads at once.
+/// Bytes of memory that tokenising takes for each byte of text.
 const TOKENISING: u64 = 110;
 
 impl Forecast {
-    /// Forecasts some work, each as often as is said. `memory` is how many bytes it may take: more is streamed, or waits on the disk; `None` for what is free.
+    /// Forecasts the work, with the number of repetitions of each part. `memory` is the limit in bytes,
+    /// beyond which work is streamed or waits on the disk; `None` for all free memory.
     pub fn new(model: Sizes, machine: Machine, work: &[(Work, u64)], memory: Option<u64>) -> Self {
         let room = memory.or(machine.free_memory).unwrap_or(u64::MAX);
         let steps: Vec<Step> =
@@ -56,7 +59,7 @@ impl Forecast {
 }
 
 impl Step {
-    /// Does it so often; what stands on the disk is written anew each time.
+    /// Repeats the step; each repetition overwrites its files on the disk.
     fn times(self, times: u64) -> Self {
         let all = times as f64;
         Self {

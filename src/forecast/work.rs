@@ -1,8 +1,9 @@
-//! What work takes: a formula for each, with where it comes from.
+//! The cost of work: one formula for each kind, with its source.
 //!
-//! Operations are those of matrix products: two for each weight and token. Other work is counted as the products that take as long, by
-//! what `benches/prune.rs` printed (docs/concepts/speed.md): 100 GFLOP/s, 68 ms for the masks of 4096 x 11008 weights, 0.66 s for a
-//! factor of 4096 columns and 0.61 s for what follows it.
+//! Operations are those of matrix products: two for each weight and token. Other work is expressed as the
+//! products that take the same time, based on the output of `benches/prune.rs` (docs/concepts/speed.md): 100
+//! GFLOP/s, 68 ms for the masks of 4096 x 11008 weights, 0.66 s for a factor of 4096 columns and 0.61 s for
+//! the pass that follows it.
 
 use super::machine::Machine;
 use super::sizes::Sizes;
@@ -11,35 +12,40 @@ use crate::lang::ops::{Class, Op};
 use crate::lang::program::{Expr, Script};
 use crate::model::positions_together;
 
-/// The share of a plain product's rate that a forward pass reaches, attention, norms and activations counted: 84 to 90 % there.
+/// The share of a plain product's rate that a forward pass reaches, including attention, norms and
+/// activations: 84 to 90 % there.
 const EFFICIENCY: f64 = 0.85;
-/// Choosing what goes, for each weight.
+/// Operations for each weight to choose the pruned weights.
 const MASK: f64 = 150.0;
-/// Tokens that go through a block together, at most, but for longer windows (`stats::batch_samples`).
+/// The maximum number of tokens that go through a block together, except for longer windows
+/// (`stats::batch_samples`).
 const BATCH: u64 = 2048;
-/// The most bytes of probabilities that a search keeps of a text (`measure::reference`); beyond, hidden states are kept.
+/// The maximum bytes of probabilities that a search keeps for a text (`measure::reference`); beyond it,
+/// hidden states are kept.
 const PROBABILITIES: u64 = 1 << 30;
 
-/// Singular values of a matrix, for each of its larger side and the square of its smaller one: 24 ms for 512 x 512 and 512 x 1408.
+/// Singular values of a matrix, for each unit of its larger side times the square of its smaller side: 24 ms
+/// for 512 x 512 and 512 x 1408.
 const SPECTRUM: f64 = 5.0;
-/// A reduction of a weight's score in a sweep (`benches/matrix.rs`): `mean(sigmoid(score))` takes 48 ms of 103 million.
+/// A reduction of the score in a sweep, for each weight (`benches/matrix.rs`): `mean(sigmoid(score))` takes
+/// 48 ms for 103 million.
 const REDUCTION: f64 = 50.0;
-/// The same where the values are selected from, sorted, or ranked.
+/// The same for reductions that select, sort or rank the values.
 const SELECTION: f64 = 360.0;
 const SORT: f64 = 1100.0;
 const RANKING: f64 = 3700.0;
 
-/// What evaluating scripts takes.
+/// The cost of evaluating scripts.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Evaluation {
     /// Operations for each weight.
     of_a_weight: f64,
-    /// How often the spectrum of every weight is needed.
+    /// How many times the spectrum of every weight is needed.
     spectra: usize,
 }
 
 impl Evaluation {
-    /// Counts the reductions of scripts, without those that several share.
+    /// Adds up the cost of the scripts' reductions.
     pub fn of<'a>(scripts: impl IntoIterator<Item = &'a Script>) -> Self {
         let mut all = Self::default();
         for allocation in scripts.into_iter().filter_map(|script| script.allocation.as_ref()) {
@@ -72,31 +78,31 @@ impl Evaluation {
 /// Windows of tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Windows {
-    /// How many there are.
+    /// Number of windows.
     pub samples: u64,
-    /// How many tokens each has.
+    /// Number of tokens in each window.
     pub length: u64,
-    /// How many bytes of text are tokenised at once to cut them.
+    /// Bytes of text that are tokenised at once to cut the windows.
     pub text: u64,
 }
 
-/// What is collected in a calibration pass.
+/// The statistics that a calibration pass collects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Calibration {
-    /// What the model reads.
+    /// The windows that the model reads.
     pub windows: Windows,
     /// Whether every Hessian is kept.
     pub hessians: bool,
-    /// Whether the reconstruction error of each linear is found.
+    /// Whether the reconstruction error of each linear is computed.
     pub reconstruction: bool,
-    /// Whether squared gradients are collected as well.
+    /// Whether squared gradients are also collected.
     pub gradients: bool,
-    /// How many pruned models go over the windows forward and back for marginals.
+    /// Number of pruned models that process the windows forward and backward for marginals.
     pub marginals: u64,
 }
 
 impl Calibration {
-    /// Returns the pass that collects the inputs' second moments and nothing else.
+    /// Returns the pass that collects only the inputs' second moments.
     pub const fn of(windows: Windows) -> Self {
         Self { windows, hessians: false, reconstruction: false, gradients: false, marginals: 0 }
     }
@@ -105,7 +111,8 @@ impl Calibration {
 /// How a model is pruned.
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
 pub struct Pruning {
-    /// What the model reads on the way; `None` where the method needs nothing, or statistics are at hand.
+    /// The windows that the model reads on the way; `None` if the method needs none, or statistics are
+    /// available.
     pub windows: Option<Windows>,
     /// Whether each site's Hessian is inverted (SparseGPT).
     pub hessians: bool,
@@ -118,41 +125,42 @@ pub struct Pruning {
 /// Many candidates measured on a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Trial {
-    /// How many candidates are measured at most.
+    /// The maximum number of measured candidates.
     pub candidates: u64,
-    /// What each is measured on.
+    /// The windows on which each candidate is measured.
     pub windows: Windows,
-    /// What the other texts have, each of which the dense model and a few of the best read.
+    /// The windows of the other texts, which the dense model and the best candidates read.
     pub others: [Option<Windows>; 2],
-    /// How many of the best read them.
+    /// Number of the best candidates that read them.
     pub best: u64,
-    /// Whether the gradients of each candidate's loss are measured as well, and each candidate reads windows of its own.
+    /// Whether the gradients of each candidate's loss are also measured, with separate windows for each
+    /// candidate.
     pub gradients: bool,
 }
 
-/// Tasks that a model answers: how much it computes.
+/// The computation of a model that answers tasks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Questions {
-    /// Tokens that pass through the blocks many at a time.
+    /// Tokens that pass through the blocks, many at a time.
     pub read: u64,
     /// Rows that pass through the head.
     pub predictions: u64,
-    /// Pairs of a token and one that it attends to, in one block.
+    /// Pairs of a token and a token that it attends to, in one block.
     pub attended: u64,
-    /// Tokens of answers, at most.
+    /// The maximum number of tokens in answers.
     pub written: u64,
-    /// Passes that write one token of several answers.
+    /// Passes that each generate one token of several answers.
     pub steps: u64,
-    /// The most tokens whose keys and values are held at once.
+    /// The maximum number of tokens whose keys and values are held at the same time.
     pub held: u64,
-    /// The most tokens of one pass.
+    /// The maximum number of tokens in one pass.
     pub pass: u64,
 }
 
 /// A part of a command's work.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Work {
-    /// Reads every weight: fingerprint, and check for finite numbers.
+    /// Reads every weight, for the fingerprint and the check for finite numbers.
     Check,
     /// Collects statistics.
     Calibrate(Calibration),
@@ -160,7 +168,7 @@ pub enum Work {
     Evaluate(Evaluation),
     /// Prunes.
     Prune(Pruning),
-    /// Measures losses of so many models at once.
+    /// Measures losses of this number of models at the same time.
     Measure(Windows, u64),
     /// Measures candidates.
     Try(Trial),
@@ -173,19 +181,21 @@ impl Windows {
         self.samples * self.length
     }
 
-    /// Returns how many tokens go through a block together.
+    /// Returns the number of tokens that go through a block together.
     fn batch(self) -> u64 {
         (BATCH / self.length.max(1)).clamp(1, self.samples.max(1)) * self.length
     }
 }
 
 impl Sizes {
-    /// Returns the operations of one window in all blocks: every weight, and the scores and values of causal attention.
+    /// Returns the operations of one window in all blocks: every weight, and the scores and values of causal
+    /// attention.
     fn blocks_operations(&self, windows: Windows) -> f64 {
         let length = windows.length;
         let seen = |window: &Option<u64>| {
             let width = window.map_or(length, |window| window.min(length));
-            // Of the first queries each sees one token more, all later ones the whole width.
+            // Each of the first queries sees one token more than the previous one, all later ones see the
+            // whole window.
             (width * (width + 1) / 2 + (length - width) * width) as f64
         };
         let attention: f64 = self.windows.iter().map(|window| 4.0 * self.queries as f64 * seen(window)).sum();
@@ -201,13 +211,13 @@ impl Sizes {
         2.0 * (windows.tokens() * squares * self.blocks as u64) as f64
     }
 
-    /// Returns a block's weights in f32, or what is between its linears: queries, keys, values and two copies, gate, up and their
-    /// product (`stats::room`).
+    /// Returns the memory for a block's weights in f32 and for the intermediate results between its linears:
+    /// queries, keys, values and two copies, gate, up and their product (`stats::room`).
     fn block_memory(&self, windows: Windows) -> Vec<Amount> {
         vec![
             amount("a block's weights in f32", 4 * self.block_weights),
             amount(
-                "what is between its linears",
+                "intermediate results between its linears",
                 4 * windows.batch() * (8 * self.hidden + 3 * self.intermediate),
             ),
         ]
@@ -217,14 +227,14 @@ impl Sizes {
         4 * windows.tokens() * self.hidden
     }
 
-    /// Returns the Hessians of a block's sites.
+    /// Returns the bytes of the Hessians of a block's sites.
     fn site_bytes(&self) -> u64 {
         4 * self.sites().iter().map(|columns| columns * columns).sum::<u64>()
     }
 }
 
 impl Work {
-    /// Returns what the model reads.
+    /// Returns the windows that the model reads.
     pub(super) fn windows(&self) -> Vec<Windows> {
         match self {
             Self::Check | Self::Evaluate(_) | Self::Answer(_) => Vec::new(),
@@ -235,7 +245,7 @@ impl Work {
         }
     }
 
-    /// Returns what it takes where it may take `room` bytes.
+    /// Returns the cost of the work if it may take `room` bytes.
     pub(super) fn step(self, sizes: &Sizes, machine: &Machine, room: u64) -> Step {
         match self {
             Self::Check => {
@@ -271,7 +281,7 @@ fn step(name: &'static str, machine: &Machine, operations: f64) -> Step {
     Step { name, times: 1, tokens: 0, operations, seconds, memory: Vec::new(), mapped: 0, disk: Vec::new() }
 }
 
-/// Puts hidden states into memory, or where they do not fit beside the rest, on the disk.
+/// Places hidden states in memory, or on the disk if they do not fit with the rest.
 fn wait(step: &mut Step, bytes: u64, room: u64) {
     let taken: u64 = step.memory.iter().map(|it| it.bytes).sum();
     match taken.saturating_add(bytes) <= room {
@@ -296,13 +306,15 @@ fn calibrate(calibration: Calibration, sizes: &Sizes, machine: &Machine, room: u
         written += all_sites;
     }
     if reconstruction {
-        memory.push(amount("a block's weights, again", 4 * sizes.block_weights));
-        // As what follows SparseGPT's factor: each column that goes changes what is left of its row.
+        memory.push(amount("a second copy of a block's weights", 4 * sizes.block_weights));
+        // As in the pass after SparseGPT's factor: each pruned column changes the remaining weights of its
+        // row.
         operations += solved(sizes);
     }
     let mut states = sizes.state_bytes(windows);
     if gradients {
-        // Forward; then forward again and twice as much back, and the head's losses and slopes.
+        // Forward; then forward again and a backward pass of twice the cost, and the head's losses and
+        // gradients.
         operations += 4.0 * sizes.blocks_operations(windows) + 2.0 * sizes.head_operations(windows);
         tokens *= 3;
         memory.push(amount("a block's gradients and their squares", 8 * sizes.block_weights));
@@ -311,14 +323,14 @@ fn calibrate(calibration: Calibration, sizes: &Sizes, machine: &Machine, room: u
         written += 2 * sizes.linear_weights();
     }
     if marginals > 0 {
-        // The dense model forward; then each pruned one forward and twice as much back.
+        // The dense model forward; then each pruned model forward and a backward pass of twice the cost.
         let once = sizes.blocks_operations(windows) + sizes.head_operations(windows);
         operations += (1.0 + 3.0 * marginals as f64) * once;
         tokens += windows.tokens() * (1 + 3 * marginals);
         memory.push(amount("weights in f32", 4 * (sizes.linear_weights() + sizes.head_weights)));
         memory.push(amount("ranks of all weights", 2 * sizes.linear_weights()));
         memory.push(amount("pruned weights in f32", 4 * sizes.linear_weights()));
-        memory.push(amount("what the dense model predicts", predicted(sizes, windows)));
+        memory.push(amount("the dense model's predictions", predicted(sizes, windows)));
     }
     // The rows of the tokens are read from the embedding, then one linear at a time.
     let mapped =
@@ -329,7 +341,7 @@ fn calibrate(calibration: Calibration, sizes: &Sizes, machine: &Machine, room: u
     step
 }
 
-/// Returns the operations of SparseGPT's pass over all rows, or as long a one.
+/// Returns the operations of SparseGPT's pass over all rows, or of a similar pass.
 fn solved(sizes: &Sizes) -> f64 {
     let of_block: u64 = sizes.linears.iter().map(|(_, rows, columns)| rows * columns * columns).sum();
     of_block as f64 * sizes.blocks as f64
@@ -344,11 +356,12 @@ fn prune(pruning: Pruning, sizes: &Sizes, machine: &Machine, room: u64) -> Step 
             factors * sizes.blocks as f64 + solved(sizes)
         }
     };
-    // Its weights in f32, scores, their order, a mask of bytes, and what is written, in 16 bits, beside what was read.
+    // A linear's weights in f32, scores, their order, a mask of bytes, and the output in 16 bits, in addition
+    // to the stored weights.
     let mut memory = vec![amount("a linear, its scores and its mask", widest(sizes) * 17)];
     let (mut tokens, mut states) = (0, None);
     if let Some(windows) = windows {
-        // The last block's output is nobody's input.
+        // No block reads the last block's output.
         let blocks = sizes.blocks.max(1) as f64;
         let passes = if propagates { 2.0 - 1.0 / blocks } else { 1.0 };
         let hessian = if hessians { sizes.hessian_operations(windows) } else { 0.0 };
@@ -360,7 +373,7 @@ fn prune(pruning: Pruning, sizes: &Sizes, machine: &Machine, room: u64) -> Step 
     if hessians {
         let columns = sizes.sites().into_iter().max().unwrap_or(0);
         memory.push(amount(
-            "Hessians, and the widest one's factor",
+            "Hessians, and the factor of the widest one",
             sizes.site_bytes() + 8 * columns * columns,
         ));
     }
@@ -371,7 +384,7 @@ fn prune(pruning: Pruning, sizes: &Sizes, machine: &Machine, room: u64) -> Step 
     if writes {
         let bytes = sizes.file_bytes();
         step.disk.push(amount("the pruned model", bytes));
-        // They are waited for, since they must be on the disk before the folder gets its name.
+        // Writing counts in full, because the files must be on the disk before the folder is renamed.
         step.seconds += machine.written.map_or(0.0, |written| bytes as f64 / written);
     }
     // One linear's pages at a time.
@@ -412,7 +425,7 @@ fn answer(questions: Questions, sizes: &Sizes, machine: &Machine) -> Step {
     let products = |tokens: u64| 2.0 * (tokens * sizes.linear_weights()) as f64;
     let head = 2.0 * (predictions * sizes.head_weights) as f64;
     let attention = 4.0 * (sizes.queries * attended * sizes.blocks as u64) as f64;
-    // A step of a few tokens takes as long as reading all weights from memory, which making f32 of them measures.
+    // A step of a few tokens takes as long as reading all weights from memory; the measured rate of widening them stands for it.
     let weights = sizes.linear_weights() + sizes.head_weights;
     let reading = steps as f64 * weights as f64 / machine.weights * machine.operations;
     let operations =
@@ -420,7 +433,10 @@ fn answer(questions: Questions, sizes: &Sizes, machine: &Machine) -> Step {
     let positions = pass.min(positions_together(sizes.vocabulary as usize) as u64);
     let memory = vec![
         amount("weights in f32", 4 * weights),
-        amount("what is between its linears", 4 * pass * (8 * sizes.hidden + 3 * sizes.intermediate)),
+        amount(
+            "intermediate results between its linears",
+            4 * pass * (8 * sizes.hidden + 3 * sizes.intermediate),
+        ),
         amount("keys and values", 8 * held * sizes.keys * sizes.blocks as u64),
         amount("logits", 8 * positions * sizes.vocabulary),
     ];
@@ -429,7 +445,8 @@ fn answer(questions: Questions, sizes: &Sizes, machine: &Machine) -> Step {
     Step { tokens: read + written, memory, mapped, ..step(name, machine, operations) }
 }
 
-/// Returns how many bytes the dense model's predictions of some windows take: probabilities, or last hidden states where those are many.
+/// Returns the bytes of the dense model's predictions for windows: probabilities, or last hidden states if
+/// the probabilities take too much memory.
 fn predicted(sizes: &Sizes, windows: Windows) -> u64 {
     let probabilities = 4 * windows.tokens() * sizes.vocabulary;
     if probabilities <= PROBABILITIES { probabilities } else { sizes.state_bytes(windows) }
@@ -438,14 +455,14 @@ fn predicted(sizes: &Sizes, windows: Windows) -> u64 {
 fn trying(trial: Trial, sizes: &Sizes, machine: &Machine) -> Step {
     let Trial { candidates, windows, others, best, gradients } = trial;
     let pass = |windows| (sizes.blocks_operations(windows) + sizes.head_operations(windows)) / EFFICIENCY;
-    // Each candidate's weights are written anew, one comparison of ranks for a weight.
+    // Each candidate's weights are written anew, with one comparison of ranks for each weight.
     let masked = sizes.linear_weights() as f64 / machine.weights * machine.operations;
     // Once for windows that all candidates share.
     let dense = if gradients { candidates } else { 1 };
     let mut operations = (dense + candidates) as f64 * (pass(windows) + masked);
     let mut tokens = (dense + candidates) * windows.tokens();
     if gradients {
-        // Blocks forward again and twice as much back; the head's slopes.
+        // Blocks forward again and a backward pass of twice the cost; the head's gradients.
         let back = 3.0 * sizes.blocks_operations(windows) + sizes.head_operations(windows);
         operations += candidates as f64 * back / EFFICIENCY;
         tokens += 2 * candidates * windows.tokens();
@@ -460,7 +477,7 @@ fn trying(trial: Trial, sizes: &Sizes, machine: &Machine) -> Step {
     memory[0] = amount("weights in f32", 4 * (sizes.linear_weights() + sizes.head_weights));
     memory.push(amount("ranks of all weights", 2 * sizes.linear_weights()));
     memory.push(amount("a candidate's weights in f32", 4 * sizes.linear_weights()));
-    memory.push(amount("what the dense model predicts", predictions));
+    memory.push(amount("the dense model's predictions", predictions));
     if gradients {
         memory.push(amount("gradients of all linears", 4 * sizes.linear_weights()));
         memory.push(amount(

@@ -1,4 +1,4 @@
-//! How far a pruned model's predictions are from the dense model's.
+//! The divergence of a pruned model's predictions from the dense model's.
 
 use candle_core::{Device, Tensor};
 use rayon::prelude::*;
@@ -16,25 +16,27 @@ use crate::stats::{Tokens, batch_samples, room};
 pub struct Divergence {
     /// The mean over positions of KL(dense || other), in nats.
     pub divergence: f64,
-    /// How many positions were compared: all but the last of each window.
+    /// Number of compared positions: all but the last of each window.
     pub tokens: usize,
-    /// How many windows there were.
+    /// Number of windows.
     pub windows: usize,
-    /// How many tokens a window has.
+    /// Number of tokens in a window.
     pub length: usize,
     /// SHA-256 of the text or the ids.
     pub source: String,
-    /// What the tokenizer put around each document of the text.
+    /// The special tokens that the tokenizer added to each document of the text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub special_tokens: Option<SpecialTokens>,
     /// The mean divergence of each window, for paired comparisons.
     pub window_divergences: Vec<f64>,
 }
 
-/// Measures how far `other` is from `dense` on the same tokens; `progress` is called with the windows done and the mean so far.
+/// Measures the divergence of `other` from `dense` on the same tokens; `progress` is called with the number
+/// of finished windows and the mean so far.
 ///
 /// # Errors
-/// When the tokens do not fit the models, the models have other vocabularies, or a tensor operation fails.
+/// When the tokens do not fit the models, the models have different vocabularies, or a tensor operation
+/// fails.
 pub fn divergence(
     dense: &Decoder,
     other: &Decoder,
@@ -55,14 +57,14 @@ pub fn divergence(
     Ok(finish(tokens, windows))
 }
 
-/// Measures the same of models that do not fit in memory, one block's weights at a time; `progress` is called with the blocks done,
-/// of both models together.
+/// Measures the same for models that do not fit in memory, one block's weights at a time; `progress` is
+/// called with the number of finished blocks of both models together.
 ///
-/// Hidden states that do not fit into `memory` bytes beside a block (`None` for what is free) go to scratch files. The result is
-/// that of [`divergence`], bit for bit.
+/// Hidden states that do not fit into `memory` bytes together with a block (`None` for all free memory) go to
+/// scratch files. The result equals that of [`divergence`], bit for bit.
 ///
 /// # Errors
-/// As [`divergence`], and when a tensor cannot be read, or the disk has no room for the scratch files.
+/// As [`divergence`], and when a tensor cannot be read, or the disk is too full for the scratch files.
 pub fn divergence_streamed(
     dense: &Checkpoint,
     other: &Checkpoint,
@@ -73,7 +75,7 @@ pub fn divergence_streamed(
 ) -> Result<Divergence, ModelError> {
     check(tokens)?;
     check_vocabularies(dense.config().vocabulary, other.config().vocabulary)?;
-    // Two sets of hidden states share the room, and two heads stand side by side at the end.
+    // Two sets of hidden states share the memory, and both heads are loaded at the end.
     let room = [dense, other].map(|model| room(model, tokens, memory, model.head_bytes()) / 2);
     let first = last_activations(dense, tokens, device, room[0], progress)?;
     let before = dense.config().blocks;
@@ -86,8 +88,9 @@ pub fn divergence_streamed(
     Ok(finish(tokens, windows))
 }
 
-/// Measures two checkpoints, in memory when the weights of both fit into `memory` bytes (`None` for what is free), else one
-/// block at a time; `progress` is called with the share of the work that is done, and the mean so far where it is known.
+/// Measures two checkpoints: in memory if the weights of both fit into `memory` bytes (`None` for all free
+/// memory), else one block at a time; `progress` is called with the finished share of the work, and the mean
+/// so far if it is known.
 ///
 /// # Errors
 /// As [`divergence`] and [`divergence_streamed`].
@@ -113,7 +116,7 @@ pub fn divergence_of(
     })
 }
 
-/// Refuses models that tell other numbers of tokens apart: an id would mean one thing here and another there.
+/// Refuses models with vocabularies of different sizes: an id would stand for different tokens.
 fn check_vocabularies(dense: usize, other: usize) -> Result<(), ModelError> {
     match dense == other {
         true => Ok(()),
@@ -131,7 +134,7 @@ fn of_windows([dense, other]: [&Head; 2], hidden: [Tensor; 2]) -> Result<Vec<f64
         let other_slice = other_hidden.narrow(0, start, count)?;
         if on_device::applies(dense, slice) {
             let raw = [&dense.raw(slice)?, &other.raw(&other_slice)?];
-            // Nobody asks for losses here, so any targets serve.
+            // The losses are not used here, so any targets work.
             let both = on_device::both([dense, other], raw, &vec![0; count])?;
             positions.extend(both.into_iter().map(|(divergence, _)| divergence));
             return Ok(());

@@ -1,4 +1,5 @@
-//! Losses from logits, a slice of positions at a time, because the logits of a long text do not fit in memory.
+//! Losses from logits, one slice of positions at a time, because the logits of a long text do not fit in
+//! memory.
 
 use candle_core::{Storage, Tensor};
 use rayon::prelude::*;
@@ -6,7 +7,7 @@ use rayon::prelude::*;
 use super::on_device;
 use crate::model::{Head, ModelError, positions_together, sum_exponentials};
 
-/// Logits that a GPU holds at a time, in numbers: it wants more to do than the processor, and has the room.
+/// Number of logits that a GPU holds at a time: it needs more work than the CPU, and has the memory.
 const ON_A_GPU: usize = 1 << 28;
 
 /// The logits of some positions in f32, row-major.
@@ -33,7 +34,8 @@ impl Logits {
     }
 }
 
-/// Calls `part` with hidden states `[positions, hidden]` in slices whose logits fit in memory, and where each slice starts.
+/// Calls `part` with slices of hidden states `[positions, hidden]` whose logits fit in memory, and with each
+/// slice's start.
 pub(super) fn in_slices(
     hidden: &Tensor,
     vocabulary: usize,
@@ -94,8 +96,8 @@ pub fn row_loss(logits: &[f32], target: u32) -> f64 {
     total.ln() + f64::from(largest) - f64::from(chosen.unwrap_or(f32::NEG_INFINITY))
 }
 
-/// Returns the log-likelihood of each of some tokens under one position's logits, in nats, and the likeliest token of all, the first
-/// of equal ones.
+/// Returns the log-likelihood of each given token under one position's logits, in nats, and the most likely
+/// token of all (the first, if several are equal).
 pub fn row_likelihoods(logits: &[f32], targets: &[u32]) -> (Vec<f64>, u32) {
     let (largest, total) = partition(logits);
     let log_total = total.ln() + f64::from(largest);
@@ -114,7 +116,7 @@ pub fn row_divergence(dense: &[f32], other: &[f32]) -> f64 {
         let share = f64::from(dense - dense_largest).exp();
         share * (f64::from(dense) - f64::from(other))
     });
-    // A divergence is never negative; rounding may take that of equal rows a little below.
+    // A divergence is never negative; for equal rows, rounding may make it slightly negative.
     (gaps.sum::<f64>() / dense_total + offset).max(0.0)
 }
 
@@ -124,7 +126,7 @@ pub fn row_divergence(dense: &[f32], other: &[f32]) -> f64 {
 pub(super) fn row_losses(dense: &[f32], entropy: f64, logits: &[f32], target: u32) -> (f64, f64) {
     let (largest, total) = partition(logits);
     let log_total = total.ln() + f64::from(largest);
-    // Several sums side by side, so that no addition waits for the one before.
+    // Several independent sums, so that no addition waits for the previous one.
     let mut lanes = [0.0; 8];
     let (dense_groups, dense_rest) = dense.as_chunks::<8>();
     let (groups, rest) = logits.as_chunks::<8>();

@@ -1,4 +1,4 @@
-//! What pruning did to a model: perplexity, and divergence from the dense model.
+//! Effects of pruning on a model: perplexity, and divergence from the dense model.
 
 mod divergence;
 mod loss;

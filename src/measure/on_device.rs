@@ -1,7 +1,8 @@
-//! Losses where the logits lie, for devices from which they would be slow to fetch: only one number a position comes back.
+//! Losses computed on the device of the logits, if copying them would be slow: only one number for each
+//! position is copied back.
 //!
-//! A GPU's kernel goes through the logits once. Where there is none for them, sums are f32, where the processor's are f64; over a
-//! window they agree to about 1e-6.
+//! A GPU kernel reads the logits once. If no kernel supports them, sums are in f32, while the CPU sums in
+//! f64; over a window both agree to about 1e-6.
 
 use candle_core::{D, DType, Tensor};
 use candle_nn::ops::log_softmax;
@@ -9,7 +10,7 @@ use candle_nn::ops::log_softmax;
 use crate::device::layers;
 use crate::model::{Head, ModelError};
 
-/// Returns whether losses are computed where hidden states lie: everywhere but on the processor.
+/// Returns whether losses are computed on the device of the hidden states: on every device but the CPU.
 pub(super) fn applies(head: &Head, hidden: &Tensor) -> bool {
     !hidden.device().is_cpu() || (head.engine().kernels().is_some() && head.engine().device().is_cpu())
 }
@@ -58,7 +59,7 @@ fn of_log_shares(shares: &Tensor, targets: &[u32]) -> Result<Vec<f64>, ModelErro
 fn divergences_of(dense: &Tensor, other: &Tensor) -> Result<Vec<f64>, ModelError> {
     let sums = (dense.exp()? * (dense - other)?)?.sum(D::Minus1)?;
     let sums: Vec<f32> = sums.to_dtype(DType::F32)?.to_vec1()?;
-    // A divergence is never negative; rounding may take that of equal rows a little below.
+    // A divergence is never negative; for equal rows, rounding may make it slightly negative.
     Ok(sums.into_iter().map(|sum| f64::from(sum).max(0.0)).collect())
 }
 

@@ -1,24 +1,27 @@
-//! Is one model better than another on the same windows? Tests on paired losses.
+//! Tests on paired losses: is one model better than another on the same windows?
 
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
-/// Differences up to this number are counted exactly, more by the normal approximation.
+/// Up to this number of differences the distribution is counted exactly, beyond it approximated by a normal
+/// one.
 const EXACT: usize = 25;
 
 /// The outcome of Wilcoxon's signed-rank test.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SignedRank {
-    /// The probability, were there no difference, of ranks as much in favour of greater differences as these.
+    /// The probability, without any true difference, of ranks that favour positive differences at least as
+    /// much as these.
     pub greater: f64,
-    /// The probability of ranks as far from balance as these, on either side.
+    /// The probability of ranks at least as far from balance as these, on either side.
     pub two_sided: f64,
 }
 
 /// Tests whether paired differences lie to one side of 0.
 ///
-/// Differences of 0 are left out; equal ones share the mean of their ranks. Without any difference both probabilities are 1. Up
-/// to 25 differences are counted exactly, more go by the normal approximation with its corrections for ties and continuity.
+/// Differences of 0 are dropped; equal magnitudes share their mean rank. Without any difference, both
+/// probabilities are 1. Up to 25 differences are counted exactly; for more, the normal approximation is used,
+/// with its corrections for ties and continuity.
 ///
 /// # Source
 /// Wilcoxon, "Individual comparisons by ranking methods", Biometrics Bulletin 1 (1945).
@@ -29,7 +32,7 @@ pub fn signed_rank(differences: &[f64]) -> SignedRank {
     if n == 0 {
         return SignedRank { greater: 1.0, two_sided: 1.0 };
     }
-    // Doubled, so that shared ranks are whole numbers.
+    // Ranks are doubled, so that shared ranks are whole numbers.
     let mut ranks = Vec::with_capacity(n);
     let mut ties = 0.0;
     for group in sorted.chunk_by(|a, b| a.abs() == b.abs()) {
@@ -55,7 +58,7 @@ pub fn signed_rank(differences: &[f64]) -> SignedRank {
     SignedRank { greater, two_sided: (2.0 * greater.min(less)).min(1.0) }
 }
 
-/// Returns the share of all choices of signs whose positive ranks add up to at least `sum`.
+/// Returns the share of all sign combinations whose positive ranks sum to at least `sum`.
 fn at_least(ranks: &[usize], sum: usize) -> f64 {
     let total: usize = ranks.iter().sum();
     let mut ways = vec![0.0_f64; total + 1];
@@ -81,10 +84,10 @@ fn normal_tail(z: f64) -> f64 {
     if z >= 0.0 { tail } else { 1.0 - tail }
 }
 
-/// Returns the 95 % bootstrap interval of the mean difference, over groups (seeds) and their pairs (windows): both are drawn
-/// with replacement, 10 000 times.
+/// Returns the 95 % bootstrap interval of the mean difference over groups (seeds) and their pairs (windows):
+/// both are resampled with replacement, 10 000 times.
 ///
-/// All groups have the same pairs. Returns NaN without any.
+/// All groups have the same pairs. Returns NaN if there are no groups or pairs.
 pub fn bootstrap_interval(groups: &[Vec<f64>], seed: u64) -> (f64, f64) {
     const DRAWS: usize = 10_000;
     let pairs = groups.iter().map(Vec::len).min().unwrap_or(0);
@@ -95,7 +98,7 @@ pub fn bootstrap_interval(groups: &[Vec<f64>], seed: u64) -> (f64, f64) {
     let mut draw = |below: usize| random.random_range(0..below as u64) as usize;
     let mut means: Vec<f64> = (0..DRAWS)
         .map(|_| {
-            // The same windows for all groups: texts differ more than seeds do.
+            // The same windows for all groups, because texts differ more than seeds do.
             let windows: Vec<usize> = (0..pairs).map(|_| draw(pairs)).collect();
             let sum: f64 = (0..groups.len())
                 .map(|_| {
@@ -116,7 +119,7 @@ mod tests {
 
     #[test]
     fn few_differences_are_counted_exactly() {
-        // All of n positive: one choice of signs in 2^n.
+        // If all of n differences are positive, only one sign combination in 2^n reaches the sum.
         for n in 1..=12 {
             let all: Vec<f64> = (1..=n).map(f64::from).collect();
             let test = signed_rank(&all);

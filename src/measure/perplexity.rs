@@ -1,4 +1,4 @@
-//! Perplexity by the field's protocol: windows that do not overlap, no context carried over.
+//! Perplexity by the usual protocol: non-overlapping windows, without context from previous windows.
 
 use candle_core::{Device, Tensor};
 use serde::Serialize;
@@ -7,7 +7,7 @@ use super::loss::{losses, predicting, targets};
 use crate::model::{Block, Checkpoint, Decoder, Head, ModelError, SpecialTokens, no_tap};
 use crate::stats::{Activations, Tokens, batch_samples, room};
 
-/// How well a model predicts a text.
+/// A model's perplexity on a text.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Perplexity {
@@ -15,22 +15,22 @@ pub struct Perplexity {
     pub perplexity: f64,
     /// The mean negative log-likelihood of a token, in nats.
     pub mean_loss: f64,
-    /// How many tokens were predicted: all but the first of each window.
+    /// Number of predicted tokens: all but the first of each window.
     pub tokens: usize,
-    /// How many windows there were.
+    /// Number of windows.
     pub windows: usize,
-    /// How many tokens a window has.
+    /// Number of tokens in a window.
     pub length: usize,
     /// SHA-256 of the text or the ids.
     pub source: String,
-    /// What the tokenizer put around each document of the text.
+    /// The special tokens that the tokenizer added to each document of the text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub special_tokens: Option<SpecialTokens>,
     /// The mean negative log-likelihood of each window, for paired comparisons.
     pub window_losses: Vec<f64>,
 }
 
-/// What has been measured so far.
+/// The measurements so far.
 struct Tally<'a> {
     tokens: &'a Tokens,
     window_losses: Vec<f64>,
@@ -42,7 +42,7 @@ impl<'a> Tally<'a> {
         Self { tokens, window_losses }
     }
 
-    /// Adds the windows whose last hidden states these are.
+    /// Adds windows, given their last hidden states.
     fn add(&mut self, head: &Head, hidden: &Tensor) -> Result<(), ModelError> {
         let length = self.tokens.length();
         let from = self.window_losses.len();
@@ -53,7 +53,7 @@ impl<'a> Tally<'a> {
         Ok(())
     }
 
-    /// Returns how many windows are done, and the perplexity so far.
+    /// Returns the number of finished windows, and the perplexity so far.
     fn state(&self) -> (usize, f64) {
         (self.window_losses.len(), self.mean().exp())
     }
@@ -76,7 +76,8 @@ impl<'a> Tally<'a> {
     }
 }
 
-/// Measures a decoder in memory; `progress` is called with the windows done and the perplexity so far.
+/// Measures a decoder in memory; `progress` is called with the number of finished windows and the perplexity
+/// so far.
 ///
 /// # Errors
 /// When the tokens do not fit the model, or a tensor operation fails.
@@ -98,13 +99,14 @@ pub fn perplexity(
     Ok(tally.finish())
 }
 
-/// Measures a checkpoint that does not fit in memory, one block's weights at a time; `progress` is called with the blocks done.
+/// Measures a checkpoint that does not fit in memory, one block's weights at a time; `progress` is called
+/// with the number of finished blocks.
 ///
-/// Hidden states that do not fit into `memory` bytes beside a block (`None` for what is free) go to a scratch file. The result is
-/// that of [`perplexity`], bit for bit.
+/// Hidden states that do not fit into `memory` bytes together with a block (`None` for all free memory) go to
+/// a scratch file. The result equals that of [`perplexity`], bit for bit.
 ///
 /// # Errors
-/// As [`perplexity`], and when a tensor cannot be read, or the disk has no room for the scratch file.
+/// As [`perplexity`], and when a tensor cannot be read, or the disk is too full for the scratch file.
 pub fn perplexity_streamed(
     checkpoint: &Checkpoint,
     tokens: &Tokens,
@@ -123,7 +125,8 @@ pub fn perplexity_streamed(
     Ok(tally.finish())
 }
 
-/// Takes tokens through all blocks, one block's weights at a time; `progress` is called with the blocks done.
+/// Moves tokens through all blocks, one block's weights at a time; `progress` is called with the number of
+/// finished blocks.
 pub(super) fn last_activations(
     checkpoint: &Checkpoint,
     tokens: &Tokens,
@@ -140,10 +143,10 @@ pub(super) fn last_activations(
     Ok(activations)
 }
 
-/// Measures a checkpoint, in memory when its weights fit into `memory` bytes, else one block at a time; `progress` is
-/// called with the share of the work that is done, and the perplexity so far where it is known.
+/// Measures a checkpoint: in memory if its weights fit into `memory` bytes, else one block at a time;
+/// `progress` is called with the finished share of the work, and the perplexity so far if it is known.
 ///
-/// Without a limit it takes what is free, and streams nothing where the system does not say.
+/// Without a limit, the free memory counts; if the system does not report it, nothing is streamed.
 ///
 /// # Errors
 /// As [`perplexity`] and [`perplexity_streamed`].
@@ -168,7 +171,7 @@ pub fn perplexity_of(
     })
 }
 
-/// Refuses windows in which nothing can be predicted.
+/// Refuses windows that are too short to predict anything.
 pub(super) fn check(tokens: &Tokens) -> Result<(), ModelError> {
     match tokens.length() {
         0 | 1 => Err(ModelError::Window { length: tokens.length() }),

@@ -1,4 +1,4 @@
-//! What a dense model predicts, kept so that many pruned ones can be compared with it.
+//! A dense model's predictions, kept so that many pruned models can be compared with it.
 
 use std::ops::Range;
 
@@ -12,7 +12,8 @@ use super::perplexity::check;
 use crate::model::{Angles, Decoder, Head, ModelError};
 use crate::stats::{Tokens, batch_samples};
 
-/// Probabilities that are kept at most, in bytes; beyond, hidden states are kept and the head runs again each time.
+/// The maximum size of stored probabilities, in bytes; beyond it, hidden states are stored and the head runs
+/// again each time.
 const KEPT: usize = 1 << 30;
 
 /// The loss of one window of tokens under a pruned model.
@@ -25,11 +26,11 @@ pub struct WindowLoss {
     pub nll: f64,
 }
 
-/// A text as a dense model reads and predicts it.
+/// A text with a dense model's predictions.
 #[derive(Clone, Debug)]
 pub struct Reference {
     pub(super) tokens: Tokens,
-    /// How many windows a batch has.
+    /// Number of windows in a batch.
     pub(super) step: usize,
     angles: Angles,
     embedded: Vec<Tensor>,
@@ -37,14 +38,14 @@ pub struct Reference {
     losses: Vec<f64>,
 }
 
-/// The dense model's predictions, for each position that predicts.
+/// The dense model's predictions at every position that predicts a token.
 #[derive(Clone, Debug)]
 pub(super) enum Dense {
-    /// Probabilities `[positions, vocabulary]`, and for each position the sum of p ln p.
+    /// Probabilities `[positions, vocabulary]`, and the sum of p ln p at each position.
     Probabilities(Vec<f32>, Vec<f64>),
     /// Last hidden states, in batches.
     Hidden(Vec<Tensor>),
-    /// Logits before their cap, in batches, on a device that has the room.
+    /// Logits before their cap, in batches, on a device with enough memory.
     Logits(Vec<Tensor>),
 }
 
@@ -123,7 +124,7 @@ impl Reference {
         &self.tokens
     }
 
-    /// Returns how many windows there are.
+    /// Returns the number of windows.
     pub fn windows(&self) -> usize {
         self.tokens.samples()
     }
@@ -138,7 +139,7 @@ impl Reference {
         &self.angles
     }
 
-    /// Returns the embedded tokens of some windows, `[samples, length, hidden]` a batch.
+    /// Returns the embedded tokens of a range of windows, in batches `[samples, length, hidden]`.
     ///
     /// # Errors
     /// When a tensor operation fails.
@@ -146,8 +147,8 @@ impl Reference {
         self.batches(windows).map(|(batch, part)| Ok(batch_part(&self.embedded[batch], &part)?)).collect()
     }
 
-    /// Returns the losses of some windows under a pruned model, from its last hidden states in the batches of
-    /// [`Reference::embedded`].
+    /// Returns the losses of a range of windows under a pruned model, from its last hidden states in the
+    /// batches of [`Reference::embedded`].
     ///
     /// # Errors
     /// When a tensor operation fails.
@@ -217,7 +218,7 @@ impl Reference {
         Ok(losses)
     }
 
-    /// Returns the batches that hold some windows, each with its part of them.
+    /// Returns the batches that contain a range of windows, each with its part of the range.
     fn batches(&self, windows: Range<usize>) -> impl Iterator<Item = (usize, Range<usize>)> {
         let step = self.step;
         let (start, end) = (windows.start, windows.end.min(self.windows()));
@@ -228,15 +229,16 @@ impl Reference {
     }
 }
 
-/// Returns whether a device keeps so many logits: an eighth of all its memory holds them, and half of it the model and its ranks, so
-/// that three texts' fit. It does not depend on what else uses the memory.
+/// Returns whether a device keeps this number of logits: an eighth of its total memory holds them, and half
+/// of it the model and its ranks, so that the logits of three texts fit. Other users of the memory do not
+/// affect the result.
 fn has_room_for_logits(decoder: &Decoder, logits: usize) -> bool {
     let checkpoint = decoder.checkpoint();
     let Some((_, total)) = checkpoint.engine().memory().filter(|_| !decoder.device().is_cpu()) else {
         return false;
     };
     let size = checkpoint.precision().dtype().size_in_bytes() as u64;
-    // A rank takes 4 bytes at most.
+    // A rank takes at most 4 bytes.
     let model = checkpoint.resident_bytes() / size * (size + 4);
     size * logits as u64 <= total / 8 && model <= total / 2
 }
@@ -248,12 +250,12 @@ fn batch_part(batch: &Tensor, part: &Range<usize>) -> candle_core::Result<Tensor
     }
 }
 
-/// Returns the mean of each window's positions.
+/// Returns the mean over the positions of each window.
 fn window_means(positions: &[f64], length: usize) -> impl Iterator<Item = f64> {
     positions.chunks_exact(length - 1).map(|window| window.iter().sum::<f64>() / window.len() as f64)
 }
 
-/// Returns a position's probabilities, and their sum of p ln p.
+/// Returns a position's probabilities, and the sum of p ln p.
 pub(super) fn softmax(logits: &[f32]) -> (Vec<f32>, f64) {
     let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let powers: Vec<f64> = logits.iter().map(|it| f64::from(it - largest).exp()).collect();

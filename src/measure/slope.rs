@@ -1,4 +1,5 @@
-//! How the loss of a window changes with a pruned model's last hidden states, from which a backward pass begins.
+//! The gradient of a window's loss with respect to a pruned model's last hidden states, where a backward pass
+//! starts.
 
 use candle_core::{D, DType, Tensor};
 use candle_nn::ops::softmax_last_dim;
@@ -11,7 +12,7 @@ use super::reference::{Dense, Reference, WindowLoss, softmax};
 use crate::device::slopes;
 use crate::model::{Head, ModelError};
 
-/// Which of a window's losses is differentiated.
+/// The loss that is differentiated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
@@ -23,19 +24,19 @@ pub enum SlopeOf {
     Likelihood,
 }
 
-/// A window's loss under a pruned model, and how it changes.
+/// A window's loss under a pruned model, and its gradient.
 #[derive(Clone, Debug)]
 pub struct LossSlope {
     /// The loss.
     pub loss: WindowLoss,
-    /// The gradient of the loss that was asked for with respect to the last hidden states, `[1, length, hidden]`.
+    /// The gradient of the chosen loss with respect to the last hidden states, `[1, length, hidden]`.
     pub slope: Tensor,
 }
 
-/// What a pruned model predicts at some positions of a window.
+/// A pruned model's predictions at several positions of a window.
 struct Predicted<'a> {
     head: &'a Head,
-    /// The place of the first position among those of all windows.
+    /// The index of the first position among those of all windows.
     place: usize,
     /// The logits before their cap, `[positions, vocabulary]`.
     raw: &'a Tensor,
@@ -43,16 +44,16 @@ struct Predicted<'a> {
     of: SlopeOf,
 }
 
-/// Each position's divergence and negative log-likelihood, and by how much its probabilities are too large.
+/// Each position's divergence and negative log-likelihood, and the excess of its probabilities.
 type Differences = (Vec<(f64, f64)>, Tensor);
 
 impl Reference {
     /// Returns the loss of one window under a pruned model and its gradient, from the model's last hidden states
     /// `[1, length, hidden]`.
     ///
-    /// The gradient with respect to a position's logits is q - p over the number of positions, where q are the pruned model's
-    /// probabilities, and p the dense model's or, for the likelihood, 1 at the token that follows. The head's own chain rule does the
-    /// rest.
+    /// The gradient with respect to a position's logits is q - p divided by the number of positions, where q
+    /// are the pruned model's probabilities, and p are the dense model's or, for the likelihood, 1 at the
+    /// next token. The chain rule through the head gives the rest.
     ///
     /// # Errors
     /// When a tensor operation fails.
@@ -93,8 +94,8 @@ impl Reference {
         Ok(LossSlope { loss, slope })
     }
 
-    /// Returns the losses of positions, and by how much each probability is too large, over the number of a window's positions, f32
-    /// `[positions, vocabulary]`, on the processor.
+    /// Returns the losses of positions, and the excess of each probability divided by the number of a
+    /// window's positions, f32 `[positions, vocabulary]`, computed on the CPU.
     fn on_processor(&self, predicted: &Predicted<'_>) -> Result<Differences, ModelError> {
         let &Predicted { head, place, raw, targets, of } = predicted;
         let positions = (self.tokens.length() - 1) as f64;
@@ -121,7 +122,7 @@ impl Reference {
         Ok((found, Tensor::from_vec(differences, logits.dims2()?, logits.device())?))
     }
 
-    /// Does the same where the logits lie.
+    /// Does the same on the device of the logits.
     fn on_device(&self, predicted: &Predicted<'_>) -> Result<Differences, ModelError> {
         let &Predicted { head, place, raw, targets, of } = predicted;
         let positions = (self.tokens.length() - 1) as f64;
@@ -149,8 +150,8 @@ impl Reference {
         Ok((found, (differences / positions)?))
     }
 
-    /// Returns the dense model's logits before their cap at some positions, counted over all windows; `None` where its probabilities are
-    /// kept instead.
+    /// Returns the dense model's logits before their cap at several positions, counted over all windows;
+    /// `None` if its probabilities are stored instead.
     fn dense_raw(&self, head: &Head, from: usize, count: usize) -> Result<Option<Tensor>, ModelError> {
         let (kept, logits) = match &self.dense {
             Dense::Probabilities(..) => return Ok(None),
@@ -162,7 +163,8 @@ impl Reference {
         Ok(Some(if logits { part } else { head.raw(&part)? }))
     }
 
-    /// Returns the dense model's probabilities at some positions, counted over all windows, and their sums of p ln p.
+    /// Returns the dense model's probabilities at several positions, counted over all windows, and their sums
+    /// of p ln p.
     fn dense_rows(&self, head: &Head, from: usize, count: usize) -> Result<Vec<(Vec<f32>, f64)>, ModelError> {
         if let Dense::Probabilities(probabilities, entropies) = &self.dense {
             let rows = probabilities[from * head.vocabulary()..].chunks_exact(head.vocabulary().max(1));

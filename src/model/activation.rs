@@ -10,9 +10,9 @@ use serde::Serialize;
 pub enum Activation {
     /// x * sigmoid(x).
     Silu,
-    /// x * Phi(x).
+    /// x * Phi(x), with the normal distribution function Phi.
     Gelu,
-    /// Gelu by its tanh approximation.
+    /// Tanh approximation of x * Phi(x).
     GeluTanh,
     /// max(x, 0).
     Relu,

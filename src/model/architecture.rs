@@ -1,13 +1,15 @@
-//! The table of supported architectures: one row says all that tells a family apart.
+//! The table of supported architectures: each row holds everything that distinguishes a family.
 //!
 //! To add a family:
-//! 1. Copy the row that is most like it in [`ARCHITECTURES`] and change what differs; its modules stand in the order of
-//!    `named_modules()`. `print(model)` in Python shows names and order, its configuration class the defaults.
-//! 2. Run it: a tensor that the row names and the files do not have, or of another shape, is an error that says so.
-//! 3. Compare logits with transformers to 1e-4 of their standard deviation: a case in `tests/reference/make.py`. Most mistakes
-//!    move them a thousand times further.
+//! 1. Copy the most similar row of [`ARCHITECTURES`] and change what differs. Its linears follow the order of
+//!    `named_modules()`. `print(model)` in Python shows names and order; the family's configuration class
+//!    shows the defaults.
+//! 2. Run it. If the files lack a tensor that the row names, or have it in another shape, an error says so.
+//! 3. Compare logits with transformers to 1e-4 of their standard deviation: add a case to
+//!    `tests/reference/make.py`. Most mistakes shift the logits a thousand times further.
 //!
-//! Only what no row can say yet, such as a new kind of norm, needs code: `config.rs` reads it, `block.rs` runs it.
+//! Only what a row cannot express yet, such as a new kind of norm, needs code: `config.rs` reads it,
+//! `block.rs` runs it.
 
 use crate::data::ProjectionKind;
 
@@ -22,16 +24,16 @@ pub enum Norm {
     Layer,
 }
 
-/// Where a model's sense of position comes from.
+/// How a model encodes positions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Positions {
     /// Queries and keys are rotated.
     Rotary,
-    /// A learned embedding is added to the tokens'; its first `offset` rows are not positions.
+    /// A learned embedding is added to the token embedding; its first `offset` rows are not positions.
     Learned {
         /// The module's name, below the prefix.
         module: &'static str,
-        /// How many rows come before position 0.
+        /// Number of rows before position 0.
         offset: usize,
     },
 }
@@ -39,39 +41,40 @@ pub enum Positions {
 /// Which linears of a block have biases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bias {
-    /// None, ever.
+    /// They never exist.
     Never,
-    /// Always.
+    /// They always exist.
     Always,
-    /// When this key of config.json says so; absent means the second value.
+    /// As this key of config.json says; the second value applies if the key is absent.
     Setting(&'static str, bool),
 }
 
-/// Which layers attend to a sliding window only, when the configuration does not list them.
+/// Which layers use sliding-window attention if the configuration does not list them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Window {
-    /// None.
+    /// No layer.
     Never,
-    /// All of them, when `sliding_window` is set.
+    /// Every layer, if `sliding_window` is set.
     All,
-    /// Every other one, from the first.
+    /// Every second layer, starting with the first.
     Alternate,
-    /// Those from `max_window_layers` on, when `use_sliding_window` is set.
+    /// Layers from `max_window_layers` on, if `use_sliding_window` is set.
     Late,
-    /// All but every `sliding_window_pattern`-th one; the number is what an absent key means.
+    /// All but every `sliding_window_pattern`-th layer; the number is the default for an absent key.
     AllButEvery(usize),
 }
 
-/// Which bases a family's rotations have.
+/// The bases of a family's rotations.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Bases {
     /// One for all blocks.
     One,
-    /// One for blocks that see the whole context and one for those that slide; the numbers are what absent keys mean.
+    /// One for blocks with full attention and one for sliding blocks; the numbers are the defaults for absent
+    /// keys.
     ByAttention {
-        /// The base of blocks that see all.
+        /// The base of blocks with full attention.
         full: f64,
-        /// The base of blocks that slide.
+        /// The base of sliding blocks.
         sliding: f64,
     },
 }
@@ -111,7 +114,7 @@ pub struct NormNames {
     pub query_key: Option<(&'static str, &'static str)>,
 }
 
-/// What a family's configuration class assumes for keys that a config.json leaves out.
+/// Defaults of a family's configuration class for keys that a config.json leaves out.
 #[derive(Clone, Copy, Debug)]
 pub struct Defaults {
     /// `vocab_size`.
@@ -124,9 +127,9 @@ pub struct Defaults {
     pub blocks: usize,
     /// `num_attention_heads`.
     pub heads: usize,
-    /// `num_key_value_heads`; the number of heads when `None`.
+    /// `num_key_value_heads`; equals the number of heads if `None`.
     pub key_value_heads: Option<usize>,
-    /// `head_dim`; the width shared out among the heads when `None`.
+    /// `head_dim`; the width divided by the number of heads if `None`.
     pub head_size: Option<usize>,
     /// `max_position_embeddings`.
     pub positions: usize,
@@ -147,13 +150,13 @@ pub struct Architecture {
     pub model_type: &'static str,
     /// The class in `architectures` of config.json.
     pub class: &'static str,
-    /// The name for people.
+    /// The name shown to people.
     pub title: &'static str,
-    /// What comes before `layers` in `named_modules()`.
+    /// The prefix of `layers` in `named_modules()`.
     pub prefix: &'static str,
-    /// What may come before `layers` in the files, most usual first.
+    /// Possible prefixes of `layers` in the files, most usual first.
     pub file_prefixes: &'static [&'static str],
-    /// What the untied output embedding may be called in the files.
+    /// Possible names of an untied output embedding in the files.
     pub heads: &'static [&'static str],
     /// The block linears, in `named_modules()` order.
     pub linears: &'static [LinearRow],
@@ -163,7 +166,7 @@ pub struct Architecture {
     pub norms: NormNames,
     /// The name of the norm before the head.
     pub final_norm: &'static str,
-    /// Where positions come from.
+    /// How positions are encoded.
     pub positions: Positions,
     /// Biases of queries, keys and values.
     pub input_bias: Bias,
@@ -171,21 +174,21 @@ pub struct Architecture {
     pub output_bias: Bias,
     /// Biases of the MLP.
     pub mlp_bias: Bias,
-    /// Which layers slide.
+    /// Which layers use sliding-window attention.
     pub window: Window,
-    /// Whether embeddings are multiplied by the root of the width.
+    /// Whether embeddings are multiplied by the square root of the width.
     pub scaled_embedding: bool,
-    /// The value of `query_pre_attn_scalar` when the family has that key.
+    /// The default of `query_pre_attn_scalar` if the family has that key.
     pub query_scalar: Option<f64>,
-    /// Defaults of `attn_logit_softcapping` and `final_logit_softcapping` when the family has those keys.
+    /// Defaults of `attn_logit_softcapping` and `final_logit_softcapping` if the family has those keys.
     pub softcaps: Option<(Option<f64>, Option<f64>)>,
     /// The bases of its rotations.
     pub bases: Bases,
-    /// Whether a part of each head's channels may be left as they are.
+    /// Whether a part of each head's channels may stay unrotated.
     pub partial_rotation: bool,
     /// The key that names the MLP's function.
     pub activation_key: &'static str,
-    /// What the configuration class assumes.
+    /// Defaults of the configuration class.
     pub defaults: Defaults,
 }
 
@@ -420,7 +423,7 @@ pub const ARCHITECTURES: &[Architecture] = &[
 ];
 
 impl Architecture {
-    /// Returns the row of a model type, or of a class where no model type is named.
+    /// Returns the row of a model type, or of a class if no model type is given.
     pub fn find(model_type: Option<&str>, class: Option<&str>) -> Option<Self> {
         let mut rows = ARCHITECTURES.iter();
         match (model_type, class) {
@@ -431,18 +434,19 @@ impl Architecture {
         .copied()
     }
 
-    /// Returns whether a class of transformers computes what this row says: with its output embedding, or what comes before it.
+    /// Returns whether a transformers class computes what this row describes, with or without the output
+    /// embedding.
     pub fn is_class(&self, class: &str) -> bool {
         let stem = self.class.trim_end_matches("ForCausalLM");
-        // Early LLaMA files spell it in other letters.
+        // Early LLaMA files spell it with different capitals.
         class.eq_ignore_ascii_case(self.class)
             || [format!("{stem}Model"), format!("{stem}TextModel")].iter().any(|it| it == class)
     }
 
-    /// Returns the supported model types, for people.
+    /// Returns the supported model types as text for messages.
     pub fn supported() -> String {
         let mut names: Vec<&str> = ARCHITECTURES.iter().map(|row| row.model_type).collect();
-        names.push("and those inside a model with a text_config, such as llava or gemma3");
+        names.push("and language models inside a model with a text_config, such as llava or gemma3");
         names.join(", ")
     }
 }

@@ -1,4 +1,5 @@
-//! Language models inside larger ones: which object of the configuration is theirs, and how their modules are named.
+//! Language models inside larger ones: which object of the configuration describes them, and how their
+//! modules are named.
 
 use serde_json::{Map, Value};
 
@@ -7,13 +8,13 @@ use super::error::ModelError;
 use super::form::FolderForm;
 use super::keys::Keys;
 
-/// A model around a language model.
+/// A model that contains a language model.
 struct Around {
     /// Its `model_type`.
     model_type: &'static str,
-    /// The language model's type where `text_config` names none.
+    /// The language model's type if `text_config` names none.
     text: &'static str,
-    /// Whether the output embedding is the input's where neither object says so.
+    /// Whether input and output embedding are tied if neither object says so.
     tied: bool,
 }
 
@@ -21,7 +22,7 @@ const fn around(model_type: &'static str, text: &'static str, tied: bool) -> Aro
     Around { model_type, text, tied }
 }
 
-/// Models that read text as their language model alone does.
+/// Models that process text exactly as their language model alone does.
 const KNOWN: &[Around] = &[
     around("llava", "llama", false),
     around("llava_next", "llama", false),
@@ -42,27 +43,29 @@ const KNOWN: &[Around] = &[
     around("voxtral", "llama", false),
 ];
 
-/// Models whose text does not pass as through their language model alone: the whole prompt is seen at once, or blocks are added.
+/// Models that process text differently from their language model alone: they see the whole prompt at once,
+/// or add blocks.
 const REFUSED: &[&str] = &["paligemma", "colpali", "pi0", "idefics", "idefics2", "mllama"];
 
-/// What a configuration around a language model says.
+/// What the configuration of a containing model says.
 pub(super) struct Inside<'a> {
     /// The language model's object.
     pub(super) text: &'a Map<String, Value>,
     /// The language model's type.
     pub(super) model_type: &'a str,
-    /// The outer type, where it is not known.
+    /// The outer model's type if it is unknown.
     pub(super) unknown: Option<String>,
-    /// Whether the output embedding is the input's where neither object says so.
+    /// Whether input and output embedding are tied if neither object says so.
     pub(super) tied: bool,
-    /// What comes before `layers` in `named_modules()`.
+    /// The prefix of `layers` in `named_modules()`.
     pub(super) prefix: &'static str,
 }
 
-/// Returns the language model inside a model, or `None` when the configuration is a language model's own.
+/// Returns the language model inside a model, or `None` if the configuration describes a language model
+/// itself.
 ///
 /// # Errors
-/// When the outer model is known not to be readable, or names no language model.
+/// When the outer model is known to be unsupported, or names no language model.
 pub(super) fn inside<'a>(
     outer: &Keys<'a>,
     empty: &'a Map<String, Value>,
@@ -94,7 +97,7 @@ pub(super) fn inside<'a>(
     let named = Keys::below(outer.path(), text, "text_config.").text("model_type")?;
     let Some(inner) = named.or(known.map(|it| it.text)) else {
         return Err(
-            outer.wrong("text_config.model_type", "is missing, so the language model's family is not known")
+            outer.wrong("text_config.model_type", "is missing, so the language model's family is unknown")
         );
     };
     Ok(Some(Inside {

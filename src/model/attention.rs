@@ -1,7 +1,8 @@
 //! Causal attention that never holds the whole score matrix.
 //!
-//! On a processor a query's result depends on nothing but the query and what it sees: neither on the queries beside it nor on how many
-//! there are. So a pass that goes on after kept keys and values gives the bits of one over the whole sequence.
+//! On the CPU, a query's result depends only on the query and on the keys and values that it attends to, not
+//! on the other queries or on their number. A pass that continues from kept keys and values is therefore
+//! bit-identical to one over the whole sequence.
 
 use std::ops::Range;
 
@@ -11,18 +12,18 @@ use rayon::prelude::*;
 use super::exponential::{exponentiate, hyperbolic_tangent};
 use super::product::{Goal, product};
 
-/// Query rows that are scored at a time; their scores stay in a core's cache.
+/// Number of query rows scored at a time; their scores stay in a core's cache.
 const CHUNK: usize = 64;
 
-/// Positions whose values are added up before they are added to those before: a fixed number, from the sequence's beginning on, so that
-/// no sum depends on how far other queries see.
+/// Number of positions whose values are summed before the sum joins the running total. Blocks have a fixed
+/// length and are counted from the start of the sequence, so no sum depends on how far other queries see.
 const BLOCK: usize = 512;
 
-/// Keys and depths below which `gemm` takes other ways, which add in another order.
+/// Below this many keys, or this depth, `gemm` uses code paths that sum in another order.
 const FEWEST_KEYS: usize = 8;
 const SHALLOWEST: usize = 4;
 
-/// The most scores for which `gemm` adds in another order.
+/// Up to this many scores, `gemm` sums in another order.
 const FEW_SCORES: usize = 16 * 16;
 
 /// The shape and the rules of one block's attention.
@@ -31,18 +32,18 @@ pub(super) struct Attention {
     pub(super) heads: usize,
     pub(super) key_value_heads: usize,
     pub(super) head_size: usize,
-    /// What scores are multiplied by.
+    /// The factor that multiplies scores.
     pub(super) scale: f64,
     /// The cap c of c * tanh(score / c).
     pub(super) softcap: Option<f64>,
-    /// How many tokens back a query sees, itself included.
+    /// Number of tokens that a query attends to, itself included.
     pub(super) window: Option<usize>,
 }
 
 impl Attention {
     /// Returns the attention of queries `[samples, length, heads, head_size]` over keys and values
-    /// `[samples, seen, key_value_heads, head_size]`, as `[samples, length, heads * head_size]`. The queries are the last of the
-    /// sequence.
+    /// `[samples, seen, key_value_heads, head_size]`, as `[samples, length, heads * head_size]`. The queries
+    /// belong to the last positions of the sequence.
     pub(super) fn run(&self, queries: &Tensor, keys: &Tensor, values: &Tensor) -> Result<Tensor> {
         // The fused kernel has no gradient.
         let tracked = queries.track_op() || keys.track_op() || values.track_op();
@@ -54,7 +55,7 @@ impl Attention {
         }
     }
 
-    /// Computes the same from candle's operations, on any device, a chunk of queries at a time.
+    /// Computes the same with candle's operations, on any device, one chunk of queries at a time.
     pub(super) fn composed(&self, queries: &Tensor, keys: &Tensor, values: &Tensor) -> Result<Tensor> {
         let (samples, length, heads, size) = queries.dims4()?;
         let all = keys.dim(1)?;
@@ -74,7 +75,7 @@ impl Attention {
         let keys = spread(keys)?.transpose(2, 3)?;
         let values = spread(values)?;
         let mut parts = Vec::new();
-        // A GPU wants larger pieces than a cache does.
+        // A GPU needs larger pieces than a cache does.
         for start in (before..all).step_by(8 * CHUNK) {
             let rows = start..all.min(start + 8 * CHUNK);
             let seen = self.seen(rows.start).start..rows.end;
@@ -84,7 +85,7 @@ impl Attention {
                 scores = ((scores / cap)?.tanh()? * cap)?;
             }
             let scores = scores.broadcast_add(&self.mask(rows, &seen, &queries)?)?;
-            // The fused one has no gradient.
+            // The fused softmax has no gradient.
             let shares = match scores.track_op() {
                 true => candle_nn::ops::softmax(&scores, D::Minus1)?,
                 false => candle_nn::ops::softmax_last_dim(&scores)?,
@@ -103,7 +104,8 @@ impl Attention {
         start..position + 1
     }
 
-    /// Returns 0 where a query sees a key, and minus infinity elsewhere, `[rows, seen]`, made on the device.
+    /// Returns a mask `[rows, seen]`, made on the device: 0 where a query sees a key, minus infinity
+    /// elsewhere.
     fn mask(&self, rows: Range<usize>, seen: &Range<usize>, like: &Tensor) -> Result<Tensor> {
         let device = like.device();
         let shape = (rows.len(), seen.len());
@@ -119,7 +121,7 @@ impl Attention {
         visible.where_cond(&zeros, &Tensor::full(far, shape, device)?)?.to_dtype(like.dtype())
     }
 
-    /// Fills the output of the queries at the positions `rows` of one sample, head by head.
+    /// Computes the output of the queries at positions `rows` of one sample, head by head.
     fn fill(&self, sample: &Sample<'_>, rows: Range<usize>, scratch: &mut Scratch, output: &mut [f32]) {
         let (width, size) = (self.heads * self.head_size, self.head_size);
         let key_width = self.key_value_heads * size;
@@ -137,7 +139,7 @@ impl Attention {
                 self.mix(of, rows.clone(), (rows.len(), seen.clone()), scratch, (mixed, width));
                 continue;
             }
-            // Lines of zeros beside, so that even one query is multiplied as many are.
+            // Rows of zeros pad the operands, so that `gemm` sums a single query in the same order as many.
             let columns = seen.len().max(FEWEST_KEYS);
             let lines = rows.len().max(FEW_SCORES / columns + 1).max(2);
             let mut padded = std::mem::take(&mut scratch.padded);
@@ -159,7 +161,8 @@ impl Attention {
         }
     }
 
-    /// Mixes one head's values at the positions `seen` for the queries at the positions `rows`; lines of queries beyond are padding.
+    /// Mixes one head's values at positions `seen` for the queries at positions `rows`; further rows are
+    /// padding.
     fn mix(
         &self,
         of: Strided<'_>,
@@ -216,7 +219,7 @@ impl Attention {
         }
     }
 
-    /// Turns scores into shares that sum to 1.
+    /// Turns scores into shares that sum to 1 (a softmax).
     fn shares(&self, scores: &mut [f32]) {
         if let Some(cap) = self.softcap {
             let cap = cap as f32;
@@ -233,7 +236,7 @@ impl Attention {
     }
 }
 
-/// Room for what one thread computes on the way.
+/// One thread's scratch buffers.
 #[derive(Default)]
 struct Scratch {
     scores: Vec<f32>,
@@ -241,14 +244,14 @@ struct Scratch {
     shallow: Vec<f32>,
 }
 
-/// One head's queries, keys and values, each with the numbers from one line to the next.
+/// One head's queries, keys and values, each with its row stride.
 struct Strided<'a> {
     query: (&'a [f32], usize),
     keys: (&'a [f32], usize),
     values: (&'a [f32], usize),
 }
 
-/// Copies `(lines, size)` numbers from lines that lie apart to lines that lie together.
+/// Copies `(lines, size)` numbers from strided rows to contiguous ones.
 fn copy((from, stride): (&[f32], usize), to: &mut [f32], (lines, size): (usize, usize)) {
     for (line, to) in to.chunks_exact_mut(size).take(lines).enumerate() {
         to.copy_from_slice(&from[line * stride..][..size]);
@@ -257,7 +260,7 @@ fn copy((from, stride): (&[f32], usize), to: &mut [f32], (lines, size): (usize, 
 
 /// Queries, keys and values of one sample, each `[length, heads, head_size]`.
 struct Sample<'a> {
-    /// How many keys there are before that of the first query.
+    /// Number of keys before the first query's own.
     before: usize,
     queries: &'a [f32],
     keys: &'a [f32],
@@ -353,7 +356,7 @@ mod tests {
         }
     }
 
-    /// Returns the lines from `from` on of a tensor `[1, length, ...]`, as bits.
+    /// Returns the rows from `from` on of a tensor `[1, length, ...]`, as bits.
     fn bits(tensor: &Tensor, from: usize) -> Vec<u32> {
         let rest = tensor.narrow(1, from, tensor.dim(1).unwrap() - from).unwrap();
         let numbers: Vec<f32> = rest.flatten_all().unwrap().to_vec1().unwrap();

@@ -15,14 +15,16 @@ use super::steps;
 use crate::data::ProjectionKind;
 use crate::device::Engine;
 
-/// A function that sees what linears read: called once for each site of a block, with `[samples, length, columns]`.
+/// A function that observes the inputs of linears: it is called once for each site of a block, with
+/// `[samples, length, columns]`.
 pub type Tap<'a> = dyn FnMut(Site, &Tensor) -> Result<(), ModelError> + 'a;
 
-/// A function that mixes values: called once for a block, with its attention and its queries, keys and values
-/// `[samples, length, heads, head_size]`; it returns `[samples, length, heads * head_size]`.
+/// A function that mixes values: it is called once for each block, with the block's attention and its
+/// queries, keys and values `[samples, length, heads, head_size]`, and returns
+/// `[samples, length, heads * head_size]`.
 pub(super) type Mixing<'a> = dyn FnMut(&Attention, [Tensor; 3]) -> Result<Tensor, ModelError> + 'a;
 
-/// Returns a tap that looks away.
+/// Returns a tap that ignores its inputs.
 pub fn no_tap() -> impl FnMut(Site, &Tensor) -> Result<(), ModelError> {
     |_, _| Ok(())
 }
@@ -57,7 +59,7 @@ impl Norm {
         })
     }
 
-    /// Returns a norm over the width that has no weights: they are 1, and biases 0.
+    /// Returns a norm over the width without stored weights: weights are 1 and biases 0.
     fn bare(checkpoint: &Checkpoint, device: &Device) -> candle_core::Result<Self> {
         let config = checkpoint.config();
         let full = |value| checkpoint.working(vec![value; config.hidden], config.hidden, device);
@@ -88,7 +90,7 @@ impl Norm {
 /// A block linear with its weights on a device.
 #[derive(Clone, Debug)]
 pub struct LoadedLinear {
-    /// What it is.
+    /// Its description.
     pub linear: Linear,
     weight: Tensor,
     bias: Option<Tensor>,
@@ -130,10 +132,11 @@ impl LoadedLinear {
         Ok(())
     }
 
-    /// Gives each sample of what is read a weight of its own, `[samples, rows, columns]`, so that a backward pass has a gradient for each.
+    /// Gives each sample of the input its own weight, `[samples, rows, columns]`, so that a backward pass has
+    /// a gradient for each.
     ///
     /// # Errors
-    /// When the shape of a weight is not `[rows, columns]`.
+    /// When a sample's weight is not `[rows, columns]`.
     pub(crate) fn set_weights_of_samples(&mut self, weights: Tensor) -> Result<(), ModelError> {
         let one = weights.get(0).map_err(ModelError::at(&self.linear.module))?;
         self.set_weight(one)?;
@@ -146,12 +149,12 @@ impl LoadedLinear {
     }
 }
 
-/// Cosines and sines of the rotations for one sequence length; nothing when positions are learned.
+/// Cosines and sines of the rotations for one sequence length; empty if positions are learned.
 #[derive(Clone, Debug)]
 pub struct Angles {
     engine: Engine,
     full: Option<Table>,
-    /// Those of blocks that slide, where they are others.
+    /// The table of sliding blocks, if theirs differs.
     sliding: Option<Table>,
 }
 
@@ -166,7 +169,7 @@ impl Angles {
     /// Returns the angles for sequences of `length` tokens.
     ///
     /// # Errors
-    /// When the device has no room.
+    /// When the device runs out of memory.
     pub fn new(checkpoint: &Checkpoint, length: usize, device: &Device) -> Result<Self, ModelError> {
         let table = |rotary: &Rotary| -> Result<Table, ModelError> {
             let (cosines, sines) = rotary.table(length);
@@ -182,7 +185,7 @@ impl Angles {
         })
     }
 
-    /// Returns the angles for tokens that stand at these positions of sequences of at most `length` tokens.
+    /// Returns the angles for tokens at the given positions of sequences of at most `length` tokens.
     pub(super) fn at(
         checkpoint: &Checkpoint,
         positions: &[u32],
@@ -212,7 +215,7 @@ impl Angles {
     }
 }
 
-/// Rotates `[samples, length, heads, head_size]` by candle's operations.
+/// Rotates `[samples, length, heads, head_size]` with candle's operations.
 fn rotated(input: &Tensor, cosines: &Tensor, sines: &Tensor) -> candle_core::Result<Tensor> {
     let size = input.dim(3)?;
     let rotated = 2 * cosines.dim(1)?;
@@ -231,14 +234,14 @@ fn rotated(input: &Tensor, cosines: &Tensor, sines: &Tensor) -> candle_core::Res
     Tensor::cat(&[turned, input.narrow(3, rotated, size - rotated)?], 3)
 }
 
-/// One block with its weights on a device, in the type in which its checkpoint's decoders compute.
+/// One block with its weights on a device, in its checkpoint's compute precision.
 #[derive(Clone, Debug)]
 pub struct Block {
     index: usize,
     engine: Engine,
     linears: Vec<LoadedLinear>,
     attention: Attention,
-    /// Whether it is one of the blocks that slide, be the window shorter than the context or not.
+    /// Whether the block uses sliding-window attention, even if its window covers the whole context.
     slides: bool,
     activation: Activation,
     norm_first: bool,
@@ -250,10 +253,10 @@ pub struct Block {
 }
 
 impl Block {
-    /// Loads block `index` and gives its mapped pages back: only the loaded copy stays in memory.
+    /// Loads block `index` and releases its mapped pages, so that only the loaded copy stays in memory.
     ///
     /// # Errors
-    /// When a tensor cannot be read, or the device has no room.
+    /// When a tensor cannot be read, or the device runs out of memory.
     pub fn load(checkpoint: &Checkpoint, index: usize, device: &Device) -> Result<Self, ModelError> {
         let config = checkpoint.config();
         let names = &config.architecture.norms;
@@ -269,7 +272,7 @@ impl Block {
                 .iter()
                 .map(|linear| {
                     let loaded = LoadedLinear::load(checkpoint, linear, device);
-                    // At once, or the block would be in memory twice.
+                    // Immediately, because the block would otherwise be in memory twice.
                     checkpoint.files().release(&linear.weight);
                     loaded
                 })
@@ -306,22 +309,22 @@ impl Block {
         &self.linears
     }
 
-    /// Returns the block's linears for changing their weights.
+    /// Returns the block's linears for modification.
     pub fn linears_mut(&mut self) -> &mut [LoadedLinear] {
         &mut self.linears
     }
 
-    /// Runs the block on hidden states `[samples, length, hidden]`, and shows `tap` what each site reads.
+    /// Runs the block on hidden states `[samples, length, hidden]`, and shows `tap` the input of each site.
     ///
     /// # Errors
-    /// When the tap fails, or a tensor operation does.
+    /// When the tap or a tensor operation fails.
     pub fn forward(&self, hidden: &Tensor, angles: &Angles, tap: &mut Tap<'_>) -> Result<Tensor, ModelError> {
         self.forward_mixing(hidden, angles, tap, &mut |attention, [queries, keys, values]| {
             steps::attended(&self.engine, attention, [&queries, &keys, &values])
         })
     }
 
-    /// Runs the block with values mixed by `mixing` instead of causal attention over each sample.
+    /// Runs the block with `mixing` in place of causal attention over each sample.
     pub(super) fn forward_mixing(
         &self,
         hidden: &Tensor,
@@ -353,7 +356,7 @@ impl Block {
         })
     }
 
-    /// Adds what `part` makes of the normalised stream to the stream.
+    /// Adds `part`, applied to the normalised residual stream, to the stream.
     fn around(
         &self,
         hidden: &Tensor,
@@ -372,7 +375,7 @@ impl Block {
         steps::add(&self.engine, output, hidden)
     }
 
-    /// Returns the attention's mixture of values, which the output projection reads.
+    /// Returns the mixed values, which the output projection reads.
     fn attend(&self, input: &Tensor, angles: &Angles, mixing: &mut Mixing<'_>) -> Result<Tensor, ModelError> {
         let (samples, length, _) = input.dims3()?;
         let Attention { heads, key_value_heads, head_size, .. } = self.attention;
@@ -399,7 +402,7 @@ impl Block {
         mixing(&self.attention, [queries, keys, values])
     }
 
-    /// Returns what stands between an MLP's two layers, which the narrowing projection reads.
+    /// Returns the MLP's intermediate activations, which the down projection reads.
     fn middle(&self, input: &Tensor) -> Result<Tensor, ModelError> {
         if let Some(fused) = self.fused(Role::GateUp) {
             let both = fused.run(input)?;

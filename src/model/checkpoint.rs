@@ -1,4 +1,4 @@
-//! A model folder that has been opened and checked: its configuration, its tensors, its block linears.
+//! An opened and checked model folder: its configuration, its tensors, its block linears.
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -32,17 +32,17 @@ struct Shared {
     files: TensorFiles,
     layout: Layout,
     warnings: Vec<ModelWarning>,
-    /// What the one pass over all tensors showed, once it was needed.
+    /// Results of the single pass over all tensors, once it has run.
     examined: OnceLock<Examined>,
 }
 
 impl Checkpoint {
     /// Opens a Hugging Face folder: `config.json` and safetensors, one file or shards.
     ///
-    /// All that the architecture needs is looked up and its shape checked; no weight is read yet.
+    /// All tensors that the architecture needs are looked up and their shapes checked; no weight is read yet.
     ///
     /// # Errors
-    /// When the folder, a file, the configuration or a tensor is not as it must be.
+    /// When the folder, a file, the configuration or a tensor is invalid.
     pub fn open(folder: impl AsRef<Path>) -> Result<Self, ModelError> {
         let folder = folder.as_ref();
         let config = Config::read(folder)?;
@@ -58,10 +58,10 @@ impl Checkpoint {
         })
     }
 
-    /// Returns the same checkpoint, whose decoders run and whose scripts are evaluated on an engine.
+    /// Returns the same checkpoint with an engine that runs its decoders and evaluates its scripts.
     ///
     /// # Errors
-    /// When a processor is to compute in another type than f32.
+    /// When a CPU is asked to compute in another type than f32.
     pub fn on(mut self, engine: Engine, precision: Precision) -> Result<Self, ModelError> {
         if engine.device().is_cpu() && precision != Precision::F32 {
             return Err(ModelError::Precision);
@@ -70,17 +70,17 @@ impl Checkpoint {
         Ok(self)
     }
 
-    /// Returns where decoders run and scripts are evaluated.
+    /// Returns the engine that runs decoders and evaluates scripts.
     pub fn engine(&self) -> &Engine {
         &self.engine
     }
 
-    /// Returns where tensors are loaded to.
+    /// Returns the device that tensors are loaded to.
     pub fn device(&self) -> Device {
         self.engine.device()
     }
 
-    /// Returns the type in which decoders compute.
+    /// Returns the compute precision of decoders.
     pub fn precision(&self) -> Precision {
         self.precision
     }
@@ -100,7 +100,7 @@ impl Checkpoint {
         &self.shared.layout
     }
 
-    /// Returns what is odd about the folder, though it opened.
+    /// Returns warnings about the folder, which opened nevertheless.
     pub fn warnings(&self) -> &[ModelWarning] {
         &self.shared.warnings
     }
@@ -124,15 +124,15 @@ impl Checkpoint {
     /// Returns the weight of a block linear in its stored type, borrowed from the map where it is aligned.
     ///
     /// # Errors
-    /// When `linear` is another model's.
+    /// When `linear` belongs to another model.
     pub fn weight(&self, linear: &Linear) -> Result<Values<'_>, ModelError> {
         self.files().values(&linear.weight)
     }
 
-    /// Returns what the interpreter reads of one linear, without statistics.
+    /// Returns the interpreter's input for one linear, without statistics.
     ///
     /// # Errors
-    /// When `linear` is another model's.
+    /// When `linear` belongs to another model.
     pub fn linear_data(&self, linear: &Linear) -> Result<LinearData<'_>, ModelError> {
         Ok(LinearData {
             name: linear.module.clone(),
@@ -149,28 +149,29 @@ impl Checkpoint {
         })
     }
 
-    /// Returns what the interpreter reads, without statistics; `Statistics::attach` adds those.
+    /// Returns the interpreter's input, without statistics; `Statistics::attach` adds those.
     ///
     /// # Errors
-    /// None for a checkpoint that opened; the type leaves room for other stores.
+    /// Never for a checkpoint that opened; the type leaves room for other stores.
     pub fn data(&self) -> Result<ModelData<'_>, ModelError> {
         let linears = self.linears().iter().map(|linear| self.linear_data(linear));
         let linears = linears.collect::<Result<_, ModelError>>()?;
         Ok(ModelData { blocks: self.config().blocks, linears })
     }
 
-    /// Reports the first number of the language model's tensors that is NaN or infinite.
+    /// Checks the language model's tensors, and reports the first number that is NaN or infinite.
     ///
-    /// Every tensor is read, once for this and the [fingerprint](Self::fingerprint), as fast as memory or the disk gives it.
+    /// Reads every tensor, once for this and the [fingerprint](Self::fingerprint), as fast as memory or the
+    /// disk allows.
     ///
     /// # Errors
-    /// With the file, the tensor and the position, when there is one.
+    /// When there is such a number, with its file, tensor and position.
     pub fn check_finite(&self) -> Result<(), ModelError> {
         let layout = self.layout();
         let read = |name: &&String| name.starts_with(&layout.prefix) || **name == layout.head;
         let Some(name) = self.examined().not_finite.iter().find(read) else { return Ok(()) };
         let tensor = self.files().tensor(name)?;
-        // What the decoder reads are floats of 16 or 32 bits, as was checked on opening; others it does not read.
+        // The decoder reads only 16- and 32-bit floats, as opening has checked; other tensors are not used.
         let Some(values) = tensor.values() else { return Ok(()) };
         let Some(at) = first_not_finite(&values) else { return Ok(()) };
         Err(ModelError::NotFinite {
@@ -181,15 +182,15 @@ impl Checkpoint {
         })
     }
 
-    /// Returns a name for the weights, which depends on every tensor's name, type, shape and bytes.
+    /// Returns an identifier of the weights, which depends on every tensor's name, type, shape and bytes.
     ///
-    /// Every tensor is read, once for this and the [check](Self::check_finite). It is kept as long as the checkpoint, whose maps would
-    /// show what another process writes into the files: weights that change under a command are not looked for.
+    /// Reads every tensor, once for this and the [check](Self::check_finite). The result is cached with the
+    /// checkpoint: weights that another process changes while a command runs are not detected.
     pub fn fingerprint(&self) -> String {
         self.examined().fingerprint.clone()
     }
 
-    /// Returns the fingerprint where a pass over the weights was made already.
+    /// Returns the fingerprint if a pass over the weights has already been made.
     pub fn known_fingerprint(&self) -> Option<String> {
         self.shared.examined.get().map(|it| it.fingerprint.clone())
     }
@@ -198,8 +199,8 @@ impl Checkpoint {
         self.shared.examined.get_or_init(|| examine(&self.shared.files))
     }
 
-    /// Returns how many bytes of the engine's memory can be had, where the system says; of a GPU's own, an eighth is left for
-    /// what blocks compute on the way.
+    /// Returns the free bytes of the engine's memory, if the system reports them. Of a GPU's memory, an
+    /// eighth is reserved for the blocks' intermediate results.
     pub fn free_memory(&self) -> Option<u64> {
         match self.engine.memory() {
             Some((free, _)) => Some(free - free / 8),
@@ -207,25 +208,27 @@ impl Checkpoint {
         }
     }
 
-    /// Returns how many bytes a number of a decoder takes.
+    /// Returns the size in bytes of a number in a decoder.
     fn number_bytes(&self) -> u64 {
         self.precision.dtype().size_in_bytes() as u64
     }
 
-    /// Returns how many bytes the decoder's weights take in its precision.
+    /// Returns the size in bytes of the decoder's weights in its precision.
     pub fn resident_bytes(&self) -> u64 {
         let numbers: usize = self.linears().iter().map(|it| it.rows * it.columns).sum();
         self.number_bytes() * numbers as u64 + self.head_bytes() + self.embedding_bytes()
     }
 
-    /// Returns how many bytes the largest block's linears take in that precision, which is what streaming holds at a time.
+    /// Returns the size in bytes of the largest block's linears in that precision, which is what streaming
+    /// holds at a time.
     pub fn block_bytes(&self) -> u64 {
         let block =
             |index| self.block_linears(index).iter().map(|it| (it.rows * it.columns) as u64).sum::<u64>();
         self.number_bytes() * (0..self.config().blocks).map(block).max().unwrap_or(0)
     }
 
-    /// Returns how many bytes the token embedding takes on a GPU beside the head: none where it is the head, or stays on the disk.
+    /// Returns the size in bytes of the token embedding on a GPU in addition to the head: 0 if both are one
+    /// tensor, or on the CPU, where the embedding stays on the disk.
     fn embedding_bytes(&self) -> u64 {
         let layout = self.layout();
         if self.device().is_cpu() || layout.embedding == layout.head {
@@ -235,15 +238,15 @@ impl Checkpoint {
         table.map_or(0, |table| self.number_bytes() * table.shape.iter().product::<usize>() as u64)
     }
 
-    /// Returns how many bytes the output embedding takes in that precision; a processor leaves the token embedding on the disk, tied or
-    /// not.
+    /// Returns the size in bytes of the output embedding in that precision. The CPU leaves the token
+    /// embedding on the disk, tied or not.
     pub fn head_bytes(&self) -> u64 {
         let head = self.files().tensor(&self.layout().head);
         head.map_or(0, |head| self.number_bytes() * head.shape.iter().product::<usize>() as u64)
     }
 }
 
-/// Returns what is odd about a folder's configuration, files and tensors.
+/// Returns the warnings about a folder's configuration, files and tensors.
 fn warnings(config: &Config, files: &TensorFiles, layout: &Layout) -> Vec<ModelWarning> {
     let adapter = files.folder().join("adapter_config.json");
     let stale = files.stale_index().map(|index| ModelWarning::StaleIndex { index });

@@ -1,4 +1,4 @@
-//! `config.json`, as transformers 4 and 5 write it, to the numbers that the decoder needs.
+//! Reads `config.json`, as transformers 4 and 5 write it, into the numbers that the decoder needs.
 
 use std::fs;
 use std::path::Path;
@@ -17,36 +17,36 @@ use super::rope_keys::{self, FULL, SLIDING};
 use super::rotary::Rotary;
 use super::warning::ModelWarning;
 
-/// Everything about a decoder that its weights do not say.
+/// Everything about a decoder that its weights do not show.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The family.
     pub architecture: Architecture,
-    /// How many tokens there are.
+    /// Number of tokens in the vocabulary.
     pub vocabulary: usize,
     /// The width of the residual stream.
     pub hidden: usize,
-    /// The width of the token embedding; another than `hidden` in some OPT models, which then project.
+    /// The width of the token embedding. It differs from `hidden` in some OPT models, which then project.
     pub embedding: usize,
     /// The width between an MLP's two layers.
     pub intermediate: usize,
-    /// How many blocks there are.
+    /// Number of blocks.
     pub blocks: usize,
-    /// How many query heads there are.
+    /// Number of query heads.
     pub heads: usize,
-    /// How many key and value heads there are.
+    /// Number of key and value heads.
     pub key_value_heads: usize,
     /// The width of a head.
     pub head_size: usize,
     /// The longest context, in tokens.
     pub positions: usize,
-    /// What norms add to the variance.
+    /// The number added to the variance in norms.
     pub epsilon: f64,
     /// The MLP's function.
     pub activation: Activation,
-    /// How queries and keys are rotated, if they are.
+    /// How queries and keys are rotated, if at all.
     pub rotary: Option<Rotary>,
-    /// How they are rotated in blocks that slide, where that differs.
+    /// How they are rotated in sliding blocks, if that differs.
     pub sliding_rotary: Option<Rotary>,
     /// The sliding window in tokens, and which blocks slide.
     pub window: Option<(usize, Vec<bool>)>,
@@ -56,31 +56,31 @@ pub struct Config {
     pub output_bias: bool,
     /// Whether the MLP's linears have biases.
     pub mlp_bias: bool,
-    /// What scores are multiplied by before the softmax.
+    /// The factor that multiplies scores before the softmax.
     pub query_scale: f64,
     /// The cap c of c * tanh(score / c), if any.
     pub attention_softcap: Option<f64>,
-    /// The same on the logits.
+    /// The cap of the logits, if any.
     pub logit_softcap: Option<f64>,
-    /// What embeddings are multiplied by.
+    /// The factor that multiplies embeddings.
     pub embedding_scale: f64,
-    /// Whether the output embedding is the input embedding, unless the files have one of its own.
+    /// Whether input and output embedding are tied, unless the files hold a separate output embedding.
     pub tied: bool,
-    /// Whether config.json itself says so.
+    /// Whether config.json itself says whether they are tied.
     pub(super) tie_is_said: bool,
     /// Whether norms come before attention and MLP (after them in OPT-350m).
     pub norm_first: bool,
     /// Whether a norm comes before the head.
     pub final_norm: bool,
-    /// Whether norms have weights (and biases, where the family's have).
+    /// Whether norms have weights (and biases, if the family's norms have them).
     pub norm_weights: bool,
-    /// Whether the language model lies inside another model, whose own tensors are beside it.
+    /// Whether the language model is part of a larger model, whose other tensors lie beside its own.
     pub inside: bool,
-    /// What is odd about the configuration.
+    /// Warnings about the configuration.
     pub warnings: Vec<ModelWarning>,
 }
 
-/// Counts above this are typing errors or attacks, not models.
+/// Larger counts are typing errors or attacks, not models.
 const LARGEST_COUNT: u64 = 1 << 31;
 const MOST_BLOCKS: usize = 10_000;
 
@@ -88,7 +88,7 @@ impl Config {
     /// Reads a model folder's `config.json`.
     ///
     /// # Errors
-    /// When there is none, it is not JSON, the architecture is not in the table, or a value cannot be used.
+    /// When the file is missing or not JSON, the architecture is not in the table, or a value cannot be used.
     pub fn read(folder: &Path) -> Result<Self, ModelError> {
         let path = folder.join("config.json");
         if !folder.is_dir() {
@@ -100,7 +100,7 @@ impl Config {
                 },
             });
         }
-        // A folder that may not be searched is no folder without a config.
+        // A folder that cannot be searched must not be reported as one without a config.
         match path.try_exists() {
             Ok(true) => {}
             Ok(false) => {
@@ -122,14 +122,14 @@ impl Config {
         Self::parse(&path, &object)
     }
 
-    /// Returns the longest sequence that may be cut into pieces: longer ones have other angles from their first token on, because
-    /// some models stretch positions by the length of the whole.
+    /// Returns the length up to which a sequence may be cut into pieces. Longer ones have different angles
+    /// from their first token on, because some models stretch positions by the total length.
     pub fn longest_shared(&self) -> usize {
         let rotations = [&self.rotary, &self.sliding_rotary];
         rotations.into_iter().flatten().map(Rotary::steady_length).min().unwrap_or(usize::MAX)
     }
 
-    /// Reads a configuration that has been parsed already; `path` serves error messages.
+    /// Reads a configuration that has already been parsed; `path` is used in error messages.
     ///
     /// # Errors
     /// As [`Config::read`].
@@ -162,7 +162,7 @@ impl Config {
         if let (Some(model_type), path) = (&inside.unknown, outer.path().to_owned()) {
             warnings.push(ModelWarning::UnknownAround { path, model_type: model_type.clone() });
         }
-        // Either may say so: transformers 5 writes the outer one, and older files have the inner.
+        // Either object may say so: transformers 5 writes it to the outer one, older files to the inner one.
         let said = |keys: &Keys<'_>| -> Result<Option<bool>, ModelError> {
             Ok(if keys.has("tie_word_embeddings") {
                 Some(keys.flag("tie_word_embeddings", false)?)
@@ -211,7 +211,7 @@ impl Config {
         };
         let (attention_cap, logit_cap) = architecture.softcaps.unwrap_or_default();
         let softcap = |name, default: Option<f64>| -> Result<Option<f64>, ModelError> {
-            // A cap that is written as null is switched off; one that is left out has the family's default.
+            // A cap written as null is switched off; an absent one has the family's default.
             match architecture.softcaps {
                 Some(_) if keys.is_null(name) => Ok(None),
                 Some(_) => Ok(keys.number(name)?.or(default)),
@@ -264,7 +264,7 @@ impl Config {
         })
     }
 
-    /// Returns how many tokens back block `block` attends, itself included, when it slides.
+    /// Returns how many tokens block `block` attends to, itself included, if it is a sliding block.
     pub fn window_of(&self, block: usize) -> Option<usize> {
         let (window, slides) = self.window.as_ref()?;
         slides.get(block).is_some_and(|&it| it).then_some(*window)
@@ -279,7 +279,7 @@ fn find(path: &Path, model_type: Option<&str>, class: Option<&str>) -> Result<Ar
     })
 }
 
-/// Refuses a class that computes something else than the family's own, and code of the folder's own for it.
+/// Refuses a class that computes something other than the family's class. Warns of the folder's own code.
 fn check_class(keys: &Keys<'_>, architecture: &Architecture) -> Result<Vec<ModelWarning>, ModelError> {
     let other = |key: &str, found: &str| ModelError::Class {
         path: keys.path().to_owned(),
@@ -293,7 +293,7 @@ fn check_class(keys: &Keys<'_>, architecture: &Architecture) -> Result<Vec<Model
     }
     let Some(own) = keys.object("auto_map")?.filter(|it| !it.is_empty()) else { return Ok(Vec::new()) };
     let decoder = own.get("AutoModelForCausalLM").and_then(Value::as_str);
-    // Of `module.Class`, or `owner/name--module.Class`.
+    // The name has the form `module.Class` or `owner/name--module.Class`.
     if let Some(class) = decoder.and_then(|it| it.rsplit('.').next()).filter(|it| !architecture.is_class(it))
     {
         return Err(other("auto_map", class));
@@ -301,7 +301,7 @@ fn check_class(keys: &Keys<'_>, architecture: &Architecture) -> Result<Vec<Model
     Ok(vec![ModelWarning::OwnCode { path: keys.path().to_owned(), class: architecture.class.to_owned() }])
 }
 
-/// Returns how many query heads there are, and how many key and value heads.
+/// Returns the number of query heads, and of key and value heads.
 fn read_heads(keys: &Keys<'_>, architecture: &Architecture) -> Result<(usize, usize), ModelError> {
     let defaults = &architecture.defaults;
     let heads = keys.count(&["num_attention_heads"], defaults.heads, LARGEST_COUNT)?;
@@ -331,7 +331,7 @@ fn read_bias(keys: &Keys<'_>, bias: Bias) -> Result<bool, ModelError> {
     match bias {
         Bias::Never => Ok(false),
         Bias::Always => {
-            // Some configurations say what the class does anyway.
+            // Some configurations state what the class does anyway.
             keys.decided(&["attention_bias", "qkv_bias"]);
             Ok(true)
         }
@@ -364,7 +364,8 @@ fn read_activation(
     Ok(activation)
 }
 
-/// Reads the sliding window, and which blocks slide: `layer_types` where the family has that key, else the family's pattern.
+/// Reads the sliding window and which blocks slide: from `layer_types` if the family has that key, else from
+/// the family's pattern.
 fn read_window(
     keys: &Keys<'_>,
     architecture: &Architecture,
@@ -398,21 +399,21 @@ fn read_window(
     let slides = match listed {
         Some(listed) if decides => listed,
         Some(listed) if listed != pattern => {
-            let problem = "names blocks that slide and blocks that do not otherwise than this family's class computes them";
+            let problem = "lists other sliding blocks than this family's class computes";
             return Err(keys.wrong("layer_types", problem));
         }
         _ => pattern,
     };
     match window {
         None if decides && slides.contains(&true) && keys.has("layer_types") => {
-            Err(keys.wrong("layer_types", "names blocks that slide, and there is no sliding window"))
+            Err(keys.wrong("layer_types", "lists sliding blocks, but there is no sliding window"))
         }
         None => Ok(None),
         Some(window) => Ok(slides.contains(&true).then_some((window, slides))),
     }
 }
 
-/// Returns how many tokens a sliding window has, where the family has one and it is on.
+/// Returns the length of the sliding window in tokens, if the family has one and it is on.
 fn read_window_length(keys: &Keys<'_>, architecture: &Architecture) -> Result<Option<usize>, ModelError> {
     if architecture.window == Window::Never {
         return Ok(None);
@@ -429,7 +430,7 @@ fn read_window_length(keys: &Keys<'_>, architecture: &Architecture) -> Result<Op
     }
 }
 
-/// Returns which blocks slide, where `layer_types` lists them.
+/// Returns which blocks slide, if `layer_types` lists them.
 fn read_layer_types(keys: &Keys<'_>, blocks: usize) -> Result<Option<Vec<bool>>, ModelError> {
     let Some(types) = keys.texts("layer_types")? else { return Ok(None) };
     if types.len() != blocks {

@@ -1,4 +1,4 @@
-//! The whole decoder: embedding, blocks, head. Each part also loads alone, for streaming.
+//! The whole decoder: embedding, blocks, head. Each part can also be loaded alone, for streaming.
 
 use candle_core::{DType, Device, Tensor, Var};
 
@@ -9,24 +9,25 @@ use super::error::ModelError;
 use super::in_place::softcap;
 use crate::device::Engine;
 
-/// A function that sees what linears read: called with the block, the site and `[samples, length, columns]`.
+/// A function that observes the inputs of linears: it is called with the block, the site and
+/// `[samples, length, columns]`.
 pub type DecoderTap<'a> = dyn FnMut(usize, Site, &Tensor) -> Result<(), ModelError> + 'a;
 
-/// From token ids to the first hidden states; rows are read from the mapped file as they are needed.
+/// Turns token ids into the first hidden states; rows are read from the mapped file when they are needed.
 #[derive(Clone, Debug)]
 pub struct Embedding {
     checkpoint: Checkpoint,
     device: Device,
-    /// All rows, where a decoder is held on a GPU.
+    /// All rows, if the decoder is held on a GPU.
     table: Option<Tensor>,
     project: Option<Tensor>,
 }
 
 impl Embedding {
-    /// Prepares the embedding of a checkpoint; loads nothing but a small projection where a model has one.
+    /// Prepares the embedding of a checkpoint; loads only a small projection, if the model has one.
     ///
     /// # Errors
-    /// When a tensor cannot be read, or the device has no room.
+    /// When a tensor cannot be read, or the device runs out of memory.
     pub fn load(checkpoint: &Checkpoint, device: &Device) -> Result<Self, ModelError> {
         let project = match &checkpoint.layout().project {
             Some((input, _)) => Some(checkpoint.tensor(input, device)?),
@@ -35,21 +36,22 @@ impl Embedding {
         Ok(Self { checkpoint: checkpoint.clone(), device: device.clone(), table: None, project })
     }
 
-    /// Returns the hidden states `[samples, length, hidden]` of `ids`, which hold samples of `length` tokens one after the other.
+    /// Returns the hidden states `[samples, length, hidden]` of `ids`, which hold consecutive samples of
+    /// `length` tokens.
     ///
     /// # Errors
-    /// When an id is outside the vocabulary, or a sample longer than the model's context.
+    /// When an id is outside the vocabulary, or a sample is longer than the model's context.
     pub fn run(&self, ids: &[u32], length: usize) -> Result<Tensor, ModelError> {
         let places: Vec<u32> = (0..length as u32).collect();
         self.embed(ids, &places).map_err(|error| error.inside("embedding"))
     }
 
-    /// Returns the hidden states `[1, tokens, hidden]` of tokens that stand at these positions of their sequences.
+    /// Returns the hidden states `[1, tokens, hidden]` of tokens at the given positions of their sequences.
     pub(super) fn run_at(&self, ids: &[u32], places: &[u32]) -> Result<Tensor, ModelError> {
         self.embed(ids, places).map_err(|error| error.inside("embedding"))
     }
 
-    /// Looks rows up in the table, which holds the stored numbers in the type in which decoders compute.
+    /// Looks rows up in the table, which holds the stored numbers in the compute precision.
     fn looked_up(&self, table: &Tensor, ids: &[u32]) -> Result<Tensor, ModelError> {
         let rows = table.index_select(&Tensor::new(ids, &self.device)?, 0)?;
         let scale = self.checkpoint.config().embedding_scale;
@@ -93,13 +95,13 @@ impl Embedding {
     }
 }
 
-/// Returns whether a table has a row for each of some ids.
+/// Returns whether a table has a row for each of the ids.
 fn known(table: &Tensor, ids: &[u32]) -> bool {
     let rows = table.dims().first().copied().unwrap_or(0);
     ids.iter().all(|id| (*id as usize) < rows)
 }
 
-/// From the last hidden states to logits.
+/// Turns the last hidden states into logits.
 #[derive(Clone, Debug)]
 pub struct Head {
     engine: Engine,
@@ -109,13 +111,13 @@ pub struct Head {
     softcap: Option<f64>,
 }
 
-/// Logits that are held at a time, in numbers, but for the [`FEWEST`] positions.
+/// Number of logits held at a time, except that at least [`FEWEST`] positions are.
 const LOGITS: usize = 1 << 23;
-/// The fewest positions whose logits are computed at a time on the processor: a product of fewer rows takes as long to arrange the head's
-/// weights as to multiply by them, where the vocabulary is wide.
+/// The fewest positions whose logits the CPU computes at a time. With a wide vocabulary, a product of fewer
+/// rows takes as long to arrange the head's weights as to multiply by them.
 const FEWEST: usize = 128;
 
-/// Returns of how many positions the processor computes the logits at a time.
+/// Returns the number of positions whose logits the CPU computes at a time.
 pub const fn positions_together(vocabulary: usize) -> usize {
     let fit = LOGITS / if vocabulary == 0 { 1 } else { vocabulary };
     if fit < FEWEST { FEWEST } else { fit }
@@ -125,11 +127,11 @@ impl Head {
     /// Loads the last norm and the output embedding.
     ///
     /// # Errors
-    /// When a tensor cannot be read, or the device has no room.
+    /// When a tensor cannot be read, or the device runs out of memory.
     pub fn load(checkpoint: &Checkpoint, device: &Device) -> Result<Self, ModelError> {
         let layout = checkpoint.layout();
         let weight = checkpoint.tensor(&layout.head, device)?;
-        // At once, as of a block's linears: the head of a small model is the largest of its tensors.
+        // Immediately, as for a block's linears: the head is a small model's largest tensor.
         checkpoint.files().release(&layout.head);
         Ok(Self {
             engine: checkpoint.engine().clone(),
@@ -146,7 +148,7 @@ impl Head {
         })
     }
 
-    /// Returns how many logits each position has.
+    /// Returns the number of logits at each position.
     pub fn vocabulary(&self) -> usize {
         self.weight.dims().first().copied().unwrap_or(0)
     }
@@ -159,7 +161,7 @@ impl Head {
         self.capped(&self.raw(hidden)?)
     }
 
-    /// Returns logits before their cap, `[positions, vocabulary]`, in the type in which the decoder computes.
+    /// Returns logits before their cap, `[positions, vocabulary]`, in the decoder's compute precision.
     ///
     /// # Errors
     /// When a tensor operation fails.
@@ -178,7 +180,7 @@ impl Head {
         raw().map_err(|error| error.inside("head"))
     }
 
-    /// Returns logits, f32 `[positions, vocabulary]`, from what they are before their cap.
+    /// Applies the cap to raw logits; returns f32 `[positions, vocabulary]`.
     ///
     /// # Errors
     /// When a tensor operation fails.
@@ -190,11 +192,11 @@ impl Head {
         }
     }
 
-    /// Returns the gradient of a loss with respect to hidden states `[positions, hidden]`, from its gradient with respect to their
-    /// logits, f32 `[positions, vocabulary]`, and the logits before their cap.
+    /// Returns the gradient of a loss with respect to hidden states `[positions, hidden]`, given its gradient
+    /// with respect to their logits, f32 `[positions, vocabulary]`, and the logits before their cap.
     ///
-    /// Only the norm goes through candle's backward pass: that would compute the gradient of the output embedding as well, which
-    /// takes as long as the logits and is not wanted.
+    /// Only the norm uses candle's backward pass. On the head it would also compute the gradient of the
+    /// output embedding, which takes as long as the logits and is not needed.
     ///
     /// # Errors
     /// When a tensor operation fails.
@@ -214,7 +216,7 @@ impl Head {
                 None => slope,
             };
             let Some(norm) = &self.norm else { return Ok(slope) };
-            // A backward pass begins with ones.
+            // A backward pass starts from ones.
             let variable = Var::from_tensor(hidden)?;
             let gradients = (norm.run(&variable)? * slope)?.backward()?;
             let slope = gradients.get(&variable).map(Tensor::detach);
@@ -223,7 +225,7 @@ impl Head {
         back().map_err(|error| error.inside("head"))
     }
 
-    /// Returns what the decoder computes on.
+    /// Returns the engine that the decoder computes on.
     pub(crate) const fn engine(&self) -> &Engine {
         &self.engine
     }
@@ -234,7 +236,7 @@ impl Head {
     }
 }
 
-/// A decoder held in memory, in the type in which its checkpoint's decoders compute.
+/// A decoder held in memory, in its checkpoint's compute precision.
 #[derive(Clone, Debug)]
 pub struct Decoder {
     checkpoint: Checkpoint,
@@ -251,7 +253,7 @@ impl Decoder {
     /// Loads a whole checkpoint onto `device`.
     ///
     /// # Errors
-    /// When a tensor cannot be read, or the device has no room.
+    /// When a tensor cannot be read, or the device runs out of memory.
     pub fn load(checkpoint: &Checkpoint, device: &Device) -> Result<Self, ModelError> {
         let head = Head::load(checkpoint, device)?;
         let mut embedding = Embedding::load(checkpoint, device)?;
@@ -273,7 +275,7 @@ impl Decoder {
         })
     }
 
-    /// Returns the checkpoint that was loaded; its weights are still the dense ones.
+    /// Returns the checkpoint that was loaded; its own weights are still the dense ones.
     pub fn checkpoint(&self) -> &Checkpoint {
         &self.checkpoint
     }
@@ -286,23 +288,23 @@ impl Decoder {
     /// Returns the angles for samples of `length` tokens.
     ///
     /// # Errors
-    /// When the device has no room.
+    /// When the device runs out of memory.
     pub fn angles(&self, length: usize) -> Result<Angles, ModelError> {
         Angles::new(&self.checkpoint, length, &self.device)
     }
 
-    /// Returns the last hidden states `[samples, length, hidden]` of samples of `length` tokens one after the other.
+    /// Returns the last hidden states `[samples, length, hidden]` of consecutive samples of `length` tokens.
     ///
     /// # Errors
-    /// When an id or the length is not one the model can take, or a tensor operation fails.
+    /// When the model cannot take an id or the length, or a tensor operation fails.
     pub fn hidden(&self, ids: &[u32], length: usize) -> Result<Tensor, ModelError> {
         self.hidden_with(ids, length, &mut |_, _, _| Ok(()))
     }
 
-    /// Does the same, and shows `tap` the block and what each of its sites reads.
+    /// Does the same, and shows `tap` the block and the input of each of its sites.
     ///
     /// # Errors
-    /// As [`Decoder::hidden`], and what the tap returns.
+    /// As [`Decoder::hidden`], and any error that the tap returns.
     pub fn hidden_with(
         &self,
         ids: &[u32],

@@ -1,4 +1,4 @@
-//! What can be wrong with a model folder.
+//! Errors of model folders.
 
 use std::io;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use super::out_of_memory::is_out_of_memory;
 use super::quantised_form::QuantisedForm;
 use crate::device::EngineError;
 
-/// Says why a model cannot be read or run: which file, which tensor.
+/// Why a model cannot be read or run, with the file or tensor concerned.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ModelError {
@@ -20,43 +20,45 @@ pub enum ModelError {
     Read {
         /// The file or folder.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
-    /// Two models whose predictions are compared have other numbers of tokens.
+    /// Two models to be compared have vocabularies of different sizes.
     #[error(
-        "the models have other vocabularies: {dense} and {other} tokens, so their predictions cannot be compared"
+        "the models have different vocabularies: {dense} and {other} tokens, so their predictions cannot be compared"
     )]
     OtherVocabulary {
-        /// How many the dense model has.
+        /// Vocabulary size of the dense model.
         dense: usize,
-        /// How many the other model has.
+        /// Vocabulary size of the other model.
         other: usize,
     },
-    /// Two models whose predictions are compared mean other tokens by an id.
-    #[error("the models have other vocabularies: token {id} is `{dense}` in one and `{other}` in the other")]
+    /// Two models to be compared use an id for different tokens.
+    #[error(
+        "the models have different vocabularies: token {id} is `{dense}` in one and `{other}` in the other"
+    )]
     OtherToken {
         /// The first id that differs.
         id: u32,
-        /// What the dense model means by it.
+        /// Its token in the dense model.
         dense: String,
-        /// What the other model means by it.
+        /// Its token in the other model.
         other: String,
     },
-    /// The model is neither a folder nor in the hub's local cache, and nothing may be downloaded.
-    #[error("there is no folder {id}, and no model of that id in {}", cache.display())]
+    /// The model is neither a folder nor in the hub's local cache, and downloads are disabled.
+    #[error("there is no folder {id}, and no model with that id in {}", cache.display())]
     NotCached {
         /// The model's id.
         id: String,
         /// The cache's folder.
         cache: PathBuf,
     },
-    /// The hub's model cannot be downloaded.
-    #[error("there is no folder {id}, and the model of that id cannot be downloaded: {problem}")]
+    /// The model cannot be downloaded from the hub.
+    #[error("there is no folder {id}, and the model with that id cannot be downloaded: {problem}")]
     Download {
         /// The model's id.
         id: String,
-        /// Why.
+        /// The reason.
         problem: DownloadProblem,
     },
     /// The folder holds no `config.json`.
@@ -65,14 +67,14 @@ pub enum ModelError {
         /// The folder.
         folder: PathBuf,
     },
-    /// `config.json` says something that cannot be used.
+    /// A value of `config.json` cannot be used.
     #[error("{}: `{key}` {problem}", path.display())]
     Config {
         /// The configuration file.
         path: PathBuf,
         /// The key, or `$` for the whole file.
         key: String,
-        /// What is wrong with it, and what would be right.
+        /// What is wrong, and what would be right.
         problem: String,
     },
     /// No row of the architecture table fits.
@@ -85,8 +87,8 @@ pub enum ModelError {
         /// The model types that are supported.
         supported: String,
     },
-    /// `config.json` names a class that computes something else than its model type, or code of the folder's own for it.
-    #[error("{}: `{key}` names the class {found}, which is not computed; what model_type `{model_type}` stands for is {class}", path.display())]
+    /// `config.json` names a class that computes something other than its model type, or custom code for it.
+    #[error("{}: `{key}` names the class {found}, which is not supported; model_type `{model_type}` stands for {class}", path.display())]
     Class {
         /// The configuration file.
         path: PathBuf,
@@ -96,20 +98,20 @@ pub enum ModelError {
         found: String,
         /// The model type.
         model_type: &'static str,
-        /// The class that is computed for it.
+        /// The class that is computed for the model type.
         class: &'static str,
     },
     /// The weights are quantised or compressed.
-    #[error("{}: `{place}` says that the model is quantised ({form}); quantised weights are not read", path.display())]
+    #[error("{}: `{place}` says that the model is quantised ({form}); quantised weights are not supported", path.display())]
     Quantised {
         /// The file that says so.
         path: PathBuf,
         /// The key or the tensor in it.
         place: String,
-        /// How.
+        /// The kind of quantisation.
         form: QuantisedForm,
     },
-    /// The folder holds a model in a form that is not read.
+    /// The folder holds a model in an unsupported form.
     #[error("{} holds {form}", folder.display())]
     Form {
         /// The folder.
@@ -123,7 +125,7 @@ pub enum ModelError {
     NoWeights {
         /// The folder.
         folder: PathBuf,
-        /// What lies there instead.
+        /// What the folder holds instead, if recognised.
         form: Option<FolderForm>,
     },
     /// A safetensors file ends before its data do.
@@ -133,7 +135,7 @@ pub enum ModelError {
         path: PathBuf,
         /// The bytes that its header promises.
         needed: u64,
-        /// The bytes that it has.
+        /// The bytes in the file.
         found: u64,
     },
     /// A safetensors file states a header that is longer than the file or than any real header.
@@ -146,15 +148,15 @@ pub enum ModelError {
         /// The file's length in bytes.
         file: u64,
     },
-    /// A safetensors header or a shard index is not what the format says.
+    /// A safetensors header or a shard index violates the format.
     #[error("{} is corrupt: {problem}", path.display())]
     Header {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem.
         problem: String,
     },
-    /// The index names a shard that is not there.
+    /// The index names a shard that does not exist.
     #[error("{} names the shard {shard}, which is not in that folder", index.display())]
     MissingShard {
         /// The index file.
@@ -162,34 +164,34 @@ pub enum ModelError {
         /// The shard's file name.
         shard: String,
     },
-    /// A tensor that the architecture needs is in no file.
-    #[error("{} has no tensor `{tensor}`, which config.json calls for; the weights and config.json belong to different models, or a file is incomplete", path.display())]
+    /// No file holds a tensor that the architecture needs.
+    #[error("{} has no tensor `{tensor}`, which config.json requires; the weights and config.json belong to different models, or a file is incomplete", path.display())]
     MissingTensor {
         /// The file or folder that was searched.
         path: PathBuf,
         /// The tensor.
         tensor: String,
     },
-    /// There is no output embedding, and the configuration does not say that it is the input's.
-    #[error("{} has no output embedding `{tensor}`, and config.json does not set tie_word_embeddings, by which the input's would be used", path.display())]
+    /// There is no output embedding, and the configuration does not tie it to the input embedding.
+    #[error("{} has no output embedding `{tensor}`, and config.json does not set tie_word_embeddings to use the input embedding", path.display())]
     NoHead {
         /// The file or folder that was searched.
         path: PathBuf,
-        /// The name that it would have.
+        /// The name that was expected.
         tensor: String,
     },
-    /// Several groups of tensors could be the language model's.
+    /// Several groups of tensors could belong to the language model.
     #[error("{} holds several decoders, under `{first}` and `{second}`", path.display())]
     Ambiguous {
         /// The folder.
         path: PathBuf,
-        /// What the names of one begin with.
+        /// Name prefix of one group.
         first: String,
-        /// What the names of another begin with.
+        /// Name prefix of another group.
         second: String,
     },
-    /// A tensor's shape is not the one that the configuration gives.
-    #[error("{}: `{tensor}` has shape {found:?}, and config.json makes it {expected:?}", path.display())]
+    /// A tensor's shape differs from the configuration's.
+    #[error("{}: `{tensor}` has shape {found:?}, but config.json requires {expected:?}", path.display())]
     Shape {
         /// The file.
         path: PathBuf,
@@ -200,7 +202,7 @@ pub enum ModelError {
         /// The shape in the file.
         found: Vec<usize>,
     },
-    /// A tensor is stored in a type that is not a float of 16 or 32 bits.
+    /// A tensor is stored in a type that is not a 16- or 32-bit float.
     #[error("{}: `{tensor}` is stored as {found}; weights must be F32, F16 or BF16", path.display())]
     DataType {
         /// The file.
@@ -222,13 +224,13 @@ pub enum ModelError {
         /// The value.
         value: f32,
     },
-    /// A model's logits are infinite or no numbers.
-    #[error("the model's logits are not finite, so it has no likeliest token")]
+    /// A model's logits are infinite or NaN.
+    #[error("the model's logits are not finite, so it has no most likely token")]
     Destroyed,
     /// A statistic that was collected is NaN or infinite.
-    #[error("the {what} of {module} overflow: some are not finite, so nothing can be decided by them")]
+    #[error("the {what} of {module} overflow: some are not finite, so they cannot be used")]
     Overflow {
-        /// What was collected.
+        /// Name of the statistic.
         what: &'static str,
         /// The linear.
         module: String,
@@ -246,15 +248,15 @@ pub enum ModelError {
     Write {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
-    /// Hidden states do not fit in memory, and the scratch file that they go to instead cannot be used.
+    /// Hidden states do not fit in memory, and the scratch file for them cannot be used.
     #[error("activations do not fit in memory, and a scratch file for them in {} cannot be used: {source}", folder.display())]
     Scratch {
         /// The folder of the scratch file.
         folder: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
     /// A token id lies outside the vocabulary.
@@ -286,64 +288,64 @@ pub enum ModelError {
     Tokenizer {
         /// The tokenizer's file.
         path: PathBuf,
-        /// What is wrong.
+        /// The problem.
         problem: TokenizerProblem,
     },
-    /// A processor was asked to compute in a type that it does not compute in.
-    #[error("a processor computes in f32 only")]
+    /// A CPU was asked to compute in an unsupported type.
+    #[error("the CPU computes in f32 only")]
     Precision,
     /// A device could not do its work.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// A tensor operation failed, as when a device has no memory left.
+    /// A tensor operation failed, for example because a device is out of memory.
     #[error("{place}: {source}")]
     Compute {
-        /// Where in the model: a block, the embedding, the head.
+        /// The part of the model: a block, the embedding or the head.
         place: String,
-        /// What candle says.
+        /// candle's error.
         source: candle_core::Error,
     },
 }
 
-/// What is wrong with a tokenizer.
+/// Problems of a tokenizer.
 #[derive(Debug, Error)]
 pub enum TokenizerProblem {
-    /// The folder has none.
+    /// The folder has no tokenizer.
     #[error("there is no such file")]
     Missing,
-    /// The folder has one in a form that is not read, of which this is a file.
-    #[error("there is no such file, and {0} alone is not read")]
+    /// The folder holds this file of a tokenizer in an unsupported form.
+    #[error("there is no such file, and {0} alone is not supported")]
     OtherForm(&'static str),
     /// The file cannot be read.
     #[error("cannot be read ({0})")]
     Unreadable(String),
-    /// It has ids that the model does not have.
+    /// It has ids outside the model's vocabulary.
     #[error(
-        "has token ids up to {largest}, and the model a vocabulary of {vocabulary}; it is another model's tokenizer"
+        "has token ids up to {largest}, but the model has a vocabulary of {vocabulary}; it is another model's tokenizer"
     )]
     Ids {
         /// The largest id.
         largest: u32,
-        /// How many tokens the model has.
+        /// Vocabulary size of the model.
         vocabulary: usize,
     },
-    /// It has no way to write the text.
+    /// It cannot encode the text.
     #[error("cannot tokenise the text ({0})")]
     Text(String),
-    /// It writes the text with a token that the model does not have.
+    /// It encodes the text with a token outside the model's vocabulary.
     #[error(
-        "writes the text with token {id}, and the model has a vocabulary of {vocabulary}; it is another model's tokenizer"
+        "writes the text with token {id}, but the model has a vocabulary of {vocabulary}; it is another model's tokenizer"
     )]
     Id {
         /// The token.
         id: u32,
-        /// How many tokens the model has.
+        /// Vocabulary size of the model.
         vocabulary: usize,
     },
 }
 
 impl From<candle_core::Error> for ModelError {
-    /// Wraps candle's error; who knows the place adds it with [`ModelError::inside`].
+    /// Wraps candle's error; the caller that knows the place adds it with [`ModelError::inside`].
     fn from(source: candle_core::Error) -> Self {
         Self::Compute { place: String::new(), source }
     }
@@ -376,7 +378,7 @@ impl ModelError {
     }
 }
 
-/// Says what a failed write left behind, where that is in doubt.
+/// Says what a failed write left behind, if that is in doubt.
 fn left(source: &io::Error) -> &'static str {
     match source.kind() {
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::NotFound => "",

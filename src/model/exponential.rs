@@ -1,6 +1,7 @@
 //! A vectorisable exponential for softmaxes.
 
-/// Replaces each x by exp(x - `shift`) and returns the sum; exact to about 2 units in the last place for x <= `shift`.
+/// Replaces each x by exp(x - `shift`) and returns the sum; accurate to about 2 units in the last place for x
+/// <= `shift`.
 ///
 /// The loop has no branches and no calls, so the compiler vectorises it for any target. The sum is in f64 over fixed groups of
 /// 64, so it does not depend on threads.
@@ -43,13 +44,13 @@ pub(super) fn gelu_tanh(x: f32) -> f32 {
     x / (1.0 + exponential(-argument))
 }
 
-/// Returns tanh(x), exact to about 1e-7.
+/// Returns tanh(x), accurate to about 1e-7.
 #[inline(always)]
 pub(super) fn hyperbolic_tangent(x: f32) -> f32 {
     1.0 - 2.0 / (1.0 + exponential(2.0 * x))
 }
 
-/// Sums in eight lanes, an order that vectorises and never changes.
+/// Sums in eight lanes: the order vectorises and never changes.
 fn sum(values: &[f32]) -> f32 {
     let mut lanes = [0f32; 8];
     let mut groups = values.chunks_exact(8);
@@ -62,21 +63,22 @@ fn sum(values: &[f32]) -> f32 {
     lanes.iter().sum::<f32>() + rest
 }
 
-/// Returns exp(x) for x <= 0 or moderate x: 2^n times a polynomial in the rest, |rest| <= ln 2 / 2.
+/// Returns exp(x) for negative or moderate x: 2^n times a polynomial in the remainder, |remainder| <= ln 2 /
+/// 2.
 #[inline(always)]
 fn exponential(x: f32) -> f32 {
-    // Below this the result is less than the smallest normal number: nothing, for a share.
+    // Below this the result is smaller than the smallest normal number, which is negligible for a share.
     const LOWEST: f32 = -87.0;
-    // Adding and taking away 1.5 * 2^23 rounds to the nearest whole number.
+    // Adding and subtracting 1.5 * 2^23 rounds to the nearest whole number.
     const ROUND: f32 = 12_582_912.0;
-    // ln 2 in two parts, the first with zeros at its end, so that n times it is exact.
+    // ln 2 in two parts; the first ends in zeros, so that n times it is exact.
     const LN2_HIGH: f32 = 0.693_359_4;
     const LN2_LOW: f32 = -2.121_944_4e-4;
     let clamped = x.clamp(LOWEST, 88.0);
     let shifted = clamped * std::f32::consts::LOG2_E + ROUND;
     let whole = shifted - ROUND;
     let rest = clamped - whole * LN2_HIGH - whole * LN2_LOW;
-    // Coefficients 1/k!, adjusted at the end for the least error over the interval (Cephes, expf).
+    // Coefficients 1/k!, adjusted at the end for the smallest error over the interval (Cephes, expf).
     let mut polynomial = 1.987_569_1e-4_f32;
     polynomial = polynomial * rest + 1.398_199_9e-3;
     polynomial = polynomial * rest + 8.333_452e-3;
@@ -84,7 +86,7 @@ fn exponential(x: f32) -> f32 {
     polynomial = polynomial * rest + 1.666_666_6e-1;
     polynomial = polynomial * rest + 0.5;
     let value = polynomial * rest * rest + rest + 1.0;
-    // The bits of `shifted` hold the whole number in their low end: move it to the exponent.
+    // The low bits of `shifted` hold the whole number: move it to the exponent.
     let power = f32::from_bits((shifted.to_bits() << 23).wrapping_add(0x3f80_0000));
     if x < LOWEST { 0.0 } else { value * power }
 }

@@ -1,4 +1,4 @@
-//! Safetensors on disk: single or sharded, memory-mapped, checked before use.
+//! Reads safetensors from disk: single or sharded, memory-mapped, checked before use.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -63,11 +63,11 @@ struct Index {
 }
 
 impl TensorFiles {
-    /// Opens the weights of a model folder as transformers does: `model.safetensors`, and where there is none, the shards that
+    /// Opens the weights of a model folder as transformers does: `model.safetensors`, or else the shards that
     /// the index names.
     ///
     /// # Errors
-    /// When there are none, a shard is missing, or a header does not describe its file.
+    /// When the folder has no weights, a shard is missing, or a header does not describe its file.
     pub fn open_folder(folder: &Path) -> Result<Self, ModelError> {
         let single = folder.join(SINGLE);
         if single.is_file() {
@@ -105,7 +105,7 @@ impl TensorFiles {
         Self::open_files(folder, paths, &assigned.collect())
     }
 
-    /// Opens files; of a tensor that several hold, the one in the file that it is `assigned` to counts.
+    /// Opens several files. If several hold the same tensor, the file that it is `assigned` to provides it.
     fn open_files(
         folder: &Path,
         paths: Vec<PathBuf>,
@@ -153,7 +153,7 @@ impl TensorFiles {
         &self.folder
     }
 
-    /// Returns the only file, or the folder where there are several.
+    /// Returns the only file, or the folder if there are several files.
     pub(super) fn place(&self) -> PathBuf {
         match &self.files[..] {
             [only] => only.path.clone(),
@@ -161,7 +161,7 @@ impl TensorFiles {
         }
     }
 
-    /// Returns an index beside `model.safetensors` that names other files, which are not read.
+    /// Returns an index beside `model.safetensors` that names other files; those are not read.
     pub(super) fn stale_index(&self) -> Option<PathBuf> {
         let index = self.folder.join(INDEX);
         let single = self.folder.join(SINGLE);
@@ -176,7 +176,7 @@ impl TensorFiles {
         self.files.iter().map(|file| file.path.as_path())
     }
 
-    /// Returns the text that the first file's header holds under `key` of its `__metadata__`.
+    /// Returns the value of `key` in the first file's `__metadata__`.
     pub fn note(&self, key: &str) -> Option<&str> {
         let notes = &self.files.first()?.notes;
         notes.get(key).map(String::as_str)
@@ -187,12 +187,12 @@ impl TensorFiles {
         self.tensors.keys().map(String::as_str)
     }
 
-    /// Returns where a tensor lies: its file's place among the files, and its first byte.
+    /// Returns a tensor's location: its file's position in the list of files, and its first byte.
     pub(super) fn offset(&self, name: &str) -> Option<(usize, usize)> {
         self.tensors.get(name).map(|place| (place.file, place.start))
     }
 
-    /// Returns whether there is a tensor of this name.
+    /// Returns whether a tensor of this name exists.
     pub fn contains(&self, name: &str) -> bool {
         self.tensors.contains_key(name)
     }
@@ -200,7 +200,7 @@ impl TensorFiles {
     /// Returns the tensor `name` as it is stored.
     ///
     /// # Errors
-    /// When there is none.
+    /// When it does not exist.
     pub fn tensor(&self, name: &str) -> Result<StoredTensor<'_>, ModelError> {
         let place = self
             .tensors
@@ -218,7 +218,7 @@ impl TensorFiles {
     /// Returns the tensor `name` after checking its shape.
     ///
     /// # Errors
-    /// When there is none, or its shape is another.
+    /// When it does not exist, or its shape differs.
     pub fn shaped(&self, name: &str, expected: &[usize]) -> Result<StoredTensor<'_>, ModelError> {
         let tensor = self.tensor(name)?;
         if tensor.shape != expected {
@@ -232,21 +232,23 @@ impl TensorFiles {
         Ok(tensor)
     }
 
-    /// Gives the memory of a tensor's pages back to the system; they are read from disk again if they are needed again.
+    /// Releases the memory of a tensor's pages; the system reads them from disk again when they are next
+    /// used.
     ///
-    /// A model that streams would otherwise count as resident, page by page, until it is whole in memory.
+    /// Without this, a streamed model would accumulate in resident memory, page by page.
     pub fn release(&self, name: &str) {
         if let Some(place) = self.tensors.get(name) {
             self.release_part(name, 0, place.end - place.start);
         }
     }
 
-    /// Gives back the pages of `length` bytes of a tensor, from its byte `from`, as [`TensorFiles::release`] does.
+    /// Releases the pages of `length` bytes of a tensor, starting at its byte `from`, as
+    /// [`TensorFiles::release`] does.
     pub(super) fn release_part(&self, name: &str, from: usize, length: usize) {
         #[cfg(unix)]
         if let Some(place) = self.tensors.get(name) {
             // SAFETY: the map is shared and read-only, so dropped pages come back from the file with the same bytes.
-            // A failure changes nothing but the memory in use.
+            // A failure affects only memory use.
             let _ = unsafe {
                 self.files[place.file].map.unchecked_advise_range(
                     memmap2::UncheckedAdvice::DontNeed,
@@ -257,10 +259,10 @@ impl TensorFiles {
         }
     }
 
-    /// Returns the numbers of the tensor `name`, borrowed from the map where they are aligned, else copied.
+    /// Returns the numbers of the tensor `name`, borrowed from the map if they are aligned, else copied.
     ///
     /// # Errors
-    /// When there is no such tensor, or it is not stored as f32, f16 or bf16.
+    /// When it does not exist, or is not stored as f32, f16 or bf16.
     pub fn values(&self, name: &str) -> Result<Values<'_>, ModelError> {
         let tensor = self.tensor(name)?;
         tensor.values().ok_or_else(|| ModelError::DataType {
@@ -272,7 +274,7 @@ impl TensorFiles {
 }
 
 impl<'a> StoredTensor<'a> {
-    /// Returns the tensor's numbers, or `None` when they are not f32, f16 or bf16.
+    /// Returns the tensor's numbers, or `None` if they are not f32, f16 or bf16.
     pub fn values(&self) -> Option<Values<'a>> {
         match self.dtype {
             Dtype::F32 => Some(Values::F32(view::<f32>(self.bytes))),
@@ -282,13 +284,13 @@ impl<'a> StoredTensor<'a> {
         }
     }
 
-    /// Returns the tensor's numbers, or `None` when they are not f64.
+    /// Returns the tensor's numbers, or `None` if they are not f64.
     pub fn doubles(&self) -> Option<Cow<'a, [f64]>> {
         (self.dtype == Dtype::F64).then(|| view::<f64>(self.bytes))
     }
 }
 
-/// Returns bytes as numbers: borrowed where they are aligned, else copied.
+/// Returns bytes as numbers: borrowed if aligned, else copied.
 fn view<T: bytemuck::AnyBitPattern>(bytes: &[u8]) -> Cow<'_, [T]> {
     match bytemuck::try_cast_slice(bytes) {
         Ok(numbers) => Cow::Borrowed(numbers),
@@ -296,7 +298,8 @@ fn view<T: bytemuck::AnyBitPattern>(bytes: &[u8]) -> Cow<'_, [T]> {
     }
 }
 
-/// Returns the file that holds each tensor, as an index says: a path below the index's folder, without `.` in it.
+/// Returns each tensor's file according to an index, as a path relative to the index's folder, without `.`
+/// components.
 ///
 /// # Errors
 /// When the index cannot be read, or names something outside its own folder.
@@ -313,7 +316,8 @@ pub(super) fn shards(index: &Path) -> Result<BTreeMap<String, String>, ModelErro
     weight_map.into_iter().map(below).collect()
 }
 
-/// Returns a path without `.` in it, or `None` where it leads out of its folder: an index must not point anywhere on the disk.
+/// Returns a path without `.` components, or `None` if it leaves its folder: an index must not point anywhere
+/// else on the disk.
 fn below(shard: &str) -> Option<String> {
     let mut parts = Vec::new();
     for part in Path::new(shard).components() {
@@ -334,7 +338,7 @@ fn map_file(path: &Path) -> Result<Mmap, ModelError> {
     unsafe { Mmap::map(&file) }.map_err(read)
 }
 
-/// Returns where the data start, and the checked header.
+/// Returns the offset of the data, and the checked header.
 fn read_header(path: &Path, bytes: &[u8]) -> Result<(usize, Metadata), ModelError> {
     let found = bytes.len() as u64;
     let Some(length) = bytes.first_chunk::<8>() else {
@@ -350,7 +354,7 @@ fn read_header(path: &Path, bytes: &[u8]) -> Result<(usize, Metadata), ModelErro
     }
 }
 
-/// Tells a file that was cut short from one whose header is wrong.
+/// Distinguishes a truncated file from one with an invalid header.
 fn header_error(
     path: &Path,
     bytes: &[u8],

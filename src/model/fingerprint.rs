@@ -1,4 +1,4 @@
-//! One pass over every byte of a model's tensors: their fingerprint, and the first number that is not finite.
+//! One pass over every byte of a model's tensors, for their fingerprint and the first non-finite number.
 
 use rayon::prelude::*;
 use safetensors::Dtype;
@@ -9,22 +9,23 @@ use super::files::TensorFiles;
 use super::hexadecimal::hexadecimal;
 use super::numbers::all_finite;
 
-/// What a fingerprint begins with, which says how it was made: those of earlier versions were SHA-256 of parts of the tensors.
+/// Prefix of a fingerprint, which shows how it was made; earlier versions used SHA-256 of parts of the
+/// tensors.
 pub(crate) const FINGERPRINT: &str = "xxh3-";
 
-/// How many bytes are hashed and checked at a time: they are still in the core's cache when they are read the second time.
+/// Number of bytes hashed and checked at a time: they are still in the core's cache for the second read.
 const PIECE: usize = 1 << 20;
 
-/// What a pass over all tensors shows.
+/// The results of a pass over all tensors.
 #[derive(Clone, Debug)]
 pub(super) struct Examined {
     /// The fingerprint of all tensors.
     pub(super) fingerprint: String,
-    /// The names of the tensors of floats that hold a number that is NaN or infinite, sorted.
+    /// The names of the float tensors that hold a NaN or infinite number, sorted.
     pub(super) not_finite: Vec<String>,
 }
 
-/// Returns the fingerprint of all tensors of some files.
+/// Returns the fingerprint of all tensors in the files.
 pub(crate) fn fingerprint(files: &TensorFiles) -> String {
     examine(files).fingerprint
 }
@@ -32,9 +33,9 @@ pub(crate) fn fingerprint(files: &TensorFiles) -> String {
 /// A part of a tensor.
 struct Piece<'a> {
     name: &'a str,
-    /// The tensor's place among the names.
+    /// The tensor's index among the names.
     tensor: usize,
-    /// The piece's place in the tensor.
+    /// The piece's index within the tensor.
     part: usize,
     dtype: Dtype,
     bytes: &'a [u8],
@@ -42,14 +43,14 @@ struct Piece<'a> {
 
 /// Reads every byte of every tensor once.
 ///
-/// The fingerprint depends on each tensor's name, type, shape and bytes, and not on the files that hold them: a model keeps its
-/// fingerprint when it is cut into other shards. Bytes are hashed by XXH3 in pieces of 1 MiB, which takes as long as reading them, and
-/// the pieces' hashes of 128 bits by SHA-256. It is made to find what changed, not to withstand whoever looks for another model of the
-/// same fingerprint.
+/// The fingerprint depends on each tensor's name, type, shape and bytes, but not on the files that hold them:
+/// resharding a model keeps its fingerprint. XXH3 hashes the bytes in pieces of 1 MiB, which takes as long as
+/// reading them, and SHA-256 hashes the pieces' 128-bit hashes. The fingerprint detects changes; it does not
+/// resist someone who constructs another model with the same fingerprint.
 pub(super) fn examine(files: &TensorFiles) -> Examined {
     let names: Vec<&str> = files.names().collect();
     let mut order: Vec<usize> = (0..names.len()).collect();
-    // As they lie in the files, so that the disk reads forward.
+    // In file order, so that the disk is read sequentially.
     order.sort_by_key(|&tensor| files.offset(names[tensor]));
     let mut pieces = Vec::new();
     for tensor in order {
@@ -61,7 +62,7 @@ pub(super) fn examine(files: &TensorFiles) -> Examined {
     }
     let look = |piece: &Piece<'_>| {
         let seen = (XxHash3_128::oneshot(piece.bytes), all_finite(piece.dtype, piece.bytes));
-        // At once, so that a model that streams is never whole in memory.
+        // Immediately, so that a streamed model is never whole in memory.
         files.release_part(piece.name, piece.part * PIECE, piece.bytes.len());
         seen
     };

@@ -1,4 +1,4 @@
-//! Folders that hold a model in another form than a Hugging Face folder of safetensors.
+//! Folders that hold a model in another form than safetensors with a Hugging Face configuration.
 
 use std::fmt;
 use std::fs;
@@ -6,12 +6,13 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-/// A form in which models are handed around, and that is not read.
+/// An unsupported form in which models are distributed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FolderForm {
-    /// An adapter, such as LoRA's, and the model that it was trained for.
+    /// An adapter, such as a LoRA, with the model that it was trained for.
     Adapter(Option<String>),
-    /// A LLaVA of the original code: one flat configuration, with the language model's keys beside those of images.
+    /// A LLaVA checkpoint of the original code: one flat configuration mixes the keys of language model and
+    /// images.
     FlatLlava,
     /// Meta's or Mistral's own files, `consolidated.*` and `params.json`.
     Consolidated,
@@ -19,9 +20,9 @@ pub enum FolderForm {
     Gguf,
     /// PyTorch pickles.
     Pickles,
-    /// TensorFlow's, Flax's or ONNX's files, by the ending.
+    /// Files of TensorFlow, Flax or ONNX, with their file name extension.
     Framework(String),
-    /// safetensors of other names, of which the first is this.
+    /// safetensors under other names; the first one is kept.
     OtherNames(String),
 }
 
@@ -35,10 +36,10 @@ impl fmt::Display for FolderForm {
                 f.write_str("an adapter (adapter_config.json), not the weights of a model")
             }
             Self::FlatLlava => {
-                f.write_str("a LLaVA of the original code, whose config.json has no text_config")
+                f.write_str("a LLaVA checkpoint of the original code, whose config.json has no text_config")
             }
-            Self::Consolidated => f.write_str("its makers' own files (consolidated.*, params.json)"),
-            Self::Gguf => f.write_str("GGUF, the quantised form of llama.cpp"),
+            Self::Consolidated => f.write_str("the publisher's own files (consolidated.*, params.json)"),
+            Self::Gguf => f.write_str("GGUF, the format of llama.cpp"),
             Self::Pickles => f.write_str("PyTorch pickles (*.bin, *.pth)"),
             Self::Framework(ending) => write!(f, "the weights of another framework (*.{ending})"),
             Self::OtherNames(name) => write!(f, "safetensors under other names, such as {name}"),
@@ -46,7 +47,8 @@ impl fmt::Display for FolderForm {
     }
 }
 
-/// Returns in which form a folder without `config.json`, or without the usual weights, holds a model, if in any.
+/// Returns the form of a model in a folder without `config.json` or without the usual weights, if one is
+/// recognised.
 pub(super) fn of_folder(folder: &Path) -> Option<FolderForm> {
     let mut names: Vec<String> = fs::read_dir(folder)
         .ok()?
@@ -69,7 +71,7 @@ pub(super) fn of_folder(folder: &Path) -> Option<FolderForm> {
     {
         return Some(FolderForm::Pickles);
     }
-    // Where the usual weights are, something else is missing.
+    // If the usual weights are there, something else is missing.
     let usual =
         names.iter().any(|name| name == "model.safetensors" || name == "model.safetensors.index.json");
     if usual {

@@ -1,4 +1,4 @@
-//! Hashes as text.
+//! Formats hashes as text.
 
 /// Returns bytes as lower-case hexadecimal digits.
 pub(crate) fn hexadecimal(bytes: &[u8]) -> String {

@@ -1,4 +1,4 @@
-//! What results were made from, by name, so that those of something else are not mixed with them.
+//! The named inputs of results, so that results made from different inputs are not mixed.
 
 use std::fmt;
 use std::fs;
@@ -13,32 +13,32 @@ use super::error::ModelError;
 use super::hexadecimal::hexadecimal;
 use super::precision::Precision;
 
-/// A name and a value for each thing that can change a number.
+/// A name and a value for each input that can change a number.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Identity(Vec<(String, String)>);
 
-/// The first thing in which two identities differ.
+/// The first input in which two identities differ.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// What differs.
+    /// The input's name.
     pub what: String,
-    /// What it was; `None` where that was not written down.
+    /// Its recorded value; `None` if it was not recorded.
     pub before: Option<String>,
-    /// What it is; `None` where there is no such thing any more.
+    /// Its present value; `None` if the input no longer exists.
     pub now: Option<String>,
 }
 
-/// What a folder says that its results were made from.
+/// How a folder's recorded identity compares with the present one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Recorded {
-    /// Nothing: it is empty, or not there.
+    /// The folder is empty or does not exist.
     Nothing,
     /// The same.
     Same,
-    /// Something else.
+    /// They differ.
     Other(Box<Difference>),
-    /// It holds files, and none of them says so.
+    /// The folder holds files, but no recorded identity.
     Unsaid,
 }
 
@@ -46,35 +46,35 @@ impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { what, before, now } = self;
         match (before, now) {
-            (Some(before), Some(now)) => write!(f, "{what} was {before} and now is {now}"),
-            (Some(before), None) => write!(f, "{what} was {before} and now is missing"),
-            (None, Some(now)) => write!(f, "{what} is {now}, and what it was is not written down"),
+            (Some(before), Some(now)) => write!(f, "{what} was {before} and is now {now}"),
+            (Some(before), None) => write!(f, "{what} was {before} and is now missing"),
+            (None, Some(now)) => write!(f, "{what} is {now}, and its earlier value is not recorded"),
             (None, None) => write!(f, "{what} differs"),
         }
     }
 }
 
 impl Identity {
-    /// Adds a thing.
+    /// Adds an input.
     pub fn add(&mut self, what: impl Into<String>, value: impl Into<String>) {
         self.0.push((what.into(), value.into()));
     }
 
-    /// Returns the things with their values, in order.
+    /// Returns names and values, in order.
     pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(what, value)| (what.as_str(), value.as_str()))
     }
 
-    /// Adds all that another identity has, each thing named as one `of` something.
+    /// Adds every input of another identity, each named as one `of` something.
     pub fn add_of(&mut self, of: &str, other: &Self) {
         self.0.extend(other.0.iter().map(|(what, value)| (format!("{what} of {of}"), value.clone())));
     }
 
-    /// Compares what a folder's file of this name records with what is so now.
+    /// Compares the identity recorded in a folder's file of this name with this one.
     pub fn recorded_in(&self, folder: &Path, name: &str) -> Recorded {
         match fs::read(folder.join(name)) {
             Ok(bytes) => {
-                // A file that cannot be read says nothing of what results were made from.
+                // A file that cannot be parsed records no inputs.
                 let before: Self = serde_json::from_slice(&bytes).unwrap_or_default();
                 before.difference(self).map_or(Recorded::Same, |it| Recorded::Other(Box::new(it)))
             }
@@ -85,13 +85,13 @@ impl Identity {
         }
     }
 
-    /// Returns all things but one.
+    /// Returns the identity without one input.
     #[must_use]
     pub fn without(&self, what: &str) -> Self {
         Self(self.0.iter().filter(|(name, _)| name != what).cloned().collect())
     }
 
-    /// Returns the first difference from what is so now: things are compared by their names.
+    /// Returns the first difference from the present identity `now`; inputs are matched by name.
     pub fn difference(&self, now: &Self) -> Option<Difference> {
         let find = |all: &Self, what: &str| {
             all.0.iter().find(|(name, _)| name == what).map(|(_, value)| value.clone())
@@ -105,20 +105,20 @@ impl Identity {
     }
 }
 
-/// The keys of `config.json` that say where a model comes from, and nothing of what it computes.
+/// Keys of `config.json` that describe the model's origin, not its computation.
 const OF_ORIGIN: [&str; 2] = ["_name_or_path", "transformers_version"];
 
-/// What `tokenizer_config.json` says beside how text becomes tokens.
+/// Keys of `tokenizer_config.json` that do not affect how text becomes tokens.
 const OF_USE: [&str; 3] = ["chat_template", "name_or_path", "model_max_length"];
 
-/// Values that are longer stand as a hash.
+/// Longer values are replaced by their hash.
 const LONGEST: usize = 60;
 
 impl Checkpoint {
-    /// Returns what the model computes with, beside its weights: each key of `config.json`.
+    /// Returns the settings of the model's computation, apart from its weights: each key of `config.json`.
     ///
     /// # Errors
-    /// When the file cannot be read any more.
+    /// When the file can no longer be read.
     pub fn identity(&self) -> Result<Identity, ModelError> {
         let mut identity = Identity::default();
         for (key, value) in object(&self.folder().join("config.json"))?.unwrap_or_default() {
@@ -129,10 +129,10 @@ impl Checkpoint {
         Ok(identity)
     }
 
-    /// Returns what makes tokens of text: a hash of each file of the tokenizer that is there.
+    /// Returns the inputs of tokenisation: a hash of each tokenizer file in the folder.
     ///
     /// # Errors
-    /// When one cannot be read.
+    /// When one of the files cannot be read.
     pub fn tokenizer_identity(&self) -> Result<Identity, ModelError> {
         let mut identity = Identity::default();
         for name in
@@ -150,7 +150,7 @@ impl Checkpoint {
         Ok(identity)
     }
 
-    /// Returns where the model runs, and in which precision, as text.
+    /// Returns the device and the precision of the model, as text.
     pub fn place(&self) -> String {
         let precision = match self.precision() {
             Precision::F32 => "f32",
@@ -161,7 +161,7 @@ impl Checkpoint {
     }
 }
 
-/// Returns a file's bytes, where there is one.
+/// Returns a file's bytes if it exists.
 fn content(path: &Path) -> Result<Option<Vec<u8>>, ModelError> {
     match fs::read(path) {
         Ok(bytes) => Ok(Some(bytes)),
@@ -170,13 +170,13 @@ fn content(path: &Path) -> Result<Option<Vec<u8>>, ModelError> {
     }
 }
 
-/// Returns the object of a JSON file, where there is one; what is no object has no keys.
+/// Returns the object of a JSON file if it exists; a value that is not an object counts as empty.
 fn object(path: &Path) -> Result<Option<Map<String, Value>>, ModelError> {
     let content = content(path)?;
     Ok(content.map(|bytes| serde_json::from_slice(&bytes).unwrap_or_default()))
 }
 
-/// Returns a value as text, a long one as its hash.
+/// Returns a value as text, or as its hash if it is long.
 fn shown(value: &Value) -> String {
     let text = canonical(value);
     if text.chars().count() > LONGEST { hash(text.as_bytes()) } else { text }
@@ -186,11 +186,11 @@ fn hash(bytes: &[u8]) -> String {
     hexadecimal(&Sha256::digest(bytes))
 }
 
-/// Returns a JSON value as a text that depends neither on the order of keys nor on how a number is written.
+/// Returns a JSON value as a text that is independent of key order and of number notation.
 fn canonical(value: &Value) -> String {
     match value {
         Value::Null | Value::Bool(_) | Value::String(_) => value.to_string(),
-        // 10000 and 10000.0 are one number; whole ones beyond 2^53 stay as they are.
+        // 10000 and 10000.0 are the same number; whole numbers beyond 2^53 stay as they are.
         Value::Number(number) => match number.as_f64() {
             Some(float) if float.abs() < 9e15 => float.to_string(),
             _ => number.to_string(),
@@ -225,11 +225,11 @@ mod tests {
         let before = of(&[("a", "1"), ("b", "2"), ("c", "3")]);
         assert_eq!(before.difference(&of(&[("c", "3"), ("a", "1"), ("b", "2")])), None);
         let text = |now: &[(&str, &str)]| before.difference(&of(now)).map(|it| it.to_string());
-        assert_eq!(text(&[("a", "1"), ("b", "5"), ("c", "3")]).as_deref(), Some("b was 2 and now is 5"));
-        // A thing that went, or came, in the middle is not taken for its neighbour.
-        assert_eq!(text(&[("a", "1"), ("c", "3")]).as_deref(), Some("b was 2 and now is missing"));
+        assert_eq!(text(&[("a", "1"), ("b", "5"), ("c", "3")]).as_deref(), Some("b was 2 and is now 5"));
+        // An input that is removed or added in the middle is not mistaken for its neighbour.
+        assert_eq!(text(&[("a", "1"), ("c", "3")]).as_deref(), Some("b was 2 and is now missing"));
         let more = text(&[("a", "1"), ("x", "7"), ("b", "2"), ("c", "3")]);
-        assert_eq!(more.as_deref(), Some("x is 7, and what it was is not written down"));
+        assert_eq!(more.as_deref(), Some("x is 7, and its earlier value is not recorded"));
     }
 
     #[test]

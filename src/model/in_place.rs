@@ -1,7 +1,7 @@
-//! Elementwise steps on a CPU that overwrite their first operand, on rayon's threads.
+//! Elementwise CPU operations that overwrite their first operand, on rayon's threads.
 //!
-//! candle's own elementwise operations allocate their result, and share the work among threads that wait by spinning,
-//! which is slow as soon as something else wants the cores.
+//! candle's own elementwise operations allocate their result, and distribute the work among threads that
+//! busy-wait, which is slow as soon as something else needs the cores.
 
 use candle_core::cpu::erf::erf_f64;
 use candle_core::{CpuStorage, InplaceOp1, InplaceOp2, Layout, Result, Tensor};
@@ -10,25 +10,26 @@ use rayon::prelude::*;
 use super::activation::Activation;
 use super::exponential::{gelu_tanh, hyperbolic_tangent, silu};
 
-/// Numbers that one thread works on at a time.
+/// Number of values that one thread works on at a time.
 const CHUNK: usize = 1 << 14;
 
-/// What becomes of the first operand.
+/// The operation that replaces the first operand.
 #[derive(Clone, Copy, Debug)]
 enum InPlace {
-    /// The activation of the first, times the second.
+    /// The activation of the first operand, times the second.
     Gated(Activation),
     /// first + second.
     Add,
 }
 
-/// Returns whether both tensors are on a CPU and nobody wants a gradient, which these steps do not have.
+/// Returns whether both tensors are on a CPU and neither tracks gradients, which these operations do not
+/// support.
 fn runs_in_place(first: &Tensor, second: &Tensor) -> bool {
     first.device().is_cpu() && !first.track_op() && !second.track_op()
 }
 
-/// Returns the activation of `gate` times `up`; on a CPU in place of `gate`, because an MLP's middle is the largest tensor
-/// of a block.
+/// Returns the activation of `gate` times `up`. On a CPU it overwrites `gate`, because the MLP's intermediate
+/// activations are a block's largest tensor.
 pub(super) fn gated(activation: Activation, gate: Tensor, up: &Tensor) -> Result<Tensor> {
     if !runs_in_place(&gate, up) {
         return activation.run(&gate)? * up;
@@ -38,7 +39,7 @@ pub(super) fn gated(activation: Activation, gate: Tensor, up: &Tensor) -> Result
     Ok(gate)
 }
 
-/// Returns the sum of a fresh tensor, which is overwritten where that is possible, and another of its shape.
+/// Returns the sum of a fresh tensor, which is overwritten if possible, and another of its shape.
 pub(super) fn add(fresh: Tensor, other: &Tensor) -> Result<Tensor> {
     if !runs_in_place(&fresh, other) || !fresh.is_contiguous() || !other.is_contiguous() {
         return fresh + other;
@@ -47,7 +48,7 @@ pub(super) fn add(fresh: Tensor, other: &Tensor) -> Result<Tensor> {
     Ok(fresh)
 }
 
-/// Returns cap * tanh(x / cap) of a fresh tensor, which is overwritten where that is possible.
+/// Returns cap * tanh(x / cap) of a fresh tensor, which is overwritten if possible.
 pub(super) fn softcap(fresh: Tensor, cap: f64) -> Result<Tensor> {
     if !runs_in_place(&fresh, &fresh) || !fresh.is_contiguous() {
         return (fresh / cap)?.tanh()? * cap;

@@ -8,11 +8,11 @@ use serde_json::{Map, Value};
 
 use super::error::ModelError;
 
-/// A JSON object of a configuration file; null counts as absent. It remembers which keys were asked for.
+/// A JSON object of a configuration file; null counts as absent. It records which keys were read.
 pub(super) struct Keys<'a> {
     path: &'a Path,
     object: &'a Map<String, Value>,
-    /// What comes before the object's keys in messages, such as `text_config.`.
+    /// Prefix of the object's keys in messages, such as `text_config.`.
     above: String,
     asked: RefCell<BTreeSet<String>>,
 }
@@ -22,7 +22,7 @@ impl<'a> Keys<'a> {
         Self::below(path, object, "")
     }
 
-    /// Takes an object inside another one, whose name ends in a point: `text_config.`.
+    /// Wraps a nested object; its prefix ends in a period: `text_config.`.
     pub(super) fn below(path: &'a Path, object: &'a Map<String, Value>, above: &str) -> Self {
         Self { path, object, above: above.to_owned(), asked: RefCell::default() }
     }
@@ -32,12 +32,12 @@ impl<'a> Keys<'a> {
         format!("{}{key}", self.above)
     }
 
-    /// Counts keys as read, because another one has decided what they would say.
+    /// Marks keys as read whose values another key has determined.
     pub(super) fn decided(&self, keys: &[&str]) {
         self.asked.borrow_mut().extend(keys.iter().map(|key| (*key).to_owned()));
     }
 
-    /// Returns the keys that are there, are not null and were never asked for.
+    /// Returns the present, non-null keys that were never read.
     pub(super) fn never_asked(&self) -> Vec<(&'a str, &'a Value)> {
         let asked = self.asked.borrow();
         let left = self.object.iter().filter(|(key, value)| !value.is_null() && !asked.contains(*key));
@@ -61,7 +61,7 @@ impl<'a> Keys<'a> {
         self.get(key).is_some()
     }
 
-    /// Returns whether the key is there with the value null.
+    /// Returns whether the key is present with the value null.
     pub(super) fn is_null(&self, key: &str) -> bool {
         self.asked.borrow_mut().insert(key.to_owned());
         self.object.get(key).is_some_and(Value::is_null)
@@ -108,12 +108,12 @@ impl<'a> Keys<'a> {
         }
     }
 
-    /// Returns a number that must be there and above 0.
+    /// Returns a required number above 0.
     pub(super) fn positive(&self, key: &str) -> Result<f64, ModelError> {
         match self.number(key)? {
             Some(number) if number > 0.0 => Ok(number),
             Some(number) => Err(self.wrong(key, format!("is {number}; it must be above 0"))),
-            None => Err(self.wrong(key, "is missing, and this kind of rotary scaling needs it")),
+            None => Err(self.wrong(key, "is missing, but this kind of rotary scaling needs it")),
         }
     }
 
@@ -134,7 +134,7 @@ impl<'a> Keys<'a> {
         }
     }
 
-    /// Returns the whole number at the first of `names` that is there, from 1 to `largest`.
+    /// Returns the whole number at the first of `names` that is present, from 1 to `largest`.
     pub(super) fn count(&self, names: &[&str], default: usize, largest: u64) -> Result<usize, ModelError> {
         for key in names {
             let Some(value) = self.get(key) else {

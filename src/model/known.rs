@@ -1,5 +1,5 @@
-//! Steps whose way back is known: kernels compute the result and what a gradient becomes, where candle's own operations would take
-//! many passes over memory.
+//! Operations with known gradients: kernels compute both the result and the backward step, where candle's own
+//! operations would need many passes over memory.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -8,7 +8,7 @@ use candle_core::{
     CpuStorage, CudaStorage, CustomOp1, CustomOp2, CustomOp3, Layout, Result, Shape, Storage, Tensor,
 };
 
-/// A result that was computed elsewhere, until candle takes it.
+/// A result computed elsewhere, held until candle takes it.
 struct Taken {
     result: Mutex<Option<Tensor>>,
 }
@@ -18,7 +18,7 @@ impl Taken {
         Self { result: Mutex::new(Some(result)) }
     }
 
-    /// Returns the result, which is there once: it need not stay in memory beside what candle keeps.
+    /// Returns the result once, so that it does not stay in memory in addition to candle's copy.
     fn result(&self) -> Result<Tensor> {
         let mut result = self.result.lock().unwrap_or_else(PoisonError::into_inner);
         let result = result.take().ok_or_else(|| candle_core::Error::Msg("a step ran twice".to_owned()))?;
@@ -42,7 +42,7 @@ impl Taken {
     }
 }
 
-/// A step with one, two or three arguments.
+/// An operation with one, two or three arguments.
 struct Known<B> {
     taken: Taken,
     back: B,
@@ -140,7 +140,8 @@ impl<B: Fn([&Tensor; 3], &Tensor) -> Result<[Tensor; 3]>> CustomOp3 for Known<B>
     }
 }
 
-/// Returns a result of one tensor, through which a gradient goes back by `back`, from the tensor and the gradient of the result.
+/// Returns a one-argument result whose gradient `back` computes from the argument and the gradient of the
+/// result.
 pub(super) fn of_one(
     argument: &Tensor,
     result: Tensor,
@@ -149,7 +150,8 @@ pub(super) fn of_one(
     argument.apply_op1(Known { taken: Taken::new(result), back })
 }
 
-/// Returns a result of two tensors, through which a gradient goes back by `back`; it gives none for a tensor of which nobody wants it.
+/// Returns a two-argument result whose gradients `back` computes; it returns none for an argument that does
+/// not need one.
 pub(super) fn of_two(
     [first, second]: [&Tensor; 2],
     result: Tensor,
@@ -158,7 +160,7 @@ pub(super) fn of_two(
     first.apply_op2(second, Known { taken: Taken::new(result), back })
 }
 
-/// Returns a result of three tensors, through which a gradient goes back by `back`.
+/// Returns a three-argument result whose gradients `back` computes.
 pub(super) fn of_three(
     [first, second, third]: [&Tensor; 3],
     result: Tensor,

@@ -1,4 +1,5 @@
-//! Keys of `config.json` that the decoder does not read: which are harmless, and which would change what it computes.
+//! Keys of `config.json` that the decoder does not read: the harmless ones, and those that would change what
+//! it computes.
 
 use serde_json::Value;
 
@@ -6,9 +7,9 @@ use super::error::ModelError;
 use super::keys::Keys;
 use super::warning::ModelWarning;
 
-/// Keys that say nothing about what a trained decoder computes from token ids.
+/// Keys that do not affect what a trained decoder computes from token ids.
 const HARMLESS: &[&str] = &[
-    // Where the model comes from, and how transformers is to load it.
+    // The model's origin, and how transformers loads it.
     "_attn_implementation",
     "_attn_implementation_autoset",
     "_commit_hash",
@@ -35,7 +36,7 @@ const HARMLESS: &[&str] = &[
     "pretraining_tp",
     "resid_pdrop",
     "use_reentrant",
-    // Tokens with a meaning, and the tokenizer.
+    // Tokens with a special meaning, and the tokenizer.
     "begin_suppress_tokens",
     "bos_token_id",
     "cls_token_id",
@@ -75,7 +76,7 @@ const HARMLESS: &[&str] = &[
     "top_p",
     "typical_p",
     "use_cache",
-    // What a model returns beside logits, and heads for other tasks.
+    // Outputs other than logits, and heads for other tasks.
     "chunk_size_feed_forward",
     "finetuning_task",
     "id2label",
@@ -95,7 +96,8 @@ const HARMLESS: &[&str] = &[
     "torchscript",
 ];
 
-/// Keys of the model around a language model: they speak of images and sounds, which no text holds.
+/// Keys of a model that contains a language model: they concern images and sounds, which texts do not
+/// contain.
 const HARMLESS_AROUND: &[&str] = &[
     "audio_config",
     "audio_token_id",
@@ -135,7 +137,7 @@ const HARMLESS_AROUND: &[&str] = &[
     "vocab_size",
 ];
 
-/// The value at which a key changes nothing.
+/// The value at which a key has no effect.
 #[derive(Clone, Copy)]
 enum Neutral {
     /// false.
@@ -144,7 +146,7 @@ enum Neutral {
     On,
     /// 0, or 1, as a factor or as a number of experts.
     Number(f64),
-    /// Nothing at all: a list or an object without entries.
+    /// An empty list or object.
     Empty,
     /// No value.
     None,
@@ -152,7 +154,7 @@ enum Neutral {
 
 use Neutral::{Empty, Number, Off, On};
 
-/// Keys that change what other families' decoders compute, with the value at which they do not.
+/// Keys that change what other families' decoders compute, with the value at which they have no effect.
 const CHANGING: &[(&str, Neutral)] = &[
     ("add_cross_attention", Off),
     ("alibi", Off),
@@ -220,18 +222,18 @@ impl Neutral {
     }
 }
 
-/// Which object of a configuration keys are of.
+/// The object of a configuration that keys belong to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part {
-    /// The language model's, with so many blocks.
+    /// The language model's object; the model has this number of blocks.
     Decoder(usize),
-    /// The one around it.
+    /// The containing model's object.
     Around,
-    /// The rotary one.
+    /// The object of rotary positions.
     Rotary,
 }
 
-/// Returns a warning that names the keys that were not read and are not known to be harmless, if there are any.
+/// Returns a warning that names the keys that were not read and are not known to be harmless, if any exist.
 ///
 /// # Errors
 /// When a key would change what is computed: it belongs to another decoder, or has a value for each block.
@@ -250,7 +252,7 @@ pub(super) fn unread(keys: &Keys<'_>, part: Part) -> Result<Option<ModelWarning>
                     return Err(keys.wrong(
                         key,
                         format!(
-                            "is {}, which changes what a decoder computes in a way that is not supported",
+                            "is {}, which changes what a decoder computes in an unsupported way",
                             short(value)
                         ),
                     ));
@@ -269,7 +271,7 @@ pub(super) fn unread(keys: &Keys<'_>, part: Part) -> Result<Option<ModelWarning>
     Ok((!unknown.is_empty()).then_some(ModelWarning::UnknownKeys { path, keys: unknown }))
 }
 
-/// Returns a value as it is written, cut where it is long.
+/// Returns a value as text, shortened if it is long.
 fn short(value: &Value) -> String {
     const LONGEST: usize = 60;
     let text = value.to_string();

@@ -1,4 +1,4 @@
-//! Which tensors a configuration calls for: their names, in memory and in the files, and their shapes.
+//! The tensors that a configuration requires: their names in memory and in the files, and their shapes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,16 +9,16 @@ use super::files::TensorFiles;
 use super::warning::ModelWarning;
 use crate::data::ProjectionKind;
 
-/// The four places in a block where linears read; those that share an input share a place.
+/// The four places in a block where linears read their inputs; linears that share an input share a site.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Site {
-    /// The input of queries, keys and values.
+    /// The input of the query, key and value projections.
     AttentionInput,
     /// The input of the attention's output projection.
     AttentionOutput,
-    /// The input of gate and up.
+    /// The input of the gate and up projections.
     MlpInput,
-    /// The input of down.
+    /// The input of the down projection.
     MlpMiddle,
 }
 
@@ -51,11 +51,11 @@ pub struct Linear {
     pub bias: Option<String>,
     /// The block it belongs to, from 0.
     pub block: usize,
-    /// What it computes.
+    /// The role of the linear.
     pub role: Role,
-    /// Where it reads from.
+    /// The site of its input.
     pub site: Site,
-    /// The share of its parameters of each kind, in the order of [`ProjectionKind::ALL`].
+    /// The share of its parameters in each kind, in the order of [`ProjectionKind::ALL`].
     pub kinds: [f64; 7],
     /// Output channels.
     pub rows: usize,
@@ -66,7 +66,7 @@ pub struct Linear {
 /// The names and shapes of all tensors that a decoder needs.
 #[derive(Clone, Debug)]
 pub struct Layout {
-    /// What the names of the language model's tensors begin with, all but the head's.
+    /// Prefix of the names of all tensors of the language model except the head.
     pub(super) prefix: String,
     /// The token embedding, `[vocabulary, embedding]`.
     pub embedding: String,
@@ -74,7 +74,7 @@ pub struct Layout {
     pub head: String,
     /// The learned positions, `[offset + positions, hidden]`.
     pub positions: Option<(String, usize)>,
-    /// The projections between the width of the embedding and that of the blocks, where they differ.
+    /// The projections between the embedding's width and the blocks' width, if they differ.
     pub project: Option<(String, String)>,
     /// The norm before the head, without `.weight`.
     pub final_norm: String,
@@ -83,10 +83,10 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// Finds every tensor that `config` calls for in `files`, and checks its shape.
+    /// Finds every tensor that `config` requires in `files`, and checks its shape.
     ///
     /// # Errors
-    /// When one is missing, or has another shape or a type that is not a float of 16 or 32 bits.
+    /// When a tensor is missing, or has another shape or a type that is not a 16- or 32-bit float.
     pub fn find(config: &Config, files: &TensorFiles) -> Result<Self, ModelError> {
         let architecture = &config.architecture;
         let prefix = prefix(config, files)?;
@@ -108,7 +108,7 @@ impl Layout {
         Ok(layout)
     }
 
-    /// Returns the name in the files of a module below block `block`.
+    /// Returns the name in the files of a module inside block `block`.
     pub fn in_block(&self, block: usize, module: &str) -> String {
         format!("{}layers.{block}.{module}", self.prefix)
     }
@@ -121,7 +121,7 @@ impl Layout {
         Ok(())
     }
 
-    /// Returns every tensor that a decoder reads beside the blocks' linears, with its shape.
+    /// Returns every tensor that a decoder reads apart from the blocks' linears, with its shape.
     fn around_linears(&self, config: &Config) -> Vec<(String, Vec<usize>)> {
         let table = vec![config.vocabulary, config.embedding];
         let mut all = vec![(self.embedding.clone(), table.clone()), (self.head.clone(), table)];
@@ -161,7 +161,7 @@ impl Layout {
         all
     }
 
-    /// Returns what is odd about the files: an output embedding of its own, and tensors that nothing uses.
+    /// Returns warnings about the files: a separate output embedding, and unused tensors.
     pub(super) fn warnings(&self, config: &Config, files: &TensorFiles) -> Vec<ModelWarning> {
         let mut warnings = Vec::new();
         if config.tied && config.tie_is_said && self.head != self.embedding {
@@ -175,12 +175,13 @@ impl Layout {
         warnings
     }
 
-    /// Returns the tensors of the language model that its decoder does not read; those of all blocks under one name, with how
-    /// many there are. Inside another model, that one's own tensors are not among them.
+    /// Returns the language model's tensors that its decoder does not read. Tensors of all blocks share one
+    /// entry with their count. If the model is part of a larger one, the larger model's own tensors are not
+    /// included.
     fn unused(&self, config: &Config, files: &TensorFiles) -> Vec<(String, usize)> {
         let mut used: BTreeSet<String> = self.around_linears(config).into_iter().map(|it| it.0).collect();
         used.extend(self.linears.iter().flat_map(|it| [Some(it.weight.clone()), it.bias.clone()]).flatten());
-        // A head that equals the embedding is used under the other name.
+        // A head that equals the embedding is used under the embedding's name.
         used.extend(heads(config, &self.prefix));
         let own = |name: &str| !config.inside || name.starts_with(&self.prefix);
         let left = files.names().filter(|name| own(name) && !used.contains(*name) && !is_derived(name));
@@ -192,12 +193,12 @@ impl Layout {
     }
 }
 
-/// Returns whether a tensor only repeats what follows from the configuration, as older files do.
+/// Returns whether a tensor only repeats values that follow from the configuration, as in older files.
 fn is_derived(name: &str) -> bool {
     name.ends_with(".rotary_emb.inv_freq") || name.ends_with(".attn.masked_bias")
 }
 
-/// Returns a name with `*` for each part that is a number.
+/// Returns a name with each numeric part replaced by `*`.
 fn without_numbers(name: &str) -> String {
     let part = |part: &str| match !part.is_empty() && part.bytes().all(|it| it.is_ascii_digit()) {
         true => "*".to_owned(),
@@ -206,7 +207,7 @@ fn without_numbers(name: &str) -> String {
     name.split('.').map(part).collect::<Vec<_>>().join(".")
 }
 
-/// Returns what the names of the language model's tensors begin with.
+/// Returns the name prefix of the language model's tensors.
 fn prefix(config: &Config, files: &TensorFiles) -> Result<String, ModelError> {
     let architecture = &config.architecture;
     let first = architecture.linears.first().map_or("", |row| row.module);
@@ -216,7 +217,7 @@ fn prefix(config: &Config, files: &TensorFiles) -> Result<String, ModelError> {
         let found = prefixes.iter().find(|prefix| files.contains(&format!("{prefix}{probe}")));
         return Ok((*found.or(prefixes.first()).unwrap_or(&"")).to_owned());
     }
-    // Towers for images and sounds have blocks too, but neither token embedding nor the same last norm.
+    // Towers for images and sounds have blocks too, but neither a token embedding nor the same final norm.
     let holds = |prefix: &str, name: &str| files.contains(&format!("{prefix}{name}.weight"));
     let is_decoder = |prefix: &&str| holds(prefix, "embed_tokens") || holds(prefix, architecture.final_norm);
     let mut found: Vec<&str> =
@@ -240,11 +241,11 @@ fn prefix(config: &Config, files: &TensorFiles) -> Result<String, ModelError> {
     }
 }
 
-/// Returns the names that the output embedding may have, most usual first.
+/// Returns the possible names of the output embedding, most usual first.
 fn heads(config: &Config, prefix: &str) -> Vec<String> {
     let mut names: Vec<String> = config.architecture.heads.iter().map(|it| (*it).to_owned()).collect();
     if config.inside {
-        // The prefix ends in the decoder's own, which the head is beside.
+        // The prefix ends in the decoder's own part; the head lies beside the decoder.
         let above = config.architecture.file_prefixes.iter().find_map(|it| prefix.strip_suffix(it));
         let beside = above.map(|above| format!("{above}lm_head.weight"));
         names.splice(0..0, beside.into_iter().chain(["language_model.lm_head.weight".to_owned()]));
@@ -252,14 +253,14 @@ fn heads(config: &Config, prefix: &str) -> Vec<String> {
     names
 }
 
-/// Returns the names of the input and the output embedding: one tensor where they are tied, under either name.
+/// Returns the names of the input and the output embedding: one tensor, under either name, if they are tied.
 fn embeddings(config: &Config, files: &TensorFiles, prefix: &str) -> Result<(String, String), ModelError> {
     let embedding = format!("{prefix}embed_tokens.weight");
     let names = heads(config, prefix);
     let found = names.iter().find(|name| files.contains(name)).cloned();
     match (config.tied, found) {
         (true, Some(head)) if !files.contains(&embedding) => Ok((head.clone(), head)),
-        // A file that ties what is not the same has the last word.
+        // The file decides: tensors that differ are not tied, whatever the configuration says.
         (true, Some(head)) if !same(files, &embedding, &head)? => Ok((embedding, head)),
         (true, _) => Ok((embedding.clone(), embedding)),
         (false, Some(head)) => Ok((embedding, head)),
@@ -270,7 +271,7 @@ fn embeddings(config: &Config, files: &TensorFiles, prefix: &str) -> Result<(Str
     }
 }
 
-/// Returns whether two tensors are stored alike, to the bit.
+/// Returns whether two tensors are stored with identical bits.
 fn same(files: &TensorFiles, left: &str, right: &str) -> Result<bool, ModelError> {
     let (left, right) = (files.tensor(left)?, files.tensor(right)?);
     Ok(left.dtype == right.dtype && left.shape == right.shape && left.bytes == right.bytes)
@@ -283,7 +284,8 @@ fn linears(config: &Config, prefix: &str, files: &TensorFiles) -> Result<Vec<Lin
             let below = format!("layers.{block}.{}", row.module);
             let (rows, columns) = shape(config, row.role);
             let weight = format!("{prefix}{below}.weight");
-            // Each weight is looked up as it is listed, so that an absurd configuration stops at its first block.
+            // Each weight is looked up as soon as it is listed, so that an absurd configuration fails at its
+            // first block.
             files.shaped(&weight, &[rows, columns])?;
             files.values(&weight)?;
             let biased = match Site::of(row.role) {
@@ -312,7 +314,7 @@ fn linears(config: &Config, prefix: &str, files: &TensorFiles) -> Result<Vec<Lin
     Ok(all)
 }
 
-/// Returns where each linear of a block reads, and the rows and columns of its weight, by the configuration alone.
+/// Returns the site, rows and columns of each linear of a block, from the configuration alone.
 pub fn linear_shapes(config: &Config) -> Vec<(Site, usize, usize)> {
     let shapes = config.architecture.linears.iter().map(|row| {
         let (rows, columns) = shape(config, row.role);

@@ -1,8 +1,9 @@
-//! How much memory there is.
+//! Memory of the system and of this process.
 
 use std::fs;
 
-/// Returns how many bytes can be allocated without swapping, where the system says so (Linux, and its control groups).
+/// Returns the bytes that can be allocated without swapping, if the system reports them (Linux, and its
+/// control groups).
 pub fn free_memory() -> Option<u64> {
     let text = fs::read_to_string("/proc/meminfo").ok()?;
     let line = text.lines().find(|line| line.starts_with("MemAvailable:"))?;
@@ -11,17 +12,17 @@ pub fn free_memory() -> Option<u64> {
     Some(group_free().map_or(free, |limit| free.min(limit)))
 }
 
-/// How many bytes of a process are in physical memory, pages of its program counted.
+/// The bytes of a process in physical memory, including the pages of its program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Resident {
-    /// At this moment.
+    /// At present.
     pub now: u64,
-    /// The most since the process began.
+    /// The maximum since the process started.
     pub peak: u64,
 }
 
 impl Resident {
-    /// Returns how many bytes of this process are in memory, where the system says so (Linux).
+    /// Returns the memory of this process, if the system reports it (Linux).
     pub fn of_this_process() -> Option<Self> {
         let text = fs::read_to_string("/proc/self/status").ok()?;
         let of = |name: &str| -> Option<u64> {
@@ -32,7 +33,7 @@ impl Resident {
     }
 }
 
-/// Returns what is left of a container's limit.
+/// Returns the remainder of a container's limit.
 fn group_free() -> Option<u64> {
     let read = |name: &str| -> Option<u64> {
         let text = fs::read_to_string(format!("/sys/fs/cgroup/{name}")).ok()?;

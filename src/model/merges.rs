@@ -1,4 +1,4 @@
-//! `vocab.json` and `merges.txt`, the two files of OPT's tokenizer, to the form of `tokenizer.json`.
+//! Converts `vocab.json` and `merges.txt`, the two files of OPT's tokenizer, to the form of `tokenizer.json`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -6,15 +6,16 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
-/// The files.
+/// The two files.
 pub(super) const VOCABULARY: &str = "vocab.json";
 pub(super) const MERGES: &str = "merges.txt";
 
-/// Returns a tokenizer of bytes in the form of `tokenizer.json`, made from the two files in `folder`; what is special and whether
-/// texts begin with a token of their own is said by `configuration`, the object in `tokenizer_config.json`.
+/// Returns a byte-level tokenizer in the form of `tokenizer.json`, made from the two files in `folder`.
+/// `configuration`, the object in `tokenizer_config.json`, gives the special tokens and whether texts begin
+/// with one.
 ///
 /// # Errors
-/// With the file that cannot be read, and why.
+/// When a file cannot be read; the error names it.
 pub(super) fn tokenizer(
     folder: &Path,
     configuration: &Map<String, Value>,
@@ -50,7 +51,7 @@ pub(super) fn tokenizer(
     }))
 }
 
-/// Returns the special tokens by their roles; a token is a string, or an object that holds one.
+/// Returns the special tokens by role; a token is a string, or an object that holds one.
 fn special(configuration: &Map<String, Value>) -> BTreeMap<&'static str, &str> {
     let roles = ["bos_token", "eos_token", "unk_token", "pad_token"];
     let text = |role: &str| {
@@ -60,7 +61,7 @@ fn special(configuration: &Map<String, Value>) -> BTreeMap<&'static str, &str> {
     roles.into_iter().filter_map(|role| Some((role, text(role)?))).collect()
 }
 
-/// Returns a post-processor that begins every text with a token.
+/// Returns a post-processor that puts a token before every text.
 fn beginning_with(content: &str, id: u32) -> Value {
     let token = json!({"SpecialToken": {"id": content, "type_id": 0}});
     let part = |id: &str| json!({"Sequence": {"id": id, "type_id": 0}});

@@ -1,10 +1,11 @@
-//! Hugging Face folders on disk, and a decoder that lets you tap the input of every linear.
+//! Hugging Face folders on disk, and a decoder with a tap at the input of every linear.
 //!
-//! [`Checkpoint::open`] checks a folder and maps its weights; [`Checkpoint::data`] hands them to the interpreter.
+//! [`Checkpoint::open`] checks a folder and maps its weights; [`Checkpoint::data`] passes them to the
+//! interpreter.
 //!
-//! The decoder's heavy work runs on rayon's threads. What is left to candle runs on candle's own, which wait for work in a loop:
-//! with `CANDLE_NUM_THREADS=1` in the environment before the first tensor operation they do not get in rayon's way. The library
-//! sets nothing in its process; the command does that when it starts.
+//! The decoder's heavy work runs on rayon's threads. The rest runs on candle's own threads, which busy-wait
+//! for work: with `CANDLE_NUM_THREADS=1` in the environment before the first tensor operation they do not
+//! compete with rayon's. The library changes no environment variable; the command sets this one at its start.
 
 mod activation;
 pub mod architecture;

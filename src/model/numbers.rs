@@ -1,14 +1,15 @@
-//! What is counted and looked for among the numbers of a tensor.
+//! Counts and searches among the numbers of a tensor.
 
 use rayon::prelude::*;
 use safetensors::Dtype;
 
 use crate::data::Values;
 
-/// Returns whether no float of these little-endian bytes is NaN or infinite; numbers of other types always are finite.
+/// Returns whether no float of these little-endian bytes is NaN or infinite; numbers of other types are
+/// always finite.
 ///
-/// A float is neither where the bits of its exponent are not all 1, which is looked at without leaving the loop early: so the compiler
-/// makes vector instructions of it.
+/// A float is finite if the bits of its exponent are not all 1. The loop does not exit early, so that the
+/// compiler can vectorise it.
 pub(super) fn all_finite(dtype: Dtype, bytes: &[u8]) -> bool {
     match dtype {
         Dtype::F64 => none_of(bytes, 0x7ff0_0000_0000_0000, u64::from_le_bytes),
@@ -19,7 +20,7 @@ pub(super) fn all_finite(dtype: Dtype, bytes: &[u8]) -> bool {
     }
 }
 
-/// Returns whether no number has all bits of `exponent`.
+/// Returns whether no number has all bits of `exponent` set.
 fn none_of<const N: usize, T>(bytes: &[u8], exponent: T, read: impl Fn([u8; N]) -> T) -> bool
 where
     T: Copy + PartialEq + std::ops::BitAnd<Output = T>,
@@ -28,7 +29,7 @@ where
     !numbers.iter().fold(false, |found, number| found | (read(*number) & exponent == exponent))
 }
 
-/// Numbers that one thread checks at a time.
+/// Number of values that one thread checks at a time.
 const CHUNK: usize = 1 << 16;
 
 /// Returns the index of the first number that is NaN or infinite.
@@ -40,7 +41,7 @@ pub fn first_not_finite(values: &Values<'_>) -> Option<usize> {
     }
 }
 
-/// Finds the chunk without leaving loops early, and only in it the number.
+/// Finds the chunk with loops that do not exit early, and then the number within it.
 fn first<T: bytemuck::NoUninit + Sync>(
     all: &[T],
     dtype: Dtype,
@@ -51,7 +52,7 @@ fn first<T: bytemuck::NoUninit + Sync>(
     all[start..].iter().position(|it| !is_finite(it)).map(|at| start + at)
 }
 
-/// Returns how many numbers are 0, of either sign.
+/// Returns the number of zeros, of either sign.
 pub(crate) fn count_zeros(values: &Values<'_>) -> u64 {
     let count = match values {
         Values::F32(all) => all.iter().filter(|it| **it == 0.0).count(),

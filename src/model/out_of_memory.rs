@@ -2,7 +2,7 @@
 
 use candle_core::Error;
 
-/// Returns whether candle's error is of a GPU that had no memory left.
+/// Returns whether candle's error comes from a GPU that ran out of memory.
 pub(super) fn is_out_of_memory(error: &Error) -> bool {
     match error {
         Error::WithBacktrace { inner, .. } | Error::WithPath { inner, .. } | Error::Context { inner, .. } => {

@@ -1,8 +1,9 @@
-//! Several sequences in one pass, what they share computed once: pieces that go on after other pieces, or after kept keys and values.
+//! Runs several sequences in one pass and computes their shared parts once: a piece can follow another piece,
+//! or kept keys and values.
 //!
-//! On a processor the result of a token depends on its sequence alone, bit for bit: on what stands before it, and neither on the
-//! pieces beside it nor on how its sequence is cut into pieces. Products of few rows would be added up in another order, so a small
-//! pass has rows of padding.
+//! On the CPU, the result of a token depends only on its sequence up to the token, bit for bit: neither on
+//! the other pieces nor on how its sequence is cut. Products of few rows would sum in another order, so a
+//! small pass is padded with rows.
 
 use std::ops::Range;
 
@@ -16,21 +17,21 @@ use super::decoder::Decoder;
 use super::error::ModelError;
 use super::steps;
 
-/// What stands before a piece.
+/// What precedes a piece.
 #[derive(Clone, Copy, Debug)]
 pub enum After<'a> {
-    /// Nothing: it begins its sequence.
+    /// Nothing: the piece begins its sequence.
     Nothing,
-    /// An earlier piece of the same pass, by its number, and what stands before that.
+    /// An earlier piece of the same pass, by its index, and everything before that piece.
     Piece(usize),
-    /// What another pass kept.
+    /// Keys and values kept from another pass.
     Kept(&'a KeptKeys),
 }
 
-/// Tokens that follow one another.
+/// Consecutive tokens.
 #[derive(Clone, Copy, Debug)]
 pub struct Piece<'a> {
-    /// What stands before them.
+    /// What precedes them.
     pub after: After<'a>,
     /// The tokens, at least one.
     pub ids: &'a [u32],
@@ -40,27 +41,28 @@ pub struct Piece<'a> {
 #[derive(Clone, Debug)]
 pub struct KeptKeys {
     length: usize,
-    /// Of each block, `[1, length, key_value_heads, head_size]`.
+    /// For each block, keys and values `[1, length, key_value_heads, head_size]`.
     blocks: Vec<[Tensor; 2]>,
 }
 
 impl KeptKeys {
-    /// Returns how many tokens the sequence has.
+    /// Returns the number of tokens in the sequence.
     pub const fn length(&self) -> usize {
         self.length
     }
 }
 
-/// What a packed pass gives.
+/// The result of a packed pass.
 #[derive(Debug)]
 pub struct Packed {
-    /// The last hidden states of all pieces' tokens, one piece after the other, `[tokens, hidden]`, and rows of padding after them.
+    /// The last hidden states of all pieces' tokens, piece by piece, `[tokens, hidden]`, followed by rows of
+    /// padding.
     pub hidden: Tensor,
-    /// The keys and values of the sequences that were to be kept, each with all that stands before its piece.
+    /// The keys and values of the requested sequences, each including everything before its piece.
     pub kept: Vec<KeptKeys>,
 }
 
-/// Where a piece lies in a pass.
+/// The location of a piece in a pass.
 struct Place {
     rows: Range<usize>,
     /// The position of its first token in its sequence.
@@ -68,7 +70,8 @@ struct Place {
 }
 
 impl Decoder {
-    /// Runs pieces in one pass, and keeps the keys and values of the sequences that end with the pieces `keep`.
+    /// Runs pieces in one pass, and keeps the keys and values of the sequences that end with the pieces
+    /// `keep`.
     ///
     /// # Errors
     /// When an id is outside the vocabulary, a sequence is longer than the context, a piece follows itself or a later one, or a tensor
@@ -99,7 +102,7 @@ impl Decoder {
                 for (kept, piece) in kept.iter_mut().zip(keep) {
                     kept.blocks.push(seen_by(&all, &places, *piece, &own, block.index())?);
                 }
-                // Small pieces do not fill the cores one by one.
+                // One small piece at a time would not use all cores.
                 let mixed: Vec<Tensor> = (0..all.len())
                     .into_par_iter()
                     .map(|piece| {
@@ -122,7 +125,8 @@ impl Decoder {
         self.checkpoint().config().longest_shared()
     }
 
-    /// Returns how many rows of padding a product of so many rows needs in front of the blocks' linears and the head.
+    /// Returns the number of padding rows that a product of `rows` rows needs in the blocks' linears and the
+    /// head.
     pub fn padding(&self, rows: usize) -> usize {
         match self.device().is_cpu() {
             true => fewest_rows(self.checkpoint(), self.head.vocabulary()).saturating_sub(rows),
@@ -131,9 +135,11 @@ impl Decoder {
     }
 }
 
-/// Returns from how many rows on a processor multiplies all rows of a model's linears in the same order.
+/// Returns the smallest number of rows for which the CPU multiplies all rows of a model's linears in the same
+/// order.
 ///
-/// `gemm` 0.19 takes other ways for one row, for at most 256 results, and for at most 64 by 64 results of depths over 512.
+/// `gemm` 0.19 uses other code paths for one row, for at most 256 results, and for at most 64 by 64 results
+/// of depths over 512.
 fn fewest_rows(checkpoint: &Checkpoint, vocabulary: usize) -> usize {
     let linears = checkpoint.linears().iter().map(|it| (it.rows, it.columns));
     linears
@@ -146,7 +152,7 @@ fn fewest_rows(checkpoint: &Checkpoint, vocabulary: usize) -> usize {
         .unwrap_or(2)
 }
 
-/// Returns where pieces lie, one after the other.
+/// Returns the locations of consecutive pieces.
 fn places(pieces: &[Piece<'_>]) -> candle_core::Result<Vec<Place>> {
     let mut places: Vec<Place> = Vec::with_capacity(pieces.len());
     for piece in pieces {
@@ -164,8 +170,8 @@ fn places(pieces: &[Piece<'_>]) -> candle_core::Result<Vec<Place>> {
     Ok(places)
 }
 
-/// Returns the keys and values that a piece's last token sees, in the order of their positions: kept ones, those of the pieces
-/// before, its own.
+/// Returns the keys and values that a piece's last token sees, ordered by position: kept ones, those of the
+/// preceding pieces, its own.
 fn seen_by(
     pieces: &[Piece<'_>],
     places: &[Place],

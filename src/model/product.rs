@@ -1,21 +1,21 @@
-//! Matrix products on plain slices, where candle's tensors would cost a copy.
+//! Matrix products on plain slices, for cases where candle's tensors would need a copy.
 
-/// What happens to what is in the output.
+/// What happens to the previous contents of the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Goal {
-    /// It is replaced, on this thread alone.
+    /// Replaced, on this thread alone.
     Replace,
-    /// It is added to, on this thread alone.
+    /// Added to, on this thread alone.
     AddHere,
-    /// It is added to, on all cores; the sums do not depend on how many.
+    /// Added to, on all cores; the sums do not depend on the number of cores.
     Add,
 }
 
-/// Computes `scale * left * right` for `(rows, columns, depth)` into row-major output of the given row stride; the operands
-/// are given with their row and column strides.
+/// Computes `scale * left * right` for `(rows, columns, depth)` into row-major output with the given row
+/// stride; the operands are given with their row and column strides.
 ///
 /// # Panics
-/// When a slice is shorter than its strides reach.
+/// When a slice is too short for its strides.
 pub(crate) fn product(
     (rows, columns, depth): (usize, usize, usize),
     (output, output_stride): (&mut [f32], usize),
@@ -27,7 +27,7 @@ pub(crate) fn product(
     let last = |rows: usize, row: usize, columns: usize, column: usize| {
         rows.saturating_sub(1) * row + columns.saturating_sub(1) * column
     };
-    // Slicing to the last element read or written is the bounds check for the raw pointers below.
+    // Slicing up to the last accessed element is the bounds check for the raw pointers below.
     let output = &mut output[..=last(rows, output_stride, columns, 1)];
     let left = &left[..=last(rows, left_row, depth, left_column)];
     let right = &right[..=last(depth, right_row, columns, right_column)];

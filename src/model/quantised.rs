@@ -1,4 +1,4 @@
-//! Weights that are stored in fewer bits, told by the configuration or by their tensors.
+//! Detects weights stored in fewer bits, from the configuration or from the tensors.
 
 use std::fs;
 use std::path::Path;
@@ -11,14 +11,14 @@ use super::files::TensorFiles;
 use super::keys::Keys;
 use super::quantised_form::QuantisedForm;
 
-/// Files beside config.json in which older tools say how they quantised, with their methods.
+/// Files beside config.json in which older tools record how they quantised, with their methods.
 const FILES: &[(&str, Option<QuantisedForm>)] = &[
     ("quantize_config.json", Some(QuantisedForm::Gptq)),
     ("quant_config.json", Some(QuantisedForm::Awq)),
     ("hf_quant_config.json", None),
 ];
 
-/// Refuses a configuration that says that its model is quantised, in the file or when it is loaded.
+/// Refuses a configuration that says that its model is quantised, in the file or on loading.
 ///
 /// # Errors
 /// With the method's name.
@@ -50,7 +50,7 @@ pub(super) fn check_folder(folder: &Path) -> Result<(), ModelError> {
     Ok(())
 }
 
-/// Returns how a `quantization_config` quantises; `None` where it says that all weights are plain.
+/// Returns the method of a `quantization_config`; `None` if it says that all weights are plain.
 fn of_config(object: &Map<String, Value>) -> Option<QuantisedForm> {
     let text = |key: &str| object.get(key).and_then(Value::as_str);
     let on = |key: &str| object.get(key) == Some(&Value::Bool(true));
@@ -85,7 +85,7 @@ fn of_config(object: &Map<String, Value>) -> Option<QuantisedForm> {
     })
 }
 
-/// Names that the tensors of a quantised linear end in, with the methods that use them.
+/// Name endings of a quantised linear's tensors, with the methods that use them.
 const ENDINGS: &[(&str, QuantisedForm)] = &[
     (".g_idx", QuantisedForm::Gptq),
     (".SCB", QuantisedForm::Bitsandbytes),
@@ -110,10 +110,10 @@ pub(super) fn check_tensors(files: &TensorFiles) -> Result<(), ModelError> {
     Ok(())
 }
 
-/// Returns the method by which a tensor is stored, where its name and type show one.
+/// Returns the method by which a tensor is stored, if its name and type show one.
 fn of_tensor(name: &str, dtype: Dtype, files: &TensorFiles) -> Option<QuantisedForm> {
     if let Some(module) = name.strip_suffix(".qweight") {
-        // GPTQ orders its columns; AWQ does not, and has zeros all the same.
+        // Only GPTQ stores an order of the columns; both GPTQ and AWQ store zeros.
         let ordered = files.contains(&format!("{module}.g_idx"));
         return Some(if ordered {
             QuantisedForm::Gptq

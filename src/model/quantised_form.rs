@@ -1,8 +1,8 @@
-//! Ways to store weights in fewer bits.
+//! Methods to store weights in fewer bits.
 
 use std::fmt;
 
-/// A way to store weights that is not plain floats.
+/// A method to store weights other than as plain floats.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum QuantisedForm {
     /// GPTQ: packed integers with scales, zeros and an order.
@@ -13,15 +13,15 @@ pub enum QuantisedForm {
     CompressedTensors(String),
     /// bitsandbytes in 4 or 8 bits.
     Bitsandbytes,
-    /// BitNet's three values.
+    /// BitNet's ternary values.
     BitNet,
-    /// Floats of 8 bits with scales.
+    /// 8-bit floats with scales.
     Fp8,
-    /// Floats of 4 bits with a scale for each block.
+    /// 4-bit floats with a scale for each block.
     Mxfp4,
-    /// GGUF, the files of llama.cpp.
+    /// GGUF, the format of llama.cpp.
     Gguf,
-    /// Integers of 8 bits.
+    /// 8-bit integers.
     Int8,
     /// Another method, by its own name.
     Other(String),

@@ -1,5 +1,5 @@
-//! How queries and keys are rotated, as `config.json` says it: `rope_parameters` (transformers 5), or `rope_theta` and
-//! `rope_scaling` (transformers 4), for all blocks or by their kind of attention.
+//! Reads from `config.json` how queries and keys are rotated: `rope_parameters` (transformers 5), or
+//! `rope_theta` and `rope_scaling` (transformers 4), for all blocks or for each kind of attention.
 
 use std::f64::consts::TAU;
 
@@ -12,25 +12,25 @@ use super::known_keys::{Part, unread};
 use super::rotary::{Rotary, Scaling};
 use super::warning::ModelWarning;
 
-/// The kinds of attention that `layer_types` names and that are supported.
+/// The supported kinds of attention in `layer_types`.
 pub(super) const FULL: &str = "full_attention";
 pub(super) const SLIDING: &str = "sliding_attention";
 
-/// The base where a configuration says none: every family's class assumes it.
+/// The base if a configuration gives none: every family's class uses it.
 const BASE: f64 = 10_000.0;
 
 /// The rotations of a decoder.
 pub(super) struct Rotations {
-    /// Those of blocks that see the whole context.
+    /// The rotation of blocks with full attention.
     pub(super) full: Rotary,
-    /// Those of blocks that slide, where they are others.
+    /// The rotation of sliding blocks, if it differs.
     pub(super) sliding: Option<Rotary>,
     /// The longest context in tokens, which some scalings stretch.
     pub(super) positions: usize,
     pub(super) warnings: Vec<ModelWarning>,
 }
 
-/// What rotations depend on beside their own keys.
+/// Settings outside the rotary object that rotations depend on.
 #[derive(Clone, Copy)]
 struct Around<'a> {
     /// The language model's keys.
@@ -39,14 +39,15 @@ struct Around<'a> {
     head_size: usize,
     /// `max_position_embeddings`.
     positions: usize,
-    /// Whether only a part of a head's channels may be rotated.
+    /// Whether a part of a head's channels may stay unrotated.
     partial: bool,
 }
 
 /// Reads the rotations of a family's decoder.
 ///
 /// # Errors
-/// When a kind of scaling is not supported, a number that it needs is missing, or two forms say different things.
+/// When a kind of scaling is not supported, a number that it needs is missing, or two forms contradict each
+/// other.
 pub(super) fn read(
     keys: &Keys<'_>,
     architecture: &Architecture,
@@ -67,13 +68,13 @@ fn read_one(around: Around<'_>) -> Result<Rotations, ModelError> {
     for (name, object) in [("rope_parameters", new), ("rope_scaling", old)] {
         if object.is_some_and(|it| it.values().any(Value::is_object)) {
             return Err(
-                keys.wrong(name, "is nested by kind of attention, and this family has one kind of rotation")
+                keys.wrong(name, "is nested by kind of attention, but this family has only one rotation")
             );
         }
     }
     let empty = Map::new();
     let (name, object) = match (old, new) {
-        // As transformers decides it.
+        // transformers makes the same choice.
         (Some(old), _) => ("rope_scaling", old),
         (None, new) => ("rope_parameters", new.unwrap_or(&empty)),
     };
@@ -85,7 +86,7 @@ fn read_one(around: Around<'_>) -> Result<Rotations, ModelError> {
             return Err(keys.wrong(
                 "rope_scaling",
                 format!(
-                    "stands beside rope_parameters, whose rope_theta is {beside}, and gives {theta}; \
+                    "gives rope_theta {theta}, but rope_parameters beside it gives {beside}; \
                      write rope_theta into rope_scaling, or keep one of the two"
                 ),
             ));
@@ -106,10 +107,10 @@ fn read_two(around: Around<'_>, full: f64, sliding: f64) -> Result<Rotations, Mo
     if let Some((key, _)) = nested.never_asked().first() {
         return Err(nested.wrong(
             key,
-            format!("is not inside `{FULL}` or `{SLIDING}`, and this family has a rotation for each"),
+            format!("is not inside `{FULL}` or `{SLIDING}`, but this family has a rotation for each"),
         ));
     }
-    // The old key speaks of full attention alone.
+    // The old key applies only to full attention.
     wide.extend(keys.object("rope_scaling")?.cloned().unwrap_or_default());
     let wide = Keys::below(keys.path(), &wide, &nested.name(&format!("{FULL}.")));
     let narrow = Keys::below(keys.path(), &narrow, &nested.name(&format!("{SLIDING}.")));
@@ -130,13 +131,14 @@ fn read_two(around: Around<'_>, full: f64, sliding: f64) -> Result<Rotations, Mo
     Ok(Rotations { full, sliding: Some(sliding), positions, warnings })
 }
 
-/// Returns the base: the rotary part's, else the configuration's, else the family's.
+/// Returns the base: from the rotary object, else from the configuration, else the family's default.
 fn base(outer: &Keys<'_>, inner: &Keys<'_>, default: f64) -> Result<f64, ModelError> {
     let outside = outer.number("rope_theta")?;
     Ok(inner.number("rope_theta")?.or(outside).unwrap_or(default))
 }
 
-/// Reads one rotation, and returns the longest context with it. `flat` says that keys beside the object speak of it too.
+/// Reads one rotation, and returns the longest context with it. `flat` means that keys beside the object
+/// apply to it too.
 fn rotary(
     around: Around<'_>,
     inner: &Keys<'_>,
@@ -148,18 +150,18 @@ fn rotary(
     let share = inner.number("partial_rotary_factor")?.or(outside).unwrap_or(1.0);
     if share != 1.0 && !partial {
         let place = if inner.has("partial_rotary_factor") { inner } else { outer };
-        let problem = format!("is {share}, and this family rotates whole heads");
+        let problem = format!("is {share}, but this family rotates whole heads");
         return Err(place.wrong("partial_rotary_factor", problem));
     }
     let size = (head_size as f64 * share) as usize;
     if size == 0 || size > head_size || !size.is_multiple_of(2) || theta <= 0.0 {
         return Err(outer.wrong(
             "head_dim",
-            format!("gives {size} rotated channels of {head_size} with base {theta}; an even number of them and a positive base are needed"),
+            format!("gives {size} rotated channels of {head_size} with base {theta}; an even number and a positive base are required"),
         ));
     }
     let kind = kind(inner)?;
-    // The key beside the object goes first, as in Phi-3's.
+    // The key beside the object takes precedence, as in Phi-3's configuration.
     let beside = if flat { outer.number("original_max_position_embeddings")? } else { None };
     let inside = inner.number("original_max_position_embeddings")?;
     let original = beside.or(inside).unwrap_or(positions as f64);
@@ -205,18 +207,18 @@ fn rotary(
     Ok((Rotary { theta, size, scaling }, longest))
 }
 
-/// Returns the kind of scaling, under its new name or its old.
+/// Returns the kind of scaling, under its new or its old key.
 fn kind<'a>(inner: &Keys<'a>) -> Result<&'a str, ModelError> {
     let (new, old) = (inner.text("rope_type")?, inner.text("type")?);
     match (new, old) {
         (Some(new), Some(old)) if new != old => {
-            Err(inner.wrong("rope_type", format!("is `{new}`, and `type` beside it is `{old}`")))
+            Err(inner.wrong("rope_type", format!("is `{new}`, but `type` beside it is `{old}`")))
         }
         (new, old) => Ok(new.or(old).unwrap_or("default")),
     }
 }
 
-/// Reads YaRN's factor and finds the two pairs of channels between which it stretches by degrees.
+/// Reads YaRN's factor and finds the two channel pairs between which the stretching increases gradually.
 fn read_yarn(
     inner: &Keys<'_>,
     theta: f64,
@@ -225,7 +227,7 @@ fn read_yarn(
     original: f64,
 ) -> Result<Scaling, ModelError> {
     let factor = match inner.is_null("factor") {
-        // As DeepSeek writes it.
+        // DeepSeek's configurations leave the factor null.
         true => positions as f64 / original,
         false => inner.positive("factor")?,
     };
@@ -252,14 +254,14 @@ fn read_yarn(
     let (low, high) = (low.max(0.0), high.min(size as f64 - 1.0));
     if !low.is_finite() || !high.is_finite() || !attention.is_finite() || high < low {
         return Err(
-            inner.wrong("rope_type", "is `yarn`, and its numbers give no range of channels to stretch")
+            inner.wrong("rope_type", "is `yarn`, but its numbers give no range of channels to stretch")
         );
     }
     Ok(Scaling::Yarn { factor, low, high, attention })
 }
 
-/// Reads the factors of `longrope`, of a model that was trained on `original` positions; `beside` says that the configuration
-/// itself says so, and not its rotary part.
+/// Reads the factors of `longrope` for a model trained on `original` positions; `beside` means that this
+/// length comes from the configuration itself, not from its rotary object.
 fn read_long(
     inner: &Keys<'_>,
     size: usize,

@@ -1,53 +1,54 @@
-//! Rotary positions: the angle of each pair of channels at each position.
+//! Rotary positions: the angle of each channel pair at each position.
 
-/// How the frequencies are stretched for contexts longer than those of training.
+/// How frequencies are stretched for contexts longer than the training context.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Scaling {
-    /// Not at all.
+    /// No stretching.
     None,
-    /// All by one factor.
+    /// All frequencies by one factor.
     Linear {
         /// The factor.
         factor: f64,
     },
-    /// By a larger base, which grows with the sequence once that is longer than the context of training (dynamic NTK).
+    /// By a larger base, which grows with a sequence that is longer than the training context (dynamic NTK).
     Dynamic {
         /// The factor.
         factor: f64,
-        /// The context length of training.
+        /// The context length in training.
         original: f64,
     },
-    /// Low frequencies by a factor, high ones not at all, between two bounds by degrees; YaRN (arXiv 2309.00071).
+    /// Low frequencies by a factor, high ones unchanged, with a gradual transition between two bounds; YaRN
+    /// (arXiv 2309.00071).
     Yarn {
         /// The factor.
         factor: f64,
-        /// The pair of channels up to which nothing is stretched.
+        /// Channel pair up to which nothing is stretched.
         low: f64,
-        /// The pair from which all is.
+        /// Channel pair from which everything is stretched.
         high: f64,
-        /// What cosines and sines are multiplied by.
+        /// The factor that multiplies cosines and sines.
         attention: f64,
     },
-    /// Low frequencies by a factor, high ones not at all, those between by degrees (LLaMA 3.1).
+    /// Low frequencies by a factor, high ones unchanged, with a gradual transition between them (LLaMA 3.1).
     Llama3 {
         /// The factor.
         factor: f64,
-        /// Waves longer than `original / low` are stretched fully.
+        /// Longer wavelengths than `original / low` are stretched fully.
         low: f64,
-        /// Waves shorter than `original / high` are left alone.
+        /// Shorter wavelengths than `original / high` are unchanged.
         high: f64,
-        /// The context length of training.
+        /// The context length in training.
         original: f64,
     },
-    /// Each frequency by its own factor, another one beyond the original context (Phi-3).
+    /// Each frequency by its own factor, with other factors beyond the original context (Phi-3).
     Long {
         /// The factors up to the original length.
         short: Vec<f64>,
         /// The factors beyond it.
         long: Vec<f64>,
-        /// The context length of training.
+        /// The context length in training.
         original: usize,
-        /// What cosines and sines are multiplied by.
+        /// The factor that multiplies cosines and sines.
         attention: f64,
     },
 }
@@ -57,7 +58,7 @@ pub enum Scaling {
 pub struct Rotary {
     /// The base of the wavelengths.
     pub theta: f64,
-    /// How many of a head's channels are rotated; an even number.
+    /// Number of a head's channels that are rotated; even.
     pub size: usize,
     /// How the frequencies are stretched.
     pub scaling: Scaling,
@@ -66,7 +67,8 @@ pub struct Rotary {
 impl Rotary {
     /// Returns cosines and sines, each `[length, size / 2]` row-major.
     ///
-    /// Frequencies and angles are rounded to f32 on the way, as transformers computes them: models were trained so.
+    /// Frequencies and angles are rounded to f32 on the way, as in transformers, because models were trained
+    /// so.
     pub fn table(&self, length: usize) -> (Vec<f32>, Vec<f32>) {
         let frequencies = self.frequencies(length);
         let amplitude = match &self.scaling {
@@ -79,7 +81,7 @@ impl Rotary {
             .unzip()
     }
 
-    /// Returns up to which length of a sequence its angles do not depend on how long it is.
+    /// Returns the length up to which a sequence's angles do not depend on its length.
     pub fn steady_length(&self) -> usize {
         match &self.scaling {
             Scaling::Dynamic { original, .. } => *original as usize,
@@ -113,7 +115,7 @@ impl Rotary {
                         }
                     }
                     Scaling::Yarn { factor, low, high, .. } => {
-                        // Two equal bounds are a step.
+                        // Two equal bounds make a step.
                         let width = if high == low { 0.001 } else { high - low };
                         let ramp = ((pair as f32 - *low as f32) / width as f32).clamp(0.0, 1.0);
                         let stretched = 1.0 / (*factor as f32 * base.powf(exponent));

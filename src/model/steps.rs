@@ -1,5 +1,5 @@
-//! The steps of a decoder, each where it runs best: in a GPU's kernel, in place on a processor, or by candle's operations. A kernel has
-//! a gradient where another one goes back.
+//! The operations of a decoder, each where it runs best: in a GPU kernel, in place on the CPU, or with
+//! candle's operations. A kernel supports gradients if a matching backward kernel exists.
 
 use candle_core::{Result, Tensor};
 
@@ -10,34 +10,36 @@ use super::{in_place, known};
 use crate::device::layers::{self, AttentionRules, Joint};
 use crate::device::{Engine, EngineError, Launcher, slopes};
 
-/// Returns what runs kernels on these tensors: they lie on the engine's device, and nobody wants a gradient.
+/// Returns the launcher of forward-only kernels for these tensors, if they lie on the engine's device and
+/// none tracks gradients.
 fn kernels_for<'a>(engine: &'a Engine, tensors: &[&Tensor]) -> Option<&'a dyn Launcher> {
     let on_engine = |tensor: &&Tensor| tensor.device().is_cpu() == engine.device().is_cpu();
     engine.kernels().filter(|_| tensors.iter().all(|it| !it.track_op() && on_engine(it)))
 }
 
-/// Returns what runs kernels on these tensors forward and back: they lie on the engine's device, and somebody wants a gradient.
+/// Returns the launcher of forward and backward kernels for these tensors, if they lie on the engine's device
+/// and one tracks gradients.
 fn kernels_back<'a>(engine: &'a Engine, tensors: &[&Tensor]) -> Option<&'a dyn Launcher> {
     let on_engine = |tensor: &&Tensor| tensor.device().is_cpu() == engine.device().is_cpu();
     let tracked = tensors.iter().any(|it| it.track_op());
     engine.kernels().filter(|_| tracked && tensors.iter().all(on_engine))
 }
 
-/// Returns what a kernel gave on the way back; it has to, where there is one for the way forward.
+/// Returns the result of a backward kernel, which must exist for each forward one that tracks gradients.
 fn gone_back<T>(found: std::result::Result<Option<T>, EngineError>) -> Result<T> {
-    let missing = || candle_core::Error::Msg("no kernel goes back".to_owned());
+    let missing = || candle_core::Error::Msg("there is no backward kernel".to_owned());
     found.map_err(candle_core::Error::wrap)?.ok_or_else(missing)
 }
 
-/// Returns what runs kernels on the way back.
+/// Returns the launcher of backward kernels.
 fn launcher(engine: &Engine) -> Result<&dyn Launcher> {
     engine.kernels().ok_or_else(|| candle_core::Error::Msg("the engine has no kernels".to_owned()))
 }
 
-/// Returns inputs `[samples, length, columns]` times the transpose of a weight `[rows, columns]`, or of one for each sample,
-/// `[samples, rows, columns]`, with a bias `[rows]`.
+/// Returns inputs `[samples, length, columns]` times the transpose of a weight `[rows, columns]`, or of one
+/// weight for each sample, `[samples, rows, columns]`, with a bias `[rows]`.
 ///
-/// candle would compute the gradient of the transposed weight, and turn it.
+/// candle would compute the gradient of the transposed weight, and transpose it.
 pub(super) fn linear(input: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
     let product = |input: &Tensor, weight: &Tensor| match weight.rank() {
         3 => input.matmul(&weight.transpose(1, 2)?),
@@ -116,7 +118,7 @@ pub(super) fn gated(
     Ok(in_place::gated(activation, gate, up)?)
 }
 
-/// Returns the root-mean-square norm of a tensor's last dimension, or `otherwise` where no kernel computes it.
+/// Returns the root-mean-square norm over a tensor's last dimension, or `otherwise` if no kernel computes it.
 pub(super) fn root_mean_square(
     engine: &Engine,
     input: &Tensor,
@@ -141,7 +143,8 @@ pub(super) fn root_mean_square(
     Ok(otherwise()?)
 }
 
-/// Returns heads `[samples, length, heads, head_size]` rotated by angles `[length, pairs]`, or `otherwise` where no kernel does it.
+/// Returns heads `[samples, length, heads, head_size]` rotated by angles `[length, pairs]`, or `otherwise` if
+/// no kernel does it.
 pub(super) fn rotated(
     engine: &Engine,
     input: &Tensor,
@@ -156,7 +159,7 @@ pub(super) fn rotated(
     if let Some(gpu) = kernels_back(engine, &[input])
         && let Some(rotated) = layers::rotated(gpu, &input.detach().contiguous()?, cosines, sines)?
     {
-        // A rotation goes back by the angles' opposites.
+        // The backward pass of a rotation rotates by the opposite angles.
         let (engine, cosines, sines) = (engine.clone(), cosines.clone(), sines.neg()?);
         return Ok(known::of_one(input, rotated, move |_, gradient| {
             gone_back(layers::rotated(launcher(&engine)?, &gradient.contiguous()?, &cosines, &sines))
@@ -165,7 +168,8 @@ pub(super) fn rotated(
     Ok(otherwise()?)
 }
 
-/// Returns the attention of queries over keys and values, as [`Attention::run`]; a GPU's kernel computes it of whole sequences.
+/// Returns the attention of queries over keys and values, as [`Attention::run`]; a GPU kernel computes it for
+/// whole sequences.
 pub(super) fn attended(
     engine: &Engine,
     attention: &Attention,
@@ -183,7 +187,7 @@ pub(super) fn attended(
             return Ok(mixed);
         }
     }
-    // There is no way back through a cap.
+    // The kernel has no gradient for capped scores.
     let goes_back = whole && rules.softcap.is_none();
     if let Some(gpu) = kernels_back(engine, &[queries, keys, values]).filter(|_| goes_back) {
         let parts = [queries, keys, values].map(|it| it.detach().contiguous());

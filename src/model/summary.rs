@@ -12,15 +12,15 @@ use super::numbers::count_zeros;
 use super::tokenizer::{SpecialTokens, Tokenizer};
 use super::warning::ModelWarning;
 
-/// What `allot inspect` shows about a model.
+/// A model's facts as `allot inspect` shows them.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ModelSummary {
-    /// The family's name for people.
+    /// The family's name as shown to people.
     pub architecture: String,
     /// `model_type` of the language model's configuration.
     pub model_type: String,
-    /// How many blocks there are.
+    /// Number of blocks.
     pub blocks: usize,
     /// The width of the residual stream.
     pub hidden: usize,
@@ -32,7 +32,7 @@ pub struct ModelSummary {
     pub key_value_heads: usize,
     /// The width of a head.
     pub head_size: usize,
-    /// How many tokens there are.
+    /// Number of tokens in the vocabulary.
     pub vocabulary: usize,
     /// The longest context in tokens.
     pub positions: usize,
@@ -42,37 +42,37 @@ pub struct ModelSummary {
     pub parameters: u64,
     /// Parameters in block linears: those that can be pruned.
     pub block_parameters: u64,
-    /// Weights of block linears that are zero already.
+    /// Weights of block linears that are already zero.
     pub zeros: u64,
     /// Bytes on disk by stored type, such as `F16`.
     pub bytes_by_type: BTreeMap<String, u64>,
     /// Bytes of all tensors on disk.
     pub bytes: u64,
-    /// Bytes in memory when all weights are held as f32.
+    /// Bytes in memory if all weights are held as f32.
     pub resident_bytes: u64,
-    /// Bytes of the largest block's linears as f32, what streaming holds at a time.
+    /// Bytes of the largest block's linears as f32, which streaming holds at a time.
     pub block_bytes: u64,
-    /// How many files hold the weights.
+    /// Number of files that hold the weights.
     pub files: usize,
     /// The fingerprint that statistics files are checked against.
     pub fingerprint: String,
-    /// What the tokenizer puts around each text, where there is one that can be used.
+    /// The special tokens that the tokenizer adds around each text, if the model has a usable tokenizer.
     pub special_tokens: Option<SpecialTokens>,
-    /// Why there is none, where there is not.
+    /// Why there is no usable tokenizer, if there is none.
     pub tokenizer_problem: Option<String>,
-    /// What is odd about the folder.
+    /// Warnings about the folder.
     pub warnings: Vec<WarningSummary>,
     /// The block linears, in `named_modules()` order.
     pub linears: Vec<LinearSummary>,
 }
 
-/// Something odd about a model's folder, as `allot inspect` shows it.
+/// Something unusual about a model's folder, as `allot inspect` shows it.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct WarningSummary {
-    /// What it is.
+    /// The message.
     pub message: String,
-    /// Every key or tensor that it is about.
+    /// Every key or tensor that the message concerns.
     pub names: Vec<String>,
 }
 
@@ -98,7 +98,7 @@ impl Checkpoint {
     /// Returns the facts that `allot inspect` shows; reads every block linear once, to count zeros.
     ///
     /// # Errors
-    /// None for a checkpoint that opened.
+    /// Never for a checkpoint that opened.
     pub fn summary(&self) -> Result<ModelSummary, ModelError> {
         let config = self.config();
         let mut bytes_by_type = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! `tokenizer.json`, checked against the model's vocabulary, and what it puts around a text.
+//! `tokenizer.json`, checked against the model's vocabulary, and the special tokens that it adds to a text.
 
 use std::fmt;
 use std::fs;
@@ -12,7 +12,7 @@ use super::config::Config;
 use super::error::{ModelError, TokenizerProblem};
 use super::merges::{MERGES, VOCABULARY, tokenizer};
 
-/// The files that say how texts become tokens.
+/// The files that define how texts become tokens.
 const FILE: &str = "tokenizer.json";
 const CONFIGURATION: &str = "tokenizer_config.json";
 
@@ -23,47 +23,47 @@ pub struct Tokenizer {
     vocabulary: usize,
     inner: tokenizers::Tokenizer,
     special: SpecialTokens,
-    /// The tokens with which a text begins and ends, by the files beside it.
+    /// The tokens that begin and end a text, according to the files beside the tokenizer.
     marks: Marks,
 }
 
-/// The ids with which a text begins and ends, where a folder names them.
+/// The ids that begin and end a text, if a folder names them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Marks {
     beginning: Option<u32>,
     ends: Vec<u32>,
 }
 
-/// What a tokenizer puts around each text.
+/// The special tokens that a tokenizer adds around each text.
 ///
-/// The post-processor of `tokenizer.json` decides, as in transformers 5. In transformers 4 the tokenizers of LLaMA and Gemma obey
-/// `add_bos_token` of `tokenizer_config.json` instead, so both are shown.
+/// The post-processor of `tokenizer.json` decides, as in transformers 5. In transformers 4 the tokenizers of
+/// LLaMA and Gemma obey `add_bos_token` of `tokenizer_config.json` instead, so both are shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SpecialTokens {
-    /// The ids before it.
+    /// The ids before the text.
     pub before: Vec<u32>,
-    /// The same ids as they are written.
+    /// The same ids as text.
     pub before_text: Vec<String>,
-    /// The ids after it.
+    /// The ids after the text.
     pub after: Vec<u32>,
     /// The file that decides.
     pub decided_by: &'static str,
-    /// What `add_bos_token` in `tokenizer_config.json` says, where it is there.
+    /// The value of `add_bos_token` in `tokenizer_config.json`, if present.
     pub add_bos_token: Option<bool>,
 }
 
 impl fmt::Display for SpecialTokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.before.is_empty() {
-            true => f.write_str("begin with no token of their own")?,
+            true => f.write_str("begin with no special token")?,
             false => {
                 let ids: Vec<String> = self.before.iter().map(u32::to_string).collect();
                 write!(f, "begin with {} ({})", self.before_text.join(" "), ids.join(", "))?;
             }
         }
         if !self.after.is_empty() {
-            write!(f, ", end with {} of their own", self.after.len())?;
+            write!(f, ", special tokens at the end: {}", self.after.len())?;
         }
         write!(f, ", by {}", self.decided_by)?;
         match self.add_bos_token {
@@ -74,7 +74,7 @@ impl fmt::Display for SpecialTokens {
 }
 
 impl SpecialTokens {
-    /// Returns what `tokenizer_config.json` says, where that is not what is done.
+    /// Returns the value in `tokenizer_config.json` if the tokenizer behaves otherwise.
     pub fn contradiction(&self) -> Option<bool> {
         self.add_bos_token.filter(|said| *said == self.before.is_empty())
     }
@@ -84,12 +84,12 @@ impl Tokenizer {
     /// Opens the `tokenizer.json` of a checkpoint's folder, or OPT's `vocab.json` and `merges.txt`.
     ///
     /// # Errors
-    /// When there are none, it cannot be read, or it has ids that the model's embedding does not.
+    /// When there are none, they cannot be read, or they have ids that the model's embedding lacks.
     pub fn open(checkpoint: &Checkpoint) -> Result<Self, ModelError> {
         Self::of_folder(checkpoint.folder(), checkpoint.config())
     }
 
-    /// Opens that of a folder that need not have weights.
+    /// Opens the tokenizer of a folder, which need not contain weights.
     ///
     /// # Errors
     /// As [`Tokenizer::open`].
@@ -112,7 +112,7 @@ impl Tokenizer {
             let other = other.into_iter().find(|name| folder.join(name).is_file());
             return Err(wrong(other.map_or(TokenizerProblem::Missing, TokenizerProblem::OtherForm)));
         };
-        // Some files carry the settings of their last training run; a long text must come back whole.
+        // Some files carry the settings of their last training run; a long text must not be truncated.
         inner.with_truncation(None).map_err(unreadable)?;
         inner.with_padding(None);
         // Added tokens may lie beyond: some fine-tuned models add a padding token that no text contains.
@@ -127,7 +127,7 @@ impl Tokenizer {
         Ok(Self { path, vocabulary, inner, special, marks })
     }
 
-    /// Returns what it puts around each text.
+    /// Returns the special tokens that it adds around each text.
     pub fn special_tokens(&self) -> &SpecialTokens {
         &self.special
     }
@@ -135,12 +135,12 @@ impl Tokenizer {
     /// Returns the ids of a text, with the special tokens that the model expects around it.
     ///
     /// # Errors
-    /// When the tokenizer has no way to write the text, or writes it with tokens that the model does not have.
+    /// When the tokenizer cannot encode the text, or encodes it with tokens that the model does not have.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, ModelError> {
         self.encode_with(text, true)
     }
 
-    /// Returns the ids of a text, with the special tokens around it or without.
+    /// Returns the ids of a text, with or without the special tokens around it.
     ///
     /// # Errors
     /// As [`Tokenizer::encode`].
@@ -157,8 +157,8 @@ impl Tokenizer {
         }
     }
 
-    /// Refuses a tokenizer by which an id means another token. Ids that only one of the two has are no difference: fine-tuned models
-    /// often have a token more.
+    /// Refuses a tokenizer that uses an id for a different token. Ids that only one of the two has are
+    /// accepted: fine-tuned models often have an additional token.
     ///
     /// # Errors
     /// With the first id that differs.
@@ -173,10 +173,10 @@ impl Tokenizer {
         Ok(())
     }
 
-    /// Returns the text of ids, with the special tokens among them or without.
+    /// Returns the text of ids, with or without the special tokens among them.
     ///
     /// # Errors
-    /// When the tokenizer's file has no way back.
+    /// When the tokenizer cannot decode.
     pub fn decode(&self, ids: &[u32], special: bool) -> Result<String, ModelError> {
         self.inner.decode(ids, !special).map_err(|error| ModelError::Tokenizer {
             path: self.path.clone(),
@@ -184,12 +184,13 @@ impl Tokenizer {
         })
     }
 
-    /// Returns the id with which a text begins, where the folder names one; else that with which it ends, as the field does.
+    /// Returns the id that begins a text, if the folder names one; else the id that ends a text, as is common
+    /// practice.
     pub fn beginning(&self) -> Option<u32> {
         self.marks.beginning
     }
 
-    /// Returns the ids with which a text ends, those that the folder names.
+    /// Returns the ids that end a text, as named by the folder.
     pub fn ends(&self) -> &[u32] {
         &self.marks.ends
     }
@@ -200,7 +201,7 @@ impl Tokenizer {
     }
 }
 
-/// Finds the tokens with which a text begins and ends: by name in the tokenizer's files, else by number in the model's.
+/// Finds the tokens that begin and end a text: by name in the tokenizer's files, else by id in the model's.
 fn marks(folder: &Path, configuration: &Map<String, Value>, inner: &tokenizers::Tokenizer) -> Marks {
     let object = |name: &str| -> Map<String, Value> {
         let text = fs::read(folder.join(name)).unwrap_or_default();
@@ -231,7 +232,7 @@ fn marks(folder: &Path, configuration: &Map<String, Value>, inner: &tokenizers::
     Marks { beginning: first.or(last), ends }
 }
 
-/// Returns the object in `tokenizer_config.json`, empty where there is no such file.
+/// Returns the object in `tokenizer_config.json`, or an empty one if the file does not exist.
 fn configuration(folder: &Path) -> Result<Map<String, Value>, ModelError> {
     let path = folder.join(CONFIGURATION);
     let Ok(text) = fs::read(&path) else { return Ok(Map::new()) };
@@ -241,7 +242,7 @@ fn configuration(folder: &Path) -> Result<Map<String, Value>, ModelError> {
     })
 }
 
-/// Finds what a tokenizer puts around a text, by writing one with and without it.
+/// Finds the special tokens that a tokenizer adds around a text, by encoding one with and without them.
 fn around_text(
     inner: &tokenizers::Tokenizer,
     decided_by: &'static str,

@@ -1,9 +1,9 @@
-//! What is odd about a model folder that opens all the same.
+//! Unusual things about a model folder that opens nevertheless.
 
 use std::fmt;
 use std::path::PathBuf;
 
-/// Something about a model folder that may make its numbers other than its owner expects.
+/// Something about a model folder that may make its numbers differ from its owner's expectations.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ModelWarning {
@@ -14,37 +14,38 @@ pub enum ModelWarning {
         /// The keys.
         keys: Vec<String>,
     },
-    /// A key is not read because the family's class reads another one, and the two say different things.
+    /// A key is not read because the family's class reads another one, and the two have different values.
     OtherKey {
         /// The configuration file.
         path: PathBuf,
         /// The key that is not read, and its value.
         key: String,
-        /// What is used instead.
+        /// The key that is used instead, and its value.
         used: String,
     },
-    /// The folder has code of its own, which is not run.
+    /// The folder has custom code, which is not run.
     OwnCode {
         /// The configuration file.
         path: PathBuf,
         /// The class whose computation is used.
         class: String,
     },
-    /// The language model lies in a model of a type that is not known.
+    /// The language model is part of a model of an unknown type.
     UnknownAround {
         /// The configuration file.
         path: PathBuf,
         /// The outer model type.
         model_type: String,
     },
-    /// Tensors of the language model that its configuration has no use for.
+    /// Tensors of the language model that its configuration does not use.
     UnusedTensors {
-        /// The file, or the folder where there are several.
+        /// The file, or the folder if there are several files.
         path: PathBuf,
-        /// Their names; blocks of the same name are one, `model.layers.*`, with how many there are.
+        /// Their names. Tensors of all blocks share one name, `model.layers.*`, with their count.
         names: Vec<(String, usize)>,
     },
-    /// config.json says that the output embedding is the input's, and the file has another one, which is used.
+    /// config.json ties the output embedding to the input embedding, but the file has a different one, which
+    /// is used.
     HeadOfItsOwn {
         /// The file.
         path: PathBuf,
@@ -58,7 +59,7 @@ pub enum ModelWarning {
         /// The index.
         index: PathBuf,
     },
-    /// An adapter lies beside the weights, and is not applied.
+    /// An adapter lies beside the weights; it is not applied.
     AdapterBeside {
         /// The adapter's configuration.
         path: PathBuf,
@@ -66,7 +67,7 @@ pub enum ModelWarning {
 }
 
 impl ModelWarning {
-    /// Returns every key or tensor that the warning is about, of which its message names the first few.
+    /// Returns every key or tensor that the warning concerns; its message names only the first few.
     pub fn names(&self) -> Vec<String> {
         match self {
             Self::UnknownKeys { keys, .. } => keys.clone(),
@@ -100,18 +101,18 @@ impl fmt::Display for ModelWarning {
             Self::OtherKey { path, key, used } => {
                 write!(
                     f,
-                    "{}: {key} is not read, since the class of this family takes {used}",
+                    "{}: {key} is not read, because the class of this family reads {used}",
                     path.display()
                 )
             }
             Self::OwnCode { path, class } => write!(
                 f,
-                "{}: `auto_map` names code of the folder's own, which is not run; the model is computed as {class}",
+                "{}: `auto_map` names custom code, which is not run; the model is computed as {class}",
                 path.display()
             ),
             Self::UnknownAround { path, model_type } => write!(
                 f,
-                "{}: model_type `{model_type}` is not known; its language model is computed as it would be alone",
+                "{}: model_type `{model_type}` is unknown; its language model is run on its own",
                 path.display()
             ),
             Self::UnusedTensors { path, names } => {
@@ -120,23 +121,22 @@ impl fmt::Display for ModelWarning {
                     1 => format!("`{name}`"),
                     _ => format!("`{name}` ({count})"),
                 }));
-                let tensors =
-                    if count == 1 { "tensor that nothing uses" } else { "tensors that nothing uses" };
+                let tensors = if count == 1 { "unused tensor" } else { "unused tensors" };
                 write!(f, "{} holds {count} {tensors}: {shown}", path.display())
             }
             Self::HeadOfItsOwn { path, head, embedding } => write!(
                 f,
-                "{}: `{head}` differs from `{embedding}`, to which config.json ties it; it is used as it is",
+                "{}: `{head}` differs from `{embedding}`, although config.json ties them; it is used as stored",
                 path.display()
             ),
             Self::StaleIndex { index } => write!(
                 f,
-                "model.safetensors is read; {} names other files, which are left aside",
+                "model.safetensors is read; {} names other files, which are ignored",
                 index.display()
             ),
             Self::AdapterBeside { path } => write!(
                 f,
-                "{} is an adapter's; it is not applied, and the weights beside it are read as they are",
+                "{} belongs to an adapter, which is not applied; the weights beside it are read unchanged",
                 path.display()
             ),
         }
@@ -147,7 +147,7 @@ fn are(count: usize) -> &'static str {
     if count == 1 { "is" } else { "are" }
 }
 
-/// Returns the first few of many, and how many more there are.
+/// Returns the first few of many, and the number of the others.
 fn list(all: impl ExactSizeIterator<Item = String>) -> String {
     const SHOWN: usize = 6;
     let count = all.len();

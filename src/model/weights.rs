@@ -1,4 +1,4 @@
-//! Tensors of a checkpoint on a device, in the type that its decoders compute in.
+//! Tensors of a checkpoint on a device, in its decoders' compute precision.
 
 use candle_core::{Device, Shape, Tensor};
 use half::slice::HalfFloatSliceExt;
@@ -9,7 +9,7 @@ use super::error::ModelError;
 use super::precision::Precision;
 use crate::data::Values;
 
-/// Numbers that one thread widens at a time.
+/// Number of values that one thread widens at a time.
 const CHUNK: usize = 1 << 16;
 
 /// Returns numbers as f32, exactly.
@@ -28,24 +28,24 @@ fn in_chunks<T: Sync>(all: &[T], convert: impl Fn(&[T], &mut [f32]) + Sync) -> V
 }
 
 impl Checkpoint {
-    /// Returns the tensor `name` on `device`, in the type in which the checkpoint's decoders compute.
+    /// Returns the tensor `name` on `device`, in the checkpoint's compute precision.
     ///
     /// # Errors
-    /// When there is none, its type is not a float of 16 or 32 bits, or the device has no room.
+    /// When it does not exist, its type is not a 16- or 32-bit float, or the device runs out of memory.
     pub fn tensor(&self, name: &str, device: &Device) -> Result<Tensor, ModelError> {
         let shape = self.files().tensor(name)?.shape;
         let loaded = match (self.files().values(name)?, self.precision()) {
-            // As it lies: neither widened nor rounded.
+            // Copied as stored: neither widened nor rounded.
             (Values::Bf16(all), Precision::Bf16) => Tensor::from_slice(&all, shape, device),
             (values, _) => self.working(widen(&values), shape, device),
         };
         loaded.map_err(ModelError::at(name))
     }
 
-    /// Returns numbers as a tensor on `device`, in the type in which the checkpoint's decoders compute.
+    /// Returns numbers as a tensor on `device`, in the checkpoint's compute precision.
     ///
     /// # Errors
-    /// When there are not as many as the shape says, or the device has no room.
+    /// When their count does not match the shape, or the device runs out of memory.
     pub fn working(
         &self,
         values: Vec<f32>,
@@ -55,7 +55,7 @@ impl Checkpoint {
         Tensor::from_vec(values, shape.into(), device)?.to_dtype(self.precision().dtype())
     }
 
-    /// Returns rows of the matrix `name` in f32, one after the other.
+    /// Returns rows of the matrix `name` in f32, in the order given.
     ///
     /// # Errors
     /// As [`Checkpoint::tensor`], and when a row lies outside the matrix.

@@ -1,4 +1,4 @@
-//! Files that are either whole or not there.
+//! Writes files that are either complete or absent.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -8,10 +8,12 @@ use serde::Serialize;
 
 use super::error::ModelError;
 
-/// Writes a file through a temporary one beside it, which takes its name only when it is complete and on the disk.
+/// Writes a file via a temporary one beside it, which takes the final name only when it is complete and on
+/// the disk.
 ///
 /// # Errors
-/// When the file cannot be written; then the temporary file is gone, and what was at `path` before is untouched.
+/// When the file cannot be written; the temporary file is then removed, and the previous file at `path` is
+/// unchanged.
 pub fn write_beside(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), ModelError> {
     let write = |source| ModelError::Write { path: path.to_owned(), source };
     let folder = match path.parent() {
@@ -22,7 +24,7 @@ pub fn write_beside(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>)
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        // As a plain `open` would: the process's umask takes away what it must.
+        // The same mode as a plain `open`: the process's umask restricts it.
         builder.permissions(std::fs::Permissions::from_mode(0o666));
     }
     let mut temporary = builder.prefix(&temporary_prefix()).tempfile_in(folder).map_err(write)?;
@@ -32,12 +34,12 @@ pub fn write_beside(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>)
     Ok(())
 }
 
-/// Returns how the names of this process's temporary files and folders begin, by which what is half-written can be told.
+/// Returns the name prefix of this process's temporary files and folders, which identifies half-written ones.
 pub fn temporary_prefix() -> String {
     format!(".allot-{}-", std::process::id())
 }
 
-/// Writes a value as indented JSON and a line break, as [`write_beside`] does.
+/// Writes a value as indented JSON with a final line break, as [`write_beside`] does.
 ///
 /// # Errors
 /// When the file cannot be written, or the value cannot be written as JSON.

@@ -1,4 +1,5 @@
-//! Block by block: collect what its linears read, prune them, go on behind what is left.
+//! Prunes block by block: collects the inputs of a block's linears, prunes them, and continues behind the
+//! pruned block.
 
 use super::error::PruneError;
 use super::inputs::{Inputs, collected_bytes};
@@ -12,26 +13,28 @@ use crate::allocate::Allocation;
 use crate::model::{Block, Checkpoint, Linear, ModelError, no_tap, widen};
 use crate::stats::{Activations, room};
 
-/// A function that takes each linear as it is pruned, in the model's order.
+/// A function that receives each linear as it is pruned, in the model's order.
 pub type Keep<'a> = dyn FnMut(&Linear, Pruned) -> Result<(), PruneError> + 'a;
 
 /// Refuses weights that are not finite.
 ///
 /// # Errors
-/// With the first one's file, tensor and place.
+/// With the file, tensor and position of the first one.
 pub(super) fn check_weights(checkpoint: &Checkpoint, options: &PruneOptions<'_>) -> Result<(), PruneError> {
     options.go_on()?;
     checkpoint.check_finite()?;
     options.go_on()
 }
 
-/// Prunes all linears of all blocks, in order, and hands each to `keep`; `progress` is called with how many blocks are done.
+/// Prunes all linears of all blocks, in order, and passes each to `keep`; `progress` is called with the
+/// number of finished blocks.
 ///
-/// Only one block's weights are in memory, with the hidden states of all tokens where the method needs inputs. What later
-/// blocks see of earlier ones is what is kept, in the type that the model stores.
+/// Only one block's weights are in memory, with the hidden states of all tokens if the method needs inputs.
+/// Later blocks see the pruned weights of earlier ones, rounded to the model's stored type.
 ///
 /// # Errors
-/// When a weight is not finite, the allocation is another model's, the method lacks what it needs, or a step fails.
+/// When a weight is not finite, the allocation belongs to another model, the method lacks required inputs, or
+/// a step fails.
 pub fn prune_blocks(
     checkpoint: &Checkpoint,
     allocation: &Allocation,
@@ -46,7 +49,7 @@ pub fn prune_blocks(
     prune_checked(checkpoint, &shares, allocation.target, options, keep, progress)
 }
 
-/// Does what [`prune_blocks`] does, once everything that can be refused beforehand has been.
+/// Does the same as [`prune_blocks`], after all checks that can be made beforehand.
 pub(super) fn prune_checked(
     checkpoint: &Checkpoint,
     shares: &[Share],
@@ -73,7 +76,7 @@ pub(super) fn prune_checked(
         if let Some(activations) = &mut activations {
             let loaded = Block::load(checkpoint, index, &device)?;
             inputs = Inputs::collect(checkpoint, activations, &loaded, options)?;
-            // The last block's output is nobody's input.
+            // No block reads the last block's output.
             let advances = options.propagation == Propagation::Pruned && index + 1 < blocks;
             block = Some(loaded).filter(|_| advances);
         }
@@ -85,7 +88,7 @@ pub(super) fn prune_checked(
         for (position, linear) in linears.iter().enumerate() {
             options.go_on()?;
             let Some(share) = shares.next() else { break };
-            // One linear's scores at a time: a block's would be as large as the block.
+            // One linear's scores at a time: those of a block would take as much memory as the block.
             let pruned = pruner.prune(linear, first + position, share, &mut inputs)?;
             if let Some(target) = block.as_mut().and_then(|it| it.linears_mut().get_mut(position)) {
                 let shape = (linear.rows, linear.columns);

@@ -1,4 +1,4 @@
-//! Scores from the dense model's statistics, for those who prune one model many times.
+//! Scores from the dense model's statistics, for callers that prune one model many times.
 
 use std::borrow::Cow;
 
@@ -12,12 +12,13 @@ use crate::lang::types::UnitKind;
 use crate::model::{Checkpoint, Linear, widen};
 use crate::stats::Statistics;
 
-/// Hands the scores of every linear, `[rows, columns]`, to `each`, in the model's order.
+/// Passes the scores of every linear, `[rows, columns]`, to `each`, in the model's order.
 ///
-/// They are those by which [`prune`](super::prune()) chooses weights with dense propagation. A metric's reductions reduce `unit`.
+/// With these scores [`prune`](super::prune()) chooses weights under dense propagation. A metric's reductions
+/// reduce `unit`.
 ///
 /// # Errors
-/// When the method needs a statistic that there is not, a score is not a number, or what `each` returns.
+/// When the method needs a missing statistic, a score is not a number, or `each` returns an error.
 pub fn dense_scores<E: From<PruneError>>(
     checkpoint: &Checkpoint,
     statistics: Option<&Statistics>,
@@ -44,11 +45,12 @@ pub fn dense_scores<E: From<PruneError>>(
     Ok(())
 }
 
-/// Returns the dense scores of a linear's weights, f32 `[rows, columns]`, on the device on which the stored weights lie; `None` where a
-/// device does not compute them, and [`dense_scores`] has to: for metrics, and of inputs whose norms are not finite.
+/// Returns the dense scores of a linear's weights, f32 `[rows, columns]`, on the device of the stored
+/// weights. Returns `None` if the device does not compute them, so that [`dense_scores`] has to: for metrics,
+/// and for inputs whose norms are not finite.
 ///
 /// # Errors
-/// When the method needs a statistic that there is not, or a tensor operation fails.
+/// When the method needs a missing statistic, or a tensor operation fails.
 pub fn dense_scores_on_device(
     linear: &Linear,
     weight: &Tensor,

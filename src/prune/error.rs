@@ -1,4 +1,4 @@
-//! What can keep a model from being pruned.
+//! Errors of pruning.
 
 use std::path::PathBuf;
 
@@ -9,28 +9,28 @@ use crate::interpret::error::InterpretError;
 use crate::interrupt::Interrupted;
 use crate::model::ModelError;
 
-/// What has no place for ratios of rows.
+/// A setting that does not support ratios of rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum RowObstacle {
     /// A pattern.
-    #[error("a pattern of groups rules how many weights of each row go")]
+    #[error("a pattern fixes how many weights of each row are pruned")]
     Pattern,
-    /// A metric per matrix.
+    /// A metric that compares weights over the whole matrix.
     #[error("the metric compares the weights of a whole matrix, not of a row")]
     Matrix,
     /// The published rounding.
-    #[error("the published rounding knows one ratio for each matrix only")]
+    #[error("the published rounding supports only one ratio for each matrix")]
     Rounding,
 }
 
-/// Says why a model cannot be pruned or saved: which file, which linear.
+/// Why a model cannot be pruned or saved, with the file or linear concerned.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum PruneError {
     /// A file or tensor cannot be read, written or run through the model.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// The allocation says nothing of a linear.
+    /// The allocation has no entry for a linear.
     #[error("the allocation has no ratio for {module}")]
     NotAllocated {
         /// The linear.
@@ -47,23 +47,23 @@ pub enum PruneError {
     OtherSize {
         /// The linear.
         module: String,
-        /// How many weights the allocation counts.
+        /// Number of weights in the allocation.
         allocated: u64,
-        /// How many there are.
+        /// Number of weights in the model.
         found: u64,
     },
-    /// The counts of an allocation's rows do not fit the linear, or its own count.
+    /// The counts of an allocation's rows do not fit the linear, or the linear's own count.
     #[error("the allocation's rows of {module} do not fit: {problem}")]
     RowCounts {
         /// The linear.
         module: String,
-        /// What is wrong.
+        /// The problem.
         problem: String,
     },
-    /// Rows have ratios of their own, and something has no place for them.
-    #[error("the allocation gives each row a ratio of its own, and {obstacle}")]
+    /// Rows have their own ratios, but a setting does not support them.
+    #[error("the allocation gives each row its own ratio, but {obstacle}")]
     Rows {
-        /// What has no place for them.
+        /// The setting.
         obstacle: RowObstacle,
     },
     /// A pattern cannot be read.
@@ -73,19 +73,19 @@ pub enum PruneError {
     Pattern {
         /// The text.
         text: String,
-        /// What is wrong with it.
+        /// The problem.
         problem: &'static str,
     },
-    /// The method needs activations, and there is neither a text nor a statistics file.
+    /// The method needs activations, but there is neither a text nor a statistics file.
     #[error(
-        "{method} scores weights by their inputs, and there is neither a calibration text nor a statistics file"
+        "{method} scores weights by their inputs, but there is neither a calibration text nor a statistics file"
     )]
     NeedsActivations {
         /// The method.
         method: MethodKind,
     },
     /// The method needs Hessians, which statistics files do not hold.
-    #[error("{method} needs the model's inputs themselves, which no statistics file holds")]
+    #[error("{method} needs the model's inputs themselves, which statistics files do not hold")]
     NeedsTokens {
         /// The method.
         method: MethodKind,
@@ -95,18 +95,18 @@ pub enum PruneError {
     Metric {
         /// The linear.
         module: String,
-        /// What went wrong.
+        /// The interpreter's error.
         source: Box<InterpretError>,
     },
-    /// A metric compares units, and only one block's statistics are known at a time.
+    /// A metric compares units, but only one block's statistics are known at a time.
     #[error(
-        "`{operator}` compares units with each other, and with pruned activations only one block is known at a time"
+        "`{operator}` compares units with each other, but with pruned activations only one block is known at a time"
     )]
     AcrossUnits {
         /// The operator.
         operator: &'static str,
     },
-    /// A score is not a number, or a formula's overflows.
+    /// A score is not a number, or the score of a formula overflows.
     #[error(
         "the score of {module} at row {row}, column {column} is {value}; earlier blocks may be pruned so far that activations overflow"
     )]
@@ -120,13 +120,13 @@ pub enum PruneError {
         /// The score.
         value: f32,
     },
-    /// Activations are so large that their squares overflow.
+    /// The squares of activations overflow.
     #[error("the inputs of {module} overflow; earlier blocks may be pruned too far")]
     Activations {
         /// The linear.
         module: String,
     },
-    /// A Hessian stays singular whatever is added to its diagonal.
+    /// A Hessian remains singular with the largest damping.
     #[error("the Hessian of {module} has no Cholesky factor even with {damping} of its mean diagonal added")]
     Singular {
         /// The linear.
@@ -150,27 +150,27 @@ pub enum PruneError {
         /// The updated weight.
         value: f32,
     },
-    /// Something is in the place of the folder to be written.
-    #[error("{} is already there", path.display())]
+    /// A file or folder already exists at the target path.
+    #[error("{} already exists", path.display())]
     Exists {
         /// The folder.
         path: PathBuf,
     },
     /// The folder to be replaced was not written by allot.
-    #[error("{} holds no allot.json, so it is not a folder that allot wrote, and is not replaced", path.display())]
+    #[error("{} holds no allot.json, so allot did not write this folder and does not replace it", path.display())]
     NotOurs {
         /// The folder.
         path: PathBuf,
     },
-    /// The folder to be written is, holds, or lies in the model that is read.
-    #[error("{} is, holds, or lies inside the model {}, which is still needed", path.display(), model.display())]
+    /// The target folder is, contains, or lies inside the model that is read.
+    #[error("{} is, contains, or lies inside the model {}, which is still needed", path.display(), model.display())]
     Overlaps {
         /// The folder.
         path: PathBuf,
         /// The model's folder.
         model: PathBuf,
     },
-    /// Something asked to stop.
+    /// The work was asked to stop.
     #[error("interrupted; nothing was left behind")]
     Interrupted(#[from] Interrupted),
 }

@@ -1,4 +1,4 @@
-//! The inverse Hessian's upper Cholesky factor, by which SparseGPT scores and corrects columns.
+//! The upper Cholesky factor of the inverse Hessian, with which SparseGPT scores and corrects columns.
 
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt::factor::{cholesky_in_place, cholesky_in_place_scratch};
@@ -6,7 +6,7 @@ use faer::linalg::triangular_inverse::invert_lower_triangular;
 use faer::{Mat, MatMut, Par};
 use rayon::prelude::*;
 
-/// Hessians of up to this many columns are factored in f64; twice the memory does not matter there.
+/// Hessians of up to this many columns are factored in f64; at that size, twice the memory does not matter.
 const DOUBLE: usize = 4096;
 
 /// The largest share of the mean diagonal that is tried.
@@ -23,13 +23,15 @@ pub struct InverseFactor {
 impl InverseFactor {
     /// Factors a Hessian `[columns, columns]`, row-major and symmetric.
     ///
-    /// `damping` is the share of the mean diagonal that is added to the diagonal; while there is no factor it is multiplied by ten.
-    /// Channels that are always 0 get a 1 on the diagonal, which keeps them apart from all others.
+    /// `damping` is the share of the mean diagonal that is added to the diagonal; it is multiplied by ten
+    /// until a factor exists. Channels that are always 0 get a 1 on the diagonal, which decouples them from
+    /// all others.
     ///
-    /// U is found without the inverse: with rows and columns in reverse order, H = L L^T, and L^-1, turned back, is U. That is one
-    /// factorisation and one triangular inverse, half the work of factor, inverse, factor.
+    /// U is computed without the inverse: with rows and columns in reverse order, H = L L^T, and U is L^-1
+    /// with its order reversed back. This takes one factorisation and one triangular inverse, half the work
+    /// of factorising, inverting and factorising again.
     ///
-    /// Returns nothing when the Hessian is not finite, or has no factor whatever the damping.
+    /// Returns `None` if the Hessian is not finite, or has no factor with any damping.
     ///
     /// # Source
     /// SparseGPT (arXiv 2301.00774), algorithm 1, with its released code's damping and dead columns.
@@ -61,7 +63,7 @@ impl InverseFactor {
         None
     }
 
-    /// Returns how many columns the Hessian has.
+    /// Returns the number of columns of the Hessian.
     pub fn columns(&self) -> usize {
         self.dead.len()
     }
@@ -82,7 +84,7 @@ impl InverseFactor {
     }
 }
 
-/// Replaces `hessian` by U; leaves it alone and returns nothing when it is not positive definite.
+/// Replaces `hessian` by U; if it is not positive definite, leaves it unchanged and returns `None`.
 fn invert<T: faer::traits::RealField + Copy>(
     hessian: &mut [f32],
     n: usize,
@@ -91,7 +93,8 @@ fn invert<T: faer::traits::RealField + Copy>(
     narrow: impl Fn(T) -> f32 + Sync,
 ) -> Option<()> {
     let par = Par::rayon(0);
-    // Symmetric, so either triangle will do: this one is contiguous in the order in which `from_fn` writes.
+    // The matrix is symmetric, so either triangle works: this one is contiguous in the order in which
+    // `from_fn` writes.
     let mut lower = Mat::from_fn(n, n, |row, column| {
         let value = f64::from(hessian[(n - 1 - column) * n + (n - 1 - row)]);
         convert(if row == column { value + add } else { value })

@@ -1,4 +1,4 @@
-//! What the linears of one block read, collected on the way through the model.
+//! The inputs of one block's linears, collected on the way through the model.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -14,7 +14,7 @@ use super::options::PruneOptions;
 use crate::model::{Block, Checkpoint, Linear, Site};
 use crate::stats::{Activations, Hessian, SecondMoments, Statistics};
 
-/// What was collected of one block's inputs.
+/// The statistics collected for one block's inputs.
 #[derive(Default)]
 pub(super) struct Inputs {
     moments: Option<SecondMoments>,
@@ -23,7 +23,8 @@ pub(super) struct Inputs {
 }
 
 impl Inputs {
-    /// Collects what a block's linears read; with dense propagation the hidden states move on in the same pass.
+    /// Collects the inputs of a block's linears; with dense propagation the hidden states advance in the same
+    /// pass.
     ///
     /// # Errors
     /// When the block cannot be run.
@@ -56,7 +57,7 @@ impl Inputs {
         Ok(inputs)
     }
 
-    /// Returns the factor of a linear's input, which all linears that share the input share.
+    /// Returns the factor for a linear's input; linears with the same input share it.
     ///
     /// # Errors
     /// When no Hessian was collected, or it has no factor.
@@ -69,7 +70,7 @@ impl Inputs {
             }
             let factor = InverseFactor::new(hessian, linear.columns, damping)
                 .ok_or_else(|| PruneError::Singular { module: module(), damping: MOST_DAMPING })?;
-            // The factors of sites that are done are not needed again.
+            // The factors of finished sites are not needed again.
             self.factors.clear();
             self.factors.insert(linear.site, factor);
         }
@@ -77,10 +78,10 @@ impl Inputs {
         self.factors.get(&linear.site).ok_or(missing)
     }
 
-    /// Returns a linear's second moments, `[columns]`, where they were collected.
+    /// Returns a linear's second moments, `[columns]`, if they were collected.
     ///
     /// # Errors
-    /// When one is not finite.
+    /// When a moment is not finite.
     pub(super) fn collected_moment(&self, linear: &Linear) -> Result<Option<Vec<f32>>, PruneError> {
         let mean = self.moments.as_ref().and_then(|moments| moments.mean(linear.site));
         match mean.iter().flatten().all(|it| it.is_finite()) {
@@ -89,10 +90,11 @@ impl Inputs {
         }
     }
 
-    /// Returns a linear's second moments, `[columns]`, for a method: those just collected, else the dense model's.
+    /// Returns a linear's second moments, `[columns]`, for a method: those just collected, else the dense
+    /// model's.
     ///
     /// # Errors
-    /// When there are none, or one is not finite.
+    /// When there are none, or a moment is not finite.
     pub(super) fn second_moment<'a>(
         &self,
         linear: &Linear,
@@ -110,7 +112,8 @@ impl Inputs {
     }
 }
 
-/// Returns about how many bytes a block's collected inputs take: Hessians of every site, and the widest one's factor.
+/// Returns roughly the bytes that a block's collected inputs take: the Hessians of every site, and the widest
+/// site's factor.
 pub(super) fn collected_bytes(checkpoint: &Checkpoint, options: &PruneOptions<'_>) -> u64 {
     if options.method.needs() != InputNeeds::Hessian {
         return 0;

@@ -1,4 +1,4 @@
-//! One linear: its weights to a mask, and what is left of them.
+//! Prunes one linear: computes its mask, and the remaining weights.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -31,21 +31,21 @@ pub struct Pruned {
     pub damping: Option<f64>,
 }
 
-/// What prunes the linears of a block.
+/// Prunes the linears of a block.
 pub(super) struct LinearPruner<'a> {
     /// The dense model.
     pub(super) checkpoint: &'a Checkpoint,
-    /// How it is pruned.
+    /// The options.
     pub(super) options: &'a PruneOptions<'a>,
-    /// What scores weights, where the method is not SparseGPT.
+    /// Scores weights, if the method is not SparseGPT.
     pub(super) scorer: &'a Scorer<'a>,
 }
 
 impl LinearPruner<'_> {
-    /// Prunes one linear, `place` being its place in a metric's data.
+    /// Prunes one linear; `place` is its index in a metric's data.
     ///
     /// # Errors
-    /// When a score or a corrected weight is not a finite number, or the method lacks what it needs.
+    /// When a score or a corrected weight is not finite, or the method lacks required inputs.
     pub(super) fn prune(
         &self,
         linear: &Linear,
@@ -64,7 +64,7 @@ impl LinearPruner<'_> {
         Ok(Pruned { weight: mask.apply(&stored), mask, damping: None })
     }
 
-    /// Prunes column by column, and corrects what stays.
+    /// Prunes column by column, and corrects the remaining weights.
     fn correct(
         &self,
         linear: &Linear,
@@ -85,7 +85,7 @@ impl LinearPruner<'_> {
         Ok(Pruned { weight, mask, damping: Some(factor.damping()) })
     }
 
-    /// Chooses on the processor.
+    /// Chooses weights on the CPU.
     fn mask(
         &self,
         linear: &Linear,
@@ -103,7 +103,7 @@ impl LinearPruner<'_> {
         Ok(least(&scores, linear.columns, per, share, rounding))
     }
 
-    /// Chooses on another device than the processor.
+    /// Chooses weights on another device than the CPU.
     fn mask_on_device(
         &self,
         linear: &Linear,
@@ -126,7 +126,7 @@ impl LinearPruner<'_> {
             }
         };
         let total = scores.sum_all().and_then(|it| it.to_scalar::<f32>()).map_err(at)?;
-        // A sum of large scores may overflow where none of them does, so they are looked at.
+        // A sum of large scores may overflow although each is finite, so each score is checked.
         if !total.is_finite() {
             let scores: Vec<f32> = scores.flatten_all().and_then(|it| it.to_vec1()).map_err(at)?;
             match self.scorer {
@@ -141,7 +141,7 @@ impl LinearPruner<'_> {
     }
 }
 
-/// Chooses by Wanda's scores, which are never held for more than a few rows.
+/// Chooses weights by Wanda's scores, and holds the scores of only a few rows at a time.
 fn wanda_mask(
     linear: &Linear,
     weights: &[f32],
@@ -159,13 +159,13 @@ fn wanda_mask(
     };
     let mask = least_of_rows([linear.rows, linear.columns], score, share, rounding);
     if not_finite.into_inner() {
-        // Where it is, all scores tell.
+        // Computes all scores again to find the one that is not finite.
         score::check_finite(&linear.module, &score::wanda(weights, moments), linear.columns)?;
     }
     Ok(mask)
 }
 
-/// Rounds updated weights to the type that the model stores.
+/// Rounds updated weights to the model's stored type.
 fn narrow(
     checkpoint: &Checkpoint,
     linear: &Linear,

@@ -14,7 +14,7 @@ pub struct Mask {
 }
 
 impl Mask {
-    /// Wraps marks, `[rows, columns]`, true where a weight is pruned.
+    /// Wraps marks, `[rows, columns]`, true for a pruned weight.
     pub fn new(columns: usize, pruned: Vec<bool>) -> Self {
         Self { columns, pruned }
     }
@@ -29,17 +29,17 @@ impl Mask {
         self.columns
     }
 
-    /// Returns the marks, row-major, true where a weight is pruned.
+    /// Returns the marks, row-major, true for a pruned weight.
     pub fn pruned(&self) -> &[bool] {
         &self.pruned
     }
 
-    /// Returns how many weights are pruned.
+    /// Returns the number of pruned weights.
     pub fn count(&self) -> u64 {
         self.pruned.iter().map(|it| u64::from(*it)).sum()
     }
 
-    /// Returns SHA-256 of one byte for each weight, row-major, 1 where it is pruned.
+    /// Returns SHA-256 of one byte for each weight, row-major, 1 if it is pruned.
     pub fn hash(&self) -> String {
         let mut hash = Sha256::new();
         for row in self.pruned.chunks(self.columns.max(1)) {
@@ -49,7 +49,7 @@ impl Mask {
         hexadecimal(&hash.finalize())
     }
 
-    /// Returns the weights with the pruned ones 0 and all others bit for bit as they were.
+    /// Returns the weights with the pruned ones set to 0 and all others unchanged, bit for bit.
     pub fn apply(&self, weights: &Values<'_>) -> Values<'static> {
         match weights {
             Values::F32(all) => Values::F32(self.zeroed(all, 0.0).into()),

@@ -1,4 +1,4 @@
-//! The methods of pruning: what each is called, and what it needs.
+//! The pruning methods: their names, and the inputs that they need.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,15 +9,15 @@ use crate::lang::program::{Expr, Metric, Script};
 use crate::lang::published;
 use crate::lang::types::{Group, Type};
 
-/// How weights are chosen, and what happens to those that stay.
+/// How weights are chosen, and what happens to the remaining ones.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Method {
     /// `abs(weight)`, over the whole matrix.
     Magnitude,
     /// `abs(weight) * input_norm`, within rows (Sun et al., ICLR 2024, arXiv 2306.11695).
     Wanda,
-    /// Optimal brain surgeon column by column: what stays makes up for what goes (Frantar and Alistarh, ICML 2023, arXiv
-    /// 2301.00774).
+    /// Optimal brain surgeon column by column: the remaining weights compensate for the pruned ones (Frantar
+    /// and Alistarh, ICML 2023, arXiv 2301.00774).
     SparseGpt {
         /// The share of the Hessian's mean diagonal that is added to its diagonal; 0.01 as published.
         damping: f64,
@@ -26,7 +26,8 @@ pub enum Method {
     Ria {
         /// The power of the input norm; 0.5 as published.
         power: f32,
-        /// The group over which a ratio is applied: the published code's default is the matrix, the paper's rows.
+        /// The group over which a ratio is applied: the matrix by default in the published code, rows in the
+        /// paper.
         per: Group,
     },
     /// Any `metric` of the language.
@@ -37,21 +38,21 @@ impl Method {
     /// SparseGPT with its published damping.
     pub const SPARSE_GPT: Self = Self::SparseGpt { damping: 0.01 };
 
-    /// RIA as its published code runs by default.
+    /// RIA with the defaults of its published code.
     pub const RIA: Self = Self::Ria { power: 0.5, per: Group::Matrix };
 
-    /// Returns the method that `--method` calls by a name, as published; `None` for the name of a script.
+    /// Returns the published method that `--method` knows by a name; `None` for the name of a script.
     pub fn named(name: &str) -> Option<Self> {
         [Self::Magnitude, Self::Wanda, Self::SPARSE_GPT, Self::RIA].into_iter().find(|it| it.name() == name)
     }
 
-    /// Returns the method that a script's metric is, or `None` when the script has no metric.
+    /// Returns the method of a script's metric, or `None` if the script has no metric.
     pub fn from_script(script: &Script) -> Option<Self> {
         let metric = script.metric.as_ref()?;
         Some(Self::Metric(Metric { per: metric.per, score: metric.score.without_spans() }))
     }
 
-    /// Returns which method it is, without its parameters.
+    /// Returns the kind of method, without its parameters.
     pub const fn kind(&self) -> MethodKind {
         match self {
             Self::Magnitude => MethodKind::Magnitude,
@@ -67,10 +68,11 @@ impl Method {
         self.kind().name()
     }
 
-    /// Returns the metric that stands for `score` in allocations made for this method.
+    /// Returns the metric that defines `score` in allocations made for this method.
     ///
-    /// It is that of the published script of the method's name. SparseGPT's own scores come up only while it prunes; what
-    /// allocations go by is Wanda's (OWL, DSA). `None` when that script is not among the published ones.
+    /// It comes from the published script with the method's name. SparseGPT's own scores exist only while it
+    /// prunes; allocations use Wanda's instead, as OWL and DSA do. Returns `None` if that script is not among
+    /// the published ones.
     pub fn metric(&self) -> Option<Metric> {
         let kind = match self {
             Self::Metric(metric) => return Some(metric.clone()),
@@ -80,9 +82,9 @@ impl Method {
         published::script(kind.name())?.metric
     }
 
-    /// Returns what scores weights where the dense model alone decides.
+    /// Returns how weights are scored when the dense model alone decides.
     ///
-    /// SparseGPT's formula is Wanda's, as where a model is pruned many times from dense statistics.
+    /// SparseGPT uses Wanda's formula here, as when a model is pruned many times from dense statistics.
     pub const fn scoring(&self) -> Scoring<'_> {
         match self {
             Self::Magnitude => Scoring::Formula(ScoreFormula::Magnitude),
@@ -92,7 +94,7 @@ impl Method {
         }
     }
 
-    /// Returns what has to be known of a linear's input.
+    /// Returns which statistics of a linear's input the method needs.
     pub(super) fn needs(&self) -> InputNeeds {
         match self {
             Self::Magnitude => InputNeeds::Weights,
@@ -108,7 +110,7 @@ impl Method {
         }
     }
 
-    /// Returns the group over which a ratio is applied, where the pattern leaves that open.
+    /// Returns the group over which a ratio is applied, if the pattern leaves that open.
     pub const fn per(&self) -> Group {
         match self {
             Self::Magnitude | Self::SparseGpt { .. } => Group::Matrix,
@@ -118,7 +120,7 @@ impl Method {
         }
     }
 
-    /// Returns the same where rows have ratios of their own: SparseGPT then chooses within rows too.
+    /// Returns the group if rows have their own ratios: SparseGPT then chooses within rows too.
     pub const fn per_with_rows(&self) -> Group {
         match self {
             Self::SparseGpt { .. } => Group::Row,
@@ -127,7 +129,7 @@ impl Method {
     }
 }
 
-/// What scores the weights of a linear.
+/// How the weights of a linear are scored.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Scoring<'a> {
     /// A formula of the linear's own weights and inputs.
@@ -148,7 +150,7 @@ pub enum Propagation {
     Dense,
 }
 
-/// What has to be known of a linear's input.
+/// The statistics of a linear's input that a method needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum InputNeeds {
     /// Nothing.
@@ -159,7 +161,7 @@ pub(super) enum InputNeeds {
     Hessian,
 }
 
-/// Returns an operator that compares units with each other, if there is one.
+/// Returns an operator that compares units with each other, if the expression has one.
 pub(super) fn across_units(expr: &Expr) -> Option<Op> {
     let mut found = None;
     expr.walk(&mut |part| {

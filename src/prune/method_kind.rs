@@ -1,10 +1,10 @@
-//! Methods by name, without what they are told.
+//! Method names, without parameters.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Which method it is, without its parameters.
+/// The kind of method, without its parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
@@ -22,7 +22,7 @@ pub enum MethodKind {
 }
 
 impl MethodKind {
-    /// Returns the name that files and commands use.
+    /// Returns the name used in files and commands.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Magnitude => "magnitude",

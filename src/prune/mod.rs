@@ -1,8 +1,9 @@
-//! Scores to masks, masks to weights, weights to a folder.
+//! Turns scores into masks, masks into weights, and weights into a folder.
 //!
-//! [`prune()`] writes a pruned copy of a model folder and [`prune_in_memory`] a decoder; both go through [`prune_blocks`], which
-//! takes the model one block at a time. [`score`] says how much each weight matters, [`least`] which ones go, [`sparsegpt`]
-//! corrects those that stay, [`PrunedFolder`] saves.
+//! [`prune()`] writes a pruned copy of a model folder, and [`prune_in_memory`] returns a pruned decoder; both
+//! use [`prune_blocks`], which processes the model one block at a time. [`score`] computes how important each
+//! weight is, [`least`] chooses the lowest scores, [`sparsegpt`] corrects the remaining weights,
+//! [`PrunedFolder`] saves.
 
 mod blocks;
 mod dense;

@@ -1,6 +1,8 @@
-//! Scores, masks and SparseGPT by tensor operations, for devices on which weights need not come back in between.
+//! Scores, masks and SparseGPT with tensor operations, for devices from which weights should not be copied
+//! back in between.
 //!
-//! The processor has kernels of its own for all of it; these run on any device, so the tests compare both on a processor.
+//! The CPU has its own kernels for all of this. These operations run on any device, so the tests compare both
+//! on the CPU.
 
 use std::borrow::Cow;
 
@@ -16,14 +18,14 @@ use crate::kernels::select::Least;
 use crate::lang::types::Group;
 use crate::model::ModelError;
 
-/// Columns that are chosen together, as published.
+/// Number of columns whose weights are chosen together, as published.
 const BLOCK: usize = 128;
 
-/// Returns a formula's scores, f32 `[rows, columns]`, of weights of that shape; `second_moment`, `[columns]`, is asked for only
-/// where the formula uses it.
+/// Returns a formula's scores, f32 `[rows, columns]`, for weights of that shape; `second_moment`,
+/// `[columns]`, is called only if the formula uses it.
 ///
 /// # Errors
-/// When a tensor operation fails, or what `second_moment` fails with.
+/// When a tensor operation fails, or `second_moment` returns an error.
 pub fn scores<'a>(
     formula: ScoreFormula,
     weight: &Tensor,
@@ -50,15 +52,16 @@ fn relative_importance(size: &Tensor, norms: Vec<f32>) -> candle_core::Result<Te
     (share(size, 0)? + share(size, 1)?)?.broadcast_mul(&norms)
 }
 
-/// Returns each number's share of its sum along a dimension; where the sum is 0, so is the share.
+/// Returns each number's share of its sum along a dimension; if the sum is 0, the share is 0.
 fn share(size: &Tensor, dimension: usize) -> candle_core::Result<Tensor> {
     let sums = size.sum_keepdim(dimension)?;
-    // Where a sum of magnitudes is 0, all of them are.
+    // If a sum of magnitudes is 0, all of them are 0.
     let safe = (&sums + sums.eq(0.0)?.to_dtype(DType::F32)?)?;
     size.broadcast_div(&safe)
 }
 
-/// Returns marks of the least scores, u8 `[rows, columns]`, 1 where a weight is pruned; `per` as in [`least`](super::least).
+/// Returns marks for the lowest scores, u8 `[rows, columns]`, 1 for a pruned weight; `per` as in
+/// [`least`](super::least).
 ///
 /// # Errors
 /// When a tensor operation fails.
@@ -73,7 +76,7 @@ pub fn marks(
     Ok(engine.least(scores, &wanted([rows, columns], per, share, rounding))?)
 }
 
-/// Returns a weight with 0 where it is marked.
+/// Returns a weight with 0 at its marks.
 ///
 /// # Errors
 /// When a tensor operation fails.
@@ -86,7 +89,7 @@ pub fn masked(engine: &Engine, weight: &Tensor, marks: &Tensor) -> Result<Tensor
     Ok(marks.where_cond(&weight.zeros_like()?, weight)?)
 }
 
-/// Fetches marks from a device.
+/// Copies marks from a device.
 ///
 /// # Errors
 /// When a tensor operation fails.
@@ -173,49 +176,50 @@ pub fn prune_columns(
     Ok((weights, mask(&Tensor::cat(&marked, D::Minus1)?)?))
 }
 
-/// The columns that are being pruned, and what the inverse Hessian says of them.
+/// The columns being pruned, and the inverse Hessian's values for them.
 struct Window<'a> {
     engine: &'a Engine,
-    /// What a weight's square is multiplied by, `[1, width]`.
+    /// The factor of a weight's square in its score, `[1, width]`.
     worth: Tensor,
-    /// 1 where an input ever was anything but 0, `[1, width]`; weights of the others are worth nothing.
+    /// 1 for an input channel that was nonzero for some token, else 0, `[1, width]`; weights of zero channels
+    /// score 0.
     alive: Tensor,
-    /// The part of U between these columns, `[width, width]`.
+    /// The part of U for these columns, `[width, width]`.
     upper: Tensor,
     diagonal: &'a [f32],
 }
 
-/// Which weights of a window are pruned.
+/// How the pruned weights of a window are chosen.
 enum Chosen {
-    /// Those marked, u8 `[rows, width]`.
+    /// By marks, u8 `[rows, width]`.
     Already(Tensor),
-    /// `n` of every `m` columns, chosen when the columns before them are done.
+    /// `n` of every `m` columns, chosen when the preceding columns are done.
     OfGroups { n: usize, m: usize },
 }
 
-/// The columns of a window when they are done, `[rows, 1]` each.
+/// The finished columns of a window, `[rows, 1]` each.
 struct Corrected {
     /// The weights.
     kept: Vec<Tensor>,
     /// The marks, u8.
     marks: Vec<Tensor>,
-    /// What the columns behind the window have to make up for.
+    /// The errors that the columns after the window have to compensate for.
     errors: Vec<Tensor>,
 }
 
 impl Window<'_> {
-    /// Returns how much weights matter, `[rows, count]`, of the columns from `first` of the window on.
+    /// Returns the scores of weights, `[rows, count]`, in the window's columns from `first` on.
     fn score(&self, weights: &Tensor, first: usize) -> candle_core::Result<Tensor> {
         let count = weights.dim(1)?;
         score_of(weights, &self.worth.narrow(1, first, count)?, &self.alive.narrow(1, first, count)?)
     }
 
-    /// Zeroes what is chosen, column by column, and corrects the columns behind within the window.
+    /// Zeroes the chosen weights, column by column, and corrects the later columns within the window.
     fn correct(&self, part: Tensor, chosen: Chosen, rounding: Rounding) -> Result<Corrected, ModelError> {
         let (rows, width) = part.dims2()?;
         let (mut kept, mut marks, mut errors) = (Vec::new(), Vec::new(), Vec::with_capacity(width));
         let mut rest = part;
-        // Marks, and the column of the window that is their first.
+        // The marks, and the window's column that their first column belongs to.
         let (mut chosen, groups) = match chosen {
             Chosen::Already(marks) => ((marks, 0), None),
             Chosen::OfGroups { n, m } => {
@@ -248,14 +252,15 @@ impl Window<'_> {
     }
 }
 
-/// Returns how much weights matter, `[rows, count]`, of columns with some `worth` that are `alive`, both `[1, count]`.
+/// Returns the scores of weights, `[rows, count]`, in columns with the given `worth` and `alive`, both
+/// `[1, count]`.
 fn score_of(weights: &Tensor, worth: &Tensor, alive: &Tensor) -> candle_core::Result<Tensor> {
     let scores = weights.sqr()?.broadcast_mul(worth)?;
     let alive = alive.broadcast_as(scores.shape())?;
     alive.gt(0.5)?.where_cond(&scores, &scores.zeros_like()?)
 }
 
-/// Returns whether work on a device goes by tensor operations: everywhere but on the processor.
+/// Returns whether a device uses tensor operations: every device but the CPU.
 pub fn applies(device: &Device) -> bool {
     !device.is_cpu()
 }
@@ -315,7 +320,7 @@ mod tests {
                 line.iter_mut().zip(input).for_each(|(sum, x)| *sum += input[row] * x);
             }
         }
-        // A channel that never was anything but 0.
+        // A channel that was always 0.
         for place in 0..columns {
             hessian[7 * columns + place] = 0.0;
             hessian[place * columns + 7] = 0.0;

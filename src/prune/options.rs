@@ -1,4 +1,4 @@
-//! What a user may choose.
+//! The user's choices for pruning.
 
 use std::sync::atomic::AtomicBool;
 
@@ -10,7 +10,7 @@ use crate::interrupt;
 use crate::lang::types::UnitKind;
 use crate::stats::{Statistics, Tokens};
 
-/// How a model is pruned; the allocation says how much of it where.
+/// How a model is pruned; the allocation decides how much of each linear.
 #[derive(Clone, Debug)]
 pub struct PruneOptions<'a> {
     /// How weights are chosen.
@@ -19,24 +19,24 @@ pub struct PruneOptions<'a> {
     pub pattern: Pattern,
     /// How ratios become numbers of weights.
     pub rounding: Rounding,
-    /// Whether later blocks see what pruning did to earlier ones; of no effect without tokens.
+    /// Whether later blocks see the effect of pruning earlier ones; has no effect without tokens.
     pub propagation: Propagation,
-    /// What a metric's reductions reduce.
+    /// The unit that a metric's reductions reduce.
     pub unit: UnitKind,
-    /// What the model reads to collect statistics on the way.
+    /// The tokens that the model reads to collect statistics on the way.
     pub tokens: Option<&'a Tokens>,
-    /// Dense statistics: of inputs when there are no tokens, and gradients for metrics that use them.
+    /// Dense statistics: of inputs if there are no tokens, and gradients for metrics that use them.
     pub statistics: Option<&'a Statistics>,
-    /// The seed that chose the tokens, to be written down.
+    /// The seed that chose the tokens, for the report.
     pub seed: Option<u64>,
-    /// How many bytes the work may take before hidden states go to a scratch file; `None` for what is free.
+    /// Bytes that the work may take before hidden states go to a scratch file; `None` for all free memory.
     pub memory: Option<u64>,
-    /// Set by another thread, or a signal, to stop at the next linear or file and leave nothing behind.
+    /// Set by another thread or a signal to stop at the next linear or file and leave nothing behind.
     pub interrupt: Option<&'a AtomicBool>,
 }
 
 impl PruneOptions<'_> {
-    /// Returns a method's options as published where that is the default, without any calibration.
+    /// Returns a method's options with the published defaults, without any calibration.
     pub fn new(method: Method) -> Self {
         Self {
             method,
@@ -52,22 +52,22 @@ impl PruneOptions<'_> {
         }
     }
 
-    /// Returns a method's options for ratios that a script gave, whose unit a metric's reductions reduce.
+    /// Returns a method's options for the ratios of a script, whose unit a metric's reductions reduce.
     pub fn of(method: Method, outcome: &Outcome) -> Self {
         Self { unit: outcome.unit, ..Self::new(method) }
     }
 
-    /// Fails when something asked to stop.
+    /// Fails if the work was asked to stop.
     pub(super) fn go_on(&self) -> Result<(), PruneError> {
         Ok(interrupt::check(self.interrupt)?)
     }
 
-    /// Returns whether hidden states have to go through the model.
+    /// Returns whether hidden states have to pass through the model.
     pub(super) fn runs_model(&self) -> bool {
         self.tokens.is_some() && self.method.needs() != InputNeeds::Weights
     }
 
-    /// Refuses what cannot be done, before any work.
+    /// Refuses impossible options before any work.
     pub(super) fn check(&self) -> Result<(), PruneError> {
         let method = || self.method.kind();
         match (self.method.needs(), self.tokens, self.statistics) {

@@ -1,4 +1,4 @@
-//! Where zeros may stand, and how many of them each linear gets.
+//! Where zeros may lie, and how many of them each linear gets.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,7 +13,7 @@ use crate::kernels::select::Least;
 use crate::lang::types::Group;
 use crate::model::Linear;
 
-/// Where zeros may stand.
+/// Where zeros may lie.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Pattern {
     /// Anywhere.
@@ -21,14 +21,14 @@ pub enum Pattern {
     Unstructured,
     /// `n` of every `m` consecutive columns, in every linear.
     Fixed {
-        /// How many of a group are pruned.
+        /// Number of pruned columns in a group.
         n: usize,
-        /// How many columns a group has.
+        /// Number of columns in a group.
         m: usize,
     },
-    /// Some of every `m` consecutive columns; the allocation says how many in which linear.
+    /// Some of every `m` consecutive columns; the allocation decides how many in each linear.
     Mixed {
-        /// How many columns a group has.
+        /// Number of columns in a group.
         m: usize,
     },
 }
@@ -52,7 +52,7 @@ impl FromStr for Pattern {
         }
         let n: usize = n.parse().map_err(|_| wrong("does not begin with a whole number or `n`"))?;
         if n == 0 || n >= m {
-            return Err(wrong("does not prune some of a group and keep some"));
+            return Err(wrong("must prune some columns of a group and keep others"));
         }
         Ok(Self::Fixed { n, m })
     }
@@ -76,7 +76,7 @@ impl Serialize for Pattern {
 
 crate::lang::schema_of_text!(
     Pattern,
-    "Where zeros may stand: `unstructured`, `2:4` and its like, or `n:4` and its like."
+    "Where zeros may lie: `unstructured`, a fixed pattern such as `2:4`, or a mixed one such as `n:4`."
 );
 
 impl<'de> Deserialize<'de> for Pattern {
@@ -90,36 +90,37 @@ impl<'de> Deserialize<'de> for Pattern {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Rounding {
-    /// Exactly the allocation's counts; of equal scores the lower index is pruned first.
+    /// Exactly the allocation's counts; among equal scores the lower index is pruned first.
     #[default]
     Exact,
-    /// As the published code rounds: rows lose `int(columns * s)`; a matrix, and SparseGPT's blocks of columns, lose all that is
-    /// no larger than the score at place `int(count * s)`, so at least one more.
+    /// As in the published code: rows lose `int(columns * s)` weights; a matrix, and SparseGPT's blocks of
+    /// columns, lose every weight whose score does not exceed the one at position `int(count * s)`, so at
+    /// least one more.
     Reference,
 }
 
-/// What one linear loses.
+/// The weights that one linear loses.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Share {
-    /// The ratio on budget, before whole weights.
+    /// The ratio on budget, before it is rounded to whole weights.
     pub sparsity: f64,
-    /// How many weights are pruned, exactly, where the pattern lets them stand anywhere.
+    /// The exact number of pruned weights, if the pattern does not restrict where they lie.
     pub pruned: u64,
-    /// How many of how many consecutive columns are pruned, when a pattern rules that.
+    /// Numbers of pruned and of consecutive columns in a group, if there is a pattern.
     pub group: Option<(usize, usize)>,
-    /// How many weights of each row are pruned, where rows have ratios of their own.
+    /// Number of pruned weights in each row, if rows have their own ratios.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<RowCounts>,
 }
 
 impl Share {
-    /// Returns a share of a linear whose weights may stand anywhere.
+    /// Returns the share of a linear whose zeros may lie anywhere.
     pub const fn new(sparsity: f64, pruned: u64) -> Self {
         Self { sparsity, pruned, group: None, rows: None }
     }
 
-    /// Returns how many weights row `row` of `rows` loses, exactly.
+    /// Returns exactly how many weights row `row` of `rows` loses.
     pub fn of_row(&self, row: usize, rows: usize) -> u64 {
         match &self.rows {
             Some(counts) => counts.counts().get(row).copied().map_or(0, u64::from),
@@ -130,13 +131,15 @@ impl Share {
 
 /// Returns what each linear loses, in the order of `linears`.
 ///
-/// A mixed pattern gives each linear the number of its groups just below or above its share, above for those that are furthest
-/// below, so that the total comes as close to the budget as single steps bring it. A fixed one leaves only the linears' names to the allocation.
+/// A mixed pattern gives each linear the number per group just below or above its share. Linears furthest
+/// below their share get the higher number, so that the total comes as close to the budget as single steps
+/// allow. A fixed pattern uses only the linears' names from the allocation.
 ///
-/// Rows have counts in a share where the allocation has some that are not even.
+/// A share has counts of rows if the allocation has uneven ones.
 ///
 /// # Errors
-/// When the allocation is not one of exactly these linears, or rows have ratios of their own where a pattern rules how many go.
+/// When the allocation is not for exactly these linears, or rows have their own ratios although a pattern
+/// fixes their counts.
 pub fn shares(
     linears: &[Linear],
     allocation: &Allocation,
@@ -161,10 +164,10 @@ pub fn shares(
     Ok(shares)
 }
 
-/// Returns what each of some linears, given by name and `[rows, columns]`, loses where its weights may stand anywhere.
+/// Returns what each linear, given by name and `[rows, columns]`, loses if its zeros may lie anywhere.
 ///
 /// # Errors
-/// When the allocation is not one of exactly these linears.
+/// When the allocation is not for exactly these linears.
 pub(super) fn unstructured_shares<'a>(
     linears: impl Iterator<Item = (&'a str, [usize; 2])>,
     allocation: &Allocation,
@@ -192,7 +195,7 @@ pub(super) fn unstructured_shares<'a>(
     }
 }
 
-/// Returns the counts of a linear's rows, where they are not what its own count gives them.
+/// Returns the counts of a linear's rows, unless they follow from the linear's own count.
 fn row_counts(
     module: &str,
     shape: [usize; 2],
@@ -202,18 +205,23 @@ fn row_counts(
     let wrong = |problem| Err(PruneError::RowCounts { module: module.to_owned(), problem });
     let counts = rows.counts();
     if counts.len() != shape[0] {
-        return wrong(format!("it has counts for {} rows, and there are {}", counts.len(), shape[0]));
+        return wrong(format!("it has counts for {} rows, but the linear has {}", counts.len(), shape[0]));
     }
     if let Some(row) = counts.iter().position(|count| *count as usize > shape[1]) {
         return wrong(format!("row {row} loses {} of {} weights", counts[row], shape[1]));
     }
     if rows.total() != projection.pruned {
-        return wrong(format!("its rows lose {} weights, and all of it {}", rows.total(), projection.pruned));
+        return wrong(format!(
+            "its rows lose {} weights, but the linear loses {}",
+            rows.total(),
+            projection.pruned
+        ));
     }
     Ok((!rows.are_even()).then(|| rows.clone()))
 }
 
-/// Refuses rows with ratios of their own where a metric or rounding has no place for them; `per` is what the metric compares.
+/// Refuses rows with their own ratios if a metric or rounding does not support them; `per` is the group in
+/// which the metric compares.
 ///
 /// # Errors
 /// When the metric compares the weights of a whole matrix, or the rounding is the published one.
@@ -231,10 +239,10 @@ pub fn check_rows(allocation: &Allocation, per: Group, rounding: Rounding) -> Re
     }
 }
 
-/// Chooses the number of each group that is pruned, linear by linear.
+/// Chooses the number of pruned columns in each group, linear by linear.
 fn mix(linears: &[Linear], shares: &mut [Share], m: usize) {
     let target: u64 = shares.iter().map(|share| share.pruned).sum();
-    // What each linear loses at the numbers below and above its share, and whether it takes the one above.
+    // What each linear loses at the numbers below and above its share, and whether it takes the higher one.
     let mut choices: Vec<(usize, [u64; 2], bool)> = Vec::with_capacity(shares.len());
     let mut below = Vec::with_capacity(shares.len());
     for (share, linear) in shares.iter().zip(linears) {
@@ -247,8 +255,8 @@ fn mix(linears: &[Linear], shares: &mut [Share], m: usize) {
     let mut total: u64 = choices.iter().map(|(_, [low, _], _)| low).sum();
     let mut order: Vec<usize> = (0..shares.len()).collect();
     order.sort_by(|a, b| below[*b].total_cmp(&below[*a]));
-    // First those that are furthest below, then any single change that still brings the total closer; the total's distance falls
-    // with every change, so this ends.
+    // First the linears furthest below their share, then any single change that still brings the total
+    // closer; each change reduces the total's distance, so this ends.
     let mut changed = true;
     while changed {
         changed = false;
@@ -267,16 +275,17 @@ fn mix(linears: &[Linear], shares: &mut [Share], m: usize) {
     }
 }
 
-/// Returns how many weights of a linear are pruned when `n` of every `m` columns are.
+/// Returns how many weights of a linear are pruned if `n` of every `m` columns are.
 fn pruned_by_groups(linear: &Linear, n: usize, m: usize) -> u64 {
     let columns = linear.columns;
     let in_row = columns / m * n + in_group(Rounding::Exact, n, m, columns % m);
     (linear.rows * in_row) as u64
 }
 
-/// Returns how many of a group of `width` columns are pruned, where whole groups have `m` and lose `n`.
+/// Returns how many of a group of `width` columns are pruned, if whole groups have `m` and lose `n`.
 ///
-/// A narrower group at the end of a row loses its share, rounded down; as published it loses all it has up to `n`.
+/// A narrower group at the end of a row loses its share, rounded down; as published, it loses all of its
+/// columns up to `n`.
 pub(crate) fn in_group(rounding: Rounding, n: usize, m: usize, width: usize) -> usize {
     match rounding {
         Rounding::Exact => n * width / m.max(1),
@@ -284,9 +293,9 @@ pub(crate) fn in_group(rounding: Rounding, n: usize, m: usize, width: usize) -> 
     }
 }
 
-/// Returns which of a linear's least scores are marked, `shape` being its `[rows, columns]`.
+/// Returns which of a linear's lowest scores are marked; `shape` is its `[rows, columns]`.
 ///
-/// A pattern's groups lie within rows, so with one it does not matter what a ratio is applied to; nor with counts of rows.
+/// A pattern's groups lie within rows, so with a pattern or with counts of rows, `per` does not matter.
 pub fn wanted(shape: [usize; 2], per: Group, share: &Share, rounding: Rounding) -> Least {
     let [rows, columns] = shape;
     if let (None, Some(rows)) = (share.group, &share.rows) {
@@ -306,15 +315,16 @@ pub fn wanted(shape: [usize; 2], per: Group, share: &Share, rounding: Rounding) 
     }
 }
 
-/// Returns the marks of the least scores of one linear, `[rows, columns]`, true where a weight is pruned.
+/// Returns the marks of the lowest scores of one linear, `[rows, columns]`, true for a pruned weight.
 pub fn least(scores: &[f32], columns: usize, per: Group, share: &Share, rounding: Rounding) -> super::Mask {
     let shape = [scores.len().checked_div(columns).unwrap_or(0), columns];
     super::Mask::new(columns, select::least(scores, shape, &wanted(shape, per, share, rounding)))
 }
 
-/// Returns what [`least`] does within rows, of scores that `score(row, scores)` writes a row at a time.
+/// Returns the same as [`least`] within rows, for scores that `score(row, scores)` writes one row at a time.
 ///
-/// `shape` is `[rows, columns]`. The scores of the whole matrix are never held, which saves both time and a matrix in f32.
+/// `shape` is `[rows, columns]`. The scores of the whole matrix are never held, which saves time and a matrix
+/// in f32.
 pub fn least_of_rows(
     shape: [usize; 2],
     score: impl Fn(usize, &mut [f32]) + Sync,
@@ -325,7 +335,7 @@ pub fn least_of_rows(
     super::Mask::new(shape[1], select::least_by_row(shape, score, &wanted))
 }
 
-/// Returns how many weights of a row are pruned.
+/// Returns the number of pruned weights in a row.
 fn in_row([rows, columns]: [usize; 2], row: usize, share: &Share, rounding: Rounding) -> usize {
     match rounding {
         Rounding::Exact => share.of_row(row, rows) as usize,

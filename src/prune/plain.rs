@@ -1,4 +1,4 @@
-//! Masks of weights in memory, of a model that another program holds.
+//! Masks for weights in memory, of a model that another program holds.
 
 use super::error::PruneError;
 use super::mask::Mask;
@@ -12,12 +12,13 @@ use crate::interpret::matrix::Processor;
 use crate::lang::program::Metric;
 use crate::lang::types::UnitKind;
 
-/// Returns which weights of each linear an allocation prunes by a metric's scores, in the order of `data`.
+/// Returns which weights of each linear an allocation prunes according to a metric's scores, in the order of
+/// `data`.
 ///
-/// `unit` is what the metric's reductions reduce.
+/// `unit` is the unit that the metric's reductions reduce.
 ///
 /// # Errors
-/// When the allocation is not one of exactly these linears, the metric has no value, or a score is not a number.
+/// When the allocation is not for exactly these linears, the metric has no value, or a score is not a number.
 pub fn masks_in_memory(
     data: &ModelData<'_>,
     allocation: &Allocation,

@@ -1,4 +1,4 @@
-//! What pruning did: the figures for people, and the provenance that is saved beside the weights.
+//! The result of pruning: the figures for people, and the provenance saved with the weights.
 
 use serde::Serialize;
 
@@ -12,7 +12,7 @@ use crate::lang::ops::Op;
 use crate::lang::print;
 use crate::model::{Checkpoint, Linear, count_zeros};
 
-/// The script that decided the ratios.
+/// The script that produced the ratios.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ScriptSource {
@@ -20,17 +20,17 @@ pub struct ScriptSource {
     pub name: String,
     /// Its text.
     pub text: String,
-    /// The hash that names it: of its canonical form.
+    /// The hash of its canonical form, which identifies it.
     pub hash: String,
 }
 
-/// What the statistics were collected on.
+/// The data that the statistics were collected on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CalibrationRecord {
-    /// How many sequences were read.
+    /// Number of sequences that were read.
     pub samples: usize,
-    /// How many tokens each has.
+    /// Number of tokens in each sequence.
     pub length: usize,
     /// SHA-256 of the text or token file.
     pub source: String,
@@ -39,7 +39,7 @@ pub struct CalibrationRecord {
     pub seed: Option<u64>,
 }
 
-/// What one linear lost.
+/// The weights that one linear lost.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LinearReport {
@@ -53,21 +53,21 @@ pub struct LinearReport {
     pub rows: usize,
     /// Input channels.
     pub columns: usize,
-    /// How many weights were to be pruned.
+    /// Number of weights that should have been pruned.
     pub asked: u64,
-    /// How many were.
+    /// Number of weights that were pruned.
     pub pruned: u64,
-    /// How many weights are 0 now; the dense model may have had some.
+    /// Number of weights that are now 0; the dense model may already have had some.
     pub zeros: u64,
     /// The share of the weights that was pruned.
     pub sparsity: f64,
-    /// How many of how many consecutive columns, when a pattern ruled that: `2:4`.
+    /// Numbers of pruned and of consecutive columns in a group, if there was a pattern: `2:4`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
     /// The share of the Hessian's mean diagonal that was added (SparseGPT).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub damping: Option<f64>,
-    /// How many weights of each row were to be pruned, where rows have ratios of their own.
+    /// Number of weights of each row that should have been pruned, if rows have their own ratios.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub counts: Option<RowCounts>,
 }
@@ -93,7 +93,7 @@ impl LinearReport {
     }
 }
 
-/// What pruning did to a model; saved as `allot.json`.
+/// The result of pruning a model; saved as `allot.json`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Report {
@@ -101,41 +101,41 @@ pub struct Report {
     pub version: String,
     /// The fingerprint of the dense model's weights.
     pub model: String,
-    /// The script that decided the ratios.
+    /// The script that produced the ratios.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub script: Option<ScriptSource>,
     /// How weights were chosen.
     pub method: MethodKind,
-    /// The metric's expression, when the method is one.
+    /// The metric's expression, if the method is a metric.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metric: Option<String>,
-    /// Where zeros may stand.
+    /// Where zeros may lie.
     pub pattern: Pattern,
     /// How ratios became numbers of weights.
     pub rounding: Rounding,
-    /// Whether later blocks saw what pruning did to earlier ones; absent when no text went through the model.
+    /// Whether later blocks saw the effect of pruning earlier ones; absent if no text went through the model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub propagation: Option<Propagation>,
-    /// What statistics were collected on, when the method needed any.
+    /// The data that statistics were collected on, if the method needed any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub calibration: Option<CalibrationRecord>,
-    /// The sparsity asked for.
+    /// The requested sparsity.
     pub target: f64,
     /// The share of all block linears' weights that was pruned.
     pub achieved: f64,
-    /// How many weights the block linears have.
+    /// Number of weights in the block linears.
     pub parameters: u64,
-    /// How many of them were to be pruned.
+    /// Number of those weights that should have been pruned.
     pub asked: u64,
-    /// How many of them were pruned.
+    /// Number of those weights that were pruned.
     pub pruned: u64,
-    /// How many of them are 0 now.
+    /// Number of those weights that are now 0.
     pub zeros: u64,
-    /// What is worth a warning, a sentence each.
+    /// Warnings, one sentence each.
     pub notes: Vec<String>,
-    /// What each linear lost, in the model's order.
+    /// The weights that each linear lost, in the model's order.
     pub linears: Vec<LinearReport>,
-    /// Files that were not carried along, because they hold the dense weights in another form.
+    /// Files that were not copied, because they hold the dense weights in another form.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<String>,
 }
@@ -222,7 +222,7 @@ fn notes(options: &PruneOptions<'_>, linears: &[LinearReport], pruned: u64, aske
     let dead = |it: &LinearReport| it.counts.as_ref().map_or(0, |counts| counts.dead(it.columns));
     let dead: usize = linears.iter().map(dead).sum();
     if dead > 0 {
-        notes.push(format!("{dead} rows lost all of their weights: their output channels are dead"));
+        notes.push(format!("output channels that are dead because their rows lost all weights: {dead}"));
     }
     if pruned != asked {
         let (difference, side) = (pruned.abs_diff(asked), if pruned > asked { "more" } else { "fewer" });
@@ -230,7 +230,8 @@ fn notes(options: &PruneOptions<'_>, linears: &[LinearReport], pruned: u64, aske
             (Pattern::Unstructured, _) | (_, Rounding::Reference) => "the published rounding",
             _ => "the pattern",
         };
-        notes.push(format!("{difference} weights {side} than asked for were pruned, by {why}"));
+        notes
+            .push(format!("pruned {difference} {side} than the requested {asked} weights, because of {why}"));
     }
     notes
 }

@@ -1,4 +1,4 @@
-//! The ways in: prune to a folder, or to a decoder in memory.
+//! The entry points: prune to a folder, or to a decoder in memory.
 
 use std::path::Path;
 
@@ -13,20 +13,21 @@ use crate::allocate::Allocation;
 use crate::json::DocumentKind;
 use crate::model::{Checkpoint, Decoder, Linear, ModelError, widen};
 
-/// Where a pruned model goes, and what is written down with it.
+/// The target of a pruned model, and the provenance recorded with it.
 #[derive(Clone, Debug)]
 pub struct Output<'a> {
     /// The folder to be written.
     pub folder: &'a Path,
-    /// Whether a folder that allot wrote before may be replaced.
+    /// Whether a folder that allot wrote earlier may be replaced.
     pub force: bool,
-    /// The script that decided the ratios.
+    /// The script that produced the ratios.
     pub script: Option<ScriptSource>,
 }
 
-/// Prunes a checkpoint into a new folder that loads in transformers as it is; `progress` is called with how many blocks are done.
+/// Prunes a checkpoint into a new folder that transformers loads directly; `progress` is called with the
+/// number of finished blocks.
 ///
-/// Whatever goes wrong, nothing is left behind and nothing that was there is lost.
+/// If anything fails, nothing is left behind and existing files are unchanged.
 ///
 /// # Errors
 /// As [`prune_blocks`] and [`PrunedFolder::create`].
@@ -52,12 +53,12 @@ pub fn prune(
     Ok(report)
 }
 
-/// Prunes a checkpoint in memory, to be measured at once.
+/// Prunes a checkpoint in memory, for immediate measurement.
 ///
-/// Its weights are rounded to the type that the model stores, so that it is the model that [`prune`] would save.
+/// Its weights are rounded to the model's stored type, so that it equals the model that [`prune`] would save.
 ///
 /// # Errors
-/// As [`prune_blocks`], and when the device has no room.
+/// As [`prune_blocks`], and when the device runs out of memory.
 pub fn prune_in_memory(
     checkpoint: &Checkpoint,
     allocation: &Allocation,

@@ -1,7 +1,8 @@
 //! A pruned model's folder: a copy of the dense one in which the bytes of pruned tensors are replaced.
 //!
-//! The copy has the same shards, headers and offsets, so every other tensor is the same byte for byte, and only one linear is
-//! ever in memory. It is made in a temporary folder beside its place and renamed when it is complete, or removed.
+//! The copy has the same shards, headers and offsets, so every other tensor is identical byte for byte, and
+//! only one linear is in memory at a time. It is made in a temporary folder beside its final place, and
+//! renamed when it is complete, or removed.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -16,14 +17,14 @@ use super::error::PruneError;
 use crate::data::Values;
 use crate::model::{Checkpoint, ModelError, temporary_prefix};
 
-/// The file that says how a pruned model was made.
+/// The file that records how a pruned model was made.
 pub const PROVENANCE: &str = "allot.json";
 
-/// Endings of files that hold weights; none but the model's own shards are carried along.
+/// Extensions of files that hold weights; only the model's own shards are copied.
 const WEIGHT_FILES: &[&str] =
     &["safetensors", "bin", "pt", "pth", "ckpt", "h5", "msgpack", "gguf", "onnx", "ot", "tflite", "npz"];
 
-/// A folder that is being written; dropped before it is finished, it is gone.
+/// A folder that is being written; if dropped before it is finished, it is deleted.
 #[derive(Debug)]
 pub struct PrunedFolder {
     target: PathBuf,
@@ -36,8 +37,8 @@ pub struct PrunedFolder {
 /// Returns whether a pruned model may be written to `target`.
 ///
 /// # Errors
-/// When something is there that may not be replaced, or the folder is, holds or lies in the model's. With `force`, only a folder
-/// that allot wrote is replaced.
+/// When something exists that may not be replaced, or the folder is, contains or lies in the model's folder.
+/// With `force`, only a folder that allot wrote is replaced.
 pub fn check_target(checkpoint: &Checkpoint, target: &Path, force: bool) -> Result<(), PruneError> {
     let read = |path: &Path, source| ModelError::Read { path: path.to_owned(), source };
     let model = fs::canonicalize(checkpoint.folder()).map_err(|error| read(checkpoint.folder(), error))?;
@@ -62,12 +63,13 @@ pub fn check_target(checkpoint: &Checkpoint, target: &Path, force: bool) -> Resu
 }
 
 impl PrunedFolder {
-    /// Copies a checkpoint's folder, weights and all, to a temporary folder beside `target`.
+    /// Copies a checkpoint's folder, including its weights, to a temporary folder beside `target`.
     ///
-    /// Hidden files and weights in other formats stay behind; `go_on` is asked before each file and may stop the work.
+    /// Hidden files and weights in other formats are not copied; `go_on` is called before each file and may
+    /// stop the work.
     ///
     /// # Errors
-    /// As [`check_target`], when a file cannot be read or written, or there is no space.
+    /// As [`check_target`], when a file cannot be read or written, or the disk is full.
     pub fn create(
         checkpoint: &Checkpoint,
         target: &Path,
@@ -79,7 +81,7 @@ impl PrunedFolder {
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
-            // As `mkdir` would: the process's umask takes away what it must.
+            // The same mode as `mkdir` gives: the process's umask restricts it.
             builder.permissions(fs::Permissions::from_mode(0o777));
         }
         let temporary = builder
@@ -122,15 +124,15 @@ impl PrunedFolder {
         Ok(())
     }
 
-    /// Returns the files that were not carried along, because they hold the dense weights in another form.
+    /// Returns the files that were not copied, because they hold the dense weights in another form.
     pub fn left_out(&self) -> &[String] {
         &self.left_out
     }
 
-    /// Adds `allot.json`, and gives the folder its name once all is on the disk.
+    /// Adds `allot.json`, and renames the folder to its final name once everything is on the disk.
     ///
     /// # Errors
-    /// When a file cannot be written, or the name cannot be given; then what was there before is untouched.
+    /// When a file cannot be written, or the folder cannot be renamed; existing files are then unchanged.
     pub fn finish(self, provenance: &impl Serialize) -> Result<(), PruneError> {
         let path = self.target.join(PROVENANCE);
         let mut text =
@@ -147,7 +149,8 @@ impl PrunedFolder {
         Ok(())
     }
 
-    /// Copies a shard to its place below the folder, and notes where the tensors are that the checkpoint reads from it.
+    /// Copies a shard to its place in the folder, and records where the tensors lie that the checkpoint reads
+    /// from it.
     fn copy_shard(&mut self, checkpoint: &Checkpoint, from: &Path) -> Result<(), PruneError> {
         let Ok(inside) = from.strip_prefix(checkpoint.folder()) else { return Ok(()) };
         let shown = self.target.join(inside);
@@ -156,7 +159,7 @@ impl PrunedFolder {
         let mut file = copy(from, &to, &shown)?;
         let (start, metadata) = header(&mut file).map_err(writing(&shown))?;
         for name in metadata.offset_keys() {
-            // Another shard may hold a copy that does not count.
+            // Another shard may hold an unused copy.
             let counts = checkpoint.files().tensor(&name).is_ok_and(|tensor| tensor.path == from);
             if let Some(info) = metadata.info(&name).filter(|_| counts) {
                 let (from, to) = info.data_offsets;
@@ -167,7 +170,7 @@ impl PrunedFolder {
         Ok(())
     }
 
-    /// Copies what is not weights, folders and all.
+    /// Copies all files that are not weights, including folders.
     fn copy_others(
         &mut self,
         from: &Path,
@@ -199,7 +202,8 @@ impl PrunedFolder {
     }
 }
 
-/// Copies a file's bytes; the copy has a new file's permissions, because a read-only one could not be changed.
+/// Copies a file's bytes; the copy has a new file's permissions, because a read-only one could not be
+/// changed.
 fn copy(from: &Path, to: &Path, shown: &Path) -> Result<File, PruneError> {
     let reading = |source| ModelError::Read { path: from.to_owned(), source };
     let mut source = File::open(from).map_err(reading)?;
@@ -216,7 +220,7 @@ fn create(path: &Path) -> io::Result<File> {
     File::options().read(true).write(true).create_new(true).open(path)
 }
 
-/// Returns where a shard's data start, and its header.
+/// Returns the offset of a shard's data, and its header.
 fn header(file: &mut File) -> io::Result<(u64, Metadata)> {
     let mut length = [0; 8];
     file.seek(SeekFrom::Start(0))?;
@@ -227,7 +231,7 @@ fn header(file: &mut File) -> io::Result<(u64, Metadata)> {
     Ok((8 + length, serde_json::from_slice(&text)?))
 }
 
-/// Renames the finished folder; one that is replaced is moved aside first, and comes back if that fails.
+/// Renames the finished folder; a folder that it replaces is moved aside first, and moved back if that fails.
 fn put_in_place(temporary: TempDir, target: &Path) -> io::Result<()> {
     let aside = tempfile::Builder::new().prefix(".allot-old-").tempdir_in(parent(target))?;
     let old = aside.path().join("replaced");
@@ -236,19 +240,19 @@ fn put_in_place(temporary: TempDir, target: &Path) -> io::Result<()> {
         fs::rename(target, &old)?;
     }
     if let Err(error) = fs::rename(temporary.path(), target) {
-        // What cannot be moved back must at least not be removed.
+        // If it cannot be moved back, it must at least not be removed.
         if replaces && fs::rename(&old, target).is_err() {
             let _ = aside.keep();
         }
         return Err(error);
     }
-    // It has another name now, so there is nothing left to remove under the old one.
+    // The folder has its final name now, so nothing remains to be removed under the temporary one.
     let _ = temporary.keep();
     sync_folder(parent(target))
 }
 
 fn sync_folder(folder: &Path) -> io::Result<()> {
-    // Windows opens no folders; there a rename is as durable as it gets.
+    // Windows cannot open folders; a rename there is as durable as possible.
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
@@ -260,7 +264,7 @@ fn parent(path: &Path) -> &Path {
     path.parent().filter(|it| *it != Path::new("")).unwrap_or(Path::new("."))
 }
 
-/// Says which file of the finished folder could not be written.
+/// Names the file of the finished folder that could not be written.
 fn writing(path: &Path) -> impl Fn(io::Error) -> PruneError {
     let path = path.to_owned();
     move |source| ModelError::Write { path: path.clone(), source }.into()

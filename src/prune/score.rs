@@ -1,4 +1,4 @@
-//! How much each weight of a linear matters: the least are pruned.
+//! Computes how important each weight of a linear is: the lowest scores are pruned.
 
 use std::borrow::Cow;
 
@@ -21,11 +21,11 @@ pub enum ScoreFormula {
 }
 
 impl ScoreFormula {
-    /// Returns the scores of weights, `[rows, columns]`, on the processor; `second_moment`, `[columns]`, is asked for only where
-    /// the formula uses it.
+    /// Returns the scores of weights, `[rows, columns]`, computed on the CPU; `second_moment`, `[columns]`,
+    /// is called only if the formula uses it.
     ///
     /// # Errors
-    /// What `second_moment` fails with.
+    /// When `second_moment` returns an error.
     pub fn scores<'a>(
         self,
         weights: &[f32],
@@ -44,7 +44,7 @@ pub fn magnitude(weights: &[f32]) -> Vec<f32> {
     weights.par_iter().map(|weight| weight.abs()).collect()
 }
 
-/// Wanda's scores of one linear, `abs(weight) * input_norm`, of which each row is computed on its own.
+/// Wanda's scores of one linear, `abs(weight) * input_norm`, computed row by row.
 ///
 /// # Source
 /// Wanda (arXiv 2306.11695, equation 1), rounded to f32 as its code rounds.
@@ -54,8 +54,8 @@ pub struct WandaRows<'a> {
 }
 
 impl<'a> WandaRows<'a> {
-    /// Takes weights, `[rows, columns]`, and `second_moment`, `[columns]`: the mean over samples of the sum over tokens of x
-    /// squared.
+    /// Takes weights, `[rows, columns]`, and `second_moment`, `[columns]`: the mean over samples of the sum
+    /// over tokens of x squared.
     pub fn new(weights: &'a [f32], second_moment: &[f32]) -> Self {
         Self { weights, norms: second_moment.iter().map(|it| it.sqrt()).collect() }
     }
@@ -69,7 +69,7 @@ impl<'a> WandaRows<'a> {
     }
 }
 
-/// Returns the scores of [`WandaRows`] of all rows, `[rows, columns]`.
+/// Returns the scores of [`WandaRows`] for all rows, `[rows, columns]`.
 pub fn wanda(weights: &[f32], second_moment: &[f32]) -> Vec<f32> {
     let rows = WandaRows::new(weights, second_moment);
     let mut scores = vec![0.0; weights.len()];
@@ -80,14 +80,15 @@ pub fn wanda(weights: &[f32], second_moment: &[f32]) -> Vec<f32> {
 
 /// Returns `(abs(weight) / sum of its column + abs(weight) / sum of its row) * input_norm ^ power`, `[rows, columns]`.
 ///
-/// `second_moment` is `[columns]`. The sums are of absolute weights, in f64; where one is 0, so is its quotient.
+/// `second_moment` is `[columns]`. The sums are of absolute weights, in f64; if a sum is 0, its quotient is
+/// 0.
 ///
 /// # Source
 /// RIA (Zhang et al., "Plug-and-Play", ICLR 2024, equation 4).
 pub fn relative_importance(weights: &[f32], second_moment: &[f32], power: f32) -> Vec<f32> {
     let width = second_moment.len().max(1);
     let norms: Vec<f32> = second_moment.iter().map(|it| it.sqrt().powf(power)).collect();
-    // A fixed number of rows a part, added in order, so that the sums do not depend on the threads.
+    // A fixed number of rows in each part, added in order, so that the sums do not depend on the threads.
     let parts: Vec<Vec<f64>> = weights
         .par_chunks(64 * width)
         .map(|rows| {
@@ -119,15 +120,16 @@ fn share(part: f32, whole: f32) -> f32 {
     if whole == 0.0 { 0.0 } else { part / whole }
 }
 
-/// Refuses scores that are not numbers, which no order has a place for.
+/// Refuses scores that are not numbers, because they cannot be ordered.
 ///
 /// # Errors
-/// With the first one's place in `module`.
+/// With the position of the first one in `module`.
 pub(super) fn check(module: &str, scores: &[f32], columns: usize) -> Result<(), PruneError> {
     refuse(module, scores, columns, |score| score.is_nan())
 }
 
-/// Refuses scores that are not finite: those of a formula are infinite where they overflow, and infinite ones cannot be told apart.
+/// Refuses scores that are not finite: those of a formula are infinite if they overflow, and infinite scores
+/// cannot be ordered.
 ///
 /// # Errors
 /// As [`check`].

@@ -1,4 +1,4 @@
-//! The scores of a linear's weights by any method: by a formula, or by a metric that the interpreter evaluates.
+//! Scores a linear's weights with any method: by a formula, or by a metric that the interpreter evaluates.
 
 use std::borrow::Cow;
 
@@ -16,16 +16,16 @@ use crate::lang::types::UnitKind;
 use crate::model::{Checkpoint, Linear};
 use crate::stats::hessian_diagonal;
 
-/// What scores weights, one linear at a time.
+/// Scores weights, one linear at a time.
 pub(super) enum Scorer<'a> {
     /// A formula of a linear's own weights and inputs.
     Formula(ScoreFormula),
-    /// A metric, on the data that it was prepared for.
+    /// A metric, with the data that it was prepared for.
     Metric(Box<Scores<'a>>),
 }
 
 impl<'a> Scorer<'a> {
-    /// Prepares a method's scores; a metric is evaluated on `data` by `backend`, and its reductions reduce `unit`.
+    /// Prepares a method's scores; `backend` evaluates a metric on `data`, and its reductions reduce `unit`.
     ///
     /// # Errors
     /// When a metric has no value; the error then names `place`.
@@ -50,12 +50,13 @@ impl<'a> Scorer<'a> {
         }
     }
 
-    /// Returns the scores of a linear's weights, `[rows, columns]`, on the processor.
+    /// Returns the scores of a linear's weights, `[rows, columns]`, computed on the CPU.
     ///
-    /// `place` is the linear's place in a metric's data. `weights` and `second_moment` are asked for where the scores use them.
+    /// `place` is the linear's index in a metric's data. `weights` and `second_moment` are called only if the
+    /// scores use them.
     ///
     /// # Errors
-    /// When a metric has no value, a score is not a number, or what `second_moment` fails with.
+    /// When a metric has no value, a score is not a number, or `second_moment` returns an error.
     pub(super) fn scores<'b>(
         &self,
         linear: &Linear,
@@ -69,7 +70,7 @@ impl<'a> Scorer<'a> {
                 score::check_finite(&linear.module, &scores, linear.columns)?;
                 Ok(scores)
             }
-            // What a metric makes infinite on purpose has a place in the order.
+            // A metric's infinite scores are intended, and can be ordered.
             Self::Metric(scores) => {
                 let scores = scores.linear(place).map_err(|source| no_value(&linear.module, source))?;
                 score::check(&linear.module, &scores, linear.columns)?;
@@ -79,14 +80,15 @@ impl<'a> Scorer<'a> {
     }
 }
 
-/// Says on which linear a metric has no value.
+/// Names the linear on which a metric has no value.
 fn no_value(module: &str, source: InterpretError) -> PruneError {
     PruneError::Metric { module: module.to_owned(), source: Box::new(source) }
 }
 
-/// Returns what a metric is evaluated on for a block, and where the block's linears begin in it; nothing for other methods.
+/// Returns the data that a metric is evaluated on for a block, and the index of the block's first linear in
+/// it; empty for other methods.
 ///
-/// It is the block alone, unless the metric compares units with each other.
+/// It covers only the block, unless the metric compares units with each other.
 ///
 /// # Errors
 /// When a weight cannot be read.

@@ -1,4 +1,4 @@
-//! SparseGPT: columns from left to right, each one's error made up for by those still to come.
+//! SparseGPT: columns from left to right, where later columns compensate for the error of each one.
 
 use rayon::prelude::*;
 
@@ -8,33 +8,35 @@ use super::pattern::{Rounding, Share, in_group, place};
 use crate::kernels::select::{least_of_all, mark_least_of_group, up_to_nth};
 use crate::model::{Goal, product};
 
-/// Columns that are chosen together, as published.
+/// Number of columns whose weights are chosen together, as published.
 const BLOCK: usize = 128;
 
-/// Rows that one thread corrects at a time.
+/// Number of rows that one thread corrects at a time.
 const ROWS: usize = 16;
 
-/// The columns that are being pruned, and what the inverse Hessian says of them.
+/// The columns being pruned, and the inverse Hessian's values for them.
 struct Window<'a> {
     from: usize,
     width: usize,
-    /// The part of U between these columns, `[width, width]`, close together for the cache.
+    /// The part of U for these columns, `[width, width]`, contiguous for the cache.
     upper: Vec<f32>,
     diagonal: Vec<f32>,
     dead: &'a [bool],
 }
 
-/// Prunes a weight `[rows, columns]` in place, corrects what stays, and returns what was pruned.
+/// Prunes a weight `[rows, columns]` in place, corrects the remaining weights, and returns the mask.
 ///
-/// Columns go in blocks of 128 (or the multiple of a pattern's group just below); in each, the least `w^2 / U_jj^2` of all rows go
-/// together, or of each group of a pattern, those of a group once the columns before it are done. With exact rounding a block loses
-/// its share of the count by columns, so that all blocks together lose exactly the count.
+/// Columns are processed in blocks of 128 (or of the largest multiple of a pattern's group below that). In
+/// each block, the lowest `w^2 / U_jj^2` of all rows are pruned together; with a pattern, the lowest of each
+/// group are pruned once the preceding columns are done. With exact rounding a block loses its share of the
+/// count in proportion to its columns, so that all blocks together lose exactly the count.
 ///
-/// Rows with counts of their own lose in each block as many as are among the least of what is left of the row, as many as it still
-/// has to lose; so a row's count goes where it does the least, and is exact at the end.
+/// If rows have their own counts, each block compares all of a row's remaining weights, and prunes those in
+/// the block that are among the lowest, as many as the row still has to lose. A row's count is thus spent
+/// where it does the smallest damage, and is exact at the end.
 ///
-/// Input channels that never were anything but 0 are worth nothing: they go first. As published they go in any case, which may prune
-/// more than was asked for.
+/// Weights of input channels that were always 0 have the lowest score and are pruned first. As published,
+/// they are always pruned, which may prune more than requested.
 ///
 /// # Source
 /// SparseGPT (arXiv 2301.00774), algorithm 1.
@@ -90,7 +92,7 @@ impl<'a> Window<'a> {
         }
     }
 
-    /// Returns how much each weight of a row matters.
+    /// Returns the score of each weight of a row.
     fn score(&self, weights: &[f32], scores: &mut [f32]) {
         let channels = self.diagonal.iter().zip(self.dead);
         for ((score, weight), (diagonal, dead)) in scores.iter_mut().zip(weights).zip(channels) {
@@ -98,7 +100,7 @@ impl<'a> Window<'a> {
         }
     }
 
-    /// Marks the least of all rows, `[rows, width]`.
+    /// Marks the lowest scores over all rows, `[rows, width]`.
     fn choose(&self, weights: &[f32], columns: usize, share: &Share, rounding: Rounding) -> Vec<bool> {
         let mut scores = vec![0.0; weights.len() / columns * self.width];
         let rows = scores.par_chunks_mut(self.width).zip(weights.par_chunks(columns));
@@ -112,8 +114,8 @@ impl<'a> Window<'a> {
         }
     }
 
-    /// Zeroes what is chosen, corrects the columns behind within the window, and returns the errors, `[rows, width]`, for those
-    /// behind it.
+    /// Zeroes the chosen weights, corrects the later columns within the window, and returns the errors,
+    /// `[rows, width]`, for the columns after it.
     fn correct(
         &self,
         weights: &mut [f32],
@@ -162,9 +164,11 @@ impl<'a> Window<'a> {
     }
 }
 
-/// Marks the least of each row in the columns `from` to `to`, `[rows, width]`, and takes their number from what rows have `left` to lose.
+/// Marks the lowest scores of each row in the columns `from` to `to`, `[rows, width]`, and subtracts their
+/// number from the `left` weights that the row still has to lose.
 ///
-/// All columns from `from` on are compared, as they are by now: those marked are of the `left` least of them.
+/// All columns from `from` on are compared at their current values: the marked ones are among the `left`
+/// lowest.
 fn choose_of_rows(
     weights: &[f32],
     factor: &InverseFactor,

@@ -13,23 +13,23 @@ use super::tokens::Tokens;
 use crate::data::Values;
 use crate::model::{Block, Checkpoint, ModelError, Site, first_not_finite, widen};
 
-/// What a calibration pass collects, and in how much memory.
+/// What a calibration pass collects, and within how much memory.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CalibrationOptions {
     /// Whether the Hessian of every linear's output error is collected in the same sweep.
     ///
-    /// Linears that read the same input share one, kept by the first of them ([`Statistics::hessian`] finds it): in all it is
-    /// `4 * columns * columns` bytes for each site of each block.
+    /// Linears that read the same input share one Hessian, kept by the first of them ([`Statistics::hessian`]
+    /// finds it). Each site of each block takes `4 * columns * columns` bytes.
     pub hessians: bool,
-    /// How each linear's [reconstruction error](super::reconstruction_error) is collected in the same sweep; `None` for not at all.
-    /// It takes the Hessians of one block.
+    /// How each linear's [reconstruction error](super::reconstruction_error) is collected in the same sweep;
+    /// `None` if it is not. It takes memory for the Hessians of one block.
     pub reconstruction: Option<Reconstruction>,
-    /// How many bytes the work may take before hidden states go to a scratch file; `None` for what is free.
+    /// Bytes that the work may take before hidden states go to a scratch file; `None` for all free memory.
     pub memory: Option<u64>,
 }
 
 impl CalibrationOptions {
-    /// Returns about how many bytes what is collected takes, once as it is collected and once more in the file.
+    /// Returns roughly the bytes that the collected statistics take, including their copy for the file.
     pub fn collected_bytes(&self, checkpoint: &Checkpoint) -> u64 {
         let mut sites: Vec<_> =
             checkpoint.linears().iter().map(|it| (it.block, it.site, it.columns as u64)).collect();
@@ -40,7 +40,7 @@ impl CalibrationOptions {
             return 2 * sites.iter().map(bytes).sum::<u64>();
         }
         match self.reconstruction {
-            // Those of one block; its weights are widened once more.
+            // The Hessians of one block; its weights are also widened.
             Some(_) => {
                 let of_block = |block| sites.iter().filter(move |it| it.0 == block).map(bytes).sum::<u64>();
                 let most = (0..checkpoint.config().blocks).map(of_block).max().unwrap_or(0);
@@ -53,11 +53,11 @@ impl CalibrationOptions {
 
 /// Collects the second moments of every block linear's input on the dense model.
 ///
-/// Only one block's weights are held at a time. `seed` is written down, it chooses nothing here. After each block
-/// `progress` is called with how many are done.
+/// Only one block's weights are held at a time. `seed` is only recorded. `progress` is called after each
+/// block with the number of finished blocks.
 ///
 /// # Errors
-/// When the tokens do not fit the model, a tensor cannot be read, or the device has no room.
+/// When the tokens do not fit the model, a tensor cannot be read, or the device runs out of memory.
 pub fn calibrate(
     checkpoint: &Checkpoint,
     tokens: &Tokens,
@@ -68,10 +68,10 @@ pub fn calibrate(
     calibrate_with(checkpoint, tokens, seed, device, CalibrationOptions::default(), progress)
 }
 
-/// Collects what [`calibrate`] does, and what `options` ask for.
+/// Collects the same as [`calibrate`], and what `options` request.
 ///
 /// # Errors
-/// As [`calibrate`], and when hidden states have to go to a scratch file and the disk has no room.
+/// As [`calibrate`], and when hidden states have to go to a scratch file and the disk is full.
 pub fn calibrate_with(
     checkpoint: &Checkpoint,
     tokens: &Tokens,
@@ -92,7 +92,7 @@ pub fn calibrate_with(
     Ok(statistics)
 }
 
-/// Collects what `options` ask for of one block, and takes the hidden states through it.
+/// Collects what `options` request for one block, and moves the hidden states through it.
 fn calibrate_block(
     checkpoint: &Checkpoint,
     activations: &mut Activations,
@@ -128,7 +128,7 @@ fn calibrate_block(
     let collected = linears.iter().map(|linear| {
         let collected = LinearStatistics {
             second_moment: moments.mean(linear.site),
-            // Of linears that read the same input, the first keeps it.
+            // The first of several linears that read the same input keeps it.
             hessian: hessians.remove(&linear.site).filter(|_| options.hessians),
             reconstruction_error: errors.get(&linear.module).copied(),
             ..LinearStatistics::default()
@@ -139,7 +139,8 @@ fn calibrate_block(
     collected.collect()
 }
 
-/// Refuses statistics that are not finite: whatever is decided by them would mean nothing, also where it can be computed.
+/// Refuses statistics that are not finite: decisions based on them would be meaningless, even where they can
+/// be computed.
 fn check(module: &str, collected: &LinearStatistics) -> Result<(), ModelError> {
     let LinearStatistics { second_moment, hessian, reconstruction_error, .. } = collected;
     let error = reconstruction_error.as_ref().map(std::slice::from_ref);
@@ -153,7 +154,7 @@ fn check(module: &str, collected: &LinearStatistics) -> Result<(), ModelError> {
     Ok(())
 }
 
-/// Fails when one of some values that were collected of a linear is not finite.
+/// Fails if one of the values collected for a linear is not finite.
 pub(super) fn finite(what: &'static str, module: &str, values: &[f32]) -> Result<(), ModelError> {
     match first_not_finite(&Values::F32(values.into())) {
         None => Ok(()),

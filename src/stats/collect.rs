@@ -1,4 +1,4 @@
-//! All that is collected of a model on a text: the calibration pass, and squared gradients where they are wanted.
+//! Collects all statistics of a model on a text: the calibration pass, and squared gradients on request.
 
 use super::calibrate::{CalibrationOptions, calibrate_with};
 use super::gradients::gradients_within;
@@ -6,14 +6,15 @@ use super::statistics::Statistics;
 use super::tokens::Tokens;
 use crate::model::{Checkpoint, ModelError};
 
-/// What is collected beyond what is at hand.
+/// What is collected in addition to the known statistics.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Collection {
-    /// The calibration pass; `None` keeps what was collected before.
+    /// The calibration pass; `None` keeps the statistics collected before.
     pub calibration: Option<CalibrationOptions>,
-    /// Whether squared gradients are collected, by a pass of their own.
+    /// Whether squared gradients are collected, in a separate pass.
     pub gradients: bool,
-    /// How many bytes collecting gradients may take before hidden states go to scratch files; `None` for what is free.
+    /// Bytes that collecting gradients may take before hidden states go to scratch files; `None` for all free
+    /// memory.
     pub memory: Option<u64>,
 }
 
@@ -22,12 +23,13 @@ pub struct Collection {
 pub enum Pass {
     /// Inputs' second moments, Hessians and reconstruction errors.
     Calibration,
-    /// Squared gradients, forward and back.
+    /// Squared gradients, forward and backward.
     Gradients,
 }
 
 impl Collection {
-    /// Returns about how many bytes collecting takes whatever is done: a block's weights, and what is collected.
+    /// Returns roughly the bytes that collecting takes in any case: a block's weights, and the collected
+    /// statistics.
     pub fn needed_bytes(&self, checkpoint: &Checkpoint) -> u64 {
         let block = checkpoint.block_bytes();
         let weights = checkpoint.linears().iter().map(|it| 4 * (it.rows * it.columns) as u64).sum::<u64>();
@@ -36,13 +38,14 @@ impl Collection {
     }
 }
 
-/// Returns statistics of a text: what is `wanted`, beside what is `known` of the same text.
+/// Returns statistics of a text: those that are `wanted`, in addition to those `known` of the same text.
 ///
-/// `seed` is written down; it chooses nothing here. `progress` is called at the beginning of each pass with a share of 0, where an error
-/// ends the work, and then with the share of the pass that is done.
+/// `seed` is only recorded. `progress` is called at the start of each pass with a share of 0, where an error
+/// stops the work, and then with the finished share of the pass.
 ///
 /// # Errors
-/// As [`calibrate_with`] and [`gradients_within`], and what `progress` returns at the beginning of a pass.
+/// As [`calibrate_with`] and [`gradients_within`], and any error that `progress` returns at the start of a
+/// pass.
 pub fn collect<E: From<ModelError>>(
     checkpoint: &Checkpoint,
     tokens: &Tokens,

@@ -1,4 +1,4 @@
-//! Why statistics cannot be read or used.
+//! Errors of statistics files.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use crate::model::{Difference, ModelError};
 
-/// Says why statistics cannot be read or used.
+/// Why statistics cannot be read or used.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum StatisticsError {
@@ -21,14 +21,14 @@ pub enum StatisticsError {
         /// What is missing or wrong.
         problem: String,
     },
-    /// An earlier version collected them, which wrote down less of the model.
-    #[error("{} was made by an earlier version, which did not write down enough of the model to tell whether it is the same", path.display())]
+    /// An earlier version collected them, and recorded less of the model.
+    #[error("{} was made by an earlier version, which recorded too little of the model to tell whether it is the same", path.display())]
     Old {
         /// The file.
         path: PathBuf,
     },
     /// The statistics were collected on another model, or the model has changed since.
-    #[error("{} was not made from {} as it is: {difference}", path.display(), model.display())]
+    #[error("{} was not made from {} in its present state: {difference}", path.display(), model.display())]
     Stale {
         /// The file.
         path: PathBuf,
@@ -37,8 +37,8 @@ pub enum StatisticsError {
         /// What differs.
         difference: Box<Difference>,
     },
-    /// The file has a statistic for a module that the model does not have.
-    #[error("{}: `{tensor}` belongs to no linear of {}; the statistics are another model's", path.display(), model.display())]
+    /// The file has a statistic for a module that the model lacks.
+    #[error("{}: `{tensor}` belongs to no linear of {}; the statistics belong to another model", path.display(), model.display())]
     Unknown {
         /// The file.
         path: PathBuf,
@@ -55,8 +55,8 @@ pub enum StatisticsError {
         /// The tensor.
         tensor: String,
     },
-    /// A value is one that the statistic cannot have.
-    #[error("{}: `{tensor}` holds {value} at {index}, and must be finite, and not negative outside Hessians and marginals", path.display())]
+    /// A statistic has an impossible value.
+    #[error("{}: `{tensor}` holds {value} at {index}; values must be finite and, except in Hessians and marginals, not negative", path.display())]
     Value {
         /// The file.
         path: PathBuf,

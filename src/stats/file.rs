@@ -3,18 +3,18 @@
 //! | tensor | type and shape | what |
 //! |---|---|---|
 //! | `second_moment.<module>` | f32 `[columns]` | mean over samples of the sum over tokens of x squared |
-//! | `hessian_diagonal.<module>` | f32 `[columns]` | the diagonal of the Hessian of the output error; twice the second moment where it is left out |
-//! | `hessian.<module>` | f32 `[columns, columns]` | 2 / samples * sum of x x^T; of linears that read the same input, only the first has it |
+//! | `hessian_diagonal.<module>` | f32 `[columns]` | the diagonal of the Hessian of the output error; twice the second moment if absent |
+//! | `hessian.<module>` | f32 `[columns, columns]` | 2 / samples * sum of x x^T; of several linears that read the same input, only the first has it |
 //! | `gradient.<module>` | f32, f16 or bf16 `[rows, columns]` | root of the sum over samples of (100 * gradient) squared |
-//! | `reconstruction_error.<module>` | f32 `[1]` | least error of the linear's output when half of each row is removed greedily, summed over rows (LSA) |
-//! | `marginal.<place>.<module>` | f64 `[windows]` | what the divergence from the dense model rises by for each weight more that is pruned, on each window, at the uniformly pruned model at that place of the provenance's `marginals` |
-//! | `marginal_beyond.<place>.<module>` | f64 `[windows]` | the same at the place's higher sparsity |
+//! | `reconstruction_error.<module>` | f32 `[1]` | error of the linear's output after half of each row is removed greedily, summed over rows (LSA) |
+//! | `marginal.<place>.<module>` | f64 `[windows]` | increase of the divergence from the dense model for each additionally pruned weight, on each window, at the uniformly pruned model with index `<place>` in the provenance's `marginals` |
+//! | `marginal_beyond.<place>.<module>` | f64 `[windows]` | the same at that model's higher sparsity |
 //! | `spectrum.<module>` | f32 `[min(rows, columns)]` | squares of the weight's singular values, ascending |
-//! | `reduction.<hash>` | f64 `[units, 2 or 3]` | what a reduction gave: its value in each unit, the mean magnitude of its terms and, of products, the value beyond their range |
+//! | `reduction.<hash>` | f64 `[units, 2 or 3]` | result of a reduction: its value in each unit, the mean magnitude of its terms and, for products, the value beyond their range |
 //!
-//! `<module>` is the name in `named_modules()`. `<hash>` is SHA-256 of what the reduction computes, the allocation unit, and the
-//! target where it stands in it. The header's `__metadata__` holds one key, `allot.statistics`: the
-//! [`Provenance`] as JSON.
+//! `<module>` is the name in `named_modules()`. `<hash>` is the SHA-256 of the reduction's expression, the
+//! allocation unit and, if the expression uses it, the target. The header's `__metadata__` holds one key,
+//! `allot.statistics`: the [`Provenance`] as JSON.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -34,10 +34,10 @@ use crate::model::{Checkpoint, Linear, ModelError, TensorFiles, first_not_finite
 const KEY: &str = "allot.statistics";
 
 impl Statistics {
-    /// Reads a statistics file and checks it against the model that it is to be used with.
+    /// Reads a statistics file and checks it against the model that it will be used with.
     ///
     /// # Errors
-    /// When the file is corrupt, of another kind, another model's, incomplete, or holds impossible values.
+    /// When the file is corrupt, of another kind, of another model, incomplete, or holds impossible values.
     pub fn load(path: &Path, checkpoint: &Checkpoint) -> Result<Self, StatisticsError> {
         let files = TensorFiles::open_file(path)?;
         let kind = |problem: String| StatisticsError::Kind { path: path.to_owned(), problem };
@@ -75,7 +75,8 @@ impl Statistics {
         Ok(Self { provenance, linears, reductions })
     }
 
-    /// Writes a statistics file beside `path` and renames it, so that no partial file is ever seen.
+    /// Writes a temporary file beside `path` and renames it, so that no partial statistics file is ever
+    /// visible.
     ///
     /// # Errors
     /// When the file cannot be written.
@@ -133,14 +134,15 @@ impl Statistics {
         for (name, shape, numbers) in &rows {
             tensors.push((name.clone(), reductions::view(shape, numbers).map_err(io::Error::other)?));
         }
-        // One key only: the format's map of keys is written in no fixed order, and equal statistics must give equal bytes.
+        // One key only: the format does not fix the order of keys, and equal statistics must give equal
+        // bytes.
         let note = serde_json::to_string(&self.provenance)?;
         let notes = [(KEY.to_owned(), note)].into_iter().collect();
         safetensors::serialize(tensors, Some(notes)).map_err(io::Error::other)
     }
 }
 
-/// Returns a linear's statistics, and how many tensors they took.
+/// Returns a linear's statistics, and the number of tensors that they took.
 fn read_linear(
     path: &Path,
     files: &TensorFiles,

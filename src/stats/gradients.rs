@@ -1,4 +1,5 @@
-//! Squared gradients of the loss (Pruner-Zero), by one sweep forward and one back that recomputes a block at a time.
+//! Squared gradients of the loss (Pruner-Zero), from one forward sweep and one backward sweep that recomputes
+//! a block at a time.
 
 use std::collections::BTreeMap;
 
@@ -10,16 +11,18 @@ use super::stream::{room, state_bytes};
 use super::tokens::Tokens;
 use crate::model::{Angles, Block, Checkpoint, Embedding, Head, ModelError, no_tap};
 
-/// What gradients are multiplied by before they are squared, so that 16 bits can hold them (Pruner-Zero's choice).
+/// The factor that multiplies gradients before they are squared, so that 16 bits can hold them (Pruner-Zero's
+/// choice).
 pub const GRADIENT_SCALE: f64 = 100.0;
 
 /// Returns, for each block linear by module name, the root of the sum over samples of (100 * gradient) squared,
 /// `[rows, columns]` row-major; the loss is the mean over each sample's predicted tokens.
 ///
-/// `progress` is called with the blocks done, out of twice their number.
+/// `progress` is called with the number of finished blocks, out of twice the number of blocks.
 ///
 /// # Errors
-/// When the tokens do not fit the model, a tensor cannot be read, the device has no room, or the disk has none.
+/// When the tokens do not fit the model, a tensor cannot be read, the device runs out of memory, or the disk
+/// is full.
 pub fn gradients(
     checkpoint: &Checkpoint,
     tokens: &Tokens,
@@ -29,10 +32,10 @@ pub fn gradients(
     gradients_within(checkpoint, tokens, device, None, progress)
 }
 
-/// Returns what [`gradients`] does, where the work may take `memory` bytes (`None` for what is free).
+/// Returns the same as [`gradients`], using at most `memory` bytes (`None` for all free memory).
 ///
-/// One block's weights and gradients are held at a time. The hidden states before every block are
-/// `4 * blocks * tokens * hidden` bytes; where they do not fit, they go to scratch files.
+/// One block's weights and gradients are held at a time. The hidden states before every block take
+/// `4 * blocks * tokens * hidden` bytes; if they do not fit, they go to scratch files.
 ///
 /// # Errors
 /// As [`gradients`].
@@ -51,7 +54,7 @@ pub fn gradients_within(
     let angles = Angles::new(checkpoint, length, device)?;
     let embedding = Embedding::load(checkpoint, device)?;
     let linears = checkpoint.linears().iter().map(|it| 4 * (it.rows * it.columns) as u64).sum::<u64>();
-    // A block's gradients and their squares stand beside it, and what was collected of all.
+    // Memory also holds a block's gradients, their squares, and the results for all blocks.
     let room = room(checkpoint, tokens, memory, 2 * checkpoint.block_bytes() + linears);
     let all_bytes = (blocks + 1) as u64 * state_bytes(checkpoint, tokens);
     let states = || States::new(all_bytes, room, device);
@@ -70,7 +73,7 @@ pub fn gradients_within(
         progress(index + 1);
     }
     let head = Head::load(checkpoint, device)?;
-    // From here on they are not needed again, and the slopes take their place.
+    // The hidden states are not needed again from here on, and the gradients take their place.
     let mut slopes = hidden;
     for sample in 0..samples {
         let slope = loss_slope(&head, &slopes.get(sample)?, tokens.part(sample..sample + 1))?;
@@ -114,7 +117,7 @@ fn through_block(
     for sample in 0..inputs.len() {
         let input = Var::from_tensor(&inputs.get(sample)?)?;
         let output = block.forward(&input, angles, &mut no_tap())?;
-        // The gradient of this sum is the chain rule's: what comes from above, times the block's own.
+        // By the chain rule, the gradient of this sum is the gradient from above times the block's own.
         let gradients = (output * slopes.get(sample)?)?.sum_all()?.backward()?;
         slopes.set(sample, slope_of(&gradients, &input)?)?;
         for (sum, (_, variable)) in sums.iter_mut().zip(&variables) {

@@ -4,13 +4,13 @@ use candle_core::{DType, Storage, Tensor};
 
 use crate::model::{Goal, ModelError, product};
 
-/// The running sum of x x^T over what one site reads.
+/// The running sum of x x^T over one site's inputs.
 #[derive(Clone, Debug)]
 pub struct Hessian {
     samples: usize,
     columns: usize,
     sum: Vec<f32>,
-    /// The sum of what lies on another device, there.
+    /// The sum over inputs on another device, kept on that device.
     elsewhere: Option<Tensor>,
 }
 
@@ -23,7 +23,7 @@ impl Hessian {
     /// Adds one batch `[samples, length, columns]`.
     ///
     /// # Errors
-    /// When a tensor operation fails, or the batch has other columns.
+    /// When a tensor operation fails, or the batch has a different number of columns.
     pub fn add(&mut self, input: &Tensor) -> Result<(), ModelError> {
         let (samples, length, columns) = input.dims3()?;
         let flat = input.contiguous()?.reshape((samples * length, self.columns))?;

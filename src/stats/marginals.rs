@@ -1,4 +1,5 @@
-//! Marginals in the statistics file: a tensor for each linear and each pruned model at which they were measured.
+//! Marginals in the statistics file: one tensor for each linear and each pruned model at which they were
+//! measured.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,7 +8,7 @@ use super::error::StatisticsError;
 use super::statistics::{LinearMarginals, LinearStatistics, Provenance};
 use crate::model::TensorFiles;
 
-/// Returns each tensor of a linear's marginals, by its name.
+/// Returns the tensors of a linear's marginals with their names.
 pub(super) fn named<'a>(
     module: &str,
     marginals: &'a [LinearMarginals],
@@ -23,12 +24,12 @@ fn names(place: usize, module: &str) -> [String; 2] {
     [format!("marginal.{place}.{module}"), format!("marginal_beyond.{place}.{module}")]
 }
 
-/// Returns how many tensors marginals take.
+/// Returns the number of tensors that marginals take.
 pub(super) fn tensors(marginals: &LinearMarginals) -> usize {
     1 + usize::from(marginals.beyond.is_some())
 }
 
-/// Returns whether a tensor of this name holds marginals that the provenance speaks of.
+/// Returns whether a tensor of this name holds marginals that the provenance lists.
 pub(super) fn is_known(
     name: &str,
     provenance: &Provenance,
@@ -45,7 +46,8 @@ pub(super) fn is_known(
 /// Returns a linear's marginals in a file.
 ///
 /// # Errors
-/// When a tensor that the provenance speaks of is missing, has another type or length than it should, or a value is not finite.
+/// When a tensor that the provenance lists is missing or has the wrong type or length, or a value is not
+/// finite.
 pub(super) fn read(
     path: &Path,
     files: &TensorFiles,
@@ -61,7 +63,7 @@ pub(super) fn read(
         let numbers = tensor.doubles().filter(|_| *tensor.shape == [windows]);
         let numbers = numbers.ok_or_else(|| StatisticsError::Kind {
             path: path.to_owned(),
-            problem: format!("`{name}` is not one f64 for each of {windows} windows"),
+            problem: format!("`{name}` does not hold one f64 for each of {windows} windows"),
         })?;
         match numbers.iter().position(|it| !it.is_finite()) {
             None => Ok(numbers.to_vec()),

@@ -1,6 +1,7 @@
-//! What a calibration pass collects at every linear's input, and the file that keeps it.
+//! Statistics that a calibration pass collects at every linear's input, and the file that stores them.
 //!
-//! [`Text`] and [`Tokens`] say what the model reads, [`Activations`] takes it through the blocks, [`calibrate`] collects.
+//! [`Text`] and [`Tokens`] define the model's input, [`Activations`] moves it through the blocks,
+//! [`calibrate`] collects.
 
 mod calibrate;
 mod collect;

@@ -1,4 +1,4 @@
-//! Second moments of what linears read, summed in f64 in an order that never changes.
+//! Second moments of linears' inputs, summed in f64 in a fixed order.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use crate::model::{ModelError, Site};
 
-/// Rows that one thread sums at a time.
+/// Number of rows that one thread sums at a time.
 const ROWS: usize = 64;
 
 /// Sums of squares for each input channel of each site of one block.
@@ -56,7 +56,7 @@ fn partial_sums(input: &Tensor, columns: usize) -> Result<Vec<Vec<f64>>, ModelEr
         return Ok(groups.map(|rows| squares(rows, columns)).collect());
     }
     drop(storage);
-    // Elsewhere the sums of each sample are taken on the device, and only they come back.
+    // On other devices, each sample is summed on the device, and only the sums are copied back.
     let sums = input.to_dtype(DType::F32)?.sqr()?.sum(1)?.to_dtype(DType::F64)?;
     Ok(sums.to_vec2()?)
 }

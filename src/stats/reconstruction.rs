@@ -1,22 +1,22 @@
-//! LSA's reconstruction error: how little a linear's output can be off when half of each row is removed greedily.
+//! LSA's reconstruction error: the error of a linear's output after half of each row is removed greedily.
 
 use rayon::prelude::*;
 
-/// The columns that are chosen from together, by default: those of LSA.
+/// The default number of columns in a group, as in LSA.
 pub const RECONSTRUCTION_GROUP: usize = 128;
 
-/// From how many columns together, and how many of them, the weights that go are chosen.
+/// How the removed weights are chosen: among how many columns, and how many of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reconstruction {
-    /// How many consecutive columns a group has; 0 for the whole row.
+    /// Number of consecutive columns in a group; 0 for the whole row.
     pub group: usize,
-    /// Whether half of the group's nominal size goes also from fewer columns, as in LSA's released code; published is half of the
-    /// columns that there are.
+    /// Whether a narrower group also loses half of the nominal group size, as in LSA's released code; as
+    /// published, it loses half of its own columns.
     pub as_coded: bool,
 }
 
 impl Default for Reconstruction {
-    /// Returns groups of 128 columns, half of which go, as published.
+    /// Returns groups of 128 columns that lose half of their columns, as published.
     fn default() -> Self {
         Self { group: RECONSTRUCTION_GROUP, as_coded: false }
     }
@@ -24,9 +24,10 @@ impl Default for Reconstruction {
 
 /// Returns the error of removing half of each row, summed over rows.
 ///
-/// `weights` is `[rows, columns]`, `hessian` is `[columns, columns]` and 2 / samples * sum of x x^T, so that removing the weights w
-/// of a row costs w^T H w. In each group of consecutive columns the weight whose removal adds the least goes first, given those that
-/// are gone; later groups see what earlier ones lost. An odd group loses the lesser half. Rows are independent, and are added in
+/// `weights` is `[rows, columns]`, `hessian` is `[columns, columns]` and equals 2 / samples * sum of x x^T,
+/// so that removing the weights w of a row costs w^T H w. In each group of consecutive columns, the weight
+/// whose removal adds the smallest error goes first, given those already removed; later groups take the removals
+/// of earlier ones into account. An odd group loses the smaller half. Rows are independent and are added in
 /// order, so the result does not depend on the number of threads.
 ///
 /// # Source
@@ -42,10 +43,10 @@ pub fn reconstruction_error(weights: &[f32], columns: usize, hessian: &[f32], ho
     errors.iter().sum()
 }
 
-/// A row on its way through the groups.
+/// A row while its groups are processed.
 struct Row<'a> {
     weights: &'a [f32],
-    /// What removing each weight would add to the error, given those that are gone.
+    /// The error that removing each weight would add, given the weights already removed.
     scores: Vec<f64>,
 }
 
@@ -62,7 +63,7 @@ impl<'a> Row<'a> {
     fn error(mut self, group: usize, count: Option<usize>, hessian: &[f32]) -> f64 {
         let columns = self.weights.len();
         let mut error = 0.0;
-        // What earlier groups add to the scores of all later columns, but for the factor of each weight.
+        // What earlier groups add to the scores of all later columns, without the factor of each weight.
         let mut lost = vec![0.0_f64; columns];
         for start in (0..columns).step_by(group) {
             let end = columns.min(start + group);
@@ -96,7 +97,7 @@ impl<'a> Row<'a> {
 mod tests {
     use super::*;
 
-    /// Returns w^T H w of the weights that a choice removes.
+    /// Returns w^T H w for the removed weights.
     fn cost(weights: &[f32], hessian: &[f32], gone: &[usize]) -> f64 {
         let of = |a: &usize, b: &usize| {
             f64::from(weights[*a]) * f64::from(weights[*b]) * f64::from(hessian[a * weights.len() + b])
@@ -112,16 +113,17 @@ mod tests {
     fn the_greedy_choice_costs_what_its_weights_do_together() {
         let weights = [3.0, 1.0, -2.0, 0.5];
         let hessian = [2.0, 0.5, 0.0, 0.1, 0.5, 1.0, 0.2, -0.3, 0.0, 0.2, 1.5, 0.0, 0.1, -0.3, 0.0, 1.0_f32];
-        // 0.5 goes first, at 0.25; then 1.0 costs 1 - 2 * 0.5 * 0.3 = 0.7, and no other is as cheap.
+        // 0.5 goes first, at 0.25; then 1.0 costs 1 - 2 * 0.5 * 0.3 = 0.7, which is the cheapest.
         let found = reconstruction_error(&weights, 4, &hessian, groups(0));
         assert!((found - cost(&weights, &hessian, &[1, 3])).abs() < 1e-6, "{found}");
         // In groups of two: 1.0 goes, and then 0.5.
         let found = reconstruction_error(&weights, 4, &hessian, groups(2));
         assert!((found - cost(&weights, &hessian, &[1, 3])).abs() < 1e-6, "{found}");
-        // Two rows cost what each of them does; an odd rest loses the lesser half.
+        // Two rows cost the sum of their costs; an odd remainder loses the smaller half.
         let twice: Vec<f32> = weights.iter().chain(&weights).copied().collect();
         assert!((reconstruction_error(&twice, 4, &hessian, groups(0)) - 2.0 * found).abs() < 1e-6);
-        // As coded, half of a nominal group of four goes from three columns, and what is left of it from one.
+        // As coded, half of a nominal group of four goes from three columns, and the remaining weights from
+        // one column.
         let coded = reconstruction_error(
             &weights[..1],
             1,

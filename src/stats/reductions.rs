@@ -1,4 +1,5 @@
-//! Results of reductions in the statistics file: one tensor for each, named by what it is the result of.
+//! Results of reductions in the statistics file: one tensor for each, named by the hash of its expression and
+//! unit.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,27 +15,27 @@ use crate::kernels::reduction::Reduced;
 use crate::model::{TensorFiles, hexadecimal};
 use crate::results::{Key, Reductions, Results, engine};
 
-/// What the names of their tensors begin with.
+/// Prefix of their tensors' names.
 const PREFIX: &str = "reduction.";
 
 impl Statistics {
-    /// Replaces the results of reductions by those that were kept of this model with these statistics.
+    /// Replaces the results of reductions by those computed for this model with these statistics.
     ///
-    /// Statistics that change afterwards leave them of no use: whoever loads the file passes over them.
+    /// If the statistics change afterwards, loading the file ignores the results.
     pub fn set_reductions(&mut self, reductions: &Reductions) {
         self.reductions = reductions.entries();
         self.provenance.reductions = Some(foundation(&self.provenance, &self.linears));
     }
 
-    /// Returns a cache with the results of reductions that the statistics hold, for evaluations on the same model with these
+    /// Returns a cache with the stored results of reductions, for evaluations on the same model with these
     /// statistics attached.
     pub fn cache(&self) -> Reductions {
         self.reductions.iter().map(|(key, result)| (*key, Arc::clone(result))).collect()
     }
 }
 
-/// Names what results of reductions are made from, beside their expressions: what computes them, the weights, and what was
-/// collected.
+/// Returns a hash of everything apart from their expressions that results of reductions depend on: the
+/// program and the CPU, the weights, and the statistics.
 fn foundation(provenance: &Provenance, linears: &BTreeMap<String, LinearStatistics>) -> String {
     let mut hash = Sha256::new();
     let mut add = |name: &str, bytes: &[u8]| {
@@ -71,7 +72,8 @@ pub(super) fn is_result(name: &str) -> bool {
     name.starts_with(PREFIX)
 }
 
-/// Returns each tensor's name and, `[units, 2]` or `[units, 3]`, the values, the magnitudes and the alternatives.
+/// Returns each tensor's name, its shape `[units, 2]` or `[units, 3]`, and its values, magnitudes and
+/// alternatives.
 pub(super) fn rows(results: &Results) -> Vec<(String, [usize; 2], Vec<f64>)> {
     let row = |reduced: &Reduced| [Some(reduced.value), Some(reduced.magnitude), reduced.alternative];
     let rows = results.iter().map(|(key, result)| {
@@ -82,7 +84,7 @@ pub(super) fn rows(results: &Results) -> Vec<(String, [usize; 2], Vec<f64>)> {
     rows.collect()
 }
 
-/// Returns a view of what [`rows`] returned.
+/// Returns a tensor view of a result of [`rows`].
 pub(super) fn view<'a>(
     shape: &[usize; 2],
     numbers: &'a [f64],
@@ -90,11 +92,11 @@ pub(super) fn view<'a>(
     TensorView::new(Dtype::F64, shape.to_vec(), bytemuck::cast_slice(numbers))
 }
 
-/// Returns the results of reductions in a file, and how many tensors they take. There are none when they were computed by
-/// another program, on another processor, or from other statistics than those that lie beside them.
+/// Returns the results of reductions in a file, and the number of tensors that they take. The results are
+/// empty if another program, another CPU or other statistics than those in the file produced them.
 ///
 /// # Errors
-/// When a tensor has another name, type or shape than it should.
+/// When a tensor has an invalid name, type or shape.
 pub(super) fn read(
     path: &Path,
     files: &TensorFiles,
@@ -108,7 +110,7 @@ pub(super) fn read(
     }
     let wrong = |name: &str| StatisticsError::Kind {
         path: path.to_owned(),
-        problem: format!("`{name}` is no result of a reduction"),
+        problem: format!("`{name}` is not the result of a reduction"),
     };
     for name in &names {
         let key = key(&name[PREFIX.len()..]).ok_or_else(|| wrong(name))?;
@@ -120,7 +122,7 @@ pub(super) fn read(
             .chunks_exact(width)
             .map(|row| Reduced { value: row[0], magnitude: row[1], alternative: row.get(2).copied() })
             .collect();
-        // Only what is finite is ever kept.
+        // Only finite results are ever stored.
         if result.len() != units || result.iter().any(|it| !it.value.is_finite()) {
             return Err(wrong(name));
         }
@@ -129,7 +131,7 @@ pub(super) fn read(
     Ok((results, names.len()))
 }
 
-/// Returns the key that hexadecimal digits stand for.
+/// Returns the key that hexadecimal digits represent.
 fn key(digits: &str) -> Option<Key> {
     let mut key = Key::default();
     if digits.len() != 2 * key.len() || !digits.is_ascii() {

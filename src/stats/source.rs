@@ -1,4 +1,4 @@
-//! Where tokens come from: `--text FILE ...`, or `--tokens FILE.safetensors:NAME`.
+//! Sources of tokens: `--text FILE ...`, or `--tokens FILE.safetensors:NAME`.
 
 use std::path::PathBuf;
 
@@ -9,20 +9,21 @@ use super::text_error::TextError;
 use super::tokens::{TokenFile, Tokens};
 use crate::model::{Checkpoint, ModelError, Tokenizer};
 
-/// The length of a window, in tokens, where nobody says another and the model's context is not shorter: the field's.
+/// The default length of a window in tokens, unless the model's context is shorter: the usual choice in the
+/// literature.
 pub const WINDOW_LENGTH: usize = 2048;
 
-/// Returns how many tokens a window of text has: the length that was asked for, or [`WINDOW_LENGTH`], or the model's context where
-/// that is shorter.
+/// Returns the length of a text's windows in tokens: the requested length, or else [`WINDOW_LENGTH`], or the
+/// model's context if that is shorter.
 ///
 /// # Errors
-/// When the length that was asked for is longer than the model's context: positions that the model was not trained on give
-/// losses that mean nothing.
+/// When the requested length exceeds the model's context: at positions that the model was not trained on,
+/// losses mean nothing.
 pub fn window_length(asked: Option<usize>, checkpoint: &Checkpoint) -> Result<usize, ModelError> {
     length_within(asked, checkpoint.config().positions)
 }
 
-/// Returns what [`window_length`] does for a model whose context is `longest`.
+/// Returns the same as [`window_length`] for a model with context `longest`.
 ///
 /// # Errors
 /// As [`window_length`].
@@ -34,20 +35,20 @@ pub fn length_within(asked: Option<usize>, longest: usize) -> Result<usize, Mode
     }
 }
 
-/// What a command was told to read.
+/// The input that a command was told to read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Source {
     /// Text files, tokenised with the model's tokenizer.
     Text(Vec<PathBuf>),
-    /// Ready token ids, which are taken as they are: their windows have the length they have.
+    /// Ready token ids, used as they are: their windows keep their length.
     Tokens(TokenFile),
 }
 
 impl Source {
-    /// Returns windows to calibrate on: `samples` drawn from a text, or the first `samples` of ready ids, which have a length of
-    /// their own.
+    /// Returns windows to calibrate on: `samples` drawn from a text, or the first `samples` of ready ids,
+    /// which have their own length.
     ///
     /// # Errors
     /// As [`window_length`], [`Tokens::draw`] and [`Tokens::read_from`].
@@ -68,8 +69,8 @@ impl Source {
         }
     }
 
-    /// Returns windows to measure with: a text's, one after the other, or ready ids, which have a length of their own; at most
-    /// `limit` of them.
+    /// Returns windows to measure with, at most `limit` of them: consecutive windows of a text, or ready ids,
+    /// which have their own length.
     ///
     /// # Errors
     /// As [`window_length`], [`Tokens::windows`] and [`Tokens::read_from`].
@@ -93,7 +94,7 @@ impl Source {
     }
 }
 
-/// Reads ready ids whose windows fit the model's context.
+/// Reads ready ids and checks that their windows fit the model's context.
 fn ready(ids: &TokenFile, checkpoint: &Checkpoint) -> Result<Tokens, TextError> {
     let tokens = Tokens::read_from(ids, checkpoint)?;
     window_length(Some(tokens.length()), checkpoint)?;

@@ -1,4 +1,4 @@
-//! Spectra of the weights: what their ranks, norms and tails are computed from.
+//! Spectra of the weights, from which their ranks, norms and tails are computed.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,11 @@ use crate::model::{Checkpoint, ModelError, widen};
 
 /// Returns, for each block linear by module name, the squares of its weight's singular values, ascending.
 ///
-/// It reads no text. A block's linears run side by side; after each block `progress` is called with how many are done.
+/// Reads no text. A block's linears run in parallel; after each block `progress` is called with the number of
+/// finished blocks.
 ///
 /// # Errors
-/// When a weight is not finite, so that it has no spectrum.
+/// When a weight is not finite and therefore has no spectrum.
 pub fn spectra(
     checkpoint: &Checkpoint,
     progress: &mut dyn FnMut(usize),

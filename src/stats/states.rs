@@ -1,4 +1,4 @@
-//! Hidden states that wait between two blocks: in memory, or in a scratch file where they do not fit.
+//! Hidden states that wait between two blocks: in memory, or in a scratch file if they do not fit.
 
 use std::cell::RefCell;
 use std::env;
@@ -20,11 +20,11 @@ enum Store {
     Scratch(Scratch),
 }
 
-/// A file without a name: the system removes it with the process, however that ends.
+/// A file without a name: the system removes it when the process ends, for whatever reason.
 #[derive(Debug)]
 struct Scratch {
     folder: PathBuf,
-    /// Reading moves the place in the file, which nobody sees.
+    /// Reading moves the file position, which callers do not see.
     file: RefCell<File>,
     device: Device,
     batches: Vec<Batch>,
@@ -33,16 +33,17 @@ struct Scratch {
 #[derive(Debug)]
 struct Batch {
     start: u64,
-    /// What it is in memory; the file has f32, which holds any of them.
+    /// The type in memory; the file holds f32, which represents every type exactly.
     dtype: DType,
     shape: Vec<usize>,
 }
 
 impl States {
-    /// Returns room for `bytes` of hidden states, in memory when that is at most `room` bytes.
+    /// Returns storage for `bytes` of hidden states: in memory if that is at most `room` bytes, else in a
+    /// scratch file.
     ///
     /// # Errors
-    /// When they have to go to a scratch file and none can be made.
+    /// When a scratch file is needed and cannot be created.
     pub(super) fn new(bytes: u64, room: u64, device: &Device) -> Result<Self, ModelError> {
         Ok(Self(match bytes <= room {
             true => Store::Memory(Vec::new()),
@@ -50,7 +51,7 @@ impl States {
         }))
     }
 
-    /// Returns how many batches there are.
+    /// Returns the number of batches.
     pub(super) fn len(&self) -> usize {
         match &self.0 {
             Store::Memory(batches) => batches.len(),
@@ -61,7 +62,7 @@ impl States {
     /// Adds a batch.
     ///
     /// # Errors
-    /// When the scratch file cannot take it, as when the disk is full.
+    /// When the scratch file cannot store it, for example because the disk is full.
     pub(super) fn push(&mut self, batch: Tensor) -> Result<(), ModelError> {
         match &mut self.0 {
             Store::Memory(batches) => batches.push(batch),
@@ -75,7 +76,7 @@ impl States {
         Ok(())
     }
 
-    /// Returns batch `index`, bit for bit as it was put in.
+    /// Returns batch `index`, bit for bit as it was added.
     ///
     /// # Errors
     /// When the scratch file cannot be read.
@@ -89,7 +90,7 @@ impl States {
     /// Replaces batch `index` by one of the same shape.
     ///
     /// # Errors
-    /// When the scratch file cannot take it.
+    /// When the scratch file cannot store it.
     pub(super) fn set(&mut self, index: usize, batch: Tensor) -> Result<(), ModelError> {
         match &mut self.0 {
             Store::Memory(batches) => batches[index] = batch,
@@ -144,8 +145,8 @@ impl Scratch {
     }
 }
 
-/// Returns where scratch files go: `TMPDIR` where it is set, else the folder for large temporary files, since `/tmp` is often
-/// in memory itself.
+/// Returns the folder for scratch files: `TMPDIR` if set, else the folder for large temporary files, since
+/// `/tmp` is often in memory itself.
 fn folder() -> PathBuf {
     let large = Path::new("/var/tmp");
     match env::var_os("TMPDIR") {

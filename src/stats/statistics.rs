@@ -1,4 +1,4 @@
-//! What is known of a model's linears: how it was collected, and what was.
+//! Statistics of a model's linears, and how they were collected.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -14,11 +14,11 @@ use crate::results::Results;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Provenance {
-    /// How many sequences were read.
+    /// Number of sequences that were read.
     pub samples: usize,
-    /// How many tokens each has.
+    /// Number of tokens in each sequence.
     pub length: usize,
-    /// How many tokens that is in all.
+    /// Number of tokens in all sequences.
     pub tokens: usize,
     /// The seed that chose the sequences.
     pub seed: u64,
@@ -32,27 +32,27 @@ pub struct Provenance {
     /// The keys of the model's `config.json`, each with its value, or SHA-256 of a long one.
     #[serde(default)]
     pub config: Identity,
-    /// SHA-256 of each of the tokenizer's files, where a text was read.
+    /// SHA-256 of each of the tokenizer's files, if a text was read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokenizer: Option<Identity>,
-    /// Where the model ran, and in which precision.
+    /// The device on which the model ran, and its precision.
     #[serde(default)]
     pub place: String,
     /// The version of allot that wrote the file.
     pub version: String,
-    /// At which uniformly pruned models marginals were measured, on the same windows.
+    /// The uniformly pruned models at which marginals were measured, on the same windows.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub marginals: Vec<MarginalsOf>,
-    /// SHA-256 of what reductions were computed from and by, where there are any: version, processor, weights, statistics. Results with another are passed over.
+    /// SHA-256 of everything that reductions depend on, if there are any: version, CPU, weights, statistics. Reductions with another hash are ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reductions: Option<String>,
 }
 
 impl Provenance {
-    /// Returns how statistics of a model on these tokens are made.
+    /// Returns the provenance of statistics of a model on these tokens.
     ///
     /// # Errors
-    /// When the model's `config.json` or tokenizer cannot be read any more.
+    /// When the model's `config.json` or tokenizer can no longer be read.
     pub fn new(checkpoint: &Checkpoint, tokens: &Tokens, seed: u64) -> Result<Self, ModelError> {
         let tokenizer = tokens.from_text().then(|| checkpoint.tokenizer_identity());
         Ok(Self {
@@ -72,16 +72,16 @@ impl Provenance {
         })
     }
 
-    /// Returns whether an earlier version made them, which did not look at every byte of the weights.
+    /// Returns whether an earlier version made them, which did not read every byte of the weights.
     pub fn is_old(&self) -> bool {
         !self.model.starts_with(FINGERPRINT)
     }
 
-    /// Returns what is another than when statistics were collected: a model's weights, its configuration, or its tokenizer where a
-    /// text was read. Another device or precision is not looked for.
+    /// Returns what has changed since the statistics were collected: the model's weights, its configuration,
+    /// or its tokenizer if a text was read. The device and the precision are not compared.
     ///
     /// # Errors
-    /// When the model's `config.json` or tokenizer cannot be read any more.
+    /// When the model's `config.json` or tokenizer can no longer be read.
     pub fn difference(&self, checkpoint: &Checkpoint) -> Result<Option<Difference>, ModelError> {
         let (mut before, mut now) = (Identity::default(), Identity::default());
         before.add("the fingerprint of the weights", self.model.as_str());
@@ -97,43 +97,44 @@ impl Provenance {
     }
 }
 
-/// At which uniformly pruned model marginals were measured.
+/// A uniformly pruned model at which marginals were measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MarginalsOf {
-    /// The metric by whose scores weights were pruned, in its normal form.
+    /// The metric whose scores decided which weights were pruned, in its normal form.
     pub metric: String,
     /// The share of weights that was pruned.
     pub sparsity: f64,
-    /// The higher share at which they were measured again, for their slope.
+    /// The higher share at which the marginals were measured again, for their slope.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub beyond: Option<f64>,
 }
 
-// A sparsity is read from a command line or a file, where it cannot be NaN.
+// A sparsity comes from a command line or a file, where it cannot be NaN.
 impl Eq for MarginalsOf {}
 
-/// A linear's marginals at a uniformly pruned model, in nats for each weight more that is pruned.
+/// A linear's marginals at a uniformly pruned model, in nats for each additionally pruned weight.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LinearMarginals {
-    /// On each window, `[windows]`.
+    /// One value for each window, `[windows]`.
     pub windows: Vec<f64>,
-    /// The same at the higher sparsity, where they were measured there.
+    /// The same at the higher sparsity, if they were measured there.
     pub beyond: Option<Vec<f64>>,
 }
 
-/// What was collected for one linear.
+/// The statistics of one linear.
 #[derive(Clone, Debug, Default)]
 pub struct LinearStatistics {
     /// The mean over samples of the sum over tokens of x squared, `[columns]`.
     pub second_moment: Option<Vec<f32>>,
     /// The diagonal of the Hessian of the output error, `[columns]`.
     pub hessian_diagonal: Option<Vec<f32>>,
-    /// The Hessian of the output error, `[columns, columns]`; of linears that read the same input, the first one's.
+    /// The Hessian of the output error, `[columns, columns]`; linears that read the same input use the first
+    /// one's.
     pub hessian: Option<Vec<f32>>,
     /// The root of the summed squared gradients, `[rows, columns]`.
     pub gradient: Option<Values<'static>>,
-    /// The least error of a linear reconstruction when half of each row is removed (LSA).
+    /// The error of a linear's output after half of each row is removed greedily (LSA).
     pub reconstruction_error: Option<f32>,
     /// Its marginals, in the order of [`Provenance::marginals`].
     pub marginals: Vec<LinearMarginals>,
@@ -146,14 +147,16 @@ pub struct LinearStatistics {
 pub struct Statistics {
     /// How they were made.
     pub provenance: Provenance,
-    /// What was collected, by module name.
+    /// The statistics, by module name.
     pub linears: BTreeMap<String, LinearStatistics>,
-    /// What reductions gave, for each unit; [`Statistics::set_reductions`] sets it, [`Statistics::cache`] makes use of it.
+    /// Results of reductions, for each unit; [`Statistics::set_reductions`] sets them, [`Statistics::cache`]
+    /// uses them.
     pub reductions: Results,
 }
 
 impl Statistics {
-    /// Takes the gradients and marginals of other statistics of the same text, which a calibration pass does not collect.
+    /// Takes over the gradients and marginals of other statistics of the same text, which a calibration pass
+    /// does not collect.
     pub(super) fn with_other_passes_of(mut self, other: Self) -> Self {
         self.provenance.marginals = other.provenance.marginals;
         for (module, linear) in other.linears {
@@ -166,13 +169,14 @@ impl Statistics {
         self
     }
 
-    /// Returns whether marginals were measured at a sparsity by a metric, with their slopes where those are asked for.
+    /// Returns whether marginals were measured at a sparsity with a metric, including their slopes if those
+    /// are requested.
     pub fn has_marginals(&self, metric: &str, sparsity: f64, slopes: bool) -> bool {
         let mut all = self.provenance.marginals.iter();
         all.any(|it| it.metric == metric && it.sparsity == sparsity && (!slopes || it.beyond.is_some()))
     }
 
-    /// Adds marginals that were measured on the same windows, by module name, in the place of those at the same model.
+    /// Adds marginals measured on the same windows, by module name; they replace those at the same model.
     pub fn add_marginals(&mut self, of: MarginalsOf, marginals: BTreeMap<String, LinearMarginals>) {
         let all = &mut self.provenance.marginals;
         let known = all.iter().position(|it| it.metric == of.metric && it.sparsity == of.sparsity);
@@ -189,7 +193,7 @@ impl Statistics {
         }
     }
 
-    /// Adds what [`gradients`](super::gradients) returned.
+    /// Adds the result of [`gradients`](super::gradients).
     pub fn add_gradients(&mut self, gradients: BTreeMap<String, Vec<f32>>) {
         for (module, gradient) in gradients {
             let linear = self.linears.entry(module).or_default();
@@ -197,21 +201,21 @@ impl Statistics {
         }
     }
 
-    /// Adds what [`spectra`](super::spectra) returned.
+    /// Adds the result of [`spectra`](super::spectra).
     pub fn add_spectra(&mut self, spectra: BTreeMap<String, Vec<f32>>) {
         for (module, spectrum) in spectra {
             self.linears.entry(module).or_default().spectrum = Some(spectrum);
         }
     }
 
-    /// Returns the Hessian of what a linear reads, `[columns, columns]`, wherever it is kept.
+    /// Returns the Hessian of a linear's input, `[columns, columns]`, from the linear that keeps it.
     pub fn hessian(&self, checkpoint: &Checkpoint, linear: &Linear) -> Option<&[f32]> {
         let sharers = checkpoint.block_linears(linear.block).iter().filter(|it| it.site == linear.site);
         let mut found = sharers.filter_map(|it| self.linears.get(&it.module)?.hessian.as_deref());
         found.next()
     }
 
-    /// Returns the model's weights with these statistics beside them, as the interpreter reads them.
+    /// Returns the model's weights together with these statistics, as the interpreter reads them.
     ///
     /// # Errors
     /// As [`Checkpoint::data`].
@@ -228,7 +232,7 @@ impl Statistics {
         }
     }
 
-    /// Adds what was collected of the linear of the same name, if anything was.
+    /// Adds the statistics of the linear of the same name, if there are any.
     pub fn attach_to<'a>(&'a self, linear: &mut LinearData<'a>) {
         let Some(found) = self.linears.get(&linear.name) else { return };
         linear.second_moment = found.second_moment.as_deref().map(Cow::Borrowed);

@@ -1,4 +1,4 @@
-//! Text files: plain, JSON lines, or WikiText's raw form, as a list of documents.
+//! Reads text files (plain, JSON lines, or WikiText's raw form) as a list of documents.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,14 +11,14 @@ use super::text_error::TextError;
 use super::text_file::decode;
 use crate::model::{ModelError, hexadecimal};
 
-/// Documents to calibrate on or to measure with.
+/// Documents for calibration or measurement.
 #[derive(Clone, Debug)]
 pub struct Text {
     /// The files that were read.
     pub paths: Vec<PathBuf>,
     /// The documents, in order; none is blank.
     pub documents: Vec<String>,
-    /// SHA-256 of the files' bytes, one after the other.
+    /// SHA-256 of the concatenated bytes of the files.
     pub hash: String,
 }
 
@@ -28,16 +28,18 @@ struct Row {
 }
 
 impl Text {
-    /// Reads text files, packed by gzip or zstd or not, in UTF-8 or in UTF-16 with a byte order mark. Line breaks become `\n`.
+    /// Reads text files in UTF-8, or in UTF-16 with a byte order mark, optionally compressed with gzip or
+    /// zstd. Line breaks become `\n`.
     ///
-    /// - JSON lines, whatever the name: each line an object whose `text` is a document. So is a file read whose first line is a JSON
-    ///   object, or whose name ends in `.jsonl`, `.ndjson` or `.json`; an array of such objects is read as well;
-    /// - a name that ends in `.raw`: WikiText, one document of lines joined by blank lines as the published perplexities join them
-    ///   (each line keeps its own line break, blank lines are empty);
-    /// - anything else: plain text, one document, or several separated by `<|endoftext|>`.
+    /// - JSON lines: each line is an object whose `text` is a document. A file counts as JSON lines if its
+    ///   first line is a JSON object, or its name ends in `.jsonl`, `.ndjson` or `.json`; an array of such
+    ///   objects is also accepted;
+    /// - WikiText: a name ending in `.raw`; one document, whose lines are joined by blank lines as the
+    ///   published perplexities join them (each line keeps its own line break, blank lines are empty);
+    /// - plain text: any other file; one document, or several separated by `<|endoftext|>`.
     ///
     /// # Errors
-    /// When a file cannot be read, is not what its name or first line says, or holds no text.
+    /// When a file cannot be read, does not match its name or first line, or holds no text.
     pub fn read(paths: &[PathBuf]) -> Result<Self, TextError> {
         let mut hash = Sha256::new();
         let mut documents = Vec::new();
@@ -66,7 +68,7 @@ impl Text {
     }
 }
 
-/// How documents lie in a file.
+/// How a file stores documents.
 enum Form {
     Lines,
     Array(Vec<Row>),
@@ -75,7 +77,7 @@ enum Form {
 }
 
 impl Form {
-    /// Returns the form of a text: JSON by its content or its name, WikiText by its name.
+    /// Returns the form of a text: JSON by its content or name, WikiText by its name.
     fn of(path: &Path, text: &str) -> Self {
         let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
         let name = [".gz", ".zst", ".zstd"].iter().find_map(|it| name.strip_suffix(it)).unwrap_or(&name);

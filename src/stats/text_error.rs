@@ -1,4 +1,4 @@
-//! Why a text cannot be used.
+//! Errors of texts and token files.
 
 use std::path::PathBuf;
 
@@ -6,43 +6,43 @@ use thiserror::Error;
 
 use crate::model::ModelError;
 
-/// Says why a text or a token file cannot be used.
+/// Why a text or a token file cannot be used.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum TextError {
-    /// The file cannot be read, or the tokenizer or model does not fit.
+    /// The file cannot be read, or does not fit the tokenizer or the model.
     #[error(transparent)]
     Model(#[from] ModelError),
     /// The file is not UTF-8.
-    #[error("{} is not UTF-8 text: byte {at} fits no character", path.display())]
+    #[error("{} is not UTF-8 text: byte {at} does not belong to a valid character", path.display())]
     Encoding {
         /// The file.
         path: PathBuf,
-        /// Where the first wrong byte is.
+        /// Position of the first invalid byte.
         at: usize,
     },
     /// The file holds zero bytes.
-    #[error("{} holds a zero byte at {at}, as no text does; it may be UTF-16 without a byte order mark, or no text", path.display())]
+    #[error("{} holds a zero byte at {at}, which text never does; it may be UTF-16 without a byte order mark, or a binary file", path.display())]
     Zero {
         /// The file.
         path: PathBuf,
-        /// Where the first zero byte is.
+        /// Position of the first zero byte.
         at: usize,
     },
-    /// The file is no text that can be read.
-    #[error("{} is {what}, and not a text in UTF-8, or in UTF-16 with a byte order mark", path.display())]
+    /// The file is not a readable text.
+    #[error("{} is {what}, not a text in UTF-8, or in UTF-16 with a byte order mark", path.display())]
     NoText {
         /// The file.
         path: PathBuf,
         /// What it is.
         what: &'static str,
     },
-    /// A packed file cannot be unpacked.
-    #[error("{} cannot be unpacked: {problem}", path.display())]
+    /// A compressed file cannot be decompressed.
+    #[error("{} cannot be decompressed: {problem}", path.display())]
     Packed {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem.
         problem: String,
     },
     /// A line of a JSON lines file is not an object with a `text` field.
@@ -52,33 +52,33 @@ pub enum TextError {
         path: PathBuf,
         /// The line, from 1.
         line: usize,
-        /// What is wrong with it.
+        /// The problem.
         problem: String,
     },
-    /// There is nothing but white space.
+    /// The file holds nothing but white space.
     #[error("{} holds no text", path.display())]
     Empty {
         /// The file.
         path: PathBuf,
     },
-    /// There are fewer tokens than one window has.
+    /// The text has fewer tokens than one window.
     #[error("{} gives {tokens} tokens, fewer than one window of {length}", path.display())]
     Short {
         /// The file.
         path: PathBuf,
-        /// How many tokens the text has.
+        /// Number of tokens in the text.
         tokens: usize,
-        /// How many one window has.
+        /// Number of tokens in a window.
         length: usize,
     },
     /// A number of tokens or samples cannot be used.
     #[error("a {what} of {value} makes no sense; it must be at least {least}")]
     Count {
-        /// What it counts.
+        /// The quantity.
         what: &'static str,
-        /// What was asked for.
+        /// The requested value.
         value: usize,
-        /// The least that can be used.
+        /// The smallest valid value.
         least: usize,
     },
     /// A tensor does not hold token ids.
@@ -91,8 +91,8 @@ pub enum TextError {
         /// Its type and shape.
         found: String,
     },
-    /// A tensor holds a number that is no token of the model.
-    #[error("{}: `{tensor}` holds {id} at {index}, and the model has {vocabulary} tokens; the ids were made with another tokenizer", path.display())]
+    /// A tensor holds a number that is not a token of the model.
+    #[error("{}: `{tensor}` holds {id} at {index}, but the model has {vocabulary} tokens; the ids were made with another tokenizer", path.display())]
     Id {
         /// The file.
         path: PathBuf,
@@ -102,7 +102,7 @@ pub enum TextError {
         id: i64,
         /// Its position, row-major.
         index: usize,
-        /// How many tokens the model has.
+        /// Vocabulary size of the model.
         vocabulary: usize,
     },
 }

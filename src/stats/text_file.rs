@@ -1,4 +1,4 @@
-//! The bytes of a text file as text: unpacked, and in whatever encoding its first bytes say.
+//! Decodes the bytes of a text file: decompressed, and in the encoding that its first bytes show.
 
 use std::io::Read;
 use std::path::Path;
@@ -9,19 +9,20 @@ use ruzstd::decoding::StreamingDecoder;
 
 use super::text_error::TextError;
 
-/// What files that are no texts begin with, and what they are.
+/// First bytes of files that are not texts, with a description.
 const OTHERS: [(&[u8], &str); 5] = [
     (b"PAR1", "a Parquet file"),
     (b"ARROW1", "an Arrow file"),
     (b"PK\x03\x04", "a zip archive"),
-    (b"\xfd7zXZ", "packed by xz"),
-    (b"\x93NUMPY", "an array of NumPy"),
+    (b"\xfd7zXZ", "compressed with xz"),
+    (b"\x93NUMPY", "a NumPy array"),
 ];
 
-/// Returns a file's text, with line breaks as `\n`: packed by gzip, zstd or bzip2 or not, in UTF-8, or in UTF-16 with its mark.
+/// Returns a file's text, with line breaks as `\n`, in UTF-8, or in UTF-16 with a byte order mark, optionally
+/// compressed with gzip, zstd or bzip2.
 ///
 /// # Errors
-/// When it cannot be unpacked, is something else than text, or is in another encoding.
+/// When it cannot be decompressed, is not text, or has another encoding.
 pub(crate) fn decode(path: &Path, bytes: Vec<u8>) -> Result<String, TextError> {
     let bytes = unpack(path, bytes)?;
     if let Some((_, what)) = OTHERS.iter().find(|(magic, _)| bytes.starts_with(magic)) {
@@ -52,7 +53,7 @@ fn unpack(path: &Path, bytes: Vec<u8>) -> Result<Vec<u8>, TextError> {
             read.map_err(|error| failed(error.to_string()))?;
         }
         [0x28, 0xb5, 0x2f, 0xfd, ..] => {
-            // One frame after another, as parallel packers write them.
+            // Several frames follow each other, as parallel compressors write them.
             let mut rest = &bytes[..];
             while !rest.is_empty() {
                 let mut frame =
@@ -66,7 +67,8 @@ fn unpack(path: &Path, bytes: Vec<u8>) -> Result<Vec<u8>, TextError> {
 }
 
 fn utf8(path: &Path, bytes: Vec<u8>) -> Result<String, TextError> {
-    // No text has zero bytes; UTF-16 without its mark has them at every other place, and is UTF-8 by the letter.
+    // Texts have no zero bytes. UTF-16 without its mark has them in every second place, yet can be valid
+    // UTF-8.
     if let Some(at) = bytes.iter().position(|byte| *byte == 0) {
         return Err(TextError::Zero { path: path.to_owned(), at });
     }
@@ -79,9 +81,6 @@ fn utf16(path: &Path, bytes: &[u8], read: impl Fn([u8; 2]) -> u16) -> Result<Str
     let units: Vec<u16> = units.iter().map(|it| read(*it)).collect();
     match String::from_utf16(&units) {
         Ok(text) if rest.is_empty() && !text.contains('\0') => Ok(text),
-        _ => Err(TextError::NoText {
-            path: path.to_owned(),
-            what: "in UTF-16 with characters that there are not",
-        }),
+        _ => Err(TextError::NoText { path: path.to_owned(), what: "in UTF-16 with invalid characters" }),
     }
 }

@@ -1,4 +1,4 @@
-//! Token ids in equal windows: what a model reads.
+//! Token ids in windows of equal length, which a model reads.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use super::text::Text;
 use super::text_error::TextError;
 use crate::model::{Checkpoint, ModelError, SpecialTokens, TensorFiles, Tokenizer, hexadecimal};
 
-/// Where ready token ids lie: a file of tensors, and the tensor in it; as data, `FILE:NAME`.
+/// The location of ready token ids: a file of tensors, and the tensor in it; serialised as `FILE:NAME`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(into = "String", from = "String")]
@@ -23,7 +23,7 @@ use crate::model::{Checkpoint, ModelError, SpecialTokens, TensorFiles, Tokenizer
 pub struct TokenFile {
     /// The file.
     pub file: PathBuf,
-    /// The tensor; `input_ids` where none is named.
+    /// The tensor; `input_ids` if none is named.
     pub tensor: Option<String>,
 }
 
@@ -59,22 +59,22 @@ impl From<TokenFile> for String {
     }
 }
 
-/// Windows of token ids, `[samples, length]`, one after the other.
+/// Consecutive windows of token ids, `[samples, length]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tokens {
     ids: Vec<u32>,
     length: usize,
     hash: String,
     special: Option<SpecialTokens>,
-    /// Whether a tokenizer made them.
+    /// Whether a tokenizer produced them.
     from_text: bool,
 }
 
 impl Tokens {
-    /// Wraps ready ids, samples of `length` one after the other.
+    /// Wraps ready ids: consecutive samples of `length` tokens.
     ///
     /// # Errors
-    /// When the length is 0, there is no sample, or the last one is cut short.
+    /// When the length is 0, there is no sample, or the last one is incomplete.
     pub fn new(ids: Vec<u32>, length: usize) -> Result<Self, TextError> {
         if length == 0 || ids.is_empty() || !ids.len().is_multiple_of(length) {
             return Err(TextError::Short { path: PathBuf::from("(ready ids)"), tokens: ids.len(), length });
@@ -82,7 +82,7 @@ impl Tokens {
         Ok(Self { hash: hash_of(&ids), ids, length, from_text: false, special: None })
     }
 
-    /// Reads ready ids as a command names them, `FILE.safetensors:NAME`.
+    /// Reads ready ids given as in a command, `FILE.safetensors:NAME`.
     ///
     /// # Errors
     /// As [`Tokens::read_from`].
@@ -93,7 +93,8 @@ impl Tokens {
     /// Reads ready ids, integers of shape `[samples, length]`.
     ///
     /// # Errors
-    /// When the file cannot be read, the tensor is not there or of another kind, or an id is not in the vocabulary.
+    /// When the file cannot be read, the tensor is missing or of another kind, or an id is not in the
+    /// vocabulary.
     pub fn read_from(ids: &TokenFile, checkpoint: &Checkpoint) -> Result<Self, TextError> {
         let path = ids.file.as_path();
         let name = ids.tensor.as_deref().unwrap_or("input_ids");
@@ -126,11 +127,11 @@ impl Tokens {
         Self::new(wide.into_iter().map(|id| id as u32).collect(), length)
     }
 
-    /// Cuts a text into windows that do not overlap, as published perplexities do: documents are tokenised one by one, each
-    /// with its special tokens, and follow one another; what is left at the end is dropped.
+    /// Cuts a text into non-overlapping windows, as for published perplexities: documents are tokenised one
+    /// by one, each with its special tokens, and concatenated; the incomplete rest at the end is dropped.
     ///
-    /// With a limit only as much of a long document is tokenised as the windows can need: tokenising takes more than a hundred bytes of
-    /// memory for each byte of text.
+    /// With a limit, only as much of a long document is tokenised as the windows can need: tokenising takes
+    /// more than a hundred bytes of memory for each byte of text.
     ///
     /// # Errors
     /// When the text is shorter than one window, or cannot be tokenised.
@@ -143,7 +144,7 @@ impl Tokens {
         at_least("length", length, 2)?;
         let enough = limit.map(|limit| limit.saturating_mul(length));
         let mut ids = Vec::new();
-        // Documents go in groups, so that a limit stops early and the cores still share the work.
+        // Documents are processed in groups, so that a limit stops early and the cores still share the work.
         for group in text.documents.chunks(64) {
             let encoded: Vec<Vec<u32>> = group
                 .par_iter()
@@ -162,8 +163,9 @@ impl Tokens {
         Ok(Self::new(ids, length)?.with_source(text, tokenizer))
     }
 
-    /// Draws calibration windows: documents in random order, from each that is longer than a window one window at a random
-    /// place. A text with too few such documents is joined, and windows are drawn anywhere in it.
+    /// Draws calibration windows: visits documents in random order, and takes one window at a random position
+    /// from each that is longer than a window. If there are too few such documents, the text is joined, and
+    /// windows are drawn anywhere in it.
     ///
     /// # Errors
     /// When the text is shorter than one window, or cannot be tokenised.
@@ -199,30 +201,30 @@ impl Tokens {
         Ok(Self::new(ids, length)?.with_source(text, tokenizer))
     }
 
-    /// Returns how many windows there are.
+    /// Returns the number of windows.
     pub fn samples(&self) -> usize {
         self.ids.len() / self.length
     }
 
-    /// Returns how many tokens a window has.
+    /// Returns the number of tokens in a window.
     pub fn length(&self) -> usize {
         self.length
     }
 
-    /// Returns all ids, window after window.
+    /// Returns all ids, window by window.
     pub fn ids(&self) -> &[u32] {
         &self.ids
     }
 
-    /// Returns the ids of windows `range`, one after the other.
+    /// Returns the concatenated ids of windows `range`.
     ///
     /// # Panics
-    /// When the range is not among the windows, as slicing does.
+    /// When the range exceeds the windows, as in slicing.
     pub fn part(&self, range: std::ops::Range<usize>) -> &[u32] {
         &self.ids[range.start * self.length..range.end * self.length]
     }
 
-    /// Returns the first `samples` windows, or all when there are fewer.
+    /// Returns the first `samples` windows, or all if there are fewer.
     pub fn first(&self, samples: usize) -> Self {
         let count = samples.clamp(1, self.samples());
         Self {
@@ -238,7 +240,7 @@ impl Tokens {
         &self.hash
     }
 
-    /// Returns what the tokenizer put around each document; nothing is known of ready ids.
+    /// Returns the special tokens that the tokenizer added to each document; `None` for ready ids.
     pub fn special_tokens(&self) -> Option<&SpecialTokens> {
         self.special.as_ref()
     }
@@ -248,7 +250,7 @@ impl Tokens {
         hash_of(&self.ids)
     }
 
-    /// Returns whether a tokenizer made the ids of a text.
+    /// Returns whether a tokenizer produced the ids from a text.
     pub fn from_text(&self) -> bool {
         self.from_text
     }
@@ -261,21 +263,22 @@ impl Tokens {
     }
 }
 
-/// How many tokens more than are used are made of a document's beginning: where it is cut decides about the last ones only.
+/// Number of tokens computed beyond those used from a document's start: the position of the cut affects only
+/// the last ones.
 const MARGIN: usize = 256;
 
-/// Returns at least the first `enough` tokens of a document, or all.
+/// Returns at least the first `enough` tokens of a document, or all of them.
 fn encode_start(
     tokenizer: &Tokenizer,
     document: &str,
     enough: Option<usize>,
 ) -> Result<Vec<u32>, ModelError> {
     let Some(enough) = enough else { return tokenizer.encode(document) };
-    // Most texts have three or four bytes a token.
+    // Most texts have three or four bytes for each token.
     let mut bytes = enough.saturating_add(MARGIN).saturating_mul(6);
     while bytes < document.len() {
         let cut = (0..=bytes).rev().find(|at| document.is_char_boundary(*at)).unwrap_or(0);
-        // Behind white space no word is torn.
+        // A cut after white space does not split a word.
         let cut = document[..cut].rfind(char::is_whitespace).unwrap_or(cut);
         let mut ids = tokenizer.encode(&document[..cut])?;
         if ids.len() >= enough.saturating_add(MARGIN) {
@@ -294,7 +297,7 @@ fn hash_of(ids: &[u32]) -> String {
 }
 
 fn window<'a>(tokens: &'a [u32], length: usize, random: &mut ChaCha8Rng) -> &'a [u32] {
-    // Drawn as u64, so that every platform draws the same.
+    // Drawn as u64, so that all platforms draw the same positions.
     let start = random.random_range(0..=(tokens.len() - length) as u64) as usize;
     &tokens[start..start + length]
 }

@@ -1,4 +1,4 @@
-//! The tasks that come with the program: descriptions as a user writes them, and names for several of them.
+//! The built-in tasks: descriptions in the same form as a user's, and names for groups of them.
 
 use super::description::Task;
 use super::error::TaskError;
@@ -18,10 +18,10 @@ const TASKS: [(&str, &str); 11] = [
     ("gsm8k", include_str!("builtin/gsm8k.yaml")),
 ];
 
-/// How many of the tasks are the seven zero-shot tasks that papers on pruning report.
+/// The first tasks of the table are the seven zero-shot tasks that papers on pruning report.
 const SEVEN: usize = 7;
 
-/// Returns the tasks that a name stands for: one, `seven`, or `all`.
+/// Returns the tasks that a name stands for: a single one, `seven`, or `all`.
 pub fn names(name: &str) -> Option<Vec<&'static str>> {
     let all = TASKS.iter().map(|(name, _)| *name);
     match name {
@@ -44,7 +44,7 @@ pub fn text(name: &str) -> Option<&'static str> {
 /// Returns a task by its name.
 ///
 /// # Errors
-/// None that a user can cause: a test reads all descriptions.
+/// Never because of a user's input: a test reads all descriptions.
 pub fn task(name: &str) -> Option<Result<Task, TaskError>> {
     text(name).map(|text| Task::parse(&format!("the built-in task {name}"), text))
 }

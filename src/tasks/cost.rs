@@ -1,4 +1,4 @@
-//! How much a model computes to answer tasks, counted from their tokens alone.
+//! The computation that a model needs to answer tasks, counted from their tokens alone.
 
 use super::error::TaskError;
 use super::prompts::Asked;
@@ -6,31 +6,31 @@ use super::run::{Asking, Prepared, Preparing, side_by_side};
 use super::score::{Reading, Request, reading, triangle};
 use crate::model::{Config, Tokenizer};
 
-/// How much a model computes to answer some tasks.
+/// The computation that a model needs to answer tasks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cost {
-    /// Tokens of prompts and choices that pass through the blocks; what several share is counted once.
+    /// Tokens of prompts and choices that pass through the blocks; shared tokens are counted once.
     pub tokens: u64,
     /// Rows that pass through the head.
     pub predictions: u64,
-    /// Pairs of a token and one that it attends to, its own included, in one block.
+    /// Pairs of a token and a token that it attends to, itself included, in one block.
     pub attended: u64,
     /// Tokens of answers, each as long as its task allows.
     pub written: u64,
-    /// Passes that write one token of each of the answers that are written side by side.
+    /// Passes that each generate one token of every answer that is generated in parallel.
     pub steps: u64,
-    /// The most tokens whose keys and values are held at once.
+    /// The maximum number of tokens whose keys and values are held at the same time.
     pub held: u64,
-    /// The most tokens of one pass.
+    /// The maximum number of tokens in one pass.
     pub pass: u64,
 }
 
 impl Cost {
-    /// Counts what [`ask`](super::ask) computes for these tasks with a model of this configuration. Answers are counted at their
-    /// longest, as nobody knows before where a model stops.
+    /// Counts the computation of [`ask`](super::ask) for these tasks with a model of this configuration. Answers
+    /// count with their maximum length, because it is not known in advance where a model stops.
     ///
     /// # Errors
-    /// When a document cannot be put into tokens or does not fit the context, as in [`ask`](super::ask).
+    /// When a document cannot be tokenised or does not fit into the context, as in [`ask`](super::ask).
     pub fn of(
         config: &Config,
         tokenizer: Tokenizer,

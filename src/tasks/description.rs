@@ -1,4 +1,5 @@
-//! What a task is: which files it reads, what it asks of a document, and which answer is right. A YAML file says it.
+//! The description of a task: the files that it reads, the question that it asks of a document, and the right
+//! answer. A YAML file holds it.
 
 use yaml_rust2::yaml::Hash;
 use yaml_rust2::{Yaml, YamlLoader};
@@ -10,62 +11,65 @@ use super::template::{Field, Template};
 /// A task as its file describes it.
 #[derive(Clone, Debug)]
 pub struct Task {
-    /// Its name, which is that of lm-evaluation-harness where it is one of its tasks.
+    /// Its name; tasks of lm-evaluation-harness keep their name there.
     pub name: String,
     /// The version of its definition.
     pub version: String,
-    /// Paths under the data folder where its documents may lie, the first that is there counts; a folder stands for all its files.
+    /// Possible paths of its documents below the data folder; the first existing path is used. A folder
+    /// stands for all its files.
     pub files: Vec<String>,
-    /// Paths where the documents that examples are drawn from may lie; none where they are drawn from the task's own.
+    /// Possible paths of the documents that examples are drawn from; empty if they are drawn from the task's
+    /// own documents.
     pub shot_files: Vec<String>,
-    /// Whether each file, or each value of the field `subject`, is a task of its own, of which the whole is the mean by size.
+    /// Whether each file, or each value of the field `subject`, is a separate task; the whole task is their
+    /// mean weighted by size.
     pub by_subject: bool,
-    /// Groups of subjects that get a mean by size of their own: names and subjects.
+    /// Groups of subjects that also get a mean weighted by size: names and subjects.
     pub groups: Vec<(String, Vec<String>)>,
-    /// What a prompt begins with; the field `subject` is the subject.
+    /// The start of a prompt; the field `subject` is the subject.
     pub prefix: Option<Template>,
-    /// How many examples a prompt has, where nobody says.
+    /// The default number of examples in a prompt.
     pub shots: usize,
-    /// Whether examples are the first ones, instead of drawn anew for each document.
+    /// Whether the first documents are the examples, instead of ones drawn anew for each document.
     pub first_shots: bool,
-    /// What is reported.
+    /// The reported metrics.
     pub metrics: Vec<Metric>,
-    /// What its documents may look like; the first whose fields a file's first document has counts.
+    /// Possible forms of its documents; the first form whose fields a file's first document has is used.
     pub forms: Vec<Form>,
-    /// How answers are written and read, where the model writes them.
+    /// How answers are generated and read, if the model writes them.
     pub generation: Option<Generation>,
 }
 
 /// A form of documents.
 #[derive(Clone, Debug)]
 pub struct Form {
-    /// The fields by which it is known.
+    /// The fields that identify the form.
     pub fields: Vec<String>,
-    /// Fields that are made of others, in their order.
+    /// Fields that are computed from others, in order.
     pub defined: Vec<(String, Template)>,
-    /// What is asked.
+    /// The question.
     pub ask: Ask,
 }
 
-/// What is asked of a document.
+/// The question that is asked of a document.
 #[derive(Clone, Debug)]
 pub enum Ask {
-    /// Which of some continuations is likeliest.
+    /// Which continuation is the most likely.
     Choices {
         /// The prompt.
         text: Template,
         /// The continuations, without the space before them.
         choices: Texts,
-        /// Which is right.
+        /// Which one is right.
         label: Label,
     },
-    /// After which of some texts the same continuation is likeliest.
+    /// Which context makes the same continuation the most likely.
     Contexts {
         /// The prompts.
         contexts: Texts,
         /// The continuation, without the space before it.
         continuation: Template,
-        /// Which is right.
+        /// Which one is right.
         label: Label,
     },
     /// How likely a continuation is.
@@ -75,7 +79,7 @@ pub enum Ask {
         /// The continuation, with the space before it.
         continuation: Template,
     },
-    /// What the model writes.
+    /// The model's own answer.
     Answer {
         /// The prompt.
         text: Template,
@@ -84,7 +88,7 @@ pub enum Ask {
     },
 }
 
-/// Some texts of a document.
+/// Several texts of a document.
 #[derive(Clone, Debug)]
 pub enum Texts {
     /// One template for each.
@@ -96,54 +100,54 @@ pub enum Texts {
 /// Which choice is right.
 #[derive(Clone, Debug)]
 pub struct Label {
-    /// What the document says.
+    /// The value in the document.
     pub value: Template,
-    /// The names of the choices, in their order; where there are none, the value is a number.
+    /// The names of the choices, in order; if `None`, the value is a number.
     pub names: Option<Texts>,
     /// The number of the first choice.
     pub first: i64,
 }
 
-/// How a model's own answers are written and read.
+/// How a model's own answers are generated and read.
 #[derive(Clone, Debug)]
 pub struct Generation {
     /// Texts at which an answer ends.
     pub stops: Vec<String>,
-    /// The most tokens of an answer.
+    /// The maximum number of tokens in an answer.
     pub longest: usize,
-    /// How the result is found in an answer; each is a metric of its own.
+    /// How the result is found in an answer; each extraction is a separate metric.
     pub extractions: Vec<Extraction>,
-    /// What both sides lose before they are compared.
+    /// Matches that are removed from both sides before they are compared.
     pub ignored: Vec<Extractor>,
 }
 
-/// What is reported of a task.
+/// A metric of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Metric {
-    /// The share of documents whose likeliest choice is right.
+    /// The share of documents whose most likely choice is right.
     #[serde(rename = "acc")]
     Accuracy,
-    /// The same by the likelihood for each character of a choice.
+    /// The same, with the log-likelihood divided by the number of characters of a choice.
     #[serde(rename = "acc_norm")]
     NormalisedAccuracy,
-    /// The same by the likelihood for each byte.
+    /// The same, with the log-likelihood divided by the number of bytes.
     #[serde(rename = "acc_bytes")]
     ByteAccuracy,
     /// exp of the mean negative log-likelihood of a continuation.
     #[serde(rename = "perplexity")]
     Perplexity,
-    /// The share of documents whose written answer is right.
+    /// The share of documents whose generated answer is right.
     #[serde(rename = "exact_match")]
     ExactMatch,
 }
 
 impl Metric {
-    /// All of them, in the order of tables.
+    /// All metrics, in the order of tables.
     pub const ALL: [Self; 5] =
         [Self::Accuracy, Self::NormalisedAccuracy, Self::ByteAccuracy, Self::Perplexity, Self::ExactMatch];
 
-    /// Returns the name that lm-evaluation-harness gives it.
+    /// Returns the name in lm-evaluation-harness.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Accuracy => "acc",
@@ -174,17 +178,17 @@ const KEYS: [&str; 15] = [
 ];
 
 impl Task {
-    /// Reads a description; `place` is what messages call it.
+    /// Reads a description; messages call it `place`.
     ///
     /// # Errors
-    /// With the key that is wrong, and what would be right.
+    /// With the invalid key, and what would be valid.
     pub fn parse(place: &str, text: &str) -> Result<Self, TaskError> {
         let wrong = |problem: String| problem_at(place, "$", problem);
         let documents =
             YamlLoader::load_from_str(text).map_err(|error| wrong(format!("is not YAML: {error}")))?;
         let keys = match &documents[..] {
             [Yaml::Hash(keys)] => Keys { place, within: String::new(), keys },
-            _ => return Err(wrong("is not one mapping of keys to values".to_owned())),
+            _ => return Err(wrong("is not a single mapping of keys to values".to_owned())),
         };
         keys.only(&KEYS)?;
         let forms = keys.list("forms")?;
@@ -194,7 +198,7 @@ impl Task {
             .map(|(at, form)| Form::read(&keys.below(&format!("forms.{at}"), form)?))
             .collect::<Result<_, _>>()?;
         if forms.is_empty() {
-            return Err(keys.problem("forms", "has no form"));
+            return Err(keys.problem("forms", "lists no form"));
         }
         let task = Self {
             name: keys.text("task")?,
@@ -214,13 +218,13 @@ impl Task {
         Ok(task)
     }
 
-    /// Refuses metrics that the questions do not have.
+    /// Refuses metrics that do not fit the questions.
     fn check(&self, keys: &Keys<'_>) -> Result<(), TaskError> {
         if self.files.is_empty() {
-            return Err(keys.problem("files", "names no file"));
+            return Err(keys.problem("files", "lists no file"));
         }
         if !self.groups.is_empty() && !self.by_subject {
-            return Err(keys.problem("groups", "stands where `by_subject` is true, and only there"));
+            return Err(keys.problem("groups", "is only allowed if `by_subject` is true"));
         }
         for form in &self.forms {
             let possible: &[Metric] = match &form.ask {
@@ -230,11 +234,12 @@ impl Task {
                 Ask::Answer { .. } => &[Metric::ExactMatch],
             };
             if let Some(metric) = self.metrics.iter().find(|metric| !possible.contains(metric)) {
-                let problem = format!("has {}, which the forms' questions do not have", metric.name());
+                let problem = format!("has {}, which does not fit the forms' questions", metric.name());
                 return Err(keys.problem("metrics", &problem));
             }
             if matches!(form.ask, Ask::Answer { .. }) != self.generation.is_some() {
-                return Err(keys.problem("results", "stands where forms have an `answer`, and only there"));
+                return Err(keys
+                    .problem("results", "must be present if forms have an `answer`, and absent otherwise"));
             }
         }
         Ok(())
@@ -289,7 +294,7 @@ impl Form {
     }
 }
 
-/// A mapping in a description, and where it stands.
+/// A mapping in a description, and its location.
 struct Keys<'a> {
     place: &'a str,
     within: String,
@@ -317,7 +322,7 @@ impl<'a> Keys<'a> {
         }
     }
 
-    /// Refuses keys that nothing reads: a typing error would go unnoticed.
+    /// Refuses unknown keys: otherwise a typing error would go unnoticed.
     fn only(&self, known: &[&str]) -> Result<(), TaskError> {
         let unknown = self.keys.keys().find(|key| !key.as_str().is_some_and(|key| known.contains(&key)));
         match unknown {
@@ -404,14 +409,14 @@ impl<'a> Keys<'a> {
         names.map(|name| Ok((name.to_owned(), keys.texts(name)?))).collect()
     }
 
-    /// Reads a list of templates, or a template that is one field.
+    /// Reads a list of templates, or a template that consists of one field.
     fn choices(&self, key: &str) -> Result<Texts, TaskError> {
         if let Some(Yaml::String(_)) = self.get(key) {
             let template = self.template(key)?;
             let field = template.field().cloned();
             return match field {
                 Some(field) => Ok(Texts::List(field)),
-                None => Err(self.problem(key, "is neither a list nor one field such as \"{choices}\"")),
+                None => Err(self.problem(key, "is neither a list nor a single field such as \"{choices}\"")),
             };
         }
         let parse = |text: String| Template::parse(&text).map_err(|problem| self.problem(key, &problem));
@@ -429,7 +434,7 @@ impl<'a> Keys<'a> {
         metrics.sort_unstable();
         metrics.dedup();
         if metrics.is_empty() {
-            return Err(self.problem("metrics", "names no metric"));
+            return Err(self.problem("metrics", "lists no metric"));
         }
         Ok(metrics)
     }

@@ -1,4 +1,4 @@
-//! Files of documents: JSON lines, tables, parquet files, and HellaSwag's groups of lines; packed or not.
+//! Files of documents: JSON lines, tables, parquet files, and HellaSwag's groups of lines; compressed or not.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use super::parquet;
 use super::template::Row;
 use crate::stats::text_of;
 
-/// A document as its file has it.
+/// A document as read from its file.
 #[derive(Clone, Debug)]
 pub struct Document {
     /// The file.
@@ -23,20 +23,20 @@ pub struct Document {
 }
 
 impl Document {
-    /// Returns what makes a problem an error that says where it is.
+    /// Returns a function that turns a problem into an error with the document's location.
     pub fn wrong(&self) -> impl FnOnce(DocumentProblem) -> TaskError + use<> {
         let (path, line) = (self.path.to_path_buf(), self.line);
         move |problem| TaskError::Document { path, line, problem }
     }
 }
 
-/// Lines of a document where a file has one field a line.
+/// Number of lines of a document in a file with one field on each line.
 const LINES: usize = 6;
 
-/// The ending of names that stand for parquet files as well.
+/// The extension whose names also stand for parquet files.
 const LINES_ENDING: &str = ".jsonl";
 
-/// Finds the first of some paths that is there, under a folder: one file or folder, or the parts of a parquet file.
+/// Finds the first existing path in a folder: one file or folder, or the parts of a parquet file.
 ///
 /// `test.jsonl` also stands for `test.parquet`, and for the hub's parts of it, `test-00000-of-00002.parquet` and so on.
 ///
@@ -60,7 +60,7 @@ pub fn find(folder: &Path, names: &[String]) -> Result<Option<Vec<PathBuf>>, Tas
     Ok(None)
 }
 
-/// Returns the parts of a parquet file whose names begin as a path, in their order.
+/// Returns the parts of a parquet file whose names begin with a path, in order.
 fn parts(stem: &Path) -> Result<Option<Vec<PathBuf>>, TaskError> {
     let (Some(folder), Some(name)) = (stem.parent(), stem.file_name()) else { return Ok(None) };
     let Ok(entries) = fs::read_dir(folder) else { return Ok(None) };
@@ -85,7 +85,7 @@ fn parts(stem: &Path) -> Result<Option<Vec<PathBuf>>, TaskError> {
     }
 }
 
-/// Reads the documents of some files, one after the other, as [`read`] does.
+/// Reads the documents of several files in order, as [`read`] does.
 ///
 /// # Errors
 /// As [`read`].
@@ -97,18 +97,18 @@ pub fn read_all(paths: &[PathBuf]) -> Result<Vec<Document>, TaskError> {
     Ok(documents)
 }
 
-/// Reads the documents of a file, or of all files of a folder in the order of their names; each has the field `subject`, the file's
-/// name without its ending and `_test`, `_dev` or `_val`, where it has none of its own.
+/// Reads the documents of a file, or of all files of a folder in the order of their names. A document without
+/// a field `subject` gets one: the file's name without its extension and without `_test`, `_dev` or `_val`.
 ///
-/// - a parquet file, by its first bytes: its rows, whose numbers stand for lines;
-/// - a name that ends in `.csv`: a table with a head;
-/// - in `.txt`: six lines a document, which become the fields `line_0` to `line_5`;
-/// - anything else: JSON lines.
+/// - a parquet file, recognised by its first bytes: its rows; row numbers serve as line numbers;
+/// - a name ending in `.csv`: a table with a header;
+/// - a name ending in `.txt`: six lines for each document, which become the fields `line_0` to `line_5`;
+/// - any other file: JSON lines.
 ///
-/// gzip, zstd and bzip2 are unpacked.
+/// gzip, zstd and bzip2 are decompressed.
 ///
 /// # Errors
-/// When a file cannot be read, has no documents, or a line is not as it must be.
+/// When a file cannot be read, has no documents, or has an invalid line.
 pub fn read(path: &Path) -> Result<Vec<Document>, TaskError> {
     let failed = |source| TaskError::Read { path: path.to_owned(), source };
     if !path.is_dir() {
@@ -155,7 +155,8 @@ fn read_file(path: &Path) -> Result<Vec<Document>, TaskError> {
         .collect())
 }
 
-/// Returns a file's name without its ending, and the ending, both of what a packed file holds.
+/// Returns a file's name without its extension, and the extension, both after removing that of a compressed
+/// file.
 fn stem_and_ending(name: &str) -> (&str, &str) {
     let packed = [".gz", ".zst", ".zstd", ".bz2"];
     let name = packed.iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(name);
@@ -177,7 +178,7 @@ fn wrong(path: &Path, line: usize, problem: DocumentProblem) -> TaskError {
 
 fn json_lines(path: &Path, text: &str) -> Result<Vec<(usize, Row)>, TaskError> {
     let mut rows = Vec::new();
-    // No other character than a line break ends a line of JSON: texts hold the others.
+    // Only a line feed ends a line of JSON: texts contain other line separators.
     for (index, line) in text.split('\n').enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let row: Map<String, Value> = serde_json::from_str(line)
             .map_err(|error| wrong(path, index + 1, DocumentProblem::Json(error.to_string())))?;
@@ -189,8 +190,10 @@ fn json_lines(path: &Path, text: &str) -> Result<Vec<(usize, Row)>, TaskError> {
 fn groups(path: &Path, text: &str) -> Result<Vec<(usize, Row)>, TaskError> {
     let lines: Vec<&str> = text.strip_suffix('\n').unwrap_or(text).split('\n').collect();
     if let rest @ 1.. = lines.len() % LINES {
-        let problem =
-            format!("the file has {} lines, and a document has {LINES}: {rest} are left", lines.len());
+        let problem = format!(
+            "the file has {} lines, but documents have {LINES} lines each; lines left over: {rest}",
+            lines.len()
+        );
         return Err(wrong(path, lines.len(), DocumentProblem::Table(problem)));
     }
     let groups = lines.chunks_exact(LINES).enumerate().map(|(group, lines)| {
@@ -248,7 +251,11 @@ fn table(path: &Path, text: &str) -> Result<Vec<(usize, Row)>, TaskError> {
     let Some((_, head)) = records.next() else { return Ok(Vec::new()) };
     let row = |(line, cells): (usize, Vec<String>)| {
         if cells.len() != head.len() {
-            let problem = format!("the line has {} cells, and the head has {}", cells.len(), head.len());
+            let problem = format!(
+                "the line has a different number of cells than the header: {} instead of {}",
+                cells.len(),
+                head.len()
+            );
             return Err(wrong(path, line, DocumentProblem::Table(problem)));
         }
         let fields = head.iter().zip(cells);
@@ -280,10 +287,14 @@ mod tests {
     fn tables_that_do_not_fit_say_where() {
         assert_eq!(
             cells("a,b\n1,2\n3\n"),
-            Err("t.csv:3: the line has 1 cells, and the head has 2".to_owned())
+            Err("t.csv:3: the line has a different number of cells than the header: 1 instead of 2"
+                .to_owned())
         );
         assert!(cells("a,b\n\"1,2\n").unwrap_err().contains("t.csv:2: a quote"));
         let error = groups(Path::new("h.txt"), "1\n2\n3\n4\n5\n6\n7\n").unwrap_err().to_string();
-        assert_eq!(error, "h.txt:7: the file has 7 lines, and a document has 6: 1 are left");
+        assert_eq!(
+            error,
+            "h.txt:7: the file has 7 lines, but documents have 6 lines each; lines left over: 1"
+        );
     }
 }

@@ -1,18 +1,19 @@
-//! From texts to tokens, as lm-evaluation-harness makes them.
+//! Encodes texts as tokens, as lm-evaluation-harness does.
 
 use super::error::DocumentProblem;
 use super::template::is_space;
 use crate::model::{ModelError, Tokenizer};
 
-/// Whose rules prompts follow.
+/// The rules that prompts follow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Protocol {
-    /// Those of today's lm-evaluation-harness: a prompt begins as the tokenizer says.
+    /// Those of the current lm-evaluation-harness: the tokenizer decides how a prompt begins.
     #[default]
     Harness,
-    /// Those of its version 0.3, by which Wanda and most papers up to 2025 report: a prompt never begins with a token of its own.
+    /// Those of its version 0.3, with which Wanda and most papers up to 2025 report: a prompt never begins
+    /// with a special token.
     Wanda,
 }
 
@@ -26,30 +27,30 @@ impl Protocol {
     }
 }
 
-/// A model's tokenizer under a protocol.
+/// A model's tokenizer used with a protocol.
 #[derive(Clone, Debug)]
 pub struct Encoder {
     tokenizer: Tokenizer,
     protocol: Protocol,
-    /// The id with which a text begins, and how it is written.
+    /// The id that begins a text, and its text.
     beginning: Option<(u32, String)>,
 }
 
 /// The tokens of a context and its continuation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pair {
-    /// Those of the context.
+    /// The context's tokens.
     pub context: Vec<u32>,
-    /// Those of the continuation.
+    /// The continuation's tokens.
     pub continuation: Vec<u32>,
 }
 
-/// Why a pair has no tokens.
+/// Why a pair cannot be encoded.
 #[derive(Debug)]
 pub enum EncodeError {
-    /// What the document is to blame for.
+    /// A problem of the document.
     Document(DocumentProblem),
-    /// What the tokenizer is.
+    /// A problem of the tokenizer.
     Model(ModelError),
 }
 
@@ -60,10 +61,10 @@ impl From<ModelError> for EncodeError {
 }
 
 impl Encoder {
-    /// Takes a tokenizer.
+    /// Wraps a tokenizer.
     ///
     /// # Errors
-    /// When it cannot write its first token.
+    /// When it cannot decode its first token.
     pub fn new(tokenizer: Tokenizer, protocol: Protocol) -> Result<Self, ModelError> {
         let beginning = match tokenizer.beginning() {
             Some(id) => Some((id, tokenizer.decode(&[id], true)?)),
@@ -80,9 +81,9 @@ impl Encoder {
     /// Returns the tokens of a prompt.
     ///
     /// # Errors
-    /// When the tokenizer has no way to write it.
+    /// When the tokenizer cannot encode it.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, ModelError> {
-        // A text that brings its first token gets no second one.
+        // A text that already contains its first token does not get a second one.
         let brings = |(_, written): &(u32, String)| !written.is_empty() && text.starts_with(written.as_str());
         let special = self.protocol == Protocol::Harness && !self.beginning.as_ref().is_some_and(brings);
         self.tokenizer.encode_with(text, special)
@@ -90,10 +91,11 @@ impl Encoder {
 
     /// Returns the tokens of a context and its continuation, which are tokenised as one text.
     ///
-    /// White space at the context's end goes to the continuation first. The border is found by the number of the context's tokens.
+    /// White space at the end of the context counts to the continuation. The number of the context's tokens
+    /// determines the boundary.
     ///
     /// # Errors
-    /// When the continuation has no tokens, or the context has none and the tokenizer names no first token.
+    /// When the continuation has no tokens, or the context has none and the tokenizer defines no first token.
     pub fn pair(&self, context: &str, continuation: &str) -> Result<Pair, EncodeError> {
         let empty = || EncodeError::Document(DocumentProblem::EmptyContinuation(continuation.to_owned()));
         if context.is_empty() {

@@ -1,4 +1,4 @@
-//! What can be wrong with tasks: which file, which line.
+//! Errors of tasks, with file and line.
 
 use std::io;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use crate::interrupt::Interrupted;
 use crate::model::ModelError;
 use crate::stats::TextError;
 
-/// Says why a model cannot be measured by a task.
+/// Why a model cannot be evaluated on a task.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum TaskError {
@@ -18,91 +18,91 @@ pub enum TaskError {
     Read {
         /// The file or folder.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
     /// A task is neither built in nor a file.
-    #[error("there is no task `{name}`, and no file of that name")]
+    #[error("there is no task `{name}`, and no file with that name")]
     Unknown {
-        /// What was asked for.
+        /// The requested name.
         name: String,
         /// Tasks of similar names.
         similar: Vec<String>,
     },
-    /// A task is asked for twice.
-    #[error("the task `{name}` is asked for twice")]
+    /// A task is requested twice.
+    #[error("the task `{name}` is requested twice")]
     Twice {
         /// Its name.
         name: String,
     },
-    /// The description of a task is not as it must be.
+    /// The description of a task is invalid.
     #[error("{place}: `{key}` {problem}")]
     Description {
         /// The file, or the built-in task.
         place: String,
         /// The key in it, or `$` for the whole file.
         key: String,
-        /// What is wrong with it, and what would be right.
+        /// What is wrong, and what would be right.
         problem: String,
     },
-    /// A folder has none of the files that a task reads.
+    /// A folder has none of the files of a task.
     #[error("{} has no file of the task `{task}`: {}", folder.display(), files.join(", "))]
     NoFile {
         /// The task.
         task: String,
         /// The folder.
         folder: PathBuf,
-        /// The names that are looked for.
+        /// The expected names.
         files: Vec<String>,
     },
-    /// Examples are asked for, and there is no file of them.
-    #[error("`{task}` with {shots} examples a prompt reads them from {}, and {} has no such file", files.join(" or "), folder.display())]
+    /// Examples are requested, but their file does not exist.
+    #[error("`{task}` with {shots} examples in each prompt reads them from {}, but {} has no such file", files.join(" or "), folder.display())]
     NoShots {
         /// The task.
         task: String,
-        /// How many are asked for.
+        /// The requested number.
         shots: usize,
         /// The folder.
         folder: PathBuf,
-        /// The names that are looked for.
+        /// The expected names.
         files: Vec<String>,
     },
-    /// More examples are asked for than there are.
-    #[error("`{task}` has {found} documents to draw examples from, and {shots} are asked for")]
+    /// More examples are requested than exist.
+    #[error("`{task}` has {found} documents to draw examples from, but {shots} are requested")]
     FewShots {
-        /// The task, and the subject where it has some.
+        /// The task, and the subject if the task has subjects.
         task: String,
-        /// How many are asked for.
+        /// The requested number.
         shots: usize,
-        /// How many there are.
+        /// The available number.
         found: usize,
     },
-    /// Examples would be drawn from documents that are to be set apart from each other.
-    #[error("the examples of `{task}` would be drawn from its own documents, the reported ones among them")]
+    /// Examples would be drawn from documents that have to be kept apart.
+    #[error("the examples of `{task}` would be drawn from its own documents, including the reported ones")]
     OwnShots {
         /// The task.
         task: String,
     },
-    /// A reported document decides as well.
-    #[error("{}:{line}: the document is to be reported, and the search goes by it in other words", path.display())]
+    /// A reported document also guides the search.
+    #[error("{}:{line}: this document is reported, but the search uses the same document in other words", path.display())]
     Leak {
         /// The file.
         path: PathBuf,
         /// The line, from 1.
         line: usize,
     },
-    /// A task whose answers the model writes is to decide.
-    #[error("the answers of `{task}` are written by the model, and a search goes by likelihoods")]
+    /// A task whose answers the model generates is requested for a search.
+    #[error("the model generates the answers of `{task}`, but a search compares likelihoods")]
     Written {
         /// The task.
         task: String,
     },
-    /// No document is asked.
-    #[error("no document of {} is set apart for {purpose}", tasks.join(", "))]
+    /// No document serves the purpose.
+    #[error("no document of {} is assigned to {purpose}", tasks.join(", "))]
     NoDocument {
         /// The tasks.
         tasks: Vec<String>,
-        /// What for.
+        /// The purpose.
         purpose: &'static str,
     },
     /// A file has no documents.
@@ -111,16 +111,16 @@ pub enum TaskError {
         /// The file.
         path: PathBuf,
     },
-    /// A parquet file cannot be read, or is packed in another way than by Snappy.
+    /// A parquet file cannot be read, or is compressed with something other than Snappy.
     #[error("cannot read the parquet file {}: {problem}", path.display())]
     Parquet {
         /// The file.
         path: PathBuf,
-        /// What its reader says.
+        /// The reader's error.
         problem: String,
     },
-    /// A file's first document has the fields of none of a task's forms.
-    #[error("{}:{line}: the document has the fields {}, and the task `{task}` reads {}", path.display(), found.join(", "), forms.join("; or "))]
+    /// A file's first document does not have the fields of any of a task's forms.
+    #[error("{}:{line}: the document has the fields {}, but the task `{task}` reads {}", path.display(), found.join(", "), forms.join("; or "))]
     Form {
         /// The file.
         path: PathBuf,
@@ -133,26 +133,26 @@ pub enum TaskError {
         /// The fields of each form.
         forms: Vec<String>,
     },
-    /// A document is not as it must be.
+    /// A document is invalid.
     #[error("{}:{line}: {problem}", path.display())]
     Document {
         /// The file.
         path: PathBuf,
         /// The line, from 1.
         line: usize,
-        /// What is wrong.
+        /// The problem.
         problem: DocumentProblem,
     },
-    /// A sequence is to be longer than the model's context.
-    #[error("sequences of {asked} tokens are asked for, and the model's context has {longest}")]
+    /// The requested sequences are longer than the model's context.
+    #[error("sequences of {asked} tokens are requested, but the model's context has {longest}")]
     Length {
-        /// What was asked for.
+        /// The requested length.
         asked: usize,
         /// The context.
         longest: usize,
     },
-    /// Generated answers leave no room for a prompt.
-    #[error("answers of up to {answer} tokens leave no room for a prompt in a context of {longest}")]
+    /// Generated answers leave no space for a prompt.
+    #[error("answers of up to {answer} tokens leave no space for a prompt in a context of {longest}")]
     NoRoom {
         /// The longest answer.
         answer: usize,
@@ -164,43 +164,43 @@ pub enum TaskError {
     Other {
         /// The file of the earlier measurement.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         problem: String,
     },
-    /// A file is no text.
+    /// A file is not a readable text.
     #[error(transparent)]
     Text(#[from] TextError),
-    /// The model cannot be run, or its tokenizer not be used.
+    /// The model cannot be run, or its tokenizer cannot be used.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// It was asked to stop.
+    /// The work was asked to stop.
     #[error(transparent)]
     Interrupted(#[from] Interrupted),
 }
 
-/// What is wrong with a document.
+/// Problems of a document.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum DocumentProblem {
     /// A line is not a JSON object.
     #[error("the line is not a JSON object: {0}")]
     Json(String),
-    /// A table's line is not as its head says.
+    /// A table's line does not match its header.
     #[error("{0}")]
     Table(String),
     /// A field is missing.
     #[error("the document has no field `{0}`")]
     Field(String),
-    /// A field is of another type than the task reads.
-    #[error("the field `{field}` is {found}, and the task reads {wanted}")]
+    /// A field has another type than the task reads.
+    #[error("the field `{field}` is {found}, but the task reads {wanted}")]
     Type {
         /// The field.
         field: String,
-        /// What it is.
+        /// Its type.
         found: &'static str,
-        /// What it is to be.
+        /// The expected type.
         wanted: &'static str,
     },
-    /// A field lacks the mark at which it is split.
+    /// A field lacks the mark that splits it.
     #[error("the field `{field}` has no \"{mark}\" in it")]
     Mark {
         /// The field.
@@ -208,29 +208,29 @@ pub enum DocumentProblem {
         /// The mark.
         mark: String,
     },
-    /// The right answer is none of the choices.
+    /// The right answer is not among the choices.
     #[error("the label {label} is none of {choices}")]
     Label {
         /// The label.
         label: String,
-        /// The labels that there are.
+        /// The valid labels.
         choices: String,
     },
-    /// There is one choice or none.
-    #[error("the document has {0} choices, and a choice is between two at least")]
+    /// There are fewer than two choices.
+    #[error("the document needs at least two choices; number found: {0}")]
     Choices(usize),
     /// A continuation has no tokens.
     #[error("the continuation {0:?} has no tokens of its own")]
     EmptyContinuation(String),
-    /// A context has no tokens, and the tokenizer no token to begin with.
-    #[error("the context is empty, and the tokenizer names no token that a text could begin with")]
+    /// A context has no tokens, and the tokenizer defines no first token.
+    #[error("the context is empty, and the tokenizer defines no token to begin a text with")]
     EmptyContext,
-    /// A continuation does not fit in the context.
-    #[error("a continuation has {tokens} tokens, and the longest sequence {longest}")]
+    /// A continuation does not fit into the context.
+    #[error("a continuation has {tokens} tokens, but the longest sequence has {longest}")]
     Long {
-        /// Its tokens.
+        /// Its number of tokens.
         tokens: usize,
-        /// What fits.
+        /// The number that fits.
         longest: usize,
     },
 }

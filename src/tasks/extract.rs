@@ -1,35 +1,35 @@
-//! The result in an answer that a model wrote.
+//! Finds the result in an answer that a model wrote.
 
 use fancy_regex::Regex;
 
-/// A regular expression of Python's dialect.
+/// A regular expression in Python's dialect.
 #[derive(Clone, Debug)]
 pub struct Extractor(Regex);
 
 /// How a result is found in an answer.
 #[derive(Clone, Debug)]
 pub struct Extraction {
-    /// What the harness calls it, such as `strict-match`.
+    /// Its name in the harness, such as `strict-match`.
     pub name: String,
-    /// What the result looks like; where it has groups, the first that matched something is the result.
+    /// The pattern of the result; if it has groups, the first group with a non-empty match is the result.
     pub pattern: Extractor,
-    /// Whether the last match counts, instead of the first.
+    /// Whether the last match counts instead of the first.
     pub last: bool,
 }
 
-/// What stands for a result that is not found, as in the harness.
+/// Stands for a result that is not found, as in the harness.
 pub const NOT_FOUND: &str = "[invalid]";
 
 impl Extractor {
     /// Compiles a pattern.
     ///
     /// # Errors
-    /// With what is wrong with it.
+    /// With the problem of the pattern.
     pub fn parse(pattern: &str) -> Result<Self, String> {
-        Regex::new(pattern).map(Self).map_err(|error| format!("is no regular expression: {error}"))
+        Regex::new(pattern).map(Self).map_err(|error| format!("is not a regular expression: {error}"))
     }
 
-    /// Returns a text without what matches.
+    /// Returns a text without the matches.
     fn removed(&self, text: &str) -> String {
         self.0.replace_all(text, "").into_owned()
     }
@@ -51,7 +51,7 @@ impl Extraction {
     }
 }
 
-/// Returns whether a result is the right one, once both have lost what is ignored and are in lower case.
+/// Returns whether a result is right, comparing both without the ignored parts and in lower case.
 pub fn is_match(result: &str, right: &str, ignored: &[Extractor]) -> bool {
     let bare = |text: &str| {
         ignored.iter().fold(text.to_owned(), |text, pattern| pattern.removed(&text)).to_lowercase()

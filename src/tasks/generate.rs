@@ -1,4 +1,4 @@
-//! Text that a model writes: the likeliest token, again and again, for several prompts side by side.
+//! Greedy text generation for several prompts at once.
 
 use rayon::prelude::*;
 
@@ -6,16 +6,16 @@ use super::score::logits_of;
 use crate::measure::row_likelihoods;
 use crate::model::{After, Decoder, KeptKeys, ModelError, Piece, Tokenizer};
 
-/// How far a model writes.
+/// Limits of generated text.
 #[derive(Clone, Debug, Default)]
 pub struct Writing {
-    /// The most tokens.
+    /// The maximum number of tokens.
     pub longest: usize,
-    /// Texts at which it ends; the first of them and what follows is cut off.
+    /// Texts that end it; the first one and everything after it is cut off.
     pub stops: Vec<String>,
 }
 
-/// A text that is being written.
+/// A text during generation.
 struct Draft {
     kept: Option<KeptKeys>,
     prompt: Vec<u32>,
@@ -23,13 +23,14 @@ struct Draft {
     done: bool,
 }
 
-/// Returns what the model writes after each prompt, `side_by_side` of them at a time, by the likeliest token each time.
+/// Returns the model's greedy continuation of each prompt, generating `side_by_side` of them at a time.
 ///
-/// On a processor an answer does not depend on the prompts beside it. `progress` is called with the prompts that are done, and stops
-/// the work by an error.
+/// On the CPU, an answer does not depend on the other prompts. `progress` is called with the number of
+/// finished prompts, and can stop the work with an error.
 ///
 /// # Errors
-/// When a prompt and its answer are longer than the context, a tensor operation fails, or `progress` stops it.
+/// When a prompt and its answer are longer than the context, a tensor operation fails, or `progress` stops
+/// the work.
 pub fn answers<E: From<ModelError>>(
     decoder: &Decoder,
     tokenizer: &Tokenizer,
@@ -56,10 +57,11 @@ pub fn answers<E: From<ModelError>>(
     Ok(texts)
 }
 
-/// Returns what the model writes after a prompt, each token chosen from the logits by `choose`; `each` is called with the text so far.
+/// Returns the model's continuation of a prompt; `choose` selects each token from the logits, and `each` is
+/// called with the text so far.
 ///
 /// # Errors
-/// As [`answers`], and what `choose` and `each` return.
+/// As [`answers`], and any error that `choose` or `each` returns.
 pub fn continued<E: From<ModelError>>(
     decoder: &Decoder,
     tokenizer: &Tokenizer,
@@ -79,7 +81,7 @@ pub fn continued<E: From<ModelError>>(
     Ok(cut(tokenizer.decode(&drafts[0].written, false)?, &writing.stops))
 }
 
-/// Adds a token to each draft that is not done.
+/// Adds a token to each unfinished draft.
 fn step(
     decoder: &Decoder,
     tokenizer: &Tokenizer,
@@ -96,7 +98,7 @@ fn step(
 }
 
 impl Draft {
-    /// Adds a token, and says whether the text ends with it.
+    /// Adds a token, and marks the draft as finished if the text ends with it.
     fn add(&mut self, token: u32, tokenizer: &Tokenizer, writing: &Writing) -> Result<(), ModelError> {
         if tokenizer.ends().contains(&token) {
             self.done = true;
@@ -110,7 +112,7 @@ impl Draft {
     }
 }
 
-/// Returns the logits of the next token of some drafts.
+/// Returns the logits of the next token of several drafts.
 fn next_logits(
     decoder: &Decoder,
     drafts: &mut [Draft],
@@ -121,7 +123,7 @@ fn next_logits(
         .map(|draft| {
             let draft = &drafts[*draft];
             match (&draft.kept, draft.written.last()) {
-                // What was read before needs not be read again.
+                // Tokens that were already read need not be read again.
                 (Some(_), Some(last)) => vec![*last],
                 _ => [&draft.prompt[..], &draft.written[..]].concat(),
             }
@@ -136,7 +138,7 @@ fn next_logits(
         })
         .collect();
     let length = |draft: &usize| drafts[*draft].prompt.len() + drafts[*draft].written.len();
-    // Beyond, all angles change with each token, so nothing can be kept.
+    // Beyond this length all angles change with each token, so nothing can be kept.
     let keeps: Vec<usize> =
         (0..going.len()).filter(|place| length(&going[*place]) < decoder.longest_shared()).collect();
     let pass = decoder.packed(&pieces, &keeps)?;
@@ -156,7 +158,7 @@ fn next_logits(
     Ok(rows)
 }
 
-/// Cuts a text before each of the stops, one after the other.
+/// Cuts a text before each of the stops in turn.
 fn cut(text: String, stops: &[String]) -> String {
     stops.iter().filter(|stop| !stop.is_empty()).fold(text, |text, stop| match text.find(stop.as_str()) {
         Some(at) => text[..at].to_owned(),

@@ -1,4 +1,4 @@
-//! The file of what every document showed: JSON lines, the first about the whole.
+//! The file of results for every document: JSON lines, where the first line describes the measurement.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,15 +10,15 @@ use serde_json::Value;
 use super::error::TaskError;
 use super::results::{DocumentResult, TaskResult};
 
-/// A line about a document.
+/// A line for one document.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Line<R> {
     /// The task.
     pub task: String,
-    /// The subject, where the task has some.
+    /// The subject, if the task has subjects.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub subject: Option<String>,
-    /// What the document showed.
+    /// The document's result.
     #[serde(flatten)]
     pub result: R,
 }
@@ -34,10 +34,10 @@ impl Line<DocumentResult> {
     }
 }
 
-/// Returns the file's text: a line `about` the measurement, and one for each document of each task.
+/// Returns the file's text: a line `about` the measurement, and one line for each document of each task.
 ///
 /// # Errors
-/// When a value is not one that JSON can hold.
+/// When a value cannot be represented in JSON.
 pub fn write(about: &impl Serialize, tasks: &[TaskResult]) -> Result<String, serde_json::Error> {
     let mut text = serde_json::to_string(&BTreeMap::from([("about", about)]))?;
     for task in tasks {
@@ -59,7 +59,7 @@ impl Earlier {
     /// Reads a file that [`write()`] made.
     ///
     /// # Errors
-    /// When it cannot be read, or a line is not one of such a file.
+    /// When it cannot be read, or a line does not belong in such a file.
     pub fn read(path: &Path) -> Result<Self, TaskError> {
         let text =
             fs::read_to_string(path).map_err(|source| TaskError::Read { path: path.to_owned(), source })?;
@@ -67,28 +67,29 @@ impl Earlier {
         let mut lines = text.lines();
         let first: Option<Value> = lines.next().and_then(|line| serde_json::from_str(line).ok());
         if first.is_none_or(|line| line.get("about").is_none()) {
-            return Err(wrong("the file does not begin as those that `--out` writes".to_owned()));
+            return Err(wrong("the file does not begin like a file that `--out` writes".to_owned()));
         }
         let mut tasks: BTreeMap<String, Vec<_>> = BTreeMap::new();
         for (index, line) in lines.enumerate() {
-            let line: Line<DocumentResult> = serde_json::from_str(line)
-                .map_err(|error| wrong(format!("line {} is not about a document: {error}", index + 2)))?;
+            let line: Line<DocumentResult> = serde_json::from_str(line).map_err(|error| {
+                wrong(format!("line {} does not describe a document: {error}", index + 2))
+            })?;
             tasks.entry(line.task).or_default().push((line.subject, line.result));
         }
         Ok(Self(tasks))
     }
 
-    /// Returns the earlier results of a task, document by document; `None` where it was not asked.
+    /// Returns the earlier results of a task, document by document; `None` if it was not measured.
     ///
     /// # Errors
-    /// When other documents were asked, or by other prompts.
+    /// When the documents or their prompts differ.
     pub fn of(&self, path: &Path, now: &TaskResult) -> Result<Option<Vec<&DocumentResult>>, TaskError> {
         let Some(before) = self.0.get(&now.task) else { return Ok(None) };
         let wrong = |problem: String| TaskError::Other { path: path.to_owned(), problem };
         let task = &now.task;
         let count = now.results().count();
         if before.len() != count {
-            return Err(wrong(format!("`{task}` has {} documents there, and {count} here", before.len())));
+            return Err(wrong(format!("`{task}` has {} documents there, but {count} here", before.len())));
         }
         for ((subject, earlier), (now_subject, result)) in before.iter().zip(now.results()) {
             let same = subject.as_deref() == now_subject
@@ -97,7 +98,7 @@ impl Earlier {
             if !same {
                 let line = result.line;
                 return Err(wrong(format!(
-                    "`{task}` has another prompt there for the document of line {line}"
+                    "`{task}` has a different prompt there for the document of line {line}"
                 )));
             }
         }

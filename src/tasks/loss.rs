@@ -1,4 +1,4 @@
-//! Documents as what a search goes by: one loss for each, from the likelihoods of its choices.
+//! Documents as a search uses them: one loss for each, from the likelihoods of its choices.
 
 use super::encode::{Encoder, Protocol};
 use super::error::TaskError;
@@ -7,19 +7,21 @@ use super::run::{ROWS, scored};
 use super::score::{Likelihood, Request, likelihoods};
 use crate::model::{Decoder, ModelError, Tokenizer};
 
-/// A document in tokens.
+/// A tokenised document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScoredDocument {
     /// The sequences whose likelihoods answer it.
     requests: Vec<Request>,
-    /// The number of the right one, where there are several.
+    /// The index of the right one, if there are several.
     right: Option<usize>,
 }
 
-/// Puts the documents of some tasks into tokens. Those of all tasks and subjects take turns, so that the first of them tell of all.
+/// Tokenises the documents of several tasks. All tasks and subjects take turns, so that the first documents
+/// represent all of them.
 ///
 /// # Errors
-/// When the model would write the answers, or a document cannot be put into tokens or does not fit the context.
+/// When the model would have to generate the answers, or a document cannot be tokenised or does not fit into
+/// the context.
 pub fn scored_documents(
     tokenizer: Tokenizer,
     protocol: Protocol,
@@ -41,13 +43,14 @@ pub fn scored_documents(
         .collect()
 }
 
-/// Returns the loss of each document, in nats; infinite for all of them where the model's logits are not finite.
+/// Returns the loss of each document, in nats; all are infinite if the model's logits are not finite.
 ///
-/// Where there are choices it is the logistic loss of the margin, ln(1 + exp(-margin)): about 0 where the right choice is much likelier
-/// than all others, and the missing margin itself where it is much less likely. Elsewhere it is the negative log-likelihood.
+/// With choices, the loss is the logistic loss of the margin, ln(1 + exp(-margin)): about 0 if the right
+/// choice is much more likely than all others, and the missing margin itself if it is much less likely.
+/// Without choices, it is the negative log-likelihood.
 ///
 /// # Errors
-/// When a tensor operation fails, or `progress` stops it.
+/// When a tensor operation fails, or `progress` stops the work.
 pub fn document_losses(
     decoder: &Decoder,
     documents: &[ScoredDocument],
@@ -61,7 +64,7 @@ pub fn document_losses(
 }
 
 impl ScoredDocument {
-    /// Returns how many tokens its sequences have.
+    /// Returns the number of tokens in its sequences.
     pub fn tokens(&self) -> usize {
         self.requests.iter().map(|request| request.ids.len()).sum()
     }

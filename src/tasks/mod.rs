@@ -1,7 +1,7 @@
 //! Tasks: accuracy as lm-evaluation-harness defines it.
 //!
-//! A [`Task`] is a description in a file: which documents it reads, what it asks, which answer is right. The built-in ones are such
-//! files too.
+//! A [`Task`] is described by a file: the documents that it reads, the question that it asks, and the right
+//! answer. Built-in tasks are such files too.
 
 pub mod builtin;
 mod cost;

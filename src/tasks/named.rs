@@ -1,4 +1,4 @@
-//! Tasks by name: built-in ones, names for several of them, and files.
+//! Tasks by name: built-in ones, groups of them, and files.
 
 use std::fs;
 use std::path::Path;
@@ -8,10 +8,11 @@ use super::description::Task;
 use super::error::TaskError;
 use crate::lang::check::similar::similar;
 
-/// Returns the tasks of some names, in their order: a built-in one, `seven`, `all`, or a file that describes one.
+/// Returns the tasks with the given names, in order: a built-in one, `seven`, `all`, or a file that describes
+/// one.
 ///
 /// # Errors
-/// When there is no such task, a description is not as it must be, or a task is named twice.
+/// When a task does not exist, a description is invalid, or a task is named twice.
 pub fn named(names: &[String]) -> Result<Vec<Task>, TaskError> {
     let mut tasks: Vec<Task> = Vec::new();
     for name in names {

@@ -1,4 +1,4 @@
-//! Documents in Apache Parquet, the form in which the hub keeps data sets.
+//! Documents in Apache Parquet, the format in which the hub stores data sets.
 
 use std::fs::File;
 use std::path::Path;
@@ -12,13 +12,15 @@ use serde_json::Value;
 use super::error::{DocumentProblem, TaskError};
 use super::template::Row;
 
-/// How such a file begins, and ends.
+/// The first and the last bytes of such a file.
 pub(super) const MAGIC: &[u8] = b"PAR1";
 
-/// Reads the rows of a file, each with its number from 1. Columns are plain or packed by Snappy, as the hub writes them.
+/// Reads the rows of a file, numbered from 1. Columns are uncompressed or compressed with Snappy, as the hub
+/// writes them.
 ///
 /// # Errors
-/// When the file cannot be read or is packed in another way, or a field is no text, number, list or group of them.
+/// When the file cannot be read or uses another compression, or a field is not a text, a number, a list or a
+/// group of them.
 pub(super) fn rows(path: &Path) -> Result<Vec<(usize, Row)>, TaskError> {
     let failed = |source| TaskError::Read { path: path.to_owned(), source };
     let wrong =
@@ -40,7 +42,7 @@ fn fields(record: &Record) -> Result<Row, DocumentProblem> {
     record.get_column_iter().map(|(name, field)| Ok((name.clone(), value(name, field)?))).collect()
 }
 
-/// Returns a field as the JSON lines of the same data set have it.
+/// Returns a field with the value that the data set's JSON lines have.
 fn value(name: &str, field: &Field) -> Result<Value, DocumentProblem> {
     Ok(match field {
         Field::Null => Value::Null,

@@ -1,4 +1,4 @@
-//! Which tasks are asked, as data.
+//! A selection of tasks, as data.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -15,21 +15,21 @@ use super::prompts::{Asked, Prompt, Selection};
 use super::purpose::Purpose;
 use crate::model::hexadecimal;
 
-/// Which tasks are asked, by whose rules, and which of their documents.
+/// The tasks to measure, the rules of their prompts, and their documents.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TaskPlan {
     /// The tasks: names, or files that describe one.
     pub tasks: Vec<String>,
-    /// Whose rules prompts follow.
+    /// The rules that prompts follow.
     pub protocol: Protocol,
-    /// Where files are, and how many documents are asked.
+    /// The location of the files, and the number of documents.
     #[serde(flatten)]
     pub selection: Selection,
 }
 
 impl TaskPlan {
-    /// Reads the files, and makes the prompts of the documents that are asked for a purpose.
+    /// Reads the files, and makes the prompts of the documents that serve a purpose.
     ///
     /// # Errors
     /// As [`named`] and [`Asked::read`].
@@ -38,10 +38,10 @@ impl TaskPlan {
         named(&self.tasks)?.into_iter().map(|task| Asked::read(task, &selection)).collect()
     }
 
-    /// Returns the plan with paths that name the files from anywhere.
+    /// Returns the plan with absolute paths.
     ///
     /// # Errors
-    /// When there is no such file.
+    /// When a file does not exist.
     pub fn from_anywhere(mut self) -> Result<Self, TaskError> {
         let absolute = |path: &Path| {
             let failed = |source| TaskError::Read { path: path.to_owned(), source };
@@ -61,7 +61,8 @@ impl TaskPlan {
 }
 
 impl Asked {
-    /// Returns what a measurement by the task depends on: the version, the number of examples, and all that is asked, by its hash.
+    /// Returns everything that a measurement with the task depends on: the version, the number of examples,
+    /// and a hash of all prompts.
     pub fn identity(&self) -> String {
         let mut hash = Sha256::new();
         for prompt in self.parts.iter().flat_map(|part| &part.prompts) {
@@ -78,12 +79,12 @@ impl Asked {
     }
 }
 
-/// Refuses reported documents that decide as well, in whatever words: documents of the same fields.
+/// Refuses reported documents that also guide the search, in whatever words: documents with the same fields.
 ///
 /// # Errors
-/// With the first reported document that decides.
+/// With the first reported document that guides the search.
 pub fn refuse_leaks(deciding: &[Asked], reported: &[Asked]) -> Result<(), TaskError> {
-    // A file gives its name as the subject where a document has none of its own.
+    // A file provides its name as the subject of a document without one.
     let fields = |prompt: &Prompt| -> Vec<(String, Value)> {
         let fields = prompt.document.row.iter().filter(|(name, _)| *name != "subject");
         fields.map(|(name, value)| (name.clone(), value.clone())).collect()

@@ -1,4 +1,4 @@
-//! Tasks ready to be asked: their questions, with the examples that stand before each.
+//! Tasks with their prompts: their questions, with the examples before each.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -12,57 +12,57 @@ use super::purpose::Purpose;
 use super::python_random::PythonRandom;
 use super::questions::{Question, questions};
 
-/// What examples are drawn by where nobody says: as in the harness.
+/// The default seed for drawing examples: that of the harness.
 pub const SHOT_SEED: u32 = 1234;
 
-/// What stands after each example.
+/// The separator after each example.
 const BETWEEN: &str = "\n\n";
 
-/// Where a task's files are, and how many of its documents are asked.
+/// The location of a task's files, and the number of documents.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Selection {
-    /// The folder of data.
+    /// The data folder.
     pub data: PathBuf,
-    /// How many examples a prompt has; as each task says where nothing is.
+    /// Number of examples in a prompt; `None` for each task's own default.
     pub shots: Option<usize>,
     /// Files of examples by task, instead of those in the folder.
     pub shot_files: BTreeMap<String, PathBuf>,
-    /// The most documents of each task, and of each subject, from the first on.
+    /// The maximum number of documents of each task, and of each subject, starting with the first.
     pub limit: Option<usize>,
-    /// What examples are drawn by; [`SHOT_SEED`] where nothing is.
+    /// The seed for drawing examples; `None` for [`SHOT_SEED`].
     pub seed: Option<u32>,
-    /// What documents are asked for.
+    /// The purpose of the documents.
     #[serde(skip)]
     pub purpose: Purpose,
 }
 
-/// A task, or a subject of one, ready to be asked.
+/// The prompts of a task, or of one of its subjects.
 #[derive(Clone, Debug)]
 pub struct Prompts {
-    /// The subject, where the task has some.
+    /// The subject, if the task has subjects.
     pub subject: Option<String>,
-    /// The documents that are asked, in order.
+    /// The prompts, in the order of the documents.
     pub prompts: Vec<Prompt>,
 }
 
-/// A document with what stands before its question.
+/// A document's question with the text before it.
 #[derive(Clone, Debug)]
 pub struct Prompt {
     /// The document.
     pub document: Document,
-    /// The beginning that all prompts have, and the examples.
+    /// The start that all prompts share, and the examples.
     pub before: String,
     /// The question.
     pub question: Question,
 }
 
-/// A task with all that is asked.
+/// A task with all of its prompts.
 #[derive(Clone, Debug)]
 pub struct Asked {
     /// The task.
     pub task: Task,
-    /// How many examples a prompt has.
+    /// Number of examples in a prompt.
     pub shots: usize,
     /// The task's prompts, or those of each subject in the order of their names.
     pub parts: Vec<Prompts>,
@@ -72,7 +72,7 @@ impl Asked {
     /// Reads a task's files and makes its prompts.
     ///
     /// # Errors
-    /// When a file is missing or not as the task needs it, or there are fewer examples than a prompt is to have.
+    /// When a file is missing or invalid for the task, or there are fewer examples than a prompt needs.
     pub fn read(task: Task, selection: &Selection) -> Result<Self, TaskError> {
         let data = &selection.data;
         let file = documents::find(data, &task.files)?.ok_or_else(|| TaskError::NoFile {
@@ -115,7 +115,8 @@ impl Asked {
                     Some(prefix) => prefix.fill(&document.row).map_err(document.wrong())?,
                     None => String::new(),
                 };
-                // Examples are drawn for all, so that a document has those of `Purpose::All`.
+                // Examples are drawn for every document, so that each gets the same ones as under
+                // `Purpose::All`.
                 let before = beginning + &draw.examples(&question)?;
                 if !selection.purpose.has(&question) {
                     continue;
@@ -127,7 +128,7 @@ impl Asked {
         Ok(Self { task, shots, parts })
     }
 
-    /// Returns how many documents are asked.
+    /// Returns the number of documents.
     pub fn documents(&self) -> usize {
         self.parts.iter().map(|part| part.prompts.len()).sum()
     }
@@ -148,7 +149,7 @@ fn shot_file(task: &Task, shots: usize, selection: &Selection) -> Result<Vec<Pat
 
 type BySubject = BTreeMap<String, Vec<(Document, Question)>>;
 
-/// Reads the documents of files and their questions, by subject where the task has some.
+/// Reads the documents of files and their questions, by subject if the task has subjects.
 fn by_subject(task: &Task, paths: &[PathBuf]) -> Result<BySubject, TaskError> {
     let documents = documents::read_all(paths)?;
     let questions = questions(task, &documents)?;
@@ -163,14 +164,14 @@ fn by_subject(task: &Task, paths: &[PathBuf]) -> Result<BySubject, TaskError> {
     Ok(subjects)
 }
 
-/// Draws the examples of one prompt after the other, by one stream of random numbers.
+/// Draws the examples of consecutive prompts from one stream of random numbers.
 struct Draw<'a> {
     name: String,
     random: PythonRandom,
     pool: &'a [(Document, Question)],
     shots: usize,
     first: bool,
-    /// Whether the pool is what is asked, so that a document must not be its own example.
+    /// Whether examples come from the measured documents, so that a document must not be its own example.
     own: bool,
 }
 
@@ -182,7 +183,7 @@ impl Draw<'_> {
         let drawn: Vec<usize> = match (self.shots, self.first) {
             (0, _) => return Ok(String::new()),
             (_, true) => (0..count).filter(other).collect(),
-            // One more than needed, in case the document itself is among them.
+            // One more than needed, in case the document itself is drawn.
             (shots, false) => {
                 let wanted = shots + usize::from(self.own);
                 let (all, wanted) = (u32::try_from(count), u32::try_from(wanted));

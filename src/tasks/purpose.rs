@@ -1,30 +1,31 @@
-//! Which documents of a task are asked for what: sides that a hash sets apart.
+//! Splits the documents of a task by purpose, with a hash.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::questions::Question;
 
-/// What documents are asked for.
+/// The purpose of a document.
 ///
-/// A document's question, hashed by SHA-256, decides: the first byte divided by 4 leaves 0 for the fitness, 1 for the selection, 2 or 3
-/// for the report. Examples count for nothing, so the same document is on the same side whatever stands before it.
+/// The SHA-256 of a document's question decides: the first byte modulo 4 is 0 for the fitness, 1 for the
+/// selection, 2 or 3 for the report. Examples are not hashed, so a document keeps its purpose whatever
+/// precedes it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Purpose {
-    /// Every document is asked.
+    /// All documents.
     #[default]
     All,
-    /// A quarter of the documents, by which a search goes.
+    /// A quarter of the documents, which guides a search.
     Fitness,
-    /// Another quarter, by which the best are ranked again.
+    /// Another quarter, on which the best candidates are ranked again.
     Selection,
     /// The other half, which is reported.
     Report,
 }
 
 impl Purpose {
-    /// Returns whether a question is asked for this purpose.
+    /// Returns whether a question serves this purpose.
     pub fn has(self, question: &Question) -> bool {
         let side = digest(question)[0] % 4;
         match self {

@@ -1,6 +1,6 @@
-//! Python's generator of random numbers, bit for bit, because few shots are drawn by it.
+//! Python's random number generator, bit for bit, because it draws the few-shot examples.
 
-/// CPython's `random.Random`: the Mersenne Twister, and what `sample` and `choices` make of it.
+/// CPython's `random.Random`: the Mersenne Twister, with `sample` and `choices`.
 #[derive(Clone, Debug)]
 pub struct PythonRandom {
     state: [u32; SIZE],
@@ -29,7 +29,7 @@ impl PythonRandom {
         };
         for _ in 0..SIZE {
             let before = state[place - 1] ^ (state[place - 1] >> 30);
-            // The key is the seed alone.
+            // The key consists of the seed alone.
             state[place] = (state[place] ^ before.wrapping_mul(1_664_525)).wrapping_add(seed);
             wrap(&mut state, &mut place);
         }
@@ -64,7 +64,7 @@ impl PythonRandom {
         self.at = 0;
     }
 
-    /// Returns a number below `count`, as `_randbelow` does; 0 for none.
+    /// Returns a number below `count`, as `_randbelow` does; 0 if `count` is 0.
     pub fn below(&mut self, count: u32) -> u32 {
         let bits = u32::BITS - count.leading_zeros();
         if bits == 0 {
@@ -78,18 +78,19 @@ impl PythonRandom {
         }
     }
 
-    /// Returns a number from 0 to below 1, as `random()` does.
+    /// Returns a number in [0, 1), as `random()` does.
     pub fn share(&mut self) -> f64 {
         let (high, low) = (self.bits() >> 5, self.bits() >> 6);
         (f64::from(high) * 67_108_864.0 + f64::from(low)) / 9_007_199_254_740_992.0
     }
 
-    /// Returns `count` different places below `all` in the order of `sample(range(all), count)`; `None` where there are not as many.
+    /// Returns `count` distinct indices below `all` in the order of `sample(range(all), count)`; `None` if
+    /// `count` exceeds `all`.
     pub fn sample(&mut self, all: u32, count: u32) -> Option<Vec<u32>> {
         if count > all {
             return None;
         }
-        // From how many on the list is drawn from, or a set of what was drawn kept: whichever is smaller in Python.
+        // The largest list that Python draws from directly; beyond it, a set of the drawn indices is smaller.
         let mut room: u64 = 21;
         if count > 5 {
             let mut power: u64 = 1;
@@ -118,7 +119,7 @@ impl PythonRandom {
         Some(drawn)
     }
 
-    /// Returns a place below `all`, as `choices` draws each.
+    /// Returns an index below `all`, drawn as in `choices`.
     pub fn choice(&mut self, all: usize) -> usize {
         (self.share() * all as f64) as usize
     }

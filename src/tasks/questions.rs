@@ -1,29 +1,29 @@
-//! Questions that a task makes of documents.
+//! The questions that a task asks of documents.
 
 use super::description::{Ask, Form, Label, Task, Texts};
 use super::documents::Document;
 use super::error::{DocumentProblem, TaskError};
 use super::template::Row;
 
-/// What a document asks, and what would be right.
+/// A document's question, with the right answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Question {
-    /// Which continuation of a text is likeliest.
+    /// Which continuation of a text is the most likely.
     Choices {
         /// The text.
         text: String,
         /// The continuations, without the space before them.
         choices: Vec<String>,
-        /// The number of the right one.
+        /// The index of the right one.
         right: usize,
     },
-    /// After which text a continuation is likeliest.
+    /// Which context makes a continuation the most likely.
     Contexts {
         /// The texts.
         contexts: Vec<String>,
         /// The continuation, without the space before it.
         continuation: String,
-        /// The number of the right one.
+        /// The index of the right one.
         right: usize,
     },
     /// How likely a continuation is.
@@ -33,7 +33,7 @@ pub enum Question {
         /// The continuation, with the space before it.
         continuation: String,
     },
-    /// What the model writes after a text.
+    /// The model's own continuation of a text.
     Answer {
         /// The text.
         text: String,
@@ -42,11 +42,11 @@ pub enum Question {
     },
 }
 
-/// What stands between a text and its continuation.
+/// The separator between a text and its continuation.
 pub const SPACE: &str = " ";
 
 impl Question {
-    /// Returns the number of the right choice, where there are choices.
+    /// Returns the index of the right choice, if there are choices.
     pub const fn right(&self) -> Option<usize> {
         match self {
             Self::Choices { right, .. } | Self::Contexts { right, .. } => Some(*right),
@@ -66,7 +66,8 @@ impl Question {
         }
     }
 
-    /// Returns the pairs of context and continuation whose likelihoods answer it, with what stands before the question.
+    /// Returns the pairs of context and continuation whose likelihoods answer the question; `before` precedes
+    /// each context.
     pub fn pairs(&self, before: &str) -> Vec<(String, String)> {
         match self {
             Self::Choices { text, choices, .. } => {
@@ -84,7 +85,8 @@ impl Question {
         }
     }
 
-    /// Returns all that the model reads, with what stands before the question: a text for each pair, or the prompt of an answer.
+    /// Returns everything that the model reads, preceded by `before`: a text for each pair, or the prompt of
+    /// an answer.
     pub fn texts(&self, before: &str) -> Vec<String> {
         match self {
             Self::Answer { text, .. } => vec![format!("{before}{text}")],
@@ -94,7 +96,7 @@ impl Question {
         }
     }
 
-    /// Returns the texts by whose length likelihoods are normalised, one for each pair.
+    /// Returns the texts whose lengths normalise the likelihoods, one for each pair.
     pub fn measured(&self) -> Vec<&str> {
         match self {
             Self::Choices { choices, .. } => choices.iter().map(String::as_str).collect(),
@@ -115,10 +117,10 @@ impl Question {
     }
 }
 
-/// Makes the questions of documents that come from one file or folder.
+/// Makes the questions of documents from one file or folder.
 ///
 /// # Errors
-/// When the first document has the fields of no form, or a document is not as the form says.
+/// When the first document does not have the fields of any form, or a document does not match its form.
 pub fn questions(task: &Task, documents: &[Document]) -> Result<Vec<Question>, TaskError> {
     let Some(first) = documents.first() else { return Ok(Vec::new()) };
     let form = form_of(task, first)?;
@@ -175,7 +177,7 @@ fn texts(texts: &Texts, row: &Row) -> Result<Vec<String>, DocumentProblem> {
     }
 }
 
-/// Returns which of `count` choices is right.
+/// Returns the index of the right choice among `count`.
 fn right(label: &Label, row: &Row, count: usize) -> Result<usize, DocumentProblem> {
     if count < 2 {
         return Err(DocumentProblem::Choices(count));

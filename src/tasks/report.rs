@@ -1,4 +1,4 @@
-//! All that a measurement by tasks found, and what it depends on.
+//! The results of a measurement on tasks, and its settings.
 
 use std::fmt;
 use std::path::Path;
@@ -13,7 +13,7 @@ use super::results::{Means, TaskDifference, TaskResult, differences, means};
 use crate::model::{Checkpoint, Precision, SpecialTokens};
 use crate::prune::PROVENANCE;
 
-/// What a measurement depends on.
+/// The settings that a measurement depends on.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct About {
@@ -21,59 +21,59 @@ pub struct About {
     pub version: &'static str,
     /// The model's folder.
     pub model: String,
-    /// The name of its weights.
+    /// The fingerprint of its weights.
     pub weights: String,
-    /// The allocation file by which it was pruned in memory.
+    /// The allocation file with which it was pruned in memory.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allocation: Option<String>,
     /// How the pruned weights were chosen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
-    /// Whether it is a pruned model, as far as is known.
+    /// Whether the model is known to be pruned.
     pub pruned: bool,
-    /// Whose rules prompts follow.
+    /// The rules that prompts follow.
     pub protocol: Protocol,
-    /// What the tokenizer puts around a text; the protocol `wanda` leaves it out.
+    /// The special tokens that the tokenizer adds around a text; the protocol `wanda` omits them.
     pub special_tokens: SpecialTokens,
     /// The longest sequence in tokens.
     pub longest: usize,
     /// The type in which the model computed; likelihoods are summed in f64.
     pub precision: Precision,
-    /// What examples were drawn by.
+    /// The seed for drawing examples.
     pub seed: u32,
 }
 
-/// All that a measurement found.
+/// All results of a measurement.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TaskReport {
-    /// What it depends on.
+    /// The settings.
     #[serde(flatten)]
     pub about: About,
-    /// What each task showed.
+    /// The result of each task.
     pub tasks: Vec<TaskResult>,
     /// The means over tasks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub means: Option<Means>,
-    /// How it differs from an earlier measurement.
+    /// The differences from an earlier measurement.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub differences: Vec<TaskDifference>,
-    /// What the reader should know.
+    /// Warnings for the reader.
     pub warnings: Vec<TaskWarning>,
 }
 
-/// What the reader of a measurement should know.
+/// A warning for the reader of a measurement.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "warning", rename_all = "snake_case")]
 pub enum TaskWarning {
-    /// A pruned model chose among answers and wrote none.
+    /// A pruned model only chose among given answers and generated none.
     ChoicesAlone,
-    /// Sequences were cut on their left.
+    /// Sequences were cut on the left.
     Cut {
         /// The task.
         task: String,
-        /// How many.
+        /// Number of sequences that were cut.
         sequences: usize,
     },
 }
@@ -82,17 +82,17 @@ impl fmt::Display for TaskWarning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ChoicesAlone => f.write_str(
-                "the model is pruned and only chose among given answers; pruned models often choose right when they can no longer write: add gsm8k, or read what `allot generate` prints",
+                "the model is pruned and only chose among given answers; pruned models often choose the right answer when they can no longer write text: add gsm8k, or read the output of `allot generate`",
             ),
             Self::Cut { task, sequences } => {
-                write!(f, "{task}: {sequences} sequences were longer than the context and were cut on their left")
+                write!(f, "{task}: sequences longer than the context were cut on the left; their number is {sequences}")
             }
         }
     }
 }
 
 impl TaskReport {
-    /// Joins what tasks showed with what it depends on.
+    /// Combines the results of tasks with the settings.
     pub fn new(about: About, tasks: Vec<TaskResult>) -> Self {
         let alone = about.pruned && !tasks.is_empty() && tasks.iter().all(|task| !task.written);
         let cut = tasks.iter().filter(|task| task.cut > 0);
@@ -104,7 +104,7 @@ impl TaskReport {
     /// Adds the differences from an earlier measurement of the same documents.
     ///
     /// # Errors
-    /// When none of the tasks was asked then, or another document, or by another prompt.
+    /// When none of the tasks was measured earlier, or the documents or their prompts differ.
     pub fn compare(&mut self, path: &Path, earlier: &Earlier) -> Result<(), TaskError> {
         for task in &self.tasks {
             if let Some(before) = earlier.of(path, task)? {
@@ -113,7 +113,7 @@ impl TaskReport {
         }
         match self.differences.is_empty() {
             true => {
-                let problem = "none of the tasks was asked there of two documents or more".to_owned();
+                let problem = "none of the tasks was measured there on two or more documents".to_owned();
                 Err(TaskError::Other { path: path.to_owned(), problem })
             }
             false => Ok(()),
@@ -122,7 +122,7 @@ impl TaskReport {
 }
 
 impl About {
-    /// Describes a model that is measured as it is.
+    /// Describes a model that is measured without pruning it first.
     pub fn new(checkpoint: &Checkpoint, special_tokens: SpecialTokens, protocol: Protocol) -> Self {
         Self {
             version: env!("CARGO_PKG_VERSION"),

@@ -1,4 +1,4 @@
-//! What tasks found: of each document, of each subject, of each task.
+//! Results of tasks: for each document, each subject, and each task.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,46 +6,46 @@ use super::description::Metric;
 use super::prompts::Asked;
 use super::statistics::{Estimate, PairedDifference, mean, mean_of_tasks, paired, perplexity, pooled};
 
-/// What a document showed.
+/// The result of a document.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DocumentResult {
     /// Its line in its file, from 1.
     pub line: usize,
-    /// The beginning of the SHA-256 of all its prompts and continuations.
+    /// The first digits of the SHA-256 of all its prompts and continuations.
     pub prompt: String,
-    /// The number of the right choice, where there are choices.
+    /// The index of the right choice, if there are choices.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub right: Option<usize>,
-    /// The beginning of the SHA-256 of the right answer.
+    /// The first digits of the SHA-256 of the right answer.
     pub right_hash: String,
     /// The log-likelihood of each continuation, in nats.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub log_likelihoods: Vec<f64>,
-    /// Whether each continuation is what the model would write.
+    /// Whether each continuation is the model's greedy continuation.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub greedy: Vec<bool>,
-    /// Of each sequence how many tokens the context has, and how many the continuation.
+    /// For each sequence, the numbers of tokens of the context and of the continuation.
     pub tokens: Vec<[usize; 2]>,
-    /// How many of its sequences were cut on their left because they were longer than the context.
+    /// Number of its sequences that were cut on the left because they were longer than the context.
     pub cut: usize,
-    /// By how much the right choice is likelier than the likeliest other one, in nats.
+    /// Log-likelihood of the right choice minus that of the most likely other one, in nats.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub margin: Option<f64>,
-    /// What the model wrote.
+    /// The text that the model generated.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub answer: Option<String>,
-    /// The document's share in each metric: 1 for right and 0 for wrong, or a log-likelihood.
+    /// The document's value in each metric: 1 for right and 0 for wrong, or a log-likelihood.
     pub reported: Vec<Reported>,
 }
 
-/// A value by a metric.
+/// A document's value in a metric.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Reported {
     /// The metric.
     pub metric: Metric,
-    /// How the result was found in an answer.
+    /// The extraction that found the result in an answer.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub name: Option<String>,
     /// The value.
@@ -58,7 +58,7 @@ pub struct Reported {
 pub struct MetricResult {
     /// The metric.
     pub metric: Metric,
-    /// How results are found in answers.
+    /// The extraction that finds results in answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// The value and its error.
@@ -67,7 +67,7 @@ pub struct MetricResult {
 }
 
 impl MetricResult {
-    /// Returns the metric's name, with how results are found: `exact_match,strict-match`.
+    /// Returns the metric's name, with the name of the extraction: `exact_match,strict-match`.
     pub fn label(&self) -> String {
         match &self.name {
             Some(name) => format!("{},{name}", self.metric.name()),
@@ -76,35 +76,35 @@ impl MetricResult {
     }
 }
 
-/// What a subject of a task showed, or the task where it has no subjects.
+/// The result of a task's subject, or of a task without subjects.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PartResult {
     /// The subject.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
-    /// How many documents were asked.
+    /// Number of documents.
     pub documents: usize,
     /// The metrics.
     pub metrics: Vec<MetricResult>,
-    /// Of each document, in order.
+    /// The result of each document, in order.
     #[serde(skip)]
     pub results: Vec<DocumentResult>,
 }
 
-/// What a group of subjects showed.
+/// The result of a group of subjects.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct GroupResult {
     /// Its name.
     pub group: String,
-    /// How many documents were asked.
+    /// Number of documents.
     pub documents: usize,
-    /// The metrics: means of the subjects by their size.
+    /// The metrics: means of the subjects, weighted by size.
     pub metrics: Vec<MetricResult>,
 }
 
-/// What a task showed.
+/// The result of a task.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TaskResult {
@@ -112,23 +112,23 @@ pub struct TaskResult {
     pub task: String,
     /// The version of its definition.
     pub version: String,
-    /// How many examples a prompt had.
+    /// Number of examples in a prompt.
     pub shots: usize,
-    /// How many documents were asked.
+    /// Number of documents.
     pub documents: usize,
-    /// How many sequences were cut on their left.
+    /// Number of sequences that were cut on the left.
     pub cut: usize,
     /// The first tokens of the first sequence, which show how prompts begin.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub first_ids: Vec<u32>,
-    /// Whether the model wrote its answers, instead of choosing.
+    /// Whether the model generated its answers, instead of choosing.
     pub written: bool,
-    /// The metrics; over subjects the mean by their size.
+    /// The metrics; with subjects, their means weighted by size.
     pub metrics: Vec<MetricResult>,
-    /// By how much the right choice was likelier than the likeliest other one, in nats, in the mean.
+    /// The mean margin: log-likelihood of the right choice minus that of the most likely other one, in nats.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub margin: Option<Estimate>,
-    /// The groups of subjects that were asked, in the order of the description.
+    /// The measured groups of subjects, in the order of the description.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<GroupResult>,
     /// The subjects, or the task itself.
@@ -136,7 +136,7 @@ pub struct TaskResult {
 }
 
 impl PartResult {
-    /// Takes the documents of a subject.
+    /// Combines the results of a subject's documents.
     pub fn new(asked: &Asked, subject: Option<String>, results: Vec<DocumentResult>) -> Self {
         let mut metrics: Vec<MetricResult> = Vec::new();
         let Some(first) = results.first() else {
@@ -154,7 +154,7 @@ impl PartResult {
 }
 
 impl TaskResult {
-    /// Takes the parts of a task.
+    /// Combines the parts of a task.
     pub fn new(asked: &Asked, parts: Vec<PartResult>, first_ids: Vec<u32>) -> Self {
         let all: Vec<&PartResult> = parts.iter().collect();
         let groups = asked.task.groups.iter().map(|(group, subjects)| {
@@ -180,7 +180,8 @@ impl TaskResult {
         }
     }
 
-    /// Puts a task together of its documents as [`TaskResult::results`] gives them; how prompts begin is not known then.
+    /// Reassembles a task from its documents, as [`TaskResult::results`] returns them; the first tokens are
+    /// then unknown.
     pub fn of_documents(
         asked: &Asked,
         documents: impl Iterator<Item = (Option<String>, DocumentResult)>,
@@ -196,7 +197,7 @@ impl TaskResult {
         Self::new(asked, parts.into_iter().map(part).collect(), Vec::new())
     }
 
-    /// Returns a metric's value, of several the first.
+    /// Returns a metric's value; with several extractions, the first one's.
     pub fn metric(&self, metric: Metric) -> Option<Estimate> {
         self.metrics.iter().find(|it| it.metric == metric).map(|it| it.estimate)
     }
@@ -207,7 +208,7 @@ impl TaskResult {
     }
 }
 
-/// Returns the metrics over subjects: means by their size.
+/// Returns the metrics over subjects: means weighted by size.
 fn over_parts(parts: &[&PartResult]) -> Vec<MetricResult> {
     let full = || parts.iter().filter(|part| part.documents > 0);
     let metrics = full().next().map_or(&[][..], |part| &part.metrics[..]);
@@ -233,17 +234,17 @@ fn over_documents(metric: Metric, values: &[f64]) -> Estimate {
     }
 }
 
-/// What a task showed, without its documents and subjects.
+/// The result of a task, without its documents and subjects.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TaskScore {
     /// Its name.
     pub task: String,
-    /// How many documents were asked.
+    /// Number of documents.
     pub documents: usize,
     /// The metrics.
     pub metrics: Vec<MetricResult>,
-    /// By how much the right choice was likelier than the likeliest other one, in nats, in the mean.
+    /// The mean margin: log-likelihood of the right choice minus that of the most likely other one, in nats.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub margin: Option<Estimate>,
 }
@@ -259,19 +260,19 @@ impl From<&TaskResult> for TaskScore {
     }
 }
 
-/// The two means that papers report, which differ where a task has a normalised accuracy.
+/// The two means that papers report; they differ if a task has a normalised accuracy.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Means {
-    /// Of `acc`, over the tasks that have one.
+    /// The mean of `acc` over the tasks that have it.
     pub acc: Estimate,
-    /// Of `acc_norm` where a task has one, and of `acc` where it has none.
+    /// The mean of `acc_norm`, or of `acc` for tasks without `acc_norm`.
     pub acc_norm: Estimate,
-    /// Over how many tasks.
+    /// Number of tasks in the means.
     pub tasks: usize,
 }
 
-/// Returns the means over tasks that have an accuracy; `None` where fewer than two do.
+/// Returns the means over tasks with an accuracy; `None` if fewer than two have one.
 pub fn means(tasks: &[TaskResult]) -> Option<Means> {
     let plain: Vec<Estimate> = tasks.iter().filter_map(|task| task.metric(Metric::Accuracy)).collect();
     let with_norm = tasks
@@ -282,7 +283,7 @@ pub fn means(tasks: &[TaskResult]) -> Option<Means> {
     (plain.len() > 1).then_some(Means { acc, acc_norm, tasks: plain.len() })
 }
 
-/// How a task's result differs from an earlier one on the same documents.
+/// The difference of a task's result from an earlier one on the same documents.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TaskDifference {
@@ -295,7 +296,8 @@ pub struct TaskDifference {
     pub difference: PairedDifference,
 }
 
-/// Returns how a task differs from an earlier measurement of the same documents, given in the same order.
+/// Returns the differences of a task from an earlier measurement of the same documents, given in the same
+/// order.
 pub fn differences(now: &TaskResult, before: &[&DocumentResult]) -> Vec<TaskDifference> {
     let after: Vec<&DocumentResult> = now.results().map(|(_, it)| it).collect();
     let mut all = Vec::new();
@@ -317,7 +319,7 @@ pub fn differences(now: &TaskResult, before: &[&DocumentResult]) -> Vec<TaskDiff
             results.iter().map(value).collect()
         };
         let label = match metric.metric {
-            // What is paired is what it is made of.
+            // The pairs compare log-likelihoods, from which perplexity is computed.
             Metric::Perplexity => "log-likelihood".to_owned(),
             _ => metric.label(),
         };

@@ -1,4 +1,4 @@
-//! A model measured by tasks.
+//! Measures a model on tasks.
 
 use std::sync::atomic::AtomicBool;
 
@@ -16,26 +16,26 @@ use super::score::{Likelihood, Request, likelihoods};
 use crate::interrupt;
 use crate::model::{Decoder, Tokenizer};
 
-/// How a model is asked.
+/// Settings for measuring a model on tasks.
 #[derive(Clone, Copy, Debug)]
 pub struct Asking<'a> {
-    /// Whose rules prompts follow.
+    /// The rules that prompts follow.
     pub protocol: Protocol,
-    /// The longest sequence in tokens, where it is to be shorter than the model's context.
+    /// The longest sequence in tokens, if it must be shorter than the model's context.
     pub longest: Option<usize>,
-    /// How many tokens are run at a time; no result depends on it.
+    /// Number of tokens that run at a time; no result depends on it.
     pub rows: usize,
-    /// The flag that says whether the work is to stop.
+    /// The flag that asks the work to stop.
     pub interrupt: Option<&'a AtomicBool>,
 }
 
-/// How many tokens are run at a time, where nobody says.
+/// The default number of tokens that run at a time.
 pub const ROWS: usize = 512;
 
-/// How many tokens show how prompts begin.
+/// Number of tokens that show how prompts begin.
 const FIRST_IDS: usize = 5;
 
-/// Prompts that are answered side by side for each so many of these tokens.
+/// Number of tokens run at a time for each prompt answered in parallel.
 const ROWS_BESIDE: usize = 32;
 
 impl Default for Asking<'_> {
@@ -44,23 +44,24 @@ impl Default for Asking<'_> {
     }
 }
 
-/// A model being asked.
+/// A model during a measurement.
 struct Session<'a> {
     decoder: &'a Decoder,
     preparing: Preparing,
     asking: Asking<'a>,
 }
 
-/// Puts documents into tokens.
+/// Tokenises documents.
 pub(super) struct Preparing {
     encoder: Encoder,
     longest: usize,
 }
 
-/// Asks a model all questions of some tasks; `progress` is called with the share of the documents that is done.
+/// Measures a model on several tasks; `progress` is called with the finished share of the documents.
 ///
 /// # Errors
-/// When a document cannot be put into tokens or does not fit the context, the model cannot be run, or the work is asked to stop.
+/// When a document cannot be tokenised or does not fit into the context, the model cannot be run, or the work
+/// is asked to stop.
 pub fn ask(
     decoder: &Decoder,
     tokenizer: Tokenizer,
@@ -70,7 +71,7 @@ pub fn ask(
 ) -> Result<Vec<TaskResult>, TaskError> {
     let context = decoder.checkpoint().config().positions;
     let session = Session { decoder, preparing: Preparing::new(tokenizer, context, &asking)?, asking };
-    // All tokens first: what is wrong with a document shows before the work.
+    // Tokenise everything first, so that problems of documents show before the work starts.
     let prepared: Vec<Vec<Vec<Prepared>>> = tasks
         .iter()
         .map(|asked| asked.parts.iter().map(|part| session.preparing.prepare(asked, part)).collect())
@@ -98,9 +99,9 @@ pub fn ask(
 
 /// The tokens of a document.
 pub(super) enum Prepared {
-    /// Sequences that are scored, and how many of them were cut.
+    /// Sequences that are scored, and the number of those that were cut.
     Scored(Vec<Request>, usize),
-    /// A prompt that is answered, and whether it was cut.
+    /// A prompt that the model continues, and whether it was cut.
     Answered(Vec<u32>, bool),
 }
 
@@ -114,10 +115,10 @@ impl Prepared {
 }
 
 impl Preparing {
-    /// Takes a tokenizer and the model's context.
+    /// Wraps a tokenizer and the model's context.
     ///
     /// # Errors
-    /// When sequences are to be longer than the context, or the tokenizer cannot write its first token.
+    /// When the requested sequences are longer than the context, or the tokenizer cannot decode its first token.
     pub(super) fn new(tokenizer: Tokenizer, context: usize, asking: &Asking<'_>) -> Result<Self, TaskError> {
         let longest = asking.longest.unwrap_or(context);
         if longest > context {
@@ -129,7 +130,7 @@ impl Preparing {
     /// Returns the tokens of each document of a part.
     ///
     /// # Errors
-    /// When a document cannot be put into tokens or does not fit the context.
+    /// When a document cannot be tokenised or does not fit into the context.
     pub(super) fn prepare(&self, asked: &Asked, part: &Prompts) -> Result<Vec<Prepared>, TaskError> {
         part.prompts
             .iter()
@@ -200,15 +201,15 @@ impl Session<'_> {
     }
 }
 
-/// Returns how many answers are written side by side where so many tokens are run at a time.
+/// Returns the number of answers that are written in parallel if `rows` tokens run at a time.
 pub(super) fn side_by_side(rows: usize) -> usize {
     (rows / ROWS_BESIDE).max(1)
 }
 
-/// Returns the sequences that answer a prompt's question, and how many of them were cut on their left.
+/// Returns the sequences that answer a prompt's question, and the number of those that were cut on the left.
 ///
 /// # Errors
-/// When the document cannot be put into tokens, or does not fit the longest sequence.
+/// When the document cannot be tokenised, or does not fit into the longest sequence.
 pub(super) fn scored(
     encoder: &Encoder,
     longest: usize,
@@ -227,7 +228,7 @@ pub(super) fn scored(
         }
         let mut ids = pair.context;
         ids.extend(pair.continuation);
-        // The last token is not read, so one more than the context holds may stay.
+        // The last token is not read, so a sequence may have one token more than the context.
         let beyond = ids.len().saturating_sub(longest + 1);
         cut += usize::from(beyond > 0);
         ids.drain(..beyond);
@@ -241,7 +242,7 @@ fn hash(text: &str) -> String {
     digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Returns the first place of the largest value.
+/// Returns the index of the first largest value.
 fn largest(values: impl Iterator<Item = f64>) -> Option<usize> {
     let mut best: Option<(usize, f64)> = None;
     for (place, value) in values.enumerate() {
@@ -291,7 +292,8 @@ fn scored_result(prompt: &Prompt, found: &[Likelihood], requests: &[Request], cu
     let margin = right.map(|right| {
         let others = sums.iter().enumerate().filter(|(place, _)| *place != right).map(|(_, sum)| *sum);
         let margin = sums[right] - others.fold(f64::NEG_INFINITY, f64::max);
-        // As exact as what it is the difference of, and the same when read from a file.
+        // Rounded like the log-likelihoods that it is computed from, so that it stays the same when read from
+        // a file.
         (margin * 1e9).round() / 1e9
     });
     DocumentResult {

@@ -1,51 +1,52 @@
-//! Log-likelihoods of continuations, what they share computed once.
+//! Log-likelihoods of continuations; tokens that sequences share are computed once.
 
 use rayon::prelude::*;
 
 use crate::measure::{Logits, row_likelihoods};
 use crate::model::{After, Decoder, KeptKeys, ModelError, Piece, positions_together};
 
-/// A sequence, of which the last tokens are scored.
+/// A sequence whose last tokens are scored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     /// The tokens; the last one is never read by the model.
     pub ids: Vec<u32>,
-    /// How many at the end are scored, fewer than there are.
+    /// Number of scored tokens at the end, fewer than all tokens.
     pub scored: usize,
 }
 
-/// How likely a continuation is.
+/// The likelihood of a continuation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Likelihood {
     /// The log-likelihood of its tokens, in nats.
     pub log_likelihood: f64,
-    /// Whether each of its tokens is the likeliest one.
+    /// Whether each of its tokens is the most likely one.
     pub greedy: bool,
 }
 
 impl Request {
-    /// Returns what the model reads.
+    /// Returns the tokens that the model reads.
     fn input(&self) -> &[u32] {
         &self.ids[..self.ids.len() - 1]
     }
 
-    /// Returns the place in the input from which on something is predicted.
+    /// Returns the first position in the input that predicts a scored token.
     fn first(&self) -> usize {
         self.ids.len() - 1 - self.scored
     }
 }
 
-/// The fewest tokens that are worth keeping for all requests.
+/// The smallest number of shared tokens worth keeping for all requests.
 const WORTH_KEEPING: usize = 16;
 
-/// Scores groups of requests, each group's requests being about one document, and returns a likelihood for each request.
+/// Scores groups of requests, where a group's requests belong to one document, and returns a likelihood for
+/// each request.
 ///
-/// Tokens with which all groups begin are computed once, and so are those with which a group's requests do. About `rows` tokens are
-/// run at a time. On a processor no result depends on any of that. `progress` is called with the groups that are done, and stops the
-/// work by an error.
+/// Tokens that all groups share at the start are computed once, and so are those that a group's requests
+/// share. About `rows` tokens run at a time. On the CPU, no result depends on any of this. `progress` is
+/// called with the number of finished groups, and can stop the work with an error.
 ///
 /// # Errors
-/// When a sequence is longer than the context, a tensor operation fails, or `progress` stops it.
+/// When a sequence is longer than the context, a tensor operation fails, or `progress` stops the work.
 pub fn likelihoods<E: From<ModelError>>(
     decoder: &Decoder,
     groups: &[Vec<Request>],
@@ -72,20 +73,21 @@ pub fn likelihoods<E: From<ModelError>>(
     Ok(results)
 }
 
-/// How much a model computes to score some requests.
+/// The computation that a model needs to score requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reading {
     /// Tokens that pass through the blocks.
     pub tokens: u64,
     /// Rows that pass through the head.
     pub predictions: u64,
-    /// Pairs of a token and one that it attends to, its own included, in one block.
+    /// Pairs of a token and a token that it attends to, itself included, in one block.
     pub attended: u64,
-    /// The most tokens of one pass and of the kept prefix.
+    /// The maximum number of tokens in one pass and the kept prefix together.
     pub most: u64,
 }
 
-/// Counts what [`likelihoods`] computes for these groups, without a model; `longest_shared` is [`Decoder::longest_shared`].
+/// Counts the computation of [`likelihoods`] for these groups, without a model; `longest_shared` is
+/// [`Decoder::longest_shared`].
 pub fn reading(longest_shared: usize, groups: &[Vec<Request>], rows: usize) -> Reading {
     let prefix = shared_prefix(longest_shared, groups).len();
     let mut all = Reading { tokens: prefix as u64, attended: triangle(0, prefix), ..Reading::default() };
@@ -104,13 +106,13 @@ pub fn reading(longest_shared: usize, groups: &[Vec<Request>], rows: usize) -> R
     all
 }
 
-/// Returns how many pairs causal attention has for `count` tokens that stand behind `before` others.
+/// Returns the number of pairs in causal attention for `count` tokens that follow `before` others.
 pub(super) fn triangle(before: usize, count: usize) -> u64 {
     let (before, count) = (before as u64, count as u64);
     before * count + count * (count + 1) / 2
 }
 
-/// Returns the tokens with which all requests begin and of which none is scored, where they are worth keeping.
+/// Returns the unscored tokens that all requests share at the start, if they are worth keeping.
 fn shared_prefix(longest_shared: usize, groups: &[Vec<Request>]) -> Vec<u32> {
     let mut requests = groups.iter().flatten();
     let Some(first) = requests.next().filter(|_| groups.len() > 1) else { return Vec::new() };
@@ -126,22 +128,22 @@ fn shared_prefix(longest_shared: usize, groups: &[Vec<Request>]) -> Vec<u32> {
     }
 }
 
-/// Returns how many tokens two sequences begin with together.
+/// Returns the length of the common prefix of two sequences.
 fn common(left: &[u32], right: &[u32]) -> usize {
     left.iter().zip(right).take_while(|(left, right)| left == right).count()
 }
 
-/// A pass over some groups: its pieces, and which of their rows predict what.
+/// A pass over several groups: its pieces, and the rows that predict each token.
 struct Pass<'a> {
     kept: Option<&'a KeptKeys>,
-    /// How many tokens the kept prefix has.
+    /// Number of tokens in the kept prefix.
     before: usize,
     pieces: Vec<(After<'a>, &'a [u32])>,
     rows: usize,
     attended: u64,
-    /// Of each group how many requests it has.
+    /// Number of requests in each group.
     groups: Vec<usize>,
-    /// Of each request the row and the token that it predicts, in order.
+    /// For each request, the predicting row and the predicted token, in order.
     requests: Vec<Vec<(usize, u32)>>,
 }
 
@@ -158,7 +160,7 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// Adds groups until there are `rows` tokens, at least one, and returns how many it added.
+    /// Adds groups, at least one, until there are `rows` tokens, and returns the number of added groups.
     fn fill(&mut self, groups: &'a [Vec<Request>], rows: usize, longest_shared: usize) -> usize {
         let mut added = 0;
         while added < groups.len() && (added == 0 || self.rows < rows) {
@@ -168,7 +170,7 @@ impl<'a> Pass<'a> {
         added
     }
 
-    /// Adds a piece that stands behind `before` tokens, and returns the row of its first token.
+    /// Adds a piece that follows `before` tokens, and returns the row of its first token.
     fn piece(&mut self, after: After<'a>, before: usize, ids: &'a [u32]) -> usize {
         let first = self.rows;
         self.rows += ids.len();
@@ -200,7 +202,7 @@ impl<'a> Pass<'a> {
                 (After::Piece(self.pieces.len() - 1), row)
             }
         };
-        // Requests of one input are one piece: choices of one token read the context alone.
+        // Requests with the same input form one piece: choices of one token read only the context.
         let mut branches: Vec<(&[u32], usize)> = Vec::new();
         for (request, input) in group.iter().zip(inputs) {
             let rest = &input[trunk.len()..];
@@ -225,7 +227,7 @@ impl<'a> Pass<'a> {
         let pieces: Vec<Piece<'_>> =
             self.pieces.iter().map(|(after, ids)| Piece { after: *after, ids }).collect();
         let hidden = decoder.packed(&pieces, &[])?.hidden;
-        // What each row that predicts something predicts.
+        // The tokens that each row predicts.
         let mut targets: Vec<Vec<u32>> = vec![Vec::new(); self.rows];
         for (row, target) in self.requests.iter().flatten() {
             if !targets[*row].contains(target) {
@@ -261,18 +263,19 @@ impl<'a> Pass<'a> {
     }
 }
 
-/// Returns a log-likelihood to a billionth of a nat, far below what f32 tells apart: a number of so few digits is the same after it
-/// was written to a file and read again.
+/// Returns a log-likelihood rounded to a billionth of a nat, far below the resolution of f32: a number with
+/// so few digits is the same after it was written to a file and read again.
 fn rounded(nats: f64) -> f64 {
     (nats * 1e9).round() / 1e9
 }
 
-/// Returns which rows predict a request's scored tokens; `row` gives the row of a place in its input.
+/// Returns the rows that predict a request's scored tokens; `row` maps a position in its input to a row.
 fn predictions(request: &Request, row: impl Fn(usize) -> usize) -> Vec<(usize, u32)> {
     (request.first()..request.ids.len() - 1).map(|place| (row(place), request.ids[place + 1])).collect()
 }
 
-/// Returns the logits of some rows of hidden states `[rows, hidden]`, and of padding after them where a product needs it.
+/// Returns the logits of selected rows of hidden states `[rows, hidden]`, followed by padding if a product
+/// needs it.
 pub(super) fn logits_of(
     decoder: &Decoder,
     hidden: &candle_core::Tensor,
@@ -283,7 +286,7 @@ pub(super) fn logits_of(
     wanted.extend(std::iter::repeat_n(last, decoder.padding(rows.len())));
     let chosen = hidden.index_select(&candle_core::Tensor::new(&wanted[..], decoder.device())?, 0)?;
     let logits = Logits::read(&decoder.head.run(&chosen)?)?;
-    // The likeliest of them would be an arbitrary one.
+    // The most likely of non-finite logits would be arbitrary.
     match logits.rows().all(|row| row.iter().all(|it| *it < f32::INFINITY)) {
         true => Ok(logits),
         false => Err(ModelError::Destroyed),

@@ -1,4 +1,4 @@
-//! Means, their errors, and differences on the same documents.
+//! Means, their errors, and paired differences on the same documents.
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -11,11 +11,11 @@ use super::python_random::PythonRandom;
 pub struct Estimate {
     /// The value.
     pub value: f64,
-    /// Its standard error; `None` where there are too few documents for one.
+    /// Its standard error; `None` if there are too few documents.
     pub error: Option<f64>,
 }
 
-/// Returns the mean of some values, with the error that comes of their spread.
+/// Returns the mean of values, with the standard error from their spread.
 pub fn mean(values: &[f64]) -> Estimate {
     let count = values.len() as f64;
     let mean = values.iter().sum::<f64>() / count;
@@ -24,7 +24,8 @@ pub fn mean(values: &[f64]) -> Estimate {
     Estimate { value: mean, error }
 }
 
-/// Returns the mean of a group of tasks, each counted by its documents, as the harness pools their errors.
+/// Returns the mean of a group of tasks weighted by their numbers of documents; errors are pooled as in the
+/// harness.
 pub fn pooled(parts: &[(Estimate, usize)]) -> Estimate {
     let total: f64 = parts.iter().map(|(_, count)| *count as f64).sum();
     let value = parts.iter().map(|(part, count)| part.value * *count as f64).sum::<f64>() / total;
@@ -40,7 +41,7 @@ pub fn pooled(parts: &[(Estimate, usize)]) -> Estimate {
     Estimate { value, error }
 }
 
-/// Returns the mean of tasks that count alike.
+/// Returns the unweighted mean of tasks.
 pub fn mean_of_tasks(parts: &[Estimate]) -> Estimate {
     let count = parts.len() as f64;
     let value = parts.iter().map(|part| part.value).sum::<f64>() / count;
@@ -48,11 +49,12 @@ pub fn mean_of_tasks(parts: &[Estimate]) -> Estimate {
     Estimate { value, error: squares.map(|it| it.sqrt() / count) }
 }
 
-/// Chunks of resamples, each by a generator of its own, and resamples in a chunk.
+/// Number of chunks of resamples, each with its own generator, and of resamples in a chunk.
 const CHUNKS: u32 = 100;
 const RESAMPLES: usize = 1000;
 
-/// Returns exp of the mean negative log-likelihood, with the error that the harness finds by drawing documents again 100,000 times.
+/// Returns exp of the mean negative log-likelihood, with the error from the harness's bootstrap of 100,000
+/// resamples.
 pub fn perplexity(log_likelihoods: &[f64]) -> Estimate {
     let count = log_likelihoods.len();
     let value = (-log_likelihoods.iter().sum::<f64>() / count as f64).exp();
@@ -76,31 +78,32 @@ pub fn perplexity(log_likelihoods: &[f64]) -> Estimate {
     Estimate { value, error: Some((squares / (values.len() as f64 - 1.0)).sqrt()) }
 }
 
-/// How much better or worse one model is than another on the same documents.
+/// The difference between two models on the same documents.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PairedDifference {
     /// The mean difference.
     pub mean: f64,
-    /// The ends of its 95 % interval.
+    /// The lower end of its 95 % interval.
     pub low: f64,
-    /// The upper end.
+    /// The upper end of its 95 % interval.
     pub high: f64,
-    /// How many documents there are.
+    /// Number of documents.
     pub documents: usize,
-    /// On how many the two differ.
+    /// Number of documents on which the two models differ.
     pub changed: usize,
     /// Whether the interval contains 0, so that the difference may be chance.
     pub noise: bool,
 }
 
-/// What the standard error is multiplied by for an interval of 95 %.
+/// The factor of the standard error in a 95 % interval.
 const NORMAL: f64 = 1.959_964;
 
-/// Returns the mean difference `after - before` of values on the same documents; `None` for fewer than two of them.
+/// Returns the mean difference `after - before` of values on the same documents; `None` for fewer than two
+/// documents.
 ///
-/// The interval is the normal one of the mean of differences, which is narrower than that of two means, because both models see the
-/// same documents.
+/// The interval is the normal one of the mean of differences, which is narrower than that of two means
+/// because both models see the same documents.
 pub fn paired(before: &[f64], after: &[f64]) -> Option<PairedDifference> {
     let differences: Vec<f64> = before.iter().zip(after).map(|(before, after)| after - before).collect();
     let Estimate { value, error } = mean(&differences);

@@ -1,4 +1,4 @@
-//! Texts with fields of a document in them: `Question: {question}\nAnswer:`.
+//! Texts with fields of a document: `Question: {question}\nAnswer:`.
 
 use serde_json::{Map, Value};
 
@@ -7,7 +7,7 @@ use super::error::DocumentProblem;
 /// A document as it is read: fields by name.
 pub type Row = Map<String, Value>;
 
-/// A text with fields in it. `{{` and `}}` stand for braces.
+/// A text with fields. `{{` and `}}` stand for braces.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template(Vec<Part>);
 
@@ -17,35 +17,36 @@ enum Part {
     Field(Field),
 }
 
-/// A field of a document, by its name or by names with dots between, and what is done to its text.
+/// A field of a document, given by its name or by names with dots between, and the filters applied to its
+/// text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Field {
     path: String,
     filters: Vec<Filter>,
 }
 
-/// What is done to a text.
+/// An operation on a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Filter {
-    /// Without white space at both ends.
+    /// Removes white space at both ends.
     Strip,
-    /// With its first character in upper case and all others in lower case.
+    /// Puts the first character in upper case and all others in lower case.
     Capitalize,
-    /// With its last sentence, where that does not end, capitalised.
+    /// Capitalises the last sentence if it is incomplete.
     CapitalizeFragment,
-    /// Without what stands in brackets, as HellaSwag's texts are prepared.
+    /// Removes text in brackets, as HellaSwag's texts are prepared.
     WithoutBrackets,
-    /// What stands before the first place of a mark.
+    /// Keeps the text before the first occurrence of a mark.
     Before(String),
-    /// What stands after it.
+    /// Keeps the text after the first occurrence of a mark.
     After(String),
-    /// All words but the last; words lie between single spaces.
+    /// Removes the last word; words are separated by single spaces.
     ButLastWord,
-    /// The last word.
+    /// Keeps the last word.
     LastWord,
-    /// Without so many characters at its beginning.
+    /// Removes a number of characters at the start.
     Drop(usize),
-    /// With one text replaced by another.
+    /// Replaces one text by another.
     Replace(String, String),
 }
 
@@ -53,7 +54,7 @@ impl Template {
     /// Reads a template.
     ///
     /// # Errors
-    /// With what is wrong, for people.
+    /// With the problem, as text for messages.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut parts = Vec::new();
         let mut plain = String::new();
@@ -67,10 +68,10 @@ impl Template {
                 continue;
             }
             if rest[at..].starts_with('}') {
-                return Err("closes a brace that was not opened; a brace itself is written `}}`".to_owned());
+                return Err("closes a brace that was not opened; write `}}` for a literal brace".to_owned());
             }
             let Some(end) = rest[at..].find('}') else {
-                return Err("opens a brace that is not closed; a brace itself is written `{{`".to_owned());
+                return Err("opens a brace that is not closed; write `{{` for a literal brace".to_owned());
             };
             if !plain.is_empty() {
                 parts.push(Part::Text(std::mem::take(&mut plain)));
@@ -88,7 +89,7 @@ impl Template {
     /// Returns the text for a document.
     ///
     /// # Errors
-    /// When a field is missing, or is not as the template needs it.
+    /// When a field is missing, or does not have the type that the template needs.
     pub fn fill(&self, row: &Row) -> Result<String, DocumentProblem> {
         let mut text = String::new();
         for part in &self.0 {
@@ -100,7 +101,7 @@ impl Template {
         Ok(text)
     }
 
-    /// Returns the one field that the template is, where it is one.
+    /// Returns the template's field if it consists of exactly one field.
     pub fn field(&self) -> Option<&Field> {
         match &self.0[..] {
             [Part::Field(field)] => Some(field),
@@ -146,7 +147,7 @@ impl Field {
     /// Returns the texts of a field that is a list.
     ///
     /// # Errors
-    /// When it is missing, or no list of texts.
+    /// When it is missing, or is not a list of texts.
     pub fn texts(&self, row: &Row) -> Result<Vec<String>, DocumentProblem> {
         match self.value(row)? {
             Value::Array(all) => all.iter().map(|value| self.filtered(value)).collect(),
@@ -209,7 +210,7 @@ impl Filter {
         }
     }
 
-    /// Returns the text as the filter makes it.
+    /// Returns the filtered text.
     ///
     /// # Errors
     /// With the mark that the text lacks.
@@ -229,7 +230,7 @@ impl Filter {
     }
 }
 
-/// What may be done to a field's text, as it is written.
+/// The filters of a field's text, as they are written.
 pub const FILTERS: [&str; 10] = [
     "strip",
     "capitalize",
@@ -243,7 +244,7 @@ pub const FILTERS: [&str; 10] = [
     "replace(\"_\", \" \")",
 ];
 
-/// Returns whether Python takes a character for white space.
+/// Returns whether Python counts a character as white space.
 pub(super) fn is_space(character: char) -> bool {
     character.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&character)
 }
@@ -259,7 +260,7 @@ fn capitalized(text: &str) -> String {
     first.chain(characters.as_str().to_lowercase().chars()).collect()
 }
 
-/// Returns a text whose last sentence is capitalised, where it has no end and comes after one that has.
+/// Returns a text whose last sentence is capitalised if it is incomplete and follows a complete one.
 fn fragment_capitalized(text: &str) -> String {
     const ENDS: [&str; 3] = [". ", "! ", "? "];
     if text.trim_end().ends_with(['.', '!', '?']) {
@@ -271,8 +272,8 @@ fn fragment_capitalized(text: &str) -> String {
     }
 }
 
-/// Returns a text as HellaSwag's are prepared: " [title]" ends a sentence, other brackets go with what is in them, and double
-/// spaces become single ones, once.
+/// Returns a text as HellaSwag's texts are prepared: " [title]" ends a sentence, other brackets are removed
+/// with their content, and double spaces become single ones, once.
 fn without_brackets(text: &str) -> String {
     let text = strip(text).replace(" [title]", ". ");
     let mut kept = String::with_capacity(text.len());

@@ -158,7 +158,7 @@ fn allocations_that_a_format_cannot_hold_are_refused() {
     run(place.path(), &import);
     fs::write(place.path().join("recipe.yaml"), with_ignore("\"re:.*down_proj\"")).expect("a file");
     let error = refused(&import);
-    assert!(error.contains("`ignore` leaves out model.layers.0.mlp.down_proj"), "{error}");
+    assert!(error.contains("`ignore` excludes model.layers.0.mlp.down_proj"), "{error}");
     fs::write(place.path().join("torn.json"), "{\"units\": [").expect("a file");
     let error = refused(&["eval", MODEL, "torn.json"]);
     assert!(error.contains("torn.json"), "{error}");
@@ -229,7 +229,7 @@ fn recipes_of_other_forms_are_read_or_refused_for_a_reason() {
     refuses(&named.replace("b_modifiers", "modifiers2"), "does not end in `_modifiers`");
     refuses(&format!("{named}---\n{named}"), "2 documents");
     let without = "b_stage:\n  c_modifiers:\n    MagnitudePruningModifier:\n      init_sparsity: 0.1\n";
-    refuses(&format!("{named}{without}"), "MagnitudePruningModifier prunes, and has no `sparsity`");
+    refuses(&format!("{named}{without}"), "MagnitudePruningModifier prunes, but has no `sparsity`");
 }
 
 /// An allocation of blocks of arbitrary sizes.

@@ -109,7 +109,7 @@ fn a_comparison_with_changed_inputs_is_refused_by_name() {
     place.with_another_rule(|| place.refuses(&again(), &["reads a document of the", "tokenizer"]));
     place.with_another_weight(|| place.refuses(&again(), &["the fingerprint of the weights"]));
     place.with("text/report.jsonl", "the", "an", || place.refuses(&again(), &["the report text"]));
-    place.refuses(&compare(&["--pattern", "n:4"]), &["the pattern was unstructured and now is n:4"]);
+    place.refuses(&compare(&["--pattern", "n:4"]), &["the pattern was unstructured and is now n:4"]);
     place.refuses(&compare(&["--method", "magnitude"]), &["the method"]);
     place.refuses(&compare(&["--seed", "3"]), &["calibration text"]);
     let mut longer = again();
@@ -118,7 +118,7 @@ fn a_comparison_with_changed_inputs_is_refused_by_name() {
     place.refuses(&longer, &["windows of 32"]);
     // A file of an earlier version records less than is needed.
     fs::write(place.path("out/identity.json"), r#"[["the model model","a04"]]"#).expect("a file");
-    place.refuses(&again(), &["the version of allot", "not written down"]);
+    place.refuses(&again(), &["the version of allot", "not recorded"]);
 }
 
 #[test]

@@ -45,7 +45,7 @@ def test_pruning_and_perplexity(model, bundled, texts, tmp_path, command):
     printed = json.loads(command(*words, "--format", "json").stdout)
     assert found.perplexity == printed["perplexity"]
     assert len(found.window_losses) == 4 and found.mean_loss == pytest.approx(np.log(found.perplexity))
-    with pytest.raises(allot.AllotError, match="already there"):
+    with pytest.raises(allot.AllotError, match="already exists"):
         model.prune(allocation, tmp_path / "pruned")
 
 

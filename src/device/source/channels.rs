@@ -6,15 +6,15 @@ use super::collecting::{Combine, fields};
 use super::fixed::PRELUDE;
 use crate::kernels::tally::Tally;
 
-/// Returns the kernels that collect a tally of singles `[rows, columns]`: `rows` in each row, of which a block takes one at a time, and
-/// `columns` in each column, of which a block takes 32.
+/// Returns the kernels that collect a tally of f32 values `[rows, columns]`: `rows` collects in each row,
+/// with one row at a time in a block, and `columns` in each column, with 32 columns in a block.
 ///
-/// Both write doubles, `[channels, 1 + numbers]`: the centre of powers, then [`fields`].
+/// Both write f64, `[channels, 1 + numbers]`: the centre of powers, then [`fields`].
 pub(in crate::device) fn channels(tally: Tally) -> String {
     let mut text = PRELUDE.to_owned();
     text.push_str(
         "
-// Makes one number of those of the eight threads that work on a column; each of them has it afterwards.
+// Combines the numbers of the eight threads that work on a column; each of them gets the result.
 template <double (*COMBINE)(double, double)>
 __device__ __forceinline__ double of_column(double value, double* shared) {
     shared[threadIdx.x] = value;
@@ -50,7 +50,8 @@ __device__ __forceinline__ double of_column(double value, double* shared) {
     text
 }
 
-/// Returns a kernel that goes through channels as `each` says, and makes one number of its threads' by `gather`.
+/// Returns a kernel that iterates over channels as in `each`, and combines its threads' numbers with
+/// `gather`.
 fn kernel(tally: Tally, name: &str, gather: &str, each: &str) -> String {
     let fields = fields(tally);
     let mut text = format!(
@@ -78,7 +79,7 @@ fn kernel(tally: Tally, name: &str, gather: &str, each: &str) -> String {
     );
     for (number, (term, combine)) in fields.iter().enumerate() {
         let term = match combine {
-            // A power's factors are singles, and their product is a double's.
+            // A power's factors are f32, and their product is f64.
             Combine::Plus => term.replace("d * d", "(double)d * d"),
             Combine::Least | Combine::Most => term.clone(),
         };

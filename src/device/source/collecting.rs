@@ -1,8 +1,9 @@
-//! The kernels that collect what a round's reductions are made of, in one read of the weights.
+//! The kernels that collect the numbers behind a round's reductions, in one read of the weights.
 //!
-//! A thread computes the program for one weight after another in registers and adds up what the tallies want: 32 weights in singles
-//! before their sums are added to doubles. Each block of threads writes its sums down, and these are added in the blocks' order, so a
-//! result is the same in every run, and whatever other linears the launch works on.
+//! A thread evaluates the program for one weight after another in registers and sums the tallies' terms: 32
+//! weights in f32 before their sums are added in f64. Each block of threads writes its sums, and these are
+//! added in the blocks' order, so a result is the same in every run, and independent of the launch's other
+//! linears.
 
 use std::fmt::Write as _;
 
@@ -10,17 +11,18 @@ use super::program::{Form, PARAMETERS, begin, call_at, call_in_vector, find_line
 use crate::interpret::matrix::{Collecting, Program};
 use crate::kernels::tally::Tally;
 
-/// The most numbers that a launch collects: their totals, a double for each thread, share a block's memory.
+/// The maximum number of values that a launch collects: their totals, an f64 for each thread, share a block's
+/// memory.
 const MOST_NUMBERS: usize = 32;
-/// The most tallies of a launch, of each of which a sample has two numbers.
+/// The maximum number of tallies in a launch; a sample has two numbers for each.
 const MOST_TALLIES: usize = 24;
-/// Weights that a thread adds up in singles.
+/// Number of weights that a thread sums in f32.
 const IN_SINGLES: usize = 32;
-/// Instructions and sums, the latter twice, of a program that is short. Twenty typical reductions are below it: eight weights at a time
-/// gave them more to do while a special function is computed.
+/// The maximum of instructions plus twice the sums in a short program. Twenty typical reductions stay below
+/// it; eight weights at a time gave them more work while a special function is computed.
 const SHORT: usize = 80;
 
-/// How a tally's numbers of two threads become one.
+/// How the numbers of two threads are combined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::device) enum Combine {
     Plus,
@@ -28,7 +30,7 @@ pub(in crate::device) enum Combine {
     Most,
 }
 
-/// Returns what a tally collects: for each number the function of a value, and how two of them become one.
+/// Returns what a tally collects: for each number, the function of a value, and how two numbers are combined.
 ///
 /// `x` is the value, `d` its distance from the tally's centre.
 pub(in crate::device) fn fields(tally: Tally) -> Vec<(String, Combine)> {
@@ -49,7 +51,7 @@ pub(in crate::device) fn fields(tally: Tally) -> Vec<(String, Combine)> {
 }
 
 impl Combine {
-    /// Returns the number by which kernels know it.
+    /// Returns the number that represents it in kernels.
     pub(in crate::device) const fn code(self) -> u32 {
         match self {
             Self::Plus => 0,
@@ -75,14 +77,14 @@ impl Combine {
     }
 }
 
-/// A number that a thread adds up: the tally that it belongs to, what is added of a value, and how.
+/// A number that a thread accumulates: its tally, the term for a value, and how terms are combined.
 struct Field {
     tally: usize,
     term: String,
     combine: Combine,
 }
 
-/// Cuts what a round collects into pieces that a launch can take.
+/// Splits a round's tallies into pieces that fit into a launch.
 pub(in crate::device) fn pieces(Collecting { tallies, takers }: &Collecting) -> Vec<Collecting> {
     let mut ranges: Vec<std::ops::Range<usize>> = Vec::new();
     let mut numbers = 0;
@@ -113,10 +115,11 @@ pub(in crate::device) fn pieces(Collecting { tallies, takers }: &Collecting) -> 
     ranges.into_iter().map(piece).collect()
 }
 
-/// Returns the kernels that collect a round's tallies: `sample`, whose blocks look at `SAMPLE` weights each, and `collect`.
+/// Returns the kernels that collect a round's tallies: `sample`, whose blocks read `SAMPLE` weights each, and
+/// `collect`.
 ///
-/// `sample` writes for each tally the sum of the values and of the terms' magnitudes; `collect` writes [`fields`]. Both write
-/// doubles, `[numbers, blocks]`.
+/// `sample` writes for each tally the sum of the values and of the terms' magnitudes; `collect` writes
+/// [`fields`]. Both write f64, `[numbers, blocks]`.
 pub(in crate::device) fn collecting(
     program: &Program,
     Collecting { tallies, takers }: &Collecting,
@@ -165,9 +168,11 @@ pub(in crate::device) fn collecting(
     text
 }
 
-/// Goes through a part's weights in vectors that lie in one row each; the next is fetched while one is worked on.
+/// Processes a part's weights in vectors that lie within one row; the next vector is loaded while the current
+/// one is processed.
 fn by_vectors(text: &mut String, program: &Program, form: Form, fields: usize) {
-    // What is short takes what memory gives at once; what is long should fit into the cache of instructions.
+    // A short program can use all that memory delivers at once; a long one should fit into the instruction
+    // cache.
     let wide = if program.acts.len() + 2 * fields <= SHORT { 8 } else { 4 };
     let (reads_weight, reads_gradient) = (program.reads_weight, reads_gradient(program));
     let declare = |reads: bool, name: &str, stored: &str| match reads {
@@ -230,7 +235,7 @@ fn by_vectors(text: &mut String, program: &Program, form: Form, fields: usize) {
     );
 }
 
-/// Goes through a part's weights where rows are no whole number of vectors.
+/// Processes a part's weights if rows are not a whole number of vectors.
 fn one_by_one(text: &mut String, program: &Program, form: Form) {
     let _ = writeln!(
         text,
@@ -248,11 +253,11 @@ fn one_by_one(text: &mut String, program: &Program, form: Form) {
     );
 }
 
-/// Writes what a thread adds up: its numbers, how they begin, and what becomes of a value; `takes` says of which root each tally
-/// takes the values.
+/// Writes the struct of a thread's accumulators: its numbers, their initial values, and the update for a
+/// value; `takes` maps each tally to the root whose values it takes.
 fn sums(text: &mut String, fields: &[Field], tallies: &[Tally], takes: &[usize]) {
-    // Totals lie in shared memory, for registers are what bounds how many threads there are; it is volatile, or they would be kept
-    // in registers all the same.
+    // Totals lie in shared memory because registers limit the number of threads; `volatile` keeps the
+    // compiler from moving them into registers anyway.
     text.push_str("struct Sums {\n    volatile double* totals;\n");
     for number in 0..fields.len() {
         let _ = writeln!(text, "    float part{number};");
@@ -286,7 +291,7 @@ fn sums(text: &mut String, fields: &[Field], tallies: &[Tally], takes: &[usize])
         let term = &field.term;
         let _ = match field.combine {
             Combine::Plus => match term.strip_prefix("d * ") {
-                // A product that is added is rounded once.
+                // A fused product and sum is rounded once.
                 Some(factor) => writeln!(text, "            part{number} = fmaf(d, {factor}, part{number});"),
                 None => writeln!(text, "            part{number} += {term};"),
             },
@@ -300,7 +305,8 @@ fn sums(text: &mut String, fields: &[Field], tallies: &[Tally], takes: &[usize])
     text.push_str("    }\n};\n\n");
 }
 
-/// Writes the kernel that looks at a sample: `SAMPLE` weights a block, as many apart as the linear's row of the table says.
+/// Writes the kernel that reads a sample: `SAMPLE` weights for each block, with the spacing given by the
+/// linear's row of the table.
 fn sampling(text: &mut String, program: &Program, tallies: &[Tally], takes: &[usize], form: Form) {
     let _ =
         writeln!(text, "extern \"C\" __global__ void sample({PARAMETERS}) {{\n{}", find_linear(program, 1));

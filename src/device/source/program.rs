@@ -1,4 +1,4 @@
-//! A program as a function of one weight, and how a kernel finds what the function takes.
+//! A program as a function of one weight, and how a kernel finds the function's inputs.
 
 use std::fmt::Write as _;
 
@@ -6,17 +6,17 @@ use super::fixed::PRELUDE;
 use crate::interpret::matrix::{Act, Instruction, OperandSource, Program};
 use crate::kernels::vector::{Binary, Unary};
 
-/// Weights of a linear that a block works on.
+/// Number of a linear's weights that a block processes.
 pub(in crate::device) const PART: u64 = 1 << 16;
-/// Words of a linear's row in the table by which a launch's blocks find theirs.
+/// Number of words in a linear's row of the table in which a launch's blocks find theirs.
 pub(in crate::device) const ROW: usize = 12;
-/// Values that each block of a sample looks at.
+/// Number of values that each block of a sample reads.
 pub(in crate::device) const SAMPLE: u64 = 1024;
 
 /// The parameters that every kernel of a program takes.
 pub(super) const PARAMETERS: &str = "const void* const* weights, const void* const* gradients, const float* numbers, const float* ranks, const u32* table, u32 linears, const float* centres, u32 option, void* out";
 
-/// The type in which numbers are stored.
+/// The storage type of numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::device) enum Stored {
     F32,
@@ -34,18 +34,19 @@ impl Stored {
     }
 }
 
-/// What the linears of a launch have in common, which their kernels are written for.
+/// The properties shared by a launch's linears, which their kernels are generated for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::device) struct Form {
     /// The type of the weights.
     pub(in crate::device) weight: Stored,
     /// The type of the gradients.
     pub(in crate::device) gradient: Stored,
-    /// Whether all rows are whole vectors, so that a thread's next weights lie in one row and are fetched at once.
+    /// Whether all rows are whole vectors, so that a thread's next weights lie in one row and can be loaded
+    /// at once.
     pub(in crate::device) whole_vectors: bool,
 }
 
-/// Begins a text: the prelude, and the function that computes a program's roots for one weight.
+/// Starts a text: the prelude, and the function that computes a program's roots for one weight.
 pub(super) fn begin(program: &Program) -> String {
     let sizes = format!("#define PART {PART}u\n#define ROW {ROW}\n#define SAMPLE {SAMPLE}");
     let mut text = [PRELUDE, &sizes, include_str!("../reduce.cu")].join("\n");
@@ -106,7 +107,8 @@ pub(in crate::device) fn reads_gradient(program: &Program) -> bool {
     program.acts.iter().any(|act| matches!(act, Act::Compute(Instruction::Gradient, _)))
 }
 
-/// Returns how a kernel finds its linear, and the unit's scalars; `word` is where a row of the table has the linear's first block.
+/// Returns the code that finds a kernel's linear and the unit's scalars; `word` is the index of the linear's
+/// first block in a row of the table.
 pub(super) fn find_linear(program: &Program, word: usize) -> String {
     let mut text = format!(
         "    const Linear it = linear_of_block(weights, gradients, numbers, ranks, table, linears, {word});\n"
@@ -122,7 +124,7 @@ pub(super) fn find_linear(program: &Program, word: usize) -> String {
     text
 }
 
-/// Returns the call that computes the roots for one weight, `at`, in `row` and `column`.
+/// Returns the call that computes the roots for one weight, at index `at`, in `row` and `column`.
 pub(super) fn call_at(program: &Program, form: Form) -> String {
     let (inputs, outputs) = (program.inputs.len(), program.outputs.len());
     let mut arguments = vec![
@@ -141,13 +143,14 @@ pub(super) fn call_at(program: &Program, form: Form) -> String {
 fn one(reads: bool, name: &str, stored: Stored) -> String {
     match reads {
         true => format!("{}::one({name}, at)", stored.name()),
-        // Nothing looks at it.
+        // The value is not used.
         false => "0.0f".to_owned(),
     }
 }
 
-/// Returns the call that computes the roots for the `i`-th weight of a vector in one row: its weights lie in `w`, its gradients in `g`,
-/// the inputs' numbers in `in0` and so on, and the output's in `out0` and so on.
+/// Returns the call that computes the roots for the `i`-th weight of a vector within one row: its weights are
+/// in `w`, its gradients in `g`, the inputs' numbers in `in0` and so on, and the outputs' in `out0` and so
+/// on.
 pub(super) fn call_in_vector(program: &Program) -> String {
     let in_vector = |reads: bool, name: &str| match reads {
         true => format!("{name}.get(i)"),

@@ -3,10 +3,12 @@
 use super::program::{Form, PARAMETERS, begin, call_at, find_linear};
 use crate::interpret::matrix::Program;
 
-/// Returns the kernels of a program with one root: `fill` writes its values, `histogram` counts them by a half of their bits
-/// (65536 whole numbers, and whether one is NaN), and `against` counts those below and at a threshold (two doubles a block).
+/// Returns the kernels of a program with one root: `fill` writes its values, `histogram` counts them by one
+/// half of their bits (65536 whole numbers, and a flag for NaN), and `against` counts those below and at a
+/// threshold (two f64 for each block).
 ///
-/// `option` is, for `histogram`, 65536 or the upper half that is looked into; for `against`, the threshold's bits.
+/// `option` is, for `histogram`, 65536 or the upper half whose lower halves are counted; for `against`, the
+/// threshold's bits.
 pub(in crate::device) fn of_values(program: &Program, form: Form) -> String {
     let mut text = begin(program);
     let (find, call) = (find_linear(program, 0), call_at(program, form));

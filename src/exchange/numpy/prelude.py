@@ -1,5 +1,5 @@
 class Unit:
-    """What gets one ratio: a block, or one linear of it."""
+    """A unit with one ratio: a block, or one linear."""
 
     def __init__(self, index, block, names, weights, scaler_row):
         self.index = index
@@ -12,7 +12,7 @@ class Unit:
 
 
 def units_of(weights, scaler_row, by_block):
-    """Returns what makes each unit, in the model's order, so that no more than one is in memory at a time."""
+    """Returns each unit's constructor, in the model's order, so that only one unit is in memory at a time."""
     groups = []
     for name in weights:
         block = int(re.search(r"layers\.(\d+)\.", name).group(1))
@@ -31,7 +31,7 @@ def layer(units, value):
 
 
 def narrow(x):
-    """Returns a value for weights: the nearest single, but never 0 for what is not."""
+    """Returns the nearest float32, but never 0 for a nonzero value."""
     x = np.asarray(x)
     if x.dtype == np.float32:
         return x
@@ -69,7 +69,7 @@ def over_outputs(f, x):
 
 
 def each_linear(f, x):
-    """Returns the plain mean of what f gives on the linears."""
+    """Returns the plain mean of f over the linears."""
     return sum(f(np.asarray(part, dtype=np.float64)) for part in x) / len(x)
 
 
@@ -232,7 +232,7 @@ def gini(x):
 
 
 def ranks_of(values):
-    """Returns ranks from 0 to 1; equal values share the mean of theirs."""
+    """Returns ranks from 0 to 1; equal values share their mean rank."""
     ordered = np.sort(values)
     low = np.searchsorted(ordered, values, side="left")
     high = np.searchsorted(ordered, values, side="right")
@@ -296,7 +296,7 @@ def unit_ranks(x):
 
 
 def of_weights(x):
-    """Returns what applies a function in the precision of x."""
+    """Returns a function that applies another one in the precision of x."""
     return matrix if x[0].dtype == np.float32 else channels
 
 
@@ -310,7 +310,7 @@ def block_mean(x, blocks):
 
 
 def neighbour(x, units, step):
-    """Returns the value of the same unit in another block; its own where there is none."""
+    """Returns the value of the same unit in another block, or its own if it does not exist."""
     of_block = lambda u: tuple(re.sub(r"layers\.\d+\.", "", name) for name in u.names)
     keys = [(u.block, of_block(u)) for u in (unit() for unit in units)]
     places = {key: place for place, key in enumerate(keys)}
@@ -376,7 +376,7 @@ def dsa_diagonal(x):
 
 
 def hill(values):
-    """Returns the exponent of the tail that these values are, or NaN."""
+    """Returns the exponent of the tail formed by the values, or NaN."""
     if values[0] <= 0:
         return np.nan
     alpha = 1 + values.size / (np.log(values).sum() - values.size * np.log(values[0]))
@@ -446,7 +446,7 @@ def move_onto_budget(mean, corners, target, values):
 
 
 def whole_weights(total, quotas, most):
-    """Shares a total out in whole numbers by largest remainder; of equal remainders the first is raised."""
+    """Distributes a total in whole numbers by largest remainder; among equal remainders the first is raised."""
     counts = np.minimum(np.floor(quotas).astype(np.int64), most)
     for index in np.argsort(-(quotas - counts), kind="stable")[:max(total - int(counts.sum()), 0)]:
         counts[index] += 1

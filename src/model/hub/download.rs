@@ -1,4 +1,4 @@
-//! Downloads into the hub's cache, by the hub's own client.
+//! Downloads into the hub's cache with the hub's own client.
 
 use std::env;
 use std::io;
@@ -13,7 +13,8 @@ use super::wanted::Wanted;
 use crate::model::error::ModelError;
 use crate::model::files::{INDEX, SINGLE, shards};
 
-/// What is downloaded beside the weights, where a model has it. `config.json` comes last: a folder without it is no model yet.
+/// Files downloaded in addition to the weights, if the model has them. `config.json` comes last: without it,
+/// a folder does not count as a model.
 const CARRIED: [&str; 13] = [
     "generation_config.json",
     "tokenizer.json",
@@ -30,10 +31,11 @@ const CARRIED: [&str; 13] = [
     "config.json",
 ];
 
-/// Downloads what is missing of a model's current revision, and returns its snapshot.
+/// Downloads the missing files of a model's current revision, and returns its snapshot.
 ///
 /// # Errors
-/// When the hub cannot be reached, does not give the model or has no safetensors of it, or the cache cannot be written.
+/// When the hub cannot be reached, does not provide the model or has no safetensors for it, or the cache
+/// cannot be written.
 pub(super) fn download(
     cache: &Path,
     id: &str,
@@ -42,7 +44,7 @@ pub(super) fn download(
 ) -> Result<PathBuf, ModelError> {
     let failed = |problem| ModelError::Download { id: id.to_owned(), problem };
     let api = |error| failed(explain(error, cache));
-    // The client wants a path that does not depend on where it is read from.
+    // The client needs an absolute path.
     let path = std::path::absolute(cache)
         .map_err(|cause| failed(DownloadProblem::Cache { cache: cache.to_owned(), cause }))?;
     let (cache, repo) = (Cache::new(path), Repo::model(id.to_owned()));
@@ -68,9 +70,9 @@ pub(super) fn download(
             false => Err(failed(DownloadProblem::Changed)),
         }
     };
-    // As a folder is read: the single file before the index.
+    // In the order in which a folder is read: the single file before the index.
     if wanted == Wanted::Configuration {
-        // The weights come with the first command that reads them.
+        // The first command that reads the weights downloads them.
     } else if has(SINGLE) {
         get(SINGLE)?;
     } else if has(INDEX) {
@@ -97,7 +99,7 @@ fn get_file(hub: &ApiRepo, name: &str, report: &mut dyn FnMut(Progress<'_>)) -> 
     hub.download_with_progress(name, watch).map(|_| ())
 }
 
-/// Hands the client's reports on.
+/// Passes the client's progress reports on.
 struct Watch<'a> {
     file: String,
     done: u64,
@@ -122,7 +124,7 @@ fn set(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// Says what went wrong.
+/// Translates the client's error.
 fn explain(error: ApiError, cache: &Path) -> DownloadProblem {
     match error {
         ApiError::RequestError(cause) => match &*cause {

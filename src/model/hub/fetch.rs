@@ -1,4 +1,4 @@
-//! Finds a model's folder: where it is given, in the cache, or by a download.
+//! Finds a model's folder: as given, in the cache, or after a download.
 
 use std::env;
 use std::fs;
@@ -11,14 +11,15 @@ use super::wanted::Wanted;
 use crate::model::error::ModelError;
 use crate::model::files::{INDEX, SINGLE, shards};
 
-/// Returns the folder of a model: `model` itself where it exists or is no id, else the snapshot of the id `OWNER/NAME` in the
-/// hub's cache, into which it is downloaded first where it is not there; calls `progress` while a file is downloaded.
+/// Returns the folder of a model: `model` itself if it exists or is not an id, else the snapshot of the id
+/// `OWNER/NAME` in the hub's cache. Downloads the snapshot if it is missing, and calls `progress` meanwhile.
 ///
-/// Only what allot reads or carries along is downloaded: config, tokenizer, safetensors and their index. A file is in the snapshot
-/// when it is whole; what an interrupted download has got is kept in the cache, and the next one goes on from there.
+/// Only files that allot reads or copies are downloaded: config, tokenizer, safetensors and their index. A
+/// file enters the snapshot when it is complete. The cache keeps the part of an interrupted download, and the
+/// next download resumes it.
 ///
 /// # Errors
-/// When it is an id that the cache does not hold, and it cannot be downloaded.
+/// When `model` is an id that the cache does not hold and that cannot be downloaded.
 pub fn fetch(model: &Path, progress: &mut dyn FnMut(Progress<'_>)) -> Result<PathBuf, ModelError> {
     let (false, Some((owner, name))) = (model.exists(), id(model)) else {
         return Ok(model.to_owned());
@@ -30,7 +31,8 @@ pub fn fetch(model: &Path, progress: &mut dyn FnMut(Progress<'_>)) -> Result<Pat
     }
 }
 
-/// Returns a folder that has the configuration and the tokenizer of a model, as [`fetch`] does; weights are not downloaded.
+/// Returns a folder with the configuration and the tokenizer of a model, as [`fetch`] does, without
+/// downloading weights.
 ///
 /// # Errors
 /// As [`fetch`].
@@ -59,7 +61,7 @@ fn download(
 ) -> Result<PathBuf, ModelError> {
     let offline = env::var("HF_HUB_OFFLINE").unwrap_or_default().to_lowercase();
     match offline.as_str() {
-        // What is missing of an incomplete one is said when it is opened.
+        // Opening an incomplete snapshot reports what is missing.
         "1" | "on" | "yes" | "true" => found,
         _ => download::download(cache, &format!("{owner}/{name}"), wanted, progress),
     }
@@ -87,7 +89,7 @@ fn is_complete(snapshot: &Path) -> bool {
 /// Returns the snapshot of a model in a cache folder: the main branch's, else the only one.
 ///
 /// # Errors
-/// When there is none.
+/// When there is no such snapshot.
 pub fn in_cache(cache: &Path, owner: &str, name: &str) -> Result<PathBuf, ModelError> {
     let folder = cache.join(format!("models--{owner}--{name}"));
     let snapshots = folder.join("snapshots");
@@ -104,7 +106,8 @@ pub fn in_cache(cache: &Path, owner: &str, name: &str) -> Result<PathBuf, ModelE
     }
 }
 
-/// Returns the cache's folder as `huggingface_hub` finds it: `HF_HUB_CACHE`, `HF_HOME/hub`, or below the user's cache folder.
+/// Returns the cache's folder as `huggingface_hub` finds it: `HF_HUB_CACHE`, `HF_HOME/hub`, or a folder in
+/// the user's cache folder.
 fn cache_folder() -> PathBuf {
     let folder = |name: &str| env::var_os(name).filter(|it| !it.is_empty()).map(PathBuf::from);
     folder("HF_HUB_CACHE")
@@ -114,7 +117,7 @@ fn cache_folder() -> PathBuf {
         .unwrap_or_default()
 }
 
-/// Returns the owner and the name when a path has the form of an id.
+/// Returns owner and name if a path has the form of an id.
 fn id(model: &Path) -> Option<(&str, &str)> {
     let (owner, name) = model.to_str()?.split_once('/')?;
     let plain = |part: &str| {

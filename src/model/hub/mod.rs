@@ -1,7 +1,8 @@
-//! Models of the Hugging Face hub by their id: from its local cache, and into it.
+//! Finds models of the Hugging Face hub by id in its local cache, and downloads them into it.
 //!
-//! The cache is what `huggingface_hub` and the `hf` command fill: `models--OWNER--NAME/snapshots/REVISION`, with the
-//! revision of each branch in `refs`. What it does not hold is downloaded, unless the feature `hub` was left out.
+//! `huggingface_hub` and the `hf` command fill the cache: `models--OWNER--NAME/snapshots/REVISION`, with the
+//! revision of each branch in `refs`. Models that it does not hold are downloaded, unless allot was built
+//! without the feature `hub`.
 
 #[cfg(feature = "hub")]
 mod download;

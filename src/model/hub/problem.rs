@@ -1,31 +1,31 @@
-//! Why a download fails.
+//! Errors of a download.
 
 use std::path::PathBuf;
 
 use thiserror::Error;
 
-/// Why the hub's model cannot be downloaded.
+/// Why a model cannot be downloaded from the hub.
 #[derive(Debug, Error)]
 pub enum DownloadProblem {
-    /// The hub refuses: there is no such model for this user, or it is gated.
-    #[error("the hub does not show it")]
+    /// The hub refuses access: the model does not exist for this user, or it is gated.
+    #[error("the hub refuses access to it")]
     Refused,
-    /// The hub has no model of that id.
+    /// The hub has no model with that id.
     #[error("the hub has no such model")]
     NoSuchModel,
-    /// The hub has the model, and no safetensors of it.
-    #[error("the hub has no safetensors of it, and other forms of weights are not read")]
+    /// The hub has the model, but no safetensors for it.
+    #[error("the hub has no safetensors for it, and other weight formats are not supported")]
     NoSafetensors,
     /// A file of the model was replaced while it was downloaded.
-    #[error("it was changed meanwhile")]
+    #[error("it changed during the download")]
     Changed,
-    /// The hub answers with an error.
+    /// The hub answers with an error status.
     #[error("the hub answers with status {0}")]
     Status(u16),
     /// The hub cannot be reached.
     #[error("{cause}")]
     Unreachable {
-        /// What the client says.
+        /// The client's error.
         cause: String,
         /// The folder of the cache.
         cache: PathBuf,
@@ -35,7 +35,7 @@ pub enum DownloadProblem {
     Cache {
         /// The folder of the cache.
         cache: PathBuf,
-        /// What the system says.
+        /// The system's error.
         cause: std::io::Error,
     },
     /// The connection broke.
@@ -44,7 +44,7 @@ pub enum DownloadProblem {
     /// Another process downloads the same model.
     #[error("another process is downloading it, and holds {}", .0.display())]
     Locked(PathBuf),
-    /// An answer of the hub's that the client cannot make sense of.
-    #[error("the hub answers in a way that is not understood ({0})")]
+    /// The client cannot interpret the hub's answer.
+    #[error("the hub's answer cannot be interpreted ({0})")]
     Answer(String),
 }

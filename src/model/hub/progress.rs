@@ -1,12 +1,12 @@
-//! How far a download is.
+//! Progress of a download.
 
-/// How far the download of a file is.
+/// Progress of one file's download.
 #[derive(Clone, Copy, Debug)]
 pub struct Progress<'a> {
     /// The file's name in the model's folder.
     pub file: &'a str,
-    /// The bytes that are here.
+    /// Bytes downloaded so far.
     pub done: u64,
-    /// The bytes that it has.
+    /// The file's size in bytes.
     pub bytes: u64,
 }

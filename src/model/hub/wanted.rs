@@ -1,10 +1,10 @@
-//! How much of a model is downloaded.
+//! Which files of a model are downloaded.
 
-/// What is downloaded of a model.
+/// Which files of a model are downloaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wanted {
-    /// All that allot reads or carries along.
+    /// All files that allot reads or copies.
     All,
-    /// What is beside the weights.
+    /// All files except the weights.
     Configuration,
 }

@@ -336,7 +336,7 @@ fn targets_that_exist_or_cannot_be_written() {
     place.refuses(&below(MAGNITUDE, "model/pruned"), &["model/pruned", "next to"]);
     fs::create_dir(place.path("pruned")).expect("a folder");
     place.write("pruned/mine", "kept");
-    place.refuses(PRUNE, &["pruned is already there", "--force"]);
+    place.refuses(PRUNE, &["pruned already exists", "--force"]);
     place.refuses(&[PRUNE, &["--force"]].concat(), &["pruned holds no allot.json"]);
     assert_eq!(place.read("pruned/mine"), b"kept");
 }

@@ -189,7 +189,7 @@ fn outputs_that_cannot_be_written_are_refused_before_the_work() {
     let trial = ["-s", "0.5", "--texts", &texts, "--samples", "100000", "--length", "256"];
     let prune = ["prune", MODEL, "owl", "-s", "0.5"];
     for (first, rest, says) in [
-        (&prune[..], &["--out", "folder"][..], "is already there"),
+        (&prune[..], &["--out", "folder"][..], "already exists"),
         (&prune, &["--out", "folder", "--force"], "holds no allot.json"),
         (&prune, &["--out", "file", "--force"], "file is a file, but the command writes a folder there"),
         (&prune, &["--out", "nowhere/p"], "make the folder first"),

@@ -1,4 +1,4 @@
-//! Perplexity against transformers, and what it must not depend on.
+//! Compares perplexity with transformers, and checks what it must not depend on.
 
 use std::fs;
 
@@ -57,7 +57,7 @@ fn neither_streaming_nor_a_scratch_file_changes_a_bit() {
 }
 
 #[test]
-fn a_model_does_not_diverge_from_itself_but_from_a_changed_copy() {
+fn a_model_diverges_from_a_changed_copy_but_not_from_itself() {
     let checkpoint = Checkpoint::open(bundled()).unwrap();
     let tokens = Tokens::new((0..600).map(|it| it * 31 % 2048).collect(), 20).unwrap();
     let dense = Decoder::load(&checkpoint, &Device::Cpu).unwrap();
@@ -78,7 +78,7 @@ fn the_bundled_text_has_the_entropy_of_its_model() {
     let decoder = Decoder::load(&checkpoint, &Device::Cpu).unwrap();
     for name in ["fitness", "selection"] {
         let text = Text::read(&[bundled().join(format!("text/{name}.jsonl"))]).unwrap();
-        // The length that the model was trained at; longer windows are beyond what it knows.
+        // The length that the model was trained on; it cannot predict longer windows well.
         let tokens = Tokens::windows(&text, &tokenizer, 256, Some(32)).unwrap();
         let got = perplexity(&decoder, &tokens, &mut |_, _| ()).unwrap();
         println!("{name}: {} windows, perplexity {:.3}", got.windows, got.perplexity);

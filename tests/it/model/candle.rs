@@ -1,4 +1,5 @@
-//! The decoder against candle-transformers, an implementation that shares no code with ours: logits of the last position.
+//! Compares the decoder's logits at the last position with candle-transformers, an implementation that shares
+//! no code with ours.
 
 use std::fs;
 use std::path::Path;
@@ -14,7 +15,7 @@ use crate::support::data::{bundled, reference};
 /// Returns config.json in the form of transformers 4, which candle reads.
 fn config(folder: &Path, name: &str) -> Value {
     let mut config: Value = serde_json::from_slice(&fs::read(folder.join(name)).unwrap()).unwrap();
-    // candle has no null window, and wants keys that transformers leaves out.
+    // candle does not accept a null window, and needs keys that transformers omits.
     if config["model_type"] == "qwen2" && config["sliding_window"].is_null() {
         config["sliding_window"] = json!(1024);
     }
@@ -38,7 +39,7 @@ fn weights(folder: &Path) -> VarBuilder<'static> {
     unsafe { VarBuilder::from_mmaped_safetensors(&files, DType::F32, &Device::Cpu) }.unwrap()
 }
 
-/// Returns candle's logits of the last position.
+/// Returns candle's logits at the last position.
 fn candle_logits(folder: &Path, config: Value, ids: &Tensor) -> Result<Tensor> {
     let weights = weights(folder);
     let family = config["model_type"].as_str().unwrap().to_owned();
@@ -77,7 +78,8 @@ fn candle_logits(folder: &Path, config: Value, ids: &Tensor) -> Result<Tensor> {
     }
 }
 
-/// Compares the last position's logits of two samples, and returns the largest difference in deviations.
+/// Compares the last position's logits of two samples, and returns the largest difference in standard
+/// deviations.
 fn compare(folder: &Path, config_name: &str, length: usize) -> f64 {
     let checkpoint = Checkpoint::open(folder).unwrap();
     let vocabulary = checkpoint.config().vocabulary as u32;
@@ -102,14 +104,14 @@ fn compare(folder: &Path, config_name: &str, length: usize) -> f64 {
 }
 
 #[test]
-fn the_bundled_model_gives_candles_logits() {
+fn the_bundled_model_matches_candles_logits() {
     let apart = compare(&bundled(), "config.json", 200);
     println!("tiny-stories-12l: {apart:.2e} of the logits' deviation");
     assert!(apart < 1e-4, "{apart:e}");
 }
 
 #[test]
-fn every_family_that_candle_has_gives_its_logits() {
+fn every_family_in_candle_matches_its_logits() {
     let Some(families) = reference("families") else {
         return;
     };

@@ -1,4 +1,4 @@
-//! The decoder against what transformers computes, family by family.
+//! Compares the decoder with transformers, family by family.
 
 use std::path::Path;
 
@@ -24,7 +24,7 @@ fn expected(folder: &Path) -> Expected {
     Expected { ids, length, logits: widen(&files.values("logits").unwrap()) }
 }
 
-/// Reads i64 ids, wherever the bytes are aligned.
+/// Reads i64 ids from bytes with any alignment.
 fn read_ids(bytes: &[u8]) -> Vec<u32> {
     let ids = bytes.chunks_exact(8);
     ids.map(|it| i64::from_le_bytes(it.try_into().unwrap()) as u32).collect()

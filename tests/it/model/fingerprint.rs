@@ -1,4 +1,5 @@
-//! The one pass over all weights: it sees every byte, whatever file holds it, and every number that is not finite.
+//! The single pass over all weights reads every byte, whatever file holds it, and finds every number that is
+//! not finite.
 
 use std::fs;
 use std::path::Path;
@@ -33,7 +34,7 @@ fn every_byte_of_the_weights_counts() {
     assert_eq!(before, fingerprint(Path::new(MODEL)));
     let start = 8 + u64::from_le_bytes(whole[..8].try_into().expect("a length")) as usize;
     let length = whole.len() - start;
-    // The ends, and places that no sample of starts, middles and ends would meet.
+    // The ends, and positions that a sample of starts, middles and ends would miss.
     for at in [0, 5000, length / 7, length / 3 + 1, length - 5001, length - 1] {
         let mut bytes = whole.clone();
         bytes[start + at] ^= 1;
@@ -43,7 +44,7 @@ fn every_byte_of_the_weights_counts() {
 }
 
 #[test]
-fn shards_of_the_same_weights_are_the_same_weights() {
+fn shards_of_the_same_weights_have_the_same_fingerprint() {
     let folder = copy();
     let before = fingerprint(folder.path());
     let bytes = fs::read(folder.path().join(WEIGHTS)).expect("weights");
@@ -66,7 +67,7 @@ fn shards_of_the_same_weights_are_the_same_weights() {
     assert_eq!(fingerprint(folder.path()), before);
 }
 
-/// Writes the weights in another type, with `value` in the place `at` of a tensor.
+/// Writes the weights in another type, with `value` at index `at` of a tensor.
 fn write(folder: &Path, dtype: Dtype, name: &str, at: usize, value: f32) {
     let bytes = fs::read(Path::new(MODEL).join(WEIGHTS)).expect("weights");
     let all = SafeTensors::deserialize(&bytes).expect("tensors");
@@ -94,7 +95,7 @@ fn write(folder: &Path, dtype: Dtype, name: &str, at: usize, value: f32) {
 }
 
 #[test]
-fn numbers_that_are_not_finite_are_found_in_every_type_and_place() {
+fn numbers_that_are_not_finite_are_found_in_every_type_and_position() {
     let folder = copy();
     let name = "model.layers.7.mlp.up_proj.weight";
     let last = 256 * 96 - 1;

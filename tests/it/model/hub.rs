@@ -1,4 +1,4 @@
-//! Models by their id: downloaded from a hub that runs on this machine, into a cache that is laid out as the hub's tools do.
+//! Models by id, downloaded from a local hub into a cache with the layout of the hub's own tools.
 #![cfg(feature = "hub")]
 
 use std::collections::BTreeMap;
@@ -16,15 +16,15 @@ use tempfile::TempDir;
 const ID: &str = "owner/tiny.stories-12l";
 const REVISION: &str = "0123456789abcdef0123456789abcdef01234567";
 
-/// What the hub has and does; shared with the thread that answers.
+/// The hub's files and behaviour, shared with the thread that answers.
 #[derive(Default)]
 struct Shelf {
     files: BTreeMap<String, Vec<u8>>,
-    /// The paths that were asked for, in order.
+    /// The requested paths, in order.
     asked: Vec<String>,
-    /// A file of which only so many bytes are sent before the connection breaks.
+    /// A file and the number of its bytes that are sent before the connection breaks.
     breaks: Option<(String, usize)>,
-    /// What every request is answered with instead.
+    /// A status that answers every request instead.
     status: Option<u16>,
 }
 
@@ -43,7 +43,7 @@ impl Hub {
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let shared = Arc::clone(&shared);
-                // A client that goes away is no failure of the hub.
+                // A client that disconnects is not a failure of the hub.
                 thread::spawn(move || answer(stream, &shared).ok());
             }
         });
@@ -54,7 +54,7 @@ impl Hub {
         change(&mut self.shelf.lock().expect("no panic while it was held"));
     }
 
-    /// Returns which files were sent since the last time.
+    /// Returns the files sent since the last call.
     fn sent(&self) -> Vec<String> {
         let mut shelf = self.shelf.lock().expect("no panic while it was held");
         let mut files: Vec<String> = std::mem::take(&mut shelf.asked);
@@ -64,7 +64,7 @@ impl Hub {
     }
 }
 
-/// Answers one request, and closes.
+/// Answers one request, and closes the connection.
 fn answer(mut stream: TcpStream, shelf: &Mutex<Shelf>) -> std::io::Result<()> {
     let (mut path, mut from, mut to) = (String::new(), 0, usize::MAX);
     for line in BufReader::new(stream.try_clone()?).lines() {
@@ -111,7 +111,7 @@ fn answer(mut stream: TcpStream, shelf: &Mutex<Shelf>) -> std::io::Result<()> {
     stream.write_all(&part[..breaks.map_or(part.len(), |(_, most)| most.min(part.len()))])
 }
 
-/// Returns the bundled model's files, and some that a hub has beside them.
+/// Returns the bundled model's files, and others that a hub may have.
 fn files() -> BTreeMap<String, Vec<u8>> {
     let bundled = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/tiny-stories-12l");
     let mut files = BTreeMap::new();
@@ -168,14 +168,14 @@ fn a_model_is_downloaded_once_and_only_what_is_needed() {
     for name in wanted {
         assert_eq!(fs::read(snapshot(home.path()).join(name)).expect("readable"), files()[name]);
     }
-    // The second time nobody is asked, not even whether there is a newer one.
+    // The second time the hub is not asked, not even for a newer revision.
     hub.change(|shelf| shelf.status = Some(500));
     succeeds(&allot(&hub.address, home.path(), ID));
     Checkpoint::open(snapshot(home.path())).expect("it opens");
 }
 
 #[test]
-fn shards_come_by_their_index() {
+fn shards_are_downloaded_by_their_index() {
     let mut files = files();
     let whole = files.remove("model.safetensors").expect("it was there");
     let tensors = safetensors::SafeTensors::deserialize(&whole).expect("safetensors");
@@ -201,14 +201,14 @@ fn shards_come_by_their_index() {
             "tokenizer.json"
         ]
     );
-    // What somebody removed from the cache comes again, and nothing else.
+    // A file removed from the cache is downloaded again, and nothing else.
     fs::remove_file(snapshot(home.path()).join("model-00002-of-00002.safetensors")).expect("removed");
     succeeds(&allot(&hub.address, home.path(), ID));
     assert_eq!(hub.sent(), ["model-00002-of-00002.safetensors"]);
 }
 
 #[test]
-fn a_broken_download_leaves_no_half_model_and_goes_on_later() {
+fn a_broken_download_leaves_no_partial_model_and_resumes_later() {
     let (hub, home) = (Hub::start(files()), TempDir::new().expect("a folder"));
     hub.change(|shelf| shelf.breaks = Some(("model.safetensors".to_owned(), 1_000_000)));
     refuses(&allot(&hub.address, home.path(), ID), &[ID, "continues the download"]);
@@ -222,7 +222,7 @@ fn a_broken_download_leaves_no_half_model_and_goes_on_later() {
 }
 
 #[test]
-fn what_cannot_be_downloaded_is_said() {
+fn failed_downloads_report_the_reason() {
     let (hub, home) = (Hub::start(files()), TempDir::new().expect("a folder"));
     let run = |model: &str| allot(&hub.address, home.path(), model);
     refuses(&run("owner/other"), &["owner/other", "no such model"]);
@@ -234,11 +234,11 @@ fn what_cannot_be_downloaded_is_said() {
     refuses(&run(ID), &[ID, "503", "later"]);
     hub.change(|shelf| (shelf.status, _) = (None, shelf.files.remove("model.safetensors")));
     refuses(&run(ID), &[ID, "no safetensors"]);
-    // Nobody listens where a listener was just closed.
+    // Nothing listens at the address of a listener that was just closed.
     let closed = TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("an address");
     refuses(&allot(&format!("http://{closed}"), home.path(), ID), &[ID, "without a network", "folder"]);
     assert_eq!(names(&snapshot(home.path())), Vec::<String>::new());
-    // A cache in which nothing can be made.
+    // A cache in which nothing can be created.
     hub.change(|shelf| shelf.files = files());
     let file = home.path().join("file");
     fs::write(&file, "kept").expect("written");

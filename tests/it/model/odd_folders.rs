@@ -1,4 +1,5 @@
-//! Folders that are not quite what their configuration says: each is read as transformers reads it, refused, or warned about.
+//! Folders that do not quite match their configuration: each is read as transformers reads it, refused, or
+//! warned about.
 
 use std::fs;
 use std::path::Path;
@@ -14,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::support::folders::{Named, config, folder, weights, write_tensors};
 
-/// Returns the configuration with other values for some keys.
+/// Returns the configuration with different values for some keys.
 fn with(changes: Value) -> Value {
     let mut config = config();
     for (key, value) in changes.as_object().unwrap() {
@@ -23,7 +24,7 @@ fn with(changes: Value) -> Value {
     config
 }
 
-/// Returns the perplexity on some ids, which any change of the computation moves.
+/// Returns the perplexity on a few ids, which changes with any change of the computation.
 fn measured(path: &Path) -> f64 {
     let checkpoint = Checkpoint::open(path).unwrap();
     let tokens = Tokens::new((0..60).map(|it| it * 7 % 20).collect(), 20).unwrap();
@@ -52,7 +53,7 @@ fn renamed(weights: Vec<Named>, from: &str, to: &str) -> Vec<Named> {
 }
 
 #[test]
-fn keys_that_change_other_decoders_are_refused_unless_they_change_nothing() {
+fn keys_that_change_other_decoders_are_refused_unless_they_have_no_effect() {
     for (changes, part) in [
         (json!({"residual_multiplier": 0.2}), "`residual_multiplier` is 0.2"),
         (json!({"logits_scaling": 8}), "`logits_scaling`"),
@@ -85,7 +86,7 @@ fn keys_that_change_other_decoders_are_refused_unless_they_change_nothing() {
 }
 
 #[test]
-fn a_key_that_nobody_knows_is_warned_about_wherever_it_stands() {
+fn an_unknown_key_is_warned_about_at_any_level() {
     for (changes, key) in [
         (json!({"attention_temperature": 0.7}), "attention_temperature"),
         (json!({"rope_scaling": {"type": "linear", "factor": 2.0, "ramp": 3}}), "rope_scaling.ramp"),
@@ -104,7 +105,7 @@ fn a_key_that_nobody_knows_is_warned_about_wherever_it_stands() {
 }
 
 #[test]
-fn rotations_said_twice_or_by_kind_of_attention_are_never_defaulted() {
+fn rotations_given_twice_or_by_kind_of_attention_are_never_defaulted() {
     let nested = json!({"rope_parameters": {"full_attention": {"rope_type": "default", "rope_theta": 5e5}}});
     assert!(refusal(&with(nested), &weights(1)).contains("`rope_parameters` is nested"));
     let apart = json!({"rope_theta": null, "rope_parameters": {"rope_theta": 5e5}, "rope_scaling": {"type": "linear", "factor": 2.0}});
@@ -120,7 +121,7 @@ fn rotations_said_twice_or_by_kind_of_attention_are_never_defaulted() {
 }
 
 #[test]
-fn tensors_that_nothing_uses_are_named_and_those_of_older_files_are_not() {
+fn unused_tensors_are_named_except_those_of_older_files() {
     let mut more = weights(1);
     more.push(named("model.layers.0.mlp.up_proj.bias", &[12]));
     more.push(named("model.layers.1.mlp.up_proj.bias", &[12]));
@@ -129,11 +130,11 @@ fn tensors_that_nothing_uses_are_named_and_those_of_older_files_are_not() {
     let found = warnings(&config(), &more);
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].names(), ["model.layers.*.mlp.up_proj.bias (2)", "score.weight"]);
-    assert!(found[0].to_string().contains("3 tensors that nothing uses"), "{}", found[0]);
+    assert!(found[0].to_string().contains("3 unused tensors"), "{}", found[0]);
 }
 
 #[test]
-fn tied_embeddings_load_under_either_name_and_a_head_of_its_own_is_used() {
+fn tied_embeddings_load_under_either_name_and_a_separate_head_is_used() {
     let tied = with(json!({"tie_word_embeddings": true}));
     let without = |name: &str| weights(1).into_iter().filter(|it| it.0 != name).collect::<Vec<_>>();
     let embedding = folder(&tied, &without("lm_head.weight"));
@@ -149,7 +150,7 @@ fn tied_embeddings_load_under_either_name_and_a_head_of_its_own_is_used() {
     for found in [&embedding, &other, &equal] {
         assert_eq!(Checkpoint::open(found.path()).unwrap().warnings(), []);
     }
-    // One number is enough.
+    // A single different number is enough.
     let mut near = weights(1);
     near[0].2[3] = near.last().unwrap().2[3];
     let numbers: Vec<f32> =
@@ -217,19 +218,19 @@ fn the_index_decides_among_copies_and_may_name_folders() {
     both["of.another.part"] = json!("a.safetensors");
     index(both.clone()).unwrap();
     assert_eq!(measured(path), right);
-    // Neither copy of a tensor that the index does not name is better than the other.
+    // For a tensor that the index does not name, neither copy is better.
     both.as_object_mut().unwrap().remove(&kept[0].0);
     index(both).unwrap();
     let error = Checkpoint::open(path).unwrap_err().to_string();
     assert!(error.contains("assigns it to neither"), "{error}");
-    // A single file goes before any index, be it broken.
+    // A single file takes precedence over any index, even a broken one.
     write_tensors(&path.join("model.safetensors"), &kept);
     assert_eq!(measured(path), right);
     assert!(matches!(Checkpoint::open(path).unwrap().warnings(), [ModelWarning::StaleIndex { .. }]));
 }
 
 #[test]
-fn a_pruned_copy_changes_the_tensors_that_count_in_the_folders_where_they_are() {
+fn a_pruned_copy_changes_the_tensors_in_use_in_their_own_folders() {
     let (kept, stale) = (weights(1), weights(2));
     let place = folder(&config(), &[]);
     let path = place.path();
@@ -257,7 +258,7 @@ fn a_pruned_copy_changes_the_tensors_that_count_in_the_folders_where_they_are() 
 }
 
 #[test]
-fn every_quantised_form_is_named_by_its_configuration_its_files_or_its_tensors() {
+fn every_quantised_form_is_recognised_from_configuration_files_or_tensors() {
     for (method, name) in [
         (json!({"quant_method": "gptq"}), "GPTQ"),
         (json!({"quant_method": "mxfp4"}), "MXFP4"),
@@ -269,7 +270,7 @@ fn every_quantised_form_is_named_by_its_configuration_its_files_or_its_tensors()
         let said = refusal(&with(json!({"quantization_config": method})), &weights(1));
         assert!(said.contains("quantised") && said.contains(name), "{name}: {said}");
     }
-    // Pruned by another tool and saved dense.
+    // Pruned by another tool and saved as dense.
     let dense = json!({"quant_method": "compressed-tensors", "format": "dense", "sparsity_config": {"format": "dense"}});
     assert_eq!(warnings(&with(json!({"quantization_config": dense})), &weights(1)), []);
     for (ending, dtype, size, name) in [
@@ -295,15 +296,15 @@ fn every_quantised_form_is_named_by_its_configuration_its_files_or_its_tensors()
 }
 
 #[test]
-fn folders_in_other_forms_say_which_form_it_is() {
+fn folders_in_other_forms_are_refused_with_their_form() {
     let flat = with(
         json!({"model_type": "llava", "architectures": ["LlavaLlamaForCausalLM"], "mm_vision_tower": "clip"}),
     );
-    assert!(refusal(&flat, &weights(1)).contains("LLaVA of the original code"));
+    assert!(refusal(&flat, &weights(1)).contains("LLaVA checkpoint of the original code"));
     for (file, content, part) in [
         ("adapter_config.json", "{\"base_model_name_or_path\": \"me/base\"}", "an adapter for me/base"),
-        ("consolidated.00.pth", "", "makers' own files"),
-        ("model-Q4_K_M.gguf", "", "GGUF, the quantised form"),
+        ("consolidated.00.pth", "", "publisher's own files"),
+        ("model-Q4_K_M.gguf", "", "GGUF, the format"),
         ("pytorch_model.bin", "", "PyTorch pickles"),
         ("tf_model.h5", "", "another framework (*.h5)"),
         ("weights.safetensors", "", "under other names, such as weights.safetensors"),

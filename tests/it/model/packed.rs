@@ -1,4 +1,4 @@
-//! Sequences cut into pieces give the bits of whole ones, whatever is beside them in the pass.
+//! Sequences cut into pieces give the same bits as whole ones, whatever else is in the pass.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use candle_core::Device;
 use crate::support::data::{bundled, reference};
 use crate::support::models::Numbers;
 
-/// Returns folders of models: the bundled one, and every family where the reference is at hand.
+/// Returns folders of models: the bundled one, and every family if the reference is available.
 fn folders() -> Vec<PathBuf> {
     let mut folders = vec![bundled()];
     if let Some(families) = reference("families") {
@@ -18,13 +18,13 @@ fn folders() -> Vec<PathBuf> {
     folders
 }
 
-/// Returns the bits of hidden states of a pass's first `count` tokens from `from` on.
+/// Returns the bits of the hidden states of `count` tokens of a pass, starting at `from`.
 fn bits(packed: &Packed, from: usize, count: usize) -> Vec<u32> {
     let rows = packed.hidden.narrow(0, from, count).unwrap().flatten_all().unwrap();
     rows.to_vec1::<f32>().unwrap().into_iter().map(f32::to_bits).collect()
 }
 
-/// Returns a pass over one sequence by itself.
+/// Returns a pass over a single sequence.
 fn whole(decoder: &Decoder, ids: &[u32]) -> Packed {
     decoder.packed(&[Piece { after: After::Nothing, ids }], &[]).unwrap()
 }
@@ -61,7 +61,7 @@ fn pieces_and_kept_keys_give_the_bits_of_whole_sequences() {
             let at = at + (middle - cut) + (length - middle);
             assert_eq!(bits(&pass, at, length - middle), bits(&alone, middle, length - middle), "{say}");
         }
-        // And a whole sequence is what every other command computes.
+        // A whole sequence also gives the same as every other command computes.
         let plain = decoder.hidden(&ids, length).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
         let same =
             alone.hidden.narrow(0, 0, length).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
@@ -73,7 +73,7 @@ fn pieces_and_kept_keys_give_the_bits_of_whole_sequences() {
 }
 
 #[test]
-fn the_number_of_threads_does_not_show() {
+fn the_number_of_threads_changes_nothing() {
     let folder = folders().remove(0);
     let checkpoint = Checkpoint::open(&folder).unwrap();
     let decoder = Decoder::load(&checkpoint, &Device::Cpu).unwrap();

@@ -1,4 +1,4 @@
-//! What opens, what is refused, and what the refusal says.
+//! Models that open, models that are refused, and the messages of refusals.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::support::data::{bundled, reference, with_config};
 
-/// A copy of the bundled model that a test may damage.
+/// Returns a copy of the bundled model that a test may damage.
 fn copy() -> TempDir {
     let folder = TempDir::new().unwrap();
     for name in ["config.json", "model.safetensors", "tokenizer.json"] {
@@ -66,7 +66,7 @@ fn the_bundled_model_opens_and_is_described() {
 }
 
 #[test]
-fn a_fused_projection_shares_its_parameters_out_to_kinds() {
+fn a_fused_projection_divides_its_parameters_among_kinds() {
     let Some(families) = reference("families") else {
         return;
     };
@@ -108,7 +108,7 @@ fn module_names_and_their_order_are_those_of_named_modules() {
 }
 
 #[test]
-fn a_folder_that_is_no_model_is_refused() {
+fn a_folder_without_a_model_is_refused() {
     let empty = TempDir::new().unwrap();
     expect(&refusal(empty.path()), &["not a model folder", "config.json"]);
     expect(&refusal(&empty.path().join("nowhere")), &["cannot read", "nowhere"]);
@@ -216,7 +216,7 @@ fn configurations_that_cannot_be_used_name_the_key() {
 }
 
 #[test]
-fn a_weight_that_is_not_finite_is_found_with_its_place() {
+fn a_weight_that_is_not_finite_is_found_with_its_position() {
     let folder = copy();
     let path = folder.path().join("model.safetensors");
     let mut bytes = fs::read(&path).unwrap();
@@ -322,7 +322,7 @@ fn statistics_of_another_model_or_with_impossible_values_are_refused() {
     let mut stale = statistics.clone();
     stale.provenance.model = "xxh3-0".into();
     expect(&refusal(&stale).to_string(), &["the fingerprint of the weights was xxh3-0"]);
-    // What an earlier version wrote looked at a part of the weights only.
+    // Earlier versions hashed only a part of the weights.
     stale.provenance.model = "0".repeat(64);
     assert!(matches!(refusal(&stale), StatisticsError::Old { .. }));
     let mut turned = statistics.clone();
@@ -377,7 +377,7 @@ fn no_value_of_a_configuration_makes_the_reader_panic() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
-    /// No bytes make the reader panic: a header of random JSON-like text, a random length, random data.
+    /// No bytes make the reader panic: headers of random JSON-like text, random lengths, random data.
     #[test]
     fn no_file_makes_the_reader_panic(
         length in prop_oneof![any::<u64>(), 0u64..300],

@@ -1,7 +1,8 @@
-//! Real language models, from the folder's summary to the pruned copy's perplexity, where `ALLOT_REAL_MODELS` names a folder of them.
+//! Runs real language models from the folder's summary to the pruned copy's perplexity, if
+//! `ALLOT_REAL_MODELS` names a folder of them.
 //!
-//! `tests/real_models.py` asks transformers about the same folders, and leaves `NAME.transformers.safetensors` beside each: token ids and the
-//! logits that it computes for them. Where that file is there, ours are compared with it.
+//! `tests/real_models.py` runs transformers on the same folders, and writes `NAME.transformers.safetensors`
+//! beside each of them: token ids and their logits. If that file exists, our logits are compared with it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +13,7 @@ use candle_core::Device;
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// What each model is pruned with, beside `--sparsity 0.5`.
+/// The pruning options of each run, in addition to `--sparsity 0.5`.
 const PRUNED: [(&str, &[&str]); 4] = [
     ("magnitude", &["--method", "magnitude"]),
     ("wanda", &["--method", "wanda"]),
@@ -20,7 +21,7 @@ const PRUNED: [(&str, &[&str]); 4] = [
     ("2:4", &["--method", "wanda", "--pattern", "2:4"]),
 ];
 
-/// Returns the models' folders, by name, or says why there are none.
+/// Returns the models' folders by name, or prints why there are none.
 fn models() -> Vec<PathBuf> {
     let Some(folder) = std::env::var_os("ALLOT_REAL_MODELS") else {
         println!("skipped: ALLOT_REAL_MODELS does not name a folder of real models");
@@ -34,17 +35,17 @@ fn models() -> Vec<PathBuf> {
     models
 }
 
-/// Returns WikiText-2's test set, or says why the test is skipped.
+/// Returns WikiText-2's test set, or prints why the test is skipped.
 fn text() -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/text/wiki.test.raw");
     if path.exists() {
         return Some(path);
     }
-    println!("skipped: {} is not here", path.display());
+    println!("skipped: {} does not exist", path.display());
     None
 }
 
-/// A model that commands run on, in a folder of their own.
+/// A model that commands run on, in a separate folder.
 struct Bench<'a> {
     model: &'a Path,
     text: &'a Path,
@@ -52,7 +53,7 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    /// Runs a command on a folder, and returns what it prints.
+    /// Runs a command on a folder, and returns its output.
     fn run(&self, command: &str, folder: &Path, more: &[&str]) -> Vec<u8> {
         let arguments = [command, folder.to_str().expect("UTF-8")];
         let output = Command::new(env!("CARGO_BIN_EXE_allot"))
@@ -72,7 +73,7 @@ impl Bench<'_> {
         serde_json::from_slice(&self.run(command, folder, &more)).expect("JSON")
     }
 
-    /// Returns a folder's perplexity on WikiText-2's beginning.
+    /// Returns a folder's perplexity on the beginning of WikiText-2.
     fn perplexity(&self, folder: &Path) -> f64 {
         let text = self.text.to_str().expect("UTF-8");
         let measured =
@@ -80,7 +81,7 @@ impl Bench<'_> {
         measured["perplexity"].as_f64().expect("a number")
     }
 
-    /// Prunes half of the model in a way, and returns the pruned copy's perplexity.
+    /// Prunes half of the model with a method, and returns the pruned copy's perplexity.
     fn pruned(&self, name: &str, method: &[&str]) -> f64 {
         let text = self.text.to_str().expect("UTF-8");
         let mut more = vec!["--sparsity", "0.5", "--out", "pruned"];
@@ -113,11 +114,11 @@ fn every_group_has_two_zeros(folder: &Path) {
     }
 }
 
-/// Compares logits with those that transformers gave for the same ids, where they are at hand.
-fn logits_are_those_of_transformers(model: &Path) {
+/// Compares logits with those of transformers for the same ids, if they are available.
+fn logits_match_transformers(model: &Path) {
     let beside = model.with_extension("transformers.safetensors");
     if !beside.is_file() {
-        println!("{}: no logits of transformers are here; run tests/real_models.py", model.display());
+        println!("{}: no logits of transformers are available; run tests/real_models.py", model.display());
         return;
     }
     let files = TensorFiles::open_file(&beside).expect("logits");
@@ -143,7 +144,7 @@ fn every_real_model_is_pruned_and_measured() {
     for model in models() {
         let bench = Bench { model: &model, text: &text, scratch: TempDir::new().expect("a folder") };
         let name = model.display();
-        logits_are_those_of_transformers(&model);
+        logits_match_transformers(&model);
         let summary = bench.json("inspect", &model, &["--check"]);
         assert!(summary["blocks"].as_u64().expect("a count") > 0, "{summary}");
         let path = text.to_str().expect("UTF-8");

@@ -1,4 +1,5 @@
-//! What is put around a text: the tokenizer's post-processor and `tokenizer_config.json` are both looked at.
+//! The special tokens around a text: both the tokenizer's post-processor and `tokenizer_config.json` are
+//! taken into account.
 
 use std::fs;
 use std::path::Path;
@@ -26,7 +27,7 @@ fn copy(add_bos_token: Option<bool>) -> TempDir {
     folder
 }
 
-/// Takes the post-processor away, so that texts begin with nothing.
+/// Removes the post-processor, so that texts begin without a special token.
 fn without_post_processor(folder: &Path) {
     let path = folder.join("tokenizer.json");
     let mut tokenizer: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
@@ -35,7 +36,7 @@ fn without_post_processor(folder: &Path) {
 }
 
 #[test]
-fn the_post_processor_decides_and_a_contradiction_is_told_and_recorded() {
+fn the_post_processor_decides_and_a_contradiction_is_reported_and_recorded() {
     for (said, removed, contradiction) in [
         (None, false, None),
         (Some(true), false, None),
@@ -73,7 +74,7 @@ fn the_post_processor_decides_and_a_contradiction_is_told_and_recorded() {
 }
 
 #[test]
-fn the_two_files_of_opt_are_read_with_what_tokenizer_config_says() {
+fn the_two_files_of_opt_are_read_with_tokenizer_config() {
     let config = json!({"model_type": "opt", "hidden_size": 4, "ffn_dim": 4, "num_hidden_layers": 1, "num_attention_heads": 1,
         "vocab_size": 12, "max_position_embeddings": 8, "enable_bias": false, "layer_norm_elementwise_affine": false});
     let tensor = |name: &str, rows: usize| {
@@ -93,7 +94,7 @@ fn the_two_files_of_opt_are_read_with_what_tokenizer_config_says() {
     let vocabulary = json!({"<s>": 0, "<pad>": 1, "</s>": 2, "<unk>": 3, "a": 4, "b": 5, "\u{120}": 6, "ab": 7, "\u{120}ab": 8});
     fs::write(place.path().join("vocab.json"), vocabulary.to_string()).unwrap();
     let alone = Tokenizer::open(&checkpoint).unwrap_err();
-    assert!(alone.to_string().contains("vocab.json alone is not read"), "{alone}");
+    assert!(alone.to_string().contains("vocab.json alone is not supported"), "{alone}");
     fs::write(place.path().join("merges.txt"), "#version: 0.2\na b\n\u{120} ab\n").unwrap();
     let ids = |text: &str| Tokenizer::open(&checkpoint).unwrap().encode(text).unwrap();
     assert_eq!(ids("ab aab"), [7, 6, 4, 7]);

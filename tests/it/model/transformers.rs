@@ -1,4 +1,5 @@
-//! Small random models with every special key, against the logits that transformers computes (`tests/reference/make.py`).
+//! Compares small random models that use every special key with the logits of transformers
+//! (`tests/reference/make.py`).
 
 use std::fs;
 use std::path::Path;
@@ -37,7 +38,7 @@ fn folder(files: &TensorFiles, case: &str, config: &Value) -> TempDir {
     folder
 }
 
-/// Returns how far logits are from those of transformers, in standard deviations of these.
+/// Returns how far logits are from those of transformers, in standard deviations of the latter.
 fn error(files: &TensorFiles, case: &str, config: &Value) -> f64 {
     let folder = folder(files, case, config);
     let checkpoint = Checkpoint::open(folder.path()).unwrap();
@@ -58,7 +59,7 @@ fn error(files: &TensorFiles, case: &str, config: &Value) -> f64 {
 }
 
 #[test]
-fn every_special_key_gives_the_logits_of_transformers() {
+fn every_special_key_matches_the_logits_of_transformers() {
     let files = expected();
     let configs = configs(&files);
     assert!(configs.len() >= 10);
@@ -70,7 +71,7 @@ fn every_special_key_gives_the_logits_of_transformers() {
 }
 
 #[test]
-fn each_special_key_shows_in_the_logits() {
+fn each_special_key_affects_the_logits() {
     let files = expected();
     let configs = configs(&files);
     for (case, pointer, other) in [

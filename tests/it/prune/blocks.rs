@@ -1,4 +1,4 @@
-//! Pruning block by block against the published code: masks, weights, Hessians, perplexities.
+//! Compares pruning block by block with the published code: masks, weights, Hessians, perplexities.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -52,7 +52,7 @@ impl Published {
         }
     }
 
-    /// Returns the masks and weights that pruning gives, and the perplexity.
+    /// Returns the masks and weights after pruning, and the perplexity.
     fn prune(&self, options: &PruneOptions<'_>, target: f64) -> (BTreeMap<String, (Mask, Vec<f32>)>, f64) {
         let mut all = BTreeMap::new();
         let mut decoder = Decoder::load(&self.checkpoint, &Device::Cpu).unwrap();
@@ -77,7 +77,7 @@ impl Published {
         })
     }
 
-    /// Returns the share of equal marks in the three masks that are stored.
+    /// Returns the share of equal marks in the three stored masks.
     fn overlap(&self, key: &str, pruned: &BTreeMap<String, (Mask, Vec<f32>)>) -> f64 {
         let (mut equal, mut all) = (0, 0);
         for (module, (mask, _)) in pruned {
@@ -196,7 +196,7 @@ fn sparsegpt_agrees_with_the_published_code() {
     let Some(mut published) = Published::open("prune.json") else {
         return;
     };
-    // The published run kept updated weights in f32; a model that stores f16 gets them rounded.
+    // The published run kept updated weights in f32; a model that stores f16 rounds them.
     let folder = in_single_precision(&published.checkpoint);
     published.checkpoint = Checkpoint::open(folder.path()).unwrap();
     let first = "model.layers.0.self_attn.q_proj";

@@ -1,4 +1,4 @@
-//! Masks against the published code's, and the laws that any mask keeps.
+//! Compares masks with the published code's, and checks the properties of all masks.
 
 use std::fs;
 use std::path::Path;
@@ -17,7 +17,7 @@ fn json(path: &Path) -> Value {
     serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
 }
 
-/// Returns each linear's mask, as the published code rounds.
+/// Returns each linear's mask, with the published code's rounding.
 fn masks(
     checkpoint: &Checkpoint,
     config: &str,
@@ -38,7 +38,7 @@ fn masks(
 }
 
 #[test]
-fn wanda_masks_from_dense_statistics_are_the_published_ones() {
+fn wanda_masks_from_dense_statistics_match_the_published_ones() {
     let Some(folder) = reference("tiny-stories-12l") else {
         return;
     };
@@ -59,7 +59,7 @@ fn wanda_masks_from_dense_statistics_are_the_published_ones() {
 }
 
 #[test]
-fn magnitude_masks_are_the_published_ones() {
+fn magnitude_masks_match_the_published_ones() {
     let Some(folder) = reference("tiny-stories-12l") else {
         return;
     };
@@ -73,7 +73,7 @@ fn magnitude_masks_are_the_published_ones() {
             masks(&checkpoint, config, Group::Matrix, |_, weights| score::magnitude(weights))
         {
             if run["mask_sha256"][&module].as_str().unwrap() != mask.hash() {
-                // Which of two equal weights of a group goes is not defined in the published code.
+                // The published code does not define which of two equal weights in a group is pruned.
                 let linear = checkpoint.linears().iter().find(|it| it.module == module).unwrap();
                 let weights = widen(&checkpoint.weight(linear).unwrap());
                 assert!(has_tie(&score::magnitude(&weights), group), "{config} {module}");
@@ -95,7 +95,7 @@ fn has_tie(scores: &[f32], group: Option<(usize, usize)>) -> bool {
     })
 }
 
-/// Returns the marks of the first `count` of a stable sort.
+/// Returns the marks of the first `count` scores in a stable sort.
 fn by_sorting(scores: &[f32], count: usize) -> Vec<bool> {
     let mut order: Vec<usize> = (0..scores.len()).collect();
     order.sort_by(|a, b| scores[*a].partial_cmp(&scores[*b]).unwrap());
@@ -104,7 +104,7 @@ fn by_sorting(scores: &[f32], count: usize) -> Vec<bool> {
     marks
 }
 
-/// Returns the first `count` places of a stable sort of scores.
+/// Returns the marks of the first `count` positions in a stable sort of scores.
 fn first_of_sorted(scores: &[f32], count: usize) -> Vec<bool> {
     let mut order: Vec<usize> = (0..scores.len()).collect();
     order.sort_by(|a, b| scores[*a].partial_cmp(&scores[*b]).unwrap());
@@ -113,16 +113,17 @@ fn first_of_sorted(scores: &[f32], count: usize) -> Vec<bool> {
     marks
 }
 
-/// Weights that were quantised before have few levels: of equal scores the first go, and as many as the budget says.
+/// Previously quantised weights have few distinct values: among equal scores the first are pruned, and
+/// exactly as many as the budget requires.
 #[test]
-fn of_equal_scores_the_first_are_pruned() {
+fn the_first_of_equal_scores_are_pruned() {
     let checkpoint = Checkpoint::open(bundled()).unwrap();
     let shares = shares(checkpoint.linears(), &allocation(&checkpoint, 0.6), Pattern::Unstructured).unwrap();
     let mut torn = 0;
     for (linear, share) in checkpoint.linears().iter().zip(shares).step_by(9) {
         let weights = widen(&checkpoint.weight(linear).unwrap());
         let most = weights.iter().fold(0f32, |most, it| most.max(it.abs()));
-        // Four bits, as such checkpoints have.
+        // Four bits, as in such checkpoints.
         let levels: Vec<f32> = weights.iter().map(|it| (it / most * 7.0).round() / 7.0 * most).collect();
         let scores = score::magnitude(&levels);
         for per in [Group::Row, Group::Matrix] {
@@ -140,11 +141,11 @@ fn of_equal_scores_the_first_are_pruned() {
         let of_rows = least(&scores, linear.columns, Group::Row, &share, Rounding::Exact);
         assert_eq!(of_matrix.count(), of_rows.count(), "{}", linear.module);
     }
-    // The threshold falls among equal scores nearly always.
+    // The threshold almost always falls among equal scores.
     assert!(torn > 100, "{torn}");
 }
 
-/// Scores with many ties, both zeros and an infinity among them.
+/// Scores with many ties, zeros of both signs and an infinity.
 fn scores() -> impl Strategy<Value = (usize, Vec<f32>)> {
     let score = prop_oneof![
         4 => (-8_i8..8).prop_map(f32::from),
@@ -159,7 +160,7 @@ fn scores() -> impl Strategy<Value = (usize, Vec<f32>)> {
 
 proptest! {
     #[test]
-    fn selection_marks_what_a_stable_sort_puts_first((columns, scores) in scores(), part in 0.0_f64..1.01) {
+    fn selection_marks_the_first_scores_of_a_stable_sort((columns, scores) in scores(), part in 0.0_f64..1.01) {
         let shape = [scores.len() / columns, columns];
         let count = (scores.len() as f64 * part) as usize;
         prop_assert_eq!(least_of_all(&scores, count), by_sorting(&scores, count));
@@ -180,13 +181,13 @@ proptest! {
     }
 
     #[test]
-    fn selection_in_wide_rows_marks_what_a_stable_sort_puts_first(
+    fn selection_in_wide_rows_marks_the_first_scores_of_a_stable_sort(
         (_, few) in scores(),
         columns in 2000_usize..5000,
         factor in 1_usize..4000,
         part in 0.0_f64..=1.0,
     ) {
-        // One row without an order, one sorted, one with few different scores, and one that repeats with a period of its own.
+        // One row without order, one sorted, one with few distinct scores, and one with a periodic pattern.
         let mixed = |index: usize| (index * 2_654_435_761 % 1_000_003) as f32;
         let scores: Vec<f32> = (0..columns)
             .map(mixed)
@@ -211,7 +212,7 @@ proptest! {
 
 #[test]
 fn a_large_matrix_is_counted_to_the_same_threshold() {
-    // Above the size from which selection counts in histograms, with many ties.
+    // Above the size at which selection counts in histograms, with many ties.
     let scores: Vec<f32> = (0_u32..300_000).map(|it| (it.wrapping_mul(2_654_435_761) >> 20) as f32).collect();
     for count in [0, 1, 150_000, 299_999, 300_000] {
         assert_eq!(least_of_all(&scores, count), by_sorting(&scores, count), "{count}");
@@ -219,7 +220,7 @@ fn a_large_matrix_is_counted_to_the_same_threshold() {
 }
 
 #[test]
-fn a_mixed_pattern_meets_its_budget_as_nearly_as_groups_allow() {
+fn a_mixed_pattern_meets_its_budget_as_closely_as_groups_allow() {
     let checkpoint = Checkpoint::open(bundled()).unwrap();
     for target in [0.0, 0.3, 0.55, 0.7, 1.0] {
         let allocation = allocation(&checkpoint, target);

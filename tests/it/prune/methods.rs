@@ -1,4 +1,4 @@
-//! What holds of every method: exact budgets, metrics of the language, determinism, and clear refusals.
+//! Properties of every method: exact budgets, metrics of the language, determinism, and clear refusals.
 
 use std::sync::atomic::AtomicBool;
 
@@ -40,7 +40,7 @@ fn report(checkpoint: &Checkpoint, target: f64, options: &PruneOptions<'_>) -> R
 }
 
 #[test]
-fn every_method_prunes_exactly_what_was_allocated() {
+fn every_method_prunes_exactly_the_allocated_counts() {
     let checkpoint = Checkpoint::open(bundled()).unwrap();
     let tokens = tokens();
     let methods = [
@@ -64,7 +64,7 @@ fn every_method_prunes_exactly_what_was_allocated() {
 }
 
 #[test]
-fn a_scratch_file_changes_no_bit_of_what_is_pruned() {
+fn a_scratch_file_changes_no_bit_of_the_pruned_model() {
     let checkpoint = Checkpoint::open(bundled()).unwrap();
     // More windows than go through a block together.
     let tokens = Tokens::new((0_u32..4096).map(|it| it * 31 % 2048).collect(), 64).unwrap();
@@ -84,7 +84,7 @@ fn a_scratch_file_changes_no_bit_of_what_is_pruned() {
 }
 
 #[test]
-fn a_metric_prunes_like_the_method_that_it_spells_out() {
+fn a_metric_prunes_like_the_method_with_the_same_formula() {
     let checkpoint = Checkpoint::open(bundled()).unwrap();
     let tokens = tokens();
     let statistics = calibrate(&checkpoint, &tokens, 0, &Device::Cpu, &mut |_| ()).unwrap();
@@ -110,7 +110,7 @@ fn a_metric_prunes_like_the_method_that_it_spells_out() {
             assert_eq!(one, other, "{text}");
             masks.push(one);
         }
-        // Dense statistics are the same from a file and on the way.
+        // Dense statistics are the same from a file and when collected on the way.
         assert_eq!(masks[0], masks[2]);
         let same = masks[0] == masks[1];
         assert_eq!(same, method == Method::Magnitude);
@@ -118,7 +118,7 @@ fn a_metric_prunes_like_the_method_that_it_spells_out() {
 }
 
 #[test]
-fn a_metric_may_compare_units_where_all_of_them_are_known() {
+fn a_metric_may_compare_units_if_all_of_them_are_known() {
     let checkpoint = Checkpoint::open(bundled()).unwrap();
     let tokens = tokens();
     let statistics = calibrate(&checkpoint, &tokens, 0, &Device::Cpu, &mut |_| ()).unwrap();
@@ -192,7 +192,7 @@ fn numbers(count: usize) -> Vec<f32> {
 }
 
 #[test]
-fn the_factor_is_that_of_the_inverse() {
+fn the_factor_belongs_to_the_inverse() {
     let columns = 150;
     let dense = hessian(&numbers(400 * columns), columns);
     let factor = InverseFactor::new(dense.clone(), columns, 0.01).unwrap();
@@ -215,9 +215,9 @@ fn the_factor_is_that_of_the_inverse() {
 }
 
 #[test]
-fn a_singular_hessian_gets_more_damping_and_an_infinite_one_nothing() {
+fn a_singular_hessian_gets_more_damping_and_an_infinite_one_has_no_factor() {
     let columns = 24;
-    // One token: of rank one.
+    // One token, so the rank is one.
     let singular = hessian(&numbers(columns), columns);
     let factor = InverseFactor::new(singular.clone(), columns, 0.0).unwrap();
     assert!(factor.damping() > 0.0);
@@ -230,7 +230,7 @@ fn a_singular_hessian_gets_more_damping_and_an_infinite_one_nothing() {
 fn correction_lowers_the_error_of_the_output_and_dead_inputs_go_first() {
     let (rows, columns, tokens) = (12, 200, 600);
     let mut inputs = numbers(tokens * columns);
-    // Correlated channels, which is what correction is for, and two that are always 0.
+    // Correlated channels, for which correction is designed, and two channels that are always 0.
     for x in inputs.chunks_mut(columns) {
         for column in 1..columns {
             x[column] = 0.8 * x[column - 1] + 0.4 * x[column];
@@ -261,12 +261,12 @@ fn correction_lowers_the_error_of_the_output_and_dead_inputs_go_first() {
 }
 
 #[test]
-fn what_a_method_lacks_is_said_before_any_work() {
+fn missing_inputs_of_a_method_are_reported_before_any_work() {
     let checkpoint = Checkpoint::open(bundled()).unwrap();
     let tokens = tokens();
     let statistics = calibrate(&checkpoint, &tokens, 0, &Device::Cpu, &mut |_| ()).unwrap();
     let refuse = |options: &PruneOptions<'_>, allocation| {
-        let mut keep = |_: &Linear, _: Pruned| panic!("nothing is to be pruned");
+        let mut keep = |_: &Linear, _: Pruned| panic!("nothing should be pruned");
         prune_blocks(&checkpoint, allocation, options, &mut keep, &mut |_| ()).unwrap_err()
     };
     let half = allocation(&checkpoint, 0.5);

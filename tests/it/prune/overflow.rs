@@ -1,4 +1,4 @@
-//! A model whose activations overflow is not pruned by what they are, whatever the method and the way.
+//! A model whose activations overflow is refused, whatever the method and the command.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,8 @@ use tempfile::TempDir;
 
 const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/tiny-stories-12l");
 
-/// Returns the bundled model in f32, with one tensor multiplied by `scale`, the largest finite number being the most.
+/// Returns the bundled model in f32, with one tensor multiplied by `scale` and clamped to the largest finite
+/// number.
 fn scaled(tensor: &str, scale: f64) -> TempDir {
     let folder = TempDir::new().expect("a folder");
     fs::create_dir(folder.path().join("model")).expect("a folder");
@@ -78,8 +79,8 @@ fn infinite_inputs_stop_every_method() {
 }
 
 #[test]
-fn scores_that_overflow_stop_what_they_would_decide() {
-    // The inputs are finite; their products with such weights are not.
+fn scores_that_overflow_stop_pruning() {
+    // The inputs are finite, but their products with such weights are not.
     let folder = scaled("model.layers.11.mlp.down_proj.weight", 1e41);
     let text = format!("{MODEL}/text/calibration.jsonl");
     let on = ["--text", &text, "--samples", "2", "--length", "16", "--out", "out"];

@@ -1,4 +1,4 @@
-//! Rows with ratios of their own: which weights go, and where there is no place for them.
+//! Rows with their own ratios: which weights are pruned, and which settings do not support them.
 
 use std::path::PathBuf;
 
@@ -36,7 +36,7 @@ fn of_rows(mask: &Mask) -> Vec<u32> {
 }
 
 #[test]
-fn every_method_takes_from_each_row_what_was_allocated() {
+fn every_method_prunes_the_allocated_count_of_each_row() {
     let mut session = session();
     let allocation = allocation(&mut session, ROWS);
     let by_row = || {
@@ -55,9 +55,10 @@ fn every_method_takes_from_each_row_what_was_allocated() {
     }
 }
 
-/// A ratio for each row, equal within each projection, prunes what a ratio for each projection does.
+/// A ratio for each row, equal within each projection, prunes the same weights as a ratio for each
+/// projection.
 #[test]
-fn equal_rows_prune_what_their_projection_does() {
+fn equal_rows_prune_the_same_as_their_projection() {
     let mut session = session();
     let of_projections = allocation(&mut session, "unit projection\nlog(mean(score)) |> scale(lambda = 0.2)");
     for text in [
@@ -68,14 +69,14 @@ fn equal_rows_prune_what_their_projection_does() {
         for method in ["wanda", "sparsegpt", "magnitude"] {
             let options = PruneOptions::new(named_method(method).expect("published"));
             let expected = masks(&mut session, &of_projections, &options).expect("masks");
-            let found = masks(&mut session, &of_rows, &options).expect("even rows have a place everywhere");
+            let found = masks(&mut session, &of_rows, &options).expect("even rows are supported everywhere");
             assert!(found == expected, "{method}, {text}");
         }
     }
 }
 
 #[test]
-fn what_has_no_place_for_rows_says_so() {
+fn settings_that_do_not_support_rows_say_so() {
     let mut session = session();
     let allocation = allocation(&mut session, ROWS);
     let base = || PruneOptions::new(Method::Wanda);
@@ -92,7 +93,7 @@ fn what_has_no_place_for_rows_says_so() {
         ),
     ];
     for (options, expected) in refused {
-        let error = masks(&mut session, &allocation, &options).expect_err("no place for rows");
+        let error = masks(&mut session, &allocation, &options).expect_err("rows are not supported");
         let SessionError::Prune(PruneError::Rows { obstacle }) = &*error else { panic!("{error}") };
         assert_eq!(*obstacle, expected, "{error}");
     }
@@ -101,7 +102,7 @@ fn what_has_no_place_for_rows_says_so() {
 }
 
 #[test]
-fn a_file_keeps_the_counts_of_rows_and_notices_others() {
+fn a_file_keeps_the_counts_of_rows_and_detects_changed_ones() {
     let mut session = session();
     let allocation = allocation(&mut session, ROWS);
     let file = AllocationFile::new(&allocation, UnitKind::Row, "mine", None);
@@ -132,7 +133,7 @@ fn a_file_keeps_the_counts_of_rows_and_notices_others() {
     }
 }
 
-/// A file may agree with itself and still be of other rows.
+/// A file may be consistent and still belong to other rows.
 #[test]
 fn counts_of_other_rows_are_refused() {
     let mut session = session();
@@ -148,9 +149,10 @@ fn counts_of_other_rows_are_refused() {
     assert!(matches!(&*error, SessionError::Prune(PruneError::RowCounts { .. })), "{error}");
 }
 
-/// Where a row may lose what matters least, and not a fixed part of each block of columns, its output changes less.
+/// If a row may lose its least important weights instead of a fixed part of each block of columns, its output
+/// changes less.
 #[test]
-fn sparsegpt_chooses_a_rows_weights_over_all_columns() {
+fn sparsegpt_chooses_the_weights_of_a_row_over_all_columns() {
     let mut session = session();
     let allocation = allocation(&mut session, ROWS);
     let options = PruneOptions::new(named_method("sparsegpt").expect("published"));
@@ -163,5 +165,5 @@ fn sparsegpt_chooses_a_rows_weights_over_all_columns() {
         let of_all = row.iter().filter(|it| **it).count() * 128;
         of_first.abs_diff(of_all) > 8 * wide.columns()
     });
-    assert!(uneven.count() > 0, "no row loses another part of the first block than of the others");
+    assert!(uneven.count() > 0, "no row loses a different share of the first block than of the others");
 }

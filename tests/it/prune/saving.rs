@@ -1,4 +1,4 @@
-//! Saved folders: what is in them, and what is left when something goes wrong.
+//! Saved folders: their contents, and the state of the disk after a failure.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -41,7 +41,7 @@ fn names(folder: &Path) -> BTreeSet<String> {
     entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
 }
 
-/// Returns a copy of the bundled model that may be damaged.
+/// Returns a copy of the bundled model that a test may damage.
 fn copy() -> TempDir {
     let copy = TempDir::new().unwrap();
     for name in ["config.json", "model.safetensors"] {
@@ -51,7 +51,7 @@ fn copy() -> TempDir {
 }
 
 #[test]
-fn every_family_is_saved_with_nothing_changed_but_its_linears() {
+fn every_family_is_saved_with_only_its_linears_changed() {
     let Some(families) = reference("families") else {
         return;
     };
@@ -74,7 +74,8 @@ fn every_family_is_saved_with_nothing_changed_but_its_linears() {
             let zeros = widen(&pruned.weight(linear).unwrap()).iter().filter(|it| **it == 0.0).count();
             assert_eq!((zeros as u64, report.tensor.as_str()), (report.zeros, linear.weight.as_str()));
         }
-        // The bytes before the data, and so every name and place, are the same; so is every other file.
+        // The bytes before the data, and therefore all names and offsets, are the same; so are all other
+        // files.
         for name in names(&families.join(family)) {
             let [before, after] = [&families.join(family), &folder].map(|it| it.join(&name));
             if name.starts_with("model") && name.ends_with(".safetensors") {
@@ -92,7 +93,7 @@ fn every_family_is_saved_with_nothing_changed_but_its_linears() {
 }
 
 #[test]
-fn a_saved_model_is_the_one_that_was_pruned_in_memory_and_says_how_it_was_made() {
+fn a_saved_model_equals_the_one_pruned_in_memory_and_records_how_it_was_made() {
     let dense = Checkpoint::open(bundled()).unwrap();
     let parent = TempDir::new().unwrap();
     let folder = parent.path().join("pruned");
@@ -108,7 +109,7 @@ fn a_saved_model_is_the_one_that_was_pruned_in_memory_and_says_how_it_was_made()
     let (in_memory, _) = prune_in_memory(&dense, &half, &options, &mut |_| ()).unwrap();
     let measure = |decoder| perplexity(decoder, &tokens, &mut |_, _| ()).unwrap().window_losses;
     assert_eq!(measure(&saved), measure(&in_memory));
-    // The example's texts come along, as everything does that is not weights.
+    // The example's texts are copied, like everything that is not weights.
     assert!(folder.join("text/report.jsonl").is_file() && folder.join("tokenizer.json").is_file());
     let json: serde_json::Value =
         serde_json::from_slice(&fs::read(folder.join("allot.json")).unwrap()).unwrap();
@@ -127,7 +128,7 @@ fn a_folder_is_replaced_only_with_force_and_only_if_allot_wrote_it() {
     let dense = Checkpoint::open(bundled()).unwrap();
     let parent = TempDir::new().unwrap();
     let folder = parent.path().join("pruned");
-    // An empty folder is as good as none.
+    // An empty folder may be replaced like a missing one.
     fs::create_dir(&folder).unwrap();
     save(&dense, &folder, false).unwrap();
     fs::write(folder.join("note.txt"), "mine").unwrap();
@@ -156,7 +157,7 @@ fn the_model_itself_is_never_written_to() {
 }
 
 #[test]
-fn whatever_goes_wrong_nothing_is_left_behind() {
+fn no_failure_leaves_anything_behind() {
     let parent = TempDir::new().unwrap();
     let folder = parent.path().join("pruned");
     // Interrupted halfway.
@@ -167,7 +168,7 @@ fn whatever_goes_wrong_nothing_is_left_behind() {
         stop.store(blocks == 5, Ordering::Relaxed);
     });
     assert!(matches!(stopped, Err(PruneError::Interrupted(_))));
-    // A weight that is not a number, in the last linear: found before any work.
+    // A weight that is not a number, in the last linear: it is found before any work.
     let model = copy();
     let weight = dense.linears().last().unwrap();
     let stored = dense.files().tensor(&weight.weight).unwrap();
@@ -181,7 +182,7 @@ fn whatever_goes_wrong_nothing_is_left_behind() {
     let refused = save_with(&damaged, &folder, false, &PruneOptions::new(Method::Magnitude), &mut progress);
     let message = refused.unwrap_err().to_string();
     assert!(message.contains(&weight.weight) && message.contains("model.safetensors"), "{message}");
-    // No place to write to.
+    // Paths that cannot be written to.
     for place in [parent.path().join("missing/pruned"), model.path().join("config.json/pruned")] {
         let refused = save(&dense, &place, false);
         assert!(matches!(refused, Err(PruneError::Model(ModelError::Write { .. }))), "{refused:?}");

@@ -1,4 +1,4 @@
-//! Second moments and token windows against the reference implementations.
+//! Compares second moments and token windows with the reference implementations.
 
 use std::path::PathBuf;
 
@@ -19,7 +19,7 @@ use candle_core::Device;
 
 use crate::support::data::{bundled, reference};
 
-/// Returns the largest difference, relative to the value or to a hundredth of the mean, whichever is more.
+/// Returns the largest difference, relative to the larger of the value and a hundredth of the mean.
 fn worst_difference(got: &[f32], want: &[f32]) -> f64 {
     assert_eq!(got.len(), want.len());
     let mean = want.iter().map(|&it| f64::from(it)).sum::<f64>() / want.len() as f64;
@@ -75,7 +75,7 @@ fn second_moments_of_every_family_agree_with_wanda() {
 }
 
 #[test]
-fn statistics_survive_the_file_and_are_the_same_bytes_each_time() {
+fn statistics_survive_the_file_and_give_the_same_bytes_each_time() {
     let checkpoint = Checkpoint::open(bundled()).unwrap();
     let ids = (0..64).map(|it| it * 31 % 2048).collect();
     let tokens = Tokens::new(ids, 32).unwrap();
@@ -101,7 +101,7 @@ fn statistics_survive_the_file_and_are_the_same_bytes_each_time() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
 }
 
-/// Returns scripts, the last of which uses every reduction of the others in another way.
+/// Returns scripts; the last one uses every reduction of the others in another formula.
 fn scripts_with_reductions() -> Vec<Script> {
     let [owl, dlp] = ["owl", "dlp"].map(|name| published::find(name).expect("published").source);
     let product = "metric abs(weight) * input_norm\ndsa::geometric_mean(exp(weight / 1000)) + mean(score > target) |> scale";
@@ -126,7 +126,7 @@ fn allocation(script: &Script, data: &ModelData<'_>, reductions: Option<&Reducti
 }
 
 #[test]
-fn reductions_in_the_file_give_the_same_to_the_last_bit_and_only_with_what_they_are_made_from() {
+fn reductions_in_the_file_are_exact_and_used_only_with_their_own_inputs() {
     let checkpoint = Checkpoint::open(bundled()).unwrap();
     let tokens = Tokens::new((0..64).map(|it| it * 31 % 2048).collect(), 32).unwrap();
     let mut statistics = calibrate(&checkpoint, &tokens, 7, &Device::Cpu, &mut |_| ()).unwrap();
@@ -145,7 +145,7 @@ fn reductions_in_the_file_give_the_same_to_the_last_bit_and_only_with_what_they_
     assert_eq!(loaded.cache().entries(), reductions.entries());
     assert!(reductions.len() >= 4, "{}", reductions.len());
 
-    // On weights that are nothing but NaN, so that nobody can have read them.
+    // On weights that are all NaN, which shows that they are not read.
     let mut unread = data.clone();
     for linear in &mut unread.linears {
         linear.weight = Values::F32(vec![f32::NAN; linear.rows * linear.columns].into());
@@ -173,7 +173,7 @@ fn reductions_in_the_file_give_the_same_to_the_last_bit_and_only_with_what_they_
 }
 
 #[test]
-fn a_plain_text_gives_the_reference_windows() {
+fn a_plain_text_matches_the_reference_windows() {
     let Some(folder) = reference("tiny-stories-12l") else {
         return;
     };
@@ -197,7 +197,7 @@ fn drawn_windows_depend_on_the_seed_and_nothing_else() {
     let draw = |seed, length| Tokens::draw(&text, &tokenizer, 16, length, seed).unwrap();
     assert_eq!(draw(0, 128), draw(0, 128));
     assert_ne!(draw(0, 128), draw(1, 128));
-    // Longer than any story: windows then reach over the ends of documents.
+    // Longer than any story: windows then span several documents.
     assert_eq!(draw(0, 2048).samples(), 16);
 }
 
@@ -233,10 +233,10 @@ fn the_hessian_agrees_with_sparsegpt_and_its_diagonal_with_the_second_moments() 
     assert!(worst_difference(derived, &diagonal) < 1e-5);
 }
 
-/// LSA's own numbers are sums in f32. Of the 96 columns of the narrower linears its code takes 64 with its default group of 128, which is
-/// not half of them.
+/// LSA's own numbers are sums in f32. With its default group of 128, its code removes 64 of the 96 columns of the
+/// narrower linears, which is not half of them.
 #[test]
-fn reconstruction_errors_and_ratios_are_those_of_lsa() {
+fn reconstruction_errors_and_ratios_match_lsa() {
     let Some(folder) = reference("tiny-stories-12l") else {
         return;
     };
@@ -321,7 +321,7 @@ fn gradients_agree_with_pruner_zero() {
         let want = widen(&want.values(&format!("gradient/{name}")).unwrap());
         let worst = worst_difference(&got[name], &want);
         println!("{name}: worst relative difference {worst:.2e} (the reference is f16)");
-        // Half a unit in the last place of f16, and a little for values below its normal range.
+        // Half a unit in the last place of f16, and some slack for values below its normal range.
         assert!(worst < 2e-3, "{name}: {worst:e}");
     }
 }

@@ -1,4 +1,4 @@
-//! `marginal` and `marginal_slope`: what they are of, where they may be used, and when they are noise.
+//! `marginal` and `marginal_slope`: their definition, where they may be used, and when they are noise.
 
 use std::sync::{Arc, Mutex};
 
@@ -35,15 +35,16 @@ fn script(text: &str) -> LoadedScript {
     LoadedScript::check("mine", text.as_bytes(), None).expect("a script")
 }
 
-/// Returns the importances that a script gives each unit.
+/// Returns the importance that a script gives each unit.
 fn importances(session: &mut Session, text: &str, at: &AllocationOptions<'_>) -> Vec<f64> {
     let outcome = session.allocate(&script(text), at).expect("a value");
     outcome.allocation.units.iter().map(|unit| unit.importance.expect("an importance")).collect()
 }
 
-/// The statistic is what `eval --marginals` measures of uniform sparsity on the same windows, pooled by weights.
+/// The statistic equals the result of `eval --marginals` for uniform sparsity on the same windows, pooled by
+/// weights.
 #[test]
-fn marginals_are_those_of_the_uniformly_pruned_model() {
+fn marginals_belong_to_the_uniformly_pruned_model() {
     let at = AllocationOptions::at(0.7);
     let mut one = session();
     let uniform = one.allocate(&script("unit projection\nuniform()"), &at).expect("uniform").allocation;
@@ -83,12 +84,12 @@ fn the_slope_is_the_marginals_change_from_one_sparsity_to_the_next() {
         assert!((slope - (beyond - here) / 0.05).abs() < 1e-6 * size);
     }
     assert!(size > 0.0);
-    // What was measured with its slope is the marginal itself as well.
+    // A measurement with a slope also contains the marginal itself.
     assert_eq!(importances(&mut one, text, &AllocationOptions::at(0.6)), here);
 }
 
 #[test]
-fn each_sparsity_and_metric_has_its_own_and_is_measured_once() {
+fn each_sparsity_and_metric_has_its_own_marginals_measured_once() {
     let notes: Arc<Mutex<Vec<Op>>> = Arc::default();
     let kept = Arc::clone(&notes);
     let mut one = session().watched(move |event| {
@@ -128,7 +129,7 @@ fn a_file_of_another_sparsity_or_metric_is_refused_by_name() {
         let Err(SessionError::NoValue { cause, .. }) = refused else { panic!("{refused:?}") };
         assert!(cause.to_string().contains(asked), "{cause}");
     }
-    // A file that lacks a tensor that it speaks of is no statistics file.
+    // A file that lacks a tensor listed in its provenance is not a statistics file.
     let mut broken = statistics;
     broken.linears.values_mut().next().expect("a linear").marginals.clear();
     broken.save(&file).expect("a file");
@@ -136,7 +137,7 @@ fn a_file_of_another_sparsity_or_metric_is_refused_by_name() {
     assert!(error.contains("marginal.0.model.layers.0."), "{error}");
 }
 
-/// Returns a model whose marginals on `windows` windows lie around a unit's own by `noise`.
+/// Returns a model whose marginals on `windows` windows scatter around a unit's own value by `noise`.
 fn noisy(windows: usize, noise: f64) -> ModelData<'static> {
     let mut model = model(6, &[(3, 4), (5, 2)], Stored::F32, 11);
     for (place, linear) in model.linears.iter_mut().enumerate() {
@@ -148,7 +149,7 @@ fn noisy(windows: usize, noise: f64) -> ModelData<'static> {
 }
 
 #[test]
-fn a_formula_that_amplifies_the_sampling_error_is_told_apart() {
+fn a_formula_that_amplifies_the_sampling_error_is_detected() {
     let uncertain = |text: &str, model: &ModelData<'_>| {
         evaluate_one(text, model, UnitKind::Block).unwrap_or_else(|error| panic!("{text}: {error}")).uncertain
     };
@@ -156,12 +157,12 @@ fn a_formula_that_amplifies_the_sampling_error_is_told_apart() {
     for sound in ["log(marginal)", "marginal + mean(score)", "ranks(marginal)"] {
         assert!(!uncertain(sound, &model), "{sound}");
     }
-    // Turned round many times.
+    // Wrapped around many times.
     for wild in ["sin(40 * marginal)", "exp(30 * sin(3 * marginal))"] {
         assert!(uncertain(wild, &model), "{wild}");
     }
     assert!(!uncertain("mean(score)", &model), "it has no marginal");
-    assert!(uncertain("log(marginal)", &noisy(1, 0.0)), "the error of one window is not known");
+    assert!(uncertain("log(marginal)", &noisy(1, 0.0)), "the error of one window is unknown");
     assert!(uncertain("log(marginal)", &noisy(4, 50.0)), "the marginals themselves are noise");
     assert!(!uncertain("0 * marginal", &model), "all are equal");
 }
@@ -175,9 +176,9 @@ fn an_uncertain_allocation_is_warned_of() {
     insta::assert_snapshot!(AllocationNote::Uncertain.to_string());
 }
 
-/// A reduction that a marginal stands in is of one sparsity and metric, and is kept as such.
+/// A reduction that contains a marginal belongs to one sparsity and metric, and is stored under them.
 #[test]
-fn kept_reductions_are_of_their_metric_and_target() {
+fn stored_reductions_belong_to_their_metric_and_target() {
     let mut model = model(2, &[(3, 4)], Stored::F32, 5);
     let (wanda, magnitude) = (matrix("score"), matrix("abs(weight)"));
     for linear in &mut model.linears {

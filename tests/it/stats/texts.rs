@@ -1,4 +1,5 @@
-//! Texts as they come: JSON lines under any name, packed or not, in other encodings, and files that are no texts.
+//! Texts in all forms: JSON lines under any name, compressed or not, in other encodings, and files that are
+//! not texts.
 
 use std::fs;
 use std::io::Write;
@@ -38,7 +39,7 @@ fn utf16(text: &str, big: bool) -> Vec<u8> {
 }
 
 #[test]
-fn json_lines_are_read_under_any_name_packed_or_not() {
+fn json_lines_are_read_under_any_name_compressed_or_not() {
     let expected = ["one day\nin café", "two"];
     let array = "[{\"text\": \"one day\\nin caf\\u00e9\"},\n {\"text\": \"two\"}]";
     let files: [(&str, Vec<u8>); 14] = [
@@ -52,7 +53,7 @@ fn json_lines_are_read_under_any_name_packed_or_not() {
         ("a.txt", array.into()),
         ("a.jsonl", LINES.replace('\n', "\r\n").into_bytes()),
         ("c4-train.00000-of-01024.json.gz", gzip(LINES.as_bytes())),
-        // Two packed one after the other, as `cat` joins them.
+        // Two compressed files joined as with `cat`.
         ("a.jsonl.gz", LINES.split_inclusive("\n\n").flat_map(|it| gzip(it.as_bytes())).collect()),
         ("a.jsonl.zst", LINES.split_inclusive("\n\n").flat_map(|it| zstd(it.as_bytes())).collect()),
         ("a.txt", utf16(LINES, false)),
@@ -80,7 +81,7 @@ fn plain_text_is_the_same_in_every_encoding() {
     ] {
         assert_eq!(read("a.txt", &bytes).expect("a text"), expected);
     }
-    // WikiText's form goes by the name below the packer's.
+    // WikiText's form is recognised by the name without the extension of the compression.
     let wiki = " \n = A = \n";
     assert_eq!(
         read("w.raw.gz", &gzip(wiki.as_bytes())).expect("a text"),
@@ -89,7 +90,7 @@ fn plain_text_is_the_same_in_every_encoding() {
 }
 
 #[test]
-fn what_is_no_text_is_refused_by_what_it_is() {
+fn files_that_are_not_texts_are_refused_with_their_kind() {
     let refused = |name: &str, bytes: &[u8], words: &str| {
         let error = read(name, bytes).expect_err(words).to_string();
         assert!(error.contains(words), "{words}: {error}");
@@ -104,19 +105,19 @@ fn what_is_no_text_is_refused_by_what_it_is() {
     refused("a.txt", b"\xff\xfea", "UTF-16");
     refused("a.txt", b"caf\xe9", "byte 3");
     refused("train.parquet", b"PAR1\x15\x04", "a Parquet file");
-    refused("a.jsonl.xz", b"\xfd7zXZ\0", "packed by xz");
-    refused("a.jsonl.bz2", b"BZh91AY", "cannot be unpacked");
+    refused("a.jsonl.xz", b"\xfd7zXZ\0", "compressed with xz");
+    refused("a.jsonl.bz2", b"BZh91AY", "cannot be decompressed");
     let packed = gzip(&[b'a'; 1000]);
-    refused("a.txt.gz", &packed[..packed.len() - 9], "cannot be unpacked");
+    refused("a.txt.gz", &packed[..packed.len() - 9], "cannot be decompressed");
     let packed = zstd(LINES.as_bytes());
-    refused("a.txt.zst", &packed[..packed.len() - 3], "cannot be unpacked");
-    // A first line of JSON is no accident: what follows has to be JSON as well, with the field.
+    refused("a.txt.zst", &packed[..packed.len() - 3], "cannot be decompressed");
+    // A first line of JSON decides: the following lines have to be JSON as well, with the field.
     refused("a.txt", b"{\"text\": \"a\"}\nplain\n", ":2:");
     refused("a.ndjson", b"{\"content\": \"a\"}\n", "`text`");
 }
 
 #[test]
-fn limited_windows_of_a_long_document_are_the_first_of_all() {
+fn limited_windows_of_a_long_document_are_the_first_of_all_its_windows() {
     let checkpoint = Checkpoint::open(bundled()).expect("a model");
     let tokenizer = Tokenizer::open(&checkpoint).expect("a tokenizer");
     let stories = Text::read(&[Path::new(&bundled()).join("text/report.jsonl")]).expect("a text");
@@ -128,7 +129,7 @@ fn limited_windows_of_a_long_document_are_the_first_of_all() {
         assert_eq!(some.samples(), limit);
         assert_eq!(some.ids(), all.first(limit).ids(), "{limit}");
     }
-    // A document without a space, longer than what a limit reads of it.
+    // A document without spaces, longer than the part that a limit reads.
     long.documents = vec!["é".repeat(20_000)];
     let all = Tokens::windows(&long, &tokenizer, 64, None).expect("windows");
     let some = Tokens::windows(&long, &tokenizer, 64, Some(2)).expect("windows");

@@ -1,4 +1,4 @@
-//! `allot tasks` and `allot generate`, as they are called.
+//! The commands `allot tasks` and `allot generate`.
 
 use std::fs;
 use std::process::{Command, Output};
@@ -21,7 +21,7 @@ fn lines(rows: &[Value]) -> String {
     rows.iter().map(|row| format!("{row}\n")).collect()
 }
 
-/// Returns a place with a few documents in the forms of the hub.
+/// Returns a place with a few documents in the hub's forms.
 pub(super) fn place() -> Place {
     let place = Place::new();
     let data = place.path("data");
@@ -83,7 +83,7 @@ pub(super) fn tasks(place: &Place, arguments: &[&str]) -> Command {
 }
 
 #[test]
-fn the_table_has_both_accuracies_their_errors_and_their_means() {
+fn the_table_has_both_accuracies_with_errors_and_means() {
     let place = place();
     let all = "boolq,winogrande,arc_easy,lambada_openai,mmlu,gsm8k";
     let output = place.run(tasks(&place, &["--tasks", all, "--shots", "1"]));
@@ -92,7 +92,7 @@ fn the_table_has_both_accuracies_their_errors_and_their_means() {
 }
 
 #[test]
-fn prompts_and_choices_are_those_of_the_harness() {
+fn prompts_and_choices_match_the_harness() {
     let place = place();
     place.run(tasks(&place, &["--tasks", "mmlu", "--shots", "2", "--out", "o.jsonl"]));
     let text = fs::read_to_string(place.path("o.jsonl")).unwrap();
@@ -104,7 +104,7 @@ fn prompts_and_choices_are_those_of_the_harness() {
         (&rows[3]["subject"], &rows[3]["line"], &rows[3]["right"]),
         (&json!("old_toys"), &json!(3), &json!(1))
     );
-    // The hash of what the harness asks, with the subject in words, examples first and the question stripped.
+    // The hash of the harness's prompt, with the subject in words, examples first and the question stripped.
     let context = "The following are multiple choice questions (with answers) about old toys.\n\nWhat flies?\nA. kite\nB. box\nC. car\nD. bed\nAnswer: A\n\nWhat rolls?\nA. kite\nB. box\nC. car\nD. bed\nAnswer: C\n\nWhat is soft?\nA. rock\nB. bear\nC. key\nD. the \"x\"\nAnswer:";
     let whole: Vec<String> = ["A", "B", "C", "D"].map(|it| format!("{context} {it}")).into();
     let want = <sha2::Sha256 as sha2::Digest>::digest(whole.join("\0").as_bytes());
@@ -115,7 +115,7 @@ fn prompts_and_choices_are_those_of_the_harness() {
 const PARQUET: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/tasks");
 
 #[test]
-fn parquet_files_of_the_hub_are_read_as_their_json_lines_are() {
+fn parquet_files_of_the_hub_are_read_like_their_json_lines() {
     let place = place();
     let data = place.path("data/arc_easy");
     let copy = |from: &str, to: &str| fs::copy(format!("{PARQUET}/{from}.parquet"), data.join(to)).unwrap();
@@ -137,15 +137,15 @@ fn parquet_files_of_the_hub_are_read_as_their_json_lines_are() {
     copy("test-00001-of-00002", "test-00001-of-00002.parquet");
     let found = ask("parts.jsonl");
     assert_eq!(found.len(), 3);
-    // The number of a row is that in its own part.
+    // Row numbers count within each part.
     assert_eq!(found[2].replace("\"line\":1", "\"line\":3"), want[2]);
     assert_eq!(found[..2], want[..2]);
-    // What is packed in another way is refused.
+    // Another compression is refused.
     copy("zstd", "test.parquet");
     let packed = tasks(&place, &["--tasks", "arc_easy"]).output().unwrap();
     assert_eq!((packed.status.code(), out(&packed)), (Some(2), String::new()));
     assert!(err(&packed).contains("test.parquet") && err(&packed).contains("to_json"), "{}", err(&packed));
-    // So is what only begins as one.
+    // So is a file that only begins like a parquet file.
     fs::write(data.join("test.parquet"), b"PAR1 and nothing else").unwrap();
     let torn = tasks(&place, &["--tasks", "arc_easy"]).output().unwrap();
     assert_eq!(torn.status.code(), Some(2));
@@ -171,7 +171,7 @@ fn groups_of_subjects_are_means_by_size() {
     let groups = task["groups"].as_array().unwrap();
     let seen: Vec<_> =
         groups.iter().map(|it| (it["group"].as_str().unwrap(), it["documents"].as_u64())).collect();
-    // Subjects that belong to no group count in the whole alone.
+    // Subjects without a group count only towards the whole.
     assert_eq!(seen, [("stem", Some(6)), ("other", Some(3))]);
     let part = |subject: &str| {
         let parts = task["parts"].as_array().unwrap();
@@ -203,7 +203,7 @@ fn files_are_the_same_for_any_batch() {
 }
 
 #[test]
-fn a_pruned_model_is_compared_document_by_document_and_warned_of() {
+fn a_pruned_model_is_compared_document_by_document_and_warned_about() {
     let place = place();
     let three = ["--tasks", "boolq,arc_easy,winogrande"];
     let dense = place.run(tasks(&place, &[&three[..], &["--out", "dense.jsonl"]].concat()));
@@ -230,7 +230,7 @@ fn a_pruned_model_is_compared_document_by_document_and_warned_of() {
     let differences = found["differences"].as_array().unwrap();
     assert!(differences.len() >= 6);
     assert!(differences.iter().all(|it| it["mean"] == 0.0 && it["noise"] == true && it["changed"] == 0));
-    // A pruned folder is known by itself.
+    // A pruned folder is recognised as such.
     place.run(place.allot(&[
         "prune",
         MODEL,
@@ -259,7 +259,7 @@ fn a_pruned_model_is_compared_document_by_document_and_warned_of() {
 }
 
 #[test]
-fn a_model_that_writes_is_not_warned_of() {
+fn a_model_that_generates_answers_is_not_warned_about() {
     let place = place();
     place.run(place.allot(&[
         "prune",
@@ -286,13 +286,13 @@ fn a_model_that_writes_is_not_warned_of() {
 }
 
 #[test]
-fn what_cannot_be_asked_says_what_to_do() {
+fn impossible_requests_say_what_to_do() {
     let place = place();
     place.run(tasks(&place, &["--tasks", "boolq", "--out", "dense.jsonl"]));
     fs::write(place.path("other.jsonl"), "{\"text\": 1}\n").unwrap();
     let mut said = String::new();
     for (what, arguments) in [
-        ("a task that there is not", &["--tasks", "bolq"][..]),
+        ("an unknown task", &["--tasks", "bolq"][..]),
         ("a task twice", &["--tasks", "boolq,all"]),
         ("a task without its file", &["--tasks", "piqa"]),
         ("examples without a file", &["--tasks", "rte", "--shots", "2"]),
@@ -309,8 +309,8 @@ fn what_cannot_be_asked_says_what_to_do() {
             &["--tasks", "boolq", "--against", "dense.jsonl", "--limit", "1"],
         ),
         ("an earlier file of other tasks", &["--tasks", "winogrande", "--against", "dense.jsonl"]),
-        ("an earlier file that is none", &["--tasks", "boolq", "--against", "other.jsonl"]),
-        ("a file that is there", &["--tasks", "boolq", "--out", "dense.jsonl"]),
+        ("an earlier file of another kind", &["--tasks", "boolq", "--against", "other.jsonl"]),
+        ("a file that exists", &["--tasks", "boolq", "--out", "dense.jsonl"]),
     ] {
         let output = tasks(&place, arguments).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{what}");
@@ -321,7 +321,7 @@ fn what_cannot_be_asked_says_what_to_do() {
 }
 
 #[test]
-fn a_built_in_description_is_a_file_to_begin_with() {
+fn a_built_in_description_is_a_file_to_start_from() {
     let place = place();
     let text = out(&place.run(place.allot(&["tasks", "--describe", "boolq"])));
     fs::write(place.path("mine.yaml"), text.replace("task: boolq", "task: mine")).unwrap();
@@ -337,7 +337,7 @@ fn a_built_in_description_is_a_file_to_begin_with() {
 }
 
 #[test]
-fn a_model_writes_on_the_same_way_each_time() {
+fn a_model_continues_a_text_the_same_way_each_time() {
     let place = Place::new();
     let write = |arguments: &[&str]| {
         let all = [&["generate", MODEL, "Once upon a time", "--tokens", "24"], arguments].concat();
@@ -348,7 +348,7 @@ fn a_model_writes_on_the_same_way_each_time() {
         |seed: &str| write(&["--temperature", "1", "--top-k", "50", "--top-p", "0.9", "--draw-seed", seed]);
     assert_eq!(drawn("1"), drawn("1"));
     assert_ne!(drawn("1"), drawn("2"));
-    // With one token to draw from, drawing is taking the likeliest.
+    // With only one token to draw from, drawing takes the most likely one.
     assert_eq!(write(&["--temperature", "1", "--top-k", "1"]), write(&[]));
     let whole = write(&[]);
     let stopped = write(&["--stop", ","]);

@@ -1,4 +1,4 @@
-//! Tasks beside perplexities in `allot compare`.
+//! Tasks together with perplexities in `allot compare`.
 
 use std::fs;
 use std::process::Command;
@@ -22,7 +22,7 @@ fn json(place: &Place, command: Command) -> Value {
     serde_json::from_slice(&place.run(command).stdout).unwrap()
 }
 
-/// Returns what tasks showed, without how prompts begin, which a comparison does not say.
+/// Returns the results of tasks without the first tokens of prompts, which a comparison does not contain.
 fn without_first_ids(tasks: &Value) -> Vec<Value> {
     let mut tasks = tasks.as_array().unwrap().clone();
     for task in &mut tasks {
@@ -32,7 +32,7 @@ fn without_first_ids(tasks: &Value) -> Vec<Value> {
 }
 
 #[test]
-fn a_comparison_finds_what_tasks_find_of_the_same_pruned_model() {
+fn a_comparison_gets_the_same_results_as_tasks_on_the_same_pruned_model() {
     let place = place();
     let more = [&TASKS[..], &["--sparsity", "0.5", "--format", "json"]].concat();
     let dense = json(&place, compare(&place, &[&more[..], &["--propagate", "dense"]].concat()));
@@ -46,13 +46,13 @@ fn a_comparison_finds_what_tasks_find_of_the_same_pruned_model() {
     let found = &dense["rows"][1]["cells"][0]["measured"]["tasks"];
     assert_eq!(without_first_ids(found), without_first_ids(&pruned["tasks"]));
     assert_ne!(without_first_ids(found), without_first_ids(&dense["dense_tasks"]));
-    // Magnitudes are the same behind pruned blocks, and so is what the model then says.
+    // Magnitudes are the same behind pruned blocks, and so are the model's answers.
     let behind = json(&place, compare(&place, &more));
     assert_eq!(behind["rows"][1]["cells"][0]["measured"]["tasks"], *found);
 }
 
 #[test]
-fn a_comparison_asks_only_what_is_new_and_nothing_else() {
+fn a_comparison_measures_only_what_is_new() {
     let place = place();
     let run = |more: &[&str]| compare(&place, &[&TASKS[..], &["--out", "compared"], more].concat());
     let text = out(&place.run(run(&["--sparsity", "0.5"])));
@@ -73,7 +73,7 @@ fn a_comparison_asks_only_what_is_new_and_nothing_else() {
     let again = json(&place, run(&["--sparsity", "0.5", "--format", "json"]));
     assert_eq!(kept().lines().count(), 5);
     assert_eq!(again["rows"][0]["cells"][0]["measured"]["tasks"].as_array().unwrap().len(), 4);
-    // Other documents are another comparison.
+    // With other documents it is another comparison.
     for more in [&["--limit", "1"][..], &["--protocol", "wanda"]] {
         let other = run(&[&["--sparsity", "0.5"], more].concat()).output().unwrap();
         assert_eq!((other.status.code(), out(&other)), (Some(2), String::new()));
@@ -87,7 +87,7 @@ fn a_comparison_asks_only_what_is_new_and_nothing_else() {
 }
 
 #[test]
-fn what_a_comparison_cannot_ask_is_refused_before_any_work() {
+fn impossible_requests_are_refused_before_any_work() {
     let place = place();
     for (more, said) in [
         (&["--tasks", "boolq"][..], "--tasks"),

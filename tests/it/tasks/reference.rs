@@ -1,4 +1,5 @@
-//! Likelihoods against those of lm-evaluation-harness, on the reference's first hundred documents of eight tasks.
+//! Compares likelihoods with those of lm-evaluation-harness, on the reference's first hundred documents of
+//! eight tasks.
 
 use std::path::{Path, PathBuf};
 
@@ -11,17 +12,18 @@ use crate::support::data::reference;
 const TASKS: [&str; 8] =
     ["piqa", "arc_easy", "arc_challenge", "openbookqa", "winogrande", "rte", "hellaswag", "boolq"];
 
-/// Returns the data, or says why the test is skipped.
+/// Returns the data folder, or prints why the test is skipped.
 fn data() -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/tasks");
     if !path.exists() {
-        println!("skipped: {} is not here", path.display());
+        println!("skipped: {} does not exist", path.display());
         return None;
     }
     Some(path)
 }
 
-/// Returns a task as the reference asked it: of HellaSwag's public copy the last sentence was not capitalised.
+/// Returns a task as in the reference, where the last sentence of HellaSwag's public copy was not
+/// capitalised.
 fn task(name: &str) -> Task {
     let text = builtin::text(name).unwrap().replace("|capitalize_fragment", "");
     Task::parse(name, &text).unwrap()
@@ -50,7 +52,8 @@ fn models() -> Vec<Model> {
     models
 }
 
-/// Returns what is asked, from the copies of the data; of PIQA from the reference, whose copy has lost its trailing spaces.
+/// Returns the prompts, from the copies of the data; those of PIQA come from the reference, whose copy has
+/// lost its trailing spaces.
 fn asked(name: &str, data: &Path, want: &Value) -> Asked {
     let folder = tempfile::TempDir::new().unwrap();
     let mut selection = Selection { data: data.to_owned(), limit: Some(100), ..Selection::default() };
@@ -76,7 +79,7 @@ fn close(found: f64, want: f64) -> bool {
 }
 
 #[test]
-fn likelihoods_are_those_of_the_harness() {
+fn likelihoods_match_the_harness() {
     let Some(data) = data() else { return };
     let mut compared = 0;
     for Model { decoder, tokenizer, want } in models() {
@@ -95,7 +98,7 @@ fn likelihoods_are_those_of_the_harness() {
     assert!(compared == 0 || compared > 4000);
 }
 
-/// Compares a task's documents with the reference's, and returns how many likelihoods there are.
+/// Compares a task's documents with the reference's, and returns the number of likelihoods.
 fn compare(found: &TaskResult, want: &Value, setting: &str) -> usize {
     let items = want["items"].as_array().unwrap();
     assert_eq!(found.documents, items.len(), "{}", found.task);
@@ -134,7 +137,7 @@ fn compare(found: &TaskResult, want: &Value, setting: &str) -> usize {
 }
 
 #[test]
-fn contexts_and_tokens_are_those_of_the_harness() {
+fn contexts_and_tokens_match_the_harness() {
     let Some(data) = data() else { return };
     for Model { tokenizer, want, .. } in models() {
         for (setting, protocol) in

@@ -1,4 +1,4 @@
-//! Scores depend on the model and the documents alone: not on batches, threads, or what stands beside.
+//! Scores depend only on the model and the documents: not on batches, threads, or other requests.
 
 use allot::model::{Checkpoint, Decoder, Tokenizer};
 use allot::tasks::{
@@ -16,7 +16,8 @@ fn decoder() -> (Decoder, Tokenizer) {
     (Decoder::load(&checkpoint, &Device::Cpu).unwrap(), Tokenizer::open(&checkpoint).unwrap())
 }
 
-/// Returns groups of requests with shared beginnings, equal inputs, branches that begin alike and single-token choices.
+/// Returns groups of requests with shared beginnings, equal inputs, branches with common beginnings and
+/// single-token choices.
 fn groups() -> Vec<Vec<Request>> {
     let mut numbers = Numbers(3);
     let mut ids = |count: usize| -> Vec<u32> { (0..count).map(|_| numbers.below(2000) as u32).collect() };
@@ -46,7 +47,7 @@ fn run(decoder: &Decoder, groups: &[Vec<Request>], rows: usize) -> Vec<Vec<Likel
 fn no_batch_and_no_number_of_threads_changes_a_bit() {
     let (decoder, _) = decoder();
     let groups = groups();
-    // Each request by itself, as one whole sequence.
+    // Each request alone, as one whole sequence.
     let alone: Vec<Vec<Likelihood>> = groups
         .iter()
         .map(|group| group.iter().map(|request| run(&decoder, &[vec![request.clone()]], 1)[0][0]).collect())
@@ -66,7 +67,7 @@ fn no_batch_and_no_number_of_threads_changes_a_bit() {
 }
 
 #[test]
-fn likelihoods_are_what_logits_say() {
+fn likelihoods_match_the_logits() {
     let (decoder, _) = decoder();
     for group in groups().iter().take(3) {
         for (request, found) in group.iter().zip(&run(&decoder, std::slice::from_ref(group), 512)[0]) {
@@ -91,7 +92,7 @@ fn likelihoods_are_what_logits_say() {
 }
 
 #[test]
-fn answers_do_not_depend_on_the_prompts_beside() {
+fn answers_do_not_depend_on_other_prompts() {
     let (decoder, tokenizer) = decoder();
     let encoder = Encoder::new(tokenizer.clone(), Protocol::Harness).unwrap();
     let prompts: Vec<Vec<u32>> = ["Once upon a time", "The cat", "Tom and Lily went to the park. They"]
@@ -105,7 +106,7 @@ fn answers_do_not_depend_on_the_prompts_beside() {
     let together = write(8);
     assert_eq!(together, write(1));
     assert!(together.iter().all(|text| text.len() > 40), "{together:?}");
-    // Token by token without anything kept gives the same text.
+    // Generating token by token without kept keys gives the same text.
     let mut ids = prompts[1].clone();
     for _ in 0..10 {
         let logits = decoder.logits(&ids, ids.len()).unwrap().squeeze(0).unwrap();
@@ -131,7 +132,7 @@ fn an_answer_ends_before_its_stop() {
     assert_eq!(write(&[".", "never"]), before);
 }
 
-/// Returns a task of one file, with what it says of the file's documents.
+/// Returns the result of a task on one file of documents.
 fn result(
     description: &str,
     file: &str,
@@ -150,7 +151,7 @@ fn result(
     Ok(found[0].results().flat_map(|(_, it)| it.log_likelihoods.clone()).collect())
 }
 
-/// Leaves a file's name only, since the folder is another each time.
+/// Keeps only the file's name, because the folder differs each time.
 fn without_folder(mut error: TaskError) -> TaskError {
     if let TaskError::Document { path, .. } | TaskError::Empty { path } | TaskError::Form { path, .. } =
         &mut error
@@ -181,7 +182,7 @@ fn a_file_describes_a_task() {
 }
 
 #[test]
-fn what_is_wrong_with_a_document_says_where() {
+fn problems_of_a_document_give_its_location() {
     let good = "{\"q\": \"A cat\", \"a\": [\"ran\", \"sat\"], \"right\": 0}";
     let long = format!("{{\"q\": \"A\", \"a\": [\"x\", \"{}\"], \"right\": 0}}", "a cat sat and ".repeat(40));
     let mut said = String::new();
@@ -190,7 +191,7 @@ fn what_is_wrong_with_a_document_says_where() {
         ("a field is missing", "{\"q\": \"A\", \"right\": 0}"),
         ("no list", "{\"q\": \"A\", \"a\": \"x\", \"right\": 0}"),
         ("a label beyond the choices", "{\"q\": \"A\", \"a\": [\"x\", \"y\"], \"right\": 2}"),
-        ("a label that is no number", "{\"q\": \"A\", \"a\": [\"x\", \"y\"], \"right\": \"B\"}"),
+        ("a label that is not a number", "{\"q\": \"A\", \"a\": [\"x\", \"y\"], \"right\": \"B\"}"),
         ("a hidden label", "{\"q\": \"A\", \"a\": [\"x\", \"y\"], \"right\": -1}"),
         ("one choice", "{\"q\": \"A\", \"a\": [\"x\"], \"right\": 0}"),
         ("an empty continuation", "{\"q\": \"A\", \"a\": [\"x\", \"\"], \"right\": 0}"),
@@ -209,7 +210,7 @@ fn what_is_wrong_with_a_document_says_where() {
 }
 
 #[test]
-fn what_is_wrong_with_a_description_names_the_key() {
+fn problems_of_a_description_name_the_key() {
     let mut said = String::new();
     for (from, to) in [
         ("task: own", "task: [own"),

@@ -1,4 +1,4 @@
-//! Tasks in a search: as what it goes by, and in its final table.
+//! Tasks in a search: as its objective, and in its final table.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,7 +10,8 @@ use sha2::{Digest, Sha256};
 use super::command::{MODEL, err, out, place, tasks};
 use crate::support::place::Place;
 
-/// Returns a place with enough documents to be set apart, and a description of a task that asks the same in other words.
+/// Returns a place with enough documents for every purpose, and a description of a task that asks the same in
+/// other words.
 fn many() -> Place {
     let place = place();
     let names = ["Tim", "Lily", "Ben", "Sue", "Max", "Anna"];
@@ -48,7 +49,7 @@ fn summary(place: &Place, run: &str) -> Value {
     serde_json::from_slice(&fs::read(place.path(run).join("summary.json")).unwrap()).unwrap()
 }
 
-/// Returns each document that `allot tasks` asks of uniform sparsity, by the side of its question.
+/// Returns each document of `allot tasks` for uniform sparsity, by the purpose of its question.
 fn uniform_by_side(place: &Place) -> BTreeMap<u8, Vec<Value>> {
     let export = ["export", "uniform", "--model", MODEL, "-s", "0.6", "--to", "json", "--output", "u.json"];
     place.run(place.allot(&export));
@@ -71,7 +72,7 @@ fn uniform_by_side(place: &Place) -> BTreeMap<u8, Vec<Value>> {
 }
 
 #[test]
-fn the_final_table_has_the_tasks_that_are_reported() {
+fn the_final_table_has_the_reported_tasks() {
     let place = many();
     let more = ["--report-tasks", "arc_easy,winogrande,gsm8k", "--shots", "0"];
     let text = out(&place.run(search(&place, "run", &more)));
@@ -88,11 +89,11 @@ fn the_final_table_has_the_tasks_that_are_reported() {
     let uniform = published.iter().find(|it| it["name"] == "uniform").unwrap();
     let all: Vec<Value> = uniform_by_side(&place).into_values().flatten().collect();
     let right = all.iter().filter(|it| it["reported"][0]["value"] == 1.0).count();
-    // A search that texts decide may report all documents.
+    // A search on texts may report all documents.
     assert_eq!(uniform["tasks"][0][0]["documents"], 42);
     let found = uniform["tasks"][0][0]["metrics"][0]["value"].as_f64().unwrap();
     assert!((found - right as f64 / 42.0).abs() < 1e-12, "{found} {right}");
-    // Going on asks nothing again, and nothing else.
+    // Resuming measures nothing again, and nothing else.
     let kept = || fs::read_to_string(place.path("run/tasks.jsonl")).unwrap();
     let before = kept();
     place.run(place.allot(&["search", "--resume", "run"]));
@@ -107,7 +108,7 @@ fn the_final_table_has_the_tasks_that_are_reported() {
 }
 
 #[test]
-fn documents_that_decide_are_not_those_that_are_reported() {
+fn documents_that_guide_a_search_are_not_reported() {
     let place = many();
     let more = ["--measure", "tasks", "--tasks", "arc_easy", "--report-tasks", "arc_easy,boolq"];
     for threads in ["1", "4"] {
@@ -134,7 +135,7 @@ fn documents_that_decide_are_not_those_that_are_reported() {
     near(&uniform["selection"], loss(1));
     let best = &found["best"];
     assert!(best["selection"].as_f64().unwrap() <= loss(1) + 1e-12);
-    // What decides is part of what a run goes on with.
+    // A resumed run checks the documents that guide it.
     place.run(place.allot(&["search", "--resume", "1"]));
     let documents = place.path("data/arc_easy/test.jsonl");
     fs::write(&documents, fs::read_to_string(&documents).unwrap().replace("Tim", "Tom")).unwrap();
@@ -144,7 +145,7 @@ fn documents_that_decide_are_not_those_that_are_reported() {
 }
 
 #[test]
-fn what_cannot_decide_is_refused_before_any_work() {
+fn unsuitable_tasks_are_refused_before_any_work() {
     let place = many();
     let sums =
         (0..40).map(|at| format!("{}\n", json!({"question": format!("{at}?"), "answer": "x\n#### 4"})));
@@ -152,8 +153,8 @@ fn what_cannot_decide_is_refused_before_any_work() {
     let by = ["--measure", "tasks"];
     for (more, said) in [
         (&["--tasks", "arc_easy", "--report-tasks", "other.yaml"][..], "in other words"),
-        (&["--tasks", "gsm8k", "--shots", "0"], "written by the model"),
-        (&["--tasks", "boolq", "--limit", "1"], "set apart"),
+        (&["--tasks", "gsm8k", "--shots", "0"], "the model generates the answers"),
+        (&["--tasks", "boolq", "--limit", "1"], "is assigned to"),
         (&["--tasks", "arc_easy", "--control", "neuroal"], "neuroal"),
         (&["--tasks", "arc_easy", "--control", "descent"], "descent"),
     ] {
