@@ -4,18 +4,18 @@ use std::env;
 use std::path::Path;
 use std::process::Command;
 
-/// What decides the answer: the sources, and git's log of what is checked out.
+/// The files that can change the recorded commit: the sources, and git's log of HEAD.
 const WATCHED: [&str; 6] = ["Cargo.toml", "build.rs", "crates", "grammar", "src", ".git/logs/HEAD"];
 
 fn main() {
     println!("cargo:rerun-if-env-changed=ALLOT_COMMIT");
-    // A debug build does not ask: it would be compiled again after each commit.
+    // A debug build does not ask git, as every commit would then compile it again.
     let asked = env::var("PROFILE").is_ok_and(|it| it == "release");
     let watched: &[&str] = if asked { &WATCHED } else { &["build.rs"] };
     for path in watched.iter().filter(|path| Path::new(path).exists()) {
         println!("cargo:rerun-if-changed={path}");
     }
-    // A packager's own value counts before git's.
+    // A value set by a packager takes precedence over git's.
     if !asked || env::var_os("ALLOT_COMMIT").is_some() {
         return;
     }
@@ -24,7 +24,7 @@ fn main() {
     }
 }
 
-/// Returns the commit that is checked out, and whether files differ from it; nothing outside a checkout of this repository.
+/// Returns the commit that is checked out, and whether files differ from it; `None` outside a checkout of this repository.
 fn commit() -> Option<String> {
     let root = git(&["rev-parse", "--show-toplevel"])?;
     if Path::new(&root).canonicalize().ok()? != Path::new(".").canonicalize().ok()? {
