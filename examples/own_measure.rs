@@ -1,9 +1,9 @@
-//! Searches for a function by a measure of one's own: the square of each window's divergence, so that a text which pruning
-//! ruins counts more than several that it hardly touches.
+//! Searches with a measure of your own: the square of each window's divergence, so that one window that pruning ruins counts
+//! more than several that it hardly changes.
 //!
 //!     cargo run --release --example own_measure -- FOLDER
 //!
-//! On the bundled model at 70 %. Run again with the same FOLDER, it goes on where it was stopped.
+//! Searches on the bundled model at 70 %. Run it again with the same FOLDER to resume.
 
 use std::error::Error;
 use std::path::Path;

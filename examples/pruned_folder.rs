@@ -2,7 +2,7 @@
 //!
 //!     cargo run --release --example pruned_folder -- FOLDER
 //!
-//! The bundled model at 60 %, with OWL's ratios and masks by its metric, which is Wanda's.
+//! Prunes the bundled model to 60 % with OWL's ratios and Wanda's metric.
 
 use std::error::Error;
 

@@ -1,8 +1,8 @@
-//! Prints the ratios that a script gives on a model.
+//! Prints the ratios of a script on a model.
 //!
 //!     cargo run --release --example ratios -- MODEL TEXT SCRIPT SPARSITY
 //!
-//! Without arguments: OWL on the bundled model at 70 %.
+//! Without arguments it evaluates OWL on the bundled model at 70 %.
 
 use std::error::Error;
 

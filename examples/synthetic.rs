@@ -1,4 +1,4 @@
-//! Writes a synthetic LLaMA folder and its statistics file, so that scripts can be tried, and speed measured, with no data.
+//! Writes a synthetic LLaMA folder and its statistics file, to try scripts and measure speed without real weights.
 //!
 //!     cargo run --example synthetic -- DIR [blocks=8] [hidden=64] [mlp=160] [heads=4] [vocabulary=256] [seed=0]
 

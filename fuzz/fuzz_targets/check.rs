@@ -1,4 +1,4 @@
-//! Any bytes check or are explained, under the lines that the explanation speaks of.
+//! Checks that any bytes check, or are explained under the lines at fault.
 
 #![no_main]
 

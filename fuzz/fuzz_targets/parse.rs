@@ -1,4 +1,4 @@
-//! Any text parses or is explained, and what parses keeps its program when it is formatted.
+//! Checks that any text parses or is explained, and that formatting keeps the program.
 
 #![no_main]
 

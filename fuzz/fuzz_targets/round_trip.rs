@@ -1,4 +1,4 @@
-//! What checks prints as the same program, formats to the same program, and has one normal form.
+//! Checks that a valid script prints, formats and normalises to the same program.
 
 #![no_main]
 

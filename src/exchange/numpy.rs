@@ -457,8 +457,8 @@ fn reduction(op: Reduction, parameters: &[ParameterValue], x: &str) -> Result<St
         Reduction::Sum => "total",
         Reduction::StandardDeviation => "std",
         Reduction::Variance => "var",
-        Reduction::Min => "least",
-        Reduction::Max => "greatest",
+        Reduction::Min => "lowest",
+        Reduction::Max => "highest",
         Reduction::Median => "median",
         Reduction::Quantile => {
             let p = parameters.first().and_then(|setting| setting.number()).unwrap_or(0.5);

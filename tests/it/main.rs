@@ -26,6 +26,7 @@ mod descent {
 }
 mod docs {
     mod architecture;
+    mod english;
     mod examples;
     mod json;
     mod pictures;

@@ -316,7 +316,7 @@ pub(in crate::cli) fn say_collected_in(asked: &TextSettings, collected: &TextSet
 pub(in crate::cli) fn say_same(pairs: &[[&str; 2]], quiet: bool) {
     for [first, second] in pairs {
         let warning = format!(
-            "the {first} and the {second} text are the same, so figures on one are no test of what was decided on the other"
+            "the {first} and the {second} text are the same, so figures on one do not test what was decided on the other"
         );
         context::warn("warning", &warning, quiet);
     }

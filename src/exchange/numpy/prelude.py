@@ -181,11 +181,11 @@ def dsa_std(x):
     return np.sqrt(dsa_var(x))
 
 
-def least(x):
+def lowest(x):
     return together(x).min()
 
 
-def greatest(x):
+def highest(x):
     return together(x).max()
 
 
@@ -275,13 +275,13 @@ def unit_normalize(x):
 
 
 def unit_minmax(x, more=0.0):
-    low = np.float64(least(x))
-    span = np.float64(greatest(x)) - low + more
+    low = np.float64(lowest(x))
+    span = np.float64(highest(x)) - low + more
     return of_weights(x)(lambda x, low, span: divide(x - low, span), x, low, span)
 
 
 def unit_softmax(x):
-    e = of_weights(x)(lambda x, high: np.exp(x - high), x, np.float64(greatest(x)))
+    e = of_weights(x)(lambda x, high: np.exp(x - high), x, np.float64(highest(x)))
     return of_weights(x)(divide, e, total(e))
 
 
