@@ -20,6 +20,9 @@ use crate::trial::scores::Examination;
 use crate::trial::store::Store;
 use crate::trial::text::Split;
 
+/// The problem of an allocation that leaves no loss to compare.
+const DESTROYED: &str = "the pruned model's logits are not finite, so it has no perplexity";
+
 /// The plan of a comparison.
 #[derive(Clone, Debug)]
 pub struct ComparisonPlan {
@@ -151,10 +154,14 @@ impl<'a> Entry<'a> {
             Err(problem) => return Ok(CellResult::Problem(problem)),
         };
         let Found { allotted, losses, tasks } = ground.measured(&allocation, self.row.unit, store)?;
+        let damage = Damage::mean(&losses);
+        if !(damage.kl.is_finite() && damage.perplexity.is_finite()) {
+            return Ok(CellResult::Problem(DESTROYED.to_owned()));
+        }
         let checkpoint = ground.subject().checkpoint();
         let shares = allotted.shares.first().map(Vec::as_slice).unwrap_or_default();
         Ok(CellResult::Measured {
-            damage: Damage::mean(&losses),
+            damage,
             achieved: allocation.achieved(),
             ratios: RealisedRatios::new(&self.row.name, checkpoint, shares),
             tasks,

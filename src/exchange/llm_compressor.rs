@@ -167,7 +167,7 @@ fn modifiers(recipe: &Yaml) -> Result<Vec<(String, &Yaml)>, ExchangeError> {
         let hash = yaml.as_hash().into_iter().flatten();
         hash.filter_map(|(key, _)| Some((key.as_str()?.to_owned(), key.clone()))).collect()
     };
-    let mut found = Vec::new();
+    let (mut found, mut beside) = (Vec::new(), Vec::new());
     for (stage, key) in entries(recipe) {
         let stage_of = &recipe[key.as_str().unwrap_or_default()];
         if !stage.ends_with("_stage") {
@@ -194,11 +194,19 @@ fn modifiers(recipe: &Yaml) -> Result<Vec<(String, &Yaml)>, ExchangeError> {
                     found.push((name, modifier));
                 } else if name.contains("Pruning") || name.contains("SparseGPT") {
                     return Err(wrong(format!("{name} prunes, but has no `sparsity`")));
+                } else {
+                    beside.push(name);
                 }
             }
         }
     }
-    Ok(found)
+    match beside.first().filter(|_| !found.is_empty()) {
+        None => Ok(found),
+        // Scaled or quantised weights are chosen differently, and a pruned folder would be neither.
+        Some(other) => Err(wrong(format!(
+            "it also has {other}, which changes the weights; allot reads recipes that only prune, so put the pruning into a recipe of its own"
+        ))),
+    }
 }
 
 /// Returns whether a key `sparsity` exists at any depth.

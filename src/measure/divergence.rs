@@ -4,7 +4,7 @@ use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::loss::{Logits, in_slices, predicting, row_divergence};
+use super::loss::{Logits, check_finite, in_slices, predicting, row_divergence};
 use super::on_device;
 use super::perplexity::{check, last_activations};
 use crate::model::{Checkpoint, Decoder, Head, ModelError, SpecialTokens};
@@ -54,7 +54,7 @@ pub fn divergence(
         windows.extend(of_windows([&dense.head, &other.head], hidden)?);
         progress(windows.len(), mean(&windows));
     }
-    Ok(finish(tokens, windows))
+    finish(tokens, windows)
 }
 
 /// Measures the same for models that do not fit in memory, one block's weights at a time; `progress` is
@@ -85,7 +85,7 @@ pub fn divergence_streamed(
     for (first, second) in first.batches().zip(second.batches()) {
         windows.extend(of_windows([&heads[0], &heads[1]], [first?, second?])?);
     }
-    Ok(finish(tokens, windows))
+    finish(tokens, windows)
 }
 
 /// Measures two checkpoints: in memory if the weights of both fit into `memory` bytes (`None` for all free
@@ -148,8 +148,9 @@ fn of_windows([dense, other]: [&Head; 2], hidden: [Tensor; 2]) -> Result<Vec<f64
     Ok(positions.chunks_exact(length - 1).map(mean).collect())
 }
 
-fn finish(tokens: &Tokens, windows: Vec<f64>) -> Divergence {
-    Divergence {
+fn finish(tokens: &Tokens, windows: Vec<f64>) -> Result<Divergence, ModelError> {
+    check_finite("divergence", &windows)?;
+    Ok(Divergence {
         divergence: mean(&windows),
         tokens: tokens.samples() * (tokens.length() - 1),
         windows: tokens.samples(),
@@ -157,7 +158,7 @@ fn finish(tokens: &Tokens, windows: Vec<f64>) -> Divergence {
         source: tokens.hash().to_owned(),
         special_tokens: tokens.special_tokens().cloned(),
         window_divergences: windows,
-    }
+    })
 }
 
 fn mean(values: &[f64]) -> f64 {

@@ -93,7 +93,7 @@ pub(super) fn losses(head: &Head, hidden: &Tensor, targets: &[u32]) -> Result<Ve
 pub fn row_loss(logits: &[f32], target: u32) -> f64 {
     let (largest, total) = partition(logits);
     let chosen = logits.get(target as usize).copied();
-    total.ln() + f64::from(largest) - f64::from(chosen.unwrap_or(f32::NEG_INFINITY))
+    as_loss(total.ln() + f64::from(largest) - f64::from(chosen.unwrap_or(f32::NEG_INFINITY)))
 }
 
 /// Returns the log-likelihood of each given token under one position's logits, in nats, and the most likely
@@ -116,8 +116,7 @@ pub fn row_divergence(dense: &[f32], other: &[f32]) -> f64 {
         let share = f64::from(dense - dense_largest).exp();
         share * (f64::from(dense) - f64::from(other))
     });
-    // A divergence is never negative; for equal rows, rounding may make it slightly negative.
-    (gaps.sum::<f64>() / dense_total + offset).max(0.0)
+    as_divergence(gaps.sum::<f64>() / dense_total + offset)
 }
 
 /// Returns the divergence from a dense model at one position and the negative log-likelihood of token `target`, both in nats.
@@ -138,7 +137,29 @@ pub(super) fn row_losses(dense: &[f32], entropy: f64, logits: &[f32], target: u3
     let rest = dense_rest.iter().zip(rest).map(|(share, logit)| f64::from(*share) * f64::from(*logit));
     let expected = lanes.iter().sum::<f64>() + rest.sum::<f64>();
     let chosen = logits.get(target as usize).copied().unwrap_or(f32::NEG_INFINITY);
-    ((entropy - expected + log_total).max(0.0), log_total - f64::from(chosen))
+    (as_divergence(entropy - expected + log_total), as_loss(log_total - f64::from(chosen)))
+}
+
+/// Returns a computed divergence as one: at least 0, where rounding made it slightly negative, and infinite
+/// where it is NaN, because the logits are not finite. NaN would pass comparisons, and `max` would make it 0.
+pub(super) fn as_divergence(computed: f64) -> f64 {
+    as_loss(computed).max(0.0)
+}
+
+/// Returns a computed loss, infinite where it is NaN.
+pub(super) fn as_loss(computed: f64) -> f64 {
+    if computed.is_nan() { f64::INFINITY } else { computed }
+}
+
+/// Refuses the losses of windows if one is not finite; `what` is the loss's name.
+///
+/// # Errors
+/// With the first such window.
+pub(super) fn check_finite(what: &'static str, losses: &[f64]) -> Result<(), ModelError> {
+    match losses.iter().position(|loss| !loss.is_finite()) {
+        Some(window) => Err(ModelError::NoLoss { what, window: window + 1, windows: losses.len() }),
+        None => Ok(()),
+    }
 }
 
 /// Returns the largest logit, and the sum of the exponentials below it.
@@ -152,4 +173,28 @@ fn partition(logits: &[f32]) -> (f32, f64) {
     }
     let largest = lanes.iter().chain(groups.remainder()).fold(f32::NEG_INFINITY, |a, b| a.max(*b));
     (largest, sum_exponentials(logits, largest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logits_that_are_not_finite_have_infinite_losses() {
+        let dense = [0.5, 1.0, -2.0, 0.25, 0.0, 3.0, 1.5, -1.0, 0.75];
+        let shares: Vec<f32> = {
+            let total: f32 = dense.iter().map(|it: &f32| it.exp()).sum();
+            dense.iter().map(|it| it.exp() / total).collect()
+        };
+        for broken in [f32::NAN, -f32::NAN, f32::INFINITY] {
+            for place in [0, 8] {
+                let mut logits = dense;
+                logits[place] = broken;
+                assert_eq!(row_loss(&logits, 3), f64::INFINITY, "{broken} at {place}");
+                assert_eq!(row_divergence(&dense, &logits), f64::INFINITY, "{broken} at {place}");
+                assert_eq!(row_losses(&shares, -1.0, &logits, 3), (f64::INFINITY, f64::INFINITY));
+            }
+        }
+        assert_eq!(row_divergence(&dense, &dense), 0.0);
+    }
 }

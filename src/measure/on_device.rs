@@ -7,6 +7,7 @@
 use candle_core::{D, DType, Tensor};
 use candle_nn::ops::log_softmax;
 
+use super::loss::{as_divergence, as_loss};
 use crate::device::layers;
 use crate::model::{Head, ModelError};
 
@@ -20,7 +21,7 @@ pub(super) fn losses(head: &Head, raw: &Tensor, targets: &[u32]) -> Result<Vec<f
     if let Some(gpu) = head.engine().kernels()
         && let Some(losses) = layers::losses(gpu, raw, head.softcap(), targets)?
     {
-        return Ok(losses);
+        return Ok(losses.into_iter().map(as_loss).collect());
     }
     of_log_shares(&log_softmax(&head.capped(raw)?, D::Minus1)?, targets)
 }
@@ -36,7 +37,8 @@ pub(super) fn both(
         && let Some(gpu) = heads[1].engine().kernels()
         && let Some(both) = layers::divergences(gpu, raw, heads[1].softcap(), targets)?
     {
-        return Ok(both);
+        let losses = both.into_iter().map(|(divergence, loss)| (as_divergence(divergence), as_loss(loss)));
+        return Ok(losses.collect());
     }
     let [dense, other] = [heads[0].capped(raw[0])?, heads[1].capped(raw[1])?];
     both_of_logits(&dense, &other, targets)
@@ -53,14 +55,13 @@ fn of_log_shares(shares: &Tensor, targets: &[u32]) -> Result<Vec<f64>, ModelErro
     let targets = targets.get(..positions).unwrap_or(targets);
     let targets = Tensor::from_slice(targets, (targets.len(), 1), shares.device())?;
     let chosen: Vec<f32> = shares.gather(&targets, 1)?.flatten_all()?.to_vec1()?;
-    Ok(chosen.into_iter().map(|log| -f64::from(log)).collect())
+    Ok(chosen.into_iter().map(|log| as_loss(-f64::from(log))).collect())
 }
 
 fn divergences_of(dense: &Tensor, other: &Tensor) -> Result<Vec<f64>, ModelError> {
     let sums = (dense.exp()? * (dense - other)?)?.sum(D::Minus1)?;
     let sums: Vec<f32> = sums.to_dtype(DType::F32)?.to_vec1()?;
-    // A divergence is never negative; for equal rows, rounding may make it slightly negative.
-    Ok(sums.into_iter().map(|sum| f64::from(sum).max(0.0)).collect())
+    Ok(sums.into_iter().map(|sum| as_divergence(f64::from(sum))).collect())
 }
 
 #[cfg(test)]

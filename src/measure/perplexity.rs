@@ -3,7 +3,7 @@
 use candle_core::{Device, Tensor};
 use serde::Serialize;
 
-use super::loss::{losses, predicting, targets};
+use super::loss::{check_finite, losses, predicting, targets};
 use crate::model::{Block, Checkpoint, Decoder, Head, ModelError, SpecialTokens, no_tap};
 use crate::stats::{Activations, Tokens, batch_samples, room};
 
@@ -62,8 +62,9 @@ impl<'a> Tally<'a> {
         self.window_losses.iter().sum::<f64>() / self.window_losses.len() as f64
     }
 
-    fn finish(self) -> Perplexity {
-        Perplexity {
+    fn finish(self) -> Result<Perplexity, ModelError> {
+        check_finite("perplexity", &self.window_losses)?;
+        Ok(Perplexity {
             perplexity: self.mean().exp(),
             mean_loss: self.mean(),
             tokens: self.tokens.samples() * (self.tokens.length() - 1),
@@ -72,7 +73,7 @@ impl<'a> Tally<'a> {
             source: self.tokens.hash().to_owned(),
             special_tokens: self.tokens.special_tokens().cloned(),
             window_losses: self.window_losses,
-        }
+        })
     }
 }
 
@@ -96,7 +97,7 @@ pub fn perplexity(
         let (done, value) = tally.state();
         progress(done, value);
     }
-    Ok(tally.finish())
+    tally.finish()
 }
 
 /// Measures a checkpoint that does not fit in memory, one block's weights at a time; `progress` is called
@@ -122,7 +123,7 @@ pub fn perplexity_streamed(
     for batch in activations.batches() {
         tally.add(&head, &batch?)?;
     }
-    Ok(tally.finish())
+    tally.finish()
 }
 
 /// Moves tokens through all blocks, one block's weights at a time; `progress` is called with the number of

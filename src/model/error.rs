@@ -227,6 +227,18 @@ pub enum ModelError {
     /// A model's logits are infinite or NaN.
     #[error("the model's logits are not finite, so it has no most likely token")]
     Destroyed,
+    /// A model has no loss on a text, because its logits are infinite or NaN there.
+    #[error(
+        "the model's logits are not finite in window {window} of {windows}, so it has no {what} on this text"
+    )]
+    NoLoss {
+        /// Name of the loss.
+        what: &'static str,
+        /// The first such window, counted from 1.
+        window: usize,
+        /// Number of windows.
+        windows: usize,
+    },
     /// A statistic that was collected is NaN or infinite.
     #[error("the {what} of {module} overflow: some are not finite, so they cannot be used")]
     Overflow {

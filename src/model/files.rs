@@ -9,8 +9,10 @@ use half::{bf16, f16};
 use memmap2::Mmap;
 use safetensors::{Dtype, SafeTensors, tensor::Metadata};
 use serde::Deserialize;
+use twox_hash::XxHash3_128;
 
 use super::error::ModelError;
+use super::fingerprint::FINGERPRINT;
 use super::form::of_folder;
 use crate::data::Values;
 
@@ -32,6 +34,8 @@ pub struct TensorFiles {
 struct Mapped {
     path: PathBuf,
     map: Mmap,
+    /// The offset of the data, behind the header.
+    data_start: usize,
     notes: BTreeMap<String, String>,
 }
 
@@ -90,6 +94,11 @@ impl TensorFiles {
         Self::open_files(&folder, vec![path.to_owned()], &BTreeMap::new())
     }
 
+    /// Returns the XXH3 hash of the data of all files, without their headers.
+    pub(crate) fn data_hash(&self) -> String {
+        hash_of_data(self.files.iter().map(|file| &file.map[file.data_start..]))
+    }
+
     fn open_sharded(folder: &Path, index: &Path) -> Result<Self, ModelError> {
         let weight_map = shards(index)?;
         let names: BTreeSet<&str> = weight_map.values().map(String::as_str).collect();
@@ -143,7 +152,7 @@ impl TensorFiles {
             }
             let notes = metadata.metadata().iter().flatten();
             let notes = notes.map(|(key, value)| (key.clone(), value.clone()));
-            files.push(Mapped { path, notes: notes.collect(), map });
+            files.push(Mapped { path, notes: notes.collect(), data_start, map });
         }
         Ok(Self { folder: folder.to_owned(), files, tensors })
     }
@@ -336,6 +345,13 @@ fn map_file(path: &Path) -> Result<Mmap, ModelError> {
     // SAFETY: the map is read-only. Another process that shortens the file while we read it could still raise SIGBUS; every
     // tool that maps checkpoints takes that risk, and allot itself only ever replaces files by renaming.
     unsafe { Mmap::map(&file) }.map_err(read)
+}
+
+/// Returns the XXH3 hash of pieces of data, one after the other, as text.
+pub(crate) fn hash_of_data<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> String {
+    let mut hash = XxHash3_128::new();
+    pieces.for_each(|piece| hash.write(piece));
+    format!("{FINGERPRINT}{:032x}", hash.finish_128())
 }
 
 /// Returns the offset of the data, and the checked header.

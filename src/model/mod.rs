@@ -53,6 +53,7 @@ pub use config::Config;
 pub use decoder::{Decoder, DecoderTap, Embedding, Head, positions_together};
 pub use error::{ModelError, TokenizerProblem};
 pub(crate) use exponential::sum_exponentials;
+pub(crate) use files::hash_of_data;
 pub use files::{StoredTensor, TensorFiles};
 pub(crate) use fingerprint::{FINGERPRINT, fingerprint};
 pub use form::FolderForm;

@@ -80,6 +80,8 @@ pub enum Note {
     OtherBeginning(bool),
     /// The allocation file was written by an earlier version, which only checked some of the weights.
     UnknownWeights,
+    /// The allocation file does not name the model that it was made for.
+    UnnamedWeights,
     /// The statistics were collected on another device or in another precision.
     OtherPlace {
         /// Where they were collected.
@@ -102,6 +104,7 @@ impl Note {
             | Self::OtherWeights
             | Self::OtherBeginning(_)
             | Self::UnknownWeights
+            | Self::UnnamedWeights
             | Self::OtherPlace { .. } => true,
             Self::Allocation(script::Note::UnitOverridden { .. }) | Self::Collecting(_) => false,
         }
@@ -123,6 +126,9 @@ impl fmt::Display for Note {
             ),
             Self::UnknownWeights => f.write_str(
                 "an earlier version wrote the allocation, so it is not known whether it was made for these weights",
+            ),
+            Self::UnnamedWeights => f.write_str(
+                "the allocation does not name its model, so it is not known whether it was made for these weights",
             ),
             Self::OtherPlace { before, now } => write!(
                 f,

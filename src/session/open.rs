@@ -309,7 +309,8 @@ impl Session {
             Some(model) if model.fingerprint != self.checkpoint.fingerprint() => {
                 self.note(Note::OtherWeights)
             }
-            _ => {}
+            Some(_) => {}
+            None => self.note(Note::UnnamedWeights),
         }
         Ok(allocation)
     }

@@ -27,6 +27,12 @@ pub enum StatisticsError {
         /// The file.
         path: PathBuf,
     },
+    /// The data differ from those that were written.
+    #[error("{} is damaged: its data do not match their checksum", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+    },
     /// The statistics were collected on another model, or the model has changed since.
     #[error("{} was not made from {} in its present state: {difference}", path.display(), model.display())]
     Stale {

@@ -29,7 +29,9 @@ use super::marginals;
 use super::reductions;
 use super::statistics::{LinearStatistics, Provenance, Statistics};
 use crate::data::Values;
-use crate::model::{Checkpoint, Linear, ModelError, TensorFiles, first_not_finite, widen, write_beside};
+use crate::model::{
+    Checkpoint, Linear, ModelError, TensorFiles, first_not_finite, hash_of_data, widen, write_beside,
+};
 
 const KEY: &str = "allot.statistics";
 
@@ -42,8 +44,12 @@ impl Statistics {
         let files = TensorFiles::open_file(path)?;
         let kind = |problem: String| StatisticsError::Kind { path: path.to_owned(), problem };
         let note = files.note(KEY).ok_or_else(|| kind(format!("its header has no `{KEY}`")))?;
-        let provenance: Provenance =
+        let mut provenance: Provenance =
             serde_json::from_str(note).map_err(|error| kind(format!("`{KEY}`: {error}")))?;
+        // Files of other programs may lack it.
+        if provenance.checksum.take().is_some_and(|checksum| checksum != files.data_hash()) {
+            return Err(StatisticsError::Damaged { path: path.to_owned() });
+        }
         if provenance.is_old() {
             return Err(StatisticsError::Old { path: path.to_owned() });
         }
@@ -136,9 +142,18 @@ impl Statistics {
         }
         // One key only: the format does not fix the order of keys, and equal statistics must give equal
         // bytes.
-        let note = serde_json::to_string(&self.provenance)?;
-        let notes = [(KEY.to_owned(), note)].into_iter().collect();
-        safetensors::serialize(tensors, Some(notes)).map_err(io::Error::other)
+        let none = hash_of_data([].into_iter());
+        let provenance = Provenance { checksum: Some(none.clone()), ..self.provenance.clone() };
+        let notes = [(KEY.to_owned(), serde_json::to_string(&provenance)?)].into_iter().collect();
+        let mut file = safetensors::serialize(tensors, Some(notes)).map_err(io::Error::other)?;
+        let header = file.first_chunk::<8>().map_or(0, |length| u64::from_le_bytes(*length) as usize);
+        let (header, data) = file.split_at_mut(8 + header);
+        // The data's hash has as many digits as that of no data, whose place it takes.
+        let hash = hash_of_data([&*data].into_iter());
+        if let Some(at) = header.windows(none.len()).position(|part| part == none.as_bytes()) {
+            header[at..at + hash.len()].copy_from_slice(hash.as_bytes());
+        }
+        Ok(file)
     }
 }
 

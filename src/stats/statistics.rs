@@ -43,6 +43,9 @@ pub struct Provenance {
     /// The uniformly pruned models at which marginals were measured, on the same windows.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub marginals: Vec<MarginalsOf>,
+    /// The XXH3 hash of the file's data, by which damage is found; only in the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checksum: Option<String>,
     /// SHA-256 of everything that reductions depend on, if there are any: version, CPU, weights, statistics. Reductions with another hash are ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reductions: Option<String>,
@@ -68,6 +71,7 @@ impl Provenance {
             place: checkpoint.place(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             marginals: Vec::new(),
+            checksum: None,
             reductions: None,
         })
     }

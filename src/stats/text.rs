@@ -7,8 +7,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
+use super::overlap::TextLines;
 use super::text_error::TextError;
-use super::text_file::decode;
+use super::text_file::{PACKED, decode};
 use crate::model::{ModelError, hexadecimal};
 
 /// Documents for calibration or measurement.
@@ -20,20 +21,23 @@ pub struct Text {
     pub documents: Vec<String>,
     /// SHA-256 of the concatenated bytes of the files.
     pub hash: String,
+    /// The lines, to recognise the text in another file.
+    pub(super) lines: TextLines,
 }
 
+/// An object of JSON lines.
 #[derive(Deserialize)]
 struct Row {
     text: String,
 }
 
 impl Text {
-    /// Reads text files in UTF-8, or in UTF-16 with a byte order mark, optionally compressed with gzip or
-    /// zstd. Line breaks become `\n`.
+    /// Reads text files in UTF-8, or in UTF-16 with a byte order mark, optionally compressed with gzip, zstd or
+    /// bzip2. Line breaks become `\n`.
     ///
-    /// - JSON lines: each line is an object whose `text` is a document. A file counts as JSON lines if its
-    ///   first line is a JSON object, or its name ends in `.jsonl`, `.ndjson` or `.json`; an array of such
-    ///   objects is also accepted;
+    /// - JSON lines: each line is an object whose `text` is a document. A file counts as JSON lines if it starts
+    ///   like JSON, or its name ends in `.jsonl`, `.ndjson` or `.json`; an array of such objects is also
+    ///   accepted, and JSON of another form is refused;
     /// - WikiText: a name ending in `.raw`; one document, whose lines are joined by blank lines as the
     ///   published perplexities join them (each line keeps its own line break, blank lines are empty);
     /// - plain text: any other file; one document, or several separated by `<|endoftext|>`.
@@ -50,7 +54,7 @@ impl Text {
             let before = documents.len();
             match Form::of(path, &text) {
                 Form::Lines => read_lines(path, &text, &mut documents)?,
-                Form::Array(rows) => documents.extend(rows.into_iter().map(|row| row.text)),
+                Form::Array(texts) => documents.extend(texts),
                 Form::WikiText => documents.push(join_lines(&text)),
                 Form::Plain => documents.extend(text.split("<|endoftext|>").map(str::to_owned)),
             }
@@ -59,7 +63,8 @@ impl Text {
                 return Err(TextError::Empty { path: path.clone() });
             }
         }
-        Ok(Self { paths: paths.to_vec(), documents, hash: hexadecimal(&hash.finalize()) })
+        let lines = TextLines::of(&documents);
+        Ok(Self { paths: paths.to_vec(), documents, hash: hexadecimal(&hash.finalize()), lines })
     }
 
     /// Returns the first file, for messages.
@@ -71,7 +76,7 @@ impl Text {
 /// How a file stores documents.
 enum Form {
     Lines,
-    Array(Vec<Row>),
+    Array(Vec<String>),
     WikiText,
     Plain,
 }
@@ -80,20 +85,43 @@ impl Form {
     /// Returns the form of a text: JSON by its content or name, WikiText by its name.
     fn of(path: &Path, text: &str) -> Self {
         let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-        let name = [".gz", ".zst", ".zstd"].iter().find_map(|it| name.strip_suffix(it)).unwrap_or(&name);
+        let unpacked = |ending: &&str| name.strip_suffix(ending)?.strip_suffix('.');
+        let name = PACKED.iter().find_map(unpacked).unwrap_or(&name);
         if text.trim_start().starts_with('[')
-            && let Ok(rows) = serde_json::from_str(text)
+            && let Some(texts) = array(text)
         {
-            return Self::Array(rows);
+            return Self::Array(texts);
         }
-        let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
-        let object = || serde_json::from_str::<Map<String, Value>>(first).is_ok();
         match name.rsplit_once('.').map(|(_, ending)| ending) {
             Some("jsonl" | "ndjson" | "json") => Self::Lines,
-            _ if object() => Self::Lines,
+            _ if is_like_json(text) => Self::Lines,
             Some("raw") => Self::WikiText,
             _ => Self::Plain,
         }
+    }
+}
+
+/// Returns the documents of an array of objects with a `text` field; `None` for any other JSON.
+fn array(text: &str) -> Option<Vec<String>> {
+    let rows: Vec<Map<String, Value>> = serde_json::from_str(text).ok()?;
+    rows.into_iter().map(|row| row.get("text")?.as_str().map(str::to_owned)).collect()
+}
+
+/// Returns whether a text is meant as JSON, valid or not: it starts with an object or an array of objects, or
+/// is an array, or each of its lines is a JSON string. Prose that starts with a bracket or a quote is not.
+fn is_like_json(text: &str) -> bool {
+    let start = text.trim_start();
+    let object = |text: &str| text.strip_prefix('{').is_some_and(|rest| rest.trim_start().starts_with('"'));
+    let mut lines = start.lines().filter(|line| !line.trim().is_empty());
+    match start.chars().next() {
+        Some('{') => object(start),
+        Some('[') => object(start[1..].trim_start()) || serde_json::from_str::<Vec<Value>>(start).is_ok(),
+        // A single quoted sentence is prose.
+        Some('"') => {
+            lines.clone().nth(1).is_some()
+                && lines.all(|line| serde_json::from_str::<String>(line.trim().trim_end_matches(',')).is_ok())
+        }
+        _ => false,
     }
 }
 
@@ -102,11 +130,11 @@ fn read_lines(path: &Path, text: &str, documents: &mut Vec<String>) -> Result<()
         if content.trim().is_empty() {
             continue;
         }
-        let row: Row = serde_json::from_str(content).map_err(|error| TextError::Line {
-            path: path.to_owned(),
-            line: line + 1,
-            problem: error.to_string(),
-        })?;
+        let wrong = |problem: String| TextError::Line { path: path.to_owned(), line: line + 1, problem };
+        if !content.trim_start().starts_with('{') {
+            return Err(wrong("the line is not an object".to_owned()));
+        }
+        let row: Row = serde_json::from_str(content).map_err(|error| wrong(error.to_string()))?;
         documents.push(row.text);
     }
     Ok(())

@@ -9,6 +9,9 @@ use ruzstd::decoding::StreamingDecoder;
 
 use super::text_error::TextError;
 
+/// Endings of the names of compressed files, without the dot; what counts is how a file starts.
+pub const PACKED: [&str; 5] = ["gz", "gzip", "zst", "zstd", "bz2"];
+
 /// First bytes of files that are not texts, with a description.
 const OTHERS: [(&[u8], &str); 5] = [
     (b"PAR1", "a Parquet file"),
@@ -52,18 +55,35 @@ fn unpack(path: &Path, bytes: Vec<u8>) -> Result<Vec<u8>, TextError> {
             let read = MultiBzDecoder::new(&bytes[..]).read_to_end(&mut unpacked);
             read.map_err(|error| failed(error.to_string()))?;
         }
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => {
-            // Several frames follow each other, as parallel compressors write them.
-            let mut rest = &bytes[..];
-            while !rest.is_empty() {
-                let mut frame =
-                    StreamingDecoder::new(&mut rest).map_err(|error| failed(error.to_string()))?;
-                frame.read_to_end(&mut unpacked).map_err(|error| failed(error.to_string()))?;
-            }
+        [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => {
+            unpack_zstd(&bytes, &mut unpacked).map_err(failed)?;
         }
         _ => return Ok(bytes),
     }
     Ok(unpacked)
+}
+
+/// Decompresses frames that follow each other, as parallel compressors write them, and checks their checksums;
+/// the decoder computes a frame's checksum but does not compare it.
+fn unpack_zstd(bytes: &[u8], unpacked: &mut Vec<u8>) -> Result<(), String> {
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        // A skippable frame holds other data, such as an index, under its length.
+        if let [0x50..=0x5f, 0x2a, 0x4d, 0x18, a, b, c, d, after @ ..] = rest {
+            let length = u32::from_le_bytes([*a, *b, *c, *d]) as usize;
+            rest = after.get(length..).ok_or("a skippable frame is incomplete")?;
+            continue;
+        }
+        let mut frame = StreamingDecoder::new(&mut rest).map_err(|error| error.to_string())?;
+        frame.read_to_end(unpacked).map_err(|error| error.to_string())?;
+        let decoder = frame.into_frame_decoder();
+        if let Some(stored) = decoder.get_checksum_from_data()
+            && decoder.get_calculated_checksum() != Some(stored)
+        {
+            return Err("the checksum does not match the data".to_owned());
+        }
+    }
+    Ok(())
 }
 
 fn utf8(path: &Path, bytes: Vec<u8>) -> Result<String, TextError> {

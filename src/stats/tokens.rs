@@ -11,6 +11,7 @@ use safetensors::Dtype;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::overlap::{TextLines, TextOrigin};
 use super::text::Text;
 use super::text_error::TextError;
 use crate::model::{Checkpoint, ModelError, SpecialTokens, TensorFiles, Tokenizer, hexadecimal};
@@ -66,6 +67,8 @@ pub struct Tokens {
     length: usize,
     hash: String,
     special: Option<SpecialTokens>,
+    /// The lines of the text; none for ready ids.
+    lines: TextLines,
     /// Whether a tokenizer produced them.
     from_text: bool,
 }
@@ -79,7 +82,14 @@ impl Tokens {
         if length == 0 || ids.is_empty() || !ids.len().is_multiple_of(length) {
             return Err(TextError::Short { path: PathBuf::from("(ready ids)"), tokens: ids.len(), length });
         }
-        Ok(Self { hash: hash_of(&ids), ids, length, from_text: false, special: None })
+        Ok(Self {
+            hash: hash_of(&ids),
+            ids,
+            length,
+            from_text: false,
+            special: None,
+            lines: TextLines::default(),
+        })
     }
 
     /// Reads ready ids given as in a command, `FILE.safetensors:NAME`.
@@ -231,6 +241,7 @@ impl Tokens {
             ids: self.part(0..count).to_vec(),
             hash: self.hash.clone(),
             special: self.special.clone(),
+            lines: self.lines.clone(),
             ..*self
         }
     }
@@ -250,6 +261,11 @@ impl Tokens {
         hash_of(&self.ids)
     }
 
+    /// Returns the source of the ids.
+    pub fn origin(&self) -> TextOrigin {
+        TextOrigin { hash: self.hash.clone(), lines: self.lines.clone() }
+    }
+
     /// Returns whether a tokenizer produced the ids from a text.
     pub fn from_text(&self) -> bool {
         self.from_text
@@ -258,6 +274,7 @@ impl Tokens {
     fn with_source(mut self, text: &Text, tokenizer: &Tokenizer) -> Self {
         self.hash.clone_from(&text.hash);
         self.special = Some(tokenizer.special_tokens().clone());
+        self.lines = text.lines.clone();
         self.from_text = true;
         self
     }

@@ -51,9 +51,14 @@ pub fn write(about: &impl Serialize, tasks: &[TaskResult]) -> Result<String, ser
     Ok(text)
 }
 
-/// The documents of an earlier measurement, by task.
+/// An earlier measurement.
 #[derive(Clone, Debug, Default)]
-pub struct Earlier(BTreeMap<String, Vec<(Option<String>, DocumentResult)>>);
+pub struct Earlier {
+    /// The first line's description of the measurement.
+    pub(super) about: Value,
+    /// The documents, by task.
+    documents: BTreeMap<String, Vec<(Option<String>, DocumentResult)>>,
+}
 
 impl Earlier {
     /// Reads a file that [`write()`] made.
@@ -66,17 +71,17 @@ impl Earlier {
         let wrong = |problem: String| TaskError::Other { path: path.to_owned(), problem };
         let mut lines = text.lines();
         let first: Option<Value> = lines.next().and_then(|line| serde_json::from_str(line).ok());
-        if first.is_none_or(|line| line.get("about").is_none()) {
+        let Some(about) = first.and_then(|mut line| line.get_mut("about").map(Value::take)) else {
             return Err(wrong("the file does not begin like a file that `--out` writes".to_owned()));
-        }
-        let mut tasks: BTreeMap<String, Vec<_>> = BTreeMap::new();
+        };
+        let mut documents: BTreeMap<String, Vec<_>> = BTreeMap::new();
         for (index, line) in lines.enumerate() {
             let line: Line<DocumentResult> = serde_json::from_str(line).map_err(|error| {
                 wrong(format!("line {} does not describe a document: {error}", index + 2))
             })?;
-            tasks.entry(line.task).or_default().push((line.subject, line.result));
+            documents.entry(line.task).or_default().push((line.subject, line.result));
         }
-        Ok(Self(tasks))
+        Ok(Self { about, documents })
     }
 
     /// Returns the earlier results of a task, document by document; `None` if it was not measured.
@@ -84,7 +89,7 @@ impl Earlier {
     /// # Errors
     /// When the documents or their prompts differ.
     pub fn of(&self, path: &Path, now: &TaskResult) -> Result<Option<Vec<&DocumentResult>>, TaskError> {
-        let Some(before) = self.0.get(&now.task) else { return Ok(None) };
+        let Some(before) = self.documents.get(&now.task) else { return Ok(None) };
         let wrong = |problem: String| TaskError::Other { path: path.to_owned(), problem };
         let task = &now.task;
         let count = now.results().count();

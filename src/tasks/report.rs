@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 use serde::Serialize;
+use serde_json::Value;
 
 use super::encode::Protocol;
 use super::error::TaskError;
@@ -69,6 +70,15 @@ pub struct TaskReport {
 pub enum TaskWarning {
     /// A pruned model only chose among given answers and generated none.
     ChoicesAlone,
+    /// The earlier measurement, of other weights, read documents in another way.
+    Otherwise {
+        /// What differs, as the measurement's description names it.
+        what: &'static str,
+        /// Its value in the earlier measurement.
+        there: String,
+        /// Its value in this one.
+        here: String,
+    },
     /// Sequences were cut on the left.
     Cut {
         /// The task.
@@ -84,6 +94,9 @@ impl fmt::Display for TaskWarning {
             Self::ChoicesAlone => f.write_str(
                 "the model is pruned and only chose among given answers; pruned models often choose the right answer when they can no longer write text: add gsm8k, or read the output of `allot generate`",
             ),
+            Self::Otherwise { what, there, here } => {
+                write!(f, "{what} was {there} in the earlier measurement and is {here} here, so the difference is not one of the weights alone")
+            }
             Self::Cut { task, sequences } => {
                 write!(f, "{task}: sequences longer than the context were cut on the left; their number is {sequences}")
             }
@@ -104,8 +117,10 @@ impl TaskReport {
     /// Adds the differences from an earlier measurement of the same documents.
     ///
     /// # Errors
-    /// When none of the tasks was measured earlier, or the documents or their prompts differ.
+    /// When none of the tasks was measured earlier; the documents, their prompts or the protocol differ; or the
+    /// same weights were read with another context, other special tokens or in another precision.
     pub fn compare(&mut self, path: &Path, earlier: &Earlier) -> Result<(), TaskError> {
+        self.check_alike(path, &earlier.about)?;
         for task in &self.tasks {
             if let Some(before) = earlier.of(path, task)? {
                 self.differences.extend(differences(task, &before));
@@ -118,6 +133,34 @@ impl TaskReport {
             }
             false => Ok(()),
         }
+    }
+}
+
+/// The parts of a measurement's description that decide what the model reads, by their keys.
+const READING: [&str; 3] = ["longest", "special_tokens", "precision"];
+
+impl TaskReport {
+    /// Refuses an earlier measurement by other rules, and warns if other weights were measured with another
+    /// context, other special tokens or in another precision.
+    fn check_alike(&mut self, path: &Path, earlier: &Value) -> Result<(), TaskError> {
+        let now = serde_json::to_value(&self.about).unwrap_or_default();
+        let differs = |key: &&str| earlier[*key] != now[*key];
+        let refused = |key: &str| TaskError::Other {
+            path: path.to_owned(),
+            problem: format!("{key} is {} there, but {} here", earlier[key], now[key]),
+        };
+        if differs(&"protocol") {
+            return Err(refused("protocol"));
+        }
+        let same_weights = !differs(&"weights");
+        for key in READING.into_iter().filter(differs) {
+            if same_weights {
+                return Err(refused(key));
+            }
+            let [there, here] = [earlier, &now].map(|about| about[key].to_string());
+            self.warnings.push(TaskWarning::Otherwise { what: key, there, here });
+        }
+        Ok(())
     }
 }
 

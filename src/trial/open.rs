@@ -9,7 +9,7 @@ use super::text::Texts;
 use crate::device::Engine;
 use crate::lang::program::Metric;
 use crate::model::{Checkpoint, Identity, Precision, TensorFiles, fingerprint};
-use crate::stats::{Source, Statistics, Tokens};
+use crate::stats::{Source, Statistics, TextOrigin, Tokens};
 
 /// Name of the measuring device in an [`Identity`].
 pub const DEVICE: &str = "the device";
@@ -51,8 +51,8 @@ pub struct Opened<'a> {
     pub deciding: Option<DecidingTasks>,
     /// Everything that losses depend on: models, texts, device, precision, and how weights are chosen.
     pub identity: Identity,
-    /// The texts read for the first model: purpose and hash of each.
-    sources: Vec<(&'static str, String)>,
+    /// The texts read for the first model: purpose and source of each.
+    sources: Vec<(&'static str, TextOrigin)>,
 }
 
 /// Opens models and texts.
@@ -108,11 +108,12 @@ impl Opened<'_> {
         self.settings.measure
     }
 
-    /// Returns the pairs of texts, such as the fitness and report texts, that are identical.
+    /// Returns the pairs of texts, such as the fitness and report texts, that are the same or share most of
+    /// their lines.
     pub(super) fn same_texts(&self) -> Vec<[&'static str; 2]> {
         let mut pairs = Vec::new();
-        for (at, (first, hash)) in self.sources.iter().enumerate() {
-            let others = self.sources[at + 1..].iter().filter(|(_, other)| other == hash);
+        for (at, (first, origin)) in self.sources.iter().enumerate() {
+            let others = self.sources[at + 1..].iter().filter(|(_, other)| origin.overlaps(other));
             pairs.extend(others.map(|(second, _)| [*first, *second]));
         }
         pairs
@@ -143,7 +144,7 @@ impl Opened<'_> {
     fn identify(&mut self, what: &'static str, tokens: &Tokens, checkpoint: &Checkpoint, place: usize) {
         if place == 0 {
             self.identity.add(format!("the {what} text"), tokens.hash());
-            self.sources.push((what, tokens.hash().to_owned()));
+            self.sources.push((what, tokens.origin()));
         }
         let model = checkpoint.folder().display();
         if let Some(special) = tokens.special_tokens() {
@@ -171,7 +172,8 @@ impl Opened<'_> {
             let statistics = Statistics::load(path, checkpoint)?;
             let read = fingerprint(&TensorFiles::open_file(path)?);
             self.identity.add(format!("the statistics in {}", path.display()), read);
-            self.sources.push(("calibration", statistics.provenance.source.clone()));
+            let origin = TextOrigin::of_hash(statistics.provenance.source.clone());
+            self.sources.push(("calibration", origin));
             return Ok((Some(statistics), None));
         }
         let Some(source) = &texts.calibration else { return Ok((None, None)) };

@@ -211,6 +211,11 @@ fn recipes_of_other_forms_are_read_or_refused_for_a_reason() {
         &recipe("SparseGPTModifier", &format!("{first}{half}")),
         "no ratio for model.layers.1.mlp.down_proj",
     );
+    // Other modifiers change the weights, and would be lost.
+    for other in ["SmoothQuantModifier", "GPTQModifier", "QuantizationModifier"] {
+        let beside = format!("{all}    {other}:\n      scheme: W4A16\n");
+        refuses(&recipe("SparseGPTModifier", &beside), &format!("also has {other}"));
+    }
     // Recipes that would become uniform, or lose their pattern, if something were ignored.
     refuses(
         &recipe("SparseGPTModifier", &format!("{all}      sparsity_profile: owl\n      owl_m: 5\n")),

@@ -247,7 +247,41 @@ fn one_text_for_two_splits_is_noted() {
     let said = search(&fitness, "one");
     assert!(said.contains("the fitness and the selection text are the same"), "{said}");
     assert!(said.contains("the calibration and the report text are the same"), "{said}");
+    // In another form, and with more text in front, it is still the same one.
+    let documents = fs::read_to_string(place.path(&fitness)).expect("a text");
+    fs::write(
+        place.path("other.jsonl"),
+        "{\"text\":\"One more.\"}\n".to_owned() + &documents.replace('\n', "\r\n"),
+    )
+    .expect("a file");
+    let said = search("other.jsonl", "two");
+    assert!(said.contains("the fitness and the selection text are the same or share most"), "{said}");
     let compare = ["compare", "model", "uniform", "-s", "0.6", "--texts", "model/text"];
     let said = place.runs(&[&compare[..], &SMALL[..]].concat());
     assert!(!said.contains("the same"), "{said}");
+    // Two files for one split are refused, not chosen from.
+    fs::write(place.path("model/text/report.txt"), "Another text.").expect("a file");
+    place.refuses(
+        &[&compare[..], &SMALL[..]].concat(),
+        &["the report text could be", "report.jsonl", "--report"],
+    );
+}
+
+/// An allocation that names no model may have been made for other weights.
+#[test]
+fn an_allocation_says_which_model_it_was_made_for() {
+    let place = Place::new();
+    let output = place.allot(&["eval", "model", "atp", "-s", "0.6", "--format", "json"]);
+    fs::write(place.path("a.json"), &output.stdout).expect("a file");
+    let said = place.runs(&["eval", "model", "a.json"]);
+    assert!(!said.contains("allocation"), "{said}");
+    place.with_another_weight(|| {
+        let said = place.runs(&["eval", "model", "a.json"]);
+        assert!(said.contains("made for other weights"), "{said}");
+    });
+    let mut unnamed: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    unnamed.as_object_mut().expect("an object").remove("model");
+    fs::write(place.path("b.json"), unnamed.to_string()).expect("a file");
+    let said = place.runs(&["eval", "model", "b.json"]);
+    assert!(said.contains("does not name its model"), "{said}");
 }

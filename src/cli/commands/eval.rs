@@ -17,7 +17,7 @@ use crate::lang::canonical;
 use crate::lang::types::UnitKind;
 use crate::prune::Method;
 use crate::report::{self, TableOptions};
-use crate::session::Session;
+use crate::session::{Session, model_name};
 use crate::stats::Source;
 
 /// Evaluates a script on a model, and prints the importance and sparsity of each unit
@@ -101,15 +101,14 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
     }
     draw(arguments, &outcome.allocation, &loaded.name)?;
     match common.format {
-        Format::Json => output::print_json(
-            DocumentKind::Allocation,
-            &AllocationFile::new(
-                &outcome.allocation,
-                outcome.unit,
-                &loaded.name,
-                Some(canonical::hash(&loaded.script)),
-            ),
-        )?,
+        Format::Json => {
+            let hash = Some(canonical::hash(&loaded.script));
+            let file = AllocationFile {
+                model: Some(model_name(session.checkpoint())),
+                ..AllocationFile::new(&outcome.allocation, outcome.unit, &loaded.name, hash)
+            };
+            output::print_json(DocumentKind::Allocation, &file)?;
+        }
         Format::Text => print_table(&outcome.allocation, arguments)?,
     }
     Ok(Verdict::Fine)

@@ -80,7 +80,7 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
     let context = checkpoint.config().positions;
     let length = prompt.len() + arguments.tokens;
     if length > context {
-        return Err(crate::tasks::TaskError::Length { asked: length, longest: context }.into());
+        return Err(CliError::LongText { prompt: prompt.len(), tokens: arguments.tokens, context });
     }
     let decoder = arguments.pruned.decoder(checkpoint, common.quiet)?;
     let writing = Writing { longest: arguments.tokens, stops: arguments.stop.clone() };

@@ -56,6 +56,26 @@ pub enum CliError {
         /// Why.
         cause: std::io::Error,
     },
+    /// A prompt and the text to generate do not fit the context.
+    #[error(
+        "the prompt of {prompt} tokens and {tokens} more do not fit the model's context of {context} tokens"
+    )]
+    LongText {
+        /// Number of tokens of the prompt.
+        prompt: usize,
+        /// Number of tokens to generate.
+        tokens: usize,
+        /// The context.
+        context: usize,
+    },
+    /// A folder holds a text in several files.
+    #[error("the {name} text could be {}", paths.iter().map(|it| it.display().to_string()).collect::<Vec<_>>().join(" or "))]
+    SeveralTexts {
+        /// The text.
+        name: &'static str,
+        /// The files.
+        paths: Vec<PathBuf>,
+    },
     /// A figure cannot be converted to PDF.
     #[error("cannot convert {} to PDF: {problem}", path.display())]
     Figure {

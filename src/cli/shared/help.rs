@@ -59,6 +59,10 @@ fn one(line: impl Into<String>) -> Vec<String> {
     vec![line.into()]
 }
 
+fn no_text(name: &str) -> Vec<String> {
+    one(format!("pass `--{name} FILE`, or `--texts FOLDER` with a file {name}.jsonl in the folder"))
+}
+
 /// Returns the help lines of a failure.
 pub(in crate::cli) fn of(error: &CliError) -> Vec<String> {
     match error {
@@ -70,9 +74,9 @@ pub(in crate::cli) fn of(error: &CliError) -> Vec<String> {
         CliError::Stopped { folder, device, .. } => {
             one(format!("continue with `allot search --resume {}{device}`", folder.display()))
         }
-        CliError::NoText { name } => {
-            one(format!("pass `--{name} FILE`, or `--texts FOLDER` with a file {name}.jsonl in the folder"))
-        }
+        CliError::LongText { .. } => one("use a shorter prompt, or a smaller `--tokens`"),
+        CliError::SeveralTexts { name, .. } => one(format!("pass `--{name} FILE`")),
+        CliError::NoText { name } => no_text(name),
         CliError::Compare(cause) => compare(cause),
         CliError::Descent(cause) => descent(cause),
         CliError::Prune(cause) => prune(cause),
@@ -241,7 +245,7 @@ fn model(error: &ModelError) -> Vec<String> {
         ModelError::Shape { .. } => one("use the config.json that came with these weights"),
         ModelError::DataType { .. } => one("dequantise a quantised model first"),
         ModelError::NotFinite { .. } => one("use another copy"),
-        ModelError::Destroyed => one("prune less, or use another method"),
+        ModelError::Destroyed | ModelError::NoLoss { .. } => one("prune less, or use another method"),
         ModelError::Overflow { .. } => one(
             "check the model's weights and config.json, or use `--precision f32`: its activations on this text are not finite",
         ),
@@ -339,6 +343,7 @@ fn statistics(error: &StatisticsError) -> Vec<String> {
         StatisticsError::File(cause) => model(cause),
         StatisticsError::Kind { .. } => one("make one with `allot stats`"),
         StatisticsError::Old { .. }
+        | StatisticsError::Damaged { .. }
         | StatisticsError::Stale { .. }
         | StatisticsError::Missing { .. }
         | StatisticsError::Value { .. } => one("make it again with `allot stats`"),

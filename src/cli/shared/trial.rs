@@ -11,7 +11,7 @@ use crate::forecast::{Calibration, Trial, Windows, Work};
 use crate::lang::ops::Op;
 use crate::model::{Checkpoint, Tokenizer};
 use crate::session::TrialOptions;
-use crate::stats::{Source, TokenFile, WINDOW_LENGTH};
+use crate::stats::{PACKED, Source, TokenFile, WINDOW_LENGTH};
 use crate::tasks::{Purpose, TaskPlan};
 use crate::trial::loss::Measure;
 use crate::trial::settings::{TextSettings, TrialSettings};
@@ -112,14 +112,14 @@ impl Texts {
         seed: u64,
         unsearched: bool,
     ) -> Result<TextSettings, CliError> {
-        let text = |name: &str, given: &Option<String>| match given {
-            Some(given) => Some(source(given)),
+        let text = |name: &'static str, given: &Option<String>| match given {
+            Some(given) => Ok(Some(source(given))),
             None => self.in_folder(name),
         };
-        let calibration = text("calibration", &self.calibration);
-        let fitness = text("fitness", &self.fitness);
-        let selection = text("selection", &self.selection);
-        let report = text("report", &self.report);
+        let calibration = text("calibration", &self.calibration)?;
+        let fitness = text("fitness", &self.fitness)?;
+        let selection = text("selection", &self.selection)?;
+        let report = text("report", &self.report)?;
         let fitness = match (fitness, unsearched) {
             (None, true) => calibration.clone().or_else(|| report.clone()),
             (fitness, _) => fitness,
@@ -147,12 +147,21 @@ impl Texts {
         })
     }
 
-    fn in_folder(&self, name: &str) -> Option<Source> {
-        let folder = self.texts.as_ref()?;
+    /// Returns the file of a text in the folder.
+    fn in_folder(&self, name: &'static str) -> Result<Option<Source>, CliError> {
+        let Some(folder) = &self.texts else { return Ok(None) };
+        let packed = |ending: &str| {
+            let plain = format!("{name}.{ending}");
+            let packed = PACKED.map(|packed| format!("{plain}.{packed}"));
+            [plain].into_iter().chain(packed).map(|file| folder.join(file)).collect::<Vec<_>>()
+        };
         let forms = ["jsonl", "ndjson", "json", "txt", "raw"];
-        let packed = |ending: &str| ["", ".gz", ".zst"].map(|packed| format!("{name}.{ending}{packed}"));
-        let mut files = forms.into_iter().flat_map(packed).map(|file| folder.join(file));
-        files.find(|path| path.exists()).map(|path| Source::Text(vec![path]))
+        let mut found: Vec<PathBuf> =
+            forms.into_iter().flat_map(packed).filter(|path| path.exists()).collect();
+        match found.len() {
+            0 | 1 => Ok(found.pop().map(|path| Source::Text(vec![path]))),
+            _ => Err(CliError::SeveralTexts { name, paths: found }),
+        }
     }
 }
 
@@ -316,7 +325,7 @@ pub(in crate::cli) fn say_collected_in(asked: &TextSettings, collected: &TextSet
 pub(in crate::cli) fn say_same(pairs: &[[&str; 2]], quiet: bool) {
     for [first, second] in pairs {
         let warning = format!(
-            "the {first} and the {second} text are the same, so figures on one do not test what was decided on the other"
+            "the {first} and the {second} text are the same or share most of their lines, so figures on one do not test what was decided on the other"
         );
         context::warn("warning", &warning, quiet);
     }

@@ -6,8 +6,10 @@ use allot::measure::{divergence, divergence_streamed, perplexity, perplexity_str
 use allot::model::{Checkpoint, Decoder, Tokenizer};
 use allot::stats::{Text, Tokens};
 use candle_core::Device;
+use tempfile::TempDir;
 
 use crate::support::data::{bundled, reference};
+use crate::support::folders::{config, folder, weights};
 
 #[test]
 fn dense_perplexity_agrees_with_transformers() {
@@ -83,5 +85,30 @@ fn the_bundled_text_has_the_entropy_of_its_model() {
         let got = perplexity(&decoder, &tokens, &mut |_, _| ()).unwrap();
         println!("{name}: {} windows, perplexity {:.3}", got.windows, got.perplexity);
         assert!((14.0..19.0).contains(&got.perplexity), "{}", got.perplexity);
+    }
+}
+
+/// A model whose logits overflow has no perplexity and no divergence; both commands say so instead of a number.
+#[test]
+fn a_model_without_finite_logits_has_no_loss() {
+    let good = folder(&config(), &weights(1));
+    let mut broken = weights(1);
+    for (name, _, numbers) in &mut broken {
+        if name == "model.layers.1.self_attn.k_proj.weight"
+            || name == "model.layers.1.self_attn.q_proj.weight"
+        {
+            numbers.iter_mut().for_each(|it| *it *= 1e30);
+        }
+    }
+    let broken = folder(&config(), &broken);
+    let open =
+        |folder: &TempDir| Decoder::load(&Checkpoint::open(folder.path()).unwrap(), &Device::Cpu).unwrap();
+    let (good, broken) = (open(&good), open(&broken));
+    let tokens = Tokens::new((0..32).map(|it| it % 20).collect(), 16).unwrap();
+    let perplexity = perplexity(&broken, &tokens, &mut |_, _| ()).unwrap_err().to_string();
+    assert!(perplexity.contains("not finite in window 1 of 2"), "{perplexity}");
+    for pair in [[&good, &broken], [&broken, &good]] {
+        let divergence = divergence(pair[0], pair[1], &tokens, &mut |_, _| ()).unwrap_err().to_string();
+        assert!(divergence.contains("no divergence"), "{divergence}");
     }
 }

@@ -101,6 +101,33 @@ fn statistics_survive_the_file_and_give_the_same_bytes_each_time() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
 }
 
+/// A flipped bit of a number would otherwise change ratios without a word.
+#[test]
+fn damaged_statistics_are_refused() {
+    let checkpoint = Checkpoint::open(bundled()).unwrap();
+    let tokens = Tokens::new((0..32).collect(), 16).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("s.safetensors");
+    calibrate(&checkpoint, &tokens, 7, &Device::Cpu, &mut |_| ()).unwrap().save(&path).unwrap();
+    let whole = std::fs::read(&path).unwrap();
+    let header = 8 + u64::from_le_bytes(whole[..8].try_into().unwrap()) as usize;
+    for at in [header, header + 4321, whole.len() - 1] {
+        let mut damaged = whole.clone();
+        // The lowest bit of a mantissa, so that the value stays plausible.
+        damaged[at] ^= 1;
+        std::fs::write(&path, damaged).unwrap();
+        let error = Statistics::load(&path, &checkpoint).unwrap_err().to_string();
+        assert!(error.contains("do not match their checksum"), "{error}");
+    }
+    // Statistics of another program may have no checksum.
+    let (head, data) = whole.split_at(header);
+    let text = String::from_utf8(head[8..].to_vec()).unwrap();
+    assert!(text.contains("checksum"), "{text}");
+    let plain = text.replace("checksum", "checkmas");
+    std::fs::write(&path, [&head[..8], plain.as_bytes(), data].concat()).unwrap();
+    Statistics::load(&path, &checkpoint).unwrap();
+}
+
 /// Returns scripts; the last one uses every reduction of the others in another formula.
 fn scripts_with_reductions() -> Vec<Script> {
     let [owl, dlp] = ["owl", "dlp"].map(|name| published::find(name).expect("published").source);

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use allot::model::{Checkpoint, Tokenizer};
 use allot::stats::{Text, TextError, Tokens};
+use bzip2::write::BzEncoder;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use ruzstd::encoding::{CompressionLevel, compress_to_vec};
@@ -33,6 +34,17 @@ fn zstd(bytes: &[u8]) -> Vec<u8> {
     compress_to_vec(bytes, CompressionLevel::Fastest)
 }
 
+fn bzip2(bytes: &[u8]) -> Vec<u8> {
+    let mut packed = BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+    packed.write_all(bytes).expect("packed");
+    packed.finish().expect("packed")
+}
+
+/// Returns a zstd frame of data that is not text.
+fn skippable() -> Vec<u8> {
+    [&[0x5a, 0x2a, 0x4d, 0x18, 3, 0, 0, 0][..], b"abc"].concat()
+}
+
 fn utf16(text: &str, big: bool) -> Vec<u8> {
     let units = std::iter::once(0xfeff).chain(text.encode_utf16());
     units.flat_map(|it: u16| if big { it.to_be_bytes() } else { it.to_le_bytes() }).collect()
@@ -42,7 +54,7 @@ fn utf16(text: &str, big: bool) -> Vec<u8> {
 fn json_lines_are_read_under_any_name_compressed_or_not() {
     let expected = ["one day\nin café", "two"];
     let array = "[{\"text\": \"one day\\nin caf\\u00e9\"},\n {\"text\": \"two\"}]";
-    let files: [(&str, Vec<u8>); 14] = [
+    let files: [(&str, Vec<u8>); 16] = [
         ("a.jsonl", LINES.into()),
         ("a.ndjson", LINES.into()),
         ("a.JSONL", LINES.into()),
@@ -56,6 +68,9 @@ fn json_lines_are_read_under_any_name_compressed_or_not() {
         // Two compressed files joined as with `cat`.
         ("a.jsonl.gz", LINES.split_inclusive("\n\n").flat_map(|it| gzip(it.as_bytes())).collect()),
         ("a.jsonl.zst", LINES.split_inclusive("\n\n").flat_map(|it| zstd(it.as_bytes())).collect()),
+        // An index of a seekable file before and after the data.
+        ("a.jsonl.zst", [skippable(), zstd(LINES.as_bytes()), skippable()].concat()),
+        ("a.txt.bz2", bzip2(LINES.as_bytes())),
         ("a.txt", utf16(LINES, false)),
         ("a.jsonl", ["\u{feff}", LINES].concat().into_bytes()),
     ];
@@ -83,10 +98,28 @@ fn plain_text_is_the_same_in_every_encoding() {
     }
     // WikiText's form is recognised by the name without the extension of the compression.
     let wiki = " \n = A = \n";
-    assert_eq!(
-        read("w.raw.gz", &gzip(wiki.as_bytes())).expect("a text"),
-        read("w.raw", wiki.as_bytes()).expect("a text")
-    );
+    let joined = read("w.raw", wiki.as_bytes()).expect("a text");
+    for (name, bytes) in [
+        ("w.raw.gz", gzip(wiki.as_bytes())),
+        ("w.raw.GZIP", gzip(wiki.as_bytes())),
+        ("w.raw.bz2", bzip2(wiki.as_bytes())),
+        ("w.raw.zstd", zstd(wiki.as_bytes())),
+    ] {
+        assert_eq!(read(name, &bytes).expect("a text"), joined, "{name}");
+    }
+}
+
+#[test]
+fn prose_may_start_like_json() {
+    for text in [
+        "\"Go!\" said Tom.\n\"No,\" said Ann.",
+        "\"A whole quoted line.\"",
+        "[1] A note.\n[2] Another.",
+        "{\\bf Title} of a paper",
+        "[[Link]] and text",
+    ] {
+        assert_eq!(read("a.txt", text.as_bytes()).expect(text), [text]);
+    }
 }
 
 #[test]
@@ -111,9 +144,31 @@ fn files_that_are_not_texts_are_refused_with_their_kind() {
     refused("a.txt.gz", &packed[..packed.len() - 9], "cannot be decompressed");
     let packed = zstd(LINES.as_bytes());
     refused("a.txt.zst", &packed[..packed.len() - 3], "cannot be decompressed");
+    // A bit of the compressed text, so that only the checksum shows the damage.
+    let long: String = (0..40).map(|n| format!("Line {n} of a text.\n")).collect();
+    let packed = zstd(long.as_bytes());
+    let mut passed = 0;
+    for at in 12..packed.len() - 4 {
+        let mut damaged = packed.clone();
+        damaged[at] ^= 1;
+        match read("a.txt.zst", &damaged) {
+            Ok(documents) => assert_eq!(documents, [long.as_str()], "byte {at}"),
+            Err(error) => {
+                passed += usize::from(error.to_string().contains("checksum"));
+            }
+        }
+    }
+    assert!(passed > 0, "some damage is found by the checksum alone");
     // A first line of JSON decides: the following lines have to be JSON as well, with the field.
     refused("a.txt", b"{\"text\": \"a\"}\nplain\n", ":2:");
     refused("a.ndjson", b"{\"content\": \"a\"}\n", "`text`");
+    // JSON of another form is not prose, whatever the file's name.
+    refused("a.txt", b"{\"text\": \"a\", \"x\": Infinity}\n{\"text\": \"b\"}\n", ":1:");
+    refused("a.raw", b"{\n  \"text\": \"a\"\n}\n", ":1:");
+    refused("a", b"[{\"content\": \"a\"}]", ":1:");
+    refused("a.txt", b"[[\"a\"], [\"b\"]]", ":1:");
+    refused("a.txt", b"\"one\"\n\"two\"\n", ":1:");
+    refused("a.jsonl", b"[\"one\"]\n", "not an object");
 }
 
 #[test]

@@ -226,6 +226,15 @@ fn a_pruned_model_is_compared_document_by_document_and_warned_about() {
     insta::assert_snapshot!("against", out(&output));
     let same =
         place.run(tasks(&place, &[&three[..], &["--against", "dense.jsonl", "--format", "json"]].concat()));
+    // Documents that are read in another way are not paired.
+    for (more, said) in
+        [(["--protocol", "wanda"], "protocol is"), (["--max-length", "40"], "longest is 512 there")]
+    {
+        let other =
+            tasks(&place, &[&three[..], &["--against", "dense.jsonl"], &more].concat()).output().unwrap();
+        assert_eq!(other.status.code(), Some(2), "{more:?}");
+        assert!(err(&other).contains(said), "{}", err(&other));
+    }
     let found: Value = serde_json::from_slice(&same.stdout).unwrap();
     let differences = found["differences"].as_array().unwrap();
     assert!(differences.len() >= 6);
