@@ -9,11 +9,10 @@ use half::{bf16, f16};
 use memmap2::Mmap;
 use safetensors::{Dtype, SafeTensors, tensor::Metadata};
 use serde::Deserialize;
-use twox_hash::XxHash3_128;
 
 use super::error::ModelError;
-use super::fingerprint::FINGERPRINT;
 use super::form::of_folder;
+use super::hexadecimal::hash_of_data;
 use crate::data::Values;
 
 /// The longest header that the format allows, in bytes.
@@ -345,13 +344,6 @@ fn map_file(path: &Path) -> Result<Mmap, ModelError> {
     // SAFETY: the map is read-only. Another process that shortens the file while we read it could still raise SIGBUS; every
     // tool that maps checkpoints takes that risk, and allot itself only ever replaces files by renaming.
     unsafe { Mmap::map(&file) }.map_err(read)
-}
-
-/// Returns the XXH3 hash of pieces of data, one after the other, as text.
-pub(crate) fn hash_of_data<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> String {
-    let mut hash = XxHash3_128::new();
-    pieces.for_each(|piece| hash.write(piece));
-    format!("{FINGERPRINT}{:032x}", hash.finish_128())
 }
 
 /// Returns the offset of the data, and the checked header.

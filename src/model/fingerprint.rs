@@ -6,12 +6,8 @@ use sha2::{Digest, Sha256};
 use twox_hash::XxHash3_128;
 
 use super::files::TensorFiles;
-use super::hexadecimal::hexadecimal;
+use super::hexadecimal::{FINGERPRINT, hexadecimal};
 use super::numbers::all_finite;
-
-/// Prefix of a fingerprint, which shows how it was made; earlier versions used SHA-256 of parts of the
-/// tensors.
-pub(crate) const FINGERPRINT: &str = "xxh3-";
 
 /// Number of bytes hashed and checked at a time: they are still in the core's cache for the second read.
 const PIECE: usize = 1 << 20;
