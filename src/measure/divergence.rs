@@ -4,7 +4,8 @@ use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::loss::{Logits, check_finite, in_slices, predicting, row_divergence};
+use super::finite::check_finite;
+use super::loss::{Logits, in_slices, predicting, row_divergence};
 use super::on_device;
 use super::perplexity::{check, last_activations};
 use crate::model::{Checkpoint, Decoder, Head, ModelError, SpecialTokens};

@@ -4,6 +4,7 @@
 use candle_core::{Storage, Tensor};
 use rayon::prelude::*;
 
+use super::finite::{as_divergence, as_loss};
 use super::on_device;
 use crate::model::{Head, ModelError, positions_together, sum_exponentials};
 
@@ -138,28 +139,6 @@ pub(super) fn row_losses(dense: &[f32], entropy: f64, logits: &[f32], target: u3
     let expected = lanes.iter().sum::<f64>() + rest.sum::<f64>();
     let chosen = logits.get(target as usize).copied().unwrap_or(f32::NEG_INFINITY);
     (as_divergence(entropy - expected + log_total), as_loss(log_total - f64::from(chosen)))
-}
-
-/// Returns a computed divergence as one: at least 0, where rounding made it slightly negative, and infinite
-/// where it is NaN, because the logits are not finite. NaN would pass comparisons, and `max` would make it 0.
-pub(super) fn as_divergence(computed: f64) -> f64 {
-    as_loss(computed).max(0.0)
-}
-
-/// Returns a computed loss, infinite where it is NaN.
-pub(super) fn as_loss(computed: f64) -> f64 {
-    if computed.is_nan() { f64::INFINITY } else { computed }
-}
-
-/// Refuses the losses of windows if one is not finite; `what` is the loss's name.
-///
-/// # Errors
-/// With the first such window.
-pub(super) fn check_finite(what: &'static str, losses: &[f64]) -> Result<(), ModelError> {
-    match losses.iter().position(|loss| !loss.is_finite()) {
-        Some(window) => Err(ModelError::NoLoss { what, window: window + 1, windows: losses.len() }),
-        None => Ok(()),
-    }
 }
 
 /// Returns the largest logit, and the sum of the exponentials below it.

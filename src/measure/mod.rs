@@ -1,6 +1,7 @@
 //! Effects of pruning on a model: perplexity, and divergence from the dense model.
 
 mod divergence;
+mod finite;
 mod loss;
 mod on_device;
 pub mod paired;

@@ -7,7 +7,7 @@
 use candle_core::{D, DType, Tensor};
 use candle_nn::ops::log_softmax;
 
-use super::loss::{as_divergence, as_loss};
+use super::finite::{as_divergence, as_loss};
 use crate::device::layers;
 use crate::model::{Head, ModelError};
 

@@ -3,7 +3,8 @@
 use candle_core::{Device, Tensor};
 use serde::Serialize;
 
-use super::loss::{check_finite, losses, predicting, targets};
+use super::finite::check_finite;
+use super::loss::{losses, predicting, targets};
 use crate::model::{Block, Checkpoint, Decoder, Head, ModelError, SpecialTokens, no_tap};
 use crate::stats::{Activations, Tokens, batch_samples, room};
 

@@ -228,7 +228,7 @@ fn recipes_of_other_forms_are_read_or_refused_for_a_reason() {
     );
     refuses(&recipe("SparseGPTModifier", "      targets: Linear\n"), "`lm_head`, which allot does not prune");
     refuses(&recipe("SparseGPTModifier", ""), "match 0 of");
-    refuses(&recipe("SparseGPTModifier", "      targets: [3]\n"), "no text");
+    refuses(&recipe("SparseGPTModifier", "      targets: [3]\n"), "not a text");
     let named = recipe("SparseGPTModifier", all);
     refuses(&named.replace("a_stage", "pruning"), "does not end in `_stage`");
     refuses(&named.replace("b_modifiers", "modifiers2"), "does not end in `_modifiers`");

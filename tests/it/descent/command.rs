@@ -126,7 +126,7 @@ fn another_descent_and_another_folder_are_left_alone() {
     assert!(error.contains("something other than a descent"), "{error}");
     for (more, word) in [
         (["--unit", "row", "--method", "magnitude"], "over whole matrices"),
-        (["--unit", "row", "--rule", "secant"], "no rows"),
+        (["--unit", "row", "--rule", "secant"], "not rows"),
         (["--unit", "row", "--row-cap", "1.5"], "the cap of rows is 1.5"),
         (["--unit", "row", "--row-cap", "0.65"], "no row may lose more than 0.65"),
         (["--unit", "row", "--row-momentum", "1"], "the momentum of rows is 1"),

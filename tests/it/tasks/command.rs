@@ -366,5 +366,5 @@ fn a_model_continues_a_text_the_same_way_each_time() {
     assert_eq!(format!("Once upon a time{}\n", printed["text"].as_str().unwrap()), whole);
     let refused = place.allot(&["generate", MODEL, "Once", "--tokens", "600"]).output().unwrap();
     assert_eq!(refused.status.code(), Some(2));
-    assert!(err(&refused).contains("has 512"), "{}", err(&refused));
+    assert!(err(&refused).contains("context of 512 tokens"), "{}", err(&refused));
 }
