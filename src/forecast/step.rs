@@ -6,7 +6,7 @@ use serde::Serialize;
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Amount {
-    /// What the bytes hold.
+    /// The purpose of the bytes.
     pub what: &'static str,
     /// The number of bytes.
     pub bytes: u64,
