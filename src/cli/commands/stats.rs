@@ -154,9 +154,9 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
         Format::Json => output::print_json(DocumentKind::Statistics, &statistics.provenance)?,
         Format::Text if common.quiet => {}
         Format::Text => output::print(&format!(
-            "statistics of {} linears on {} windows of {} tokens: {}\n",
+            "statistics of {} linears on {} of {} tokens: {}\n",
             statistics.linears.len(),
-            statistics.provenance.samples,
+            number::counted(statistics.provenance.samples, "window"),
             statistics.provenance.length,
             arguments.out.display()
         ))?,
