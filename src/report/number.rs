@@ -13,7 +13,8 @@ pub fn grouped(count: u64) -> String {
     text
 }
 
-/// Returns a count with its noun, which gets an `s` unless the count is 1: `2 windows`, `2 reads of the weights`.
+/// Returns a count with its noun, which gets an `s` unless the count is 1: `2 windows`,
+/// `2 reads of the weights`.
 pub fn counted(count: usize, what: &str) -> String {
     match (count, what.split_once(' ')) {
         (1, _) => format!("1 {what}"),
