@@ -121,7 +121,7 @@ fn finished(document: DocumentKind, schema: Schema) -> Value {
             if let Some(Value::Object(context)) = properties.get_mut("context") {
                 context.insert(
                     "description".to_owned(),
-                    "What the document depends on; in printed documents, not in files.".into(),
+                    "The inputs that the document depends on; in printed documents, not in files.".into(),
                 );
             }
         }

@@ -23,7 +23,7 @@ pub struct AllocationFile {
     /// The hash that identifies the script's formula.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hash: Option<String>,
-    /// What has one ratio: `block`, `projection` or `row`. With `row`, the units are projections that hold
+    /// The allocation unit: `block`, `projection` or `row`. With `row`, the units are projections that hold
     /// the counts of their rows.
     pub unit: UnitKind,
     /// The requested sparsity.

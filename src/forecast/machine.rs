@@ -28,7 +28,7 @@ pub struct Machine {
     pub free_memory: Option<u64>,
     /// Bytes that the program takes, including the tokenizer and the texts read so far.
     pub program: u64,
-    /// The maximum bytes that it took while it read them.
+    /// The maximum bytes that the program took while it read the tokenizer and the texts.
     pub reading: u64,
     /// Bytes written to the disk per second, if a folder to write to is given.
     pub written: Option<f64>,

@@ -6,7 +6,7 @@ use serde::Serialize;
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Amount {
-    /// What the bytes hold.
+    /// The purpose of the bytes.
     pub what: &'static str,
     /// The number of bytes.
     pub bytes: u64,
@@ -26,11 +26,11 @@ pub struct Step {
     pub operations: f64,
     /// Duration on the machine, in seconds.
     pub seconds: f64,
-    /// What is in memory at the same time.
+    /// Bytes that are in memory at the same time, by purpose.
     pub memory: Vec<Amount>,
     /// Bytes of the model's files that are read through mapped pages, which the system reclaims if memory is
     /// short.
     pub mapped: u64,
-    /// What is on the disk afterwards, or in the meantime.
+    /// Bytes that the step writes to the disk, by purpose; some only for the time of the step.
     pub disk: Vec<Amount>,
 }

@@ -143,7 +143,7 @@ pub enum Scoring<'a> {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Propagation {
-    /// Each block's statistics are collected behind the pruned blocks, as published.
+    /// Each block's statistics are collected on the outputs of the pruned blocks before it, as published.
     #[default]
     Pruned,
     /// All statistics are the dense model's.

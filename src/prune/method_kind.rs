@@ -9,15 +9,15 @@ use serde::{Deserialize, Serialize};
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum MethodKind {
-    /// [`Method::Magnitude`](super::Method::Magnitude).
+    /// Absolute values of weights.
     Magnitude,
-    /// [`Method::Wanda`](super::Method::Wanda).
+    /// Absolute weights times input norms, compared within a row.
     Wanda,
-    /// [`Method::SparseGpt`](super::Method::SparseGpt).
+    /// SparseGPT, which also corrects the weights that it keeps.
     SparseGpt,
-    /// [`Method::Ria`](super::Method::Ria).
+    /// Relative importance and activations.
     Ria,
-    /// [`Method::Metric`](super::Method::Metric).
+    /// A metric, from a script.
     Metric,
 }
 

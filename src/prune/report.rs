@@ -28,13 +28,13 @@ pub struct ScriptSource {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CalibrationRecord {
-    /// Number of sequences that were read.
+    /// Number of windows that were read.
     pub samples: usize,
-    /// Number of tokens in each sequence.
+    /// Number of tokens in a window.
     pub length: usize,
     /// SHA-256 of the text or token file.
     pub source: String,
-    /// The seed that chose the sequences.
+    /// Seed that drew the windows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
 }

@@ -2,7 +2,7 @@
 
 use super::TableOptions;
 use super::grid::{Field, Flexible, Grid, Line};
-use super::number::{grouped, plain_percent, significant};
+use super::number::{counted, grouped, plain_percent, significant};
 use crate::descent::summary::{DescentSummary, Ended, Found};
 use crate::trial::loss::Damage;
 
@@ -22,13 +22,13 @@ tokens: through the pruned model; a backward pass counts as two forward passes";
 
 fn caption(summary: &DescentSummary) -> String {
     format!(
-        "A ratio for each {} of {}, pruned by {}, by descent ({}, at most {} steps of {} windows of {} tokens)",
+        "A ratio for each {} of {}, pruned by {}, by descent ({}, at most {} of {} of {} tokens)",
         summary.settings.unit,
         summary.model,
         summary.method,
         summary.settings.rule,
-        summary.settings.steps,
-        summary.settings.windows,
+        counted(summary.settings.steps, "step"),
+        counted(summary.settings.windows, "window"),
         summary.length,
     )
 }

@@ -1,6 +1,6 @@
 //! A forecast of work, as text.
 
-use super::number::{bytes, grouped, significant};
+use super::number::{bytes, counted, grouped, significant};
 use crate::forecast::{Amount, Forecast};
 
 /// Returns a forecast as text: a row per step, and the breakdown of its memory and disk use.
@@ -16,8 +16,8 @@ pub fn text(forecast: &Forecast) -> String {
     );
     let free = machine.free_memory.map_or(String::new(), |free| format!(", {} of memory free", bytes(free)));
     out.push_str(&format!(
-        "machine  {} threads, {} GFLOP/s, {} million weights read per second{free}\n\n",
-        machine.threads,
+        "machine  {}, {} GFLOP/s, {} million weights read per second{free}\n\n",
+        counted(machine.threads, "thread"),
         significant(machine.operations / 1e9, 3),
         grouped((machine.weights / 1e6) as u64)
     ));

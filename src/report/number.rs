@@ -13,6 +13,16 @@ pub fn grouped(count: u64) -> String {
     text
 }
 
+/// Returns a count with its noun, which gets an `s` unless the count is 1: `2 windows`,
+/// `2 reads of the weights`.
+pub fn counted(count: usize, what: &str) -> String {
+    match (count, what.split_once(' ')) {
+        (1, _) => format!("1 {what}"),
+        (_, Some((noun, rest))) => format!("{count} {noun}s {rest}"),
+        (_, None) => format!("{count} {what}s"),
+    }
+}
+
 /// Returns a number with `digits` significant digits: `0.05`, four digits, is `0.05000`.
 ///
 /// Numbers from 0.001 to 999,999 are written in full, others with an exponent (`1.234e-7`). Zero is `0`, and

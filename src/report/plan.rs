@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::number::counted;
 use crate::interpret::plan::{Plan, StepKind};
 use crate::lang::print;
 use crate::lang::program::{Metric, Script};
@@ -96,12 +97,4 @@ pub fn text(file: &str, plan: &PlanData) -> String {
         ));
     }
     out
-}
-
-fn counted(count: usize, what: &str) -> String {
-    match (count, what.split_once(' ')) {
-        (1, _) => format!("1 {what}"),
-        (_, Some((noun, rest))) => format!("{count} {noun}s {rest}"),
-        (_, None) => format!("{count} {what}s"),
-    }
 }

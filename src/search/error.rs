@@ -96,8 +96,8 @@ pub enum SearchError {
         "the metric compares weights within a unit, so blocks and projections would be pruned by different scores"
     )]
     MetricOfUnits,
-    /// The run's folder exists already.
-    #[error("{} exists already", folder.display())]
+    /// The run's folder already exists.
+    #[error("{} already exists", folder.display())]
     Exists {
         /// The folder.
         folder: PathBuf,

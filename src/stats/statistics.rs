@@ -14,13 +14,13 @@ use crate::results::Results;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Provenance {
-    /// Number of sequences that were read.
+    /// Number of windows that were read.
     pub samples: usize,
-    /// Number of tokens in each sequence.
+    /// Number of tokens in a window.
     pub length: usize,
-    /// Number of tokens in all sequences.
+    /// Number of tokens in all windows.
     pub tokens: usize,
-    /// The seed that chose the sequences.
+    /// Seed that drew the windows.
     pub seed: u64,
     /// SHA-256 of the text or token file.
     pub source: String,

@@ -12,8 +12,8 @@ pub enum Protocol {
     /// Those of the current lm-evaluation-harness: the tokenizer decides how a prompt begins.
     #[default]
     Harness,
-    /// Those of its version 0.3, with which Wanda and most papers up to 2025 report: a prompt never begins
-    /// with a special token.
+    /// Those of its version 0.3, which Wanda and most papers up to 2025 used: a prompt never begins with a
+    /// special token.
     Wanda,
 }
 

@@ -24,13 +24,13 @@ const BETWEEN: &str = "\n\n";
 pub struct Selection {
     /// The data folder.
     pub data: PathBuf,
-    /// Number of examples in a prompt; `None` for each task's own default.
+    /// Number of examples in a prompt; null for each task's own default.
     pub shots: Option<usize>,
     /// Files of examples by task, instead of those in the folder.
     pub shot_files: BTreeMap<String, PathBuf>,
     /// The maximum number of documents of each task, and of each subject, starting with the first.
     pub limit: Option<usize>,
-    /// The seed for drawing examples; `None` for [`SHOT_SEED`].
+    /// The seed for drawing examples; null for the default, 1234.
     pub seed: Option<u32>,
     /// The purpose of the documents.
     #[serde(skip)]

@@ -11,7 +11,7 @@ use super::python_random::PythonRandom;
 pub struct Estimate {
     /// The value.
     pub value: f64,
-    /// Its standard error; `None` if there are too few documents.
+    /// Its standard error; null if there are too few documents.
     pub error: Option<f64>,
 }
 

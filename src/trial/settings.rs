@@ -61,7 +61,7 @@ pub struct TextSettings {
     /// Seed that draws the calibration windows.
     pub seed: u64,
     /// Number of tokens per window of a text; token id files have their own length.
-    /// `session::TrialOptions::settings` sets it.
+    // `session::TrialOptions::settings` sets it.
     pub length: usize,
     /// Text on which candidates are measured.
     pub fitness: Source,

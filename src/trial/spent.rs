@@ -19,7 +19,7 @@ pub struct Point {
     pub full: bool,
 }
 
-/// What a search spent, and what it saved.
+/// The work that a search spent, and the work that it saved.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Spent {

@@ -14,15 +14,15 @@ pub use hole::{Fit, ValuePlace, Wanted};
 #[derive(Clone, Debug, PartialEq)]
 #[expect(missing_docs, reason = "each variant's line says what its fields hold")]
 pub enum Problem {
-    /// The script is longer than the limit.
+    /// A script that is longer than the limit.
     TooLong { bytes: usize },
-    /// The script is not UTF-8.
+    /// A script that is not UTF-8.
     NotText { at: usize },
-    /// An expression nests deeper than the limit.
+    /// An expression that nests deeper than the limit.
     TooDeep { span: Span },
-    /// A formula with its bindings written out is larger than the limit.
+    /// A formula that is larger than the limit, with its bindings written out.
     TooLarge { span: Span },
-    /// An unexpected token, with what was expected.
+    /// An unexpected token.
     Syntax { span: Span, found: String, expected: Vec<&'static str>, help: Option<String> },
     /// A character that scripts cannot contain.
     UnknownCharacter { character: char, span: Span },
@@ -30,11 +30,11 @@ pub enum Problem {
     UnknownLetter { name: String, span: Span },
     /// A token that begins like a number but is not one.
     NotANumber { text: String, span: Span },
-    /// A parenthesis is never closed.
+    /// A parenthesis that is never closed.
     UnclosedParenthesis { span: Span },
-    /// A closing parenthesis has no opening one.
+    /// A closing parenthesis without an opening one.
     UnexpectedParenthesis { span: Span },
-    /// A number is too large for f64.
+    /// A number that is too large for f64.
     NumberTooLarge { span: Span },
     /// An operator of another language.
     NotInLanguage { symbol: String, span: Span },
@@ -42,9 +42,9 @@ pub enum Problem {
     ChainedComparison { first: Span, second: Span, span: Span },
     /// A script without a statement.
     Empty,
-    /// A script with neither a value nor a metric, and its last binding.
+    /// A script with neither a value nor a metric.
     NoValue { at: Span, last_binding: Option<(String, Type)> },
-    /// A value that is not the last statement, and whether the next one begins with `-`.
+    /// A value that is not the last statement.
     ValueNotLast { span: Span, next: Span, sign: bool },
     /// A second `metric` or `unit`.
     Repeated { what: &'static str, span: Span, first: Span },
@@ -92,13 +92,13 @@ pub enum Problem {
     AllocationInside { op: Op, span: Span, by: Op, consumer: Span },
     /// A metric that is not a `Matrix`.
     MetricNotMatrix { found: Type, span: Span },
-    /// `score`, or a terminal that is measured after pruning by it, inside the metric.
+    /// `score`, or a terminal that depends on it, inside the metric.
     ScoreInMetric { op: Op, span: Span },
     /// A unit that does not exist.
     UnknownUnit { name: String, span: Span },
     /// A terminal that only projections have.
     NeedsProjection { op: Op, span: Span, unit: Option<UnitKind> },
-    /// An allocation by one value for each output channel, where the units are not rows.
+    /// An importance with one value for each output channel, where the units are not rows.
     NeedsRows { op: Op, span: Span, name: Span, unit: Option<UnitKind> },
     /// A name that is bound twice, or that belongs to an operator.
     Shadowed { name: String, span: Span, first: Option<Span> },
@@ -106,9 +106,9 @@ pub enum Problem {
     Recursive { name: String, span: Span, binding: Span },
     /// A binding that nothing uses.
     Unused { name: String, span: Span },
-    /// A typed hole, and what fits there.
+    /// A typed hole.
     Hole { span: Span, wanted: Wanted, fits: Vec<Fit> },
-    /// More problems than are listed.
+    /// More problems than one run lists.
     Further { span: Span, listed: usize },
 }
 

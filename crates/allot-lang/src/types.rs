@@ -165,10 +165,10 @@ impl Over {
     }
 }
 
-by_word!(Type, "type");
-by_word!(UnitKind, "unit");
-by_word!(Group, "group");
-by_word!(Over, "`over`");
+by_word!(Type, "type", "The type of a value.");
+by_word!(UnitKind, "unit", "The kind of allocation unit.");
+by_word!(Group, "group", "The weights whose scores are compared with each other.");
+by_word!(Over, "`over`", "The values that a reduction reduces.");
 
 #[cfg(test)]
 mod tests {

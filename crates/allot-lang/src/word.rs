@@ -12,7 +12,7 @@ pub struct UnknownWord {
 
 /// Displays, parses and (de)serialises a type by the `name` of each of its `ALL` values.
 macro_rules! by_word {
-    ($type:ident, $what:literal) => {
+    ($type:ident, $what:literal, $description:literal) => {
         impl std::fmt::Display for $type {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(self.name())
@@ -49,7 +49,7 @@ macro_rules! by_word {
 
             fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
                 let words: Vec<&str> = Self::ALL.into_iter().map(Self::name).collect();
-                schemars::json_schema!({ "type": "string", "description": $what, "enum": words })
+                schemars::json_schema!({ "type": "string", "description": $description, "enum": words })
             }
         }
     };

@@ -11,7 +11,7 @@ use crate::cli::shared::values::bytes;
 use crate::cli::shared::{model, output};
 use crate::forecast::Work;
 use crate::json::DocumentKind;
-use crate::report::number::grouped;
+use crate::report::number::{counted, grouped};
 use crate::session::Session;
 
 /// Measures the mean divergence KL(dense || other) of a model's predictions from the dense model's, in nats
@@ -55,10 +55,10 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
     match common.format {
         Format::Json => output::print_json(DocumentKind::Divergence, &measured)?,
         Format::Text => output::print(&format!(
-            "divergence {:.6} nats on {} tokens, {} windows of {}\n",
+            "divergence {:.6} nats on {} tokens, {} of {}\n",
             measured.divergence,
             grouped(measured.tokens as u64),
-            measured.windows,
+            counted(measured.windows, "window"),
             measured.length
         ))?,
     }

@@ -13,7 +13,7 @@ use crate::forecast::{Calibration as Collecting, Pruning, Work};
 use crate::json::DocumentKind;
 use crate::measure::Perplexity;
 use crate::model::Checkpoint;
-use crate::report::number::grouped;
+use crate::report::number::{counted, grouped};
 use crate::session::{Calibration, Session};
 use crate::stats::Source;
 
@@ -73,10 +73,10 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
     match common.format {
         Format::Json => output::print_json(DocumentKind::Perplexity, &measured)?,
         Format::Text => output::print(&format!(
-            "perplexity {:.4} on {} tokens, {} windows of {}\n",
+            "perplexity {:.4} on {} tokens, {} of {}\n",
             measured.perplexity,
             grouped(measured.tokens as u64),
-            measured.windows,
+            counted(measured.windows, "window"),
             measured.length
         ))?,
     }

@@ -179,7 +179,7 @@ enum Control {
     Random,
     /// Depth ramps of all slopes (ATP)
     Ramp,
-    /// The depth ramp that disturbs activations least (NeuroAL); runs to its end whatever it costs
+    /// The depth ramp with the smallest change of activations (NeuroAL); runs to its end whatever it costs
     Neuroal,
     /// Sparsity distributed within each block by gradients (BESA); runs to its end whatever it costs
     Besa,

@@ -37,7 +37,7 @@ use crate::trial::uniform_marginals::{WantedMarginals, add_uniform_marginals};
 pub(in crate::cli) struct Arguments {
     /// The model: a folder in Hugging Face's layout, or an id in the hub, `OWNER/NAME`
     model: PathBuf,
-    /// Text files: plain text, or JSON lines with a field `text`; files may be compressed with gzip or zstd
+    /// Text files: plain text, or JSON lines with a field `text`; files may be compressed with gzip, zstd or bzip2
     #[arg(long, value_name = "FILE", num_args = 1.., required_unless_present_any = ["tokens", "stats"])]
     text: Vec<PathBuf>,
     /// Token ids of shape [samples, length], instead of a text
@@ -154,9 +154,9 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
         Format::Json => output::print_json(DocumentKind::Statistics, &statistics.provenance)?,
         Format::Text if common.quiet => {}
         Format::Text => output::print(&format!(
-            "statistics of {} linears on {} windows of {} tokens: {}\n",
+            "statistics of {} linears on {} of {} tokens: {}\n",
             statistics.linears.len(),
-            statistics.provenance.samples,
+            number::counted(statistics.provenance.samples, "window"),
             statistics.provenance.length,
             arguments.out.display()
         ))?,

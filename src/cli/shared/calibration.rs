@@ -26,8 +26,8 @@ pub(in crate::cli) struct CalibrationArguments {
     /// Statistics file written by `allot stats`
     #[arg(long, value_name = "FILE", conflicts_with_all = ["text", "tokens"])]
     stats: Option<PathBuf>,
-    /// Calibrates on these text files instead: plain text, or JSON lines with a field `text`; files may be compressed with gzip
-    /// or zstd
+    /// Calibrates on these text files instead: plain text, or JSON lines with a field `text`; files may be compressed with gzip,
+    /// zstd or bzip2
     #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with = "tokens")]
     text: Vec<PathBuf>,
     /// Calibrates on these token ids of shape [samples, length] instead

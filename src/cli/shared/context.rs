@@ -12,7 +12,7 @@ use crate::search::settings::Settings;
 use crate::session::calibration_name;
 use crate::stats::Statistics;
 
-/// What a document depends on.
+/// The inputs that a document depends on.
 #[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 pub(in crate::cli) struct Context {
     /// The version of allot.

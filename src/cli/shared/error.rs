@@ -112,7 +112,7 @@ pub enum CliError {
         cause: Box<InterpretError>,
     },
     /// A file that would be overwritten.
-    #[error("{} exists already", path.display())]
+    #[error("{} already exists", path.display())]
     Exists {
         /// The file.
         path: PathBuf,

@@ -8,7 +8,7 @@ use crate::stats::Source;
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = false)]
 pub(in crate::cli) struct TextArguments {
-    /// Text files: plain text, or JSON lines with a field `text`; files may be compressed with gzip or zstd
+    /// Text files: plain text, or JSON lines with a field `text`; files may be compressed with gzip, zstd or bzip2
     #[arg(long, value_name = "FILE", num_args = 1..)]
     text: Vec<PathBuf>,
     /// Token ids of shape [samples, length], instead of a text

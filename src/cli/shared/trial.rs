@@ -44,7 +44,7 @@ pub(in crate::cli) struct Objective {
 #[command(next_help_heading = "Texts")]
 pub(in crate::cli) struct Texts {
     /// Folder with the texts that are not given by their own options: files named calibration, fitness, selection and report that
-    /// end in .jsonl, .ndjson, .json, .txt or .raw, and may be compressed as .gz or .zst
+    /// end in .jsonl, .ndjson, .json, .txt or .raw, and may be compressed as .gz, .zst or .bz2
     #[arg(long, value_name = "FOLDER")]
     texts: Option<PathBuf>,
     /// Calibration text, on which the dense model's statistics are collected

@@ -6,7 +6,7 @@ use crate::compare::summary::{Cell, CellResult, Comparison, Row};
 use crate::prune::{Pattern, Propagation};
 use crate::report::TableOptions;
 use crate::report::grid::{Field, Flexible, Grid, Line};
-use crate::report::number::{grouped, plain_percent, significant};
+use crate::report::number::{counted, grouped, plain_percent, significant};
 
 /// Returns the table for a terminal: a caption, a row per allocation, and the reasons for missing values.
 pub fn text(comparison: &Comparison, seconds: &[f64], options: &TableOptions) -> String {
@@ -69,10 +69,10 @@ pub(super) fn caption(comparison: &Comparison) -> String {
         Propagation::Dense => "masks from dense statistics",
     };
     format!(
-        "Perplexity of {}, pruned by {}{pattern}, {seen}, on {} windows of {} tokens; dense: {:.2}",
+        "Perplexity of {}, pruned by {}{pattern}, {seen}, on {} of {} tokens; dense: {:.2}",
         comparison.model,
         comparison.method,
-        comparison.windows,
+        counted(comparison.windows, "window"),
         comparison.length,
         comparison.dense_perplexity
     )

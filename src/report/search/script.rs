@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::rows;
 use crate::lang::ops::Op;
+use crate::report::number::counted;
 use crate::search::settings::Settings;
 use crate::search::summary::{Summary, TargetSummary, Winner, WinnerName};
 use crate::stats::Source;
@@ -128,10 +129,6 @@ fn named(source: &Source) -> String {
 
 fn name(path: &Path) -> String {
     path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
-}
-
-fn counted(count: usize, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
 fn damage(damage: &Damage) -> String {

@@ -323,7 +323,7 @@ fn targets_that_exist_or_cannot_be_written() {
     let place = Place::new();
     place.write("file", "kept");
     place.write("s.safetensors", "kept");
-    place.refuses(STATS, &["s.safetensors exists already", "--force"]);
+    place.refuses(STATS, &["s.safetensors already exists", "--force"]);
     assert_eq!(place.read("s.safetensors"), b"kept");
     // Not even root can write below a file.
     let below = |arguments: &[&'static str], target: &'static str| -> Vec<&'static str> {

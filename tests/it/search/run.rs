@@ -270,7 +270,7 @@ fn impossible_requests_are_refused_in_one_line() {
         assert_eq!(output.status.code(), Some(2), "{what}: {}", error(&output));
         assert!(error(&output).contains(what), "{what}: {}", error(&output));
     };
-    refused(search(&place, "run", &[]), "run exists already");
+    refused(search(&place, "run", &[]), "run already exists");
     refused(place.allot(&["search", "--resume", "nowhere"]), "is not a search's folder");
     refused(place.allot(&["show", "nowhere"]), "there is no file `nowhere`");
     refused(search(&place, "new", &["--without", "maen"]), "did you mean `mean`");

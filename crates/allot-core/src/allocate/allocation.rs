@@ -83,7 +83,7 @@ impl UnitAllocation {
     }
 }
 
-/// A whole allocation: the target, and what every unit gets.
+/// A whole allocation: the target, and the ratio of every unit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Allocation {
@@ -92,7 +92,7 @@ pub struct Allocation {
     /// Whether the importances differed only by rounding, so that the allocation was made uniform.
     #[serde(default)]
     pub noise: bool,
-    /// What each unit gets, in model order.
+    /// The ratio and the counts of each unit, in model order.
     pub units: Vec<UnitAllocation>,
 }
 

@@ -9,7 +9,8 @@ use super::round::pruned_in_row;
 /// Resolution of the remainders of rows, in parts of a weight: remainders that differ by less are equal.
 const PARTS: f64 = (1_u64 << 32) as f64;
 
-/// How many weights each row of a projection loses, `[rows]`. Clones share the counts.
+/// How many weights each row of a projection loses, `[rows]`.
+// Clones share the counts.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(from = "Vec<u32>", into = "Vec<u32>")]

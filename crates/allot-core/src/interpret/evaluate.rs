@@ -22,7 +22,8 @@ pub struct Importance {
     pub values: Vec<f64>,
     /// Whether they differ by no more than rounding.
     pub noise: bool,
-    /// Whether the sampling errors of `marginal` and `marginal_slope` move them by more than half of what they differ by.
+    /// Whether the sampling errors of `marginal` and `marginal_slope` move the importances by more than half of their standard
+    /// deviation.
     pub uncertain: bool,
 }
 

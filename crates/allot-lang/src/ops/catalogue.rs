@@ -729,7 +729,7 @@ catalogue! {
         Marginal "marginal" "The rise of the loss for each further weight that is pruned, at uniform sparsity" {
             gives: Type::Layer, notation: Notation::Name, operands: [], parameters: [],
             needs: Need::Metric,
-            definition: "At the model pruned uniformly to the target by the metric's scores: minus the gradient of KL(dense || pruned) with respect to a weight, times the dense weight, averaged over the weights within 2 % of the ranks on both sides of each row's threshold; then averaged over windows, and over the unit's linears in proportion to their sizes. In nats for each weight; at an optimum all units have the same value. It must be collected first, at this target and metric. A warning tells when its sampling error moves the importances by more than half of what they differ by.",
+            definition: "At the model pruned uniformly to the target by the metric's scores: minus the gradient of KL(dense || pruned) with respect to a weight, times the dense weight, averaged over the weights within 2 % of the ranks on both sides of each row's threshold; then averaged over windows, and over the unit's linears in proportion to their sizes. In nats for each weight; at an optimum all units have the same value. It must be collected first, at this target and metric. A warning says when its sampling error moves the importances by more than half of their standard deviation.",
             latex: "m", source: "first-order condition of the optimum; saliency at the pruned model as in FORCE (de Jorge et al. 2021)",
             example: "unit projection\nsqrt(relu(marginal)) |> scale(lambda = 0.2)",
             stages: [], full: true,
