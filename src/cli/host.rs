@@ -48,10 +48,11 @@ impl DescribedSearch {
     /// When the command would fail before it starts its work.
     pub fn read(words: &[OsString]) -> Result<Self, HostError> {
         let before = ["allot", "search", "--quiet"].map(OsString::from);
-        let parsed = command().try_get_matches_from(before.iter().chain(words));
+        let mut definition = command();
+        let parsed = definition.try_get_matches_from_mut(before.iter().chain(words));
         let read = parsed.and_then(|matches| Cli::from_arg_matches(&matches).map(|cli| (matches, cli)));
         let (matches, cli) = read.map_err(|error| HostError::of(&Failure::of_arguments(&error, FAILED)))?;
-        check(Given::of(&matches)).map_err(HostError::new)?;
+        check(Given::of(&definition, &matches)).map_err(HostError::new)?;
         let Command::Search(arguments) = &cli.command else {
             return Err(HostError::new(CliError::NoSparsity));
         };

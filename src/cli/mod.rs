@@ -87,7 +87,8 @@ pub fn run_words(words: &[OsString]) -> u8 {
         help::report(&error);
         return FAILED;
     }
-    let parsed = command().try_get_matches_from(words);
+    let mut definition = command();
+    let parsed = definition.try_get_matches_from_mut(words);
     let (matches, cli) = match parsed.and_then(|it| Cli::from_arg_matches(&it).map(|cli| (it, cli))) {
         Ok(parsed) => parsed,
         Err(error) => return refused(&error, words),
@@ -97,7 +98,7 @@ pub fn run_words(words: &[OsString]) -> u8 {
         // Nothing has used rayon's pool yet, so this call builds it.
         let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
     }
-    let given = Given::of(&matches);
+    let given = Given::of(&definition, &matches);
     let json = given.is_some_and(|it| it.is("format", &["json"]));
     interrupt::watch(move |said| {
         if json {
@@ -222,8 +223,9 @@ pub fn command() -> clap::Command {
 /// # Errors
 /// With clap's error, or with the first option that the table of rules refuses.
 pub fn refuse(words: &[&str]) -> Result<(), Box<dyn std::error::Error>> {
-    let matches = command().try_get_matches_from(words)?;
-    Ok(Given::of(&matches).map_or(Ok(()), |given| rules::check(&given))?)
+    let mut definition = command();
+    let matches = definition.try_get_matches_from_mut(words)?;
+    Ok(Given::of(&definition, &matches).map_or(Ok(()), |given| rules::check(&given))?)
 }
 
 /// Returns the table of incompatible options as text: commands, options, when they are refused, and why.

@@ -19,8 +19,9 @@ pub struct DescentSettings {
     pub steps: usize,
     /// Number of fresh windows of the fitness text that each step reads.
     pub windows: usize,
-    /// Change of a unit's ratio in the first step if its marginal exceeds the median by the median size of the
-    /// marginals; later steps are smaller, and the size falls to zero after the last one.
+    /// Change of a unit's ratio in a step if its marginal exceeds the median by the median size of the marginals
+    /// in every step so far. The first steps are smaller because the momentum starts from rest, and the size falls
+    /// to zero after the last step.
     pub step_size: f64,
     /// Share of a step's direction that the next one keeps.
     pub momentum: f64,
@@ -42,8 +43,8 @@ pub struct DescentSettings {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RowSettings {
-    /// Change of a row's ratio in the first step if its marginal exceeds its projection's by the median size
-    /// of the projections' marginals.
+    /// Change of a row's ratio in a step if its marginal exceeds its projection's by the median size of the
+    /// projections' marginals in every step so far; smaller at first and at the end, as for units.
     pub step_size: f64,
     /// Share of a step's direction that the next one keeps.
     pub momentum: f64,

@@ -13,13 +13,15 @@ use super::input::Input;
 pub(in crate::cli) struct Given<'a> {
     /// The command's name, such as `prune`.
     pub(in crate::cli) command: &'a str,
+    definition: &'a clap::Command,
     matches: &'a ArgMatches,
 }
 
 impl<'a> Given<'a> {
-    /// Wraps what clap parsed; `None` without a command.
-    pub(in crate::cli) fn of(parsed: &'a ArgMatches) -> Option<Self> {
-        parsed.subcommand().map(|(command, matches)| Self { command, matches })
+    /// Wraps what clap parsed by the definition of all commands; `None` without a command.
+    pub(in crate::cli) fn of(definition: &'a clap::Command, parsed: &'a ArgMatches) -> Option<Self> {
+        let (command, matches) = parsed.subcommand()?;
+        Some(Self { command, definition: definition.find_subcommand(command)?, matches })
     }
 
     /// Returns whether an argument was written on the command line, rather than set by a default, the configuration or the environment.
@@ -31,7 +33,8 @@ impl<'a> Given<'a> {
 
     /// Returns whether the command has an argument with this id in clap.
     pub(in crate::cli) fn has_argument(&self, id: &str) -> bool {
-        self.matches.try_contains_id(id).is_ok()
+        // Without debug assertions the matches know nothing of unknown arguments.
+        self.definition.get_arguments().any(|argument| argument.get_id() == id)
     }
 
     /// Returns the values of an argument, default or not.
