@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rayon::prelude::*;
+
 use super::architecture::{Norm, Positions, Role};
 use super::config::Config;
 use super::error::ModelError;
@@ -271,10 +273,15 @@ fn embeddings(config: &Config, files: &TensorFiles, prefix: &str) -> Result<(Str
     }
 }
 
-/// Returns whether two tensors are stored with identical bits.
+/// Returns whether two tensors hold the same numbers, whatever types they are stored in.
 fn same(files: &TensorFiles, left: &str, right: &str) -> Result<bool, ModelError> {
     let (left, right) = (files.tensor(left)?, files.tensor(right)?);
-    Ok(left.dtype == right.dtype && left.shape == right.shape && left.bytes == right.bytes)
+    if left.shape != right.shape || left.dtype == right.dtype {
+        return Ok(left.shape == right.shape && left.bytes == right.bytes);
+    }
+    // Every 16-bit float is an f32.
+    let (Some(left), Some(right)) = (left.values(), right.values()) else { return Ok(false) };
+    Ok((0..left.len()).into_par_iter().all(|at| left.get(at).to_bits() == right.get(at).to_bits()))
 }
 
 fn linears(config: &Config, prefix: &str, files: &TensorFiles) -> Result<Vec<Linear>, ModelError> {

@@ -150,6 +150,27 @@ fn tied_embeddings_load_under_either_name_and_a_separate_head_is_used() {
     for found in [&embedding, &other, &equal] {
         assert_eq!(Checkpoint::open(found.path()).unwrap().warnings(), []);
     }
+    // The same numbers in another type are the same head; rounded ones are not.
+    for (from, same) in [([1.5, -0.25, 3.0], true), ([1.5, -0.25, 0.1], false)] {
+        let mut halves = weights(1);
+        halves[0].2.iter_mut().zip(from.iter().cycle()).for_each(|(to, it)| *to = *it);
+        let head = halves[0].2.iter().map(|it| half::bf16::from_f32(*it)).collect::<Vec<_>>();
+        halves.pop();
+        let place = folder(&tied, &halves);
+        let file = place.path().join("model.safetensors");
+        let mut views: Vec<_> = halves
+            .iter()
+            .map(|(name, shape, numbers)| {
+                let bytes = bytemuck::cast_slice::<f32, u8>(numbers);
+                (name.as_str(), TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap())
+            })
+            .collect();
+        let view = TensorView::new(Dtype::BF16, vec![20, 8], bytemuck::cast_slice(&head)).unwrap();
+        views.push(("lm_head.weight", view));
+        fs::write(&file, safetensors::serialize(views, None).unwrap()).unwrap();
+        let found = Checkpoint::open(place.path()).unwrap();
+        assert_eq!(found.warnings().is_empty(), same, "{:?}", found.warnings());
+    }
     // A single different number is enough.
     let mut near = weights(1);
     near[0].2[3] = near.last().unwrap().2[3];
