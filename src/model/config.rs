@@ -228,6 +228,8 @@ impl Config {
             None => (None, None),
         };
         let norm_first = if learned { keys.flag("do_layer_norm_before", true)? } else { true };
+        // Without norms before the parts there is no final norm that this key could remove.
+        let removed = learned && keys.flag("_remove_final_layer_norm", false)?;
         Ok(Self {
             vocabulary: count(&["vocab_size"], defaults.vocabulary)?,
             hidden,
@@ -256,7 +258,7 @@ impl Config {
             tied: defaults.tied,
             tie_is_said: false,
             norm_first,
-            final_norm: norm_first && !(learned && keys.flag("_remove_final_layer_norm", false)?),
+            final_norm: norm_first && !removed,
             norm_weights: !learned || keys.flag("layer_norm_elementwise_affine", true)?,
             inside: false,
             warnings,
