@@ -186,6 +186,9 @@ pub struct Architecture {
     pub bases: Bases,
     /// Whether a part of each head's channels may stay unrotated.
     pub partial_rotation: bool,
+    /// The default of `original_max_position_embeddings` if the family's class has that key. In such a family
+    /// `su` and `yarn` are older names of `longrope`.
+    pub original_positions: Option<usize>,
     /// The key that names the MLP's function.
     pub activation_key: &'static str,
     /// Defaults of the configuration class.
@@ -251,6 +254,7 @@ const LLAMA: Architecture = Architecture {
     softcaps: None,
     bases: Bases::One,
     partial_rotation: false,
+    original_positions: None,
     activation_key: "hidden_act",
     defaults: Defaults {
         vocabulary: 32000,
@@ -375,6 +379,7 @@ pub const ARCHITECTURES: &[Architecture] = &[
         mlp_bias: Bias::Never,
         window: Window::All,
         partial_rotation: true,
+        original_positions: Some(4096),
         defaults: Defaults {
             vocabulary: 32064,
             hidden: 3072,
