@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 /// Something about a model folder that may make its numbers differ from its owner's expectations.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum ModelWarning {
     /// `config.json` has keys that are neither read nor known to be harmless.
@@ -22,6 +22,17 @@ pub enum ModelWarning {
         key: String,
         /// The key that is used instead, and its value.
         used: String,
+    },
+    /// A number that the family's class reads and does not use, or its default.
+    NotApplied {
+        /// The configuration file.
+        path: PathBuf,
+        /// The key.
+        key: String,
+        /// Its value.
+        value: f64,
+        /// The class.
+        class: &'static str,
     },
     /// The folder has custom code, which is not run.
     OwnCode {
@@ -74,7 +85,7 @@ impl ModelWarning {
             Self::UnusedTensors { names, .. } => {
                 names.iter().map(|(name, count)| counted(name, *count)).collect()
             }
-            Self::OtherKey { key, .. } => vec![key.clone()],
+            Self::OtherKey { key, .. } | Self::NotApplied { key, .. } => vec![key.clone()],
             Self::HeadOfItsOwn { .. }
             | Self::OwnCode { .. }
             | Self::UnknownAround { .. }
@@ -104,6 +115,9 @@ impl fmt::Display for ModelWarning {
                     "{}: {key} is not read, because the class of this family reads {used}",
                     path.display()
                 )
+            }
+            Self::NotApplied { path, key, value, class } => {
+                write!(f, "{}: `{key}` is {value}, but {class} does not use it; it is not applied", path.display())
             }
             Self::OwnCode { path, class } => write!(
                 f,
