@@ -311,7 +311,11 @@ fn read_heads(keys: &Keys<'_>, architecture: &Architecture) -> Result<(usize, us
     if architecture.positions != Positions::Rotary {
         return Ok((heads, heads));
     }
-    let default = defaults.key_value_heads.unwrap_or(heads);
+    // The classes have a default for an absent key, and replace null by the number of query heads.
+    let default = match keys.is_null("num_key_value_heads") {
+        true => heads,
+        false => defaults.key_value_heads.unwrap_or(heads),
+    };
     let key_value_heads = keys.count(&["num_key_value_heads"], default, LARGEST_COUNT)?;
     match heads.is_multiple_of(key_value_heads) {
         true => Ok((heads, key_value_heads)),
@@ -404,7 +408,7 @@ fn read_window(
     let listed = read_layer_types(keys, blocks)?;
     let window = read_window_length(keys, architecture)?;
     let first_late = match architecture.window {
-        Window::Late => keys.count(&["max_window_layers"], 28, LARGEST_COUNT)?,
+        Window::Late => keys.index("max_window_layers", 28, LARGEST_COUNT)?,
         _ => 0,
     };
     let every = match architecture.window {
