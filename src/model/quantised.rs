@@ -59,18 +59,7 @@ fn of_config(object: &Map<String, Value>) -> Option<QuantisedForm> {
         "gptq" | "gptqmodel" => QuantisedForm::Gptq,
         "awq" => QuantisedForm::Awq,
         "compressed-tensors" | "compressed_tensors" | "sparseml" => {
-            let sparse =
-                object.get("sparsity_config").and_then(|it| it.get("format")).and_then(Value::as_str);
-            let groups = object.get("config_groups").and_then(Value::as_object);
-            let quantises = groups.is_some_and(|groups| !groups.is_empty());
-            match (sparse.filter(|it| *it != "dense"), text("format").filter(|it| *it != "dense")) {
-                (Some(format), _) | (None, Some(format)) => {
-                    QuantisedForm::CompressedTensors(format.to_owned())
-                }
-                (None, None) if quantises => QuantisedForm::CompressedTensors("quantised".to_owned()),
-                // Pruned by LLM Compressor and saved dense: zeros in plain tensors.
-                (None, None) => return None,
-            }
+            return compressed(object).map(QuantisedForm::CompressedTensors);
         }
         "bitsandbytes" => QuantisedForm::Bitsandbytes,
         "bitnet" => QuantisedForm::BitNet,
@@ -83,6 +72,57 @@ fn of_config(object: &Map<String, Value>) -> Option<QuantisedForm> {
         "" => QuantisedForm::Other("a method without a name".to_owned()),
         _ => QuantisedForm::Other(method.to_owned()),
     })
+}
+
+/// Keys of compressed-tensors that do not change what plain tensors compute.
+const PLAIN: &[&str] = &[
+    "dequantize",
+    "global_compression_ratio",
+    "ignore",
+    "quant_method",
+    "quantization_status",
+    "run_compressed",
+    "use_optimized_inference",
+    "version",
+];
+
+/// Returns what compressed-tensors does to a model; `None` if it was pruned and saved dense: zeros in plain
+/// tensors.
+fn compressed(object: &Map<String, Value>) -> Option<String> {
+    // transformers reads an object inside the object in place of the outer one; either may name a scheme.
+    if let Some(Value::Object(inner)) = object.get("quantization_config")
+        && let Some(found) = compressed(inner)
+    {
+        return Some(found);
+    }
+    let format = |value: &Value| value.as_str().filter(|it| *it != "dense").map(str::to_owned);
+    let sparse = object.get("sparsity_config").and_then(|it| it.get("format")).and_then(format);
+    if let Some(format) = sparse.or_else(|| object.get("format").and_then(format)) {
+        return Some(format);
+    }
+    for (key, value) in object.iter().filter(|(_, value)| !is_empty(value)) {
+        match key.as_str() {
+            "config_groups" => return Some("quantised".to_owned()),
+            "kv_cache_scheme" => return Some("with a quantised cache, kv_cache_scheme".to_owned()),
+            "transform_config" => return Some("with transforms, transform_config".to_owned()),
+            // Both are objects with known contents by now, or not objects.
+            "quantization_config" | "sparsity_config" if value.is_object() => {}
+            "format" if value.is_string() => {}
+            known if PLAIN.contains(&known) => {}
+            other => return Some(format!("with the unknown key {other}")),
+        }
+    }
+    None
+}
+
+/// Returns whether a value holds nothing: null, an empty list, or an object of such values.
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(items) => items.is_empty(),
+        Value::Object(object) => object.values().all(is_empty),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
 }
 
 /// Name endings of a quantised linear's tensors, with the methods that use them.
