@@ -16,6 +16,7 @@ const FILES: &[(&str, Option<QuantisedForm>)] = &[
     ("quantize_config.json", Some(QuantisedForm::Gptq)),
     ("quant_config.json", Some(QuantisedForm::Awq)),
     ("hf_quant_config.json", None),
+    ("quanto_qmap.json", Some(QuantisedForm::Quanto)),
 ];
 
 /// Refuses a configuration that says that its model is quantised, in the file or on loading.
@@ -23,7 +24,8 @@ const FILES: &[(&str, Option<QuantisedForm>)] = &[
 /// # Errors
 /// With the method's name.
 pub(super) fn check_config(keys: &Keys<'_>) -> Result<(), ModelError> {
-    for key in ["quantization_config", "compression_config"] {
+    // MLX writes its settings to `quantization`.
+    for key in ["quantization_config", "compression_config", "quantization"] {
         let Some(object) = keys.object(key)?.filter(|it| !it.is_empty()) else { continue };
         if let Some(form) = of_config(object) {
             return Err(ModelError::Quantised { path: keys.path().to_owned(), place: keys.name(key), form });
@@ -65,10 +67,17 @@ fn of_config(object: &Map<String, Value>) -> Option<QuantisedForm> {
         "bitnet" => QuantisedForm::BitNet,
         "fp8" | "fbgemm_fp8" => QuantisedForm::Fp8,
         "mxfp4" => QuantisedForm::Mxfp4,
+        "nvfp4" => QuantisedForm::Nvfp4,
+        "hqq" => QuantisedForm::Hqq,
+        "aqlm" => QuantisedForm::Aqlm,
+        "quanto" => QuantisedForm::Quanto,
+        "torchao" => QuantisedForm::Torchao,
         "gguf" => QuantisedForm::Gguf,
         "" if on("load_in_4bit") || on("load_in_8bit") || on("_load_in_4bit") || on("_load_in_8bit") => {
             QuantisedForm::Bitsandbytes
         }
+        "" if object.contains_key("desc_act") => QuantisedForm::Gptq,
+        "" if object.contains_key("group_size") && object.contains_key("bits") => QuantisedForm::Mlx,
         "" => QuantisedForm::Other("a method without a name".to_owned()),
         _ => QuantisedForm::Other(method.to_owned()),
     })
@@ -133,6 +142,13 @@ const ENDINGS: &[(&str, QuantisedForm)] = &[
     (".weight.quant_map", QuantisedForm::Bitsandbytes),
     (".weight_scale_inv", QuantisedForm::Fp8),
     ("_blocks", QuantisedForm::Mxfp4),
+    (".weight_scale_2", QuantisedForm::Nvfp4),
+    (".W_q", QuantisedForm::Hqq),
+    (".codebooks", QuantisedForm::Aqlm),
+    (".weight._data", QuantisedForm::Quanto),
+    (".weight_qdata", QuantisedForm::Torchao),
+    (".weight:qdata", QuantisedForm::Torchao),
+    (".weight:_data", QuantisedForm::Torchao),
 ];
 
 /// Refuses files whose tensors show that they are quantised.
@@ -171,10 +187,17 @@ fn of_tensor(name: &str, dtype: Dtype, files: &TensorFiles) -> Option<QuantisedF
     if !name.ends_with(".weight") {
         return None;
     }
+    let beside = |ending: &str| files.tensor(&format!("{name}{ending}")).ok();
+    let module = name.trim_end_matches(".weight");
     match dtype {
         Dtype::F8_E4M3 | Dtype::F8_E5M2 | Dtype::F8_E8M0 => Some(QuantisedForm::Fp8),
-        Dtype::U8 if files.contains(&format!("{name}_scale")) => Some(QuantisedForm::BitNet),
-        Dtype::U8 => Some(QuantisedForm::Other("packed integers".to_owned())),
+        Dtype::U8 if beside("_scale_2").is_some() => Some(QuantisedForm::Nvfp4),
+        // BitNet has one scale for the whole weight.
+        Dtype::U8 => match beside("_scale") {
+            Some(scale) if scale.shape.iter().product::<usize>() == 1 => Some(QuantisedForm::BitNet),
+            _ => Some(QuantisedForm::Other("packed integers".to_owned())),
+        },
+        Dtype::U32 | Dtype::I32 if files.contains(&format!("{module}.biases")) => Some(QuantisedForm::Mlx),
         Dtype::I8 => Some(QuantisedForm::Int8),
         _ => None,
     }

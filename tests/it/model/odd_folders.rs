@@ -284,36 +284,82 @@ fn every_quantised_form_is_recognised_from_configuration_files_or_tensors() {
         (json!({"quant_method": "gptq"}), "GPTQ"),
         (json!({"quant_method": "mxfp4"}), "MXFP4"),
         (json!({"quant_method": "fp8"}), "FP8"),
-        (json!({"quant_method": "aqlm"}), "aqlm"),
+        (json!({"quant_method": "aqlm"}), "AQLM"),
         (json!({"load_in_8bit": true}), "bitsandbytes"),
-        (json!({"quant_method": "compressed-tensors", "config_groups": {"a": {}}}), "compressed-tensors"),
+        (json!({"quant_method": "vptq"}), "vptq"),
+        (json!({"bits": 4, "group_size": 64, "mode": "affine"}), "MLX"),
+        (json!({"quant_method": "compressed-tensors", "config_groups": {"a": {"weights": null, "targets": ["Linear"]}}}),
+            "compressed-tensors, quantised"),
     ] {
         let said = refusal(&with(json!({"quantization_config": method})), &weights(1));
         assert!(said.contains("quantised") && said.contains(name), "{name}: {said}");
     }
-    // Pruned by another tool and saved as dense.
-    let dense = json!({"quant_method": "compressed-tensors", "format": "dense", "sparsity_config": {"format": "dense"}});
-    assert_eq!(warnings(&with(json!({"quantization_config": dense})), &weights(1)), []);
-    for (ending, dtype, size, name) in [
-        ("qweight", Dtype::I32, 4, "GPTQ or AWQ"),
-        ("weight_packed", Dtype::I32, 4, "compressed-tensors"),
-        ("weight.absmax", Dtype::F32, 4, "bitsandbytes"),
-        ("weight", Dtype::F8_E4M3, 1, "FP8"),
-        ("weight", Dtype::I8, 1, "8-bit integers"),
-        ("weight_blocks", Dtype::U8, 1, "MXFP4"),
+    let mlx = with(json!({"quantization": {"bits": 8, "group_size": 32}}));
+    assert!(refusal(&mlx, &weights(1)).contains("`quantization` says that the model is quantised (MLX)"));
+    for (others, ending, dtype, size, name) in [
+        (&[][..], "qweight", Dtype::I32, 4, "GPTQ or AWQ"),
+        (&[], "weight_packed", Dtype::I32, 4, "compressed-tensors"),
+        (&[], "weight.absmax", Dtype::F32, 4, "bitsandbytes"),
+        (&[], "weight", Dtype::F8_E4M3, 1, "FP8"),
+        (&[], "weight", Dtype::I8, 1, "8-bit integers"),
+        (&[], "weight_blocks", Dtype::U8, 1, "MXFP4"),
+        (&["weight_scale"], "weight", Dtype::U8, 1, "packed integers"),
+        (&["weight_scale", "weight_scale_2"], "weight", Dtype::U8, 1, "NVFP4"),
+        (&["scales", "biases"], "weight", Dtype::U32, 4, "MLX"),
+        (&["scale", "zero"], "W_q", Dtype::U8, 1, "HQQ"),
+        (&["codes", "scales"], "codebooks", Dtype::F16, 2, "AQLM"),
+        (&["weight._scale"], "weight._data", Dtype::I8, 1, "quanto"),
+        (&["weight_scale"], "weight_qdata", Dtype::I8, 1, "torchao"),
     ] {
         let folder = folder(&config(), &weights(1));
-        let (tensor, bytes) = (format!("model.layers.0.self_attn.q_proj.{ending}"), vec![0; 8 * size]);
-        let view = TensorView::new(dtype, vec![8], &bytes).unwrap();
-        let file = safetensors::serialize([(tensor.as_str(), view)], None).unwrap();
+        let module = "model.layers.0.self_attn.q_proj";
+        let (tensor, bytes) = (format!("{module}.{ending}"), vec![0; 8 * size]);
+        let mut views = vec![(tensor, TensorView::new(dtype, vec![8], &bytes).unwrap())];
+        let beside = [0; 32];
+        views.extend(others.iter().map(|ending| {
+            (format!("{module}.{ending}"), TensorView::new(Dtype::F32, vec![8], &beside).unwrap())
+        }));
+        let file = safetensors::serialize(views, None).unwrap();
         fs::write(folder.path().join("model.safetensors"), file).unwrap();
         let said = Checkpoint::open(folder.path()).unwrap_err().to_string();
-        assert!(said.contains("quantised") && said.contains(name), "{name}: {said}");
+        assert!(said.contains(&format!("quantised ({name}")), "{name}: {said}");
     }
     let beside = folder(&config(), &weights(1));
     fs::write(beside.path().join("quantize_config.json"), "{\"bits\": 4}").unwrap();
     let said = Checkpoint::open(beside.path()).unwrap_err().to_string();
     assert!(said.contains("quantize_config.json") && said.contains("GPTQ"), "{said}");
+}
+
+#[test]
+fn compressed_tensors_are_plain_only_if_every_key_says_so() {
+    let of = |changes: Value| {
+        let mut object = json!({"quant_method": "compressed-tensors", "format": "dense", "version": "0.11.0",
+            "ignore": ["lm_head"], "sparsity_config": {"format": "dense", "sparsity_structure": "2:4"}});
+        changes.as_object().unwrap().iter().for_each(|(key, value)| object[key] = value.clone());
+        with(json!({"quantization_config": object}))
+    };
+    // Pruned by another tool and saved as dense.
+    let nothing = json!({"config_groups": {}, "kv_cache_scheme": null});
+    for plain in [
+        json!({}),
+        json!({"config_groups": [], "kv_cache_scheme": null, "transform_config": {"config_groups": {}}}),
+        json!({"quantization_config": nothing}),
+    ] {
+        assert_eq!(warnings(&of(plain), &weights(1)), []);
+    }
+    let deep = json!({"quantization_config": {"quantization_config": {"kv_cache_scheme": {"num_bits": 8}}}});
+    for (changes, part) in [
+        (json!({"kv_cache_scheme": {"num_bits": 4, "dynamic": false}}), "kv_cache_scheme"),
+        (json!({"transform_config": {"config_groups": {"v": {"type": "random-hadamard"}}}}), "transform_config"),
+        (json!({"quantization_config": {"config_groups": {"a": {"input_activations": {"num_bits": 4}}}}}), "quantised"),
+        (json!({"config_groups": [{"weights": {"num_bits": 4}}]}), "quantised"),
+        (json!({"format": ["dense", "pack-quantized"]}), "format"),
+        (json!({"rotation": {"size": 64}}), "the unknown key rotation"),
+        (deep, "kv_cache_scheme"),
+    ] {
+        let said = refusal(&of(changes), &weights(1));
+        assert!(said.contains("(compressed-tensors, ") && said.contains(part), "{part}: {said}");
+    }
 }
 
 #[test]
