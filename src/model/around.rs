@@ -20,12 +20,7 @@ struct Around {
     tied: bool,
 }
 
-const fn around(
-    model_type: &'static str,
-    class: &'static str,
-    text: &'static str,
-    tied: bool,
-) -> Around {
+const fn around(model_type: &'static str, class: &'static str, text: &'static str, tied: bool) -> Around {
     Around { model_type, class, text, tied }
 }
 
@@ -103,6 +98,7 @@ pub(super) fn inside<'a>(
             supported: Architecture::supported(),
         });
     }
+    check_class(outer, class, known)?;
     let named = Keys::below(outer.path(), text, "text_config.").text("model_type")?;
     let Some(inner) = named.or(known.map(|it| it.text)) else {
         return Err(
@@ -120,4 +116,33 @@ pub(super) fn inside<'a>(
             _ => "model.language_model.",
         },
     }))
+}
+
+/// Endings of classes that compute something other than the next token.
+const OTHER_TASKS: &[&str] = &["Classification", "QuestionAnswering", "RewardModel", "ForRetrieval"];
+
+/// Refuses a class that computes something other than the outer model's class.
+fn check_class(outer: &Keys<'_>, found: Option<&str>, known: Option<&Around>) -> Result<(), ModelError> {
+    let Some(found) = found else { return Ok(()) };
+    let Some(around) = known else {
+        return match OTHER_TASKS.iter().any(|it| found.ends_with(it)) {
+            true => {
+                Err(outer.wrong("architectures", format!("names {found}, which does not predict tokens")))
+            }
+            false => Ok(()),
+        };
+    };
+    // The bare model has the same weights, and is read with the head in the files.
+    let stem = around.class.split("For").next().unwrap_or_default();
+    let bare = found.strip_prefix(stem).is_some_and(|it| it == "Model");
+    if found == around.class || bare {
+        return Ok(());
+    }
+    Err(ModelError::Class {
+        path: outer.path().to_owned(),
+        key: outer.name("architectures"),
+        found: found.to_owned(),
+        model_type: around.model_type,
+        class: around.class,
+    })
 }

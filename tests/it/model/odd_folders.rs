@@ -214,6 +214,62 @@ fn a_language_model_is_found_inside_any_model_under_any_prefix() {
 }
 
 #[test]
+fn a_language_models_tensors_are_named_wherever_the_larger_model_has_them() {
+    let config = json!({"model_type": "mistral3", "architectures": ["Mistral3ForConditionalGeneration"],
+        "tie_word_embeddings": false, "vision_config": {},
+        "text_config": with(json!({"model_type": "mistral", "architectures": null, "sliding_window": null}))});
+    for (prefix, head) in [
+        ("language_model.model.", "language_model.lm_head.weight"),
+        ("model.language_model.", "lm_head.weight"),
+    ] {
+        let inside = renamed(renamed(weights(1), "model.", prefix), "lm_head.weight", head);
+        let with_more = |name: &str, shape: &[usize]| {
+            let found = warnings(&config, &[inside.clone(), vec![named(name, shape)]].concat());
+            found.iter().flat_map(ModelWarning::names).collect::<Vec<_>>()
+        };
+        assert_eq!(with_more("vision_tower.layers.0.attention.k_proj.weight", &[4, 4]), [""; 0]);
+        assert_eq!(with_more("multi_modal_projector.norm.weight", &[4]), [""; 0]);
+        for (name, shape) in [
+            ("lm_head.bias", &[20][..]),
+            ("language_model.classifier.dense.weight", &[3, 8]),
+            ("score.weight", &[1, 8]),
+            ("model.norm.weight", &[8]),
+            ("model.embed_tokens.weight", &[20, 8]),
+        ] {
+            if prefix.starts_with("language_model.") || !name.starts_with("language_model.") {
+                assert_eq!(with_more(name, shape), [name], "{prefix}");
+            }
+        }
+        // A second head is named unless it holds the same numbers.
+        let second = if head == "lm_head.weight" { "language_model.lm_head.weight" } else { "lm_head.weight" };
+        assert_eq!(with_more(second, &[20, 8]), [second]);
+        let copy = (second.to_owned(), vec![20, 8], inside.last().unwrap().2.clone());
+        assert_eq!(warnings(&config, &[inside.clone(), vec![copy]].concat()), []);
+    }
+}
+
+#[test]
+fn the_class_of_a_larger_model_is_checked() {
+    let inside = renamed(weights(1), "model.", "language_model.model.");
+    let of = |model_type: &str, class: &str| {
+        json!({"model_type": model_type, "architectures": [class], "vision_config": {}, "text_config": config()})
+    };
+    for (model_type, class) in [
+        ("llava_next", "LlavaForConditionalGeneration"),
+        ("smolvlm", "Idefics3ForConditionalGeneration"),
+        ("internvl", "InternVLForSequenceClassification"),
+        ("video_llava", "LlamaForCausalLM"),
+        ("my_vlm", "MyVlmForTokenClassification"),
+    ] {
+        let said = refusal(&of(model_type, class), &inside);
+        assert!(said.contains("`architectures`") && said.contains(class), "{said}");
+    }
+    for (model_type, class) in [("llava_next", "LlavaNextForConditionalGeneration"), ("smolvlm", "SmolVLMModel")] {
+        assert_eq!(warnings(&of(model_type, class), &inside), []);
+    }
+}
+
+#[test]
 fn the_index_decides_among_copies_and_may_name_folders() {
     let (kept, stale) = (weights(1), weights(2));
     let right = measured(folder(&config(), &kept).path());
