@@ -70,6 +70,35 @@ pub enum ModelWarning {
         /// The index.
         index: PathBuf,
     },
+    /// A file beside the tokenizer names tokens that the tokenizer does not have.
+    NoSuchTokens {
+        /// The file that names them.
+        path: PathBuf,
+        /// The key in it; `None` if the whole file lists tokens.
+        key: Option<String>,
+        /// The tokens.
+        tokens: Vec<String>,
+        /// The tokenizer's tokens, with its file.
+        among: &'static str,
+    },
+    /// A file beside `tokenizer.json` gives tokens other ids, or recognises them otherwise in a text.
+    OtherTokens {
+        /// The file.
+        path: PathBuf,
+        /// The key in it; `None` if the whole file lists tokens.
+        key: Option<String>,
+        /// The tokens.
+        tokens: Vec<String>,
+    },
+    /// `tokenizer_config.json` and `tokenizer.json` disagree about a space before a text.
+    OtherSpace {
+        /// `tokenizer_config.json`.
+        path: PathBuf,
+        /// The key.
+        key: &'static str,
+        /// Whether it asks for a space.
+        said: bool,
+    },
     /// An adapter lies beside the weights; it is not applied.
     AdapterBeside {
         /// The adapter's configuration.
@@ -86,6 +115,8 @@ impl ModelWarning {
                 names.iter().map(|(name, count)| counted(name, *count)).collect()
             }
             Self::OtherKey { key, .. } | Self::NotApplied { key, .. } => vec![key.clone()],
+            Self::NoSuchTokens { tokens, .. } | Self::OtherTokens { tokens, .. } => tokens.clone(),
+            Self::OtherSpace { key, .. } => vec![(*key).to_owned()],
             Self::HeadOfItsOwn { .. }
             | Self::OwnCode { .. }
             | Self::UnknownAround { .. }
@@ -117,7 +148,11 @@ impl fmt::Display for ModelWarning {
                 )
             }
             Self::NotApplied { path, key, value, class } => {
-                write!(f, "{}: `{key}` is {value}, but {class} does not use it; it is not applied", path.display())
+                write!(
+                    f,
+                    "{}: `{key}` is {value}, but {class} does not use it; it is not applied",
+                    path.display()
+                )
             }
             Self::OwnCode { path, class } => write!(
                 f,
@@ -148,6 +183,28 @@ impl fmt::Display for ModelWarning {
                 "model.safetensors is read; {} names other files, which are ignored",
                 index.display()
             ),
+            Self::NoSuchTokens { path, key, tokens, among } => write!(
+                f,
+                "{}: {} {}, which {} not among {among}; allot adds no others",
+                path.display(),
+                named(key.as_deref()),
+                quoted(tokens),
+                are(tokens.len())
+            ),
+            Self::OtherTokens { path, key, tokens } => write!(
+                f,
+                "{}: {} {} with another id or other flags than tokenizer.json, which allot reads alone",
+                path.display(),
+                named(key.as_deref()),
+                quoted(tokens)
+            ),
+            Self::OtherSpace { path, key, said } => write!(
+                f,
+                "{}: `{key}` asks for {} before a text, but tokenizer.json adds {}; allot reads tokenizer.json alone",
+                path.display(),
+                if *said { "a space" } else { "no space" },
+                if *said { "none" } else { "one" }
+            ),
             Self::AdapterBeside { path } => write!(
                 f,
                 "{} belongs to an adapter, which is not applied; the weights beside it are read unchanged",
@@ -155,6 +212,17 @@ impl fmt::Display for ModelWarning {
             ),
         }
     }
+}
+
+/// Returns the subject and verb of a sentence about tokens.
+fn named(key: Option<&str>) -> String {
+    key.map_or_else(|| "the file names".to_owned(), |key| format!("`{key}` names"))
+}
+
+/// Returns tokens with their noun.
+fn quoted(tokens: &[String]) -> String {
+    let noun = if tokens.len() == 1 { "the token" } else { "the tokens" };
+    format!("{noun} {}", list(tokens.iter().map(|token| format!("`{token}`"))))
 }
 
 fn are(count: usize) -> &'static str {
