@@ -241,7 +241,8 @@ fn a_language_models_tensors_are_named_wherever_the_larger_model_has_them() {
             }
         }
         // A second head is named unless it holds the same numbers.
-        let second = if head == "lm_head.weight" { "language_model.lm_head.weight" } else { "lm_head.weight" };
+        let second =
+            if head == "lm_head.weight" { "language_model.lm_head.weight" } else { "lm_head.weight" };
         assert_eq!(with_more(second, &[20, 8]), [second]);
         let copy = (second.to_owned(), vec![20, 8], inside.last().unwrap().2.clone());
         assert_eq!(warnings(&config, &[inside.clone(), vec![copy]].concat()), []);
@@ -251,9 +252,7 @@ fn a_language_models_tensors_are_named_wherever_the_larger_model_has_them() {
 #[test]
 fn the_class_of_a_larger_model_is_checked() {
     let inside = renamed(weights(1), "model.", "language_model.model.");
-    let of = |model_type: &str, class: &str| {
-        json!({"model_type": model_type, "architectures": [class], "vision_config": {}, "text_config": config()})
-    };
+    let of = |model_type: &str, class: &str| json!({"model_type": model_type, "architectures": [class], "vision_config": {}, "text_config": config()});
     for (model_type, class) in [
         ("llava_next", "LlavaForConditionalGeneration"),
         ("smolvlm", "Idefics3ForConditionalGeneration"),
@@ -264,7 +263,9 @@ fn the_class_of_a_larger_model_is_checked() {
         let said = refusal(&of(model_type, class), &inside);
         assert!(said.contains("`architectures`") && said.contains(class), "{said}");
     }
-    for (model_type, class) in [("llava_next", "LlavaNextForConditionalGeneration"), ("smolvlm", "SmolVLMModel")] {
+    for (model_type, class) in
+        [("llava_next", "LlavaNextForConditionalGeneration"), ("smolvlm", "SmolVLMModel")]
+    {
         assert_eq!(warnings(&of(model_type, class), &inside), []);
     }
 }
@@ -344,8 +345,10 @@ fn every_quantised_form_is_recognised_from_configuration_files_or_tensors() {
         (json!({"load_in_8bit": true}), "bitsandbytes"),
         (json!({"quant_method": "vptq"}), "vptq"),
         (json!({"bits": 4, "group_size": 64, "mode": "affine"}), "MLX"),
-        (json!({"quant_method": "compressed-tensors", "config_groups": {"a": {"weights": null, "targets": ["Linear"]}}}),
-            "compressed-tensors, quantised"),
+        (
+            json!({"quant_method": "compressed-tensors", "config_groups": {"a": {"weights": null, "targets": ["Linear"]}}}),
+            "compressed-tensors, quantised",
+        ),
     ] {
         let said = refusal(&with(json!({"quantization_config": method})), &weights(1));
         assert!(said.contains("quantised") && said.contains(name), "{name}: {said}");
@@ -406,8 +409,14 @@ fn compressed_tensors_are_plain_only_if_every_key_says_so() {
     let deep = json!({"quantization_config": {"quantization_config": {"kv_cache_scheme": {"num_bits": 8}}}});
     for (changes, part) in [
         (json!({"kv_cache_scheme": {"num_bits": 4, "dynamic": false}}), "kv_cache_scheme"),
-        (json!({"transform_config": {"config_groups": {"v": {"type": "random-hadamard"}}}}), "transform_config"),
-        (json!({"quantization_config": {"config_groups": {"a": {"input_activations": {"num_bits": 4}}}}}), "quantised"),
+        (
+            json!({"transform_config": {"config_groups": {"v": {"type": "random-hadamard"}}}}),
+            "transform_config",
+        ),
+        (
+            json!({"quantization_config": {"config_groups": {"a": {"input_activations": {"num_bits": 4}}}}}),
+            "quantised",
+        ),
         (json!({"config_groups": [{"weights": {"num_bits": 4}}]}), "quantised"),
         (json!({"format": ["dense", "pack-quantized"]}), "format"),
         (json!({"rotation": {"size": 64}}), "the unknown key rotation"),
@@ -448,6 +457,63 @@ fn folders_in_other_forms_are_refused_with_their_form() {
     fs::write(beside.path().join("adapter_config.json"), "{}").unwrap();
     let opened = Checkpoint::open(beside.path()).unwrap();
     assert!(matches!(opened.warnings(), [ModelWarning::AdapterBeside { .. }]));
+}
+
+#[test]
+fn keys_that_two_classes_treat_differently_are_read_as_the_class_of_the_family_does() {
+    let path = Path::new("config.json");
+    let read = |config: Value| allot::model::Config::parse(path, config.as_object().unwrap());
+    // Gemma 3 scales only by the new name of the kind; a rotation that scales nothing needs no name.
+    let gemma = |scaling: Value| read(json!({"model_type": "gemma3_text", "rope_scaling": scaling}));
+    let said = gemma(json!({"type": "yarn", "factor": 4.0})).unwrap_err().to_string();
+    assert!(said.contains("`rope_scaling.type` is `yarn`") && said.contains("rename the key"), "{said}");
+    assert!(gemma(json!({"rope_type": "linear", "type": "linear", "factor": 2.0})).is_ok());
+    assert!(gemma(json!({"type": "default"})).is_ok());
+    // A list of kinds of attention makes the private pattern irrelevant.
+    let listed = json!({"model_type": "gemma3_text", "num_hidden_layers": 2, "_sliding_window_pattern": 3,
+        "layer_types": ["full_attention", "sliding_attention"]});
+    let listed = read(listed).unwrap();
+    assert_eq!((listed.window.unwrap().1, listed.warnings), (vec![false, true], vec![]));
+    // Inside a larger model not even Gemma 2's default caps the logits.
+    let inside = json!({"model_type": "llava", "text_config": {"model_type": "gemma2"}});
+    let inside = read(inside).unwrap();
+    assert_eq!((inside.attention_softcap, inside.logit_softcap), (Some(50.0), None));
+    assert!(inside.warnings[0].to_string().contains("LlavaForConditionalGeneration does not use it"));
+    for (family, heads) in [("qwen2", 8), ("qwen3", 8), ("mistral", 8), ("phi3", 8)] {
+        let config = json!({"model_type": family, "num_attention_heads": heads, "num_key_value_heads": null});
+        assert_eq!(read(config).unwrap().key_value_heads, heads, "{family}");
+    }
+    let late = |first: Value| {
+        let config = json!({"model_type": "qwen3", "num_hidden_layers": 3, "max_window_layers": first,
+            "use_sliding_window": true, "sliding_window": 8});
+        read(config).map(|it| it.window.map(|it| it.1)).map_err(|error| error.to_string())
+    };
+    assert_eq!(late(json!(0)), Ok(Some(vec![true; 3])));
+    assert_eq!(late(json!(2)), Ok(Some(vec![false, false, true])));
+    assert!(late(json!(-1)).unwrap_err().contains("from 0 to"));
+    let opt = json!({"model_type": "opt", "do_layer_norm_before": false, "_remove_final_layer_norm": false});
+    assert_eq!(read(opt).unwrap().warnings, []);
+    let smolvlm = json!({"model_type": "smolvlm", "_pad_token_id": 2, "text_config": {"_pad_token_id": 2}});
+    assert_eq!(read(smolvlm).unwrap().warnings, []);
+}
+
+#[test]
+fn the_original_length_beside_the_rotation_counts_and_the_other_is_named() {
+    let factors = json!({"rope_type": "longrope", "short_factor": [1.0, 1.0], "long_factor": [2.0, 2.0]});
+    let read = |outer: Option<u64>, inner: Option<u64>| {
+        let mut config = with(json!({"rope_scaling": factors}));
+        outer.into_iter().for_each(|it| config["original_max_position_embeddings"] = it.into());
+        inner
+            .into_iter()
+            .for_each(|it| config["rope_scaling"]["original_max_position_embeddings"] = it.into());
+        let config =
+            allot::model::Config::parse(Path::new("config.json"), config.as_object().unwrap()).unwrap();
+        (config.longest_shared(), config.warnings.len())
+    };
+    assert_eq!(read(None, None), (64, 0));
+    assert_eq!(read(None, Some(16)), (16, 0));
+    assert_eq!(read(Some(16), Some(16)), (16, 0));
+    assert_eq!(read(Some(16), Some(32)), (16, 1));
 }
 
 #[test]
