@@ -64,6 +64,17 @@ pub enum Window {
     AllButEvery(usize),
 }
 
+/// What a family's class does with a key that caps scores or logits.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Softcap {
+    /// It does not have the key.
+    Unknown,
+    /// It has the key, and computes without a cap.
+    Unused,
+    /// It applies the cap; the value is the default for an absent key.
+    Applied(Option<f64>),
+}
+
 /// The bases of a family's rotations.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Bases {
@@ -180,12 +191,17 @@ pub struct Architecture {
     pub scaled_embedding: bool,
     /// The default of `query_pre_attn_scalar` if the family has that key.
     pub query_scalar: Option<f64>,
-    /// Defaults of `attn_logit_softcapping` and `final_logit_softcapping` if the family has those keys.
-    pub softcaps: Option<(Option<f64>, Option<f64>)>,
+    /// What the class does with `attn_logit_softcapping`.
+    pub attention_softcap: Softcap,
+    /// What the class does with `final_logit_softcapping`.
+    pub logit_softcap: Softcap,
     /// The bases of its rotations.
     pub bases: Bases,
     /// Whether a part of each head's channels may stay unrotated.
     pub partial_rotation: bool,
+    /// The default of `original_max_position_embeddings` if the family's class has that key. In such a family
+    /// `su` and `yarn` are older names of `longrope`.
+    pub original_positions: Option<usize>,
     /// The key that names the MLP's function.
     pub activation_key: &'static str,
     /// Defaults of the configuration class.
@@ -248,9 +264,11 @@ const LLAMA: Architecture = Architecture {
     window: Window::Never,
     scaled_embedding: false,
     query_scalar: None,
-    softcaps: None,
+    attention_softcap: Softcap::Unknown,
+    logit_softcap: Softcap::Unknown,
     bases: Bases::One,
     partial_rotation: false,
+    original_positions: None,
     activation_key: "hidden_act",
     defaults: Defaults {
         vocabulary: 32000,
@@ -303,7 +321,8 @@ const GEMMA2: Architecture = Architecture {
     window: Window::Alternate,
     scaled_embedding: true,
     query_scalar: Some(256.0),
-    softcaps: Some((Some(50.0), Some(30.0))),
+    attention_softcap: Softcap::Applied(Some(50.0)),
+    logit_softcap: Softcap::Applied(Some(30.0)),
     activation_key: "hidden_activation",
     defaults: Defaults {
         vocabulary: 256_000,
@@ -360,7 +379,8 @@ pub const ARCHITECTURES: &[Architecture] = &[
         title: "Gemma 3",
         norms: NormNames { query_key: Some(("self_attn.q_norm", "self_attn.k_norm")), ..GEMMA2.norms },
         window: Window::AllButEvery(6),
-        softcaps: Some((None, None)),
+        attention_softcap: Softcap::Unused,
+        logit_softcap: Softcap::Applied(None),
         bases: Bases::ByAttention { full: 1_000_000.0, sliding: 10_000.0 },
         defaults: Defaults { vocabulary: 262_208, positions: 131_072, ..GEMMA2.defaults },
         ..GEMMA2
@@ -375,6 +395,7 @@ pub const ARCHITECTURES: &[Architecture] = &[
         mlp_bias: Bias::Never,
         window: Window::All,
         partial_rotation: true,
+        original_positions: Some(4096),
         defaults: Defaults {
             vocabulary: 32064,
             hidden: 3072,

@@ -12,35 +12,37 @@ use super::keys::Keys;
 struct Around {
     /// Its `model_type`.
     model_type: &'static str,
+    /// Its class, which predicts tokens.
+    class: &'static str,
     /// The language model's type if `text_config` names none.
     text: &'static str,
     /// Whether input and output embedding are tied if neither object says so.
     tied: bool,
 }
 
-const fn around(model_type: &'static str, text: &'static str, tied: bool) -> Around {
-    Around { model_type, text, tied }
+const fn around(model_type: &'static str, class: &'static str, text: &'static str, tied: bool) -> Around {
+    Around { model_type, class, text, tied }
 }
 
 /// Models that process text exactly as their language model alone does.
 const KNOWN: &[Around] = &[
-    around("llava", "llama", false),
-    around("llava_next", "llama", false),
-    around("llava_next_video", "llama", false),
-    around("llava_onevision", "qwen2", false),
-    around("video_llava", "llama", false),
-    around("vipllava", "llama", false),
-    around("gemma3", "gemma3_text", true),
-    around("shieldgemma2", "gemma3_text", true),
-    around("mistral3", "mistral", true),
-    around("internvl", "qwen2", true),
-    around("got_ocr2", "qwen2", true),
-    around("ovis2", "qwen2", true),
-    around("video_llama_3", "qwen2", false),
-    around("idefics3", "llama", false),
-    around("smolvlm", "llama", false),
-    around("qwen2_audio", "qwen2", false),
-    around("voxtral", "llama", false),
+    around("llava", "LlavaForConditionalGeneration", "llama", false),
+    around("llava_next", "LlavaNextForConditionalGeneration", "llama", false),
+    around("llava_next_video", "LlavaNextVideoForConditionalGeneration", "llama", false),
+    around("llava_onevision", "LlavaOnevisionForConditionalGeneration", "qwen2", false),
+    around("video_llava", "VideoLlavaForConditionalGeneration", "llama", false),
+    around("vipllava", "VipLlavaForConditionalGeneration", "llama", false),
+    around("gemma3", "Gemma3ForConditionalGeneration", "gemma3_text", true),
+    around("shieldgemma2", "ShieldGemma2ForImageClassification", "gemma3_text", true),
+    around("mistral3", "Mistral3ForConditionalGeneration", "mistral", true),
+    around("internvl", "InternVLForConditionalGeneration", "qwen2", true),
+    around("got_ocr2", "GotOcr2ForConditionalGeneration", "qwen2", true),
+    around("ovis2", "Ovis2ForConditionalGeneration", "qwen2", true),
+    around("video_llama_3", "VideoLlama3ForConditionalGeneration", "qwen2", false),
+    around("idefics3", "Idefics3ForConditionalGeneration", "llama", false),
+    around("smolvlm", "SmolVLMForConditionalGeneration", "llama", false),
+    around("qwen2_audio", "Qwen2AudioForConditionalGeneration", "qwen2", false),
+    around("voxtral", "VoxtralForConditionalGeneration", "llama", false),
 ];
 
 /// Models that process text differently from their language model alone: they see the whole prompt at once,
@@ -53,6 +55,8 @@ pub(super) struct Inside<'a> {
     pub(super) text: &'a Map<String, Value>,
     /// The language model's type.
     pub(super) model_type: &'a str,
+    /// The outer model's class, unless its type is unknown.
+    pub(super) class: Option<&'static str>,
     /// The outer model's type if it is unknown.
     pub(super) unknown: Option<String>,
     /// Whether input and output embedding are tied if neither object says so.
@@ -94,6 +98,7 @@ pub(super) fn inside<'a>(
             supported: Architecture::supported(),
         });
     }
+    check_class(outer, class, known)?;
     let named = Keys::below(outer.path(), text, "text_config.").text("model_type")?;
     let Some(inner) = named.or(known.map(|it| it.text)) else {
         return Err(
@@ -103,6 +108,7 @@ pub(super) fn inside<'a>(
     Ok(Some(Inside {
         text,
         model_type: inner,
+        class: known.map(|it| it.class),
         unknown: known.is_none().then(|| if name.is_empty() { "(none named)" } else { name }.to_owned()),
         tied: known.is_some_and(|it| it.tied),
         prefix: match name {
@@ -110,4 +116,33 @@ pub(super) fn inside<'a>(
             _ => "model.language_model.",
         },
     }))
+}
+
+/// Endings of classes that compute something other than the next token.
+const OTHER_TASKS: &[&str] = &["Classification", "QuestionAnswering", "RewardModel", "ForRetrieval"];
+
+/// Refuses a class that computes something other than the outer model's class.
+fn check_class(outer: &Keys<'_>, found: Option<&str>, known: Option<&Around>) -> Result<(), ModelError> {
+    let Some(found) = found else { return Ok(()) };
+    let Some(around) = known else {
+        return match OTHER_TASKS.iter().any(|it| found.ends_with(it)) {
+            true => {
+                Err(outer.wrong("architectures", format!("names {found}, which does not predict tokens")))
+            }
+            false => Ok(()),
+        };
+    };
+    // The bare model has the same weights, and is read with the head in the files.
+    let stem = around.class.split("For").next().unwrap_or_default();
+    let bare = found.strip_prefix(stem).is_some_and(|it| it == "Model");
+    if found == around.class || bare {
+        return Ok(());
+    }
+    Err(ModelError::Class {
+        path: outer.path().to_owned(),
+        key: outer.name("architectures"),
+        found: found.to_owned(),
+        model_type: around.model_type,
+        class: around.class,
+    })
 }

@@ -14,6 +14,7 @@ use super::memory::free_memory;
 use super::numbers::first_not_finite;
 use super::precision::Precision;
 use super::quantised;
+use super::tokenizer_warnings;
 use super::warning::ModelWarning;
 use crate::data::{LinearData, ModelData, Values};
 use crate::device::Engine;
@@ -251,7 +252,9 @@ fn warnings(config: &Config, files: &TensorFiles, layout: &Layout) -> Vec<ModelW
     let adapter = files.folder().join("adapter_config.json");
     let stale = files.stale_index().map(|index| ModelWarning::StaleIndex { index });
     let beside = adapter.is_file().then_some(ModelWarning::AdapterBeside { path: adapter });
-    config.warnings.iter().cloned().chain(stale).chain(beside).chain(layout.warnings(config, files)).collect()
+    let folder = config.warnings.iter().cloned().chain(stale).chain(beside);
+    let tokens = tokenizer_warnings::warnings(files.folder());
+    folder.chain(layout.warnings(config, files)).chain(tokens).collect()
 }
 
 /// Returns a number's position, one index for each dimension.

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use super::activation::Activation;
-use super::architecture::{Architecture, Bias, Positions, Window};
+use super::architecture::{Architecture, Bias, Positions, Softcap, Window};
 use super::around::{Inside, inside};
 use super::error::ModelError;
 use super::form::of_folder;
@@ -172,6 +172,12 @@ impl Config {
         };
         let (around, within) = (said(outer)?, said(inner)?);
         let mut config = Self::with(architecture, inner)?;
+        // The class around a language model has an output embedding of its own, and caps nothing.
+        if let (Some(class), Some(value)) = (inside.class, config.logit_softcap) {
+            config.logit_softcap = None;
+            let (path, key) = (outer.path().to_owned(), inner.name("final_logit_softcapping"));
+            config.warnings.push(ModelWarning::NotApplied { path, key, value, class });
+        }
         config.tied = match (around, within) {
             (None, None) => inside.tied || config.architecture.defaults.tied,
             (around, within) => around == Some(true) || within == Some(true),
@@ -209,17 +215,12 @@ impl Config {
             Some(default) => keys.number("query_pre_attn_scalar")?.unwrap_or(default),
             None => head_size as f64,
         };
-        let (attention_cap, logit_cap) = architecture.softcaps.unwrap_or_default();
-        let softcap = |name, default: Option<f64>| -> Result<Option<f64>, ModelError> {
-            // A cap written as null is switched off; an absent one has the family's default.
-            match architecture.softcaps {
-                Some(_) if keys.is_null(name) => Ok(None),
-                Some(_) => Ok(keys.number(name)?.or(default)),
-                None => Ok(None),
-            }
-        };
         let mut warnings = Vec::new();
         let activation = read_activation(keys, &architecture, &mut warnings)?;
+        let mut softcap = |key, softcap| read_softcap(keys, key, softcap, &architecture, &mut warnings);
+        let attention_softcap = softcap("attn_logit_softcapping", architecture.attention_softcap)?;
+        let logit_softcap = softcap("final_logit_softcapping", architecture.logit_softcap)?;
+        let window = read_window(keys, &architecture, blocks, &mut warnings)?;
         let (rotary, sliding_rotary) = match rotations {
             Some(rotations) => {
                 warnings.extend(rotations.warnings);
@@ -228,6 +229,8 @@ impl Config {
             None => (None, None),
         };
         let norm_first = if learned { keys.flag("do_layer_norm_before", true)? } else { true };
+        // Without norms before the parts there is no final norm that this key could remove.
+        let removed = learned && keys.flag("_remove_final_layer_norm", false)?;
         Ok(Self {
             vocabulary: count(&["vocab_size"], defaults.vocabulary)?,
             hidden,
@@ -245,18 +248,18 @@ impl Config {
             activation,
             rotary,
             sliding_rotary,
-            window: read_window(keys, &architecture, blocks)?,
+            window,
             input_bias: read_bias(keys, architecture.input_bias)?,
             output_bias: read_bias(keys, architecture.output_bias)?,
             mlp_bias: read_bias(keys, architecture.mlp_bias)?,
             query_scale: query_scalar.powf(-0.5),
-            attention_softcap: softcap("attn_logit_softcapping", attention_cap)?,
-            logit_softcap: softcap("final_logit_softcapping", logit_cap)?,
+            attention_softcap,
+            logit_softcap,
             embedding_scale: if architecture.scaled_embedding { (hidden as f64).sqrt() } else { 1.0 },
             tied: defaults.tied,
             tie_is_said: false,
             norm_first,
-            final_norm: norm_first && !(learned && keys.flag("_remove_final_layer_norm", false)?),
+            final_norm: norm_first && !removed,
             norm_weights: !learned || keys.flag("layer_norm_elementwise_affine", true)?,
             inside: false,
             warnings,
@@ -308,7 +311,11 @@ fn read_heads(keys: &Keys<'_>, architecture: &Architecture) -> Result<(usize, us
     if architecture.positions != Positions::Rotary {
         return Ok((heads, heads));
     }
-    let default = defaults.key_value_heads.unwrap_or(heads);
+    // The classes have a default for an absent key, and replace null by the number of query heads.
+    let default = match keys.is_null("num_key_value_heads") {
+        true => heads,
+        false => defaults.key_value_heads.unwrap_or(heads),
+    };
     let key_value_heads = keys.count(&["num_key_value_heads"], default, LARGEST_COUNT)?;
     match heads.is_multiple_of(key_value_heads) {
         true => Ok((heads, key_value_heads)),
@@ -336,6 +343,32 @@ fn read_bias(keys: &Keys<'_>, bias: Bias) -> Result<bool, ModelError> {
             Ok(true)
         }
         Bias::Setting(key, default) => keys.flag(key, default),
+    }
+}
+
+/// Reads the cap of scores or of logits. A cap written as null is switched off.
+fn read_softcap(
+    keys: &Keys<'_>,
+    key: &str,
+    softcap: Softcap,
+    architecture: &Architecture,
+    warnings: &mut Vec<ModelWarning>,
+) -> Result<Option<f64>, ModelError> {
+    match softcap {
+        Softcap::Unknown => Ok(None),
+        Softcap::Unused => {
+            if let Some(cap) = keys.number(key)? {
+                warnings.push(ModelWarning::NotApplied {
+                    path: keys.path().to_owned(),
+                    key: keys.name(key),
+                    value: cap,
+                    class: architecture.class,
+                });
+            }
+            Ok(None)
+        }
+        Softcap::Applied(_) if keys.is_null(key) => Ok(None),
+        Softcap::Applied(default) => Ok(keys.number(key)?.or(default)),
     }
 }
 
@@ -370,20 +403,16 @@ fn read_window(
     keys: &Keys<'_>,
     architecture: &Architecture,
     blocks: usize,
+    warnings: &mut Vec<ModelWarning>,
 ) -> Result<Option<(usize, Vec<bool>)>, ModelError> {
     let listed = read_layer_types(keys, blocks)?;
     let window = read_window_length(keys, architecture)?;
     let first_late = match architecture.window {
-        Window::Late => keys.count(&["max_window_layers"], 28, LARGEST_COUNT)?,
+        Window::Late => keys.index("max_window_layers", 28, LARGEST_COUNT)?,
         _ => 0,
     };
     let every = match architecture.window {
-        Window::AllButEvery(every) => {
-            let names = ["sliding_window_pattern", "_sliding_window_pattern"];
-            let found = keys.count(&names, every, LARGEST_COUNT)?;
-            keys.decided(&names);
-            found
-        }
+        Window::AllButEvery(every) => read_pattern(keys, every, listed.is_some(), warnings)?,
         _ => 1,
     };
     let pattern: Vec<bool> = (0..blocks)
@@ -411,6 +440,28 @@ fn read_window(
         None => Ok(None),
         Some(window) => Ok(slides.contains(&true).then_some((window, slides))),
     }
+}
+
+/// Reads after how many blocks one has full attention; `every` is the default. transformers writes the number
+/// under a private name too, which its class never reads.
+fn read_pattern(
+    keys: &Keys<'_>,
+    every: usize,
+    listed: bool,
+    warnings: &mut Vec<ModelWarning>,
+) -> Result<usize, ModelError> {
+    const KEY: &str = "sliding_window_pattern";
+    const PRIVATE: &str = "_sliding_window_pattern";
+    let found = keys.count(&[KEY], every, LARGEST_COUNT)?;
+    let private = keys.count(&[PRIVATE], found, LARGEST_COUNT)?;
+    if private != found && !listed {
+        warnings.push(ModelWarning::OtherKey {
+            path: keys.path().to_owned(),
+            key: format!("`{}`: `{private}`", keys.name(PRIVATE)),
+            used: format!("`{}`: `{found}`", keys.name(KEY)),
+        });
+    }
+    Ok(found)
 }
 
 /// Returns the length of the sliding window in tokens, if the family has one and it is on.

@@ -134,6 +134,19 @@ impl<'a> Keys<'a> {
         }
     }
 
+    /// Returns the whole number at `key`, from 0 to `largest`.
+    pub(super) fn index(&self, key: &str, default: usize, largest: u64) -> Result<usize, ModelError> {
+        match self.get(key) {
+            None => Ok(default),
+            Some(value) => match value.as_u64().filter(|it| *it <= largest) {
+                Some(index) => Ok(index as usize),
+                None => {
+                    Err(self.wrong(key, format!("is {value}; it must be a whole number from 0 to {largest}")))
+                }
+            },
+        }
+    }
+
     /// Returns the whole number at the first of `names` that is present, from 1 to `largest`.
     pub(super) fn count(&self, names: &[&str], default: usize, largest: u64) -> Result<usize, ModelError> {
         for key in names {

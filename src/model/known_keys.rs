@@ -37,6 +37,7 @@ const HARMLESS: &[&str] = &[
     "resid_pdrop",
     "use_reentrant",
     // Tokens with a special meaning, and the tokenizer.
+    "_pad_token_id",
     "begin_suppress_tokens",
     "bos_token_id",
     "cls_token_id",

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rayon::prelude::*;
+
 use super::architecture::{Norm, Positions, Role};
 use super::config::Config;
 use super::error::ModelError;
@@ -175,15 +177,40 @@ impl Layout {
         warnings
     }
 
+    /// Returns whether a larger model's tensor belongs to its language model: it lies below the language
+    /// model's module, is a head, or has the name that it would have in a folder of the language model alone.
+    fn is_own(&self, config: &Config, name: &str) -> bool {
+        let mut end = 0;
+        let root = self.prefix.split_inclusive('.').find_map(|part| {
+            end += part.len();
+            let is_root = part.contains("language_model") || part.contains("text_model");
+            is_root.then(|| &self.prefix[..end])
+        });
+        let below = |prefix: &str, module: &str| {
+            name.strip_prefix(prefix)
+                .and_then(|it| it.strip_prefix(module))
+                .is_some_and(|it| it.starts_with('.'))
+        };
+        let root = root.unwrap_or(&self.prefix);
+        // Older files have the language model's module at the top, newer ones below `model.`.
+        name.starts_with(root)
+            || name.starts_with(root.strip_prefix("model.").filter(|it| !it.is_empty()).unwrap_or(root))
+            || TOPS.iter().any(|top| below("", top))
+            || config.architecture.file_prefixes.iter().any(|prefix| {
+                ["embed_tokens", "layers", config.architecture.final_norm].iter().any(|it| below(prefix, it))
+            })
+    }
+
     /// Returns the language model's tensors that its decoder does not read. Tensors of all blocks share one
     /// entry with their count. If the model is part of a larger one, the larger model's own tensors are not
     /// included.
     fn unused(&self, config: &Config, files: &TensorFiles) -> Vec<(String, usize)> {
         let mut used: BTreeSet<String> = self.around_linears(config).into_iter().map(|it| it.0).collect();
         used.extend(self.linears.iter().flat_map(|it| [Some(it.weight.clone()), it.bias.clone()]).flatten());
-        // A head that equals the embedding is used under the embedding's name.
-        used.extend(heads(config, &self.prefix));
-        let own = |name: &str| !config.inside || name.starts_with(&self.prefix);
+        // A head that equals the one in use, such as a tied embedding, is used under the other name.
+        let equal = |name: &String| files.contains(name) && same(files, name, &self.head).unwrap_or(false);
+        used.extend(heads(config, &self.prefix).into_iter().filter(equal));
+        let own = |name: &str| !config.inside || self.is_own(config, name);
         let left = files.names().filter(|name| own(name) && !used.contains(*name) && !is_derived(name));
         let mut counts: BTreeMap<String, usize> = BTreeMap::new();
         for name in left {
@@ -192,6 +219,9 @@ impl Layout {
         counts.into_iter().collect()
     }
 }
+
+/// Names of modules on top of a decoder, which a larger model's file holds outside the decoder's prefix.
+const TOPS: &[&str] = &["lm_head", "score", "classifier", "qa_outputs", "v_head"];
 
 /// Returns whether a tensor only repeats values that follow from the configuration, as in older files.
 fn is_derived(name: &str) -> bool {
@@ -246,9 +276,14 @@ fn heads(config: &Config, prefix: &str) -> Vec<String> {
     let mut names: Vec<String> = config.architecture.heads.iter().map(|it| (*it).to_owned()).collect();
     if config.inside {
         // The prefix ends in the decoder's own part; the head lies beside the decoder.
-        let above = config.architecture.file_prefixes.iter().find_map(|it| prefix.strip_suffix(it));
+        let whole = |above: &&str| above.is_empty() || above.ends_with('.');
+        let above =
+            config.architecture.file_prefixes.iter().find_map(|it| prefix.strip_suffix(it).filter(whole));
         let beside = above.map(|above| format!("{above}lm_head.weight"));
-        names.splice(0..0, beside.into_iter().chain(["language_model.lm_head.weight".to_owned()]));
+        let older = "language_model.lm_head.weight".to_owned();
+        // Newer files have the head at the top, beside `model.`.
+        let at = if prefix.starts_with("model.") { names.len() } else { 0 };
+        names.splice(at..at, beside.into_iter().chain([older]));
     }
     names
 }
@@ -271,10 +306,15 @@ fn embeddings(config: &Config, files: &TensorFiles, prefix: &str) -> Result<(Str
     }
 }
 
-/// Returns whether two tensors are stored with identical bits.
+/// Returns whether two tensors hold the same numbers, whatever types they are stored in.
 fn same(files: &TensorFiles, left: &str, right: &str) -> Result<bool, ModelError> {
     let (left, right) = (files.tensor(left)?, files.tensor(right)?);
-    Ok(left.dtype == right.dtype && left.shape == right.shape && left.bytes == right.bytes)
+    if left.shape != right.shape || left.dtype == right.dtype {
+        return Ok(left.shape == right.shape && left.bytes == right.bytes);
+    }
+    // Every 16-bit float is an f32.
+    let (Some(left), Some(right)) = (left.values(), right.values()) else { return Ok(false) };
+    Ok((0..left.len()).into_par_iter().all(|at| left.get(at).to_bits() == right.get(at).to_bits()))
 }
 
 fn linears(config: &Config, prefix: &str, files: &TensorFiles) -> Result<Vec<Linear>, ModelError> {

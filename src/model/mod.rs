@@ -42,6 +42,8 @@ pub mod rotary;
 mod steps;
 mod summary;
 mod tokenizer;
+mod tokenizer_keys;
+mod tokenizer_warnings;
 mod warning;
 mod weights;
 mod write;

@@ -16,6 +16,7 @@ const FILES: &[(&str, Option<QuantisedForm>)] = &[
     ("quantize_config.json", Some(QuantisedForm::Gptq)),
     ("quant_config.json", Some(QuantisedForm::Awq)),
     ("hf_quant_config.json", None),
+    ("quanto_qmap.json", Some(QuantisedForm::Quanto)),
 ];
 
 /// Refuses a configuration that says that its model is quantised, in the file or on loading.
@@ -23,7 +24,8 @@ const FILES: &[(&str, Option<QuantisedForm>)] = &[
 /// # Errors
 /// With the method's name.
 pub(super) fn check_config(keys: &Keys<'_>) -> Result<(), ModelError> {
-    for key in ["quantization_config", "compression_config"] {
+    // MLX writes its settings to `quantization`.
+    for key in ["quantization_config", "compression_config", "quantization"] {
         let Some(object) = keys.object(key)?.filter(|it| !it.is_empty()) else { continue };
         if let Some(form) = of_config(object) {
             return Err(ModelError::Quantised { path: keys.path().to_owned(), place: keys.name(key), form });
@@ -59,30 +61,77 @@ fn of_config(object: &Map<String, Value>) -> Option<QuantisedForm> {
         "gptq" | "gptqmodel" => QuantisedForm::Gptq,
         "awq" => QuantisedForm::Awq,
         "compressed-tensors" | "compressed_tensors" | "sparseml" => {
-            let sparse =
-                object.get("sparsity_config").and_then(|it| it.get("format")).and_then(Value::as_str);
-            let groups = object.get("config_groups").and_then(Value::as_object);
-            let quantises = groups.is_some_and(|groups| !groups.is_empty());
-            match (sparse.filter(|it| *it != "dense"), text("format").filter(|it| *it != "dense")) {
-                (Some(format), _) | (None, Some(format)) => {
-                    QuantisedForm::CompressedTensors(format.to_owned())
-                }
-                (None, None) if quantises => QuantisedForm::CompressedTensors("quantised".to_owned()),
-                // Pruned by LLM Compressor and saved dense: zeros in plain tensors.
-                (None, None) => return None,
-            }
+            return compressed(object).map(QuantisedForm::CompressedTensors);
         }
         "bitsandbytes" => QuantisedForm::Bitsandbytes,
         "bitnet" => QuantisedForm::BitNet,
         "fp8" | "fbgemm_fp8" => QuantisedForm::Fp8,
         "mxfp4" => QuantisedForm::Mxfp4,
+        "nvfp4" => QuantisedForm::Nvfp4,
+        "hqq" => QuantisedForm::Hqq,
+        "aqlm" => QuantisedForm::Aqlm,
+        "quanto" => QuantisedForm::Quanto,
+        "torchao" => QuantisedForm::Torchao,
         "gguf" => QuantisedForm::Gguf,
         "" if on("load_in_4bit") || on("load_in_8bit") || on("_load_in_4bit") || on("_load_in_8bit") => {
             QuantisedForm::Bitsandbytes
         }
+        "" if object.contains_key("desc_act") => QuantisedForm::Gptq,
+        "" if object.contains_key("group_size") && object.contains_key("bits") => QuantisedForm::Mlx,
         "" => QuantisedForm::Other("a method without a name".to_owned()),
         _ => QuantisedForm::Other(method.to_owned()),
     })
+}
+
+/// Keys of compressed-tensors that do not change what plain tensors compute.
+const PLAIN: &[&str] = &[
+    "dequantize",
+    "global_compression_ratio",
+    "ignore",
+    "quant_method",
+    "quantization_status",
+    "run_compressed",
+    "use_optimized_inference",
+    "version",
+];
+
+/// Returns what compressed-tensors does to a model; `None` if it was pruned and saved dense: zeros in plain
+/// tensors.
+fn compressed(object: &Map<String, Value>) -> Option<String> {
+    // transformers reads an object inside the object in place of the outer one; either may name a scheme.
+    if let Some(Value::Object(inner)) = object.get("quantization_config")
+        && let Some(found) = compressed(inner)
+    {
+        return Some(found);
+    }
+    let format = |value: &Value| value.as_str().filter(|it| *it != "dense").map(str::to_owned);
+    let sparse = object.get("sparsity_config").and_then(|it| it.get("format")).and_then(format);
+    if let Some(format) = sparse.or_else(|| object.get("format").and_then(format)) {
+        return Some(format);
+    }
+    for (key, value) in object.iter().filter(|(_, value)| !is_empty(value)) {
+        match key.as_str() {
+            "config_groups" => return Some("quantised".to_owned()),
+            "kv_cache_scheme" => return Some("with a quantised cache, kv_cache_scheme".to_owned()),
+            "transform_config" => return Some("with transforms, transform_config".to_owned()),
+            // Both are objects with known contents by now, or not objects.
+            "quantization_config" | "sparsity_config" if value.is_object() => {}
+            "format" if value.is_string() => {}
+            known if PLAIN.contains(&known) => {}
+            other => return Some(format!("with the unknown key {other}")),
+        }
+    }
+    None
+}
+
+/// Returns whether a value holds nothing: null, an empty list, or an object of such values.
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(items) => items.is_empty(),
+        Value::Object(object) => object.values().all(is_empty),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
 }
 
 /// Name endings of a quantised linear's tensors, with the methods that use them.
@@ -93,6 +142,13 @@ const ENDINGS: &[(&str, QuantisedForm)] = &[
     (".weight.quant_map", QuantisedForm::Bitsandbytes),
     (".weight_scale_inv", QuantisedForm::Fp8),
     ("_blocks", QuantisedForm::Mxfp4),
+    (".weight_scale_2", QuantisedForm::Nvfp4),
+    (".W_q", QuantisedForm::Hqq),
+    (".codebooks", QuantisedForm::Aqlm),
+    (".weight._data", QuantisedForm::Quanto),
+    (".weight_qdata", QuantisedForm::Torchao),
+    (".weight:qdata", QuantisedForm::Torchao),
+    (".weight:_data", QuantisedForm::Torchao),
 ];
 
 /// Refuses files whose tensors show that they are quantised.
@@ -131,10 +187,17 @@ fn of_tensor(name: &str, dtype: Dtype, files: &TensorFiles) -> Option<QuantisedF
     if !name.ends_with(".weight") {
         return None;
     }
+    let beside = |ending: &str| files.tensor(&format!("{name}{ending}")).ok();
+    let module = name.trim_end_matches(".weight");
     match dtype {
         Dtype::F8_E4M3 | Dtype::F8_E5M2 | Dtype::F8_E8M0 => Some(QuantisedForm::Fp8),
-        Dtype::U8 if files.contains(&format!("{name}_scale")) => Some(QuantisedForm::BitNet),
-        Dtype::U8 => Some(QuantisedForm::Other("packed integers".to_owned())),
+        Dtype::U8 if beside("_scale_2").is_some() => Some(QuantisedForm::Nvfp4),
+        // BitNet has one scale for the whole weight.
+        Dtype::U8 => match beside("_scale") {
+            Some(scale) if scale.shape.iter().product::<usize>() == 1 => Some(QuantisedForm::BitNet),
+            _ => Some(QuantisedForm::Other("packed integers".to_owned())),
+        },
+        Dtype::U32 | Dtype::I32 if files.contains(&format!("{module}.biases")) => Some(QuantisedForm::Mlx),
         Dtype::I8 => Some(QuantisedForm::Int8),
         _ => None,
     }

@@ -19,6 +19,18 @@ pub enum QuantisedForm {
     Fp8,
     /// 4-bit floats with a scale for each block.
     Mxfp4,
+    /// 4-bit floats with scales of blocks and of the whole weight.
+    Nvfp4,
+    /// HQQ: packed integers with scales and zeros.
+    Hqq,
+    /// AQLM: sums of codebook entries.
+    Aqlm,
+    /// quanto, the quantiser of optimum.
+    Quanto,
+    /// torchao.
+    Torchao,
+    /// MLX: packed integers with scales and biases.
+    Mlx,
     /// GGUF, the format of llama.cpp.
     Gguf,
     /// 8-bit integers.
@@ -37,6 +49,12 @@ impl fmt::Display for QuantisedForm {
             Self::BitNet => f.write_str("BitNet"),
             Self::Fp8 => f.write_str("FP8"),
             Self::Mxfp4 => f.write_str("MXFP4"),
+            Self::Nvfp4 => f.write_str("NVFP4"),
+            Self::Hqq => f.write_str("HQQ"),
+            Self::Aqlm => f.write_str("AQLM"),
+            Self::Quanto => f.write_str("quanto"),
+            Self::Torchao => f.write_str("torchao"),
+            Self::Mlx => f.write_str("MLX"),
             Self::Gguf => f.write_str("GGUF"),
             Self::Int8 => f.write_str("8-bit integers"),
             Self::Other(name) => f.write_str(name),

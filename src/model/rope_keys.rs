@@ -41,6 +41,8 @@ struct Around<'a> {
     positions: usize,
     /// Whether a part of a head's channels may stay unrotated.
     partial: bool,
+    /// The class's default of `original_max_position_embeddings`, if it has that key.
+    original: Option<usize>,
 }
 
 /// Reads the rotations of a family's decoder.
@@ -54,7 +56,8 @@ pub(super) fn read(
     head_size: usize,
     positions: usize,
 ) -> Result<Rotations, ModelError> {
-    let around = Around { outer: keys, head_size, positions, partial: architecture.partial_rotation };
+    let (partial, original) = (architecture.partial_rotation, architecture.original_positions);
+    let around = Around { outer: keys, head_size, positions, partial, original };
     match architecture.bases {
         Bases::One => read_one(around),
         Bases::ByAttention { full, sliding } => read_two(around, full, sliding),
@@ -93,14 +96,29 @@ fn read_one(around: Around<'_>) -> Result<Rotations, ModelError> {
         }
     }
     let (full, positions) = rotary(around, &inner, theta, true)?;
-    let warnings = unread(&inner, Part::Rotary)?.into_iter().collect();
+    let mut warnings: Vec<_> = other_original(around, &inner, &full)?.into_iter().collect();
+    warnings.extend(unread(&inner, Part::Rotary)?);
     Ok(Rotations { full, sliding: None, positions, warnings })
 }
 
 fn read_two(around: Around<'_>, full: f64, sliding: f64) -> Result<Rotations, ModelError> {
     let keys = around.outer;
     let empty = Map::new();
-    let new = keys.object("rope_parameters")?.unwrap_or(&empty);
+    let new = keys.object("rope_parameters")?;
+    let old = keys.object("rope_scaling")?;
+    if new.is_none() && old.is_some_and(|it| !it.contains_key("rope_type")) {
+        let kind = old.and_then(|it| it.get("type")).and_then(Value::as_str);
+        if let Some(kind) = kind.filter(|it| *it != "default") {
+            return Err(keys.wrong(
+                "rope_scaling.type",
+                format!(
+                    "is `{kind}`, but this family's class reads only `rope_type` there and leaves the positions \
+                     unscaled; rename the key to scale them, or remove rope_scaling"
+                ),
+            ));
+        }
+    }
+    let new = new.unwrap_or(&empty);
     let nested = Keys::below(keys.path(), new, &keys.name("rope_parameters."));
     let of = |kind| nested.object(kind).map(|it| it.cloned().unwrap_or_default());
     let (mut wide, narrow) = (of(FULL)?, of(SLIDING)?);
@@ -111,7 +129,7 @@ fn read_two(around: Around<'_>, full: f64, sliding: f64) -> Result<Rotations, Mo
         ));
     }
     // The old key applies only to full attention.
-    wide.extend(keys.object("rope_scaling")?.cloned().unwrap_or_default());
+    wide.extend(old.cloned().unwrap_or_default());
     let wide = Keys::below(keys.path(), &wide, &nested.name(&format!("{FULL}.")));
     let narrow = Keys::below(keys.path(), &narrow, &nested.name(&format!("{SLIDING}.")));
     let theta = match wide.number("rope_theta")? {
@@ -145,7 +163,7 @@ fn rotary(
     theta: f64,
     flat: bool,
 ) -> Result<(Rotary, usize), ModelError> {
-    let Around { outer, head_size, positions, partial } = around;
+    let Around { outer, head_size, positions, partial, .. } = around;
     let outside = if flat { outer.number("partial_rotary_factor")? } else { None };
     let share = inner.number("partial_rotary_factor")?.or(outside).unwrap_or(1.0);
     if share != 1.0 && !partial {
@@ -160,11 +178,15 @@ fn rotary(
             format!("gives {size} rotated channels of {head_size} with base {theta}; an even number and a positive base are required"),
         ));
     }
-    let kind = kind(inner)?;
-    // The key beside the object takes precedence, as in Phi-3's configuration.
-    let beside = if flat { outer.number("original_max_position_embeddings")? } else { None };
-    let inside = inner.number("original_max_position_embeddings")?;
-    let original = beside.or(inside).unwrap_or(positions as f64);
+    let kind = match kind(inner)? {
+        // Older names of longrope in the family whose class has a key for the original length.
+        "su" | "yarn" if around.original.is_some() => "longrope",
+        kind => kind,
+    };
+    let original = match outer_original(around, flat)? {
+        Some(outside) => outside,
+        None => inner.number("original_max_position_embeddings")?.unwrap_or(positions as f64),
+    };
     if original <= 0.0 {
         return Err(
             inner.wrong("original_max_position_embeddings", format!("is {original}; it must be above 0"))
@@ -196,7 +218,7 @@ fn rotary(
             high: inner.positive("high_freq_factor")?,
             original,
         },
-        "longrope" | "su" => read_long(inner, size, positions, original, beside.is_some())?,
+        "longrope" | "su" => read_long(inner, size, positions, original)?,
         other => {
             return Err(inner.wrong(
                 "rope_type",
@@ -205,6 +227,33 @@ fn rotary(
         }
     };
     Ok((Rotary { theta, size, scaling }, longest))
+}
+
+/// Returns the context length in training that stands beside the rotary object, or that the family's class
+/// has by default. It takes precedence over the one in the object.
+fn outer_original(around: Around<'_>, flat: bool) -> Result<Option<f64>, ModelError> {
+    let outside = if flat { around.outer.number("original_max_position_embeddings")? } else { None };
+    Ok(outside.or(around.original.map(|it| it as f64)))
+}
+
+/// Returns a warning if the rotary object has another context length in training than the one that counts.
+fn other_original(
+    around: Around<'_>,
+    inner: &Keys<'_>,
+    rotary: &Rotary,
+) -> Result<Option<ModelWarning>, ModelError> {
+    const KEY: &str = "original_max_position_embeddings";
+    let (inside, outside) = (inner.number(KEY)?, outer_original(around, true)?);
+    let reads =
+        matches!(rotary.scaling, Scaling::Yarn { .. } | Scaling::Llama3 { .. } | Scaling::Long { .. });
+    Ok(match (inside, outside) {
+        (Some(inside), Some(outside)) if reads && inside != outside => Some(ModelWarning::OtherKey {
+            path: inner.path().to_owned(),
+            key: format!("`{}`: `{inside}`", inner.name(KEY)),
+            used: format!("`{}`: `{outside}`", around.outer.name(KEY)),
+        }),
+        _ => None,
+    })
 }
 
 /// Returns the kind of scaling, under its new or its old key.
@@ -260,19 +309,9 @@ fn read_yarn(
     Ok(Scaling::Yarn { factor, low, high, attention })
 }
 
-/// Reads the factors of `longrope` for a model trained on `original` positions; `beside` means that this
-/// length comes from the configuration itself, not from its rotary object.
-fn read_long(
-    inner: &Keys<'_>,
-    size: usize,
-    positions: usize,
-    original: f64,
-    beside: bool,
-) -> Result<Scaling, ModelError> {
-    let factor = match inner.number("factor")? {
-        Some(factor) if !beside => factor,
-        _ => positions as f64 / original,
-    };
+/// Reads the factors of `longrope` for a model trained on `original` positions.
+fn read_long(inner: &Keys<'_>, size: usize, positions: usize, original: f64) -> Result<Scaling, ModelError> {
+    let factor = inner.number("factor")?.unwrap_or(positions as f64 / original);
     let attention = match inner.number("attention_factor")? {
         Some(attention) => attention,
         None if factor <= 1.0 => 1.0,

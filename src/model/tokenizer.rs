@@ -11,10 +11,10 @@ use super::checkpoint::Checkpoint;
 use super::config::Config;
 use super::error::{ModelError, TokenizerProblem};
 use super::merges::{MERGES, VOCABULARY, tokenizer};
+use super::tokenizer_keys::{CONFIGURATION, TokenizerKeys};
 
-/// The files that define how texts become tokens.
+/// The file that defines how texts become tokens.
 const FILE: &str = "tokenizer.json";
-const CONFIGURATION: &str = "tokenizer_config.json";
 
 /// A model's tokenizer, as transformers runs it.
 #[derive(Clone, Debug)]
@@ -97,15 +97,16 @@ impl Tokenizer {
         let path = folder.join(FILE);
         let wrong = |problem| ModelError::Tokenizer { path: path.clone(), problem };
         let unreadable = |error: tokenizers::Error| wrong(TokenizerProblem::Unreadable(error.to_string()));
-        let configuration = configuration(folder)?;
+        let broken = |(path, text): (PathBuf, String)| ModelError::Tokenizer {
+            path,
+            problem: TokenizerProblem::Unreadable(text),
+        };
+        let keys = TokenizerKeys::read(folder).map_err(broken)?;
         let two_files = folder.join(VOCABULARY).is_file() && folder.join(MERGES).is_file();
         let (mut inner, decided_by) = if path.is_file() {
             (tokenizers::Tokenizer::from_file(&path).map_err(unreadable)?, FILE)
         } else if two_files && config.architecture.model_type == "opt" {
-            let made = tokenizer(folder, &configuration).map_err(|(path, text)| ModelError::Tokenizer {
-                path,
-                problem: TokenizerProblem::Unreadable(text),
-            })?;
+            let made = tokenizer(folder, &keys).map_err(broken)?;
             (tokenizers::Tokenizer::from_bytes(made.to_string()).map_err(unreadable)?, CONFIGURATION)
         } else {
             let other = [VOCABULARY, "tokenizer.model", "tekken.json", "spiece.model"];
@@ -121,9 +122,8 @@ impl Tokenizer {
         if largest as usize >= vocabulary {
             return Err(wrong(TokenizerProblem::Ids { largest, vocabulary }));
         }
-        let add_bos_token = configuration.get("add_bos_token").and_then(Value::as_bool);
-        let special = around_text(&inner, decided_by, add_bos_token).map_err(unreadable)?;
-        let marks = marks(folder, &configuration, &inner);
+        let special = around_text(&inner, decided_by, keys.flag("add_bos_token")).map_err(unreadable)?;
+        let marks = marks(folder, &keys, &inner);
         Ok(Self { path, vocabulary, inner, special, marks })
     }
 
@@ -202,18 +202,13 @@ impl Tokenizer {
 }
 
 /// Finds the tokens that begin and end a text: by name in the tokenizer's files, else by id in the model's.
-fn marks(folder: &Path, configuration: &Map<String, Value>, inner: &tokenizers::Tokenizer) -> Marks {
+fn marks(folder: &Path, keys: &TokenizerKeys, inner: &tokenizers::Tokenizer) -> Marks {
     let object = |name: &str| -> Map<String, Value> {
         let text = fs::read(folder.join(name)).unwrap_or_default();
         serde_json::from_slice(&text).unwrap_or_default()
     };
-    let (names, written) = (object("special_tokens_map.json"), object("generation_config.json"));
-    let config = object("config.json");
-    let named = |key: &str| {
-        let value = configuration.get(key).or_else(|| names.get(key))?;
-        let text = value.as_str().or_else(|| value.get("content")?.as_str())?;
-        inner.token_to_id(text)
-    };
+    let (written, config) = (object("generation_config.json"), object("config.json"));
+    let named = |key: &str| inner.token_to_id(keys.role(key)?);
     let numbered = |key: &str| -> Vec<u32> {
         let value = written.get(key).or_else(|| config.get(key));
         let numbers = match value {
@@ -230,16 +225,6 @@ fn marks(folder: &Path, configuration: &Map<String, Value>, inner: &tokenizers::
     let first = named("bos_token").or_else(|| numbered("bos_token_id").first().copied());
     let last = named("eos_token").or_else(|| ends.first().copied());
     Marks { beginning: first.or(last), ends }
-}
-
-/// Returns the object in `tokenizer_config.json`, or an empty one if the file does not exist.
-fn configuration(folder: &Path) -> Result<Map<String, Value>, ModelError> {
-    let path = folder.join(CONFIGURATION);
-    let Ok(text) = fs::read(&path) else { return Ok(Map::new()) };
-    serde_json::from_slice(&text).map_err(|error| ModelError::Tokenizer {
-        path,
-        problem: TokenizerProblem::Unreadable(error.to_string()),
-    })
 }
 
 /// Finds the special tokens that a tokenizer adds around a text, by encoding one with and without them.

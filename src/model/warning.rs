@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 /// Something about a model folder that may make its numbers differ from its owner's expectations.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum ModelWarning {
     /// `config.json` has keys that are neither read nor known to be harmless.
@@ -22,6 +22,17 @@ pub enum ModelWarning {
         key: String,
         /// The key that is used instead, and its value.
         used: String,
+    },
+    /// A number that the family's class reads and does not use, or its default.
+    NotApplied {
+        /// The configuration file.
+        path: PathBuf,
+        /// The key.
+        key: String,
+        /// Its value.
+        value: f64,
+        /// The class.
+        class: &'static str,
     },
     /// The folder has custom code, which is not run.
     OwnCode {
@@ -59,6 +70,35 @@ pub enum ModelWarning {
         /// The index.
         index: PathBuf,
     },
+    /// A file beside the tokenizer names tokens that the tokenizer does not have.
+    NoSuchTokens {
+        /// The file that names them.
+        path: PathBuf,
+        /// The key in it; `None` if the whole file lists tokens.
+        key: Option<String>,
+        /// The tokens.
+        tokens: Vec<String>,
+        /// The tokenizer's tokens, with its file.
+        among: &'static str,
+    },
+    /// A file beside `tokenizer.json` gives tokens other ids, or recognises them otherwise in a text.
+    OtherTokens {
+        /// The file.
+        path: PathBuf,
+        /// The key in it; `None` if the whole file lists tokens.
+        key: Option<String>,
+        /// The tokens.
+        tokens: Vec<String>,
+    },
+    /// `tokenizer_config.json` and `tokenizer.json` disagree about a space before a text.
+    OtherSpace {
+        /// `tokenizer_config.json`.
+        path: PathBuf,
+        /// The key.
+        key: &'static str,
+        /// Whether it asks for a space.
+        said: bool,
+    },
     /// An adapter lies beside the weights; it is not applied.
     AdapterBeside {
         /// The adapter's configuration.
@@ -74,7 +114,9 @@ impl ModelWarning {
             Self::UnusedTensors { names, .. } => {
                 names.iter().map(|(name, count)| counted(name, *count)).collect()
             }
-            Self::OtherKey { key, .. } => vec![key.clone()],
+            Self::OtherKey { key, .. } | Self::NotApplied { key, .. } => vec![key.clone()],
+            Self::NoSuchTokens { tokens, .. } | Self::OtherTokens { tokens, .. } => tokens.clone(),
+            Self::OtherSpace { key, .. } => vec![(*key).to_owned()],
             Self::HeadOfItsOwn { .. }
             | Self::OwnCode { .. }
             | Self::UnknownAround { .. }
@@ -102,6 +144,13 @@ impl fmt::Display for ModelWarning {
                 write!(
                     f,
                     "{}: {key} is not read, because the class of this family reads {used}",
+                    path.display()
+                )
+            }
+            Self::NotApplied { path, key, value, class } => {
+                write!(
+                    f,
+                    "{}: `{key}` is {value}, but {class} does not use it; it is not applied",
                     path.display()
                 )
             }
@@ -134,6 +183,28 @@ impl fmt::Display for ModelWarning {
                 "model.safetensors is read; {} names other files, which are ignored",
                 index.display()
             ),
+            Self::NoSuchTokens { path, key, tokens, among } => write!(
+                f,
+                "{}: {} {}, which {} not among {among}; allot adds no others",
+                path.display(),
+                named(key.as_deref()),
+                quoted(tokens),
+                are(tokens.len())
+            ),
+            Self::OtherTokens { path, key, tokens } => write!(
+                f,
+                "{}: {} {} with another id or other flags than tokenizer.json, which allot reads alone",
+                path.display(),
+                named(key.as_deref()),
+                quoted(tokens)
+            ),
+            Self::OtherSpace { path, key, said } => write!(
+                f,
+                "{}: `{key}` asks for {} before a text, but tokenizer.json adds {}; allot reads tokenizer.json alone",
+                path.display(),
+                if *said { "a space" } else { "no space" },
+                if *said { "none" } else { "one" }
+            ),
             Self::AdapterBeside { path } => write!(
                 f,
                 "{} belongs to an adapter, which is not applied; the weights beside it are read unchanged",
@@ -141,6 +212,17 @@ impl fmt::Display for ModelWarning {
             ),
         }
     }
+}
+
+/// Returns the subject and verb of a sentence about tokens.
+fn named(key: Option<&str>) -> String {
+    key.map_or_else(|| "the file names".to_owned(), |key| format!("`{key}` names"))
+}
+
+/// Returns tokens with their noun.
+fn quoted(tokens: &[String]) -> String {
+    let noun = if tokens.len() == 1 { "the token" } else { "the tokens" };
+    format!("{noun} {}", list(tokens.iter().map(|token| format!("`{token}`"))))
 }
 
 fn are(count: usize) -> &'static str {

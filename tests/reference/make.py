@@ -52,6 +52,12 @@ def cases():
                   mm_tokens_per_image=4, image_token_index=39, boi_token_index=37, eoi_token_index=38)
     pixtral = dict(model_type="pixtral", hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=2,
                    head_dim=4, image_size=8, patch_size=4)
+    short, long = [1.0, 1.1, 1.2, 1.3], [2.0, 3.0, 4.0, 5.0]
+    phi = dict(SMALL, architectures=["Phi3ForCausalLM"], model_type="phi3", max_position_embeddings=64, rms_norm_eps=1e-5,
+               hidden_act="silu", tie_word_embeddings=False, rope_theta=300.0)
+    longrope = dict(type="longrope", short_factor=short, long_factor=long)
+    opt = dict(architectures=["OPTForCausalLM"], model_type="opt", vocab_size=40, hidden_size=16, ffn_dim=24, num_hidden_layers=2,
+               num_attention_heads=2, max_position_embeddings=32, bos_token_id=1, eos_token_id=2, pad_token_id=0)
     return {
         "yarn": (dict(llama, rope_theta=300.0, rope_scaling=dict(yarn, type="yarn")), 40),
         "yarn_every_key": (dict(llama, rope_parameters=dict(
@@ -76,6 +82,18 @@ def cases():
             num_attention_heads=2, word_embed_proj_dim=16, max_position_embeddings=32, enable_bias=False,
             layer_norm_elementwise_affine=False, _remove_final_layer_norm=True, activation_function="gelu",
             bos_token_id=1, eos_token_id=2, pad_token_id=0), 20),
+        "longrope_factor": (dict(llama, head_dim=8, max_position_embeddings=64, rope_theta=300.0, original_max_position_embeddings=16,
+                                 rope_scaling=dict(longrope, factor=16.0)), 24),
+        "phi3_original_inside": (dict(phi, rope_scaling=dict(longrope, original_max_position_embeddings=16)), 24),
+        "phi3_original_default": (dict(phi, max_position_embeddings=65536, rope_scaling=longrope), 24),
+        "phi3_named_yarn": (dict(phi, original_max_position_embeddings=16, rope_scaling=dict(longrope, type="yarn")), 24),
+        "gemma3_unused_softcap": (dict(gemma, layer_types=PATTERN, attn_logit_softcapping=0.5), 20),
+        "gemma3_private_pattern": (dict(gemma, _sliding_window_pattern=2), 20),
+        "gemma3_inside_softcap": (dict(around, text_config=dict(
+            {k: v for k, v in gemma.items() if k != "architectures"}, layer_types=PATTERN, final_logit_softcapping=1.0)), 20),
+        "qwen2_window_everywhere": (dict(qwen, max_position_embeddings=64, use_sliding_window=True, sliding_window=4, max_window_layers=0,
+                                         num_key_value_heads=None), 20),
+        "opt_norms_after": (dict(opt, word_embed_proj_dim=12, do_layer_norm_before=False, _remove_final_layer_norm=False), 20),
     }
 
 

@@ -150,6 +150,27 @@ fn tied_embeddings_load_under_either_name_and_a_separate_head_is_used() {
     for found in [&embedding, &other, &equal] {
         assert_eq!(Checkpoint::open(found.path()).unwrap().warnings(), []);
     }
+    // The same numbers in another type are the same head; rounded ones are not.
+    for (from, same) in [([1.5, -0.25, 3.0], true), ([1.5, -0.25, 0.1], false)] {
+        let mut halves = weights(1);
+        halves[0].2.iter_mut().zip(from.iter().cycle()).for_each(|(to, it)| *to = *it);
+        let head = halves[0].2.iter().map(|it| half::bf16::from_f32(*it)).collect::<Vec<_>>();
+        halves.pop();
+        let place = folder(&tied, &halves);
+        let file = place.path().join("model.safetensors");
+        let mut views: Vec<_> = halves
+            .iter()
+            .map(|(name, shape, numbers)| {
+                let bytes = bytemuck::cast_slice::<f32, u8>(numbers);
+                (name.as_str(), TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap())
+            })
+            .collect();
+        let view = TensorView::new(Dtype::BF16, vec![20, 8], bytemuck::cast_slice(&head)).unwrap();
+        views.push(("lm_head.weight", view));
+        fs::write(&file, safetensors::serialize(views, None).unwrap()).unwrap();
+        let found = Checkpoint::open(place.path()).unwrap();
+        assert_eq!(found.warnings().is_empty(), same, "{:?}", found.warnings());
+    }
     // A single different number is enough.
     let mut near = weights(1);
     near[0].2[3] = near.last().unwrap().2[3];
@@ -190,6 +211,63 @@ fn a_language_model_is_found_inside_any_model_under_any_prefix() {
     assert!(refusal(&outer("paligemma"), &inside).contains("`paligemma` is not supported"));
     strange["text_config"]["quantization_config"] = json!({"quant_method": "hqq"});
     assert!(refusal(&strange, &inside).contains("`text_config.quantization_config`"));
+}
+
+#[test]
+fn a_language_models_tensors_are_named_wherever_the_larger_model_has_them() {
+    let config = json!({"model_type": "mistral3", "architectures": ["Mistral3ForConditionalGeneration"],
+        "tie_word_embeddings": false, "vision_config": {},
+        "text_config": with(json!({"model_type": "mistral", "architectures": null, "sliding_window": null}))});
+    for (prefix, head) in [
+        ("language_model.model.", "language_model.lm_head.weight"),
+        ("model.language_model.", "lm_head.weight"),
+    ] {
+        let inside = renamed(renamed(weights(1), "model.", prefix), "lm_head.weight", head);
+        let with_more = |name: &str, shape: &[usize]| {
+            let found = warnings(&config, &[inside.clone(), vec![named(name, shape)]].concat());
+            found.iter().flat_map(ModelWarning::names).collect::<Vec<_>>()
+        };
+        assert_eq!(with_more("vision_tower.layers.0.attention.k_proj.weight", &[4, 4]), [""; 0]);
+        assert_eq!(with_more("multi_modal_projector.norm.weight", &[4]), [""; 0]);
+        for (name, shape) in [
+            ("lm_head.bias", &[20][..]),
+            ("language_model.classifier.dense.weight", &[3, 8]),
+            ("score.weight", &[1, 8]),
+            ("model.norm.weight", &[8]),
+            ("model.embed_tokens.weight", &[20, 8]),
+        ] {
+            if prefix.starts_with("language_model.") || !name.starts_with("language_model.") {
+                assert_eq!(with_more(name, shape), [name], "{prefix}");
+            }
+        }
+        // A second head is named unless it holds the same numbers.
+        let second =
+            if head == "lm_head.weight" { "language_model.lm_head.weight" } else { "lm_head.weight" };
+        assert_eq!(with_more(second, &[20, 8]), [second]);
+        let copy = (second.to_owned(), vec![20, 8], inside.last().unwrap().2.clone());
+        assert_eq!(warnings(&config, &[inside.clone(), vec![copy]].concat()), []);
+    }
+}
+
+#[test]
+fn the_class_of_a_larger_model_is_checked() {
+    let inside = renamed(weights(1), "model.", "language_model.model.");
+    let of = |model_type: &str, class: &str| json!({"model_type": model_type, "architectures": [class], "vision_config": {}, "text_config": config()});
+    for (model_type, class) in [
+        ("llava_next", "LlavaForConditionalGeneration"),
+        ("smolvlm", "Idefics3ForConditionalGeneration"),
+        ("internvl", "InternVLForSequenceClassification"),
+        ("video_llava", "LlamaForCausalLM"),
+        ("my_vlm", "MyVlmForTokenClassification"),
+    ] {
+        let said = refusal(&of(model_type, class), &inside);
+        assert!(said.contains("`architectures`") && said.contains(class), "{said}");
+    }
+    for (model_type, class) in
+        [("llava_next", "LlavaNextForConditionalGeneration"), ("smolvlm", "SmolVLMModel")]
+    {
+        assert_eq!(warnings(&of(model_type, class), &inside), []);
+    }
 }
 
 #[test]
@@ -263,36 +341,90 @@ fn every_quantised_form_is_recognised_from_configuration_files_or_tensors() {
         (json!({"quant_method": "gptq"}), "GPTQ"),
         (json!({"quant_method": "mxfp4"}), "MXFP4"),
         (json!({"quant_method": "fp8"}), "FP8"),
-        (json!({"quant_method": "aqlm"}), "aqlm"),
+        (json!({"quant_method": "aqlm"}), "AQLM"),
         (json!({"load_in_8bit": true}), "bitsandbytes"),
-        (json!({"quant_method": "compressed-tensors", "config_groups": {"a": {}}}), "compressed-tensors"),
+        (json!({"quant_method": "vptq"}), "vptq"),
+        (json!({"bits": 4, "group_size": 64, "mode": "affine"}), "MLX"),
+        (
+            json!({"quant_method": "compressed-tensors", "config_groups": {"a": {"weights": null, "targets": ["Linear"]}}}),
+            "compressed-tensors, quantised",
+        ),
     ] {
         let said = refusal(&with(json!({"quantization_config": method})), &weights(1));
         assert!(said.contains("quantised") && said.contains(name), "{name}: {said}");
     }
-    // Pruned by another tool and saved as dense.
-    let dense = json!({"quant_method": "compressed-tensors", "format": "dense", "sparsity_config": {"format": "dense"}});
-    assert_eq!(warnings(&with(json!({"quantization_config": dense})), &weights(1)), []);
-    for (ending, dtype, size, name) in [
-        ("qweight", Dtype::I32, 4, "GPTQ or AWQ"),
-        ("weight_packed", Dtype::I32, 4, "compressed-tensors"),
-        ("weight.absmax", Dtype::F32, 4, "bitsandbytes"),
-        ("weight", Dtype::F8_E4M3, 1, "FP8"),
-        ("weight", Dtype::I8, 1, "8-bit integers"),
-        ("weight_blocks", Dtype::U8, 1, "MXFP4"),
+    let mlx = with(json!({"quantization": {"bits": 8, "group_size": 32}}));
+    assert!(refusal(&mlx, &weights(1)).contains("`quantization` says that the model is quantised (MLX)"));
+    for (others, ending, dtype, size, name) in [
+        (&[][..], "qweight", Dtype::I32, 4, "GPTQ or AWQ"),
+        (&[], "weight_packed", Dtype::I32, 4, "compressed-tensors"),
+        (&[], "weight.absmax", Dtype::F32, 4, "bitsandbytes"),
+        (&[], "weight", Dtype::F8_E4M3, 1, "FP8"),
+        (&[], "weight", Dtype::I8, 1, "8-bit integers"),
+        (&[], "weight_blocks", Dtype::U8, 1, "MXFP4"),
+        (&["weight_scale"], "weight", Dtype::U8, 1, "packed integers"),
+        (&["weight_scale", "weight_scale_2"], "weight", Dtype::U8, 1, "NVFP4"),
+        (&["scales", "biases"], "weight", Dtype::U32, 4, "MLX"),
+        (&["scale", "zero"], "W_q", Dtype::U8, 1, "HQQ"),
+        (&["codes", "scales"], "codebooks", Dtype::F16, 2, "AQLM"),
+        (&["weight._scale"], "weight._data", Dtype::I8, 1, "quanto"),
+        (&["weight_scale"], "weight_qdata", Dtype::I8, 1, "torchao"),
     ] {
         let folder = folder(&config(), &weights(1));
-        let (tensor, bytes) = (format!("model.layers.0.self_attn.q_proj.{ending}"), vec![0; 8 * size]);
-        let view = TensorView::new(dtype, vec![8], &bytes).unwrap();
-        let file = safetensors::serialize([(tensor.as_str(), view)], None).unwrap();
+        let module = "model.layers.0.self_attn.q_proj";
+        let (tensor, bytes) = (format!("{module}.{ending}"), vec![0; 8 * size]);
+        let mut views = vec![(tensor, TensorView::new(dtype, vec![8], &bytes).unwrap())];
+        let beside = [0; 32];
+        views.extend(others.iter().map(|ending| {
+            (format!("{module}.{ending}"), TensorView::new(Dtype::F32, vec![8], &beside).unwrap())
+        }));
+        let file = safetensors::serialize(views, None).unwrap();
         fs::write(folder.path().join("model.safetensors"), file).unwrap();
         let said = Checkpoint::open(folder.path()).unwrap_err().to_string();
-        assert!(said.contains("quantised") && said.contains(name), "{name}: {said}");
+        assert!(said.contains(&format!("quantised ({name}")), "{name}: {said}");
     }
     let beside = folder(&config(), &weights(1));
     fs::write(beside.path().join("quantize_config.json"), "{\"bits\": 4}").unwrap();
     let said = Checkpoint::open(beside.path()).unwrap_err().to_string();
     assert!(said.contains("quantize_config.json") && said.contains("GPTQ"), "{said}");
+}
+
+#[test]
+fn compressed_tensors_are_plain_only_if_every_key_says_so() {
+    let of = |changes: Value| {
+        let mut object = json!({"quant_method": "compressed-tensors", "format": "dense", "version": "0.11.0",
+            "ignore": ["lm_head"], "sparsity_config": {"format": "dense", "sparsity_structure": "2:4"}});
+        changes.as_object().unwrap().iter().for_each(|(key, value)| object[key] = value.clone());
+        with(json!({"quantization_config": object}))
+    };
+    // Pruned by another tool and saved as dense.
+    let nothing = json!({"config_groups": {}, "kv_cache_scheme": null});
+    for plain in [
+        json!({}),
+        json!({"config_groups": [], "kv_cache_scheme": null, "transform_config": {"config_groups": {}}}),
+        json!({"quantization_config": nothing}),
+    ] {
+        assert_eq!(warnings(&of(plain), &weights(1)), []);
+    }
+    let deep = json!({"quantization_config": {"quantization_config": {"kv_cache_scheme": {"num_bits": 8}}}});
+    for (changes, part) in [
+        (json!({"kv_cache_scheme": {"num_bits": 4, "dynamic": false}}), "kv_cache_scheme"),
+        (
+            json!({"transform_config": {"config_groups": {"v": {"type": "random-hadamard"}}}}),
+            "transform_config",
+        ),
+        (
+            json!({"quantization_config": {"config_groups": {"a": {"input_activations": {"num_bits": 4}}}}}),
+            "quantised",
+        ),
+        (json!({"config_groups": [{"weights": {"num_bits": 4}}]}), "quantised"),
+        (json!({"format": ["dense", "pack-quantized"]}), "format"),
+        (json!({"rotation": {"size": 64}}), "the unknown key rotation"),
+        (deep, "kv_cache_scheme"),
+    ] {
+        let said = refusal(&of(changes), &weights(1));
+        assert!(said.contains("(compressed-tensors, ") && said.contains(part), "{part}: {said}");
+    }
 }
 
 #[test]
@@ -325,6 +457,63 @@ fn folders_in_other_forms_are_refused_with_their_form() {
     fs::write(beside.path().join("adapter_config.json"), "{}").unwrap();
     let opened = Checkpoint::open(beside.path()).unwrap();
     assert!(matches!(opened.warnings(), [ModelWarning::AdapterBeside { .. }]));
+}
+
+#[test]
+fn keys_that_two_classes_treat_differently_are_read_as_the_class_of_the_family_does() {
+    let path = Path::new("config.json");
+    let read = |config: Value| allot::model::Config::parse(path, config.as_object().unwrap());
+    // Gemma 3 scales only by the new name of the kind; a rotation that scales nothing needs no name.
+    let gemma = |scaling: Value| read(json!({"model_type": "gemma3_text", "rope_scaling": scaling}));
+    let said = gemma(json!({"type": "yarn", "factor": 4.0})).unwrap_err().to_string();
+    assert!(said.contains("`rope_scaling.type` is `yarn`") && said.contains("rename the key"), "{said}");
+    assert!(gemma(json!({"rope_type": "linear", "type": "linear", "factor": 2.0})).is_ok());
+    assert!(gemma(json!({"type": "default"})).is_ok());
+    // A list of kinds of attention makes the private pattern irrelevant.
+    let listed = json!({"model_type": "gemma3_text", "num_hidden_layers": 2, "_sliding_window_pattern": 3,
+        "layer_types": ["full_attention", "sliding_attention"]});
+    let listed = read(listed).unwrap();
+    assert_eq!((listed.window.unwrap().1, listed.warnings), (vec![false, true], vec![]));
+    // Inside a larger model not even Gemma 2's default caps the logits.
+    let inside = json!({"model_type": "llava", "text_config": {"model_type": "gemma2"}});
+    let inside = read(inside).unwrap();
+    assert_eq!((inside.attention_softcap, inside.logit_softcap), (Some(50.0), None));
+    assert!(inside.warnings[0].to_string().contains("LlavaForConditionalGeneration does not use it"));
+    for (family, heads) in [("qwen2", 8), ("qwen3", 8), ("mistral", 8), ("phi3", 8)] {
+        let config = json!({"model_type": family, "num_attention_heads": heads, "num_key_value_heads": null});
+        assert_eq!(read(config).unwrap().key_value_heads, heads, "{family}");
+    }
+    let late = |first: Value| {
+        let config = json!({"model_type": "qwen3", "num_hidden_layers": 3, "max_window_layers": first,
+            "use_sliding_window": true, "sliding_window": 8});
+        read(config).map(|it| it.window.map(|it| it.1)).map_err(|error| error.to_string())
+    };
+    assert_eq!(late(json!(0)), Ok(Some(vec![true; 3])));
+    assert_eq!(late(json!(2)), Ok(Some(vec![false, false, true])));
+    assert!(late(json!(-1)).unwrap_err().contains("from 0 to"));
+    let opt = json!({"model_type": "opt", "do_layer_norm_before": false, "_remove_final_layer_norm": false});
+    assert_eq!(read(opt).unwrap().warnings, []);
+    let smolvlm = json!({"model_type": "smolvlm", "_pad_token_id": 2, "text_config": {"_pad_token_id": 2}});
+    assert_eq!(read(smolvlm).unwrap().warnings, []);
+}
+
+#[test]
+fn the_original_length_beside_the_rotation_counts_and_the_other_is_named() {
+    let factors = json!({"rope_type": "longrope", "short_factor": [1.0, 1.0], "long_factor": [2.0, 2.0]});
+    let read = |outer: Option<u64>, inner: Option<u64>| {
+        let mut config = with(json!({"rope_scaling": factors}));
+        outer.into_iter().for_each(|it| config["original_max_position_embeddings"] = it.into());
+        inner
+            .into_iter()
+            .for_each(|it| config["rope_scaling"]["original_max_position_embeddings"] = it.into());
+        let config =
+            allot::model::Config::parse(Path::new("config.json"), config.as_object().unwrap()).unwrap();
+        (config.longest_shared(), config.warnings.len())
+    };
+    assert_eq!(read(None, None), (64, 0));
+    assert_eq!(read(None, Some(16)), (16, 0));
+    assert_eq!(read(Some(16), Some(16)), (16, 0));
+    assert_eq!(read(Some(16), Some(32)), (16, 1));
 }
 
 #[test]

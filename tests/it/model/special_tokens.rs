@@ -4,14 +4,14 @@
 use std::fs;
 use std::path::Path;
 
-use allot::model::{Checkpoint, ModelError, Tokenizer, TokenizerProblem};
+use allot::model::{Checkpoint, ModelError, ModelWarning, Tokenizer, TokenizerProblem};
 use allot::session::{Event, Note, Session};
 use allot::stats::Source;
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::data::bundled;
-use crate::support::folders::{folder, write_tensors};
+use crate::support::folders::folder;
 
 /// A copy of the bundled model with a `tokenizer_config.json`.
 fn copy(add_bos_token: Option<bool>) -> TempDir {
@@ -30,7 +30,7 @@ fn copy(add_bos_token: Option<bool>) -> TempDir {
 /// Removes the post-processor, so that texts begin without a special token.
 fn without_post_processor(folder: &Path) {
     let path = folder.join("tokenizer.json");
-    let mut tokenizer: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    let mut tokenizer: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
     tokenizer["post_processor"] = json!(null);
     fs::write(&path, tokenizer.to_string()).unwrap();
 }
@@ -73,8 +73,110 @@ fn the_post_processor_decides_and_a_contradiction_is_reported_and_recorded() {
     }
 }
 
+/// Returns the warnings of a folder, without those about its weights.
+fn warned(folder: &Path) -> Vec<ModelWarning> {
+    Checkpoint::open(folder).unwrap().warnings().to_vec()
+}
+
 #[test]
-fn the_two_files_of_opt_are_read_with_tokenizer_config() {
+fn tokens_that_only_the_files_beside_the_tokenizer_have_are_named() {
+    let folder = copy(None);
+    let write =
+        |name: &str, content: &Value| fs::write(folder.path().join(name), content.to_string()).unwrap();
+    let tokenizer: Value =
+        serde_json::from_slice(&fs::read(folder.path().join("tokenizer.json")).unwrap()).unwrap();
+    let added = tokenizer["added_tokens"][0].clone();
+    let (name, id) = (added["content"].as_str().unwrap(), added["id"].to_string());
+    let clear = || {
+        for name in ["tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"] {
+            let _ = fs::remove_file(folder.path().join(name));
+        }
+    };
+    let decoder = |id: &str, token: &Value| {
+        let mut object = json!({"added_tokens_decoder": {}});
+        object["added_tokens_decoder"][id] = token.clone();
+        object
+    };
+    let mut wider = added.clone();
+    wider["rstrip"] = json!(!added["rstrip"].as_bool().unwrap());
+    let stranger = json!({"content": "<tool>", "lstrip": false});
+    let (config, map) = ("tokenizer_config.json", "special_tokens_map.json");
+    for (file, content, key, tokens) in [
+        (config, json!({"pad_token": "Once"}), "`pad_token`", &["Once"][..]),
+        (config, json!({"mask_token": stranger}), "`mask_token`", &["<tool>"]),
+        (config, json!({"image_token": "<image>"}), "`image_token`", &["<image>"]),
+        (
+            config,
+            json!({"extra_special_tokens": {"a": "<b>", "c": name}}),
+            "`extra_special_tokens`",
+            &["<b>"],
+        ),
+        (
+            config,
+            json!({"extra_special_tokens": [name, "<x>", "<w>"]}),
+            "`extra_special_tokens`",
+            &["<w>", "<x>"],
+        ),
+        (config, decoder("9", &stranger), "`added_tokens_decoder`", &["<tool>"]),
+        (config, decoder("7", &added), "with another id", &[name]),
+        (config, decoder(&id, &wider), "other flags", &[name]),
+        (map, json!({"additional_special_tokens": ["<tag>"]}), "`additional_special_tokens`", &["<tag>"]),
+        ("added_tokens.json", json!({"<tag>": 2047}), "the file names", &["<tag>"]),
+    ] {
+        clear();
+        write(file, &content);
+        let found = warned(folder.path());
+        assert_eq!(found.len(), 1, "{content}: {found:?}");
+        assert_eq!(found[0].names(), tokens, "{content}");
+        let said = found[0].to_string();
+        assert!(said.contains(file) && said.contains(key) && said.contains("tokenizer.json"), "{said}");
+    }
+    clear();
+    let same = json!({"bos_token": name, "pad_token": null, "unk_token": "", "add_bos_token": true, "added_tokens_decoder": {&id: added}});
+    write(config, &same);
+    // transformers reads neither of these beside a list by id.
+    write(map, &json!({"additional_special_tokens": ["<tag>"]}));
+    write("added_tokens.json", &json!({"<tag>": 2047}));
+    assert_eq!(warned(folder.path()), []);
+}
+
+#[test]
+fn a_space_before_a_text_that_only_the_class_puts_is_named() {
+    let folder = copy(None);
+    let path = folder.path().join("tokenizer.json");
+    let mut tokenizer: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    let byte_level = |space: bool| {
+        json!({"type": "Sequence", "pretokenizers": [
+        {"type": "ByteLevel", "add_prefix_space": space, "trim_offsets": true, "use_regex": true}]})
+    };
+    let metaspace =
+        json!({"type": "Metaspace", "replacement": "\u{2581}", "prepend_scheme": "first", "split": true});
+    for (pre_tokenizer, config, warns) in [
+        (byte_level(false), json!({"tokenizer_class": "GPT2Tokenizer", "add_prefix_space": true}), true),
+        (byte_level(true), json!({"tokenizer_class": "GPT2TokenizerFast"}), true),
+        (byte_level(false), json!({"tokenizer_class": "Qwen2Tokenizer", "add_prefix_space": true}), true),
+        (metaspace.clone(), json!({"tokenizer_class": "LlamaTokenizer", "add_prefix_space": false}), true),
+        (metaspace, json!({"tokenizer_class": "LlamaTokenizerFast", "add_prefix_space": true}), false),
+        (byte_level(true), json!({"tokenizer_class": "LlamaTokenizer", "add_prefix_space": false}), false),
+        (
+            byte_level(false),
+            json!({"tokenizer_class": "PreTrainedTokenizerFast", "add_prefix_space": true}),
+            false,
+        ),
+        (byte_level(false), json!({"tokenizer_class": "GPT2Tokenizer", "add_prefix_space": null}), false),
+    ] {
+        tokenizer["pre_tokenizer"] = pre_tokenizer;
+        tokenizer["normalizer"] = json!(null);
+        fs::write(&path, tokenizer.to_string()).unwrap();
+        fs::write(folder.path().join("tokenizer_config.json"), config.to_string()).unwrap();
+        let found = warned(folder.path());
+        assert_eq!(found.len(), usize::from(warns), "{config}: {found:?}");
+        assert!(found.iter().all(|it| it.to_string().contains("before a text")), "{found:?}");
+    }
+}
+
+/// A folder with OPT's two tokenizer files and random weights.
+fn opt() -> TempDir {
     let config = json!({"model_type": "opt", "hidden_size": 4, "ffn_dim": 4, "num_hidden_layers": 1, "num_attention_heads": 1,
         "vocab_size": 12, "max_position_embeddings": 8, "enable_bias": false, "layer_norm_elementwise_affine": false});
     let tensor = |name: &str, rows: usize| {
@@ -86,8 +188,12 @@ fn the_two_files_of_opt_are_read_with_tokenizer_config() {
     {
         weights.push(tensor(&format!("layers.0.{linear}"), 4));
     }
-    let place = folder(&config, &weights);
-    write_tensors(&place.path().join("model.safetensors"), &weights);
+    folder(&config, &weights)
+}
+
+#[test]
+fn the_two_files_of_opt_are_read_with_tokenizer_config() {
+    let place = opt();
     let checkpoint = Checkpoint::open(place.path()).unwrap();
     let missing = Tokenizer::open(&checkpoint).unwrap_err();
     assert!(matches!(missing, ModelError::Tokenizer { problem: TokenizerProblem::Missing, .. }), "{missing}");
@@ -105,4 +211,46 @@ fn the_two_files_of_opt_are_read_with_tokenizer_config() {
     let special = tokenizer.special_tokens();
     assert_eq!((special.before_text[0].as_str(), special.decided_by), ("</s>", "tokenizer_config.json"));
     assert_eq!(special.contradiction(), None);
+}
+
+#[test]
+fn the_special_tokens_of_opts_two_files_come_from_every_file_that_names_them() {
+    let place = opt();
+    let write =
+        |name: &str, content: &Value| fs::write(place.path().join(name), content.to_string()).unwrap();
+    let vocabulary = json!({"<s>": 0, "<pad>": 1, "</s>": 2, "a": 3, "b": 4, "<|endoftext|>": 5, "<tag>": 6, "<": 7, "/": 8, "s": 9, ">": 10});
+    write("vocab.json", &vocabulary);
+    fs::write(place.path().join("merges.txt"), "#version: 0.2\n").unwrap();
+    let checkpoint = Checkpoint::open(place.path()).unwrap();
+    let open = || Tokenizer::open(&checkpoint);
+    let ids = |text: &str| open().unwrap().encode(text).unwrap();
+    // The class's own default.
+    assert_eq!(ids("</s><|endoftext|>"), [7, 8, 9, 10, 5]);
+    write("tokenizer_config.json", &json!({"add_bos_token": true}));
+    assert_eq!(ids("a"), [5, 3]);
+    write(
+        "special_tokens_map.json",
+        &json!({"bos_token": {"content": "<s>", "rstrip": true}, "eos_token": "</s>",
+        "unk_token": "</s>", "additional_special_tokens": ["<tag>"]}),
+    );
+    assert_eq!(ids("b</s><tag>"), [0, 4, 2, 6]);
+    let tokenizer = open().unwrap();
+    assert_eq!((tokenizer.beginning(), tokenizer.special_tokens().contradiction()), (Some(0), None));
+    write("tokenizer_config.json", &json!({"add_bos_token": false, "add_eos_token": true}));
+    assert_eq!(ids("a<s>"), [3, 0, 2]);
+    assert_eq!(open().unwrap().special_tokens().after, [2]);
+    assert_eq!(warned(place.path()), []);
+    write("added_tokens.json", &json!({"<new>": 11}));
+    let found = warned(place.path());
+    assert_eq!((found.len(), found[0].names()), (1, vec!["<new>".to_owned()]));
+    assert!(found[0].to_string().contains("not among the tokens of vocab.json"), "{}", found[0]);
+    write(
+        "tokenizer_config.json",
+        &json!({"add_bos_token": true, "bos_token": "<bos>", "added_tokens_decoder": {}}),
+    );
+    let error = open().unwrap_err().to_string();
+    assert!(error.contains("vocab.json") && error.contains("`<bos>`"), "{error}");
+    fs::write(place.path().join("tokenizer_config.json"), "{}").unwrap();
+    fs::write(place.path().join("special_tokens_map.json"), "{").unwrap();
+    assert!(open().unwrap_err().to_string().contains("special_tokens_map.json"));
 }
