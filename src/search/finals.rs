@@ -24,7 +24,7 @@ use crate::trial::text::Split;
 /// How many candidates are ranked again on the selection text, in addition to the front.
 const HALL: usize = 16;
 
-/// The published allocations whose ratios are plotted beside the winner's.
+/// The published allocations whose ratios are plotted beside the winner's, in addition to the best one.
 const PICTURED: [&str; 2] = ["owl", "uniform"];
 
 /// A candidate with its losses on the texts that choose.
@@ -230,16 +230,19 @@ pub(super) fn summarise(
     let winner = finals.winner(WinnerName::Discovered, best)?;
     let leaving_out = finals.leaving_out(best)?;
     let mut known = Vec::new();
-    let mut pictured = vec![(WinnerName::Discovered.to_string(), &best.candidate)];
     for candidate in published {
         let Some(name) = candidate.published else { continue };
         let Some(finalist) = finals.ranked(vec![candidate.clone()])?.into_iter().next() else { continue };
         known.push(finals.winner(WinnerName::Published(name.to_owned()), &finalist)?);
-        if PICTURED.contains(&name) {
-            pictured.push((name.to_owned(), candidate));
-        }
     }
     known.sort_by(|a, b| deciding(a).total_cmp(&deciding(b)));
+    let mut pictured = vec![(WinnerName::Discovered.to_string(), &best.candidate)];
+    let best_known = known.first().map(|winner| winner.name.to_string()).unwrap_or_default();
+    let others = [&*best_known].into_iter().chain(PICTURED.into_iter().filter(|name| *name != best_known));
+    pictured.extend(others.filter_map(|name| {
+        let candidate = published.iter().find(|it| it.published == Some(name))?;
+        Some((name.to_owned(), candidate))
+    }));
     let ratios = pictured.iter().map(|(name, candidate)| ratios(evaluator, name, candidate));
     Ok(Summary {
         version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -175,6 +175,10 @@ fn the_result_is_a_script_like_any_other() {
         place.run(place.allot(&["check", entry.path().to_str().expect("UTF-8")]));
     }
     // A search starts with the published allocations, so it is never worse on the text that chooses.
+    // The ratios are plotted beside those of the best published function.
+    let plotted: Vec<&str> = summary.ratios.iter().map(|it| it.name.as_str()).collect();
+    assert_eq!(plotted[..2], ["discovered", &*summary.published[0].name.to_string()]);
+    assert!(plotted.contains(&"owl") && plotted.contains(&"uniform"), "{plotted:?}");
     let best = summary.best.selection.expect("a selection text");
     assert!(summary.published.iter().all(|it| best <= it.selection.expect("a selection text")));
 }
