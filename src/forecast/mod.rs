@@ -14,4 +14,4 @@ pub use machine::Machine;
 pub use sizes::Sizes;
 pub use step::{Amount, Step};
 pub use total::Forecast;
-pub use work::{Calibration, Evaluation, Pruning, Questions, Trial, Windows, Work};
+pub use work::{Calibration, Evaluation, Pruning, Trial, Windows, Work};

@@ -11,6 +11,7 @@ use super::step::{Amount, Step};
 use crate::lang::ops::{Class, Op};
 use crate::lang::program::{Expr, Script};
 use crate::model::positions_together;
+use crate::tasks::Cost;
 
 /// The share of a plain product's rate that a forward pass reaches, including attention, norms and
 /// activations: 84 to 90 % there.
@@ -138,25 +139,6 @@ pub struct Trial {
     pub gradients: bool,
 }
 
-/// The computation of a model that answers tasks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Questions {
-    /// Tokens that pass through the blocks, many at a time.
-    pub read: u64,
-    /// Rows that pass through the head.
-    pub predictions: u64,
-    /// Pairs of a token and a token that it attends to, in one block.
-    pub attended: u64,
-    /// The maximum number of tokens in answers.
-    pub written: u64,
-    /// Passes that each generate one token of several answers.
-    pub steps: u64,
-    /// The maximum number of tokens whose keys and values are held at the same time.
-    pub held: u64,
-    /// The maximum number of tokens in one pass.
-    pub pass: u64,
-}
-
 /// A part of a command's work.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Work {
@@ -173,7 +155,7 @@ pub enum Work {
     /// Measures candidates.
     Try(Trial),
     /// Answers tasks.
-    Answer(Questions),
+    Answer(Cost),
 }
 
 impl Windows {
@@ -267,7 +249,7 @@ impl Work {
             Self::Prune(pruning) => prune(pruning, sizes, machine, room),
             Self::Measure(windows, models) => measure(windows, models, sizes, machine, room),
             Self::Try(trial) => trying(trial, sizes, machine),
-            Self::Answer(questions) => answer(questions, sizes, machine),
+            Self::Answer(cost) => answer(cost, sizes, machine),
         }
     }
 }
@@ -420,8 +402,8 @@ fn measure(windows: Windows, models: u64, sizes: &Sizes, machine: &Machine, room
     step
 }
 
-fn answer(questions: Questions, sizes: &Sizes, machine: &Machine) -> Step {
-    let Questions { read, predictions, attended, written, steps, held, pass } = questions;
+fn answer(cost: Cost, sizes: &Sizes, machine: &Machine) -> Step {
+    let Cost { tokens, predictions, attended, written, steps, held, pass } = cost;
     let products = |tokens: u64| 2.0 * (tokens * sizes.linear_weights()) as f64;
     let head = 2.0 * (predictions * sizes.head_weights) as f64;
     let attention = 4.0 * (sizes.queries * attended * sizes.blocks as u64) as f64;
@@ -429,7 +411,7 @@ fn answer(questions: Questions, sizes: &Sizes, machine: &Machine) -> Step {
     let weights = sizes.linear_weights() + sizes.head_weights;
     let reading = steps as f64 * weights as f64 / machine.weights * machine.operations;
     let operations =
-        (products(read) + head + attention) / EFFICIENCY + reading.max(products(written) / EFFICIENCY);
+        (products(tokens) + head + attention) / EFFICIENCY + reading.max(products(written) / EFFICIENCY);
     let positions = pass.min(positions_together(sizes.vocabulary as usize) as u64);
     let memory = vec![
         amount("weights in f32", 4 * weights),
@@ -442,7 +424,7 @@ fn answer(questions: Questions, sizes: &Sizes, machine: &Machine) -> Step {
     ];
     let mapped = sizes.stored_bytes * sizes.head_weights.max(widest(sizes));
     let name = if written > 0 { "answering tasks, at most" } else { "answering tasks" };
-    Step { tokens: read + written, memory, mapped, ..step(name, machine, operations) }
+    Step { tokens: tokens + written, memory, mapped, ..step(name, machine, operations) }
 }
 
 /// Returns the bytes of the dense model's predictions for windows: probabilities, or last hidden states if

@@ -9,7 +9,7 @@ use crate::cli::shared::progress::watch;
 use crate::cli::shared::text::WindowArguments;
 use crate::cli::shared::values::bytes;
 use crate::cli::shared::{model, output, pruned as in_memory};
-use crate::forecast::{Calibration as Collecting, Pruning, Work};
+use crate::forecast::Work;
 use crate::json::DocumentKind;
 use crate::measure::Perplexity;
 use crate::model::Checkpoint;
@@ -90,12 +90,7 @@ fn forecast(arguments: &Arguments, common: Common) -> Result<Verdict, CliError> 
     let windows = outline.windows(&arguments.windows.source(), length, limit)?;
     let mut work = vec![(Work::Check, 1)];
     if arguments.allocation.is_some() {
-        if !arguments.calibration.is_empty() {
-            let source = Source::Text(arguments.calibration.clone());
-            let read = outline.drawn(&source, arguments.samples, length)?;
-            work.push((Work::Calibrate(Collecting::of(read)), 1));
-        }
-        work.push((Work::Prune(Pruning::default()), 1));
+        work.extend(in_memory::pruning(&outline, &arguments.calibration, arguments.samples, length)?);
     }
     work.push((Work::Measure(windows, 1), 1));
     outline.show(&work, arguments.memory, None, common)

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::common::{Common, Format, Verdict};
 use super::error::CliError;
 use super::output;
-use crate::forecast::{Forecast, Machine, Questions, Sizes, Windows, Work};
+use crate::forecast::{Forecast, Machine, Sizes, Windows, Work};
 use crate::json::DocumentKind;
 use crate::model::{Config, ModelError, TensorFiles, Tokenizer, hub};
 use crate::report;
@@ -119,9 +119,7 @@ impl Outline {
     pub(in crate::cli) fn answers(&self, tasks: &[Asked], asking: &Asking<'_>) -> Result<Work, CliError> {
         let config = Config::read(&self.folder)?;
         let tokenizer = Tokenizer::of_folder(&self.folder, &config)?;
-        let Cost { tokens: read, predictions, attended, written, steps, held, pass } =
-            Cost::of(&config, tokenizer, tasks, asking)?;
-        Ok(Work::Answer(Questions { read, predictions, attended, written, steps, held, pass }))
+        Ok(Work::Answer(Cost::of(&config, tokenizer, tasks, asking)?))
     }
 
     /// Returns the work of answering the tasks of a plan, with the documents for a purpose.

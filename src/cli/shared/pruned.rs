@@ -45,17 +45,10 @@ impl PrunedArguments {
     /// # Errors
     /// Fails when a calibration text cannot be read.
     pub(in crate::cli) fn work(&self, outline: &Outline) -> Result<Vec<(Work, u64)>, CliError> {
-        if self.allocation.is_none() {
-            return Ok(Vec::new());
+        match self.allocation {
+            Some(_) => pruning(outline, &self.calibration, self.samples, self.length),
+            None => Ok(Vec::new()),
         }
-        let mut work = Vec::new();
-        if !self.calibration.is_empty() {
-            let source = Source::Text(self.calibration.clone());
-            let windows = outline.drawn(&source, self.samples, self.length)?;
-            work.push((Work::Calibrate(Collecting::of(windows)), 1));
-        }
-        work.push((Work::Prune(Pruning::default()), 1));
-        Ok(work)
     }
 
     /// Loads a model's decoder, pruned if an allocation is given.
@@ -76,6 +69,26 @@ impl PrunedArguments {
         });
         pruned(checkpoint, path, &self.method, self.stats.as_deref(), calibration, quiet)
     }
+}
+
+/// Returns the work of pruning a model in memory, with `samples` windows of `length` tokens of the calibration
+/// texts, if there are any.
+///
+/// # Errors
+/// Fails when a calibration text cannot be read.
+pub(in crate::cli) fn pruning(
+    outline: &Outline,
+    calibration: &[PathBuf],
+    samples: usize,
+    length: Option<usize>,
+) -> Result<Vec<(Work, u64)>, CliError> {
+    let mut work = Vec::new();
+    if !calibration.is_empty() {
+        let windows = outline.drawn(&Source::Text(calibration.to_vec()), samples, length)?;
+        work.push((Work::Calibrate(Collecting::of(windows)), 1));
+    }
+    work.push((Work::Prune(Pruning::default()), 1));
+    Ok(work)
 }
 
 /// Prunes a model in memory by an allocation file. Weights are chosen with the dense model's statistics only, as in a search, which

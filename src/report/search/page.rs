@@ -1,5 +1,6 @@
 //! A search as one HTML page, which fetches nothing and runs no scripts.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::column::Measured;
@@ -278,7 +279,8 @@ fn table(out: &mut String, summary: &Summary) {
         "All rows are measured the same way, on the {} text. Bold: the best in its column.",
         results.text
     );
-    if results.rows.iter().flat_map(|row| &row.values).flatten().any(|it| it.deviation.is_some()) {
+    let seeds: BTreeSet<u64> = summary.runs.iter().map(|run| run.seed).collect();
+    if seeds.len() > 1 {
         text.push_str(" For several seeds: mean ± standard deviation over the seeds.");
     }
     let caption = |grid: &Grid| {

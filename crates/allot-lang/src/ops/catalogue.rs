@@ -567,7 +567,7 @@ catalogue! {
         }
         AlphaHill "alpha_hill" "The exponent of a power law fitted to the tail of the squared singular values" {
             notation: Notation::Call, operands: ["x"], parameters: [parameter("fit", Domain::Word(&["peak", "mid", "peak_as_coded"]), Some(ParameterValue::Word("peak")), "how the tail's lower end is found")],
-            definition: "The eigenvalues are the squared singular values, ascending. `mid`: the Hill estimate above the eigenvalue at position floor(N / 2). `peak`: the fit with the smallest Kolmogorov-Smirnov distance among those whose lower end is an eigenvalue from 0.95 x to 1.5 x, where x is the left edge of the fullest of 100 bins of log10 of the eigenvalues. `peak_as_coded`: the same without the lower limit, as in the released code, which compares a logarithm with an eigenvalue. A fit is 1 + n / (sum of ln e_i - n ln e_min); 0 where no fit exists.",
+            definition: "The eigenvalues are the squared singular values, ascending. `mid`: the Hill estimate above the eigenvalue at position floor(N / 2). `peak`: the fit with the smallest Kolmogorov-Smirnov distance among those whose lower end is an eigenvalue between 0.95 x and 1.5 x, both excluded, where x is the left edge of the fullest of 100 bins of log10 of the eigenvalues. `peak_as_coded`: the same without the lower limit, as in the released code, which compares a logarithm with an eigenvalue. A fit is 1 + n / (sum of ln e_i - n ln e_min); 0 where no fit exists.",
             latex: "\\alpha_{\\text{#fit}}(#1)", source: "AlphaPruning, section 3 and its released code",
             example: "neg(alpha_hill(weight)) |> rescale(epsilon = 0.2)",
             stages: [], full: true,
