@@ -62,6 +62,9 @@ pub(in crate::cli) struct Arguments {
     /// Also draws ratios and importances into this SVG file
     #[arg(long, value_name = "FILE.svg")]
     figure: Option<PathBuf>,
+    /// Overwrites an existing figure
+    #[arg(long, requires = "figure")]
+    force: bool,
     /// Prints, instead of the table, each unit's marginal damage: what pruning one more of its weights would do, measured on these
     /// texts by gradients at the pruned model; if it is the same in every unit, moving budget between units cannot help
     #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["dry_run", "rows", "rows_of", "figure"])]

@@ -62,8 +62,11 @@ pub(in crate::cli) struct Arguments {
     #[arg(long, default_value_t = evopress::LEVELS)]
     levels: u32,
     /// Output file, instead of standard output
-    #[arg(long, short, value_name = "FILE")]
-    output: Option<PathBuf>,
+    #[arg(long, short, alias = "output", value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Overwrites an existing output file
+    #[arg(long, requires = "out")]
+    force: bool,
 }
 
 /// The output formats.
@@ -178,7 +181,7 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
     if let Some(note) = &written.note {
         context::warn("note", note, common.quiet);
     }
-    if let Some(path) = &arguments.output {
+    if let Some(path) = &arguments.out {
         output::write_file(path, &written.bytes)?;
         return Ok(Verdict::Fine);
     }

@@ -48,8 +48,11 @@ pub(in crate::cli) struct Arguments {
     #[arg(long)]
     epsilon: Option<f64>,
     /// Output file, instead of standard output
-    #[arg(long, short, value_name = "FILE")]
-    output: Option<PathBuf>,
+    #[arg(long, short, alias = "output", value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Overwrites an existing output file
+    #[arg(long, requires = "out")]
+    force: bool,
 }
 
 fn format(word: &str) -> Result<Format, String> {
@@ -88,7 +91,7 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
         }
     };
     let file = AllocationFile { model: Some(model_name(&checkpoint)), ..imported };
-    match &arguments.output {
+    match &arguments.out {
         None => output::print_json(DocumentKind::Allocation, &file)?,
         Some(path) => {
             output::write_file(

@@ -73,9 +73,6 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
         work.extend(arguments.evaluation.work(&outline, &loaded)?);
         return outline.show(&work, arguments.evaluation.memory(), None, common);
     }
-    if let Some(out) = arguments.out.as_ref().filter(|out| out.exists() && !arguments.force) {
-        return Err(CliError::Exists { path: out.clone() });
-    }
     let now = arguments.evaluation.snapshot(&arguments.model, &loaded, &sparsities, common)?;
     match (before, &arguments.check) {
         (Some(before), Some(path)) => check(&before, &now, path, arguments, common),

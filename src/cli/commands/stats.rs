@@ -115,9 +115,6 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
     if arguments.dry_run.dry_run {
         return forecast(arguments, common);
     }
-    if arguments.out.exists() && !arguments.force {
-        return Err(CliError::Exists { path: arguments.out.clone() });
-    }
     let checkpoint = model::open(&arguments.model, common)?;
     checkpoint.check_finite()?;
     // Loaded before the long work, so that a wrong script is reported at once.

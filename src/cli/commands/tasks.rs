@@ -88,10 +88,6 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
         return Ok(Verdict::Fine);
     }
     let (Some(folder), Some(data)) = (&arguments.model, &arguments.data) else { return Ok(Verdict::Fine) };
-    let written = arguments.out.as_ref().filter(|_| !arguments.dry_run.dry_run);
-    if let Some(path) = written.filter(|path| path.exists() && !arguments.force) {
-        return Err(CliError::Exists { path: path.clone() });
-    }
     // Wrong files are reported before the model is opened.
     let selection = Selection {
         data: data.clone(),

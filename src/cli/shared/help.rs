@@ -103,7 +103,7 @@ pub(in crate::cli) fn of(error: &CliError) -> Vec<String> {
         CliError::NoGradients { .. } => one("leave out `--no-gradients`, or the script"),
         CliError::OtherModel { .. } => one("collect them again with `allot stats`"),
         CliError::DecidedUnit { .. } => one("leave out `--unit`"),
-        CliError::BinaryOutput => one("pass `--output FILE`"),
+        CliError::BinaryOutput => one("pass `--out FILE`"),
         CliError::Memory { .. } => {
             one("leave out `--hessians` or `--gradients`, or allow more with `--memory`")
         }

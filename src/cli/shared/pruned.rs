@@ -6,6 +6,7 @@ use super::dry_run::Outline;
 use super::error::CliError;
 use super::input::Input;
 use super::progress::watch;
+use super::values::count;
 use super::{allocation, context, scripts};
 use crate::forecast::{Calibration as Collecting, Pruning, Work};
 use crate::model::{Checkpoint, Decoder};
@@ -29,10 +30,10 @@ pub(in crate::cli) struct PrunedArguments {
     #[arg(long, value_name = "FILE", num_args = 1.., requires = "allocation", conflicts_with = "stats")]
     calibration: Vec<PathBuf>,
     /// Number of windows to draw from the calibration texts
-    #[arg(long, default_value_t = 128, requires = "calibration")]
+    #[arg(long, default_value_t = 128, requires = "calibration", value_parser = count)]
     samples: usize,
     /// Length of a calibration window in tokens (default: 2048, or the model's context if that is shorter)
-    #[arg(long, requires = "calibration")]
+    #[arg(long, requires = "calibration", value_parser = count)]
     length: Option<usize>,
     /// Seed for drawing the calibration windows
     #[arg(long, default_value_t = 0, requires = "calibration")]

@@ -140,7 +140,7 @@ const RULES: &[Rule] = &[
     rule(&["show"], &["markdown", "csv"], Is("format", &["json"]), "both set the format of the tables"),
     rule(&["compare"], &["table"], Is("format", &["json"]), "both set the format of the table"),
     rule(&["eval"], &["rows", "rows_of"], Is("format", &["json"]), "the JSON always includes the rows"),
-    rule(&["export"], &["output"], Is("format", &["json"]), "a file is always in the format of `--to`"),
+    rule(&["export"], &["out"], Is("format", &["json"]), "a file is always in the format of `--to`"),
     // Scripts without effect.
     rule(&["eval"], &["least", "most"], Allocation("script"), "an allocation file has fixed ratios"),
     rule(

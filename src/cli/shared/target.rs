@@ -24,44 +24,43 @@ const TARGETS: &[Target] = &[
     },
     Target { commands: &["pdf"], option: "out", kind: TargetKind::Folder, makes_parents: true },
     Target {
-        commands: &["stats", "tasks", "snapshot"],
+        commands: &["stats", "tasks", "snapshot", "export", "import"],
         option: "out",
         kind: TargetKind::File,
         makes_parents: false,
     },
     Target { commands: &["eval"], option: "figure", kind: TargetKind::File, makes_parents: false },
-    Target {
-        commands: &["export", "import"],
-        option: "output",
-        kind: TargetKind::File,
-        makes_parents: false,
-    },
 ];
 
-/// Checks that a command's outputs can be written. Whether an existing output may be replaced is up to the command.
+/// Checks that a command's outputs can be written. Commands that write folders decide themselves whether to replace one.
 ///
 /// # Errors
-/// When a file is in a folder's place or a folder in a file's, or the parent folder is missing or not writable.
+/// When a file is in a folder's place or a folder in a file's, the parent folder is missing or not writable, or a file exists and
+/// the command has no `--force`.
 pub(in crate::cli) fn check(given: &Given<'_>) -> Result<(), CliError> {
     if given.is_on("dry_run") {
         return Ok(());
     }
     for target in TARGETS.iter().filter(|target| target.commands.contains(&given.command)) {
         if let Some(path) = given.values(target.option).first() {
-            target.check(Path::new(path))?;
+            target.check(Path::new(path), given.is_on("force"))?;
         }
     }
     Ok(())
 }
 
 impl Target {
-    fn check(&self, path: &Path) -> Result<(), CliError> {
+    fn check(&self, path: &Path, replaces: bool) -> Result<(), CliError> {
         let in_the_way = match self.kind {
             TargetKind::File => path.is_dir(),
             TargetKind::Folder => path.exists() && !path.is_dir(),
         };
         if in_the_way {
             return Err(CliError::OtherKind { path: path.to_owned(), kind: self.kind });
+        }
+        // Devices, such as `/dev/stdout`, are written to but not replaced.
+        if self.kind == TargetKind::File && path.is_file() && !replaces {
+            return Err(CliError::Exists { path: path.to_owned() });
         }
         let mut folder = parent(path);
         while self.makes_parents && !folder.exists() {

@@ -35,7 +35,12 @@ pub(in crate::cli) fn ratio(text: &str) -> Result<f64, String> {
         Ok(percent) if (2.0..=100.0).contains(&percent) => {
             Err(format!("a ratio is from 0 to 1; {percent} % is {}", percent / 100.0))
         }
-        _ => Err("a ratio is a number from 0 to 1".to_owned()),
+        _ => Err(match text.replacen(',', ".", 1) {
+            point if point != text && point.parse::<f64>().is_ok() => {
+                format!("write the decimal point as a point: {point}")
+            }
+            _ => "a ratio is a number from 0 to 1".to_owned(),
+        }),
     }
 }
 

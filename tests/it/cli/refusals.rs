@@ -25,7 +25,7 @@ const REFUSED: &[&str] = &[
     "show RUN --markdown --format json",
     "compare M -s 0.5 --texts T --table latex --format json",
     "eval M owl -s 0.5 --rows-of q_proj --format json",
-    "export A --to csv --output f.csv --format json",
+    "export A --to csv --out f.csv --format json",
     "eval M A --most 0.9",
     "eval M A --stats S.safetensors",
     "export A --to csv --method ria",
@@ -168,6 +168,8 @@ fn ratios_and_counts_are_checked_at_the_command_line() {
         "search M -s 0.5 --texts T --out R --seeds",
         "compare M -s 0.5 --texts T --report-windows",
         "descend M -s 0.5 --texts T --steps",
+        "ppl M --text t --allocation a.json --calibration t --samples",
+        "ppl M --text t --allocation a.json --calibration t --length",
     ] {
         let words: Vec<&str> = counted.split(' ').chain(["0"]).collect();
         let output = place.allot(&words).output().expect("it runs");
@@ -201,6 +203,10 @@ fn outputs_that_cannot_be_written_are_refused_before_the_work() {
             "folder is a folder, but the command writes a file there",
         ),
         (&["eval", MODEL, "owl", "-s", "0.5"], &["--figure", "nowhere/f.svg"], "make the folder first"),
+        (&["eval", MODEL, "owl", "-s", "0.5"], &["--figure", "file"], "file already exists"),
+        (&["export", "owl", "--to", "csv", "--model", MODEL, "-s", "0.5"], &["-o", "file"], "file already exists"),
+        (&["import", "folder/mine", "--model", MODEL], &["-o", "file"], "file already exists"),
+        (&["eval", MODEL, "owl", "-s", "0,5"], &[], "write the decimal point as a point: 0.5"),
         (&["export", "owl", "--to", "csv", "--model", MODEL, "-s", "0.5"], &["-o", "folder"], "is a folder"),
         (
             &["snapshot", "owl", "--model", MODEL, "-s", "0.5"],
@@ -219,6 +225,7 @@ fn outputs_that_cannot_be_written_are_refused_before_the_work() {
         let more = match first[0] {
             "search" | "compare" | "descend" | "enumerate" => &trial[..],
             "tasks" => &["--data", "folder"],
+            "import" => &[],
             _ => &long,
         };
         let begun = Instant::now();

@@ -217,7 +217,7 @@ fn a_pruned_model_is_compared_document_by_document_and_warned_about() {
         "0.5",
         "--to",
         "json",
-        "--output",
+        "--out",
         "a.json",
     ]));
     let pruned = ["--allocation", "a.json", "--method", "magnitude", "--against", "dense.jsonl"];

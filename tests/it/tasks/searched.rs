@@ -51,7 +51,7 @@ fn summary(place: &Place, run: &str) -> Value {
 
 /// Returns each document of `allot tasks` for uniform sparsity, by the purpose of its question.
 fn uniform_by_side(place: &Place) -> BTreeMap<u8, Vec<Value>> {
-    let export = ["export", "uniform", "--model", MODEL, "-s", "0.6", "--to", "json", "--output", "u.json"];
+    let export = ["export", "uniform", "--model", MODEL, "-s", "0.6", "--to", "json", "--out", "u.json"];
     place.run(place.allot(&export));
     let pruned = ["--allocation", "u.json", "--method", "magnitude", "--out", "u.jsonl"];
     place.run(tasks(place, &[&["--tasks", "arc_easy"], &pruned[..]].concat()));
