@@ -91,6 +91,12 @@ impl Identity {
         Self(self.0.iter().filter(|(name, _)| name != what).cloned().collect())
     }
 
+    /// Returns the identity with the names of its inputs changed: each mention of `from` becomes `to`.
+    #[must_use]
+    pub fn renamed(&self, from: &str, to: &str) -> Self {
+        Self(self.0.iter().map(|(what, value)| (what.replace(from, to), value.clone())).collect())
+    }
+
     /// Returns the first difference from the present identity `now`; inputs are matched by name.
     pub fn difference(&self, now: &Self) -> Option<Difference> {
         let find = |all: &Self, what: &str| {

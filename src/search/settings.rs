@@ -135,6 +135,15 @@ impl Settings {
         Ok(write_beside(&folder.join(SETTINGS), |file| std::io::Write::write_all(file, &text))?)
     }
 
+    /// Changes the folder of a model, whose bytes stay the same: on another machine, the hub's cache may be in
+    /// another place.
+    pub fn move_model(&mut self, place: usize, folder: PathBuf) {
+        let Some(model) = self.trial.models.get_mut(place) else { return };
+        let [from, to] = [&*model, &folder].map(|it| it.display().to_string());
+        self.identities = self.identities.renamed(&from, &to);
+        *model = folder;
+    }
+
     /// Fails if losses would be measured with other inputs than when the run started, such as another model
     /// or text.
     ///

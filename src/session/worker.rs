@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::search::Search;
 use crate::device::Engine;
 use crate::measure::WindowLoss;
-use crate::model::Precision;
+use crate::model::{Precision, hub};
 use crate::search::error::SearchError;
 use crate::search::settings::Settings;
 use crate::trial::cancel::Cancel;
@@ -22,19 +22,27 @@ pub struct Worker {
 
 impl Worker {
     /// Opens the models and texts named in a search's settings, as returned by
-    /// [`AskedSearch::settings`](super::AskedSearch::settings), and does all one-off work on them.
+    /// [`AskedSearch::settings`](super::AskedSearch::settings), and does all one-off work on them. A model that
+    /// the search has from the hub is taken from this machine's cache, or downloaded.
     ///
     /// # Errors
     /// When a model or a text cannot be used, or differs in any byte from the search's. Also when the device
     /// is of another kind, whose last digits differ, unless `any_device` is set.
     pub fn open(
-        settings: Settings,
+        mut settings: Settings,
         engine: Engine,
         precision: Precision,
         any_device: bool,
         cancel: Cancel,
         note: &mut Preparing<'_>,
     ) -> Result<Self, SearchError> {
+        for place in 0..settings.trial.models.len() {
+            let model = settings.trial.models[place].clone();
+            let here = hub::fetch_snapshot(&model, &mut |at| {
+                note("downloading the model", at.done as f64 / at.bytes.max(1) as f64);
+            })?;
+            settings.move_model(place, here);
+        }
         let search = Search::joining(settings, any_device).on(engine, precision).cancelled_by(cancel);
         Ok(Self { subjects: search.prepare(note)?.subjects() })
     }

@@ -49,10 +49,10 @@ def same(one, other):
         assert (one / name).read_bytes() == (other / name).read_bytes(), name
 
 
-@pytest.mark.parametrize("workers", [1, 4])
+@pytest.mark.parametrize("workers", [1, 4, 16])
 def test_any_number_of_workers_gives_the_same_bytes(bundled, small, alone, tmp_path, cluster, workers):
     for _ in range(2):
-        cluster.add_node(num_cpus=2)
+        cluster.add_node(num_cpus=max(2, workers // 2))
     asked = spread.Workers(count=workers)
     out = tmp_path / "run"
     spread.run(bundled, 0.7, out=out, address=cluster.address, workers=asked, **small)

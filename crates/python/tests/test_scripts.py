@@ -40,6 +40,48 @@ def test_importances_of_own_numbers():
     assert ratios["layer 0"] > ratios["layer 1"] > ratios["layer 2"]
 
 
+class Tensor:
+    """A tensor of a library that offers nothing but DLPack."""
+
+    def __init__(self, values):
+        self._values = values
+
+    def __dlpack__(self, **options):
+        return self._values.__dlpack__(**options)
+
+    def __dlpack_device__(self):
+        return self._values.__dlpack_device__()
+
+
+def test_arrays_come_by_dlpack_and_by_buffers():
+    scores = [np.arange(start, start + 8, dtype=np.float32).reshape(2, 4) for start in (1, 9, 33)]
+    script = allot.Script("mean(score) |> scale")
+    expected = script.importance({"score": scores})
+    for kind in [np.float16, np.float32, np.float64, np.int32]:
+        assert script.importance({"score": [Tensor(it.astype(kind)) for it in scores]}) == expected, kind
+    # Neither the order in memory nor the kind of buffer matters.
+    assert script.importance({"score": [Tensor(np.asfortranarray(it)) for it in scores]}) == expected
+    assert script.importance({"score": [memoryview(it) for it in scores]}) == expected
+    masks = [
+        allot.Layers({"weight": make(it), "input_norm": make(np.ones(4, np.float32))} for it in scores)
+        for make in (np.asarray, Tensor)
+    ]
+    allocation = allot.Script("uniform()").ratios(masks[0], 0.5)
+    one, other = (layers.masks(allocation) for layers in masks)
+    assert all(np.array_equal(one[name], other[name]) for name in one)
+
+
+def test_numbers_that_are_not_finite_are_refused():
+    weights = [np.ones((2, 4), np.float32) for _ in range(2)]
+    for value in [np.nan, np.inf]:
+        wrong = weights[0].copy()
+        wrong[1, 2] = value
+        with pytest.raises(allot.AllotError, match="layer 1"):
+            allot.Script("mean(score) |> scale").ratios({"score": [weights[0], wrong]}, 0.5)
+        with pytest.raises(allot.AllotError, match="layer 1"):
+            allot.Layers({"weight": it, "input_norm": np.ones(4)} for it in [weights[0], wrong])
+
+
 def test_wrong_terminals_are_refused():
     script = allot.Script("mean(score) |> scale")
     ones = np.ones((2, 4), np.float32)

@@ -9,6 +9,7 @@ import shutil
 import pytest
 
 import allot
+from allot import _allot
 
 FILES = ["journal.jsonl", "measured.jsonl", "summary.json", "settings.json", "best.allot", "report.html"]
 SMALL = {"samples": 4, "length": 32, "windows": 8, "evaluations": 40, "lag": 12, "control": "random"}
@@ -152,3 +153,31 @@ def test_the_cluster_options_match_the_help(command):
     for wrong in [{"count": 0}, {"cpus": -1.0}, {"gpus": float("nan")}, {"deadline": 0.0}]:
         with pytest.raises(allot.ArgumentError, match="workers cannot have"):
             Workers(**wrong)
+
+
+def test_workers_take_models_of_the_hub_from_their_own_cache(bundled, texts, tmp_path, monkeypatch):
+    def cache(name, revision):
+        model = tmp_path / name / "models--someone--tiny"
+        shutil.copytree(bundled, model / "snapshots" / revision)
+        (model / "refs").mkdir()
+        (model / "refs" / "main").write_text(revision)
+        return tmp_path / name
+
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_HUB_CACHE", str(cache("drivers", "1a2b")))
+    options = {"calibration": texts / "calibration.jsonl", "fitness": texts / "fitness.jsonl"}
+    with allot.Search("someone/tiny", 0.7, out=tmp_path / "run", samples=4, length=32, windows=2, evaluations=5, **options) as search:
+        settings, task = search.settings(), search.ask()[0]
+        losses = search.measure(task)
+    shutil.rmtree(tmp_path / "drivers")
+    # The revision that the search uses comes first, and the current one has the same bytes.
+    for name, revision in [("same", "1a2b"), ("later", "3c4d")]:
+        monkeypatch.setenv("HF_HUB_CACHE", str(cache(name, revision)))
+        assert _allot.Worker(settings).measure(task.to_json()) == losses
+    other = next((tmp_path / "later").glob("*/snapshots/*")) / "config.json"
+    other.write_text(other.read_text().replace("1e-05", "1e-06"))
+    with pytest.raises(allot.AllotError, match="was started with other inputs"):
+        _allot.Worker(settings)
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "empty"))
+    with pytest.raises(allot.AllotError, match="someone/tiny"):
+        _allot.Worker(settings)

@@ -2,7 +2,11 @@
 
 import ast
 import inspect
+import subprocess
+import sys
 from pathlib import Path
+
+import pytest
 
 import allot
 from allot import _allot
@@ -55,3 +59,10 @@ def test_parameters_have_the_same_names():
 def test_every_public_name_has_a_docstring():
     for name in allot.__all__:
         assert inspect.getdoc(getattr(allot, name)) or name in ("Allocation", "Task", "Worker", "format", "published"), name
+
+
+@pytest.mark.parametrize("words", [["mypy", "--strict", "--package", "allot"], ["mypy.stubtest", "allot._allot"]], ids=" ".join)
+def test_mypy_accepts_the_package(words, tmp_path):
+    pytest.importorskip("mypy", reason="mypy is not installed")
+    found = subprocess.run([sys.executable, "-m", *words], cwd=tmp_path, capture_output=True, text=True)
+    assert found.returncode == 0, found.stdout + found.stderr

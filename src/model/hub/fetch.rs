@@ -50,6 +50,23 @@ pub fn fetch_configuration(
     }
 }
 
+/// Returns the folder here of a model that another machine has at `model`: `model` itself if it exists or is
+/// not a snapshot in a hub's cache, else the same snapshot in this machine's cache. Downloads the model's current
+/// revision if the cache does not hold the snapshot, so the caller compares the weights' fingerprints.
+///
+/// # Errors
+/// As [`fetch`].
+pub fn fetch_snapshot(
+    model: &Path,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<PathBuf, ModelError> {
+    let (false, Some((owner, name, revision))) = (model.exists(), snapshot(model)) else {
+        return Ok(model.to_owned());
+    };
+    let here = cache_folder().join(format!("models--{owner}--{name}/snapshots/{revision}"));
+    if is_complete(&here) { Ok(here) } else { fetch(Path::new(&format!("{owner}/{name}")), progress) }
+}
+
 #[cfg(feature = "hub")]
 fn download(
     cache: &Path,
@@ -115,6 +132,15 @@ fn cache_folder() -> PathBuf {
         .or_else(|| Some(folder("XDG_CACHE_HOME")?.join("huggingface/hub")))
         .or_else(|| Some(env::home_dir()?.join(".cache/huggingface/hub")))
         .unwrap_or_default()
+}
+
+/// Returns owner, name and revision if a path ends like a snapshot's in a hub's cache.
+fn snapshot(model: &Path) -> Option<(&str, &str, &str)> {
+    let revision = model.file_name()?.to_str()?;
+    let snapshots = model.parent()?;
+    let of_model = snapshots.parent()?.file_name()?.to_str()?;
+    let (owner, name) = of_model.strip_prefix("models--")?.split_once("--")?;
+    (snapshots.file_name()? == "snapshots").then_some((owner, name, revision))
 }
 
 /// Returns owner and name if a path has the form of an id.

@@ -11,6 +11,6 @@ mod problem;
 mod progress;
 mod wanted;
 
-pub use fetch::{fetch, fetch_configuration, in_cache};
+pub use fetch::{fetch, fetch_configuration, fetch_snapshot, in_cache};
 pub use problem::DownloadProblem;
 pub use progress::Progress;
