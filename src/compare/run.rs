@@ -107,28 +107,35 @@ impl<'a> Entry<'a> {
     fn new(entrant: &'a Entrant, unit: Option<UnitKind>, ground: &Ground) -> Self {
         let calibrated = &ground.calibrated;
         let uses = |statistic| entrant.uses(&ground.evaluator.metric, statistic);
-        let measured = uses(Op::Marginal) || uses(Op::MarginalSlope);
+        let marginals = uses(Op::Marginal) || uses(Op::MarginalSlope);
         let moments = Op::COLLECTED.into_iter().filter(|op| *op != Op::Gradient).any(uses);
         let gradients = uses(Op::Gradient);
-        // A backward pass counts as two forward passes.
-        let passes = if measured { 3 * calibrated.marginal_passes as u64 } else { 0 };
         let read = calibrated.text.as_ref().map_or(0, |text| text.ids().len() as u64);
         let own = match &entrant.decider {
             Decider::Script(script) => unit.or(script.unit).unwrap_or_default(),
             Decider::Baseline(program) => program.unit(),
         };
+        // Rows have the damage of their projection.
+        let damaged = if own == UnitKind::Block { UnitKind::Block } else { UnitKind::Projection };
+        let damaged = Some(damaged).filter(|_| uses(Op::Damage));
+        let damages = damaged.and_then(|unit| calibrated.damage_passes.get(&unit)).copied();
+        // A backward pass counts as two forward passes.
+        let passes = if marginals { 3 * calibrated.marginal_passes as u64 } else { 0 };
+        let alone = (damages.unwrap_or_default() * read as f64).round() as u64;
         let row = Row {
             name: entrant.name.clone(),
             unit: own,
             unit_asked: unit.is_some(),
-            tokens: read * (u64::from(moments) + u64::from(gradients) + passes),
+            tokens: read * (u64::from(moments) + u64::from(gradients) + passes) + alone,
             evaluations: 0,
             cells: Vec::new(),
         };
+        let of_damages = &calibrated.measured_seconds.damages;
         let seconds = [
             (moments, calibrated.seconds),
             (gradients, calibrated.gradient_seconds),
-            (measured, calibrated.marginal_seconds),
+            (marginals, calibrated.measured_seconds.marginals),
+            (true, damaged.and_then(|unit| of_damages.get(&unit)).copied().unwrap_or_default()),
         ];
         let seconds = seconds.into_iter().filter(|(used, _)| *used).map(|(_, seconds)| seconds).sum();
         Self { entrant, unit, reductions: Reductions::new(), row, seconds }

@@ -325,9 +325,13 @@ fn texts(
     let mut texts = arguments.texts.settings_with(arguments.seed, !searches(plan))?;
     // There is no search over formulas, so gradients are collected only if an entrant uses them.
     texts.gradients = false;
-    let scripts = plan.entrants.iter().filter_map(|entrant| entrant.decider.script());
     let asked = texts.clone();
-    Needs::of_scripts(scripts, metric).collect_in(&mut texts);
+    for entrant in &plan.entrants {
+        let Some(script) = entrant.decider.script() else { continue };
+        let units = entrant.units(&plan.units).into_iter();
+        let units: Vec<UnitKind> = units.map(|unit| unit.or(script.unit).unwrap_or_default()).collect();
+        Needs::of_scripts([script], metric).collect_in(&mut texts, &units);
+    }
     texts.marginals_at.clone_from(&plan.sparsities);
     say_collected_in(&asked, &texts, quiet);
     match texts.report {
