@@ -481,7 +481,7 @@ const fn collecting(op: Op) -> &'static str {
         Op::ReconstructionError => " --reconstruction-error",
         Op::InputKurtosis => " --input-kurtosis",
         Op::BlockSimilarity | Op::BlockChange => " --block-changes",
-        Op::Damage => " --damage",
+        Op::Damage => " --damage --unit UNIT",
         Op::Marginal => " --marginals",
         Op::MarginalSlope => " --marginal-slopes",
         _ => "",
