@@ -220,6 +220,9 @@ fn reduction_rate(engine: &Engine, texts: &[&str], linears: usize) -> Result<f64
         hessian_diagonal: None,
         gradient: None,
         reconstruction_error: None,
+        input_kurtosis: None,
+        block_change: None,
+        damages: Vec::new(),
         marginals: Vec::new(),
     };
     let weights = (0..linears).map(|_| resident.copy()).collect::<Result<Vec<_>, _>>()?;

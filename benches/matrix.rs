@@ -124,6 +124,9 @@ impl Bench {
                         hessian_diagonal: None,
                         gradient: None,
                         reconstruction_error: None,
+                        input_kurtosis: None,
+                        block_change: None,
+                        damages: Vec::new(),
                         marginals: Vec::new(),
                     });
                     start += rows * columns;
@@ -219,6 +222,9 @@ fn spectra(turns: usize) {
         hessian_diagonal: None,
         gradient: None,
         reconstruction_error: None,
+        input_kurtosis: None,
+        block_change: None,
+        damages: Vec::new(),
         marginals: Vec::new(),
     };
     println!("\nspectra of linears of 512 x 512 and 512 x 1408");

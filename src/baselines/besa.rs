@@ -1,13 +1,13 @@
 //! BESA: allocation of sparsity within each block by gradients.
 //!
-//! Each projection has a distribution over candidate rates, and its sparsity is the mean of that
+//! Each projection, or each row, has a distribution over candidate rates, and its sparsity is the mean of that
 //! distribution. Masks follow from ranks, with a straight-through gradient: the effect of removing a weight
 //! on the block's output moves the rates that would remove it. Blocks are processed one after the other, and
-//! each of them meets the target, so the method only allocates among a block's projections.
+//! each of them meets the target, so the method only allocates within blocks.
 
 use super::error::{BaselineError, Obstacle};
-use crate::allocate::{Allocation, Bounds, Proposal, Unit, budget, units};
-use crate::lang::types::UnitKind;
+use crate::allocate::{Allocation, Bounds, Proposal, RowCounts, Rows, RowsOf, budget, units};
+use crate::lang::types::{Group, UnitKind};
 use crate::prune::{Pattern, Share};
 use crate::trial::archive::Archive;
 use crate::trial::error::TrialError;
@@ -15,8 +15,9 @@ use crate::trial::measurer::{Differentiated, MarginalTask, PrunedModel, ask};
 use crate::trial::race::Race;
 use crate::trial::text::Split;
 
-/// Name in commands.
+/// Names in commands.
 const NAME: &str = "besa";
+const ROWS: &str = "besa-row";
 
 /// Candidate rates: 0, 0.01, and so on to 1.
 const RATES: usize = 101;
@@ -28,7 +29,7 @@ pub const STEPS: usize = 128;
 const STEP_SIZE: f64 = 1e-2;
 const MISS: f64 = 5.0;
 
-/// Optimises the sparsity of every projection, and measures the allocation.
+/// Optimises the sparsity of every projection, or of every row, and measures the allocation.
 ///
 /// A block's input is the output of the pruned blocks before it, and its target is the dense block's output
 /// on dense inputs. The loss is the squared error divided by the target's square, plus 5 ((s - S) / S)^2. The
@@ -36,36 +37,41 @@ const MISS: f64 = 5.0;
 /// the model, where a backward pass counts as two.
 ///
 /// # Errors
-/// When there are several targets, a pattern is requested, a model cannot run, or the work was interrupted.
+/// When there are several targets, a pattern is requested, rows are asked for although the metric compares
+/// weights over whole matrices, a model cannot run, or the work was interrupted.
 ///
 /// # Source
-/// BESA (ICLR 2024, arXiv 2402.16880), block-wise, with one rate per projection. It differs in three ways:
-/// masks use the dense model's scores, Adam replaces Prodigy, and the distribution is a softmax without the
-/// code's preceding sigmoid, which would keep the mean from reaching high sparsities. At the end, each block
-/// is moved exactly onto the target.
-pub fn search_besa(race: &mut Race<'_>) -> Result<Archive, BaselineError> {
+/// BESA (ICLR 2024, arXiv 2402.16880), block-wise, with one rate per projection, or one per row (its
+/// `blocksize` of 1). It differs in three ways: masks use the dense model's scores, Adam replaces Prodigy, and
+/// the distribution is a softmax without the code's preceding sigmoid, which would keep the mean from reaching
+/// high sparsities. At the end, each block is moved exactly onto the target.
+pub fn search_besa(race: &mut Race<'_>, unit: UnitKind) -> Result<Archive, BaselineError> {
     let evaluator = race.evaluator();
-    let obstacle = |obstacle| BaselineError::Control { control: NAME, obstacle };
+    let by_row = unit == UnitKind::Row;
+    let control = if by_row { ROWS } else { NAME };
+    let obstacle = |obstacle| BaselineError::Control { control, obstacle };
     let target = evaluator.only_target().ok_or(obstacle(Obstacle::SeveralTargets))?;
     if evaluator.pattern != Pattern::Unstructured {
         return Err(obstacle(Obstacle::Pattern));
+    }
+    if by_row && evaluator.metric.per == Group::Matrix {
+        return Err(obstacle(Obstacle::Matrix));
     }
     let subject = evaluator.subject(target)?;
     let reference = subject.reference(Split::Fitness).ok_or(obstacle(Obstacle::NoFitnessText))?;
     let count = reference.windows();
     let data = subject.data()?;
-    let named = units(&data, UnitKind::Projection);
-    let sizes: Vec<u64> = named.iter().map(Unit::parameters).collect();
-    let mut shares: Vec<Share> = sizes.iter().map(|_| share(0.0, 0)).collect();
+    let all = Rows::of(&data);
+    let mut shares: Vec<Share> = all.projections().iter().map(|_| Share::new(0.0, 0)).collect();
+    let mut ratios: Vec<f64> = Vec::new();
     for block in 0..subject.blocks().len() {
         let places = subject.linears_of(block);
-        let parameters = &sizes[places.clone()];
-        let mut rates = Rates::new(parameters, target.sparsity);
+        let own = Parts { rows: Rows::new(all.projections()[places.clone()].to_vec()), by_row };
+        let parameters = own.parameters();
+        let mut rates = Rates::new(&parameters, target.sparsity);
         for step in 0..STEPS {
             evaluator.cancel.check().map_err(TrialError::from)?;
-            for (place, sparsity) in places.clone().zip(rates.sparsities()) {
-                shares[place] = share(sparsity, sizes[place]);
-            }
+            shares[places.clone()].clone_from_slice(&own.shares(&rates.sparsities().collect::<Vec<_>>()));
             let window = step % count;
             let task = MarginalTask {
                 model: PrunedModel { subject: target.subject, shares: shares.clone() },
@@ -73,26 +79,58 @@ pub fn search_besa(race: &mut Race<'_>) -> Result<Archive, BaselineError> {
                 windows: window..window + 1,
                 error: Differentiated::BlockError { block },
                 parts: RATES - 1,
+                rows: by_row,
             };
             let marginals = ask(evaluator.measurer.as_ref(), [task])?;
             let of_window = marginals.into_iter().flatten().next().unwrap_or_default();
-            let slopes: Vec<Vec<f64>> = of_window.iter().map(|worth| slopes(worth)).collect();
-            rates.descend(&slopes, target.sparsity);
+            let worth = of_window.iter().flat_map(|linear| linear.chunks(RATES - 1));
+            rates.descend(&worth.map(slopes).collect::<Vec<_>>(), target.sparsity);
         }
         let proposal = Proposal::Sparsity(rates.sparsities().collect());
-        let sparsities = budget(&proposal, parameters, target.sparsity, Bounds::default())?;
-        for (place, sparsity) in places.zip(sparsities) {
-            shares[place] = share(sparsity, sizes[place]);
-        }
+        let sparsities = budget(&proposal, &parameters, target.sparsity, Bounds::default())?;
+        shares[places].clone_from_slice(&own.shares(&sparsities));
+        ratios.extend(sparsities);
     }
     race.spend((3 * STEPS + 2 * count) as u64 * reference.tokens().length() as u64);
-    let sparsities: Vec<f64> = shares.iter().map(|share| share.sparsity).collect();
-    let allocation = Allocation::new(target.sparsity, &named, None, &sparsities)?;
+    let allocation = match by_row {
+        true => all.allocation(target.sparsity, None, &ratios)?,
+        false => Allocation::new(target.sparsity, &units(&data, unit), None, &ratios)?,
+    };
     Ok(race.conclude(evaluator.free_candidate(allocation)?)?)
 }
 
-fn share(sparsity: f64, parameters: u64) -> Share {
-    Share::new(sparsity, (sparsity * parameters as f64).round() as u64)
+/// What has its own rate in a block: each projection, or each row.
+struct Parts {
+    rows: Rows,
+    by_row: bool,
+}
+
+impl Parts {
+    fn parameters(&self) -> Vec<u64> {
+        match self.by_row {
+            true => self.rows.parameters(),
+            false => self.rows.projections().iter().map(|it| (it.rows * it.columns) as u64).collect(),
+        }
+    }
+
+    /// Returns the shares of the block's linears when each part loses its ratio.
+    fn shares(&self, ratios: &[f64]) -> Vec<Share> {
+        let whole = |ratio: f64, weights: usize| (ratio * weights as f64).round();
+        if !self.by_row {
+            let projections = self.rows.projections().iter().zip(ratios);
+            let share =
+                |(it, ratio): (&RowsOf, &f64)| Share::new(*ratio, whole(*ratio, it.rows * it.columns) as u64);
+            return projections.map(share).collect();
+        }
+        let projections = self.rows.projections().iter().zip(self.rows.split(ratios));
+        let share = |(it, ratios): (&RowsOf, &[f64])| {
+            let counts: Vec<u32> = ratios.iter().map(|ratio| whole(*ratio, it.columns) as u32).collect();
+            let counts = RowCounts::from(counts);
+            let mean = ratios.iter().sum::<f64>() / ratios.len().max(1) as f64;
+            Share { rows: Some(counts.clone()), ..Share::new(mean, counts.total()) }
+        };
+        projections.map(share).collect()
+    }
 }
 
 /// Returns the change of the error when all weights up to each rate are removed, `[rates]`, from the
@@ -107,7 +145,7 @@ fn slopes(worth: &[f64]) -> Vec<f64> {
     std::iter::once(0.0).chain(below).collect()
 }
 
-/// The distributions over rates of a block's projections, as logits, with Adam's moments.
+/// The distributions over rates of a block's projections or rows, as logits, with Adam's moments.
 struct Rates {
     parameters: Vec<f64>,
     logits: Vec<[f64; RATES]>,
@@ -117,7 +155,7 @@ struct Rates {
 }
 
 impl Rates {
-    /// Starts every projection with the broadest distribution whose mean is the target.
+    /// Starts every part with the broadest distribution whose mean is the target.
     fn new(parameters: &[u64], target: f64) -> Self {
         let tilted = |tilt: f64| std::array::from_fn(|place| tilt * rate(place));
         let (mut low, mut high) = (-1e4, 1e4);
@@ -138,12 +176,12 @@ impl Rates {
         }
     }
 
-    /// Returns the sparsity of each projection.
+    /// Returns the sparsity of each part.
     fn sparsities(&self) -> impl Iterator<Item = f64> + '_ {
         self.logits.iter().map(|logits| mean(&softmax(logits)).clamp(0.0, 1.0))
     }
 
-    /// Takes one step of Adam; `slopes` is `[projections][rates]`.
+    /// Takes one step of Adam; `slopes` is `[parts][rates]`.
     fn descend(&mut self, slopes: &[Vec<f64>], target: f64) {
         let all: f64 = self.parameters.iter().sum();
         let share: f64 =

@@ -7,6 +7,7 @@ pub mod descent;
 pub mod error;
 pub mod levels;
 pub mod neuroal;
+pub mod neuroal_rows;
 pub mod program;
 pub mod ramp;
 pub mod run;

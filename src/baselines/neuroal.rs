@@ -55,14 +55,16 @@ pub fn search_neuroal(race: &mut Race<'_>) -> Result<Archive, BaselineError> {
     let ramps = measured_ramps(evaluator)?;
     race.count_proposals(ramps.len());
     race.spend(2 * ramps.len() as u64 * evaluator.tokens(Split::Fitness, windows(evaluator).len()));
-    let best = ramps
-        .into_iter()
-        .filter(|ramp| ramp.divergence.is_finite())
-        .min_by(|a, b| a.divergence.total_cmp(&b.divergence));
-    match best {
+    match best(ramps) {
         Some(best) => Ok(race.conclude(best.candidate)?),
         None => Err(BaselineError::Control { control: NAME, obstacle: Obstacle::NoActivations }),
     }
+}
+
+/// Returns the ramp with the lowest divergence; `None` if no ramp has one.
+pub(super) fn best(ramps: Vec<MeasuredRamp>) -> Option<MeasuredRamp> {
+    let finite = ramps.into_iter().filter(|ramp| ramp.divergence.is_finite());
+    finite.min_by(|a, b| a.divergence.total_cmp(&b.divergence))
 }
 
 /// Measures the divergence of each lambda's ramp, in order.
@@ -108,6 +110,7 @@ fn ramp(lambda: f64) -> Result<Script, BuildError> {
     Ok(canonical_form(&script).0)
 }
 
-fn windows(evaluator: &Evaluator) -> Range<usize> {
+/// Returns the windows that are read for each lambda.
+pub(super) fn windows(evaluator: &Evaluator) -> Range<usize> {
     0..evaluator.windows(Split::Fitness).min(WINDOWS)
 }

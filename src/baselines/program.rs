@@ -9,8 +9,12 @@ pub enum Baseline {
     Ramp,
     /// The depth ramp that changes activations the least: NeuroAL's block step.
     Neuroal,
+    /// The same, and within each projection, more for rows whose outputs pruning weakens: NeuroAL's both steps.
+    NeuroalRow,
     /// Allocation among each block's projections by gradients: BESA.
     Besa,
+    /// Allocation among each block's rows by gradients: BESA with blocks of one row.
+    BesaRow,
     /// Rows whose outputs survive pruning well lose more, within uniform projections: TRIM.
     Trim,
     /// One free level per block, as in EvoPress.
@@ -27,10 +31,12 @@ pub enum Baseline {
 
 impl Baseline {
     /// Every program, in the order of tables.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Ramp,
         Self::Neuroal,
+        Self::NeuroalRow,
         Self::Besa,
+        Self::BesaRow,
         Self::Trim,
         Self::EvopressBlock,
         Self::EvopressProjection,
@@ -44,7 +50,9 @@ impl Baseline {
         match self {
             Self::Ramp => "ramp",
             Self::Neuroal => "neuroal",
+            Self::NeuroalRow => "neuroal-row",
             Self::Besa => "besa",
+            Self::BesaRow => "besa-row",
             Self::Trim => "trim",
             Self::EvopressBlock => "evopress-block",
             Self::EvopressProjection => "evopress-projection",
@@ -59,7 +67,9 @@ impl Baseline {
         match self {
             Self::Ramp => "depth ramp, best slope",
             Self::Neuroal => "NeuroAL, block step",
+            Self::NeuroalRow => "NeuroAL, block and row steps",
             Self::Besa => "BESA",
+            Self::BesaRow => "BESA, per row",
             Self::Trim => "TRIM, rows of uniform projections",
             Self::EvopressBlock => "EvoPress-style, per block",
             Self::EvopressProjection => "EvoPress-style, per projection",
@@ -74,7 +84,9 @@ impl Baseline {
         match self {
             Self::Ramp | Self::EvopressBlock | Self::EvopressProjection => false,
             Self::Neuroal
+            | Self::NeuroalRow
             | Self::Besa
+            | Self::BesaRow
             | Self::Trim
             | Self::DescentBlock
             | Self::Descent
@@ -87,7 +99,9 @@ impl Baseline {
         match self {
             Self::Ramp
             | Self::Neuroal
+            | Self::NeuroalRow
             | Self::Besa
+            | Self::BesaRow
             | Self::Trim
             | Self::DescentBlock
             | Self::Descent
@@ -101,7 +115,7 @@ impl Baseline {
         match self {
             Self::Ramp | Self::Neuroal | Self::EvopressBlock | Self::DescentBlock => UnitKind::Block,
             Self::Besa | Self::EvopressProjection | Self::Descent => UnitKind::Projection,
-            Self::Trim | Self::DescentRow => UnitKind::Row,
+            Self::NeuroalRow | Self::BesaRow | Self::Trim | Self::DescentRow => UnitKind::Row,
         }
     }
 }

@@ -5,6 +5,7 @@ use super::descent::search_descent;
 use super::error::BaselineError;
 use super::levels::search_levels;
 use super::neuroal::search_neuroal;
+use super::neuroal_rows::search_neuroal_rows;
 use super::program::Baseline;
 use super::ramp::search_ramps;
 use super::trim::search_trim;
@@ -19,8 +20,9 @@ pub fn run(program: Baseline, race: &mut Race<'_>, seed: u64) -> Result<Archive,
     match program {
         Baseline::Ramp => search_ramps(race),
         Baseline::Neuroal => search_neuroal(race),
-        Baseline::Besa => search_besa(race),
-        Baseline::Trim => search_trim(race),
+        Baseline::NeuroalRow => search_neuroal_rows(race),
+        Baseline::Besa | Baseline::BesaRow => search_besa(race, program.unit()),
+        Baseline::Trim => search_trim(race, None),
         Baseline::EvopressBlock | Baseline::EvopressProjection => search_levels(race, program.unit(), seed),
         Baseline::DescentBlock | Baseline::Descent | Baseline::DescentRow => {
             search_descent(race, program.unit())

@@ -1,9 +1,9 @@
-//! TRIM: within each projection, rows whose outputs survive pruning well lose more.
+//! TRIM: within each projection, whose ratio is given, rows whose outputs survive pruning well lose more.
 
 use super::error::{BaselineError, Obstacle};
-use crate::allocate::{Bounds, Proposal, Rows, budget};
+use crate::allocate::{Allocation, Bounds, Proposal, Rows, RowsOf, budget};
 use crate::lang::types::Group;
-use crate::prune::{Pattern, Share};
+use crate::prune::{Pattern, Share, shares};
 use crate::trial::archive::Archive;
 use crate::trial::error::TrialError;
 use crate::trial::measurer::{PrunedModel, TrimTask, ask};
@@ -16,19 +16,20 @@ const NAME: &str = "trim";
 /// Number of windows that the model reads.
 const WINDOWS: usize = 16;
 
-/// Gives each row a ratio within uniform projections, and measures the result.
+/// Gives each row a ratio around its projection's, which is uniform or that of `base`, and measures the result.
 ///
 /// The windows are the first of the fitness text, where the published code reads the calibration text; the
 /// linears' inputs are those in the dense model. Clipping and rounding leave the budget, so ratios are
 /// finally moved onto it exactly.
 ///
 /// # Errors
-/// When there are several targets, a pattern is requested, the metric compares weights over whole matrices, a
-/// model cannot run, or the work was interrupted.
+/// When there are several targets, a pattern is requested, the metric compares weights over whole matrices,
+/// `base` is of another model, a model cannot run, or the work was interrupted.
 ///
 /// # Source
-/// TRIM (arXiv 2505.16743), with cosine similarity for both levels.
-pub fn search_trim(race: &mut Race<'_>) -> Result<Archive, BaselineError> {
+/// TRIM (arXiv 2505.16743), with cosine similarity for both levels; as there, on uniform projections or on those
+/// of another method.
+pub fn search_trim(race: &mut Race<'_>, base: Option<&Allocation>) -> Result<Archive, BaselineError> {
     let obstacle = |obstacle| BaselineError::Control { control: NAME, obstacle };
     let evaluator = race.evaluator();
     let target = evaluator.only_target().ok_or(obstacle(Obstacle::SeveralTargets))?;
@@ -44,11 +45,16 @@ pub fn search_trim(race: &mut Race<'_>) -> Result<Archive, BaselineError> {
     }
     let subject = evaluator.subject(target)?;
     let rows = Rows::of(&subject.data().map_err(TrialError::from)?);
-    let even = |rows: usize, columns: usize| {
-        let weights = rows as f64 * columns as f64;
+    let even = |it: &RowsOf| {
+        let weights = it.rows as f64 * it.columns as f64;
         Share::new(target.sparsity, (target.sparsity * weights).round() as u64)
     };
-    let shares = rows.projections().iter().map(|it| even(it.rows, it.columns)).collect();
+    let shares = match base {
+        Some(base) => {
+            shares(subject.checkpoint().linears(), base, evaluator.pattern).map_err(TrialError::from)?
+        }
+        None => rows.projections().iter().map(even).collect(),
+    };
     let model = PrunedModel { subject: target.subject, shares };
     let question = TrimTask { model, split: Split::Fitness, windows: windows.clone() };
     let found = ask(evaluator.measurer.as_ref(), [question])?.pop().unwrap_or_default();

@@ -89,7 +89,7 @@ impl Ground {
         }
     }
 
-    fn target(&self) -> f64 {
+    pub(super) fn target(&self) -> f64 {
         self.evaluator.targets.first().map_or(f64::NAN, |target| target.sparsity)
     }
 

@@ -2,16 +2,19 @@
 
 use std::time::Instant;
 
-use super::entrant::{Decider, Entrant};
+use super::entrant::{Base, Decider, Entrant};
 use super::error::CompareError;
 use super::ground::{Found, Ground};
 use super::summary::{Cell, CellResult, Comparison, Row, Timings};
 use crate::allocate::Allocation;
 use crate::baselines;
+use crate::baselines::error::BaselineError;
 use crate::baselines::program::Baseline;
+use crate::baselines::trim::search_trim;
 use crate::lang::ops::Op;
 use crate::lang::types::UnitKind;
 use crate::results::Reductions;
+use crate::trial::archive::Archive;
 use crate::trial::loss::Damage;
 use crate::trial::objective::Objective;
 use crate::trial::race::{Budget, Race};
@@ -107,28 +110,38 @@ impl<'a> Entry<'a> {
     fn new(entrant: &'a Entrant, unit: Option<UnitKind>, ground: &Ground) -> Self {
         let calibrated = &ground.calibrated;
         let uses = |statistic| entrant.uses(&ground.evaluator.metric, statistic);
-        let measured = uses(Op::Marginal) || uses(Op::MarginalSlope);
+        let marginals = uses(Op::Marginal) || uses(Op::MarginalSlope);
         let moments = Op::COLLECTED.into_iter().filter(|op| *op != Op::Gradient).any(uses);
         let gradients = uses(Op::Gradient);
-        // A backward pass counts as two forward passes.
-        let passes = if measured { 3 * calibrated.marginal_passes as u64 } else { 0 };
         let read = calibrated.text.as_ref().map_or(0, |text| text.ids().len() as u64);
         let own = match &entrant.decider {
             Decider::Script(script) => unit.or(script.unit).unwrap_or_default(),
             Decider::Baseline(program) => program.unit(),
+            Decider::Trim(_) => Baseline::Trim.unit(),
         };
+        let script = entrant.decider.script();
+        let evaluated = script.map_or(own, |script| unit.or(script.unit).unwrap_or_default());
+        // Rows have the damage of their projection.
+        let damaged = if evaluated == UnitKind::Block { UnitKind::Block } else { UnitKind::Projection };
+        let damaged = Some(damaged).filter(|_| uses(Op::Damage));
+        let damages = damaged.and_then(|unit| calibrated.damage_passes.get(&unit)).copied();
+        // A backward pass counts as two forward passes.
+        let passes = if marginals { 3 * calibrated.marginal_passes as u64 } else { 0 };
+        let alone = (damages.unwrap_or_default() * read as f64).round() as u64;
         let row = Row {
             name: entrant.name.clone(),
             unit: own,
             unit_asked: unit.is_some(),
-            tokens: read * (u64::from(moments) + u64::from(gradients) + passes),
+            tokens: read * (u64::from(moments) + u64::from(gradients) + passes) + alone,
             evaluations: 0,
             cells: Vec::new(),
         };
+        let of_damages = &calibrated.measured_seconds.damages;
         let seconds = [
             (moments, calibrated.seconds),
             (gradients, calibrated.gradient_seconds),
-            (measured, calibrated.marginal_seconds),
+            (marginals, calibrated.measured_seconds.marginals),
+            (true, damaged.and_then(|unit| of_damages.get(&unit)).copied().unwrap_or_default()),
         ];
         let seconds = seconds.into_iter().filter(|(used, _)| *used).map(|(_, seconds)| seconds).sum();
         Self { entrant, unit, reductions: Reductions::new(), row, seconds }
@@ -146,7 +159,17 @@ impl<'a> Entry<'a> {
                 Ok(outcome) => Ok(outcome.allocation),
                 Err(error) => Err(error.to_string()),
             },
-            Decider::Baseline(program) => self.program(*program, plan, ground, store)?,
+            Decider::Baseline(program) => {
+                let run = |race: &mut Race<'_>| baselines::run::run(*program, race, plan.seed);
+                self.program(run, plan, ground, store)?
+            }
+            Decider::Trim(base) => match self.base(base, ground)? {
+                Ok(base) => {
+                    let run = |race: &mut Race<'_>| search_trim(race, Some(&base));
+                    self.program(run, plan, ground, store)?
+                }
+                Err(problem) => Err(problem),
+            },
         };
         self.seconds += begun.elapsed().as_secs_f64();
         let allocation = match decided {
@@ -168,10 +191,23 @@ impl<'a> Entry<'a> {
         })
     }
 
+    /// Returns the allocation that TRIM starts from at the target; the inner result is an error message if there is
+    /// none.
+    fn base(&self, base: &Base, ground: &Ground) -> Result<Result<Allocation, String>, CompareError> {
+        Ok(match base {
+            Base::Script(script) => match ground.allocate(script, None, &self.reductions)? {
+                Ok(outcome) => Ok(outcome.allocation),
+                Err(error) => Err(error.to_string()),
+            },
+            Base::Allocation(allocation) if allocation.target == ground.target() => Ok(allocation.clone()),
+            Base::Allocation(allocation) => Err(format!("its allocation is for {}", allocation.target)),
+        })
+    }
+
     /// Runs a program at the target; the inner result is an error message if it finds no allocation.
     fn program(
         &mut self,
-        program: Baseline,
+        run: impl FnOnce(&mut Race<'_>) -> Result<Archive, BaselineError>,
         plan: &ComparisonPlan,
         ground: &Ground,
         store: &mut dyn Store,
@@ -181,7 +217,7 @@ impl<'a> Entry<'a> {
         let budget = Budget { evaluations: plan.evaluations, tokens: u64::MAX };
         let mut observer = |_: &_, _: f64| {};
         let mut race = Race::new(evaluator, store, &objective, budget, &mut observer);
-        let archive = baselines::run::run(program, &mut race, plan.seed)?;
+        let archive = run(&mut race)?;
         self.row.tokens += race.spent().tokens;
         self.row.evaluations += race.spent().evaluations;
         let best = archive.ranked().into_iter().find(|it| it.full).cloned();

@@ -61,6 +61,9 @@ fn model(shapes: [(usize, usize); 4]) -> ModelData<'static> {
             hessian_diagonal: None,
             gradient: Some(Values::F32(numbers(rows * columns, 0.1).into())),
             reconstruction_error: None,
+            input_kurtosis: None,
+            block_change: None,
+            damages: Vec::new(),
             marginals: Vec::new(),
         }
     });

@@ -272,6 +272,10 @@ impl Writer<'_> {
             | Terminal::Gradient
             | Terminal::HessianDiagonal
             | Terminal::ReconstructionError
+            | Terminal::InputKurtosis
+            | Terminal::BlockSimilarity
+            | Terminal::BlockChange
+            | Terminal::Damage
             | Terminal::Marginal
             | Terminal::MarginalSlope
             | Terminal::Attention
@@ -342,6 +346,10 @@ impl Writer<'_> {
             Terminal::Gradient
             | Terminal::HessianDiagonal
             | Terminal::ReconstructionError
+            | Terminal::InputKurtosis
+            | Terminal::BlockSimilarity
+            | Terminal::BlockChange
+            | Terminal::Damage
             | Terminal::Marginal
             | Terminal::MarginalSlope
             | Terminal::Depth

@@ -35,6 +35,8 @@ const REDUCTION: f64 = 50.0;
 const SELECTION: f64 = 360.0;
 const SORT: f64 = 1100.0;
 const RANKING: f64 = 3700.0;
+/// The first four moments of inputs, for each value.
+const MOMENTS: f64 = 100.0;
 
 /// The cost of evaluating scripts.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -98,6 +100,13 @@ pub struct Calibration {
     pub reconstruction: bool,
     /// Whether squared gradients are also collected.
     pub gradients: bool,
+    /// Whether the kurtosis of each linear's input is also collected.
+    pub input_kurtosis: bool,
+    /// Number of sparsities to which each block is pruned alone; each time, the windows go through the model
+    /// from that block on.
+    pub damage_of_blocks: u64,
+    /// The same for each linear.
+    pub damage_of_linears: u64,
     /// Number of pruned models that process the windows forward and backward for marginals.
     pub marginals: u64,
 }
@@ -105,7 +114,16 @@ pub struct Calibration {
 impl Calibration {
     /// Returns the pass that collects only the inputs' second moments.
     pub const fn of(windows: Windows) -> Self {
-        Self { windows, hessians: false, reconstruction: false, gradients: false, marginals: 0 }
+        Self {
+            windows,
+            hessians: false,
+            reconstruction: false,
+            gradients: false,
+            input_kurtosis: false,
+            damage_of_blocks: 0,
+            damage_of_linears: 0,
+            marginals: 0,
+        }
     }
 }
 
@@ -273,7 +291,9 @@ fn wait(step: &mut Step, bytes: u64, room: u64) {
 }
 
 fn calibrate(calibration: Calibration, sizes: &Sizes, machine: &Machine, room: u64) -> Step {
-    let Calibration { windows, hessians, reconstruction, gradients, marginals } = calibration;
+    let Calibration { windows, hessians, reconstruction, gradients, marginals, input_kurtosis, .. } =
+        calibration;
+    let Calibration { damage_of_blocks, damage_of_linears, .. } = calibration;
     let mut operations = sizes.blocks_operations(windows);
     let mut tokens = windows.tokens();
     let mut memory = sizes.block_memory(windows);
@@ -304,11 +324,27 @@ fn calibrate(calibration: Calibration, sizes: &Sizes, machine: &Machine, room: u
         states *= sizes.blocks as u64 + 1;
         written += 2 * sizes.linear_weights();
     }
-    if marginals > 0 {
+    if input_kurtosis {
+        // Two readings of each input.
+        let inputs: u64 = sizes.sites().iter().sum();
+        operations += MOMENTS * (windows.tokens() * inputs * sizes.blocks as u64) as f64;
+    }
+    let alone = damage_of_blocks + damage_of_linears * sizes.linears.len() as u64;
+    if marginals + alone > 0 {
         // The dense model forward; then each pruned model forward and a backward pass of twice the cost.
         let once = sizes.blocks_operations(windows) + sizes.head_operations(windows);
         operations += (1.0 + 3.0 * marginals as f64) * once;
         tokens += windows.tokens() * (1 + 3 * marginals);
+        if alone > 0 {
+            // The dense model again, and from each block on, the later half of it on average, for each unit.
+            let blocks = sizes.blocks.max(1) as f64;
+            let of_blocks = sizes.blocks_operations(windows);
+            let share = 0.5 * (blocks + 1.0) / blocks;
+            let units = alone as f64 * blocks;
+            operations += of_blocks + units * (share * of_blocks + sizes.head_operations(windows));
+            tokens += (windows.tokens() as f64 * (1.0 + units * share)) as u64;
+            memory.push(amount("hidden states before a block", 2 * sizes.state_bytes(windows)));
+        }
         memory.push(amount("weights in f32", 4 * (sizes.linear_weights() + sizes.head_weights)));
         memory.push(amount("ranks of all weights", 2 * sizes.linear_weights()));
         memory.push(amount("pruned weights in f32", 4 * sizes.linear_weights()));

@@ -146,6 +146,9 @@ impl Checkpoint {
             hessian_diagonal: None,
             gradient: None,
             reconstruction_error: None,
+            input_kurtosis: None,
+            block_change: None,
+            damages: Vec::new(),
             marginals: Vec::new(),
         })
     }

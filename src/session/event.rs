@@ -33,8 +33,8 @@ pub enum Phase {
     Calibrating,
     /// Collecting squared gradients.
     Gradients,
-    /// Measuring the marginal damage of each linear at uniformly pruned models.
-    Marginals,
+    /// Measuring marginals of uniformly pruned models, or the damage of units that are pruned alone.
+    Measuring,
     /// Pruning weights.
     Pruning,
     /// Measuring perplexity.
@@ -58,7 +58,7 @@ impl Phase {
         match self {
             Self::Calibrating => "calibrating",
             Self::Gradients => "gradients",
-            Self::Marginals => "marginals",
+            Self::Measuring => "measuring",
             Self::Pruning => "pruning",
             Self::Perplexity => "perplexity",
             Self::Divergence => "divergence",

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::lang::ops::Op;
 use crate::lang::program::{Metric, Script};
+use crate::lang::types::UnitKind;
 use crate::prune::Method;
 use crate::trial::settings::TextSettings;
 
@@ -58,15 +59,15 @@ impl Needs {
         self
     }
 
-    /// Returns whether marginals or their slopes are needed.
-    pub fn has_marginals(&self) -> bool {
-        self.has(Op::Marginal) || self.has(Op::MarginalSlope)
+    /// Returns the first need that is measured on pruned models, if there is one.
+    pub fn measured(&self) -> Option<Op> {
+        Op::MEASURED.into_iter().find(|op| self.has(*op))
     }
 
-    /// Returns the needs other than marginals, which are measured in a separate pass after all others.
+    /// Returns the needs other than those measured on pruned models, in a separate pass after all others.
     #[must_use]
-    pub fn beyond_marginals(mut self) -> Self {
-        self.0.retain(|op| !matches!(*op, Op::Marginal | Op::MarginalSlope));
+    pub fn beyond_measured(mut self) -> Self {
+        self.0.retain(|op| !Op::MEASURED.contains(op));
         self
     }
 
@@ -85,10 +86,24 @@ impl Needs {
         other.0.is_subset(&self.0)
     }
 
-    /// Adds these needs to the statistics that a trial collects on its calibration text.
-    pub fn collect_in(&self, texts: &mut TextSettings) {
+    /// Returns whether it is needed how blocks change the residual stream.
+    pub fn has_block_changes(&self) -> bool {
+        self.has(Op::BlockSimilarity) || self.has(Op::BlockChange)
+    }
+
+    /// Adds these needs to the statistics that a trial collects on its calibration text; `units` are those of
+    /// the scripts, whose damage is measured.
+    pub fn collect_in(&self, texts: &mut TextSettings, units: &[UnitKind]) {
         texts.gradients |= self.has(Op::Gradient);
         texts.reconstruction |= self.has(Op::ReconstructionError);
+        texts.input_kurtosis |= self.has(Op::InputKurtosis);
+        texts.block_changes |= self.has_block_changes();
+        for unit in units.iter().filter(|_| self.has(Op::Damage)) {
+            let unit = if *unit == UnitKind::Block { UnitKind::Block } else { UnitKind::Projection };
+            if !texts.damages.contains(&unit) {
+                texts.damages.push(unit);
+            }
+        }
         texts.marginals |= self.has(Op::Marginal);
         texts.marginal_slopes |= self.has(Op::MarginalSlope);
     }

@@ -13,7 +13,7 @@ use super::script::LoadedScript;
 use crate::allocate::script::{Outcome, Request, ScriptError, allocate};
 use crate::allocate::{Allocation, Bounds};
 use crate::exchange::AllocationFile;
-use crate::interpret::marginal::metric_name;
+use crate::interpret::measured::metric_name;
 use crate::lang::ops::Op;
 use crate::lang::program::{Metric, Script};
 use crate::lang::types::UnitKind;
@@ -25,7 +25,7 @@ use crate::stats::{
     CalibrationOptions, Collection, Pass, Reconstruction, Source, Statistics, Tokens, collect, window_length,
 };
 use crate::trial::cancel::Cancel;
-use crate::trial::uniform_marginals::{WantedMarginals, add_uniform_marginals};
+use crate::trial::measured::{Wanted, add_measured};
 
 /// A model with its statistics, and the operations on them.
 pub struct Session {
@@ -145,9 +145,9 @@ impl Session {
         Ok(self.statistics.as_ref())
     }
 
-    /// Collects missing statistics, except marginals, which depend on a sparsity.
+    /// Collects missing statistics, except those measured on pruned models, which depend on a sparsity.
     fn collect(&mut self, needs: &Needs) -> Result<(), SessionError> {
-        let needs = &needs.clone().beyond_marginals();
+        let needs = &needs.clone().beyond_measured();
         let from_file = self.statistics.is_some() && self.collected.is_none();
         let at_hand = self.collected.as_ref().is_some_and(|collected| collected.cover(needs));
         if from_file || at_hand || needs.is_empty() || self.calibration_windows()?.is_none() {
@@ -165,6 +165,8 @@ impl Session {
         let (gradients, memory) = (missing.has(Op::Gradient), calibration.memory);
         let options = CalibrationOptions {
             reconstruction: all.has(Op::ReconstructionError).then(Reconstruction::default),
+            input_kurtosis: all.has(Op::InputKurtosis),
+            block_changes: all.has_block_changes(),
             memory,
             ..CalibrationOptions::default()
         };
@@ -185,17 +187,18 @@ impl Session {
         Ok(())
     }
 
-    /// Measures missing marginals that scripts need at a sparsity, on the calibration text; `metric` scores
-    /// weights for scripts without their own metric.
-    pub(super) fn collect_marginals<'a>(
+    /// Measures what scripts need of models pruned to a sparsity and is missing, on the calibration text;
+    /// `metric` scores weights for scripts without their own metric, and `unit` replaces the scripts' own.
+    pub(super) fn collect_measured<'a>(
         &mut self,
         scripts: impl Iterator<Item = &'a Script>,
         metric: &Metric,
         sparsity: f64,
+        unit: Option<UnitKind>,
     ) -> Result<(), SessionError> {
         for script in scripts {
             let needs = Needs::of_scripts([script], metric);
-            if !needs.has_marginals() || (self.statistics.is_some() && self.collected.is_none()) {
+            if needs.measured().is_none() || (self.statistics.is_some() && self.collected.is_none()) {
                 continue;
             }
             let metric = script.metric.as_ref().unwrap_or(metric);
@@ -204,21 +207,33 @@ impl Session {
             self.collect(&of_metric.and(Needs::inputs()))?;
             let Some(mut statistics) = self.statistics.clone() else { continue };
             let Some(tokens) = self.tokens.clone() else { continue };
-            let slopes = needs.has(Op::MarginalSlope);
-            if statistics.has_marginals(&metric_name(&metric.score, metric.per), sparsity, slopes) {
+            let name = metric_name(&metric.score, metric.per);
+            let unit = unit.or(script.unit).unwrap_or_default();
+            let missing = |op: &Op| match *op {
+                Op::Damage => !statistics.has_damage(&name, sparsity, unit == UnitKind::Block),
+                Op::MarginalSlope => !statistics.has_marginals(&name, sparsity, true),
+                _ => !statistics.has_marginals(&name, sparsity, false),
+            };
+            let asked = Op::MEASURED.into_iter().filter(|op| needs.has(*op));
+            let missing: Vec<Op> = asked.filter(missing).collect();
+            if missing.is_empty() {
                 continue;
             }
-            for op in needs.terminals().filter(|op| matches!(*op, Op::Marginal | Op::MarginalSlope)) {
-                self.note(Note::Collecting(op));
-            }
-            let wanted = WantedMarginals { metric, sparsities: &[sparsity], slopes };
+            missing.iter().for_each(|op| self.note(Note::Collecting(*op)));
+            let units = [unit];
+            let wanted = Wanted {
+                metric,
+                sparsities: &[sparsity],
+                marginals: missing.contains(&Op::Marginal),
+                slopes: missing.contains(&Op::MarginalSlope),
+                damages: if missing.contains(&Op::Damage) { &units } else { &[] },
+            };
             let mut progress = |share| {
-                self.progress(Phase::Marginals, share, None);
+                self.progress(Phase::Measuring, share, None);
                 Ok(())
             };
             let cancel = Cancel::default();
-            let checkpoint = &self.checkpoint;
-            add_uniform_marginals(checkpoint, &mut statistics, &tokens, wanted, &cancel, &mut progress)
+            add_measured(&self.checkpoint, &mut statistics, &tokens, wanted, &cancel, &mut progress)
                 .map_err(|error| SessionError::Descent(Box::new(error.into())))?;
             self.statistics = Some(statistics);
         }
@@ -263,7 +278,7 @@ impl Session {
         self.check_finite()?;
         let of_scripts = || scripts.iter().map(|it| &it.script);
         self.collect(&Needs::of_scripts(of_scripts(), &metric))?;
-        self.collect_marginals(of_scripts(), &metric, options.sparsity)?;
+        self.collect_measured(of_scripts(), &metric, options.sparsity, options.unit)?;
         let mut data = self.checkpoint.data()?;
         if let Some(statistics) = &self.statistics {
             statistics.attach(&mut data);

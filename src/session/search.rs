@@ -88,7 +88,7 @@ impl TrialOptions {
         texts.fitness = from_anywhere(texts.fitness)?;
         texts.selection = texts.selection.map(from_anywhere).transpose()?;
         texts.report = texts.report.map(from_anywhere).transpose()?;
-        Needs::of_method(&self.method).collect_in(&mut texts);
+        Needs::of_method(&self.method).collect_in(&mut texts, &[]);
         let method = match self.method {
             Method::SparseGpt { .. } => Method::Wanda,
             method => method,
@@ -126,7 +126,9 @@ fn absolute(path: &Path) -> Result<PathBuf, SessionError> {
 pub fn include(settings: &mut Settings, loaded: &LoadedScript) {
     // A search uses its own metric, whatever the script's is.
     let script = Script { metric: None, ..loaded.script.clone() };
-    Needs::of_scripts([&script], &settings.trial.ranking.metric).collect_in(&mut settings.trial.texts);
+    let units = [script.unit.unwrap_or_default()];
+    let needs = Needs::of_scripts([&script], &settings.trial.ranking.metric);
+    needs.collect_in(&mut settings.trial.texts, &units);
     settings.include.push(loaded.text.clone());
 }
 
@@ -344,7 +346,7 @@ impl Search {
         }
         if !resumed {
             settings.identities.clone_from(&prepared.identity);
-            settings.space.collected = prepared.collected()?;
+            settings.space.collected = prepared.collected(&settings.space.units)?;
         }
         let space = Space::new(&settings.space)?;
         Ok(PreparedSearch { settings, folder, resumed, prepared, space, time_limit, examination, teachers })

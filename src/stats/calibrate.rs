@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use candle_core::{Device, Tensor};
 
 use super::Hessian;
+use super::block_change::ChangeSums;
+use super::kurtosis::InputKurtosis;
 use super::moments::SecondMoments;
 use super::reconstruction::{Reconstruction, reconstruction_error};
 use super::statistics::{LinearStatistics, Provenance, Statistics};
@@ -24,6 +26,10 @@ pub struct CalibrationOptions {
     /// How each linear's [reconstruction error](super::reconstruction_error) is collected in the same sweep;
     /// `None` if it is not. It takes memory for the Hessians of one block.
     pub reconstruction: Option<Reconstruction>,
+    /// Whether the kurtosis of each linear's input is collected in the same sweep.
+    pub input_kurtosis: bool,
+    /// Whether it is collected in the same sweep how each block changes the residual stream.
+    pub block_changes: bool,
     /// Bytes that the work may take before hidden states go to a scratch file; `None` for all free memory.
     pub memory: Option<u64>,
 }
@@ -101,16 +107,25 @@ fn calibrate_block(
 ) -> Result<Vec<(String, LinearStatistics)>, ModelError> {
     let linears = checkpoint.block_linears(block.index());
     let mut moments = SecondMoments::default();
+    let mut kurtosis = options.input_kurtosis.then(InputKurtosis::default);
+    let mut changes = options.block_changes.then(ChangeSums::default);
     let mut hessians = BTreeMap::new();
     let needed = options.hessians || options.reconstruction.is_some();
     for linear in linears.iter().filter(|_| needed) {
         hessians.entry(linear.site).or_insert_with(|| Hessian::new(linear.columns));
     }
-    activations.advance(block, &mut |site: Site, input: &Tensor| {
+    let mut tap = |site: Site, input: &Tensor| {
         if let Some(hessian) = hessians.get_mut(&site) {
             hessian.add(input)?;
         }
+        if let Some(kurtosis) = &mut kurtosis {
+            kurtosis.add(site, input)?;
+        }
         moments.add(site, input)
+    };
+    activations.advance_seen(block, &mut tap, &mut |before, after| match &mut changes {
+        Some(changes) => changes.add(before, after),
+        None => Ok(()),
     })?;
     let mut hessians: BTreeMap<Site, Vec<f32>> = hessians
         .into_iter()
@@ -131,6 +146,8 @@ fn calibrate_block(
             // The first of several linears that read the same input keeps it.
             hessian: hessians.remove(&linear.site).filter(|_| options.hessians),
             reconstruction_error: errors.get(&linear.module).copied(),
+            input_kurtosis: kurtosis.as_ref().and_then(|it| it.of(linear.site)),
+            block_change: changes.map(ChangeSums::mean),
             ..LinearStatistics::default()
         };
         check(&linear.module, &collected)?;
@@ -144,6 +161,8 @@ fn calibrate_block(
 fn check(module: &str, collected: &LinearStatistics) -> Result<(), ModelError> {
     let LinearStatistics { second_moment, hessian, reconstruction_error, .. } = collected;
     let error = reconstruction_error.as_ref().map(std::slice::from_ref);
+    let change = collected.block_change.map_or([0.0; 2], |it| [it.similarity, it.relative]);
+    let others = [collected.input_kurtosis.unwrap_or_default(), change[0], change[1]];
     for (what, values) in [
         ("inputs", second_moment.as_deref()),
         ("inputs", hessian.as_deref()),
@@ -151,7 +170,11 @@ fn check(module: &str, collected: &LinearStatistics) -> Result<(), ModelError> {
     ] {
         finite(what, module, values.unwrap_or_default())?;
     }
-    Ok(())
+    let places = ["kurtosis of inputs", "change of the block", "change of the block"];
+    match others.iter().zip(places).find(|(value, _)| !value.is_finite()) {
+        None => Ok(()),
+        Some((_, what)) => Err(ModelError::Overflow { what, module: module.to_owned() }),
+    }
 }
 
 /// Fails if one of the values collected for a linear is not finite.

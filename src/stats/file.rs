@@ -7,6 +7,9 @@
 //! | `hessian.<module>` | f32 `[columns, columns]` | 2 / samples * sum of x x^T; of several linears that read the same input, only the first has it |
 //! | `gradient.<module>` | f32, f16 or bf16 `[rows, columns]` | root of the sum over samples of (100 * gradient) squared |
 //! | `reconstruction_error.<module>` | f32 `[1]` | error of the linear's output after half of each row is removed greedily, summed over rows (LSA) |
+//! | `input_kurtosis.<module>` | f64 `[1]` | Pearson's kurtosis of the linear's input, over all tokens and channels together |
+//! | `block_change.<module>` | f64 `[2]` | of the residual stream before and after the module's block, as means over tokens: the cosine similarity, from -1 to 1, and the norm of the difference divided by the norm before |
+//! | `damage.<place>.<module>` | f64 `[windows]` | divergence from the dense model in nats, on each window, when only the module's unit is pruned: its block or itself, as the entry with index `<place>` in the provenance's `damages` says |
 //! | `marginal.<place>.<module>` | f64 `[windows]` | increase of the divergence from the dense model for each additionally pruned weight, on each window, at the uniformly pruned model with index `<place>` in the provenance's `marginals` |
 //! | `marginal_beyond.<place>.<module>` | f64 `[windows]` | the same at that model's higher sparsity |
 //! | `spectrum.<module>` | f32 `[min(rows, columns)]` | squares of the weight's singular values, ascending |
@@ -25,7 +28,7 @@ use half::{bf16, f16};
 use safetensors::{Dtype, tensor::TensorView};
 
 use super::error::StatisticsError;
-use super::marginals;
+use super::measured;
 use super::reductions;
 use super::statistics::{LinearStatistics, Provenance, Statistics};
 use crate::data::Values;
@@ -62,15 +65,14 @@ impl Statistics {
         for linear in checkpoint.linears() {
             let (mut statistics, count) = read_linear(path, &files, linear)?;
             known += count;
-            statistics.marginals = marginals::read(path, &files, &provenance, &linear.module)?;
-            known += statistics.marginals.iter().map(marginals::tensors).sum::<usize>();
+            known += measured::read(path, &files, &provenance, &linear.module, &mut statistics)?;
             linears.insert(linear.module.clone(), statistics);
         }
         let (reductions, count) = reductions::read(path, &files, &provenance, &linears)?;
         if known + count != files.names().count() {
             let stranger = files.names().find(|name| {
-                let marginal = || marginals::is_known(name, &provenance, &linears);
-                !is_known(name, &linears) && !reductions::is_result(name) && !marginal()
+                let measured = || measured::is_known(name, &provenance, &linears);
+                !is_known(name, &linears) && !reductions::is_result(name) && !measured()
             });
             return Err(StatisticsError::Unknown {
                 path: path.to_owned(),
@@ -132,9 +134,11 @@ impl Statistics {
                 let bytes = bytemuck::bytes_of(error);
                 add(format!("reconstruction_error.{module}"), Dtype::F32, vec![1], bytes)?;
             }
-            for (name, values) in marginals::named(module, &linear.marginals) {
-                add(name, Dtype::F64, vec![values.len()], bytemuck::cast_slice(values))?;
-            }
+        }
+        let numbers: Vec<(String, Cow<'_, [f64]>)> =
+            self.linears.iter().flat_map(|(module, linear)| measured::named(module, linear)).collect();
+        for (name, values) in &numbers {
+            add(name.clone(), Dtype::F64, vec![values.len()], bytemuck::cast_slice(values))?;
         }
         let rows = reductions::rows(&self.reductions);
         for (name, shape, numbers) in &rows {
@@ -195,7 +199,7 @@ fn read_linear(
         spectrum: spectrum.map(|it| widen(&it)),
         gradient: gradient.map(own),
         reconstruction_error: reconstruction_error.map(|it| it.get(0)),
-        marginals: Vec::new(),
+        ..LinearStatistics::default()
     };
     Ok((statistics, count))
 }
@@ -226,6 +230,8 @@ fn is_known(name: &str, linears: &BTreeMap<String, LinearStatistics>) -> bool {
         "gradient.",
         "reconstruction_error.",
         "spectrum.",
+        "input_kurtosis.",
+        "block_change.",
     ];
     kinds.iter().filter_map(|kind| name.strip_prefix(kind)).any(|module| linears.contains_key(module))
 }

@@ -3,13 +3,15 @@
 //! [`Text`] and [`Tokens`] define the model's input, [`Activations`] moves it through the blocks,
 //! [`calibrate`] collects.
 
+mod block_change;
 mod calibrate;
 mod collect;
 mod error;
 mod file;
 mod gradients;
 mod hessian;
-mod marginals;
+mod kurtosis;
+mod measured;
 mod moments;
 mod overlap;
 mod reconstruction;
@@ -35,7 +37,7 @@ pub use reconstruction::{RECONSTRUCTION_GROUP, Reconstruction, reconstruction_er
 pub use source::{Source, WINDOW_LENGTH, length_within, window_length};
 pub use spectra::spectra;
 pub use statistics::{
-    LinearMarginals, LinearStatistics, MarginalsOf, Provenance, Statistics, hessian_diagonal,
+    DamageOf, LinearMarginals, LinearStatistics, MarginalsOf, Provenance, Statistics, hessian_diagonal,
 };
 pub use stream::{Activations, batch_samples, room};
 pub use text::Text;

@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::error::StatisticsError;
 use super::statistics::{LinearStatistics, Provenance, Statistics};
-use crate::data::Values;
+use crate::data::{BlockChange, Values};
 use crate::kernels::reduction::Reduced;
 use crate::model::{TensorFiles, hexadecimal};
 use crate::results::{Key, Reductions, Results, engine};
@@ -47,6 +47,9 @@ fn foundation(provenance: &Provenance, linears: &BTreeMap<String, LinearStatisti
     for of in &provenance.marginals {
         add("marginals", format!("{} {:?} {:?}", of.metric, of.sparsity, of.beyond).as_bytes());
     }
+    for of in &provenance.damages {
+        add("damages", format!("{} {:?} {}", of.metric, of.sparsity, of.of_blocks).as_bytes());
+    }
     for (module, linear) in linears {
         add("linear", module.as_bytes());
         for vector in [&linear.second_moment, &linear.hessian_diagonal] {
@@ -61,6 +64,15 @@ fn foundation(provenance: &Provenance, linears: &BTreeMap<String, LinearStatisti
         for marginals in &linear.marginals {
             add("marginals", bytemuck::cast_slice(&marginals.windows));
             add("beyond", marginals.beyond.as_ref().map_or(&[], |values| bytemuck::cast_slice(values)));
+        }
+        for damage in &linear.damages {
+            add("damage", bytemuck::cast_slice(damage));
+        }
+        if let Some(kurtosis) = &linear.input_kurtosis {
+            add("kurtosis", bytemuck::bytes_of(kurtosis));
+        }
+        if let Some(BlockChange { similarity, relative }) = linear.block_change {
+            add("change", bytemuck::bytes_of(&[similarity, relative]));
         }
         add("error", linear.reconstruction_error.as_ref().map_or(&[], |error| bytemuck::bytes_of(error)));
     }

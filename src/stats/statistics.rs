@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::tokens::Tokens;
-use crate::data::{LinearData, Marginal, ModelData, Values};
+use crate::data::{BlockChange, Damage, LinearData, Marginal, ModelData, Values};
 use crate::model::{Checkpoint, Difference, FINGERPRINT, Identity, Linear, ModelError};
 use crate::results::Results;
 
@@ -43,6 +43,9 @@ pub struct Provenance {
     /// The uniformly pruned models at which marginals were measured, on the same windows.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub marginals: Vec<MarginalsOf>,
+    /// The models with a single pruned unit whose damage was measured, on the same windows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub damages: Vec<DamageOf>,
     /// The XXH3 hash of the file's data, by which damage is found; only in the file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checksum: Option<String>,
@@ -71,6 +74,7 @@ impl Provenance {
             place: checkpoint.place(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             marginals: Vec::new(),
+            damages: Vec::new(),
             checksum: None,
             reductions: None,
         })
@@ -117,6 +121,28 @@ pub struct MarginalsOf {
 // A sparsity comes from a command line or a file, where it cannot be NaN.
 impl Eq for MarginalsOf {}
 
+/// The models with a single pruned unit whose damage was measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct DamageOf {
+    /// The metric whose scores decided which of the unit's weights were pruned, in its normal form.
+    pub metric: String,
+    /// The share of the unit's weights that was pruned.
+    pub sparsity: f64,
+    /// Whether each unit is a block; otherwise it is a single linear.
+    pub of_blocks: bool,
+}
+
+// As for the marginals.
+impl Eq for DamageOf {}
+
+impl DamageOf {
+    /// Returns whether these are the models of a metric, a sparsity and a kind of unit.
+    fn is(&self, metric: &str, sparsity: f64, of_blocks: bool) -> bool {
+        self.metric == metric && self.sparsity == sparsity && self.of_blocks == of_blocks
+    }
+}
+
 /// A linear's marginals at a uniformly pruned model, in nats for each additionally pruned weight.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LinearMarginals {
@@ -140,6 +166,13 @@ pub struct LinearStatistics {
     pub gradient: Option<Values<'static>>,
     /// The error of a linear's output after half of each row is removed greedily (LSA).
     pub reconstruction_error: Option<f32>,
+    /// The kurtosis of its input, over all tokens and channels.
+    pub input_kurtosis: Option<f64>,
+    /// How its block changes the residual stream, the same for all linears of a block.
+    pub block_change: Option<BlockChange>,
+    /// The divergence on each window, in nats, when only its unit is pruned, in the order of
+    /// [`Provenance::damages`]; the same for all linears of a unit.
+    pub damages: Vec<Vec<f64>>,
     /// Its marginals, in the order of [`Provenance::marginals`].
     pub marginals: Vec<LinearMarginals>,
     /// The squares of the weight's singular values, ascending.
@@ -159,13 +192,15 @@ pub struct Statistics {
 }
 
 impl Statistics {
-    /// Takes over the gradients and marginals of other statistics of the same text, which a calibration pass
+    /// Takes over the gradients, marginals and damages of other statistics of the same text, which a calibration pass
     /// does not collect.
     pub(super) fn with_other_passes_of(mut self, other: Self) -> Self {
         self.provenance.marginals = other.provenance.marginals;
+        self.provenance.damages = other.provenance.damages;
         for (module, linear) in other.linears {
             let own = self.linears.entry(module).or_default();
             own.marginals = linear.marginals;
+            own.damages = linear.damages;
             if let Some(gradient) = linear.gradient {
                 own.gradient = Some(gradient);
             }
@@ -193,6 +228,28 @@ impl Statistics {
             match known.and_then(|place| own.get_mut(place)) {
                 Some(before) => *before = marginals,
                 None => own.push(marginals),
+            }
+        }
+    }
+
+    /// Returns whether the damage of blocks, or of single linears, was measured at a sparsity with a metric.
+    pub fn has_damage(&self, metric: &str, sparsity: f64, of_blocks: bool) -> bool {
+        self.provenance.damages.iter().any(|it| it.is(metric, sparsity, of_blocks))
+    }
+
+    /// Adds the damage of each linear's unit, measured on the same windows, by module name and `[windows]`;
+    /// it replaces that of the same models.
+    pub fn add_damages(&mut self, of: DamageOf, damages: BTreeMap<String, Vec<f64>>) {
+        let all = &mut self.provenance.damages;
+        let known = all.iter().position(|it| it.is(&of.metric, of.sparsity, of.of_blocks));
+        if known.is_none() {
+            all.push(of);
+        }
+        for (module, damage) in damages {
+            let own = &mut self.linears.entry(module).or_default().damages;
+            match known.and_then(|place| own.get_mut(place)) {
+                Some(before) => *before = damage,
+                None => own.push(damage),
             }
         }
     }
@@ -247,6 +304,17 @@ impl Statistics {
         };
         linear.gradient = found.gradient.as_ref().map(borrow);
         linear.reconstruction_error = found.reconstruction_error.map(f64::from);
+        linear.input_kurtosis = found.input_kurtosis;
+        linear.block_change = found.block_change;
+        let damages = self.provenance.damages.iter().zip(&found.damages);
+        linear.damages = damages
+            .map(|(of, windows)| Damage {
+                sparsity: of.sparsity,
+                metric: Cow::Borrowed(&of.metric),
+                of_block: of.of_blocks,
+                windows: Cow::Borrowed(windows),
+            })
+            .collect();
         let marginals = self.provenance.marginals.iter().zip(&found.marginals);
         linear.marginals = marginals
             .map(|(of, marginals)| Marginal {

@@ -93,8 +93,23 @@ impl Activations {
     /// # Errors
     /// When the tap or a tensor operation fails, or the scratch file cannot be read or written.
     pub fn advance(&mut self, block: &Block, tap: &mut Tap<'_>) -> Result<(), ModelError> {
+        self.advance_seen(block, tap, &mut |_, _| Ok(()))
+    }
+
+    /// Does the same, and shows `seen` the hidden states of each batch before and after the block.
+    ///
+    /// # Errors
+    /// As [`Activations::advance`], and when `seen` fails.
+    pub(super) fn advance_seen(
+        &mut self,
+        block: &Block,
+        tap: &mut Tap<'_>,
+        seen: &mut dyn FnMut(&Tensor, &Tensor) -> Result<(), ModelError>,
+    ) -> Result<(), ModelError> {
         for index in 0..self.states.len() {
-            let next = block.forward(&self.states.get(index)?, &self.angles, tap)?;
+            let before = self.states.get(index)?;
+            let next = block.forward(&before, &self.angles, tap)?;
+            seen(&before, &next)?;
             self.states.set(index, next)?;
         }
         Ok(())

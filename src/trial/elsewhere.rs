@@ -220,6 +220,7 @@ impl Measurer for Arc<Elsewhere> {
                 Task::Marginals(_)
                 | Task::Thresholds(_)
                 | Task::Norms(_)
+                | Task::Shifts(_)
                 | Task::Trim(_)
                 | Task::Propagated(_) => None,
             })

@@ -7,6 +7,7 @@ use thiserror::Error;
 use crate::allocate::AllocationError;
 use crate::allocate::script::ScriptError;
 use crate::interrupt::Interrupted;
+use crate::lang::ops::Op;
 use crate::model::ModelError;
 use crate::prune::{Pattern, PruneError};
 use crate::stats::{StatisticsError, TextError};
@@ -67,9 +68,11 @@ pub enum TrialError {
         /// How many blocks there are.
         blocks: usize,
     },
-    /// Marginals need unstructured pruning, but another pattern is given.
-    #[error("`marginal` needs unstructured pruning, but the pattern is {pattern}")]
-    MarginalPattern {
+    /// A statistic measured on pruned models needs unstructured pruning, but another pattern is given.
+    #[error("`{op}` needs unstructured pruning, but the pattern is {pattern}")]
+    MeasuredPattern {
+        /// Its terminal.
+        op: Op,
         /// The pattern.
         pattern: Pattern,
     },

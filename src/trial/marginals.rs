@@ -55,7 +55,7 @@ pub(super) fn marginals(
     (task.windows.start..end)
         .map(|window| {
             let window = entrances.window(subject, reference, task, block, window)?;
-            of_window(subject, block, masked.clone(), reference.angles(), &window, task.parts)
+            of_window(subject, block, masked.clone(), reference.angles(), &window, (task.parts, task.rows))
         })
         .collect()
 }
@@ -129,14 +129,15 @@ impl Window {
     }
 }
 
-/// Returns the marginals of a block's error on one window, `[linears of the block][parts]`.
+/// Returns the marginals of a block's error on one window, `[linears of the block][parts]`, or `[rows * parts]` for
+/// each linear.
 fn of_window(
     subject: &Subject,
     index: usize,
     mut block: Block,
     angles: &Angles,
     window: &Window,
-    parts: usize,
+    (parts, rows): (usize, bool),
 ) -> Result<WindowMarginals, TrialError> {
     let mut variables = Vec::new();
     for linear in block.linears_mut() {
@@ -157,12 +158,14 @@ fn of_window(
         .zip(dense.linears())
         .zip(subject.linears_of(index))
         .map(|((variable, linear), place)| {
-            let Some(gradient) = gradients.get(variable) else { return Ok(vec![0.0; parts]) };
+            let sums = if rows { linear.linear.rows } else { 1 };
+            let Some(gradient) = gradients.get(variable) else { return Ok(vec![0.0; sums * parts]) };
             // The change of the error if the mask let slightly more of a weight through.
             let presence: Vec<f32> = (gradient * linear.weight())
                 .and_then(|it| it.flatten_all()?.to_dtype(DType::F32)?.to_vec1())
                 .map_err(ModelError::from)?;
-            Ok(subject.ranks(place)?.sums(&presence, parts))
+            let ranks = subject.ranks(place)?;
+            Ok(if rows { ranks.sums_of_rows(&presence, parts) } else { ranks.sums(&presence, parts) })
         })
         .collect()
 }

@@ -53,6 +53,9 @@ pub struct MarginalTask {
     pub error: Differentiated,
     /// Number of equal parts that the ranks of a linear's weights are split into.
     pub parts: usize,
+    /// Whether each row has its own sums, instead of one of the whole linear for each part.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rows: bool,
 }
 
 /// A differentiable quantity of a pruned model on a window.
@@ -66,8 +69,8 @@ pub enum Differentiated {
     },
 }
 
-/// Marginals on one window, `[linears][parts]`: the sums, over the weights of each part of the ranks, of the
-/// gradient times the dense weight. The part with the lowest scores comes first.
+/// Marginals on one window, `[linears][parts]` or `[linears][rows * parts]`: the sums, over the weights of each
+/// part of the ranks, of the gradient times the dense weight. The part with the lowest scores comes first.
 ///
 /// It covers the linears that can move the quantity: for a block's error, the block's own.
 pub type WindowMarginals = Vec<Vec<f64>>;
@@ -104,6 +107,17 @@ pub struct WindowThresholds {
 /// Requests how far pruning moves the norms of linears' inputs, block by block.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NormTask {
+    /// The pruned model.
+    pub model: PrunedModel,
+    /// The text to read.
+    pub split: Split,
+    /// Its windows to read.
+    pub windows: Range<usize>,
+}
+
+/// Requests by how much pruning lowers the norms of linears' input channels, block by block.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ShiftTask {
     /// The pruned model.
     pub model: PrunedModel,
     /// The text to read.
@@ -154,6 +168,8 @@ pub enum Task {
     Thresholds(ThresholdTask),
     /// Requests divergences of norms.
     Norms(NormTask),
+    /// Requests shifts of norms.
+    Shifts(ShiftTask),
     /// Requests ratios of rows by TRIM.
     Trim(TrimTask),
     /// Requests losses with pruning propagated block by block.
@@ -171,6 +187,8 @@ pub enum Answer {
     Thresholds(Vec<WindowThresholds>),
     /// The [divergences](super::norms::norm_divergence), `[blocks]`.
     Norms(Vec<f64>),
+    /// The dense minus the pruned norms, `[linears][columns]`.
+    Shifts(Vec<Vec<f64>>),
     /// The ratios of rows, `[linears][rows]`.
     Rows(Vec<Vec<f64>>),
 }
@@ -215,7 +233,11 @@ macro_rules! questions {
 questions! {
     Losses LossTask => Losses Vec<WindowLoss>, |task, answer| answer.len() == task.windows.len();
     Marginals MarginalTask => Marginals Vec<WindowMarginals>, |task, answer| {
-        let whole = |window: &WindowMarginals| window.iter().all(|linear| linear.len() == task.parts);
+        let fits = |linear: &Vec<f64>| match task.rows {
+            true => !linear.is_empty() && linear.len().is_multiple_of(task.parts.max(1)),
+            false => linear.len() == task.parts,
+        };
+        let whole = |window: &WindowMarginals| window.iter().all(fits);
         answer.len() == task.windows.len() && answer.iter().all(whole)
     };
     Thresholds ThresholdTask => Thresholds Vec<WindowThresholds>, |task, answer| {
@@ -223,6 +245,7 @@ questions! {
         answer.len() == task.windows.len() && answer.iter().all(whole)
     };
     Norms NormTask => Norms Vec<f64>, |_, _| true;
+    Shifts ShiftTask => Shifts Vec<Vec<f64>>, |task, answer| answer.len() == task.model.shares.len();
     Trim TrimTask => Rows Vec<Vec<f64>>, |task, answer| answer.len() == task.model.shares.len();
     Propagated PropagatedTask => Losses Vec<WindowLoss>, |task, answer| answer.len() == task.windows.len();
 }
@@ -320,6 +343,7 @@ mod tests {
                 windows: windows.clone(),
                 error: Differentiated::BlockError { block: 3 },
                 parts: 100,
+                rows: false,
             }
             .into(),
             NormTask { model, split, windows }.into(),

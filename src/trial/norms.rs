@@ -4,7 +4,7 @@ use candle_core::Tensor;
 
 use super::cancel::Cancel;
 use super::error::TrialError;
-use super::measurer::NormTask;
+use super::measurer::{NormTask, ShiftTask};
 use super::subject::Subject;
 use crate::model::{Angles, Block, ModelError, Site};
 use crate::stats::SecondMoments;
@@ -29,6 +29,51 @@ pub(super) fn divergences(
     Ok(divergences)
 }
 
+/// Returns by how much pruning lowers the norm of each input channel of each linear, `[linears][columns]`:
+/// the norm in the dense block minus that in the pruned one, both on the outputs of the pruned blocks before.
+///
+/// # Errors
+/// As [`divergences`].
+pub(super) fn shifts(
+    subject: &Subject,
+    task: &ShiftTask,
+    cancel: &Cancel,
+) -> Result<Vec<Vec<f64>>, TrialError> {
+    let Some(reference) = subject.reference(task.split) else { return Ok(Vec::new()) };
+    let mut hidden = reference.embedded(task.windows.clone())?;
+    let mut shifts = Vec::new();
+    for (index, dense) in subject.blocks().iter().enumerate() {
+        cancel.check()?;
+        let pruned = subject.pruned_block(index, &task.model.shares)?;
+        let [before, after] = both_moments(dense, &pruned, &mut hidden, reference.angles())?;
+        for linear in dense.linears() {
+            let [before, after] = [&before, &after].map(|it| norms(it, linear.linear.site));
+            shifts.push(before.iter().zip(&after).map(|(before, after)| before - after).collect());
+        }
+    }
+    Ok(shifts)
+}
+
+fn norms(moments: &SecondMoments, site: Site) -> Vec<f64> {
+    moments.mean(site).unwrap_or_default().iter().map(|it| f64::from(*it).sqrt()).collect()
+}
+
+/// Returns the second moments of the inputs of a dense and a pruned block's linears on the same inputs, and
+/// replaces those by the pruned block's outputs.
+fn both_moments(
+    dense: &Block,
+    pruned: &Block,
+    hidden: &mut [Tensor],
+    angles: &Angles,
+) -> Result<[SecondMoments; 2], ModelError> {
+    let (mut before, mut after) = (SecondMoments::default(), SecondMoments::default());
+    for batch in hidden {
+        dense.forward(batch, angles, &mut |site, input| before.add(site, input))?;
+        *batch = pruned.forward(batch, angles, &mut |site, input| after.add(site, input))?;
+    }
+    Ok([before, after])
+}
+
 /// Returns the divergence between the input norms of a pruned block's linears and the dense block's, and
 /// replaces the inputs by the pruned block's outputs.
 ///
@@ -50,11 +95,7 @@ pub fn norm_divergence(
     hidden: &mut [Tensor],
     angles: &Angles,
 ) -> Result<f64, ModelError> {
-    let (mut before, mut after) = (SecondMoments::default(), SecondMoments::default());
-    for batch in hidden {
-        dense.forward(batch, angles, &mut |site, input| before.add(site, input))?;
-        *batch = pruned.forward(batch, angles, &mut |site, input| after.add(site, input))?;
-    }
+    let [before, after] = both_moments(dense, pruned, hidden, angles)?;
     let sites = dense.linears().iter().map(|linear| linear.linear.site);
     let divergence = |site: Site| match (before.mean(site), after.mean(site)) {
         (Some(before), Some(after)) => distance(&before, &after),

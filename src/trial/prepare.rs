@@ -1,5 +1,6 @@
 //! One-off work on a trial's models and texts: calibrating, ranking, running the dense model.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -7,16 +8,17 @@ use super::cancel::Cancel;
 use super::cards::Cards;
 use super::error::TrialError;
 use super::evaluator::Evaluator;
+use super::measured::{Seconds, Wanted, add_measured, passes_of_damages};
 use super::measurer::Measurer;
 use super::open::{Opened, OpenedModel};
 use super::settings::TrialSettings;
 use super::subject::Subject;
 use super::subjects::Subjects;
 use super::threads::Threads;
-use super::uniform_marginals::{WantedMarginals, add_uniform_marginals};
 use crate::interpret::is_at_hand;
-use crate::interpret::marginal::metric_name;
+use crate::interpret::measured::metric_name;
 use crate::lang::ops::Op;
+use crate::lang::types::UnitKind;
 use crate::model::{Checkpoint, Identity};
 use crate::prune::Pattern;
 use crate::stats::{CalibrationOptions, Collection, Pass, Reconstruction, Statistics, Tokens, collect};
@@ -46,35 +48,40 @@ pub struct Calibrated {
     pub seconds: f64,
     /// Seconds spent on the gradients, over all models.
     pub gradient_seconds: f64,
-    /// Seconds spent on the marginals, over all models.
-    pub marginal_seconds: f64,
+    /// Seconds spent on what was measured on pruned models, over all models.
+    pub measured_seconds: Seconds,
     /// Number of combined forward and backward passes of pruned models over those windows for marginals,
     /// over all targets of the first model.
     pub marginal_passes: usize,
+    /// Number of forward passes over those windows that measuring the damage of all blocks, or of all single
+    /// linears, is worth, over all targets of the first model.
+    pub damage_passes: BTreeMap<UnitKind, f64>,
 }
 
 impl Prepared {
-    /// Returns the terminals whose statistics all models have.
+    /// Returns the terminals whose statistics all models have in all of these units.
     ///
     /// # Errors
     /// When a model cannot be read.
-    pub fn collected(&self) -> Result<Vec<Op>, TrialError> {
+    pub fn collected(&self, units: &[UnitKind]) -> Result<Vec<Op>, TrialError> {
         let mut collected = Op::COLLECTED.to_vec();
         let evaluator = &self.evaluator;
         let metric = metric_name(&evaluator.metric.score, evaluator.metric.per);
         for (place, subject) in evaluator.subjects.iter().enumerate() {
             let data = subject.data()?;
-            // Marginals at another sparsity, metric or pattern do not count.
-            let measured = |slopes| {
+            // What was measured at another sparsity, metric or pattern does not count.
+            let measured = |known: &dyn Fn(&Statistics, f64) -> bool| {
                 let mut targets = evaluator.targets.iter().filter(|target| target.subject == place);
-                let known = |sparsity| {
-                    subject.statistics().is_some_and(|it| it.has_marginals(&metric, sparsity, slopes))
-                };
+                let known = |sparsity| subject.statistics().is_some_and(|it| known(it, sparsity));
                 evaluator.pattern == Pattern::Unstructured && targets.all(|target| known(target.sparsity))
             };
+            let in_all_units = |it: &Statistics, sparsity| {
+                units.iter().all(|unit| it.has_damage(&metric, sparsity, *unit == UnitKind::Block))
+            };
             collected.retain(|op| match *op {
-                Op::Marginal => measured(false),
-                Op::MarginalSlope => measured(true),
+                Op::Damage => measured(&in_all_units),
+                Op::Marginal => measured(&|it, sparsity| it.has_marginals(&metric, sparsity, false)),
+                Op::MarginalSlope => measured(&|it, sparsity| it.has_marginals(&metric, sparsity, true)),
                 _ => data.linears.iter().all(|linear| is_at_hand(*op, linear)),
             });
         }
@@ -91,9 +98,8 @@ pub fn prepare(opened: Opened<'_>, cancel: Cancel, note: &mut Preparing<'_>) -> 
     let same_texts = opened.same_texts();
     let Opened { settings, models, identity, .. } = opened;
     // Also for statistics from a file.
-    let measured = settings.texts.marginals || settings.texts.marginal_slopes;
-    if measured && settings.pattern != Pattern::Unstructured {
-        return Err(TrialError::MarginalPattern { pattern: settings.pattern });
+    if let Some(op) = settings.texts.measured().filter(|_| settings.pattern != Pattern::Unstructured) {
+        return Err(TrialError::MeasuredPattern { op, pattern: settings.pattern });
     }
     let count = models.len();
     let mut work = Work { settings, cancel: &cancel, note, calibrated: Calibrated::default() };
@@ -172,6 +178,8 @@ impl Work<'_, '_> {
         let texts = &self.settings.texts;
         let calibration = CalibrationOptions {
             reconstruction: texts.reconstruction.then(Reconstruction::default),
+            input_kurtosis: texts.input_kurtosis,
+            block_changes: texts.block_changes,
             ..CalibrationOptions::default()
         };
         let wanted = Collection { calibration: Some(calibration), gradients: texts.gradients, memory: None };
@@ -192,15 +200,14 @@ impl Work<'_, '_> {
             collect(checkpoint, tokens, texts.seed, Statistics::default(), wanted, &mut progress)?;
         let ended = Instant::now();
         let turned = turned.unwrap_or(ended);
-        self.marginals(checkpoint, &mut statistics, tokens, place)?;
-        self.calibrated.marginal_seconds += ended.elapsed().as_secs_f64();
+        self.measured(checkpoint, &mut statistics, tokens, place)?;
         self.calibrated.seconds += (turned - begun).as_secs_f64();
         self.calibrated.gradient_seconds += (ended - turned).as_secs_f64();
         Ok(statistics)
     }
 
-    /// Measures the marginals that the settings ask for, at the targets of the model at an index.
-    fn marginals(
+    /// Measures what the settings ask for on pruned models, at the targets of the model at an index.
+    fn measured(
         &mut self,
         checkpoint: &Checkpoint,
         statistics: &mut Statistics,
@@ -208,7 +215,7 @@ impl Work<'_, '_> {
         place: usize,
     ) -> Result<(), TrialError> {
         let TrialSettings { targets, ranking, texts, .. } = self.settings;
-        if !texts.marginals && !texts.marginal_slopes {
+        if texts.measured().is_none() {
             return Ok(());
         }
         let of_targets = targets.iter().filter(|it| it.subject == place).map(|it| it.sparsity);
@@ -216,16 +223,27 @@ impl Work<'_, '_> {
         let mut sparsities: Vec<f64> = of_targets.chain(further).collect();
         sparsities.sort_by(f64::total_cmp);
         sparsities.dedup();
-        let slopes = texts.marginal_slopes;
-        let wanted = WantedMarginals { metric: &ranking.metric, sparsities: &sparsities, slopes };
+        let (marginals, slopes) = (texts.marginals, texts.marginal_slopes);
+        let wanted = Wanted {
+            metric: &ranking.metric,
+            sparsities: &sparsities,
+            marginals,
+            slopes,
+            damages: &texts.damages,
+        };
         let (cancel, note) = (self.cancel, &mut self.note);
         let mut progress = |share| -> Result<(), TrialError> {
-            note("measuring marginals", share);
+            note("measuring pruned models", share);
             Ok(cancel.check()?)
         };
-        add_uniform_marginals(checkpoint, statistics, tokens, wanted, cancel, &mut progress)?;
+        let seconds = add_measured(checkpoint, statistics, tokens, wanted, cancel, &mut progress)?;
+        self.calibrated.measured_seconds.add(&seconds);
         if place == 0 {
-            self.calibrated.marginal_passes = sparsities.len() * (1 + usize::from(slopes));
+            let passes = usize::from(marginals || slopes) + usize::from(slopes);
+            self.calibrated.marginal_passes = sparsities.len() * passes;
+            let of_unit =
+                |unit: &UnitKind| (*unit, sparsities.len() as f64 * passes_of_damages(checkpoint, *unit));
+            self.calibrated.damage_passes = texts.damages.iter().map(of_unit).collect();
         }
         Ok(())
     }

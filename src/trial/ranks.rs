@@ -128,6 +128,27 @@ impl Ranks {
         sums
     }
 
+    /// Returns the same sums for each row, `[rows * buckets]`; empty if the ranks are not those of whole rows.
+    pub fn sums_of_rows(&self, values: &[f32], buckets: usize) -> Vec<f64> {
+        let place: Box<dyn Fn(usize) -> usize + Sync> = match &self.places {
+            Places::Narrow(places, None) => Box::new(|at| usize::from(places[at])),
+            Places::Wide(places, None) => Box::new(|at| places[at] as usize),
+            _ => return Vec::new(),
+        };
+        let columns = self.columns.max(1);
+        let mut sums = vec![0.0; values.len() / columns * buckets];
+        let rows = sums.par_chunks_mut(buckets.max(1)).zip(values.par_chunks(columns));
+        rows.enumerate().for_each(|(row, (sums, values))| {
+            for (column, value) in values.iter().enumerate() {
+                let bucket = place(row * columns + column) * buckets / columns;
+                if let Some(sum) = sums.get_mut(bucket) {
+                    *sum += f64::from(*value);
+                }
+            }
+        });
+        sums
+    }
+
     /// Returns the sums of `values`, `[rows, columns]`, over the weights in a band around the threshold of a
     /// share: one per row, or a single one if a ratio applies to the whole matrix. Ranks within groups of
     /// columns have no band.

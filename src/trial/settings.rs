@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::loss::Measure;
 use super::ranking::Ranking;
 use super::target::Target;
+use crate::lang::ops::Op;
+use crate::lang::types::UnitKind;
 use crate::prune::Pattern;
 use crate::stats::{Source, WINDOW_LENGTH};
 use crate::tasks::TaskPlan;
@@ -46,14 +48,23 @@ pub struct TextSettings {
     /// Whether each linear's reconstruction error is collected on the calibration text (LSA).
     #[serde(default)]
     pub reconstruction: bool,
+    /// Whether the kurtosis of each linear's input is collected on the calibration text.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub input_kurtosis: bool,
+    /// Whether it is collected on the calibration text how each block changes the residual stream.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub block_changes: bool,
+    /// The units whose damage is measured on the calibration text, each pruned alone to each target.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub damages: Vec<UnitKind>,
     /// Whether marginals are measured on the calibration text, on the uniformly pruned model of each target.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub marginals: bool,
     /// Whether the slopes of the marginals are measured too.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub marginal_slopes: bool,
-    /// Additional sparsities of the first model at which marginals are measured, besides those of the
-    /// targets.
+    /// Additional sparsities of the first model at which marginals and damages are measured, besides those of
+    /// the targets.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub marginals_at: Vec<f64>,
     /// Number of windows drawn from the calibration text.
@@ -88,6 +99,9 @@ impl TextSettings {
             statistics: None,
             gradients: false,
             reconstruction: false,
+            input_kurtosis: false,
+            block_changes: false,
+            damages: Vec::new(),
             marginals: false,
             marginal_slopes: false,
             marginals_at: Vec::new(),
@@ -101,5 +115,14 @@ impl TextSettings {
             selection_windows: None,
             report_windows: None,
         }
+    }
+    /// Returns the first terminal that is measured on pruned models, if there is one.
+    pub fn measured(&self) -> Option<Op> {
+        let wanted = [
+            (Op::Damage, !self.damages.is_empty()),
+            (Op::Marginal, self.marginals),
+            (Op::MarginalSlope, self.marginal_slopes),
+        ];
+        wanted.into_iter().find(|(_, wanted)| *wanted).map(|(op, _)| op)
     }
 }

@@ -9,7 +9,7 @@ use super::cancel::Cancel;
 use super::error::TrialError;
 use super::marginals::{Entrances, marginals};
 use super::measurer::{Answer, Measurer, Receiver, Task};
-use super::norms::divergences;
+use super::norms::{divergences, shifts};
 use super::propagated::propagated_losses;
 use super::subjects::Subjects;
 use super::thresholds::{thresholds, windows_together};
@@ -59,6 +59,10 @@ impl Threads {
             Task::Norms(task) => {
                 let subject = self.subjects.get(task.model.subject)?;
                 divergences(subject, task, &self.cancel).map(Answer::Norms)
+            }
+            Task::Shifts(task) => {
+                let subject = self.subjects.get(task.model.subject)?;
+                shifts(subject, task, &self.cancel).map(Answer::Shifts)
             }
             Task::Trim(task) => {
                 let subject = self.subjects.get(task.model.subject)?;

@@ -187,3 +187,70 @@ fn programs_give_rows_ratios() {
     let achieved = found["rows"][1]["cells"][0]["measured"]["achieved"].as_f64().expect("a number");
     assert!((achieved - 0.6).abs() < 1e-6, "{achieved}");
 }
+
+#[test]
+fn published_programs_for_rows_meet_their_budget_and_give_rows_their_own_counts() {
+    let place = TempDir::new().expect("a folder");
+    let programs = ["besa-row", "neuroal-row"];
+    let found = json(&run(
+        place.path(),
+        &[
+            "uniform",
+            programs[0],
+            programs[1],
+            "--sparsity",
+            "0.6",
+            "--propagate",
+            "dense",
+            "--format",
+            "json",
+        ],
+    ));
+    for (row, program) in programs.iter().enumerate() {
+        let row = &found["rows"][row + 1];
+        assert_eq!((&row["name"], &row["unit"]), (&Value::from(*program), &Value::from("row")));
+        let measured = &row["cells"][0]["measured"];
+        let achieved = measured["achieved"].as_f64().expect("a number");
+        assert!((achieved - 0.6).abs() < 1e-6, "{program}: {achieved}");
+        let error = fails(place.path(), &[program, "--sparsity", "0.6", "--method", "magnitude"]);
+        assert!(error.contains("over whole matrices"), "{program}: {error}");
+    }
+    // BESA keeps every block at the target.
+    for block in found["rows"][1]["cells"][0]["measured"]["ratios"]["blocks"].as_array().expect("blocks") {
+        assert!((block.as_f64().expect("a share") - 0.6).abs() < 1e-3, "{block}");
+    }
+    // Its gradients use the text that it is measured on.
+    let loss =
+        |row: usize| found["rows"][row]["cells"][0]["measured"]["damage"]["kl"].as_f64().expect("a number");
+    assert!(loss(1) < loss(0), "{} and {}", loss(1), loss(0));
+}
+
+/// TRIM moves sparsity only within projections, so their ratios are those of the script or file that it starts from.
+#[test]
+fn trim_keeps_the_ratios_of_its_base() {
+    let place = TempDir::new().expect("a folder");
+    let calibration = format!("{MODEL}/text/calibration.jsonl");
+    let mut eval = Command::new(env!("CARGO_BIN_EXE_allot"));
+    eval.current_dir(place.path()).args(["eval", MODEL, "owl", "--sparsity", "0.6", "--text", &calibration]);
+    eval.args(["--length", "32", "--samples", "4", "--format", "json"]);
+    let output = eval.output().expect("the binary runs");
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    fs::write(place.path().join("ratios.json"), &output.stdout).expect("a file");
+    let arguments =
+        ["owl", "trim:owl", "trim:ratios.json", "trim", "--propagate", "dense", "--format", "json"];
+    let found = json(&run(place.path(), &[&arguments[..], &["--sparsity", "0.6,0.7"]].concat()));
+    let ratios = |row: usize| -> Vec<f64> {
+        let projections = &found["rows"][row]["cells"][0]["measured"]["ratios"]["projections"];
+        projections.as_array().expect("projections").iter().filter_map(|it| it[1].as_f64()).collect()
+    };
+    let furthest = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+    assert_eq!(found["rows"][1]["name"], "trim:owl");
+    assert_eq!(found["rows"][2]["name"], "trim:ratios.json");
+    assert!(furthest(&ratios(0), &ratios(1)) < 5e-3, "{:?} and {:?}", ratios(0), ratios(1));
+    assert_eq!(ratios(1), ratios(2));
+    assert!(furthest(&ratios(1), &ratios(3)) > 0.02, "uniform projections are not OWL's");
+    let problem = found["rows"][2]["cells"][1].to_string();
+    assert!(problem.contains("its allocation is for 0.6"), "{problem}");
+    let error = fails(place.path(), &["trim:owll", "--sparsity", "0.7"]);
+    assert!(error.contains("owll") && error.contains("did you mean"), "{error}");
+}

@@ -102,6 +102,7 @@ mod search {
 mod session;
 mod stats {
     mod calibration;
+    mod damage;
     mod marginals;
     mod texts;
 }

@@ -99,8 +99,36 @@ pub struct LinearData<'a> {
     pub gradient: Option<Values<'a>>,
     /// The smallest error of a linear reconstruction when half of each row is removed (LSA).
     pub reconstruction_error: Option<f64>,
+    /// The kurtosis of the layer's input, over all tokens and channels.
+    pub input_kurtosis: Option<f64>,
+    /// How its block changes the residual stream.
+    pub block_change: Option<BlockChange>,
+    /// The loss when only the layer, or only its block, is pruned.
+    pub damages: Vec<Damage<'a>>,
     /// The rise of the loss for each further weight that is pruned, at uniformly pruned models.
     pub marginals: Vec<Marginal<'a>>,
+}
+
+/// How a block changes the residual stream, as means over tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct BlockChange {
+    /// The cosine similarity of the block's input and output.
+    pub similarity: f64,
+    /// The norm of the difference between output and input, divided by the norm of the input.
+    pub relative: f64,
+}
+
+/// The divergence from the dense model when only the layer's allocation unit is pruned.
+#[derive(Clone, Debug)]
+pub struct Damage<'a> {
+    /// The unit's sparsity.
+    pub sparsity: f64,
+    /// The metric whose scores chose the pruned weights, as [`metric_name`](crate::interpret::measured::metric_name) writes it.
+    pub metric: Cow<'a, str>,
+    /// Whether the layer's whole block was pruned, or only the layer.
+    pub of_block: bool,
+    /// The divergence on each window of the text, `[windows]`, in nats.
+    pub windows: Cow<'a, [f64]>,
 }
 
 /// The rise of the loss, to first order, for each further weight of a linear that is pruned, at a uniformly pruned model.
@@ -108,7 +136,7 @@ pub struct LinearData<'a> {
 pub struct Marginal<'a> {
     /// The model's sparsity.
     pub sparsity: f64,
-    /// The metric whose scores chose the pruned weights, as [`metric_name`](crate::interpret::marginal::metric_name) writes it.
+    /// The metric whose scores chose the pruned weights, as [`metric_name`](crate::interpret::measured::metric_name) writes it.
     pub metric: Cow<'a, str>,
     /// The marginal on each window of the text, `[windows]`, in nats for each weight.
     pub windows: Cow<'a, [f64]>,

@@ -87,6 +87,9 @@ impl Layer<'_> {
             hessian_diagonal,
             gradient,
             reconstruction_error: None,
+            input_kurtosis: None,
+            block_change: None,
+            damages: Vec::new(),
             marginals: Vec::new(),
         })
     }

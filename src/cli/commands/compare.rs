@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::baselines::program::Baseline;
+use crate::cli::shared::allocation::{self, RatioSource};
 use crate::cli::shared::asked::TaskArguments;
 use crate::cli::shared::common::{Common, Format, Verdict};
 use crate::cli::shared::dry_run::{DryRun, Outline};
@@ -16,7 +17,7 @@ use crate::cli::shared::trial::{
     Objective, Texts, TrialPlace, calibration, say_collected_in, say_same, trial,
 };
 use crate::cli::shared::{context, output, preparation, terminal};
-use crate::compare::entrant::{Decider, Entrant};
+use crate::compare::entrant::{Base, Entrant};
 use crate::compare::error::CompareError;
 use crate::compare::folder::{Folder, TASKS, identify, identify_tasks};
 use crate::compare::ground::Ground;
@@ -55,8 +56,9 @@ table as Markdown and LaTeX, the figures, and a page, report.html.")]
 pub(in crate::cli) struct Arguments {
     /// The model: a folder in Hugging Face's layout, or an id in the hub, `OWNER/NAME`
     model: PathBuf,
-    /// Scripts or programs to compare: script files, names of published scripts, or the programs ramp, neuroal, besa, trim,
-    /// evopress-block, evopress-projection, descent-block, descent, descent-row
+    /// Scripts or programs to compare: script files, names of published scripts, or the programs ramp, neuroal, neuroal-row,
+    /// besa, besa-row, trim, evopress-block, evopress-projection, descent-block, descent, descent-row; trim:NAME starts from the
+    /// ratios of a script or an allocation file
     #[arg(value_name = "SCRIPT")]
     scripts: Vec<String>,
     #[command(flatten)]
@@ -206,7 +208,7 @@ fn forecast(
     let report = texts.report.as_ref().ok_or(CliError::NoText { name: "report" })?;
     let windows = outline.windows(report, place.length, texts.report_windows)?;
     let (programs, scripts): (Vec<_>, Vec<_>) =
-        plan.entrants.iter().map(|it| &it.decider).partition(|it| matches!(it, Decider::Baseline(_)));
+        plan.entrants.iter().map(|it| &it.decider).partition(|it| it.searches());
     let sparsities = plan.sparsities.len() as u64;
     let rows = sparsities * (scripts.len() * plan.units.len().max(1) + programs.len()) as u64;
     let pruning = Pruning {
@@ -282,6 +284,13 @@ fn plan(arguments: &Arguments, quiet: bool) -> Result<ComparisonPlan, CliError> 
             Named::Text(_) => None,
         };
         let file = name.file();
+        if let (Named::Name(text), None) = (&name, &file)
+            && let Some(base) = text.strip_prefix(&format!("{}:", Baseline::Trim.key()))
+        {
+            entrants.push(trimmed(&Named::Name(base.to_owned()), quiet)?);
+            files.push(None);
+            continue;
+        }
         entrants.push(match (program, &name) {
             // A file takes precedence over a program of the same name.
             (Some(program), _) if file.is_none() => Entrant::program(program),
@@ -310,9 +319,17 @@ fn plan(arguments: &Arguments, quiet: bool) -> Result<ComparisonPlan, CliError> 
     })
 }
 
+/// Returns TRIM on the ratios of a script or an allocation file.
+fn trimmed(base: &Named, quiet: bool) -> Result<Entrant, CliError> {
+    Ok(match allocation::load(base, None, quiet)? {
+        RatioSource::Script(loaded) => Entrant::trim(&loaded.name, Base::Script(loaded.script)),
+        RatioSource::File(file, name) => Entrant::trim(&name, Base::Allocation(file.allocation())),
+    })
+}
+
 /// Returns whether a program searches on the fitness text.
 fn searches(plan: &ComparisonPlan) -> bool {
-    plan.entrants.iter().any(|it| matches!(it.decider, Decider::Baseline(_)))
+    plan.entrants.iter().any(|it| it.decider.searches())
 }
 
 /// Returns the texts, and the statistics to collect on the calibration text.
@@ -325,9 +342,13 @@ fn texts(
     let mut texts = arguments.texts.settings_with(arguments.seed, !searches(plan))?;
     // There is no search over formulas, so gradients are collected only if an entrant uses them.
     texts.gradients = false;
-    let scripts = plan.entrants.iter().filter_map(|entrant| entrant.decider.script());
     let asked = texts.clone();
-    Needs::of_scripts(scripts, metric).collect_in(&mut texts);
+    for entrant in &plan.entrants {
+        let Some(script) = entrant.decider.script() else { continue };
+        let units = entrant.units(&plan.units).into_iter();
+        let units: Vec<UnitKind> = units.map(|unit| unit.or(script.unit).unwrap_or_default()).collect();
+        Needs::of_scripts([script], metric).collect_in(&mut texts, &units);
+    }
     texts.marginals_at.clone_from(&plan.sparsities);
     say_collected_in(&asked, &texts, quiet);
     match texts.report {

@@ -88,9 +88,9 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
     };
     if let RatioSource::Script(loaded) = &source
         && arguments.pattern != Pattern::Unstructured
-        && Needs::of_scripts([&loaded.script], &metric_of(&method)?).has_marginals()
+        && let Some(op) = Needs::of_scripts([&loaded.script], &metric_of(&method)?).measured()
     {
-        return Err(TrialError::MarginalPattern { pattern: arguments.pattern }.into());
+        return Err(TrialError::MeasuredPattern { op, pattern: arguments.pattern }.into());
     }
     if arguments.dry_run.dry_run {
         return forecast(arguments, &source, &method, common);
@@ -130,7 +130,7 @@ fn forecast(
     let outline = Outline::read(&arguments.model)?;
     let mut work = vec![(Work::Check, 1)];
     if let RatioSource::Script(loaded) = source {
-        work.extend(arguments.calibration.work(&outline, loaded, method)?);
+        work.extend(arguments.calibration.work(&outline, loaded, method, arguments.unit)?);
     }
     let windows = arguments.calibration.windows(&outline)?;
     let pruning = Pruning {

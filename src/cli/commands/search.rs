@@ -18,6 +18,7 @@ use crate::cli::shared::trial::{
 use crate::cli::shared::values::{count, duration};
 use crate::cli::shared::{help, preparation};
 use crate::interrupt::Interrupted;
+use crate::lang::types::UnitKind;
 use crate::report::search::script;
 use crate::search::error::SearchError;
 use crate::search::folder;
@@ -292,10 +293,14 @@ pub(in crate::cli) fn base(
     place: TrialPlace<'_>,
     objective: &Objective,
     tasks: Option<TaskPlan>,
-    texts: TextSettings,
+    mut texts: TextSettings,
     space: SpaceOptions,
     quiet: bool,
 ) -> Result<Settings, CliError> {
+    let of_space = |unit: &UnitKind| {
+        space.units.iter().any(|own| (*own == UnitKind::Block) == (*unit == UnitKind::Block))
+    };
+    texts.damages.retain(of_space);
     Ok(Settings {
         evaluations: usize::MAX,
         ..Settings::new(trial(place, objective, tasks, texts, quiet)?, space)

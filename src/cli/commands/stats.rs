@@ -24,7 +24,7 @@ use crate::stats::{
     spectra,
 };
 use crate::trial::cancel::Cancel;
-use crate::trial::uniform_marginals::{WantedMarginals, add_uniform_marginals};
+use crate::trial::measured::{Wanted, add_measured};
 
 /// Collects the statistics that scripts and pruning methods use besides the weights, by running a model on a text
 #[derive(Debug, clap::Args)]
@@ -44,7 +44,7 @@ pub(in crate::cli) struct Arguments {
     #[arg(long, value_name = "FILE.safetensors:NAME", conflicts_with = "text")]
     tokens: Option<String>,
     /// Adds to the statistics of this file instead of collecting new ones
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["text", "tokens", "gradients", "hessians", "reconstruction_error", "marginals", "marginal_slopes"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["text", "tokens", "gradients", "hessians", "reconstruction_error", "input_kurtosis", "block_changes", "damage", "marginals", "marginal_slopes"])]
     stats: Option<PathBuf>,
     /// Number of windows to draw from the text, or to take from the start of the token ids
     #[arg(long, default_value_t = 128, value_parser = count)]
@@ -71,6 +71,16 @@ pub(in crate::cli) struct Arguments {
     /// Removes half of that number even from linears with fewer columns, as LSA's released code does
     #[arg(long, requires = "reconstruction_error")]
     reconstruction_as_coded: bool,
+    /// Also collects the kurtosis of each linear's input, for the terminal `input_kurtosis`
+    #[arg(long)]
+    input_kurtosis: bool,
+    /// Also collects how each block changes the residual stream, for the terminals `block_similarity` and `block_change`
+    #[arg(long)]
+    block_changes: bool,
+    /// Also measures the divergence when only one unit is pruned, for the terminal `damage`, for each of the units of `--unit`
+    /// (default: the unit of the scripts that use it, or block) at `--sparsity` by the scores of `--method`; it is valid only there
+    #[arg(long)]
+    damage: bool,
     /// Also measures by how much pruning one more weight raises the divergence, for the terminal `marginal`; it is measured at the
     /// model pruned uniformly to `--sparsity` by the scores of `--method`, and is valid only there
     #[arg(long)]
@@ -87,13 +97,13 @@ pub(in crate::cli) struct Arguments {
     reductions: Vec<String>,
     #[command(flatten)]
     written: WrittenScripts,
-    /// Method that scores weights for marginals, and for scripts without a metric
+    /// Method that scores weights for marginals and damages, and for scripts without a metric
     #[arg(long, default_value = "wanda")]
     method: String,
-    /// Allocation unit to use instead of those scripts' own: block, projection or row
+    /// Allocation unit of `--damage`, and to use instead of those scripts' own: block, projection or row
     #[arg(long, value_parser = crate::cli::shared::values::unit)]
     unit: Option<UnitKind>,
-    /// Sparsity at which marginals are measured, and the value of `target` in those scripts; a reduction that contains `target` is
+    /// Sparsity at which marginals and damages are measured, and the value of `target` in those scripts; a reduction that contains `target` is
     /// valid only at this sparsity
     #[arg(long, short, value_name = "RATIO", allow_negative_numbers = true, value_parser = crate::cli::shared::values::ratio, default_value_t = 0.5)]
     sparsity: f64,
@@ -124,7 +134,10 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
     let needs = needs(arguments, &asked, &metric);
     let mut statistics = match &arguments.stats {
         Some(path) => Statistics::load(path, &checkpoint)?,
-        None => calibrated(arguments, (&needs, &metric), &checkpoint, common)?,
+        None => {
+            let damages = damages(arguments, &asked, &metric);
+            calibrated(arguments, (&needs, &metric, &damages), &checkpoint, common)?
+        }
     };
     let blocks = checkpoint.config().blocks as f64;
     if arguments.spectra {
@@ -170,10 +183,14 @@ fn forecast(arguments: &Arguments, common: Common) -> Result<Verdict, CliError> 
     let mut work = vec![(Work::Check, 1)];
     if arguments.stats.is_none() {
         let windows = outline.drawn(&source(arguments), arguments.samples, arguments.length)?;
+        let damages = damages(arguments, &asked, &metric);
         let calibration = Calibration {
             hessians: arguments.hessians,
             reconstruction: arguments.reconstruction_error || needs.has(Op::ReconstructionError),
             gradients: arguments.gradients || needs.has(Op::Gradient),
+            input_kurtosis: arguments.input_kurtosis || needs.has(Op::InputKurtosis),
+            damage_of_blocks: u64::from(damages.contains(&UnitKind::Block)),
+            damage_of_linears: u64::from(damages.iter().any(|unit| *unit != UnitKind::Block)),
             marginals: passes(arguments, &needs),
             ..Calibration::of(windows)
         };
@@ -196,7 +213,7 @@ fn reductions(arguments: &Arguments, quiet: bool) -> Result<Vec<LoadedScript>, C
 /// Returns the statistics that the scripts need, and those for choosing weights for marginals.
 fn needs(arguments: &Arguments, asked: &[LoadedScript], metric: &Metric) -> Needs {
     let needs = Needs::of_scripts(asked.iter().map(|it| &it.script), metric);
-    if arguments.marginals || arguments.marginal_slopes || needs.has_marginals() {
+    if arguments.damage || arguments.marginals || arguments.marginal_slopes || needs.measured().is_some() {
         return needs.and(Needs::of_method(&Method::Metric(metric.clone())));
     }
     needs
@@ -210,6 +227,19 @@ fn passes(arguments: &Arguments, needs: &Needs) -> u64 {
     }
 }
 
+/// Returns the units whose damage is measured, each kind once.
+fn damages(arguments: &Arguments, asked: &[LoadedScript], metric: &Metric) -> Vec<UnitKind> {
+    let uses = |it: &&LoadedScript| Needs::of_scripts([&it.script], metric).has(Op::Damage);
+    let unit = |it: &LoadedScript| arguments.unit.or(it.script.unit).unwrap_or_default();
+    let mut units: Vec<UnitKind> = asked.iter().filter(uses).map(unit).collect();
+    if arguments.damage && (units.is_empty() || arguments.unit.is_some()) {
+        units.push(arguments.unit.unwrap_or_default());
+    }
+    units.sort_unstable();
+    units.dedup();
+    units
+}
+
 /// Returns the source of the calibration tokens.
 fn source(arguments: &Arguments) -> Source {
     match &arguments.tokens {
@@ -221,37 +251,41 @@ fn source(arguments: &Arguments) -> Source {
 /// Collects the requested statistics and those that scripts need.
 fn calibrated(
     arguments: &Arguments,
-    (needs, metric): (&Needs, &Metric),
+    (needs, metric, damages): (&Needs, &Metric, &[UnitKind]),
     checkpoint: &Checkpoint,
     common: Common,
 ) -> Result<Statistics, CliError> {
     let tokens = source(arguments).draw(checkpoint, arguments.samples, arguments.length, arguments.seed)?;
     model::warn_of_texts(tokens.special_tokens(), common.quiet);
     let passes = passes(arguments, needs);
-    let collected = [
-        (Op::Marginal, arguments.marginals, arguments.marginals || needs.has(Op::Marginal)),
-        (
-            Op::MarginalSlope,
-            arguments.marginal_slopes,
-            arguments.marginal_slopes || needs.has(Op::MarginalSlope),
-        ),
-        (Op::Gradient, arguments.gradients, arguments.gradients || needs.has(Op::Gradient)),
-        (
-            Op::ReconstructionError,
-            arguments.reconstruction_error,
-            arguments.reconstruction_error || needs.has(Op::ReconstructionError),
-        ),
+    let collected = |op: Op, asked: bool| (op, asked, asked || needs.has(op));
+    let gradients = collected(Op::Gradient, arguments.gradients);
+    let reconstruction = collected(Op::ReconstructionError, arguments.reconstruction_error);
+    let kurtosis = collected(Op::InputKurtosis, arguments.input_kurtosis);
+    let similarity = collected(Op::BlockSimilarity, arguments.block_changes);
+    let change = collected(Op::BlockChange, arguments.block_changes);
+    let all = [
+        collected(Op::Marginal, arguments.marginals),
+        collected(Op::MarginalSlope, arguments.marginal_slopes),
+        collected(Op::Damage, arguments.damage),
+        gradients,
+        reconstruction,
+        kurtosis,
+        similarity,
+        change,
     ];
-    say_collected(&collected, common.quiet);
-    let [_, _, (_, _, gradients), (_, _, reconstruction)] = collected;
+    say_collected(&all, common.quiet);
     let options = CalibrationOptions {
         hessians: arguments.hessians,
-        reconstruction: reconstruction.then_some(Reconstruction {
+        reconstruction: reconstruction.2.then_some(Reconstruction {
             group: arguments.reconstruction_group,
             as_coded: arguments.reconstruction_as_coded,
         }),
+        input_kurtosis: kurtosis.2,
+        block_changes: similarity.2 || change.2,
         memory: arguments.memory,
     };
+    let gradients = gradients.2;
     let wanted = Collection { calibration: Some(options), gradients, memory: arguments.memory };
     let needed = wanted.needed_bytes(checkpoint);
     if let Some(allowed) = arguments.memory.filter(|allowed| needed > *allowed) {
@@ -265,14 +299,18 @@ fn calibrated(
     };
     let none = Statistics::default();
     let mut statistics = collect(checkpoint, &tokens, arguments.seed, none, wanted, &mut progress)?;
-    if passes > 0 {
-        let wanted = WantedMarginals { metric, sparsities: &[arguments.sparsity], slopes: passes > 1 };
-        let mut progress = |share| {
-            watch(Event::Progress { phase: Phase::Marginals, share, value: None });
-            Ok(())
-        };
-        let cancel = Cancel::default();
-        add_uniform_marginals(checkpoint, &mut statistics, &tokens, wanted, &cancel, &mut progress)?;
-    }
+    let wanted = Wanted {
+        metric,
+        sparsities: &[arguments.sparsity],
+        marginals: passes > 0,
+        slopes: passes > 1,
+        damages,
+    };
+    let mut progress = |share| {
+        watch(Event::Progress { phase: Phase::Measuring, share, value: None });
+        Ok(())
+    };
+    let cancel = Cancel::default();
+    add_measured(checkpoint, &mut statistics, &tokens, wanted, &cancel, &mut progress)?;
     Ok(statistics)
 }

@@ -71,7 +71,7 @@ impl EvaluationArguments {
         outline: &Outline,
         loaded: &LoadedScript,
     ) -> Result<Vec<(Work, u64)>, CliError> {
-        self.calibration.work(outline, loaded, &scripts::method(&self.method)?)
+        self.calibration.work(outline, loaded, &scripts::method(&self.method)?, self.unit)
     }
 
     /// Returns `--memory`: the bytes that the calibration may take.
@@ -151,7 +151,7 @@ impl CalibrationArguments {
         self.calibration().map(drawn).transpose()
     }
 
-    /// Returns the work of evaluating a script and of collecting the statistics it needs.
+    /// Returns the work of evaluating a script, in its own unit or `unit`, and of collecting the statistics it needs.
     ///
     /// # Errors
     /// As [`CalibrationArguments::windows`].
@@ -160,13 +160,18 @@ impl CalibrationArguments {
         outline: &Outline,
         loaded: &LoadedScript,
         method: &Method,
+        unit: Option<UnitKind>,
     ) -> Result<Vec<(Work, u64)>, CliError> {
+        let unit = unit.or(loaded.script.unit).unwrap_or_default();
         let needs = Needs::of_scripts([&loaded.script], &metric_of(method)?);
         let mut work = Vec::new();
         if let Some(windows) = self.windows(outline)?.filter(|_| !needs.is_empty()) {
             work.push(Work::Calibrate(forecast::Calibration {
                 reconstruction: needs.has(Op::ReconstructionError),
                 gradients: needs.has(Op::Gradient),
+                input_kurtosis: needs.has(Op::InputKurtosis),
+                damage_of_blocks: u64::from(needs.has(Op::Damage) && unit == UnitKind::Block),
+                damage_of_linears: u64::from(needs.has(Op::Damage) && unit != UnitKind::Block),
                 marginals: match needs.has(Op::MarginalSlope) {
                     true => 2,
                     false => u64::from(needs.has(Op::Marginal)),

@@ -458,7 +458,7 @@ fn script(error: &ScriptError) -> Vec<String> {
 fn interpret(error: &InterpretError) -> Vec<String> {
     match error {
         InterpretError::NotCollected { op, .. } => not_collected(*op),
-        InterpretError::OtherMarginal { op, .. } => vec![
+        InterpretError::MeasuredElsewhere { op, .. } => vec![
             "pass a calibration text, `--text FILE`, instead of the file: the statistic is then collected as it is needed".to_owned(),
             format!("or collect it for these settings: `allot stats MODEL --text FILE --sparsity RATIO --method METHOD{} --out STATS`", collecting(*op)),
         ],
@@ -479,6 +479,9 @@ const fn collecting(op: Op) -> &'static str {
     match op {
         Op::Gradient => " --gradients",
         Op::ReconstructionError => " --reconstruction-error",
+        Op::InputKurtosis => " --input-kurtosis",
+        Op::BlockSimilarity | Op::BlockChange => " --block-changes",
+        Op::Damage => " --damage --unit UNIT",
         Op::Marginal => " --marginals",
         Op::MarginalSlope => " --marginal-slopes",
         _ => "",
@@ -514,7 +517,9 @@ fn trial(error: &TrialError) -> Vec<String> {
         TrialError::NoTasks => one("name some with `--tasks NAMES --data FOLDER`"),
         TrialError::Journal { .. } => one(RESTORE),
         TrialError::Degenerate { .. } => one("choose another sparsity"),
-        TrialError::MarginalPattern { .. } => one("leave out `--pattern`, or use a script without marginals"),
+        TrialError::MeasuredPattern { op, .. } => {
+            vec![format!("leave out `--pattern`, or use a script without `{op}`")]
+        }
         TrialError::MarginalTarget { .. } => one("choose a sparsity between 0 and 1"),
         TrialError::OtherGpu { .. } => {
             one("name GPUs of one kind, such as `--device cuda:0,1`; `nvidia-smi` lists them")

@@ -9,6 +9,7 @@ use super::progress::say_collected;
 use super::{context, model, scripts};
 use crate::forecast::{Calibration, Trial, Windows, Work};
 use crate::lang::ops::Op;
+use crate::lang::types::UnitKind;
 use crate::model::{Checkpoint, Tokenizer};
 use crate::session::TrialOptions;
 use crate::stats::{PACKED, Source, TokenFile, WINDOW_LENGTH};
@@ -68,6 +69,15 @@ pub(in crate::cli) struct Texts {
     /// Also collects each linear's reconstruction error (LSA), for the terminal `reconstruction_error`
     #[arg(long)]
     reconstruction_error: bool,
+    /// Also collects the kurtosis of each linear's input, for the terminal `input_kurtosis`
+    #[arg(long)]
+    input_kurtosis: bool,
+    /// Also collects how each block changes the residual stream, for the terminals `block_similarity` and `block_change`
+    #[arg(long)]
+    block_changes: bool,
+    /// Also measures the divergence when only one unit is pruned to each target, for the terminal `damage`
+    #[arg(long)]
+    damage: bool,
     /// Also measures the cost of pruning more of each linear, at the uniformly pruned model of each target, for the terminal
     /// `marginal`
     #[arg(long)]
@@ -129,6 +139,9 @@ impl Texts {
             statistics: self.stats.clone(),
             gradients: !self.no_gradients,
             reconstruction: self.reconstruction_error,
+            input_kurtosis: self.input_kurtosis,
+            block_changes: self.block_changes,
+            damages: if self.damage { vec![UnitKind::Block, UnitKind::Projection] } else { Vec::new() },
             marginals: self.marginals,
             marginal_slopes: self.marginal_slopes,
             marginals_at: Vec::new(),
@@ -257,11 +270,18 @@ pub(in crate::cli) fn calibration(
 ) -> Result<Option<(Work, u64)>, CliError> {
     let Some(source) = &texts.calibration else { return Ok(None) };
     let windows = outline.drawn(source, texts.samples, place.length)?;
+    let sparsities = texts.marginals_at.len().max(1) as u64;
+    let damages = |of_blocks: bool| {
+        let wanted = texts.damages.iter().any(|unit| (*unit == UnitKind::Block) == of_blocks);
+        sparsities * u64::from(wanted)
+    };
     let calibration = Calibration {
         reconstruction: texts.reconstruction,
         gradients: texts.gradients,
-        marginals: texts.marginals_at.len().max(1) as u64
-            * if texts.marginal_slopes { 2 } else { u64::from(texts.marginals) },
+        input_kurtosis: texts.input_kurtosis,
+        damage_of_blocks: damages(true),
+        damage_of_linears: damages(false),
+        marginals: sparsities * if texts.marginal_slopes { 2 } else { u64::from(texts.marginals) },
         ..Calibration::of(windows)
     };
     Ok(Some((Work::Calibrate(calibration), 1)))
@@ -315,6 +335,9 @@ pub(in crate::cli) fn say_collected_in(asked: &TextSettings, collected: &TextSet
     let of_trial = [
         (Op::Gradient, asked.gradients, collected.gradients),
         (Op::ReconstructionError, asked.reconstruction, collected.reconstruction),
+        (Op::InputKurtosis, asked.input_kurtosis, collected.input_kurtosis),
+        (Op::BlockChange, asked.block_changes, collected.block_changes),
+        (Op::Damage, !asked.damages.is_empty(), !collected.damages.is_empty()),
         (Op::Marginal, asked.marginals, collected.marginals),
         (Op::MarginalSlope, asked.marginal_slopes, collected.marginal_slopes),
     ];

@@ -331,7 +331,7 @@ fn diagnostics_page() -> String {
          | code | when |\n|---|---|\n\
          | `not-finite` | A sub-expression is NaN or infinite in a unit. The label names the values that led to it. |\n\
          | `not-collected` | A terminal needs a statistic that was not collected. |\n\
-         | `other-marginal` | A marginal was collected for another sparsity or metric. |\n\
+         | `measured-elsewhere` | A marginal or a damage was collected for another sparsity, metric or unit. |\n\
          | `needs-projection` | A terminal that is defined only for projections is evaluated with blocks as units. |\n\
          | `needs-rows` | An importance of rows is evaluated with blocks or projections as units. |\n\
          | `no-value` | The model cannot be evaluated: no linears, a statistic of the wrong length, a spectrum that does not converge. |\n",
@@ -342,7 +342,7 @@ fn diagnostics_page() -> String {
     codes.dedup();
     assert_eq!(
         codes,
-        ["needs-projection", "needs-rows", "no-value", "not-collected", "not-finite", "other-marginal"],
+        ["measured-elsewhere", "needs-projection", "needs-rows", "no-value", "not-collected", "not-finite"],
         "the codes of crates/allot-core/src/interpret/error.rs changed: update the table in tests/it/docs/reference.rs"
     );
     out
@@ -452,7 +452,8 @@ fn statistics_page() -> String {
         "# The statistics file\n\n\
          `allot stats` writes the statistics of one model to a file, and `--stats` reads them back. {layout}\n\n\
          The file covers only the linears of the blocks. It has second moments for every one of them, and the other tensors if they\n\
-         were collected. Values are finite, and all except reductions, Hessians and marginals are at least 0. allot refuses a file\n\
+         were collected. Values are finite, and all except reductions, Hessians, marginals, damages and changes of blocks are\n\
+         at least 0. allot refuses a file\n\
          of another model or of other weights, and one with a missing or an additional tensor.\n\n\
          ## Provenance\n\n| key | what |\n|---|---|\n"
     );

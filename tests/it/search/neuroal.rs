@@ -1,4 +1,4 @@
-//! NeuroAL's block step against its released code.
+//! NeuroAL's block step against its released code, and its row step against a plain computation.
 
 use std::sync::Arc;
 
@@ -6,9 +6,11 @@ use crate::support::data::{bundled, reference};
 use crate::support::reference::{furthest, json, number, numbers};
 use allot::allocate::scale;
 use allot::baselines::neuroal::{LAMBDAS, WINDOWS, measured_ramps};
+use allot::baselines::neuroal_rows::measured_rows;
+use allot::lang::check::{CheckOptions, check};
 use allot::lang::published;
 use allot::lang::types::Group;
-use allot::model::{Checkpoint, Decoder};
+use allot::model::{Block, Checkpoint, Decoder, Site, no_tap};
 use allot::prune::{Method, Pattern, Rounding, Share, least, score};
 use allot::stats::{SecondMoments, Tokens, calibrate};
 use allot::trial::cancel::Cancel;
@@ -160,5 +162,81 @@ fn masks_of_a_search_give_the_same_ramps_and_similar_divergences() {
         assert_eq!(choice == lambda, target == 0.8, "{choice} for {lambda} at {target}");
         let least = ramps.iter().map(|it| it.divergence).fold(f64::INFINITY, f64::min);
         assert!(published.divergence < 1.03 * least, "{} for {least} at {target}", published.divergence);
+    }
+}
+
+/// The rows' ratios follow a plain computation of how far each next input's norm falls: the affine map within each
+/// projection, with the exceptions of the released code.
+#[test]
+fn rows_follow_the_fall_of_the_norms_that_they_feed() {
+    let checkpoint = Checkpoint::open(bundled()).expect("the bundled model opens");
+    let tokens = Tokens::new((0..128).map(|it| it * 31 % 2048).collect(), 32).expect("whole windows");
+    let mut evaluator = evaluator(&checkpoint, &tokens);
+    let at = Target { subject: 0, sparsity: 0.6 };
+    evaluator.targets = vec![at];
+    let script = check("uniform()", CheckOptions::default()).script.expect("a script");
+    let base = evaluator.candidates(vec![script]).expect("candidates").remove(0).expect("an allocation");
+    let found = measured_rows(&evaluator, &base).expect("rows");
+    let lambdas: Vec<f64> = found.iter().map(|it| it.lambda).collect();
+    assert_eq!(lambdas, [&[0.0], &LAMBDAS[..]].concat());
+    assert!(found.iter().all(|it| it.divergence.is_finite() && it.divergence > 0.0));
+    // Norms of the inputs of block 3, dense and pruned, on the output of pruned blocks.
+    let subject = evaluator.subject(at).expect("the model");
+    let shares = &base.allotted.shares[0];
+    let (decoder, block) = (subject.decoder(), 3);
+    let angles = decoder.angles(32).expect("angles");
+    let mut hidden = decoder.embedding.run(tokens.ids(), 32).expect("embedded");
+    for index in 0..block {
+        let pruned = subject.pruned_block(index, shares).expect("a block");
+        hidden = pruned.forward(&hidden, &angles, &mut no_tap()).expect("the next states");
+    }
+    let norms = |block: &Block| {
+        let mut moments = SecondMoments::default();
+        block.forward(&hidden, &angles, &mut |site, input| moments.add(site, input)).expect("a block runs");
+        move |site| -> Vec<f64> {
+            moments.mean(site).expect("moments").iter().map(|it| f64::from(*it).sqrt()).collect()
+        }
+    };
+    let dense = norms(subject.block(block).expect("a block"));
+    let pruned = norms(&subject.pruned_block(block, shares).expect("a block"));
+    let at_most = found.iter().find(|it| it.lambda == 0.05).expect("a lambda of the grid");
+    let allotted = &at_most.candidate.allotted.shares[0];
+    let linears = checkpoint.linears();
+    let spread = |falls: &[f64]| -> Vec<f64> {
+        let [least, most] = [f64::min, f64::max].map(|it| falls.iter().copied().reduce(it).expect("rows"));
+        let places: Vec<f64> = falls.iter().map(|it| (it - least) / (most - least)).collect();
+        let mean = places.iter().sum::<f64>() / places.len() as f64;
+        places.iter().map(|it| 0.6 - 2.0 * 0.05 * (it - mean)).collect()
+    };
+    let mut compared = 0;
+    for place in subject.linears_of(block) {
+        let (linear, share) = (&linears[place], &allotted[place]);
+        let counts = (0..linear.rows).map(|row| share.of_row(row, linear.rows));
+        let even = vec![0.6; linear.rows];
+        let want = match linear.site {
+            // The next block reads the outputs of down projections unchanged, and the model's queries are grouped.
+            Site::MlpMiddle | Site::AttentionInput => even,
+            site => {
+                let next = if site == Site::AttentionOutput { Site::MlpInput } else { Site::MlpMiddle };
+                let falls: Vec<f64> =
+                    dense(next).iter().zip(pruned(next)).map(|(dense, pruned)| dense - pruned).collect();
+                assert_eq!(falls.len(), linear.rows);
+                spread(&falls)
+            }
+        };
+        for (row, (count, want)) in counts.zip(want).enumerate() {
+            let (count, want) = (count as f64, want * linear.columns as f64);
+            // The budget and whole weights move a row by little more than one weight.
+            assert!((count - want).abs() < 2.0, "{} row {row}: {count} and {want}", linear.module);
+            compared += 1;
+        }
+    }
+    assert!(compared > 300, "{compared}");
+    // The last block's rows keep their projection's ratio.
+    for place in subject.linears_of(11) {
+        let rows = linears[place].rows;
+        let counts: Vec<u64> = (0..rows).map(|row| allotted[place].of_row(row, rows)).collect();
+        let spread = counts.iter().max().expect("rows") - counts.iter().min().expect("rows");
+        assert!(spread <= 1, "{}", linears[place].module);
     }
 }

@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 
-use allot::data::{LinearData, Marginal, ModelData, ProjectionKind, Values};
+use allot::data::{BlockChange, Damage, LinearData, Marginal, ModelData, ProjectionKind, Values};
 use allot::interpret::context::Context;
 use allot::interpret::error::InterpretError;
 use allot::interpret::evaluate::{Importance, Scores, evaluate};
-use allot::interpret::marginal::metric_name;
 use allot::interpret::matrix::Processor;
+use allot::interpret::measured::metric_name;
 use allot::lang::check::{CheckOptions, check};
 use allot::lang::program::{Expr, Script};
 use allot::lang::types::{Group, UnitKind};
@@ -75,11 +75,28 @@ pub fn model(blocks: usize, shapes: &[(usize, usize)], stored: Stored, seed: u64
                 ))),
                 weight: store(weight, stored),
                 reconstruction_error: Some(f64::from(numbers.share())),
+                input_kurtosis: Some(3.0 + (block * shapes.len() + index) as f64),
+                block_change: Some(BlockChange {
+                    similarity: 0.9 - 0.01 * block as f64,
+                    relative: 0.5 + 0.1 * block as f64,
+                }),
+                damages: [true, false].map(|of_block| damage(of_block, block, index)).into(),
                 marginals: vec![marginal(&mut Numbers(seed ^ (block * shapes.len() + index) as u64))],
             });
         }
     }
     ModelData { blocks, linears }
+}
+
+/// Returns the damage of a block, or of a linear, on four windows at the sparsity of [`context`].
+fn damage(of_block: bool, block: usize, index: usize) -> Damage<'static> {
+    let size = 0.1 + block as f64 + if of_block { 0.0 } else { 0.1 * index as f64 };
+    Damage {
+        sparsity: 0.6,
+        metric: metric_name(&wanda(), Group::Row).into(),
+        of_block,
+        windows: vec![size, 1.01 * size, 0.99 * size, size].into(),
+    }
 }
 
 /// Returns a marginal on four windows at the sparsity of [`context`].

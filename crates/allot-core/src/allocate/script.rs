@@ -93,7 +93,7 @@ impl std::fmt::Display for Note {
                 "the importances differ by no more than rounding errors, so the ratios are uniform",
             ),
             Self::Uncertain => f.write_str(
-                "the sampling errors of the marginals move the importances by more than half of their standard deviation, so the ratios depend as much on the windows as on the model; collect marginals on more windows, or choose a formula that amplifies their errors less",
+                "the sampling errors of the marginals or damages move the importances by more than half of their standard deviation, so the ratios depend as much on the windows as on the model; measure them on more windows, or choose a formula that amplifies their errors less",
             ),
             Self::Constant => f.write_str("all importances are equal, so the ratios are uniform"),
             Self::DeadRows { rows: 1 } => f.write_str("one row loses all of its weights: its output channel is dead"),

@@ -9,11 +9,11 @@ use sha2::{Digest as _, Sha256};
 
 use super::context::Context;
 use super::finite;
-use super::marginal::metric_name;
+use super::measured::metric_name;
 use super::plan::{Need, Plan, StepId, StepKind};
 use super::step_values::{Given, StepValues};
 use crate::kernels::reduction::Reduced;
-use crate::lang::ops::{Elementwise, Terminal};
+use crate::lang::ops::{Elementwise, Op, Terminal};
 use crate::lang::types::{Type, UnitKind};
 use crate::results::{Key, Reductions};
 
@@ -72,7 +72,7 @@ fn keys(plan: &Plan<'_>, context: Context<'_>) -> Vec<(StepId, Key)> {
     let mut keys = Vec::new();
     for (id, step) in plan.steps.iter().enumerate() {
         let (measured, own) = match step.kind {
-            StepKind::Terminal(Terminal::Marginal | Terminal::MarginalSlope) => (true, true),
+            StepKind::Terminal(op) if Op::MEASURED.contains(&op.into()) => (true, true),
             StepKind::Terminal(Terminal::Target) => (false, true),
             _ => (false, false),
         };

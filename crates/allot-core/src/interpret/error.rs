@@ -24,16 +24,16 @@ pub enum InterpretError {
         /// The first linear that lacks it.
         linear: String,
     },
-    /// A terminal's statistics were collected for another target or metric.
+    /// A terminal's statistics were measured on models pruned to another target, by another metric, or in other units.
     #[error("`{}` is needed at {asked}, but was collected at {found}", op.name())]
-    OtherMarginal {
+    MeasuredElsewhere {
         /// The terminal.
         op: Op,
         /// Where it stands in the script.
         span: Option<Span>,
-        /// The sparsity and the metric that the script needs.
+        /// The sparsity and the metric that the script needs, and the units of `damage`.
         asked: String,
-        /// The sparsities and metrics that were collected.
+        /// Those that were collected.
         found: String,
     },
     /// The length of a statistic does not match the channels or weights of its linear.
@@ -133,8 +133,8 @@ impl InterpretError {
                     Diagnostic::error("not-collected", format!("there are no statistics for `{name}`"));
                 at(diagnostic, *span, format!("not collected for {linear}"))
             }
-            Self::OtherMarginal { op, span, found, .. } => {
-                let diagnostic = Diagnostic::error("other-marginal", self.to_string());
+            Self::MeasuredElsewhere { op, span, found, .. } => {
+                let diagnostic = Diagnostic::error("measured-elsewhere", self.to_string());
                 at(diagnostic, *span, format!("`{}` was collected at {found}", op.name()))
             }
             Self::NeedsProjection { span, .. } => {

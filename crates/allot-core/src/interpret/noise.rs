@@ -13,13 +13,13 @@ use sha2::{Digest as _, Sha256};
 
 use super::context::Context;
 use super::layer::layerwise;
-use super::marginal;
+use super::measured;
 use super::plan::{Digest, Plan, StepId, StepKind};
 use super::step_values::StepValues;
 use super::units::UnitData;
 use crate::kernels::reduction::Reduced;
 use crate::kernels::{reduce, trimmed};
-use crate::lang::ops::{Elementwise, Terminal};
+use crate::lang::ops::{Elementwise, Op};
 use crate::lang::scalar;
 use crate::lang::types::Type;
 
@@ -80,8 +80,8 @@ pub(super) fn is_uncertain(plan: &Plan<'_>, known: &StepValues, context: Context
     let errors: BTreeMap<StepId, Vec<f64>> = stage
         .iter()
         .filter_map(|id| match plan.steps[*id].kind {
-            StepKind::Terminal(op @ (Terminal::Marginal | Terminal::MarginalSlope)) => {
-                let of_unit = |unit| marginal::error(op, context, unit);
+            StepKind::Terminal(op) if Op::MEASURED.contains(&op.into()) => {
+                let of_unit = |unit| measured::error(op, context, unit);
                 Some((*id, known.units().iter().map(of_unit).collect()))
             }
             _ => None,

@@ -2,10 +2,10 @@
 
 use super::context::Context;
 use super::error::InterpretError;
-use super::marginal::{self, Asked};
 use super::matrix::StepValue;
+use super::measured::{self, Asked};
 use super::units::UnitData;
-use crate::data::{LinearData, ModelData, ProjectionKind};
+use crate::data::{BlockChange, LinearData, ModelData, ProjectionKind};
 use crate::lang::ops::{Need, Op, Terminal};
 use crate::lang::program::Expr;
 use crate::lang::span::Span;
@@ -48,7 +48,7 @@ pub(super) fn check(expr: &Expr, context: Context<'_>) -> Result<(), InterpretEr
             check_linear(op, span, linear)?;
             if let Some(asked) = asked.as_ref().filter(|asked| asked.find(linear).is_none()) {
                 let [asked, found] = asked.words(linear);
-                return Err(InterpretError::OtherMarginal { op: op.into(), span, asked, found });
+                return Err(InterpretError::MeasuredElsewhere { op: op.into(), span, asked, found });
             }
         }
     }
@@ -84,6 +84,9 @@ fn lengths(op: Terminal, linear: &LinearData<'_>) -> Option<(Option<usize>, usiz
             (linear.hessian_diagonal.as_ref().map(|values| values.len()), linear.columns)
         }
         Terminal::ReconstructionError => (linear.reconstruction_error.map(|_| 1), 1),
+        Terminal::InputKurtosis => (linear.input_kurtosis.map(|_| 1), 1),
+        Terminal::BlockSimilarity | Terminal::BlockChange => (linear.block_change.map(|_| 1), 1),
+        Terminal::Damage => (linear.damages.first().map(|_| 1), 1),
         Terminal::Marginal => (linear.marginals.first().map(|_| 1), 1),
         Terminal::MarginalSlope => (linear.marginals.iter().find_map(|it| it.beyond.as_ref()).map(|_| 1), 1),
         Terminal::Score
@@ -124,6 +127,10 @@ pub(super) fn value(op: Terminal, context: Context<'_>, unit: &UnitData) -> Step
     let linears = || unit.linears.iter().map(|linear| &model.linears[*linear]);
     let first =
         |size: fn(&LinearData<'_>) -> usize| linears().next().map_or(f64::NAN, |linear| size(linear) as f64);
+    // All linears of a unit belong to one block.
+    let of_block = |of: fn(BlockChange) -> f64| {
+        linears().next().and_then(|linear| linear.block_change).map_or(f64::NAN, of)
+    };
     let number = match op {
         Terminal::InputNorm => {
             return channels(model, unit, |linear| match &linear.second_moment {
@@ -156,7 +163,13 @@ pub(super) fn value(op: Terminal, context: Context<'_>, unit: &UnitData) -> Step
             let errors = linears().map(|linear| linear.reconstruction_error.unwrap_or(f64::NAN));
             errors.sum::<f64>() / unit.linears.len() as f64
         }
-        Terminal::Marginal | Terminal::MarginalSlope => marginal::value(op, context, unit),
+        Terminal::InputKurtosis => {
+            let kurtoses = linears().map(|linear| linear.input_kurtosis.unwrap_or(f64::NAN));
+            kurtoses.sum::<f64>() / unit.linears.len() as f64
+        }
+        Terminal::BlockSimilarity => of_block(|change| change.similarity),
+        Terminal::BlockChange => of_block(|change| change.relative),
+        Terminal::Damage | Terminal::Marginal | Terminal::MarginalSlope => measured::value(op, context, unit),
         // These have one value for each weight.
         Terminal::Score | Terminal::Weight | Terminal::Gradient => f64::NAN,
     };

@@ -726,6 +726,35 @@ catalogue! {
             example: "reconstruction_error |> scale",
             stages: [], full: true,
         }
+        InputKurtosis "input_kurtosis" "The kurtosis of a linear's input" {
+            gives: Type::Layer, notation: Notation::Name, operands: [], parameters: [],
+            definition: "The mean of (x - m)^4 divided by the square of the mean of (x - m)^2, where x are the input's values at all tokens and in all channels together, and m is their mean; as an unweighted mean over the unit's linears. It is 3 for normally distributed inputs and grows with outliers; 0 where all values are equal. It must be collected first.",
+            latex: "\\operatorname{kurt}(X)", source: "Pearson; of whole activation tensors, as a measure of outliers, in Quantizable Transformers (Bondarenko et al. 2023)",
+            example: "log(input_kurtosis) |> scale",
+            stages: [], full: true,
+        }
+        BlockSimilarity "block_similarity" "The cosine similarity of the block's input and output" {
+            gives: Type::Layer, notation: Notation::Name, operands: [], parameters: [],
+            definition: "x . y / (|x| |y|) for the residual stream x before and y after the unit's block, as a mean over tokens; 0 at tokens where x or y is 0. All units of a block have the same value. ShortGPT's Block Influence is 1 - block_similarity. It must be collected first.",
+            latex: "\\cos(X, Y)", source: "ShortGPT (Men et al. 2024), section 2",
+            example: "1 - block_similarity |> scale",
+            stages: [], full: true,
+        }
+        BlockChange "block_change" "The size of the block's contribution, relative to its input" {
+            gives: Type::Layer, notation: Notation::Name, operands: [], parameters: [],
+            definition: "|y - x| / |x| for the residual stream x before and y after the unit's block, as a mean over tokens; 0 at tokens where x is 0. All units of a block have the same value. It must be collected first.",
+            latex: "\\frac{\\lVert Y - X \\rVert}{\\lVert X \\rVert}", source: "relative contribution of a layer to the residual stream (Csordás et al. 2025)",
+            example: "log(block_change) |> scale",
+            stages: [], full: true,
+        }
+        Damage "damage" "The loss when only this unit is pruned" {
+            gives: Type::Layer, notation: Notation::Name, operands: [], parameters: [],
+            needs: Need::Metric,
+            definition: "The mean over positions of KL(dense || pruned), in nats, where the unit is pruned to the target by the metric's scores and all other units are dense; then averaged over windows. With `unit row` it is that of the row's projection. It must be collected first, at this target, metric and unit. A warning says when its sampling error moves the importances by more than half of their standard deviation.",
+            latex: "D", source: "sensitivity of a layer pruned alone (Li et al. 2017, section 3.1), with KL instead of accuracy",
+            example: "unit projection\nlog(damage) |> scale",
+            stages: [], full: true,
+        }
         Marginal "marginal" "The rise of the loss for each further weight that is pruned, at uniform sparsity" {
             gives: Type::Layer, notation: Notation::Name, operands: [], parameters: [],
             needs: Need::Metric,

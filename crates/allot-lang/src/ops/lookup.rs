@@ -14,14 +14,21 @@ use crate::word::UnknownWord;
 
 impl Op {
     /// The terminals for statistics, which a calibration pass must collect first.
-    pub const COLLECTED: [Self; 6] = [
+    pub const COLLECTED: [Self; 10] = [
         Self::InputNorm,
         Self::HessianDiagonal,
         Self::Gradient,
         Self::ReconstructionError,
+        Self::InputKurtosis,
+        Self::BlockSimilarity,
+        Self::BlockChange,
+        Self::Damage,
         Self::Marginal,
         Self::MarginalSlope,
     ];
+
+    /// The terminals that are measured on pruned models, so that each value belongs to one target and one metric.
+    pub const MEASURED: [Self; 3] = [Self::Damage, Self::Marginal, Self::MarginalSlope];
 
     /// Returns the operator's name in scripts.
     pub fn name(self) -> &'static str {
