@@ -29,14 +29,23 @@ pub enum BaselineError {
     },
 }
 
+impl BaselineError {
+    /// Returns the error of a program, by its name, whose result belongs to one target of several.
+    pub const fn several_targets(control: &'static str) -> Self {
+        Self::Control { control, obstacle: Obstacle::SeveralTargets }
+    }
+}
+
 /// The reason why a program cannot run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Obstacle {
     /// There are several targets, but its result belongs to one of them.
     SeveralTargets,
     /// A pattern is requested, which the program does not support.
     Pattern,
+    /// A target prunes nothing or everything.
+    Target(f64),
     /// The metric compares weights over whole matrices, but the program moves thresholds of rows.
     Matrix,
     /// It reads the fitness text, but none is given.
@@ -50,6 +59,9 @@ pub enum Obstacle {
 impl fmt::Display for Obstacle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Target(sparsity) => {
+                return write!(f, "a sparsity of {sparsity} leaves nothing to share out");
+            }
             Self::SeveralTargets => {
                 "its result belongs to one model at one sparsity, but there are several settings"
             }

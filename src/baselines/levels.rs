@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 
-use super::error::{BaselineError, Obstacle};
+use super::error::BaselineError;
 use crate::allocate::{Allocation, Bounds, Proposal, Unit, budget, units};
 use crate::lang::types::UnitKind;
 use crate::trial::archive::Archive;
@@ -44,8 +44,7 @@ struct Levels {
 impl Levels {
     fn new(race: &Race<'_>, kind: UnitKind) -> Result<Self, BaselineError> {
         let evaluator = race.evaluator();
-        let several = BaselineError::Control { control: "evopress", obstacle: Obstacle::SeveralTargets };
-        let target = evaluator.only_target().ok_or(several)?;
+        let target = evaluator.only_target().ok_or(BaselineError::several_targets("evopress"))?;
         let data = evaluator.subject(target)?.data()?;
         let units = units(&data, kind);
         let parameters: Vec<u64> = units.iter().map(Unit::parameters).collect();

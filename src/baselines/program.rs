@@ -94,6 +94,21 @@ impl Baseline {
         }
     }
 
+    /// Returns whether its result belongs to one model at one sparsity, so that it runs at each of several
+    /// targets separately.
+    pub const fn is_of_one_target(self) -> bool {
+        !matches!(self, Self::Ramp)
+    }
+
+    /// Returns whether it moves thresholds by single weights, which a pattern does not allow, and needs
+    /// weights on both sides of them.
+    pub const fn moves_thresholds(self) -> bool {
+        match self {
+            Self::Ramp | Self::Neuroal | Self::EvopressBlock | Self::EvopressProjection => false,
+            Self::Besa | Self::Trim | Self::DescentBlock | Self::Descent | Self::DescentRow => true,
+        }
+    }
+
     /// Returns whether its course depends on the seed.
     pub const fn has_chance(self) -> bool {
         match self {

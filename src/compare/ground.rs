@@ -6,6 +6,7 @@ use super::error::CompareError;
 use crate::allocate::Allocation;
 use crate::allocate::Bounds;
 use crate::allocate::script::{Outcome, Request, ScriptError, allocate};
+use crate::baselines::error::BaselineError;
 use crate::lang::program::Script;
 use crate::lang::types::UnitKind;
 use crate::measure::WindowLoss;
@@ -86,6 +87,7 @@ impl Ground {
                 Ok(self.allocate(script, None, &Reductions::new())?.map(|outcome| outcome.allocation))
             }
             Genome::Free(allocation) => Ok(Ok(allocation.clone())),
+            Genome::Each(_) => Err(BaselineError::several_targets("compare").into()),
         }
     }
 

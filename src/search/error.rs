@@ -82,6 +82,14 @@ pub enum SearchError {
         /// The control.
         control: Searcher,
     },
+    /// The statistics lack the marginals of a sparsity at which functions must be reported.
+    #[error(
+        "the statistics hold no marginals at a sparsity of {sparsity}, which functions with `marginal` need there"
+    )]
+    NoMarginals {
+        /// The sparsity.
+        sparsity: f64,
+    },
     /// The search cannot learn from a descent.
     #[error(transparent)]
     Teacher(Box<TeacherError>),

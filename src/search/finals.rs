@@ -13,7 +13,7 @@ use crate::tasks::TaskScore;
 use crate::trial::archive::{Archive, Individual};
 use crate::trial::candidate::Candidate;
 use crate::trial::evaluator::{Evaluation, Evaluator};
-use crate::trial::loss::{Damage, Losses};
+use crate::trial::loss::{Damage, Losses, Measure};
 use crate::trial::objective::Objective;
 use crate::trial::ratios::RealisedRatios;
 use crate::trial::scores::Examination;
@@ -120,6 +120,7 @@ impl Finals<'_> {
             report: report
                 .map(|losses| losses.iter().map(|it| Damage::mean(it)).collect())
                 .unwrap_or_default(),
+            unsearched: Vec::new(),
             tasks,
         })
     }
@@ -249,6 +250,7 @@ pub(super) fn summarise(
         method: method.to_owned(),
         measure: evaluator.measure,
         settings: settings(finals)?,
+        unsearched: Vec::new(),
         runs: done.iter().map(|it| it.run.clone()).collect(),
         best: winner,
         front,
@@ -328,19 +330,18 @@ fn ratios(evaluator: &Evaluator, name: &str, candidate: &Candidate) -> Result<Re
 }
 
 /// Compares the best of each run of the search with the best of each control, window by window on the report
-/// text.
+/// text, at each setting.
 fn comparisons(finals: &mut Finals<'_>, done: &[Done]) -> Result<Vec<ControlComparison>, SearchError> {
     let evaluator = finals.evaluator;
     if evaluator.windows(Split::Report) == 0 {
         return Ok(Vec::new());
     }
-    let mut of = |searcher: Searcher| -> Result<Vec<(u64, Vec<f64>)>, SearchError> {
+    let mut of = |searcher: Searcher| -> Result<Vec<(u64, Losses)>, SearchError> {
         let mut found = Vec::new();
         for it in done.iter().filter(|it| it.run.searcher == searcher) {
             let Some(best) = it.finalists.first() else { continue };
             let losses = finals.losses(Split::Report, std::slice::from_ref(&best.candidate))?;
-            let main = losses.first().and_then(|it| it.first()).cloned().unwrap_or_default();
-            found.push((it.run.seed, main.iter().map(|it| evaluator.measure.of(it)).collect()));
+            found.extend(losses.into_iter().map(|losses| (it.run.seed, losses)));
         }
         Ok(found)
     };
@@ -348,24 +349,39 @@ fn comparisons(finals: &mut Finals<'_>, done: &[Done]) -> Result<Vec<ControlComp
     let mut comparisons = Vec::new();
     for control in Searcher::all().filter(|it| !it.is_search()) {
         let controls = of(control)?;
-        let groups: Vec<Vec<f64>> = evolved
-            .iter()
-            .filter_map(|(seed, own)| {
-                // A control that does not use the seed has one run for all seeds.
-                let (_, other) = controls.iter().find(|it| it.0 == *seed).or(controls.first())?;
-                Some(own.iter().zip(other).map(|(own, other)| own - other).collect())
-            })
-            .collect();
-        let Some(windows) = groups.first().map(Vec::len) else { continue };
-        let means: Vec<f64> = (0..windows)
-            .map(|window| groups.iter().map(|group| group[window]).sum::<f64>() / groups.len() as f64)
-            .collect();
-        comparisons.push(ControlComparison {
-            control,
-            difference: means.iter().sum::<f64>() / means.len().max(1) as f64,
-            interval: bootstrap_interval(&groups, 0),
-            p_value: signed_rank(&means).two_sided,
-        });
+        let at = |setting| compared(evaluator.measure, control, setting, &evolved, &controls);
+        comparisons.extend((0..evaluator.targets.len()).filter_map(at));
     }
     Ok(comparisons)
+}
+
+/// Compares the losses of searches with those of a control at one setting, each with its seed; `None` if
+/// there are none.
+fn compared(
+    measure: Measure,
+    control: Searcher,
+    setting: usize,
+    searches: &[(u64, Losses)],
+    controls: &[(u64, Losses)],
+) -> Option<ControlComparison> {
+    let groups: Vec<Vec<f64>> = searches
+        .iter()
+        .filter_map(|(seed, own)| {
+            // A control that does not use the seed has one run for all seeds.
+            let (_, other) = controls.iter().find(|it| it.0 == *seed).or(controls.first())?;
+            let pairs = own.get(setting)?.iter().zip(other.get(setting)?);
+            Some(pairs.map(|(own, other)| measure.of(own) - measure.of(other)).collect())
+        })
+        .collect();
+    let windows = groups.first().map(Vec::len)?;
+    let means: Vec<f64> = (0..windows)
+        .map(|window| groups.iter().map(|group| group[window]).sum::<f64>() / groups.len() as f64)
+        .collect();
+    Some(ControlComparison {
+        control,
+        setting,
+        difference: means.iter().sum::<f64>() / means.len().max(1) as f64,
+        interval: bootstrap_interval(&groups, 0),
+        p_value: signed_rank(&means).two_sided,
+    })
 }

@@ -10,7 +10,7 @@ use super::error::SearchError;
 use super::searcher::Searcher;
 use crate::lang::{canonical, print};
 use crate::model::ModelError;
-use crate::trial::candidate::{Candidate, Genome};
+use crate::trial::candidate::Candidate;
 use crate::trial::loss::number;
 
 /// The file in a run's folder, with one line of JSON per allocation in the order of measurement.
@@ -26,6 +26,9 @@ pub struct MeasuredFormula {
     pub searcher: Searcher,
     /// Seed of the run.
     pub seed: u64,
+    /// Index of the only setting that it was measured at, counted from 0; missing if it was measured at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub setting: Option<usize>,
     /// Loss on the fitness text; an estimate if racing stopped it early.
     #[serde(deserialize_with = "number")]
     pub loss: f64,
@@ -53,14 +56,12 @@ impl MeasuredFormula {
         loss: f64,
         full: bool,
     ) -> Self {
-        let script = match &candidate.genome {
-            Genome::Formula(script) => Some(script),
-            Genome::Free(_) => None,
-        };
+        let script = candidate.genome.script();
         Self {
             search,
             searcher,
             seed,
+            setting: None,
             loss,
             full,
             size: candidate.genome.size(),

@@ -7,6 +7,7 @@
 //! own. A search may learn from [`teacher`]s.
 
 pub mod ask;
+mod each_target;
 mod edits;
 pub mod enumerate;
 pub mod error;
@@ -28,4 +29,5 @@ pub mod space;
 pub mod summary;
 pub mod teacher;
 pub mod teacher_error;
+mod unsearched;
 mod variation_credit;

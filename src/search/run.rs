@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::each_target::{AtEach, Joined};
 use super::enumerate::enumerate;
 use super::error::SearchError;
 use super::evolve::evolve;
@@ -100,6 +101,8 @@ pub fn run_logged(
     let Course { watch, log, deadline, examination, teachers } = course;
     let objective = Objective::new(evaluator, store)?;
     let seeds = seeds(settings, space);
+    let material = Material { space, seeds: &seeds, teachers };
+    let ground = Ground { settings, evaluator, objective: &objective, material, deadline };
     let plan = plan(settings);
     let mut done: Vec<Done> = Vec::new();
     for (index, (searcher, seed)) in plan.iter().copied().enumerate() {
@@ -108,17 +111,15 @@ pub fn run_logged(
         let mut observer = |spent: &Spent, best: f64| {
             watch(State { searcher, seed, done: index, all: plan.len(), spent, evaluations, best });
         };
-        let mut tell = |candidate: &Candidate, loss: f64, full: bool| {
+        let mut tell = |setting: Option<usize>, candidate: &Candidate, loss: f64, full: bool| {
             let measured = MeasuredFormula::new(index + 1, searcher, seed, candidate, loss, full);
-            let distance = Some(teachers.distance(&candidate.allotted)).filter(|it| it.is_finite());
-            log(&MeasuredFormula { distance, ..measured });
+            // An allocation at one setting has no distance from the teachers at the others.
+            let all = setting.is_none();
+            let distance = all.then(|| teachers.distance(&candidate.allotted)).filter(|it| it.is_finite());
+            log(&MeasuredFormula { setting, distance, ..measured });
         };
-        let race = Race::new(evaluator, store, &objective, budget, &mut observer).logged(&mut tell);
-        let patience = settings.patience.filter(|_| searcher.is_search());
-        let mut race = race.until(deadline).patient(patience);
-        let archive =
-            search(searcher, seed, &mut race, settings, &Material { space, seeds: &seeds, teachers })?;
-        let (spent, points) = race.end();
+        let joined = ground.joined((searcher, seed), budget, store, &mut observer, &mut tell)?;
+        let Joined { archive, spent, points } = joined;
         let mut ranking = Finals { evaluator, store, objective: &objective, examination: None };
         let finalists = ranking.finalists(&archive)?;
         let Some(best) = finalists.first() else { continue };
@@ -129,6 +130,7 @@ pub fn run_logged(
             fitness: best.fitness,
             selection: best.selection,
             report: Vec::new(),
+            unsearched: Vec::new(),
             tasks: Vec::new(),
         };
         done.push(Done { run: RunSummary { searcher, seed, spent, points, best }, finalists });
@@ -145,6 +147,7 @@ pub fn run_logged(
     let published = published(evaluator)?;
     let method = settings.trial.ranking.method.name();
     let mut summary = summarise(&mut finals, space, method, &done, &published)?;
+    finals.at_further_sparsities(&settings.report_sparsities, &done, &published, &mut summary)?;
     summary.teachers = best(&done).map(|it| teachers.distances(&it.candidate.allotted)).unwrap_or_default();
     Ok(summary)
 }
@@ -162,10 +165,56 @@ fn budget(settings: &Settings, searcher: Searcher, seed: u64, done: &[Done]) -> 
 }
 
 /// The sources of formulas.
+#[derive(Clone, Copy)]
 struct Material<'a> {
     space: &'a Space,
     seeds: &'a [ProposedFormula],
     teachers: &'a Teachers,
+}
+
+/// Callback for each settled candidate: the setting if it was measured at one of several, its loss, and whether
+/// it was measured on the whole text.
+type Tell<'a> = dyn FnMut(Option<usize>, &Candidate, f64, bool) + 'a;
+
+/// What all searches and controls of a run share.
+struct Ground<'a> {
+    settings: &'a Settings,
+    evaluator: &'a Evaluator,
+    objective: &'a Objective,
+    material: Material<'a>,
+    deadline: Option<Instant>,
+}
+
+impl Ground<'_> {
+    /// Runs one search or control, given with its seed. `tell` is called with every candidate once its loss
+    /// is known, and with the index of the setting if it was measured at one of several.
+    fn joined(
+        &self,
+        (searcher, seed): (Searcher, u64),
+        budget: Budget,
+        store: &mut dyn Store,
+        observer: &mut dyn FnMut(&Spent, f64),
+        tell: &mut Tell<'_>,
+    ) -> Result<Joined, SearchError> {
+        let Self { settings, evaluator, objective, deadline, .. } = *self;
+        if let Searcher::Baseline(program) = searcher
+            && program.is_of_one_target()
+            && evaluator.targets.len() > 1
+        {
+            let control = AtEach { program, seed, evaluator, objective, budget, deadline };
+            let mut watch = |spent: &Spent| observer(spent, f64::INFINITY);
+            let mut log = |place, candidate: &Candidate, loss, full| tell(Some(place), candidate, loss, full);
+            return control.run(store, &mut watch, &mut log);
+        }
+        let mut observer = |spent: &Spent, best: f64| observer(spent, best);
+        let mut log = |candidate: &Candidate, loss: f64, full: bool| tell(None, candidate, loss, full);
+        let race = Race::new(evaluator, store, objective, budget, &mut observer).logged(&mut log);
+        let patience = settings.patience.filter(|_| searcher.is_search());
+        let mut race = race.until(deadline).patient(patience);
+        let archive = search(searcher, seed, &mut race, settings, &self.material)?;
+        let (spent, points) = race.end();
+        Ok(Joined { archive, spent, points })
+    }
 }
 
 /// Runs one search or control.
@@ -186,6 +235,19 @@ fn search(
         Searcher::Random => search_randomly(race, space, seeds, seed),
         Searcher::Baseline(program) => Ok(baselines::run::run(program, race, seed)?),
     }
+}
+
+/// Checks that the controls can run, before any work begins.
+///
+/// # Errors
+/// As [`baselines::run::check`], for the first that cannot run.
+pub fn check_controls(settings: &Settings) -> Result<(), SearchError> {
+    for control in &settings.controls {
+        if let Searcher::Baseline(program) = control {
+            baselines::run::check(*program, settings.trial.pattern, &settings.trial.targets)?;
+        }
+    }
+    Ok(())
 }
 
 /// Returns the number of searches and controls in a run.

@@ -52,6 +52,9 @@ pub struct Settings {
     pub seeds: Vec<u64>,
     /// Controls that the search is compared with.
     pub controls: Vec<Searcher>,
+    /// Further sparsities of the main model at which functions are measured after all decisions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub report_sparsities: Vec<f64>,
     /// Tasks on which the final table scores allocations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub report_tasks: Option<TaskPlan>,
@@ -96,6 +99,7 @@ impl Settings {
             held_out_teachers: Vec::new(),
             seeds: vec![0],
             controls: Vec::new(),
+            report_sparsities: Vec::new(),
             report_tasks: None,
             identities: Identity::default(),
         }

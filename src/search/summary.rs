@@ -60,6 +60,10 @@ pub struct Winner {
     pub selection: Option<f64>,
     /// Damage on the report text, one entry per setting.
     pub report: Vec<Damage>,
+    /// Damage on the report text at each further sparsity; null where it has no allocation, such as free
+    /// ratios.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unsearched: Vec<Option<Damage>>,
     /// Scores on the reported tasks, `[settings][tasks]`; empty if no tasks are reported.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tasks: Vec<Vec<TaskScore>>,
@@ -144,12 +148,15 @@ pub struct PartLeftOut {
     pub loss: f64,
 }
 
-/// A search compared with a control, on the report text at the first setting.
+/// A search compared with a control, on the report text at one setting.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ControlComparison {
     /// The control.
     pub control: Searcher,
+    /// Index of the setting, counted from 0.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub setting: usize,
     /// Mean over seeds and windows of the search's loss minus the control's; negative when the search is
     /// better.
     pub difference: f64,
@@ -157,6 +164,11 @@ pub struct ControlComparison {
     pub interval: (f64, f64),
     /// Two-sided p-value of Wilcoxon's signed-rank test over windows, with the seeds' losses averaged.
     pub p_value: f64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands over references")]
+const fn is_first(setting: &usize) -> bool {
+    *setting == 0
 }
 
 /// The results of a search.
@@ -171,6 +183,9 @@ pub struct Summary {
     pub measure: Measure,
     /// The settings; the first is the main one.
     pub settings: Vec<TargetSummary>,
+    /// Further sparsities of the main model, at which the search measured no candidate.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unsearched: Vec<f64>,
     /// The runs of the search and its controls, by searcher and seed.
     pub runs: Vec<RunSummary>,
     /// The winner over all runs of the search, as chosen on the selection text.

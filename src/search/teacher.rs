@@ -1,6 +1,8 @@
 //! Teachers: allocations found by a descent. Formulas are first judged by the distance of their ratios from
 //! the teachers', without a forward pass.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::teacher_error::TeacherError;
@@ -93,14 +95,18 @@ impl Teachers {
         self.0.iter().filter(|teacher| !teacher.held_out)
     }
 
-    /// Returns the mean distance of an allocation from the teachers that are not held out; infinite if there
-    /// are none.
+    /// Returns the mean distance of an allocation from the teachers that are not held out, first over those
+    /// of a target and then over targets, so that each target counts the same; infinite if there are none.
     pub fn distance(&self, allotted: &Allotted) -> f64 {
-        let distances: Vec<f64> = self.learned().map(|teacher| teacher.distance(allotted)).collect();
-        if distances.is_empty() {
+        let mut of_targets: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
+        for teacher in self.learned() {
+            of_targets.entry(teacher.target).or_default().push(teacher.distance(allotted));
+        }
+        if of_targets.is_empty() {
             return f64::INFINITY;
         }
-        distances.iter().sum::<f64>() / distances.len() as f64
+        let mean = |distances: &Vec<f64>| distances.iter().sum::<f64>() / distances.len() as f64;
+        of_targets.values().map(mean).sum::<f64>() / of_targets.len() as f64
     }
 
     /// Returns the distance of an allocation from each teacher.

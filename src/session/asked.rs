@@ -116,6 +116,17 @@ impl AskedSearch {
         Ok(RealisedRatios::new("", checkpoint, &model.shares))
     }
 
+    /// Returns the share of all weights that a pruned model loses: its target, up to whole weights.
+    ///
+    /// # Errors
+    /// When it does not belong to the search.
+    pub fn sparsity(&self, model: &PrunedModel) -> Result<f64, TrialError> {
+        let linears = self.subjects.get(model.subject)?.checkpoint().linears();
+        let weights: u64 = linears.iter().map(|it| it.rows as u64 * it.columns as u64).sum();
+        let pruned: u64 = model.shares.iter().map(|it| it.pruned).sum();
+        Ok(pruned as f64 / weights.max(1) as f64)
+    }
+
     /// Returns the settings, from which [`Worker::open`](super::Worker::open) opens the same models
     /// elsewhere.
     pub fn settings(&self) -> &Settings {

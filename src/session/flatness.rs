@@ -54,7 +54,7 @@ impl Session {
                 .map_err(|error: TrialError| SessionError::Descent(Box::new(error.into())))?;
         let subjects = Arc::new(Subjects::from(subject));
         let evaluator = Evaluator {
-            measurer: Box::new(Threads::new(Arc::clone(&subjects), cancel.clone())),
+            measurer: Arc::new(Threads::new(Arc::clone(&subjects), cancel.clone())),
             subjects,
             targets: vec![Target { subject: 0, sparsity: allocation.target }],
             metric,

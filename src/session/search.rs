@@ -308,6 +308,7 @@ impl Search {
         {
             return Err(SearchError::NotByTasks { control: *control });
         }
+        run::check_controls(&settings)?;
         let reported = settings.report_tasks.as_ref();
         let examination = reported.map(|plan| reported_tasks(plan, &settings.trial)).transpose()?;
         let taught = Taught::read(&settings)?;
@@ -342,11 +343,16 @@ impl Search {
         let mut prepared = prepare(opened, cancel, note)?;
         if let Some((_, replace)) = measurer {
             let evaluator = prepared.evaluator;
-            prepared.evaluator = Evaluator { measurer: replace(evaluator.measurer), ..evaluator };
+            prepared.evaluator =
+                Evaluator { measurer: replace(Box::new(evaluator.measurer)).into(), ..evaluator };
         }
         if !resumed {
             settings.identities.clone_from(&prepared.identity);
             settings.space.collected = prepared.collected(&settings.space.units)?;
+        }
+        let further = &settings.report_sparsities;
+        if let Some(sparsity) = settings.space.marginals().find_map(|op| prepared.lacks(op, further)) {
+            return Err(SearchError::NoMarginals { sparsity });
         }
         let space = Space::new(&settings.space)?;
         Ok(PreparedSearch { settings, folder, resumed, prepared, space, time_limit, examination, teachers })
@@ -383,8 +389,8 @@ impl PreparedSearch {
     /// Lets other processes measure losses, and returns the measurer that hands out the tasks.
     pub(super) fn measured_elsewhere(self) -> (Self, Arc<Elsewhere>) {
         let Prepared { evaluator, .. } = self.prepared;
-        let elsewhere = Arc::new(Elsewhere::new(evaluator.measurer));
-        let evaluator = Evaluator { measurer: Box::new(Arc::clone(&elsewhere)), ..evaluator };
+        let elsewhere = Arc::new(Elsewhere::new(Box::new(evaluator.measurer)));
+        let evaluator = Evaluator { measurer: Arc::new(Arc::clone(&elsewhere)), ..evaluator };
         (Self { prepared: Prepared { evaluator, ..self.prepared }, ..self }, elsewhere)
     }
 

@@ -13,22 +13,26 @@ pub enum Genome {
     Formula(Script),
     /// A free ratio per unit, not produced by a formula.
     Free(Allocation),
+    /// A genome of its own for every target, from a program whose result belongs to one target.
+    Each(Vec<Self>),
 }
 
 impl Genome {
-    /// Returns the number of operators and constants of a formula, or the number of free ratios.
+    /// Returns the number of operators and constants of a formula, or the number of free ratios; over all
+    /// targets if each has a genome of its own.
     pub fn size(&self) -> usize {
         match self {
             Self::Formula(script) => script.allocation.as_ref().map_or(0, |it| it.size()),
             Self::Free(allocation) => allocation.units.len(),
+            Self::Each(genomes) => genomes.iter().map(Self::size).sum(),
         }
     }
 
-    /// Returns the formula, if the genome is one.
+    /// Returns the formula, if the genome is one for all targets.
     pub fn script(&self) -> Option<&Script> {
         match self {
             Self::Formula(script) => Some(script),
-            Self::Free(_) => None,
+            Self::Free(_) | Self::Each(_) => None,
         }
     }
 
@@ -40,6 +44,7 @@ impl Genome {
                 let ratios: Vec<f64> = allocation.units.iter().map(|unit| unit.sparsity).collect();
                 format!("{ratios:?}")
             }
+            Self::Each(genomes) => genomes.iter().map(Self::text).collect::<Vec<_>>().join("; "),
         }
     }
 }

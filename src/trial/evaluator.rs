@@ -27,7 +27,7 @@ pub struct Evaluator {
     /// The models.
     pub subjects: Arc<Subjects>,
     /// The measurer of pruned models.
-    pub measurer: Box<dyn Measurer>,
+    pub measurer: Arc<dyn Measurer>,
     /// The targets of candidates; the first is the main one.
     pub targets: Vec<Target>,
     /// How weights are scored.
@@ -65,6 +65,20 @@ impl Evaluator {
     /// When there is no such model.
     pub fn subject(&self, target: Target) -> Result<&Subject, TrialError> {
         self.subjects.get(target.subject)
+    }
+
+    /// Returns an evaluator with the same models, texts and measurer, for one target alone.
+    #[must_use]
+    pub fn at(&self, target: Target) -> Self {
+        Self {
+            subjects: Arc::clone(&self.subjects),
+            measurer: Arc::clone(&self.measurer),
+            targets: vec![target],
+            metric: self.metric.clone(),
+            pattern: self.pattern,
+            measure: self.measure,
+            cancel: self.cancel.clone(),
+        }
     }
 
     /// Allocates formulas at every target; formulas that share reductions share the reads of the weights.
@@ -126,9 +140,18 @@ impl Evaluator {
         };
         let shares: Vec<Vec<Share>> =
             self.targets.iter().zip(allocations).map(of_target).collect::<Result<_, TrialError>>()?;
-        let rule = format!("{} {} {}", print::expr(&self.metric.score), self.metric.per, self.pattern);
+        Ok(self.together(shares))
+    }
+
+    /// Returns shares, `[targets][linears]`, with their identity.
+    pub fn together(&self, shares: Vec<Vec<Share>>) -> Allotted {
+        let mut rule = format!("{} {} {}", print::expr(&self.metric.score), self.metric.per, self.pattern);
+        // Alone, a further model's shares may equal those of the first, but its losses do not.
+        if let Some(Target { subject: 1.., .. }) = self.only_target() {
+            rule.push_str(&format!(" of model {}", self.targets[0].subject));
+        }
         let behaviour = Behaviour::new(&rule, &shares);
-        Ok(Allotted { shares, behaviour })
+        Allotted { shares, behaviour }
     }
 
     /// Returns formulas as candidates; `None` for those without a value.

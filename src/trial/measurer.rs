@@ -7,6 +7,7 @@
 
 use std::fmt::Debug;
 use std::ops::Range;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -270,6 +271,20 @@ pub trait Measurer: Debug + Send + Sync {
     /// Returns the queue for measuring losses in any order; `None` if tasks are answered in order.
     fn queue(&self) -> Option<&dyn Queue> {
         None
+    }
+}
+
+impl Measurer for Arc<dyn Measurer> {
+    fn measure(&self, tasks: &[Task], receive: &mut Receiver<'_>) -> Result<(), TrialError> {
+        (**self).measure(tasks, receive)
+    }
+
+    fn windows_together(&self) -> usize {
+        (**self).windows_together()
+    }
+
+    fn queue(&self) -> Option<&dyn Queue> {
+        (**self).queue()
     }
 }
 

@@ -87,6 +87,17 @@ impl Prepared {
         }
         Ok(collected)
     }
+
+    /// Returns the first of some sparsities at which the statistics of the first model lack a terminal of
+    /// marginals.
+    pub fn lacks(&self, op: Op, sparsities: &[f64]) -> Option<f64> {
+        let evaluator = &self.evaluator;
+        let metric = metric_name(&evaluator.metric.score, evaluator.metric.per);
+        let statistics = evaluator.subjects.first().statistics();
+        let slopes = op == Op::MarginalSlope;
+        let known = |at| statistics.is_some_and(|it| it.has_marginals(&metric, at, slopes));
+        sparsities.iter().copied().find(|sparsity| !known(*sparsity))
+    }
 }
 
 /// Calibrates, ranks all weights and runs the dense models: all one-off work on the opened models and texts.
@@ -120,9 +131,9 @@ pub fn prepare(opened: Opened<'_>, cancel: Cancel, note: &mut Preparing<'_>) -> 
         devices.push(Arc::new(Subjects::new(first, of_device.collect())));
     }
     let subjects = Arc::clone(devices.first().ok_or_else(no_model)?);
-    let measurer: Box<dyn Measurer> = match devices.len() {
-        1 => Box::new(Threads::new(Arc::clone(&subjects), cancel.clone())),
-        _ => Box::new(Cards::new(devices, &cancel)),
+    let measurer: Arc<dyn Measurer> = match devices.len() {
+        1 => Arc::new(Threads::new(Arc::clone(&subjects), cancel.clone())),
+        _ => Arc::new(Cards::new(devices, &cancel)),
     };
     let evaluator = Evaluator {
         measurer,

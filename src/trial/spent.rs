@@ -42,6 +42,20 @@ pub struct Spent {
     pub judged: Judged,
 }
 
+impl Spent {
+    /// Adds further work.
+    pub fn add(&mut self, more: &Self) {
+        self.proposals += more.proposals;
+        self.known_formulas += more.known_formulas;
+        self.invalid += more.invalid;
+        self.known_behaviours += more.known_behaviours;
+        self.evaluations += more.evaluations;
+        self.full_evaluations += more.full_evaluations;
+        self.tokens += more.tokens;
+        self.judged.add(&more.judged);
+    }
+}
+
 /// Work spent on judging formulas by their distance from teachers, without forward passes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -91,6 +91,7 @@ mod report {
 mod search {
     mod ask;
     mod asked;
+    mod budgets;
     mod devices;
     mod neuroal;
     mod run;

@@ -22,6 +22,7 @@ use crate::waiting::{Inbox, Said, Stop, wait};
 #[derive(Clone, Debug)]
 pub(crate) struct Task {
     asked: Asked,
+    sparsity: f64,
     projections: Vec<(String, f64)>,
     blocks: Vec<f64>,
 }
@@ -36,6 +37,11 @@ impl Task {
     #[getter]
     fn script(&self) -> Option<&str> {
         self.asked.script.as_deref()
+    }
+
+    #[getter]
+    fn sparsity(&self) -> f64 {
+        self.sparsity
     }
 
     #[getter]
@@ -156,9 +162,10 @@ impl AskedSearch {
         let all = wait(py, &stop, &self.inbox, None, move || other.ask())?;
         let mut tasks = Vec::with_capacity(all.len());
         for asked in all {
-            let ratios =
-                asking.ratios(&asked.task.model).map_err(|error| raised(py, CliError::from(error)))?;
-            tasks.push(Task { asked, projections: ratios.projections, blocks: ratios.blocks });
+            let model = &asked.task.model;
+            let read = asking.ratios(model).and_then(|ratios| Ok((ratios, asking.sparsity(model)?)));
+            let (ratios, sparsity) = read.map_err(|error| raised(py, CliError::from(error)))?;
+            tasks.push(Task { asked, sparsity, projections: ratios.projections, blocks: ratios.blocks });
         }
         Ok(tasks)
     }

@@ -202,7 +202,7 @@ fn forecast(
 ) -> Result<Verdict, CliError> {
     let outline = Outline::read(&arguments.model)?;
     let texts = texts(arguments, plan, metric, common.quiet)?;
-    let place = TrialPlace { model: &arguments.model, sparsity: 0.5, length: arguments.texts.length };
+    let place = TrialPlace { model: &arguments.model, sparsities: &[0.5], length: arguments.texts.length };
     let calibration = calibration(&outline, &place, &texts)?;
     let read = texts.calibration.as_ref().map(|it| outline.drawn(it, texts.samples, place.length));
     let report = texts.report.as_ref().ok_or(CliError::NoText { name: "report" })?;
@@ -372,7 +372,8 @@ fn settings(
         method: arguments.method.clone(),
         pattern: arguments.pattern,
     };
-    let place = TrialPlace { model: &arguments.model, sparsity, length: arguments.texts.length };
+    let place =
+        TrialPlace { model: &arguments.model, sparsities: &[sparsity], length: arguments.texts.length };
     trial(place, &objective, None, texts, quiet)
 }
 

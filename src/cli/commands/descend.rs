@@ -171,7 +171,7 @@ fn forecast(
 ) -> Result<Verdict, CliError> {
     let outline = Outline::read(&arguments.model)?;
     let texts = text_settings(arguments, settings, sparsities)?;
-    let place = TrialPlace { model: &arguments.model, sparsity: 0.5, length: arguments.texts.length };
+    let place = TrialPlace { model: &arguments.model, sparsities: &[0.5], length: arguments.texts.length };
     let count = sparsities.len() as u64;
     let steps = count * settings.steps as u64;
     let read = |source: &Option<Source>, limit| {
@@ -235,7 +235,8 @@ fn trial_settings(
         pattern: Pattern::Unstructured,
     };
     let sparsity = sparsities.first().copied().unwrap_or(0.5);
-    let place = TrialPlace { model: &arguments.model, sparsity, length: arguments.texts.length };
+    let place =
+        TrialPlace { model: &arguments.model, sparsities: &[sparsity], length: arguments.texts.length };
     trial(place, &objective, None, texts, quiet)
 }
 

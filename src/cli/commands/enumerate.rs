@@ -62,14 +62,16 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
         let note = "without the operator `neg`, formulas can only prune more where a quantity is high, never where it is low";
         context::warn("note", note, common.quiet);
     }
+    let sparsities = [arguments.sparsity];
     let place =
-        TrialPlace { model: &arguments.model, sparsity: arguments.sparsity, length: arguments.texts.length };
+        TrialPlace { model: &arguments.model, sparsities: &sparsities, length: arguments.texts.length };
     let grid = Grid { constants: arguments.constants.clone(), windows: arguments.window.clone() };
     if arguments.dry_run.dry_run {
         // An upper bound: every formula, as if all statistics were collected; formulas that prune the same weights are measured once.
         let all = SpaceOptions { collected: Op::COLLECTED.to_vec(), ..space };
         let candidates = formulas(&Space::new(&all).map_err(SearchError::from)?, &grid)?.len() as u64;
-        return forecast(&place, &texts, &Plans::default(), candidates, common);
+        let settings = arguments.objective.settings(&sparsities);
+        return forecast(&place, &texts, &Plans::default(), (candidates, settings), common);
     }
     let mut settings = search::base(place, &arguments.objective, None, texts, space, common.quiet)?;
     settings.enumeration = Some(grid);

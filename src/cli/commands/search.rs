@@ -32,11 +32,12 @@ use crate::trial::loss::Measure;
 use crate::trial::settings::TextSettings;
 
 /// Options whose values come from the run's folder. `--resume` would ignore them, so it refuses them. A group has the name of its struct.
-const OF_NEW: [&str; 19] = [
+const OF_NEW: [&str; 20] = [
     "expression",
     "model",
     "out",
     "sparsity",
+    "report_sparsity",
     "include",
     "teacher",
     "held_out_teacher",
@@ -67,7 +68,7 @@ const EVALUATIONS: usize = 500;
   allot search MODEL --sparsity 0.7 --calibration c.jsonl --fitness f.jsonl --selection s.jsonl --report r.jsonl --out RUN
   allot search MODEL --sparsity 0.7 --calibration T.safetensors:calib_ids --fitness T.safetensors:fitness_ids --out RUN
   allot search MODEL --sparsity 0.7 --texts TEXTS --seeds 3 --control random --control evopress --out RUN
-  allot search MODEL --sparsity 0.7 --also 0.6 --also 0.8 --texts TEXTS --out RUN
+  allot search MODEL --sparsity 0.5,0.6,0.7,0.8 --report-sparsity 0.55,0.65,0.75 --texts TEXTS --out RUN
   allot search MODEL --sparsity 0.7 --texts TEXTS --report-tasks seven --data DATA --out RUN
   allot search MODEL --sparsity 0.7 --texts TEXTS --measure tasks --tasks piqa,arc_easy --report-tasks seven --data DATA --out RUN
   allot search MODEL --sparsity 0.7 --texts TEXTS --evaluations 100000 --time-limit 8h --out RUN
@@ -85,9 +86,14 @@ pub(in crate::cli) struct Arguments {
     /// Continues the run in this folder, with the same result as without the stop
     #[arg(long, value_name = "RUN", conflicts_with_all = OF_NEW)]
     resume: Option<PathBuf>,
-    /// The target sparsity, from 0 to 1: the share of all weights in the blocks' linears to prune
-    #[arg(long, short, value_name = "RATIO", allow_negative_numbers = true, value_parser = crate::cli::shared::values::ratio, required_unless_present = "resume")]
-    sparsity: Option<f64>,
+    /// The target sparsities, from 0 to 1, separated by commas: the share of all weights in the blocks' linears to prune. The search
+    /// looks for one function that is good at all of them; the first is the main one
+    #[arg(long, short, value_name = "RATIO", allow_negative_numbers = true, value_parser = crate::cli::shared::values::ratio, value_delimiter = ',', required_unless_present = "resume")]
+    sparsity: Vec<f64>,
+    /// Sparsities at which the search does not look, separated by commas: the functions found and the published ones are measured
+    /// there on the report text, at the end
+    #[arg(long, value_name = "RATIO", allow_negative_numbers = true, value_parser = crate::cli::shared::values::ratio, value_delimiter = ',')]
+    report_sparsity: Vec<f64>,
     /// Output folder
     #[arg(long, short, required_unless_present = "resume")]
     out: Option<PathBuf>,
@@ -192,7 +198,9 @@ enum Control {
 
 pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdict, CliError> {
     if arguments.dry_run.dry_run {
-        let (place, texts) = (place(arguments)?, texts(arguments)?);
+        let (place, mut texts) = (place(arguments)?, texts(arguments)?);
+        let also = arguments.objective.also.iter().filter_map(|it| it.parse().ok());
+        texts.marginals_at.extend(place.sparsities.iter().copied().chain(also));
         // Every control spends as much as a search.
         let searches = arguments.seeds * (1 + arguments.control.len() as u64);
         let candidates = arguments.evaluations.unwrap_or(EVALUATIONS) as u64 * searches;
@@ -200,7 +208,8 @@ pub(in crate::cli) fn run(arguments: &Arguments, common: Common) -> Result<Verdi
             decide: arguments.asked.plan(&arguments.tasks),
             report: arguments.asked.plan(&arguments.report_tasks),
         };
-        return forecast(&place, &texts, &plans, candidates, common);
+        let settings = arguments.objective.settings(place.sparsities);
+        return forecast(&place, &texts, &plans, (candidates, settings), common);
     }
     work(described(arguments, common)?, common)
 }
@@ -247,6 +256,7 @@ pub(in crate::cli) fn described(arguments: &Arguments, common: Common) -> Result
     settings.lag = arguments.lag;
     settings.seeds = (arguments.seed..arguments.seed.saturating_add(arguments.seeds)).collect();
     settings.controls = controls(&arguments.control);
+    settings.report_sparsities.clone_from(&arguments.report_sparsity);
     Ok(Search::new(settings, out).within(arguments.time_limit))
 }
 
@@ -257,17 +267,19 @@ pub(in crate::cli) const fn is_planned(arguments: &Arguments) -> bool {
 
 /// Returns the model and target of a new search; clap requires both unless a run is resumed.
 fn place(arguments: &Arguments) -> Result<TrialPlace<'_>, CliError> {
-    let (Some(model), Some(sparsity)) = (&arguments.model, arguments.sparsity) else {
-        return Err(CliError::NoSparsity);
-    };
-    Ok(TrialPlace { model, sparsity, length: arguments.texts.length })
+    match (&arguments.model, &arguments.sparsity[..]) {
+        (None, _) | (_, []) => Err(CliError::NoSparsity),
+        (Some(model), sparsities) => Ok(TrialPlace { model, sparsities, length: arguments.texts.length }),
+    }
 }
 
 /// Returns the texts of a new search.
 fn texts(arguments: &Arguments) -> Result<TextSettings, CliError> {
     // Where tasks decide, nothing reads the fitness text; another text takes its place and has no effect.
     let by_tasks = arguments.objective.measure == Measure::Tasks;
-    arguments.texts.settings_with(arguments.seed, by_tasks)
+    let mut texts = arguments.texts.settings_with(arguments.seed, by_tasks)?;
+    texts.marginals_at.clone_from(&arguments.report_sparsity);
+    Ok(texts)
 }
 
 /// Returns the searchers of the controls.

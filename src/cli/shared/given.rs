@@ -47,6 +47,12 @@ impl<'a> Given<'a> {
         self.values(id).first().and_then(|value| value.to_str())
     }
 
+    /// Returns the numbers among the values of some arguments.
+    pub(in crate::cli) fn numbers(&self, ids: &[&str]) -> Vec<f64> {
+        let values = ids.iter().flat_map(|id| self.values(id));
+        values.filter_map(|value| value.to_str()?.parse().ok()).collect()
+    }
+
     /// Returns whether an argument has one of these values.
     pub(in crate::cli) fn is(&self, id: &str, values: &[&str]) -> bool {
         self.value(id).is_some_and(|value| values.contains(&value))

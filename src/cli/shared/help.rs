@@ -586,6 +586,9 @@ fn search(error: &SearchError) -> Vec<String> {
         SearchError::TooMany { .. } => {
             one("leave out operators (`--without`, `--only`), or use a smaller `--max-size` or grid")
         }
+        SearchError::NoMarginals { sparsity } => one(format!(
+            "leave out `--report-sparsity {sparsity}` or the operators (`--without marginal,marginal_slope`), or collect statistics with marginals there"
+        )),
         SearchError::Told(_)
         | SearchError::Interrupted(_)
         | SearchError::NoFormula

@@ -286,6 +286,25 @@ const RULES: &[Rule] = &[
         "there is no calibration text",
     ),
     rule(TRIALS, &["report_windows"], Without(&["texts", "report"]), "there is no report text"),
+    rule(&["search"], &["report_sparsity"], Without(&["texts", "report"]), "there is no report text"),
+    rule(
+        &["search"],
+        &["report_sparsity"],
+        Holds("with a sparsity of the search", reports_what_is_searched),
+        "the table has the search's own sparsities anyway",
+    ),
+    rule(
+        &["search"],
+        &["sparsity"],
+        Holds("with the same sparsity twice", |given| twice(&given.numbers(&["sparsity", "also"]))),
+        "every sparsity counts the same",
+    ),
+    rule(
+        &["search"],
+        &["report_sparsity"],
+        Holds("with the same sparsity twice", |given| twice(&given.numbers(&["report_sparsity"]))),
+        "it is measured once",
+    ),
     rule(
         &["compare", "descend"],
         &[
@@ -484,6 +503,15 @@ fn fixed(given: &Given<'_>) -> Option<f64> {
 
 fn has_fixed_pattern(given: &Given<'_>) -> bool {
     fixed(given).is_some()
+}
+
+fn twice(numbers: &[f64]) -> bool {
+    numbers.iter().enumerate().any(|(place, number)| numbers[..place].contains(number))
+}
+
+fn reports_what_is_searched(given: &Given<'_>) -> bool {
+    let searched = given.numbers(&["sparsity", "also"]);
+    given.numbers(&["report_sparsity"]).iter().any(|sparsity| searched.contains(sparsity))
 }
 
 fn has_no_file(given: &Given<'_>) -> bool {

@@ -25,7 +25,7 @@ const BEST: u64 = 20;
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Objective")]
 pub(in crate::cli) struct Objective {
-    /// Also judges functions at another sparsity, or on another model's folder; may be repeated
+    /// Also judges functions at another sparsity, or on another model's folder at each sparsity; may be repeated
     #[arg(long, value_name = "RATIO|MODEL", allow_negative_numbers = true, value_parser = super::values::ratio_or_model)]
     pub(in crate::cli) also: Vec<String>,
     /// Measure of damage: `kl`, the divergence from the dense model; `perplexity`; or, only in `search`, `tasks`, the margins on
@@ -38,6 +38,17 @@ pub(in crate::cli) struct Objective {
     /// Pattern of the zeros: unstructured, or `n:M` (such as `n:4`) with the number n that follows from each unit's ratio
     #[arg(long, default_value = "unstructured")]
     pub(in crate::cli) pattern: crate::prune::Pattern,
+}
+
+impl Objective {
+    /// Returns the number of settings, of all models and sparsities.
+    pub(in crate::cli) fn settings(&self, sparsities: &[f64]) -> u64 {
+        let more = self.also.iter().map(|also| match also.parse::<f64>() {
+            Ok(_) => 1,
+            Err(_) => sparsities.len() as u64,
+        });
+        sparsities.len() as u64 + more.sum::<u64>()
+    }
 }
 
 /// The texts that a search reads, and how much of each.
@@ -199,13 +210,14 @@ pub(in crate::cli) fn measure(word: &str) -> Result<Measure, String> {
 pub(in crate::cli) struct TrialPlace<'a> {
     /// The main model's folder, or its id.
     pub(in crate::cli) model: &'a Path,
-    /// The main target sparsity.
-    pub(in crate::cli) sparsity: f64,
+    /// The target sparsities; the first is the main one.
+    pub(in crate::cli) sparsities: &'a [f64],
     /// The length of a window in tokens, if given.
     pub(in crate::cli) length: Option<usize>,
 }
 
-/// Prints the resources for measuring at most this number of candidates, and for the work that is done once.
+/// Prints the resources for measuring at most this number of candidates at a number of settings, as if all were of the main model, and
+/// for the work that is done once.
 ///
 /// # Errors
 /// Fails when the model's configuration, a text or a task's file cannot be read.
@@ -213,7 +225,7 @@ pub(in crate::cli) fn forecast(
     place: &TrialPlace<'_>,
     texts: &TextSettings,
     plans: &Plans,
-    candidates: u64,
+    (candidates, settings): (u64, u64),
     common: Common,
 ) -> Result<Verdict, CliError> {
     let outline = Outline::read(place.model)?;
@@ -230,22 +242,23 @@ pub(in crate::cli) fn forecast(
             measured(&texts.selection, Some(texts.windows))?,
         ),
     };
+    let best = BEST * settings;
     let trial = Trial {
-        candidates,
+        candidates: candidates * settings,
         windows,
         others: [selection, measured(&texts.report, texts.report_windows)?],
-        best: BEST,
+        best,
         gradients: false,
     };
     work.push((Work::Try(trial), 1));
     // The dense model answers too, hence the additional one.
     if let Some(plan) = &plans.decide {
-        work.push((outline.planned(plan, Purpose::Fitness)?, candidates + 1));
-        work.push((outline.planned(plan, Purpose::Selection)?, BEST + 1));
+        work.push((outline.planned(plan, Purpose::Fitness)?, candidates * settings + 1));
+        work.push((outline.planned(plan, Purpose::Selection)?, best + 1));
     }
     if let Some(plan) = &plans.report {
         let purpose = if plans.decide.is_some() { Purpose::Report } else { Purpose::All };
-        work.push((outline.planned(plan, purpose)?, BEST + 1));
+        work.push((outline.planned(plan, purpose)?, best + 1));
     }
     outline.show(&work, None, None, common)
 }
@@ -305,15 +318,17 @@ pub(in crate::cli) fn trial(
         measure: objective.measure,
         length: place.length,
         tasks,
-        ..TrialOptions::at(model, place.sparsity)
+        ..TrialOptions::at(model, f64::NAN)
     };
+    let at_each = |subject: usize| place.sparsities.iter().map(move |it| Target { subject, sparsity: *it });
+    options.targets = at_each(0).collect();
     for also in &objective.also {
         match also.parse::<f64>() {
             Ok(sparsity) => options.targets.push(Target { subject: 0, sparsity }),
             Err(_) => {
                 options.models.push(model::folder(Path::new(also), quiet)?);
                 let subject = options.models.len() - 1;
-                options.targets.push(Target { subject, sparsity: place.sparsity });
+                options.targets.extend(at_each(subject));
             }
         }
     }

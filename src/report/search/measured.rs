@@ -17,7 +17,7 @@ pub fn measured_table(measured: &[MeasuredFormula], options: &TableOptions) -> S
         let cells = [
             format!("{estimated}{:.4}", it.loss),
             it.size.to_string(),
-            format!("{} {}", it.searcher.name(), it.seed),
+            format!("{} {}{}", it.searcher.name(), it.seed, alone(it)),
             formula(it),
         ];
         Line { class: "formula", cells: cells.map(Field::new).to_vec() }
@@ -33,13 +33,16 @@ pub fn measured_table(measured: &[MeasuredFormula], options: &TableOptions) -> S
 
 /// Returns all measured allocations as CSV, in the order of measurement.
 pub fn measured_csv(measured: &[MeasuredFormula]) -> String {
-    let mut out = "search,searcher,seed,loss,full,size,hash,script\n".to_owned();
+    // Only controls of searches for several settings measure candidates at one of them.
+    let settings = measured.iter().any(|it| it.setting.is_some());
+    let head = if settings { ",setting" } else { "" };
+    let mut out = format!("search,searcher,seed,loss,full,size,hash,script{head}\n");
     for it in measured {
         let quoted = |text: &Option<String>| {
             format!("\"{}\"", text.as_deref().unwrap_or("").trim_end().replace('"', "\"\""))
         };
         out.push_str(&format!(
-            "{},{},{},{},{},{},{},{}\n",
+            "{},{},{},{},{},{},{},{}{}\n",
             it.search,
             it.searcher,
             it.seed,
@@ -47,7 +50,12 @@ pub fn measured_csv(measured: &[MeasuredFormula]) -> String {
             it.full,
             it.size,
             it.hash.as_deref().unwrap_or(""),
-            quoted(&it.script)
+            quoted(&it.script),
+            if settings {
+                format!(",{}", it.setting.map_or_else(String::new, |it| it.to_string()))
+            } else {
+                String::new()
+            }
         ));
     }
     out
@@ -80,7 +88,9 @@ pub fn unfinished(
             )
         },
     );
-    let mut best: Vec<MeasuredFormula> = ranked(measured).into_iter().filter(|it| it.full).cloned().collect();
+    // Losses at one setting alone cannot be compared with those at all of them.
+    let of_all = |it: &&MeasuredFormula| it.full && it.setting.is_none();
+    let mut best: Vec<MeasuredFormula> = ranked(measured).into_iter().filter(of_all).cloned().collect();
     best.truncate(SHOWN);
     let table = match best.is_empty() {
         true => String::new(),
@@ -99,6 +109,11 @@ fn ranked(measured: &[MeasuredFormula]) -> Vec<&MeasuredFormula> {
     let mut ranked: Vec<&MeasuredFormula> = measured.iter().collect();
     ranked.sort_by(|a, b| a.loss.total_cmp(&b.loss).then(a.size.cmp(&b.size)));
     ranked
+}
+
+/// Returns the setting of an allocation that was measured at one of several, counted from 1.
+fn alone(it: &MeasuredFormula) -> String {
+    it.setting.map_or_else(String::new, |setting| format!(", setting {}", setting + 1))
 }
 
 fn formula(it: &MeasuredFormula) -> String {

@@ -8,7 +8,7 @@ use super::curve::Curve;
 use super::formula::Reading;
 use super::loss::{LossScale, deciding, deciding_text};
 use super::rows::{self, Results};
-use super::text::{comparisons, elements, leaving_out, spent, tables};
+use super::text::{comparisons, elements, leaving_out, overview, overview_title, spent, tables};
 use super::{front, ratios};
 use crate::lang::mathml::mathml;
 use crate::model::Identity;
@@ -140,7 +140,7 @@ fn head(summary: &Summary, title: &str) -> String {
         }
     }
     out.push_str(&cards(summary));
-    if let Some(better) = rows::better(summary) {
+    for better in rows::better(summary) {
         let _ = writeln!(out, "<p class=\"note\">{}</p>", escaped(&better));
     }
     out.push_str("</header>\n");
@@ -288,7 +288,9 @@ fn table(out: &mut String, summary: &Summary) {
         let on = format!("on the {} text", results.text);
         if place.is_empty() { format!("Damage {on}") } else { format!("Damage {on}: {place}") }
     };
-    let content: String = tables(&results).iter().map(|grid| grid.html(&caption(grid))).collect();
+    let overview = overview(summary, &results).map(|grid| grid.html(&overview_title(&results)));
+    let content: String =
+        overview.into_iter().chain(tables(&results).iter().map(|grid| grid.html(&caption(grid)))).collect();
     section(out, "table", "Against published allocations and controls", &text, &content);
     if !summary.comparisons.is_empty() {
         let grid = comparisons(summary).html("The search minus each control; below 0, the search is better");

@@ -8,7 +8,7 @@ use crate::baselines::program::Baseline;
 use crate::report::number::{grouped, plain_percent};
 use crate::search::searcher::Searcher;
 use crate::search::summary::{ControlComparison, Formula, RunSummary, Summary, Winner, WinnerName};
-use crate::trial::loss::Measure;
+use crate::trial::loss::{Damage, Measure};
 use crate::trial::spent::Judged;
 
 /// The kind of allocation in a row.
@@ -64,13 +64,10 @@ impl Results {
     /// Returns the final table: on the report text or, if that was not read, with the losses that chose.
     pub(super) fn of(summary: &Summary) -> Self {
         let reported = !summary.best.report.is_empty();
-        let several = summary.settings.len() > 1;
         let scale = LossScale::of(summary);
         let mut columns = Vec::new();
         if reported {
-            for setting in &summary.settings {
-                let place =
-                    several.then(|| format!("{} at {}", setting.model, plain_percent(setting.target)));
+            for place in places(summary) {
                 columns.push(Column::of("KL", place.clone(), 4));
                 columns.push(Column::of("perplexity", place, 2));
             }
@@ -99,7 +96,9 @@ fn rows(summary: &Summary, reported: bool) -> Vec<Row> {
         rows.push(Row { kind: RowKind::Dense, name, size, values, best: Vec::new() });
     }
     if reported {
-        let dense = summary.settings.iter();
+        // At further sparsities the main model is pruned, and the dense model does not depend on the sparsity.
+        let further = summary.unsearched.iter().filter_map(|_| summary.settings.first());
+        let dense = summary.settings.iter().chain(further);
         let values = dense.flat_map(|it| [0.0, it.dense_perplexity].map(|value| Some(Measured::once(value))));
         let values = values.chain(tasks::dense(summary));
         let (name, size) = ("dense model".to_owned(), String::new());
@@ -149,13 +148,34 @@ fn values(summary: &Summary, reported: bool, winners: &[&Winner]) -> Vec<Option<
         let losses: Vec<f64> = winners.iter().map(|it| scale.shown(super::loss::deciding(it))).collect();
         return std::iter::once(Measured::over(&losses)).chain(tasks::values(summary, winners)).collect();
     }
-    let setting = |index: usize| {
-        let damages: Vec<_> = winners.iter().filter_map(|it| it.report.get(index)).collect();
+    let of_winners: Vec<Vec<Option<&Damage>>> = winners.iter().map(|it| damages(summary, it)).collect();
+    let place = |index: usize| {
+        let damages: Vec<&Damage> = of_winners.iter().filter_map(|it| it[index]).collect();
         let kl: Vec<f64> = damages.iter().map(|it| it.kl).collect();
         let perplexity: Vec<f64> = damages.iter().map(|it| it.perplexity).collect();
         [Measured::over(&kl), Measured::over(&perplexity)]
     };
-    (0..summary.settings.len()).flat_map(setting).chain(tasks::values(summary, winners)).collect()
+    let count = summary.settings.len() + summary.unsearched.len();
+    (0..count).flat_map(place).chain(tasks::values(summary, winners)).collect()
+}
+
+/// Returns the names of the settings, followed by those of the further sparsities; without a name if there is
+/// only one.
+pub(super) fn places(summary: &Summary) -> Vec<Option<String>> {
+    let named = |model: &str, sparsity| format!("{model} at {}", plain_percent(sparsity));
+    let main = summary.settings.first().map_or("", |it| it.model.as_str());
+    let settings = summary.settings.iter().map(|it| named(&it.model, it.target));
+    let further = summary.unsearched.iter().map(|it| format!("{}, not searched", named(main, *it)));
+    let all: Vec<String> = settings.chain(further).collect();
+    let several = all.len() > 1;
+    all.into_iter().map(|name| several.then_some(name)).collect()
+}
+
+/// Returns an allocation's damage on the report text at each of the [`places`].
+pub(super) fn damages<'a>(summary: &Summary, winner: &'a Winner) -> Vec<Option<&'a Damage>> {
+    let settings = (0..summary.settings.len()).map(|place| winner.report.get(place));
+    let further = (0..summary.unsearched.len()).map(|place| winner.unsearched.get(place)?.as_ref());
+    settings.chain(further).collect()
 }
 
 /// Marks the best value of each column among the pruned models: the lowest, or the highest if that is better.
@@ -324,52 +344,58 @@ pub(super) const CHANCE: &str = "The 95% bootstrap interval is over seeds and wi
 /// The p-value below which a difference is significant.
 const SIGNIFICANT: f64 = 0.05;
 
-/// Returns a sentence about the published allocation that does better on the main text than the winner;
-/// `None` if none does.
-pub(super) fn better(summary: &Summary) -> Option<String> {
+/// Returns a sentence for each setting and further sparsity at which a published allocation does better on the
+/// report text than the winner; without a report text, at most one, by the deciding losses.
+pub(super) fn better(summary: &Summary) -> Vec<String> {
     if summary.best.name != WinnerName::Discovered {
-        return None;
+        return Vec::new();
     }
     // A search by tasks is judged by its documents, so the report text does not matter here.
     let by_tasks = summary.measure == Measure::Tasks;
-    let reported = !by_tasks && !summary.best.report.is_empty();
-    let scale = LossScale::of(summary);
-    let loss = |winner: &Winner| match winner.report.first() {
-        Some(damage) if reported => match summary.measure {
-            Measure::Kl | Measure::Tasks => damage.kl,
-            Measure::Perplexity => damage.perplexity.ln(),
-        },
-        _ => deciding(winner),
+    if by_tasks || summary.best.report.is_empty() {
+        let scale = LossScale::of(summary);
+        let what = if by_tasks { "documents" } else { "text" };
+        let place = format!("On the {} {what}", deciding_text(summary));
+        let shown = (scale.name(), &(|loss| scale.text(loss)) as &dyn Fn(f64) -> String);
+        return better_at(summary, &place, &|it| Some(deciding(it)), shown).into_iter().collect();
+    }
+    let loss = |damage: &Damage| match summary.measure {
+        Measure::Kl | Measure::Tasks => damage.kl,
+        Measure::Perplexity => damage.perplexity.ln(),
     };
-    let found = loss(&summary.best);
-    let lower: Vec<&Winner> = summary.published.iter().filter(|it| loss(it) < found).collect();
-    let best = lower.iter().min_by(|a, b| loss(a).total_cmp(&loss(b)))?;
-    let text = if reported { "report" } else { deciding_text(summary) };
-    let what = if by_tasks { "documents" } else { "text" };
-    let uniform = match lower.iter().any(|it| it.name.to_string() == "uniform") {
+    let (name, figure): (_, fn(f64) -> String) = match summary.measure {
+        Measure::Kl | Measure::Tasks => ("KL", |loss| format!("{loss:.4}")),
+        Measure::Perplexity => ("perplexity", |loss| format!("{:.2}", loss.exp())),
+    };
+    let at = |(index, place): (usize, Option<String>)| {
+        let place = place.map_or_else(String::new, |place| format!(" of {place},"));
+        let loss = |winner: &Winner| damages(summary, winner)[index].map(loss);
+        better_at(summary, &format!("On the report text{place}"), &loss, (name, &figure))
+    };
+    places(summary).into_iter().enumerate().filter_map(at).collect()
+}
+
+/// Returns a sentence about the published allocation that does best at a place, if it does better than the
+/// winner.
+fn better_at(
+    summary: &Summary,
+    place: &str,
+    loss: &dyn Fn(&Winner) -> Option<f64>,
+    (name, figure): (&str, &dyn Fn(f64) -> String),
+) -> Option<String> {
+    let found = loss(&summary.best)?;
+    let known = summary.published.iter().filter_map(|it| Some((it, loss(it)?)));
+    let lower: Vec<(&Winner, f64)> = known.filter(|(_, loss)| *loss < found).collect();
+    let (best, least) = lower.iter().min_by(|a, b| a.1.total_cmp(&b.1))?;
+    let uniform = match lower.iter().any(|(it, _)| it.name.to_string() == "uniform") {
         true => " Uniform sparsity does better, too.",
         false => "",
     };
-    let figures = match (reported, summary.measure) {
-        (true, Measure::Perplexity) => [loss(best).exp(), found.exp()].map(|it| format!("{it:.2}")),
-        (true, Measure::Kl | Measure::Tasks) => [loss(best), found].map(|it| format!("{it:.4}")),
-        (false, _) => [loss(best), found].map(|it| scale.text(it)),
-    };
-    let [published, found] = figures;
-    let place = match summary.settings.first() {
-        Some(first) if reported && summary.settings.len() > 1 => {
-            format!(" of {} at {}", first.model, plain_percent(first.target))
-        }
-        _ => String::new(),
-    };
     Some(format!(
-        "On the {text} {what}{place} the published `{}` does better than the function found: {} {published} against {found}.{uniform}",
+        "{place} the published `{}` does better than the function found: {name} {} against {}.{uniform}",
         best.name,
-        match (reported, summary.measure) {
-            (true, Measure::Kl | Measure::Tasks) => "KL",
-            (true, Measure::Perplexity) => "perplexity",
-            (false, _) => scale.name(),
-        }
+        figure(*least),
+        figure(found),
     ))
 }
 

@@ -110,8 +110,20 @@ fn reported(summary: &Summary, winner: &Winner, say: &mut impl FnMut(String)) {
         let against = uniform.and_then(|it| it.report.get(index)).map(|uniform| {
             format!(" (uniform: {}; dense: {:.2})", damage(uniform), setting.dense_perplexity)
         });
-        let place = if summary.settings.len() > 1 { format!(" of {}", at(setting)) } else { String::new() };
+        let several = summary.settings.len() + summary.unsearched.len() > 1;
+        let place = if several { format!(" of {}", at(setting)) } else { String::new() };
         say(format!("Report text{place}: {}{}.", damage(found), against.unwrap_or_default()));
+    }
+    let Some(main) = summary.settings.first() else { return };
+    for (index, (sparsity, found)) in summary.unsearched.iter().zip(&winner.unsearched).enumerate() {
+        let place =
+            format!("{} at {} % sparsity, where nothing was searched", main.model, percent(*sparsity));
+        let uniform = uniform.and_then(|it| it.unsearched.get(index)?.as_ref());
+        let against = uniform.map_or_else(String::new, |it| format!(" (uniform: {})", damage(it)));
+        match found {
+            Some(found) => say(format!("Report text of {place}: {}{against}.", damage(found))),
+            None => say(format!("It has no value on {place}.")),
+        }
     }
 }
 

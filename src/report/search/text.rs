@@ -2,11 +2,12 @@
 
 use super::formula;
 use super::loss::{LossScale, deciding, deciding_text};
-use super::rows::{self, Results};
+use super::rows::{self, Results, Row};
 use crate::report::TableOptions;
 use crate::report::grid::{Field, Flexible, Grid, Line};
-use crate::report::number::grouped;
+use crate::report::number::{grouped, plain_percent};
 use crate::search::summary::{Formula, Summary};
+use crate::trial::loss::Measure;
 
 /// The minimum width for all columns of the budget table.
 const FULL: usize = 90;
@@ -31,6 +32,10 @@ pub fn text(summary: &Summary, options: &TableOptions) -> String {
         }
     }
     let results = Results::of(summary);
+    if let Some(overview) = overview(summary, &results) {
+        out.push_str(&format!("\n{}", wrapped(&overview_title(&results), options.width)));
+        out.push_str(&overview.text(options));
+    }
     out.push_str(&format!("\nOn the {} text\n", results.text));
     for grid in tables(&results) {
         out.push_str(&grid.text(options));
@@ -41,7 +46,7 @@ pub fn text(summary: &Summary, options: &TableOptions) -> String {
             out.push_str(&format!("* best in its column\n{}", wrapped(super::tasks::NOTE, options.width)))
         }
     }
-    if let Some(better) = rows::better(summary) {
+    for better in rows::better(summary) {
         out.push_str(&wrapped(&better, options.width));
     }
     out.push_str(&format!("\n{}", front(summary, options)));
@@ -97,12 +102,61 @@ pub fn front(summary: &Summary, options: &TableOptions) -> String {
 
 /// Returns the final table and the comparisons with controls as Markdown.
 pub fn markdown(summary: &Summary) -> String {
-    let mut out: String =
-        tables(&Results::of(summary)).iter().map(Grid::markdown).collect::<Vec<_>>().join("\n");
+    let results = Results::of(summary);
+    let all: Vec<Grid> = overview(summary, &results).into_iter().chain(tables(&results)).collect();
+    let mut out: String = all.iter().map(Grid::markdown).collect::<Vec<_>>().join("\n");
     if !summary.comparisons.is_empty() {
         out.push_str(&format!("\n{}", comparisons(summary).markdown()));
     }
     out
+}
+
+/// Returns the losses at every sparsity side by side, if there are several sparsities of one model and they
+/// were reported.
+pub(super) fn overview(summary: &Summary, results: &Results) -> Option<Grid> {
+    let sparsities = summary.settings.iter().map(|it| it.target).chain(summary.unsearched.iter().copied());
+    let sparsities: Vec<f64> = sparsities.collect();
+    let one_model = summary.settings.windows(2).all(|pair| pair[0].model == pair[1].model);
+    if summary.best.report.is_empty() || !one_model || sparsities.len() < 2 {
+        return None;
+    }
+    let title = match summary.measure {
+        Measure::Kl | Measure::Tasks => "KL",
+        Measure::Perplexity => "perplexity",
+    };
+    let shown = (0..results.columns.len()).filter(|column| results.columns[*column].title == title);
+    let searched = |place: usize| if place < summary.settings.len() { "" } else { "†" };
+    let mut columns: Vec<(f64, String, usize)> = sparsities
+        .iter()
+        .zip(shown)
+        .enumerate()
+        .map(|(place, (it, column))| (*it, format!("{}{}", plain_percent(*it), searched(place)), column))
+        .collect();
+    columns.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let rows = results.rows.iter().map(|row| {
+        let values = columns.iter().map(|(_, _, column)| value(results, row, *column));
+        Line { class: row.kind.name(), cells: [Field::new(&*row.name)].into_iter().chain(values).collect() }
+    });
+    Some(Grid {
+        head: [title.to_owned()].into_iter().chain(columns.iter().map(|it| it.1.clone())).collect(),
+        numbers: [false].into_iter().chain(columns.iter().map(|_| true)).collect(),
+        rows: rows.collect(),
+        flexible: Flexible::Name(0),
+    })
+}
+
+/// Returns the title of the [`overview`].
+pub(super) fn overview_title(results: &Results) -> String {
+    format!("Every sparsity, on the {} text († the search did not look there)", results.text)
+}
+
+/// Returns a row's value in a column.
+fn value(results: &Results, row: &Row, column: usize) -> Field {
+    let value = row.values.get(column).copied().flatten();
+    Field {
+        text: value.map_or_else(|| "–".to_owned(), |it| it.text(results.columns[column].decimals)),
+        best: row.best.get(column) == Some(&true),
+    }
 }
 
 /// Returns one table per setting.
@@ -116,15 +170,7 @@ pub(super) fn tables(results: &Results) -> Vec<Grid> {
         let titles = shown.iter().map(|column| results.columns[*column].title.clone());
         let first = place.clone().unwrap_or_else(|| "allocation".to_owned());
         let rows = results.rows.iter().map(|row| {
-            let values = shown.iter().map(|&column| Field {
-                text: row
-                    .values
-                    .get(column)
-                    .copied()
-                    .flatten()
-                    .map_or_else(|| "–".to_owned(), |it| it.text(results.columns[column].decimals)),
-                best: row.best.get(column) == Some(&true),
-            });
+            let values = shown.iter().map(|&column| value(results, row, column));
             let cells = [Field::new(&*row.name), Field::new(&*row.size)].into_iter().chain(values).collect();
             Line { class: row.kind.name(), cells }
         });
@@ -140,14 +186,26 @@ pub(super) fn tables(results: &Results) -> Vec<Grid> {
 
 /// Returns the table of the search against its controls.
 pub(super) fn comparisons(summary: &Summary) -> Grid {
+    let several = summary.settings.len() > 1;
+    let one_model = summary.settings.windows(2).all(|pair| pair[0].model == pair[1].model);
+    let place = |setting: usize| match summary.settings.get(setting) {
+        Some(it) if one_model => plain_percent(it.target),
+        Some(it) => format!("{} at {}", it.model, plain_percent(it.target)),
+        None => String::new(),
+    };
     let rows = summary.comparisons.iter().map(|comparison| {
         let [difference, interval, p, chance] = rows::compared(comparison);
-        let cells = [comparison.control.name().to_owned(), difference, interval, p, chance];
-        Line { class: "control", cells: cells.map(Field::new).to_vec() }
+        let place = several.then(|| place(comparison.setting));
+        let first = [comparison.control.name().to_owned()].into_iter().chain(place);
+        let cells = first.chain([difference, interval, p, chance]);
+        Line { class: "control", cells: cells.map(Field::new).collect() }
     });
+    let head = ["control"].into_iter().chain(several.then_some("setting"));
+    let head = head.chain(["difference", "95% interval", "p", "significant"]).map(str::to_owned);
+    let numbers = [false].into_iter().chain(several.then_some(false)).chain([true, true, true, false]);
     Grid {
-        head: ["control", "difference", "95% interval", "p", "significant"].map(str::to_owned).to_vec(),
-        numbers: vec![false, true, true, true, false],
+        head: head.collect(),
+        numbers: numbers.collect(),
         rows: rows.collect(),
         flexible: Flexible::Name(0),
     }

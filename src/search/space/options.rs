@@ -52,6 +52,15 @@ pub struct SpaceOptions {
 }
 
 impl SpaceOptions {
+    /// Returns the terminals of marginals that formulas may have.
+    pub fn marginals(&self) -> impl Iterator<Item = Op> {
+        let allowed = |op: &Op| {
+            let only = self.only.is_empty() || self.only.contains(op);
+            only && !self.without.contains(op) && self.collected.contains(op)
+        };
+        [Op::Marginal, Op::MarginalSlope].into_iter().filter(allowed)
+    }
+
     /// Returns whether an enumeration of these operators contains no formula that reverses the direction of a
     /// quantity.
     pub fn goes_one_way(&self) -> bool {

@@ -40,6 +40,7 @@ fn winner(name: &str, script: &str, size: usize, loss: f64) -> Winner {
         fitness: loss,
         selection: Some(1.01 * loss),
         report: vec![Damage { kl: 0.98 * loss, perplexity: 17.0 * loss.exp() }],
+        unsearched: Vec::new(),
         tasks: Vec::new(),
     }
 }
@@ -105,6 +106,7 @@ fn summary() -> Summary {
             uniform_loss: 1.1,
             dense_tasks: Vec::new(),
         }],
+        unsearched: Vec::new(),
         runs: vec![
             run(Searcher::Evolution, 0, best.clone()),
             run(Searcher::Evolution, 1, winner("evolution", short, 6, 0.75)),
@@ -137,12 +139,14 @@ fn summary() -> Summary {
         comparisons: vec![
             ControlComparison {
                 control: Searcher::Random,
+                setting: 0,
                 difference: -0.0523,
                 interval: (-0.061, -0.0431),
                 p_value: 0.00031,
             },
             ControlComparison {
                 control: Searcher::Baseline(Baseline::Ramp),
+                setting: 0,
                 difference: 0.01,
                 interval: (-0.02, 0.04),
                 p_value: 3e-9,
@@ -178,6 +182,29 @@ fn two_settings() -> Summary {
     summary.leaving_out.iter_mut().for_each(|it| it.loss = (it.loss / 1.1).ln());
     summary.front.iter_mut().for_each(relative);
     summary.published.iter_mut().for_each(relative);
+    summary
+}
+
+/// Returns the search at 70 and 50 %, reported at 60 % too, where one control has no ratios and a published
+/// allocation does better.
+fn budgets() -> Summary {
+    let mut summary = two_settings();
+    let main = summary.settings[0].clone();
+    summary.settings[1] = TargetSummary { target: 0.5, ..main };
+    summary.unsearched = vec![0.6];
+    let published = summary.published.iter_mut();
+    let runs = summary.runs.iter_mut().map(|run| &mut run.best);
+    for winner in published.chain(runs).chain([&mut summary.best]) {
+        let [at_70, at_50] = &winner.report[..] else { panic!("two settings") };
+        let kl = (at_70.kl * at_50.kl).sqrt();
+        winner.unsearched =
+            vec![winner.formula.is_some().then_some(Damage { kl, perplexity: 20.0 * kl.exp() })];
+    }
+    summary.published[0].unsearched = vec![Some(Damage { kl: 0.3, perplexity: 21.0 })];
+    let at_50 = summary.comparisons.iter().map(|it| ControlComparison { setting: 1, ..it.clone() });
+    let mut comparisons: Vec<ControlComparison> = at_50.chain(summary.comparisons.iter().cloned()).collect();
+    comparisons.sort_by_key(|it| (it.control, it.setting));
+    summary.comparisons = comparisons;
     summary
 }
 
@@ -287,6 +314,19 @@ fn text_for_a_narrow_terminal_is_cut_to_its_width() {
 #[test]
 fn text_of_a_search_over_two_settings() {
     insta::assert_snapshot!(text(&two_settings(), &TableOptions::default()));
+}
+
+#[test]
+fn a_search_for_several_sparsities_shows_each() {
+    let summary = budgets();
+    insta::assert_snapshot!(text(&summary, &TableOptions { width: 100, ..TableOptions::default() }));
+    let page = html(&summary, &identity(), &commands());
+    balance(&page).unwrap_or_else(|problem| panic!("{problem}"));
+    let table = part(&page, "<h2 id=\"table\">", "</section>");
+    assert!(table.contains("60%†") && table.contains("tiny at 60%, not searched"), "{table}");
+    let script = script::file(&summary, &settings(), 8, &summary.best).expect("a formula");
+    insta::assert_snapshot!(script);
+    insta::assert_snapshot!(markdown(&summary));
 }
 
 #[test]

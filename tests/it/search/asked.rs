@@ -134,6 +134,10 @@ fn a_worker_measures_the_same_as_the_search() {
     let text = serde_json::to_string(search.settings()).expect("data");
     let worker = open(serde_json::from_str(&text).expect("the same data")).expect("the same files");
     for asked in search.ask() {
+        // Uniform sparsity is measured first, at 0.7 and at 0.5.
+        let sparsity = search.sparsity(&asked.task.model).expect("its model");
+        let target = if asked.id == 0 { 0.7 } else { 0.5 };
+        assert!((sparsity - target).abs() < 1e-3, "{} at {sparsity}", asked.id);
         let [here, there] = [search.measure(&asked.task), worker.measure(&asked.task)];
         assert_eq!(here.expect("it runs"), there.expect("it runs"));
     }

@@ -121,7 +121,7 @@ fn evaluator(checkpoint: &Checkpoint, calibration: &Tokens) -> Evaluator {
     );
     let subjects = Arc::new(Subjects::from(subject.expect("a subject")));
     Evaluator {
-        measurer: Box::new(Threads::new(Arc::clone(&subjects), Cancel::default())),
+        measurer: Arc::new(Threads::new(Arc::clone(&subjects), Cancel::default())),
         subjects,
         targets: Vec::new(),
         metric: published::script("wanda").and_then(|it| it.metric).expect("a metric"),

@@ -279,7 +279,6 @@ fn impossible_requests_are_refused_in_one_line() {
     refused(place.allot(&["show", "nowhere"]), "there is no file `nowhere`");
     refused(search(&place, "new", &["--without", "maen"]), "did you mean `mean`");
     refused(search(&place, "new", &["--space", "dsa", "--only", "mean,scale"]), "no score or weight");
-    refused(search(&place, "new", &["--also", "0.5", "--control", "evopress"]), "several settings");
     refused(place.allot(&["search", MODEL, "-s", "0.7", "--out", "new"]), "there is no fitness text");
     // A changed text makes it another search.
     let (texts, own) = (PathBuf::from(MODEL).join("text"), place.path("texts"));

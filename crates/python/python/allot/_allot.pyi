@@ -169,6 +169,9 @@ class Task:
     def script(self) -> str | None:
         """The formula that gave the ratios, without a metric; None if they come from no formula."""
     @property
+    def sparsity(self) -> float:
+        """The pruned share of all weights: the task's target, up to whole weights."""
+    @property
     def ratios(self) -> dict[str, float]:
         """The pruned share of each module's weights, after rounding to whole weights."""
     @property

@@ -23,8 +23,9 @@ class Search:
     ----------
     model : path, optional
         The model's folder, or its id in the hub.
-    sparsity : float, optional
-        The target sparsity, from 0 to 1: the share of all weights in the blocks' linears to prune.
+    sparsity : float or sequence of float, optional
+        The target sparsity, from 0 to 1: the share of all weights in the blocks' linears to prune; several for one function that is
+        good at each. A task belongs to one of them, ``task.sparsity``.
     out : path, optional
         The output folder.
     resume : path, optional
@@ -49,7 +50,7 @@ class Search:
     def __init__(
         self,
         model: str | os.PathLike[str] | None = None,
-        sparsity: float | None = None,
+        sparsity: float | Sequence[float] | None = None,
         *,
         out: str | os.PathLike[str] | None = None,
         resume: str | os.PathLike[str] | None = None,
@@ -183,7 +184,7 @@ def _pairs(loss: Loss) -> list[tuple[float, float]]:
 
 def search(
     model: str | os.PathLike[str] | None = None,
-    sparsity: float | None = None,
+    sparsity: float | Sequence[float] | None = None,
     *,
     out: str | os.PathLike[str] | None = None,
     resume: str | os.PathLike[str] | None = None,

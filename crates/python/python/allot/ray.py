@@ -311,7 +311,7 @@ def _record(search: Search, pending: _Pending) -> None:
 
 def run(
     model: str | os.PathLike[str] | None = None,
-    sparsity: float | None = None,
+    sparsity: float | Sequence[float] | None = None,
     *,
     address: str | None = "auto",
     workers: Workers = Workers(),
