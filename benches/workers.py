@@ -86,7 +86,8 @@ def search(out, workers, evaluations, scale):
 def main():
     evaluations = int(sys.argv[1]) if len(sys.argv) > 1 else 600
     scale = float(sys.argv[2]) if len(sys.argv) > 2 else 0.2
-    ray.init(num_cpus=max(WORKERS), log_to_driver=False, logging_level="error")
+    # Another cluster may run on this machine.
+    ray.init(address="local", num_cpus=max(WORKERS), log_to_driver=False, logging_level="error")
     print(f"{os.cpu_count()} cores, Ray {ray.__version__}; {evaluations} evaluations of {MEAN * scale:g} s on average, lag {LAG}\n")
     print("| workers | seconds | measuring | times one worker | busy |")
     print("|---|---|---|---|---|")

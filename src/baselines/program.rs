@@ -104,8 +104,17 @@ impl Baseline {
     /// weights on both sides of them.
     pub const fn moves_thresholds(self) -> bool {
         match self {
-            Self::Ramp | Self::Neuroal | Self::EvopressBlock | Self::EvopressProjection => false,
-            Self::Besa | Self::Trim | Self::DescentBlock | Self::Descent | Self::DescentRow => true,
+            Self::Ramp
+            | Self::Neuroal
+            | Self::NeuroalRow
+            | Self::EvopressBlock
+            | Self::EvopressProjection => false,
+            Self::Besa
+            | Self::BesaRow
+            | Self::Trim
+            | Self::DescentBlock
+            | Self::Descent
+            | Self::DescentRow => true,
         }
     }
 
