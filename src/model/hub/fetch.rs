@@ -56,10 +56,7 @@ pub fn fetch_configuration(
 ///
 /// # Errors
 /// As [`fetch`].
-pub fn fetch_snapshot(
-    model: &Path,
-    progress: &mut dyn FnMut(Progress<'_>),
-) -> Result<PathBuf, ModelError> {
+pub fn fetch_snapshot(model: &Path, progress: &mut dyn FnMut(Progress<'_>)) -> Result<PathBuf, ModelError> {
     let (false, Some((owner, name, revision))) = (model.exists(), snapshot(model)) else {
         return Ok(model.to_owned());
     };

@@ -210,7 +210,11 @@ fn outputs_that_cannot_be_written_are_refused_before_the_work() {
         ),
         (&["eval", MODEL, "owl", "-s", "0.5"], &["--figure", "nowhere/f.svg"], "make the folder first"),
         (&["eval", MODEL, "owl", "-s", "0.5"], &["--figure", "file"], "file already exists"),
-        (&["export", "owl", "--to", "csv", "--model", MODEL, "-s", "0.5"], &["-o", "file"], "file already exists"),
+        (
+            &["export", "owl", "--to", "csv", "--model", MODEL, "-s", "0.5"],
+            &["-o", "file"],
+            "file already exists",
+        ),
         (&["import", "folder/mine", "--model", MODEL], &["-o", "file"], "file already exists"),
         (&["eval", MODEL, "owl", "-s", "0,5"], &[], "write the decimal point as a point: 0.5"),
         (&["export", "owl", "--to", "csv", "--model", MODEL, "-s", "0.5"], &["-o", "folder"], "is a folder"),

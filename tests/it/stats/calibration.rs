@@ -253,7 +253,8 @@ fn the_hessian_agrees_with_sparsegpt_and_its_diagonal_with_the_second_moments() 
     // Elements off the diagonal are sums of terms of both signs. Their rounding errors, which depend on the processor, are in
     // proportion to the diagonal.
     let scale = |place: usize| f64::from(want[place / 96 * 97] * want[place % 96 * 97]).sqrt();
-    let difference = |(place, (got, want)): (usize, (&f32, &f32))| f64::from((got - want).abs()) / scale(place);
+    let difference =
+        |(place, (got, want)): (usize, (&f32, &f32))| f64::from((got - want).abs()) / scale(place);
     assert_eq!(hessian.len(), want.len());
     let worst = hessian.iter().zip(&want).enumerate().map(difference).fold(0.0, f64::max);
     println!("hessian: worst difference relative to the diagonal {worst:.2e}");

@@ -38,8 +38,7 @@ fn a_comparison_gets_the_same_results_as_tasks_on_the_same_pruned_model() {
     let dense = json(&place, compare(&place, &[&more[..], &["--propagate", "dense"]].concat()));
     let alone = json(&place, tasks(&place, &["--tasks", TASKS[1], "--shots", "0", "--format", "json"]));
     assert_eq!(without_first_ids(&dense["dense_tasks"]), without_first_ids(&alone["tasks"]));
-    let export =
-        ["export", "atp", "--model", MODEL, "--sparsity", "0.5", "--to", "json", "--out", "a.json"];
+    let export = ["export", "atp", "--model", MODEL, "--sparsity", "0.5", "--to", "json", "--out", "a.json"];
     place.run(place.allot(&export));
     let pruned = ["--allocation", "a.json", "--method", "magnitude", "--shots", "0", "--format", "json"];
     let pruned = json(&place, tasks(&place, &[&["--tasks", TASKS[1]], &pruned[..]].concat()));
