@@ -76,6 +76,27 @@ impl Layer<'_> {
             kinds[place] = 1.0;
         }
         let weight = Values::F32(Cow::Owned(self.weight.as_array().iter().copied().collect()));
+        let channels = [("second_moment", &second_moment), ("hessian_diagonal", &hessian_diagonal)];
+        let channels = channels.map(|(what, values)| (what, values.as_deref().unwrap_or_default()));
+        let matrices = [("weight", Some(&weight)), ("gradient", gradient.as_ref())];
+        let matrices = matrices.map(|(what, values)| match values {
+            Some(Values::F32(values)) => (what, &**values),
+            _ => (what, &[][..]),
+        });
+        for (what, values) in channels.into_iter().chain(matrices) {
+            if let Some(place) = values.iter().position(|value| !value.is_finite()) {
+                let (value, row, column) = (values[place], place / columns, place % columns);
+                let place = if values.len() == columns {
+                    format!("column {column}")
+                } else {
+                    format!("row {row}, column {column}")
+                };
+                return Err(mistaken(
+                    py,
+                    format!("`{what}` of {name} has the value {value} in {place}; pass only finite numbers"),
+                ));
+            }
+        }
         Ok(LinearData {
             name,
             block: self.block,

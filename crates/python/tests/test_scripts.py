@@ -76,9 +76,9 @@ def test_numbers_that_are_not_finite_are_refused():
     for value in [np.nan, np.inf]:
         wrong = weights[0].copy()
         wrong[1, 2] = value
-        with pytest.raises(allot.AllotError, match="layer 1"):
+        with pytest.raises(allot.ArgumentError, match="layer 1 has the value (NaN|inf) in row 1, column 2"):
             allot.Script("mean(score) |> scale").ratios({"score": [weights[0], wrong]}, 0.5)
-        with pytest.raises(allot.AllotError, match="layer 1"):
+        with pytest.raises(allot.ArgumentError, match="layer 1 has the value (NaN|inf) in row 1, column 2"):
             allot.Layers({"weight": it, "input_norm": np.ones(4)} for it in [weights[0], wrong])
 
 

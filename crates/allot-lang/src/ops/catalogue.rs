@@ -736,7 +736,7 @@ catalogue! {
         BlockSimilarity "block_similarity" "The cosine similarity of the block's input and output" {
             gives: Type::Layer, notation: Notation::Name, operands: [], parameters: [],
             definition: "x . y / (|x| |y|) for the residual stream x before and y after the unit's block, as a mean over tokens; 0 at tokens where x or y is 0. All units of a block have the same value. ShortGPT's Block Influence is 1 - block_similarity. It must be collected first.",
-            latex: "\\cos(X, Y)", source: "ShortGPT (Men et al. 2024), section 2",
+            latex: "\\cos(X, Y)", source: "ShortGPT (Men et al. 2024)",
             example: "1 - block_similarity |> scale",
             stages: [], full: true,
         }
@@ -751,7 +751,7 @@ catalogue! {
             gives: Type::Layer, notation: Notation::Name, operands: [], parameters: [],
             needs: Need::Metric,
             definition: "The mean over positions of KL(dense || pruned), in nats, where the unit is pruned to the target by the metric's scores and all other units are dense; then averaged over windows. With `unit row` it is that of the row's projection. It must be collected first, at this target, metric and unit. A warning says when its sampling error moves the importances by more than half of their standard deviation.",
-            latex: "D", source: "sensitivity of a layer pruned alone (Li et al. 2017, section 3.1), with KL instead of accuracy",
+            latex: "D", source: "sensitivity of a layer pruned alone (Li et al. 2017, section 3.2), with KL instead of accuracy",
             example: "unit projection\nlog(damage) |> scale",
             stages: [], full: true,
         }

@@ -2,11 +2,28 @@
 
 import os
 from collections.abc import Callable, Sequence
+from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import Self, disjoint_base
 
 __version__: str
+__all__ = [
+    "Allocation",
+    "AskedSearch",
+    "Layers",
+    "Model",
+    "Script",
+    "Task",
+    "Worker",
+    "__version__",
+    "_check",
+    "_read_script",
+    "format",
+    "published",
+    "run_command",
+]
 
 _Path = str | os.PathLike[str]
 _Progress = Callable[[str, float, float | None], None] | None
@@ -20,8 +37,9 @@ def format(text: str) -> str:
 def published() -> list[str]:
     """Returns the names of the published scripts."""
 
+@disjoint_base
 class Script:
-    def __new__(cls, text: str, *, unit: str | None = None, name: str = "script") -> Script: ...
+    def __new__(cls, text: str, *, unit: str | None = None, name: str = "script") -> Self: ...
     @property
     def name(self) -> str:
         """The script's file, or its name."""
@@ -46,6 +64,7 @@ class Script:
     @property
     def _warnings(self) -> str: ...
 
+@final
 class Allocation:
     @staticmethod
     def load(path: _Path) -> Allocation:
@@ -84,8 +103,9 @@ class Allocation:
     def to_llm_compressor(self, *, modifier: str = "wanda") -> str:
         """Returns a recipe of llm-compressor, in YAML; the modifier is `wanda` or `sparsegpt`."""
 
+@disjoint_base
 class Layers:
-    def __new__(cls, layers: Sequence[dict[str, object]]) -> Layers: ...
+    def __new__(cls, layers: Sequence[dict[str, object]]) -> Self: ...
     @property
     def names(self) -> list[str]:
         """The layers' names."""
@@ -105,6 +125,7 @@ class Layers:
         """Returns the pruned weights by layer name: bool arrays of shape `[rows, columns]`, true where a weight is pruned."""
     def __len__(self) -> int: ...
 
+@disjoint_base
 class Model:
     def __new__(
         cls,
@@ -118,7 +139,7 @@ class Model:
         seed: int = 0,
         device: str = "cpu",
         precision: str = "f32",
-    ) -> Model: ...
+    ) -> Self: ...
     @property
     def folder(self) -> os.PathLike[str]:
         """The model's folder."""
@@ -161,6 +182,7 @@ class Model:
     def _second_moments(self, progress: _Progress) -> dict[str, NDArray[np.float32]]: ...
     def _save_statistics(self, path: _Path, progress: _Progress) -> bool: ...
 
+@final
 class Task:
     @property
     def id(self) -> int:
@@ -189,6 +211,7 @@ class Task:
     def to_json(self) -> str:
         """Returns the task as JSON, for `Worker.measure`."""
 
+@final
 class AskedSearch:
     def __new__(cls, words: Sequence[str], measure: str | None, progress: _Progress) -> AskedSearch: ...
     @property
@@ -204,6 +227,7 @@ class AskedSearch:
     def end(self) -> None: ...
     def stop(self) -> None: ...
 
+@final
 class Worker:
     """Measures the tasks of a search in another process, with the same models and texts."""
 

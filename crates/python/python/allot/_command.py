@@ -99,7 +99,7 @@ def compare(
     **options
         The command's options, listed by ``allot compare --help``.
     """
-    arguments = ["compare", os.fspath(model), *map(os.fspath, scripts), "--sparsity", _several(sparsity), *words(options)]
+    arguments = ["compare", os.fspath(model), *(os.fspath(it) for it in scripts), "--sparsity", _several(sparsity), *words(options)]
     return document(arguments, progress)
 
 

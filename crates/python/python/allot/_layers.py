@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from . import _allot
 from .errors import ArgumentError
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 _MATRICES = ("weight", "gradient")
 _CHANNELS = ("second_moment", "hessian_diagonal")
@@ -54,7 +57,7 @@ class Layers(_allot.Layers):
     48
     """
 
-    def __new__(cls, layers: Iterable[Mapping[str, Any]]) -> "Layers":
+    def __new__(cls, layers: Iterable[Mapping[str, Any]]) -> "Self":
         return super().__new__(cls, [_layer(place, dict(layer)) for place, layer in enumerate(layers)])
 
     @classmethod

@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Union
+from typing import TYPE_CHECKING, Union
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from . import _allot
 from ._progress import shown
 from ._script import Script
 from .errors import ArgumentError
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 Paths = Union[str, "os.PathLike[str]", Sequence[Union[str, "os.PathLike[str]"]]]
 Progress = Union[bool, Callable[[str, float, Union[float, None]], None], None]
@@ -100,7 +103,7 @@ class Model(_allot.Model):
         seed: int = 0,
         device: str = "cpu",
         precision: str = "f32",
-    ) -> "Model":
+    ) -> "Self":
         return super().__new__(
             cls,
             folder,
@@ -190,7 +193,8 @@ class Model(_allot.Model):
         force : bool
             Whether to replace an existing folder that allot wrote.
         """
-        return json.loads(self._prune(allocation, out, method, pattern, force, shown(progress)))
+        report: Mapping[str, object] = json.loads(self._prune(allocation, out, method, pattern, force, shown(progress)))
+        return report
 
     def perplexity(
         self,

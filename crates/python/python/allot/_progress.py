@@ -25,7 +25,9 @@ class Line:
             print(text, file=sys.stderr, flush=True)
 
 
-def shown(progress: bool | Callable[[str, float, float | None], None] | None):
+def shown(
+    progress: bool | Callable[[str, float, float | None], None] | None,
+) -> Callable[[str, float, float | None], None] | None:
     """Returns the callable that receives progress, or None."""
     if progress is True:
         return Line()

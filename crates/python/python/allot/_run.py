@@ -39,7 +39,8 @@ class Run:
     @property
     def summary(self) -> dict[str, Any]:
         """The content of ``summary.json``; ``allot schema search`` describes it."""
-        return self._json("summary.json")
+        summary: dict[str, Any] = self._json("summary.json")
+        return summary
 
     @property
     def best(self) -> Script:

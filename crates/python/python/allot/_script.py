@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from . import _allot
 from .errors import Diagnostic, diagnostics
 
@@ -60,7 +63,9 @@ class Script(_allot.Script):
         """The warnings about the text."""
         return diagnostics(self._warnings)
 
-    def importance(self, layers, *, method: str = "wanda", unit: str | None = None) -> list[float]:
+    def importance(
+        self, layers: _allot.Layers | Mapping[str, Sequence[Any]], *, method: str = "wanda", unit: str | None = None
+    ) -> list[float]:
         """Returns the importance of each unit of some layers.
 
         Parameters
@@ -84,7 +89,7 @@ class Script(_allot.Script):
 
     def ratios(
         self,
-        layers,
+        layers: _allot.Layers | Mapping[str, Sequence[Any]],
         sparsity: float,
         *,
         method: str = "wanda",

@@ -171,7 +171,11 @@ class Search:
 
 
 def _pairs(loss: Loss) -> list[tuple[float, float]]:
-    values = [loss] if isinstance(loss, (int, float)) or getattr(loss, "ndim", None) == 0 else list(loss)
+    values: list[Any]
+    if isinstance(loss, (int, float)) or getattr(loss, "ndim", None) == 0:
+        values = [loss]
+    else:
+        values = list(loss)
     pairs = []
     for value in values:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from typing import Any
 
 
 class AllotWarning(UserWarning):
@@ -40,7 +41,7 @@ class Diagnostic:
     help: tuple[str, ...] = field(default=())
 
     @classmethod
-    def _of(cls, data: dict) -> "Diagnostic":
+    def _of(cls, data: dict[str, Any]) -> "Diagnostic":
         place = data["labels"][0] if data["labels"] else {"start": 0, "end": 0, "line": 1, "column": 1}
         return cls(
             severity=data["severity"],

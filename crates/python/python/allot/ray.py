@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import math
 import os
 import sys
@@ -126,7 +127,7 @@ class Pool:
     def __init__(self, make: Callable[[], Any], workers: Workers):
         import ray
 
-        self._ray = ray
+        self._ray: Any = ray
         self._make = make
         self._workers = workers
         self._idle: list[_Idle] = []
@@ -346,7 +347,7 @@ def _of_words(arguments: Sequence[str], address: str | None, workers: Workers, p
         raise AllotError("Ray is not installed", ("run `pip install 'allot[ray]'`",)) from None
     with Search.of_words([*arguments, *_device(workers)], progress=progress) as search:
         if not ray.is_initialized():
-            ray.init(address=address, log_to_driver=False, logging_level="warning")
+            ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING)
         actor = ray.remote(Measurer).options(num_cpus=workers.cpus, num_gpus=workers.gpus, max_restarts=0)
         settings = ray.put(search.settings())
         pool = Pool(lambda: actor.remote(settings, workers), workers)

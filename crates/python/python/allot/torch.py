@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,7 +31,7 @@ _KINDS = {
 _BLOCK = re.compile(r"(?:^|\.)(?:layers|blocks|h)\.(\d+)\.")
 
 
-def linears(model: "torch.nn.Module") -> dict[str, "torch.nn.Module"]:
+def linears(model: "torch.nn.Module") -> dict[str, "torch.nn.Linear"]:
     """Returns the linears in a model's blocks, by name, in the order of ``named_modules()``."""
     import torch
 
@@ -57,7 +57,7 @@ def collect(model: "torch.nn.Module", batches: Iterable[Any]) -> Layers:
     sums = {name: torch.zeros(it.in_features, dtype=torch.float64) for name, it in found.items()}
     samples = 0
 
-    def hook(name: str):
+    def hook(name: str) -> Callable[[Any, tuple[Any, ...]], None]:
         def add(_module: Any, inputs: tuple[Any, ...]) -> None:
             read = inputs[0].detach().reshape(-1, inputs[0].shape[-1])
             sums[name] += read.double().square().sum(dim=0).cpu()
