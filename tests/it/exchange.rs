@@ -38,7 +38,7 @@ fn exported(place: &Path, script: &str, form: &str, more: &[&str]) -> PathBuf {
     let file = place.join(format!("{script}.{form}"));
     let name = file.display().to_string();
     let arguments = ["export", script, "--to", form, "--model", MODEL, "--sparsity", "0.7", "-o", &name];
-    run(place, &[&arguments[..], &["--stats", "s.safetensors"], more].concat());
+    run(place, &[&arguments[..], &["--stats", "s.safetensors", "--force"], more].concat());
     file
 }
 
