@@ -27,12 +27,12 @@ pub const LAMBDAS: [f64; 14] =
 /// Number of windows that the model reads for each lambda.
 pub const WINDOWS: usize = 8;
 
-/// The ramp of one lambda, and its divergence.
+/// The ratios of one lambda, and their divergence.
 #[derive(Clone, Debug)]
-pub struct MeasuredRamp {
-    /// The affine map's lambda.
+pub struct Measured {
+    /// The affine map's lambda; 0 gives all units the same ratio.
     pub lambda: f64,
-    /// The ramp.
+    /// The ramp, or in the row step the rows' ratios.
     pub candidate: Candidate,
     /// The sum over blocks of [`norm_divergence`](crate::trial::norms::norm_divergence).
     pub divergence: f64,
@@ -61,9 +61,9 @@ pub fn search_neuroal(race: &mut Race<'_>) -> Result<Archive, BaselineError> {
     }
 }
 
-/// Returns the ramp with the lowest divergence; `None` if no ramp has one.
-pub(super) fn best(ramps: Vec<MeasuredRamp>) -> Option<MeasuredRamp> {
-    let finite = ramps.into_iter().filter(|ramp| ramp.divergence.is_finite());
+/// Returns the ratios with the lowest divergence; `None` if none have one.
+pub(super) fn best(measured: Vec<Measured>) -> Option<Measured> {
+    let finite = measured.into_iter().filter(|it| it.divergence.is_finite());
     finite.min_by(|a, b| a.divergence.total_cmp(&b.divergence))
 }
 
@@ -71,15 +71,26 @@ pub(super) fn best(ramps: Vec<MeasuredRamp>) -> Option<MeasuredRamp> {
 ///
 /// # Errors
 /// As [`search_neuroal`].
-pub fn measured_ramps(evaluator: &Evaluator) -> Result<Vec<MeasuredRamp>, BaselineError> {
+pub fn measured_ramps(evaluator: &Evaluator) -> Result<Vec<Measured>, BaselineError> {
     let obstacle = |obstacle| BaselineError::Control { control: NAME, obstacle };
     let target = evaluator.only_target().ok_or(obstacle(Obstacle::SeveralTargets))?;
     let lambdas = &LAMBDAS[..LAMBDAS.len() - usize::from(target.sparsity >= 0.8)];
     let ramps = lambdas.iter().map(|lambda| ramp(*lambda)).collect::<Result<Vec<Script>, _>>();
     let ramps = ramps.map_err(|_| obstacle(Obstacle::NoFormula))?;
     let candidates = lambdas.iter().zip(evaluator.candidates(ramps)?);
-    let candidates: Vec<(f64, Candidate)> =
-        candidates.filter_map(|(lambda, candidate)| Some((*lambda, candidate?))).collect();
+    measured(evaluator, candidates.filter_map(|(lambda, candidate)| Some((*lambda, candidate?))).collect())
+}
+
+/// Measures the divergence of the candidate of each lambda, in order.
+///
+/// # Errors
+/// When there are several targets, a model cannot run, or the work was interrupted.
+pub(super) fn measured(
+    evaluator: &Evaluator,
+    candidates: Vec<(f64, Candidate)>,
+) -> Result<Vec<Measured>, BaselineError> {
+    let several = BaselineError::Control { control: NAME, obstacle: Obstacle::SeveralTargets };
+    let target = evaluator.only_target().ok_or(several)?;
     let windows = windows(evaluator);
     let questions = candidates.iter().map(|(_, candidate)| NormTask {
         model: PrunedModel {
@@ -90,9 +101,9 @@ pub fn measured_ramps(evaluator: &Evaluator) -> Result<Vec<MeasuredRamp>, Baseli
         windows: windows.clone(),
     });
     let divergences = ask(evaluator.measurer.as_ref(), questions)?;
-    let ramps = candidates.into_iter().zip(divergences);
-    Ok(ramps
-        .map(|((lambda, candidate), of_blocks)| MeasuredRamp {
+    let all = candidates.into_iter().zip(divergences);
+    Ok(all
+        .map(|((lambda, candidate), of_blocks)| Measured {
             lambda,
             candidate,
             divergence: of_blocks.iter().sum(),

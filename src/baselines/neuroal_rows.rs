@@ -2,7 +2,7 @@
 //! activations that they feed.
 
 use super::error::{BaselineError, Obstacle};
-use super::neuroal::{LAMBDAS, best, measured_ramps, windows};
+use super::neuroal::{LAMBDAS, Measured, best, measured, measured_ramps, windows};
 use crate::allocate::{Allocation, Bounds, Proposal, Rows, budget};
 use crate::lang::types::Group;
 use crate::model::{Linear, Site};
@@ -11,7 +11,7 @@ use crate::trial::archive::Archive;
 use crate::trial::candidate::Candidate;
 use crate::trial::error::TrialError;
 use crate::trial::evaluator::Evaluator;
-use crate::trial::measurer::{NormTask, PrunedModel, ShiftTask, ask};
+use crate::trial::measurer::{PrunedModel, ShiftTask, ask};
 use crate::trial::race::Race;
 use crate::trial::subject::Subject;
 use crate::trial::text::Split;
@@ -21,17 +21,6 @@ const NAME: &str = "neuroal-row";
 
 /// Lowest and highest ratio of a row before the budget.
 const CLAMP: [f64; 2] = [0.01, 0.99];
-
-/// The rows' ratios at one lambda, and their divergence.
-#[derive(Clone, Debug)]
-pub struct MeasuredRows {
-    /// The affine map's lambda within projections; 0 gives all rows of a projection the same ratio.
-    pub lambda: f64,
-    /// The rows' ratios as an allocation.
-    pub candidate: Candidate,
-    /// The sum over blocks of [`norm_divergence`](crate::trial::norms::norm_divergence).
-    pub divergence: f64,
-}
 
 /// Chooses the block step's ramp, then the lambda of the rows with the lowest divergence, and measures it.
 ///
@@ -62,8 +51,7 @@ pub fn search_neuroal_rows(race: &mut Race<'_>) -> Result<Archive, BaselineError
     // The pass that compares norms reads as many tokens as that of a lambda.
     let passes = 2 * (tried + 1 + rows.len()) as u64;
     race.spend(passes * evaluator.tokens(Split::Fitness, windows(evaluator).len()));
-    let finite = rows.into_iter().filter(|it| it.divergence.is_finite());
-    match finite.min_by(|a, b| a.divergence.total_cmp(&b.divergence)) {
+    match best(rows) {
         Some(best) => Ok(race.conclude(best.candidate)?),
         None => Err(nothing),
     }
@@ -73,7 +61,7 @@ pub fn search_neuroal_rows(race: &mut Race<'_>) -> Result<Archive, BaselineError
 ///
 /// # Errors
 /// As [`search_neuroal_rows`].
-pub fn measured_rows(evaluator: &Evaluator, base: &Candidate) -> Result<Vec<MeasuredRows>, BaselineError> {
+pub fn measured_rows(evaluator: &Evaluator, base: &Candidate) -> Result<Vec<Measured>, BaselineError> {
     let obstacle = |obstacle| BaselineError::Control { control: NAME, obstacle };
     let target = evaluator.only_target().ok_or(obstacle(Obstacle::SeveralTargets))?;
     if evaluator.pattern != Pattern::Unstructured {
@@ -83,10 +71,9 @@ pub fn measured_rows(evaluator: &Evaluator, base: &Candidate) -> Result<Vec<Meas
         return Err(obstacle(Obstacle::Matrix));
     }
     let subject = evaluator.subject(target)?;
-    let windows = windows(evaluator);
     let shares = base.allotted.shares.first().cloned().unwrap_or_default();
     let model = PrunedModel { subject: target.subject, shares: shares.clone() };
-    let question = ShiftTask { model, split: Split::Fitness, windows: windows.clone() };
+    let question = ShiftTask { model, split: Split::Fitness, windows: windows(evaluator) };
     let shifts = ask(evaluator.measurer.as_ref(), [question])?.pop().unwrap_or_default();
     let worth = worth(subject, &shifts);
     let rows = Rows::of(&subject.data()?);
@@ -95,24 +82,7 @@ pub fn measured_rows(evaluator: &Evaluator, base: &Candidate) -> Result<Vec<Meas
         Ok((lambda, evaluator.free_candidate(allocation)?))
     };
     let lambdas = std::iter::once(0.0).chain(LAMBDAS);
-    let candidates = lambdas.map(at).collect::<Result<Vec<_>, BaselineError>>()?;
-    let questions = candidates.iter().map(|(_, candidate)| NormTask {
-        model: PrunedModel {
-            subject: target.subject,
-            shares: candidate.allotted.shares.first().cloned().unwrap_or_default(),
-        },
-        split: Split::Fitness,
-        windows: windows.clone(),
-    });
-    let divergences = ask(evaluator.measurer.as_ref(), questions)?;
-    let measured = candidates.into_iter().zip(divergences);
-    Ok(measured
-        .map(|((lambda, candidate), of_blocks)| MeasuredRows {
-            lambda,
-            candidate,
-            divergence: of_blocks.iter().sum(),
-        })
-        .collect())
+    measured(evaluator, lambdas.map(at).collect::<Result<_, BaselineError>>()?)
 }
 
 /// Returns the ratios of all rows around those of their projections at one lambda.

@@ -121,9 +121,7 @@ impl<'a> Entry<'a> {
         };
         let script = entrant.decider.script();
         let evaluated = script.map_or(own, |script| unit.or(script.unit).unwrap_or_default());
-        // Rows have the damage of their projection.
-        let damaged = if evaluated == UnitKind::Block { UnitKind::Block } else { UnitKind::Projection };
-        let damaged = Some(damaged).filter(|_| uses(Op::Damage));
+        let damaged = Some(evaluated.of_layer()).filter(|_| uses(Op::Damage));
         let damages = damaged.and_then(|unit| calibrated.damage_passes.get(&unit)).copied();
         // A backward pass counts as two forward passes.
         let passes = if marginals { 3 * calibrated.marginal_passes as u64 } else { 0 };

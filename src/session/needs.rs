@@ -99,7 +99,7 @@ impl Needs {
         texts.input_kurtosis |= self.has(Op::InputKurtosis);
         texts.block_changes |= self.has_block_changes();
         for unit in units.iter().filter(|_| self.has(Op::Damage)) {
-            let unit = if *unit == UnitKind::Block { UnitKind::Block } else { UnitKind::Projection };
+            let unit = unit.of_layer();
             if !texts.damages.contains(&unit) {
                 texts.damages.push(unit);
             }

@@ -143,8 +143,7 @@ impl Wanted<'_> {
         let at = |sparsity: f64| {
             let mut damages: Vec<UnitKind> = Vec::new();
             for kind in self.damages {
-                // Rows have the damage of their projection.
-                let kind = if *kind == UnitKind::Block { UnitKind::Block } else { UnitKind::Projection };
+                let kind = kind.of_layer();
                 let known = statistics.has_damage(metric, sparsity, kind == UnitKind::Block);
                 if !known && !damages.contains(&kind) {
                     damages.push(kind);

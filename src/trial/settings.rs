@@ -116,6 +116,7 @@ impl TextSettings {
             report_windows: None,
         }
     }
+
     /// Returns the first terminal that is measured on pruned models, if there is one.
     pub fn measured(&self) -> Option<Op> {
         let wanted = [

@@ -109,6 +109,14 @@ impl UnitKind {
             Self::Projection | Self::Row => true,
         }
     }
+
+    /// Returns the unit that a value of a `Layer` belongs to: for rows, their projection.
+    pub const fn of_layer(self) -> Self {
+        match self {
+            Self::Block => Self::Block,
+            Self::Projection | Self::Row => Self::Projection,
+        }
+    }
 }
 
 /// The group of weights within which a pruning ratio is applied.

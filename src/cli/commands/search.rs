@@ -309,10 +309,7 @@ pub(in crate::cli) fn base(
     space: SpaceOptions,
     quiet: bool,
 ) -> Result<Settings, CliError> {
-    let of_space = |unit: &UnitKind| {
-        space.units.iter().any(|own| (*own == UnitKind::Block) == (*unit == UnitKind::Block))
-    };
-    texts.damages.retain(of_space);
+    texts.damages.retain(|unit: &UnitKind| space.units.iter().any(|own| own.of_layer() == *unit));
     Ok(Settings {
         evaluations: usize::MAX,
         ..Settings::new(trial(place, objective, tasks, texts, quiet)?, space)

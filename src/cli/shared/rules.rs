@@ -115,6 +115,18 @@ const TASK_OPTIONS: &[&str] = &["data", "shots", "shots_from", "limit", "protoco
 const CALIBRATED: &[&str] = &["eval", "prune", "diff", "export", "snapshot"];
 /// The commands that read a calibration, a fitness, a selection and a report text.
 const TRIALS: &[&str] = &["search", "enumerate", "compare", "descend"];
+/// The options of trials that decide what is collected on the calibration text, after the number of its windows.
+const OF_CALIBRATION: &[&str] = &[
+    "samples",
+    "no_gradients",
+    "reconstruction_error",
+    "input_kurtosis",
+    "block_changes",
+    "damage",
+    "marginals",
+    "marginal_slopes",
+];
+const COLLECTED: &[&str] = OF_CALIBRATION.split_at(1).1;
 const FIXED: When = Holds("with a fixed pattern", has_fixed_pattern);
 
 /// The table; the first row that refuses an option gives the message.
@@ -255,33 +267,10 @@ const RULES: &[Rule] = &[
         "token ids have their own length",
     ),
     // Trials.
+    rule(TRIALS, OF_CALIBRATION, Beside(&["stats"]), "a statistics file holds what was collected"),
     rule(
         TRIALS,
-        &[
-            "samples",
-            "no_gradients",
-            "reconstruction_error",
-            "input_kurtosis",
-            "block_changes",
-            "damage",
-            "marginals",
-            "marginal_slopes",
-        ],
-        Beside(&["stats"]),
-        "a statistics file holds what was collected",
-    ),
-    rule(
-        TRIALS,
-        &[
-            "samples",
-            "no_gradients",
-            "reconstruction_error",
-            "input_kurtosis",
-            "block_changes",
-            "damage",
-            "marginals",
-            "marginal_slopes",
-        ],
+        OF_CALIBRATION,
         Without(&["texts", "calibration", "resume"]),
         "there is no calibration text",
     ),
@@ -305,20 +294,7 @@ const RULES: &[Rule] = &[
         Holds("with the same sparsity twice", |given| twice(&given.numbers(&["report_sparsity"]))),
         "it is measured once",
     ),
-    rule(
-        &["compare", "descend"],
-        &[
-            "no_gradients",
-            "reconstruction_error",
-            "input_kurtosis",
-            "block_changes",
-            "damage",
-            "marginals",
-            "marginal_slopes",
-        ],
-        Always,
-        "only the statistics that scripts use are collected",
-    ),
+    rule(&["compare", "descend"], COLLECTED, Always, "only the statistics that scripts use are collected"),
     rule(
         &["search", "enumerate"],
         &["only"],

@@ -2,7 +2,6 @@
 //! be used.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
 
 use allot::allocate::{Allocation, units};
 use allot::data::BlockChange;
@@ -11,35 +10,18 @@ use allot::lang::types::UnitKind;
 use allot::measure::divergence;
 use allot::model::{Block, Checkpoint, Decoder, no_tap};
 use allot::prune::{Method, PruneOptions};
-use allot::session::{
-    AllocationOptions, Calibration, Event, LoadedScript, Needs, Note, Session, SessionError,
-};
-use allot::stats::{Activations, CalibrationOptions, Source, Statistics, Tokens, calibrate_with};
+use allot::session::{AllocationOptions, Needs, Session, SessionError};
+use allot::stats::{Activations, CalibrationOptions, Statistics, Tokens, calibrate_with};
 use candle_core::{Device, Tensor};
 
+use crate::support::calibrated::{self, calibration, importances, noting, script};
 use crate::support::data::bundled;
 use crate::support::place::{MODEL, Place};
 
-const WINDOWS: usize = 4;
 const LENGTH: usize = 32;
 
-fn calibration() -> Calibration {
-    let source = Source::Text(vec![format!("{MODEL}/text/calibration.jsonl").into()]);
-    Calibration { samples: WINDOWS, length: Some(LENGTH), ..Calibration::of(source) }
-}
-
 fn session() -> Session {
-    Session::open(MODEL).expect("the bundled model").calibrated(calibration())
-}
-
-fn script(text: &str) -> LoadedScript {
-    LoadedScript::check("mine", text.as_bytes(), None).expect("a script")
-}
-
-/// Returns the importance that a script gives each unit.
-fn importances(session: &mut Session, text: &str, at: &AllocationOptions<'_>) -> Vec<f64> {
-    let outcome = session.allocate(&script(text), at).expect("a value");
-    outcome.allocation.units.iter().map(|unit| unit.importance.expect("an importance")).collect()
+    calibrated::session(LENGTH)
 }
 
 /// Reads every number in f64, with plain loops.
@@ -127,7 +109,7 @@ fn kurtoses_and_changes_are_those_of_a_plain_computation() {
 fn scripts_have_the_mean_over_linears_and_the_value_of_their_block() {
     let mut one = session();
     let at = AllocationOptions::at(0.6);
-    let tokens = calibration().draw(one.checkpoint()).expect("windows");
+    let tokens = calibration(LENGTH).draw(one.checkpoint()).expect("windows");
     let (kurtoses, changes) = plain(one.checkpoint(), &tokens);
     let of_linears = importances(&mut one, "unit projection\ninput_kurtosis |> scale", &at);
     let linears = one.checkpoint().linears().to_vec();
@@ -156,7 +138,7 @@ fn the_damage_of_a_unit_is_the_divergence_of_the_model_with_only_it_pruned() {
     let sparsity = 0.7;
     let at = AllocationOptions::at(sparsity);
     let mut one = session();
-    let tokens = calibration().draw(one.checkpoint()).expect("windows");
+    let tokens = calibration(LENGTH).draw(one.checkpoint()).expect("windows");
     let checkpoint = one.checkpoint().clone();
     let dense = Decoder::load(&checkpoint, &Device::Cpu).expect("the dense model");
     for (kind, text, places) in [
@@ -198,13 +180,7 @@ fn nothing_pruned_does_no_damage() {
 
 #[test]
 fn each_sparsity_metric_and_unit_has_its_own_damage_measured_once() {
-    let notes: Arc<Mutex<Vec<Op>>> = Arc::default();
-    let kept = Arc::clone(&notes);
-    let mut one = session().watched(move |event| {
-        if let Event::Note(Note::Collecting(op)) = event {
-            kept.lock().expect("no test panics with it").push(*op);
-        }
-    });
+    let (mut one, notes) = noting(session());
     let magnitude = AllocationOptions { method: &Method::Magnitude, ..AllocationOptions::at(0.6) };
     let rows = AllocationOptions { unit: Some(UnitKind::Projection), ..AllocationOptions::at(0.6) };
     let all =

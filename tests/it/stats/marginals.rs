@@ -1,7 +1,5 @@
 //! `marginal` and `marginal_slope`: their definition, where they may be used, and when they are noise.
 
-use std::sync::{Arc, Mutex};
-
 use allot::allocate::script::Note as AllocationNote;
 use allot::data::{Marginal, ModelData};
 use allot::interpret::context::Context;
@@ -12,33 +10,17 @@ use allot::lang::ops::Op;
 use allot::lang::types::{Group, UnitKind};
 use allot::prune::Method;
 use allot::results::Reductions;
-use allot::session::{
-    AllocationOptions, Calibration, Event, LoadedScript, Needs, Note, Session, SessionError,
-};
-use allot::stats::{Source, Statistics};
+use allot::session::{AllocationOptions, Needs, Note, Session, SessionError};
+use allot::stats::Statistics;
 
+use crate::support::calibrated::{self, calibration, importances, noting, script};
 use crate::support::models::{Stored, evaluate_one, importance, matrix, model};
 use crate::support::place::{MODEL, Place};
 
-const WINDOWS: usize = 4;
-
-fn calibration() -> Calibration {
-    let source = Source::Text(vec![format!("{MODEL}/text/calibration.jsonl").into()]);
-    Calibration { samples: WINDOWS, length: Some(64), ..Calibration::of(source) }
-}
+const LENGTH: usize = 64;
 
 fn session() -> Session {
-    Session::open(MODEL).expect("the bundled model").calibrated(calibration())
-}
-
-fn script(text: &str) -> LoadedScript {
-    LoadedScript::check("mine", text.as_bytes(), None).expect("a script")
-}
-
-/// Returns the importance that a script gives each unit.
-fn importances(session: &mut Session, text: &str, at: &AllocationOptions<'_>) -> Vec<f64> {
-    let outcome = session.allocate(&script(text), at).expect("a value");
-    outcome.allocation.units.iter().map(|unit| unit.importance.expect("an importance")).collect()
+    calibrated::session(LENGTH)
 }
 
 /// The statistic equals the result of `eval --marginals` for uniform sparsity on the same windows, pooled by
@@ -48,7 +30,7 @@ fn marginals_belong_to_the_uniformly_pruned_model() {
     let at = AllocationOptions::at(0.7);
     let mut one = session();
     let uniform = one.allocate(&script("unit projection\nuniform()"), &at).expect("uniform").allocation;
-    let tokens = calibration().draw(one.checkpoint()).expect("windows");
+    let tokens = calibration(LENGTH).draw(one.checkpoint()).expect("windows");
     let wanted = one.flatness(&uniform, UnitKind::Projection, &Method::Wanda, tokens).expect("marginals");
     let found = importances(&mut one, "unit projection\nmarginal |> scale", &at);
     assert_eq!(found.len(), 84);
@@ -90,13 +72,7 @@ fn the_slope_is_the_marginals_change_from_one_sparsity_to_the_next() {
 
 #[test]
 fn each_sparsity_and_metric_has_its_own_marginals_measured_once() {
-    let notes: Arc<Mutex<Vec<Op>>> = Arc::default();
-    let kept = Arc::clone(&notes);
-    let mut one = session().watched(move |event| {
-        if let Event::Note(Note::Collecting(op)) = event {
-            kept.lock().expect("no test panics with it").push(*op);
-        }
-    });
+    let (mut one, notes) = noting(session());
     let magnitude = AllocationOptions { method: &Method::Magnitude, ..AllocationOptions::at(0.6) };
     for at in [AllocationOptions::at(0.6), AllocationOptions::at(0.7), magnitude, AllocationOptions::at(0.6)]
     {

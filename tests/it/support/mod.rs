@@ -2,6 +2,7 @@
 
 pub mod allocation;
 pub mod book;
+pub mod calibrated;
 pub mod data;
 pub mod folders;
 pub mod markup;
