@@ -115,7 +115,7 @@ const TASK_OPTIONS: &[&str] = &["data", "shots", "shots_from", "limit", "protoco
 const CALIBRATED: &[&str] = &["eval", "prune", "diff", "export", "snapshot"];
 /// The commands that read a calibration, a fitness, a selection and a report text.
 const TRIALS: &[&str] = &["search", "enumerate", "compare", "descend"];
-/// The options of trials that decide what is collected on the calibration text, after the number of its windows.
+/// The options of trials about the calibration text: the number of its windows, and what is collected on them.
 const OF_CALIBRATION: &[&str] = &[
     "samples",
     "no_gradients",
@@ -126,6 +126,7 @@ const OF_CALIBRATION: &[&str] = &[
     "marginals",
     "marginal_slopes",
 ];
+/// The same without the number of windows.
 const COLLECTED: &[&str] = OF_CALIBRATION.split_at(1).1;
 const FIXED: When = Holds("with a fixed pattern", has_fixed_pattern);
 
