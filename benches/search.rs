@@ -14,9 +14,8 @@ use allot::lang::published;
 use allot::measure::{divergence, perplexity};
 use allot::model::{Checkpoint, Decoder};
 use allot::prune::{Method, Pattern, Propagation, PruneOptions, prune_in_memory};
-use allot::search::evolve::evolve;
+use allot::search::ask::Asking;
 use allot::search::space::{Space, SpaceOptions};
-use allot::search::teacher::Teachers;
 use allot::stats::{Source, calibrate};
 use allot::trial::cancel::Cancel;
 use allot::trial::evaluator::{Evaluation, Evaluator};
@@ -160,7 +159,9 @@ fn whole(_: &mut Criterion) {
         let mut observer = |_: &_, _| {};
         let mut race = Race::new(&evaluator, &mut store, &objective, budget, &mut observer);
         let begun = Instant::now();
-        evolve(&mut race, &space, &[], 0, 1, &Teachers::default()).expect("it searches");
+        let mut asking = Asking::new(&mut race, &space, &[], 0, 1).expect("it searches");
+        while asking.measure().expect("it measures") {}
+        asking.end();
         let seconds = begun.elapsed().as_secs_f64();
         let spent = race.spent();
         println!(

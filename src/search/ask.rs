@@ -139,6 +139,13 @@ impl<'c, 'r> Asking<'c, 'r> {
         self
     }
 
+    /// Makes a surrogate of the measured losses choose which variations of a generation are measured.
+    #[must_use]
+    pub fn screening(mut self) -> Self {
+        self.evolution.screen();
+        self
+    }
+
     /// Returns the measurements that can be made now and were not returned before, in the order of the
     /// journal. Empty while the search waits for answers, and when it is [over](Self::is_over).
     ///

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::ask::{Asking, Question};
 use super::error::SearchError;
+use super::settings::Settings;
 use super::space::Space;
 use super::teacher::Teachers;
 use crate::lang::print;
@@ -14,8 +15,8 @@ use crate::trial::measurer::Queue;
 use crate::trial::race::Race;
 
 /// Evolves formulas of a space, starting from published seeds and random formulas, until the budget is spent
-/// or no new behaviour turns up. It measures what [`Asking`] asks for, with `lag` as its lag, and learns from
-/// the teachers if there are any.
+/// or no new behaviour turns up. It measures what [`Asking`] asks for, with the lag of the settings, learns from
+/// the teachers if there are any, and screens variations with a surrogate if the settings say so.
 ///
 /// # Errors
 /// As [`Race::run`].
@@ -24,11 +25,12 @@ pub fn evolve(
     space: &Space,
     seeds: &[ProposedFormula],
     seed: u64,
-    lag: usize,
+    settings: &Settings,
     teachers: &Teachers,
 ) -> Result<Archive, SearchError> {
     let elsewhere = race.evaluator().measurer.queue();
-    let mut asking = Asking::new(race, space, seeds, seed, lag)?.learning_from(teachers);
+    let asking = Asking::new(race, space, seeds, seed, settings.lag)?.learning_from(teachers);
+    let mut asking = if settings.surrogate { asking.screening() } else { asking };
     match elsewhere {
         None => while asking.measure()? {},
         Some(queue) => measure_elsewhere(&mut asking, queue)?,

@@ -4,7 +4,8 @@
 //! and runs the controls ([`random`] formulas and [`baselines`](crate::baselines)); all of them measure in a
 //! [`race`](crate::trial::race). The finals rank the best candidates again and read the report text once. A
 //! run is stored in a [`folder`]. Evolution measures what [`ask`] hands out, and so can a program of your
-//! own. A search may learn from [`teacher`]s.
+//! own. A search may learn from [`teacher`]s, and a
+//! surrogate may choose what it measures.
 
 pub mod ask;
 mod each_target;
@@ -21,12 +22,14 @@ mod population;
 mod prescreen;
 pub mod random;
 pub mod run;
+mod screen;
 pub mod searcher;
 pub mod settings;
 mod simplify;
 mod skeleton;
 pub mod space;
 pub mod summary;
+mod surrogate;
 pub mod teacher;
 pub mod teacher_error;
 mod unsearched;

@@ -13,8 +13,10 @@ use rand::rngs::ChaCha8Rng;
 
 use super::error::SearchError;
 use super::prescreen::Prescreen;
+use super::screen;
 use super::skeleton::{Kinds, skeleton};
 use super::space::{Space, Variation};
+use super::surrogate::Surrogate;
 use super::teacher::Teachers;
 use super::variation_credit::VariationCredit;
 use crate::lang::program::Script;
@@ -45,6 +47,9 @@ const BATCHES: usize = 12;
 /// Share of a generation's measurements that goes to the formulas nearest to the teachers, if there are any.
 const TAUGHT: f64 = 0.67;
 
+/// How many formulas are proposed for each one to be measured, if a surrogate chooses among them.
+const SCREENED: usize = 16;
+
 /// How many formulas are drawn to choose a parent; the best of them is taken.
 const TOURNAMENT: usize = 4;
 
@@ -74,6 +79,8 @@ pub(super) struct Evolution<'c, 'r> {
     credit: VariationCredit,
     /// Chooses formulas by their distance from the teachers, if there are any.
     prescreen: Option<Prescreen<'c>>,
+    /// Whether a surrogate chooses which variations are measured.
+    screens: bool,
     /// The origins of candidates that wait to be measured.
     origins: BTreeMap<Behaviour, Origin>,
 }
@@ -81,12 +88,24 @@ pub(super) struct Evolution<'c, 'r> {
 impl<'c, 'r> Evolution<'c, 'r> {
     /// Starts without a population.
     pub(super) fn new(contest: Contest<'c, 'r>, space: &'c Space) -> Self {
-        Self { contest, space, credit: VariationCredit::new(), prescreen: None, origins: BTreeMap::new() }
+        Self {
+            contest,
+            space,
+            credit: VariationCredit::new(),
+            prescreen: None,
+            screens: false,
+            origins: BTreeMap::new(),
+        }
     }
 
     /// Makes the search learn from teachers.
     pub(super) fn learn_from(&mut self, teachers: &'c Teachers) {
         self.prescreen = (!teachers.is_empty()).then(|| Prescreen::new(self.space, teachers));
+    }
+
+    /// Makes a surrogate choose which variations are measured.
+    pub(super) fn screen(&mut self) {
+        self.screens = true;
     }
 
     /// Returns the candidates that the population starts with.
@@ -121,6 +140,7 @@ impl<'c, 'r> Evolution<'c, 'r> {
     ) -> Result<(Vec<Candidate>, Option<Behaviour>), SearchError> {
         let race = self.contest.race();
         let island = survivors(self.contest.archive(), unit, race.unit_of_loss());
+        let surrogate = if self.screens { screen::fitted(&self.contest)? } else { None };
         let mut fresh: Vec<Candidate> = Vec::new();
         let mut taught = match &mut self.prescreen {
             Some(prescreen) => {
@@ -133,7 +153,13 @@ impl<'c, 'r> Evolution<'c, 'r> {
             let mut proposed: Vec<Offspring> =
                 taught.map(|script| Offspring { formula: script.into(), origin: None }).collect();
             let more = (wanted - fresh.len()).saturating_sub(proposed.len());
-            proposed.append(&mut self.propose(&island, unit, more));
+            proposed.append(&mut match &surrogate {
+                Some(surrogate) => {
+                    let known = waiting.iter().copied().chain(fresh.iter().map(|it| &it.allotted.behaviour));
+                    self.propose_promising(&island, unit, more, surrogate, &known.collect())?
+                }
+                None => self.propose(&island, unit, more),
+            });
             for candidate in self.sort(proposed)? {
                 let behaviour = &candidate.allotted.behaviour;
                 let known =
@@ -148,6 +174,22 @@ impl<'c, 'r> Evolution<'c, 'r> {
             }
         }
         Ok((fresh, reference(self.contest.archive(), &island)))
+    }
+
+    /// Returns the proposals that a surrogate expects to be the best of many, with behaviours that are neither in
+    /// the archive nor `known`.
+    fn propose_promising(
+        &mut self,
+        island: &[Behaviour],
+        unit: UnitKind,
+        count: usize,
+        surrogate: &Surrogate,
+        known: &BTreeSet<&Behaviour>,
+    ) -> Result<Vec<Offspring>, SearchError> {
+        let proposed = self.propose(island, unit, SCREENED * count);
+        let scripts: Vec<&Script> = proposed.iter().map(|it| &it.formula.script).collect();
+        let chosen = screen::chosen(&mut self.contest, surrogate, &scripts, known, count)?;
+        Ok(proposed.into_iter().enumerate().filter_map(|(i, it)| chosen.contains(&i).then_some(it)).collect())
     }
 
     /// Adds a measured candidate to the parents of the next generations.

@@ -227,7 +227,7 @@ fn search(
 ) -> Result<Archive, SearchError> {
     let Material { space, seeds, teachers } = *material;
     match searcher {
-        Searcher::Evolution => evolve(race, space, seeds, seed, settings.lag, teachers),
+        Searcher::Evolution => evolve(race, space, seeds, seed, settings, teachers),
         Searcher::Enumeration => match &settings.enumeration {
             Some(grid) => enumerate(race, space, grid),
             None => Ok(Archive::default()),

@@ -41,6 +41,9 @@ pub struct Settings {
     /// minus this; with 1, it waits for all candidates before it.
     #[serde(default = "without_lag", skip_serializing_if = "is_without_lag")]
     pub lag: usize,
+    /// Whether a surrogate of the measured losses chooses which variations are measured.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub surrogate: bool,
     /// Folders of the descents that evolution learns from.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub teachers: Vec<PathBuf>,
@@ -95,6 +98,7 @@ impl Settings {
             evaluations: 500,
             patience: None,
             lag: 1,
+            surrogate: false,
             teachers: Vec::new(),
             held_out_teachers: Vec::new(),
             seeds: vec![0],

@@ -80,6 +80,11 @@ impl<'c, 'r> Contest<'c, 'r> {
         &self.archive
     }
 
+    /// Returns whether a formula with this canonical hash was sorted before.
+    pub fn knows(&self, hash: &str) -> bool {
+        self.formulas.contains(hash)
+    }
+
     /// Ends the contest, and returns the archive.
     pub fn end(self) -> Archive {
         self.archive

@@ -89,6 +89,12 @@ impl Objective {
         if value.is_nan() { f64::INFINITY } else { value }
     }
 
+    /// Returns the logarithm of a value relative to uniform sparsity: 0 for uniform sparsity itself, infinite if
+    /// pruning destroyed the model.
+    pub fn logarithm(&self, value: f64) -> f64 {
+        if self.relative { value } else { (value / self.unit()).ln() }
+    }
+
     /// Returns how much worse one allocation is than another on each of the first `windows` windows, in units
     /// of uniform's loss at one target. At several, the sum over targets of the difference divided by the
     /// reference's mean loss on these windows: the first-order change of the sum of logarithms.
@@ -150,5 +156,14 @@ mod tests {
         assert!((objective.value(&losses(&[&[1.0, 3.0]]), 2) - 2.0).abs() < 1e-12);
         let differences = objective.differences(&losses(&[&[1.0, 3.0]]), &losses(&[&[0.5, 0.5]]), 2);
         assert_eq!(differences, [0.25, 1.25]);
+    }
+
+    #[test]
+    fn the_logarithm_is_relative_to_uniform_at_one_target_and_at_several() {
+        let one = Objective { measure: Measure::Kl, uniform: vec![2.0], relative: false };
+        assert_eq!([2.0, 1.0, f64::INFINITY].map(|it| one.logarithm(it)), [0.0, 0.5f64.ln(), f64::INFINITY]);
+        let several = Objective { measure: Measure::Kl, uniform: vec![2.0, 4.0], relative: true };
+        let halved = several.value(&losses(&[&[1.0], &[2.0]]), 1);
+        assert!((several.logarithm(halved) - 0.5f64.ln()).abs() < 1e-12);
     }
 }

@@ -148,6 +148,11 @@ impl<'a> Race<'a> {
         self.spent.judged.add(judged);
     }
 
+    /// Counts formulas whose loss a surrogate predicted.
+    pub fn count_screened(&mut self, count: usize) {
+        self.spent.screened += count;
+    }
+
     /// Returns how many more allocations may be measured.
     pub fn left(&self) -> usize {
         // At least one candidate is always measured, so that there is a result.

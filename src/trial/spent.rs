@@ -40,6 +40,14 @@ pub struct Spent {
     /// Work spent on judging formulas by the teachers alone.
     #[serde(default, skip_serializing_if = "Judged::is_nothing")]
     pub judged: Judged,
+    /// Number of formulas whose loss a surrogate predicted, to choose those that are measured.
+    #[serde(default, skip_serializing_if = "is_none_screened")]
+    pub screened: usize,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands over references")]
+const fn is_none_screened(count: &usize) -> bool {
+    *count == 0
 }
 
 impl Spent {
@@ -53,6 +61,7 @@ impl Spent {
         self.full_evaluations += more.full_evaluations;
         self.tokens += more.tokens;
         self.judged.add(&more.judged);
+        self.screened += more.screened;
     }
 }
 

@@ -97,6 +97,7 @@ mod search {
     mod run;
     mod simple;
     mod space;
+    mod surrogate;
     mod teachers;
     mod variation;
 }

@@ -32,7 +32,7 @@ use crate::trial::loss::Measure;
 use crate::trial::settings::TextSettings;
 
 /// Options whose values come from the run's folder. `--resume` would ignore them, so it refuses them. A group has the name of its struct.
-const OF_NEW: [&str; 20] = [
+const OF_NEW: [&str; 21] = [
     "expression",
     "model",
     "out",
@@ -41,6 +41,7 @@ const OF_NEW: [&str; 20] = [
     "include",
     "teacher",
     "held_out_teacher",
+    "surrogate",
     "patience",
     "lag",
     "seeds",
@@ -124,6 +125,10 @@ pub(in crate::cli) struct Arguments {
     held_out_teacher: Vec<PathBuf>,
     #[command(flatten)]
     written: WrittenScripts,
+    /// Proposes sixteen formulas for each measurement, and measures those for which a surrogate, fitted to the losses so far,
+    /// predicts the lowest loss
+    #[arg(long, help_heading = "Budget")]
+    surrogate: bool,
     /// Number of allocations that each search measures (default: 500); with `--resume`, at least as many as the run was started with
     #[arg(long, value_parser = count, help_heading = "Budget")]
     evaluations: Option<usize>,
@@ -254,6 +259,7 @@ pub(in crate::cli) fn described(arguments: &Arguments, common: Common) -> Result
     settings.evaluations = arguments.evaluations.unwrap_or(EVALUATIONS);
     settings.patience = arguments.patience;
     settings.lag = arguments.lag;
+    settings.surrogate = arguments.surrogate;
     settings.seeds = (arguments.seed..arguments.seed.saturating_add(arguments.seeds)).collect();
     settings.controls = controls(&arguments.control);
     settings.report_sparsities.clone_from(&arguments.report_sparsity);

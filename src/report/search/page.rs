@@ -78,6 +78,8 @@ pub fn html(summary: &Summary, identity: &Identity, commands: &[String]) -> Stri
     }
     let hits = "Known formula: its canonical form was proposed before. Known behaviour: a new formula that prunes the same \
                 weights as one measured before. Both cost nothing. Tokens: all tokens that went through a pruned model.";
+    let screened = rows::screened(summary).map(|it| format!(" {it}"));
+    let hits = &format!("{hits}{}", screened.unwrap_or_default());
     section(
         &mut out,
         "spent",

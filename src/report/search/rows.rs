@@ -313,6 +313,17 @@ pub(super) fn teachers(summary: &Summary) -> Vec<String> {
     lines
 }
 
+/// Returns how many formulas the surrogate screened; `None` without one.
+pub(super) fn screened(summary: &Summary) -> Option<String> {
+    let count: u64 = summary.runs.iter().map(|run| run.spent.screened as u64).sum();
+    (count > 0).then(|| {
+        format!(
+            "A surrogate predicted the losses of {} formulas, and chose those that were measured.",
+            grouped(count)
+        )
+    })
+}
+
 /// Returns the speed at which teachers judged formulas in this process; `None` if they judged none.
 pub fn judged(summary: &Summary) -> Option<String> {
     let mut all = Judged::default();

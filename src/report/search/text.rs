@@ -74,6 +74,9 @@ pub fn text(summary: &Summary, options: &TableOptions) -> String {
     // The least important columns are dropped first.
     let spent = if options.width < FULL { spent.without(&["seeds", "no\nvalue"]) } else { spent };
     out.push_str(&spent.text(options));
+    if let Some(screened) = rows::screened(summary) {
+        out.push_str(&wrapped(&screened, options.width));
+    }
     out
 }
 

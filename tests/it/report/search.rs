@@ -74,6 +74,7 @@ fn run(searcher: Searcher, seed: u64, best: Winner) -> RunSummary {
         full_evaluations: 7,
         tokens: 1_234_567,
         judged: Judged::default(),
+        screened: 0,
     };
     RunSummary { searcher, seed, spent, points: points.collect(), best }
 }

@@ -31,7 +31,7 @@ use crate::support::models::Numbers;
 const WINDOWS: usize = 8;
 const EVALUATIONS: usize = 70;
 
-fn evaluator() -> Evaluator {
+pub(super) fn evaluator() -> Evaluator {
     let text = |name: &str| Source::Text(vec![bundled().join("text").join(format!("{name}.jsonl"))]);
     let settings = TrialSettings {
         tasks: None,
