@@ -18,7 +18,7 @@ use crate::cli::shared::trial::{
 use crate::cli::shared::values::{count, duration};
 use crate::cli::shared::{help, preparation};
 use crate::interrupt::Interrupted;
-use crate::lang::types::UnitKind;
+use crate::lang::types::{Group, UnitKind};
 use crate::report::search::script;
 use crate::search::error::SearchError;
 use crate::search::folder;
@@ -197,7 +197,7 @@ enum Control {
     Besa,
     /// EvoPress-style free levels, per block and per projection
     Evopress,
-    /// Equal marginal damage per block and per projection, found by gradients
+    /// Equal marginal damage per block, per projection and, where weights are compared within rows, per row; found by gradients
     Descent,
 }
 
@@ -261,7 +261,7 @@ pub(in crate::cli) fn described(arguments: &Arguments, common: Common) -> Result
     settings.lag = arguments.lag;
     settings.surrogate = arguments.surrogate;
     settings.seeds = (arguments.seed..arguments.seed.saturating_add(arguments.seeds)).collect();
-    settings.controls = controls(&arguments.control);
+    settings.controls = controls(&arguments.control, settings.trial.ranking.metric.per);
     settings.report_sparsities.clone_from(&arguments.report_sparsity);
     Ok(Search::new(settings, out).within(arguments.time_limit))
 }
@@ -288,8 +288,8 @@ fn texts(arguments: &Arguments) -> Result<TextSettings, CliError> {
     Ok(texts)
 }
 
-/// Returns the searchers of the controls.
-fn controls(asked: &[Control]) -> Vec<Searcher> {
+/// Returns the searchers of the controls, with weights compared within a group.
+fn controls(asked: &[Control], per: Group) -> Vec<Searcher> {
     let several = |control: &Control| match control {
         Control::Random => vec![Searcher::Random],
         Control::Ramp => vec![Searcher::Baseline(Baseline::Ramp)],
@@ -298,7 +298,11 @@ fn controls(asked: &[Control]) -> Vec<Searcher> {
         Control::Evopress => {
             [Baseline::EvopressBlock, Baseline::EvopressProjection].map(Searcher::Baseline).to_vec()
         }
-        Control::Descent => [Baseline::DescentBlock, Baseline::Descent].map(Searcher::Baseline).to_vec(),
+        Control::Descent => {
+            let rows = (per == Group::Row).then_some(Baseline::DescentRow);
+            let all = [Baseline::DescentBlock, Baseline::Descent].into_iter().chain(rows);
+            all.map(Searcher::Baseline).collect()
+        }
     };
     asked.iter().flat_map(several).collect()
 }
