@@ -23,7 +23,7 @@ impl Genome {
     pub fn size(&self) -> usize {
         match self {
             Self::Formula(script) => script.allocation.as_ref().map_or(0, |it| it.size()),
-            Self::Free(allocation) => allocation.units.len(),
+            Self::Free(allocation) => allocation.ratios(),
             Self::Each(genomes) => genomes.iter().map(Self::size).sum(),
         }
     }

@@ -191,3 +191,37 @@ fn what_cannot_run_is_refused_before_any_work() {
     let output = command.args(["--without", "marginal,marginal_slope"]);
     assert_eq!(output.output().expect("the binary runs").status.code(), Some(0));
 }
+
+#[test]
+fn descent_has_rows_as_a_control_where_weights_are_compared_within_rows() {
+    let place = Place::new();
+    let unscored = ["--method", "magnitude", "--evaluations", "15"];
+    for (run, sparsity, more) in
+        [("one", "0.7", &[][..]), ("two", "0.5,0.7", &[]), ("matrix", "0.7", &unscored[..])]
+    {
+        let mut all = vec!["--control", "descent"];
+        all.extend(more);
+        let mut command = search(&place, run, sparsity, &[]);
+        if !more.is_empty() {
+            command = place.allot(&["search", MODEL, "--texts", &format!("{MODEL}/text"), "-s", sparsity]);
+            command.args(SMALL).args(["--out", run]);
+        }
+        place.run({
+            command.args(&all);
+            command
+        });
+        let summary = folder::read(&place.path(run)).expect("a summary");
+        let of_rows = Searcher::Baseline(Baseline::DescentRow);
+        let rows = summary.runs.iter().find(|it| it.searcher == of_rows);
+        assert_eq!(rows.is_some(), run != "matrix");
+        let Some(rows) = rows else { continue };
+        // A ratio for each row is finer than one for each projection.
+        let measured = measured::read(&place.path(run)).expect("a file");
+        let size = |program: Baseline| {
+            let of = |it: &&measured::MeasuredFormula| it.searcher == Searcher::Baseline(program);
+            measured.iter().find(of).map(|it| it.size).expect("a measured control")
+        };
+        assert!(size(Baseline::DescentRow) > 100 * size(Baseline::Descent));
+        assert!(rows.best.report.iter().all(|it| it.kl.is_finite()), "{:?}", rows.best.report);
+    }
+}

@@ -137,6 +137,18 @@ impl Allocation {
         Ok(Self { target, noise: false, units: units.collect() })
     }
 
+    /// Returns the number of ratios: one for each unit, or one for each row where rows have their own.
+    pub fn ratios(&self) -> usize {
+        let of_rows = |unit: &UnitAllocation| -> usize {
+            unit.projections
+                .iter()
+                .filter_map(|part| part.rows.as_ref())
+                .map(|rows| rows.counts().len())
+                .sum()
+        };
+        self.units.iter().map(|unit| of_rows(unit).max(1)).sum()
+    }
+
     /// Returns how many rows lose all of their weights, in projections whose rows have their own ratios.
     pub fn dead_rows(&self) -> usize {
         let parts = self.units.iter().flat_map(|unit| &unit.projections);
