@@ -54,7 +54,7 @@ pub struct RowSettings {
 
 impl Default for RowSettings {
     fn default() -> Self {
-        Self { step_size: 0.05, momentum: 0.8, cap: 1.0 }
+        Self { step_size: 0.025, momentum: 0.8, cap: 1.0 }
     }
 }
 

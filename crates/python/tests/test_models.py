@@ -97,8 +97,10 @@ def test_ctrl_c_stops_a_long_call(tmp_path):
 
     from conftest import BUNDLED
 
+    # A shell that starts pytest in the background makes its processes ignore the signal.
     program = (
-        "import allot, sys\n"
+        "import allot, signal\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         f"m = allot.Model({os.fspath(BUNDLED)!r}, text={os.fspath(BUNDLED / 'text/calibration.jsonl')!r}, samples=128, length=256)\n"
         "print('begun', flush=True)\n"
         "m.ratios('owl', 0.7, progress=lambda *it: print('told', flush=True))\n"
