@@ -4,8 +4,7 @@
 //! and runs the controls ([`random`] formulas and [`baselines`](crate::baselines)); all of them measure in a
 //! [`race`](crate::trial::race). The finals rank the best candidates again and read the report text once. A
 //! run is stored in a [`folder`]. Evolution measures what [`ask`] hands out, and so can a program of your
-//! own. A search may learn from [`teacher`]s, and a
-//! surrogate may choose what it measures.
+//! own. A search may learn from [`teacher`]s, and a surrogate may choose what it measures.
 
 pub mod ask;
 mod each_target;

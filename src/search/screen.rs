@@ -21,6 +21,9 @@ const MOST: usize = 256;
 /// little about good ones.
 const WORST: f64 = 4.0;
 
+/// Losses below this multiple of uniform sparsity's count as this multiple.
+const BEST: f64 = 1e-6;
+
 /// How many formulas are allocated together.
 const BATCH: usize = 64;
 
@@ -36,8 +39,8 @@ pub(super) fn fitted(contest: &Contest<'_, '_>) -> Result<Option<Surrogate>, Sea
     for individual in ranked {
         points.push(point(evaluator, &individual.candidate.allotted)?);
         let value = objective.logarithm(individual.loss);
-        // Also where the model is destroyed.
-        values.push(if value.is_nan() { WORST.ln() } else { value.min(WORST.ln()) });
+        // A destroyed model counts as the worst. A loss of 0 has no logarithm.
+        values.push(if value.is_nan() { WORST.ln() } else { value.clamp(BEST.ln(), WORST.ln()) });
     }
     Ok(Surrogate::fit(&points, &values))
 }

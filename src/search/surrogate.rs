@@ -193,7 +193,7 @@ mod tests {
     #[test]
     fn too_few_points_or_equal_values_give_no_surrogate() {
         let some = points(6);
-        assert!(Surrogate::fit(&some[..FEWEST - 1], &vec![1.0; FEWEST - 1]).is_none());
+        assert!(Surrogate::fit(&some[..FEWEST - 1], &[1.0; FEWEST - 1]).is_none());
         assert!(Surrogate::fit(&some, &vec![1.0; some.len()]).is_none());
         let same = vec![vec![0.5, 0.5]; FEWEST];
         let values: Vec<f64> = (0..FEWEST).map(|it| it as f64).collect();
