@@ -1,13 +1,12 @@
 #!/usr/bin/env python3
-"""Measures how much teachers help a search at equal tokens, how reliable they are, and whether formulas near to them are good.
+"""Measures how reliable teachers are, and whether formulas near to them are good. `ablation.py` measures how much they help a search.
 
     cargo build --release && ALLOT=target/release/allot python3 benches/teachers.py [EVALUATIONS] [SEEDS]
 
-It uses the bundled model at 70 % sparsity. Two descents read different windows in a different order: the search learns from the first, and
-the second is held out. The search without teachers gets additional evaluations worth the tokens of the descent; a backward pass counts as two
-forward passes. The divergences are those of the best function on the report text, which no search reads before it ends. The rank correlation
-(Spearman) is over the first fifty random formulas of the control; the losses of those that racing gave up are estimates. The distance between
-the descents weights units only by their numbers of weights.
+It uses the bundled model at 70 % sparsity. Two descents read different windows in a different order: the searches learn from the first, and
+the second is held out. The divergences are those of the best function on the report text, which no search reads before it ends. The rank
+correlation (Spearman) is over the first fifty random formulas of the control; the losses of those that racing gave up are estimates. The
+distance between the descents weights units only by their numbers of weights.
 """
 
 import json
@@ -36,10 +35,9 @@ def read(path):
 
 
 def descend(out, seed):
-    """Runs a descent, and returns its tokens and its divergence on the report text."""
+    """Runs a descent, and returns its divergence on the report text."""
     allot("descend", MODEL, "-s", SPARSITY, *COMMON, "--steps", "20", "--seed", seed, "--out", out, "--quiet")
-    found = read(out / "summary.json")["found"][0]
-    return found["tokens"], found["report"]["kl"]
+    return read(out / "summary.json")["found"][0]["report"]["kl"]
 
 
 def apart(one, other):
@@ -75,40 +73,21 @@ def rank_correlation(run):
     return statistics.correlation(*(ranks(list(side)) for side in zip(*pairs))), len(pairs)
 
 
-def row(name, found, tokens, distances):
-    deviation = statistics.stdev(found) if len(found) > 1 else 0.0
-    each = ", ".join(f"{it:.4f}" for it in found)
-    print(f"| {name} | {statistics.mean(tokens):,.0f} | {statistics.mean(found):.4f} | {deviation:.4f} | {each} | {distances} |", flush=True)
-
-
 def main(evaluations="200", seeds="2"):
     with tempfile.TemporaryDirectory() as scratch:
         scratch = Path(scratch)
         teacher, held_out = scratch / "teacher", scratch / "held-out"
-        tokens, kl = descend(teacher, 0)
-        _, other = descend(held_out, 1)
+        kl, other = descend(teacher, 0), descend(held_out, 1)
         print(f"Two descents: KL {kl:.4f} and {other:.4f} on the report text; the second is {apart(teacher, held_out):.3f} from the first\n")
-        taught, plain = {}, {}
+        print("| seed | KL | distance from the teacher | from the one held out | judged |\n|---|---|---|---|---|")
         for seed in range(int(seeds)):
             run = scratch / f"taught-{seed}"
             control = ["--control", "random"] if seed == 0 else []
             said = search(run, seed, evaluations, "--teacher", teacher, "--held-out-teacher", held_out, *control)
-            print(next((line for line in said.splitlines() if line.startswith("teachers judged")), ""), flush=True)
-            taught[seed] = run
-            alone = scratch / f"plain-{seed}"
-            search(alone, seed, evaluations)
-            budget = evolution(run)["spent"]["tokens"] + tokens
-            spent = evolution(alone)["spent"]["tokens"]
-            allot("search", "--resume", alone, "--evaluations", max(int(evaluations), round(int(evaluations) * budget / spent)), "--quiet")
-            plain[seed] = alone
-        print(f"\n| search | tokens | KL, mean | deviation | each seed | distance from the teacher, and from the one held out |\n|---|---|---|---|---|---|")
-        report = lambda run: evolution(run)["best"]["report"][0]["kl"]
-        spent = lambda run: evolution(run)["spent"]["tokens"]
-        distances = [[it["distance"] for it in read(run / "summary.json")["teachers"]] for run in taught.values()]
-        row("without teachers", [report(run) for run in plain.values()], [spent(run) for run in plain.values()], "")
-        row("with a teacher", [report(run) for run in taught.values()], [spent(run) + tokens for run in taught.values()],
-            "; ".join(", ".join(f"{it:.3f}" for it in pair) for pair in distances))
-        correlation, count = rank_correlation(taught[0])
+            judged = next((line for line in said.splitlines() if line.startswith("teachers judged")), "")
+            near, far = (it["distance"] for it in read(run / "summary.json")["teachers"])
+            print(f"| {seed} | {evolution(run)['best']['report'][0]['kl']:.4f} | {near:.3f} | {far:.3f} | {judged} |", flush=True)
+        correlation, count = rank_correlation(scratch / "taught-0")
         print(f"\nRank correlation of the distance with the loss over {count} random formulas: {correlation:.2f}", flush=True)
         # Without the journal of its steps, a descent does not tell how steeply the damage rises.
         sizes = scratch / "sizes"

@@ -6,18 +6,15 @@
 //! each of them meets the target, so the method only allocates within blocks.
 
 use super::error::{BaselineError, Obstacle};
+use super::program::Baseline;
 use crate::allocate::{Allocation, Bounds, Proposal, RowCounts, Rows, RowsOf, budget, units};
-use crate::lang::types::{Group, UnitKind};
+use crate::lang::types::UnitKind;
 use crate::prune::{Pattern, Share};
 use crate::trial::archive::Archive;
 use crate::trial::error::TrialError;
 use crate::trial::measurer::{Differentiated, MarginalTask, PrunedModel, ask};
 use crate::trial::race::Race;
 use crate::trial::text::Split;
-
-/// Names in commands.
-const NAME: &str = "besa";
-const ROWS: &str = "besa-row";
 
 /// Candidate rates: 0, 0.01, and so on to 1.
 const RATES: usize = 101;
@@ -48,13 +45,13 @@ const MISS: f64 = 5.0;
 pub fn search_besa(race: &mut Race<'_>, unit: UnitKind) -> Result<Archive, BaselineError> {
     let evaluator = race.evaluator();
     let by_row = unit == UnitKind::Row;
-    let control = if by_row { ROWS } else { NAME };
-    let obstacle = |obstacle| BaselineError::Control { control, obstacle };
+    let program = if by_row { Baseline::BesaRow } else { Baseline::Besa };
+    let obstacle = |obstacle| BaselineError::Control { control: program.key(), obstacle };
     let target = evaluator.only_target().ok_or(obstacle(Obstacle::SeveralTargets))?;
     if evaluator.pattern != Pattern::Unstructured {
         return Err(obstacle(Obstacle::Pattern));
     }
-    if by_row && evaluator.metric.per == Group::Matrix {
+    if !program.runs_within(evaluator.metric.per) {
         return Err(obstacle(Obstacle::Matrix));
     }
     let subject = evaluator.subject(target)?;

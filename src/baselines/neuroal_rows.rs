@@ -3,8 +3,8 @@
 
 use super::error::{BaselineError, Obstacle};
 use super::neuroal::{LAMBDAS, Measured, best, measured, measured_ramps, windows};
+use super::program::Baseline;
 use crate::allocate::{Allocation, Bounds, Proposal, Rows, budget};
-use crate::lang::types::Group;
 use crate::model::{Linear, Site};
 use crate::prune::{Pattern, Share};
 use crate::trial::archive::Archive;
@@ -67,7 +67,7 @@ pub fn measured_rows(evaluator: &Evaluator, base: &Candidate) -> Result<Vec<Meas
     if evaluator.pattern != Pattern::Unstructured {
         return Err(obstacle(Obstacle::Pattern));
     }
-    if evaluator.metric.per == Group::Matrix {
+    if !Baseline::NeuroalRow.runs_within(evaluator.metric.per) {
         return Err(obstacle(Obstacle::Matrix));
     }
     let subject = evaluator.subject(target)?;

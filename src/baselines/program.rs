@@ -1,6 +1,6 @@
 //! The programs, by name.
 
-use crate::lang::types::UnitKind;
+use crate::lang::types::{Group, UnitKind};
 
 /// A program that allocates without a formula.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -116,6 +116,12 @@ impl Baseline {
             | Self::Descent
             | Self::DescentRow => true,
         }
+    }
+
+    /// Returns whether it can run where weights are compared within a group: ratios of rows need thresholds of
+    /// rows.
+    pub fn runs_within(self, group: Group) -> bool {
+        self.unit() != UnitKind::Row || group == Group::Row
     }
 
     /// Returns whether its course depends on the seed.

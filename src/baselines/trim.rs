@@ -1,8 +1,8 @@
 //! TRIM: within each projection, whose ratio is given, rows whose outputs survive pruning well lose more.
 
 use super::error::{BaselineError, Obstacle};
+use super::program::Baseline;
 use crate::allocate::{Allocation, Bounds, Proposal, Rows, RowsOf, budget};
-use crate::lang::types::Group;
 use crate::prune::{Pattern, Share, shares};
 use crate::trial::archive::Archive;
 use crate::trial::error::TrialError;
@@ -36,7 +36,7 @@ pub fn search_trim(race: &mut Race<'_>, base: Option<&Allocation>) -> Result<Arc
     if evaluator.pattern != Pattern::Unstructured {
         return Err(obstacle(Obstacle::Pattern));
     }
-    if evaluator.metric.per == Group::Matrix {
+    if !Baseline::Trim.runs_within(evaluator.metric.per) {
         return Err(obstacle(Obstacle::Matrix));
     }
     let windows = 0..evaluator.windows(Split::Fitness).min(WINDOWS);

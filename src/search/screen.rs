@@ -30,7 +30,7 @@ const BATCH: usize = 64;
 /// Fits a surrogate to the measured candidates; `None` if they are too few.
 ///
 /// # Errors
-/// When there is no such model.
+/// When a target names a model that is not there.
 pub(super) fn fitted(contest: &Contest<'_, '_>) -> Result<Option<Surrogate>, SearchError> {
     let race = contest.race();
     let (evaluator, objective) = (race.evaluator(), race.objective());

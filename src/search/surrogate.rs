@@ -7,7 +7,8 @@
 
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt::factor::{cholesky_in_place, cholesky_in_place_scratch};
-use faer::{Mat, Par};
+use faer::linalg::triangular_solve::{solve_lower_triangular_in_place, solve_upper_triangular_in_place};
+use faer::{Mat, MatMut, Par};
 
 /// The minimum number of measurements to predict from.
 const FEWEST: usize = 16;
@@ -114,27 +115,19 @@ fn distance(one: &[f64], other: &[f64]) -> f64 {
     one.iter().zip(other).map(|(one, other)| (one - other) * (one - other)).sum::<f64>().sqrt()
 }
 
-/// Solves L x = b for the lower triangle of a matrix.
+/// Solves L x = b for the lower triangle of a matrix. It runs on the calling thread, as the factorisation does.
 fn forward(factor: &Mat<f64>, right: &[f64]) -> Vec<f64> {
     let mut found = right.to_vec();
-    // Column by column, as they lie in memory.
-    for column in 0..found.len() {
-        found[column] /= factor[(column, column)];
-        let value = found[column];
-        for row in column + 1..found.len() {
-            found[row] -= factor[(row, column)] * value;
-        }
-    }
+    let column = MatMut::from_column_major_slice_mut(&mut found, right.len(), 1);
+    solve_lower_triangular_in_place(factor.as_ref(), column, Par::Seq);
     found
 }
 
 /// Solves Lᵀ x = b for the lower triangle of a matrix.
 fn backward(factor: &Mat<f64>, right: &[f64]) -> Vec<f64> {
     let mut found = right.to_vec();
-    for row in (0..found.len()).rev() {
-        let known: f64 = (row + 1..found.len()).map(|it| factor[(it, row)] * found[it]).sum();
-        found[row] = (found[row] - known) / factor[(row, row)];
-    }
+    let column = MatMut::from_column_major_slice_mut(&mut found, right.len(), 1);
+    solve_upper_triangular_in_place(factor.transpose(), column, Par::Seq);
     found
 }
 

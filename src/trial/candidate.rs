@@ -23,7 +23,7 @@ impl Genome {
     pub fn size(&self) -> usize {
         match self {
             Self::Formula(script) => script.allocation.as_ref().map_or(0, |it| it.size()),
-            Self::Free(allocation) => allocation.ratios(),
+            Self::Free(allocation) => allocation.ratio_count(),
             Self::Each(genomes) => genomes.iter().map(Self::size).sum(),
         }
     }

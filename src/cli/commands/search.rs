@@ -288,7 +288,7 @@ fn texts(arguments: &Arguments) -> Result<TextSettings, CliError> {
     Ok(texts)
 }
 
-/// Returns the searchers of the controls, with weights compared within a group.
+/// Returns the searchers of the controls that can run where weights are compared within a group.
 fn controls(asked: &[Control], per: Group) -> Vec<Searcher> {
     let several = |control: &Control| match control {
         Control::Random => vec![Searcher::Random],
@@ -299,9 +299,8 @@ fn controls(asked: &[Control], per: Group) -> Vec<Searcher> {
             [Baseline::EvopressBlock, Baseline::EvopressProjection].map(Searcher::Baseline).to_vec()
         }
         Control::Descent => {
-            let rows = (per == Group::Row).then_some(Baseline::DescentRow);
-            let all = [Baseline::DescentBlock, Baseline::Descent].into_iter().chain(rows);
-            all.map(Searcher::Baseline).collect()
+            let all = [Baseline::DescentBlock, Baseline::Descent, Baseline::DescentRow];
+            all.into_iter().filter(|program| program.runs_within(per)).map(Searcher::Baseline).collect()
         }
     };
     asked.iter().flat_map(several).collect()

@@ -354,6 +354,12 @@ const RULES: &[Rule] = &[
         "the plan does not include teachers",
     ),
     rule(
+        &["search"],
+        &["surrogate"],
+        Beside(&["dry_run"]),
+        "the plan does not include formulas that a surrogate only screens",
+    ),
+    rule(
         &["enumerate", "descend"],
         &["measure"],
         Is("measure", &["tasks"]),

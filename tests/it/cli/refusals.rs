@@ -72,6 +72,7 @@ const REFUSED: &[&str] = &[
     "search M -s 0.5 --texts T --fitness f.txt --measure tasks --tasks boolq --data D --out R",
     "search M -s 0.5 --texts T --held-out-teacher F --out R",
     "search M -s 0.5 --texts T --teacher F --dry-run --out R",
+    "search M -s 0.5 --texts T --surrogate --dry-run --out R",
     "enumerate M -s 0.5 --texts T --measure tasks --out R",
     "snapshot s.allot --model M --text t --check C --out S",
     "snapshot s.allot --model M --text t --check C -s 0.5",

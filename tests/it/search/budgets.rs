@@ -195,21 +195,15 @@ fn what_cannot_run_is_refused_before_any_work() {
 #[test]
 fn descent_has_rows_as_a_control_where_weights_are_compared_within_rows() {
     let place = Place::new();
-    let unscored = ["--method", "magnitude", "--evaluations", "15"];
-    for (run, sparsity, more) in
-        [("one", "0.7", &[][..]), ("two", "0.5,0.7", &[]), ("matrix", "0.7", &unscored[..])]
-    {
-        let mut all = vec!["--control", "descent"];
-        all.extend(more);
-        let mut command = search(&place, run, sparsity, &[]);
-        if !more.is_empty() {
-            command = place.allot(&["search", MODEL, "--texts", &format!("{MODEL}/text"), "-s", sparsity]);
-            command.args(SMALL).args(["--out", run]);
-        }
-        place.run({
-            command.args(&all);
-            command
-        });
+    let texts = format!("{MODEL}/text");
+    for (run, sparsity, more) in [
+        ("one", "0.7", &["--evaluations", "40"][..]),
+        ("two", "0.5,0.7", &["--evaluations", "40"]),
+        ("matrix", "0.7", &["--evaluations", "15", "--method", "magnitude"]),
+    ] {
+        let mut command = place.allot(&["search", MODEL, "--texts", &texts, "--sparsity", sparsity]);
+        command.args(SMALL).args(["--control", "descent", "--out", run]).args(more);
+        place.run(command);
         let summary = folder::read(&place.path(run)).expect("a summary");
         let of_rows = Searcher::Baseline(Baseline::DescentRow);
         let rows = summary.runs.iter().find(|it| it.searcher == of_rows);

@@ -138,7 +138,7 @@ impl Allocation {
     }
 
     /// Returns the number of ratios: one for each unit, or one for each row where rows have their own.
-    pub fn ratios(&self) -> usize {
+    pub fn ratio_count(&self) -> usize {
         let of_rows = |unit: &UnitAllocation| -> usize {
             unit.projections
                 .iter()
