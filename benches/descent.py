@@ -114,9 +114,8 @@ class Bench:
             scripts.append(script)
         compared = self.kept(f"ramps-{seed}", lambda: self.allot(
             "compare", given.model, *scripts, "--sparsity", given.sparsity, "--propagate", "dense",
-            "--calibration", self.text("calibration"), "--fitness", self.text("fitness"),
-            "--report", self.text("selection"), "--report-windows", given.selection_windows,
-            "--windows", 1, "--no-gradients", *self.calibration(seed),
+            "--calibration", self.text("calibration"), "--report", self.text("selection"),
+            "--report-windows", given.selection_windows, *self.calibration(seed),
         ))
         losses = [row["cells"][0]["measured"]["damage"]["kl"] for row in compared["rows"]]
         best = min(range(len(SLOPES)), key=lambda at: losses[at])
