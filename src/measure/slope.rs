@@ -1,6 +1,8 @@
 //! The gradient of a window's loss with respect to a pruned model's last hidden states, where a backward pass
 //! starts.
 
+use std::borrow::Cow;
+
 use candle_core::{D, DType, Tensor};
 use candle_nn::ops::softmax_last_dim;
 use rayon::prelude::*;
@@ -10,7 +12,7 @@ use super::loss::{Logits, in_slices, predicting, row_losses, targets};
 use super::on_device;
 use super::reference::{Dense, Reference, WindowLoss, softmax};
 use crate::device::slopes;
-use crate::model::{Head, ModelError};
+use crate::model::{Head, ModelError, exponentiate};
 
 /// The loss that is differentiated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +45,9 @@ struct Predicted<'a> {
     targets: &'a [u32],
     of: SlopeOf,
 }
+
+/// A dense model's probabilities at a position, and their sum of p ln p.
+type DenseRow<'a> = (Cow<'a, [f32]>, f64);
 
 /// Each position's divergence and negative log-likelihood, and the excess of its probabilities.
 type Differences = (Vec<(f64, f64)>, Tensor);
@@ -98,7 +103,7 @@ impl Reference {
     /// window's positions, f32 `[positions, vocabulary]`, computed on the CPU.
     fn on_processor(&self, predicted: &Predicted<'_>) -> Result<Differences, ModelError> {
         let &Predicted { head, place, raw, targets, of } = predicted;
-        let positions = (self.tokens.length() - 1) as f64;
+        let factor = (1.0 / (self.tokens.length() - 1) as f64) as f32;
         let logits = head.capped(raw)?;
         let dense = self.dense_rows(head, place, targets.len())?;
         let (rows, vocabulary) = (Logits::read(&logits)?, head.vocabulary().max(1));
@@ -108,13 +113,20 @@ impl Reference {
             .zip(rows.rows())
             .zip(dense.par_iter().zip(targets))
             .map(|((difference, row), ((dense, entropy), target))| {
-                let (probabilities, _) = softmax(row);
-                let wanted = |token: usize| match of {
-                    SlopeOf::Divergence => f64::from(dense[token]),
-                    SlopeOf::Likelihood => f64::from(u8::from(token == *target as usize)),
-                };
-                for (token, (difference, own)) in difference.iter_mut().zip(&probabilities).enumerate() {
-                    *difference = ((f64::from(*own) - wanted(token)) / positions) as f32;
+                let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+                difference.copy_from_slice(row);
+                let share = (1.0 / exponentiate(difference, largest)) as f32;
+                match of {
+                    SlopeOf::Divergence => {
+                        let pairs = difference.iter_mut().zip(dense.iter());
+                        pairs.for_each(|(own, dense)| *own = (*own * share - dense) * factor);
+                    }
+                    SlopeOf::Likelihood => {
+                        difference.iter_mut().for_each(|own| *own *= share * factor);
+                        if let Some(own) = difference.get_mut(*target as usize) {
+                            *own -= factor;
+                        }
+                    }
                 }
                 row_losses(dense, *entropy, row, *target)
             })
@@ -165,13 +177,14 @@ impl Reference {
 
     /// Returns the dense model's probabilities at several positions, counted over all windows, and their sums
     /// of p ln p.
-    fn dense_rows(&self, head: &Head, from: usize, count: usize) -> Result<Vec<(Vec<f32>, f64)>, ModelError> {
+    fn dense_rows(&self, head: &Head, from: usize, count: usize) -> Result<Vec<DenseRow<'_>>, ModelError> {
         if let Dense::Probabilities(probabilities, entropies) = &self.dense {
             let rows = probabilities[from * head.vocabulary()..].chunks_exact(head.vocabulary().max(1));
             let rows = rows.zip(&entropies[from..]).take(count);
-            return Ok(rows.map(|(row, entropy)| (row.to_vec(), *entropy)).collect());
+            return Ok(rows.map(|(row, entropy)| (Cow::Borrowed(row), *entropy)).collect());
         }
         let Some(raw) = self.dense_raw(head, from, count)? else { return Ok(Vec::new()) };
-        Ok(Logits::read(&head.capped(&raw)?)?.rows().map(softmax).collect())
+        let rows = Logits::read(&head.capped(&raw)?)?;
+        Ok(rows.rows().map(softmax).map(|(row, entropy)| (Cow::Owned(row), entropy)).collect())
     }
 }

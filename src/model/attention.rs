@@ -219,6 +219,75 @@ impl Attention {
         }
     }
 
+    /// Adds the gradients of one head with respect to its queries, keys and values, `[length, size]` each,
+    /// given queries, keys, values and the gradient of the result with their row strides.
+    pub(super) fn back_head(
+        &self,
+        length: usize,
+        [queries, keys, values, above]: [(&[f32], usize); 4],
+        [of_queries, of_keys, of_values]: [&mut [f32]; 3],
+    ) {
+        let (size, scale) = (self.head_size, self.scale as f32);
+        for start in (0..length).step_by(CHUNK) {
+            let rows = start..length.min(start + CHUNK);
+            let seen = self.seen(start).start..rows.end;
+            let (lines, columns) = (rows.len(), seen.len());
+            let (queries_here, above_here) = (&queries.0[start * queries.1..], &above.0[start * above.1..]);
+            let (keys_here, values_here) =
+                (&keys.0[seen.start * keys.1..], &values.0[seen.start * values.1..]);
+            let mut shares = vec![0.0; lines * columns];
+            let across = (lines, columns, size);
+            product(
+                across,
+                (&mut shares, columns),
+                (queries_here, queries.1, 1),
+                (keys_here, 1, keys.1),
+                scale,
+                Goal::Replace,
+            );
+            let derivatives = self.softcap.map(|cap| capped(&mut shares, cap as f32));
+            for (row, line) in rows.clone().zip(shares.chunks_exact_mut(columns)) {
+                let visible = self.seen(row);
+                let visible = visible.start - seen.start..visible.end - seen.start;
+                line[..visible.start].fill(0.0);
+                line[visible.end..].fill(0.0);
+                softmax(&mut line[visible]);
+            }
+            let mut of_scores = vec![0.0; lines * columns];
+            product(
+                across,
+                (&mut of_scores, columns),
+                (above_here, above.1, 1),
+                (values_here, 1, values.1),
+                1.0,
+                Goal::Replace,
+            );
+            let down = (columns, size, lines);
+            let beneath = &mut of_values[seen.start * size..];
+            product(
+                down,
+                (beneath, size),
+                (&shares, 1, columns),
+                (above_here, above.1, 1),
+                1.0,
+                Goal::AddHere,
+            );
+            for (slopes, shares) in of_scores.chunks_exact_mut(columns).zip(shares.chunks_exact(columns)) {
+                let along: f32 = slopes.iter().zip(shares).map(|(slope, share)| slope * share).sum();
+                slopes.iter_mut().zip(shares).for_each(|(slope, share)| *slope = share * (*slope - along));
+            }
+            if let Some(derivatives) = derivatives {
+                of_scores.iter_mut().zip(derivatives).for_each(|(slope, derivative)| *slope *= derivative);
+            }
+            let beneath = &mut of_keys[seen.start * size..];
+            let left = (&of_scores[..], 1, columns);
+            product(down, (beneath, size), left, (queries_here, queries.1, 1), scale, Goal::AddHere);
+            let beneath = &mut of_queries[start * size..];
+            let (shape, left) = ((lines, size, columns), (&of_scores[..], columns, 1));
+            product(shape, (beneath, size), left, (keys_here, keys.1, 1), scale, Goal::AddHere);
+        }
+    }
+
     /// Turns scores into shares that sum to 1 (a softmax).
     fn shares(&self, scores: &mut [f32]) {
         if let Some(cap) = self.softcap {
@@ -227,13 +296,28 @@ impl Attention {
                 *score = hyperbolic_tangent(*score / cap) * cap;
             }
         }
-        let largest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let total = exponentiate(scores, largest);
-        let share = (1.0 / total) as f32;
-        for score in scores {
-            *score *= share;
-        }
+        softmax(scores);
     }
+}
+
+/// Replaces scores by their softmax.
+fn softmax(scores: &mut [f32]) {
+    let largest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let total = exponentiate(scores, largest);
+    let share = (1.0 / total) as f32;
+    for score in scores {
+        *score *= share;
+    }
+}
+
+/// Replaces scores by c * tanh(score / c), and returns the derivatives.
+fn capped(scores: &mut [f32], cap: f32) -> Vec<f32> {
+    let derivative = |score: &mut f32| {
+        let share = hyperbolic_tangent(*score / cap);
+        *score = share * cap;
+        1.0 - share * share
+    };
+    scores.iter_mut().map(derivative).collect()
 }
 
 /// One thread's scratch buffers.

@@ -9,6 +9,7 @@ use super::architecture::{Norm as NormKind, Role};
 use super::attention::Attention;
 use super::checkpoint::Checkpoint;
 use super::error::ModelError;
+use super::gradient_tap::GradientTap;
 use super::layout::{Linear, Site};
 use super::rotary::Rotary;
 use super::steps;
@@ -94,6 +95,7 @@ pub struct LoadedLinear {
     pub linear: Linear,
     weight: Tensor,
     bias: Option<Tensor>,
+    tap: Option<GradientTap>,
 }
 
 impl LoadedLinear {
@@ -105,6 +107,7 @@ impl LoadedLinear {
                 None => None,
             },
             linear: linear.clone(),
+            tap: None,
         })
     }
 
@@ -132,20 +135,14 @@ impl LoadedLinear {
         Ok(())
     }
 
-    /// Gives each sample of the input its own weight, `[samples, rows, columns]`, so that a backward pass has
-    /// a gradient for each.
-    ///
-    /// # Errors
-    /// When a sample's weight is not `[rows, columns]`.
-    pub(crate) fn set_weights_of_samples(&mut self, weights: Tensor) -> Result<(), ModelError> {
-        let one = weights.get(0).map_err(ModelError::at(&self.linear.module))?;
-        self.set_weight(one)?;
-        self.weight = weights;
-        Ok(())
+    /// Returns a tap that the next backward pass through the linear fills, if it needs the gradient of the
+    /// input.
+    pub fn tap_gradient(&mut self) -> GradientTap {
+        self.tap.insert(GradientTap::default()).clone()
     }
 
     fn run(&self, input: &Tensor) -> candle_core::Result<Tensor> {
-        steps::linear(input, &self.weight, self.bias.as_ref())
+        steps::linear(input, &self.weight, self.bias.as_ref(), self.tap.as_ref())
     }
 }
 
@@ -211,7 +208,7 @@ impl Angles {
         let Some(Table { cosines, sines }) = sliding.or(self.full.as_ref()) else {
             return Ok(input);
         };
-        steps::rotated(&self.engine, &input, (cosines, sines), || rotated(&input, cosines, sines))
+        steps::rotated(&self.engine, &input, (cosines, sines), rotated)
     }
 }
 

@@ -44,6 +44,21 @@ pub(super) fn gelu_tanh(x: f32) -> f32 {
     x / (1.0 + exponential(-argument))
 }
 
+/// Returns x * sigmoid(x) and its derivative.
+#[inline(always)]
+pub(super) fn silu_slope(x: f32) -> (f32, f32) {
+    let share = 1.0 / (1.0 + exponential(-x));
+    (x * share, share * (1.0 + x * (1.0 - share)))
+}
+
+/// Returns [`gelu_tanh`] and its derivative.
+#[inline(always)]
+pub(super) fn gelu_tanh_slope(x: f32) -> (f32, f32) {
+    let share = 1.0 / (1.0 + exponential(-x * (1.595_769 + 0.071_354_814 * x * x)));
+    let inner = 1.595_769 + 3.0 * 0.071_354_814 * x * x;
+    (x * share, share * (1.0 + x * (1.0 - share) * inner))
+}
+
 /// Returns tanh(x), accurate to about 1e-7.
 #[inline(always)]
 pub(super) fn hyperbolic_tangent(x: f32) -> f32 {

@@ -1,12 +1,14 @@
 //! The operations of a decoder, each where it runs best: in a GPU kernel, in place on the CPU, or with
 //! candle's operations. A kernel supports gradients if a matching backward kernel exists.
 
-use candle_core::{Result, Tensor};
+use candle_core::{DType, Result, Tensor};
+use candle_nn::ops;
 
 use super::activation::Activation;
 use super::attention::Attention;
 use super::error::ModelError;
-use super::{in_place, known};
+use super::gradient_tap::GradientTap;
+use super::{in_place, known, slopes as on_cpu};
 use crate::device::layers::{self, AttentionRules, Joint};
 use crate::device::{Engine, EngineError, Launcher, slopes};
 
@@ -25,6 +27,12 @@ fn kernels_back<'a>(engine: &'a Engine, tensors: &[&Tensor]) -> Option<&'a dyn L
     engine.kernels().filter(|_| tracked && tensors.iter().all(on_engine))
 }
 
+/// Returns whether these tensors lie on the CPU and one tracks gradients.
+fn on_processor(tensors: &[&Tensor]) -> bool {
+    let single = |it: &&Tensor| it.device().is_cpu() && it.dtype() == DType::F32;
+    tensors.iter().any(|it| it.track_op()) && tensors.iter().all(single)
+}
+
 /// Returns the result of a backward kernel, which must exist for each forward one that tracks gradients.
 fn gone_back<T>(found: std::result::Result<Option<T>, EngineError>) -> Result<T> {
     let missing = || candle_core::Error::Msg("there is no backward kernel".to_owned());
@@ -36,20 +44,19 @@ fn launcher(engine: &Engine) -> Result<&dyn Launcher> {
     engine.kernels().ok_or_else(|| candle_core::Error::Msg("the engine has no kernels".to_owned()))
 }
 
-/// Returns inputs `[samples, length, columns]` times the transpose of a weight `[rows, columns]`, or of one
-/// weight for each sample, `[samples, rows, columns]`, with a bias `[rows]`.
+/// Returns inputs `[samples, length, columns]` times the transpose of a weight `[rows, columns]`, with a bias
+/// `[rows]`. The backward pass fills the tap.
 ///
 /// candle would compute the gradient of the transposed weight, and transpose it.
-pub(super) fn linear(input: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
-    let product = |input: &Tensor, weight: &Tensor| match weight.rank() {
-        3 => input.matmul(&weight.transpose(1, 2)?),
-        _ => {
-            let (samples, length, columns) = input.dims3()?;
-            let output = input.reshape((samples * length, columns))?.matmul(&weight.t()?)?;
-            output.reshape((samples, length, weight.dim(0)?))
-        }
-    };
-    let output = product(&input.detach(), &weight.detach())?;
+pub(super) fn linear(
+    input: &Tensor,
+    weight: &Tensor,
+    bias: Option<&Tensor>,
+    tap: Option<&GradientTap>,
+) -> Result<Tensor> {
+    let (samples, length, columns) = input.dims3()?;
+    let output = input.detach().reshape((samples * length, columns))?.matmul(&weight.detach().t()?)?;
+    let output = output.reshape((samples, length, weight.dim(0)?))?;
     let output = match bias {
         Some(bias) => output.broadcast_add(bias)?,
         None => output,
@@ -57,22 +64,15 @@ pub(super) fn linear(input: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> 
     if !input.track_op() && !weight.track_op() {
         return Ok(output);
     }
-    let wanted = [input.track_op(), weight.track_op()];
+    let (wanted, tap) = ([input.track_op(), weight.track_op()], tap.cloned());
     known::of_two([input, weight], output, move |[input, weight], gradient| {
         let gradient = gradient.contiguous()?;
-        let (samples, length, columns) = input.dims3()?;
-        let (back, down) = match weight.rank() {
-            3 => (gradient.clone(), gradient.transpose(1, 2)?),
-            _ => {
-                let flat = gradient.reshape((samples * length, gradient.dim(2)?))?;
-                (flat.clone(), flat.t()?)
-            }
-        };
-        let of_input = || back.matmul(weight)?.reshape(input.shape());
-        let of_weight = || match weight.rank() {
-            3 => down.matmul(input),
-            _ => down.matmul(&input.reshape((samples * length, columns))?),
-        };
+        if let Some(tap) = &tap {
+            tap.keep(input, &gradient);
+        }
+        let flat = gradient.reshape((samples * length, gradient.dim(2)?))?;
+        let of_input = || flat.matmul(weight)?.reshape(input.shape());
+        let of_weight = || flat.t()?.matmul(&input.reshape((samples * length, columns))?);
         Ok([wanted[0].then(of_input).transpose()?, wanted[1].then(of_weight).transpose()?])
     })
 }
@@ -115,6 +115,14 @@ pub(super) fn gated(
             Ok(gone_back(slopes::gated(launcher(&engine)?, joint, parts))?.map(Some))
         })?);
     }
+    if on_processor(&[&gate, up]) {
+        // The result overwrites a copy, because the backward pass needs the gate.
+        let (fresh, other) = (gate.detach().contiguous()?.copy()?, up.detach().contiguous()?);
+        let gated = in_place::gated(activation, fresh, &other)?;
+        return Ok(known::of_two([&gate, up], gated, move |[gate, up], gradient| {
+            Ok(on_cpu::gated(activation, gate, up, gradient)?.map(Some))
+        })?);
+    }
     Ok(in_place::gated(activation, gate, up)?)
 }
 
@@ -140,16 +148,23 @@ pub(super) fn root_mean_square(
             gone_back(slopes::root_mean_square(launcher(&engine)?, parts, epsilon))
         })?);
     }
+    if on_processor(&[input]) {
+        let norm = ops::rms_norm(&input.detach().contiguous()?, weight, epsilon)?;
+        let weight = weight.clone();
+        return Ok(known::of_one(input, norm, move |input, gradient| {
+            on_cpu::root_mean_square(input, &weight, gradient, epsilon)
+        })?);
+    }
     Ok(otherwise()?)
 }
 
-/// Returns heads `[samples, length, heads, head_size]` rotated by angles `[length, pairs]`, or `otherwise` if
-/// no kernel does it.
+/// Returns heads `[samples, length, heads, head_size]` rotated by angles `[length, pairs]`; `otherwise` does
+/// it where no kernel does.
 pub(super) fn rotated(
     engine: &Engine,
     input: &Tensor,
     (cosines, sines): (&Tensor, &Tensor),
-    otherwise: impl FnOnce() -> Result<Tensor>,
+    otherwise: impl Fn(&Tensor, &Tensor, &Tensor) -> Result<Tensor> + Send + Sync + 'static,
 ) -> std::result::Result<Tensor, ModelError> {
     if let Some(gpu) = kernels_for(engine, &[input, cosines, sines])
         && let Some(rotated) = layers::rotated(gpu, &input.contiguous()?, cosines, sines)?
@@ -165,7 +180,12 @@ pub(super) fn rotated(
             gone_back(layers::rotated(launcher(&engine)?, &gradient.contiguous()?, &cosines, &sines))
         })?);
     }
-    Ok(otherwise()?)
+    if on_processor(&[input]) {
+        let rotated = otherwise(&input.detach(), cosines, sines)?;
+        let (cosines, sines) = (cosines.clone(), sines.neg()?);
+        return Ok(known::of_one(input, rotated, move |_, gradient| otherwise(gradient, &cosines, &sines))?);
+    }
+    Ok(otherwise(input, cosines, sines)?)
 }
 
 /// Returns the attention of queries over keys and values, as [`Attention::run`]; a GPU kernel computes it for
@@ -199,6 +219,14 @@ pub(super) fn attended(
                 gone_back(slopes::attention(launcher(&engine)?, parts, gradient, rules))
             })?);
         }
+    }
+    if whole && on_processor(&[queries, keys, values]) {
+        let [own, near_keys, near_values] = [queries, keys, values].map(Tensor::detach);
+        let mixed = attention.run(&own, &near_keys, &near_values)?;
+        let attention = *attention;
+        return Ok(known::of_three([queries, keys, values], mixed, move |parts, gradient| {
+            on_cpu::attention(&attention, parts, gradient)
+        })?);
     }
     Ok(attention.run(queries, keys, values)?)
 }

@@ -31,7 +31,7 @@ impl Measurer for Cards {
         devices.iter().for_each(|device| device.begin(tasks));
         let (sender, receiver) = mpsc::channel();
         let next = AtomicUsize::new(0);
-        std::thread::scope(|scope| {
+        let received = std::thread::scope(|scope| {
             for device in devices {
                 let (sender, next) = (sender.clone(), &next);
                 scope.spawn(move || answer_in_turn(device, tasks, next, &sender));
@@ -39,6 +39,8 @@ impl Measurer for Cards {
             // Only the worker threads hold a sender, so that the receiver ends with them.
             drop(sender);
             in_order(receiver, receive)
-        })
+        });
+        devices.iter().for_each(Threads::end);
+        received
     }
 }

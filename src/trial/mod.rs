@@ -21,6 +21,7 @@ pub mod evaluator;
 pub mod lines;
 pub mod loss;
 mod marginals;
+mod masked;
 pub mod measured;
 pub mod measurer;
 mod measuring;

@@ -264,7 +264,7 @@ fn scored(
 }
 
 /// Calls `use_them` with a tensor's values, without copying them if they are contiguous in memory.
-fn with_numbers<T>(tensor: &Tensor, use_them: impl FnOnce(&[f32]) -> T) -> candle_core::Result<T> {
+pub(super) fn with_numbers<T>(tensor: &Tensor, use_them: impl FnOnce(&[f32]) -> T) -> candle_core::Result<T> {
     let (storage, layout) = tensor.storage_and_layout();
     if let (Storage::Cpu(cpu), Some((start, end))) = (&*storage, layout.contiguous_offsets()) {
         return Ok(use_them(&cpu.as_slice::<f32>()?[start..end]));

@@ -88,6 +88,11 @@ impl Subject {
         Self { documents: documents.map(|it| (it, cancel)), ..self }
     }
 
+    /// Returns whether documents replace a text.
+    pub(super) fn reads_documents(&self, split: Split) -> bool {
+        self.documents.as_ref().is_some_and(|(it, _)| it.of(split).is_some())
+    }
+
     /// Returns the number of windows of a text, or of documents that replace it; 0 without either.
     pub fn windows(&self, split: Split) -> usize {
         match self.documents.as_ref().and_then(|(it, _)| it.of(split)) {
@@ -264,6 +269,20 @@ impl Subject {
     ) -> Result<Vec<WindowLoss>, TrialError> {
         let blocks = pruned.blocks.iter().map(|block| Ok(Cow::Borrowed(block)));
         self.losses_through(blocks, &pruned.head, split, windows)
+    }
+
+    /// Returns the losses of some windows of a text under already pruned blocks, `[windows]`.
+    ///
+    /// # Errors
+    /// As [`Subject::losses`].
+    pub(super) fn losses_of_blocks(
+        &self,
+        pruned: &[Block],
+        split: Split,
+        windows: Range<usize>,
+    ) -> Result<Vec<WindowLoss>, TrialError> {
+        let blocks = pruned.iter().map(|block| Ok(Cow::Borrowed(block)));
+        self.losses_through(blocks, &self.decoder.head, split, windows)
     }
 
     /// Runs some windows of a text, one at a time, through blocks and a head.

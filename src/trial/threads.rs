@@ -8,6 +8,7 @@ use std::sync::mpsc::{self, Sender};
 use super::cancel::Cancel;
 use super::error::TrialError;
 use super::marginals::{Entrances, marginals};
+use super::masked::Masked;
 use super::measurer::{Answer, Measurer, Receiver, Task};
 use super::norms::{divergences, shifts};
 use super::propagated::propagated_losses;
@@ -21,19 +22,27 @@ pub struct Threads {
     subjects: Arc<Subjects>,
     cancel: Cancel,
     entrances: Entrances,
+    pub(super) masked: Masked,
 }
 
 impl Threads {
     /// Takes the models; after `cancel` is set, no further task starts.
     pub fn new(subjects: Arc<Subjects>, cancel: Cancel) -> Self {
-        Self { subjects, cancel, entrances: Entrances::default() }
+        Self { subjects, cancel, entrances: Entrances::default(), masked: Masked::default() }
     }
 
-    /// Clears the cache of marginals, unless a task asks for more of them.
+    /// Prepares what tasks share, and clears what they do not need: the cache of marginals, unless a task asks
+    /// for more of them, and the masked blocks of other tasks.
     pub(super) fn begin(&self, tasks: &[Task]) {
+        self.masked.prepare(&self.subjects, tasks, &self.cancel);
         if !tasks.iter().any(|task| matches!(task, Task::Marginals(_))) {
             self.entrances.clear();
         }
+    }
+
+    /// Drops what only the last tasks needed.
+    pub(super) fn end(&self) {
+        self.masked.clear();
     }
 
     /// Answers one task.
@@ -43,14 +52,24 @@ impl Threads {
     pub(super) fn answer(&self, task: &Task) -> Result<Answer, TrialError> {
         self.cancel.check()?;
         match task {
-            Task::Losses(task) => self.subjects.losses(task).map(Answer::Losses),
+            Task::Losses(task) => match self.masked.of(&task.model) {
+                Some(kept) => {
+                    let subject = self.subjects.get(task.model.subject)?;
+                    subject
+                        .losses_of_blocks(&kept.blocks, task.split, task.windows.clone())
+                        .map(Answer::Losses)
+                }
+                None => self.subjects.losses(task).map(Answer::Losses),
+            },
             Task::Marginals(task) => {
                 let subject = self.subjects.get(task.model.subject)?;
                 marginals(subject, task, &self.entrances).map(Answer::Marginals)
             }
             Task::Thresholds(task) => {
                 let subject = self.subjects.get(task.model.subject)?;
-                thresholds(subject, task, &self.cancel).map(Answer::Thresholds)
+                let kept = self.masked.of(&task.model);
+                let kept = kept.as_ref().map(|kept| kept.blocks.as_slice());
+                thresholds(subject, task, kept, &self.cancel).map(Answer::Thresholds)
             }
             Task::Propagated(task) => {
                 let subject = self.subjects.get(task.subject)?;
@@ -80,13 +99,15 @@ impl Measurer for Threads {
     fn measure(&self, tasks: &[Task], receive: &mut Receiver<'_>) -> Result<(), TrialError> {
         self.begin(tasks);
         let (sender, receiver) = mpsc::channel();
-        std::thread::scope(|scope| {
+        let received = std::thread::scope(|scope| {
             scope.spawn(move || {
                 let next = AtomicUsize::new(0);
                 rayon::broadcast(|_| answer_in_turn(self, tasks, &next, &sender));
             });
             in_order(receiver, receive)
-        })
+        });
+        self.end();
+        received
     }
 }
 

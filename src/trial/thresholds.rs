@@ -9,10 +9,12 @@ use super::band::BandSum;
 use super::cancel::Cancel;
 use super::error::TrialError;
 use super::measurer::{ThresholdTask, WindowThresholds};
+use super::order::with_numbers;
+use super::ranks::Slopes;
 use super::subject::Subject;
 use super::text::Split;
 use crate::measure::Reference;
-use crate::model::{ModelError, no_tap};
+use crate::model::{Block, GradientTap, Linear, LoadedLinear, ModelError, Tapped, no_tap};
 use crate::prune::{PruneError, Share};
 
 /// Maximum bytes of activations that may be held on a CPU for all blocks together; above that, the backward
@@ -30,6 +32,7 @@ const TOGETHER: usize = 8;
 pub(super) fn thresholds(
     subject: &Subject,
     task: &ThresholdTask,
+    kept: Option<&[Block]>,
     cancel: &Cancel,
 ) -> Result<Vec<WindowThresholds>, TrialError> {
     let Some(reference) = subject.reference(task.split) else { return Ok(Vec::new()) };
@@ -41,8 +44,8 @@ pub(super) fn thresholds(
     let mut found = Vec::new();
     for windows in windows.chunks(together) {
         cancel.check()?;
-        let steps = step_bytes(subject, length) * (windows.len() * subject.blocks().len()) as u64;
-        found.extend(Pass { subject, reference, task, bands: &bands, holds: steps <= room }.run(windows)?);
+        let holds = held_bytes(subject, task, length, windows.len()) <= room;
+        found.extend(Pass { subject, reference, task, kept, bands: &bands, holds }.run(windows)?);
     }
     Ok(found)
 }
@@ -54,6 +57,13 @@ pub(super) fn windows_together(subject: &Subject) -> usize {
     room(subject, length).1
 }
 
+/// Returns whether a copy of all blocks' masked weights may be held beside the model, so that windows share it.
+pub(super) fn holds_masked(subject: &Subject, split: Split) -> bool {
+    let Some(reference) = subject.reference(split) else { return false };
+    let (room, _) = room(subject, reference.tokens().length());
+    subject.checkpoint().block_bytes() * subject.blocks().len() as u64 <= room
+}
+
 /// Returns the maximum bytes of activations for all blocks, and the number of windows that pass through the
 /// blocks together.
 ///
@@ -63,23 +73,25 @@ fn room(subject: &Subject, length: usize) -> (u64, usize) {
     let Some((_, total)) = checkpoint.engine().memory().filter(|_| !checkpoint.device().is_cpu()) else {
         return (HELD, 1);
     };
-    // Memory of one window in a block: activations, weights and gradients, plus attention scores in the
-    // backward pass.
+    // Memory of one window in a block: activations, the gradient of the block's weights, and attention scores
+    // in the backward pass.
     let scores = 16 * (checkpoint.config().heads * length * length) as u64;
     let window = 2 * step_bytes(subject, length) + 2 * checkpoint.block_bytes() + scores;
     let together = (total / 8 / window.max(1)).clamp(1, TOGETHER as u64);
     (total / 2, together as usize)
 }
 
-/// Returns the approximate bytes of one block's activations for a window. A GPU's kernels keep no attention
-/// scores, but each window has its own copy of the block's weights there.
+/// Returns the approximate bytes that a pass over some windows holds for all blocks: activations, and its own
+/// copy of the masked weights if windows do not share one.
+fn held_bytes(subject: &Subject, task: &ThresholdTask, length: usize, windows: usize) -> u64 {
+    let weights = if holds_masked(subject, task.split) { 0 } else { subject.checkpoint().block_bytes() };
+    (step_bytes(subject, length) * windows as u64 + weights) * subject.blocks().len() as u64
+}
+
+/// Returns the approximate bytes of one block's activations for a window. Attention scores are not held.
 fn step_bytes(subject: &Subject, length: usize) -> u64 {
-    let (checkpoint, config) = (subject.checkpoint(), subject.checkpoint().config());
-    let (scores, weights) = match checkpoint.device().is_cpu() {
-        true => (5 * config.heads * length, 0),
-        false => (0, checkpoint.block_bytes()),
-    };
-    4 * (length * (20 * config.hidden + 6 * config.intermediate + scores)) as u64 + weights
+    let config = subject.checkpoint().config();
+    4 * (length * (20 * config.hidden + 6 * config.intermediate)) as u64
 }
 
 /// The bands of ranks around the thresholds of a linear.
@@ -118,8 +130,8 @@ fn share<'a>(task: &'a ThresholdTask, place: usize, module: &str) -> Result<&'a 
 
 /// A block after the forward pass over some windows.
 struct Passed {
-    /// Its linears' masked weights, with a separate copy for each window.
-    weights: Vec<Var>,
+    /// What the backward pass finds at each of its linears.
+    taps: Vec<GradientTap>,
     /// Its input.
     input: Var,
     /// Its output, which holds the computation graph.
@@ -137,6 +149,8 @@ struct Pass<'a> {
     subject: &'a Subject,
     reference: &'a Reference,
     task: &'a ThresholdTask,
+    /// The masked blocks, if the windows of several tasks share them.
+    kept: Option<&'a [Block]>,
     bands: &'a [Bands],
     /// Whether the activations of all blocks are held.
     holds: bool,
@@ -182,25 +196,14 @@ impl Pass<'_> {
     }
 
     fn forward(&self, index: usize, input: &Tensor) -> Result<Passed, TrialError> {
-        let mut block = self.subject.pruned_block(index, &self.task.model.shares)?;
-        let windows = input.dim(0).map_err(ModelError::from)?;
+        let mut block = match self.kept.and_then(|kept| kept.get(index)) {
+            Some(block) => block.clone(),
+            None => self.subject.pruned_block(index, &self.task.model.shares)?,
+        };
         let input = Var::from_tensor(input).map_err(ModelError::from)?;
-        let mut weights = Vec::new();
-        for linear in block.linears_mut() {
-            let weight = linear.weight();
-            let variable = match windows {
-                1 => Var::from_tensor(weight),
-                _ => weight.unsqueeze(0).and_then(|it| Var::from_tensor(&it.repeat((windows, 1, 1))?)),
-            };
-            let variable = variable.map_err(ModelError::at(&linear.linear.module))?;
-            match windows {
-                1 => linear.set_weight(variable.as_tensor().clone())?,
-                _ => linear.set_weights_of_samples(variable.as_tensor().clone())?,
-            }
-            weights.push(variable);
-        }
+        let taps = block.linears_mut().iter_mut().map(LoadedLinear::tap_gradient).collect();
         let output = block.forward(&input, self.reference.angles(), &mut no_tap())?;
-        Ok(Passed { weights, input, output })
+        Ok(Passed { taps, input, output })
     }
 
     /// Runs the backward pass of a block: adds up its linears' bands, and returns the gradient with respect
@@ -217,38 +220,53 @@ impl Pass<'_> {
         // from above times the block's own.
         let gradients = (&passed.output * slope).and_then(|it| it.backward()).map_err(ModelError::from)?;
         let dense = self.subject.block(index)?;
-        let of_block = self.subject.linears_of(index).zip(passed.weights.iter().zip(dense.linears()));
-        for (place, (variable, linear)) in of_block {
-            let at = |error: candle_core::Error| ModelError::at(&linear.linear.module)(error);
-            let shape = (sums.len(), linear.linear.rows, linear.linear.columns);
-            let gradient = match gradients.get(variable) {
-                Some(gradient) => gradient.detach().reshape(shape).map_err(at)?,
-                None => {
-                    Tensor::zeros(shape, linear.weight().dtype(), linear.weight().device()).map_err(at)?
-                }
+        let of_block = self.subject.linears_of(index).zip(passed.taps.iter().zip(dense.linears()));
+        for (place, (tap, linear)) in of_block {
+            let Linear { rows, columns, module, .. } = &linear.linear;
+            let found = match tap.take() {
+                Some(found) => found,
+                None => untouched(sums.len(), (*rows, *columns), linear).map_err(ModelError::at(module))?,
             };
-            if let Some(ranges) = self.bands.get(place).and_then(|bands| bands.on_gpu.as_ref())
-                && let Some(sums) =
+            if let Some(ranges) = self.bands.get(place).and_then(|bands| bands.on_gpu.as_ref()) {
+                let gradient = found.gradient.transpose(1, 2).and_then(|it| it.matmul(&found.input));
+                let gradient = gradient.map_err(ModelError::at(module))?;
+                if let Some(sums) =
                     self.subject.order().around(place, [&gradient, linear.weight(), ranges])?
-            {
-                asked.push(Asked { place, sums });
-                continue;
+                {
+                    asked.push(Asked { place, sums });
+                    continue;
+                }
             }
-            let share = share(self.task, place, &linear.linear.module)?;
             for (window, sums) in sums.iter_mut().enumerate() {
-                let worth: Vec<f32> = (gradient.get(window))
-                    .and_then(|it| {
-                        (it * linear.weight())?.neg()?.flatten_all()?.to_dtype(DType::F32)?.to_vec1()
-                    })
-                    .map_err(at)?;
-                let by_row = self.subject.ranks(place)?.around(&worth, share, self.task.band);
                 if let Some(sums) = sums.get_mut(place) {
-                    *sums = self.joined(by_row);
+                    *sums = self.joined(self.on_processor(place, linear, &found, window)?);
                 }
             }
         }
         let slope = gradients.get(&passed.input).map(Tensor::detach);
         Ok(slope.map_or_else(|| passed.input.zeros_like(), Ok).map_err(ModelError::from)?)
+    }
+
+    /// Returns the sums over the bands of a linear's rows for one of the windows.
+    fn on_processor(
+        &self,
+        place: usize,
+        linear: &LoadedLinear,
+        found: &Tapped,
+        window: usize,
+    ) -> Result<Vec<BandSum>, TrialError> {
+        let module = &linear.linear.module;
+        let numbers = |tensor: &Tensor| tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>();
+        let of = |tensor: &Tensor| tensor.get(window).and_then(|it| numbers(&it));
+        let (input, gradient) =
+            of(&found.input).and_then(|it| Ok((it, of(&found.gradient)?))).map_err(ModelError::at(module))?;
+        let (ranks, share) = (self.subject.ranks(place)?, share(self.task, place, module)?);
+        let weight = linear.weight().to_dtype(DType::F32).map_err(ModelError::at(module))?;
+        let sums = with_numbers(&weight, |weights| {
+            let slopes = Slopes { input: &input, gradient: &gradient, weights };
+            ranks.around(&slopes, share, self.task.band)
+        });
+        Ok(sums.map_err(ModelError::at(module))?)
     }
 
     /// Fetches all sums from the GPU at once, because each fetch waits for it.
@@ -287,6 +305,16 @@ impl Pass<'_> {
     }
 }
 
+/// Returns a gradient of 0, for a linear without influence on the loss.
+fn untouched(
+    windows: usize,
+    (rows, columns): (usize, usize),
+    linear: &LoadedLinear,
+) -> candle_core::Result<Tapped> {
+    let zeros = |width| Tensor::zeros((windows, 1, width), linear.weight().dtype(), linear.weight().device());
+    Ok(Tapped { input: zeros(columns)?, gradient: zeros(rows)? })
+}
+
 fn add(a: BandSum, b: BandSum) -> BandSum {
     BandSum { sum: a.sum + b.sum, weights: a.weights + b.weights }
 }
@@ -323,11 +351,12 @@ mod tests {
             band: Band::default(),
             rows: false,
         };
-        let alone = thresholds(&subject, &task, &cancel).expect("windows alone");
+        let alone = thresholds(&subject, &task, None, &cancel).expect("windows alone");
         let bands = bands(&subject, &task).expect("bands");
         for holds in [true, false] {
             let reference = subject.reference(Split::Fitness).expect("a text");
-            let pass = Pass { subject: &subject, reference, task: &task, bands: &bands, holds };
+            let (subject, task, bands) = (&subject, &task, &bands);
+            let pass = Pass { subject, reference, task, kept: None, bands, holds };
             let together = pass.run(&task.windows).expect("windows together");
             assert_eq!(together.len(), 2);
             for (together, alone) in together.iter().zip(&alone) {
