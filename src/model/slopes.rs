@@ -1,7 +1,7 @@
 //! The backward pass through the operations between a decoder's matrix products on the CPU, in f32.
 //!
 //! candle's own backward pass takes these operations apart, and allocates a tensor for each part and for each
-//! sum of gradients.
+//! sum of gradients. It still runs for layer norms and for MLPs without a gate.
 
 use candle_core::cpu::erf::erf_f64;
 use candle_core::{Result, Tensor};
@@ -193,6 +193,9 @@ mod tests {
             (1, 2, 2, 4, None, None),
             (19, 6, 2, 8, None, None),
             (70, 3, 3, 16, Some(7), None),
+            // Last pieces of one and of two queries.
+            (65, 2, 1, 8, None, None),
+            (66, 2, 2, 8, None, None),
             (150, 4, 1, 10, Some(90), Some(2.0)),
         ] {
             let attention =

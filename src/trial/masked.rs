@@ -7,12 +7,16 @@ use rayon::prelude::*;
 use super::cancel::Cancel;
 use super::error::TrialError;
 use super::measurer::{PrunedModel, Task};
+use super::subject::Subject;
 use super::subjects::Subjects;
 use super::text::Split;
-use super::thresholds::holds_masked;
 use crate::model::Block;
 
-/// The masked blocks of the model that the current tasks measure.
+/// Maximum bytes of masked blocks if the system does not report its free memory.
+const UNKNOWN: u64 = 2 << 30;
+
+/// The masked blocks of the model that the current tasks measure on the CPU. On a GPU, masking is a short
+/// kernel, and memory is scarcer.
 ///
 /// Keeping them saves time and changes no answer.
 #[derive(Debug, Default)]
@@ -22,12 +26,13 @@ pub(super) struct Masked(Mutex<Option<Arc<Kept>>>);
 #[derive(Debug)]
 pub(super) struct Kept {
     model: PrunedModel,
+    split: Split,
     pub(super) blocks: Vec<Block>,
 }
 
 impl Masked {
-    /// Masks the model of the tasks, if several measure the same one and its blocks may be held in memory;
-    /// otherwise drops those of earlier tasks.
+    /// Masks the model of the first two tasks, if both measure the same one on the same text, and a copy of its
+    /// blocks fits in memory; otherwise drops those of earlier tasks.
     pub(super) fn prepare(&self, subjects: &Subjects, tasks: &[Task], cancel: &Cancel) {
         let kept = match tasks {
             [first, second, ..] => match (measured(first), measured(second)) {
@@ -44,10 +49,11 @@ impl Masked {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// Returns the blocks of a pruned model, if they are held.
-    pub(super) fn of(&self, model: &PrunedModel) -> Option<Arc<Kept>> {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        kept.filter(|kept| kept.model == *model)
+    /// Returns the blocks of the model that a task measures, if they are held for its text.
+    pub(super) fn of(&self, task: &Task) -> Option<Arc<Kept>> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+        let (model, split) = measured(task)?;
+        (kept.split == split && kept.model == *model).then_some(kept)
     }
 }
 
@@ -62,7 +68,7 @@ const fn measured(task: &Task) -> Option<(&PrunedModel, Split)> {
 
 fn masked(subjects: &Subjects, (model, split): (&PrunedModel, Split), cancel: &Cancel) -> Option<Kept> {
     let subject = subjects.get(model.subject).ok()?;
-    if !holds_masked(subject, split) || subject.reads_documents(split) {
+    if subject.reference(split).is_none() || subject.reads_documents(split) || !fits(subject) {
         return None;
     }
     let block = |at| {
@@ -71,7 +77,14 @@ fn masked(subjects: &Subjects, (model, split): (&PrunedModel, Split), cancel: &C
     };
     let blocks: Result<_, TrialError> = (0..subject.blocks().len()).into_par_iter().map(block).collect();
     // A failure is found again, and reported, by the task itself.
-    Some(Kept { model: model.clone(), blocks: blocks.ok()? })
+    Some(Kept { model: model.clone(), split, blocks: blocks.ok()? })
+}
+
+/// Returns whether a copy of a model's blocks takes at most half of the free memory.
+fn fits(subject: &Subject) -> bool {
+    let checkpoint = subject.checkpoint();
+    let bytes = checkpoint.block_bytes() * subject.blocks().len() as u64;
+    checkpoint.device().is_cpu() && bytes <= checkpoint.free_memory().map_or(UNKNOWN, |free| free / 2)
 }
 
 #[cfg(test)]
@@ -85,7 +98,6 @@ mod tests {
     use crate::stats::Tokens;
     use crate::trial::band::Band;
     use crate::trial::measurer::{LossTask, Measurer, ThresholdTask};
-    use crate::trial::subject::Subject;
     use crate::trial::text::Texts;
     use crate::trial::threads::Threads;
 
@@ -126,12 +138,15 @@ mod tests {
             [thresholds(0.5, 0), thresholds(0.5, 2), thresholds(0.7, 2)],
         ] {
             threads.masked.prepare(&subjects, &tasks, &cancel);
-            assert!(threads.masked.of(&model(0.5)).is_some() && threads.masked.of(&model(0.7)).is_none());
+            assert!(threads.masked.of(&tasks[0]).is_some() && threads.masked.of(&tasks[2]).is_none());
+            let (model, windows) = (model(0.5), 0..1);
+            let other_text = Task::from(LossTask { model, split: Split::Report, windows });
+            assert!(threads.masked.of(&other_text).is_none());
             let alone: Vec<String> =
                 tasks.iter().flat_map(|task| answers(std::slice::from_ref(task))).collect();
             assert_eq!(answers(&tasks), alone);
             assert_ne!(alone[1], alone[2]);
-            assert!(threads.masked.of(&model(0.5)).is_none(), "they are dropped at the end");
+            assert!(threads.masked.of(&tasks[0]).is_none(), "they are dropped at the end");
         }
     }
 }

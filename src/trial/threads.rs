@@ -51,8 +51,9 @@ impl Threads {
     /// As [`Measurer::measure`].
     pub(super) fn answer(&self, task: &Task) -> Result<Answer, TrialError> {
         self.cancel.check()?;
+        let kept = self.masked.of(task);
         match task {
-            Task::Losses(task) => match self.masked.of(&task.model) {
+            Task::Losses(task) => match kept {
                 Some(kept) => {
                     let subject = self.subjects.get(task.model.subject)?;
                     subject
@@ -67,7 +68,6 @@ impl Threads {
             }
             Task::Thresholds(task) => {
                 let subject = self.subjects.get(task.model.subject)?;
-                let kept = self.masked.of(&task.model);
                 let kept = kept.as_ref().map(|kept| kept.blocks.as_slice());
                 thresholds(subject, task, kept, &self.cancel).map(Answer::Thresholds)
             }

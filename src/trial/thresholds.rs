@@ -44,7 +44,7 @@ pub(super) fn thresholds(
     let mut found = Vec::new();
     for windows in windows.chunks(together) {
         cancel.check()?;
-        let holds = held_bytes(subject, task, length, windows.len()) <= room;
+        let holds = held_bytes(subject, length, windows.len(), kept.is_some()) <= room;
         found.extend(Pass { subject, reference, task, kept, bands: &bands, holds }.run(windows)?);
     }
     Ok(found)
@@ -55,13 +55,6 @@ pub(super) fn thresholds(
 pub(super) fn windows_together(subject: &Subject) -> usize {
     let length = subject.reference(Split::Fitness).map_or(0, |reference| reference.tokens().length());
     room(subject, length).1
-}
-
-/// Returns whether a copy of all blocks' masked weights may be held beside the model, so that windows share it.
-pub(super) fn holds_masked(subject: &Subject, split: Split) -> bool {
-    let Some(reference) = subject.reference(split) else { return false };
-    let (room, _) = room(subject, reference.tokens().length());
-    subject.checkpoint().block_bytes() * subject.blocks().len() as u64 <= room
 }
 
 /// Returns the maximum bytes of activations for all blocks, and the number of windows that pass through the
@@ -81,17 +74,20 @@ fn room(subject: &Subject, length: usize) -> (u64, usize) {
     (total / 2, together as usize)
 }
 
-/// Returns the approximate bytes that a pass over some windows holds for all blocks: activations, and its own
-/// copy of the masked weights if windows do not share one.
-fn held_bytes(subject: &Subject, task: &ThresholdTask, length: usize, windows: usize) -> u64 {
-    let weights = if holds_masked(subject, task.split) { 0 } else { subject.checkpoint().block_bytes() };
+/// Returns the approximate bytes that a pass over some windows holds for all blocks: activations and, if
+/// windows do not share them, masked weights.
+fn held_bytes(subject: &Subject, length: usize, windows: usize, shared: bool) -> u64 {
+    let weights = if shared { 0 } else { subject.checkpoint().block_bytes() };
     (step_bytes(subject, length) * windows as u64 + weights) * subject.blocks().len() as u64
 }
 
-/// Returns the approximate bytes of one block's activations for a window. Attention scores are not held.
+/// Returns the approximate bytes of one block's activations for a window.
 fn step_bytes(subject: &Subject, length: usize) -> u64 {
-    let config = subject.checkpoint().config();
-    4 * (length * (20 * config.hidden + 6 * config.intermediate)) as u64
+    let (checkpoint, config) = (subject.checkpoint(), subject.checkpoint().config());
+    // Only candle's backward pass holds attention scores; on a GPU, it runs if they are capped.
+    let capped = config.attention_softcap.is_some() && !checkpoint.device().is_cpu();
+    let scores = if capped { 5 * config.heads * length } else { 0 };
+    4 * (length * (20 * config.hidden + 6 * config.intermediate + scores)) as u64
 }
 
 /// The bands of ranks around the thresholds of a linear.
