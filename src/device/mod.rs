@@ -11,6 +11,8 @@ mod driver;
 mod emulation;
 mod engine;
 mod error;
+#[cfg(test)]
+pub(crate) mod gradient_checks;
 mod launcher;
 pub mod layers;
 #[cfg(test)]

@@ -6,6 +6,7 @@ use candle_nn::ops;
 
 use super::emulation::Emulation;
 use super::engine::Engine;
+use super::gradient_checks::{close, gradients, random};
 use super::layers::{AttentionRules, Joint};
 use super::slopes;
 
@@ -15,28 +16,6 @@ fn emulated() -> Option<Emulation> {
         eprintln!("skipped: there is no C++ compiler `c++` to run kernels with");
     }
     launcher
-}
-
-fn random(shape: &[usize]) -> Tensor {
-    Tensor::randn(0f32, 1.0, shape, &Device::Cpu).expect("numbers")
-}
-
-/// Returns candle's gradients of a function of several variables, given the gradient of its result.
-fn gradients(
-    variables: &[&Var],
-    gradient: &Tensor,
-    function: impl FnOnce() -> Result<Tensor>,
-) -> Result<Vec<Tensor>> {
-    let store = (function()? * gradient)?.sum_all()?.backward()?;
-    variables.iter().map(|it| store.get(it).cloned().map_or_else(|| it.zeros_like(), Ok)).collect()
-}
-
-fn close(found: &Tensor, wanted: &Tensor, what: &str) {
-    assert_eq!(found.dims(), wanted.dims(), "{what}");
-    let apart = |of: Tensor| of.abs().and_then(|it| it.flatten_all()?.max(0)?.to_scalar::<f32>());
-    let (apart, size) = ((found - wanted).and_then(apart), apart(wanted.clone()));
-    let (apart, size) = (apart.expect("a number"), size.expect("a number"));
-    assert!(size > 0.0 && apart <= 2e-5 * size, "{what}: {apart} of {size}");
 }
 
 #[test]

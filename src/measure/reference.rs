@@ -90,7 +90,7 @@ impl Reference {
                 let rows = logits.rows().zip(&targets[start..]);
                 positions.par_extend(rows.map(|(row, target)| row_loss(row, *target)));
                 if fits {
-                    let rows: Vec<(Vec<f32>, f64)> = logits.rows().map(softmax).collect();
+                    let rows: Vec<(Vec<f32>, f64)> = logits.rows().map(shares).collect();
                     for (row, entropy) in rows {
                         probabilities.extend(row);
                         entropies.push(entropy);
@@ -256,7 +256,7 @@ fn window_means(positions: &[f64], length: usize) -> impl Iterator<Item = f64> {
 }
 
 /// Returns a position's probabilities, and the sum of p ln p.
-pub(super) fn softmax(logits: &[f32]) -> (Vec<f32>, f64) {
+pub(super) fn shares(logits: &[f32]) -> (Vec<f32>, f64) {
     let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let powers: Vec<f64> = logits.iter().map(|it| f64::from(it - largest).exp()).collect();
     let total = powers.iter().sum::<f64>();

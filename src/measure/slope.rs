@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use super::loss::{Logits, in_slices, predicting, row_losses, targets};
 use super::on_device;
-use super::reference::{Dense, Reference, WindowLoss, softmax};
+use super::reference::{Dense, Reference, WindowLoss, shares};
 use crate::device::slopes;
-use crate::model::{Head, ModelError, exponentiate};
+use crate::model::{Head, ModelError, softmax};
 
 /// The loss that is differentiated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,21 +113,17 @@ impl Reference {
             .zip(rows.rows())
             .zip(dense.par_iter().zip(targets))
             .map(|((difference, row), ((dense, entropy), target))| {
-                let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
                 difference.copy_from_slice(row);
-                let share = (1.0 / exponentiate(difference, largest)) as f32;
+                softmax(difference);
                 match of {
                     SlopeOf::Divergence => {
-                        let pairs = difference.iter_mut().zip(dense.iter());
-                        pairs.for_each(|(own, dense)| *own = (*own * share - dense) * factor);
+                        difference.iter_mut().zip(dense.iter()).for_each(|(own, dense)| *own -= dense);
                     }
                     SlopeOf::Likelihood => {
-                        difference.iter_mut().for_each(|own| *own *= share * factor);
-                        if let Some(own) = difference.get_mut(*target as usize) {
-                            *own -= factor;
-                        }
+                        difference.iter_mut().skip(*target as usize).take(1).for_each(|own| *own -= 1.0);
                     }
                 }
+                difference.iter_mut().for_each(|it| *it *= factor);
                 row_losses(dense, *entropy, row, *target)
             })
             .collect();
@@ -185,6 +181,6 @@ impl Reference {
         }
         let Some(raw) = self.dense_raw(head, from, count)? else { return Ok(Vec::new()) };
         let rows = Logits::read(&head.capped(&raw)?)?;
-        Ok(rows.rows().map(softmax).map(|(row, entropy)| (Cow::Owned(row), entropy)).collect())
+        Ok(rows.rows().map(shares).map(|(row, entropy)| (Cow::Owned(row), entropy)).collect())
     }
 }

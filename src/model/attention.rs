@@ -9,7 +9,7 @@ use std::ops::Range;
 use candle_core::{CpuStorage, CustomOp3, D, DType, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
-use super::exponential::{exponentiate, hyperbolic_tangent};
+use super::exponential::{hyperbolic_tangent, softmax};
 use super::product::{Goal, product};
 
 /// Number of query rows scored at a time; their scores stay in a core's cache.
@@ -297,16 +297,6 @@ impl Attention {
             }
         }
         softmax(scores);
-    }
-}
-
-/// Replaces scores by their softmax.
-fn softmax(scores: &mut [f32]) {
-    let largest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let total = exponentiate(scores, largest);
-    let share = (1.0 / total) as f32;
-    for score in scores {
-        *score *= share;
     }
 }
 

@@ -5,7 +5,7 @@
 ///
 /// The loop has no branches and no calls, so the compiler vectorises it for any target. The sum is in f64 over fixed groups of
 /// 64, so it does not depend on threads.
-pub(crate) fn exponentiate(values: &mut [f32], shift: f32) -> f64 {
+pub(super) fn exponentiate(values: &mut [f32], shift: f32) -> f64 {
     values
         .chunks_mut(64)
         .map(|group| {
@@ -31,6 +31,19 @@ pub(crate) fn sum_exponentials(values: &[f32], shift: f32) -> f64 {
         .sum()
 }
 
+/// Replaces scores by their softmax.
+pub(crate) fn softmax(scores: &mut [f32]) {
+    let largest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let total = exponentiate(scores, largest);
+    let share = (1.0 / total) as f32;
+    for score in scores {
+        *score *= share;
+    }
+}
+
+/// The factors a and b of 2 u = x (a + b x^2), where u is the argument of tanh in GELU's approximation.
+const GELU: (f32, f32) = (1.595_769, 0.071_354_814);
+
 /// Returns x * sigmoid(x).
 #[inline(always)]
 pub(super) fn silu(x: f32) -> f32 {
@@ -40,7 +53,7 @@ pub(super) fn silu(x: f32) -> f32 {
 /// Returns x * Phi(x) by its tanh approximation, 0.5 x (1 + tanh u), which is x * sigmoid(2 u).
 #[inline(always)]
 pub(super) fn gelu_tanh(x: f32) -> f32 {
-    let argument = x * (1.595_769 + 0.071_354_814 * x * x);
+    let argument = x * (GELU.0 + GELU.1 * x * x);
     x / (1.0 + exponential(-argument))
 }
 
@@ -54,8 +67,8 @@ pub(super) fn silu_slope(x: f32) -> (f32, f32) {
 /// Returns [`gelu_tanh`] and its derivative.
 #[inline(always)]
 pub(super) fn gelu_tanh_slope(x: f32) -> (f32, f32) {
-    let share = 1.0 / (1.0 + exponential(-x * (1.595_769 + 0.071_354_814 * x * x)));
-    let inner = 1.595_769 + 3.0 * 0.071_354_814 * x * x;
+    let share = 1.0 / (1.0 + exponential(-x * (GELU.0 + GELU.1 * x * x)));
+    let inner = GELU.0 + 3.0 * GELU.1 * x * x;
     (x * share, share * (1.0 + x * (1.0 - share) * inner))
 }
 

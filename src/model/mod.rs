@@ -56,7 +56,7 @@ pub use checkpoint::Checkpoint;
 pub use config::Config;
 pub use decoder::{Decoder, DecoderTap, Embedding, Head, positions_together};
 pub use error::{ModelError, TokenizerProblem};
-pub(crate) use exponential::{exponentiate, sum_exponentials};
+pub(crate) use exponential::{softmax, sum_exponentials};
 pub use files::{StoredTensor, TensorFiles};
 pub(crate) use fingerprint::fingerprint;
 pub use form::FolderForm;

@@ -135,32 +135,11 @@ pub(super) fn attention(
 
 #[cfg(test)]
 mod tests {
-    use candle_core::{Device, Var};
+    use candle_core::Var;
     use candle_nn::ops;
 
     use super::*;
-
-    fn random(shape: &[usize]) -> Tensor {
-        Tensor::randn(0f32, 1.0, shape, &Device::Cpu).expect("numbers")
-    }
-
-    /// Returns candle's gradients of a function of several variables, given the gradient of its result.
-    fn gradients(
-        variables: &[&Var],
-        gradient: &Tensor,
-        function: impl FnOnce() -> Result<Tensor>,
-    ) -> Result<Vec<Tensor>> {
-        let store = (function()? * gradient)?.sum_all()?.backward()?;
-        variables.iter().map(|it| store.get(it).cloned().map_or_else(|| it.zeros_like(), Ok)).collect()
-    }
-
-    fn close(found: &Tensor, wanted: &Tensor, what: &str) {
-        assert_eq!(found.dims(), wanted.dims(), "{what}");
-        let most = |of: Tensor| of.abs().and_then(|it| it.flatten_all()?.max(0)?.to_scalar::<f32>());
-        let apart = (found - wanted).and_then(most).expect("a number");
-        let size = most(wanted.clone()).expect("a number");
-        assert!(size > 0.0 && apart <= 2e-5 * size, "{what}: {apart} of {size}");
-    }
+    use crate::device::gradient_checks::{close, gradients, random};
 
     #[test]
     fn norm_gradients_match_candles() -> Result<()> {
